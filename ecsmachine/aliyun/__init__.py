@@ -1,0 +1,1 @@
+"""Alibaba Cloud on the wire; nothing here knows of machines."""

@@ -1,0 +1,1 @@
+"""The driver for Alibaba Cloud ECS."""

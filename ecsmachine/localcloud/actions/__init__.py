@@ -1,0 +1,1 @@
+"""What each API action does, a module a resource."""

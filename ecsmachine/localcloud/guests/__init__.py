@@ -1,0 +1,1 @@
+"""What stands behind an instance: a real guest, or none."""

@@ -1,0 +1,89 @@
+"""What stands behind an instance: the interface between the API and its guests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class GuestError(Exception):
+    """A guest could not be made, started, stopped or removed; the text says why."""
+
+
+@dataclass(frozen=True)
+class GuestDisk:
+    """A disk of a guest: a sparse file of ``size_gib`` GiB, seen in the guest as ``device``.
+
+    ``device`` is the name below /dev in the guest: ``vdb``, ``vdc``, …
+    """
+
+    disk_id: str
+    device: str
+    size_gib: int
+
+
+@dataclass(frozen=True)
+class GuestSpec:
+    """All that a guest is made of. Passwords and keys never appear in its repr."""
+
+    instance_id: str
+    hostname: str
+    private_ip: str
+    cpu: int
+    memory_mib: int
+    password: str | None = field(default=None, repr=False)
+    public_keys: tuple[str, ...] = ()
+    user_data: bytes | None = field(default=None, repr=False)
+    disks: tuple[GuestDisk, ...] = ()
+    public_ip: str | None = None
+
+
+class Guests(Protocol):
+    """A backend that runs guests. Calls block; the API calls them from worker threads.
+
+    Every call is idempotent: making what is there, or removing what is not, is success.
+    All raise :class:`GuestError`.
+    """
+
+    def create(self, spec: GuestSpec) -> None:
+        """Make the guest's root disk and its data disks; it does not run yet."""
+        ...
+
+    def start(self, spec: GuestSpec) -> None:
+        """Boot the guest and return once its first process runs (not: once SSH answers)."""
+        ...
+
+    def stop(self, instance_id: str, *, force: bool) -> None:
+        """Shut the guest down (``force``: pull the plug) and return once it is down."""
+        ...
+
+    def reboot(self, spec: GuestSpec, *, force: bool) -> None:
+        """Stop the guest and boot it again."""
+        ...
+
+    def delete(self, instance_id: str) -> None:
+        """Remove the guest with its root disk; data disks are removed by ``delete_disk``."""
+        ...
+
+    def create_disk(self, disk: GuestDisk) -> None:
+        """Make the (empty) file behind a data disk."""
+        ...
+
+    def delete_disk(self, disk_id: str) -> None:
+        """Remove the file behind a data disk."""
+        ...
+
+    def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
+        """Give the guest a public address, or take it away; live, and kept over restarts."""
+        ...
+
+    def set_credentials(
+        self, instance_id: str, *, password: str | None, public_keys: Sequence[str]
+    ) -> None:
+        """Change root's password or authorized keys in a stopped guest's root disk."""
+        ...
+
+    def running(self) -> set[str]:
+        """Return the ids of the instances whose guests run now."""
+        ...

@@ -1,0 +1,1 @@
+"""The engine: what a machine is, and what can be done to it."""

@@ -1,0 +1,1 @@
+"""How a host becomes a Docker host; handed something that runs commands."""

@@ -1,0 +1,93 @@
+"""What provisioning is given: a connection to a host, and what the host shall become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Report = Callable[[str], None]
+"""Takes one line of progress, without a newline."""
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command on a host gave: exit status, standard output and error as text."""
+
+    exit_status: int
+    stdout: str
+    stderr: str
+
+
+class HostConnection(Protocol):
+    """A host that can be worked on over one connection.
+
+    Both methods raise :class:`~ecsmachine.errors.MachineError` when the connection is lost or
+    the time is up; a command that leaves with another status than 0 raises nothing here.
+    """
+
+    @property
+    def user(self) -> str:
+        """The user that commands run as."""
+        ...
+
+    def run(
+        self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
+    ) -> CommandResult:
+        """Run a shell command line and wait for its end."""
+        ...
+
+    def upload(self, content: bytes, path: str, *, mode: int) -> None:
+        """Write a file by SFTP: never readable more widely than ``mode``, moved into place."""
+        ...
+
+
+@dataclass
+class EngineOptions:
+    """How the Docker Engine of a machine is installed and run (``--engine-…``)."""
+
+    arbitrary_flags: list[str] = field(default_factory=list)
+    dns: list[str] | None = None
+    graph_dir: str = ""
+    env: list[str] = field(default_factory=list)
+    ipv6: bool = False
+    insecure_registry: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    log_level: str = ""
+    storage_driver: str = ""
+    selinux_enabled: bool = False
+    tls_verify: bool = True
+    registry_mirror: list[str] = field(default_factory=list)
+    install_url: str = "https://get.docker.com"
+
+
+@dataclass(frozen=True)
+class HostCertificates:
+    """PEM texts for the host: the CA, and the engine's certificate and private key."""
+
+    ca: bytes
+    server: bytes
+    server_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class DataDisk:
+    """The data disk to format (if empty) and mount on ``/var/lib/docker`` by UUID."""
+
+    size_gib: int
+    file_system: Literal["ext4", "xfs"]
+    serial: str | None = None
+    device_hints: tuple[str, ...] = ("/dev/vdb", "/dev/xvdb", "/dev/nvme1n1")
+
+
+@dataclass(frozen=True)
+class ProvisionRequest:
+    """What a host shall become."""
+
+    hostname: str
+    provider: str
+    engine: EngineOptions
+    certificates: HostCertificates
+    engine_port: int = 2376
+    data_disk: DataDisk | None = None
+    authorized_key: str | None = None

@@ -1,0 +1,1 @@
+"""SSH over paramiko: connecting, host keys, running commands, uploading."""

@@ -1,0 +1,96 @@
+"""Docker Engine's HTTP API, as far as a machine needs it: does it answer, and what is it.
+
+Uses the standard library alone: ``ls`` asks many engines and must start fast.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.model import AuthOptions
+
+
+class EngineConnectionError(MachineError):
+    """The engine did not answer (as it should)."""
+
+
+class EngineCertificateError(EngineConnectionError):
+    """The engine answered, but its certificate or ours was not accepted."""
+
+
+@dataclass(frozen=True)
+class EngineVersion:
+    """What ``GET /version`` of the Engine API says."""
+
+    version: str
+    api_version: str
+
+
+def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersion:
+    """Ask the engine at ``url`` (``tcp://ADDRESS:PORT``) for its version, over TLS.
+
+    Both sides are verified: its certificate against the CA and its address, ours by it.
+    Raises :class:`EngineConnectionError` or :class:`EngineCertificateError`.
+    """
+    import http.client
+
+    address = urlsplit(url)
+    host, port = address.hostname or "", address.port or 2376
+    where = f'host "{host}:{port}"'
+    connection = http.client.HTTPSConnection(
+        host, port, timeout=timeout_s, context=tls_context(auth)
+    )
+    try:
+        connection.request("GET", "/version", headers={"Host": "docker"})
+        answer = connection.getresponse()
+        body = answer.read()
+    except ssl.SSLCertVerificationError as error:
+        raise EngineCertificateError(
+            f"There was an error validating certificates for {where}: {error.verify_message}",
+            hint="The certificate may be of another address or another CA: "
+            '"ecsmachine inspect" shows both.',
+        ) from error
+    except ssl.SSLError as error:
+        raise EngineCertificateError(
+            f"There was an error validating certificates for {where}: {error.reason or error}"
+        ) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise EngineConnectionError(
+            f"The Docker engine does not answer at {where}: {_reason(error)}"
+        ) from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise EngineConnectionError(
+            f"The Docker engine at {where} answered with status {answer.status}"
+        )
+    try:
+        version = json.loads(body)
+        return EngineVersion(version=version["Version"], api_version=version["ApiVersion"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineConnectionError(f"What answers at {where} is not a Docker engine") from error
+
+
+def tls_context(auth: AuthOptions) -> ssl.SSLContext:
+    """Return a TLS context with the machine's CA and the client certificate, TLS 1.2 at least."""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(auth.machine_ca_path)
+        context.load_cert_chain(auth.machine_cert_path, auth.machine_key_path)
+    except (OSError, ssl.SSLError) as error:
+        raise EngineCertificateError(
+            f"The client certificates in {auth.machine_dir} cannot be read: "
+            f"{getattr(error, 'strerror', None) or error}"
+        ) from error
+    return context
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)

@@ -1,0 +1,110 @@
+"""Files that are whole or not there, and locks between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ecsmachine.errors import MachineError
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
+
+    The content is on disk (fsync of file and folder) when this returns.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            # the umask may have taken bits away that the caller asked for
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise not_writable(path, error) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def write_json(path: Path, value: Any, *, mode: int = 0o600) -> None:
+    """Write ``value`` as JSON, indented by four blanks as Docker Machine does, atomically."""
+    write_atomically(path, json.dumps(value, indent=4).encode() + b"\n", mode=mode)
+
+
+def sync_directory(path: Path) -> None:
+    """Make sure that the entries of a folder are on disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_private_directory(path: Path) -> None:
+    """Make a folder and its parents, readable by the owner alone; one that is there stays."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_writable(path, error) from error
+
+
+def not_writable(path: Path, error: OSError) -> MachineError:
+    """Return the error for a part of the store that cannot be written."""
+    return MachineError(
+        f"The machine store cannot be written: {path}: {error.strerror or error}",
+        hint="Choose another folder with --storage-path or MACHINE_STORAGE_PATH, "
+        "or mend its permissions.",
+    )
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, what: str, wait_s: float = 10.0) -> Iterator[None]:
+    """Hold a lock file for the length of the block; a dead process's lock is free.
+
+    Raises :class:`MachineError` naming ``what`` if another process holds it for longer than
+    ``wait_s`` seconds.
+    """
+    make_private_directory(path.parent)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise not_writable(path, error) from error
+    try:
+        _wait_for_lock(descriptor, path, what, wait_s)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for_lock(descriptor: int, path: Path, what: str, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    pause_s = 0.01
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+                raise MachineError(
+                    f"{what} is being worked on by another process"
+                    + (f" (process {owner})" if owner else ""),
+                    hint="Wait until it has ended, then try again.",
+                ) from None
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, 0.25)

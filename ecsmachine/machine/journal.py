@@ -1,0 +1,112 @@
+"""The journal of a machine: every cloud resource, on disk before it is asked for."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ecsmachine.drivers.base import Resource
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.files import write_json
+
+_VERSION = 1
+
+
+class FileJournal:
+    """A journal kept in one JSON file, written anew, and fsynced, at every change.
+
+    Implements :class:`ecsmachine.drivers.base.Journal`.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._create_id = ""
+        self._complete = False
+        self._resources: list[Resource] = []
+        if path.exists():
+            self._read()
+        else:
+            self._create_id = secrets.token_hex(8)
+
+    @property
+    def create_id(self) -> str:
+        """Identifies this create."""
+        return self._create_id
+
+    @property
+    def complete(self) -> bool:
+        """Whether the create that this journal is of came to its end."""
+        return self._complete
+
+    def begin(self) -> None:
+        """Write the journal of a create that has made nothing yet."""
+        self._write()
+
+    def finish(self) -> None:
+        """Write down that the machine is whole."""
+        self._complete = True
+        self._write()
+
+    def find(self, kind: str, **details: str) -> Resource | None:
+        """Return the resource of that kind, and with those details, that is not removed."""
+        for resource in self._resources:
+            if resource.kind == kind and details.items() <= resource.details.items():
+                return resource
+        return None
+
+    def intend(self, kind: str, **details: str) -> Resource:
+        """Write down that a resource is about to be asked for, with a fresh token."""
+        known = self.find(kind, **details)
+        if known is not None and known.id is None:
+            return known
+        resource = Resource(kind=kind, token=secrets.token_hex(16), details=dict(details))
+        self._resources.append(resource)
+        self._write()
+        return resource
+
+    def made(self, resource: Resource, resource_id: str) -> None:
+        """Write down the id that the cloud gave."""
+        resource.id = resource_id
+        self._write()
+
+    def removed(self, resource: Resource) -> None:
+        """Write down that the resource is gone, or was never made."""
+        self._resources.remove(resource)
+        self._write()
+
+    def resources(self) -> Sequence[Resource]:
+        """Return what is not removed, newest first."""
+        return tuple(reversed(self._resources))
+
+    def _write(self) -> None:
+        write_json(
+            self._path,
+            {
+                "Version": _VERSION,
+                "CreateId": self._create_id,
+                "Complete": self._complete,
+                "Resources": [asdict(resource) for resource in self._resources],
+            },
+        )
+
+    def _read(self) -> None:
+        try:
+            content: dict[str, Any] = json.loads(self._path.read_text())
+            if content["Version"] != _VERSION:
+                raise MachineError(
+                    f"The journal {self._path} was written by a newer ecsmachine",
+                    hint="Upgrade ecsmachine.",
+                )
+            self._create_id = content["CreateId"]
+            self._complete = content["Complete"]
+            self._resources = [Resource(**entry) for entry in content["Resources"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise MachineError(
+                f"The journal {self._path} cannot be read: {error}",
+                hint="It lists the cloud resources of this machine: restore it from a backup, "
+                'or use "ecsmachine rm -f" and look for the resources in the console.',
+            ) from error

@@ -1,0 +1,258 @@
+"""What a machine is: a driver, an engine's options, and the certificates between them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecsmachine.drivers.base import Driver
+from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.provision.base import EngineOptions
+
+CONFIG_VERSION = 3
+"""The version of ``config.json`` that Docker Machine 0.16 writes and reads."""
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-.]*")
+
+
+def validate_name(name: str) -> str:
+    """Return ``name`` if Docker Machine would take it as a machine's name.
+
+    Raises :class:`UsageError` otherwise.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f'Invalid hostname specified: "{name}". Allowed hostname chars are: 0-9a-zA-Z . -',
+            hint="Begin with a letter or a digit, for example dev1.",
+        )
+    return name
+
+
+@dataclass
+class SwarmOptions:
+    """Options of the classic Swarm, kept because ``config.json`` has them."""
+
+    is_swarm: bool = False
+    address: str = ""
+    discovery: str = ""
+    agent: bool = False
+    master: bool = False
+    host: str = "tcp://0.0.0.0:3376"
+    image: str = "swarm:latest"
+    strategy: str = "spread"
+    heartbeat: int = 0
+    overcommit: int = 0
+    arbitrary_flags: list[str] = field(default_factory=list)
+    arbitrary_join_flags: list[str] = field(default_factory=list)
+    env: list[str] | None = None
+    is_experimental: bool = False
+
+
+@dataclass
+class AuthOptions:
+    """Where a machine's certificates are; every path is absolute."""
+
+    cert_dir: Path
+    ca_cert_path: Path
+    ca_key_path: Path
+    client_cert_path: Path
+    client_key_path: Path
+    machine_dir: Path
+    server_cert_sans: list[str] = field(default_factory=list)
+
+    @property
+    def server_cert_path(self) -> Path:
+        """The engine's certificate, in the machine's folder."""
+        return self.machine_dir / "server.pem"
+
+    @property
+    def server_key_path(self) -> Path:
+        """The engine's private key, in the machine's folder."""
+        return self.machine_dir / "server-key.pem"
+
+    @property
+    def machine_ca_path(self) -> Path:
+        """The machine's own copy of the CA certificate, which ``docker`` is pointed at."""
+        return self.machine_dir / "ca.pem"
+
+    @property
+    def machine_cert_path(self) -> Path:
+        """The machine's own copy of the client certificate."""
+        return self.machine_dir / "cert.pem"
+
+    @property
+    def machine_key_path(self) -> Path:
+        """The machine's own copy of the client key."""
+        return self.machine_dir / "key.pem"
+
+
+@dataclass
+class Machine:
+    """A machine of the store."""
+
+    name: str
+    driver: Driver
+    auth: AuthOptions
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    swarm: SwarmOptions = field(default_factory=SwarmOptions)
+
+    @property
+    def directory(self) -> Path:
+        """The machine's folder in the store."""
+        return self.auth.machine_dir
+
+    @property
+    def known_hosts_path(self) -> Path:
+        """The file with the host key that was pinned at first contact."""
+        return self.directory / "known_hosts"
+
+
+def to_config(machine: Machine) -> dict[str, Any]:
+    """Return the machine as the object that ``config.json`` holds (ConfigVersion 3)."""
+    engine, swarm, auth = machine.engine, machine.swarm, machine.auth
+    return {
+        "ConfigVersion": CONFIG_VERSION,
+        "Driver": machine.driver.config(),
+        "DriverName": machine.driver.name,
+        "HostOptions": {
+            "Driver": "",
+            "Memory": 0,
+            "Disk": 0,
+            "EngineOptions": {
+                json_name: getattr(engine, name) for name, json_name in _ENGINE_FIELDS
+            },
+            "SwarmOptions": {json_name: getattr(swarm, name) for name, json_name in _SWARM_FIELDS},
+            "AuthOptions": {
+                "CertDir": str(auth.cert_dir),
+                "CaCertPath": str(auth.ca_cert_path),
+                "CaPrivateKeyPath": str(auth.ca_key_path),
+                "CaCertRemotePath": "",
+                "ServerCertPath": str(auth.server_cert_path),
+                "ServerKeyPath": str(auth.server_key_path),
+                "ClientKeyPath": str(auth.client_key_path),
+                "ServerCertRemotePath": "",
+                "ServerKeyRemotePath": "",
+                "ClientCertPath": str(auth.client_cert_path),
+                "ServerCertSANs": auth.server_cert_sans,
+                "StorePath": str(auth.machine_dir),
+            },
+        },
+        "Name": machine.name,
+    }
+
+
+def engine_options_from_config(config: dict[str, Any]) -> EngineOptions:
+    """Read ``HostOptions.EngineOptions``; what is absent or null keeps its default."""
+    return EngineOptions(**_given(config, _ENGINE_FIELDS))
+
+
+def swarm_options_from_config(config: dict[str, Any]) -> SwarmOptions:
+    """Read ``HostOptions.SwarmOptions``; what is absent or null keeps its default."""
+    return SwarmOptions(**_given(config, _SWARM_FIELDS))
+
+
+def auth_options(
+    store_path: Path,
+    name: str,
+    *,
+    given: dict[str, Path] | None = None,
+    server_cert_sans: list[str] | None = None,
+) -> AuthOptions:
+    """Return the certificate paths of a machine in the store at ``store_path``.
+
+    ``given`` overrides ``ca_cert_path``, ``ca_key_path``, ``client_cert_path`` and
+    ``client_key_path`` (``--tls-ca-cert`` and its siblings).
+    """
+    certs = store_path / "certs"
+    paths = {
+        "ca_cert_path": certs / "ca.pem",
+        "ca_key_path": certs / "ca-key.pem",
+        "client_cert_path": certs / "cert.pem",
+        "client_key_path": certs / "key.pem",
+        **(given or {}),
+    }
+    return AuthOptions(
+        cert_dir=certs,
+        machine_dir=store_path / "machines" / name,
+        server_cert_sans=list(server_cert_sans or []),
+        **paths,
+    )
+
+
+def auth_options_from_config(
+    config: dict[str, Any], store_path: Path, recorded_store: Path, name: str
+) -> AuthOptions:
+    """Read ``HostOptions.AuthOptions``.
+
+    Paths below ``recorded_store`` (where the store was when it was written) are taken to be
+    below ``store_path`` now, so that a store can be moved.
+    """
+    given = {}
+    for field_name, json_name in (
+        ("ca_cert_path", "CaCertPath"),
+        ("ca_key_path", "CaPrivateKeyPath"),
+        ("client_cert_path", "ClientCertPath"),
+        ("client_key_path", "ClientKeyPath"),
+    ):
+        value = config.get(json_name)
+        if not value:
+            continue
+        path = Path(value)
+        if path.is_relative_to(recorded_store):
+            path = store_path / path.relative_to(recorded_store)
+        given[field_name] = path
+    return auth_options(
+        store_path, name, given=given, server_cert_sans=config.get("ServerCertSANs") or []
+    )
+
+
+class MachineNotFoundError(MachineError):
+    """There is no machine of that name in the store."""
+
+    def __init__(self, name: str):
+        super().__init__(
+            f'Docker machine "{name}" does not exist. Use "ecsmachine ls" to list machines. '
+            'Use "ecsmachine create" to add a new one.'
+        )
+
+
+def _given(config: dict[str, Any], fields: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    return {
+        name: config[json_name] for name, json_name in fields if config.get(json_name) is not None
+    }
+
+
+_ENGINE_FIELDS = (
+    ("arbitrary_flags", "ArbitraryFlags"),
+    ("dns", "Dns"),
+    ("graph_dir", "GraphDir"),
+    ("env", "Env"),
+    ("ipv6", "Ipv6"),
+    ("insecure_registry", "InsecureRegistry"),
+    ("labels", "Labels"),
+    ("log_level", "LogLevel"),
+    ("storage_driver", "StorageDriver"),
+    ("selinux_enabled", "SelinuxEnabled"),
+    ("tls_verify", "TlsVerify"),
+    ("registry_mirror", "RegistryMirror"),
+    ("install_url", "InstallURL"),
+)
+
+_SWARM_FIELDS = (
+    ("is_swarm", "IsSwarm"),
+    ("address", "Address"),
+    ("discovery", "Discovery"),
+    ("agent", "Agent"),
+    ("master", "Master"),
+    ("host", "Host"),
+    ("image", "Image"),
+    ("strategy", "Strategy"),
+    ("heartbeat", "Heartbeat"),
+    ("overcommit", "Overcommit"),
+    ("arbitrary_flags", "ArbitraryFlags"),
+    ("arbitrary_join_flags", "ArbitraryJoinFlags"),
+    ("env", "Env"),
+    ("is_experimental", "IsExperimental"),
+)

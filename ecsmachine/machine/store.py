@@ -1,0 +1,231 @@
+"""The machine store on disk, in Docker Machine's layout.
+
+::
+
+    STORE/certs/            ca.pem ca-key.pem cert.pem key.pem
+    STORE/machines/NAME/    config.json journal.json known_hosts id_rsa … server.pem …
+    STORE/.locks/NAME       locks between processes
+    STORE/.abandoned/       journals of machines that were dropped while the cloud refused
+    STORE/.store-id         names this store in the tags of what it makes
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.base import Driver, DriverContext, OptionValue
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import files
+from ecsmachine.machine.journal import FileJournal
+from ecsmachine.machine.model import (
+    CONFIG_VERSION,
+    Machine,
+    MachineNotFoundError,
+    auth_options_from_config,
+    engine_options_from_config,
+    swarm_options_from_config,
+    to_config,
+)
+
+
+class Store:
+    """The machines below one folder.
+
+    ``environment`` is the process's environment; drivers take their credentials from it.
+    """
+
+    def __init__(self, path: Path, environment: Mapping[str, str]):
+        self.path = path
+        self.environment = environment
+
+    @property
+    def machines_path(self) -> Path:
+        """The folder that holds a folder for every machine."""
+        return self.path / "machines"
+
+    def directory(self, name: str) -> Path:
+        """Return the folder of a machine, whether it exists or not."""
+        return self.machines_path / name
+
+    def names(self) -> list[str]:
+        """Return the names of all machines, in natural order (``web2`` before ``web10``)."""
+        try:
+            entries = list(self.machines_path.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise MachineError(
+                f"The machine store cannot be read: {self.machines_path}: {error.strerror}",
+                hint="Choose another folder with --storage-path or MACHINE_STORAGE_PATH.",
+            ) from error
+        names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
+        return sorted(names, key=natural_key)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a machine of that name, be it whole or damaged."""
+        return "/" not in name and name not in ("", ".", "..") and self.directory(name).is_dir()
+
+    def store_id(self) -> str:
+        """Return the name of this store in the tags of cloud resources; made at first use."""
+        path = self.path / ".store-id"
+        try:
+            return path.read_text().strip()
+        except FileNotFoundError:
+            pass
+        with self.lock(".store-id"):
+            if not path.exists():
+                files.write_atomically(path, f"{secrets.token_hex(6)}\n".encode())
+            return path.read_text().strip()
+
+    def lock(self, name: str, *, wait_s: float = 10.0) -> AbstractContextManager[None]:
+        """Hold the lock of a machine for the length of a ``with`` block.
+
+        Raises :class:`MachineError` if another process holds it for longer than ``wait_s``.
+        """
+        files.make_private_directory(self.path)
+        return files.locked(
+            self.path / ".locks" / name, what=f'Machine "{name}"', wait_s=wait_s
+        )
+
+    def new_driver(self, driver_name: str, name: str, values: Mapping[str, OptionValue]) -> Driver:
+        """Return the driver of a machine that is yet to be made."""
+        return registry.new(driver_name, self._context(name, self.store_id()), values)
+
+    def config(self, name: str) -> dict[str, Any]:
+        """Return what ``config.json`` of a machine holds.
+
+        Raises :class:`MachineNotFoundError`, or :class:`MachineError` if it is damaged.
+        """
+        if not self.exists(name):
+            raise MachineNotFoundError(name)
+        path = self.directory(name) / "config.json"
+        try:
+            config = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise MachineError(
+                f'Machine "{name}" has no config.json: its create was interrupted at the start',
+                hint=f'Use "ecsmachine rm {name}", then create it again.',
+            ) from None
+        except (OSError, ValueError) as error:
+            raise _damaged(name, path, str(error)) from error
+        if not isinstance(config, dict) or not isinstance(config.get("Driver"), dict):
+            raise _damaged(name, path, "it holds no Driver object")
+        version = config.get("ConfigVersion", 0)
+        if not isinstance(version, int) or version > CONFIG_VERSION:
+            raise MachineError(
+                f'config version of machine "{name}" is from the future: {version}, '
+                f"this ecsmachine knows {CONFIG_VERSION}",
+                hint="Upgrade ecsmachine.",
+            )
+        return config
+
+    def load(self, name: str) -> Machine:
+        """Return the machine of that name.
+
+        Raises :class:`MachineNotFoundError`, or :class:`MachineError` if it is damaged.
+        """
+        config = self.config(name)
+        path = self.directory(name) / "config.json"
+        try:
+            host = config.get("HostOptions") or {}
+            recorded_store = Path(config["Driver"].get("StorePath") or self.path)
+            return Machine(
+                name=name,
+                driver=registry.load(
+                    config["DriverName"], self._context(name, self._known_id()), config["Driver"]
+                ),
+                auth=auth_options_from_config(
+                    host.get("AuthOptions") or {}, self.path, recorded_store, name
+                ),
+                engine=engine_options_from_config(host.get("EngineOptions") or {}),
+                swarm=swarm_options_from_config(host.get("SwarmOptions") or {}),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _damaged(name, path, f"{type(error).__name__}: {error}") from error
+
+    def save(self, machine: Machine) -> None:
+        """Write the machine's ``config.json``, making its folder if need be."""
+        files.make_private_directory(machine.directory)
+        files.write_json(machine.directory / "config.json", to_config(machine))
+
+    def journal(self, name: str) -> FileJournal:
+        """Return the journal of a machine; an empty one if it has none."""
+        return FileJournal(self.directory(name) / "journal.json")
+
+    def remove(self, name: str) -> None:
+        """Remove the folder of a machine, all at once for whoever looks on."""
+        directory = self.directory(name)
+        doomed = directory.with_name(f".{name}.{secrets.token_hex(4)}")
+        try:
+            directory.rename(doomed)
+            files.sync_directory(directory.parent)
+            shutil.rmtree(doomed)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise files.not_writable(directory, error) from error
+
+    def abandon(self, name: str) -> Path | None:
+        """Keep the journal of a machine that is dropped with cloud resources still there.
+
+        Returns where it is kept, or None if the journal lists nothing.
+        """
+        journal = self.directory(name) / "journal.json"
+        if not journal.exists() or not self.journal(name).resources():
+            return None
+        kept = self.path / ".abandoned" / f"{name}-{secrets.token_hex(4)}.json"
+        files.make_private_directory(kept.parent)
+        files.write_atomically(kept, journal.read_bytes())
+        return kept
+
+    def machines(self) -> Iterator[tuple[str, Machine | MachineError]]:
+        """Yield every machine by name; in place of one that cannot be loaded, the error."""
+        for name in self.names():
+            try:
+                yield name, self.load(name)
+            except MachineError as error:
+                yield name, error
+
+    def _context(self, name: str, store_id: str) -> DriverContext:
+        return DriverContext(
+            machine_name=name,
+            store_path=self.path,
+            directory=self.directory(name),
+            store_id=store_id,
+            environment=self.environment,
+        )
+
+    def _known_id(self) -> str:
+        try:
+            return (self.path / ".store-id").read_text().strip()
+        except OSError:
+            return ""
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Return a sort key in which numbers count as numbers, and case does not."""
+    parts: list[tuple[int, str]] = []
+    digits = ""
+    for character in name.lower() + "\0":
+        if character.isdigit():
+            digits += character
+            continue
+        if digits:
+            parts.append((int(digits), ""))
+            digits = ""
+        parts.append((1 << 62, character))
+    return parts
+
+
+def _damaged(name: str, path: Path, reason: str) -> MachineError:
+    return MachineError(
+        f'The configuration of machine "{name}" is damaged: {path}: {reason}',
+        hint=f'Restore the file, or drop the machine with "ecsmachine rm -f {name}".',
+    )

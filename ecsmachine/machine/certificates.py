@@ -84,9 +84,7 @@ def make_server_certificate(
         key=key,
         issuer=ca,
         issuer_key=ca_key,
-        usage=_Usage(
-            key_encipherment=True, key_agreement=True, server=True, client=swarm_master
-        ),
+        usage=_Usage(key_encipherment=True, key_agreement=True, server=True, client=swarm_master),
         names=names,
     )
     _write_pair(auth.server_cert_path, certificate, auth.server_key_path, key)
@@ -221,7 +219,9 @@ def _new_key() -> EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def _orphaned_key(certificate_path: Path, key_path: Path) -> CertificateIssuerPrivateKeyTypes | None:
+def _orphaned_key(
+    certificate_path: Path, key_path: Path
+) -> CertificateIssuerPrivateKeyTypes | None:
     """Return the key that is there without its certificate."""
     return _load_key(key_path) if key_path.exists() and not certificate_path.exists() else None
 

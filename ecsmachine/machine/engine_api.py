@@ -38,8 +38,7 @@ def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersi
     """
     import http.client
 
-    address = urlsplit(url)
-    host, port = address.hostname or "", address.port or 2376
+    host, port = urlsplit(url).hostname or "", port_of(url)
     where = f'host "{host}:{port}"'
     connection = http.client.HTTPSConnection(
         host, port, timeout=timeout_s, context=tls_context(auth)
@@ -73,6 +72,11 @@ def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersi
         return EngineVersion(version=version["Version"], api_version=version["ApiVersion"])
     except (ValueError, KeyError, TypeError) as error:
         raise EngineConnectionError(f"What answers at {where} is not a Docker engine") from error
+
+
+def port_of(url: str) -> int:
+    """Return the port of an engine's URL; 2376 if it names none."""
+    return urlsplit(url).port or 2376
 
 
 def tls_context(auth: AuthOptions) -> ssl.SSLContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable
@@ -12,6 +13,9 @@ from ecsmachine.drivers.base import State
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.model import Machine
+
+_PATIENCE_S = 0.3
+"""How long an engine may be silent before the provider is asked as well, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -33,37 +37,65 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
     """Look at one machine.
 
     The engine is asked first: if it answers over verified TLS the machine runs, and the cloud
-    need not be asked. Only a machine whose engine is silent costs a request to the provider.
+    need not be asked. An engine that is silent for a moment, or refuses, costs a request to the
+    provider, made while the engine may still answer.
     """
     begun = time.monotonic()
+
+    def spent() -> float:
+        return time.monotonic() - begun
+
     url = machine.driver.url()
-    engine_error = ""
+    engine: SimpleQueue[engine_api.EngineVersion | MachineError] = SimpleQueue()
+    answer: engine_api.EngineVersion | MachineError | None = None
     if url:
+        threading.Thread(
+            target=_ask_engine, args=(machine, url, timeout_s, engine), daemon=True
+        ).start()
+        with contextlib.suppress(Empty):
+            answer = engine.get(timeout=min(_PATIENCE_S, timeout_s))
+    failure: MachineError | None = None
+    if not isinstance(answer, engine_api.EngineVersion):
         try:
-            version = engine_api.ask_version(url, machine.auth, timeout_s=timeout_s)
+            state = machine.driver.state()
         except MachineError as error:
-            engine_error = error.message
+            failure = error
         else:
-            return Probe(
-                state=State.RUNNING,
-                url=url,
-                docker_version=f"v{version.version}",
-                response_time_s=time.monotonic() - begun,
-            )
-    try:
-        state = machine.driver.state()
-        url = machine.driver.url()
-    except MachineError as error:
+            if state is not State.RUNNING:
+                return Probe(state=state, response_time_s=spent())
+            if machine.driver.url() != url:
+                return probe(machine, timeout_s=timeout_s - spent())
+        if answer is None and url:
+            answer = engine.get()
+    if isinstance(answer, engine_api.EngineVersion):
         return Probe(
-            state=State.ERROR, error=error.message, response_time_s=time.monotonic() - begun
+            state=State.RUNNING,
+            url=url,
+            docker_version=f"v{answer.version}",
+            response_time_s=spent(),
         )
-    running = state is State.RUNNING
+    if failure is not None:
+        return Probe(state=State.ERROR, error=failure.message, response_time_s=spent())
     return Probe(
-        state=state,
-        url=url if running else "",
-        error=engine_error if running else "",
-        response_time_s=time.monotonic() - begun,
+        state=State.RUNNING,
+        url=url,
+        error=answer.message if answer else "",
+        response_time_s=spent(),
     )
+
+
+def _ask_engine(
+    machine: Machine,
+    url: str,
+    timeout_s: float,
+    answer: SimpleQueue[engine_api.EngineVersion | MachineError],
+) -> None:
+    try:
+        answer.put(engine_api.ask_version(url, machine.auth, timeout_s=timeout_s))
+    except MachineError as error:
+        answer.put(error)
+    except Exception as error:  # whatever it is, the asking side must not wait for ever
+        answer.put(MachineError(str(error)))
 
 
 def probe_all(machines: Iterable[Machine], *, timeout_s: float) -> dict[str, Probe]:

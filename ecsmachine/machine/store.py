@@ -90,9 +90,7 @@ class Store:
         Raises :class:`MachineError` if another process holds it for longer than ``wait_s``.
         """
         files.make_private_directory(self.path)
-        return files.locked(
-            self.path / ".locks" / name, what=f'Machine "{name}"', wait_s=wait_s
-        )
+        return files.locked(self.path / ".locks" / name, what=f'Machine "{name}"', wait_s=wait_s)
 
     def new_driver(self, driver_name: str, name: str, values: Mapping[str, OptionValue]) -> Driver:
         """Return the driver of a machine that is yet to be made."""

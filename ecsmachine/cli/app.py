@@ -1,0 +1,275 @@
+"""The program: global options, the table of commands, and how errors are shown.
+
+A command's module is imported when that command is called, so that ``ls`` does not pay for
+what ``create`` needs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from ecsmachine import __version__
+from ecsmachine.cli.context import Session
+from ecsmachine.errors import MachineError
+
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "active": ("listing", "Print which machine is active"),
+    "config": ("connect", "Print the connection config for a machine"),
+    "create": ("create", "Create a machine"),
+    "env": ("connect", "Print the commands that set up the environment for the Docker client"),
+    "inspect": ("listing", "Print what is stored of a machine"),
+    "ip": ("listing", "Print the address of machines"),
+    "kill": ("lifecycle", "Stop machines at once, as by pulling the plug"),
+    "local": ("local", "Run an ECS-compatible cloud on this machine"),
+    "ls": ("listing", "List machines"),
+    "restart": ("lifecycle", "Restart machines"),
+    "rm": ("lifecycle", "Remove machines"),
+    "ssh": ("connect", "Log into a machine, or run a command on it"),
+    "start": ("lifecycle", "Start machines"),
+    "status": ("listing", "Print the state of machines"),
+    "stop": ("lifecycle", "Stop machines"),
+    "url": ("listing", "Print the engine's URL of machines"),
+    "version": ("listing", "Print the version of ecsmachine, or of a machine's engine"),
+}
+
+_TRUE = {"1", "t", "true", "y", "yes", "on"}
+
+
+class _Commands(typer.core.TyperGroup):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name == "help":
+            return _command("help", _help)
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"ecsmachine.cli.{_COMMANDS[cmd_name][0]}")
+        if cmd_name == "local":
+            return typer.main.get_command(module.app)
+        if cmd_name == "create":
+            session: Session = ctx.obj
+            return _command("create", module.command(session.program, session.environment))
+        return _command(cmd_name, getattr(module, cmd_name))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in (*_COMMANDS, "help"):
+            ctx.fail(f"'{args[0]}' is not an ecsmachine command.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+def run(arguments: list[str], environment: Mapping[str, str]) -> int:
+    """Run one command line and return the exit code.
+
+    0 done; 1 an error; 2 wrong usage; 3 a check before creation failed; 130 interrupted.
+    """
+    session = Session(
+        storage_path=_storage_path(None, environment),
+        environment=environment,
+        program=["ecsmachine", *arguments],
+        debug=_is_true(environment, "MACHINE_DEBUG") or _is_true(environment, "DEBUG"),
+    )
+    for terminating in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(terminating, _interrupt)
+    try:
+        result = _program().main(
+            args=arguments, prog_name="ecsmachine", standalone_mode=False, obj=session
+        )
+        sys.stdout.flush()
+    except MachineError as error:
+        _show(error, session.debug)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _print_error("Interrupted")
+        return 130
+    except typer.Exit as leave:
+        return leave.exit_code
+    except BrokenPipeError:
+        # whoever read our output has gone: what is still buffered goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            _show_usage(error)
+            return 2
+        _show_unexpected(error, session.debug)
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _program() -> Any:
+    """Return the group of all commands, with the global options."""
+    app = typer.Typer(
+        cls=_Commands,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback(invoke_without_command=True)(_root)
+    return typer.main.get_command(app)
+
+
+def _root(
+    ctx: typer.Context,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", "-D", help="Say on standard error what is done [$MACHINE_DEBUG]"),
+    ] = False,
+    storage_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--storage-path",
+            "-s",
+            help="The machine store [default: ~/.docker/machine, $MACHINE_STORAGE_PATH]",
+        ),
+    ] = None,
+    tls_ca_cert: Annotated[
+        Path | None,
+        typer.Option(help="CA to verify engines against [$MACHINE_TLS_CA_CERT]"),
+    ] = None,
+    tls_ca_key: Annotated[
+        Path | None,
+        typer.Option(help="Private key to sign certificates with [$MACHINE_TLS_CA_KEY]"),
+    ] = None,
+    tls_client_cert: Annotated[
+        Path | None,
+        typer.Option(help="Client certificate for engines [$MACHINE_TLS_CLIENT_CERT]"),
+    ] = None,
+    tls_client_key: Annotated[
+        Path | None,
+        typer.Option(help="Private key of that certificate [$MACHINE_TLS_CLIENT_KEY]"),
+    ] = None,
+    native_ssh: Annotated[
+        bool,
+        typer.Option("--native-ssh", help="Do without the ssh program [$MACHINE_NATIVE_SSH]"),
+    ] = False,
+    github_api_token: Annotated[str, typer.Option(hidden=True)] = "",
+    bugsnag_api_token: Annotated[str, typer.Option(hidden=True)] = "",
+    version: Annotated[bool, typer.Option("--version", "-v", help="Print the version")] = False,
+) -> None:
+    """Create and look after Docker hosts on Alibaba Cloud ECS."""
+    if version:
+        print(f"ecsmachine version {__version__}")
+        raise typer.Exit
+    session: Session = ctx.obj
+    session.debug = session.debug or debug
+    if session.debug:
+        _log_to_standard_error()
+    environment = session.environment
+    session.storage_path = _storage_path(storage_path, environment)
+    session.native_ssh = native_ssh or _is_true(environment, "MACHINE_NATIVE_SSH")
+    for name, variable, given in (
+        ("ca_cert_path", "MACHINE_TLS_CA_CERT", tls_ca_cert),
+        ("ca_key_path", "MACHINE_TLS_CA_KEY", tls_ca_key),
+        ("client_cert_path", "MACHINE_TLS_CLIENT_CERT", tls_client_cert),
+        ("client_key_path", "MACHINE_TLS_CLIENT_KEY", tls_client_key),
+    ):
+        path = given or environment.get(variable)
+        if path:
+            session.certificate_paths[name] = Path(path).absolute()
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+
+
+def _help(
+    ctx: typer.Context,
+    command: Annotated[str, typer.Argument(help="The command to explain")] = "",
+) -> None:
+    """Explain a command."""
+    group = ctx.parent
+    assert group is not None  # noqa: S101  (help is only ever a command of the group)
+    if not command:
+        print(group.get_help())
+        return
+    _program().main(
+        args=[command, "--help"], prog_name="ecsmachine", standalone_mode=False, obj=ctx.obj
+    )
+
+
+def _command(name: str, function: Callable[..., Any]) -> Any:
+    """Return the command that a function is, with the settings that it asks for.
+
+    A function may carry ``context_settings``, as ``ssh`` does to leave the remote command's
+    flags alone.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    settings = {
+        "help_option_names": ["--help", "-h"],
+        **getattr(function, "context_settings", {}),
+    }
+    app.command(name, context_settings=settings)(function)
+    return typer.main.get_command(app)
+
+
+def _storage_path(given: Path | None, environment: Mapping[str, str]) -> Path:
+    path = given or environment.get("MACHINE_STORAGE_PATH")
+    return Path(path).absolute() if path else Path.home() / ".docker" / "machine"
+
+
+def _is_true(environment: Mapping[str, str], variable: str) -> bool:
+    return environment.get(variable, "").strip().lower() in _TRUE
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _log_to_standard_error() -> None:
+    import logging
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    logger = logging.getLogger("ecsmachine")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+
+
+def _show(error: MachineError, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error)
+    if error.details:
+        print(error.details.rstrip(), file=sys.stderr)
+    _print_error(f"{error.message}. {error.hint}" if error.hint else error.message)
+
+
+def _show_usage(error: Any) -> None:
+    """Show an error of the command line parser in one line."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "ecsmachine"
+    _print_error(f"{message}. See '{path} --help'.")
+
+
+def _show_unexpected(error: Exception, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error)
+        return
+    text = " ".join(str(error).split())
+    _print_error(
+        f"{type(error).__name__}: {text}. This is a fault of ecsmachine: "
+        "run it with --debug and report what it prints."
+    )
+
+
+def _print_error(line: str) -> None:
+    sys.stdout.flush()
+    print(f"Error: {line}", file=sys.stderr)

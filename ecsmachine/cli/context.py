@@ -1,0 +1,59 @@
+"""What every command is handed: the store, the environment, and how it was called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import typer
+
+from ecsmachine.errors import UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.machine.store import Store
+
+
+@dataclass
+class Session:
+    """One run of the program.
+
+    ``program`` is the command line as typed. ``certificate_paths`` are the ``--tls-…`` options,
+    by the names of :class:`~ecsmachine.machine.model.AuthOptions`.
+    """
+
+    storage_path: Path
+    environment: Mapping[str, str]
+    program: list[str] = field(default_factory=list)
+    debug: bool = False
+    native_ssh: bool = False
+    certificate_paths: dict[str, Path] = field(default_factory=dict)
+
+    @cached_property
+    def store(self) -> Store:
+        """The machine store; opened at first use."""
+        from ecsmachine.machine.store import Store
+
+        return Store(self.storage_path, self.environment)
+
+
+def session(ctx: typer.Context) -> Session:
+    """Return the session of a command's context."""
+    return cast("Session", ctx.obj)
+
+
+def machine_names(session: Session, names: list[str] | None) -> list[str]:
+    """Return the names that a command was given; ``default``, if there is one, where none was.
+
+    Raises :class:`UsageError` if no name is given and no machine is called ``default``.
+    """
+    if names:
+        return names
+    if session.store.exists("default"):
+        return ["default"]
+    raise UsageError(
+        'No machine name(s) specified and no "default" machine exists',
+        hint='Use "ecsmachine ls" to list machines.',
+    )

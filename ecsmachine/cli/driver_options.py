@@ -1,0 +1,112 @@
+"""Driver options on the command line: from a driver's option table to flags, and to values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.errors import UsageError
+
+_TRUE = {"1", "t", "true", "y", "yes", "on"}
+_FALSE = {"0", "f", "false", "n", "no", "off", ""}
+
+FLAG_TYPES = {
+    "string": str | None,
+    "int": int | None,
+    "bool": bool | None,
+    "list": list[str] | None,
+}
+"""The type of a flag that may be left out, by the kind of option."""
+
+
+def driver_name_of(arguments: Iterable[str], environment: Mapping[str, str]) -> str:
+    """Return the driver that a ``create`` command line names, before it is parsed.
+
+    It must be known first: the driver says what flags there are.
+    """
+    arguments = list(arguments)
+    for position, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument in ("-d", "--driver") and position + 1 < len(arguments):
+            return arguments[position + 1]
+        if argument.startswith("--driver="):
+            return argument.partition("=")[2]
+        if argument.startswith("-d") and not argument.startswith("--") and len(argument) > 2:
+            return argument[2:].removeprefix("=")
+    return environment.get("MACHINE_DRIVER") or "aliyunecs"
+
+
+def parameter_name(option: Option) -> str:
+    """Return the name of the function parameter for an option."""
+    return "driver_" + option.name.replace("-", "_")
+
+
+def help_of(option: Option) -> str:
+    """Return the help of an option, with its default and its variable."""
+    notes = []
+    if option.default not in (None, "", False, []):
+        notes.append(f"default: {option.default}")
+    if option.env:
+        notes.append(f"${option.env}")
+    return option.help + (f" [{', '.join(notes)}]" if notes else "")
+
+
+def resolve(
+    options: Iterable[Option],
+    flags: Mapping[str, OptionValue],
+    environment: Mapping[str, str],
+) -> dict[str, OptionValue]:
+    """Return the value of every option: its flag, else its variable, else its default.
+
+    ``flags`` has None where a flag was not given. A variable that is set to nothing counts as
+    not set. Raises :class:`UsageError` naming the variable whose value does not fit.
+    """
+    values: dict[str, OptionValue] = {}
+    for option in options:
+        flag = flags.get(option.name)
+        if flag not in (None, []):
+            values[option.name] = flag
+        elif option.env and environment.get(option.env):
+            values[option.name] = _from_text(option, environment[option.env])
+        else:
+            values[option.name] = option.default
+    return values
+
+
+def warnings_of(
+    options: Iterable[Option],
+    flags: Mapping[str, OptionValue],
+    environment: Mapping[str, str],
+) -> list[str]:
+    """Return a line for every deprecated option that was given."""
+    return [
+        f"--{option.name}: {option.deprecated}"
+        for option in options
+        if option.deprecated
+        and (
+            flags.get(option.name) not in (None, []) or (option.env and environment.get(option.env))
+        )
+    ]
+
+
+def _from_text(option: Option, text: str) -> OptionValue:
+    if option.kind == "list":
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if option.kind == "int":
+        try:
+            return int(text)
+        except ValueError:
+            raise UsageError(
+                f'The variable {option.env} is not a whole number: "{text}"',
+                hint=f"Correct it, or give --{option.name}.",
+            ) from None
+    if option.kind == "bool":
+        word = text.strip().lower()
+        if word not in _TRUE | _FALSE:
+            raise UsageError(
+                f'The variable {option.env} is neither true nor false: "{text}"',
+                hint=f"Correct it, or give --{option.name}.",
+            )
+        return word in _TRUE
+    return text

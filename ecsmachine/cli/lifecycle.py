@@ -1,0 +1,127 @@
+"""The commands that change machines: start, stop, restart, kill, rm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from ecsmachine.cli.context import Session, machine_names, session
+from ecsmachine.errors import UsageError
+
+_Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]", help='Names of machines; "default" if none is given'),
+]
+
+
+def start(ctx: typer.Context, names: _Names = None) -> None:
+    """Start machines, and wait until their engines answer.
+
+    Example: ecsmachine start dev1 dev2
+    """
+    from ecsmachine.machine import operations
+
+    this = session(ctx)
+    _for_each(this, names, lambda name: operations.start(this.store, name, print))
+    print(
+        "Started machines may have new IP addresses. "
+        'You may need to re-run the "ecsmachine env" command.'
+    )
+
+
+def stop(ctx: typer.Context, names: _Names = None) -> None:
+    """Stop machines in an orderly way.
+
+    Example: ecsmachine stop dev1
+    """
+    from ecsmachine.machine import operations
+
+    this = session(ctx)
+    _for_each(this, names, lambda name: operations.stop(this.store, name, print))
+
+
+def restart(ctx: typer.Context, names: _Names = None) -> None:
+    """Restart machines, and wait until their engines answer.
+
+    Example: ecsmachine restart dev1
+    """
+    from ecsmachine.machine import operations
+
+    this = session(ctx)
+    _for_each(this, names, lambda name: operations.restart(this.store, name, print))
+    print(
+        "Restarted machines may have new IP addresses. "
+        'You may need to re-run the "ecsmachine env" command.'
+    )
+
+
+def kill(ctx: typer.Context, names: _Names = None) -> None:
+    """Stop machines at once, as by pulling the plug.
+
+    Example: ecsmachine kill dev1
+    """
+    from ecsmachine.machine import operations
+
+    this = session(ctx)
+    _for_each(this, names, lambda name: operations.kill(this.store, name, print))
+
+
+def rm(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Names of machines")
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            "-f",
+            help="Drop the local part even if the cloud refuses, and do not ask",
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask")] = False,
+) -> None:
+    """Remove machines with all that was made for them in the cloud.
+
+    Example: ecsmachine rm -y dev1
+    """
+    from ecsmachine.machine import operations
+
+    if not names:
+        raise UsageError(
+            "Expected to get one or more machine names as arguments",
+            hint='"ecsmachine ls -q" lists them.',
+        )
+    this = session(ctx)
+    unknown = [name for name in names if not this.store.exists(name)]
+    if unknown:
+        from ecsmachine.machine.model import MachineNotFoundError
+
+        raise MachineNotFoundError(unknown[0])
+    print(f"About to remove {', '.join(names)}")
+    print("WARNING: This action will delete both local reference and remote instance.")
+    if not (yes or force or _confirmed()):
+        return
+    operations.for_each(names, lambda name: operations.remove(this.store, name, print, force=force))
+
+
+def _for_each(this: Session, names: list[str] | None, operation: Callable[[str], None]) -> None:
+    """Do the same to the named machines at once; all of them must exist."""
+    from ecsmachine.machine import operations
+    from ecsmachine.machine.model import MachineNotFoundError
+
+    names = machine_names(this, names)
+    for name in names:
+        if not this.store.exists(name):
+            raise MachineNotFoundError(name)
+    operations.for_each(names, operation)
+
+
+def _confirmed() -> bool:
+    try:
+        return input("Are you sure? (y/n): ").strip().lower().startswith("y")
+    except EOFError:
+        print()
+        return False

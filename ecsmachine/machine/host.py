@@ -1,0 +1,89 @@
+"""From a running computer to a Docker host: SSH, provisioning, and the proof that it answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ecsmachine.machine import certificates, engine_api
+from ecsmachine.machine.model import Machine
+
+Report = Callable[[str], None]
+
+
+def make_docker_host(machine: Machine, report: Report) -> None:
+    """Provision the host of ``machine`` over one SSH connection, and see its engine answer.
+
+    Every step compares before it changes: a host that is provisioned already is left as it is.
+    Raises :class:`~ecsmachine.errors.MachineError` with the failed command's output.
+    """
+    from ecsmachine.provision.base import DataDisk, HostCertificates, ProvisionRequest
+    from ecsmachine.provision.provision import provision
+    from ecsmachine.ssh.wait import wait_for_ssh
+
+    driver = machine.driver
+    report("Machine is running, waiting for SSH to be available...")
+    with wait_for_ssh(driver.ssh_target(), machine.known_hosts_path) as connection:
+        report("Copying certs to the local machine directory...")
+        renew_certificates(machine)
+        disk = driver.data_disk()
+        provision(
+            connection,
+            ProvisionRequest(
+                hostname=machine.name,
+                provider=driver.name,
+                engine=machine.engine,
+                certificates=HostCertificates(
+                    ca=machine.auth.machine_ca_path.read_bytes(),
+                    server=machine.auth.server_cert_path.read_bytes(),
+                    server_key=machine.auth.server_key_path.read_bytes(),
+                ),
+                engine_port=engine_api.port_of(driver.url()),
+                data_disk=None
+                if disk is None
+                else DataDisk(disk.size_gib, disk.file_system, disk.serial, disk.device_hints),
+                authorized_key=driver.authorized_key(),
+            ),
+            report,
+        )
+    report("Checking connection to Docker...")
+    wait_for_engine(machine)
+    report("Docker is up and running!")
+
+
+def renew_certificates(machine: Machine) -> bool:
+    """Make the server certificate if it is missing, expired, or names other addresses.
+
+    Returns whether it was made. The client's certificates are copied beside it.
+    """
+    certificates.copy_client_certificates(machine.auth)
+    addresses = machine.driver.addresses()
+    if certificates.server_certificate_covers(machine.auth, addresses):
+        return False
+    certificates.make_server_certificate(
+        machine.auth, machine.name, addresses, swarm_master=machine.swarm.master
+    )
+    return True
+
+
+def wait_for_engine(machine: Machine, *, timeout_s: float = 60.0) -> engine_api.EngineVersion:
+    """Return once the machine's engine answers over TLS.
+
+    A refused connection is tried again until ``timeout_s`` is over; a certificate that is not
+    accepted raises at once.
+    """
+    deadline = time.monotonic() + timeout_s
+    pause_s = 0.05
+    while True:
+        remaining_s = deadline - time.monotonic()
+        try:
+            return engine_api.ask_version(
+                machine.driver.url(), machine.auth, timeout_s=max(1.0, min(10.0, remaining_s))
+            )
+        except engine_api.EngineCertificateError:
+            raise
+        except engine_api.EngineConnectionError:
+            if remaining_s <= pause_s:
+                raise
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, 1.0)

@@ -1,0 +1,48 @@
+"""Looking at the engine's install URL before a machine is made that would need it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from ecsmachine.errors import PreCreateCheckError, UsageError
+
+_GONE = {400, 401, 403, 404, 405, 410, 451}
+
+
+def validate_install_url(url: str) -> None:
+    """Raise :class:`UsageError` unless ``url`` is an ``http`` or ``https`` address."""
+    try:
+        parts = urlsplit(url)
+        complete = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        complete = False
+    if not complete:
+        raise UsageError(
+            f'The engine install URL "{url}" is not an http or https address',
+            hint="Set --engine-install-url or MACHINE_DOCKER_INSTALL_URL, "
+            "for example to https://get.docker.com.",
+        )
+
+
+def check_install_url(url: str, *, timeout_s: float = 3.0) -> None:
+    """Raise :class:`PreCreateCheckError` if the server says that there is no script at ``url``.
+
+    A server that cannot be reached from here proves nothing: an intranet mirror is reachable
+    from the machine alone.
+    """
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    request = urllib.request.Request(url, headers={"User-Agent": "curl/8 (ecsmachine)"})  # noqa: S310 (validate_install_url)
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
+            answer.read(1)
+    except urllib.error.HTTPError as error:
+        if error.code in _GONE:
+            raise PreCreateCheckError(
+                f"The engine install URL {url} answers {error.code} {error.reason}",
+                hint="Correct --engine-install-url or MACHINE_DOCKER_INSTALL_URL.",
+            ) from error
+    except (OSError, http.client.HTTPException):
+        return

@@ -1,0 +1,162 @@
+"""What can be done to machines that exist, one function an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from ecsmachine.drivers.base import State
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import host
+from ecsmachine.machine.model import Machine, MachineNotFoundError
+from ecsmachine.machine.store import Store
+
+Report = Callable[[str], None]
+
+
+def start(store: Store, name: str, report: Report) -> None:
+    """Start a machine and wait until its engine answers; a running one is left as it is."""
+    with store.lock(name):
+        machine = store.load(name)
+        _start(store, machine, report, machine.driver.state())
+
+
+def stop(store: Store, name: str, report: Report) -> None:
+    """Stop a machine in an orderly way; a stopped one is left as it is."""
+    with store.lock(name):
+        machine = store.load(name)
+        report(f'Stopping "{name}"...')
+        if _is_stopped(machine, report):
+            return
+        machine.driver.stop(_of_driver(name, report))
+        store.save(machine)
+        report(f'Machine "{name}" was stopped.')
+
+
+def kill(store: Store, name: str, report: Report) -> None:
+    """Stop a machine at once, as by pulling the plug; a stopped one is left as it is."""
+    with store.lock(name):
+        machine = store.load(name)
+        report(f'Killing "{name}"...')
+        if _is_stopped(machine, report):
+            return
+        machine.driver.kill(_of_driver(name, report))
+        store.save(machine)
+        report(f'Machine "{name}" was killed.')
+
+
+def restart(store: Store, name: str, report: Report) -> None:
+    """Restart a machine and wait until its engine answers; a stopped one is started."""
+    with store.lock(name):
+        machine = store.load(name)
+        report(f'Restarting "{name}"...')
+        state = machine.driver.state()
+        if state is not State.RUNNING:
+            _start(store, machine, report, state)
+            return
+        machine.driver.restart(_of_driver(name, report))
+        store.save(machine)
+        _come_back(store, machine, report)
+        report(f'Machine "{name}" was restarted.')
+
+
+def remove(store: Store, name: str, report: Report, *, force: bool = False) -> None:
+    """Remove a machine: all that create made in the cloud, then its folder.
+
+    With ``force`` the folder is dropped even if the cloud refuses, or the configuration cannot
+    be read; a journal that lists what may still be there is then kept.
+    """
+    if not store.exists(name):
+        raise MachineNotFoundError(name)
+    with store.lock(name):
+        try:
+            _remove_from_cloud(store, name, report)
+        except MachineError as error:
+            if not force:
+                raise
+            report(f'Error removing host "{name}": {error.message}')
+            kept = store.abandon(name)
+            if kept is not None:
+                report(f"What may still be there, and cost, is listed in {kept}")
+        store.remove(name)
+    report(f"Successfully removed {name}")
+
+
+def for_each(names: Iterable[str], operation: Callable[[str], None]) -> None:
+    """Do the same to several machines at once.
+
+    One that fails does not touch the others; their errors are raised as one at the end.
+    """
+    names = list(dict.fromkeys(names))
+    if len(names) == 1:
+        operation(names[0])
+        return
+    with ThreadPoolExecutor(max_workers=min(32, len(names) or 1)) as pool:
+        work = {name: pool.submit(operation, name) for name in names}
+    failures = []
+    for name, future in work.items():
+        error = future.exception()
+        if isinstance(error, MachineError):
+            failures.append((name, error))
+        elif error is not None:
+            raise error
+    if len(failures) == 1:
+        raise failures[0][1]
+    if failures:
+        raise MachineError(
+            f"{len(failures)} of {len(names)} machines failed",
+            details="\n".join(
+                f"{name}: {error.message}" + (f" {error.hint}" if error.hint else "")
+                for name, error in failures
+            ),
+        )
+
+
+def _start(store: Store, machine: Machine, report: Report, state: State) -> None:
+    name = machine.name
+    report(f'Starting "{name}"...')
+    if state is State.RUNNING:
+        report(f'Machine "{name}" is already running.')
+        return
+    before = machine.driver.address()
+    machine.driver.start(_of_driver(name, report))
+    store.save(machine)
+    report(f'Machine "{name}" was started.')
+    _come_back(store, machine, report)
+    if machine.driver.address() != before:
+        report(
+            f'The address of "{name}" is now {machine.driver.address()} (it was {before}). '
+            f'Run "ecsmachine env {name}" again.'
+        )
+
+
+def _come_back(store: Store, machine: Machine, report: Report) -> None:
+    """Wait for the engine after a boot; renew its certificate if the address is a new one."""
+    if not machine.driver.provisions:
+        return
+    if host.renew_certificates(machine):
+        report("The address has changed: renewing the certificate...")
+        host.make_docker_host(machine, report)
+        store.save(machine)
+        return
+    report("Waiting for Docker to answer...")
+    host.wait_for_engine(machine)
+
+
+def _is_stopped(machine: Machine, report: Report) -> bool:
+    if machine.driver.state() is State.STOPPED:
+        report(f'Machine "{machine.name}" is already stopped.')
+        return True
+    return False
+
+
+def _remove_from_cloud(store: Store, name: str, report: Report) -> None:
+    journal = store.journal(name)
+    if not (store.directory(name) / "config.json").exists() and not journal.resources():
+        return
+    machine = store.load(name)
+    machine.driver.remove(journal, _of_driver(name, report))
+
+
+def _of_driver(name: str, report: Report) -> Report:
+    return lambda line: report(f"({name}) {line}")

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+
+from ecsmachine.cli.driver_options import driver_name_of, help_of, resolve, warnings_of
+from ecsmachine.drivers.base import Option
+from ecsmachine.errors import UsageError
+
+REGION = Option("x-region", "The region", env="X_REGION", default="cn-hangzhou")
+SIZE = Option("x-size", "GiB", env="X_SIZE", kind="int", default=40)
+TAGS = Option("x-tag", "A tag", env="X_TAGS", kind="list")
+PRIVATE = Option("x-private", "No public address", env="X_PRIVATE", kind="bool", default=False)
+DEAD = Option("x-kernel", "Nothing", env="X_KERNEL", kind="bool", deprecated="does nothing")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["create", "dev1"], "aliyunecs"),
+        (["create", "-d", "none", "dev1"], "none"),
+        (["create", "-dnone", "dev1"], "none"),
+        (["create", "dev1", "--driver=none"], "none"),
+        (["create", "dev1", "--driver", "none"], "none"),
+        (["create", "--", "-d", "none"], "aliyunecs"),
+    ],
+)
+def test_the_driver_is_known_before_the_line_is_parsed(arguments: list[str], name: str) -> None:
+    assert driver_name_of(arguments, {}) == name
+
+
+def test_the_driver_of_the_environment_yields_to_the_flag() -> None:
+    environment = {"MACHINE_DRIVER": "generic"}
+    assert driver_name_of(["create", "dev1"], environment) == "generic"
+    assert driver_name_of(["create", "dev1", "-d", "none"], environment) == "none"
+
+
+def test_flag_before_variable_before_default() -> None:
+    options = (REGION, SIZE, TAGS, PRIVATE)
+    nothing: dict[str, None] = {option.name: None for option in options}
+    assert resolve(options, nothing, {}) == {
+        "x-region": "cn-hangzhou",
+        "x-size": 40,
+        "x-tag": None,
+        "x-private": False,
+    }
+    environment = {
+        "X_REGION": "eu-west-1",
+        "X_SIZE": "5",
+        "X_TAGS": "a=b, c=d,",
+        "X_PRIVATE": "True",
+    }
+    assert resolve(options, nothing, environment) == {
+        "x-region": "eu-west-1",
+        "x-size": 5,
+        "x-tag": ["a=b", "c=d"],
+        "x-private": True,
+    }
+    flags = {**nothing, "x-region": "us-east-1", "x-size": 0, "x-tag": ["e=f,g"]}
+    assert resolve(options, flags, environment) == {
+        "x-region": "us-east-1",
+        "x-size": 0,
+        "x-tag": ["e=f,g"],
+        "x-private": True,
+    }
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert resolve((REGION,), {"x-region": None}, {"X_REGION": ""}) == {"x-region": "cn-hangzhou"}
+
+
+@pytest.mark.parametrize(("option", "text"), [(SIZE, "forty"), (SIZE, "1.5"), (PRIVATE, "perhaps")])
+def test_a_variable_of_the_wrong_kind_is_named(option: Option, text: str) -> None:
+    assert option.env
+    with pytest.raises(UsageError, match=f"{option.env}.*{text}"):
+        resolve((option,), {option.name: None}, {option.env: text})
+
+
+def test_deprecated_options_warn_only_when_given() -> None:
+    assert warnings_of((DEAD,), {"x-kernel": None}, {}) == []
+    assert warnings_of((DEAD,), {"x-kernel": True}, {}) == ["--x-kernel: does nothing"]
+    assert warnings_of((DEAD,), {"x-kernel": None}, {"X_KERNEL": "true"}) == [
+        "--x-kernel: does nothing"
+    ]
+
+
+def test_help_names_default_and_variable() -> None:
+    assert help_of(REGION) == "The region [default: cn-hangzhou, $X_REGION]"
+    assert help_of(TAGS) == "A tag [$X_TAGS]"

@@ -1,0 +1,303 @@
+"""One SSH connection to a host, over which many commands run (paramiko)."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import secrets
+import shlex
+import socket
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ecsmachine.errors import MachineError
+from ecsmachine.ssh import host_keys
+from ecsmachine.ssh.target import SSHTarget
+
+if TYPE_CHECKING:
+    from paramiko import Channel, PKey, SFTPClient, Transport
+
+_CHUNK = 65536
+
+
+class SSHError(MachineError):
+    """The host cannot be reached over SSH, or the connection was lost."""
+
+
+class AuthenticationError(SSHError):
+    """The host is there, but does not accept the login."""
+
+
+class KeyFileError(MachineError):
+    """A private key cannot be used: unreadable, too open, of an unknown kind."""
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command on a host gave: exit status, standard output and error as text."""
+
+    exit_status: int
+    stdout: str
+    stderr: str
+
+
+class Connection:
+    """A host, logged in to. Leave it with :meth:`close`, or use it as a context manager."""
+
+    def __init__(self, transport: Transport, target: SSHTarget):
+        self._transport = transport
+        self._target = target
+        self._sftp: SFTPClient | None = None
+
+    @property
+    def user(self) -> str:
+        """The user that commands run as."""
+        return self._target.user
+
+    def run(
+        self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
+    ) -> CommandResult:
+        """Run a shell command line and wait for its end.
+
+        Raises :class:`SSHError` when the connection is lost or ``timeout_s`` is over.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        channel = self.open_channel()
+        try:
+            channel.exec_command(command)
+            return self._exchange(channel, stdin or b"", deadline)
+        except (OSError, EOFError) as error:
+            raise self._lost(error) from error
+        finally:
+            channel.close()
+
+    def upload(self, content: bytes, path: str, *, mode: int) -> None:
+        """Write a file by SFTP: never readable more widely than ``mode``, moved into place.
+
+        Another user than root writes it to a private place; sudo then installs it.
+        """
+        privileged = self.user != "root"
+        folder = "/tmp" if privileged else posixpath.dirname(path)  # noqa: S108 (on the host, random name)
+        temporary = posixpath.join(folder, f".ecsmachine-{secrets.token_hex(8)}")
+        try:
+            sftp = self._open_sftp()
+            with sftp.open(temporary, "wx") as file:
+                file.chmod(0o600)
+                file.write(content)
+            if not privileged:
+                sftp.chmod(temporary, stat.S_IMODE(mode))
+                sftp.posix_rename(temporary, path)
+                return
+        except (OSError, EOFError) as error:
+            raise SSHError(f"Cannot write {path} on {self._target.host}: {error}") from error
+        source, destination = shlex.quote(temporary), shlex.quote(path)
+        result = self.run(
+            f"sudo -n install -m {stat.S_IMODE(mode):04o} {source} {destination}; "
+            f"status=$?; rm -f {source}; exit $status"
+        )
+        if result.exit_status:
+            raise SSHError(f"Cannot write {path} on {self._target.host}: {result.stderr.strip()}")
+
+    def open_channel(self) -> Channel:
+        """Open a session on the connection, for one command or a shell."""
+        from paramiko import SSHException
+
+        try:
+            return self._transport.open_session(timeout=30)
+        except (SSHException, OSError, EOFError) as error:
+            raise self._lost(error) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _exchange(self, channel: Channel, stdin: bytes, deadline: float | None) -> CommandResult:
+        """Feed a command and collect both of its outputs, whichever comes first."""
+        output, errors = bytearray(), bytearray()
+        channel.settimeout(1.0)
+        unsent = memoryview(stdin)
+        if not stdin:
+            channel.shutdown_write()
+        while True:
+            moved = False
+            if unsent and channel.send_ready():
+                unsent = unsent[channel.send(bytes(unsent[:_CHUNK])) :]
+                moved = True
+                if not unsent:
+                    channel.shutdown_write()
+            while channel.recv_stderr_ready():
+                errors += channel.recv_stderr(_CHUNK)
+                moved = True
+            while channel.recv_ready():
+                output += channel.recv(_CHUNK)
+                moved = True
+            if moved:
+                continue
+            if channel.exit_status_ready() and channel.eof_received:
+                break
+            if not self._transport.is_active():
+                raise self._lost(EOFError("the host closed it"))
+            if deadline is not None and time.monotonic() >= deadline:
+                raise SSHError(f"A command on {self._target.host} did not end in time")
+            # woken by the next packet; the time is only how often the deadline is looked at
+            channel.status_event.wait(0.01)
+        status = channel.recv_exit_status()
+        if status < 0:
+            raise SSHError(f"A command on {self._target.host} was ended by a signal")
+        return CommandResult(
+            status, output.decode(errors="replace"), errors.decode(errors="replace")
+        )
+
+    def _open_sftp(self) -> SFTPClient:
+        from paramiko import SFTPClient, SSHException
+
+        if self._sftp is None:
+            try:
+                self._sftp = SFTPClient.from_transport(self._transport)
+            except SSHException as error:
+                raise self._lost(error) from error
+        if self._sftp is None:
+            raise SSHError(f"{self._target.host} offers no SFTP")
+        return self._sftp
+
+    def _lost(self, error: BaseException) -> SSHError:
+        return SSHError(
+            f"The SSH connection to {self._target.host} was lost: {error or 'no reason given'}"
+        )
+
+
+def connect(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> Connection:
+    """Log in to a host whose key is pinned in ``pin_path``.
+
+    Tries the key, then the password; with neither, the agent's keys. Raises :class:`SSHError`,
+    :class:`AuthenticationError`, :class:`KeyFileError` or
+    :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError`.
+    """
+    import paramiko
+
+    key = load_private_key(target.key_path) if target.key_path else None
+    where = f"{target.host}:{target.port}"
+    try:
+        sock = socket.create_connection((target.host, target.port), timeout=timeout_s)
+    except OSError as error:
+        raise SSHError(
+            f"SSH does not answer at {where}: {error.strerror or error or 'no answer in time'}"
+        ) from error
+    transport: Transport | None = None
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport = paramiko.Transport(sock)
+        transport.banner_timeout = timeout_s
+        transport.handshake_timeout = timeout_s
+        transport.auth_timeout = 30
+        _prefer_pinned_type(transport, pin_path)
+        transport.start_client(timeout=timeout_s)
+        host_keys.check(pin_path, target.host, transport.get_remote_server_key())
+        _log_in(transport, target, key)
+        transport.set_keepalive(30)
+    except paramiko.AuthenticationException as error:
+        _close(transport, sock)
+        raise AuthenticationError(
+            f'{where} does not accept the login of "{target.user}" with {_tried(target)}',
+            hint="Check the key or the password of the machine.",
+        ) from error
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        _close(transport, sock)
+        raise SSHError(f"SSH does not answer at {where}: {error or 'closed'}") from error
+    except BaseException:
+        _close(transport, sock)
+        raise
+    return Connection(transport, target)
+
+
+def load_private_key(path: Path) -> PKey:
+    """Read a private key in OpenSSH's or a PEM format.
+
+    Raises :class:`KeyFileError` if others can read it, it has a passphrase, or is no key.
+    """
+    import paramiko
+
+    try:
+        mode = path.stat().st_mode
+        if mode & 0o077:
+            raise KeyFileError(
+                f"The permissions of the private key {path} are too open: {mode & 0o777:04o}",
+                hint=f"chmod 600 {path}",
+            )
+        return paramiko.PKey.from_path(path)
+    except paramiko.PasswordRequiredException as error:
+        raise KeyFileError(
+            f"The private key {path} has a passphrase",
+            hint="Add it to the SSH agent and leave the key path out, or use another key.",
+        ) from error
+    except OSError as error:
+        raise KeyFileError(f"Cannot read the private key {path}: {error.strerror}") from error
+    except (paramiko.SSHException, ValueError, TypeError) as error:
+        if "passphrase" in str(error).lower() or "encrypted" in str(error).lower():
+            raise KeyFileError(
+                f"The private key {path} has a passphrase",
+                hint="Add it to the SSH agent and leave the key path out, or use another key.",
+            ) from error
+        raise KeyFileError(f"{path} is not a private key that can be used: {error}") from error
+
+
+def _prefer_pinned_type(transport: Transport, pin_path: Path) -> None:
+    """Ask for the type of host key that is pinned, else a host with several would look changed."""
+    known = host_keys.pinned(pin_path)
+    if known is None:
+        return
+    options = transport.get_security_options()
+    # an RSA key is asked for by the signature algorithms that use it
+    wanted = ("rsa-sha2-512", "rsa-sha2-256") if known[0] == "ssh-rsa" else (known[0],)
+    first = [name for name in options.key_types if name in wanted]
+    options.key_types = (*first, *(name for name in options.key_types if name not in first))
+
+
+def _log_in(transport: Transport, target: SSHTarget, key: PKey | None) -> None:
+    import paramiko
+
+    if key is not None:
+        try:
+            transport.auth_publickey(target.user, key)
+            return
+        except paramiko.AuthenticationException:
+            if target.password is None:
+                raise
+    if target.password is not None:
+        transport.auth_password(target.user, target.password)
+        return
+    for agent_key in paramiko.Agent().get_keys():
+        with contextlib.suppress(paramiko.AuthenticationException):
+            transport.auth_publickey(target.user, agent_key)
+            return
+    raise paramiko.AuthenticationException("no key of the agent fits")
+
+
+def _tried(target: SSHTarget) -> str:
+    ways = []
+    if target.key_path:
+        ways.append(f"the key {target.key_path}")
+    if target.password is not None:
+        ways.append("the password")
+    return " or ".join(ways) or "the keys of the SSH agent"
+
+
+def _close(transport: Transport | None, sock: socket.socket) -> None:
+    if transport is not None:
+        transport.close()
+    sock.close()

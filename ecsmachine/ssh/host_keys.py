@@ -1,0 +1,74 @@
+"""Host keys: pinned at first contact, checked ever after.
+
+The pin belongs to the machine, not to its address, which may change: the file holds one line in
+the format of OpenSSH's known_hosts, under the name that :func:`alias` gives.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from paramiko import PKey
+
+
+class HostKeyChangedError(MachineError):
+    """The host showed another key than the one that was pinned."""
+
+
+def alias(pin_path: Path) -> str:
+    """Return the host name under which the pin file lists its key (OpenSSH's HostKeyAlias)."""
+    return f"ecsmachine-{pin_path.parent.name}"
+
+
+def pinned(pin_path: Path) -> tuple[str, str] | None:
+    """Return the type and the base64 text of the pinned key, or None before first contact.
+
+    Raises :class:`MachineError` if the file is there but cannot be read.
+    """
+    try:
+        line = pin_path.read_text().strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise MachineError(f"Cannot read the host key {pin_path}: {error.strerror}") from error
+    fields = line.split()
+    if len(fields) < 3:
+        raise MachineError(
+            f"The host key file {pin_path} is damaged",
+            hint="Restore it; without it the host's identity cannot be checked.",
+        )
+    return fields[1], fields[2]
+
+
+def check(pin_path: Path, host: str, key: PKey) -> None:
+    """Pin the key at first contact; later compare it with the pin.
+
+    Raises :class:`HostKeyChangedError` if it is another one.
+    """
+    known = pinned(pin_path)
+    shown = (key.get_name(), key.get_base64())
+    if known is None:
+        _pin(pin_path, shown)
+    elif known != shown:
+        raise HostKeyChangedError(
+            f"The host key of {host} has changed: it shows {key.fingerprint}, "  # type: ignore[attr-defined]
+            f"which is not the one pinned in {pin_path}",
+            hint="Somebody may be between you and the host, or the host was installed anew. "
+            "If you know that it was, remove that file and connect again.",
+        )
+
+
+def _pin(pin_path: Path, shown: tuple[str, str]) -> None:
+    temporary = pin_path.with_name(f".{pin_path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{alias(pin_path)} {shown[0]} {shown[1]}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(pin_path)

@@ -1,0 +1,139 @@
+"""A person's SSH session: a shell, or a command whose output streams through."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecsmachine.ssh import host_keys
+from ecsmachine.ssh.connection import connect
+from ecsmachine.ssh.target import SSHTarget
+
+if TYPE_CHECKING:
+    from paramiko import Channel
+
+CONNECTION_FAILED = 255
+"""What the ssh program leaves with when it cannot connect."""
+
+_CHUNK = 65536
+
+
+def ssh_command(target: SSHTarget, pin_path: Path, command: Sequence[str] = ()) -> list[str]:
+    """Return the arguments for OpenSSH's ``ssh``; the host key must be the pinned one.
+
+    The user's own SSH configuration stays out of it, as in Docker Machine.
+    """
+    # an unpinned host (made by Docker Machine) is pinned at this first contact
+    strict = "yes" if pin_path.exists() else "accept-new"
+    arguments = ["ssh", "-F", "/dev/null", "-p", str(target.port)]
+    options = {
+        "ConnectTimeout": "10",
+        "HostKeyAlias": host_keys.alias(pin_path),
+        "LogLevel": "ERROR",
+        "PasswordAuthentication": "no",
+        "ServerAliveInterval": "60",
+        "StrictHostKeyChecking": strict,
+        "UpdateHostKeys": "no",
+        "UserKnownHostsFile": f'"{pin_path}"',
+    }
+    if target.key_path:
+        options["IdentitiesOnly"] = "yes"
+        arguments += ["-i", str(target.key_path)]
+    for name, value in sorted(options.items()):
+        arguments += ["-o", f"{name}={value}"]
+    return [*arguments, "--", f"{target.user}@{target.host}", *command]
+
+
+def run_session(
+    target: SSHTarget, pin_path: Path, command: Sequence[str] = (), *, native: bool = False
+) -> int:
+    """Run a shell, or ``command``, on the host and return its exit status.
+
+    Uses the ssh program if there is one, unless ``native``. The words of ``command`` are joined
+    by blanks and read by the remote shell, as ssh does. :data:`CONNECTION_FAILED` comes back
+    from the ssh program when it cannot connect; the native client raises
+    :class:`~ecsmachine.ssh.connection.SSHError`.
+    """
+    if not native and target.password is None and shutil.which("ssh"):
+        with _interrupts_left_to_the_child():
+            return subprocess.run(ssh_command(target, pin_path, command), check=False).returncode
+    with connect(target, pin_path) as connection:
+        channel = connection.open_channel()
+        if command:
+            channel.exec_command(" ".join(command))
+            return _stream(channel)
+        return _shell(channel)
+
+
+@contextlib.contextmanager
+def _interrupts_left_to_the_child() -> Iterator[None]:
+    """Let Ctrl-C reach the remote side alone: the ssh program shares our terminal."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _shell(channel: Channel) -> int:
+    if not sys.stdin.isatty():
+        channel.invoke_shell()
+        return _stream(channel)
+    import termios
+    import tty
+
+    size = shutil.get_terminal_size()
+    channel.get_pty("xterm-256color", size.columns, size.lines)
+    channel.invoke_shell()
+
+    def resize(_signal: int, _frame: object) -> None:
+        size = shutil.get_terminal_size()
+        channel.resize_pty(size.columns, size.lines)
+
+    terminal = sys.stdin.fileno()
+    settings = termios.tcgetattr(terminal)
+    before = signal.signal(signal.SIGWINCH, resize)
+    try:
+        tty.setraw(terminal)
+        return _stream(channel)
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, settings)
+        signal.signal(signal.SIGWINCH, before)
+
+
+def _stream(channel: Channel) -> int:
+    """Carry standard input, output and error between this process and the channel."""
+    inputs: list[object] = [channel, sys.stdin.buffer]
+    while True:
+        readable, _, _ = select.select(inputs, [], [], 0.1)
+        if sys.stdin.buffer in readable:
+            typed = os.read(sys.stdin.fileno(), _CHUNK)
+            if typed:
+                channel.sendall(typed)
+            else:
+                channel.shutdown_write()
+                inputs.remove(sys.stdin.buffer)
+        moved = False
+        while channel.recv_ready():
+            _write(sys.stdout.fileno(), channel.recv(_CHUNK))
+            moved = True
+        while channel.recv_stderr_ready():
+            _write(sys.stderr.fileno(), channel.recv_stderr(_CHUNK))
+            moved = True
+        if not moved and channel.exit_status_ready() and channel.eof_received:
+            return channel.recv_exit_status()
+        if not moved and channel.closed:
+            return CONNECTION_FAILED
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]

@@ -1,0 +1,66 @@
+"""Key pairs for logging in, in the files that Docker Machine uses (id_rsa, id_rsa.pub)."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from ecsmachine.errors import MachineError
+
+_RSA_BITS = 3072
+
+
+def ensure_key_pair(path: Path, comment: str) -> str:
+    """Make an RSA key pair at ``path`` and ``path.pub`` unless it is there; return the public key.
+
+    Both files are 0600, whole or not there. The public key is one line in OpenSSH's format.
+    """
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
+    if not path.exists():
+        key = rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        line = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(path.with_name(f"{path.name}.pub"), f"{line} {comment}\n".encode())
+        _write(path, pem)
+    return public_key_of(path)
+
+
+def public_key_of(path: Path) -> str:
+    """Return the public key of the private key at ``path``, as one line in OpenSSH's format.
+
+    Taken from ``path.pub`` if it is there, else worked out. Raises :class:`MachineError`.
+    """
+    public = path.with_name(f"{path.name}.pub")
+    try:
+        return public.read_text().strip()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise MachineError(f"Cannot read the public key {public}: {error.strerror}") from error
+    from ecsmachine.ssh.connection import load_private_key
+
+    key = load_private_key(path)
+    return f"{key.get_name()} {key.get_base64()}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise MachineError(f"Cannot write {path}: {error.strerror}") from error

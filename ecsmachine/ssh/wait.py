@@ -1,0 +1,44 @@
+"""Waiting for a host that boots: seen, not slept for."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ecsmachine.ssh.connection import AuthenticationError, Connection, SSHError, connect
+from ecsmachine.ssh.target import SSHTarget
+
+
+def wait_for_ssh(
+    target: SSHTarget,
+    pin_path: Path,
+    *,
+    timeout_s: float = 180.0,
+    login_timeout_s: float = 60.0,
+) -> Connection:
+    """Return a connection once the host answers and lets us in.
+
+    A refused login is tried again for ``login_timeout_s`` seconds after the first refusal: the
+    host may answer before its first boot has installed the key. Raises the last error when the
+    time is up, and at once what waiting cannot mend (a changed host key, an unusable key file).
+    """
+    deadline = time.monotonic() + timeout_s
+    refused_since: float | None = None
+    pause_s = 0.05
+    while True:
+        now = time.monotonic()
+        try:
+            # a host that is not up yet swallows packets: short tries see it come up sooner
+            return connect(target, pin_path, timeout_s=max(1.0, min(5.0, deadline - now)))
+        except AuthenticationError:
+            refused_since = refused_since or time.monotonic()
+            if time.monotonic() - refused_since + pause_s >= login_timeout_s:
+                raise
+        except SSHError as error:
+            if time.monotonic() + pause_s >= deadline:
+                raise SSHError(
+                    f"Too many retries waiting for SSH to be available: {error.message}",
+                    hint="Look at the instance's console, and at the security group's port 22.",
+                ) from error
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.3, 1.0)

@@ -57,7 +57,7 @@ def check(pin_path: Path, host: str, key: PKey) -> None:
         _pin(pin_path, shown)
     elif known != shown:
         raise HostKeyChangedError(
-            f"The host key of {host} has changed: it shows {key.fingerprint}, "  # type: ignore[attr-defined]
+            f"The host key of {host} has changed: it shows {key.fingerprint}, "
             f"which is not the one pinned in {pin_path}",
             hint="Somebody may be between you and the host, or the host was installed anew. "
             "If you know that it was, remove that file and connect again.",

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecsmachine.ssh import host_keys
 from ecsmachine.ssh.connection import connect
@@ -111,7 +111,7 @@ def _shell(channel: Channel) -> int:
 
 def _stream(channel: Channel) -> int:
     """Carry standard input, output and error between this process and the channel."""
-    inputs: list[object] = [channel, sys.stdin.buffer]
+    inputs: list[Any] = [channel, sys.stdin.buffer]
     while True:
         readable, _, _ = select.select(inputs, [], [], 0.1)
         if sys.stdin.buffer in readable:

@@ -1,0 +1,65 @@
+"""How the engine is configured: flags, the systemd drop-in, its certificates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ecsmachine.errors import UsageError
+from ecsmachine.provision.base import EngineOptions
+
+DROP_IN_PATH = "/etc/systemd/system/docker.service.d/10-machine.conf"
+CA_PATH = "/etc/docker/ca.pem"
+SERVER_PATH = "/etc/docker/server.pem"
+SERVER_KEY_PATH = "/etc/docker/server-key.pem"
+CERTIFICATE_FILES = (CA_PATH, SERVER_PATH, SERVER_KEY_PATH)
+
+
+def engine_flags(
+    options: EngineOptions, *, port: int, provider: str, storage_driver: str, socket: bool
+) -> list[str]:
+    """Return the arguments of dockerd.
+
+    ``socket``: docker.socket hands the engine its local socket. Then ``fd://`` must stay among
+    the hosts, or systemd would go on listening in place of the engine.
+    """
+    flags = ["-H", f"tcp://0.0.0.0:{port}"]
+    flags += ["-H", "fd://" if socket else "unix:///var/run/docker.sock"]
+    flags += ["--storage-driver", options.storage_driver or storage_driver]
+    flags += ["--tlsverify", "--tlscacert", CA_PATH]
+    flags += ["--tlscert", SERVER_PATH, "--tlskey", SERVER_KEY_PATH]
+    for label in (*options.labels, f"provider={provider}"):
+        flags += ["--label", label]
+    for registry in options.insecure_registry:
+        flags += ["--insecure-registry", registry]
+    for mirror in options.registry_mirror:
+        flags += ["--registry-mirror", mirror]
+    for flag in options.arbitrary_flags:
+        flags.append(f"--{flag}")
+    return flags
+
+
+def drop_in(command: str, flags: Sequence[str], environment: Sequence[str]) -> str:
+    """Return the text of the systemd drop-in that runs the engine our way (systemd.service(5))."""
+    words = " ".join(quote(word) for word in (command, *flags))
+    variables = " ".join(quote(variable, command_line=False) for variable in environment)
+    return f"[Service]\nExecStart=\nExecStart={words}\nEnvironment={variables}\n"
+
+
+def quote(word: str, *, command_line: bool = True) -> str:
+    """Quote a word for a systemd unit: blanks, quotes, backslashes and ``%``, and ``$`` in
+    command lines.
+
+    Raises :class:`UsageError` for line breaks, which a unit cannot hold.
+    """
+    if "\n" in word or "\r" in word or "\0" in word:
+        raise UsageError(
+            f"An engine option holds a line break: {word!r}",
+            hint="Give it without.",
+        )
+    text = word.replace("%", "%%")
+    if command_line:
+        text = text.replace("$", "$$")
+    if re.fullmatch(r"[A-Za-z0-9_@%+=:,./$-]+", text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

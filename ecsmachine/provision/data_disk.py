@@ -27,7 +27,7 @@ def commands(disk: DataDisk, facts: Facts) -> list[str]:
     """
     found = _find(disk, facts)
     device = shlex.quote(found.probe.get("REAL") or found.device)
-    mounted = facts["docker_mount"].split()
+    mounted = facts["docker_mount"].rpartition("\n")[2].split()  # the last one is on top
     wanted: list[str] = []
     if not _is_empty(found) and found.probe.get("TYPE") != disk.file_system:
         raise ProvisionError(
@@ -77,8 +77,9 @@ def _contents(found: _Found) -> str:
 def _format(disk: DataDisk, device: str) -> list[str]:
     if disk.file_system == "xfs":
         return [
+            "export DEBIAN_FRONTEND=noninteractive",
             "command -v mkfs.xfs >/dev/null || "
-            "{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install xfsprogs; }",
+            "{ apt-get -qq update && apt-get -qq -y install xfsprogs; }",
             f"mkfs.xfs -q -n ftype=1 {device}",
         ]
     return [f"mkfs.ext4 -q -F {device}"]

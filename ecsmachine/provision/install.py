@@ -27,7 +27,9 @@ export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
-if command -v cloud-init >/dev/null 2>&1; then timeout 300 cloud-init status --wait >/dev/null 2>&1; fi
+if command -v cloud-init >/dev/null 2>&1; then
+    timeout 300 cloud-init status --wait >/dev/null 2>&1
+fi
 if [ -d /etc/apt ]; then
     printf 'DPkg::Lock::Timeout "300";\\n' > "$folder/apt.conf"
     export APT_CONFIG="$folder/apt.conf"

@@ -1,0 +1,47 @@
+"""Disk categories: their sizes, and which instance types take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecsmachine.localcloud.catalog.instance_types import InstanceType
+
+
+@dataclass(frozen=True)
+class DiskCategory:
+    """A category of cloud disks; sizes are GiB."""
+
+    name: str
+    system_min: int
+    system_max: int
+    data_min: int
+    data_max: int
+
+
+CATEGORIES = {
+    item.name: item
+    for item in (
+        DiskCategory("cloud", 20, 500, 5, 2000),
+        DiskCategory("cloud_efficiency", 20, 2048, 10, 65536),
+        DiskCategory("cloud_ssd", 20, 2048, 20, 65536),
+        DiskCategory("cloud_essd", 20, 2048, 10, 65536),
+        DiskCategory("cloud_auto", 20, 2048, 10, 65536),
+        DiskCategory("cloud_essd_entry", 20, 2048, 10, 65536),
+    )
+}
+PERFORMANCE_LEVELS = {"PL0": 40, "PL1": 20, "PL2": 461, "PL3": 1261}
+"""The performance levels of cloud_essd, and the smallest data disk (GiB) of each."""
+
+
+def supported_categories(instance_type: InstanceType) -> tuple[str, ...]:
+    """Return the categories that disks of such an instance may have, best default first."""
+    family = instance_type.family.removeprefix("ecs.")
+    if instance_type.old_disks:
+        return ("cloud_ssd", "cloud_efficiency", "cloud")
+    if family in ("e", "u1"):
+        return ("cloud_essd", "cloud_essd_entry", "cloud_auto")
+    if instance_type.architecture == "ARM" or family.endswith("8i"):
+        return ("cloud_essd", "cloud_auto")
+    if family.endswith("7"):
+        return ("cloud_essd", "cloud_auto", "cloud_ssd", "cloud_efficiency")
+    return ("cloud_efficiency", "cloud_ssd", "cloud_essd", "cloud_auto")

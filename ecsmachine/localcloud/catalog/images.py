@@ -1,0 +1,86 @@
+"""System images, with ids and names in the form that Alibaba Cloud gives them.
+
+The list is a choice: current versions of the usual systems. Only ``boots`` ones have a guest's
+root file system on this machine; a cloud with real guests offers no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True)
+class Image:
+    """A public system image; ``size_gib`` is the least size of a system disk made from it."""
+
+    id: str
+    os_name: str
+    platform: str
+    family: str
+    version: str
+    architecture: str
+    created: str
+    size_gib: int = 20
+    boots: bool = False
+
+    @property
+    def os_name_en(self) -> str:
+        """The system's name in English."""
+        return self.os_name.replace("64位", "64 bit")
+
+
+# start of the id, name, platform, family, date, whether guests of it can be booted here
+_X86_64 = (
+    ("aliyun_3_x64", "Alibaba Cloud Linux  3.2104 LTS 64位", "Aliyun",
+     "acs:alibaba_cloud_linux_3_2104_lts_x64", "20241218", False),
+    ("debian_12_8_x64", "Debian  12.8 64位", "Debian", "acs:debian_12_8_x64", "20241216", True),
+    ("debian_11_11_x64", "Debian  11.11 64位", "Debian", "acs:debian_11_11_x64", "20241120", False),
+    ("ubuntu_24_04_x64", "Ubuntu  24.04 64位", "Ubuntu", "acs:ubuntu_24_04_x64", "20241216", False),
+    ("ubuntu_22_04_x64", "Ubuntu  22.04 64位", "Ubuntu", "acs:ubuntu_22_04_x64", "20241216", False),
+    ("ubuntu_20_04_x64", "Ubuntu  20.04 64位", "Ubuntu", "acs:ubuntu_20_04_x64", "20241216", False),
+    ("rockylinux_9_4_x64", "Rocky Linux  9.4 64位", "Rocky Linux", "acs:rockylinux_9_4_x64",
+     "20241216", False),
+    ("almalinux_9_4_x64", "AlmaLinux  9.4 64位", "AlmaLinux", "acs:almalinux_9_4_x64",
+     "20241216", False),
+    ("centos_stream_9_x64", "CentOS Stream  9 64位", "CentOS Stream", "acs:centos_stream_9_x64",
+     "20241216", False),
+    ("opensuse_15_6_x64", "openSUSE  15.6 64位", "OpenSUSE", "acs:opensuse_15_6_x64",
+     "20241120", False),
+)  # fmt: skip
+_ARM64 = (
+    ("aliyun_3_arm64", "Alibaba Cloud Linux  3.2104 LTS 64位 ARM版", "Aliyun",
+     "acs:alibaba_cloud_linux_3_2104_lts_arm64", "20241218", False),
+    ("debian_12_8_arm64", "Debian  12.8 64位 ARM版", "Debian", "acs:debian_12_8_arm64",
+     "20241216", False),
+    ("ubuntu_24_04_arm64", "Ubuntu  24.04 64位 ARM版", "Ubuntu", "acs:ubuntu_24_04_arm64",
+     "20241216", False),
+    ("ubuntu_22_04_arm64", "Ubuntu  22.04 64位 ARM版", "Ubuntu", "acs:ubuntu_22_04_arm64",
+     "20241216", False),
+)  # fmt: skip
+
+
+@cache
+def all_images() -> Sequence[Image]:
+    """Return every image, newest first."""
+    images = [
+        Image(
+            id=f"{start}_20G_alibase_{date}.vhd",
+            os_name=name,
+            platform=platform,
+            family=family,
+            version=f"v{date[:4]}.{int(date[4:6])}.{int(date[6:])}",
+            architecture=architecture,
+            created=f"{date[:4]}-{date[4:6]}-{date[6:]}T06:00:00Z",
+            boots=boots,
+        )
+        for rows, architecture in ((_X86_64, "x86_64"), (_ARM64, "arm64"))
+        for start, name, platform, family, date, boots in rows
+    ]
+    return tuple(sorted(images, key=lambda image: image.created, reverse=True))
+
+
+def bootable_images() -> Sequence[Image]:
+    """Return the images that a guest on this machine can be booted from."""
+    return tuple(image for image in all_images() if image.boots)

@@ -1,0 +1,227 @@
+"""Instance types: families, sizes, and the figures that DescribeInstanceTypes tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True)
+class InstanceType:
+    """An instance type; ``memory_gib`` may be a half, ``credits`` are of burstable types."""
+
+    id: str
+    family: str
+    cpu: int
+    memory_gib: float
+    generation: str
+    level: str
+    category: str
+    architecture: str = "X86"
+    processor: str = "Intel Xeon(Ice Lake) Platinum 8369B"
+    frequency: float = 2.7
+    turbo: float = 3.5
+    baseline_credit: int = 0
+    initial_credit: int = 0
+    nvme: str = "unsupported"
+    old_disks: bool = False
+
+    @property
+    def bandwidth_kbps(self) -> int:
+        """Bandwidth of the network in kbit/s, each way."""
+        return min(32_000_000, 1_024_000 * max(1, self.cpu // 2))
+
+    @property
+    def packets_per_second(self) -> int:
+        """Packets a second, each way."""
+        return min(6_000_000, 150_000 * max(1, self.cpu))
+
+    @property
+    def interfaces(self) -> int:
+        """How many network interfaces it can have."""
+        return 2 if self.cpu <= 2 else min(8, 2 + self.cpu // 4)
+
+    @property
+    def addresses_per_interface(self) -> int:
+        """How many private addresses an interface can have."""
+        return 2 if self.cpu < 2 else min(30, 3 * self.cpu)
+
+    @property
+    def queues(self) -> int:
+        """Queues of the primary network interface."""
+        return max(1, min(32, self.cpu // 2 if self.cpu > 1 else 1))
+
+    @property
+    def disks(self) -> int:
+        """How many disks, the system disk included, it can have."""
+        return 17 if self.cpu < 16 else 24
+
+
+_SIZES = (
+    ("large", 2),
+    ("xlarge", 4),
+    ("2xlarge", 8),
+    ("3xlarge", 12),
+    ("4xlarge", 16),
+    ("6xlarge", 24),
+    ("8xlarge", 32),
+)
+_CASCADE = "Intel Xeon(Cascade Lake) Platinum 8269CY"
+_SAPPHIRE = "Intel Xeon(Sapphire Rapids) Platinum 8475B"
+_SKYLAKE = "Intel Xeon(Skylake) Platinum 8163"
+_ICE = "Intel Xeon(Ice Lake) Platinum 8369B"
+_YITIAN = "YiTian 710"
+
+# family, GiB a core, processor, GHz, turbo GHz, NVMe
+_ENTERPRISE = (
+    ("ecs.c5", 2, _SKYLAKE, 2.5, 2.7, "unsupported"),
+    ("ecs.g5", 4, _SKYLAKE, 2.5, 2.7, "unsupported"),
+    ("ecs.r5", 8, _SKYLAKE, 2.5, 2.7, "unsupported"),
+    ("ecs.c6", 2, _CASCADE, 2.5, 3.2, "unsupported"),
+    ("ecs.g6", 4, _CASCADE, 2.5, 3.2, "unsupported"),
+    ("ecs.r6", 8, _CASCADE, 2.5, 3.2, "unsupported"),
+    ("ecs.hfc6", 2, _CASCADE, 3.1, 3.5, "unsupported"),
+    ("ecs.hfg6", 4, _CASCADE, 3.1, 3.5, "unsupported"),
+    ("ecs.c7", 2, _ICE, 2.7, 3.5, "supported"),
+    ("ecs.g7", 4, _ICE, 2.7, 3.5, "supported"),
+    ("ecs.r7", 8, _ICE, 2.7, 3.5, "supported"),
+    ("ecs.c8i", 2, _SAPPHIRE, 2.7, 3.2, "required"),
+    ("ecs.g8i", 4, _SAPPHIRE, 2.7, 3.2, "required"),
+    ("ecs.r8i", 8, _SAPPHIRE, 2.7, 3.2, "required"),
+)
+_ARM = (("ecs.c8y", 2), ("ecs.g8y", 4), ("ecs.r8y", 8))
+
+# id, family, cores, GiB: shared types of the older generations and the cheap ones of today
+_ENTRY = (
+    ("ecs.n4.small", "ecs.n4", 1, 2.0),
+    ("ecs.n4.large", "ecs.n4", 2, 4.0),
+    ("ecs.n4.xlarge", "ecs.n4", 4, 8.0),
+    ("ecs.n4.2xlarge", "ecs.n4", 8, 16.0),
+    ("ecs.mn4.small", "ecs.mn4", 1, 4.0),
+    ("ecs.mn4.large", "ecs.mn4", 2, 8.0),
+    ("ecs.mn4.xlarge", "ecs.mn4", 4, 16.0),
+    ("ecs.xn4.small", "ecs.xn4", 1, 1.0),
+    ("ecs.s6-c1m1.small", "ecs.s6", 1, 1.0),
+    ("ecs.s6-c1m2.small", "ecs.s6", 1, 2.0),
+    ("ecs.s6-c1m2.large", "ecs.s6", 2, 4.0),
+    ("ecs.s6-c1m2.xlarge", "ecs.s6", 4, 8.0),
+    ("ecs.s6-c1m4.large", "ecs.s6", 2, 8.0),
+    ("ecs.e-c1m1.large", "ecs.e", 2, 2.0),
+    ("ecs.e-c1m2.large", "ecs.e", 2, 4.0),
+    ("ecs.e-c1m2.xlarge", "ecs.e", 4, 8.0),
+    ("ecs.e-c1m4.large", "ecs.e", 2, 8.0),
+    ("ecs.e-c1m4.xlarge", "ecs.e", 4, 16.0),
+    ("ecs.u1-c1m1.large", "ecs.u1", 2, 2.0),
+    ("ecs.u1-c1m2.large", "ecs.u1", 2, 4.0),
+    ("ecs.u1-c1m2.xlarge", "ecs.u1", 4, 8.0),
+    ("ecs.u1-c1m4.large", "ecs.u1", 2, 8.0),
+    ("ecs.u1-c1m4.xlarge", "ecs.u1", 4, 16.0),
+)
+# id, cores, GiB, credits an hour, credits at the start
+_BURSTABLE = (
+    ("ecs.t5-lc2m1.nano", 1, 0.5, 6, 30),
+    ("ecs.t5-lc1m1.small", 1, 1.0, 6, 30),
+    ("ecs.t5-lc1m2.small", 1, 2.0, 6, 30),
+    ("ecs.t5-lc1m2.large", 2, 4.0, 12, 60),
+    ("ecs.t6-c2m1.large", 2, 1.0, 12, 60),
+    ("ecs.t6-c1m1.large", 2, 2.0, 12, 60),
+    ("ecs.t6-c1m2.large", 2, 4.0, 24, 60),
+    ("ecs.t6-c1m4.large", 2, 8.0, 36, 60),
+    ("ecs.t6-c1m4.xlarge", 4, 16.0, 96, 120),
+)
+
+
+@cache
+def instance_types() -> Sequence[InstanceType]:
+    """Return all instance types."""
+    types = [
+        InstanceType(
+            id=id_,
+            family=id_.partition("-")[0],
+            cpu=cpu,
+            memory_gib=memory,
+            generation="ecs-4" if "t5" in id_ else "ecs-5",
+            level="CreditEntryLevel",
+            category="Burstable",
+            processor=_SKYLAKE,
+            frequency=2.5,
+            turbo=2.7,
+            baseline_credit=baseline,
+            initial_credit=initial,
+        )
+        for id_, cpu, memory, baseline, initial in _BURSTABLE
+    ]
+    types += [
+        InstanceType(
+            id=id_,
+            family=family,
+            cpu=cpu,
+            memory_gib=memory,
+            generation="ecs-3" if family[4:] in ("n4", "mn4", "xn4") else "ecs-5",
+            level="EntryLevel",
+            category="Shared",
+            processor=_SKYLAKE,
+            frequency=2.5,
+            turbo=2.7,
+            old_disks=family[4:] in ("n4", "mn4", "xn4"),
+        )
+        for id_, family, cpu, memory in _ENTRY
+    ]
+    types += [
+        InstanceType(
+            id=f"{family}.{size}",
+            family=family,
+            cpu=cpu,
+            memory_gib=float(cpu * ratio),
+            generation=f"ecs-{_number(family) - 1}",
+            level="EnterpriseLevel",
+            category=_category(family),
+            processor=processor,
+            frequency=frequency,
+            turbo=turbo,
+            nvme=nvme,
+        )
+        for family, ratio, processor, frequency, turbo, nvme in _ENTERPRISE
+        for size, cpu in _SIZES
+    ]
+    types += [
+        InstanceType(
+            id=f"{family}.{size}",
+            family=family,
+            cpu=cpu,
+            memory_gib=float(cpu * ratio),
+            generation="ecs-7",
+            level="EnterpriseLevel",
+            category=_category(family),
+            architecture="ARM",
+            processor=_YITIAN,
+            frequency=2.75,
+            turbo=2.75,
+            nvme="required",
+        )
+        for family, ratio in _ARM
+        for size, cpu in (("small", 1), *_SIZES)
+    ]
+    return tuple(types)
+
+
+def find_instance_type(type_id: str) -> InstanceType | None:
+    """Return the instance type, or None."""
+    return _by_id().get(type_id)
+
+
+@cache
+def _by_id() -> dict[str, InstanceType]:
+    return {item.id: item for item in instance_types()}
+
+
+def _number(family: str) -> int:
+    return int(next(letter for letter in family.removeprefix("ecs.") if letter.isdigit()))
+
+
+def _category(family: str) -> str:
+    name = family.removeprefix("ecs.")
+    if name.startswith("hf"):
+        return "High Clock Speed"
+    return {"c": "Compute-optimized", "g": "General-purpose", "r": "Memory-optimized"}[name[0]]

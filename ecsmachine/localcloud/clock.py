@@ -1,0 +1,31 @@
+"""The time in the forms that the API prints."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+
+def timestamp(seconds: float | None = None) -> str:
+    """Return the time now (or at ``seconds`` since 1970) as ``2024-05-01T08:00:00Z``."""
+    return _utc(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def minutes(seconds: float | None = None) -> str:
+    """Return the time now (or at ``seconds`` since 1970) as ``2024-05-01T08:00Z``."""
+    return _utc(seconds).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def parse(text: str) -> float:
+    """Return the seconds since 1970 of either form; raises ValueError for any other."""
+    for form in ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ"):
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=timezone.utc).timestamp()
+        except ValueError:
+            continue
+    raise ValueError(f"{text!r} is not a UTC time like 2024-05-01T08:00:00Z")
+
+
+def _utc(seconds: float | None) -> datetime:
+    if seconds is None:
+        return datetime.now(timezone.utc)
+    return datetime.fromtimestamp(seconds, timezone.utc)

@@ -1,0 +1,292 @@
+"""What the local cloud keeps: every resource as a frozen value.
+
+Values are replaced, never changed, so that a transaction can take back what it did. Times are
+UTC in the form that the API prints (``2024-05-01T08:00:00Z``); sizes are GiB, bandwidths Mbps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Account:
+    """The one account of a local cloud and its access key pair."""
+
+    id: str
+    access_key_id: str
+    access_key_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Vpc:
+    """A virtual private cloud, with its router and its main route table."""
+
+    id: str
+    region: str
+    name: str
+    description: str
+    cidr: str
+    status: str
+    created: str
+    vrouter_id: str
+    route_table_id: str
+    is_default: bool = False
+    resource_group_id: str = ""
+    ready_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class VSwitch:
+    """A subnet of a VPC in one zone."""
+
+    id: str
+    region: str
+    zone: str
+    vpc_id: str
+    name: str
+    description: str
+    cidr: str
+    status: str
+    created: str
+    is_default: bool = False
+    resource_group_id: str = ""
+    ready_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class RouteEntry:
+    """A custom entry of a route table."""
+
+    id: str
+    region: str
+    route_table_id: str
+    cidr: str
+    next_hop_type: str
+    next_hop_id: str
+    name: str
+    description: str
+    created: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of a security group; ``direction`` is ingress or egress."""
+
+    id: str
+    direction: str
+    protocol: str
+    port_range: str
+    policy: str
+    priority: int
+    nic_type: str
+    cidr: str
+    ipv6_cidr: str
+    group_id: str
+    group_owner: str
+    prefix_list_id: str
+    source_port_range: str
+    own_cidr: str
+    own_ipv6_cidr: str
+    description: str
+    created: str
+
+
+@dataclass(frozen=True)
+class SecurityGroup:
+    """A security group and its rules."""
+
+    id: str
+    region: str
+    name: str
+    description: str
+    vpc_id: str
+    kind: str
+    created: str
+    inner_access: str = "Accept"
+    resource_group_id: str = ""
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A public key by name; the private key is given out once and not kept."""
+
+    name: str
+    region: str
+    key_id: str
+    fingerprint: str
+    public_key: str
+    created: str
+    resource_group_id: str = ""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An instance; ``status`` is one of the words that DescribeInstances prints."""
+
+    id: str
+    region: str
+    zone: str
+    name: str
+    description: str
+    host_name: str
+    image_id: str
+    instance_type: str
+    vpc_id: str
+    vswitch_id: str
+    private_ip: str
+    security_group_ids: tuple[str, ...]
+    status: str
+    created: str
+    started: str = ""
+    key_pair: str = ""
+    public_ip: str = ""
+    eip_id: str = ""
+    internet_charge_type: str = "PayByTraffic"
+    bandwidth_out: int = 0
+    bandwidth_in: int = 200
+    charge_type: str = "PostPaid"
+    period: int = 0
+    period_unit: str = ""
+    auto_renew: bool = False
+    expires: str = "2099-12-31T15:59Z"
+    io_optimized: bool = True
+    serial_number: str = ""
+    network_interface_id: str = ""
+    mac: str = ""
+    user_data: str = field(default="", repr=False)
+    ram_role: str = ""
+    resource_group_id: str = ""
+    deletion_protection: bool = False
+    auto_release: str = ""
+    spot_strategy: str = "NoSpot"
+    spot_price_limit: float = 0.0
+    spot_duration: int = 0
+    stopped_mode: str = "Not-applicable"
+    credit_specification: str = ""
+    deployment_set_id: str = ""
+    has_password: bool = False
+    start_when_made: bool = False
+    made: bool = False
+    ready_at: float = 0.0
+    visible_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A system or data disk; ``instance_id`` is empty while it is not attached."""
+
+    id: str
+    region: str
+    zone: str
+    name: str
+    description: str
+    kind: str
+    category: str
+    size_gib: int
+    status: str
+    created: str
+    instance_id: str = ""
+    device: str = ""
+    image_id: str = ""
+    snapshot_id: str = ""
+    performance_level: str = ""
+    encrypted: bool = False
+    kms_key_id: str = ""
+    delete_with_instance: bool = True
+    delete_auto_snapshot: bool = True
+    enable_auto_snapshot: bool = False
+    multi_attach: bool = False
+    charge_type: str = "PostPaid"
+    attached: str = ""
+    detached: str = ""
+    resource_group_id: str = ""
+    serial_number: str = ""
+
+
+@dataclass(frozen=True)
+class Eip:
+    """An elastic public address, bound to an instance or not."""
+
+    id: str
+    region: str
+    address: str
+    status: str
+    created: str
+    bandwidth: int = 5
+    internet_charge_type: str = "PayByBandwidth"
+    charge_type: str = "PostPaid"
+    name: str = ""
+    description: str = ""
+    isp: str = "BGP"
+    instance_id: str = ""
+    instance_type: str = ""
+    resource_group_id: str = ""
+    ready_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A server behind a load balancer."""
+
+    server_id: str
+    weight: int
+    kind: str = "ecs"
+    port: int = 0
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    """A classic load balancer: its address and its default server group."""
+
+    id: str
+    region: str
+    name: str
+    address: str
+    address_type: str
+    network_type: str
+    vpc_id: str
+    vswitch_id: str
+    status: str
+    created: str
+    internet_charge_type: str
+    bandwidth: int
+    spec: str
+    charge_type: str
+    master_zone: str
+    slave_zone: str
+    resource_group_id: str = ""
+    delete_protection: str = "off"
+    modification_protection: str = "NonProtection"
+    backends: tuple[Backend, ...] = ()
+
+
+@dataclass(frozen=True)
+class TagSet:
+    """The tags of one resource; ``id`` is ``TYPE/RESOURCE``."""
+
+    id: str
+    region: str
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TokenUse:
+    """A ClientToken, the request that it came with and what was answered."""
+
+    id: str
+    fingerprint: str
+    answer: str
+    used_at: float
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Guest work that outlives its instance: a guest or a disk's file to be removed."""
+
+    id: str
+    kind: str
+    private_ip: str = ""
+    public_ip: str = ""

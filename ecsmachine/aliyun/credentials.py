@@ -1,0 +1,237 @@
+"""Where the access key comes from: flags, variables, the aliyun command's profiles, a RAM role.
+
+The order is: flags; ``ECS_*`` variables; ``ALIBABA_CLOUD_*`` variables; a profile of the
+``aliyun`` command (``~/.aliyun/config.json``); the RAM role of the ECS instance that this runs
+on. What is kept of it in a store is a reference (``environment``, ``profile:NAME``, …).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Protocol
+
+from ecsmachine.aliyun.errors import MissingCredentialsError
+from ecsmachine.errors import MachineError, UsageError
+
+_RENEW_BEFORE_S = 300.0
+"""How long before its end a temporary key is replaced, in seconds."""
+
+_DMI_VENDOR = Path("/sys/class/dmi/id/sys_vendor")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An access key; with ``security_token`` it is a temporary one."""
+
+    access_key_id: str
+    access_key_secret: str = field(repr=False)
+    security_token: str = field(default="", repr=False)
+
+
+class CredentialProvider(Protocol):
+    """Something that gives an access key, a fresh one when the last is about to expire."""
+
+    @property
+    def reference(self) -> str:
+        """Where the key comes from, for the store; never the secret."""
+        ...
+
+    def current(self) -> Credentials:
+        """Return a key that is valid now."""
+        ...
+
+
+@dataclass(frozen=True)
+class FixedCredentials:
+    """An access key that does not change."""
+
+    reference: str
+    credentials: Credentials
+
+    def current(self) -> Credentials:
+        """Return the key."""
+        return self.credentials
+
+
+class RenewedCredentials:
+    """Temporary access keys, each fetched when the one before is about to expire.
+
+    ``fetch`` returns a key and when it expires, in seconds since the epoch.
+    """
+
+    def __init__(self, reference: str, fetch: Callable[[], tuple[Credentials, float]]):
+        self.reference = reference
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._credentials: Credentials | None = None
+        self._expires_at = 0.0
+
+    def current(self) -> Credentials:
+        """Return the key, fetching it if need be."""
+        with self._lock:
+            if self._credentials is None or time.time() > self._expires_at - _RENEW_BEFORE_S:
+                self._credentials, self._expires_at = self._fetch()
+            return self._credentials
+
+
+@dataclass(frozen=True)
+class CredentialFlags:
+    """What the command line says about credentials."""
+
+    access_key_id: str = ""
+    access_key_secret: str = field(default="", repr=False)
+    security_token: str = field(default="", repr=False)
+    profile: str = ""
+
+
+def resolve(
+    flags: CredentialFlags, environment: Mapping[str, str], *, reference: str = ""
+) -> CredentialProvider:
+    """Return the first credentials that are there, in the order of this module.
+
+    ``reference`` is where those of a machine that exists came from: it goes before the profiles
+    and the RAM role. Raises :class:`MissingCredentialsError`, or :class:`UsageError` for an id
+    without its secret.
+    """
+    found = _pair(
+        "flags",
+        (flags.access_key_id, "--aliyunecs-access-key-id"),
+        (flags.access_key_secret, "--aliyunecs-access-key-secret"),
+        flags.security_token,
+    )
+    if found:
+        return found
+    if flags.profile:
+        return _profile(flags.profile, environment)
+    found = _from_variables("ECS", environment)
+    if found:
+        return found
+    if reference.startswith("profile:"):
+        return _profile(reference.removeprefix("profile:"), environment)
+    if reference.startswith("ram-role"):
+        return _instance_role(reference.partition(":")[2], environment)
+    found = _from_variables("ALIBABA_CLOUD", environment) or _from_variables(
+        "ALICLOUD", environment
+    )
+    if found:
+        return found
+    named = environment.get("ALIBABA_CLOUD_PROFILE") or environment.get("ALICLOUD_PROFILE") or ""
+    if named or _profiles_path(environment).exists():
+        from ecsmachine.aliyun import profiles
+
+        found = profiles.load(_profiles_path(environment), named, environment)
+        if found:
+            return found
+    role = environment.get("ALIBABA_CLOUD_ECS_METADATA", "")
+    if role or _is_ecs_instance(environment):
+        return _instance_role(role, environment)
+    raise MissingCredentialsError(
+        "No Alibaba Cloud credentials were found",
+        hint="Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET, give --aliyunecs-access-key-id "
+        'and --aliyunecs-access-key-secret, or run "aliyun configure".',
+    )
+
+
+def _from_variables(prefix: str, environment: Mapping[str, str]) -> CredentialProvider | None:
+    key_id, secret = f"{prefix}_ACCESS_KEY_ID", f"{prefix}_ACCESS_KEY_SECRET"
+    if prefix == "ALICLOUD":
+        key_id, secret = "ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY"
+    return _pair(
+        "environment",
+        (environment.get(key_id, ""), key_id),
+        (environment.get(secret, ""), secret),
+        environment.get(f"{prefix}_SECURITY_TOKEN", ""),
+    )
+
+
+def _pair(
+    reference: str, key_id: tuple[str, str], secret: tuple[str, str], token: str
+) -> CredentialProvider | None:
+    """Return the credentials of an id and a secret, each with the name of its source."""
+    values = [key_id[0].strip(), secret[0].strip()]
+    if not any(values):
+        return None
+    for value, (_, name), (_, other) in zip(
+        values, (key_id, secret), (secret, key_id), strict=True
+    ):
+        if not value:
+            raise UsageError(f"{other} is given, but not {name}", hint="Give both, or neither.")
+        if not value.isascii() or not value.isprintable() or " " in value:
+            raise UsageError(
+                f"The value of {name} is not an access key: it has characters that none has",
+                hint="Copy it again from https://ram.console.aliyun.com.",
+            )
+    return FixedCredentials(reference, Credentials(values[0], values[1], token.strip()))
+
+
+def _profile(name: str, environment: Mapping[str, str]) -> CredentialProvider:
+    from ecsmachine.aliyun import profiles
+
+    path = _profiles_path(environment)
+    found = profiles.load(path, name, environment)
+    if found is None:
+        raise MissingCredentialsError(
+            f'The profile "{name}" in {path} holds no credentials',
+            hint=f'Run "aliyun configure --profile {name}".',
+        )
+    return found
+
+
+def _profiles_path(environment: Mapping[str, str]) -> Path:
+    given = environment.get("ALIBABA_CLOUD_CONFIG_FILE")
+    if given:
+        return Path(given)
+    home = environment.get("HOME") or environment.get("USERPROFILE") or "/nonexistent"
+    return Path(home) / ".aliyun" / "config.json"
+
+
+def _instance_role(role: str, environment: Mapping[str, str]) -> CredentialProvider:
+    from ecsmachine.aliyun import metadata
+
+    return metadata.role_credentials(role)
+
+
+def _is_ecs_instance(environment: Mapping[str, str]) -> bool:
+    if environment.get("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "").lower() == "true":
+        return False
+    try:
+        return "Alibaba" in _DMI_VENDOR.read_text()
+    except (OSError, ValueError):
+        return False
+
+
+def parse_temporary(answer: Any, what: str) -> tuple[Credentials, float]:
+    """Read a temporary key (AccessKeyId, AccessKeySecret, SecurityToken, Expiration).
+
+    ``what`` says in an error whose answer it is. The metadata service and STS answer alike.
+    """
+    try:
+        expires = datetime.strptime(answer["Expiration"], "%Y-%m-%dT%H:%M:%SZ")
+        return (
+            Credentials(answer["AccessKeyId"], answer["AccessKeySecret"], answer["SecurityToken"]),
+            expires.replace(tzinfo=timezone.utc).timestamp(),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise MachineError(f"{what} gave no temporary access key") from None
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds, with its errors as one line."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingCredentialsError(
+            f"There is no {path}", hint='Run "aliyun configure", or set ECS_ACCESS_KEY_ID.'
+        ) from None
+    except OSError as error:
+        raise MachineError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise MachineError(
+            f"{path} is not JSON", hint='Correct it, or run "aliyun configure".'
+        ) from None

@@ -1,0 +1,556 @@
+"""Elastic Compute Service (version 2014-05-26): the actions that we use, typed and thin.
+
+Names of parameters and fields are those of Alibaba Cloud's API reference. Every method may
+raise :class:`~ecsmachine.aliyun.errors.ApiError` and
+:class:`~ecsmachine.aliyun.errors.ConnectionLostError`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ecsmachine.aliyun.credentials import CredentialProvider
+from ecsmachine.aliyun.endpoints import REGION_LIST_ENDPOINT, endpoint
+from ecsmachine.aliyun.rpc import Parameter, RpcClient, items_at, numbered, tag_parameters
+
+VERSION = "2014-05-26"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An instance, as DescribeInstances shows it."""
+
+    id: str
+    name: str
+    status: str
+    zone: str
+    instance_type: str
+    image_id: str
+    vpc_id: str
+    vswitch_id: str
+    private_addresses: tuple[str, ...]
+    public_addresses: tuple[str, ...]
+    eip_address: str
+    eip_allocation_id: str
+    security_group_ids: tuple[str, ...]
+    deletion_protection: bool
+    charge_type: str
+    expires: str
+    locks: tuple[str, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def public_address(self) -> str:
+        """The address on the internet: the fixed one, else the elastic one, else ""."""
+        return self.public_addresses[0] if self.public_addresses else self.eip_address
+
+    @property
+    def private_address(self) -> str:
+        """The address inside the cloud, or ""."""
+        return self.private_addresses[0] if self.private_addresses else ""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of a system disk; ``size_gib`` is the least that the disk must have."""
+
+    id: str
+    name: str
+    family: str
+    platform: str
+    os_name: str
+    os_type: str
+    architecture: str
+    size_gib: int
+    created: str
+    status: str
+    supports_login_as_non_root: bool
+
+
+@dataclass(frozen=True)
+class InstanceType:
+    """A size of instance."""
+
+    id: str
+    family: str
+    cpu_cores: int
+    memory_gib: float
+    architecture: str
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something that a zone offers: an instance type, or a disk category with its sizes."""
+
+    zone: str
+    value: str
+    available: bool
+    min_size_gib: int | None = None
+    max_size_gib: int | None = None
+
+
+@dataclass(frozen=True)
+class SecurityGroup:
+    """A security group."""
+
+    id: str
+    name: str
+    vpc_id: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Permission:
+    """A rule of a security group. ``port_range`` is like ``22/22``; ``-1/-1`` is all."""
+
+    protocol: str
+    port_range: str
+    source_cidr: str
+    policy: str = "Accept"
+    direction: str = "ingress"
+    priority: int = 1
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A public key by name."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk; ``serial`` is its serial number as the instance sees it."""
+
+    id: str
+    kind: str
+    category: str
+    size_gib: int
+    serial: str
+    instance_id: str
+
+
+class EcsClient:
+    """ECS in a region."""
+
+    def __init__(
+        self,
+        region: str,
+        credentials: CredentialProvider,
+        *,
+        custom_endpoint: str = "",
+        vpc_internal: bool = False,
+    ):
+        self.region = region
+        self.rpc = RpcClient(
+            endpoint("ecs", region, custom=custom_endpoint, vpc_internal=vpc_internal),
+            VERSION,
+            credentials,
+        )
+        # a region that does not exist has no address of its own to ask at
+        self._central = (
+            self.rpc
+            if custom_endpoint or vpc_internal
+            else RpcClient(REGION_LIST_ENDPOINT, VERSION, credentials)
+        )
+
+    def region_ids(self) -> list[str]:
+        """Return every region that the account may use (DescribeRegions)."""
+        answer = self._central.call("DescribeRegions", {})
+        return [region["RegionId"] for region in items_at(answer, "Regions", "Region")]
+
+    def zone_ids(self) -> list[str]:
+        """Return the zones of the region (DescribeZones)."""
+        answer = self._call("DescribeZones", {"Verbose": False})
+        return [zone["ZoneId"] for zone in items_at(answer, "Zones", "Zone")]
+
+    def instance_types(self, names: Sequence[str] = ()) -> Iterator[InstanceType]:
+        """Yield instance types, all or the named ones that exist (DescribeInstanceTypes)."""
+        token = ""
+        while True:
+            answer = self._call(
+                "DescribeInstanceTypes",
+                {**numbered("InstanceTypes", tuple(names)), "NextToken": token, "MaxResults": 100},
+            )
+            for item in items_at(answer, "InstanceTypes", "InstanceType"):
+                yield _instance_type(item)
+            token = answer.get("NextToken") or ""
+            if not token:
+                return
+
+    def offers(
+        self,
+        resource: str,
+        *,
+        zone: str = "",
+        instance_type: str = "",
+        system_disk_category: str = "",
+        io_optimized: str = "optimized",
+        charge_type: str = "PostPaid",
+        spot_strategy: str = "NoSpot",
+    ) -> list[Offer]:
+        """Return what zones offer of a resource (DescribeAvailableResource).
+
+        ``resource`` is InstanceType, SystemDisk or DataDisk.
+        """
+        answer = self._call(
+            "DescribeAvailableResource",
+            {
+                "DestinationResource": resource,
+                "ResourceType": "instance",
+                "ZoneId": zone,
+                "InstanceType": instance_type,
+                "SystemDiskCategory": system_disk_category,
+                "IoOptimized": io_optimized,
+                "InstanceChargeType": charge_type,
+                "SpotStrategy": spot_strategy if spot_strategy != "NoSpot" else "",
+            },
+        )
+        offers = []
+        for place in items_at(answer, "AvailableZones", "AvailableZone"):
+            for available in items_at(place, "AvailableResources", "AvailableResource"):
+                if available.get("Type") not in (resource, None):
+                    continue
+                for item in items_at(available, "SupportedResources", "SupportedResource"):
+                    offers.append(
+                        Offer(
+                            zone=place["ZoneId"],
+                            value=item["Value"],
+                            available=place.get("Status", "Available") == "Available"
+                            and item.get("Status", "Available") == "Available",
+                            min_size_gib=item.get("Min") or None,
+                            max_size_gib=item.get("Max") or None,
+                        )
+                    )
+        return offers
+
+    def images(
+        self,
+        *,
+        image_id: str = "",
+        family: str = "",
+        owner: str = "",
+        instance_type: str = "",
+        architecture: str = "",
+        os_type: str = "",
+    ) -> Iterator[Image]:
+        """Yield the images that can be used (DescribeImages)."""
+        for item in self._pages(
+            "DescribeImages",
+            {
+                "ImageId": image_id,
+                "ImageFamily": family,
+                "ImageOwnerAlias": owner,
+                "InstanceType": instance_type,
+                "Architecture": architecture,
+                "OSType": os_type,
+                "Status": "Available",
+            },
+            "Images",
+            "Image",
+        ):
+            yield _image(item)
+
+    def instances(
+        self,
+        *,
+        ids: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+        vpc_id: str = "",
+        security_group_id: str = "",
+    ) -> Iterator[Instance]:
+        """Yield instances (DescribeInstances); at most 100 ``ids``."""
+        for item in self._pages(
+            "DescribeInstances",
+            {
+                "InstanceIds": json.dumps(list(ids)) if ids else "",
+                "VpcId": vpc_id,
+                "SecurityGroupId": security_group_id,
+                **tag_parameters(tags or {}),
+            },
+            "Instances",
+            "Instance",
+        ):
+            yield _instance(item)
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """Return an instance, or None if it is not there (yet, or any more)."""
+        return next(self.instances(ids=[instance_id]), None)
+
+    def run_instance(self, parameters: Mapping[str, Parameter], *, token: str) -> str:
+        """Make and start one instance and return its id (RunInstances)."""
+        answer = self._call(
+            "RunInstances", {**parameters, "Amount": 1, "MinAmount": 1, "ClientToken": token}
+        )
+        return str(items_at(answer, "InstanceIdSets", "InstanceIdSet")[0])
+
+    def dry_run_instance(self, parameters: Mapping[str, Parameter]) -> None:
+        """Let ECS check a RunInstances request without making anything (DryRun)."""
+        from ecsmachine.aliyun.errors import ApiError
+
+        try:
+            self._call(
+                "RunInstances",
+                {**parameters, "Amount": 1, "MinAmount": 1, "DryRun": True},
+                idempotent=True,
+            )
+        except ApiError as error:
+            if error.code != "DryRunOperation":
+                raise
+
+    def start_instance(self, instance_id: str) -> None:
+        """Start a stopped instance (StartInstance)."""
+        self._call("StartInstance", {"InstanceId": instance_id}, idempotent=True)
+
+    def stop_instance(self, instance_id: str, *, force: bool = False) -> None:
+        """Stop an instance; with ``force`` as by pulling the plug (StopInstance)."""
+        self._call("StopInstance", {"InstanceId": instance_id, "ForceStop": force}, idempotent=True)
+
+    def reboot_instance(self, instance_id: str) -> None:
+        """Restart an instance in an orderly way (RebootInstance)."""
+        self._call("RebootInstance", {"InstanceId": instance_id}, idempotent=True)
+
+    def delete_instance(self, instance_id: str) -> None:
+        """Release an instance, running or not, paid in advance or not (DeleteInstance)."""
+        self._call(
+            "DeleteInstance",
+            {"InstanceId": instance_id, "Force": True, "TerminateSubscription": True},
+            idempotent=True,
+        )
+
+    def set_deletion_protection(self, instance_id: str, on: bool) -> None:
+        """Protect an instance from being released, or no longer (ModifyInstanceAttribute)."""
+        self._call(
+            "ModifyInstanceAttribute",
+            {"InstanceId": instance_id, "DeletionProtection": on},
+            idempotent=True,
+        )
+
+    def disks(self, *, instance_id: str) -> Iterator[Disk]:
+        """Yield the disks of an instance (DescribeDisks)."""
+        for item in self._pages("DescribeDisks", {"InstanceId": instance_id}, "Disks", "Disk"):
+            yield Disk(
+                id=item["DiskId"],
+                kind=item.get("Type") or "",
+                category=item.get("Category") or "",
+                size_gib=int(item.get("Size") or 0),
+                serial=item.get("SerialNumber") or "",
+                instance_id=item.get("InstanceId") or "",
+            )
+
+    def security_groups(
+        self, *, name: str = "", vpc_id: str = "", group_id: str = ""
+    ) -> Iterator[SecurityGroup]:
+        """Yield security groups (DescribeSecurityGroups)."""
+        for item in self._pages(
+            "DescribeSecurityGroups",
+            {"SecurityGroupName": name, "VpcId": vpc_id, "SecurityGroupId": group_id},
+            "SecurityGroups",
+            "SecurityGroup",
+            page_size=50,
+        ):
+            yield SecurityGroup(
+                id=item["SecurityGroupId"],
+                name=item.get("SecurityGroupName") or "",
+                vpc_id=item.get("VpcId") or "",
+                tags=_tags(item),
+            )
+
+    def create_security_group(
+        self,
+        name: str,
+        *,
+        vpc_id: str,
+        description: str,
+        tags: Mapping[str, str],
+        token: str,
+        resource_group_id: str = "",
+    ) -> str:
+        """Make a security group and return its id (CreateSecurityGroup)."""
+        answer = self._call(
+            "CreateSecurityGroup",
+            {
+                "SecurityGroupName": name,
+                "VpcId": vpc_id,
+                "Description": description,
+                "ResourceGroupId": resource_group_id,
+                "ClientToken": token,
+                **tag_parameters(tags),
+            },
+        )
+        return str(answer["SecurityGroupId"])
+
+    def permissions(self, group_id: str) -> list[Permission]:
+        """Return the inbound rules of a security group (DescribeSecurityGroupAttribute)."""
+        permissions: list[Permission] = []
+        token = ""
+        while True:
+            answer = self._call(
+                "DescribeSecurityGroupAttribute",
+                {
+                    "SecurityGroupId": group_id,
+                    "Direction": "ingress",
+                    "NextToken": token,
+                    "MaxResults": 1000 if token else None,
+                },
+            )
+            permissions += [
+                Permission(
+                    protocol=str(item.get("IpProtocol") or "").lower(),
+                    port_range=item.get("PortRange") or "",
+                    source_cidr=item.get("SourceCidrIp") or "",
+                    policy=item.get("Policy") or "Accept",
+                    direction=item.get("Direction") or "ingress",
+                    priority=int(item.get("Priority") or 1),
+                )
+                for item in items_at(answer, "Permissions", "Permission")
+            ]
+            token = answer.get("NextToken") or ""
+            if not token:
+                return permissions
+
+    def authorize(self, group_id: str, permissions: Sequence[Permission]) -> None:
+        """Add inbound rules; those that are there already stay as they are.
+
+        Source: AuthorizeSecurityGroup with Permissions.N.
+        """
+        parameters: dict[str, Parameter] = {"SecurityGroupId": group_id}
+        for number, permission in enumerate(permissions, start=1):
+            parameters.update(
+                {
+                    f"Permissions.{number}.IpProtocol": permission.protocol.upper(),
+                    f"Permissions.{number}.PortRange": permission.port_range,
+                    f"Permissions.{number}.SourceCidrIp": permission.source_cidr,
+                    f"Permissions.{number}.Policy": permission.policy,
+                    f"Permissions.{number}.Priority": str(permission.priority),
+                    f"Permissions.{number}.Description": "ecsmachine",
+                }
+            )
+        self._call("AuthorizeSecurityGroup", parameters, idempotent=True)
+
+    def delete_security_group(self, group_id: str) -> None:
+        """Remove a security group that nothing uses (DeleteSecurityGroup)."""
+        self._call("DeleteSecurityGroup", {"SecurityGroupId": group_id}, idempotent=True)
+
+    def key_pair(self, name: str) -> KeyPair | None:
+        """Return a key pair, or None (DescribeKeyPairs)."""
+        for item in self._pages(
+            "DescribeKeyPairs", {"KeyPairName": name}, "KeyPairs", "KeyPair", page_size=50
+        ):
+            if item.get("KeyPairName") == name:
+                return KeyPair(name, item.get("KeyPairFingerPrint") or "")
+        return None
+
+    def import_key_pair(
+        self,
+        name: str,
+        public_key: str,
+        *,
+        tags: Mapping[str, str],
+        resource_group_id: str = "",
+    ) -> KeyPair:
+        """Make a key pair of a public key (ImportKeyPair).
+
+        Asked twice, the second time is refused with KeyPair.AlreadyExist: the caller knows
+        whether the name is its own.
+        """
+        answer = self._call(
+            "ImportKeyPair",
+            {
+                "KeyPairName": name,
+                "PublicKeyBody": public_key,
+                "ResourceGroupId": resource_group_id,
+                **tag_parameters(tags),
+            },
+            idempotent=True,
+        )
+        return KeyPair(name, str(answer.get("KeyPairFingerPrint") or ""))
+
+    def delete_key_pair(self, name: str) -> None:
+        """Remove a key pair; the hosts that it was given to keep it (DeleteKeyPairs)."""
+        self._call("DeleteKeyPairs", {"KeyPairNames": json.dumps([name])}, idempotent=True)
+
+    def _call(
+        self, action: str, parameters: Mapping[str, Parameter], *, idempotent: bool | None = None
+    ) -> dict[str, Any]:
+        return self.rpc.call(action, {"RegionId": self.region, **parameters}, idempotent=idempotent)
+
+    def _pages(
+        self,
+        action: str,
+        parameters: Mapping[str, Parameter],
+        *path: str,
+        page_size: int = 100,
+    ) -> Iterator[dict[str, Any]]:
+        return self.rpc.pages(
+            action, {"RegionId": self.region, **parameters}, *path, page_size=page_size
+        )
+
+
+def _instance(item: Mapping[str, Any]) -> Instance:
+    vpc = item.get("VpcAttributes") or {}
+    eip = item.get("EipAddress") or {}
+    private = items_at(vpc, "PrivateIpAddress", "IpAddress") or items_at(
+        item, "InnerIpAddress", "IpAddress"
+    )
+    return Instance(
+        id=item["InstanceId"],
+        name=item.get("InstanceName") or "",
+        status=item.get("Status") or "",
+        zone=item.get("ZoneId") or "",
+        instance_type=item.get("InstanceType") or "",
+        image_id=item.get("ImageId") or "",
+        vpc_id=vpc.get("VpcId") or "",
+        vswitch_id=vpc.get("VSwitchId") or "",
+        private_addresses=tuple(private),
+        public_addresses=tuple(items_at(item, "PublicIpAddress", "IpAddress")),
+        eip_address=eip.get("IpAddress") or "",
+        eip_allocation_id=eip.get("AllocationId") or "",
+        security_group_ids=tuple(items_at(item, "SecurityGroupIds", "SecurityGroupId")),
+        deletion_protection=bool(item.get("DeletionProtection")),
+        charge_type=item.get("InstanceChargeType") or "",
+        expires=item.get("ExpiredTime") or "",
+        locks=tuple(
+            lock.get("LockReason") or "" for lock in items_at(item, "OperationLocks", "LockReason")
+        ),
+        tags=_tags(item),
+    )
+
+
+def _image(item: Mapping[str, Any]) -> Image:
+    return Image(
+        id=item["ImageId"],
+        name=item.get("ImageName") or "",
+        family=item.get("ImageFamily") or "",
+        platform=item.get("Platform") or "",
+        os_name=item.get("OSNameEn") or item.get("OSName") or "",
+        os_type=item.get("OSType") or "",
+        architecture=item.get("Architecture") or "",
+        size_gib=int(item.get("Size") or 0),
+        created=item.get("CreationTime") or "",
+        status=item.get("Status") or "",
+        supports_login_as_non_root=bool(item.get("LoginAsNonRootSupported")),
+    )
+
+
+def _instance_type(item: Mapping[str, Any]) -> InstanceType:
+    return InstanceType(
+        id=item["InstanceTypeId"],
+        family=item.get("InstanceTypeFamily") or "",
+        cpu_cores=int(item.get("CpuCoreCount") or 0),
+        memory_gib=float(item.get("MemorySize") or 0),
+        architecture=item.get("CpuArchitecture") or "X86",
+    )
+
+
+def _tags(item: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        str(tag.get("TagKey") or tag.get("Key") or ""): str(
+            tag.get("TagValue") or tag.get("Value") or ""
+        )
+        for tag in items_at(item, "Tags", "Tag")
+    }

@@ -1,0 +1,71 @@
+"""The metadata service of an ECS instance: the temporary keys of its RAM role.
+
+Source: "Instance metadata" of the ECS documentation, in its hardened mode (with a token).
+"""
+
+from __future__ import annotations
+
+from ecsmachine.aliyun.credentials import (
+    CredentialProvider,
+    Credentials,
+    RenewedCredentials,
+    parse_temporary,
+)
+from ecsmachine.errors import MachineError
+
+_ADDRESS = "http://100.100.100.200"
+_ROLES = "/latest/meta-data/ram/security-credentials/"
+_TIMEOUT_S = 2.0
+
+
+def role_credentials(
+    role: str = "", *, reference: str = "", address: str = _ADDRESS
+) -> CredentialProvider:
+    """Return the credentials of the instance's RAM role; the service names it if ``role`` is ""."""
+
+    def fetch() -> tuple[Credentials, float]:
+        return _fetch(role, address)
+
+    return RenewedCredentials(reference or (f"ram-role:{role}" if role else "ram-role"), fetch)
+
+
+def _fetch(role: str, address: str) -> tuple[Credentials, float]:
+    import requests
+
+    # the service is on the link: a proxy must not see its answers
+    session = requests.Session()
+    session.trust_env = False
+    try:
+        token = session.put(
+            f"{address}/latest/api/token",
+            headers={"X-aliyun-ecs-metadata-token-ttl-seconds": "60"},
+            timeout=_TIMEOUT_S,
+            allow_redirects=False,
+        )
+        headers = {"X-aliyun-ecs-metadata-token": token.text} if token.ok else {}
+
+        def get(path: str) -> requests.Response:
+            answer = session.get(
+                address + path, headers=headers, timeout=_TIMEOUT_S, allow_redirects=False
+            )
+            if answer.status_code == 404:
+                raise MachineError(
+                    f'This instance has no RAM role "{role}"'
+                    if role
+                    else "This instance has no RAM role",
+                    hint="Attach one in the ECS console, or set ECS_ACCESS_KEY_ID.",
+                )
+            if not answer.ok:
+                raise MachineError(f"The instance metadata service answered {answer.status_code}")
+            return answer
+
+        name = role or get(_ROLES).text.strip().splitlines()[0]
+        return parse_temporary(get(_ROLES + name).json(), "The instance metadata service")
+    except (requests.RequestException, IndexError):
+        raise MachineError(
+            f"The instance metadata service at {address} does not answer",
+            hint="It answers on ECS instances alone: elsewhere set ECS_ACCESS_KEY_ID and "
+            "ECS_ACCESS_KEY_SECRET.",
+        ) from None
+    finally:
+        session.close()

@@ -1,0 +1,100 @@
+"""The profiles of the ``aliyun`` command: ``~/.aliyun/config.json``.
+
+Source: the file that "aliyun configure" writes; modes AK, StsToken, RamRoleArn,
+ChainableRamRoleArn and EcsRamRole.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ecsmachine.aliyun.credentials import (
+    CredentialProvider,
+    Credentials,
+    FixedCredentials,
+    RenewedCredentials,
+    read_json,
+)
+from ecsmachine.aliyun.errors import MissingCredentialsError
+from ecsmachine.errors import MachineError
+
+
+def load(path: Path, name: str, environment: Mapping[str, str]) -> CredentialProvider | None:
+    """Return the credentials of a profile; of the current one if ``name`` is "".
+
+    None if the profile is there but empty, as "aliyun configure" leaves it at first. Raises
+    :class:`MachineError` if there is no such profile, or its mode is not supported.
+    """
+    content = read_json(path)
+    profiles = content.get("profiles") if isinstance(content, dict) else None
+    if not isinstance(profiles, list):
+        raise MachineError(f"{path} holds no profiles", hint='Run "aliyun configure".')
+    by_name = {profile.get("name"): profile for profile in profiles if isinstance(profile, dict)}
+    wanted = name or str(content.get("current") or "default")
+    if wanted not in by_name:
+        known = ", ".join(str(each) for each in by_name)
+        raise MissingCredentialsError(
+            f'There is no profile "{wanted}" in {path}', hint=f"There is: {known}."
+        )
+    return _credentials(wanted, by_name, path, seen=())
+
+
+def _credentials(
+    name: str, profiles: Mapping[Any, dict[str, Any]], path: Path, *, seen: tuple[str, ...]
+) -> CredentialProvider | None:
+    profile = profiles[name]
+    reference = f"profile:{name}"
+    mode = profile.get("mode") or "AK"
+    key_id = str(profile.get("access_key_id") or "")
+    secret = str(profile.get("access_key_secret") or "")
+    token = str(profile.get("sts_token") or "")
+    if mode == "EcsRamRole":
+        from ecsmachine.aliyun import metadata
+
+        return metadata.role_credentials(
+            str(profile.get("ram_role_name") or ""), reference=reference
+        )
+    if mode == "ChainableRamRoleArn":
+        source = str(profile.get("source_profile") or "")
+        if source not in profiles or source in (*seen, name):
+            raise MachineError(f'The profile "{name}" in {path} has no usable source_profile')
+        base = _credentials(source, profiles, path, seen=(*seen, name))
+        return None if base is None else _assumed(reference, profile, base, path)
+    if mode not in ("AK", "StsToken", "RamRoleArn"):
+        raise MachineError(
+            f'The profile "{name}" in {path} is of mode {mode}, which is not supported',
+            hint="Use AK, StsToken, RamRoleArn, ChainableRamRoleArn or EcsRamRole.",
+        )
+    if not key_id or not secret:
+        return None
+    fixed = FixedCredentials(reference, Credentials(key_id, secret, token if mode != "AK" else ""))
+    if mode != "RamRoleArn":
+        return fixed
+    return _assumed(reference, profile, fixed, path)
+
+
+def _assumed(
+    reference: str, profile: Mapping[str, Any], base: CredentialProvider, path: Path
+) -> CredentialProvider:
+    """Return the credentials of the role that a profile names, assumed with ``base``."""
+    from ecsmachine.aliyun.sts import StsClient
+
+    role = str(profile.get("ram_role_arn") or "")
+    if not role:
+        raise MachineError(f"{reference} in {path} names no ram_role_arn")
+    region = str(profile.get("sts_region") or profile.get("region_id") or "cn-hangzhou")
+    duration_s = int(profile.get("expired_seconds") or 0) or 3600
+    session = str(profile.get("ram_session_name") or "") or f"ecsmachine-{int(time.time())}"
+
+    def fetch() -> tuple[Credentials, float]:
+        return StsClient(region, base).assume_role(
+            role,
+            session_name=session,
+            duration_s=duration_s,
+            external_id=str(profile.get("external_id") or ""),
+        )
+
+    return RenewedCredentials(reference, fetch)

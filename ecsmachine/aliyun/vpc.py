@@ -1,0 +1,332 @@
+"""Virtual Private Cloud (version 2016-04-28): networks, elastic addresses and routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ecsmachine.aliyun.credentials import CredentialProvider
+from ecsmachine.aliyun.endpoints import endpoint
+from ecsmachine.aliyun.rpc import Parameter, RpcClient, items_at, tag_parameters
+
+VERSION = "2016-04-28"
+
+
+@dataclass(frozen=True)
+class Vpc:
+    """A virtual private cloud."""
+
+    id: str
+    name: str
+    cidr: str
+    status: str
+    is_default: bool
+    router_id: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VSwitch:
+    """A subnet of a VPC, in one zone."""
+
+    id: str
+    name: str
+    vpc_id: str
+    zone: str
+    cidr: str
+    status: str
+    free_addresses: int
+    is_default: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Eip:
+    """An elastic public address; ``instance_id`` is what it is bound to, or ""."""
+
+    id: str
+    address: str
+    status: str
+    instance_id: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RouteEntry:
+    """A route of a VPC."""
+
+    table_id: str
+    cidr: str
+    next_hop_id: str
+    status: str
+
+
+class VpcClient:
+    """VPC in a region."""
+
+    def __init__(
+        self,
+        region: str,
+        credentials: CredentialProvider,
+        *,
+        custom_endpoint: str = "",
+        vpc_internal: bool = False,
+    ):
+        self.region = region
+        self.rpc = RpcClient(
+            endpoint("vpc", region, custom=custom_endpoint, vpc_internal=vpc_internal),
+            VERSION,
+            credentials,
+        )
+
+    def vpcs(self, *, vpc_id: str = "", is_default: bool | None = None) -> Iterator[Vpc]:
+        """Yield VPCs (DescribeVpcs)."""
+        for item in self._pages(
+            "DescribeVpcs", {"VpcId": vpc_id, "IsDefault": is_default}, "Vpcs", "Vpc"
+        ):
+            yield Vpc(
+                id=item["VpcId"],
+                name=item.get("VpcName") or "",
+                cidr=item.get("CidrBlock") or "",
+                status=item.get("Status") or "",
+                is_default=bool(item.get("IsDefault")),
+                router_id=item.get("VRouterId") or "",
+                tags=_tags(item),
+            )
+
+    def create_vpc(self, *, name: str, cidr: str, description: str, token: str) -> str:
+        """Make a VPC and return its id (CreateVpc)."""
+        answer = self._call(
+            "CreateVpc",
+            {"VpcName": name, "CidrBlock": cidr, "Description": description, "ClientToken": token},
+        )
+        return str(answer["VpcId"])
+
+    def delete_vpc(self, vpc_id: str) -> None:
+        """Remove a VPC that holds nothing (DeleteVpc)."""
+        self._call("DeleteVpc", {"VpcId": vpc_id}, idempotent=True)
+
+    def vswitches(
+        self,
+        *,
+        vswitch_id: str = "",
+        vpc_id: str = "",
+        zone: str = "",
+    ) -> Iterator[VSwitch]:
+        """Yield VSwitches (DescribeVSwitches)."""
+        for item in self._pages(
+            "DescribeVSwitches",
+            {"VSwitchId": vswitch_id, "VpcId": vpc_id, "ZoneId": zone},
+            "VSwitches",
+            "VSwitch",
+        ):
+            yield VSwitch(
+                id=item["VSwitchId"],
+                name=item.get("VSwitchName") or "",
+                vpc_id=item.get("VpcId") or "",
+                zone=item.get("ZoneId") or "",
+                cidr=item.get("CidrBlock") or "",
+                status=item.get("Status") or "",
+                free_addresses=int(item.get("AvailableIpAddressCount") or 0),
+                is_default=bool(item.get("IsDefault")),
+                tags=_tags(item),
+            )
+
+    def create_vswitch(
+        self, *, vpc_id: str, zone: str, cidr: str, name: str, description: str, token: str
+    ) -> str:
+        """Make a VSwitch and return its id (CreateVSwitch)."""
+        answer = self._call(
+            "CreateVSwitch",
+            {
+                "VpcId": vpc_id,
+                "ZoneId": zone,
+                "CidrBlock": cidr,
+                "VSwitchName": name,
+                "Description": description,
+                "ClientToken": token,
+            },
+        )
+        return str(answer["VSwitchId"])
+
+    def delete_vswitch(self, vswitch_id: str) -> None:
+        """Remove a VSwitch that holds nothing (DeleteVSwitch)."""
+        self._call("DeleteVSwitch", {"VSwitchId": vswitch_id}, idempotent=True)
+
+    def tag(self, resource_type: str, resource_id: str, tags: Mapping[str, str]) -> None:
+        """Tag a VPC, VSwitch or EIP (TagResources); types are VPC, VSWITCH and EIP."""
+        self._call(
+            "TagResources",
+            {
+                "ResourceType": resource_type,
+                "ResourceId.1": resource_id,
+                **tag_parameters(tags),
+            },
+            idempotent=True,
+        )
+
+    def eips(
+        self,
+        *,
+        allocation_id: str = "",
+        address: str = "",
+        instance_id: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> Iterator[Eip]:
+        """Yield elastic addresses (DescribeEipAddresses)."""
+        for item in self._pages(
+            "DescribeEipAddresses",
+            {
+                "AllocationId": allocation_id,
+                "EipAddress": address,
+                "AssociatedInstanceType": "EcsInstance" if instance_id else "",
+                "AssociatedInstanceId": instance_id,
+                **tag_parameters(tags or {}),
+            },
+            "EipAddresses",
+            "EipAddress",
+        ):
+            yield Eip(
+                id=item["AllocationId"],
+                address=item.get("IpAddress") or "",
+                status=item.get("Status") or "",
+                instance_id=item.get("InstanceId") or "",
+                tags=_tags(item),
+            )
+
+    def allocate_eip(
+        self,
+        *,
+        bandwidth_mbps: int,
+        charge_type: str,
+        name: str,
+        token: str,
+        resource_group_id: str = "",
+    ) -> Eip:
+        """Take an elastic address (AllocateEipAddress)."""
+        answer = self._call(
+            "AllocateEipAddress",
+            {
+                "Bandwidth": str(bandwidth_mbps),
+                "InternetChargeType": charge_type,
+                "InstanceChargeType": "PostPaid",
+                "Name": name,
+                "ResourceGroupId": resource_group_id,
+                "ClientToken": token,
+            },
+        )
+        return Eip(str(answer["AllocationId"]), str(answer.get("EipAddress") or ""), "", "")
+
+    def associate_eip(self, allocation_id: str, instance_id: str) -> None:
+        """Bind an elastic address to an instance (AssociateEipAddress)."""
+        self._call(
+            "AssociateEipAddress",
+            {
+                "AllocationId": allocation_id,
+                "InstanceId": instance_id,
+                "InstanceType": "EcsInstance",
+            },
+            idempotent=True,
+        )
+
+    def unassociate_eip(self, allocation_id: str, instance_id: str) -> None:
+        """Take an elastic address from an instance (UnassociateEipAddress)."""
+        self._call(
+            "UnassociateEipAddress",
+            {
+                "AllocationId": allocation_id,
+                "InstanceId": instance_id,
+                "InstanceType": "EcsInstance",
+            },
+            idempotent=True,
+        )
+
+    def release_eip(self, allocation_id: str) -> None:
+        """Give an elastic address back (ReleaseEipAddress)."""
+        self._call("ReleaseEipAddress", {"AllocationId": allocation_id}, idempotent=True)
+
+    def route_tables(self, router_id: str) -> list[str]:
+        """Return the ids of a router's tables, the system one first (DescribeRouteTables)."""
+        tables = list(
+            self._pages(
+                "DescribeRouteTables",
+                {"VRouterId": router_id},
+                "RouteTables",
+                "RouteTable",
+                page_size=50,
+            )
+        )
+        tables.sort(key=lambda table: table.get("RouteTableType") != "System")
+        return [table["RouteTableId"] for table in tables]
+
+    def route_entries(self, router_id: str) -> Iterator[RouteEntry]:
+        """Yield the routes of every table of a router (DescribeRouteTables)."""
+        for table in self._pages(
+            "DescribeRouteTables",
+            {"VRouterId": router_id},
+            "RouteTables",
+            "RouteTable",
+            page_size=50,
+        ):
+            for item in items_at(table, "RouteEntrys", "RouteEntry"):
+                hops = items_at(item, "NextHops", "NextHop")
+                yield RouteEntry(
+                    table_id=table["RouteTableId"],
+                    cidr=item.get("DestinationCidrBlock") or "",
+                    next_hop_id=item.get("InstanceId")
+                    or item.get("NextHopId")
+                    or (hops[0].get("NextHopId") if hops else "")
+                    or "",
+                    status=item.get("Status") or "",
+                )
+
+    def create_route_entry(self, table_id: str, *, cidr: str, instance_id: str, token: str) -> None:
+        """Send a network's traffic to an instance (CreateRouteEntry)."""
+        self._call(
+            "CreateRouteEntry",
+            {
+                "RouteTableId": table_id,
+                "DestinationCidrBlock": cidr,
+                "NextHopType": "Instance",
+                "NextHopId": instance_id,
+                "ClientToken": token,
+            },
+        )
+
+    def delete_route_entry(self, table_id: str, *, cidr: str, instance_id: str) -> None:
+        """Remove a route to an instance (DeleteRouteEntry)."""
+        self._call(
+            "DeleteRouteEntry",
+            {
+                "RouteTableId": table_id,
+                "DestinationCidrBlock": cidr,
+                "NextHopId": instance_id,
+            },
+            idempotent=True,
+        )
+
+    def _call(
+        self, action: str, parameters: Mapping[str, Parameter], *, idempotent: bool | None = None
+    ) -> dict[str, Any]:
+        return self.rpc.call(action, {"RegionId": self.region, **parameters}, idempotent=idempotent)
+
+    def _pages(
+        self,
+        action: str,
+        parameters: Mapping[str, Parameter],
+        *path: str,
+        page_size: int = 50,
+    ) -> Iterator[dict[str, Any]]:
+        return self.rpc.pages(
+            action, {"RegionId": self.region, **parameters}, *path, page_size=page_size
+        )
+
+
+def _tags(item: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        str(tag.get("Key") or tag.get("TagKey") or ""): str(
+            tag.get("Value") or tag.get("TagValue") or ""
+        )
+        for tag in items_at(item, "Tags", "Tag")
+    }

@@ -1,0 +1,246 @@
+"""The driver for a host that is there already and can be logged in to over SSH."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecsmachine.drivers.base import (
+    DataDiskRequest,
+    DriverContext,
+    Journal,
+    Option,
+    OptionValue,
+    Report,
+    State,
+    UnsupportedOperationError,
+)
+from ecsmachine.drivers.base_fields import BaseFields, from_config
+from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
+from ecsmachine.ssh.target import SSHTarget
+
+if TYPE_CHECKING:
+    from ecsmachine.ssh.connection import Connection
+
+OPTIONS = (
+    Option(
+        "generic-ip-address", "Name or address of the host", env="GENERIC_IP_ADDRESS", default=""
+    ),
+    Option(
+        "generic-engine-port",
+        "Port of the engine",
+        env="GENERIC_ENGINE_PORT",
+        kind="int",
+        default=2376,
+    ),
+    Option("generic-ssh-user", "User to log in as", env="GENERIC_SSH_USER", default="root"),
+    Option(
+        "generic-ssh-key",
+        "Private key to log in with; without one, the SSH agent's keys",
+        env="GENERIC_SSH_KEY",
+        default="",
+    ),
+    Option("generic-ssh-port", "Port of SSH", env="GENERIC_SSH_PORT", kind="int", default=22),
+)
+
+_CONNECT_TIMEOUT_S = 5.0
+_BOOT_TIMEOUT_S = 300.0
+
+
+def new(context: DriverContext, values: Mapping[str, OptionValue]) -> GenericDriver:
+    """Return the driver of a new machine. Raises :class:`UsageError` for values that cannot be."""
+    address = str(values.get("generic-ip-address") or "").strip()
+    if not address:
+        raise UsageError(
+            "generic driver requires the --generic-ip-address option",
+            hint="Give the name or address of the host (or set GENERIC_IP_ADDRESS).",
+        )
+    if any(character in address for character in " /@"):
+        raise UsageError(
+            f'--generic-ip-address: "{address}" is neither a host name nor an address',
+            hint="Give the host alone, without user, port or scheme.",
+        )
+    ports = {}
+    for option in ("generic-engine-port", "generic-ssh-port"):
+        port = values.get(option)
+        if not isinstance(port, int) or not 1 <= port <= 65535:
+            raise UsageError(f"--{option}: {port} is not a port", hint="Ports are 1 to 65535.")
+        ports[option] = port
+    key = str(values.get("generic-ssh-key") or "")
+    fields = BaseFields(
+        context.machine_name,
+        context.store_path,
+        ip_address=address,
+        ssh_user=str(values.get("generic-ssh-user") or "root"),
+        ssh_port=ports["generic-ssh-port"],
+        ssh_key_path=context.directory / "id_rsa" if key else None,
+    )
+    return GenericDriver(
+        context,
+        fields,
+        engine_port=ports["generic-engine-port"],
+        source_key=Path(key).expanduser().absolute() if key else None,
+    )
+
+
+def load(context: DriverContext, config: Mapping[str, Any]) -> GenericDriver:
+    """Return the driver of a machine in the store."""
+    return GenericDriver(
+        context,
+        from_config(context, config),
+        engine_port=int(config.get("EnginePort") or 2376),
+        source_key=Path(config["SSHKey"]) if config.get("SSHKey") else None,
+    )
+
+
+class GenericDriver:
+    """A host that was there before, and stays when the machine is removed."""
+
+    name = "generic"
+    provisions = True
+
+    def __init__(
+        self,
+        context: DriverContext,
+        fields: BaseFields,
+        *,
+        engine_port: int,
+        source_key: Path | None,
+    ):
+        self._context = context
+        self._fields = fields
+        self._engine_port = engine_port
+        self._source_key = source_key
+        self._public_key = ""
+
+    def config(self) -> dict[str, Any]:
+        """Return the ``Driver`` object of ``config.json``."""
+        return {
+            **self._fields.to_config(),
+            "EnginePort": self._engine_port,
+            "SSHKey": str(self._source_key or ""),
+        }
+
+    def pre_create_check(self, report: Report) -> None:
+        """Check that the key can be used and that the host's name is known."""
+        if self._source_key is not None:
+            from ecsmachine.drivers.login_key import check_login_key
+
+            self._public_key = check_login_key(self._source_key, "--generic-ssh-key")
+        try:
+            socket.getaddrinfo(self._fields.ip_address, self._fields.ssh_port)
+        except (OSError, UnicodeError):
+            raise PreCreateCheckError(
+                f'The host "{self._fields.ip_address}" is not known',
+                hint="Check --generic-ip-address (GENERIC_IP_ADDRESS).",
+            ) from None
+
+    def create(self, journal: Journal, report: Report, save: Callable[[], None]) -> None:
+        """Copy the key into the machine's folder; the host itself is there."""
+        if self._source_key is not None:
+            from ecsmachine.drivers.login_key import check_login_key, copy_login_key
+
+            report("Importing SSH key...")
+            public = self._public_key or check_login_key(self._source_key, "--generic-ssh-key")
+            copy_login_key(self._source_key, public, self._context.directory)
+        save()
+
+    def remove(self, journal: Journal, report: Report) -> None:
+        """Remove nothing: the host is not ours."""
+
+    def state(self) -> State:
+        """Return Running if the SSH port answers, else Stopped."""
+        return State.RUNNING if self._answers() else State.STOPPED
+
+    def start(self, report: Report) -> None:
+        """Refuse."""
+        raise UnsupportedOperationError("generic driver does not support start")
+
+    def stop(self, report: Report) -> None:
+        """Refuse."""
+        raise UnsupportedOperationError("generic driver does not support stop")
+
+    def restart(self, report: Report) -> None:
+        """Let the host shut down and boot again, and wait until it can be logged in to."""
+        from ecsmachine.ssh.connection import SSHError, connect
+
+        pin_path = self._context.directory / "known_hosts"
+        with connect(self.ssh_target(), pin_path) as connection:
+            before = _boot_of(connection)
+            sudo = "" if connection.user == "root" else "sudo -n "
+            # the connection may break before the command's status is there
+            with contextlib.suppress(SSHError):
+                result = connection.run(f"{sudo}shutdown -r now", timeout_s=30)
+                if result.exit_status > 0:
+                    raise MachineError(
+                        f'The host of "{self._fields.machine_name}" did not restart',
+                        details=result.stderr,
+                    )
+        deadline = time.monotonic() + _BOOT_TIMEOUT_S
+        while True:
+            with contextlib.suppress(SSHError), connect(self.ssh_target(), pin_path) as connection:
+                if _boot_of(connection) != before:
+                    return
+            if time.monotonic() > deadline:
+                raise MachineError(
+                    f'The host of "{self._fields.machine_name}" did not come back '
+                    f"in {_BOOT_TIMEOUT_S:.0f} s",
+                    hint="Look at its console.",
+                )
+            time.sleep(0.5)
+
+    def kill(self, report: Report) -> None:
+        """Refuse."""
+        raise UnsupportedOperationError("generic driver does not support kill")
+
+    def address(self) -> str:
+        """Return the host's name or address."""
+        return self._fields.ip_address
+
+    def addresses(self) -> Sequence[str]:
+        """Return the host's name or address."""
+        return [self._fields.ip_address]
+
+    def refresh(self) -> None:
+        """Do nothing: nobody else knows of another address."""
+
+    def url(self) -> str:
+        """Return the engine's URL."""
+        host = self._fields.ip_address
+        return f"tcp://{f'[{host}]' if ':' in host else host}:{self._engine_port}"
+
+    def ssh_target(self) -> SSHTarget:
+        """Return where and as whom to log in."""
+        return SSHTarget(
+            host=self._fields.ip_address,
+            port=self._fields.ssh_port,
+            user=self._fields.ssh_user,
+            key_path=self._fields.ssh_key_path,
+        )
+
+    def data_disk(self) -> DataDiskRequest | None:
+        """Return None: the disks of the host are its owner's."""
+        return None
+
+    def authorized_key(self) -> str | None:
+        """Return None: the login is there."""
+        return None
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(
+                (self._fields.ip_address, self._fields.ssh_port), timeout=_CONNECT_TIMEOUT_S
+            ):
+                return True
+        except OSError:
+            return False
+
+
+def _boot_of(connection: Connection) -> str:
+    """Return what differs from one boot to the next, in a container as well."""
+    command = "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f22 /proc/1/stat"
+    return connection.run(command, timeout_s=30).stdout

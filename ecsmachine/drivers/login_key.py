@@ -1,0 +1,74 @@
+"""A private key that the user brings: looked at first, then copied into the machine's folder."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from ecsmachine.errors import MachineError, PreCreateCheckError
+
+
+def check_login_key(path: Path, flag: str) -> str:
+    """Return the public key that belongs to the private key at ``path``, in OpenSSH's format.
+
+    ``flag`` is where the path was given. Raises :class:`PreCreateCheckError` if the key is
+    missing, unreadable, protected by a passphrase, or does not belong to the ``.pub`` file
+    beside it.
+    """
+    from ecsmachine.ssh.connection import load_private_key
+
+    if not path.is_file():
+        raise PreCreateCheckError(
+            f"There is no private key at {path}", hint=f"Correct {flag}, or leave it out."
+        )
+    try:
+        key = load_private_key(path)
+    except MachineError as error:
+        raise PreCreateCheckError(error.message, hint=error.hint) from error
+    public = f"{key.get_name()} {key.get_base64()}"
+    beside = path.with_name(f"{path.name}.pub")
+    try:
+        written = beside.read_text(encoding="utf-8").split()[:2]
+    except FileNotFoundError:
+        return public
+    except (OSError, ValueError) as error:
+        raise PreCreateCheckError(
+            f"The public key {beside} cannot be read: {getattr(error, 'strerror', error)}",
+            hint="Make it readable, or remove it: it is worked out from the private key.",
+        ) from error
+    if written != public.split():
+        raise PreCreateCheckError(
+            f"The public key {beside} does not belong to the private key {path}",
+            hint=f"Make it anew: ssh-keygen -y -f {path} > {beside}",
+        )
+    return public
+
+
+def copy_login_key(source: Path, public_key: str, directory: Path) -> Path:
+    """Copy a private key to ``id_rsa`` in ``directory``, with its public key; both are 0600.
+
+    Returns the path of the copy. Raises :class:`MachineError` if it cannot be written.
+    """
+    target = directory / "id_rsa"
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(target.with_name("id_rsa.pub"), f"{public_key}\n".encode())
+        _write(target, source.read_bytes())
+    except OSError as error:
+        raise MachineError(f"Cannot copy the key {source}: {error.strerror}") from error
+    return target
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

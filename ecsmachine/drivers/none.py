@@ -1,0 +1,129 @@
+"""The driver for an engine that is there already: it is known by its URL and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from ecsmachine.drivers.base import (
+    DataDiskRequest,
+    DriverContext,
+    Journal,
+    Option,
+    OptionValue,
+    Report,
+    State,
+    UnsupportedOperationError,
+)
+from ecsmachine.drivers.base_fields import BaseFields, from_config
+from ecsmachine.errors import UsageError
+from ecsmachine.ssh.target import SSHTarget
+
+OPTIONS = (Option("url", "The URL of the engine, for example tcp://192.0.2.7:2376", default=""),)
+
+
+def new(context: DriverContext, values: Mapping[str, OptionValue]) -> NoneDriver:
+    """Return the driver of a new machine. Raises :class:`UsageError` without a proper URL."""
+    url = str(values.get("url") or "")
+    if not url:
+        raise UsageError(
+            "--url option is required when no driver is selected",
+            hint="Give the URL of the engine, for example --url tcp://192.0.2.7:2376.",
+        )
+    try:
+        parts = urlsplit(url)
+        valid = bool(parts.scheme) and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UsageError(
+            f'--url: "{url}" is not the URL of an engine',
+            hint="It is like tcp://192.0.2.7:2376.",
+        )
+    fields = BaseFields(context.machine_name, context.store_path, ip_address=parts.netloc)
+    return NoneDriver(fields, url)
+
+
+def load(context: DriverContext, config: Mapping[str, Any]) -> NoneDriver:
+    """Return the driver of a machine in the store."""
+    return NoneDriver(from_config(context, config), str(config.get("URL") or ""))
+
+
+class NoneDriver:
+    """A machine that is an engine's URL."""
+
+    name = "none"
+    provisions = False
+
+    def __init__(self, fields: BaseFields, url: str):
+        self._fields = fields
+        self._url = url
+
+    def config(self) -> dict[str, Any]:
+        """Return the ``Driver`` object of ``config.json``."""
+        return {**self._fields.to_config(), "URL": self._url}
+
+    def pre_create_check(self, report: Report) -> None:
+        """Check nothing: the URL was looked at before."""
+
+    def create(self, journal: Journal, report: Report, save: Callable[[], None]) -> None:
+        """Make nothing."""
+
+    def remove(self, journal: Journal, report: Report) -> None:
+        """Remove nothing: the engine is not ours."""
+
+    def state(self) -> State:
+        """Return Running: nothing else is known."""
+        return State.RUNNING
+
+    def start(self, report: Report) -> None:
+        """Refuse."""
+        raise _unsupported("started")
+
+    def stop(self, report: Report) -> None:
+        """Refuse."""
+        raise _unsupported("stopped")
+
+    def restart(self, report: Report) -> None:
+        """Refuse."""
+        raise _unsupported("restarted")
+
+    def kill(self, report: Report) -> None:
+        """Refuse."""
+        raise _unsupported("killed")
+
+    def address(self) -> str:
+        """Return the host of the URL."""
+        return urlsplit(self._url).hostname or ""
+
+    def addresses(self) -> Sequence[str]:
+        """Return the host of the URL."""
+        return [self.address()] if self.address() else []
+
+    def refresh(self) -> None:
+        """Do nothing: the URL does not change."""
+
+    def url(self) -> str:
+        """Return the URL that was given."""
+        return self._url
+
+    def ssh_target(self) -> SSHTarget:
+        """Refuse: no login is known."""
+        raise UnsupportedOperationError(
+            f'Machine "{self._fields.machine_name}" is only an engine\'s URL: '
+            "there is no login to its host"
+        )
+
+    def data_disk(self) -> DataDiskRequest | None:
+        """Return None."""
+        return None
+
+    def authorized_key(self) -> str | None:
+        """Return None."""
+        return None
+
+
+def _unsupported(done: str) -> UnsupportedOperationError:
+    return UnsupportedOperationError(f"hosts without a driver cannot be {done}")

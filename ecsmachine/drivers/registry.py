@@ -1,0 +1,64 @@
+"""The drivers by name; a driver's module is imported when that driver is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from ecsmachine.drivers.base import Driver, DriverContext, Option, OptionValue
+from ecsmachine.errors import MachineError
+
+_MODULES = {
+    "aliyunecs": "ecsmachine.drivers.aliyunecs",
+    "generic": "ecsmachine.drivers.generic",
+    "none": "ecsmachine.drivers.none",
+}
+"""Where each driver is. A module has ``OPTIONS``, ``new`` and ``load``."""
+
+
+class DriverNotFoundError(MachineError):
+    """There is no driver of that name."""
+
+    def __init__(self, name: str):
+        close = get_close_matches(name, _MODULES, n=1)
+        meant = f'Did you mean "{close[0]}"? ' if close else ""
+        super().__init__(
+            f'Driver "{name}" not found',
+            hint=f"{meant}Drivers are: {', '.join(driver_names())}. "
+            "Plugins of Docker Machine are not used.",
+        )
+
+
+def driver_names() -> tuple[str, ...]:
+    """Return the names of all drivers."""
+    return tuple(sorted(_MODULES))
+
+
+def options_of(name: str) -> tuple[Option, ...]:
+    """Return the option table of a driver."""
+    options: tuple[Option, ...] = _module(name).OPTIONS
+    return options
+
+
+def new(name: str, context: DriverContext, values: Mapping[str, OptionValue]) -> Driver:
+    """Return the driver of a machine that is yet to be made.
+
+    ``values`` holds a value for every option of the driver. Raises
+    :class:`~ecsmachine.errors.UsageError` for one that cannot be.
+    """
+    driver: Driver = _module(name).new(context, values)
+    return driver
+
+
+def load(name: str, context: DriverContext, config: Mapping[str, Any]) -> Driver:
+    """Return the driver of a machine in the store, from the ``Driver`` object of its config."""
+    driver: Driver = _module(name).load(context, config)
+    return driver
+
+
+def _module(name: str) -> Any:
+    if name not in _MODULES:
+        raise DriverNotFoundError(name)
+    return import_module(_MODULES[name])

@@ -1,0 +1,160 @@
+"""A guest's root disk: the base image below, and a folder with all that differs above.
+
+What a cloud writes into a new disk (host name, keys, password, user data) goes into that
+folder while it is not mounted.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecsmachine.localcloud.guests.base import GuestSpec
+from ecsmachine.localcloud.mounts import mount_overlay
+from ecsmachine.localcloud.programs import run
+
+# Where cloud-init keeps and logs them: the places a user of ECS knows.
+USER_DATA = "var/lib/cloud/instance/user-data.txt"
+
+
+@dataclass(frozen=True)
+class RootDisk:
+    """A root disk: ``base`` is never written to, ``folder`` holds the rest."""
+
+    base: Path
+    folder: Path
+
+    @property
+    def upper(self) -> Path:
+        """What differs from the base image."""
+        return self.folder / "upper"
+
+    @property
+    def mounted(self) -> Path:
+        """Where the whole is seen while it is mounted."""
+        return self.folder / "root"
+
+    def create(self) -> None:
+        """Make an empty disk."""
+        for path in (self.upper, self.folder / "work", self.mounted):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o755)
+
+    def mount(self) -> None:
+        """Mount the disk at :attr:`mounted`."""
+        # Left over by a mount that was cut off, it would be refused.
+        shutil.rmtree(self.folder / "work", ignore_errors=True)
+        (self.folder / "work").mkdir()
+        mount_overlay(lower=self.base, upper=self.upper, work=self.folder / "work", at=self.mounted)
+
+    def read(self, name: str) -> str:
+        """Return the text of a file as the guest sees it."""
+        file = self.upper / name
+        return (file if file.exists() else self.base / name).read_text()
+
+    def write(self, name: str, content: str | bytes, mode: int = 0o644) -> None:
+        """Write a file; folders above it get the rights they have in the base image."""
+        folder = self.upper
+        for part in Path(name).parts[:-1]:
+            folder = folder / part
+            if not folder.is_dir():
+                folder.mkdir()
+                below = self.base / folder.relative_to(self.upper)
+                folder.chmod(stat.S_IMODE(below.stat().st_mode) if below.is_dir() else 0o755)
+        file = self.upper / name
+        data = content.encode() if isinstance(content, str) else content
+        temporary = file.with_name(f".{file.name}.new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            os.fchmod(descriptor, mode)
+            stream.write(data)
+        temporary.replace(file)
+
+
+def personalize(disk: RootDisk, spec: GuestSpec) -> None:
+    """Write into a new disk what makes the guest this one and no other."""
+    disk.write("etc/hostname", f"{spec.hostname}\n")
+    disk.write("etc/hosts", _hosts(spec))
+    disk.write("etc/machine-id", f"{secrets.token_hex(16)}\n", 0o444)
+    for name, private, public in _host_keys():
+        disk.write(f"etc/ssh/{name}", private, 0o600)
+        disk.write(f"etc/ssh/{name}.pub", public)
+    write_credentials(disk, password=spec.password, public_keys=spec.public_keys)
+    if spec.user_data is not None:
+        disk.write(USER_DATA, spec.user_data, 0o600)
+
+
+def write_credentials(disk: RootDisk, *, password: str | None, public_keys: Sequence[str]) -> None:
+    """Set what root can log in with.
+
+    Without a password the one that is set stays. As in ECS, keys alone switch logins with a
+    password off.
+    """
+    shadow = disk.read("etc/shadow")
+    if password is not None:
+        hashed = hash_password(disk.base, password)
+        disk.write("etc/shadow", set_hash(shadow, "root", hashed), 0o640)
+        os.chown(disk.upper / "etc/shadow", 0, (disk.base / "etc/shadow").stat().st_gid)
+    with_password = password is not None or not public_keys
+    disk.write(
+        "etc/ssh/sshd_config.d/10-ecs.conf",
+        f"PermitRootLogin {'yes' if with_password else 'prohibit-password'}\n"
+        f"PasswordAuthentication {'yes' if with_password else 'no'}\n",
+    )
+    keys = "".join(f"{key.strip()}\n" for key in public_keys)
+    disk.write("root/.ssh/authorized_keys", keys, 0o600)
+    (disk.upper / "root/.ssh").chmod(0o700)
+
+
+def hash_password(base: Path, password: str) -> str:
+    """Return a password as /etc/shadow keeps it, with the image's own openssl."""
+    argv = ["chroot", str(base), "openssl", "passwd", "-6", "-stdin"]
+    return run(argv, stdin=f"{password}\n").strip()
+
+
+def set_hash(shadow: str, user: str, hashed: str) -> str:
+    """Return the text of /etc/shadow with one user's hash replaced."""
+    lines = []
+    for line in shadow.splitlines():
+        fields = line.split(":")
+        if fields[0] == user:
+            fields[1] = hashed
+        lines.append(":".join(fields))
+    return "\n".join(lines) + "\n"
+
+
+def _hosts(spec: GuestSpec) -> str:
+    return (
+        "127.0.0.1 localhost\n"
+        "::1 localhost ip6-localhost ip6-loopback\n"
+        "ff02::1 ip6-allnodes\n"
+        "ff02::2 ip6-allrouters\n"
+        f"{spec.private_ip} {spec.hostname}\n"
+    )
+
+
+def _host_keys() -> list[tuple[str, bytes, bytes]]:
+    """Make a guest's host keys: file name, private key, public key."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+    keys = []
+    for kind, key in (
+        ("ed25519", ed25519.Ed25519PrivateKey.generate()),
+        ("ecdsa", ec.generate_private_key(ec.SECP256R1())),
+    ):
+        private = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.OpenSSH,
+            serialization.NoEncryption(),
+        )
+        public = key.public_key().public_bytes(
+            serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+        )
+        keys.append((f"ssh_host_{kind}_key", private, public + b"\n"))
+    return keys

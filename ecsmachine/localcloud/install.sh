@@ -1,0 +1,58 @@
+#!/bin/sh
+# Installs Docker Engine from the local cloud this file was fetched from:
+#     curl -sSL @URL@/install.sh | sh
+set -eu
+
+url=@URL@
+# SHA256 and name of each package, as Debian has signed them.
+packages='@PACKAGES@'
+
+fail() {
+    echo "install.sh: $*" >&2
+    exit 1
+}
+
+# All of it is one function, called at the very end: a script that was cut off on its way
+# does nothing.
+install_engine() {
+    as_root=
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo > /dev/null || fail "not root, and there is no sudo"
+        as_root=sudo
+    fi
+    [ "$(dpkg --print-architecture)" = @ARCHITECTURE@ ] ||
+        fail "the packages are for @ARCHITECTURE@, this host is $(dpkg --print-architecture)"
+
+    if command -v dockerd > /dev/null; then
+        echo "Docker Engine is installed already: $(dockerd --version)"
+        $as_root systemctl start docker
+        return
+    fi
+
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    cd "$folder"
+    echo "$packages" > SHA256SUMS
+
+    echo "Downloading Docker Engine from $url"
+    set --
+    while read -r _ file; do
+        set -- "$@" -o "$file" "$url/$file"
+    done < SHA256SUMS
+    curl -fsS --parallel --retry 3 "$@" || fail "a package cannot be fetched from $url"
+    sha256sum --check --quiet SHA256SUMS || fail "a package is not the one that was expected"
+
+    set --
+    while read -r _ file; do
+        set -- "$@" "./$file"
+    done < SHA256SUMS
+    # Not confold's question, nor any other: what was configured before the install stays.
+    $as_root env DEBIAN_FRONTEND=noninteractive \
+        dpkg --install --force-confdef --force-confold "$@" > dpkg.log 2>&1 || {
+        tail -n 20 dpkg.log >&2
+        fail "dpkg could not install the packages"
+    }
+    echo "Installed: $(dockerd --version)"
+}
+
+install_engine

@@ -1,0 +1,127 @@
+"""The install mirror: HTTP inside the cloud's own network, for install.sh and packages."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import socket
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from pathlib import Path
+
+from ecsmachine.localcloud.network import MIRROR_PORT, enter_namespace
+from ecsmachine.localcloud.packages import Package, read_manifest
+from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.programs import run
+
+_log = logging.getLogger(__name__)
+
+
+def install_script(url: str, packages: list[Package], architecture: str) -> str:
+    """Return install.sh for a mirror at ``url``."""
+    text = resources.files(__package__).joinpath("install.sh").read_text(encoding="utf-8")
+    values = {
+        "@URL@": url,
+        "@PACKAGES@": "\n".join(f"{package.sha256}  {package.file}" for package in packages),
+        "@ARCHITECTURE@": architecture,
+    }
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
+
+
+class Mirror:
+    """Serves a folder of packages at ``address``, inside the router's network namespace.
+
+    Nothing of it is seen on the host's other interfaces: the socket is in the namespace.
+    """
+
+    def __init__(self, folder: Path, *, address: str, namespace: Path):
+        packages = read_manifest(folder)
+        self.url = f"http://{address}"
+        architecture = run(["dpkg", "--print-architecture"]).strip()
+        script = install_script(self.url, packages, architecture).encode()
+        files = {f"/{package.file}": folder / package.file for package in packages}
+        self._server = _Server(_listen(namespace, address), script, files)
+
+    def start(self) -> None:
+        """Serve in the background until :meth:`stop`."""
+        threading.Thread(target=self._server.serve_forever, name="mirror", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop serving, and let go of the namespace."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _listen(namespace: Path, address: str) -> socket.socket:
+    """Return a socket that listens inside a network namespace."""
+    made: list[socket.socket | OSError] = []
+
+    def listen() -> None:
+        try:
+            enter_namespace(namespace)
+            made.append(socket.create_server((address, MIRROR_PORT), backlog=128))
+        except OSError as error:
+            made.append(error)
+
+    thread = threading.Thread(target=listen)  # which stays in there, and ends
+    thread.start()
+    thread.join()
+    if isinstance(made[0], OSError):
+        raise LocalCloudError(f"The install mirror cannot listen on {address}: {made[0]}")
+    return made[0]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, listening: socket.socket, script: bytes, files: dict[str, Path]):
+        super().__init__(listening.getsockname(), _Request, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        self.script = script
+        self.files = files
+
+
+class _Request(BaseHTTPRequestHandler):
+    server: _Server
+    server_version = "ecsmachine-mirror"
+    sys_version = ""
+    timeout = 60
+
+    def do_GET(self) -> None:
+        """Send a file, or install.sh."""
+        self._send(with_body=True)
+
+    def do_HEAD(self) -> None:
+        """Send what GET sends first."""
+        self._send(with_body=False)
+
+    def _send(self, *, with_body: bool) -> None:
+        path = self.path.partition("?")[0]
+        if path in ("/install.sh", "/"):
+            self._begin("text/x-shellscript", len(self.server.script))
+            if with_body:
+                self.wfile.write(self.server.script)
+            return
+        file = self.server.files.get(path)
+        if file is None:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        with file.open("rb") as stream:
+            self._begin("application/vnd.debian.binary-package", file.stat().st_size)
+            if with_body:
+                shutil.copyfileobj(stream, self.wfile, 1 << 18)
+
+    def _begin(self, kind: str, size: int) -> None:
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Write to the daemon's log."""
+        _log.info("mirror: %s %s", self.client_address[0], format % args)

@@ -1,0 +1,92 @@
+"""Where a local cloud keeps its files, and the names it uses in the kernel."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def default_root() -> Path:
+    """Return the folder of a person's usual local cloud."""
+    from platformdirs import user_data_path
+
+    return user_data_path("ecsmachine") / "local"
+
+
+def default_cache() -> Path:
+    """Return the folder of what is costly to make and shared by all local clouds."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("ecsmachine")
+
+
+def cloud_id(root: Path) -> str:
+    """Return the six hexadecimal digits that tell a cloud's names from another cloud's.
+
+    They come from the folder's path alone, so that whatever a cloud left in the kernel can
+    be found and removed even when its files are gone.
+    """
+    return hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:6]
+
+
+@dataclass(frozen=True)
+class CloudPaths:
+    """The files of one cloud. All is below ``root``, which only its owner can enter."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, root: Path) -> CloudPaths:
+        """Return the paths of the cloud in ``root``, made absolute."""
+        return cls(root.expanduser().resolve())
+
+    @property
+    def id(self) -> str:
+        """The cloud's id, part of each of its names in the kernel."""
+        return cloud_id(self.root)
+
+    @property
+    def link(self) -> str:
+        """The host's end of the link to the cloud's router (at most 15 characters)."""
+        return f"ecs-{self.id}"
+
+    @property
+    def group(self) -> str:
+        """The control group (or systemd slice) all guests run below."""
+        return f"ecsmachine-{self.id}"
+
+    @property
+    def daemon_file(self) -> Path:
+        """Process id, start time, addresses and port of the running daemon (JSON)."""
+        return self.root / "daemon.json"
+
+    @property
+    def settings_file(self) -> Path:
+        """What stays the same from one ``up`` to the next: port, addresses, kind of guests."""
+        return self.root / "settings.json"
+
+    @property
+    def log(self) -> Path:
+        """The daemon's log."""
+        return self.root / "daemon.log"
+
+    @property
+    def namespaces(self) -> Path:
+        """The network namespaces, each bound to a file."""
+        return self.root / "namespaces"
+
+    @property
+    def router(self) -> Path:
+        """The network namespace of the cloud's router."""
+        return self.namespaces / "router"
+
+    @property
+    def instances(self) -> Path:
+        """A folder for each instance that has a guest."""
+        return self.root / "instances"
+
+    @property
+    def disks(self) -> Path:
+        """The files behind the data disks."""
+        return self.root / "disks"

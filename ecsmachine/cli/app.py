@@ -47,6 +47,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 _TRUE = {"1", "t", "true", "y", "yes", "on"}
 
 
+class _Interrupted(BaseException):
+    """The user, or the system, asks the program to end: what is half made is undone first."""
+
+
 class _Commands(typer.core.TyperGroup):
     """The commands, each imported when it is asked for."""
 
@@ -87,7 +91,7 @@ def run(arguments: list[str], environment: Mapping[str, str]) -> int:
         program=["ecsmachine", *arguments],
         debug=_is_true(environment, "MACHINE_DEBUG") or _is_true(environment, "DEBUG"),
     )
-    for terminating in (signal.SIGTERM, signal.SIGHUP):
+    for terminating in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(terminating, _interrupt)
     try:
         result = _program().main(
@@ -97,7 +101,7 @@ def run(arguments: list[str], environment: Mapping[str, str]) -> int:
     except MachineError as error:
         _show(error, session.debug)
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
+    except (_Interrupted, KeyboardInterrupt, typer.Abort):
         _print_error("Interrupted")
         return 130
     except typer.Exit as leave:
@@ -230,7 +234,7 @@ def _is_true(environment: Mapping[str, str], variable: str) -> bool:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    raise _Interrupted
 
 
 def _log_to_standard_error() -> None:

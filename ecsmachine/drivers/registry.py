@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from ecsmachine.drivers.base import Driver, DriverContext, Option, OptionValue
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import UsageError
 
 _MODULES = {
     "aliyunecs": "ecsmachine.drivers.aliyunecs",
@@ -18,7 +18,7 @@ _MODULES = {
 """Where each driver is. A module has ``OPTIONS``, ``new`` and ``load``."""
 
 
-class DriverNotFoundError(MachineError):
+class DriverNotFoundError(UsageError):
     """There is no driver of that name."""
 
     def __init__(self, name: str):

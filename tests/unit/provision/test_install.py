@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import http.server
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.provision.base import CommandResult
+from ecsmachine.provision.errors import ProvisionError
+from ecsmachine.provision.install import install, install_script
+
+SCRIPTS = {
+    "/good": (200, b"echo installed\n"),
+    "/empty": (200, b""),
+    "/page": (200, b"<!DOCTYPE html><html>"),
+    "/failing": (200, b"echo half way; echo no space left >&2; exit 7\n"),
+}
+
+
+class _Mirror(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        status, body = SCRIPTS.get(self.path.partition("?")[0], (404, b"not here"))
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def mirror() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Mirror)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+class ThisHost:
+    """Runs commands on this machine, in a folder of the test."""
+
+    user = "root"
+
+    def __init__(self, tmp_path: Path):
+        self.tmp_path = tmp_path
+
+    def run(
+        self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
+    ) -> CommandResult:
+        done = subprocess.run(
+            ["sh", "-c", command],
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self.tmp_path)},
+        )
+        return CommandResult(done.returncode, done.stdout, done.stderr)
+
+    def upload(self, content: bytes, path: str, *, mode: int) -> None:
+        raise AssertionError("installing uploads nothing")
+
+
+def test_a_script_is_run(mirror: str, tmp_path: Path) -> None:
+    install(ThisHost(tmp_path), f"{mirror}/good")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_url_is_quoted(mirror: str, tmp_path: Path) -> None:
+    install(ThisHost(tmp_path), f"{mirror}/good?a=1&b=$(touch${{IFS}}{tmp_path}/hit)&c='")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/gone", "answered 404"),
+        ("/empty", "answered with nothing"),
+        ("/page", "answered with a web page"),
+    ],
+)
+def test_what_is_no_script_is_not_run(path: str, said: str, mirror: str, tmp_path: Path) -> None:
+    with pytest.raises(ProvisionError, match=f"{path} {said}") as raised:
+        install(ThisHost(tmp_path), mirror + path)
+    assert "--engine-install-url" in (raised.value.hint or "")
+
+
+def test_a_mirror_that_cannot_be_reached(tmp_path: Path) -> None:
+    with pytest.raises(ProvisionError, match=r"cannot fetch http://127\.0\.0\.1:1/"):
+        install(ThisHost(tmp_path), "http://127.0.0.1:1/")
+
+
+def test_a_script_that_fails_shows_what_it_printed(mirror: str, tmp_path: Path) -> None:
+    with pytest.raises(ProvisionError, match="left with 7") as raised:
+        install(ThisHost(tmp_path), f"{mirror}/failing")
+    assert raised.value.details == "half way\nno space left"
+
+
+def test_the_script_waits_for_locks_and_the_first_boot() -> None:
+    script = install_script("https://get.docker.com")
+    assert "DPkg::Lock::Timeout" in script
+    assert "cloud-init status --wait" in script

@@ -248,7 +248,7 @@ def load_private_key(path: Path) -> PKey:
     except OSError as error:
         raise KeyFileError(f"Cannot read the private key {path}: {error.strerror}") from error
     except (paramiko.SSHException, ValueError, TypeError) as error:
-        if "passphrase" in str(error).lower() or "encrypted" in str(error).lower():
+        if any(word in str(error).lower() for word in ("passphrase", "encrypted", "password")):
             raise KeyFileError(
                 f"The private key {path} has a passphrase",
                 hint="Add it to the SSH agent and leave the key path out, or use another key.",

@@ -1,0 +1,154 @@
+"""An SSH server on the loopback interface that runs what it is told in a shell of this machine."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import paramiko
+import pytest
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.sftp import SFTP_OK
+
+from ecsmachine.ssh.keys import ensure_key_pair
+from ecsmachine.ssh.target import SSHTarget
+
+
+class _Login(paramiko.ServerInterface):
+    def __init__(self, server: LoopbackServer):
+        self.server = server
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey,password"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        allowed = key.get_base64() in self.server.authorized and self.server.open
+        return AUTH_SUCCESSFUL if allowed else AUTH_FAILED
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        allowed = password == self.server.password and self.server.open
+        return AUTH_SUCCESSFUL if allowed else AUTH_FAILED
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        threading.Thread(target=_serve_command, args=(channel, command), daemon=True).start()
+        return True
+
+
+def _serve_command(channel: paramiko.Channel, command: bytes) -> None:
+    def feed() -> None:
+        while data := channel.recv(65536):
+            process.stdin.write(data)  # type: ignore[union-attr]
+        process.stdin.close()  # type: ignore[union-attr]
+
+    process = subprocess.Popen(
+        ["sh", "-c", command.decode()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    threading.Thread(target=feed, daemon=True).start()
+
+    def drain_errors() -> None:
+        while data := process.stderr.read1(65536):  # type: ignore[union-attr]
+            channel.sendall_stderr(data)
+
+    errors = threading.Thread(target=drain_errors, daemon=True)
+    errors.start()
+    while data := process.stdout.read1(65536):  # type: ignore[union-attr]
+        channel.sendall(data)
+    errors.join()
+    channel.send_exit_status(process.wait())
+    channel.close()
+
+
+@dataclass
+class LoopbackServer:
+    """A server whose host key and logins a test can change."""
+
+    folder: Path
+    host_key: paramiko.PKey
+    password: str | None = None
+    authorized: set[str] = field(default_factory=set)
+    open: bool = True
+    port: int = 0
+    transports: list[paramiko.Transport] = field(default_factory=list)
+
+    def serve(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            transport = paramiko.Transport(connection)
+            transport.add_server_key(self.host_key)
+            transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _Files)
+            self.transports.append(transport)
+            try:
+                transport.start_server(server=_Login(self))
+            except (paramiko.SSHException, EOFError):
+                transport.close()
+
+    def target(self, **changed: object) -> SSHTarget:
+        values: dict[str, object] = {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "key_path": self.folder / "id_rsa",
+            **changed,
+        }
+        return SSHTarget(**values)  # type: ignore[arg-type]
+
+    @property
+    def pin_path(self) -> Path:
+        return self.folder / "known_hosts"
+
+
+class _Files(paramiko.SFTPServerInterface):
+    """The files of this machine."""
+
+    def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle:
+        import os
+
+        handle = paramiko.SFTPHandle(flags)
+        descriptor = os.open(path, flags, attr.st_mode or 0o666)
+        handle.writefile = os.fdopen(descriptor, "wb")  # type: ignore[attr-defined]
+        handle.filename = path  # type: ignore[attr-defined]
+        handle.chattr = lambda attr: self.chattr(path, attr)  # type: ignore[method-assign]
+        return handle
+
+    def chattr(self, path: str, attr: paramiko.SFTPAttributes) -> int:
+        paramiko.SFTPServer.set_file_attr(path, attr)
+        return SFTP_OK
+
+    def posix_rename(self, oldpath: str, newpath: str) -> int:
+        Path(oldpath).replace(newpath)
+        return SFTP_OK
+
+
+@pytest.fixture(scope="session")
+def key_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "id_rsa"
+    ensure_key_pair(path, "dev1")
+    return path
+
+
+@pytest.fixture
+def server(tmp_path: Path, key_pair: Path) -> Iterator[LoopbackServer]:
+    folder = tmp_path / "dev1"
+    shutil.copytree(key_pair.parent, folder)
+    key = paramiko.PKey.from_path(folder / "id_rsa")
+    this = LoopbackServer(folder, paramiko.ECDSAKey.generate(), authorized={key.get_base64()})
+    listening = socket.create_server(("127.0.0.1", 0))
+    this.port = listening.getsockname()[1]
+    threading.Thread(target=this.serve, args=(listening,), daemon=True).start()
+    yield this
+    listening.close()
+    for transport in this.transports:
+        transport.close()

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import stat
+import threading
+import time
+from pathlib import Path
+
+import paramiko
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
+
+from ecsmachine.ssh.connection import (
+    AuthenticationError,
+    KeyFileError,
+    SSHError,
+    connect,
+    load_private_key,
+)
+from ecsmachine.ssh.host_keys import HostKeyChangedError
+from ecsmachine.ssh.wait import wait_for_ssh
+
+from .conftest import LoopbackServer
+
+
+def test_output_errors_and_status_come_back(server: LoopbackServer) -> None:
+    with connect(server.target(), server.pin_path) as host:
+        result = host.run("echo out; echo err >&2; exit 7")
+    assert (result.exit_status, result.stdout, result.stderr) == (7, "out\n", "err\n")
+
+
+def test_several_commands_use_one_connection(server: LoopbackServer) -> None:
+    with connect(server.target(), server.pin_path) as host:
+        assert [host.run(f"echo {number}").stdout for number in range(5)] == [
+            f"{number}\n" for number in range(5)
+        ]
+    assert len(server.transports) == 1
+
+
+def test_much_of_everything_at_once_does_not_block(server: LoopbackServer) -> None:
+    size = 3_000_000
+    with connect(server.target(), server.pin_path) as host:
+        result = host.run(
+            f"cat | wc -c; head -c {size} /dev/zero >&2; head -c {size} /dev/zero",
+            stdin=b"x" * size,
+            timeout_s=60,
+        )
+    assert result.stdout.startswith(f"{size}\n")
+    assert len(result.stdout) == size + len(f"{size}\n")
+    assert len(result.stderr) == size
+
+
+def test_a_command_that_does_not_end_is_given_up(server: LoopbackServer) -> None:
+    with (
+        connect(server.target(), server.pin_path) as host,
+        pytest.raises(SSHError, match="did not end in time"),
+    ):
+        host.run("sleep 30", timeout_s=0.2)
+
+
+def test_a_connection_that_is_cut_is_an_error(server: LoopbackServer) -> None:
+    with connect(server.target(), server.pin_path) as host:
+        threading.Timer(0.3, lambda: server.transports[0].close()).start()
+        with pytest.raises(SSHError, match="was lost"):
+            host.run("sleep 30", timeout_s=20)
+
+
+def test_an_uploaded_file_is_never_open_to_others(server: LoopbackServer, tmp_path: Path) -> None:
+    path = tmp_path / "server-key.pem"
+    with connect(server.target(), server.pin_path) as host:
+        host.upload(b"first", str(path), mode=0o644)
+        host.upload(b"secret", str(path), mode=0o600)
+    assert path.read_bytes() == b"secret"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
+
+
+def test_the_host_key_is_pinned_at_first_contact(server: LoopbackServer) -> None:
+    connect(server.target(), server.pin_path).close()
+    kind, text = server.pin_path.read_text().split()[1:]
+    assert (kind, text) == (server.host_key.get_name(), server.host_key.get_base64())
+    assert stat.S_IMODE(server.pin_path.stat().st_mode) == 0o600
+    connect(server.target(), server.pin_path).close()
+
+
+def test_a_changed_host_key_stops_everything(server: LoopbackServer) -> None:
+    connect(server.target(), server.pin_path).close()
+    pinned = server.pin_path.read_text()
+    server.host_key = paramiko.ECDSAKey.generate()
+    with pytest.raises(HostKeyChangedError, match="has changed") as raised:
+        wait_for_ssh(server.target(password="secret"), server.pin_path)
+    assert str(server.pin_path) in raised.value.message
+    assert server.pin_path.read_text() == pinned
+
+
+def test_the_password_is_tried_after_the_key(server: LoopbackServer) -> None:
+    server.authorized.clear()
+    server.password = "Secret-123"
+    connect(server.target(password="Secret-123"), server.pin_path).close()
+    with pytest.raises(AuthenticationError, match='login of "root" with the key') as raised:
+        connect(server.target(password="Wrong-456"), server.pin_path)
+    assert "Wrong-456" not in str(raised.value) + (raised.value.hint or "")
+
+
+def test_a_login_that_is_refused_at_first_is_tried_again(server: LoopbackServer) -> None:
+    server.open = False
+    threading.Timer(0.4, lambda: setattr(server, "open", True)).start()
+    wait_for_ssh(server.target(), server.pin_path, login_timeout_s=20).close()
+
+
+def test_a_login_that_stays_refused_is_an_error(server: LoopbackServer) -> None:
+    server.open = False
+    with pytest.raises(AuthenticationError):
+        wait_for_ssh(server.target(), server.pin_path, login_timeout_s=0.3)
+
+
+def test_nobody_answers(tmp_path: Path, server: LoopbackServer) -> None:
+    begun = time.monotonic()
+    with pytest.raises(SSHError, match=r"Too many retries waiting for SSH.*127\.0\.0\.1:1"):
+        wait_for_ssh(server.target(port=1), tmp_path / "known_hosts", timeout_s=0.4)
+    assert time.monotonic() - begun >= 0.2
+
+
+def test_a_key_that_others_can_read_is_refused(server: LoopbackServer) -> None:
+    path = server.folder / "id_rsa"
+    path.chmod(0o640)
+    with pytest.raises(KeyFileError, match="too open: 0640") as raised:
+        connect(server.target(), server.pin_path)
+    assert raised.value.hint == f"chmod 600 {path}"
+
+
+def test_keys_that_cannot_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    with pytest.raises(KeyFileError, match="No such file"):
+        load_private_key(path)
+    path.write_text("not a key")
+    path.chmod(0o600)
+    with pytest.raises(KeyFileError, match="is not a private key"):
+        load_private_key(path)
+    path.write_bytes(
+        ed25519.Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(b"passphrase")
+        )
+    )
+    with pytest.raises(KeyFileError, match="has a passphrase"):
+        load_private_key(path)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.ssh.interactive import ssh_command
+from ecsmachine.ssh.keys import ensure_key_pair, public_key_of
+from ecsmachine.ssh.target import SSHTarget
+
+from .conftest import LoopbackServer
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from ecsmachine.ssh.interactive import run_session
+from ecsmachine.ssh.target import SSHTarget
+target = SSHTarget("127.0.0.1", int(sys.argv[1]), key_path=Path(sys.argv[2]))
+sys.exit(run_session(target, Path(sys.argv[3]), sys.argv[5:], native=sys.argv[4] == "native"))
+"""
+
+
+def session(
+    server: LoopbackServer, client: str, *command: str, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    arguments = [str(server.port), str(server.folder / "id_rsa"), str(server.pin_path), client]
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments, *command],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=dict(os.environ),
+    )
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        "native",
+        pytest.param(
+            "ssh", marks=pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh program")
+        ),
+    ],
+)
+def test_a_command_streams_through_and_its_status_comes_back(
+    client: str, server: LoopbackServer
+) -> None:
+    done = session(server, client, "cat;", "echo err >&2; exit 42", stdin="in\n")
+    assert (done.returncode, done.stdout, done.stderr) == (42, "in\n", "err\n")
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh program")
+def test_the_ssh_program_honours_the_pin(server: LoopbackServer) -> None:
+    import paramiko
+
+    assert session(server, "ssh", "true").returncode == 0
+    server.host_key = paramiko.ECDSAKey.generate()
+    done = session(server, "ssh", "true")
+    assert done.returncode == 255
+    assert "host key" in done.stderr.lower()
+
+
+def test_the_users_own_ssh_configuration_stays_out(tmp_path: Path) -> None:
+    pin = tmp_path / "a b" / "known_hosts"
+    target = SSHTarget("198.18.0.2", 2222, "admin", key_path=tmp_path / "id_rsa")
+    arguments = ssh_command(target, pin, ["ls", "-la"])
+    assert arguments[:5] == ["ssh", "-F", "/dev/null", "-p", "2222"]
+    assert arguments[-4:] == ["--", "admin@198.18.0.2", "ls", "-la"]
+    assert f'UserKnownHostsFile="{pin}"' in arguments
+    assert "IdentitiesOnly=yes" in arguments
+    assert "StrictHostKeyChecking=accept-new" in arguments
+
+
+def test_a_key_pair_is_made_once_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "id_rsa"
+    public = ensure_key_pair(path, "dev1")
+    assert public.startswith("ssh-rsa ")
+    assert public.endswith(" dev1")
+    assert path.read_text().startswith("-----BEGIN RSA PRIVATE KEY-----")
+    for file in (path, tmp_path / "id_rsa.pub"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    before = path.read_bytes()
+    assert ensure_key_pair(path, "other") == public
+    assert path.read_bytes() == before
+    (tmp_path / "id_rsa.pub").unlink()
+    assert public_key_of(path) == public.removesuffix(" dev1")

@@ -1,85 +1,109 @@
-"""The part of the address space that one local cloud uses."""
+"""Which addresses are free."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+import ipaddress
 
-from ecsmachine.localcloud.problems import LocalCloudError
-from ecsmachine.localcloud.programs import run
-
-# RFC 2544: for benchmarks, never routed on the internet.
-_PUBLIC = (IPv4Network("198.18.0.0/16"), IPv4Network("198.19.0.0/16"))
-# Docker takes its own networks from 172.17.0.0 on: this one never collides with them.
-_PRIVATE = IPv4Network("172.16.0.0/16")
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.model import VSwitch
+from ecsmachine.localcloud.state import State
 
 
-@dataclass(frozen=True)
-class AddressPlan:
-    """Addresses of one cloud: ``public`` for the outside, ``private`` for its first VSwitch."""
+def usable(vswitch: VSwitch, address: str) -> bool:
+    """Return whether ECS would give this address of the VSwitch to an instance.
 
-    public: IPv4Network
-    private: IPv4Network
-
-    @property
-    def gateway(self) -> IPv4Address:
-        """The router: the guests' way to each other, and where the install mirror listens."""
-        return self.public[1]
-
-    @property
-    def host(self) -> IPv4Address:
-        """The host's own address on its link to the router."""
-        return self.public[254]
-
-    @property
-    def first_public(self) -> IPv4Address:
-        """The first address that can be given to an instance."""
-        return self.public[10]
-
-    @property
-    def last_public(self) -> IPv4Address:
-        """The last address that can be given to an instance."""
-        return self.public[250]
-
-
-def plan_of(public: str) -> AddressPlan:
-    """Return the plan that belongs to a public range, such as ``198.18.7.0/24``."""
-    network = IPv4Network(public)
-    slot = network.network_address.packed[2]
-    return AddressPlan(network, list(_PRIVATE.subnets(new_prefix=24))[slot])
-
-
-def choose(preference: int, taken: Iterable[IPv4Network]) -> AddressPlan:
-    """Return a plan that overlaps none of the networks in ``taken``.
-
-    ``preference`` is where to look first, so that clouds rarely want the same.
+    The first address of the network and its last three are the cloud's own.
     """
-    used = list(taken)
-    for offset in range(256):
-        slot = (preference + offset) % 256
-        for public in _PUBLIC:
-            plan = plan_of(f"{public.network_address + 256 * slot}/24")
-            if not any(n.overlaps(plan.public) or n.overlaps(plan.private) for n in used):
-                return plan
-    raise LocalCloudError(
-        "All of 198.18.0.0/15 and 172.16.0.0/16 is in use on this host.",
-        hint="Stop a local cloud that is no longer needed: ecsmachine local down",
+    network = ipaddress.IPv4Network(vswitch.cidr)
+    try:
+        number = int(ipaddress.IPv4Address(address))
+    except ValueError:
+        return False
+    first = int(network.network_address)
+    return first + 1 <= number <= first + network.num_addresses - 4
+
+
+def free_addresses(state: State, vswitch: VSwitch) -> int:
+    """Return how many addresses of the VSwitch are free."""
+    total = ipaddress.IPv4Network(vswitch.cidr).num_addresses - 4
+    return total - len(_taken_in(state, vswitch))
+
+
+def pick_private(state: State, vswitch: VSwitch) -> str:
+    """Return a free address of the VSwitch.
+
+    Networks of several VPCs may overlap, but there is one machine below them: an address that
+    is in use anywhere is left out. Raises ``InvalidVSwitchId.IpInsufficient``.
+    """
+    network = ipaddress.IPv4Network(vswitch.cidr)
+    first = int(network.network_address)
+    taken = _private_in_use(state) | state.reserved
+    # The cloud's gateway and the like stand at the start and the end.
+    for number in range(first + 1, first + network.num_addresses - 3):
+        address = str(ipaddress.IPv4Address(number))
+        if address not in taken:
+            return address
+    raise ApiError(
+        "InvalidVSwitchId.IpInsufficient",
+        "The specified VSwitch does not have enough IP addresses.",
+        403,
     )
 
 
-def host_networks(*, without_link: str) -> list[IPv4Network]:
-    """Return the networks the host has routes to (default routes and one link apart)."""
-    found = []
-    for route in json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"])):
-        destination = route.get("dst", "default")
-        if destination == "default" or route.get("dev") == without_link:
-            continue
-        try:
-            network = IPv4Network(destination, strict=False)
-        except ValueError:
-            continue
-        if network.prefixlen > 1:  # the halves of everything that a VPN sets are a default route
-            found.append(network)
-    return found
+def private_is_free(state: State, vswitch: VSwitch, address: str) -> bool:
+    """Return whether no instance of the VSwitch's VPC has the address."""
+    return (
+        address not in state.reserved
+        and all(
+            instance.private_ip != address
+            for instance in state.instances
+            if instance.vpc_id == vswitch.vpc_id
+        )
+        and all(removal.private_ip != address for removal in state.removals)
+    )
+
+
+def pick_public(state: State) -> str:
+    """Return a free public address of the pool; raises ``InsufficientPublicIp``."""
+    pool = ipaddress.IPv4Network(state.public_pool)
+    taken = state.reserved | public_in_use(state)
+    first = int(pool.network_address)
+    for number in range(first + 2, first + pool.num_addresses - 1):
+        address = str(ipaddress.IPv4Address(number))
+        if address not in taken:
+            return address
+    raise ApiError(
+        "InsufficientPublicIp",
+        f"All addresses of the local cloud's public pool {pool} are in use.",
+        403,
+    )
+
+
+def public_in_use(state: State) -> set[str]:
+    """Return the public addresses that are in use."""
+    return (
+        {instance.public_ip for instance in state.instances}
+        | {eip.address for eip in state.eips}
+        | {balancer.address for balancer in state.load_balancers}
+        | {removal.public_ip for removal in state.removals}
+    )
+
+
+def _private_in_use(state: State) -> set[str]:
+    return (
+        {instance.private_ip for instance in state.instances}
+        | {balancer.address for balancer in state.load_balancers}
+        | {removal.private_ip for removal in state.removals}
+    )
+
+
+def _taken_in(state: State, vswitch: VSwitch) -> set[str]:
+    return {
+        instance.private_ip
+        for instance in state.instances
+        if instance.vswitch_id == vswitch.id
+    } | {
+        balancer.address
+        for balancer in state.load_balancers
+        if balancer.vswitch_id == vswitch.id
+    }

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ecsmachine.localcloud.paths import MARK
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.programs import run
 
@@ -44,9 +45,9 @@ class Hierarchies:
     unified: Path | None
 
     @property
-    def tracking(self) -> Path:
-        """The hierarchy that is asked which processes a group has."""
-        return self.unified if self.unified is not None else self.legacy[0]
+    def all(self) -> tuple[Path, ...]:
+        """All of them; the first is the one that is asked which processes a group has."""
+        return (*([self.unified] if self.unified is not None else []), *self.legacy)
 
 
 def mounted_hierarchies(mountinfo: str) -> Hierarchies:
@@ -60,11 +61,6 @@ def mounted_hierarchies(mountinfo: str) -> Hierarchies:
             legacy.append(point)
         elif kind == "cgroup2" and unified is None:
             unified = point
-    if not legacy and unified is None:
-        raise LocalCloudError(
-            "No control groups are mounted on this host.",
-            hint="Mount them: mount -t cgroup2 none /sys/fs/cgroup",
-        )
     return Hierarchies(tuple(legacy), unified)
 
 
@@ -124,7 +120,7 @@ def _kill_below(folder: Path, timeout_s: float = 15.0) -> None:
 
 
 def _remove_tree(folder: Path) -> None:
-    """Remove a group and all below it; the kernel empties the folders itself."""
+    """Remove a group and all below it, if it is there; the kernel empties the folders itself."""
     for _ in range(100):
         for path, _, _ in os.walk(folder, topdown=False):
             with suppress(OSError):
@@ -162,14 +158,15 @@ class DirectGroups:
             unified.mkdir(parents=True, exist_ok=True)
             _enable_controllers(unified.parent.parent)
             _enable_controllers(unified.parent)
-        _write_limits([*legacy, *([unified] if unified is not None else [])], limits)
-        joins = [folder / "cgroup.procs" for folder in (*legacy, unified) if folder is not None]
-        # The shell goes into the groups first, and becomes the program then: nothing of the
-        # guest ever runs outside of them.
+        folders = [*legacy, *([unified] if unified is not None else [])]
+        _write_limits(folders, limits)
+        joins = [folder / "cgroup.procs" for folder in folders]
+        # The shell goes into the groups first, and becomes the program then. Before that it
+        # bears the daemon's mark: at no moment is it out of a cleanup's sight.
         enter = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 > "$1"; shift; n=$((n-1)); done'
         with log.open("ab") as output:
             process = subprocess.Popen(
-                ["/bin/sh", "-ec", f'{enter}; exec "$@"', "sh", str(len(joins))]
+                ["/bin/sh", "-ec", f'{enter}; exec env -u {MARK} "$@"', "sh", str(len(joins))]
                 + [str(file) for file in joins]
                 + list(argv),
                 stdin=subprocess.DEVNULL,
@@ -182,29 +179,32 @@ class DirectGroups:
 
     def processes(self, name: str) -> list[int]:
         """See :class:`GuestGroups`."""
-        return _processes_below(self._hierarchies.tracking / self._cloud_group / name)
+        return [
+            pid
+            for point in self._hierarchies.all[:1]
+            for pid in _processes_below(point / self._cloud_group / name)
+        ]
 
     def kill(self, name: str) -> None:
         """See :class:`GuestGroups`."""
-        legacy, unified = self.folders(name)
-        for folder in (*legacy, unified):
-            if folder is not None and folder.exists():
-                _kill_below(folder)
-        for folder in (*legacy, unified):
-            if folder is not None and folder.exists():
-                _remove_tree(folder)
+        folders = [point / self._cloud_group / name for point in self._hierarchies.all]
+        for folder in folders:
+            _kill_below(folder)
+        for folder in folders:
+            _remove_tree(folder)
 
     def names(self) -> set[str]:
         """See :class:`GuestGroups`."""
-        top = self._hierarchies.tracking / self._cloud_group
-        return {entry.name for entry in top.iterdir() if entry.is_dir()} if top.is_dir() else set()
+        tops = [point / self._cloud_group for point in self._hierarchies.all]
+        return {e.name for top in tops if top.is_dir() for e in top.iterdir() if e.is_dir()}
 
     def remove_all(self) -> None:
         """See :class:`GuestGroups`."""
-        for point in (*self._hierarchies.legacy, self._hierarchies.unified):
-            if point is not None and (folder := point / self._cloud_group).exists():
-                _kill_below(folder)
-                _remove_tree(folder)
+        folders = [point / self._cloud_group for point in self._hierarchies.all]
+        for folder in folders:
+            _kill_below(folder)
+        for folder in folders:
+            _remove_tree(folder)
 
 
 class SystemdGroups:
@@ -226,7 +226,7 @@ class SystemdGroups:
         for point in self._hierarchies.legacy:
             if point.name == "systemd":
                 return point
-        return self._hierarchies.tracking
+        return self._hierarchies.all[0]
 
     def folders(self, name: str) -> tuple[tuple[Path, ...], Path | None]:
         """See :class:`GuestGroups`. Those of version 1 are systemd's business alone."""

@@ -13,7 +13,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from ecsmachine.localcloud.addresses import AddressPlan, host_networks
+from ecsmachine.localcloud.address_plan import AddressPlan, host_networks
 from ecsmachine.localcloud.mounts import mounts_below, unmount_below
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.programs import ProgramError, run

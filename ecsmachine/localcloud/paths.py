@@ -30,6 +30,10 @@ def cloud_id(root: Path) -> str:
     return hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:6]
 
 
+# What the daemon and the programs it starts have in their environment; guests do not.
+MARK = "ECSMACHINE_LOCAL_CLOUD"
+
+
 @dataclass(frozen=True)
 class CloudPaths:
     """The files of one cloud. All is below ``root``, which only its owner can enter."""
@@ -55,6 +59,11 @@ class CloudPaths:
     def group(self) -> str:
         """The control group (or systemd slice) all guests run below."""
         return f"ecsmachine-{self.id}"
+
+    @property
+    def mark(self) -> str:
+        """The environment entry that tells the cloud's own processes."""
+        return f"{MARK}={self.root}"
 
     @property
     def daemon_file(self) -> Path:

@@ -1,0 +1,96 @@
+"""Take away all that a cloud has outside of its files, found by looking, not by remembering.
+
+So it works after any crash: what is asked is the kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from ecsmachine.localcloud.control_groups import guest_groups
+from ecsmachine.localcloud.guests.nspawn import remove_traces_of_nspawn, remove_tree
+from ecsmachine.localcloud.mounts import detach_loops_below, unmount_below
+from ecsmachine.localcloud.network import remove_link
+from ecsmachine.localcloud.paths import CloudPaths
+from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.state import FILE_NAME as STATE_FILE
+
+
+def marked_processes(paths: CloudPaths) -> list[int]:
+    """Return the daemon of a cloud and the programs it started, as far as they run."""
+    mark = paths.mark.encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark in entry.read_bytes().split(b"\0"):
+                found.append(int(entry.parts[2]))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def kill_marked(paths: CloudPaths) -> None:
+    """Kill a cloud's daemon, and whatever a killed daemon was about to do."""
+    for _ in range(200):
+        pids = marked_processes(paths)
+        if not pids:
+            return
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+    raise LocalCloudError(f"Processes that cannot be killed: {pids}")
+
+
+def remove_from_kernel(paths: CloudPaths) -> None:
+    """Kill a cloud's processes, and remove its interfaces, namespaces, mounts and loop devices.
+
+    Its files stay. Nothing of another cloud is touched: all is told by the cloud's folder, or
+    by its id. On a system without guests there is nothing to do.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    kill_marked(paths)
+    if os.geteuid() != 0:
+        return
+    # Guests may have been about to boot again: their groups go first.
+    guest_groups(paths.group).remove_all()
+    remove_link(paths.link)
+    unmount_below(paths.root)
+    detach_loops_below(paths.root)
+    for entry in Path("/run/systemd/nspawn/propagate").glob(f"{paths.link}-*"):
+        remove_traces_of_nspawn(entry.name)
+
+
+def remove_files(paths: CloudPaths) -> None:
+    """Remove a cloud's files, and its folder unless somebody has put other things in there."""
+    for folder in (paths.instances, paths.namespaces, paths.disks):
+        if folder.is_dir():
+            remove_tree(folder)
+    files = [paths.daemon_file, paths.settings_file, *paths.root.glob(f"{paths.log.name}*")]
+    for file in [*files, *paths.root.glob(f"{STATE_FILE}*")]:
+        file.unlink(missing_ok=True)
+    with suppress(OSError):
+        paths.root.rmdir()
+
+
+def is_foreign(root: Path) -> bool:
+    """Return whether a folder holds things, but no cloud: it is not ours to use."""
+    if not root.is_dir():
+        return root.exists()
+    names = {entry.name for entry in root.iterdir()}
+    return bool(names) and not names & {"settings.json", STATE_FILE, "daemon.log"}
+
+
+def remove_cache(cache: Path) -> None:
+    """Remove the cached images and packages."""
+    from ecsmachine.localcloud.image import remove_images
+
+    remove_images(cache)
+    shutil.rmtree(cache / "packages", ignore_errors=True)
+    with suppress(OSError):
+        cache.rmdir()

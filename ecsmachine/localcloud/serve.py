@@ -1,0 +1,196 @@
+"""The daemon's process: the API, the install mirror and the guests of one cloud.
+
+Started by :func:`ecsmachine.localcloud.daemon.up`, which is told over a pipe how it went: one
+line of JSON, ``{}`` once the API answers, or ``message``, ``hint`` and ``details``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecsmachine.localcloud.address_plan import AddressPlan, choose, host_networks, plan_of
+from ecsmachine.localcloud.catalog.images import bootable_images
+from ecsmachine.localcloud.guests.base import Guests
+from ecsmachine.localcloud.paths import CloudPaths
+from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.processes import identify
+from ecsmachine.localcloud.settings import CloudSettings, Running, read_settings, save
+from ecsmachine.localcloud.state import Settings, State, open_state
+
+if TYPE_CHECKING:
+    from ecsmachine.localcloud.settings import GuestKind
+
+_log = logging.getLogger("ecsmachine.localcloud.daemon")
+
+
+def main(arguments: list[str]) -> int:
+    """Serve a cloud until SIGTERM; return the exit code."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--guests", choices=["nspawn", "none"], required=True)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--image", type=Path)
+    parser.add_argument("--packages", type=Path)
+    parser.add_argument("--ready", type=int, required=True, help="file descriptor")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    os.umask(0o022)  # of the guests' files; the cloud's own are private by their folder
+    # So that the server, which raises the signal once more when it has ended, comes back here.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def say(answer: dict[str, str | None]) -> None:
+        with suppress(OSError):  # nobody waits for it any more
+            os.write(given.ready, json.dumps(answer).encode() + b"\n")
+            os.close(given.ready)
+
+    try:
+        paths = CloudPaths.of(given.root)
+        _serve(paths, given.guests, given.port, given.image, given.packages, lambda: say({}))
+    except LocalCloudError as error:
+        _log.error("%s", error.message)
+        say({"message": error.message, "hint": error.hint, "details": error.details})
+        return 1
+    except Exception as error:
+        _log.exception("the daemon failed")
+        say({"message": f"The daemon failed: {error}", "hint": None, "details": None})
+        return 1
+    return 0
+
+
+def _serve(
+    paths: CloudPaths,
+    kind: GuestKind,
+    port: int,
+    image: Path | None,
+    packages: Path | None,
+    ready: Callable[[], None],
+) -> None:
+    from ecsmachine.localcloud.server import create_app
+
+    kept = read_settings(paths.settings_file)
+    plan = plan_of(kept.public) if kept is not None else _choose_plan(paths, kind)
+    with ExitStack() as stack:
+        listening = _listen(port, kept.port if kept is not None else 0)
+        stack.callback(listening.close)
+        settings = CloudSettings(kind, listening.getsockname()[1], str(plan.public))
+        save(paths.settings_file, settings)
+        state = open_state(
+            paths.root,
+            Settings(
+                public_pool=str(plan.public),
+                vswitch_cidr=str(plan.private),
+                reserved=(str(plan.host),),
+            ),
+        )
+        stack.callback(state.close)
+        install_url = None
+        if kind == "nspawn" and image is not None and packages is not None:
+            guests, install_url = _real_guests(paths, plan, image, packages, stack)
+        else:
+            from ecsmachine.localcloud.guests.none import NoGuests
+
+            guests = NoGuests()
+        application = create_app(state, guests, images=bootable_images())
+
+        def answering() -> None:
+            save(paths.daemon_file, _running(state, settings, install_url))
+            _log.info("serving on port %s", settings.port)
+            ready()
+
+        _run_server(application, listening, answering)
+        paths.daemon_file.unlink(missing_ok=True)
+        _log.info("ended")
+
+
+def _choose_plan(paths: CloudPaths, kind: GuestKind) -> AddressPlan:
+    taken = host_networks(without_link=paths.link) if kind == "nspawn" else []
+    return choose(int(paths.id, 16), taken)
+
+
+def _real_guests(
+    paths: CloudPaths, plan: AddressPlan, image: Path, packages: Path, stack: ExitStack
+) -> tuple[Guests, str]:
+    from ecsmachine.localcloud.control_groups import guest_groups
+    from ecsmachine.localcloud.guests.nspawn import NspawnGuests
+    from ecsmachine.localcloud.mirror import Mirror
+    from ecsmachine.localcloud.network import Network
+
+    network = Network(link=paths.link, router=paths.router, plan=plan)
+    network.up()
+    mirror = Mirror(packages, address=str(plan.gateway), namespace=paths.router)
+    mirror.start()
+    stack.callback(mirror.stop)
+    guests = NspawnGuests(paths, image, network, guest_groups(paths.group))
+    return guests, f"{mirror.url}/install.sh"
+
+
+def _listen(port: int, usual: int) -> socket.socket:
+    """Listen on the port that was asked for; or on the usual one, or on any that is free."""
+    try:
+        return socket.create_server(("127.0.0.1", port or usual), backlog=256)
+    except OSError as error:
+        if port:
+            raise LocalCloudError(
+                f"The API cannot listen on port {port}: {error.strerror or error}",
+                hint="Choose another one with --port, or none",
+            ) from None
+        return socket.create_server(("127.0.0.1", 0), backlog=256)
+
+
+def _running(state: State, settings: CloudSettings, install_url: str | None) -> Running:
+    me = identify(os.getpid())
+    return Running(
+        pid=os.getpid(),
+        started=me.started if me is not None else "",
+        endpoint=f"http://127.0.0.1:{settings.port}",
+        guests=settings.guests,
+        region=state.region,
+        vpc_id=state.default_vpc_id,
+        vswitch_id=state.default_vswitch_id,
+        access_key_id=state.account.access_key_id,
+        access_key_secret=state.account.access_key_secret,
+        install_url=install_url,
+    )
+
+
+def _run_server(
+    application: object, listening: socket.socket, answering: Callable[[], None]
+) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                await asyncio.get_running_loop().run_in_executor(None, answering)
+
+    # No access log: the parameters of a request may hold passwords.
+    config = uvicorn.Config(
+        application,  # type: ignore[arg-type]
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=5,
+    )
+    server = Server(config)
+    server.run(sockets=[listening])
+    if not server.started:
+        raise LocalCloudError("The API could not be started.")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

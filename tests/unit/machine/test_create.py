@@ -1,0 +1,253 @@
+"""The engine's create and remove, over a driver whose cloud is a list in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.base import (
+    DataDiskRequest,
+    DriverContext,
+    Journal,
+    OptionValue,
+    Report,
+    State,
+)
+from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
+from ecsmachine.machine import operations
+from ecsmachine.machine.create import CreateRequest, create
+from ecsmachine.machine.journal import FileJournal
+from ecsmachine.machine.store import Store
+from ecsmachine.ssh.target import SSHTarget
+
+
+@dataclass
+class Cloud:
+    """What exists, by kind; the step at which it fails; and whether it refuses to remove."""
+
+    things: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+    fails_at: str | None = None
+    failure: BaseException = field(default_factory=lambda: MachineError("the cloud is down"))
+    refuses_removal: bool = False
+
+    def step(self, name: str) -> None:
+        if self.fails_at == name:
+            raise self.failure
+
+
+class CloudDriver:
+    """A driver of two resources; no computer is behind it, so nothing is provisioned."""
+
+    name = "test"
+    provisions = False
+
+    def __init__(self, context: DriverContext, cloud: Cloud, config: Mapping[str, Any]):
+        self.context = context
+        self.cloud = cloud
+        self.instance_id = config.get("InstanceId", "")
+
+    def config(self) -> dict[str, Any]:
+        return {"InstanceId": self.instance_id, "StorePath": str(self.context.store_path)}
+
+    def pre_create_check(self, report: Report) -> None:
+        self.cloud.step("check")
+
+    def create(self, journal: Journal, report: Report, save: Callable[[], None]) -> None:
+        for kind in ("key-pair", "instance"):
+            made = journal.find(kind)
+            if made is not None and made.id:
+                continue
+            resource = journal.intend(kind, region="here")
+            self.cloud.step(f"before {kind}")
+            self.cloud.tokens.append(resource.token)
+            if kind not in self.cloud.things:
+                self.cloud.things.append(kind)
+            self.cloud.step(f"after {kind}")
+            journal.made(resource, f"{kind}-1")
+            if kind == "instance":
+                self.instance_id = f"{kind}-1"
+                save()
+        self.cloud.step("end")
+
+    def remove(self, journal: Journal, report: Report) -> None:
+        for resource in journal.resources():
+            if self.cloud.refuses_removal:
+                raise MachineError("the cloud refuses")
+            if resource.kind in self.cloud.things:
+                self.cloud.things.remove(resource.kind)
+            journal.removed(resource)
+
+    def state(self) -> State:
+        return State.RUNNING if "instance" in self.cloud.things else State.NOT_FOUND
+
+    def start(self, report: Report) -> None: ...
+    def stop(self, report: Report) -> None: ...
+    def restart(self, report: Report) -> None: ...
+    def kill(self, report: Report) -> None: ...
+    def refresh(self) -> None: ...
+
+    def address(self) -> str:
+        return "127.0.0.1"
+
+    def addresses(self) -> Sequence[str]:
+        return ("127.0.0.1",)
+
+    def url(self) -> str:
+        return "tcp://127.0.0.1:2376"
+
+    def ssh_target(self) -> SSHTarget:
+        return SSHTarget("127.0.0.1")
+
+    def data_disk(self) -> DataDiskRequest | None:
+        return None
+
+    def authorized_key(self) -> str | None:
+        return None
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    cloud = Cloud()
+
+    def new(name: str, context: DriverContext, values: Mapping[str, OptionValue]) -> CloudDriver:
+        return CloudDriver(context, cloud, {})
+
+    def load(name: str, context: DriverContext, config: Mapping[str, Any]) -> CloudDriver:
+        return CloudDriver(context, cloud, config)
+
+    monkeypatch.setattr(registry, "new", new)
+    monkeypatch.setattr(registry, "load", load)
+    return cloud
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store", {})
+
+
+def make(store: Store, name: str = "dev1", *, keep: bool = False) -> list[str]:
+    lines: list[str] = []
+    create(
+        store,
+        CreateRequest(name=name, driver_name="test", driver_values={}, keep_on_failure=keep),
+        lines.append,
+    )
+    return lines
+
+
+STEPS = ["before key-pair", "after key-pair", "before instance", "after instance", "end"]
+
+
+def test_a_machine_is_made_and_written_down(store: Store, cloud: Cloud) -> None:
+    make(store)
+    config = json.loads((store.directory("dev1") / "config.json").read_text())
+    assert config["Driver"]["InstanceId"] == "instance-1"
+    journal = store.journal("dev1")
+    assert journal.complete
+    assert [(thing.kind, thing.id) for thing in journal.resources()] == [
+        ("instance", "instance-1"),
+        ("key-pair", "key-pair-1"),
+    ]
+
+
+def test_a_failed_check_writes_nothing(store: Store, cloud: Cloud) -> None:
+    cloud.fails_at, cloud.failure = "check", PreCreateCheckError("no such zone")
+    with pytest.raises(PreCreateCheckError):
+        make(store)
+    assert store.names() == []
+    assert cloud.things == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("failure", [MachineError("no stock"), KeyboardInterrupt()])
+def test_a_failed_create_leaves_nothing(
+    step: str, failure: BaseException, store: Store, cloud: Cloud
+) -> None:
+    cloud.fails_at, cloud.failure = step, failure
+    with pytest.raises(type(failure)):
+        make(store)
+    assert cloud.things == []
+    assert store.names() == []
+    cloud.fails_at = None
+    make(store)
+    assert cloud.things == ["key-pair", "instance"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_cannot_be_undone_now_is_removed_later(step: str, store: Store, cloud: Cloud) -> None:
+    cloud.fails_at, cloud.refuses_removal = step, True
+    with pytest.raises(MachineError, match="the cloud is down"):
+        make(store)
+    assert store.names() == ["dev1"]
+    cloud.refuses_removal = False
+    operations.remove(store, "dev1", lambda line: None)
+    assert cloud.things == []
+    assert store.names() == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_kept_create_goes_on_with_the_same_tokens(step: str, store: Store, cloud: Cloud) -> None:
+    cloud.fails_at = step
+    with pytest.raises(MachineError) as raised:
+        make(store, keep=True)
+    assert "ecsmachine rm dev1" in (raised.value.hint or "")
+    cloud.fails_at = None
+    make(store)
+    assert cloud.things == ["key-pair", "instance"]
+    assert len(set(cloud.tokens)) == 2
+    assert store.journal("dev1").complete
+
+
+def test_a_machine_that_is_whole_is_not_made_again(store: Store, cloud: Cloud) -> None:
+    make(store)
+    with pytest.raises(MachineError, match='Docker machine "dev1" already exists'):
+        make(store)
+    (store.directory("dev1") / "journal.json").unlink()  # as Docker Machine leaves it
+    with pytest.raises(MachineError, match='Docker machine "dev1" already exists'):
+        make(store)
+
+
+@pytest.mark.parametrize("name", ["", "a_b", "-a", "../a", "a/b", "a b", "ä", "a\n"])
+def test_names_that_docker_machine_refuses(name: str, store: Store, cloud: Cloud) -> None:
+    with pytest.raises(UsageError, match="Allowed hostname chars are: 0-9a-zA-Z"):
+        make(store, name)
+    assert not store.path.exists()
+
+
+def test_rm_keeps_the_machine_when_the_cloud_refuses(store: Store, cloud: Cloud) -> None:
+    make(store)
+    cloud.refuses_removal = True
+    with pytest.raises(MachineError, match="the cloud refuses"):
+        operations.remove(store, "dev1", lambda line: None)
+    assert store.names() == ["dev1"]
+
+
+def test_a_forced_rm_keeps_the_journal_of_what_may_be_left(store: Store, cloud: Cloud) -> None:
+    make(store)
+    cloud.refuses_removal = True
+    lines: list[str] = []
+    operations.remove(store, "dev1", lines.append, force=True)
+    assert store.names() == []
+    (kept,) = (store.path / ".abandoned").iterdir()
+    assert str(kept) in "\n".join(lines)
+    assert [thing.kind for thing in FileJournal(kept).resources()] == ["instance", "key-pair"]
+
+
+def test_one_failing_machine_does_not_touch_the_others(store: Store, cloud: Cloud) -> None:
+    done: list[str] = []
+
+    def operation(name: str) -> None:
+        if name == "b":
+            raise MachineError("b is broken", hint="Mend b.")
+        done.append(name)
+
+    with pytest.raises(MachineError, match="b is broken"):
+        operations.for_each(["a", "b", "c"], operation)
+    assert sorted(done) == ["a", "c"]

@@ -14,7 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from ecsmachine.localcloud.control_groups import guest_groups
-from ecsmachine.localcloud.guests.nspawn import remove_traces_of_nspawn, remove_tree
+from ecsmachine.localcloud.guests.nspawn import (
+    remove_traces_of_nspawn,
+    remove_tree,
+    unmount_root_disks,
+)
 from ecsmachine.localcloud.mounts import detach_loops_below, unmount_below
 from ecsmachine.localcloud.network import remove_link
 from ecsmachine.localcloud.paths import CloudPaths
@@ -60,6 +64,7 @@ def remove_from_kernel(paths: CloudPaths) -> None:
     # Guests may have been about to boot again: their groups go first.
     guest_groups(paths.group).remove_all()
     remove_link(paths.link)
+    unmount_root_disks(paths.instances)
     unmount_below(paths.root)
     detach_loops_below(paths.root)
     for entry in Path("/run/systemd/nspawn/propagate").glob(f"{paths.link}-*"):

@@ -39,7 +39,7 @@ install_engine() {
     while read -r _ file; do
         set -- "$@" -o "$file" "$url/$file"
     done < SHA256SUMS
-    curl -fsS --parallel --retry 3 "$@" || fail "a package cannot be fetched from $url"
+    curl -fsS --retry 3 "$@" || fail "a package cannot be fetched from $url"
     sha256sum --check --quiet SHA256SUMS || fail "a package is not the one that was expected"
 
     set --

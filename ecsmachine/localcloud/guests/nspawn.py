@@ -141,7 +141,7 @@ class NspawnGuests:
             record = self._load(instance_id)
             if self._groups.processes(instance_id):
                 raise GuestError(f"{instance_id} runs: its disk cannot be changed.")
-            unmount_below(folder)  # of a guest that switched itself off
+            unmount_root_disks(folder)  # of a guest that switched itself off
             disk = RootDisk(Path(record.base), folder)
             write_credentials(disk, password=password, public_keys=public_keys)
 
@@ -221,11 +221,11 @@ class NspawnGuests:
             f"--network-namespace-path={values['namespace']}",
             *(f"--bind={source}:{target}" for target, source in binds.items()),
             *(f"--bind={device}:/dev/{name}" for name, device in devices.items()),
-            # What the engine needs in there: all but loading modules and setting the clock,
-            # which are the host's.
+            # The engine hands all capabilities on to privileged containers, so it must have all.
+            # The host's clock and modules are kept from the guest another way.
             "--capability=all",
-            "--drop-capability=CAP_SYS_MODULE,CAP_SYS_TIME",
             "--system-call-filter=@keyring bpf",
+            "--system-call-filter=~@clock @module",
             "--private-users=no",
             "--register=no",
             "--keep-unit",
@@ -274,7 +274,7 @@ class NspawnGuests:
             (folder / "stop").touch()
         self._groups.kill(instance_id)
         self._network.unplug(instance_id, self._namespace(instance_id))
-        unmount_below(folder)
+        unmount_root_disks(folder)
         remove_traces_of_nspawn(machine_name(self._paths, instance_id))
         with suppress(GuestError):
             record = self._load(instance_id)
@@ -318,14 +318,31 @@ def machine_name(paths: CloudPaths, instance_id: str) -> str:
     return f"{paths.link}-{link_name(instance_id)}"
 
 
+_RUN = Path("/run/systemd/nspawn")
+
+
+def unmount_root_disks(folder: Path) -> None:
+    """Unmount all below a folder of guests that no longer run, and drop nspawn's locks on it.
+
+    A systemd-nspawn that was killed leaves its locks behind.
+    """
+    locks = []
+    for point in mounts_below(folder):
+        with suppress(OSError):
+            found = point.stat()
+            locks.append(_RUN / "locks" / f"inode-{found.st_dev}:{found.st_ino}")
+    unmount_below(folder)
+    for lock in locks:
+        lock.unlink(missing_ok=True)
+
+
 def remove_traces_of_nspawn(machine: str) -> None:
-    """Remove what a systemd-nspawn that was killed leaves in /run."""
-    for folder in (Path("/run/systemd/nspawn/propagate"), Path("/run/systemd/nspawn/unix-export")):
+    """Remove what a systemd-nspawn that was killed leaves in /run under a guest's name."""
+    for folder in (_RUN / "propagate", _RUN / "unix-export"):
         with suppress(OSError):
             unmount_below(folder / machine)
             (folder / machine).rmdir()
-    for lock in Path("/run/systemd/nspawn/locks").glob(f"*{machine}"):
-        lock.unlink(missing_ok=True)
+    (_RUN / "locks" / f"name-{machine}").unlink(missing_ok=True)
 
 
 def remove_tree(folder: Path) -> None:

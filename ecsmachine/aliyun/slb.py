@@ -1,0 +1,83 @@
+"""Classic load balancers (version 2014-05-15): looking at one, and the servers behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecsmachine.aliyun.credentials import CredentialProvider
+from ecsmachine.aliyun.endpoints import endpoint
+from ecsmachine.aliyun.rpc import Parameter, RpcClient, items_at
+
+VERSION = "2014-05-15"
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    """A load balancer and the instances behind it."""
+
+    id: str
+    name: str
+    address: str
+    status: str
+    vpc_id: str
+    server_ids: tuple[str, ...]
+
+
+class SlbClient:
+    """SLB in a region."""
+
+    def __init__(
+        self,
+        region: str,
+        credentials: CredentialProvider,
+        *,
+        custom_endpoint: str = "",
+        vpc_internal: bool = False,
+    ):
+        self.region = region
+        self.rpc = RpcClient(
+            endpoint("slb", region, custom=custom_endpoint, vpc_internal=vpc_internal),
+            VERSION,
+            credentials,
+        )
+
+    def load_balancer(self, load_balancer_id: str) -> LoadBalancer:
+        """Return a load balancer (DescribeLoadBalancerAttribute)."""
+        answer = self._call("DescribeLoadBalancerAttribute", {"LoadBalancerId": load_balancer_id})
+        return LoadBalancer(
+            id=answer.get("LoadBalancerId") or load_balancer_id,
+            name=answer.get("LoadBalancerName") or "",
+            address=answer.get("Address") or "",
+            status=answer.get("LoadBalancerStatus") or "",
+            vpc_id=answer.get("VpcId") or "",
+            server_ids=tuple(
+                server.get("ServerId") or ""
+                for server in items_at(answer, "BackendServers", "BackendServer")
+            ),
+        )
+
+    def add_backend_server(self, load_balancer_id: str, instance_id: str, *, weight: int) -> None:
+        """Put an instance behind a load balancer; twice is as once (AddBackendServers)."""
+        servers = [{"ServerId": instance_id, "Weight": str(weight), "Type": "ecs"}]
+        self._call(
+            "AddBackendServers",
+            {"LoadBalancerId": load_balancer_id, "BackendServers": json.dumps(servers)},
+            idempotent=True,
+        )
+
+    def remove_backend_server(self, load_balancer_id: str, instance_id: str) -> None:
+        """Take an instance from behind a load balancer (RemoveBackendServers)."""
+        servers = [{"ServerId": instance_id, "Type": "ecs"}]
+        self._call(
+            "RemoveBackendServers",
+            {"LoadBalancerId": load_balancer_id, "BackendServers": json.dumps(servers)},
+            idempotent=True,
+        )
+
+    def _call(
+        self, action: str, parameters: Mapping[str, Parameter], *, idempotent: bool | None = None
+    ) -> dict[str, Any]:
+        return self.rpc.call(action, {"RegionId": self.region, **parameters}, idempotent=idempotent)

@@ -1,0 +1,71 @@
+"""The categories of cloud disks, and how large disks of each may be.
+
+Source: SystemDisk.Size and DataDisk.N.Size of RunInstances. What a zone offers may be narrower,
+and is asked for separately.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Literal
+
+from ecsmachine.errors import MachineError
+
+DiskKind = Literal["system", "data"]
+
+SIZES_GIB: dict[str, dict[DiskKind, tuple[int, int]]] = {
+    "cloud": {"system": (20, 500), "data": (5, 2000)},
+    "cloud_efficiency": {"system": (20, 2048), "data": (10, 65536)},
+    "cloud_ssd": {"system": (20, 2048), "data": (20, 65536)},
+    "cloud_essd": {"system": (1, 2048), "data": (1, 65536)},
+    "cloud_essd_entry": {"system": (1, 2048), "data": (10, 65536)},
+    "cloud_auto": {"system": (1, 2048), "data": (1, 65536)},
+    "ephemeral_ssd": {"system": (20, 500), "data": (5, 800)},
+}
+"""Least and greatest size in GiB, by category and use."""
+
+PREFERENCE = (
+    "cloud_essd",
+    "cloud_ssd",
+    "cloud_efficiency",
+    "cloud_essd_entry",
+    "cloud_auto",
+    "cloud",
+)
+"""Which category is taken if none is asked for."""
+
+_FLAGS: dict[DiskKind, tuple[str, str]] = {
+    "system": ("--aliyunecs-system-disk-size", "--aliyunecs-system-disk-category"),
+    "data": ("--aliyunecs-disk-size", "--aliyunecs-disk-category"),
+}
+
+
+def check_disk_size(
+    kind: DiskKind,
+    category: str,
+    size_gib: int,
+    error: type[MachineError],
+    *,
+    least_gib: int | None = None,
+    most_gib: int | None = None,
+) -> None:
+    """Raise ``error`` unless a disk of that category may be of that size.
+
+    ``least_gib`` and ``most_gib`` narrow what the category allows in general.
+    """
+    size_flag, category_flag = _FLAGS[kind]
+    if category not in SIZES_GIB:
+        close = get_close_matches(category, SIZES_GIB, n=1)
+        meant = f"Did you mean {close[0]}? " if close else ""
+        raise error(
+            f'{category_flag}: "{category}" is not a disk category',
+            hint=f"{meant}There is: {', '.join(SIZES_GIB)}.",
+        )
+    least, most = SIZES_GIB[category][kind]
+    least = max(least, least_gib or 0)
+    most = min(most, most_gib or most)
+    if not least <= size_gib <= most:
+        raise error(
+            f"{size_flag}: {size_gib} GiB is out of range for a {kind} disk of category {category}",
+            hint=f"It is {least} to {most} GiB.",
+        )

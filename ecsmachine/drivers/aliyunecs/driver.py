@@ -1,0 +1,260 @@
+"""The driver: an ECS instance as a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecsmachine.aliyun.credentials import CredentialFlags, resolve
+from ecsmachine.drivers.aliyunecs.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.record import Record, new_record, record_from_config
+from ecsmachine.drivers.aliyunecs.state import state_of
+from ecsmachine.drivers.base import (
+    DataDiskRequest,
+    DriverContext,
+    Journal,
+    OptionValue,
+    Report,
+    State,
+)
+from ecsmachine.errors import MachineError
+from ecsmachine.ssh.target import SSHTarget
+
+if TYPE_CHECKING:
+    from ecsmachine.aliyun.ecs import Instance
+    from ecsmachine.drivers.aliyunecs.placement import Plan
+    from ecsmachine.drivers.aliyunecs.settings import Settings
+
+_ENGINE_PORT = 2376
+
+
+def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsDriver:
+    """Return the driver of a new machine.
+
+    Raises :class:`~ecsmachine.errors.UsageError` for values that cannot be, or if there are no
+    credentials.
+    """
+    from ecsmachine.drivers.aliyunecs.settings import settings_of
+
+    settings = settings_of(values)
+    # the variables are options as well: what is not more than they say did not come by a flag
+    flags = settings.credentials
+    environment = context.environment
+    if flags.access_key_id == environment.get("ECS_ACCESS_KEY_ID", "").strip() and (
+        flags.access_key_secret == environment.get("ECS_ACCESS_KEY_SECRET", "").strip()
+    ):
+        flags = CredentialFlags(profile=flags.profile)
+    credentials = resolve(flags, environment)
+    cloud = Cloud(
+        settings.region,
+        credentials,
+        custom_endpoint=settings.api_endpoint,
+        vpc_internal=settings.vpc_internal,
+    )
+    record = new_record(context, settings, credentials.reference)
+    return AliyunEcsDriver(context, record, settings=settings, cloud=cloud)
+
+
+def load(context: DriverContext, config: Mapping[str, Any]) -> AliyunEcsDriver:
+    """Return the driver of a machine in the store, ours or Docker Machine's."""
+    return AliyunEcsDriver(context, record_from_config(context, config))
+
+
+class AliyunEcsDriver:
+    """An ECS instance. Implements :class:`ecsmachine.drivers.base.Driver`.
+
+    ``settings`` are there for a machine that is yet to be made. Credentials of a machine in the
+    store are looked for when the cloud is first asked.
+    """
+
+    name = "aliyunecs"
+    provisions = True
+
+    def __init__(
+        self,
+        context: DriverContext,
+        record: Record,
+        *,
+        settings: Settings | None = None,
+        cloud: Cloud | None = None,
+    ):
+        self._context = context
+        self._record = record
+        self._settings = settings
+        self._plan: Plan | None = None
+        if cloud is not None:
+            self._cloud = cloud
+
+    @cached_property
+    def _cloud(self) -> Cloud:
+        record = self._record
+        return Cloud(
+            record.region,
+            resolve(
+                CredentialFlags(record.access_key, record.secret_key),
+                self._context.environment,
+                reference=record.credential_source,
+            ),
+            custom_endpoint=record.api_endpoint,
+            vpc_internal=record.vpc_internal,
+        )
+
+    def config(self) -> dict[str, Any]:
+        """Return the ``Driver`` object of ``config.json``, with Docker Machine's names."""
+        return self._record.to_config()
+
+    def pre_create_check(self, report: Report) -> None:
+        """Check all that can be checked for free, and choose zone, image and disks.
+
+        Raises :class:`~ecsmachine.errors.PreCreateCheckError`.
+        """
+        from ecsmachine.drivers.aliyunecs.checks import check
+
+        self._plan = check(self._cloud, self._context, self._wanted())
+
+    def create(self, journal: Journal, report: Report, save: Callable[[], None]) -> None:
+        """Make the machine, or go on making it where the journal says that it stopped."""
+        from ecsmachine.drivers.aliyunecs.create import create
+
+        if self._plan is None:
+            self.pre_create_check(report)
+        assert self._plan is not None  # noqa: S101  (pre_create_check sets it or raises)
+        create(
+            self._cloud,
+            journal,
+            self._context,
+            self._wanted(),
+            self._plan,
+            self._record,
+            report,
+            save,
+        )
+
+    def remove(self, journal: Journal, report: Report) -> None:
+        """Remove all that create made, newest first; what is gone already is success."""
+        if not journal.resources() and not self._record.instance_id:
+            return
+        from ecsmachine.drivers.aliyunecs.remove import remove
+
+        remove(self._cloud, journal, self._context, self._record, report)
+
+    def state(self) -> State:
+        """Ask ECS for the state."""
+        if not self._record.instance_id:
+            return State.NOT_FOUND
+        instance = self._cloud.ecs.instance(self._record.instance_id)
+        return State.NOT_FOUND if instance is None else state_of(instance.status)
+
+    def start(self, report: Report) -> None:
+        """Start the instance, wait until it runs, and learn its addresses."""
+        from ecsmachine.drivers.aliyunecs.power import start
+
+        self._note(start(self._cloud, self._instance_id()))
+
+    def stop(self, report: Report) -> None:
+        """Stop the instance in an orderly way and wait until it has stopped."""
+        from ecsmachine.drivers.aliyunecs.power import stop
+
+        stop(self._cloud, self._instance_id(), force=False)
+
+    def restart(self, report: Report) -> None:
+        """Restart the instance and wait until it runs again."""
+        from ecsmachine.drivers.aliyunecs.power import restart
+
+        self._note(restart(self._cloud, self._instance_id()))
+
+    def kill(self, report: Report) -> None:
+        """Stop the instance at once and wait until it has stopped."""
+        from ecsmachine.drivers.aliyunecs.power import stop
+
+        stop(self._cloud, self._instance_id(), force=True)
+
+    def address(self) -> str:
+        """Return the known address, or ""."""
+        return self._record.base.ip_address
+
+    def addresses(self) -> Sequence[str]:
+        """Return the public and the private address."""
+        record = self._record
+        known = (record.base.ip_address, record.private_ip_address)
+        return list(dict.fromkeys(address for address in known if address))
+
+    def refresh(self) -> None:
+        """Ask ECS for the addresses and remember them."""
+        instance = self._cloud.ecs.instance(self._instance_id())
+        if instance is None:
+            raise self._gone()
+        self._note(instance)
+
+    def url(self) -> str:
+        """Return the engine's URL, or "" without an address."""
+        return f"tcp://{self.address()}:{_ENGINE_PORT}" if self.address() else ""
+
+    def ssh_target(self) -> SSHTarget:
+        """Return where and as whom to log in."""
+        base = self._record.base
+        if not base.ip_address:
+            raise MachineError(
+                f'IP address is not set: machine "{base.machine_name}" has none yet',
+                hint=f'Finish it with "ecsmachine create {base.machine_name}".',
+            )
+        password = self._settings.ssh_password if self._settings else self._record.ssh_password
+        return SSHTarget(
+            host=base.ip_address,
+            port=base.ssh_port,
+            user=base.ssh_user,
+            key_path=self._key_path(),
+            password=password or None,
+        )
+
+    def data_disk(self) -> DataDiskRequest | None:
+        """Return the data disk, if the machine has one."""
+        record = self._record
+        if not record.disk_size:
+            return None
+        return DataDiskRequest(
+            size_gib=record.disk_size,
+            file_system="xfs" if record.disk_fs == "xfs" else "ext4",
+            serial=record.data_disk_serial or None,
+        )
+
+    def authorized_key(self) -> str | None:
+        """Return our public key where the first login is by password."""
+        if self._settings is None or not self._settings.ssh_password:
+            return None
+        return self._record.public_key
+
+    def _key_path(self) -> Path | None:
+        """Return the private key: in the machine's folder, even if the store was moved."""
+        path = self._record.base.ssh_key_path
+        return path or self._context.directory / "id_rsa"
+
+    def _wanted(self) -> Settings:
+        if self._settings is None:
+            raise MachineError(
+                f'Machine "{self._context.machine_name}" is loaded: it cannot be made again'
+            )
+        return self._settings
+
+    def _instance_id(self) -> str:
+        if not self._record.instance_id:
+            name = self._context.machine_name
+            raise MachineError(
+                f'Machine "{name}" has no instance: its create did not come that far',
+                hint=f'Finish it with "ecsmachine create {name}", or use "ecsmachine rm {name}".',
+            )
+        return self._record.instance_id
+
+    def _note(self, instance: Instance) -> None:
+        from ecsmachine.drivers.aliyunecs.create import note
+
+        note(self._record, instance)
+
+    def _gone(self) -> MachineError:
+        name = self._context.machine_name
+        return MachineError(
+            f'The instance {self._record.instance_id} of machine "{name}" is not there any more',
+            hint=f'Remove what is left with "ecsmachine rm {name}".',
+        )

@@ -1,0 +1,36 @@
+"""Where an instance goes, and what it is made of: what the checks found out, for create."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecsmachine.aliyun.ecs import Image
+from ecsmachine.aliyun.vpc import Eip
+from ecsmachine.drivers.aliyunecs.security_group import FoundGroup
+
+
+@dataclass(frozen=True)
+class Place:
+    """A zone, its VSwitch ("" if one is yet to be made), and the disks that it offers there."""
+
+    zone: str
+    vswitch_id: str
+    system_disk_category: str
+    data_disk_category: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the checks chose and found.
+
+    ``places`` are tried in turn when one has no stock. ``vpc_id`` is "" if a VPC is yet to be
+    made. ``public_key`` belongs to the private key that the user brought, if one was.
+    """
+
+    places: tuple[Place, ...]
+    vpc_id: str
+    image: Image
+    group: FoundGroup | None
+    eip: Eip | None = None
+    public_key: str = ""
+    account_id: str = ""

@@ -1,0 +1,272 @@
+"""The security group: found by name or made, with the ports open that a machine needs."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ecsmachine.aliyun.ecs import Permission, SecurityGroup
+from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused
+from ecsmachine.drivers.aliyunecs.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.settings import PortRange, Settings
+from ecsmachine.drivers.aliyunecs.tags import is_shared_by, shared_tags
+from ecsmachine.drivers.aliyunecs.waiting import polls
+from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
+from ecsmachine.errors import MachineError
+
+KIND = "security-group"
+ENGINE_PORT = 2376
+
+_VISIBLE_TIMEOUT_S = 30.0
+_UNUSED_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True)
+class FoundGroup:
+    """A security group that is there, and its inbound rules."""
+
+    group: SecurityGroup
+    permissions: tuple[Permission, ...]
+
+
+def find_group(cloud: Cloud, name: str, vpc_id: str) -> FoundGroup | None:
+    """Return the security group of that name (or id) in a VPC.
+
+    Names need not be unique: of several, the one that comes first by id is taken by all.
+    """
+    groups = [
+        group
+        for group in cloud.ecs.security_groups(name=name, vpc_id=vpc_id)
+        if group.name == name and group.vpc_id == vpc_id
+    ]
+    if not groups and name.startswith("sg-"):
+        groups = [
+            group
+            for group in cloud.ecs.security_groups(group_id=name)
+            if group.id == name and group.vpc_id == vpc_id
+        ]
+    if not groups:
+        return None
+    group = min(groups, key=lambda each: each.id)
+    return FoundGroup(group, tuple(cloud.ecs.permissions(group.id)))
+
+
+def ensure_group(
+    cloud: Cloud,
+    journal: Journal,
+    context: DriverContext,
+    settings: Settings,
+    vpc_id: str,
+    report: Report,
+    *,
+    found: FoundGroup | None = None,
+) -> str:
+    """Return the id of the security group, making it and opening its ports if need be.
+
+    ``found`` is what the checks saw. A group that we share among machines is in the journal of
+    each: the last of them removes it.
+    """
+    details = {"region": cloud.region, "vpc": vpc_id, "name": settings.security_group}
+    wanted = wanted_permissions(settings)
+    known = journal.find(KIND, **details)
+    if known is not None and known.id is not None:
+        _open(cloud, known.id, cloud.ecs.permissions(known.id), wanted, report)
+        return known.id
+    if known is None:
+        found = found or find_group(cloud, settings.security_group, vpc_id)
+        if found is not None:
+            if is_shared_by(found.group.tags, context.store_id):
+                journal.made(journal.intend(KIND, **details), found.group.id)
+            _open(cloud, found.group.id, found.permissions, wanted, report)
+            return found.group.id
+    report(f"Creating security group {settings.security_group}...")
+    resource = journal.intend(KIND, **details)
+    with forgotten_if_refused(journal, resource):
+        group_id = cloud.ecs.create_security_group(
+            settings.security_group,
+            vpc_id=vpc_id,
+            description="Docker hosts of ecsmachine",
+            tags=shared_tags(context),
+            token=resource.token,
+            resource_group_id=settings.resource_group_id,
+        )
+    journal.made(resource, group_id)
+    _open(cloud, group_id, _permissions_of_new(cloud, group_id), wanted, report)
+    return _agree(cloud, journal, resource, wanted, report)
+
+
+def remove_group(cloud: Cloud, resource: Resource, context: DriverContext) -> None:
+    """Remove the security group if it is ours and no other machine uses it.
+
+    One that is in use stays: the journal of whoever uses it lists it too.
+    """
+    group_ids = [resource.id] if resource.id is not None else _made_unseen(cloud, resource, context)
+    for group_id in group_ids:
+        _delete_unused(cloud, group_id)
+
+
+def wanted_permissions(settings: Settings) -> list[Permission]:
+    """Return the rules that a machine needs: SSH, the engine, and what the user asked for."""
+    ports = [
+        PortRange("tcp", settings.ssh_port, settings.ssh_port),
+        PortRange("tcp", ENGINE_PORT, ENGINE_PORT),
+        *settings.open_ports,
+    ]
+    return [
+        Permission(ports.protocol, f"{ports.first}/{ports.last}", cidr)
+        for ports in dict.fromkeys(ports)
+        for cidr in settings.source_cidrs
+    ]
+
+
+def missing_permissions(
+    present: Iterable[Permission], wanted: Iterable[Permission]
+) -> list[Permission]:
+    """Return those of ``wanted`` that no present rule already allows."""
+    allowed = [
+        rule for rule in present if rule.direction == "ingress" and rule.policy.lower() == "accept"
+    ]
+    return [rule for rule in wanted if not any(_covers(other, rule) for other in allowed)]
+
+
+def denied_permissions(
+    present: Iterable[Permission], wanted: Iterable[Permission]
+) -> list[Permission]:
+    """Return those of ``wanted`` that a present rule drops with priority over an accepting one."""
+    drops = [
+        rule for rule in present if rule.direction == "ingress" and rule.policy.lower() == "drop"
+    ]
+    # ours have priority 1, and of equal priority the dropping one counts
+    return [
+        rule
+        for rule in wanted
+        if any(drop.priority <= rule.priority and _touches(drop, rule) for drop in drops)
+    ]
+
+
+def _open(
+    cloud: Cloud,
+    group_id: str,
+    present: Sequence[Permission],
+    wanted: Sequence[Permission],
+    report: Report,
+) -> None:
+    missing = missing_permissions(present, wanted)
+    for start in range(0, len(missing), 100):
+        cloud.ecs.authorize(group_id, missing[start : start + 100])
+    for rule in denied_permissions(present, wanted):
+        report(
+            f"Warning: a rule of security group {group_id} drops {rule.protocol} "
+            f"{rule.port_range} from {rule.source_cidr}; it was left as it is"
+        )
+
+
+def _permissions_of_new(cloud: Cloud, group_id: str) -> list[Permission]:
+    """Return the rules of a group that was just made, which may not be seen for a moment."""
+    for spent_s in polls(_VISIBLE_TIMEOUT_S):
+        try:
+            return cloud.ecs.permissions(group_id)
+        except ApiError as error:
+            if not error.is_not_found or spent_s > _VISIBLE_TIMEOUT_S - 1:
+                raise
+    raise MachineError(f"The new security group {group_id} does not appear")
+
+
+def _agree(
+    cloud: Cloud,
+    journal: Journal,
+    resource: Resource,
+    wanted: Sequence[Permission],
+    report: Report,
+) -> str:
+    """Return the group that all creates settle on, when several made one of this name at once."""
+    found = find_group(cloud, resource.details["name"], resource.details["vpc"])
+    own = resource.id or ""
+    if found is None or found.group.id >= own:
+        return own
+    try:
+        cloud.ecs.delete_security_group(own)
+    except ApiError as error:
+        if not _is_used(error):
+            raise
+        return own
+    journal.removed(resource)
+    journal.made(journal.intend(KIND, **resource.details), found.group.id)
+    _open(cloud, found.group.id, found.permissions, wanted, report)
+    return found.group.id
+
+
+def _made_unseen(cloud: Cloud, resource: Resource, context: DriverContext) -> list[str]:
+    """Return the groups that a request without an answer may have made."""
+    return [
+        group.id
+        for group in cloud.ecs.security_groups(
+            name=resource.details["name"], vpc_id=resource.details["vpc"]
+        )
+        if group.name == resource.details["name"] and is_shared_by(group.tags, context.store_id)
+    ]
+
+
+def _delete_unused(cloud: Cloud, group_id: str) -> None:
+    for _ in polls(_UNUSED_TIMEOUT_S):
+        try:
+            cloud.ecs.delete_security_group(group_id)
+            return
+        except ApiError as error:
+            if error.is_not_found:
+                return
+            if not _is_used(error):
+                raise
+        # the group of an instance that has just gone counts as used for a moment
+        if any(cloud.ecs.instances(security_group_id=group_id)):
+            return
+
+
+def _is_used(error: ApiError) -> bool:
+    return error.code.startswith("DependencyViolation")
+
+
+def _covers(rule: Permission, wanted: Permission) -> bool:
+    """Whether ``rule`` speaks of all that ``wanted`` speaks of."""
+    first, last = _ports(rule)
+    wanted_first, wanted_last = _ports(wanted)
+    return (
+        rule.protocol in (wanted.protocol, "all")
+        and first <= wanted_first
+        and wanted_last <= last
+        and _contains(rule.source_cidr, wanted.source_cidr)
+    )
+
+
+def _touches(rule: Permission, wanted: Permission) -> bool:
+    """Whether ``rule`` speaks of some of what ``wanted`` speaks of."""
+    first, last = _ports(rule)
+    wanted_first, wanted_last = _ports(wanted)
+    return (
+        rule.protocol in (wanted.protocol, "all")
+        and first <= wanted_last
+        and wanted_first <= last
+        and (
+            _contains(rule.source_cidr, wanted.source_cidr)
+            or _contains(wanted.source_cidr, rule.source_cidr)
+        )
+    )
+
+
+def _ports(rule: Permission) -> tuple[int, int]:
+    first, _, last = rule.port_range.partition("/")
+    if first in ("-1", ""):
+        return 0, 65535
+    return int(first), int(last or first)
+
+
+def _contains(outer: str, inner: str) -> bool:
+    try:
+        return ipaddress.IPv4Network(inner, strict=False).subnet_of(
+            ipaddress.IPv4Network(outer, strict=False)
+        )
+    except ValueError:
+        # rules for other groups, prefix lists or IPv6 say nothing of an IPv4 network
+        return False

@@ -1,0 +1,49 @@
+"""What there is instead of what was asked for: the nearest names, and how to list them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+
+from ecsmachine.aliyun.ecs import InstanceType
+
+
+def nearest(name: str, known: Iterable[str], *, what: str, most: int = 8) -> str:
+    """Return a sentence with the names that are nearest to ``name``, or else the first few."""
+    names = sorted(set(known))
+    if not names:
+        return f"There are no {what}."
+    close = get_close_matches(name, names, n=3, cutoff=0.6)
+    if close:
+        return f"Did you mean {' or '.join(close)}?"
+    shown = ", ".join(names[:most])
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"There is: {shown}{more}."
+
+
+def nearest_types(
+    wanted: InstanceType | None,
+    name: str,
+    types: Iterable[InstanceType],
+    offered: Collection[str],
+) -> str:
+    """Return a sentence with the offered instance types that are nearest to the wanted one.
+
+    Nearest in size if the wanted type is known, else in name.
+    """
+    candidates = [each for each in types if each.id in offered]
+    if wanted is None:
+        return nearest(name, [each.id for each in candidates], what="instance types")
+    candidates = [each for each in candidates if each.architecture == wanted.architecture]
+    if not candidates:
+        return "The zone offers no type of this architecture."
+    candidates.sort(
+        key=lambda each: (
+            abs(each.cpu_cores - wanted.cpu_cores) + abs(each.memory_gib - wanted.memory_gib),
+            each.id,
+        )
+    )
+    named = ", ".join(
+        f"{each.id} ({each.cpu_cores} vCPU, {each.memory_gib:g} GiB)" for each in candidates[:3]
+    )
+    return f"Nearest on offer: {named}."

@@ -1,0 +1,27 @@
+"""The tags by which what we make can be found again, and told from what others made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ecsmachine.drivers.base import DriverContext
+
+MACHINE = "ecsmachine:machine"
+STORE = "ecsmachine:store"
+CREATE = "ecsmachine:create"
+SHARED = "ecsmachine:shared"
+
+
+def machine_tags(context: DriverContext, create_id: str) -> dict[str, str]:
+    """Return the tags of what belongs to one machine alone."""
+    return {MACHINE: context.machine_name, STORE: context.store_id, CREATE: create_id}
+
+
+def shared_tags(context: DriverContext) -> dict[str, str]:
+    """Return the tags of what machines of one store share (security group, VPC, VSwitch)."""
+    return {SHARED: "true", STORE: context.store_id}
+
+
+def is_shared_by(tags: Mapping[str, str], store_id: str) -> bool:
+    """Whether these are the tags of something that machines of that store share."""
+    return SHARED in tags and tags.get(STORE) == store_id

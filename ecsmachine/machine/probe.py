@@ -23,13 +23,14 @@ class Probe:
     """What a machine looks like now.
 
     ``url`` is "" while there is none; ``docker_version`` is "Unknown" where the engine did not
-    answer; ``response_time_s`` is the time that the answer took.
+    answer; ``error`` and ``hint`` say why. ``response_time_s`` is the time that the answer took.
     """
 
     state: State
     url: str = ""
     docker_version: str = "Unknown"
     error: str = ""
+    hint: str | None = None
     response_time_s: float = 0.0
 
 
@@ -64,9 +65,12 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
             if state is not State.RUNNING:
                 return Probe(state=state, response_time_s=spent())
             if machine.driver.url() != url:
-                return probe(machine, timeout_s=timeout_s - spent())
+                return probe(machine, timeout_s=max(_PATIENCE_S, timeout_s - spent()))
         if answer is None and url:
-            answer = engine.get()
+            try:
+                answer = engine.get(timeout=max(0.0, timeout_s - spent()))
+            except Empty:  # it says something, but too slowly
+                answer = MachineError("The Docker engine did not answer in time")
     if isinstance(answer, engine_api.EngineVersion):
         return Probe(
             state=State.RUNNING,
@@ -74,12 +78,12 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
             docker_version=f"v{answer.version}",
             response_time_s=spent(),
         )
-    if failure is not None:
-        return Probe(state=State.ERROR, error=failure.message, response_time_s=spent())
+    errors = [error for error in (answer, failure) if error is not None]
     return Probe(
-        state=State.RUNNING,
-        url=url,
-        error=answer.message if answer else "",
+        state=State.RUNNING if failure is None else State.ERROR,
+        url=url if failure is None else "",
+        error="; ".join(error.message for error in errors),
+        hint=errors[0].hint if errors else None,
         response_time_s=spent(),
     )
 

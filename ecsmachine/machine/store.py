@@ -33,6 +33,7 @@ from ecsmachine.machine.model import (
     swarm_options_from_config,
     to_config,
 )
+from ecsmachine.machine.names import names_in
 
 
 class Store:
@@ -56,17 +57,7 @@ class Store:
 
     def names(self) -> list[str]:
         """Return the names of all machines, in natural order (``web2`` before ``web10``)."""
-        try:
-            entries = list(self.machines_path.iterdir())
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise MachineError(
-                f"The machine store cannot be read: {self.machines_path}: {error.strerror}",
-                hint="Choose another folder with --storage-path or MACHINE_STORAGE_PATH.",
-            ) from error
-        names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
-        return sorted(names, key=natural_key)
+        return names_in(self.machines_path)
 
     def exists(self, name: str) -> bool:
         """Whether there is a machine of that name, be it whole or damaged."""
@@ -205,21 +196,6 @@ class Store:
             return (self.path / ".store-id").read_text().strip()
         except OSError:
             return ""
-
-
-def natural_key(name: str) -> list[tuple[int, str]]:
-    """Return a sort key in which numbers count as numbers, and case does not."""
-    parts: list[tuple[int, str]] = []
-    digits = ""
-    for character in name.lower() + "\0":
-        if character.isdigit():
-            digits += character
-            continue
-        if digits:
-            parts.append((int(digits), ""))
-            digits = ""
-        parts.append((1 << 62, character))
-    return parts
 
 
 def _damaged(name: str, path: Path, reason: str) -> MachineError:

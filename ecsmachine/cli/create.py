@@ -143,7 +143,7 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
                 parameter_name(option),
                 keyword,
                 default=None,
-                annotation=Annotated[FLAG_TYPES[option.kind], flag],  # type: ignore[misc]
+                annotation=Annotated[FLAG_TYPES[option.kind], flag],
             )
         )
     return inspect.Signature(parameters)

@@ -6,17 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from ecsmachine.ssh.command_result import CommandResult
+
 Report = Callable[[str], None]
 """Takes one line of progress, without a newline."""
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """What a command on a host gave: exit status, standard output and error as text."""
-
-    exit_status: int
-    stdout: str
-    stderr: str
 
 
 class HostConnection(Protocol):

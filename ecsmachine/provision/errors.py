@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecsmachine.errors import MachineError
-from ecsmachine.provision.base import CommandResult
+from ecsmachine.ssh.command_result import CommandResult
 
 
 class ProvisionError(MachineError):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 
-from ecsmachine.provision.base import CommandResult, HostConnection
+from ecsmachine.provision.base import HostConnection
 from ecsmachine.provision.errors import ProvisionError, output_of
 from ecsmachine.provision.shell import as_root
+from ecsmachine.ssh.command_result import CommandResult
 
 _STEP = "installing the engine"
 _TIMEOUT_S = 1800.0

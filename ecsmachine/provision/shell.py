@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 
-from ecsmachine.provision.base import CommandResult, HostConnection
+from ecsmachine.provision.base import HostConnection
 from ecsmachine.provision.errors import ProvisionError, output_of
+from ecsmachine.ssh.command_result import CommandResult
 
 
 def as_root(script: str, user: str) -> str:

@@ -9,13 +9,13 @@ import shlex
 import socket
 import stat
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys
+from ecsmachine.ssh.command_result import CommandResult
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
@@ -34,15 +34,6 @@ class AuthenticationError(SSHError):
 
 class KeyFileError(MachineError):
     """A private key cannot be used: unreadable, too open, of an unknown kind."""
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """What a command on a host gave: exit status, standard output and error as text."""
-
-    exit_status: int
-    stdout: str
-    stderr: str
 
 
 class Connection:

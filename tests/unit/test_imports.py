@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "cli": {"cli", "machine", "drivers", "provision", "aliyun", "ssh", "localcloud", "errors"},
     "machine": {"machine", "drivers", "provision", "ssh", "errors"},
     "drivers": {"drivers", "aliyun", "ssh", "errors"},
-    "provision": {"provision", "errors"},
+    "provision": {"provision", "ssh", "errors"},
     "aliyun": {"aliyun", "errors"},
     "ssh": {"ssh", "errors"},
     "localcloud": {"localcloud"},

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.provision.base import CommandResult
 from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.install import install, install_script
+from ecsmachine.ssh.command_result import CommandResult
 
 SCRIPTS = {
     "/good": (200, b"echo installed\n"),

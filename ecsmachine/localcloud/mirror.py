@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import socket
+import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -85,6 +87,10 @@ class _Server(ThreadingHTTPServer):
         self.script = script
         self.files = files
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Write to the daemon's log that a client went away, or what else there was."""
+        _log.info("mirror: %s: %s", client_address, sys.exc_info()[1])
+
 
 class _Request(BaseHTTPRequestHandler):
     server: _Server
@@ -107,12 +113,14 @@ class _Request(BaseHTTPRequestHandler):
             if with_body:
                 self.wfile.write(self.server.script)
             return
-        file = self.server.files.get(path)
-        if file is None:
+        try:
+            stream = self.server.files[path].open("rb")
+        except (KeyError, OSError):  # somebody may have removed the cache
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        with file.open("rb") as stream:
-            self._begin("application/vnd.debian.binary-package", file.stat().st_size)
+        with stream:
+            size = os.fstat(stream.fileno()).st_size
+            self._begin("application/vnd.debian.binary-package", size)
             if with_body:
                 shutil.copyfileobj(stream, self.wfile, 1 << 18)
 

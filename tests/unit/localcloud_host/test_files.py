@@ -1,0 +1,117 @@
+"""The cloud's own files: who can read them, what belongs to it, which process is its daemon."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.localcloud.cleanup import is_foreign, remove_files
+from ecsmachine.localcloud.daemon import find, reset, up
+from ecsmachine.localcloud.paths import CloudPaths, cloud_id
+from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.processes import identify, is_alive
+from ecsmachine.localcloud.settings import CloudSettings, Running, read_settings, save
+
+
+def running_as(pid: int) -> Running:
+    me = identify(pid)
+    assert me is not None
+    return Running(
+        pid=me.pid,
+        started=me.started,
+        endpoint="http://127.0.0.1:9",
+        guests="none",
+        region="cn-hangzhou",
+        vpc_id="vpc-1",
+        vswitch_id="vsw-1",
+        access_key_id="LTAI",
+        access_key_secret="very-secret",
+        install_url=None,
+    )
+
+
+def test_settings_come_back_and_only_their_owner_reads_them(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    assert read_settings(file) is None
+    save(file, CloudSettings("none", 4000, "198.18.7.0/24"))
+    assert read_settings(file) == CloudSettings("none", 4000, "198.18.7.0/24")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"port": 1}', '{"no": "such"}'])
+def test_a_damaged_file_is_one_clear_error(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(text)
+    with pytest.raises(LocalCloudError, match=r"settings\.json cannot be read") as caught:
+        read_settings(file)
+    assert "reset" in (caught.value.hint or "")
+
+
+def test_the_secret_is_in_no_repr() -> None:
+    assert "very-secret" not in repr(running_as(os.getpid()))
+
+
+def test_a_reused_process_id_is_not_the_daemon(tmp_path: Path) -> None:
+    paths = CloudPaths.of(tmp_path)
+    me = running_as(os.getpid())
+    save(paths.daemon_file, me)
+    assert find(tmp_path) == me
+    save(paths.daemon_file, replace(me, started=f"{me.started}0"))
+    assert find(tmp_path) is None
+    # Above all it is not killed in the daemon's place.
+    (tmp_path / "daemon.log").touch()
+    reset(tmp_path)
+    assert not tmp_path.exists()
+
+
+def test_a_process_is_gone_once_it_has_ended_even_if_nobody_waited_for_it() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    process = identify(child.pid)
+    assert process is not None
+    assert is_alive(process)
+    assert child.stdin is not None
+    child.stdin.close()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(process)
+    child.wait()
+
+
+def test_clouds_are_told_by_their_folder(tmp_path: Path) -> None:
+    assert cloud_id(tmp_path / "a") != cloud_id(tmp_path / "b")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert cloud_id(tmp_path / "link") == cloud_id(tmp_path / "a")
+    assert len(CloudPaths.of(tmp_path).link) <= 15
+
+
+def test_a_folder_with_other_things_is_neither_used_nor_removed(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "instances").mkdir()
+    assert is_foreign(tmp_path)
+    with pytest.raises(LocalCloudError, match="holds other things"):
+        up(tmp_path, guests="none")
+    assert not reset(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["instances", "thesis.txt"]
+
+
+def test_what_somebody_put_next_to_a_cloud_stays(tmp_path: Path) -> None:
+    paths = CloudPaths.of(tmp_path)
+    save(paths.settings_file, CloudSettings("none", 1, "198.18.7.0/24"))
+    (tmp_path / "notes.txt").touch()
+    assert not is_foreign(tmp_path)
+    remove_files(paths)
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["a,b", "a:b", "a\\b", "a\nb", "a'b"])
+def test_a_folder_whose_name_would_mean_something_to_mount_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(LocalCloudError, match="because of its name"):
+        up(tmp_path / name, guests="none")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.localcloud.mirror import _Server, install_script
+from ecsmachine.localcloud.packages import Package, damaged, read_manifest
+from ecsmachine.localcloud.problems import LocalCloudError
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[HTTPConnection]:
+    (tmp_path / "a.deb").write_bytes(b"x" * 300_000)
+    server = _Server(
+        socket.create_server(("127.0.0.1", 0)),
+        b"#!/bin/sh\n",
+        {"/a.deb": tmp_path / "a.deb", "/gone.deb": tmp_path / "gone.deb"},
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=5)
+    yield connection
+    connection.close()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "size"),
+    [
+        ("GET", "/install.sh", 200, 10),
+        ("GET", "/a.deb", 200, 300_000),
+        ("HEAD", "/a.deb", 200, 0),
+        ("GET", "/../../etc/passwd", 404, None),
+        ("GET", "/packages.json", 404, None),
+        ("GET", "/gone.deb", 404, None),
+        ("POST", "/install.sh", 501, None),
+    ],
+)
+def test_the_mirror_serves_what_it_lists_and_nothing_else(
+    connection: HTTPConnection, method: str, path: str, status: int, size: int | None
+) -> None:
+    connection.request(method, path)
+    response = connection.getresponse()
+    assert response.status == status
+    body = response.read()
+    assert size is None or len(body) == size
+
+
+def test_the_install_script_is_sound_shell(tmp_path: Path) -> None:
+    packages = [Package("docker.io_1.deb", 3, "ab" * 32), Package("runc_2.deb", 3, "cd" * 32)]
+    script = install_script("http://198.18.7.1", packages, "amd64")
+    assert "@" not in script.replace('"$@"', "")
+    assert f"{'ab' * 32}  docker.io_1.deb\n{'cd' * 32}  runc_2.deb" in script
+    file = tmp_path / "install.sh"
+    file.write_text(script)
+    subprocess.run(["sh", "-n", str(file)], check=True)
+
+
+def test_a_script_that_was_cut_off_does_nothing(tmp_path: Path) -> None:
+    script = install_script("http://127.0.0.1:1", [Package("a.deb", 3, "ab" * 32)], "amd64")
+    cut = script[: script.rindex("install_engine")]
+    done = subprocess.run(
+        ["sh"], input=cut, capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_files_that_are_not_what_debian_signed_are_noticed(tmp_path: Path) -> None:
+    (tmp_path / "a.deb").write_bytes(b"abc")
+    right = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2
+    manifest = tmp_path / "packages.json"
+    manifest.write_text(f'[{{"file": "a.deb", "size": 3, "sha256": "{right}"}}]')
+    assert not damaged(tmp_path)
+    assert read_manifest(tmp_path) == [Package("a.deb", 3, right)]
+    (tmp_path / "a.deb").write_bytes(b"abd")
+    assert damaged(tmp_path)
+    (tmp_path / "a.deb").unlink()
+    assert damaged(tmp_path)
+    manifest.write_text("[{]")
+    assert damaged(tmp_path)
+    with pytest.raises(LocalCloudError, match="cannot be read"):
+        read_manifest(tmp_path)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from ecsmachine.localcloud.guests.root_disk import RootDisk, set_hash
+
+SHADOW = "root:*:19000:0:99999:7:::\nsshd:!:19000::::::\n"
+
+
+def test_only_the_users_own_hash_changes() -> None:
+    assert set_hash(SHADOW, "root", "$6$x$y") == (
+        "root:$6$x$y:19000:0:99999:7:::\nsshd:!:19000::::::\n"
+    )
+
+
+def test_files_go_above_the_image_and_never_into_it(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    (base / "etc/ssh").mkdir(parents=True)
+    (base / "etc/ssh").chmod(0o750)
+    (base / "etc/hostname").write_text("image\n")
+    disk = RootDisk(base, tmp_path / "disk")
+    disk.create()
+
+    assert disk.read("etc/hostname") == "image\n"
+    disk.write("etc/hostname", "dev1\n")
+    disk.write("etc/ssh/key", b"secret", 0o600)
+
+    assert disk.read("etc/hostname") == "dev1\n"
+    assert (base / "etc/hostname").read_text() == "image\n"
+    # A folder above hides the rights of the one below: they have to be the same.
+    assert stat.S_IMODE((disk.upper / "etc/ssh").stat().st_mode) == 0o750
+    assert stat.S_IMODE((disk.upper / "etc/ssh/key").stat().st_mode) == 0o600
+    assert list((disk.upper / "etc").glob(".*")) == []

@@ -23,7 +23,7 @@ def connection(tmp_path: Path) -> Iterator[HTTPConnection]:
         {"/a.deb": tmp_path / "a.deb", "/gone.deb": tmp_path / "gone.deb"},
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=5)
+    connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=5)
     yield connection
     connection.close()
     server.shutdown()

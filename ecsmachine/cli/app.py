@@ -22,6 +22,7 @@ import typer.main
 
 from ecsmachine import __version__
 from ecsmachine.cli.context import Session
+from ecsmachine.cli.parsing import spare_conversions
 from ecsmachine.errors import MachineError
 
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -129,7 +130,7 @@ def _program() -> Any:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback(invoke_without_command=True)(_root)
-    return typer.main.get_command(app)
+    return spare_conversions(typer.main.get_command(app))
 
 
 def _root(
@@ -221,7 +222,7 @@ def _command(name: str, function: Callable[..., Any]) -> Any:
         **getattr(function, "context_settings", {}),
     }
     app.command(name, context_settings=settings)(function)
-    return typer.main.get_command(app)
+    return spare_conversions(typer.main.get_command(app))
 
 
 def _storage_path(given: Path | None, environment: Mapping[str, str]) -> Path:

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 _VERB = re.compile(r"%([-+# 0]*)(\d{0,6})((?:\.\d{0,6})?)(.?)", re.DOTALL)
-_PYTHON_VERBS = {str: "s", int: "dxXo", float: "eEfFgG"}
+_TYPE_NAMES: tuple[tuple[type, str], ...] = (
+    (bool, "bool"),
+    (int, "int"),
+    (float, "float64"),
+    (str, "string"),
+    (list, "[]interface {}"),
+    (Mapping, "map[string]interface {}"),
+)
+_PYTHON_VERBS = {"string": "s", "int": "dxXo", "float64": "eEfFgG"}
 """The verbs that mean the same in Python's ``%``, by the type that they fit."""
 
 
@@ -32,10 +40,7 @@ def value_text(value: Any) -> str:
 
 def type_name(value: Any) -> str:
     """Return what Go calls the type of a value."""
-    names = {bool: "bool", int: "int", float: "float64", str: "string", list: "[]interface {}"}
-    if isinstance(value, Mapping):
-        return "map[string]interface {}"
-    return "<nil>" if value is None else names[type(value)]
+    return next((name for kind, name in _TYPE_NAMES if isinstance(value, kind)), "<nil>")
 
 
 def print_text(*values: Any) -> str:
@@ -70,7 +75,7 @@ def printf_text(form: str, *values: Any) -> str:
             value, verb = json.dumps(value, ensure_ascii=False), "s"
         elif verb == "t" and isinstance(value, bool):
             value, verb = value_text(value), "s"
-        elif verb not in _PYTHON_VERBS.get(type(value), ""):
+        elif verb not in _PYTHON_VERBS.get(type_name(value), ""):
             return f"%!{verb}({_typed(value)})"
         return str(f"%{flags}{width}{precision}{verb}" % value)
 

@@ -1,0 +1,89 @@
+"""The filters of ``ls``: ``--filter KEY=VALUE``, any of a key's values, all of the keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ecsmachine.errors import UsageError
+
+KEYS = ("driver", "label", "name", "state", "swarm")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What ``ls`` is asked to show."""
+
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def needs(self, key: str) -> bool:
+        """Whether there is a filter of that key."""
+        return key in self.values
+
+    @property
+    def need_names_alone(self) -> bool:
+        """Whether a machine's name is enough to decide."""
+        return self.values.keys() <= {"name"}
+
+    def accept_name(self, name: str) -> bool:
+        """Whether one of the ``name`` filters, each a regular expression, is found in ``name``."""
+        wanted = self.values.get("name")
+        return not wanted or any(re.search(pattern, name) for pattern in wanted)
+
+    def accept_driver(self, driver_name: str) -> bool:
+        """Whether the driver is one of those asked for."""
+        return driver_name in self.values.get("driver", (driver_name,))
+
+    def accept_state(self, state: str) -> bool:
+        """Whether the state is one of those asked for, whatever the case of letters."""
+        return state.lower() in map(str.lower, self.values.get("state", (state,)))
+
+    def accept_swarm(self, master_name: str) -> bool:
+        """Whether the machine is in one of the classic Swarms asked for, by its master's name."""
+        return master_name in self.values.get("swarm", (master_name,))
+
+    def accept_labels(self, labels: Iterable[str]) -> bool:
+        """Whether one of the engine's labels is asked for: ``KEY=VALUE``, or ``KEY`` with any."""
+        wanted = self.values.get("label")
+        if not wanted:
+            return True
+        known = {key: value.lower() for key, _, value in (text.partition("=") for text in labels)}
+        return any(
+            key in known and (not equals or known[key] == value.lower())
+            for key, equals, value in (text.partition("=") for text in wanted)
+        )
+
+
+def parse(texts: Iterable[str]) -> Filters:
+    """Return the filters of a command line.
+
+    Raises :class:`UsageError` for one without ``=``, of an unknown key, or with a regular
+    expression that is none.
+    """
+    values: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        key, value = key.strip().lower(), value.strip()
+        if not equals:
+            raise UsageError(
+                f'Unsupported filter syntax: "{text}"', hint="A filter is like state=Running."
+            )
+        if key not in KEYS:
+            raise UsageError(
+                f"Unsupported filter key '{key}'", hint=f"Filters are: {', '.join(KEYS)}."
+            )
+        if key == "name":
+            _check_pattern(value)
+        values[key] = (*values.get(key, ()), value)
+    return Filters(values)
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise UsageError(
+            f"The filter name={pattern} is no regular expression: {error}",
+            hint="To find a name that has such characters, put a backslash before them.",
+        ) from error

@@ -1,0 +1,357 @@
+"""The commands that show machines: ls, inspect, status, ip, url, active, version.
+
+What they need is imported when they need it: ``ls -q`` reads names and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecsmachine.cli.context import Session, machine_names, session
+from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from ecsmachine.cli.filters import Filters
+    from ecsmachine.cli.go_template import Record
+    from ecsmachine.machine.model import Machine
+    from ecsmachine.machine.probe import Probe
+
+_DEFAULT_TABLE = (
+    "table {{.Name}}\t{{.Active}}\t{{.DriverName}}\t{{.State}}\t{{.URL}}\t{{.Swarm}}"
+    "\t{{.DockerVersion}}\t{{.Error}}"
+)
+_SECRET = re.compile(r"(password|passphrase|secret|token|(access|secret|api)_?key)$", re.IGNORECASE)
+"""What the names of secrets in the configurations of Docker Machine's drivers end with."""
+
+_Name = Annotated[
+    str, typer.Argument(metavar="[NAME]", help='Name of a machine; "default" if none is given')
+]
+_Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]", help='Names of machines; "default" if none is given'),
+]
+_Timeout = Annotated[
+    int, typer.Option("--timeout", "-t", min=1, help="How long a machine may take, in seconds")
+]
+
+
+def ls(
+    ctx: typer.Context,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print names alone")] = False,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="KEY=VALUE",
+            help="Show machines by name (a regular expression), driver, state, label or swarm "
+            "(repeatable)",
+        ),
+    ] = None,
+    timeout: _Timeout = 10,
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="TEMPLATE",
+            help='A Go template, "table TEMPLATE" for one with a head, or "json"',
+        ),
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json")] = False,
+) -> None:
+    """List machines.
+
+    Fields of templates: Name Active ActiveHost ActiveSwarm DriverName State URL SwarmOptions
+    Swarm EngineOptions Error DockerVersion ResponseTime.
+
+    Example: ecsmachine ls --filter state=Running -f '{{.Name}}: {{.URL}}'
+    """
+    wanted = None
+    if filters:
+        from ecsmachine.cli.filters import parse
+
+        wanted = parse(filters)
+    this = session(ctx)
+    if quiet:
+        for name in _names(this, wanted, timeout):
+            print(name)
+        return
+    show = _as_json if json or format_ == "json" else _as_template(format_ or _DEFAULT_TABLE)
+    show(_rows(this, wanted, timeout))
+
+
+def inspect(
+    ctx: typer.Context,
+    name: _Name = "",
+    format_: Annotated[
+        str, typer.Option("--format", "-f", metavar="TEMPLATE", help="A Go template")
+    ] = "",
+) -> None:
+    """Print what is stored of a machine, as JSON; secrets are left out.
+
+    Example: ecsmachine inspect -f '{{.Driver.IPAddress}}' dev1
+    """
+    template = None
+    if format_:
+        from ecsmachine.cli.go_template import Template
+
+        template = Template(format_)
+    this = session(ctx)
+    config = _without_secrets(this.store.config(_one(this, name)))
+    if template:
+        print(template.render(config))
+        return
+    from ecsmachine.cli.output import print_json
+
+    print_json(config)
+
+
+def status(ctx: typer.Context, names: _Names = None) -> None:
+    """Print the state of machines: Running, Stopped, …
+
+    Example: ecsmachine status dev1
+    """
+    _print_each(session(ctx), names, lambda machine: machine.driver.state().value)
+
+
+def ip(ctx: typer.Context, names: _Names = None) -> None:
+    """Print the address of machines.
+
+    Example: ecsmachine ip dev1
+    """
+    _print_each(session(ctx), names, _address)
+
+
+def url(ctx: typer.Context, names: _Names = None) -> None:
+    """Print the URL of the engines of machines that run.
+
+    Example: ecsmachine url dev1
+    """
+    _print_each(session(ctx), names, _url)
+
+
+def active(ctx: typer.Context, timeout: _Timeout = 10) -> None:
+    """Print which machine is active: the one that DOCKER_HOST names and that runs.
+
+    Example: ecsmachine active
+    """
+    this = session(ctx)
+    docker_host = this.environment.get("DOCKER_HOST")
+    if docker_host:
+        from ecsmachine.machine.model import Machine
+        from ecsmachine.machine.probe import probe_all
+
+        # only a machine of that URL can be it: no other need be asked
+        machines = [
+            machine
+            for _, machine in this.store.machines()
+            if isinstance(machine, Machine) and docker_host in _urls(machine)
+        ]
+        probes = probe_all(machines, timeout_s=timeout)
+        for machine in machines:
+            if _is_active(machine, probes[machine.name], docker_host):
+                print(machine.name)
+                return
+        if any(probe.state.value == "Timeout" for probe in probes.values()):
+            raise MachineError("Error getting active host: timeout")
+    raise MachineError("No active host found")
+
+
+def version(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="The machine whose engine is asked")
+    ] = "",
+) -> None:
+    """Print the version of ecsmachine, or of a machine's engine.
+
+    Example: ecsmachine version dev1
+    """
+    if not name:
+        from ecsmachine import __version__
+
+        print(f"ecsmachine version {__version__}")
+        return
+    from ecsmachine.machine.engine_api import ask_version
+
+    machine = session(ctx).store.load(name)
+    print(ask_version(_url(machine), machine.auth, timeout_s=20).version)
+
+
+def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str]:
+    """Return the names that ``ls -q`` prints."""
+    if filters is None or filters.need_names_alone:
+        from ecsmachine.machine.names import names_in
+
+        names = names_in(this.storage_path / "machines")
+        return [name for name in names if filters is None or filters.accept_name(name)]
+    machines = _accepted(this, filters)
+    if not filters.needs("state"):
+        return list(machines)
+    probes = _probes(machines, timeout_s)
+    return [
+        name
+        for name in machines
+        if filters.accept_state(probes[name].state.value if name in probes else "Error")
+    ]
+
+
+def _rows(this: Session, filters: Filters | None, timeout_s: float) -> list[Record]:
+    from ecsmachine.cli.rows import damaged_row, row, swarm_masters
+    from ecsmachine.machine.model import Machine
+
+    machines = _accepted(this, filters)
+    masters = swarm_masters(one for one in machines.values() if isinstance(one, Machine))
+    probes = _probes(machines, timeout_s)
+    docker_host = this.environment.get("DOCKER_HOST")
+    rows = [
+        row(machine, probes[name], masters, docker_host)
+        if isinstance(machine, Machine)
+        else damaged_row(name, machine)
+        for name, machine in machines.items()
+    ]
+    return [one for one in rows if filters is None or filters.accept_state(one["State"])]
+
+
+def _accepted(this: Session, filters: Filters | None) -> dict[str, Machine | MachineError]:
+    """Return the machines that pass every filter but that of the state."""
+    everything = dict(this.store.machines())
+    if filters is None:
+        return everything
+    from ecsmachine.cli.rows import swarm_masters
+    from ecsmachine.machine.model import Machine
+
+    masters = swarm_masters(one for one in everything.values() if isinstance(one, Machine))
+
+    def accepted(name: str, machine: Machine | MachineError) -> bool:
+        if not filters.accept_name(name):
+            return False
+        if not isinstance(machine, Machine):
+            return not any(filters.needs(key) for key in ("driver", "label", "swarm"))
+        return (
+            filters.accept_driver(machine.driver.name)
+            and filters.accept_labels(machine.engine.labels)
+            and filters.accept_swarm(masters.get(machine.swarm.discovery, ""))
+        )
+
+    return {name: machine for name, machine in everything.items() if accepted(name, machine)}
+
+
+def _probes(machines: dict[str, Machine | MachineError], timeout_s: float) -> dict[str, Probe]:
+    from ecsmachine.machine.model import Machine
+    from ecsmachine.machine.probe import probe_all
+
+    return probe_all(
+        (one for one in machines.values() if isinstance(one, Machine)), timeout_s=timeout_s
+    )
+
+
+def _as_json(rows: list[Record]) -> None:
+    from ecsmachine.cli.output import print_json
+
+    print_json(rows)
+
+
+def _as_template(form: str) -> Callable[[list[Record]], None]:
+    """Return what prints rows by a template, with a head if it begins with ``table``."""
+    from ecsmachine.cli.go_template import Template
+    from ecsmachine.cli.output import align
+    from ecsmachine.cli.rows import HEADINGS
+
+    table = form == "table" or form.startswith("table ")
+    if form.strip() == "table":
+        form = _DEFAULT_TABLE
+    text = form.removeprefix("table").lstrip() if table else form
+    template = Template(text.replace("\\t", "\t").replace("\\n", "\n"))
+
+    def show(rows: list[Record]) -> None:
+        lines = [template.render(one) for one in ([HEADINGS, *rows] if table else rows)]
+        if lines:
+            print(align("\n".join(lines)))
+
+    return show
+
+
+def _without_secrets(config: Any) -> Any:
+    if isinstance(config, list):
+        return [_without_secrets(entry) for entry in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: ""
+        if value and isinstance(value, str) and _SECRET.search(key)
+        else _without_secrets(value)
+        for key, value in config.items()
+    }
+
+
+def _print_each(this: Session, names: list[str] | None, describe: Callable[[Machine], str]) -> None:
+    """Print a line for each machine, in the order given; all are asked at once."""
+    from ecsmachine.machine.operations import for_each
+
+    names = machine_names(this, names)
+    lines: dict[str, str] = {}
+
+    def ask(name: str) -> None:
+        lines[name] = describe(this.store.load(name))
+
+    try:
+        for_each(names, ask)
+    finally:
+        for name in names:
+            if name in lines:
+                print(lines[name])
+
+
+def _one(this: Session, name: str) -> str:
+    return machine_names(this, [name] if name else None)[0]
+
+
+def _address(machine: Machine) -> str:
+    """Return the address as the provider knows it now; the known one if it does not answer."""
+    known = machine.driver.address()
+    try:
+        machine.driver.refresh()
+    except MachineError as error:
+        if not known:
+            raise
+        from ecsmachine.cli.output import warn
+
+        warn(f"{error.message}; the address of {machine.name} is the one known before")
+        return known
+    if not machine.driver.address():
+        raise MachineError(
+            f'IP address is not set: machine "{machine.name}" has none',
+            hint=f'"ecsmachine status {machine.name}" says whether it runs.',
+        )
+    return machine.driver.address()
+
+
+def _url(machine: Machine) -> str:
+    running = machine.driver.state().value == "Running"
+    if running:
+        machine.driver.refresh()
+    if not running or not machine.driver.url():
+        raise MachineError(
+            f'Host is not running: machine "{machine.name}" has no URL',
+            hint=f'"ecsmachine start {machine.name}" starts it.',
+        )
+    return machine.driver.url()
+
+
+def _urls(machine: Machine) -> list[str]:
+    """Return the URLs by which ``DOCKER_HOST`` may name a machine."""
+    url = machine.driver.url()
+    if not url or not machine.swarm.master:
+        return [url]
+    from ecsmachine.cli.rows import swarm_url
+
+    return [url, swarm_url(machine, url)]
+
+
+def _is_active(machine: Machine, probe: Probe, docker_host: str) -> bool:
+    return probe.state.value == "Running" and docker_host in _urls(machine)

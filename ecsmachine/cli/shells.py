@@ -1,0 +1,133 @@
+"""What ``env`` prints: the lines that set and unset variables in each shell.
+
+The formats are Docker Machine's. Values are quoted, so that a path with a quote, a dollar sign
+or a backslash arrives as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+
+
+@dataclass(frozen=True)
+class Shell:
+    """How one shell is written.
+
+    ``set_line`` and ``unset_line`` are format strings over ``name`` and the quoted ``value``;
+    ``evaluate`` is one over ``command``: what a person types to have the lines carried out.
+    """
+
+    set_line: str
+    unset_line: str
+    quote: Callable[[str], str]
+    comment: str
+    evaluate: str
+
+
+def detect(environment: Mapping[str, str]) -> str | None:
+    """Return the name of the user's shell by ``SHELL``; None if it is not set."""
+    path = environment.get("SHELL", "")
+    return PurePath(path).name if path else None
+
+
+def lines(
+    shell_name: str, variables: Mapping[str, str] | Iterable[str], command: Iterable[str]
+) -> list[str]:
+    """Return the lines that set ``variables``, or unset them if they are only names.
+
+    A shell that is not known is taken to be like ``sh``. ``command`` is the command line that
+    asked for the lines; the last two lines are comments that say how to evaluate it.
+    """
+    shell = _SHELLS.get(_ALIASES.get(shell_name, shell_name), _SH)
+    if isinstance(variables, Mapping):
+        said = [
+            shell.set_line.format(name=name, value=shell.quote(value))
+            for name, value in variables.items()
+        ]
+    else:
+        said = [shell.unset_line.format(name=name) for name in variables]
+    evaluate = shell.evaluate.format(command=_command_line(shell, command))
+    return [
+        *said,
+        f"{shell.comment} Run this command to configure your shell: ",
+        f"{shell.comment} {evaluate}",
+    ]
+
+
+def _command_line(shell: Shell, command: Iterable[str]) -> str:
+    if shell is _EMACS:
+        return _backslashed('\\"')(shlex.join(command))
+    if shell in (_CMD, _POWERSHELL):
+        return " ".join(f'"{word}"' if re.search(r"\s", word) else word for word in command)
+    return shlex.join(command)
+
+
+def _backslashed(special: str) -> Callable[[str], str]:
+    """Return what puts a backslash before each of the ``special`` characters."""
+    return lambda text: re.sub(f"[{re.escape(special)}]", lambda match: "\\" + match.group(), text)
+
+
+def _backquoted(text: str) -> str:
+    return re.sub(r'[`"$]', lambda match: "`" + match.group(), text)
+
+
+def _tcsh_quoted(text: str) -> str:
+    """Leave the double quotes for what they do not protect: tcsh knows no escape inside them."""
+    return re.sub(r'[`"$]+', lambda match: f"\"'{match.group()}'\"", text)
+
+
+_SH = Shell(
+    set_line='export {name}="{value}"',
+    unset_line="unset {name}",
+    quote=_backslashed('\\"$`'),
+    comment="#",
+    evaluate="eval $({command})",
+)
+_FISH = Shell(
+    set_line='set -gx {name} "{value}";',
+    unset_line="set -e {name};",
+    quote=_backslashed('\\"$'),
+    comment="#",
+    evaluate="eval ({command})",
+)
+_POWERSHELL = Shell(
+    set_line='$Env:{name} = "{value}"',
+    unset_line="Remove-Item Env:\\\\{name}",
+    quote=_backquoted,
+    comment="#",
+    evaluate="& {command} | Invoke-Expression",
+)
+_CMD = Shell(
+    set_line="SET {name}={value}",
+    unset_line="SET {name}=",
+    # FOR /f, which carries these lines out, takes a value as it is
+    quote=str,
+    comment="REM",
+    evaluate="\t@FOR /f \"tokens=*\" %i IN ('{command}') DO @%i",
+)
+_TCSH = Shell(
+    set_line='setenv {name} "{value}";',
+    unset_line="unsetenv {name};",
+    quote=_tcsh_quoted,
+    comment=":",
+    evaluate="eval `{command}`",
+)
+_EMACS = Shell(
+    set_line='(setenv "{name}" "{value}")',
+    unset_line='(setenv "{name}" nil)',
+    quote=_backslashed('\\"'),
+    comment=";;",
+    evaluate='(with-temp-buffer (shell-command "{command}" (current-buffer)) (eval-buffer))',
+)
+_SHELLS = {
+    "fish": _FISH,
+    "powershell": _POWERSHELL,
+    "cmd": _CMD,
+    "tcsh": _TCSH,
+    "emacs": _EMACS,
+}
+_ALIASES = {"csh": "tcsh", "pwsh": "powershell"}

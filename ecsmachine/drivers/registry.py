@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -22,6 +21,8 @@ class DriverNotFoundError(UsageError):
     """There is no driver of that name."""
 
     def __init__(self, name: str):
+        from difflib import get_close_matches
+
         close = get_close_matches(name, _MODULES, n=1)
         meant = f'Did you mean "{close[0]}"? ' if close else ""
         super().__init__(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ecsmachine.drivers.aliyunecs.settings import Settings
 from ecsmachine.drivers.base import DriverContext
 from ecsmachine.drivers.base_fields import BaseFields, from_config
+
+if TYPE_CHECKING:
+    from ecsmachine.drivers.aliyunecs.settings import Settings
 
 
 @dataclass

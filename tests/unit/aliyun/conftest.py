@@ -1,0 +1,104 @@
+"""A peer on 127.0.0.1 that answers as it is told, and keeps what it was asked."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+
+@dataclass
+class Asked:
+    """A request that came in."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: dict[str, str]
+
+
+@dataclass
+class Answer:
+    """What is answered; ``cut`` closes the connection without an answer."""
+
+    status: int = 200
+    content: Any = field(default_factory=lambda: {"RequestId": "R"})
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+
+
+class Peer:
+    """A server whose answers are put in a row beforehand; the last one is repeated."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.answers: list[Answer] = []
+        peer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _answer(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = dict(parse_qsl(self.rfile.read(length).decode(), keep_blank_values=True))
+                peer.asked.append(Asked(self.command, self.path, dict(self.headers), body))
+                answer = peer.answers.pop(0) if len(peer.answers) > 1 else peer.answers[0]
+                if answer.cut:
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                content = (
+                    answer.content
+                    if isinstance(answer.content, bytes)
+                    else json.dumps(answer.content).encode()
+                )
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = _answer  # noqa: N815
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return "Tue, 01 Jan 2030 00:00:00 GMT"
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    peer = Peer()
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def refusal() -> Callable[..., Answer]:
+    def make(code: str, status: int = 400, message: str = "No.") -> Answer:
+        return Answer(status, {"RequestId": "REQ-1", "Code": code, "Message": message})
+
+    return make
+
+
+@pytest.fixture
+def make_answer() -> Callable[..., Answer]:
+    return Answer

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecsmachine.aliyun import credentials as credentials_module
+from ecsmachine.aliyun import metadata, profiles
+from ecsmachine.aliyun.credentials import CredentialFlags, Credentials, resolve
+from ecsmachine.aliyun.errors import MissingCredentialsError
+from ecsmachine.errors import MachineError, UsageError
+
+ECS = {"ECS_ACCESS_KEY_ID": "ecs-id", "ECS_ACCESS_KEY_SECRET": "ecs-secret"}
+ALIBABA = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": "ali-id",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "ali-secret",
+    "ALIBABA_CLOUD_SECURITY_TOKEN": "ali-token",
+}
+FLAGS = CredentialFlags("flag-id", "flag-secret")
+
+
+@pytest.fixture(autouse=True)
+def not_on_an_ecs_instance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(credentials_module, "_DMI_VENDOR", tmp_path / "none")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    return {"HOME": str(tmp_path)}
+
+
+def write_profiles(home: dict[str, str], *items: dict[str, Any], current: str = "default") -> Path:
+    path = Path(home["HOME"]) / ".aliyun" / "config.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"current": current, "profiles": list(items)}))
+    return path
+
+
+AK = {"name": "default", "mode": "AK", "access_key_id": "p-id", "access_key_secret": "p-secret"}
+
+
+def test_the_order_is_flags_ecs_alibaba_cloud_profile(home: dict[str, str]) -> None:
+    write_profiles(home, AK)
+    everything = {**home, **ECS, **ALIBABA}
+    assert resolve(FLAGS, everything).current() == Credentials("flag-id", "flag-secret")
+    assert resolve(CredentialFlags(), everything).current() == Credentials("ecs-id", "ecs-secret")
+    without_ecs = {**home, **ALIBABA}
+    assert resolve(CredentialFlags(), without_ecs).current() == Credentials(
+        "ali-id", "ali-secret", "ali-token"
+    )
+    assert resolve(CredentialFlags(), home).current() == Credentials("p-id", "p-secret")
+
+
+def test_the_reference_names_the_source_and_no_secret(home: dict[str, str]) -> None:
+    write_profiles(home, AK)
+    assert resolve(FLAGS, home).reference == "flags"
+    assert resolve(CredentialFlags(), {**home, **ECS}).reference == "environment"
+    assert resolve(CredentialFlags(), home).reference == "profile:default"
+
+
+def test_none_at_all_names_flags_and_variables(home: dict[str, str]) -> None:
+    with pytest.raises(MissingCredentialsError) as caught:
+        resolve(CredentialFlags(), home)
+    assert caught.value.exit_code == 2
+    for name in ("ECS_ACCESS_KEY_ID", "--aliyunecs-access-key-secret", "aliyun configure"):
+        assert name in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("missing", ["ECS_ACCESS_KEY_ID", "ECS_ACCESS_KEY_SECRET"])
+def test_half_a_pair_names_the_other_half(home: dict[str, str], missing: str) -> None:
+    environment = {**home, **ECS}
+    del environment[missing]
+    with pytest.raises(UsageError, match=f"not {missing}"):
+        resolve(CredentialFlags(), environment)
+
+
+def test_a_key_with_blanks_in_it_is_refused_without_being_shown(home: dict[str, str]) -> None:
+    environment = {**home, **ECS, "ECS_ACCESS_KEY_SECRET": "two words"}
+    with pytest.raises(UsageError) as caught:
+        resolve(CredentialFlags(), environment)
+    assert "two words" not in str(caught.value)
+
+
+def test_a_named_profile_comes_before_variables(home: dict[str, str]) -> None:
+    write_profiles(home, AK, {**AK, "name": "other", "access_key_id": "o-id"})
+    found = resolve(CredentialFlags(profile="other"), {**home, **ALIBABA})
+    assert found.current().access_key_id == "o-id"
+
+
+def test_a_machines_own_profile_comes_before_alibaba_cloud_but_not_before_ecs(
+    home: dict[str, str],
+) -> None:
+    write_profiles(home, AK, {**AK, "name": "other", "access_key_id": "o-id"})
+    found = resolve(CredentialFlags(), {**home, **ALIBABA}, reference="profile:other")
+    assert found.current().access_key_id == "o-id"
+    found = resolve(CredentialFlags(), {**home, **ECS}, reference="profile:other")
+    assert found.current().access_key_id == "ecs-id"
+
+
+def test_an_sts_profile_has_its_token(home: dict[str, str]) -> None:
+    write_profiles(home, {**AK, "mode": "StsToken", "sts_token": "tok"})
+    assert resolve(CredentialFlags(), home).current().security_token == "tok"
+
+
+def test_the_current_profile_is_taken(home: dict[str, str]) -> None:
+    write_profiles(home, AK, {**AK, "name": "work", "access_key_id": "w-id"}, current="work")
+    assert resolve(CredentialFlags(), home).current().access_key_id == "w-id"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "holds no profiles"),
+        ('{"profiles": []}', 'no profile "default"'),
+        ('{"profiles": [{"name": "default", "mode": "External"}]}', "mode External"),
+        (
+            '{"profiles": [{"name": "default", "mode": "ChainableRamRoleArn", '
+            '"source_profile": "default"}]}',
+            "no usable source_profile",
+        ),
+    ],
+)
+def test_a_damaged_file_is_one_clear_line(home: dict[str, str], content: str, message: str) -> None:
+    write_profiles(home, AK).write_text(content)
+    with pytest.raises(MachineError, match=message):
+        resolve(CredentialFlags(), home)
+
+
+def test_an_empty_profile_counts_as_none(home: dict[str, str]) -> None:
+    write_profiles(home, {"name": "default", "mode": "AK", "access_key_id": ""})
+    with pytest.raises(MissingCredentialsError):
+        resolve(CredentialFlags(), home)
+
+
+def test_a_role_profile_assumes_its_role(
+    tmp_path: Path,
+    home: dict[str, str],
+    peer: Any,
+    make_answer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ecsmachine.aliyun.sts.endpoint", lambda product, region, **_: peer.address)
+    peer.answers = [
+        make_answer(
+            content={
+                "RequestId": "R",
+                "Credentials": {
+                    "AccessKeyId": "STS.1",
+                    "AccessKeySecret": "s",
+                    "SecurityToken": "t",
+                    "Expiration": "2999-01-01T00:00:00Z",
+                },
+            }
+        )
+    ]
+    path = write_profiles(home, {**AK, "mode": "RamRoleArn", "ram_role_arn": "acs:ram::1:role/r"})
+    found = profiles.load(path, "", home)
+    assert found is not None
+    assert found.current() == Credentials("STS.1", "s", "t")
+    found.current()
+    (asked,) = peer.asked
+    assert asked.body["Action"] == "AssumeRole"
+    assert asked.body["RoleArn"] == "acs:ram::1:role/r"
+    assert asked.body["AccessKeyId"] == "p-id"
+
+
+def test_the_role_of_an_instance_is_asked_for_with_a_token(peer: Any, make_answer: Any) -> None:
+    def key(name: str, expires: str) -> Any:
+        return make_answer(
+            content={
+                "AccessKeyId": name,
+                "AccessKeySecret": "s",
+                "SecurityToken": "t",
+                "Expiration": expires,
+            }
+        )
+
+    peer.answers = [
+        make_answer(content=b"metadata-token"),
+        make_answer(content=b"my-role"),
+        key("STS.1", "2000-01-01T00:00:00Z"),
+        make_answer(content=b"metadata-token"),
+        make_answer(content=b"my-role"),
+        key("STS.2", "2999-01-01T00:00:00Z"),
+    ]
+    found = metadata.role_credentials(address=peer.address)
+    assert found.reference == "ram-role"
+    assert found.current().access_key_id == "STS.1"
+    # the first has expired already: a new one is fetched, and then kept
+    assert found.current().access_key_id == "STS.2"
+    assert found.current().access_key_id == "STS.2"
+    assert [asked.method for asked in peer.asked] == ["PUT", "GET", "GET"] * 2
+    assert peer.asked[1].headers["X-aliyun-ecs-metadata-token"] == "metadata-token"
+    assert peer.asked[2].path.endswith("/security-credentials/my-role")
+
+
+def test_an_instance_without_a_role_says_so(peer: Any, make_answer: Any) -> None:
+    peer.answers = [make_answer(content=b"tok"), make_answer(status=404)]
+    with pytest.raises(MachineError, match="has no RAM role"):
+        metadata.role_credentials(address=peer.address).current()
+
+
+def test_no_metadata_service_says_so() -> None:
+    with pytest.raises(MachineError, match="does not answer"):
+        metadata.role_credentials(address="http://127.0.0.1:9").current()

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
+from ecsmachine.aliyun.rpc import RpcClient, items_at, numbered, tag_parameters
+from ecsmachine.aliyun.signature import sign
+from ecsmachine.errors import MachineError
+
+SECRET = "very-secret-value"
+PASSWORD = "Passw0rd-of-host"
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def client(peer: Any, pauses: list[float]) -> RpcClient:
+    credentials = FixedCredentials("flags", Credentials("LTAI-id", SECRET, "token-1"))
+    return RpcClient(peer.address, "2014-05-26", credentials, sleep=pauses.append)
+
+
+def answers(peer: Any, *given: Any) -> None:
+    peer.answers[:] = given
+
+
+def test_a_call_is_a_signed_post_with_nothing_in_the_url(
+    client: RpcClient, peer: Any, make_answer: Callable[..., Any]
+) -> None:
+    answers(peer, make_answer(content={"RequestId": "R", "X": 1}))
+    answer = client.call(
+        "RunInstances",
+        {"Password": PASSWORD, "Amount": 1, "DryRun": True, "A": "", "B": None, "C": False},
+    )
+    assert answer["X"] == 1
+    (asked,) = peer.asked
+    assert (asked.method, asked.path) == ("POST", "/")
+    body = dict(asked.body)
+    signature = body.pop("Signature")
+    assert signature == sign("POST", body, SECRET)
+    assert body["Password"] == PASSWORD
+    assert body["Amount"] == "1"
+    assert body["DryRun"] == "true"
+    assert body["C"] == "false"
+    assert "A" not in body
+    assert "B" not in body
+    assert body["SecurityToken"] == "token-1"
+    assert (body["Format"], body["SignatureMethod"]) == ("JSON", "HMAC-SHA1")
+    assert body["Version"] == "2014-05-26"
+
+
+def test_throttling_is_waited_out_with_a_fresh_nonce_each_time(
+    client: RpcClient,
+    peer: Any,
+    pauses: list[float],
+    make_answer: Callable[..., Any],
+    refusal: Callable[..., Any],
+) -> None:
+    answers(peer, refusal("Throttling.User"), refusal("Throttling"), make_answer())
+    client.call("StartInstance", {})
+    assert len(peer.asked) == 3
+    assert len({asked.body["SignatureNonce"] for asked in peer.asked}) == 3
+    assert len(pauses) == 2
+
+
+@pytest.mark.parametrize("code", ["ServiceUnavailable", "InternalError"])
+def test_a_fault_of_the_server_is_tried_again_where_twice_does_no_harm(
+    client: RpcClient,
+    peer: Any,
+    make_answer: Callable[..., Any],
+    refusal: Callable[..., Any],
+    code: str,
+) -> None:
+    for action, parameters, idempotent in (
+        ("DescribeInstances", {}, None),
+        ("RunInstances", {"ClientToken": "t"}, None),
+        ("DeleteInstance", {}, True),
+    ):
+        peer.asked.clear()
+        answers(peer, refusal(code, 503), make_answer())
+        client.call(action, parameters, idempotent=idempotent)
+        assert len(peer.asked) == 2
+    peer.asked.clear()
+    answers(peer, refusal(code, 503), make_answer())
+    with pytest.raises(ApiError):
+        client.call("RebootInstance", {})
+    assert len(peer.asked) == 1
+
+
+def test_a_cut_connection_is_tried_again_where_twice_does_no_harm(
+    client: RpcClient, peer: Any, make_answer: Callable[..., Any]
+) -> None:
+    answers(peer, make_answer(cut=True), make_answer(content={"RequestId": "R", "X": 2}))
+    assert client.call("RunInstances", {"ClientToken": "t"})["X"] == 2
+    assert [asked.body["ClientToken"] for asked in peer.asked] == ["t", "t"]
+
+
+def test_a_cut_connection_elsewhere_says_that_it_may_be_done(
+    client: RpcClient, peer: Any, make_answer: Callable[..., Any]
+) -> None:
+    answers(peer, make_answer(cut=True), make_answer())
+    with pytest.raises(ConnectionLostError) as caught:
+        client.call("AllocateEipAddress", {})
+    assert caught.value.maybe_done
+    assert "may have been carried out" in (caught.value.hint or "")
+    assert len(peer.asked) == 1
+
+
+@pytest.mark.parametrize("code", ["InvalidInstanceId.NotFound", "Forbidden.RAM", "QuotaExceed.X"])
+def test_a_refusal_is_final_and_tells_code_and_request(
+    client: RpcClient, peer: Any, refusal: Callable[..., Any], code: str
+) -> None:
+    answers(peer, refusal(code, 403, "It is\nnot so."))
+    with pytest.raises(ApiError) as caught:
+        client.call("DescribeInstances", {})
+    assert len(peer.asked) == 1
+    error = caught.value
+    assert (error.code, error.request_id, error.status) == (code, "REQ-1", 403)
+    assert error.message == f"DescribeInstances failed: {code}: It is not so (request REQ-1)"
+
+
+def test_an_endpoint_that_nobody_serves_is_given_up_soon(pauses: list[float]) -> None:
+    credentials = FixedCredentials("flags", Credentials("id", SECRET))
+    client = RpcClient("http://127.0.0.1:9", "2014-05-26", credentials, sleep=pauses.append)
+    with pytest.raises(ConnectionLostError, match=r"127\.0\.0\.1:9 cannot be reached") as caught:
+        client.call("RunInstances", {})
+    assert not caught.value.maybe_done
+    assert len(pauses) == 3
+
+
+def test_something_else_than_the_api_is_named_so(
+    client: RpcClient, peer: Any, make_answer: Callable[..., Any]
+) -> None:
+    answers(peer, make_answer(content=b"<html>hello</html>"))
+    with pytest.raises(MachineError, match="is not Alibaba Cloud's API"):
+        client.call("DescribeRegions", {})
+    answers(peer, make_answer(status=404, content=b"<html>no</html>"))
+    with pytest.raises(ApiError, match="HTTP404") as caught:
+        client.call("DescribeRegions", {})
+    assert "ECS_API_ENDPOINT" in (caught.value.hint or "")
+
+
+def test_a_redirect_is_not_followed(
+    client: RpcClient, peer: Any, make_answer: Callable[..., Any]
+) -> None:
+    answers(peer, make_answer(status=302, headers={"Location": peer.address + "/else"}))
+    with pytest.raises(ApiError, match="HTTP302"):
+        client.call("DescribeRegions", {})
+    assert len(peer.asked) == 1
+
+
+def test_a_clock_that_is_off_is_measured(
+    client: RpcClient, peer: Any, refusal: Callable[..., Any]
+) -> None:
+    answers(peer, refusal("InvalidTimeStamp.Expired"))
+    with pytest.raises(ApiError) as caught:
+        client.call("DescribeRegions", {})
+    assert caught.value.hint is not None
+    assert " s behind Alibaba Cloud's" in caught.value.hint
+
+
+def test_secrets_are_in_no_log_error_or_repr(
+    client: RpcClient,
+    peer: Any,
+    refusal: Callable[..., Any],
+    make_answer: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    answers(peer, refusal("Throttling"), refusal("Forbidden"), make_answer(cut=True))
+    shown = [repr(client), repr(Credentials("id", SECRET, "token-1"))]
+    for _ in range(2):
+        with pytest.raises(MachineError) as caught:
+            client.call("RunInstances", {"Password": PASSWORD, "InstanceName": "dev1"})
+        shown += [str(caught.value), repr(caught.value), str(caught.value.hint)]
+    assert "dev1" in caplog.text
+    assert "REQ-1" in caplog.text
+    for secret in (SECRET, PASSWORD, "token-1"):
+        assert secret not in caplog.text
+        assert all(secret not in text for text in shown)
+
+
+def test_pages_are_fetched_until_all_are_there(
+    client: RpcClient, peer: Any, make_answer: Callable[..., Any]
+) -> None:
+    def page(*items: int) -> Any:
+        return make_answer(
+            content={
+                "RequestId": "R",
+                "TotalCount": 5,
+                "Xs": {"X": [{"N": item} for item in items]},
+            }
+        )
+
+    answers(peer, page(1, 2), page(3, 4), page(5))
+    items = client.pages("DescribeXs", {}, "Xs", "X", page_size=2)
+    assert [item["N"] for item in items] == [1, 2, 3, 4, 5]
+    assert [asked.body["PageNumber"] for asked in peer.asked] == ["1", "2", "3"]
+
+
+def test_a_list_that_shrinks_while_it_is_read_ends(
+    client: RpcClient, peer: Any, make_answer: Callable[..., Any]
+) -> None:
+    answers(
+        peer,
+        make_answer(content={"TotalCount": 9, "Xs": {"X": [{"N": 1}, {"N": 2}]}, "RequestId": "R"}),
+        make_answer(content={"TotalCount": 9, "Xs": {"X": []}, "RequestId": "R"}),
+    )
+    assert len(list(client.pages("DescribeXs", {}, "Xs", "X", page_size=2))) == 2
+
+
+def test_lists_and_tags_as_parameters() -> None:
+    assert numbered("A", ["x", "y"]) == {"A.1": "x", "A.2": "y"}
+    assert tag_parameters({"k": "v=w"}) == {"Tag.1.Key": "k", "Tag.1.Value": "v=w"}
+    assert items_at({"A": {"B": [1]}}, "A", "B") == [1]
+    assert items_at({"A": None}, "A", "B") == []

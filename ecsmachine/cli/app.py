@@ -253,8 +253,8 @@ def _show(error: MachineError, debug: bool) -> None:
         traceback.print_exception(error)
     if error.details:
         print(error.details.rstrip(), file=sys.stderr)
-    message = error.message.rstrip(".")
-    _print_error(f"{message}. {error.hint}" if error.hint else message)
+    message = error.message
+    _print_error(f"{message.rstrip('.')}. {error.hint}" if error.hint else message)
 
 
 def _show_usage(error: Any) -> None:

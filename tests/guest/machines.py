@@ -1,0 +1,95 @@
+"""ecsmachine in a process of its own, on a local cloud of the tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.rpc import RpcClient, items_at
+
+
+@dataclass
+class Machines:
+    """The program, with the environment of one local cloud and one store."""
+
+    environment: dict[str, str]
+
+    @property
+    def program(self) -> str:
+        """The console script beside the interpreter that runs the tests."""
+        return str(Path(sys.executable).with_name("ecsmachine"))
+
+    def run(
+        self,
+        *arguments: str,
+        check: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; unless told otherwise, it must succeed."""
+        done = subprocess.run(
+            [self.program, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            stdin=subprocess.DEVNULL,
+            env={**self.environment, **(environment or {})},
+        )
+        assert not check or done.returncode == 0, (arguments, done.stdout, done.stderr)
+        return done
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Run a command and come back at once."""
+        return subprocess.Popen(
+            [self.program, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env=self.environment,
+        )
+
+    def shell(self, script: str) -> str:
+        """Run a bash script and return what it printed."""
+        done = subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            env=self.environment,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def ecs(self, action: str, **parameters: Any) -> dict[str, Any]:
+        """Ask the cloud itself."""
+        key = Credentials(
+            self.environment["ECS_ACCESS_KEY_ID"], self.environment["ECS_ACCESS_KEY_SECRET"]
+        )
+        client = RpcClient(
+            self.environment["ECS_API_ENDPOINT"], "2014-05-26", FixedCredentials("test", key)
+        )
+        return client.call(action, {"RegionId": self.environment["ECS_REGION"], **parameters})
+
+    def left_in_the_cloud(
+        self, kinds: tuple[str, ...] = ("instance", "key pair", "security group", "disk")
+    ) -> list[str]:
+        """Return what exists in the cloud, by kind and id."""
+        lists = {
+            "instance": ("DescribeInstances", "InstanceId", "Instances", "Instance"),
+            "key pair": ("DescribeKeyPairs", "KeyPairName", "KeyPairs", "KeyPair"),
+            "security group": (
+                *("DescribeSecurityGroups", "SecurityGroupId"),
+                *("SecurityGroups", "SecurityGroup"),
+            ),
+            "disk": ("DescribeDisks", "DiskId", "Disks", "Disk"),
+        }
+        return [
+            f"{kind} {item[lists[kind][1]]}"
+            for kind in kinds
+            for item in items_at(self.ecs(lists[kind][0]), *lists[kind][2:])
+        ]

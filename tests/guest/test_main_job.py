@@ -1,0 +1,271 @@
+"""The main job, as a user runs it: create, use, stop, start, kill and remove a real Docker host."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.guest.conftest import Cloud
+from tests.guest.machines import Machines
+
+pytestmark = pytest.mark.guest
+
+
+@pytest.fixture(scope="module")
+def machines(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Machines:
+    """The program on the local cloud of the tests, with a store of its own."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ECS_", "DOCKER_", "MACHINE_"))
+    }
+    store = tmp_path_factory.mktemp("store")
+    return Machines(
+        {
+            **inherited,
+            **local_cloud.environment,
+            "MACHINE_STORAGE_PATH": str(store / "machines"),
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def docker(engine_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The docker client: the one installed, else the one of the engine's own package."""
+    installed = shutil.which("docker")
+    if installed:
+        return installed
+    (package,) = engine_packages.glob("docker.io_*.deb")
+    folder = tmp_path_factory.mktemp("docker")
+    subprocess.run(["dpkg", "-x", str(package), str(folder)], check=True)
+    return str(folder / "usr" / "bin" / "docker")
+
+
+@pytest.fixture(scope="module")
+def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root file system of Debian's static busybox, as an archive for docker import."""
+    folder = tmp_path_factory.mktemp("busybox")
+    subprocess.run(["apt-get", "-qq", "download", "busybox-static"], cwd=folder, check=True)
+    (package,) = folder.glob("*.deb")
+    subprocess.run(["dpkg", "-x", str(package), str(folder / "content")], check=True)
+    root = folder / "root" / "bin"
+    root.mkdir(parents=True)
+    shutil.copy(folder / "content" / "bin" / "busybox", root)
+    for applet in ("sh", "echo"):
+        (root / applet).symlink_to("busybox")
+    subprocess.run(["tar", "-C", root.parent, "-cf", folder / "busybox.tar", "."], check=True)
+    return folder / "busybox.tar"
+
+
+@pytest.fixture(scope="module")
+def dev1(machines: Machines) -> str:
+    """A machine with a data disk, a label and a tag."""
+    done = machines.run(
+        "create",
+        *("-d", "aliyunecs", "--aliyunecs-disk-size", "20", "--aliyunecs-tag", "team=a=b"),
+        *("--engine-label", "purpose=test it", "dev1"),
+    )
+    lines = done.stdout.splitlines()
+    for line in (
+        "Running pre-create checks...",
+        "Creating machine...",
+        "Machine is running, waiting for SSH to be available...",
+        "Detecting operating system of created instance...",
+        "Provisioning created instance...",
+        "Copying certs to the local machine directory...",
+        "Copying certs to the remote machine...",
+        "Setting Docker configuration on the remote daemon...",
+        "Docker is up and running!",
+        "To see how to connect Docker to this machine, run: ecsmachine env dev1",
+    ):
+        assert line in lines
+    return "dev1"
+
+
+def test_ls_shows_it_running(machines: Machines, dev1: str) -> None:
+    header, row = machines.run("ls").stdout.splitlines()
+    assert header.split() == [
+        "NAME",
+        "ACTIVE",
+        "DRIVER",
+        "STATE",
+        "URL",
+        "SWARM",
+        "DOCKER",
+        "ERRORS",
+    ]
+    ip = machines.run("ip", dev1).stdout.strip()
+    assert row.split()[:5] == [dev1, "-", "aliyunecs", "Running", f"tcp://{ip}:2376"]
+    assert machines.run("status", dev1).stdout == "Running\n"
+    assert machines.run("url", dev1).stdout == f"tcp://{ip}:2376\n"
+    (listed,) = json.loads(machines.run("ls", "--format", "json").stdout)
+    assert (listed["Name"], listed["State"]) == (dev1, "Running")
+
+
+def test_the_engine_answers_the_docker_client_over_tls(
+    machines: Machines, dev1: str, docker: str
+) -> None:
+    script = (
+        f'eval "$({machines.program} env --shell bash {dev1})" && '
+        f"{docker} info --format '{{{{json .Labels}}}} {{{{.Driver}}}} {{{{.DockerRootDir}}}}' && "
+        f"{machines.program} active"
+    )
+    answer = machines.shell(script).splitlines()
+    assert answer[0] == '["purpose=test it","provider=aliyunecs"] overlay2 /var/lib/docker'
+    assert answer[1] == dev1
+
+
+def test_a_container_runs(machines: Machines, dev1: str, docker: str, busybox: Path) -> None:
+    script = (
+        f'eval "$({machines.program} env --shell bash {dev1})" && '
+        f"{docker} import {busybox} busybox >/dev/null && "
+        f"{docker} run --rm busybox echo from a container"
+    )
+    assert machines.shell(script) == "from a container\n"
+
+
+def test_ssh_passes_output_and_exit_code_on(machines: Machines, dev1: str) -> None:
+    done = machines.run("ssh", dev1, "hostname; cat /proc/1/comm; exit 3", check=False)
+    assert (done.returncode, done.stdout) == (3, "dev1\nsystemd\n")
+    native = machines.run("--native-ssh", "ssh", dev1, "ls", "-d", "/", check=False)
+    assert (native.returncode, native.stdout) == (0, "/\n")
+
+
+def test_the_data_disk_is_mounted_by_uuid(machines: Machines, dev1: str) -> None:
+    script = (
+        "grep -c 'UUID=.* /var/lib/docker ext4' /etc/fstab; findmnt -n -o FSTYPE /var/lib/docker"
+    )
+    counted, *kinds = machines.run("ssh", dev1, script).stdout.split()
+    assert (counted, kinds[-1]) == ("1", "ext4")
+
+
+def test_the_servers_key_is_for_root_alone(machines: Machines, dev1: str) -> None:
+    modes = machines.run("ssh", dev1, "stat -c '%a %U' /etc/docker/server-key.pem").stdout
+    assert modes == "600 root\n"
+
+
+def test_no_secret_is_stored(machines: Machines, dev1: str) -> None:
+    secret = machines.environment["ECS_ACCESS_KEY_SECRET"]
+    store = Path(machines.environment["MACHINE_STORAGE_PATH"])
+    for file in store.rglob("*"):
+        if file.is_file():
+            assert secret not in file.read_text(errors="replace"), file
+            private = b"PRIVATE KEY" in file.read_bytes()
+            assert not private or file.stat().st_mode & 0o077 == 0, file
+    assert secret not in machines.run("inspect", dev1).stdout
+
+
+def test_stop_start_restart_and_kill(machines: Machines, dev1: str, docker: str) -> None:
+    assert 'Machine "dev1" was stopped.' in machines.run("stop", dev1).stdout
+    assert machines.run("status", dev1).stdout == "Stopped\n"
+    assert 'Machine "dev1" is already stopped.' in machines.run("stop", dev1).stdout
+    assert 'Machine "dev1" was started.' in machines.run("start", dev1).stdout
+    before = machines.run("ssh", dev1, "cat /proc/sys/kernel/random/boot_id").stdout
+    machines.run("restart", dev1)
+    assert machines.run("ssh", dev1, "cat /proc/sys/kernel/random/boot_id").stdout != before
+    mounted = machines.run("ssh", dev1, "findmnt -n -o FSTYPE /var/lib/docker").stdout
+    assert mounted.split()[-1] == "ext4"
+    assert 'Machine "dev1" was killed.' in machines.run("kill", dev1).stdout
+    assert machines.run("ls").stdout.splitlines()[1].split()[:4] == [
+        *("dev1", "-", "aliyunecs", "Stopped")
+    ]
+
+
+def test_rm_removes_all_that_create_made(machines: Machines, dev1: str) -> None:
+    assert "Successfully removed dev1" in machines.run("rm", "-y", dev1).stdout
+    assert machines.run("ls", "-q").stdout == ""
+    assert machines.left_in_the_cloud() == []
+
+
+def test_an_engine_that_does_not_start_is_explained_and_undone(machines: Machines) -> None:
+    done = machines.run("create", "--engine-opt", "no-such-flag=1", "broken", check=False)
+    assert done.returncode == 1
+    assert "no-such-flag" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert machines.run("ls", "-q").stdout == ""
+    assert machines.left_in_the_cloud() == []
+
+
+def test_a_mirror_that_answers_404_costs_nothing(machines: Machines) -> None:
+    url = machines.environment["MACHINE_DOCKER_INSTALL_URL"].replace("install.sh", "gone.sh")
+    done = machines.run("create", "--engine-install-url", url, "gone", check=False)
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1
+    assert f"{url} answers 404" in done.stderr
+    assert machines.run("ls", "-q").stdout == ""
+    assert machines.left_in_the_cloud() == []
+
+
+def test_a_password_is_used_and_not_kept(machines: Machines) -> None:
+    password = "Marked-Secret-1"
+    done = machines.run(
+        "--debug", "create", "by-password", environment={"ECS_SSH_PASSWORD": password}
+    )
+    assert password not in done.stdout + done.stderr
+    assert machines.run("ssh", "by-password", "whoami").stdout == "root\n"
+    store = Path(machines.environment["MACHINE_STORAGE_PATH"])
+    for file in store.rglob("*"):
+        assert not file.is_file() or password not in file.read_text(errors="replace")
+    machines.run("rm", "-y", "by-password")
+    assert machines.left_in_the_cloud() == []
+
+
+@pytest.mark.parametrize("terminating", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["Creating machine...", "Provisioning created instance..."])
+def test_an_interrupted_create_leaves_nothing(
+    machines: Machines, terminating: signal.Signals, moment: str
+) -> None:
+    process = machines.start("create", "interrupted")
+    _wait_for_line(process, moment)
+    process.send_signal(terminating)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "Error: Interrupted"
+    assert machines.run("ls", "-q").stdout == ""
+    assert machines.left_in_the_cloud() == []
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["Creating machine...", "Detecting operating system of created instance...", "Installing"],
+)
+@pytest.mark.parametrize("then", ["create", "rm"])
+def test_a_create_that_was_killed_is_finished_or_removed(
+    machines: Machines, moment: str, then: str
+) -> None:
+    process = machines.start("create", "killed")
+    _wait_for_line(process, moment)
+    time.sleep(0.15)
+    process.kill()
+    process.communicate(timeout=60)
+    if then == "create":
+        machines.run("create", "killed")
+        assert machines.run("status", "killed").stdout == "Running\n"
+        assert len(machines.left_in_the_cloud(kinds=("instance",))) == 1
+    machines.run("rm", "-y", "killed")
+    assert machines.run("ls", "-q").stdout == ""
+    assert machines.left_in_the_cloud() == []
+
+
+def test_rm_succeeds_when_the_instance_is_already_gone(machines: Machines) -> None:
+    machines.run("create", "gone")
+    config = json.loads(machines.run("inspect", "gone").stdout)
+    machines.ecs("DeleteInstance", InstanceId=config["Driver"]["InstanceId"], Force=True)
+    assert "Successfully removed gone" in machines.run("rm", "-y", "gone").stdout
+    assert machines.left_in_the_cloud() == []
+
+
+def _wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith(beginning):
+            return
+    raise AssertionError(f"never said {beginning!r}; {os.linesep}{process.communicate()}")

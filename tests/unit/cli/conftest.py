@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
-from stand_ins import register_told_driver
 
 from ecsmachine.cli.app import run
 from ecsmachine.machine.store import Store
+from tests.unit.stand_ins import register_told_driver
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,10 @@ class Result:
         return self.out.splitlines()
 
 
-Program = Callable[..., Result]
+class Program(Protocol):
+    """Runs the program: arguments, and variables as keywords."""
+
+    def __call__(self, *arguments: str, **environment: str) -> Result: ...
 
 
 @pytest.fixture

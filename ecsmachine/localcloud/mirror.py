@@ -50,7 +50,8 @@ class Mirror:
 
     def start(self) -> None:
         """Serve in the background until :meth:`stop`."""
-        threading.Thread(target=self._server.serve_forever, name="mirror", daemon=True).start()
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(0.1,), name="mirror", daemon=True).start()
 
     def stop(self) -> None:
         """Stop serving, and let go of the namespace."""

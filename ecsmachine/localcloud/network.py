@@ -167,9 +167,11 @@ def enter_namespace(file: Path) -> None:
 
 
 # rp_filter: a guest can send only from its own address, as a route leads there alone.
+# icmp_ratelimit: every refusal is told, so that nothing in a guest waits in vain.
 _FORWARD = """
 cd /proc/sys/net/ipv4
 echo 1 > ip_forward
+echo 0 > icmp_ratelimit
 for name in all default uplink; do
     echo 1 > conf/$name/rp_filter
     echo 0 > conf/$name/send_redirects

@@ -221,6 +221,8 @@ class NspawnGuests:
             f"--network-namespace-path={values['namespace']}",
             *(f"--bind={source}:{target}" for target, source in binds.items()),
             *(f"--bind={device}:/dev/{name}" for name, device in devices.items()),
+            # Under the kernel's own name, too: it is there that mount looks for a UUID.
+            *(f"--bind={device}" for device in devices.values()),
             # The engine hands all capabilities on to privileged containers, so it must have all.
             # The host's clock and modules are kept from the guest another way.
             "--capability=all",

@@ -22,7 +22,7 @@ def connection(tmp_path: Path) -> Iterator[HTTPConnection]:
         b"#!/bin/sh\n",
         {"/a.deb": tmp_path / "a.deb", "/gone.deb": tmp_path / "gone.deb"},
     )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=5)
     yield connection
     connection.close()

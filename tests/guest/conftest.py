@@ -1,0 +1,269 @@
+"""A local cloud with real guests, and a look at what the host holds besides."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from ecsmachine.localcloud import daemon, image, packages
+from ecsmachine.localcloud.address_plan import AddressPlan, choose, host_networks
+from ecsmachine.localcloud.cleanup import marked_processes, remove_from_kernel
+from ecsmachine.localcloud.control_groups import guest_groups
+from ecsmachine.localcloud.guests.base import GuestDisk, GuestSpec
+from ecsmachine.localcloud.guests.nspawn import NspawnGuests
+from ecsmachine.localcloud.host import check_host
+from ecsmachine.localcloud.mirror import Mirror
+from ecsmachine.localcloud.network import Network
+from ecsmachine.localcloud.paths import CloudPaths, default_cache
+from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.settings import Running
+
+PASSWORD = "Guest-Secret-1"
+
+
+@pytest.fixture(scope="session")
+def host() -> None:
+    """Skip what needs guests where none can run; in CI that is a failure."""
+    try:
+        check_host()
+    except LocalCloudError as error:
+        reason = f"{error.message} {error.hint or ''}"
+        if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
+            pytest.fail(f"guest tests cannot run: {reason}")
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def base_image(host: None) -> Path:
+    return image.build_image(default_cache(), print)
+
+
+@pytest.fixture(scope="session")
+def engine_packages(base_image: Path) -> Path:
+    return packages.fetch_packages(default_cache(), base_image, print)
+
+
+@pytest.fixture
+def cloud_root(host: None) -> Iterator[Path]:
+    """A folder for a cloud of the test's own, which is gone afterwards whatever happened."""
+    root = Path(tempfile.mkdtemp(prefix="ecs-test-")) / "cloud"
+    yield root
+    daemon.reset(root)
+    root.parent.rmdir()
+
+
+@pytest.fixture(scope="session")
+def local_cloud(engine_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A whole local cloud that is up, with real guests, shared by all tests that only use it."""
+    root = tmp_path_factory.mktemp("shared") / "cloud"
+    try:
+        yield Cloud(root, daemon.up(root, guests="nspawn").running)
+    finally:
+        daemon.reset(root)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A local cloud that is up."""
+
+    root: Path
+    running: Running
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return self.running.environment()
+
+
+@dataclass
+class GuestGround:
+    """Guests without the API: what the nspawn backend is given by the daemon."""
+
+    guests: NspawnGuests
+    network: Network
+    paths: CloudPaths
+    plan: AddressPlan
+    made: int = 0
+    specs: list[GuestSpec] = field(default_factory=list)
+
+    def spec(self, **values: object) -> GuestSpec:
+        """Return a spec for a new guest, with a password unless keys are given."""
+        self.made += 1
+        defaults: dict[str, object] = {
+            "instance_id": f"i-test{self.made:016}",
+            "hostname": f"host{self.made}",
+            "private_ip": str(self.plan.private[10 + self.made]),
+            "cpu": 2,
+            "memory_mib": 1024,
+            "password": None if "public_keys" in values else PASSWORD,
+        }
+        spec = GuestSpec(**{**defaults, **values})  # type: ignore[arg-type]
+        self.specs.append(spec)
+        return spec
+
+    def boot(self, **values: object) -> GuestSpec:
+        spec = self.spec(**values)
+        self.guests.create(spec)
+        self.guests.start(spec)
+        return spec
+
+
+@pytest.fixture(scope="session")
+def session_ground(
+    base_image: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GuestGround]:
+    paths = CloudPaths.of(tmp_path_factory.mktemp("guests"))
+    plan = choose(int(paths.id, 16), host_networks(without_link=paths.link))
+    network = Network(link=paths.link, router=paths.router, plan=plan)
+    network.up()
+    guests = NspawnGuests(paths, base_image, network, guest_groups(paths.group))
+    try:
+        yield GuestGround(guests, network, paths, plan)
+    finally:
+        remove_from_kernel(paths)
+
+
+@pytest.fixture
+def ground(session_ground: GuestGround) -> Iterator[GuestGround]:
+    """The place for guests; those of the test are deleted when it ends."""
+    yield session_ground
+    for spec in session_ground.specs:
+        session_ground.guests.delete(spec.instance_id)
+        for disk in spec.disks:
+            session_ground.guests.delete_disk(disk.disk_id)
+    session_ground.specs.clear()
+
+
+@pytest.fixture
+def mirror(session_ground: GuestGround, engine_packages: Path) -> Iterator[Mirror]:
+    gateway = str(session_ground.plan.gateway)
+    mirror = Mirror(engine_packages, address=gateway, namespace=session_ground.paths.router)
+    mirror.start()
+    yield mirror
+    mirror.stop()
+
+
+@dataclass(frozen=True)
+class Result:
+    status: int
+    output: str
+
+
+class Shell:
+    """A guest's shell, over SSH."""
+
+    def __init__(self, client: paramiko.SSHClient):
+        self._client = client
+
+    def run(self, command: str, timeout_s: float = 60) -> Result:
+        _, out, _ = self._client.exec_command(f"exec 2>&1; {command}", timeout=timeout_s)
+        text = out.read().decode()
+        return Result(out.channel.recv_exit_status(), text)
+
+    def check(self, command: str, timeout_s: float = 60) -> str:
+        """Run a command that has to succeed, and return what it wrote."""
+        result = self.run(command, timeout_s)
+        assert result.status == 0, f"{command}: {result.status}\n{result.output}"
+        return result.output
+
+    def put(self, local: Path, remote: str) -> None:
+        with self._client.open_sftp() as sftp:
+            sftp.put(str(local), remote)
+
+
+@contextmanager
+def shell(
+    address: str, *, password: str | None = None, key: paramiko.PKey | None = None
+) -> Iterator[Shell]:
+    """Log in as root once SSH answers; a refused login is not tried again."""
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            client.connect(
+                address,
+                username="root",
+                password=password,
+                pkey=key,
+                timeout=5,
+                look_for_keys=False,
+                allow_agent=False,
+            )
+            break
+        except paramiko.AuthenticationException:
+            raise
+        except (OSError, paramiko.SSHException):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    try:
+        yield Shell(client)
+    finally:
+        client.close()
+
+
+def disk(number: int, size_gib: int = 20) -> GuestDisk:
+    return GuestDisk(f"d-test{number}", "vdb", size_gib)
+
+
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
+        time.sleep(0.05)
+
+
+def traces() -> set[str]:
+    """Return all that clouds and guests could leave on the host, as far as one can look."""
+
+    def lines(*argv: str) -> list[str]:
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    found = {f"mount {line.split()[4]}" for line in _text("/proc/self/mountinfo").splitlines()}
+    found |= {f"link {line.split(':')[1].split('@')[0]}" for line in lines("ip", "-o", "link")}
+    found |= {f"route {line}" for line in lines("ip", "route", "show", "table", "all")}
+    found |= {f"rule {line}" for line in lines("nft", "list", "ruleset")}
+    found |= {f"netns {line}" for line in lines("ip", "netns", "list")}
+    found |= {f"netns inode {line.split()[0]}" for line in lines("lsns", "-n", "-t", "net")}
+    found |= {f"loop {line}" for line in lines("losetup", "-l", "-n", "-O", "NAME,BACK-FILE")}
+    found |= {f"group {path}" for path in Path("/sys/fs/cgroup").glob("**/ecsmachine-*")}
+    found |= {f"nspawn {path}" for path in Path("/run/systemd/nspawn").glob("*/*")}
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        command = _text(str(entry)).replace("\0", " ")
+        if "nspawn" in command or "supervise.sh" in command or "ecsmachine" in command:
+            found.add(f"process {command}")
+    return found
+
+
+def _text(file: str) -> str:
+    try:
+        return Path(file).read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def assert_nothing_left(before: set[str], paths: CloudPaths) -> None:
+    """Fail on anything new on the host, unless it clearly belongs to another cloud."""
+    other = re.compile(
+        rf"ecs-(?!{paths.id})[0-9a-f]{{6}}|ecsmachine-(?!{paths.id})[0-9a-f]{{6}}"
+        r"|/(instances|namespaces|disks)/|ecsmachine"
+    )
+    new = {
+        trace
+        for trace in traces() - before
+        if str(paths.root) in trace or paths.id in trace or not other.search(trace)
+    }
+    assert not new
+    assert marked_processes(paths) == []
+    assert not paths.root.exists()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -7,8 +8,10 @@ from typing import Protocol
 import pytest
 
 from ecsmachine.cli.app import run
+from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
-from tests.unit.stand_ins import register_told_driver
+from tests.unit.ssh.conftest import key_pair, server  # noqa: F401  (fixtures)
+from tests.unit.stand_ins import add_machine, engine, register_told_driver
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,13 @@ def program(store: Store, capfd: pytest.CaptureFixture[str]) -> Program:
         return Result(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def running(store: Store) -> Iterator[Machine]:
+    """A machine ``dev1`` whose engine answers."""
+    machine = add_machine(store, "dev1")
+    with engine(machine.auth) as url:
+        machine.driver.config()["URL"] = url
+        store.save(machine)
+        yield machine

@@ -62,6 +62,9 @@ class Network:
         self._inside(["ip", "link", "set", _UPLINK, "up"])
         self._inside(["sh", "-ec", _FORWARD])
         self._inside(["nft", "-f", "-"], stdin=_rules(gateway))
+        # What has no other way comes to the rules above, which refuse it so that it is noticed
+        # at once: a missing route would be told by ICMP, which a connection heeds a second later.
+        self._inside(["ip", "route", "add", "default", "via", host])
         run(["ip", "address", "add", host, "peer", gateway, "dev", self._link])
         run(["ip", "link", "set", self._link, "up"])
         # The last step, and what is_up() looks for.
@@ -203,13 +206,14 @@ table {_TABLE} {{
         iifname {{ "lo", "{_UPLINK}" }} accept
         icmp type echo-request accept
         ip daddr {gateway} tcp dport {MIRROR_PORT} accept
+        meta l4proto tcp reject with tcp reset
         reject with icmp type admin-prohibited
     }}
     chain forward {{
         type filter hook forward priority filter; policy drop
         ct state established,related accept
-        iifname "{_UPLINK}" accept
         oifname != "{_UPLINK}" accept
+        meta l4proto tcp reject with tcp reset
         reject with icmp type admin-prohibited
     }}
 }}

@@ -99,11 +99,5 @@ def _private_in_use(state: State) -> set[str]:
 
 def _taken_in(state: State, vswitch: VSwitch) -> set[str]:
     return {
-        instance.private_ip
-        for instance in state.instances
-        if instance.vswitch_id == vswitch.id
-    } | {
-        balancer.address
-        for balancer in state.load_balancers
-        if balancer.vswitch_id == vswitch.id
-    }
+        instance.private_ip for instance in state.instances if instance.vswitch_id == vswitch.id
+    } | {balancer.address for balancer in state.load_balancers if balancer.vswitch_id == vswitch.id}

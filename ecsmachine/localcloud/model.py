@@ -123,7 +123,11 @@ class KeyPair:
 
 @dataclass(frozen=True)
 class Instance:
-    """An instance; ``status`` is one of the words that DescribeInstances prints."""
+    """An instance; ``status`` is one of the words that DescribeInstances prints.
+
+    ``made``: its guest was made. ``start_next``: once what is under way (Pending, Stopping) has
+    ended, it starts. Until ``visible_at`` (seconds since 1970) requests do not find it.
+    """
 
     id: str
     region: str
@@ -141,6 +145,7 @@ class Instance:
     created: str
     started: str = ""
     key_pair: str = ""
+    public_key: str = ""
     public_ip: str = ""
     eip_id: str = ""
     internet_charge_type: str = "PayByTraffic"
@@ -167,9 +172,8 @@ class Instance:
     credit_specification: str = ""
     deployment_set_id: str = ""
     has_password: bool = False
-    start_when_made: bool = False
+    start_next: bool = False
     made: bool = False
-    ready_at: float = 0.0
     visible_at: float = 0.0
 
 
@@ -284,9 +288,13 @@ class TokenUse:
 
 @dataclass(frozen=True)
 class Removal:
-    """Guest work that outlives its instance: a guest or a disk's file to be removed."""
+    """A guest (``kind`` instance) or a disk's file (``kind`` disk) that is still to be removed.
+
+    A file is removed after the guest of ``instance_id``; the addresses stay taken until then.
+    """
 
     id: str
     kind: str
+    instance_id: str
     private_ip: str = ""
     public_ip: str = ""

@@ -37,6 +37,6 @@ def _build(kind: Any, value: Any) -> Any:
     if origin is dict:
         return dict(value)
     if origin is types.UnionType:
-        inner = [a for a in get_args(kind) if a is not type(None)][0]
+        inner = next(a for a in get_args(kind) if a is not type(None))
         return None if value is None else _build(inner, value)
     return value

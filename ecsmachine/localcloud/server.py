@@ -22,3 +22,169 @@ How a daemon uses it::
   and what was Running then is started again by the next daemon.
 - ``GET /`` without ``Action`` answers as ECS does (400), so readiness is: the port accepts.
 """
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ecsmachine.localcloud import idempotency, wire
+from ecsmachine.localcloud.actions import PRODUCTS
+from ecsmachine.localcloud.authentication import Nonces, check_rpc
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.catalog.images import Image, all_images
+from ecsmachine.localcloud.errors import ApiError, dry_run_passed, missing_parameter
+from ecsmachine.localcloud.guests.base import Guests
+from ecsmachine.localcloud.identifiers import request_id as new_request_id
+from ecsmachine.localcloud.instance_view import InstanceViews
+from ecsmachine.localcloud.lifecycle import Lifecycle
+from ecsmachine.localcloud.parameters import Parameters
+from ecsmachine.localcloud.state import State
+
+LOG = logging.getLogger("ecsmachine.localcloud")
+MAX_BODY_BYTES = 1024 * 1024
+
+
+def create_app(
+    state: State,
+    guests: Guests,
+    *,
+    images: Sequence[Image] | None = None,
+    watch_interval_s: float = 2.0,
+    workers: int = 8,
+) -> Starlette:
+    """Return the application; see the module for how it is run.
+
+    ``images`` are what DescribeImages offers and instances are made of (all, unless told
+    otherwise); ``workers`` is how many guests are worked on at the same time.
+    """
+    endpoint = Endpoint(
+        state,
+        Lifecycle(state, guests, workers=workers, watch_interval_s=watch_interval_s),
+        tuple(all_images() if images is None else images),
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        endpoint.lifecycle.recover()
+        try:
+            yield
+        finally:
+            await endpoint.lifecycle.close()
+
+    app = Starlette(
+        routes=[Route("/", endpoint.respond, methods=["GET", "POST"])], lifespan=lifespan
+    )
+    app.state.endpoint = endpoint
+    return app
+
+
+class Endpoint:
+    """Answers requests: reads them, checks them, hands them to their action, writes the answer."""
+
+    def __init__(self, state: State, lifecycle: Lifecycle, images: Sequence[Image]) -> None:
+        self.state = state
+        self.lifecycle = lifecycle
+        self._images = images
+        self._views = InstanceViews()
+        self._nonces = Nonces()
+
+    async def respond(self, request: Request) -> Response:
+        """Answer one request; whatever goes wrong is answered as ECS would."""
+        request_id = new_request_id()
+        form, root, status = "XML", "Error", 200
+        try:
+            parameters = await _read(request)
+            form = wire.answer_format(parameters.get("Format", ""))
+            answer = self._answer(request.method, parameters, request.headers.get("host", ""))
+            root = f"{parameters['Action']}Response"
+            answer = {"RequestId": request_id, **answer}
+        except ApiError as error:
+            status = error.status
+            answer = dict(wire.error_answer(error.code, error.message, request_id, _host(request)))
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            LOG.exception("request %s failed", request_id)
+            status = 500
+            answer = dict(
+                wire.error_answer(
+                    "InternalError",
+                    "The request processing has failed due to some unknown error.",
+                    request_id,
+                    _host(request),
+                )
+            )
+        return Response(
+            wire.encode(answer, form, root),
+            status_code=status,
+            headers={
+                "Content-Type": wire.CONTENT_TYPES[form],
+                "x-acs-request-id": request_id,
+            },
+        )
+
+    def _answer(self, method: str, values: dict[str, str], host: str) -> Answer:
+        for name in ("Version", "Action"):
+            if not values.get(name):
+                raise missing_parameter(name)
+        product = PRODUCTS.get(values["Version"])
+        if product is None:
+            raise ApiError("InvalidVersion", "Specified parameter Version is not valid.")
+        check_rpc(method, values, self.state.account, self._nonces)
+        action = product.get(values["Action"])
+        if action is None:
+            raise ApiError(
+                "InvalidAction.NotFound",
+                "Specified api is not found, please check your url and method.",
+                404,
+            )
+        parameters = Parameters(values)
+        call = Call(
+            action=values["Action"],
+            parameters=parameters,
+            state=self.state,
+            lifecycle=self.lifecycle,
+            images=self._images,
+            views=self._views,
+            host=host,
+        )
+        with self.state.transaction():
+            answer = idempotency.answer_once(call, action)
+            if parameters.boolean("DryRun"):
+                # Nothing of it stays: the transaction is taken back.
+                raise dry_run_passed()
+        return answer
+
+
+async def _read(request: Request) -> dict[str, str]:
+    body = b""
+    if request.method == "POST":
+        chunks = []
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise ApiError("RequestTooLarge", "The request body is too large.", 413)
+            chunks.append(chunk)
+        body = b"".join(chunks)
+    try:
+        return wire.parse_parameters(
+            request.url.query, body, request.headers.get("content-type", "")
+        )
+    except ValueError as error:
+        raise ApiError(
+            "InvalidParameter", "The request's parameters are not encoded in UTF-8."
+        ) from error
+
+
+def _host(request: Request) -> str:
+    return urlsplit(f"//{request.headers.get('host', '')}").hostname or "localhost"

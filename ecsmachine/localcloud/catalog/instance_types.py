@@ -211,6 +211,11 @@ def find_instance_type(type_id: str) -> InstanceType | None:
     return _by_id().get(type_id)
 
 
+def known_instance_type(type_id: str) -> InstanceType:
+    """Return the instance type; raises LookupError if there is none."""
+    return _by_id()[type_id]
+
+
 @cache
 def _by_id() -> dict[str, InstanceType]:
     return {item.id: item for item in instance_types()}

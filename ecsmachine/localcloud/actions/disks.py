@@ -1,0 +1,418 @@
+"""Disks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.catalog.disk_categories import (
+    CATEGORIES,
+    PERFORMANCE_LEVELS,
+    supported_categories,
+)
+from ecsmachine.localcloud.catalog.instance_types import known_instance_type
+from ecsmachine.localcloud.clock import timestamp
+from ecsmachine.localcloud.devices import free_device, valid_device
+from ecsmachine.localcloud.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.filters import has_tags, matches, tag_filter
+from ecsmachine.localcloud.identifiers import new_id
+from ecsmachine.localcloud.model import Disk, Instance
+from ecsmachine.localcloud.names import check, valid_description, valid_name
+from ecsmachine.localcloud.paging import page
+from ecsmachine.localcloud.parameters import Parameters
+from ecsmachine.localcloud.resources import (
+    attached_disks,
+    find_disk,
+    find_instance,
+    forget_disk,
+    resource_tags,
+)
+from ecsmachine.localcloud.tagging import put_tags, tags_of_request
+
+MAX_DISKS = 2000
+_SAME = {
+    "ZoneId": "zone",
+    "Category": "category",
+    "InstanceId": "instance_id",
+    "DiskName": "name",
+    "DiskChargeType": "charge_type",
+    "ResourceGroupId": "resource_group_id",
+    "SnapshotId": "snapshot_id",
+    "KMSKeyId": "kms_key_id",
+}
+_SAME_TRUTH = {
+    "Encrypted": "encrypted",
+    "DeleteWithInstance": "delete_with_instance",
+    "DeleteAutoSnapshot": "delete_auto_snapshot",
+    "EnableAutoSnapshot": "enable_auto_snapshot",
+}
+
+
+def create_disk(call: Call) -> Answer:
+    """CreateDisk: an empty data disk, in a zone or right onto an instance."""
+    parameters = call.parameters
+    region = call.region
+    instance_id, zone_id = parameters.text("InstanceId"), parameters.text("ZoneId")
+    instance = find_instance(call.state, instance_id) if instance_id else None
+    if instance is not None:
+        if zone_id:
+            raise ApiError(
+                "InvalidParameter.Conflict",
+                "The specified parameter ZoneId conflicts with InstanceId.",
+            )
+        zone_id = instance.zone
+    zone_id = zone_id or parameters.require("ZoneId")
+    if all(zone.id != zone_id for zone in region.zones):
+        raise ApiError("InvalidZoneId.NotFound", "The specified zone does not exist.", 404)
+    if parameters.given("SnapshotId"):
+        raise ApiError("InvalidSnapshotId.NotFound", "The specified snapshot does not exist.", 404)
+    category = parameters.text("DiskCategory", "cloud_essd" if instance else "cloud")
+    if category not in CATEGORIES:
+        raise ApiError(
+            "InvalidDiskCategory.ValueNotSupported",
+            "The specified parameter DiskCategory is not valid.",
+        )
+    level = _performance_level(parameters, category)
+    limits = CATEGORIES[category]
+    size_error = ApiError(
+        "InvalidDiskSize.NotSupported", "The specified disk size is not supported."
+    )
+    parameters.require("Size")
+    least = max(limits.data_min, PERFORMANCE_LEVELS[level] if level in ("PL2", "PL3") else 0)
+    size = parameters.integer("Size", least=least, most=limits.data_max, error=size_error)
+    name, description = _name_and_description(parameters)
+    tags = tags_of_request(parameters)
+    if len(call.state.disks) >= MAX_DISKS:
+        raise ApiError("QuotaExceed.PostPaidDisk", "Living postPaid disks quota exceeded.", 403)
+    disk_id = new_id("d", region.id)
+    disk = call.state.disks.put(
+        Disk(
+            id=disk_id,
+            region=region.id,
+            zone=zone_id,
+            name=name,
+            description=description,
+            kind="data",
+            category=category,
+            size_gib=size,
+            status="Available",
+            created=timestamp(),
+            performance_level=level,
+            encrypted=parameters.boolean("Encrypted"),
+            kms_key_id=parameters.text("KMSKeyId"),
+            delete_with_instance=False,
+            multi_attach=parameters.text("MultiAttach") == "Enabled",
+            resource_group_id=parameters.text("ResourceGroupId"),
+            serial_number=disk_id[2:],
+        )
+    )
+    put_tags(call.state, "disk", disk.id, region.id, tags)
+    call.lifecycle.make_disk(disk)
+    if instance is not None:
+        _attach(call, disk, instance)
+    return {"DiskId": disk.id, "OrderId": ""}
+
+
+def describe_disks(call: Call) -> Answer:
+    """DescribeDisks: by all that it can be asked for by; newest first."""
+    parameters = call.parameters
+    region = call.region
+    ids = parameters.json_list("DiskIds")
+    kind = parameters.choice("DiskType", ("system", "data", "all"), "all")
+    status = parameters.text("Status", "All").capitalize()
+    if status not in (
+        "All",
+        "In_use",
+        "Available",
+        "Attaching",
+        "Detaching",
+        "Creating",
+        "Reiniting",
+    ):
+        raise ApiError("InvalidDiskStatus", "The specified disk status is not valid.")
+    equal = [
+        (field, parameters.text(key))
+        for key, field in _SAME.items()
+        if parameters.given(key) and parameters.text(key) != "all"
+    ]
+    truths = [
+        (field, parameters.boolean(key))
+        for key, field in _SAME_TRUTH.items()
+        if parameters.given(key)
+    ]
+    wanted = tag_filter(parameters)
+
+    def chosen(disk: Disk) -> bool:
+        return (
+            disk.region == region.id
+            and (ids is None or disk.id in ids)
+            and kind in ("all", disk.kind)
+            and status in ("All", disk.status)
+            and all(
+                matches(value, getattr(disk, field))
+                if field == "name"
+                else getattr(disk, field) == value
+                for field, value in equal
+            )
+            and all(getattr(disk, field) == value for field, value in truths)
+            and (
+                not parameters.given("Portable")
+                or parameters.boolean("Portable") == (disk.kind == "data")
+            )
+            and not parameters.given("LockReason")
+            and not parameters.given("AutoSnapshotPolicyId")
+            and has_tags(resource_tags(call.state, "disk", disk.id), wanted)
+        )
+
+    found = [disk for disk in reversed(list(call.state.disks)) if chosen(disk)]
+    part, fields = page(parameters, found)
+    return {**fields, "Disks": {"Disk": [_disk(call, disk) for disk in part]}}
+
+
+def attach_disk(call: Call) -> Answer:
+    """AttachDisk: a free disk to an instance of its zone."""
+    parameters = call.parameters
+    instance = find_instance(call.state, parameters.require("InstanceId"))
+    disk = find_disk(call.state, parameters.require("DiskId"))
+    _attach(call, disk, instance)
+    return {}
+
+
+def detach_disk(call: Call) -> Answer:
+    """DetachDisk: a data disk from its instance."""
+    parameters = call.parameters
+    instance = find_instance(call.state, parameters.require("InstanceId"))
+    disk = find_disk(call.state, parameters.require("DiskId"))
+    if disk.kind == "system":
+        raise ApiError(
+            "OperationDenied", "The specified disk is a system disk and cannot be detached.", 403
+        )
+    if disk.instance_id != instance.id:
+        raise ApiError(
+            "DependencyViolation",
+            "The specified disk is not attached to the specified instance.",
+            403,
+        )
+    _check_instance(instance)
+    call.state.disks.put(
+        replace(
+            disk,
+            instance_id="",
+            device="",
+            status="Available",
+            detached=timestamp(),
+            delete_with_instance=parameters.boolean("DeleteWithInstance"),
+        )
+    )
+    call.lifecycle.detach_disk(instance.id, disk)
+    return {}
+
+
+def delete_disk(call: Call) -> Answer:
+    """DeleteDisk: one that no instance has."""
+    disk = find_disk(call.state, call.parameters.require("DiskId"))
+    if disk.status != "Available":
+        raise ApiError(
+            "IncorrectDiskStatus",
+            "The current disk status does not support this operation.",
+            403,
+        )
+    forget_disk(call.state, disk)
+    call.lifecycle.remove()
+    return {}
+
+
+def resize_disk(call: Call) -> Answer:
+    """ResizeDisk: larger only."""
+    parameters = call.parameters
+    disk = find_disk(call.state, parameters.require("DiskId"))
+    parameters.require("NewSize")
+    parameters.choice("Type", ("offline", "online"), "offline")
+    limits = CATEGORIES[disk.category]
+    most = limits.system_max if disk.kind == "system" else limits.data_max
+    size = parameters.integer("NewSize", error=_bad_size())
+    if size <= disk.size_gib or size > most:
+        raise _bad_size()
+    if disk.instance_id:
+        _check_instance(find_instance(call.state, disk.instance_id))
+    bigger = call.state.disks.put(replace(disk, size_gib=size))
+    if disk.kind == "data":
+        call.lifecycle.make_disk(bigger)
+    return {"OrderId": ""}
+
+
+def modify_disk_attribute(call: Call) -> Answer:
+    """ModifyDiskAttribute: name, description, and what becomes of it with its instance."""
+    parameters = call.parameters
+    disk = find_disk(call.state, parameters.require("DiskId"))
+    name, description = _name_and_description(parameters)
+    call.state.disks.put(
+        replace(
+            disk,
+            name=name or disk.name,
+            description=description or disk.description,
+            delete_with_instance=parameters.boolean(
+                "DeleteWithInstance", disk.delete_with_instance
+            ),
+            delete_auto_snapshot=parameters.boolean(
+                "DeleteAutoSnapshot", disk.delete_auto_snapshot
+            ),
+            enable_auto_snapshot=parameters.boolean(
+                "EnableAutoSnapshot", disk.enable_auto_snapshot
+            ),
+        )
+    )
+    return {}
+
+
+def _attach(call: Call, disk: Disk, instance: Instance) -> None:
+    parameters = call.parameters
+    if disk.zone != instance.zone:
+        raise ApiError(
+            "ResourcesNotInSameZone",
+            "The specified instance and disk are not in the same zone.",
+            403,
+        )
+    if disk.status != "Available":
+        raise ApiError(
+            "IncorrectDiskStatus",
+            "The current disk status does not support this operation.",
+            403,
+        )
+    _check_instance(instance)
+    kind = known_instance_type(instance.instance_type)
+    if disk.category not in supported_categories(kind):
+        raise ApiError(
+            "InvalidDiskCategory.NotSupported",
+            "The specified disk category is not support the specified instance type.",
+            403,
+        )
+    taken = {other.device for other in attached_disks(call.state, instance.id)}
+    if len(taken) >= kind.disks:
+        raise ApiError(
+            "InstanceDiskLimitExceeded",
+            "The amount of the disk on instance in question reach its limits.",
+            403,
+        )
+    device = parameters.text("Device")
+    if device:
+        if not valid_device(device):
+            raise ApiError("InvalidDevice.Malformed", "The specified device is not valid.")
+        device = "/dev/xvd" + device[-1]
+        if device in taken:
+            raise ApiError("InvalidDevice.InUse", "The specified device has been occupied.", 403)
+    attached = call.state.disks.put(
+        replace(
+            disk,
+            instance_id=instance.id,
+            device=device or free_device(taken),
+            status="In_use",
+            attached=timestamp(),
+            delete_with_instance=parameters.boolean("DeleteWithInstance"),
+        )
+    )
+    call.lifecycle.attach_disk(instance.id, attached)
+
+
+def _check_instance(instance: Instance) -> None:
+    if instance.status not in ("Running", "Stopped"):
+        raise ApiError(
+            "IncorrectInstanceStatus",
+            "The current status of the resource does not support this operation.",
+            403,
+        )
+
+
+def _bad_size() -> ApiError:
+    return ApiError("InvalidDiskSize.NotSupported", "The specified disk size is not supported.")
+
+
+def _performance_level(parameters: Parameters, category: str) -> str:
+    level = parameters.text("PerformanceLevel")
+    if category != "cloud_essd":
+        if level:
+            raise invalid_parameter("PerformanceLevel")
+        return ""
+    if level and level not in PERFORMANCE_LEVELS:
+        raise invalid_parameter("PerformanceLevel")
+    return level or "PL1"
+
+
+def _name_and_description(parameters: Parameters) -> tuple[str, str]:
+    name, description = parameters.text("DiskName"), parameters.text("Description")
+    check(
+        not name or valid_name(name),
+        "InvalidDiskName.Malformed",
+        "The specified disk name is not valid.",
+    )
+    check(
+        not description or valid_description(description),
+        "InvalidDescription.Malformed",
+        "The specified description is not valid.",
+    )
+    return name, description
+
+
+def _disk(call: Call, disk: Disk) -> dict[str, Any]:
+    tags = resource_tags(call.state, "disk", disk.id)
+    attachments = (
+        [{"InstanceId": disk.instance_id, "Device": disk.device, "AttachedTime": disk.attached}]
+        if disk.instance_id
+        else []
+    )
+    iops = min(50000, 1800 + 50 * disk.size_gib)
+    throughput = min(350, 120 + disk.size_gib // 2)
+    return {
+        "DiskId": disk.id,
+        "RegionId": disk.region,
+        "ZoneId": disk.zone,
+        "DiskName": disk.name,
+        "Description": disk.description,
+        "Type": disk.kind,
+        "Category": disk.category,
+        "Size": disk.size_gib,
+        "Status": disk.status,
+        "ImageId": disk.image_id,
+        "SourceSnapshotId": disk.snapshot_id,
+        "SourceDiskId": "",
+        "ProductCode": "",
+        "Portable": disk.kind == "data",
+        "PerformanceLevel": disk.performance_level,
+        "ProvisionedIops": 0,
+        "BurstingEnabled": False,
+        "Encrypted": disk.encrypted,
+        "KMSKeyId": disk.kms_key_id,
+        "InstanceId": disk.instance_id,
+        "Device": disk.device,
+        "Attachments": {"Attachment": attachments},
+        "MountInstanceNum": len(attachments),
+        "MountInstances": {"MountInstance": attachments},
+        "MultiAttach": "Enabled" if disk.multi_attach else "Disabled",
+        "AttachedTime": disk.attached,
+        "DetachedTime": disk.detached,
+        "CreationTime": disk.created,
+        "DiskChargeType": disk.charge_type,
+        "ExpiredTime": "2999-09-08T16:00Z",
+        "DeleteWithInstance": disk.delete_with_instance,
+        "DeleteAutoSnapshot": disk.delete_auto_snapshot,
+        "EnableAutoSnapshot": disk.enable_auto_snapshot,
+        "EnableAutomatedSnapshotPolicy": False,
+        "AutoSnapshotPolicyId": "",
+        "StorageSetId": "",
+        "StorageSetPartitionNumber": 0,
+        "StorageClusterId": "",
+        "BdfId": "",
+        "SerialNumber": disk.serial_number,
+        "ResourceGroupId": disk.resource_group_id,
+        "IOPS": iops,
+        "IOPSRead": iops,
+        "IOPSWrite": iops,
+        "Throughput": throughput,
+        "ThroughputRead": throughput,
+        "ThroughputWrite": throughput,
+        "OperationLocks": {"OperationLock": []},
+        "Placement": {"ZoneIds": ""},
+        "DataSource": {"Id": "", "Type": ""},
+        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+    }

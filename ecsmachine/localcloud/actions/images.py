@@ -1,0 +1,113 @@
+"""Images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.catalog.images import Image
+from ecsmachine.localcloud.catalog.instance_types import find_instance_type
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.filters import has_tags, matches, tag_filter
+from ecsmachine.localcloud.paging import page_by_number
+
+MACHINE_OF = {"X86": "x86_64", "ARM": "arm64"}
+"""An instance type's architecture, in the words of images."""
+
+
+def describe_images(call: Call) -> Answer:
+    """DescribeImages: the public system images, newest first."""
+    parameters = call.parameters
+    region = call.region
+    ids = [part.strip() for part in parameters.text("ImageId").split(",") if part.strip()]
+    owner = parameters.text("ImageOwnerAlias")
+    if owner not in ("", "system", "self", "others", "marketplace"):
+        raise ApiError(
+            "InvalidImageOwnerAlias.ValueNotSupported",
+            "The specified ImageOwnerAlias is not supported.",
+        )
+    type_id = parameters.text("InstanceType")
+    kind = find_instance_type(type_id) if type_id else None
+    if type_id and kind is None:
+        raise ApiError("InvalidInstanceType.NotFound", "The specified InstanceType does not exist.")
+    architecture = parameters.text("Architecture")
+    if architecture not in ("", "i386", "x86_64", "arm64"):
+        raise ApiError("InvalidArchitecture.Malformed", "The specified Architecture is not valid.")
+    os_type = parameters.text("OSType").lower()
+    status = parameters.text("Status", "Available")
+    wanted_tags = tag_filter(parameters)
+    family = parameters.text("ImageFamily")
+    name = parameters.text("ImageName")
+    found = [
+        image
+        for image in call.images
+        if owner in ("", "system")
+        and (not ids or image.id in ids)
+        and (not name or matches(name, image.id) or matches(name, image.id.removesuffix(".vhd")))
+        and (not family or image.family == family)
+        and architecture in ("", image.architecture)
+        and (kind is None or MACHINE_OF[kind.architecture] == image.architecture)
+        and os_type in ("", "linux")
+        and "Available" in status.split(",")
+        and parameters.boolean("IsPublic", True)
+        and parameters.boolean("IsSupportCloudinit", True)
+        and not parameters.given("SnapshotId")
+        and has_tags({}, wanted_tags)
+    ]
+    part, fields = page_by_number(parameters, found)
+    return {
+        **fields,
+        "RegionId": region.id,
+        "Images": {"Image": [_image(call, image) for image in part]},
+    }
+
+
+def describe_image_from_family(call: Call) -> Answer:
+    """DescribeImageFromFamily: the newest image of a family."""
+    call.check_region()
+    family = call.parameters.require("ImageFamily")
+    image = next((item for item in call.images if item.family == family), None)
+    return {"Image": _image(call, image)} if image else {}
+
+
+def _image(call: Call, image: Image) -> dict[str, Any]:
+    return {
+        "ImageId": image.id,
+        "ImageName": image.id.removesuffix(".vhd") + ".vhd",
+        "ImageFamily": image.family,
+        "ImageVersion": image.version,
+        "ImageOwnerAlias": "system",
+        "Description": "Kernel and packages are those of the distribution.",
+        "Architecture": image.architecture,
+        "OSType": "linux",
+        "OSName": image.os_name,
+        "OSNameEn": image.os_name_en,
+        "Platform": image.platform,
+        "Size": image.size_gib,
+        "Status": "Available",
+        "Usage": _usage(call, image),
+        "Progress": "100%",
+        "ProductCode": "",
+        "CreationTime": image.created,
+        "BootMode": "UEFI-Preferred" if image.architecture == "x86_64" else "UEFI",
+        "LicenseType": "BYOL" if "Red Hat" in image.platform else "Free",
+        "IsPublic": True,
+        "IsCopied": False,
+        "IsSubscribed": False,
+        "IsSelfShared": "",
+        "IsSupportCloudinit": True,
+        "IsSupportIoOptimized": True,
+        "LoginAsNonRootSupported": False,
+        "ResourceGroupId": "",
+        "SupplierName": "",
+        "Usable": True,
+        "DiskDeviceMappings": {"DiskDeviceMapping": []},
+        "Features": {"NvmeSupport": "supported", "ImdsSupport": "v2"},
+        "DetectionOptions": {"Items": {"Item": []}, "Status": ""},
+        "Tags": {"Tag": []},
+    }
+
+
+def _usage(call: Call, image: Image) -> str:
+    used = any(instance.image_id == image.id for instance in call.state.instances)
+    return "instance" if used else "none"

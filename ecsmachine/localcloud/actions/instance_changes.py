@@ -1,0 +1,189 @@
+"""Changing instances: names, passwords, protection, public addresses."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from ecsmachine.localcloud.addresses import pick_public
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.catalog.instance_types import find_instance_type
+from ecsmachine.localcloud.clock import minutes
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.lifecycle import Credentials
+from ecsmachine.localcloud.model import Instance
+from ecsmachine.localcloud.names import (
+    check,
+    valid_description,
+    valid_host_name,
+    valid_name,
+    valid_password,
+)
+from ecsmachine.localcloud.resources import find_instance, find_security_group
+
+
+def modify_instance_attribute(call: Call) -> Answer:
+    """ModifyInstanceAttribute: a new password holds from the next start by the API on."""
+    parameters = call.parameters
+    instance = find_instance(call.state, parameters.require("InstanceId"))
+    if instance.status not in ("Running", "Stopped"):
+        raise _wrong_status()
+    changes: dict[str, Any] = {}
+    if parameters.given("InstanceName"):
+        changes["name"] = parameters.text("InstanceName")
+        check(
+            valid_name(changes["name"]),
+            "InvalidInstanceName.Malformed",
+            'The specified parameter "InstanceName" is not valid.',
+        )
+    if parameters.given("Description"):
+        changes["description"] = parameters.text("Description")
+        check(
+            valid_description(changes["description"]),
+            "InvalidDescription.Malformed",
+            'The specified parameter "Description" is not valid.',
+        )
+    if parameters.given("HostName"):
+        changes["host_name"] = parameters.text("HostName")
+        check(
+            valid_host_name(changes["host_name"]),
+            "InvalidHostName.Malformed",
+            'The specified parameter "HostName" is not valid.',
+        )
+    if parameters.given("UserData"):
+        if instance.status != "Stopped":
+            raise _wrong_status()
+        changes["user_data"] = parameters.text("UserData")
+    if parameters.given("DeletionProtection"):
+        changes["deletion_protection"] = parameters.boolean("DeletionProtection")
+    groups = parameters.listed("SecurityGroupIds", most=5)
+    if groups:
+        for group_id in groups:
+            if find_security_group(call.state, group_id).vpc_id != instance.vpc_id:
+                raise ApiError(
+                    "InvalidParameter.Mismatch",
+                    "Specified security group and instance are not in the same VPC.",
+                )
+        changes["security_group_ids"] = tuple(dict.fromkeys(groups))
+    password = parameters.text("Password")
+    if password:
+        check(
+            valid_password(password),
+            "InvalidPassword.Malformed",
+            'The specified parameter "Password" is not valid.',
+        )
+        changes["has_password"] = True
+        call.lifecycle.set_credentials(instance.id, Credentials(password, None))
+    call.state.instances.put(replace(instance, **changes))
+    return {}
+
+
+def modify_instance_auto_release_time(call: Call) -> Answer:
+    """ModifyInstanceAutoReleaseTime: set it, or take it away."""
+    instance = find_instance(call.state, call.parameters.require("InstanceId"))
+    at = call.parameters.time("AutoReleaseTime")
+    if at is not None and at - time.time() < 30 * 60:
+        raise ApiError(
+            "InvalidAutoReleaseTime.Malformed",
+            "The specified parameter AutoReleaseTime is not valid.",
+        )
+    call.state.instances.put(replace(instance, auto_release=minutes(at) if at is not None else ""))
+    return {}
+
+
+def modify_instance_spec(call: Call) -> Answer:
+    """ModifyInstanceSpec: another type, for a Stopped instance; or another bandwidth."""
+    parameters = call.parameters
+    instance = find_instance(call.state, parameters.require("InstanceId"))
+    changes: dict[str, Any] = {}
+    if parameters.given("InstanceType"):
+        kind = find_instance_type(parameters.text("InstanceType"))
+        if kind is None:
+            raise ApiError(
+                "InvalidInstanceType.ValueNotSupported",
+                "The specified InstanceType does not exist or beyond the permitted range.",
+            )
+        if instance.status != "Stopped":
+            raise _wrong_status()
+        changes["instance_type"] = kind.id
+    if parameters.given("InternetMaxBandwidthOut"):
+        changes["bandwidth_out"] = _bandwidth(call)
+    call.state.instances.put(replace(instance, **changes))
+    return {}
+
+
+def modify_instance_network_spec(call: Call) -> Answer:
+    """ModifyInstanceNetworkSpec: bandwidth, charge type, and with it a public address."""
+    parameters = call.parameters
+    instance = find_instance(call.state, parameters.require("InstanceId"))
+    changes: dict[str, Any] = {}
+    if parameters.given("InternetMaxBandwidthOut"):
+        changes["bandwidth_out"] = _bandwidth(call)
+    if parameters.given("NetworkChargeType"):
+        changes["internet_charge_type"] = parameters.choice(
+            "NetworkChargeType", ("PayByTraffic", "PayByBandwidth")
+        )
+    instance = call.state.instances.put(replace(instance, **changes))
+    if parameters.boolean("AllocatePublicIp") and not instance.public_ip:
+        if not instance.bandwidth_out:
+            raise ApiError(
+                "InvalidInternetMaxBandwidthOut.ValueNotSupported",
+                'The specified parameter "InternetMaxBandwidthOut" is not valid.',
+            )
+        _check_no_eip(instance)
+        call.state.instances.put(replace(instance, public_ip=pick_public(call.state)))
+        call.lifecycle.set_public_ip(instance.id)
+    return {"OrderId": ""}
+
+
+def allocate_public_ip_address(call: Call) -> Answer:
+    """AllocatePublicIpAddress: one address, kept until the instance is released."""
+    instance = find_instance(call.state, call.parameters.require("InstanceId"))
+    if instance.status not in ("Running", "Stopped"):
+        raise _wrong_status()
+    if instance.public_ip:
+        raise ApiError(
+            "AllocatedAlready", "The specified instance already has an allocated public ip.", 403
+        )
+    _check_no_eip(instance)
+    if not instance.bandwidth_out:
+        raise ApiError(
+            "InvalidInternetMaxBandwidthOut.ValueNotSupported",
+            "The specified instance has no bandwidth for the internet: "
+            "InternetMaxBandwidthOut is 0.",
+            403,
+        )
+    address = pick_public(call.state)
+    call.state.instances.put(replace(instance, public_ip=address))
+    call.lifecycle.set_public_ip(instance.id)
+    return {"IpAddress": address}
+
+
+def _check_no_eip(instance: Instance) -> None:
+    if instance.eip_id:
+        raise ApiError(
+            "EipAddress.Associated",
+            "An elastic IP address is associated with the specified instance.",
+            403,
+        )
+
+
+def _bandwidth(call: Call) -> int:
+    return call.parameters.integer(
+        "InternetMaxBandwidthOut",
+        least=0,
+        most=100,
+        error=ApiError(
+            "InvalidInternetMaxBandwidthOut.ValueNotSupported",
+            'The specified parameter "InternetMaxBandwidthOut" is not valid.',
+        ),
+    )
+
+
+def _wrong_status() -> ApiError:
+    return ApiError(
+        "IncorrectInstanceStatus",
+        "The current status of the resource does not support this operation.",
+        403,
+    )

@@ -1,0 +1,168 @@
+"""Starting, stopping, restarting and releasing instances, one or many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.model import Instance
+from ecsmachine.localcloud.resources import find_instance, forget_instance
+
+MAX_INSTANCES = 100
+
+
+def start_instance(call: Call) -> Answer:
+    """StartInstance: only a Stopped one."""
+    _start(call, find_instance(call.state, call.parameters.require("InstanceId")))
+    return {}
+
+
+def stop_instance(call: Call) -> Answer:
+    """StopInstance: only a Running one; ``ForceStop`` pulls the plug."""
+    _stop(call, find_instance(call.state, call.parameters.require("InstanceId")))
+    return {}
+
+
+def reboot_instance(call: Call) -> Answer:
+    """RebootInstance: only a Running one."""
+    _reboot(call, find_instance(call.state, call.parameters.require("InstanceId")))
+    return {}
+
+
+def delete_instance(call: Call) -> Answer:
+    """DeleteInstance: a Stopped one, or with ``Force`` a Running one."""
+    _delete(call, find_instance(call.state, call.parameters.require("InstanceId")))
+    return {}
+
+
+def start_instances(call: Call) -> Answer:
+    """StartInstances: each by itself (``SuccessFirst``), or all or none (``AllTogether``)."""
+    return _batch(call, _start, "Starting")
+
+
+def stop_instances(call: Call) -> Answer:
+    """StopInstances: each by itself (``SuccessFirst``), or all or none (``AllTogether``)."""
+    return _batch(call, _stop, "Stopping")
+
+
+def reboot_instances(call: Call) -> Answer:
+    """RebootInstances: each by itself (``SuccessFirst``), or all or none (``AllTogether``)."""
+    return _batch(call, _reboot, "Stopping")
+
+
+def delete_instances(call: Call) -> Answer:
+    """DeleteInstances: all of them or, if one is refused, none."""
+    for instance in _instances_of_request(call):
+        _delete(call, instance)
+    return {}
+
+
+def _start(call: Call, instance: Instance) -> None:
+    _check_status(instance, "Stopped")
+    call.state.instances.put(replace(instance, status="Starting", stopped_mode="Not-applicable"))
+    call.lifecycle.start(instance.id)
+
+
+def _stop(call: Call, instance: Instance) -> None:
+    _check_status(instance, "Running")
+    mode = call.parameters.choice("StoppedMode", ("StopCharging", "KeepCharging"), "KeepCharging")
+    if instance.charge_type == "PrePaid":
+        mode = "Not-applicable"
+    call.state.instances.put(
+        replace(instance, status="Stopping", stopped_mode=mode, start_next=False)
+    )
+    force = call.parameters.boolean("ForceStop") or call.parameters.boolean("ConfirmStop")
+    call.lifecycle.stop(instance.id, force=force)
+
+
+def _reboot(call: Call, instance: Instance) -> None:
+    _check_status(instance, "Running")
+    call.state.instances.put(replace(instance, status="Stopping", start_next=True))
+    force = call.parameters.boolean("ForceStop") or call.parameters.boolean("ForceReboot")
+    call.lifecycle.stop(instance.id, force=force)
+
+
+def _delete(call: Call, instance: Instance) -> None:
+    force = call.parameters.boolean("Force") or call.parameters.boolean("ForceStop")
+    if instance.deletion_protection:
+        raise ApiError(
+            "InvalidOperation.DeletionProtection",
+            "The operation is not allowed because the instance is protected from deletion.",
+            403,
+        )
+    if instance.charge_type == "PrePaid" and not call.parameters.boolean("TerminateSubscription"):
+        raise ApiError(
+            "ChargeTypeViolation",
+            "The operation is not permitted due to charge type of the instance.",
+            403,
+        )
+    if instance.status == "Pending":
+        raise ApiError(
+            "IncorrectInstanceStatus.Initializing",
+            "The specified instance status does not support this operation.",
+            403,
+        )
+    if not force:
+        _check_status(instance, "Stopped")
+    if any(entry.next_hop_id == instance.id for entry in call.state.route_entries):
+        raise ApiError(
+            "DependencyViolation.RouteEntry",
+            "The specified instance is the next hop of an entry of a route table.",
+            403,
+        )
+    forget_instance(call.state, instance)
+    call.lifecycle.remove()
+
+
+def _check_status(instance: Instance, *statuses: str) -> None:
+    if instance.status not in statuses:
+        raise ApiError(
+            "IncorrectInstanceStatus",
+            "The current status of the resource does not support this operation.",
+            403,
+        )
+
+
+def _instances_of_request(call: Call) -> list[Instance]:
+    ids = call.parameters.listed("InstanceId")
+    if not ids:
+        raise missing_parameter("InstanceId")
+    if len(ids) > MAX_INSTANCES:
+        raise ApiError(
+            "InvalidParameter.TooManyInstances",
+            f"At most {MAX_INSTANCES} instances are accepted.",
+        )
+    region = call.region
+    instances = [find_instance(call.state, instance_id) for instance_id in dict.fromkeys(ids)]
+    if any(instance.region != region.id for instance in instances):
+        raise ApiError(
+            "InvalidInstanceId.NotFound", "The specified InstanceId does not exist.", 404
+        )
+    return instances
+
+
+def _batch(call: Call, work: Callable[[Call, Instance], None], becomes: str) -> Answer:
+    together = (
+        call.parameters.choice("BatchOptimization", ("AllTogether", "SuccessFirst"), "AllTogether")
+        == "AllTogether"
+    )
+    responses: list[dict[str, Any]] = []
+    for instance in _instances_of_request(call):
+        response = {
+            "InstanceId": instance.id,
+            "PreviousStatus": instance.status,
+            "CurrentStatus": becomes,
+            "Code": "200",
+            "Message": "success",
+        }
+        try:
+            work(call, instance)
+        except ApiError as error:
+            if together:
+                raise
+            response.update(Code=error.code, Message=error.message, CurrentStatus=instance.status)
+        responses.append(response)
+    return {"InstanceResponses": {"InstanceResponse": responses}}

@@ -1,0 +1,210 @@
+"""SSH key pairs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ecsmachine.localcloud import public_keys
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.clock import timestamp
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.filters import has_tags, matches, tag_filter
+from ecsmachine.localcloud.identifiers import new_id
+from ecsmachine.localcloud.lifecycle import Credentials
+from ecsmachine.localcloud.model import Instance, KeyPair
+from ecsmachine.localcloud.names import check, valid_name
+from ecsmachine.localcloud.paging import page_by_number
+from ecsmachine.localcloud.resources import (
+    find_instance,
+    find_key_pair,
+    forget_tags,
+    key_pair_named,
+    resource_tags,
+)
+from ecsmachine.localcloud.tagging import put_tags, tags_of_request
+
+MAX_PAIRS = 500
+
+
+def create_key_pair(call: Call) -> Answer:
+    """CreateKeyPair: the private key is in the answer, and nowhere else."""
+    _check_new_name(call)
+    private, public = public_keys.new_pair()
+    pair = _put(call, public)
+    return {
+        "KeyPairId": pair.key_id,
+        "KeyPairName": pair.name,
+        "KeyPairFingerPrint": pair.fingerprint,
+        "PrivateKeyBody": private,
+    }
+
+
+def import_key_pair(call: Call) -> Answer:
+    """ImportKeyPair: a public key that its owner made."""
+    body = call.parameters.require("PublicKeyBody")
+    _check_new_name(call)
+    try:
+        public = public_keys.normalized(body)
+    except ValueError as error:
+        raise ApiError(
+            "InvalidPublicKeyBody.Malformed",
+            "The specified parameter PublicKeyBody is not valid.",
+        ) from error
+    pair = _put(call, public)
+    return {
+        "KeyPairName": pair.name,
+        "KeyPairFingerPrint": pair.fingerprint,
+        "KeyPairId": pair.key_id,
+    }
+
+
+def describe_key_pairs(call: Call) -> Answer:
+    """DescribeKeyPairs: by name (with ``*``), fingerprint, tags."""
+    parameters = call.parameters
+    region = call.region
+    name = parameters.text("KeyPairName")
+    wanted = tag_filter(parameters)
+    with_public = parameters.boolean("IncludePublicKey")
+    found = [
+        pair
+        for pair in call.state.key_pairs
+        if pair.region == region.id
+        and (not name or matches(name, pair.name))
+        and parameters.text("KeyPairFingerPrint") in ("", pair.fingerprint)
+        and parameters.text("ResourceGroupId") in ("", pair.resource_group_id)
+        and has_tags(resource_tags(call.state, "keypair", pair.key_id), wanted)
+    ]
+    part, fields = page_by_number(parameters, found[::-1], most=50)
+    return {**fields, "KeyPairs": {"KeyPair": [_pair(call, p, with_public) for p in part]}}
+
+
+def delete_key_pairs(call: Call) -> Answer:
+    """DeleteKeyPairs: instances keep the keys that they have; names unknown are passed over."""
+    region = call.region
+    names = call.parameters.json_list("KeyPairNames")
+    if names is None:
+        call.parameters.require("KeyPairNames")
+    for name in names or []:
+        pair = key_pair_named(call.state, region.id, name)
+        if pair is not None:
+            call.state.key_pairs.remove(pair.key_id)
+            forget_tags(call.state, "keypair", pair.key_id)
+    return {}
+
+
+def attach_key_pair(call: Call) -> Answer:
+    """AttachKeyPair: in effect at once on a stopped instance, else when it next starts."""
+    region = call.region
+    pair = find_key_pair(call.state, region.id, call.parameters.require("KeyPairName"))
+
+    def attach(instance: Instance) -> None:
+        call.state.instances.put(
+            replace(instance, key_pair=pair.name, public_key=pair.public_key, has_password=False)
+        )
+        call.lifecycle.set_credentials(instance.id, Credentials(None, (pair.public_key,)))
+
+    return _each_instance(call, pair.name, attach)
+
+
+def detach_key_pair(call: Call) -> Answer:
+    """DetachKeyPair: the key is taken from the instance when it next starts."""
+    region = call.region
+    pair = find_key_pair(call.state, region.id, call.parameters.require("KeyPairName"))
+
+    def detach(instance: Instance) -> None:
+        if instance.key_pair != pair.name:
+            raise ApiError(
+                "InvalidKeyPairName.NotAttached",
+                "The specified key pair is not attached to the instance.",
+            )
+        call.state.instances.put(replace(instance, key_pair="", public_key=""))
+        call.lifecycle.set_credentials(instance.id, Credentials(None, ()))
+
+    return _each_instance(call, pair.name, detach)
+
+
+def _each_instance(call: Call, name: str, work: Any) -> Answer:
+    ids = call.parameters.json_list("InstanceIds", most=50)
+    if ids is None:
+        call.parameters.require("InstanceIds")
+    results = []
+    for instance_id in ids or []:
+        try:
+            instance = find_instance(call.state, instance_id)
+            if instance.status not in ("Running", "Stopped"):
+                raise ApiError(
+                    "IncorrectInstanceStatus",
+                    "The current status of the resource does not support this operation.",
+                    403,
+                )
+            work(instance)
+            results.append(
+                {
+                    "InstanceId": instance_id,
+                    "Success": "true",
+                    "Code": "200",
+                    "Message": "successful",
+                }
+            )
+        except ApiError as error:
+            results.append(
+                {
+                    "InstanceId": instance_id,
+                    "Success": "false",
+                    "Code": error.code,
+                    "Message": error.message,
+                }
+            )
+    return {
+        "KeyPairName": name,
+        "TotalCount": str(len(results)),
+        "FailCount": str(sum(result["Success"] == "false" for result in results)),
+        "Results": {"Result": results},
+    }
+
+
+def _check_new_name(call: Call) -> None:
+    region = call.region
+    name = call.parameters.require("KeyPairName")
+    check(
+        valid_name(name),
+        "InvalidKeyPairName.Malformed",
+        "The specified parameter KeyPairName is not valid.",
+    )
+    if key_pair_named(call.state, region.id, name) is not None:
+        raise ApiError("KeyPair.AlreadyExist", "The key pair already exist.", 403)
+    if sum(pair.region == region.id for pair in call.state.key_pairs) >= MAX_PAIRS:
+        raise ApiError("QuotaExceed.KeyPair", "The key pair quota exceeds.", 403)
+
+
+def _put(call: Call, public: str) -> KeyPair:
+    region = call.region
+    tags = tags_of_request(call.parameters)
+    pair = call.state.key_pairs.put(
+        KeyPair(
+            name=call.parameters.require("KeyPairName"),
+            region=region.id,
+            key_id=new_id("ssh", region.id),
+            fingerprint=public_keys.fingerprint(public),
+            public_key=public,
+            created=timestamp(),
+            resource_group_id=call.parameters.text("ResourceGroupId"),
+        )
+    )
+    put_tags(call.state, "keypair", pair.key_id, region.id, tags)
+    return pair
+
+
+def _pair(call: Call, pair: KeyPair, with_public: bool) -> dict[str, Any]:
+    tags = resource_tags(call.state, "keypair", pair.key_id)
+    entry: dict[str, Any] = {
+        "KeyPairName": pair.name,
+        "KeyPairFingerPrint": pair.fingerprint,
+        "CreationTime": pair.created,
+        "ResourceGroupId": pair.resource_group_id,
+        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+    }
+    if with_public:
+        entry["PublicKey"] = pair.public_key
+    return entry

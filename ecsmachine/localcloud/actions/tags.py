@@ -1,0 +1,211 @@
+"""Tags, in the form of today (TagResources) and the older one (AddTags)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.filters import has_tags, tag_filter
+from ecsmachine.localcloud.model import TagSet
+from ecsmachine.localcloud.paging import page_by_number, page_by_token
+from ecsmachine.localcloud.state import Table
+from ecsmachine.localcloud.tagging import drop_tags, put_tags, tags_of_request
+
+MAX_RESOURCES = 50
+ECS_KINDS = ("instance", "disk", "securitygroup", "keypair", "image", "snapshot", "eni")
+VPC_KINDS = ("vpc", "vswitch", "eip", "routetable")
+
+
+def tag_resources(call: Call) -> Answer:
+    """TagResources: the same tags on up to 50 resources."""
+    return _tag(call, ECS_KINDS)
+
+
+def untag_resources(call: Call) -> Answer:
+    """UntagResources: by key, or all."""
+    return _untag(call, ECS_KINDS)
+
+
+def list_tag_resources(call: Call) -> Answer:
+    """ListTagResources: tags by resource, or resources by tag."""
+    return _list(call, ECS_KINDS)
+
+
+def tag_vpc_resources(call: Call) -> Answer:
+    """TagResources of VPC."""
+    return _tag(call, VPC_KINDS)
+
+
+def untag_vpc_resources(call: Call) -> Answer:
+    """UntagResources of VPC."""
+    return _untag(call, VPC_KINDS)
+
+
+def list_vpc_tag_resources(call: Call) -> Answer:
+    """ListTagResources of VPC."""
+    return _list(call, VPC_KINDS)
+
+
+def add_tags(call: Call) -> Answer:
+    """AddTags: on one resource."""
+    call.check_region()
+    kind = _kind(call, ECS_KINDS)
+    resource_id = _known(call, kind, call.parameters.require("ResourceId"))
+    tags = tags_of_request(call.parameters, values_needed=True)
+    if not tags:
+        raise missing_parameter("Tag.1.Key")
+    put_tags(call.state, kind, resource_id, call.region.id, tags)
+    return {}
+
+
+def remove_tags(call: Call) -> Answer:
+    """RemoveTags: from one resource; a value that is given has to be the tag's."""
+    call.check_region()
+    kind = _kind(call, ECS_KINDS)
+    resource_id = _known(call, kind, call.parameters.require("ResourceId"))
+    wanted = tag_filter(call.parameters)
+    old = call.state.tag_sets.get(f"{kind}/{resource_id}")
+    tags = {} if old is None else old.tags
+    keys = [key for key, value in wanted if key in tags and value in (None, tags[key])]
+    drop_tags(call.state, kind, resource_id, keys if wanted else None)
+    return {}
+
+
+def describe_tags(call: Call) -> Answer:
+    """DescribeTags: keys, values, and how many resources of each kind have them."""
+    region = call.region
+    kind = call.parameters.text("ResourceType").lower()
+    resource_id = call.parameters.text("ResourceId")
+    wanted = tag_filter(call.parameters)
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+    for tag_set, its_kind, its_id in _all(call):
+        if its_kind not in ECS_KINDS or tag_set.region != region.id:
+            continue
+        if kind not in ("", its_kind) or resource_id not in ("", its_id):
+            continue
+        for key, value in tag_set.tags.items():
+            if not wanted or any(key == k and v in (None, value) for k, v in wanted):
+                count = counts.setdefault((key, value), {})
+                count[its_kind] = count.get(its_kind, 0) + 1
+    part, fields = page_by_number(call.parameters, sorted(counts), size=50)
+    names = {"keypair": "KeyPair"}
+    every = ("Instance", "Disk", "Image", "Snapshot", "Securitygroup", "Volume", "Eni", "Ddh")
+    return {
+        **fields,
+        "Tags": {
+            "Tag": [
+                {
+                    "TagKey": tag[0],
+                    "TagValue": tag[1],
+                    "ResourceTypeCount": {
+                        **dict.fromkeys((*every, "KeyPair", "LaunchTemplate"), 0),
+                        **{names.get(k, k.capitalize()): n for k, n in counts[tag].items()},
+                    },
+                }
+                for tag in part
+            ]
+        },
+    }
+
+
+def _tag(call: Call, kinds: tuple[str, ...]) -> Answer:
+    region = call.region
+    kind = _kind(call, kinds)
+    ids = _resource_ids(call)
+    tags = tags_of_request(call.parameters, values_needed=True)
+    if not tags:
+        raise missing_parameter("Tag.1.Key")
+    for resource_id in ids:
+        put_tags(call.state, kind, _known(call, kind, resource_id), region.id, tags)
+    return {}
+
+
+def _untag(call: Call, kinds: tuple[str, ...]) -> Answer:
+    call.check_region()
+    kind = _kind(call, kinds)
+    ids = _resource_ids(call)
+    keys = call.parameters.listed("TagKey", most=20)
+    everything = call.parameters.boolean("All")
+    if not keys and not everything:
+        raise missing_parameter("TagKey")
+    for resource_id in ids:
+        drop_tags(call.state, kind, _known(call, kind, resource_id), keys or None)
+    return {}
+
+
+def _list(call: Call, kinds: tuple[str, ...]) -> Answer:
+    region = call.region
+    kind = _kind(call, kinds)
+    ids = call.parameters.listed("ResourceId", most=MAX_RESOURCES)
+    wanted = tag_filter(call.parameters)
+    if not ids and not wanted and not call.parameters.structs("TagFilter"):
+        raise missing_parameter("ResourceId")
+    for item in call.parameters.structs("TagFilter"):
+        values = item.listed("TagValues")
+        wanted.append((item.require("TagKey"), values[0] if values else None))
+    entries = [
+        {"ResourceType": kind, "ResourceId": its_id, "TagKey": key, "TagValue": value}
+        for tag_set, its_kind, its_id in _all(call)
+        if its_kind == kind
+        and tag_set.region == region.id
+        and (not ids or its_id in ids)
+        and has_tags(tag_set.tags, wanted)
+        for key, value in tag_set.tags.items()
+    ]
+    part, fields = page_by_token(call.parameters, entries, size=50)
+    return {"NextToken": fields["NextToken"], "TagResources": {"TagResource": list(part)}}
+
+
+def _all(call: Call) -> Iterator[tuple[TagSet, str, str]]:
+    for tag_set in call.state.tag_sets:
+        kind, _, resource_id = tag_set.id.partition("/")
+        yield tag_set, kind, resource_id
+
+
+def _kind(call: Call, kinds: tuple[str, ...]) -> str:
+    kind = call.parameters.require("ResourceType").lower()
+    if kind not in kinds:
+        raise ApiError(
+            "InvalidResourceType.NotFound", "The specified ResourceType does not exist.", 404
+        )
+    return kind
+
+
+def _resource_ids(call: Call) -> list[str]:
+    ids = call.parameters.listed("ResourceId")
+    if not ids:
+        raise missing_parameter("ResourceId")
+    if len(ids) > MAX_RESOURCES:
+        raise ApiError(
+            "InvalidResourceId.TooMany", f"At most {MAX_RESOURCES} resources are accepted."
+        )
+    return ids
+
+
+def _known(call: Call, kind: str, resource_id: str) -> str:
+    state = call.state
+    if kind == "keypair":
+        # Key pairs are named in requests and kept by id.
+        for pair in state.key_pairs:
+            if resource_id in (pair.name, pair.key_id) and call.in_region(pair.region):
+                return pair.key_id
+    tables: dict[str, Table[Any]] = {
+        "instance": state.instances,
+        "disk": state.disks,
+        "securitygroup": state.security_groups,
+        "vpc": state.vpcs,
+        "vswitch": state.vswitches,
+        "eip": state.eips,
+    }
+    table = tables.get(kind)
+    if table is not None:
+        resource = table.get(resource_id)
+        if resource is not None and call.in_region(resource.region):
+            return resource_id
+    if kind == "routetable" and any(vpc.route_table_id == resource_id for vpc in state.vpcs):
+        return resource_id
+    raise ApiError(
+        "InvalidResourceId.NotFound", "The specified ResourceIds are not found in our records.", 404
+    )

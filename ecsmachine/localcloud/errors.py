@@ -1,0 +1,33 @@
+"""Refusals: the code, message and HTTP status that the API answers with."""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """A request is refused. ``code`` and ``message`` are those of Alibaba Cloud's references."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+def missing_parameter(name: str) -> ApiError:
+    """Return the refusal of a request that lacks a mandatory parameter."""
+    return ApiError(
+        "MissingParameter",
+        f'The input parameter "{name}" that is mandatory for processing this request '
+        "is not supplied.",
+    )
+
+
+def invalid_parameter(name: str, reason: str = "") -> ApiError:
+    """Return the refusal of a value that no more specific code is known for."""
+    message = f"The specified parameter {name} is not valid."
+    return ApiError("InvalidParameter", f"{message} {reason}".rstrip())
+
+
+def dry_run_passed() -> ApiError:
+    """Return what a dry run that would have succeeded answers with."""
+    return ApiError("DryRunOperation", "Request validation has been passed with DryRun flag set.")

@@ -1,0 +1,369 @@
+"""What happens to instances after a request was answered: their guests, and time.
+
+Actions change the state and say here what is to follow. Each piece of work is a task on the
+server's event loop: it waits out the configured delay, calls the guests in a worker thread, and
+writes the outcome in a transaction. Work on one instance is done in the order in which it was
+asked for. What a killed server leaves undone is found in the state and done by :meth:`recover`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from ecsmachine.localcloud.catalog.instance_types import known_instance_type
+from ecsmachine.localcloud.clock import minutes
+from ecsmachine.localcloud.guests.base import GuestDisk, GuestError, Guests, GuestSpec
+from ecsmachine.localcloud.model import Disk, Instance, Removal
+from ecsmachine.localcloud.resources import (
+    attached_disks,
+    forget_instance,
+    guest_device,
+    public_address,
+    user_data,
+)
+from ecsmachine.localcloud.state import State
+
+LOG = logging.getLogger("ecsmachine.localcloud")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A login that waits in memory until its guest can be given it; None: leave as it is."""
+
+    password: str | None = field(repr=False)
+    public_keys: tuple[str, ...] | None
+
+
+@dataclass
+class Queue:
+    """Those who wait for their turn at one instance or disk; the lock serves them in order."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    length: int = 0
+
+
+class Lifecycle:
+    """The work that follows the answers. Its methods are called on the event loop."""
+
+    def __init__(
+        self, state: State, guests: Guests, *, workers: int = 8, watch_interval_s: float = 2.0
+    ) -> None:
+        self.guests = guests
+        self._state = state
+        self._watch_interval_s = watch_interval_s
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="guest")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._queues: dict[str, Queue] = {}
+        self._credentials: dict[str, Credentials] = {}
+        self._removing: set[str] = set()
+
+    # What actions call, inside their transaction.
+
+    def make(self, instance_id: str, password: str | None) -> None:
+        """Make the guest of a Pending instance; then start it if ``start_next`` says so."""
+        self._after_commit(instance_id, lambda: self._make(instance_id, password))
+
+    def start(self, instance_id: str) -> None:
+        """Boot the guest of a Starting instance."""
+        self._after_commit(instance_id, lambda: self._start(instance_id))
+
+    def stop(self, instance_id: str, *, force: bool) -> None:
+        """Shut down the guest of a Stopping instance; start it again if it has ``start_next``."""
+        self._after_commit(instance_id, lambda: self._stop(instance_id, force))
+
+    def remove(self) -> None:
+        """Remove the guests and files that the state has a :class:`Removal` for."""
+        self._state.after_commit(self._remove_forgotten)
+
+    def set_credentials(self, instance_id: str, credentials: Credentials) -> None:
+        """Give a guest another login: now if it is stopped, else when it starts again."""
+
+        def remember() -> None:
+            before = self._credentials.get(instance_id, Credentials(None, None))
+            self._credentials[instance_id] = Credentials(
+                before.password if credentials.password is None else credentials.password,
+                before.public_keys if credentials.public_keys is None else credentials.public_keys,
+            )
+            self._run(self._in_turn(instance_id, lambda: self._apply_credentials(instance_id)))
+
+        self._state.after_commit(remember)
+
+    def set_public_ip(self, instance_id: str) -> None:
+        """Tell the guest its public address, as the state has it by then."""
+        self._after_commit(instance_id, lambda: self._set_public_ip(instance_id))
+
+    def attach_disk(self, instance_id: str, disk: Disk) -> None:
+        """Give the guest a further disk; it sees it when it is started the next time."""
+
+    def detach_disk(self, instance_id: str, disk: Disk) -> None:
+        """Take a disk from the guest; it is without it when it is started the next time."""
+
+    def make_disk(self, disk: Disk) -> None:
+        """Make the file of a data disk, or make it larger."""
+        spec = GuestDisk(disk.id, "", disk.size_gib)
+        self._after_commit(disk.id, lambda: self._make_disk(spec))
+
+    # What the server calls.
+
+    def recover(self) -> None:
+        """Put right what the last server left undone, and watch over the guests from now on."""
+        running = self.guests.running()
+        with self._state.transaction():
+            for instance in list(self._state.instances):
+                self._recover_instance(instance, instance.id in running)
+            self.remove()
+        self._run(self._watch(), "watch")
+
+    async def close(self) -> None:
+        """Stop working; what is undone is recovered by the next server."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    async def settle(self) -> None:
+        """Return once no work is under way (the watch aside); for tests."""
+        while pending := [task for task in self._tasks if task.get_name() != "watch"]:
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    def _recover_instance(self, instance: Instance, runs: bool) -> None:
+        if not instance.made:
+            if instance.has_password:
+                # The password was never written down, so this guest cannot be made any more.
+                LOG.error("instance %s was not finished and is released", instance.id)
+                forget_instance(self._state, instance)
+            else:
+                self.make(instance.id, None)
+        elif instance.status == "Starting" or (instance.status == "Running" and not runs):
+            self._state.instances.put(replace(instance, status="Starting"))
+            self.start(instance.id)
+        elif instance.status == "Stopping" or (instance.status == "Stopped" and runs):
+            self._state.instances.put(replace(instance, status="Stopping"))
+            self.stop(instance.id, force=instance.status == "Stopped")
+
+    # The work itself.
+
+    async def _make(self, instance_id: str, password: str | None) -> None:
+        delays = self._state.delays
+        instance = self._state.instances.get(instance_id)
+        if instance is None or instance.made:
+            return
+        spec = self._spec(instance, password)
+        try:
+            await self._at_least(delays.pending_s, self.guests.create, spec)
+        except GuestError as error:
+            LOG.error("instance %s cannot be made and is released: %s", instance_id, error)
+            self._release(instance_id)
+            return
+        started = self._change(
+            instance_id,
+            made=True,
+            status="Starting" if instance.start_next and not delays.stopped_s else "Stopped",
+        )
+        if started is None or not started.start_next:
+            return
+        if delays.stopped_s:
+            await asyncio.sleep(delays.stopped_s)
+            self._change(instance_id, status="Starting")
+        await self._start(instance_id)
+
+    async def _start(self, instance_id: str) -> None:
+        instance = self._state.instances.get(instance_id)
+        if instance is None or instance.status != "Starting":
+            return
+        await self._give_credentials(instance_id)
+        try:
+            await self._at_least(
+                self._state.delays.starting_s, self.guests.start, self._spec(instance, None)
+            )
+        except GuestError as error:
+            LOG.error("instance %s cannot be started: %s", instance_id, error)
+            self._change(instance_id, status="Stopped", start_next=False)
+            return
+        self._change(instance_id, status="Running", start_next=False, started=minutes())
+
+    async def _stop(self, instance_id: str, force: bool) -> None:
+        instance = self._state.instances.get(instance_id)
+        if instance is None or instance.status != "Stopping":
+            return
+        try:
+            await self._at_least(
+                self._state.delays.stopping_s,
+                lambda: self.guests.stop(instance_id, force=force),
+            )
+        except GuestError as error:
+            LOG.error("instance %s cannot be stopped: %s", instance_id, error)
+            self._change(instance_id, status="Running", start_next=False)
+            return
+        instance = self._state.instances.get(instance_id)
+        if instance is None:
+            return
+        if instance.start_next:
+            self._change(instance_id, status="Starting")
+            await self._start(instance_id)
+        else:
+            self._change(instance_id, status="Stopped")
+            await self._give_credentials(instance_id)
+
+    def _remove_forgotten(self) -> None:
+        for removal in self._state.removals:
+            if removal.id not in self._removing:
+                self._removing.add(removal.id)
+                work = functools.partial(self._remove, removal)
+                # In the queue of its instance a disk's file waits for the guest to be gone.
+                self._run(self._in_turn(removal.instance_id or removal.id, work))
+
+    async def _remove(self, removal: Removal) -> None:
+        self._credentials.pop(removal.id, None)
+        work = self._delete_guest if removal.kind == "instance" else self.guests.delete_disk
+        try:
+            await self._in_worker(work, removal.id)
+        except GuestError as error:
+            # The removal stays in the state: the next server tries again.
+            LOG.error("%s %s cannot be removed: %s", removal.kind, removal.id, error)
+            return
+        finally:
+            self._removing.discard(removal.id)
+        with self._state.transaction():
+            self._state.removals.remove(removal.id)
+
+    def _delete_guest(self, instance_id: str) -> None:
+        self.guests.stop(instance_id, force=True)
+        self.guests.delete(instance_id)
+
+    async def _make_disk(self, spec: GuestDisk) -> None:
+        try:
+            await self._in_worker(self.guests.create_disk, spec)
+        except GuestError as error:
+            LOG.error("disk %s cannot be made: %s", spec.disk_id, error)
+
+    async def _set_public_ip(self, instance_id: str) -> None:
+        instance = self._state.instances.get(instance_id)
+        if instance is None or not instance.made:
+            return
+        address = public_address(self._state, instance) or None
+        try:
+            await self._in_worker(self.guests.set_public_ip, instance_id, address)
+        except GuestError as error:
+            LOG.error("instance %s: public address: %s", instance_id, error)
+
+    async def _apply_credentials(self, instance_id: str) -> None:
+        instance = self._state.instances.get(instance_id)
+        if instance is not None and instance.made and instance.status == "Stopped":
+            await self._give_credentials(instance_id)
+
+    async def _give_credentials(self, instance_id: str) -> None:
+        credentials = self._credentials.pop(instance_id, None)
+        if credentials is None:
+            return
+        instance = self._state.instances.get(instance_id)
+        keys = credentials.public_keys
+        if keys is None:
+            keys = () if instance is None else _public_keys(instance)
+        try:
+            await self._in_worker(
+                lambda: self.guests.set_credentials(
+                    instance_id, password=credentials.password, public_keys=keys
+                )
+            )
+        except GuestError as error:
+            LOG.error("instance %s: login: %s", instance_id, error)
+
+    async def _watch(self) -> None:
+        missed: dict[str, str] = {}
+        while True:
+            await asyncio.sleep(self._watch_interval_s)
+            running = await self._in_worker(self.guests.running)
+            gone = {
+                instance.id: instance.started
+                for instance in self._state.instances
+                if instance.status == "Running" and instance.id not in running
+            }
+            for instance_id, started in gone.items():
+                if missed.get(instance_id) == started:
+                    LOG.info("instance %s was powered off from inside", instance_id)
+                    self._change(instance_id, status="Stopped")
+            missed = gone
+
+    # The parts that the work is made of.
+
+    def _after_commit(self, key: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._state.after_commit(lambda: self._run(self._in_turn(key, work)))
+
+    async def _in_turn(self, key: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        queue = self._queues.setdefault(key, Queue())
+        queue.length += 1
+        try:
+            async with queue.lock:
+                await work()
+        finally:
+            queue.length -= 1
+            if not queue.length:
+                del self._queues[key]
+
+    def _run(self, work: Coroutine[Any, Any, Any], name: str = "") -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name or None)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            LOG.error("work on a guest failed", exc_info=task.exception())
+
+    async def _in_worker(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+
+    async def _at_least(
+        self, seconds: float, function: Callable[..., None], *arguments: Any
+    ) -> None:
+        end = time.monotonic() + seconds
+        await self._in_worker(function, *arguments)
+        if (rest := end - time.monotonic()) > 0:
+            await asyncio.sleep(rest)
+
+    def _change(self, instance_id: str, **changes: Any) -> Instance | None:
+        with self._state.transaction():
+            instance = self._state.instances.get(instance_id)
+            if instance is None:
+                return None
+            return self._state.instances.put(replace(instance, **changes))
+
+    def _release(self, instance_id: str) -> None:
+        with self._state.transaction():
+            instance = self._state.instances.get(instance_id)
+            if instance is not None:
+                forget_instance(self._state, instance)
+                self.remove()
+
+    def _spec(self, instance: Instance, password: str | None) -> GuestSpec:
+        kind = known_instance_type(instance.instance_type)
+        return GuestSpec(
+            instance_id=instance.id,
+            hostname=instance.host_name,
+            private_ip=instance.private_ip,
+            cpu=kind.cpu,
+            memory_mib=int(kind.memory_gib * 1024),
+            password=password,
+            public_keys=_public_keys(instance),
+            user_data=user_data(instance),
+            disks=tuple(
+                GuestDisk(disk.id, guest_device(disk.device), disk.size_gib)
+                for disk in attached_disks(self._state, instance.id)
+                if disk.kind == "data"
+            ),
+            public_ip=public_address(self._state, instance) or None,
+        )
+
+
+def _public_keys(instance: Instance) -> tuple[str, ...]:
+    return (instance.public_key,) if instance.public_key else ()

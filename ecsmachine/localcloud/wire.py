@@ -1,0 +1,98 @@
+"""Requests and answers as bytes: the RPC form of Alibaba Cloud's API, in JSON and XML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+Answer = Mapping[str, Any]
+
+CONTENT_TYPES = {"JSON": "application/json;charset=utf-8", "XML": "text/xml;charset=utf-8"}
+
+
+class Rendered(dict[str, Any]):
+    """A part of an answer whose JSON is made once and kept, because it is asked for often."""
+
+    __slots__ = ("_json",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._json: str | None = None
+
+    @property
+    def json(self) -> str:
+        """The JSON text of this part."""
+        if self._json is None:
+            self._json = json.dumps(self, ensure_ascii=False, separators=(",", ":"))
+        return self._json
+
+
+def parse_parameters(query: str, body: bytes, content_type: str) -> dict[str, str]:
+    """Return the parameters of the query and of a form in the body; the body's count more.
+
+    Raises ValueError when they are not UTF-8.
+    """
+    pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+    if body and content_type.partition(";")[0].strip().lower() in (
+        "application/x-www-form-urlencoded",
+        "",
+    ):
+        pairs += parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict")
+    return dict(pairs)
+
+
+def answer_format(value: str) -> str:
+    """Return JSON or XML for a request's ``Format``; XML is what ECS answers without one."""
+    return "JSON" if value.upper() == "JSON" else "XML"
+
+
+def encode(answer: Answer, form: str, root: str) -> bytes:
+    """Return the answer as JSON, or as XML with the element ``root`` around it."""
+    if form == "JSON":
+        return _json(answer).encode()
+    return (f'<?xml version="1.0" encoding="UTF-8"?>\n{_xml(root, answer)}').encode()
+
+
+def error_answer(code: str, message: str, request_id: str, host: str) -> Answer:
+    """Return the body of a refusal."""
+    return {
+        "RequestId": request_id,
+        "HostId": host,
+        "Code": code,
+        "Message": message,
+        "Recommend": f"https://api.aliyun.com/troubleshoot?q={code}&requestId={request_id}",
+    }
+
+
+def _json(value: Any) -> str:
+    # Only the few levels above the rendered parts are walked in Python.
+    if isinstance(value, Rendered):
+        return value.json
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{json.dumps(k)}:{_json(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_json, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _xml(name: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"<{name}>{''.join(_xml(key, item) for key, item in value.items())}</{name}>"
+    if isinstance(value, list | tuple):
+        return "".join(_xml(name, item) for item in value)
+    return f"<{name}>{_xml_text(value)}</{name}>"
+
+
+def _xml_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    if not text.isprintable():
+        # XML 1.0 has no way to write most control characters.
+        text = "".join(c for c in text if c in "\t\n\r" or ord(c) >= 0x20)
+    return escape(text)

@@ -222,8 +222,9 @@ def test_ls_q_imports_next_to_nothing(store: Store, tmp_path: Path) -> None:
     listed = subprocess.run(
         [
             *(sys.executable, "-c"),
-            "import os, sys; from ecsmachine.cli.app import run; run(['ls', '-q'], os.environ);"
-            "print(*sys.modules)",
+            "import os, sys, typer.main; before = {*sys.modules};"
+            "from ecsmachine.cli.app import run; run(['ls', '-q'], os.environ);"
+            "print(*(set(sys.modules) - before))",
         ],
         env={"MACHINE_STORAGE_PATH": str(store.path), "HOME": str(tmp_path)},
         capture_output=True,

@@ -261,6 +261,7 @@ class EcsClient:
         ids: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
         vpc_id: str = "",
+        vswitch_id: str = "",
         security_group_id: str = "",
     ) -> Iterator[Instance]:
         """Yield instances (DescribeInstances); at most 100 ``ids``."""
@@ -269,6 +270,7 @@ class EcsClient:
             {
                 "InstanceIds": json.dumps(list(ids)) if ids else "",
                 "VpcId": vpc_id,
+                "VSwitchId": vswitch_id,
                 "SecurityGroupId": security_group_id,
                 **tag_parameters(tags or {}),
             },

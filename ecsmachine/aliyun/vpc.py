@@ -49,6 +49,7 @@ class Eip:
     address: str
     status: str
     instance_id: str
+    name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -172,7 +173,6 @@ class VpcClient:
         allocation_id: str = "",
         address: str = "",
         instance_id: str = "",
-        tags: Mapping[str, str] | None = None,
     ) -> Iterator[Eip]:
         """Yield elastic addresses (DescribeEipAddresses)."""
         for item in self._pages(
@@ -182,7 +182,6 @@ class VpcClient:
                 "EipAddress": address,
                 "AssociatedInstanceType": "EcsInstance" if instance_id else "",
                 "AssociatedInstanceId": instance_id,
-                **tag_parameters(tags or {}),
             },
             "EipAddresses",
             "EipAddress",
@@ -192,6 +191,7 @@ class VpcClient:
                 address=item.get("IpAddress") or "",
                 status=item.get("Status") or "",
                 instance_id=item.get("InstanceId") or "",
+                name=item.get("Name") or "",
                 tags=_tags(item),
             )
 

@@ -75,6 +75,11 @@ class Journal(Protocol):
         """Identifies this create; goes into the tags of what it makes."""
         ...
 
+    @property
+    def complete(self) -> bool:
+        """Whether the create that this journal is of came to its end."""
+        ...
+
     def find(self, kind: str, **details: str) -> Resource | None:
         """Return the resource of that kind (and with those details) that is not removed."""
         ...

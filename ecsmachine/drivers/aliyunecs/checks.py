@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 from ecsmachine.aliyun.ecs import Image, InstanceType, KeyPair, Offer
@@ -17,8 +18,10 @@ from ecsmachine.aliyun.vpc import VSwitch
 from ecsmachine.drivers.aliyunecs import network
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.disk_categories import PREFERENCE, check_disk_size
+from ecsmachine.drivers.aliyunecs.eip import find_eip
 from ecsmachine.drivers.aliyunecs.images import choose_image
 from ecsmachine.drivers.aliyunecs.instance import run_parameters
+from ecsmachine.drivers.aliyunecs.load_balancer import find_load_balancer
 from ecsmachine.drivers.aliyunecs.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.security_group import FoundGroup, find_group
 from ecsmachine.drivers.aliyunecs.settings import Settings
@@ -58,9 +61,14 @@ def _check(cloud: Cloud, context: DriverContext, settings: Settings) -> Plan:
         type_offers = ask(lambda: _type_offers(cloud, settings))
         own_type = ask(lambda: _instance_type(cloud, settings.instance_type))
         image = ask(lambda: choose_image(cloud, settings))
-        networks = ask(lambda: network.look(cloud, settings))
+        networks = ask(lambda: network.look(cloud, settings, context.store_id))
         key_pair = (
             ask(lambda: cloud.ecs.key_pair(settings.ssh_keypair)) if settings.ssh_keypair else None
+        )
+
+        eip = ask(lambda: find_eip(cloud, settings.eip)) if settings.eip else None
+        balancer = (
+            ask(lambda: find_load_balancer(cloud, settings.slb_id)) if settings.slb_id else None
         )
 
         _check_region(settings, regions.result())
@@ -73,6 +81,8 @@ def _check(cloud: Cloud, context: DriverContext, settings: Settings) -> Plan:
         net = networks.result()
         if key_pair is not None:
             _check_key_pair(settings, key_pair.result())
+        if balancer is not None:
+            balancer.result()
 
         group = (
             ask(lambda: find_group(cloud, settings.security_group, net.vpc_id))
@@ -83,8 +93,11 @@ def _check(cloud: Cloud, context: DriverContext, settings: Settings) -> Plan:
         plan = Plan(
             places=places,
             vpc_id=net.vpc_id,
+            vpc_shared=net.shared,
             image=image.result(),
             group=group.result() if group is not None else None,
+            eip=eip.result() if eip is not None else None,
+            balancer_address=balancer.result().address if balancer is not None else "",
             public_key=public_key,
             account_id=account.result(),
         )
@@ -235,7 +248,15 @@ def _places(
                     spot_strategy=settings.spot_strategy,
                 )
                 data = _disk_category("data", settings, data_offers)
-            places.append(Place(zone, vswitch.id if vswitch else "", system, data))
+            places.append(
+                Place(
+                    zone,
+                    vswitch.id if vswitch else "",
+                    system,
+                    data,
+                    shared=vswitch is not None and net.is_shared(vswitch),
+                )
+            )
         except PreCreateCheckError as error:
             failure = failure or error
     if places:
@@ -248,8 +269,6 @@ def _places(
 
 
 def _in_zone(settings: Settings, zone: str) -> Settings:
-    from dataclasses import replace
-
     return replace(settings, zone=zone)
 
 

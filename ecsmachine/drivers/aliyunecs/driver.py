@@ -116,20 +116,22 @@ class AliyunEcsDriver:
 
     def create(self, journal: Journal, report: Report, save: Callable[[], None]) -> None:
         """Make the machine, or go on making it where the journal says that it stopped."""
-        from ecsmachine.drivers.aliyunecs.create import create
+        from ecsmachine.drivers.aliyunecs.create import Creation, create
 
         if self._plan is None:
             self.pre_create_check(report)
         assert self._plan is not None  # noqa: S101  (pre_create_check sets it or raises)
         create(
-            self._cloud,
-            journal,
-            self._context,
-            self._wanted(),
-            self._plan,
-            self._record,
-            report,
-            save,
+            Creation(
+                self._cloud,
+                journal,
+                self._context,
+                self._wanted(),
+                self._plan,
+                self._record,
+                report,
+                save,
+            )
         )
 
     def remove(self, journal: Journal, report: Report) -> None:

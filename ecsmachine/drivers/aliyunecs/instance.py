@@ -92,7 +92,6 @@ def run_parameters(
 def ensure_instance(
     cloud: Cloud,
     journal: Journal,
-    context: DriverContext,
     parameters_for: Callable[[Place], dict[str, Parameter]],
     places: tuple[Place, ...],
     report: Report,
@@ -114,10 +113,11 @@ def ensure_instance(
     for number, place in enumerate(places):
         if number:
             report(f"No stock there: trying zone {place.zone}...")
+        parameters = parameters_for(place)
         resource = journal.intend(KIND, region=cloud.region)
         try:
             with forgotten_if_refused(journal, resource):
-                instance_id = cloud.ecs.run_instance(parameters_for(place), token=resource.token)
+                instance_id = cloud.ecs.run_instance(parameters, token=resource.token)
         except ApiError as error:
             if error.code == "IdempotentParameterMismatch":
                 instance_id = _made_with_other_parameters(cloud, journal, error)

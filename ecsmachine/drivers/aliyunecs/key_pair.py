@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused
+from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused, known_or_intended
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.tags import machine_tags
 from ecsmachine.drivers.base import DriverContext, Journal, Resource
@@ -23,7 +23,7 @@ def ensure_key_pair(
 ) -> str:
     """Return the name of the machine's key pair, importing the public key if need be."""
     name = _name(context.machine_name, journal.create_id)
-    resource = journal.intend(KIND, region=cloud.region, name=name)
+    resource = known_or_intended(journal, KIND, region=cloud.region, name=name)
     if resource.id is not None:
         return name
     try:

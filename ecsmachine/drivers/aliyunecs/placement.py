@@ -11,12 +11,16 @@ from ecsmachine.drivers.aliyunecs.security_group import FoundGroup
 
 @dataclass(frozen=True)
 class Place:
-    """A zone, its VSwitch ("" if one is yet to be made), and the disks that it offers there."""
+    """A zone, its VSwitch ("" if one is yet to be made), and the disks that it offers there.
+
+    ``shared`` is whether the VSwitch is one that we made for the machines of this store.
+    """
 
     zone: str
     vswitch_id: str
     system_disk_category: str
     data_disk_category: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,17 @@ class Plan:
     """What the checks chose and found.
 
     ``places`` are tried in turn when one has no stock. ``vpc_id`` is "" if a VPC is yet to be
-    made. ``public_key`` belongs to the private key that the user brought, if one was.
+    made; ``vpc_shared`` is whether it is one that we made for the machines of this store.
+    ``public_key`` belongs to the private key that the user brought, if one was. ``eip`` is the
+    elastic address that the user named.
     """
 
     places: tuple[Place, ...]
     vpc_id: str
+    vpc_shared: bool
     image: Image
     group: FoundGroup | None
     eip: Eip | None = None
+    balancer_address: str = ""
     public_key: str = ""
     account_id: str = ""

@@ -133,6 +133,9 @@ def status(
         running = find(folder)
         guests = guests_running(folder)
         instances = _instances(folder)
+    if running is None:
+        for instance in instances:
+            instance["status"] = "down"  # what is on disk is what the next "up" brings back
     if as_json:
         print(json.dumps(_status_as_data(folder, running, instances, guests), indent=2))
         return

@@ -12,16 +12,25 @@ from ecsmachine.localcloud.programs import run
 
 # RFC 2544: for benchmarks, never routed on the internet.
 _PUBLIC = (IPv4Network("198.18.0.0/16"), IPv4Network("198.19.0.0/16"))
-# Docker takes its own networks from 172.17.0.0 on: this one never collides with them.
-_PRIVATE = IPv4Network("172.16.0.0/16")
+# Docker takes its own networks from 172.17.0.0 on, and those of Swarm mode from 10.0.0.0 on: the
+# upper half of 10.0.0.0/8 collides with neither.
+_PRIVATE = IPv4Network("10.128.0.0/9")
 
 
 @dataclass(frozen=True)
 class AddressPlan:
-    """Addresses of one cloud: ``public`` for the outside, ``private`` for its first VSwitch."""
+    """Addresses of one cloud: ``public`` for the outside, ``vpc`` for its default VPC.
+
+    No two clouds on a host share any, so that all of their guests can be reached from it.
+    """
 
     public: IPv4Network
-    private: IPv4Network
+    vpc: IPv4Network
+
+    @property
+    def vswitch(self) -> IPv4Network:
+        """The range of the default VSwitch: the first part of the VPC's."""
+        return next(self.vpc.subnets(new_prefix=20))
 
     @property
     def gateway(self) -> IPv4Address:
@@ -48,7 +57,7 @@ def plan_of(public: str) -> AddressPlan:
     """Return the plan that belongs to a public range, such as ``198.18.7.0/24``."""
     network = IPv4Network(public)
     slot = network.network_address.packed[2]
-    return AddressPlan(network, list(_PRIVATE.subnets(new_prefix=24))[slot])
+    return AddressPlan(network, list(_PRIVATE.subnets(new_prefix=17))[slot])
 
 
 def choose(preference: int, taken: Iterable[IPv4Network]) -> AddressPlan:
@@ -61,10 +70,10 @@ def choose(preference: int, taken: Iterable[IPv4Network]) -> AddressPlan:
         slot = (preference + offset) % 256
         for public in _PUBLIC:
             plan = plan_of(f"{public.network_address + 256 * slot}/24")
-            if not any(n.overlaps(plan.public) or n.overlaps(plan.private) for n in used):
+            if not any(n.overlaps(plan.public) or n.overlaps(plan.vpc) for n in used):
                 return plan
     raise LocalCloudError(
-        "All of 198.18.0.0/15 and 172.16.0.0/16 is in use on this host.",
+        "All of 198.18.0.0/15 and 10.128.0.0/9 is in use on this host.",
         hint="Stop a local cloud that is no longer needed: ecsmachine local down",
     )
 

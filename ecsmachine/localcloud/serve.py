@@ -92,7 +92,8 @@ def _serve(
             paths.root,
             Settings(
                 public_pool=str(plan.public),
-                vswitch_cidr=str(plan.private),
+                vpc_cidr=str(plan.vpc),
+                vswitch_cidr=str(plan.vswitch),
                 reserved=(str(plan.host),),
             ),
         )

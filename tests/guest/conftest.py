@@ -101,7 +101,7 @@ class GuestGround:
         defaults: dict[str, object] = {
             "instance_id": f"i-test{self.made:016}",
             "hostname": f"host{self.made}",
-            "private_ip": str(self.plan.private[10 + self.made]),
+            "private_ip": str(self.plan.vswitch[10 + self.made]),
             "cpu": 2,
             "memory_mib": 1024,
             "password": None if "public_keys" in values else PASSWORD,

@@ -84,7 +84,7 @@ def test_guests_reach_each_other_and_nothing_else(ground: GuestGround) -> None:
 def test_a_guest_cannot_take_another_ones_address(ground: GuestGround) -> None:
     one, two = ground.boot(), ground.boot()
     with shell(one.private_ip, password=PASSWORD) as guest:
-        stranger = str(ground.plan.private[200])
+        stranger = str(ground.plan.vswitch[200])
         guest.check(f"ip address add {stranger}/32 dev eth0")
         greeting = f"curl -sN --max-time 2 telnet://{two.private_ip}:22 --interface "
         assert guest.run(f"{greeting} {stranger} < /dev/null").output == ""

@@ -11,16 +11,17 @@ from ecsmachine.localcloud.problems import LocalCloudError
 def test_a_cloud_gets_what_it_prefers() -> None:
     plan = choose(7, [])
     assert str(plan.public) == "198.18.7.0/24"
-    assert str(plan.private) == "172.16.7.0/24"
+    assert str(plan.vpc) == "10.131.128.0/17"
+    assert str(plan.vswitch) == "10.131.128.0/20"
     assert str(plan.gateway) == "198.18.7.1"
     assert str(plan.host) == "198.18.7.254"
 
 
 def test_what_the_host_routes_is_left_alone() -> None:
-    taken = [IPv4Network("198.18.0.0/16"), IPv4Network("172.16.7.0/28")]
+    taken = [IPv4Network("198.18.0.0/16"), IPv4Network("10.131.128.0/28")]
     plan = choose(7, taken)
     assert str(plan.public) == "198.19.8.0/24"
-    assert not any(network.overlaps(plan.private) for network in taken)
+    assert not any(network.overlaps(plan.vpc) for network in taken)
 
 
 def test_the_search_goes_round() -> None:
@@ -35,4 +36,4 @@ def test_a_kept_plan_is_the_same_again() -> None:
 
 def test_nothing_free_is_said() -> None:
     with pytest.raises(LocalCloudError, match="in use"):
-        choose(0, [IPv4Network("172.16.0.0/12")])
+        choose(0, [IPv4Network("10.0.0.0/8")])

@@ -117,6 +117,9 @@ def _make(store: Store, machine: Machine, journal: FileJournal, report: Report) 
     if machine.driver.provisions:
         host.make_docker_host(machine, report)
         store.save(machine)
+    else:
+        # the engine is someone else's, but docker is pointed at this folder all the same
+        certificates.copy_client_certificates(machine.auth)
     journal.finish()
 
 

@@ -157,8 +157,8 @@ class _EngineRequest(BaseHTTPRequestHandler):
 class _EngineServer(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, context: ssl.SSLContext | None, status: int, body: bytes):
-        super().__init__(("127.0.0.1", 0), _EngineRequest)
+    def __init__(self, context: ssl.SSLContext | None, status: int, body: bytes, port: int):
+        super().__init__(("127.0.0.1", port), _EngineRequest)
         self.context = context
         self.status = status
         self.body = body
@@ -183,6 +183,7 @@ def engine(
     version: str = "27.3.1",
     status: int = 200,
     body: bytes | None = None,
+    port: int = 0,
 ) -> Iterator[str]:
     """Answer ``GET /version`` over TLS as Docker Engine does, and give the URL.
 
@@ -196,7 +197,7 @@ def engine(
         context.load_verify_locations(auth.machine_ca_path)
         context.verify_mode = ssl.CERT_REQUIRED
     said = json.dumps({"Version": version, "ApiVersion": "1.47"}).encode()
-    server = _EngineServer(context, status, said if body is None else body)
+    server = _EngineServer(context, status, said if body is None else body, port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -260,3 +260,18 @@ def test_ssh_help_is_ours_before_the_name(program: Program) -> None:
     result = program("ssh", "--help")
     assert result.code == 0
     assert "leave with its exit code" in result.out
+
+
+def test_a_machine_that_is_only_a_url(program: Program, store: Store) -> None:
+    url = refusing_url()
+    assert program("create", "-d", "none", "--url", url, "fixed").code == 0
+    # whoever runs the engine gave it a certificate of this store's CA
+    auth = store.load("fixed").auth
+    certificates.make_server_certificate(auth, "fixed", ["127.0.0.1"])
+    assert "refused" in program("config", "fixed").err
+    with engine(auth, port=int(url.rpartition(":")[2])):
+        assert program("config", "fixed").lines[-1] == f"-H={url}"
+        assert program("ls", "-f", "{{.DockerVersion}}").out == "v27.3.1\n"
+    result = program("ssh", "fixed", "true")
+    assert (result.code, result.out) == (1, "")
+    assert "only an engine's URL" in result.err

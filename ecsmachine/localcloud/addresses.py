@@ -63,19 +63,21 @@ def private_is_free(state: State, vswitch: VSwitch, address: str) -> bool:
     )
 
 
-def pick_public(state: State) -> str:
-    """Return a free public address of the pool; raises ``InsufficientPublicIp``."""
+def pick_public(state: State, wanted: str = "") -> str:
+    """Return a free public address of the pool (the ``wanted`` one, if it is in there).
+
+    Raises ``InsufficientPublicIp``.
+    """
     pool = ipaddress.IPv4Network(state.public_pool)
     taken = state.reserved | public_in_use(state)
     first = int(pool.network_address)
     for number in range(first + 2, first + pool.num_addresses - 1):
         address = str(ipaddress.IPv4Address(number))
-        if address not in taken:
+        if address not in taken and wanted in ("", address):
             return address
     raise ApiError(
         "InsufficientPublicIp",
-        f"All addresses of the local cloud's public pool {pool} are in use.",
-        403,
+        f"No address of the local cloud's public pool {pool} is free.",
     )
 
 

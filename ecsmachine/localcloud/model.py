@@ -67,6 +67,7 @@ class RouteEntry:
     name: str
     description: str
     created: str
+    ready_at: float = 0.0
 
 
 @dataclass(frozen=True)

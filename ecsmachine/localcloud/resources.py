@@ -52,7 +52,7 @@ def find_vswitch(state: State, vswitch_id: str) -> VSwitch:
     """Return the VSwitch; raises ``InvalidVSwitchId.NotFound``."""
     vswitch = state.vswitches.get(vswitch_id)
     if vswitch is None:
-        raise ApiError("InvalidVSwitchId.NotFound", "Specified VSwitch does not exist.", 404)
+        raise ApiError("InvalidVSwitchId.NotFound", "VSwitch not exist.", 404)
     return vswitch
 
 
@@ -78,7 +78,7 @@ def find_eip(state: State, allocation_id: str) -> Eip:
     """Return the EIP; raises ``InvalidAllocationId.NotFound``."""
     eip = state.eips.get(allocation_id)
     if eip is None:
-        raise ApiError("InvalidAllocationId.NotFound", "Specified allocation ID is not found.", 404)
+        raise ApiError("InvalidAllocationId.NotFound", "Specified allocation ID is not found", 404)
     return eip
 
 

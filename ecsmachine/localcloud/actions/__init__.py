@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ecsmachine.localcloud.actions import (
     disks,
+    eips,
     identity,
     images,
     instance_changes,
@@ -13,8 +14,10 @@ from ecsmachine.localcloud.actions import (
     instance_listing,
     instance_power,
     key_pairs,
+    load_balancers,
     networks,
     regions,
+    routes,
     security_groups,
     tags,
 )
@@ -29,6 +32,16 @@ _NETWORKS: Actions = {
     "DescribeVSwitches": networks.describe_vswitches,
     "ModifyVSwitchAttribute": networks.modify_vswitch_attribute,
     "DeleteVSwitch": networks.delete_vswitch,
+    "DescribeVRouters": routes.describe_vrouters,
+    "DescribeRouteTables": routes.describe_route_tables,
+    "CreateRouteEntry": routes.create_route_entry,
+    "DeleteRouteEntry": routes.delete_route_entry,
+    "AllocateEipAddress": eips.allocate_eip_address,
+    "DescribeEipAddresses": eips.describe_eip_addresses,
+    "AssociateEipAddress": eips.associate_eip_address,
+    "UnassociateEipAddress": eips.unassociate_eip_address,
+    "ReleaseEipAddress": eips.release_eip_address,
+    "ModifyEipAddressAttribute": eips.modify_eip_address_attribute,
 }
 
 ECS: Actions = {
@@ -101,17 +114,37 @@ VPC: Actions = {
     "DescribeZones": regions.describe_vpc_zones,
     "DescribeVpcAttribute": networks.describe_vpc_attribute,
     "DescribeVSwitchAttributes": networks.describe_vswitch_attributes,
+    "DescribeRouteTableList": routes.describe_route_table_list,
+    "DescribeRouteEntryList": routes.describe_route_entry_list,
     "TagResources": tags.tag_vpc_resources,
     "UnTagResources": tags.untag_vpc_resources,
     "UntagResources": tags.untag_vpc_resources,
     "ListTagResources": tags.list_vpc_tag_resources,
 }
 
+SLB: Actions = {
+    "DescribeRegions": regions.describe_vpc_regions,
+    "CreateLoadBalancer": load_balancers.create_load_balancer,
+    "DescribeLoadBalancers": load_balancers.describe_load_balancers,
+    "DescribeLoadBalancerAttribute": load_balancers.describe_load_balancer_attribute,
+    "SetLoadBalancerName": load_balancers.set_load_balancer_name,
+    "SetLoadBalancerStatus": load_balancers.set_load_balancer_status,
+    "SetLoadBalancerDeleteProtection": load_balancers.set_load_balancer_delete_protection,
+    "DeleteLoadBalancer": load_balancers.delete_load_balancer,
+    "AddBackendServers": load_balancers.add_backend_servers,
+    "SetBackendServers": load_balancers.set_backend_servers,
+    "RemoveBackendServers": load_balancers.remove_backend_servers,
+    "DescribeHealthStatus": load_balancers.describe_health_status,
+    "TagResources": load_balancers.add_slb_tags,
+    "UntagResources": load_balancers.remove_slb_tags,
+}
+
 STS: Actions = {"GetCallerIdentity": identity.get_caller_identity}
 
 PRODUCTS: Mapping[str, Mapping[str, Action]] = {
     "2014-05-26": ECS,
+    "2014-05-15": SLB,
     "2016-04-28": VPC,
     "2015-04-01": STS,
 }
-"""The actions by the ``Version`` of a request: ECS, VPC, STS."""
+"""The actions by the ``Version`` of a request: ECS, SLB, VPC, STS."""

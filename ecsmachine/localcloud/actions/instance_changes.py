@@ -138,14 +138,12 @@ def modify_instance_network_spec(call: Call) -> Answer:
 
 
 def allocate_public_ip_address(call: Call) -> Answer:
-    """AllocatePublicIpAddress: one address, kept until the instance is released."""
+    """AllocatePublicIpAddress: one address; asked for again, the same one."""
     instance = find_instance(call.state, call.parameters.require("InstanceId"))
     if instance.status not in ("Running", "Stopped"):
         raise _wrong_status()
     if instance.public_ip:
-        raise ApiError(
-            "AllocatedAlready", "The specified instance already has an allocated public ip.", 403
-        )
+        return {"IpAddress": instance.public_ip}
     _check_no_eip(instance)
     if not instance.bandwidth_out:
         raise ApiError(
@@ -163,9 +161,8 @@ def allocate_public_ip_address(call: Call) -> Answer:
 def _check_no_eip(instance: Instance) -> None:
     if instance.eip_id:
         raise ApiError(
-            "EipAddress.Associated",
-            "An elastic IP address is associated with the specified instance.",
-            403,
+            "OperationDenied",
+            "Specified operation is denied: an elastic IP address is bound to the instance.",
         )
 
 

@@ -160,7 +160,7 @@ def _select(call: Call) -> list[Instance]:
             and (not family or (kind is not None and kind.family == family))
             and (not group_id or group_id in instance.security_group_ids)
             and (not optimized or (optimized in ("true", "optimized")) == instance.io_optimized)
-            and created[0] <= clock.parse(instance.created) <= created[1]
+            and (created is None or created[0] <= clock.parse(instance.created) <= created[1])
             and (not wanted or has_tags(resource_tags(call.state, "instance", instance.id), wanted))
         )
 
@@ -172,7 +172,9 @@ def _addresses(parameters: Parameters, name: str) -> frozenset[str] | None:
     return None if values is None else frozenset(values)
 
 
-def _creation_filter(parameters: Parameters) -> tuple[float, float]:
+def _creation_filter(parameters: Parameters) -> tuple[float, float] | None:
+    if not parameters.structs("Filter"):
+        return None
     start, end = 0.0, time.time() + 366 * 86400
     for item in parameters.structs("Filter"):
         key = item.text("Key")

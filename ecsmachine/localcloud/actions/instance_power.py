@@ -90,7 +90,7 @@ def _delete(call: Call, instance: Instance) -> None:
     if instance.deletion_protection:
         raise ApiError(
             "InvalidOperation.DeletionProtection",
-            "The operation is not allowed because the instance is protected from deletion.",
+            "The operation is not allowed due to deletion protection.",
             403,
         )
     if instance.charge_type == "PrePaid" and not call.parameters.boolean("TerminateSubscription"):
@@ -110,8 +110,7 @@ def _delete(call: Call, instance: Instance) -> None:
     if any(entry.next_hop_id == instance.id for entry in call.state.route_entries):
         raise ApiError(
             "DependencyViolation.RouteEntry",
-            "The specified instance is the next hop of an entry of a route table.",
-            403,
+            "Specified instance is used by route entry.",
         )
     forget_instance(call.state, instance)
     call.lifecycle.remove()

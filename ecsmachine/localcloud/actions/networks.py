@@ -145,8 +145,10 @@ def create_vswitch(call: Call) -> Answer:
         raise ApiError("InvalidZoneId.NotFound", "Specified zone does not exist.", 404)
     name, description = _name_and_description(parameters, "VSwitchName")
     cidr = _network(parameters.require("CidrBlock"), least=16, most=29)
-    if cidr is None or not cidr.subnet_of(ipaddress.IPv4Network(vpc.cidr)):
+    if cidr is None:
         raise ApiError("InvalidCidrBlock.Malformed", "Specified CIDR block is not valid.")
+    if not cidr.subnet_of(ipaddress.IPv4Network(vpc.cidr)):
+        raise ApiError("InvalidParameter", "Specified CIDR block is not valid in VPC.")
     tags = tags_of_request(parameters)
     others = [item for item in call.state.vswitches if item.vpc_id == vpc.id]
     if any(cidr.overlaps(ipaddress.IPv4Network(item.cidr)) for item in others):
@@ -159,12 +161,12 @@ def create_vswitch(call: Call) -> Answer:
         if entry.route_table_id == vpc.route_table_id
     ):
         raise ApiError(
-            "RouteConflict", "Specified CIDR block conflicts with an entry of the route table."
+            "InvalidCidrBlock.Overlapped", "Specified CIDR block overlapped with other entry."
         )
     if status_now("Available", "Pending", vpc.ready_at) != "Available":
         raise ApiError("IncorrectVpcStatus", "Current VPC status does not support this operation.")
     if len(others) >= MAX_VSWITCHES:
-        raise ApiError("QuotaExceeded.VSwitch", "VSwitch quota exceeded.")
+        raise ApiError("QuotaExceeded.VSwitch", "Virtual switch quota exceeded.")
     vswitch = call.state.vswitches.put(
         VSwitch(
             id=new_id("vsw", vpc.region),
@@ -250,9 +252,9 @@ def delete_vswitch(call: Call) -> Answer:
             "IncorrectVSwitchStatus", "Current VSwitch status does not support this operation."
         )
     if any(instance.vswitch_id == item.id for instance in call.state.instances):
-        raise ApiError("DependencyViolation.Ecs", "Specified object has dependent resources.")
+        raise ApiError("DependencyViolation", "Specified object has dependent resources.")
     if any(balancer.vswitch_id == item.id for balancer in call.state.load_balancers):
-        raise ApiError("DependencyViolation.SLB", "Specified object has dependent resources.")
+        raise ApiError("DependencyViolation", "Specified object has dependent resources.")
     call.state.vswitches.remove(item.id)
     forget_tags(call.state, "vswitch", item.id)
     return {}

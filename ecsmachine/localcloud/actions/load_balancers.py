@@ -1,0 +1,378 @@
+"""Classic load balancers (SLB): their addresses and their default server group.
+
+The local cloud keeps them and tells of them; nothing is forwarded.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from ecsmachine.localcloud import clock
+from ecsmachine.localcloud.addresses import pick_private, pick_public
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.filters import has_tags, tag_filter
+from ecsmachine.localcloud.identifiers import new_id
+from ecsmachine.localcloud.model import Backend, LoadBalancer
+from ecsmachine.localcloud.names import valid_description
+from ecsmachine.localcloud.paging import page_by_number
+from ecsmachine.localcloud.resources import find_vswitch, forget_tags, resource_tags
+from ecsmachine.localcloud.tagging import drop_tags, put_tags, tags_of_request
+
+MAX_BALANCERS = 60
+MAX_BACKENDS = 200
+MAX_BACKENDS_OF_REQUEST = 20
+
+
+def create_load_balancer(call: Call) -> Answer:
+    """CreateLoadBalancer: with a public address, or one of a VSwitch."""
+    parameters = call.parameters
+    region = call.region
+    name = parameters.text("LoadBalancerName")
+    if name and not valid_description(name, least=1, most=80):
+        raise invalid_parameter("LoadBalancerName")
+    address_type = parameters.choice("AddressType", ("internet", "intranet"), "internet")
+    vswitch_id = parameters.text("VSwitchId")
+    vswitch = find_vswitch(call.state, vswitch_id) if vswitch_id else None
+    if vswitch is not None and vswitch.region != region.id:
+        raise ApiError("InvalidVSwitchId.NotFound", "VSwitch not exist.", 404)
+    charge = parameters.text("InternetChargeType", "paybytraffic").lower()
+    if charge not in ("paybytraffic", "paybybandwidth"):
+        raise invalid_parameter("InternetChargeType")
+    tags = tags_of_request(parameters)
+    if len(call.state.load_balancers) >= MAX_BALANCERS:
+        raise ApiError("QuotaLimitExceeds.Instance", "The quota of load balancers is exceeded.")
+    if address_type == "internet":
+        vswitch = None
+        address = pick_public(call.state)
+    elif vswitch is not None:
+        address = pick_private(call.state, vswitch)
+    else:
+        raise ApiError(
+            "MissingParam.VSwitchId", "The parameter VSwitchId is required for this operation."
+        )
+    balancer = call.state.load_balancers.put(
+        LoadBalancer(
+            id=new_id("lb", region.id),
+            region=region.id,
+            name=name or f"auto_named_slb_{clock.timestamp()[:10]}",
+            address=address,
+            address_type=address_type,
+            network_type="classic" if vswitch is None else "vpc",
+            vpc_id="" if vswitch is None else vswitch.vpc_id,
+            vswitch_id="" if vswitch is None else vswitch.id,
+            status="active",
+            created=clock.minutes(),
+            internet_charge_type=charge,
+            bandwidth=parameters.integer("Bandwidth", 5120, least=-1, most=5120),
+            spec=parameters.text("LoadBalancerSpec", "slb.s1.small"),
+            charge_type=parameters.text("PayType", "PayOnDemand"),
+            master_zone=parameters.text("MasterZoneId", region.zones[0].id),
+            slave_zone=parameters.text("SlaveZoneId", region.zones[-1].id),
+            resource_group_id=parameters.text("ResourceGroupId"),
+            delete_protection=parameters.choice("DeleteProtection", ("on", "off"), "off"),
+            modification_protection=parameters.choice(
+                "ModificationProtectionStatus",
+                ("NonProtection", "ConsoleProtection"),
+                "NonProtection",
+            ),
+        )
+    )
+    put_tags(call.state, "loadbalancer", balancer.id, region.id, tags)
+    return {
+        "LoadBalancerId": balancer.id,
+        "LoadBalancerName": balancer.name,
+        "Address": balancer.address,
+        "AddressIPVersion": "ipv4",
+        "NetworkType": balancer.network_type,
+        "VpcId": balancer.vpc_id,
+        "VSwitchId": balancer.vswitch_id,
+        "ResourceGroupId": balancer.resource_group_id,
+        "OrderId": 0,
+    }
+
+
+def describe_load_balancers(call: Call) -> Answer:
+    """DescribeLoadBalancers: by id, name, address, backend, tags."""
+    parameters = call.parameters
+    region = call.region
+    ids = [part.strip() for part in parameters.text("LoadBalancerId").split(",") if part.strip()]
+    names = [part for part in parameters.text("LoadBalancerName").split(",") if part]
+    server = parameters.text("ServerId")
+    wanted = tag_filter(parameters)
+    same = {
+        "LoadBalancerStatus": "status",
+        "Address": "address",
+        "AddressType": "address_type",
+        "NetworkType": "network_type",
+        "VpcId": "vpc_id",
+        "VSwitchId": "vswitch_id",
+        "MasterZoneId": "master_zone",
+        "SlaveZoneId": "slave_zone",
+        "PayType": "charge_type",
+        "ResourceGroupId": "resource_group_id",
+    }
+    found = [
+        balancer
+        for balancer in call.state.load_balancers
+        if balancer.region == region.id
+        and (not ids or balancer.id in ids)
+        and (not names or balancer.name in names)
+        and (not server or any(b.server_id == server for b in balancer.backends))
+        and all(
+            parameters.text(key) in ("", getattr(balancer, field)) for key, field in same.items()
+        )
+        and has_tags(resource_tags(call.state, "loadbalancer", balancer.id), wanted)
+    ]
+    part, fields = page_by_number(parameters, found[::-1], size=100)
+    return {
+        **fields,
+        "LoadBalancers": {"LoadBalancer": [_balancer(call, balancer) for balancer in part]},
+    }
+
+
+def describe_load_balancer_attribute(call: Call) -> Answer:
+    """DescribeLoadBalancerAttribute: one balancer with its backends."""
+    balancer = _balancer_of_request(call)
+    end = "2999-09-08T16:00Z"
+    return {
+        **_balancer(call, balancer),
+        "EndTime": end,
+        "EndTimeStamp": int(clock.parse(end) * 1000),
+        "AutoReleaseTime": 0,
+        "RenewalStatus": "",
+        "RenewalDuration": 0,
+        "RenewalCycUnit": "",
+        "BackendServers": {
+            "BackendServer": [
+                {**_backend(backend), "ServerIp": _server_ip(call, backend)}
+                for backend in balancer.backends
+            ]
+        },
+        "ListenerPorts": {"ListenerPort": []},
+        "ListenerPortsAndProtocal": {"ListenerPortAndProtocal": []},
+        "ListenerPortsAndProtocol": {"ListenerPortAndProtocol": []},
+    }
+
+
+def describe_health_status(call: Call) -> Answer:
+    """DescribeHealthStatus: nothing, as there are no listeners that could check."""
+    _balancer_of_request(call)
+    return {"BackendServers": {"BackendServer": []}}
+
+
+def set_load_balancer_name(call: Call) -> Answer:
+    """SetLoadBalancerName."""
+    balancer = _balancer_of_request(call)
+    name = call.parameters.require("LoadBalancerName")
+    if not valid_description(name, least=1, most=80):
+        raise invalid_parameter("LoadBalancerName")
+    call.state.load_balancers.put(replace(balancer, name=name))
+    return {}
+
+
+def set_load_balancer_status(call: Call) -> Answer:
+    """SetLoadBalancerStatus: active or inactive."""
+    balancer = _balancer_of_request(call)
+    call.parameters.require("LoadBalancerStatus")
+    status = call.parameters.choice("LoadBalancerStatus", ("active", "inactive"))
+    call.state.load_balancers.put(replace(balancer, status=status))
+    return {}
+
+
+def set_load_balancer_delete_protection(call: Call) -> Answer:
+    """SetLoadBalancerDeleteProtection: on or off."""
+    balancer = _balancer_of_request(call)
+    call.parameters.require("DeleteProtection")
+    protection = call.parameters.choice("DeleteProtection", ("on", "off"))
+    call.state.load_balancers.put(replace(balancer, delete_protection=protection))
+    return {}
+
+
+def delete_load_balancer(call: Call) -> Answer:
+    """DeleteLoadBalancer: unless it is protected."""
+    balancer = _balancer_of_request(call)
+    if balancer.delete_protection == "on":
+        raise ApiError(
+            "OperationDenied.DeleteProtectionIsOn",
+            "The operation is not allowed because of DeleteProtection.",
+        )
+    call.state.load_balancers.remove(balancer.id)
+    forget_tags(call.state, "loadbalancer", balancer.id)
+    return {}
+
+
+def add_backend_servers(call: Call) -> Answer:
+    """AddBackendServers: those that are there already get the new weight."""
+    balancer = _balancer_of_request(call)
+    backends = {backend.server_id: backend for backend in balancer.backends}
+    for backend in _backends_of_request(call):
+        _check_server(call, balancer, backend)
+        backends[backend.server_id] = backend
+    if len(backends) > MAX_BACKENDS:
+        raise ApiError("BackendServer.QuotaExceeded", "The quota of backend servers is exceeded.")
+    return _with_backends(call, balancer, tuple(backends.values()))
+
+
+def set_backend_servers(call: Call) -> Answer:
+    """SetBackendServers: weights of those that are there."""
+    balancer = _balancer_of_request(call)
+    backends = {backend.server_id: backend for backend in balancer.backends}
+    for backend in _backends_of_request(call):
+        if backend.server_id not in backends:
+            raise ApiError(
+                "InvalidBackendServers.NotExist", "The specified backend server does not exist."
+            )
+        backends[backend.server_id] = backend
+    return _with_backends(call, balancer, tuple(backends.values()))
+
+
+def remove_backend_servers(call: Call) -> Answer:
+    """RemoveBackendServers: those that are not there are passed over."""
+    balancer = _balancer_of_request(call)
+    gone = {backend.server_id for backend in _backends_of_request(call)}
+    rest = tuple(backend for backend in balancer.backends if backend.server_id not in gone)
+    return _with_backends(call, balancer, rest)
+
+
+def add_slb_tags(call: Call) -> Answer:
+    """TagResources of SLB: on balancers."""
+    region = call.region
+    tags = tags_of_request(call.parameters, values_needed=True)
+    for balancer in _tagged_balancers(call):
+        put_tags(call.state, "loadbalancer", balancer.id, region.id, tags)
+    return {}
+
+
+def remove_slb_tags(call: Call) -> Answer:
+    """UntagResources of SLB: from balancers."""
+    call.check_region()
+    keys = call.parameters.listed("TagKey", most=20)
+    for balancer in _tagged_balancers(call):
+        drop_tags(call.state, "loadbalancer", balancer.id, keys or None)
+    return {}
+
+
+def _tagged_balancers(call: Call) -> list[LoadBalancer]:
+    if call.parameters.require("ResourceType").lower() not in ("instance", "loadbalancer"):
+        raise invalid_parameter("ResourceType")
+    return [_find(call, balancer_id) for balancer_id in call.parameters.listed("ResourceId")]
+
+
+def _balancer_of_request(call: Call) -> LoadBalancer:
+    return _find(call, call.parameters.require("LoadBalancerId"))
+
+
+def _find(call: Call, balancer_id: str) -> LoadBalancer:
+    balancer = call.state.load_balancers.get(balancer_id)
+    if balancer is None or not call.in_region(balancer.region):
+        raise ApiError(
+            "InvalidLoadBalancerId.NotFound", "The specified LoadBalancerId does not exist.", 404
+        )
+    return balancer
+
+
+def _backends_of_request(call: Call) -> list[Backend]:
+    text = call.parameters.require("BackendServers")
+    error = ApiError("InvalidParameter", "The specified BackendServers is not valid.")
+    try:
+        items = json.loads(text)
+    except ValueError:
+        raise error from None
+    if not isinstance(items, list) or not items or len(items) > MAX_BACKENDS_OF_REQUEST:
+        raise error
+    backends = []
+    for item in items:
+        if isinstance(item, str):
+            item = {"ServerId": item}
+        if not isinstance(item, dict) or not isinstance(item.get("ServerId"), str):
+            raise error
+        try:
+            weight = int(item.get("Weight", 100))
+            port = int(item.get("Port", 0))
+        except (TypeError, ValueError):
+            raise error from None
+        if not 0 <= weight <= 100:
+            raise error
+        backends.append(
+            Backend(
+                server_id=item["ServerId"],
+                weight=weight,
+                kind=str(item.get("Type") or "ecs"),
+                port=port,
+                description=str(item.get("Description") or ""),
+            )
+        )
+    return backends
+
+
+def _check_server(call: Call, balancer: LoadBalancer, backend: Backend) -> None:
+    instance = call.state.instances.get(backend.server_id)
+    if instance is None or instance.region != balancer.region:
+        raise ApiError("InvalidServerId.NotFound", "The specified ServerId does not exist.", 404)
+    if balancer.vpc_id not in ("", instance.vpc_id):
+        raise ApiError(
+            "VpcNotMatched",
+            "The backend server and the load balancer are not in the same VPC.",
+        )
+
+
+def _with_backends(call: Call, balancer: LoadBalancer, backends: tuple[Backend, ...]) -> Answer:
+    call.state.load_balancers.put(replace(balancer, backends=backends))
+    return {
+        "LoadBalancerId": balancer.id,
+        "BackendServers": {
+            "BackendServer": [
+                {**_backend(backend), "Weight": str(backend.weight)} for backend in backends
+            ]
+        },
+    }
+
+
+def _backend(backend: Backend) -> dict[str, Any]:
+    return {
+        "ServerId": backend.server_id,
+        "Weight": backend.weight,
+        "Type": backend.kind,
+        "Description": backend.description,
+    }
+
+
+def _server_ip(call: Call, backend: Backend) -> str:
+    instance = call.state.instances.get(backend.server_id)
+    return instance.private_ip if instance else ""
+
+
+def _balancer(call: Call, balancer: LoadBalancer) -> dict[str, Any]:
+    tags = resource_tags(call.state, "loadbalancer", balancer.id)
+    short = "3" if balancer.internet_charge_type == "paybytraffic" else "4"
+    return {
+        "LoadBalancerId": balancer.id,
+        "LoadBalancerName": balancer.name,
+        "LoadBalancerStatus": balancer.status,
+        "LoadBalancerSpec": balancer.spec,
+        "Address": balancer.address,
+        "AddressType": balancer.address_type,
+        "AddressIPVersion": "ipv4",
+        "NetworkType": balancer.network_type,
+        "VpcId": balancer.vpc_id,
+        "VSwitchId": balancer.vswitch_id,
+        "RegionId": balancer.region,
+        "RegionIdAlias": balancer.region,
+        "MasterZoneId": balancer.master_zone,
+        "SlaveZoneId": balancer.slave_zone,
+        "Bandwidth": balancer.bandwidth,
+        "InternetChargeType": short,
+        "InternetChargeTypeAlias": balancer.internet_charge_type,
+        "PayType": balancer.charge_type,
+        "InstanceChargeType": "PayBySpec",
+        "CreateTime": balancer.created,
+        "CreateTimeStamp": int(clock.parse(balancer.created) * 1000),
+        "ResourceGroupId": balancer.resource_group_id,
+        "DeleteProtection": balancer.delete_protection,
+        "ModificationProtectionStatus": balancer.modification_protection,
+        "ModificationProtectionReason": "",
+        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+    }

@@ -26,12 +26,14 @@ from ecsmachine.localcloud.paths import MARK
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.programs import run
 
-_CPU_PERIOD_US = 100_000
-
 
 @dataclass(frozen=True)
 class Limits:
-    """What a guest may use at most: processors, and memory in MiB."""
+    """What a guest may use: memory in MiB at most, and processors by number.
+
+    The processors are a weight, not a bound: a guest that is alone on its host may use all of
+    it, as waiting would serve nobody; many guests share it as their types are to each other.
+    """
 
     cpu: int
     memory_mib: int
@@ -247,7 +249,7 @@ class SystemdGroups:
                 "--property=KillMode=mixed",
                 "--property=TasksMax=infinity",
                 f"--property=MemoryMax={limits.memory_mib}M",
-                f"--property=CPUQuota={limits.cpu * 100}%",
+                f"--property=CPUWeight={min(100 * limits.cpu, 10_000)}",
                 f"--property=StandardOutput=append:{log}",
                 f"--property=StandardError=append:{log}",
                 "--",
@@ -300,16 +302,14 @@ def _enable_controllers(folder: Path) -> None:
 
 def _write_limits(folders: Iterable[Path], limits: Limits) -> None:
     memory = str(limits.memory_mib * 2**20)
-    quota = str(limits.cpu * _CPU_PERIOD_US)
     values = {
         "memory.limit_in_bytes": memory,
         "memory.max": memory,
-        "cpu.cfs_period_us": str(_CPU_PERIOD_US),
-        "cpu.cfs_quota_us": quota,
-        "cpu.max": f"{quota} {_CPU_PERIOD_US}",
+        "cpu.shares": str(1024 * limits.cpu),
+        "cpu.weight": str(min(100 * limits.cpu, 10_000)),
     }
     for folder in folders:
         for name, value in values.items():
             if (folder / name).exists():
-                with suppress(OSError):  # more processors than a parent group allows
+                with suppress(OSError):  # more than a parent group allows
                     (folder / name).write_text(value)

@@ -28,7 +28,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -36,9 +36,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ecsmachine.localcloud import idempotency, wire
+from ecsmachine.localcloud import authentication, idempotency, wire
 from ecsmachine.localcloud.actions import PRODUCTS
-from ecsmachine.localcloud.authentication import Nonces, check_rpc
+from ecsmachine.localcloud.authentication import Nonces, SignedRequest
 from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.images import Image, all_images
 from ecsmachine.localcloud.errors import ApiError, dry_run_passed, missing_parameter
@@ -101,27 +101,25 @@ class Endpoint:
         """Answer one request; whatever goes wrong is answered as ECS would."""
         request_id = new_request_id()
         form, root, status = "XML", "Error", 200
+        answer: Mapping[str, object]
         try:
-            parameters = await _read(request)
-            form = wire.answer_format(parameters.get("Format", ""))
-            answer = self._answer(request.method, parameters, request.headers.get("host", ""))
-            root = f"{parameters['Action']}Response"
-            answer = {"RequestId": request_id, **answer}
+            signed = await _read(request)
+            form = _format(signed)
+            answer = {"RequestId": request_id, **self._answer(signed)}
+            root = f"{signed.parameters['Action']}Response"
         except ApiError as error:
             status = error.status
-            answer = dict(wire.error_answer(error.code, error.message, request_id, _host(request)))
+            answer = wire.error_answer(error.code, error.message, request_id, _host(request))
         except asyncio.CancelledError:
             raise
         except Exception:
             LOG.exception("request %s failed", request_id)
             status = 500
-            answer = dict(
-                wire.error_answer(
-                    "InternalError",
-                    "The request processing has failed due to some unknown error.",
-                    request_id,
-                    _host(request),
-                )
+            answer = wire.error_answer(
+                "InternalError",
+                "The request processing has failed due to some unknown error.",
+                request_id,
+                _host(request),
             )
         return Response(
             wire.encode(answer, form, root),
@@ -132,14 +130,15 @@ class Endpoint:
             },
         )
 
-    def _answer(self, method: str, values: dict[str, str], host: str) -> Answer:
+    def _answer(self, request: SignedRequest) -> Answer:
+        values = request.parameters
         for name in ("Version", "Action"):
             if not values.get(name):
                 raise missing_parameter(name)
         product = PRODUCTS.get(values["Version"])
         if product is None:
             raise ApiError("InvalidVersion", "Specified parameter Version is not valid.")
-        check_rpc(method, values, self.state.account, self._nonces)
+        authentication.check(request, self.state.account, self._nonces)
         action = product.get(values["Action"])
         if action is None:
             raise ApiError(
@@ -155,7 +154,7 @@ class Endpoint:
             lifecycle=self.lifecycle,
             images=self._images,
             views=self._views,
-            host=host,
+            host=request.headers.get("host", ""),
         )
         with self.state.transaction():
             answer = idempotency.answer_once(call, action)
@@ -165,7 +164,7 @@ class Endpoint:
         return answer
 
 
-async def _read(request: Request) -> dict[str, str]:
+async def _read(request: Request) -> SignedRequest:
     body = b""
     if request.method == "POST":
         chunks = []
@@ -176,14 +175,27 @@ async def _read(request: Request) -> dict[str, str]:
                 raise ApiError("RequestTooLarge", "The request body is too large.", 413)
             chunks.append(chunk)
         body = b"".join(chunks)
+    headers = dict(request.headers)
     try:
-        return wire.parse_parameters(
-            request.url.query, body, request.headers.get("content-type", "")
-        )
+        query = wire.parse_query(request.url.query)
+        form = wire.parse_body(body, headers.get("content-type", ""))
     except ValueError as error:
         raise ApiError(
             "InvalidParameter", "The request's parameters are not encoded in UTF-8."
         ) from error
+    parameters = dict(query + form)
+    for name in ("Action", "Version"):
+        # In the newer form of requests they are headers.
+        if name not in parameters and f"x-acs-{name.lower()}" in headers:
+            parameters[name] = headers[f"x-acs-{name.lower()}"]
+    return SignedRequest(request.method, request.scope["path"], query, headers, body, parameters)
+
+
+def _format(request: SignedRequest) -> str:
+    asked = request.parameters.get("Format", "")
+    if not asked and request.headers.get("authorization", "").startswith("ACS3-"):
+        asked = "XML" if "xml" in request.headers.get("accept", "") else "JSON"
+    return wire.answer_format(asked)
 
 
 def _host(request: Request) -> str:

@@ -1,7 +1,7 @@
 """Signatures of requests, as the server checks them.
 
-Source: Alibaba Cloud's "Request syntax and signature method V1 for RPC APIs" and "V3 request
-structure and signature". Deliberately nothing here is shared with the client.
+Source: Alibaba Cloud's "Request syntax and signature method V1 for RPC APIs" and "Request syntax
+and signature method V3". Deliberately nothing here is shared with the client.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
+
+ACS3 = "ACS3-HMAC-SHA256"
 
 
 def percent_encode(text: str) -> str:
@@ -19,20 +21,45 @@ def percent_encode(text: str) -> str:
 
 
 def rpc_string_to_sign(method: str, parameters: Mapping[str, str]) -> str:
-    """Return what an RPC request is signed over: every parameter but ``Signature``."""
-    pairs = sorted(
-        (percent_encode(name), percent_encode(value))
-        for name, value in parameters.items()
-        if name != "Signature"
-    )
-    query = "&".join(f"{name}={value}" for name, value in pairs)
-    return f"{method}&%2F&{percent_encode(query)}"
+    """Return what an RPC request (V1) is signed over: every parameter but ``Signature``."""
+    signed = {name: value for name, value in parameters.items() if name != "Signature"}
+    return f"{method}&%2F&{percent_encode(canonical_query(signed.items()))}"
 
 
 def rpc_signature(string_to_sign: str, secret: str) -> str:
     """Return the HMAC-SHA1 signature in base64; the key is the secret and an ampersand."""
     digest = hmac.new(f"{secret}&".encode(), string_to_sign.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
+
+
+def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return the parameters encoded and sorted."""
+    encoded = sorted((percent_encode(name), percent_encode(value)) for name, value in pairs)
+    return "&".join(f"{name}={value}" for name, value in encoded)
+
+
+def acs3_canonical_request(
+    method: str,
+    path: str,
+    query: Iterable[tuple[str, str]],
+    headers: Mapping[str, str],
+    payload_hash: str,
+) -> str:
+    """Return what a V3 request is signed over; ``headers`` are the signed ones, lower case."""
+    names = sorted(headers)
+    lines = "".join(f"{name}:{headers[name].strip()}\n" for name in names)
+    parts = (method, path or "/", canonical_query(query), lines, ";".join(names), payload_hash)
+    return "\n".join(parts)
+
+
+def acs3_string_to_sign(canonical_request: str) -> str:
+    """Return the string that the V3 signature is made of."""
+    return f"{ACS3}\n{hashlib.sha256(canonical_request.encode()).hexdigest()}"
+
+
+def acs3_signature(string_to_sign: str, secret: str) -> str:
+    """Return the HMAC-SHA256 signature in hexadecimal; the key is the secret alone."""
+    return hmac.new(secret.encode(), string_to_sign.encode(), hashlib.sha256).hexdigest()
 
 
 def same(expected: str, given: str) -> bool:

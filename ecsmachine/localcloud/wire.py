@@ -30,18 +30,17 @@ class Rendered(dict[str, Any]):
         return self._json
 
 
-def parse_parameters(query: str, body: bytes, content_type: str) -> dict[str, str]:
-    """Return the parameters of the query and of a form in the body; the body's count more.
+def parse_query(query: str) -> list[tuple[str, str]]:
+    """Return the parameters of a query; raises ValueError when they are not UTF-8."""
+    return parse_qsl(query, keep_blank_values=True, errors="strict")
 
-    Raises ValueError when they are not UTF-8.
-    """
-    pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
-    if body and content_type.partition(";")[0].strip().lower() in (
-        "application/x-www-form-urlencoded",
-        "",
-    ):
-        pairs += parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict")
-    return dict(pairs)
+
+def parse_body(body: bytes, content_type: str) -> list[tuple[str, str]]:
+    """Return the parameters of a form; raises ValueError when they are not UTF-8."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if body and kind in ("application/x-www-form-urlencoded", ""):
+        return parse_query(body.decode("utf-8"))
+    return []
 
 
 def answer_format(value: str) -> str:

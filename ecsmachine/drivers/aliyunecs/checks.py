@@ -20,7 +20,7 @@ from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.disk_categories import PREFERENCE, check_disk_size
 from ecsmachine.drivers.aliyunecs.eip import find_eip
 from ecsmachine.drivers.aliyunecs.images import choose_image
-from ecsmachine.drivers.aliyunecs.instance import run_parameters
+from ecsmachine.drivers.aliyunecs.instance import has_no_stock, run_parameters
 from ecsmachine.drivers.aliyunecs.load_balancer import find_load_balancer
 from ecsmachine.drivers.aliyunecs.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.security_group import FoundGroup, find_group
@@ -142,7 +142,7 @@ def _type_offers(cloud: Cloud, settings: Settings) -> list[Offer]:
             spot_strategy=settings.spot_strategy,
         )
     except ApiError as error:
-        if not error.code.startswith(("InvalidInstanceType", "InvalidZoneId")):
+        if not error.code.startswith(("InvalidInstanceType", "InvalidParameter", "InvalidZoneId")):
             raise
         return []
 
@@ -151,7 +151,7 @@ def _instance_type(cloud: Cloud, name: str) -> InstanceType | None:
     try:
         return next((each for each in cloud.ecs.instance_types([name]) if each.id == name), None)
     except ApiError as error:
-        if not error.code.startswith("InvalidInstanceType"):
+        if not error.code.startswith(("InvalidInstanceType", "InvalidParameter")):
             raise
         return None
 
@@ -224,30 +224,21 @@ def _places(
     found_type: InstanceType | None,
 ) -> tuple[Place, ...]:
     """Return where the instance can go: zones that offer the type and have a VSwitch."""
-    by_zone: dict[str, list[Offer]] = {}
-    for offer in offers:
-        if offer.available:
-            by_zone.setdefault(offer.zone, []).append(offer)
+    by_zone = _by_zone(offers)
+    data_by_zone: dict[str, list[Offer]] | None = None
     places: list[Place] = []
     failure: PreCreateCheckError | None = None
     for zone, vswitch in net.candidates(sorted(by_zone), settings.zone):
         try:
             if zone not in by_zone:
-                _check_type(cloud, _in_zone(settings, zone), found_type, [])
+                _check_type(cloud, replace(settings, zone=zone), found_type, [])
             _check_private_ip(settings, vswitch)
             system = _disk_category("system", settings, by_zone[zone])
             data = ""
             if settings.disk_size_gib:
-                data_offers = cloud.ecs.offers(
-                    "DataDisk",
-                    zone=zone,
-                    instance_type=settings.instance_type,
-                    system_disk_category=system,
-                    io_optimized="optimized" if settings.io_optimized else "none",
-                    charge_type=settings.charge_type,
-                    spot_strategy=settings.spot_strategy,
-                )
-                data = _disk_category("data", settings, data_offers)
+                if data_by_zone is None:
+                    data_by_zone = _by_zone(_data_disk_offers(cloud, settings, system))
+                data = _disk_category("data", settings, data_by_zone.get(zone, []))
             places.append(
                 Place(
                     zone,
@@ -268,8 +259,25 @@ def _places(
     )
 
 
-def _in_zone(settings: Settings, zone: str) -> Settings:
-    return replace(settings, zone=zone)
+def _by_zone(offers: list[Offer]) -> dict[str, list[Offer]]:
+    by_zone: dict[str, list[Offer]] = {}
+    for offer in offers:
+        if offer.available:
+            by_zone.setdefault(offer.zone, []).append(offer)
+    return by_zone
+
+
+def _data_disk_offers(cloud: Cloud, settings: Settings, system_disk_category: str) -> list[Offer]:
+    """Return the data disks that each zone offers beside that system disk."""
+    return cloud.ecs.offers(
+        "DataDisk",
+        zone=settings.zone,
+        instance_type=settings.instance_type,
+        system_disk_category=system_disk_category,
+        io_optimized="optimized" if settings.io_optimized else "none",
+        charge_type=settings.charge_type,
+        spot_strategy=settings.spot_strategy,
+    )
 
 
 def _check_private_ip(settings: Settings, vswitch: VSwitch | None) -> None:
@@ -329,8 +337,10 @@ def _dry_run(cloud: Cloud, context: DriverContext, settings: Settings, plan: Pla
             )
         )
     except ApiError as error:
-        no_stock = error.code.startswith(("OperationDenied.NoStock", "Zone.NotOnSale"))
-        if not (no_stock and len(plan.places) > 1):
+        if has_no_stock(error) and len(plan.places) > 1:
+            return
+        # the group was another machine's, and went with it
+        if error.code != "InvalidSecurityGroupId.NotFound":
             raise
 
 

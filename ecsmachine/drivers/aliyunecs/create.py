@@ -98,7 +98,7 @@ def note(record: Record, found: Instance) -> None:
         record.base.ip_address = found.public_address
 
 
-def _group(creation: Creation, found: security_group.FoundGroup | None = None) -> str:
+def _group(creation: Creation, found: security_group.FoundGroup | None) -> str:
     return security_group.ensure_group(
         creation.cloud,
         creation.journal,
@@ -139,10 +139,9 @@ def _instance(creation: Creation) -> str:
             if error.code != "InvalidSecurityGroupId.NotFound" or not remaining:
                 raise
         # the last machine that used the group was removed, and the group with it
-        gone = journal.find(security_group.KIND, region=cloud.region)
-        if gone is not None:
-            journal.removed(gone)
-        record.security_group_id = _group(creation)
+        security_group.forget_group(cloud, journal)
+        found = security_group.find_group(cloud, creation.settings.security_group, record.vpc_id)
+        record.security_group_id = _group(creation, found)
     raise AssertionError("the last try returns or raises")
 
 

@@ -68,6 +68,8 @@ def run_parameters(
         parameters["KeyPairName"] = key_pair
     elif settings.ssh_password:
         parameters["Password"] = settings.ssh_password
+    if settings.deletion_protection:
+        parameters["DeletionProtection"] = True
     if settings.ssh_user == "ecs-user":
         parameters["ImageOptions.LoginAsNonRoot"] = True
     if settings.disk_size_gib:
@@ -121,7 +123,7 @@ def ensure_instance(
         except ApiError as error:
             if error.code == "IdempotentParameterMismatch":
                 instance_id = _made_with_other_parameters(cloud, journal, error)
-            elif _has_no_stock(error):
+            elif has_no_stock(error):
                 refusal = error
                 continue
             else:
@@ -224,6 +226,18 @@ def _release(cloud: Cloud, instance_id: str, *, appear_timeout_s: float) -> bool
     raise refusal
 
 
+def has_no_stock(error: ApiError) -> bool:
+    """Whether a zone has none of what was asked for now; another zone may."""
+    return error.code in (
+        "OperationDenied.NoStock",
+        "Zone.NotOnSale",
+        "InvalidResourceType.NotSupported",
+        "OperationDenied.ZoneNotOnSale",
+        "ResourceNotAvailable",
+        "InvalidInstanceType.ZoneNotSupported",
+    )
+
+
 def create_tags(context: DriverContext, create_id: str, settings: Settings) -> dict[str, str]:
     """Return the user's tags and ours."""
     return {**settings.tags, **machine_tags(context, create_id)}
@@ -261,17 +275,6 @@ def _made_with_other_parameters(cloud: Cloud, journal: Journal, error: ApiError)
     if not found:
         raise error
     return found[0]
-
-
-def _has_no_stock(error: ApiError) -> bool:
-    return error.code in (
-        "OperationDenied.NoStock",
-        "Zone.NotOnSale",
-        "InvalidResourceType.NotSupported",
-        "OperationDenied.ZoneNotOnSale",
-        "ResourceNotAvailable",
-        "InvalidInstanceType.ZoneNotSupported",
-    )
 
 
 def _unprotect(cloud: Cloud, instance_id: str) -> None:

@@ -43,7 +43,7 @@ class Network:
 
     def is_shared(self, vswitch: VSwitch) -> bool:
         """Whether a VSwitch is one that we made for the machines of this store."""
-        return vswitch.name == self.shared_name
+        return bool(self.shared_name) and vswitch.name == self.shared_name
 
     def candidates(self, zones: Sequence[str], zone: str) -> Iterator[tuple[str, VSwitch | None]]:
         """Yield zones with a VSwitch each (None if one is yet to be made), best first.

@@ -14,11 +14,11 @@ from ecsmachine.drivers.aliyunecs.settings import PortRange, Settings
 from ecsmachine.drivers.aliyunecs.tags import is_shared_by, shared_tags
 from ecsmachine.drivers.aliyunecs.waiting import polls
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
-from ecsmachine.errors import MachineError
 
 KIND = "security-group"
 ENGINE_PORT = 2376
 
+_TRIES = 3
 _VISIBLE_TIMEOUT_S = 30.0
 _UNUSED_TIMEOUT_S = 15.0
 
@@ -36,21 +36,21 @@ def find_group(cloud: Cloud, name: str, vpc_id: str) -> FoundGroup | None:
 
     Names need not be unique: of several, the one that comes first by id is taken by all.
     """
-    groups = [
-        group
-        for group in cloud.ecs.security_groups(name=name, vpc_id=vpc_id)
-        if group.name == name and group.vpc_id == vpc_id
-    ]
+    groups = _named(cloud, name, vpc_id)
     if not groups and name.startswith("sg-"):
         groups = [
             group
             for group in cloud.ecs.security_groups(group_id=name)
             if group.id == name and group.vpc_id == vpc_id
         ]
-    if not groups:
-        return None
-    group = min(groups, key=lambda each: each.id)
-    return FoundGroup(group, tuple(cloud.ecs.permissions(group.id)))
+    for group in sorted(groups, key=lambda each: each.id):
+        # another machine's rm, or its create that made one too many, may be faster
+        try:
+            return FoundGroup(group, tuple(cloud.ecs.permissions(group.id)))
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+    return None
 
 
 def ensure_group(
@@ -61,40 +61,31 @@ def ensure_group(
     vpc_id: str,
     report: Report,
     *,
-    found: FoundGroup | None = None,
+    found: FoundGroup | None,
 ) -> str:
     """Return the id of the security group, making it and opening its ports if need be.
 
-    ``found`` is what the checks saw. A group that we share among machines is in the journal of
-    each: the last of them removes it.
+    ``found`` is the group of that name that is there, if one is. A group that we share among
+    machines is in the journal of each: the last of them removes it. One that is removed by
+    another machine's create or rm at this very moment is followed by another.
     """
-    details = {"region": cloud.region, "vpc": vpc_id, "name": settings.security_group}
     wanted = wanted_permissions(settings)
-    known = journal.find(KIND, **details)
-    if known is not None and known.id is not None:
-        _open(cloud, known.id, cloud.ecs.permissions(known.id), wanted, report)
-        return known.id
-    if known is None:
-        found = found or find_group(cloud, settings.security_group, vpc_id)
-        if found is not None:
-            if is_shared_by(found.group.tags, context.store_id):
-                journal.made(journal.intend(KIND, **details), found.group.id)
-            _open(cloud, found.group.id, found.permissions, wanted, report)
-            return found.group.id
-    report(f"Creating security group {settings.security_group}...")
-    resource = journal.intend(KIND, **details)
-    with forgotten_if_refused(journal, resource):
-        group_id = cloud.ecs.create_security_group(
-            settings.security_group,
-            vpc_id=vpc_id,
-            description="Docker hosts of ecsmachine",
-            tags=shared_tags(context),
-            token=resource.token,
-            resource_group_id=settings.resource_group_id,
-        )
-    journal.made(resource, group_id)
-    _open(cloud, group_id, _permissions_of_new(cloud, group_id), wanted, report)
-    return _agree(cloud, journal, resource, wanted, report)
+    for remaining in reversed(range(_TRIES)):
+        try:
+            return _found_or_made(cloud, journal, context, settings, vpc_id, wanted, found, report)
+        except ApiError as error:
+            if error.code != "InvalidSecurityGroupId.NotFound" or not remaining:
+                raise
+        forget_group(cloud, journal)
+        found = find_group(cloud, settings.security_group, vpc_id)
+    raise AssertionError("the last try returns or raises")
+
+
+def forget_group(cloud: Cloud, journal: Journal) -> None:
+    """Strike a group that is gone off the journal."""
+    gone = journal.find(KIND, region=cloud.region)
+    if gone is not None:
+        journal.removed(gone)
 
 
 def remove_group(cloud: Cloud, resource: Resource, context: DriverContext) -> None:
@@ -146,6 +137,42 @@ def denied_permissions(
     ]
 
 
+def _found_or_made(
+    cloud: Cloud,
+    journal: Journal,
+    context: DriverContext,
+    settings: Settings,
+    vpc_id: str,
+    wanted: Sequence[Permission],
+    found: FoundGroup | None,
+    report: Report,
+) -> str:
+    details = {"region": cloud.region, "vpc": vpc_id, "name": settings.security_group}
+    known = journal.find(KIND, **details)
+    if known is not None and known.id is not None:
+        _open(cloud, known.id, cloud.ecs.permissions(known.id), wanted, report)
+        return known.id
+    if known is None and found is not None:
+        if is_shared_by(found.group.tags, context.store_id):
+            journal.made(journal.intend(KIND, **details), found.group.id)
+        _open(cloud, found.group.id, found.permissions, wanted, report)
+        return found.group.id
+    report(f"Creating security group {settings.security_group}...")
+    resource = journal.intend(KIND, **details)
+    with forgotten_if_refused(journal, resource):
+        group_id = cloud.ecs.create_security_group(
+            settings.security_group,
+            vpc_id=vpc_id,
+            description="Docker hosts of ecsmachine",
+            tags=shared_tags(context),
+            token=resource.token,
+            resource_group_id=settings.resource_group_id,
+        )
+    journal.made(resource, group_id)
+    _open_new(cloud, group_id, wanted)
+    return _agree(cloud, journal, context, resource, wanted, report)
+
+
 def _open(
     cloud: Cloud,
     group_id: str,
@@ -163,28 +190,31 @@ def _open(
         )
 
 
-def _permissions_of_new(cloud: Cloud, group_id: str) -> list[Permission]:
-    """Return the rules of a group that was just made, which may not be seen for a moment."""
+def _open_new(cloud: Cloud, group_id: str, wanted: Sequence[Permission]) -> None:
+    """Open the ports of a group that was just made, and may not be found for a moment."""
     for spent_s in polls(_VISIBLE_TIMEOUT_S):
         try:
-            return cloud.ecs.permissions(group_id)
+            _open(cloud, group_id, (), wanted, lambda line: None)
+            return
         except ApiError as error:
-            if not error.is_not_found or spent_s > _VISIBLE_TIMEOUT_S - 1:
+            if not error.is_not_found or spent_s >= _VISIBLE_TIMEOUT_S:
                 raise
-    raise MachineError(f"The new security group {group_id} does not appear")
 
 
 def _agree(
     cloud: Cloud,
     journal: Journal,
+    context: DriverContext,
     resource: Resource,
     wanted: Sequence[Permission],
     report: Report,
 ) -> str:
     """Return the group that all creates settle on, when several made one of this name at once."""
-    found = find_group(cloud, resource.details["name"], resource.details["vpc"])
     own = resource.id or ""
-    if found is None or found.group.id >= own:
+    name, vpc_id = resource.details["name"], resource.details["vpc"]
+    groups = _named(cloud, name, vpc_id)
+    chosen = min(groups, key=lambda group: group.id, default=None)
+    if chosen is None or chosen.id >= own:
         return own
     try:
         cloud.ecs.delete_security_group(own)
@@ -192,10 +222,20 @@ def _agree(
         if not _is_used(error):
             raise
         return own
-    journal.removed(resource)
-    journal.made(journal.intend(KIND, **resource.details), found.group.id)
-    _open(cloud, found.group.id, found.permissions, wanted, report)
-    return found.group.id
+    if is_shared_by(chosen.tags, context.store_id):
+        journal.made(resource, chosen.id)
+    else:
+        journal.removed(resource)
+    _open(cloud, chosen.id, cloud.ecs.permissions(chosen.id), wanted, report)
+    return chosen.id
+
+
+def _named(cloud: Cloud, name: str, vpc_id: str) -> list[SecurityGroup]:
+    return [
+        group
+        for group in cloud.ecs.security_groups(name=name, vpc_id=vpc_id)
+        if group.name == name and group.vpc_id == vpc_id
+    ]
 
 
 def _made_unseen(cloud: Cloud, resource: Resource, context: DriverContext) -> list[str]:

@@ -1,0 +1,171 @@
+"""The driver against a local cloud without guests, with faults in between where a test asks."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.aliyunecs.driver import AliyunEcsDriver
+from ecsmachine.drivers.base import DriverContext
+from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.state import Delays, Settings
+from ecsmachine.machine.journal import FileJournal
+
+
+class Front:
+    """Stands before the cloud: counts what is asked, and cuts or refuses what it is told to.
+
+    ``faults`` maps an action to what happens to its next calls: ``cut-before`` (not passed on),
+    ``cut-after`` (done, but not answered), or an error code.
+    """
+
+    def __init__(self, target: str):
+        self.asked: Counter[str] = Counter()
+        self.bodies: list[dict[str, str]] = []
+        self.urls: list[str] = []
+        self.faults: dict[str, list[str]] = {}
+        front = self
+        host = urlsplit(target).netloc
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))
+                action = parameters["Action"]
+                front.asked[action] += 1
+                front.bodies.append(parameters)
+                front.urls.append(self.path)
+                waiting = front.faults.get(action, [])
+                fault = waiting.pop(0) if waiting else ""
+                if fault == "cut-before":
+                    self.close_connection = True
+                    return
+                if fault and fault != "cut-after":
+                    status = 503 if fault in ("ServiceUnavailable", "InternalError") else 400
+                    content = (
+                        f'{{"RequestId": "FRONT", "Code": "{fault}", "Message": "Injected."}}'
+                    ).encode()
+                    self._send(status, content)
+                    return
+                upstream = http.client.HTTPConnection(host, timeout=30)
+                upstream.request("POST", self.path, body, dict(self.headers))
+                answer = upstream.getresponse()
+                content = answer.read()
+                upstream.close()
+                if fault == "cut-after":
+                    self.close_connection = True
+                    return
+                self._send(answer.status, content)
+
+            def _send(self, status: int, content: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+        Handler.wbufsize = -1
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@dataclass
+class Rig:
+    """A store, a cloud, and what stands between them."""
+
+    cloud: EmbeddedCloud
+    front: Front
+    store: Path
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "HOME": "/nonexistent",
+            "ECS_ACCESS_KEY_ID": self.cloud.access_key_id,
+            "ECS_ACCESS_KEY_SECRET": self.cloud.access_key_secret,
+        }
+
+    def report(self, line: str) -> None:
+        self.said.append(line)
+
+    def context(self, name: str = "dev1") -> DriverContext:
+        directory = self.store / "machines" / name
+        directory.mkdir(parents=True, exist_ok=True)
+        return DriverContext(name, self.store, directory, "store-1", self.environment)
+
+    def driver(self, name: str = "dev1", **values: Any) -> AliyunEcsDriver:
+        given = {option.name: option.default for option in registry.options_of("aliyunecs")}
+        given["aliyunecs-region"] = self.cloud.region
+        given["aliyunecs-api-endpoint"] = self.front.endpoint
+        given.update({f"aliyunecs-{key.replace('_', '-')}": value for key, value in values.items()})
+        driver = registry.new("aliyunecs", self.context(name), given)
+        assert isinstance(driver, AliyunEcsDriver)
+        return driver
+
+    def loaded(self, driver: AliyunEcsDriver, name: str = "dev1") -> AliyunEcsDriver:
+        loaded = registry.load("aliyunecs", self.context(name), driver.config())
+        assert isinstance(loaded, AliyunEcsDriver)
+        return loaded
+
+    def journal(self, name: str = "dev1") -> FileJournal:
+        journal = FileJournal(self.store / "machines" / name / "journal.json")
+        journal.begin()
+        return journal
+
+    def create(self, name: str = "dev1", **values: Any) -> tuple[AliyunEcsDriver, FileJournal]:
+        driver = self.driver(name, **values)
+        journal = self.journal(name)
+        driver.pre_create_check(self.report)
+        driver.create(journal, self.report, lambda: None)
+        return driver, journal
+
+    def left(self) -> dict[str, int]:
+        """Return how many resources of each kind there are, beside what a new cloud has."""
+        state = self.cloud.state
+        counts = {
+            "instances": len(state.instances),
+            "disks": len(state.disks),
+            "security groups": len(state.security_groups),
+            "key pairs": len(state.key_pairs),
+            "addresses": len(state.eips),
+            "routes": len(state.route_entries),
+            "VPCs": len([vpc for vpc in state.vpcs if not vpc.is_default]),
+            "VSwitches": len([each for each in state.vswitches if not each.is_default]),
+        }
+        return {kind: count for kind, count in counts.items() if count}
+
+
+@contextlib.contextmanager
+def rig_in(folder: Path, delays: Delays | None = None) -> Iterator[Rig]:
+    """Yield a rig whose cloud and store are in a folder."""
+    settings = Settings(delays=delays or Delays())
+    with embedded_cloud(folder / "cloud", settings) as cloud:
+        front = Front(cloud.endpoint)
+        try:
+            yield Rig(cloud, front, folder / "store")
+        finally:
+            front.close()

@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import AuthOptions
 
+_LONGEST_ANSWER = 1 << 20
+"""How much of an answer is read, in bytes; Docker Engine's is below 2,000."""
+
 
 class EngineConnectionError(MachineError):
     """The engine did not answer (as it should)."""
@@ -46,7 +49,7 @@ def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersi
     try:
         connection.request("GET", "/version", headers={"Host": "docker"})
         answer = connection.getresponse()
-        body = answer.read()
+        body = answer.read(_LONGEST_ANSWER)
     except ssl.SSLCertVerificationError as error:
         raise EngineCertificateError(
             f"There was an error validating certificates for {where}: {error.verify_message}",
@@ -70,7 +73,7 @@ def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersi
     try:
         version = json.loads(body)
         return EngineVersion(version=version["Version"], api_version=version["ApiVersion"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise EngineConnectionError(f"What answers at {where} is not a Docker engine") from error
 
 

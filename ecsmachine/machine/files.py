@@ -56,7 +56,9 @@ def sync_directory(path: Path) -> None:
 def make_private_directory(path: Path) -> None:
     """Make a folder and its parents, readable by the owner alone; one that is there stays."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # mkdir(parents=True) would leave the parents open to all
+        for folder in reversed([path, *path.parents]):
+            folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise not_writable(path, error) from error
 

@@ -118,7 +118,8 @@ def probe_all(machines: Iterable[Machine], *, timeout_s: float) -> dict[str, Pro
 
     def look(machine: Machine) -> None:
         try:
-            answers.put((machine.name, probe(machine, timeout_s=timeout_s)))
+            # a little longer, so that it is always the deadline below that ends a slow one
+            answers.put((machine.name, probe(machine, timeout_s=timeout_s + 5.0)))
         except Exception as error:  # one machine's trouble is shown in its row alone
             answers.put((machine.name, Probe(state=State.ERROR, error=str(error))))
 

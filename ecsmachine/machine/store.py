@@ -21,7 +21,7 @@ from typing import Any
 
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Driver, DriverContext, OptionValue
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import files
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import (
@@ -102,7 +102,7 @@ class Store:
                 f'Machine "{name}" has no config.json: its create was interrupted at the start',
                 hint=f'Use "ecsmachine rm {name}", then create it again.',
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise _damaged(name, path, str(error)) from error
         if not isinstance(config, dict) or not isinstance(config.get("Driver"), dict):
             raise _damaged(name, path, "it holds no Driver object")
@@ -138,6 +138,8 @@ class Store:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged(name, path, f"{type(error).__name__}: {error}") from error
+        except UsageError as error:  # it was not used wrongly now, but written by another program
+            raise MachineError(f'Machine "{name}": {error.message}', hint=error.hint) from error
 
     def save(self, machine: Machine) -> None:
         """Write the machine's ``config.json``, making its folder if need be."""

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import ipaddress
+import shutil
+import stat
+import subprocess
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import certificates
+from ecsmachine.machine.model import AuthOptions, auth_options
+
+SANS = ["dev1.example.com", "198.18.0.99"]
+
+
+@pytest.fixture
+def auth(tmp_path: Path) -> AuthOptions:
+    return auth_options(tmp_path / "a store", "dev1", server_cert_sans=SANS)
+
+
+def ensure(auth: AuthOptions) -> list[str]:
+    said: list[str] = []
+    certificates.ensure_client_certificates(auth, said.append)
+    return said
+
+
+def make_all(auth: AuthOptions) -> None:
+    ensure(auth)
+    certificates.copy_client_certificates(auth)
+    certificates.make_server_certificate(auth, "dev1", ["198.18.0.7", "", "10.0.0.7"])
+
+
+def load(path: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(path.read_bytes())
+
+
+def organization(certificate: x509.Certificate) -> str:
+    assert len(list(certificate.subject)) == 1
+    return str(certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
+
+
+def expire(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(minutes=1))
+
+
+@pytest.mark.parametrize(
+    ("purpose", "name"), [("sslserver", "server_cert_path"), ("sslclient", "client_cert_path")]
+)
+def test_openssl_accepts_the_chain(purpose: str, name: str, auth: AuthOptions) -> None:
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    make_all(auth)
+    checks = ["-verify_ip", "198.18.0.7"] if purpose == "sslserver" else []
+    subprocess.run(
+        [
+            *("openssl", "verify", "-x509_strict", "-purpose", purpose, *checks),
+            *("-CAfile", auth.ca_cert_path, getattr(auth, name)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    other = "sslclient" if purpose == "sslserver" else "sslserver"
+    wrong = subprocess.run(
+        [
+            *("openssl", "verify", "-purpose", other),
+            *("-CAfile", auth.ca_cert_path, getattr(auth, name)),
+        ],
+        capture_output=True,
+    )
+    assert wrong.returncode != 0
+
+
+def test_every_certificate_is_of_the_ca_and_of_its_key(auth: AuthOptions) -> None:
+    make_all(auth)
+    ca = load(auth.ca_cert_path)
+    for certificate_path, key_path in (
+        (auth.ca_cert_path, auth.ca_key_path),
+        (auth.client_cert_path, auth.client_key_path),
+        (auth.machine_cert_path, auth.machine_key_path),
+        (auth.server_cert_path, auth.server_key_path),
+    ):
+        certificate = load(certificate_path)
+        certificate.verify_directly_issued_by(ca)
+        key = serialization.load_pem_private_key(key_path.read_bytes(), None)
+        assert key.public_key() == certificate.public_key()
+        age = datetime.now(timezone.utc) - certificate.not_valid_before_utc
+        assert timedelta(minutes=5) <= age < timedelta(minutes=7)
+        assert certificate.not_valid_before_utc.second == 0
+        life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+        assert life == timedelta(days=1080)
+    assert auth.machine_ca_path.read_bytes() == auth.ca_cert_path.read_bytes()
+
+
+def test_subjects_and_purposes(auth: AuthOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "alice")
+    make_all(auth)
+    ca, client, server = map(
+        load, (auth.ca_cert_path, auth.client_cert_path, auth.server_cert_path)
+    )
+    assert organization(ca) == "alice"
+    assert organization(client) == "alice.<bootstrap>"
+    assert organization(server) == "alice.dev1"
+    for certificate, is_ca in ((ca, True), (client, False), (server, False)):
+        basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+        assert basic.ca is is_ca
+        assert usage.key_cert_sign is is_ca
+    for certificate, purpose in (
+        (client, ExtendedKeyUsageOID.CLIENT_AUTH),
+        (server, ExtendedKeyUsageOID.SERVER_AUTH),
+    ):
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        assert list(purposes) == [purpose]
+    assert len({certificate.serial_number for certificate in (ca, client, server)}) == 3
+
+
+def test_the_server_certificate_names_all_by_which_it_is_reached(auth: AuthOptions) -> None:
+    make_all(auth)
+    names = (
+        load(auth.server_cert_path)
+        .extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        .value
+    )
+    assert names.get_values_for_type(x509.DNSName) == ["dev1.example.com", "localhost", "dev1"]
+    assert names.get_values_for_type(x509.IPAddress) == [
+        ipaddress.ip_address(address) for address in ("198.18.0.99", "198.18.0.7", "10.0.0.7")
+    ]
+
+
+def test_keys_are_the_owners_alone(auth: AuthOptions) -> None:
+    make_all(auth)
+    for key in (auth.ca_key_path, auth.client_key_path, auth.machine_key_path):
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(auth.server_key_path.stat().st_mode) == 0o600
+
+
+def test_what_is_valid_stays(auth: AuthOptions) -> None:
+    assert ensure(auth) == [
+        f"Creating CA: {auth.ca_cert_path}",
+        f"Creating client certificate: {auth.client_cert_path}",
+    ]
+    paths = (auth.ca_cert_path, auth.ca_key_path, auth.client_cert_path, auth.client_key_path)
+    before = [path.read_bytes() for path in paths]
+    assert ensure(auth) == []
+    assert [path.read_bytes() for path in paths] == before
+
+
+def test_what_is_expired_is_made_again(auth: AuthOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as past:
+        expire(past)
+        ensure(auth)
+    old = load(auth.ca_cert_path)
+    assert len(ensure(auth)) == 2
+    assert load(auth.ca_cert_path) != old
+    load(auth.client_cert_path).verify_directly_issued_by(load(auth.ca_cert_path))
+
+
+def test_a_key_without_its_certificate_is_used_again(auth: AuthOptions) -> None:
+    ensure(auth)
+    key = auth.ca_key_path.read_bytes()
+    client_key = auth.client_key_path.read_bytes()
+    auth.ca_cert_path.unlink()
+    auth.client_cert_path.unlink()
+    assert len(ensure(auth)) == 2
+    assert auth.ca_key_path.read_bytes() == key
+    assert auth.client_key_path.read_bytes() == client_key
+    load(auth.client_cert_path).verify_directly_issued_by(load(auth.ca_cert_path))
+
+
+def test_whether_the_server_certificate_covers(
+    auth: AuthOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    covers = certificates.server_certificate_covers
+    assert not covers(auth, [])
+    make_all(auth)
+    assert covers(auth, ["198.18.0.7", "10.0.0.7", ""])
+    assert not covers(auth, ["198.18.0.8"])
+    auth.server_cert_sans.append("new.example.com")
+    assert not covers(auth, ["198.18.0.7"])
+    auth.server_cert_sans.pop()
+    auth.server_key_path.rename(auth.machine_dir / "away")
+    assert not covers(auth, ["198.18.0.7"])
+    (auth.machine_dir / "away").rename(auth.server_key_path)
+    with monkeypatch.context() as past:
+        expire(past)
+        certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
+    assert not covers(auth, ["198.18.0.7"])
+    certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
+    assert covers(auth, ["198.18.0.7"])
+    shutil.rmtree(auth.cert_dir)
+    ensure(auth)
+    assert not covers(auth, ["198.18.0.7"])
+
+
+def test_a_ca_as_docker_machine_made_it(auth: AuthOptions) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "bob")])
+    now = datetime.now(timezone.utc)
+    ca = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=3))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    auth.cert_dir.mkdir(parents=True)
+    auth.ca_cert_path.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+    auth.ca_key_path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+    )
+    assert ensure(auth) == [f"Creating client certificate: {auth.client_cert_path}"]
+    certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
+    for path in (auth.client_cert_path, auth.server_cert_path):
+        load(path).verify_directly_issued_by(ca)
+
+
+@pytest.mark.parametrize("broken", ["ca_cert_path", "ca_key_path", "client_cert_path"])
+def test_files_that_are_no_pem_are_named(broken: str, auth: AuthOptions) -> None:
+    make_all(auth)
+    path: Path = getattr(auth, broken)
+    path.write_text("nonsense")
+    with pytest.raises(MachineError) as caught:
+        ensure(auth)
+        certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
+    assert str(path) in caught.value.message
+    assert path.read_text() == "nonsense"
+
+
+def test_a_name_that_cannot_stand_in_a_certificate(auth: AuthOptions) -> None:
+    ensure(auth)
+    auth.server_cert_sans = ["münchen.example"]
+    with pytest.raises(MachineError, match=r"münchen\.example") as caught:
+        certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
+    assert "--tls-san" in (caught.value.hint or "")
+    assert not auth.server_cert_path.exists()

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import files
+from tests.unit.machine.conftest import other_process
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077])
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.usefixtures("umask")
+def test_modes_are_as_asked_for_whatever_the_umask(tmp_path: Path) -> None:
+    files.make_private_directory(tmp_path / "a" / "b" / "c")
+    assert [mode(tmp_path / part) for part in ("a", "a/b", "a/b/c")] == [0o700] * 3
+    path = tmp_path / "a" / "file"
+    files.write_atomically(path, b"one")
+    assert mode(path) == 0o600
+    files.write_atomically(path, b"two", mode=0o644)
+    assert (mode(path), path.read_bytes()) == (0o644, b"two")
+
+
+def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    (shared / "kept").touch()
+    files.make_private_directory(shared / "private")
+    assert mode(shared) == 0o755
+    assert mode(shared / "private") == 0o700
+    assert (shared / "kept").exists()
+
+
+def test_json_is_indented_by_four(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "x.json", {"A": [1]})
+    assert (tmp_path / "x.json").read_text() == '{\n    "A": [\n        1\n    ]\n}\n'
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    with pytest.raises(MachineError, match="cannot be written"):
+        files.write_atomically(target, b"content")
+    with pytest.raises(MachineError, match="cannot be written"):
+        files.write_atomically(tmp_path / "missing" / "file", b"content")
+    (tmp_path / "file").touch()
+    with pytest.raises(MachineError, match="cannot be written"):
+        files.make_private_directory(tmp_path / "file" / "below")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from ecsmachine.machine import files
+for number in range(1_000_000):
+    files.write_json(Path(sys.argv[1]), {"number": number, "filler": "x" * 100_000})
+    print(number, flush=True)
+"""
+
+
+def test_a_killed_writer_leaves_whole_content(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    for _ in range(5):
+        with other_process(WRITER, path) as writer:
+            assert writer.stdout
+            for _ in range(5):
+                said = int(writer.stdout.readline())
+        content = json.loads(path.read_text())
+        assert content["number"] >= said
+        assert len(content["filler"]) == 100_000
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from ecsmachine.machine import files
+with files.locked(Path(sys.argv[1]), what="It"):
+    print("held", flush=True)
+    sys.stdin.readline()
+print("free", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_lock_keeps_another_process_out(tmp_path: Path) -> None:
+    path = tmp_path / "locks" / "dev1"
+    with other_process(HOLDER, path) as holder:
+        assert holder.stdout
+        assert holder.stdin
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(MachineError) as caught,
+            files.locked(path, what='Machine "dev1"', wait_s=0.05),
+        ):
+            pytest.fail("two hold the lock")
+        assert caught.value.message == (
+            f'Machine "dev1" is being worked on by another process (process {holder.pid})'
+        )
+        with files.locked(tmp_path / "locks" / "dev2", what="another"):
+            pass
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "free\n"
+        with files.locked(path, what="It", wait_s=0.05):
+            pass
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    path = tmp_path / "dev1"
+    with other_process(HOLDER, path) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+    with files.locked(path, what="It", wait_s=0.0):
+        assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_a_lock_is_free_after_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "dev1"
+    with pytest.raises(ZeroDivisionError), files.locked(path, what="It"):
+        _ = 1 / 0
+    with files.locked(path, what="It", wait_s=0.0):
+        pass

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.model import Machine, MachineNotFoundError, SwarmOptions, auth_options
+from ecsmachine.machine.names import natural_key
+from ecsmachine.machine.store import Store
+from ecsmachine.provision.base import EngineOptions
+from tests.unit.stand_ins import ToldDriver, add_machine
+
+
+def rewrite(store: Store, name: str, change: Callable[[dict[str, Any]], object]) -> None:
+    path = store.directory(name) / "config.json"
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
+
+
+def test_what_is_saved_is_loaded(store: Store) -> None:
+    engine = EngineOptions(
+        arbitrary_flags=["log-level=debug"],
+        env=["A=b c"],
+        labels=["x=y"],
+        insecure_registry=["r:5000"],
+        registry_mirror=["https://m"],
+        storage_driver="overlay2",
+        install_url="https://get.example",
+    )
+    swarm = SwarmOptions(is_swarm=True, master=True, discovery="token://x", env=["A=b"])
+    auth = auth_options(
+        store.path,
+        "dev1",
+        given={"ca_cert_path": Path("/elsewhere/ca.pem")},
+        server_cert_sans=["dev1.example"],
+    )
+    driver = ToldDriver(store.directory("dev1"), {"URL": "tcp://198.18.0.7:2376"})
+    store.save(Machine("dev1", driver, auth, engine, swarm))
+    loaded = store.load("dev1")
+    assert (loaded.name, loaded.engine, loaded.swarm, loaded.auth) == ("dev1", engine, swarm, auth)
+    assert loaded.driver.config() == driver.config()
+    assert loaded.directory == store.path / "machines" / "dev1"
+
+
+def test_the_layout_is_docker_machines(store: Store) -> None:
+    add_machine(store, "dev1", IPAddress="198.18.0.7")
+    config = json.loads((store.path / "machines" / "dev1" / "config.json").read_text())
+    assert list(config) == ["ConfigVersion", "Driver", "DriverName", "HostOptions", "Name"]
+    assert (config["ConfigVersion"], config["DriverName"], config["Name"]) == (3, "told", "dev1")
+    host = config["HostOptions"]
+    assert list(host) == [
+        *("Driver", "Memory", "Disk", "EngineOptions", "SwarmOptions", "AuthOptions"),
+    ]
+    assert host["AuthOptions"]["StorePath"] == str(store.directory("dev1"))
+    assert host["AuthOptions"]["CaCertPath"] == str(store.path / "certs" / "ca.pem")
+    assert host["SwarmOptions"]["Image"] == "swarm:latest"
+    assert host["EngineOptions"]["TlsVerify"] is True
+
+
+def test_only_the_owner_can_read_the_store(store: Store) -> None:
+    add_machine(store, "dev1")
+    store.store_id()
+    machine = store.directory("dev1")
+    for folder in (store.path, store.path / "certs", store.machines_path, machine):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
+    for path in store.path.rglob("*"):
+        if path.is_file() and path.suffix != ".pem":
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    for key in ("certs/key.pem", "certs/ca-key.pem"):
+        assert stat.S_IMODE((store.path / key).stat().st_mode) == 0o600
+    for key in ("key.pem", "server-key.pem"):
+        assert stat.S_IMODE((machine / key).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["nope", "..", ".", "", "../machines/dev1", "dev1/"])
+def test_a_machine_that_is_not_there(name: str, store: Store) -> None:
+    add_machine(store, "dev1")
+    assert not store.exists(name)
+    with pytest.raises(MachineNotFoundError, match="does not exist"):
+        store.load(name)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"text"',
+        b"{}",
+        b'{"Driver": {}}',
+        b'{"Driver": null, "DriverName": "told"}',
+        b'{"Driver": {}, "DriverName": "told", "HostOptions": "x"}',
+        b'{"Driver": {}, "DriverName": "told", "HostOptions": {"EngineOptions": []}}x',
+        b'{"Driver": {"StorePath": 7}, "DriverName": "told"}',
+        b'{"ConfigVersion": "3", "Driver": {}, "DriverName": "told"}',
+        b"\xff\xfe\x00",
+        b"[" * 200_000,
+    ],
+)
+def test_a_damaged_configuration_harms_that_machine_alone(content: bytes, store: Store) -> None:
+    add_machine(store, "good")
+    add_machine(store, "bad")
+    path = store.directory("bad") / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(MachineError) as caught:
+        store.load("bad")
+    assert '"bad"' in caught.value.message
+    assert caught.value.hint
+    machines = dict(store.machines())
+    assert isinstance(machines["bad"], MachineError)
+    assert isinstance(machines["good"], Machine)
+    assert path.read_bytes() == content
+
+
+def test_other_damage(store: Store) -> None:
+    add_machine(store, "newer")
+    rewrite(store, "newer", lambda config: config.update(ConfigVersion=4))
+    with pytest.raises(MachineError, match="from the future"):
+        store.load("newer")
+    add_machine(store, "strange")
+    rewrite(store, "strange", lambda config: config.update(DriverName="virtualbox"))
+    with pytest.raises(MachineError, match='"strange": Driver "virtualbox" not found') as caught:
+        store.load("strange")
+    assert caught.value.exit_code == 1
+    store.directory("empty").mkdir()
+    with pytest.raises(MachineError, match="interrupted"):
+        store.load("empty")
+    folder = store.directory("folder") / "config.json"
+    folder.mkdir(parents=True)
+    with pytest.raises(MachineError, match="damaged"):
+        store.load("folder")
+    assert len(dict(store.machines())) == 4
+
+
+def test_null_and_absent_options_have_their_defaults(store: Store) -> None:
+    add_machine(store, "dev1")
+
+    def forget(config: dict[str, Any]) -> None:
+        config["HostOptions"]["EngineOptions"] = {"Labels": None}
+        config["HostOptions"]["SwarmOptions"] = None
+        del config["HostOptions"]["AuthOptions"]
+
+    rewrite(store, "dev1", forget)
+    loaded = store.load("dev1")
+    assert loaded.engine == EngineOptions()
+    assert loaded.swarm == SwarmOptions()
+    assert loaded.auth == auth_options(store.path, "dev1")
+
+
+def test_a_store_that_was_moved(store: Store, tmp_path: Path) -> None:
+    machine = add_machine(store, "dev1", StorePath=str(store.path))
+    machine.auth.ca_key_path = Path("/elsewhere/ca-key.pem")
+    store.save(machine)
+    moved = Store(tmp_path / "new place" / "store", {})
+    moved.path.parent.mkdir()
+    shutil.move(store.path, moved.path)
+    auth = moved.load("dev1").auth
+    assert auth.ca_cert_path == moved.path / "certs" / "ca.pem"
+    assert auth.client_key_path.is_file()
+    assert auth.machine_dir == moved.directory("dev1")
+    assert auth.server_cert_path.is_file()
+    assert auth.ca_key_path == Path("/elsewhere/ca-key.pem")
+
+
+def test_names_are_in_natural_order(store: Store) -> None:
+    assert store.names() == []
+    for name in ("web10", "Web2", "web1", "db", "10", "9", "a²"):
+        store.directory(name).mkdir(parents=True)
+    store.directory(".removing").mkdir()
+    (store.machines_path / "a-file").touch()
+    assert store.names() == ["9", "10", "a²", "db", "web1", "Web2", "web10"]
+
+
+def test_natural_keys_can_always_be_compared() -> None:
+    names = ["1", "a", "1a", "a1", "a01", "", "-", "a-1", "a.1", "٣", "²", "A"]
+    assert len(sorted(names, key=natural_key)) == len(names)
+
+
+def test_a_store_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "machines").touch()
+    with pytest.raises(MachineError, match="cannot be read"):
+        Store(tmp_path, {}).names()
+    assert Store(tmp_path / "nowhere", {}).names() == []
+
+
+def test_remove(store: Store) -> None:
+    add_machine(store, "dev1")
+    add_machine(store, "dev2")
+    store.remove("dev1")
+    assert store.names() == ["dev2"]
+    assert [path.name for path in store.machines_path.iterdir()] == ["dev2"]
+    store.remove("dev1")
+
+
+def test_the_name_of_a_store_is_given_once(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: Store(tmp_path, {}).store_id(), range(16)))
+    assert len(found) == 1
+    assert Store(tmp_path, {}).store_id() in found
+    assert Store(tmp_path / "other", {}).store_id() not in found
+
+
+def test_an_abandoned_machine_leaves_its_journal(store: Store) -> None:
+    add_machine(store, "dev1")
+    assert store.abandon("dev1") is None
+    journal = store.journal("dev1")
+    resource = journal.intend("instance", region="cn-hangzhou")
+    journal.made(resource, "i-1")
+    kept = store.abandon("dev1")
+    assert kept
+    assert kept.parent == store.path / ".abandoned"
+    assert json.loads(kept.read_text())["Resources"][0]["id"] == "i-1"
+    journal.removed(resource)
+    assert store.abandon("dev1") is None

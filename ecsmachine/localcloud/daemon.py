@@ -88,11 +88,15 @@ def up(
             f"The folder {paths.root} holds other things than a local cloud.",
             hint="Name an empty folder, or one that does not exist: --root DIR",
         )
+    arguments = ["--guests", kind, "--port", str(port)]
+    if kind == "nspawn":
+        arguments += _downloads(cache or default_cache(), report)
     with _locked(paths, make=True):
         found = find(root)  # another one may have been faster
         if found is not None:
             return _same(found, guests, port)
-        return Started(_start(paths, kind, port, cache or default_cache(), report), already=False)
+        report("Starting the daemon")
+        return Started(_start(paths, arguments), already=False)
 
 
 def find(root: Path) -> Running | None:
@@ -159,21 +163,19 @@ def _same(running: Running, guests: GuestKind | None, port: int) -> Started:
     return Started(running, already=True)
 
 
-def _start(paths: CloudPaths, kind: GuestKind, port: int, cache: Path, report: Report) -> Running:
-    arguments = ["--guests", kind, "--port", str(port)]
-    if kind == "nspawn":
-        from ecsmachine.localcloud.image import build_image
-        from ecsmachine.localcloud.packages import fetch_packages
+def _downloads(cache: Path, report: Report) -> list[str]:
+    from ecsmachine.localcloud.image import build_image
+    from ecsmachine.localcloud.packages import fetch_packages
 
-        image = build_image(cache, lambda step: report(f"Building the base image: {step}"))
-        packages = fetch_packages(
-            cache, image, lambda step: report(f"Fetching the engine's packages: {step}")
-        )
-        arguments += ["--image", str(image), "--packages", str(packages)]
+    image = build_image(cache, lambda step: report(f"Base image: {step}"))
+    packages = fetch_packages(cache, image, lambda step: report(f"Engine: {step}"))
+    return ["--image", str(image), "--packages", str(packages)]
+
+
+def _start(paths: CloudPaths, arguments: list[str]) -> Running:
     # One that lost its file, or died half-way.
     if sys.platform.startswith("linux"):
         kill_marked(paths)
-    report("Starting the daemon")
     if paths.log.exists() and paths.log.stat().st_size > _LOG_LIMIT_BYTES:
         paths.log.replace(paths.log.with_name(f"{paths.log.name}.1"))
     reader, writer = os.pipe()

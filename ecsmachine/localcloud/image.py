@@ -57,6 +57,16 @@ _MASKED = (
 # What each guest must have of its own.
 _REMOVED = ("etc/ssh/ssh_host_*", "etc/machine-id", "var/lib/dbus/machine-id", "etc/hostname")
 
+# What mmdebstrap says of its steps -> what is said to the user.
+_STEPS = {
+    "running apt-get update": "reading the package lists",
+    "downloading packages": "downloading packages",
+    "extracting archives": "unpacking",
+    "installing essential": "installing the essential packages",
+    "installing remaining": "installing the other packages",
+    "cleaning": "cleaning up",
+}
+
 Report = Callable[[str], None]
 
 
@@ -148,8 +158,9 @@ def _bootstrap(root: Path, work: Path, report: Report) -> None:
         try:
             for line in process.stderr:
                 last.append(line.rstrip())
-                if line.startswith("I: "):
-                    report(line[3:].rstrip(". \n"))
+                for said, step in _STEPS.items():
+                    if line.startswith(f"I: {said}"):
+                        report(step)
         except BaseException:
             process.terminate()  # mmdebstrap unmounts what it mounted
             raise

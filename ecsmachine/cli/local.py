@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from importlib.util import find_spec
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ecsmachine.cli.context import Session
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ Root = Annotated[
 
 @app.command()
 def up(
+    ctx: typer.Context,
     root: Root = None,
     port: Annotated[
         int,
@@ -81,7 +83,7 @@ def up(
     _require_extra()
     from ecsmachine.localcloud import daemon
 
-    folder = _root(root)
+    folder = _root(ctx, root)
     with _translated(), _progress() as report:
         started = daemon.up(
             folder,
@@ -97,6 +99,7 @@ def up(
 
 @app.command()
 def env(
+    ctx: typer.Context,
     root: Root = None,
     shell: Annotated[
         Shell | None,
@@ -106,11 +109,11 @@ def env(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """Print the commands that make ecsmachine use the local cloud, for eval."""
-    variables = _up(root).environment()
+    variables = _up(ctx, root).environment()
     if as_json:
         print(json.dumps(variables, indent=2))
         return
-    chosen = shell or _usual_shell()
+    chosen = shell or _usual_shell(_environment(ctx))
     for name, value in variables.items():
         print(_assignment(chosen, name, None if unset else value))
     evaluate = _evaluation(chosen, _command("env", root) + (" -u" if unset else ""))
@@ -121,6 +124,7 @@ def env(
 
 @app.command()
 def status(
+    ctx: typer.Context,
     root: Root = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
@@ -128,7 +132,7 @@ def status(
     _require_extra()
     from ecsmachine.localcloud.daemon import find, guests_running
 
-    folder = _root(root)
+    folder = _root(ctx, root)
     with _translated():
         running = find(folder)
         guests = guests_running(folder)
@@ -155,6 +159,7 @@ def status(
 
 @app.command()
 def logs(
+    ctx: typer.Context,
     instance: Annotated[
         str | None, typer.Argument(help="An instance's id: print its console")
     ] = None,
@@ -167,7 +172,7 @@ def logs(
     """Print the local cloud's log, or the console of an instance."""
     from ecsmachine.localcloud.paths import CloudPaths
 
-    paths = CloudPaths.of(_root(root))
+    paths = CloudPaths.of(_root(ctx, root))
     file = paths.log if instance is None else paths.instances / instance / "console.log"
     if instance is not None and (os.sep in instance or not file.is_file()):
         raise MachineError(f"There is no console of an instance {instance}.")
@@ -207,7 +212,7 @@ def packages(
 
 
 @app.command()
-def down(root: Root = None) -> None:
+def down(ctx: typer.Context, root: Root = None) -> None:
     """Stop the local cloud and its instances; all of it stays on disk.
 
     The next "up" starts the instances again that ran.
@@ -215,7 +220,7 @@ def down(root: Root = None) -> None:
     from ecsmachine.localcloud import daemon
 
     _require_extra()
-    folder = _root(root)
+    folder = _root(ctx, root)
     with _translated():
         was_up = daemon.find(folder) is not None
         stopped = daemon.down(folder)
@@ -226,6 +231,7 @@ def down(root: Root = None) -> None:
 
 @app.command()
 def reset(
+    ctx: typer.Context,
     root: Root = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
     cache: Annotated[
@@ -237,7 +243,7 @@ def reset(
     from ecsmachine.localcloud import daemon
     from ecsmachine.localcloud.paths import default_cache
 
-    folder = _root(root)
+    folder = _root(ctx, root)
     if not yes:
         _confirm(f"About to remove the local cloud in {folder} with all its instances and data")
     with _translated():
@@ -252,20 +258,24 @@ def reset(
 _START_HINT = "Start it with: ecsmachine local up"
 
 
-def _root(given: Path | None) -> Path:
+def _environment(ctx: typer.Context) -> Mapping[str, str]:
+    return ctx.obj.environment if isinstance(ctx.obj, Session) else os.environ
+
+
+def _root(ctx: typer.Context, given: Path | None) -> Path:
     from ecsmachine.localcloud.paths import default_root
 
-    named = given or os.environ.get("ECSMACHINE_LOCAL_ROOT")
+    named = given or _environment(ctx).get("ECSMACHINE_LOCAL_ROOT")
     return Path(named).absolute() if named else default_root()
 
 
-def _up(root: Path | None) -> Running:
+def _up(ctx: typer.Context, root: Path | None) -> Running:
     from ecsmachine.localcloud.paths import CloudPaths
     from ecsmachine.localcloud.processes import is_alive
     from ecsmachine.localcloud.settings import read_running
 
     with _translated():
-        running = read_running(CloudPaths.of(_root(root)).daemon_file)
+        running = read_running(CloudPaths.of(_root(ctx, root)).daemon_file)
     if running is None or not is_alive(running.process):
         raise MachineError("The local cloud is not up.", hint=_START_HINT)
     return running
@@ -325,8 +335,8 @@ def _command(name: str, root: Path | None) -> str:
     return f"ecsmachine local {name}{option}"
 
 
-def _usual_shell() -> Shell:
-    name = Path(os.environ.get("SHELL", "")).name
+def _usual_shell(environment: Mapping[str, str]) -> Shell:
+    name = Path(environment.get("SHELL", "")).name
     return Shell(name) if name in Shell.__members__ else Shell.bash
 
 

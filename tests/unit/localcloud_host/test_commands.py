@@ -1,0 +1,186 @@
+"""``ecsmachine local …`` as far as it needs neither root nor guests."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.cli import local
+from ecsmachine.cli.app import run
+from ecsmachine.localcloud.daemon import find
+from ecsmachine.localcloud.paths import CloudPaths
+from ecsmachine.localcloud.processes import identify, is_alive
+from ecsmachine.localcloud.settings import Running, save
+
+Said = Callable[[], tuple[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cloud"
+    monkeypatch.setenv("ECSMACHINE_LOCAL_ROOT", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    return folder
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Said:
+    def read() -> tuple[str, str]:
+        captured = capsys.readouterr()
+        return captured.out, captured.err
+
+    return read
+
+
+def ecsmachine(*arguments: str) -> int:
+    return run(["local", *arguments], os.environ)
+
+
+@pytest.fixture
+def running(root: Path) -> Running:
+    """A cloud that seems to be up: this very process is written down as its daemon."""
+    root.mkdir()
+    me = identify(os.getpid())
+    assert me is not None
+    running = Running(
+        pid=me.pid,
+        started=me.started,
+        endpoint="http://127.0.0.1:9",
+        guests="nspawn",
+        region="cn-hangzhou",
+        vpc_id="vpc-1",
+        vswitch_id="vsw-1",
+        access_key_id="LTAI",
+        access_key_secret="s3cret'$x",
+        install_url="http://198.18.7.1/install.sh",
+    )
+    save(CloudPaths.of(root).daemon_file, running)
+    return running
+
+
+@pytest.mark.parametrize("command", ["env", "logs", "packages"])
+def test_what_needs_a_cloud_says_how_to_get_one(command: str, said: Said) -> None:
+    assert ecsmachine(command) == 1
+    out, err = said()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "ecsmachine local up" in err
+
+
+def test_down_and_reset_of_nothing_are_fine(said: Said) -> None:
+    assert ecsmachine("down") == 0
+    assert said()[0] == "The local cloud was not up.\n"
+    assert ecsmachine("reset", "-y") == 0
+    assert "There was no local cloud" in said()[0]
+    assert ecsmachine("status") == 0
+    assert "State:      down" in said()[0]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
+def test_the_lines_of_env_do_what_they_should_in_the_shell_itself(
+    shell: str, running: Running, said: Said
+) -> None:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    assert ecsmachine("env", "--shell", shell) == 0
+    lines = said()[0]
+    shown = subprocess.run(
+        [program, "-c", f"{lines}\nenv"], capture_output=True, text=True, env={}, check=True
+    ).stdout
+    assert set(shown.splitlines()) >= {f"{k}={v}" for k, v in running.environment().items()}
+    assert ecsmachine("env", "--shell", shell, "--unset") == 0
+    undone = subprocess.run(
+        [program, "-c", f"{lines}\n{said()[0]}\nenv"],
+        capture_output=True,
+        text=True,
+        env={},
+        check=True,
+    ).stdout
+    assert "ECS_" not in undone
+
+
+def test_env_as_json(running: Running, said: Said) -> None:
+    assert ecsmachine("env", "--json") == 0
+    assert json.loads(said()[0]) == running.environment()
+
+
+@pytest.mark.parametrize(
+    ("shell", "line"),
+    [
+        ("powershell", '$Env:ECS_REGION = "cn-hangzhou"'),
+        ("cmd", "SET ECS_REGION=cn-hangzhou"),
+        ("emacs", '(setenv "ECS_REGION" "cn-hangzhou")'),
+    ],
+)
+def test_env_for_shells_that_are_not_at_hand(
+    shell: str, line: str, running: Running, said: Said
+) -> None:
+    assert ecsmachine("env", "--shell", shell) == 0
+    assert line in said()[0].splitlines()
+
+
+def test_nothing_shows_the_secret_but_env(running: Running, said: Said) -> None:
+    assert ecsmachine("status") == 0
+    assert ecsmachine("status", "--json") == 0
+    out, err = said()
+    assert running.access_key_secret not in out + err
+
+
+def test_without_the_extra_its_name_is_given(monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
+    monkeypatch.setattr(local, "find_spec", lambda _: None)
+    assert ecsmachine("up") == 1
+    assert "pip install 'ecsmachine[local]'" in said()[1]
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path, said: Said) -> None:
+    (tmp_path / "file").touch()
+    assert ecsmachine("up", "--guests", "none", "--root", str(tmp_path / "file" / "cloud")) == 1
+    assert said()[1].splitlines()[-1].startswith(f"Error: {tmp_path}/file")
+
+
+def test_reset_asks_and_takes_no_for_an_answer(
+    root: Path, monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    root.mkdir()
+    (root / "daemon.log").touch()
+    assert ecsmachine("reset") == 2
+    assert "--yes" in said()[1]
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: "n")
+    assert ecsmachine("reset") == 1
+    assert root.exists()
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+    assert ecsmachine("reset") == 0
+    assert not root.exists()
+
+
+def test_the_api_alone_lives_without_root_or_guests(root: Path, said: Said) -> None:
+    assert ecsmachine("up", "--guests", "none") == 0
+    try:
+        first = find(root)
+        assert first is not None
+        assert "MACHINE_DOCKER_INSTALL_URL" not in first.environment()
+        assert ecsmachine("up") == 0
+        assert "is up already" in said()[0]
+        assert ecsmachine("up", "--guests", "nspawn") == 1
+        assert "local down" in said()[1]
+        assert ecsmachine("logs") == 0
+        assert "serving on port" in said()[0]
+        assert ecsmachine("down") == 0
+        assert not is_alive(first.process)
+        assert ecsmachine("up") == 0
+        second = find(root)
+        assert second is not None
+        assert second.environment() == first.environment()
+    finally:
+        assert ecsmachine("reset", "-y") == 0
+    assert not is_alive(second.process)
+    assert not root.exists()

@@ -18,7 +18,7 @@ _ENGINE_TIMEOUT_S = 20.0
 
 _Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]", help='Name of a machine; "default" if none is given'),
+    typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given'),
 ]
 _Swarm = Annotated[
     bool, typer.Option("--swarm", help="The classic Swarm that the machine is master of")
@@ -101,11 +101,11 @@ def config(ctx: typer.Context, names: _Names = None, swarm: _Swarm = False) -> N
 def ssh(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help='Name of a machine; "default" if none is given')
+        str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
     ] = "",
     command: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[COMMAND]", help="What to run there, instead of a shell"),
+        typer.Argument(metavar="COMMAND", help="What to run there, instead of a shell"),
     ] = None,
 ) -> None:
     """Log into a machine, or run a command on it and leave with its exit code.

@@ -12,7 +12,7 @@ from ecsmachine.errors import UsageError
 
 _Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]", help='Names of machines; "default" if none is given'),
+    typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
 ]
 
 

@@ -28,11 +28,11 @@ _SECRET = re.compile(r"(password|passphrase|secret|token|(access|secret|api)_?ke
 """What the names of secrets in the configurations of Docker Machine's drivers end with."""
 
 _Name = Annotated[
-    str, typer.Argument(metavar="[NAME]", help='Name of a machine; "default" if none is given')
+    str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
 ]
 _Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]", help='Names of machines; "default" if none is given'),
+    typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
 ]
 _Timeout = Annotated[
     int, typer.Option("--timeout", "-t", min=1, help="How long a machine may take, in seconds")
@@ -164,7 +164,7 @@ def active(ctx: typer.Context, timeout: _Timeout = 10) -> None:
 def version(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="The machine whose engine is asked")
+        str, typer.Argument(metavar="NAME", help="The machine whose engine is asked")
     ] = "",
 ) -> None:
     """Print the version of ecsmachine, or of a machine's engine.

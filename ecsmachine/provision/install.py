@@ -9,6 +9,7 @@ from ecsmachine.provision.errors import ProvisionError, output_of
 from ecsmachine.provision.shell import as_root
 from ecsmachine.ssh.command_result import CommandResult
 
+LOCK_PATH = "/run/ecsmachine-install.lock"
 _STEP = "installing the engine"
 _TIMEOUT_S = 1800.0
 _CANNOT_FETCH = 101
@@ -19,12 +20,17 @@ def install_script(url: str) -> str:
     """Return the ``sh`` script that fetches the install script and runs it.
 
     It is fetched whole before it is run: piped into a shell, half a script would be run and an
-    answer of 404 would pass as success. Locks of apt are waited for, and so is cloud-init.
+    answer of 404 would pass as success. Locks of apt are waited for, and so are cloud-init and
+    an install of ours that is still under way.
     """
     quoted = shlex.quote(url)
     return f"""\
 set -u
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+# an install that an interrupted run left behind goes on by itself: wait for its end
+if command -v flock >/dev/null 2>&1; then exec 9>{LOCK_PATH}; flock -w 1200 9; fi
+if command -v dockerd >/dev/null 2>&1; then echo "installed meanwhile"; exit 0; fi
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -34,6 +40,7 @@ fi
 if [ -d /etc/apt ]; then
     printf 'DPkg::Lock::Timeout "300";\\n' > "$folder/apt.conf"
     export APT_CONFIG="$folder/apt.conf"
+    if [ -n "$(dpkg --audit 2>/dev/null)" ]; then dpkg --configure -a || :; fi
     if ! command -v curl >/dev/null 2>&1; then
         apt-get -qq update && apt-get -qq -y install curl ca-certificates || exit 1
     fi

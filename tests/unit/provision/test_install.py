@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import http.server
 import subprocess
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.provision.errors import ProvisionError
-from ecsmachine.provision.install import install, install_script
+from ecsmachine.provision.install import LOCK_PATH, install, install_script
 from ecsmachine.ssh.command_result import CommandResult
 
 SCRIPTS = {
@@ -52,6 +53,9 @@ class ThisHost:
     def run(
         self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
     ) -> CommandResult:
+        # this machine's own engine and lock stay out of it
+        command = command.replace(LOCK_PATH, f"{self.tmp_path}.lock")
+        command = command.replace("command -v dockerd", f"test -e {self.tmp_path}.engine")
         done = subprocess.run(
             ["sh", "-c", command],
             capture_output=True,
@@ -104,3 +108,17 @@ def test_the_script_waits_for_locks_and_the_first_boot() -> None:
     script = install_script("https://get.docker.com")
     assert "DPkg::Lock::Timeout" in script
     assert "cloud-init status --wait" in script
+
+
+def test_an_install_that_is_under_way_is_waited_for(mirror: str, tmp_path: Path) -> None:
+    engine = f"{tmp_path}.engine"
+    with Path(f"{tmp_path}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=install, args=(ThisHost(tmp_path), f"{mirror}/failing"))
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+        Path(engine).touch()
+    waiting.join(20)
+    assert not waiting.is_alive()
+    assert list(tmp_path.iterdir()) == []

@@ -159,6 +159,9 @@ def _described(instance: Instance, eip: Eip | None, tags: dict[str, str]) -> dic
             "Numa": "ON",
             "TopologyType": "DiscreteCoreToHTMapping",
             "NestedVirtualization": "disabled",
+            "TurboMode": "Enabled",
+            "EnableVISST": False,
+            "EnableVRDT": False,
         },
         "MetadataOptions": {
             "HttpEndpoint": "enabled",
@@ -169,7 +172,11 @@ def _described(instance: Instance, eip: Eip | None, tags: dict[str, str]) -> dic
         "HibernationOptions": {"Configured": False},
         "ImageOptions": {"LoginAsNonRoot": False, "CurrentOSNVMeSupported": True},
         "ClockOptions": {"PtpStatus": "disabled"},
-        "AdditionalInfo": {"EnableHighDensityMode": False},
+        "AdditionalInfo": {
+            "EnableHighDensityMode": False,
+            "ManagedHostId": "",
+            "NodeSerialNumber": "",
+        },
         "DedicatedHostAttribute": {
             "DedicatedHostId": "",
             "DedicatedHostName": "",

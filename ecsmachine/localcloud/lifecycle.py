@@ -101,12 +101,6 @@ class Lifecycle:
         """Tell the guest its public address, as the state has it by then."""
         self._after_commit(instance_id, lambda: self._set_public_ip(instance_id))
 
-    def attach_disk(self, instance_id: str, disk: Disk) -> None:
-        """Give the guest a further disk; it sees it when it is started the next time."""
-
-    def detach_disk(self, instance_id: str, disk: Disk) -> None:
-        """Take a disk from the guest; it is without it when it is started the next time."""
-
     def make_disk(self, disk: Disk) -> None:
         """Make the file of a data disk, or make it larger."""
         spec = GuestDisk(disk.id, "", disk.size_gib)
@@ -282,7 +276,12 @@ class Lifecycle:
         missed: dict[str, str] = {}
         while True:
             await asyncio.sleep(self._watch_interval_s)
-            running = await self._in_worker(self.guests.running)
+            self._release_expired()
+            try:
+                running = await self._in_worker(self.guests.running)
+            except GuestError as error:
+                LOG.error("the guests cannot be watched: %s", error)
+                continue
             gone = {
                 instance.id: instance.started
                 for instance in self._state.instances
@@ -293,6 +292,14 @@ class Lifecycle:
                     LOG.info("instance %s was powered off from inside", instance_id)
                     self._change(instance_id, status="Stopped")
             missed = gone
+
+    def _release_expired(self) -> None:
+        now = minutes()
+        for instance in list(self._state.instances):
+            # Both are written alike, and so their order is that of time.
+            if instance.auto_release and instance.auto_release <= now:
+                LOG.info("instance %s is released, as its release time has come", instance.id)
+                self._release(instance.id)
 
     # The parts that the work is made of.
 

@@ -127,7 +127,9 @@ class Instance:
     """An instance; ``status`` is one of the words that DescribeInstances prints.
 
     ``made``: its guest was made. ``start_next``: once what is under way (Pending, Stopping) has
-    ended, it starts. Until ``visible_at`` (seconds since 1970) requests do not find it.
+    ended, it starts. ``address_reclaimed``: its public address was taken when it was stopped in
+    economical mode, and it gets another one when it starts. Until ``visible_at`` (seconds
+    since 1970) requests do not find it.
     """
 
     id: str
@@ -170,6 +172,7 @@ class Instance:
     spot_price_limit: float = 0.0
     spot_duration: int = 0
     stopped_mode: str = "Not-applicable"
+    address_reclaimed: bool = False
     credit_specification: str = ""
     deployment_set_id: str = ""
     has_password: bool = False

@@ -15,7 +15,9 @@ from ecsmachine.localcloud.actions import (
     instance_power,
     key_pairs,
     load_balancers,
+    network_interfaces,
     networks,
+    ram_roles,
     regions,
     routes,
     security_groups,
@@ -73,6 +75,10 @@ ECS: Actions = {
     "ModifyInstanceSpec": instance_changes.modify_instance_spec,
     "ModifyInstanceNetworkSpec": instance_changes.modify_instance_network_spec,
     "AllocatePublicIpAddress": instance_changes.allocate_public_ip_address,
+    "DescribeNetworkInterfaces": network_interfaces.describe_network_interfaces,
+    "DescribeInstanceRamRole": ram_roles.describe_instance_ram_role,
+    "AttachInstanceRamRole": ram_roles.attach_instance_ram_role,
+    "DetachInstanceRamRole": ram_roles.detach_instance_ram_role,
     "CreateSecurityGroup": security_groups.create_security_group,
     "DescribeSecurityGroups": security_groups.describe_security_groups,
     "DescribeSecurityGroupAttribute": security_groups.describe_security_group_attribute,
@@ -137,6 +143,7 @@ SLB: Actions = {
     "DescribeHealthStatus": load_balancers.describe_health_status,
     "TagResources": load_balancers.add_slb_tags,
     "UntagResources": load_balancers.remove_slb_tags,
+    "ListTagResources": tags.list_slb_tag_resources,
 }
 
 STS: Actions = {"GetCallerIdentity": identity.get_caller_identity}

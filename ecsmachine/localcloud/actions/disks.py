@@ -1,4 +1,4 @@
-"""Disks."""
+"""Disks. A guest that runs sees a change of its disks when it starts the next time."""
 
 from __future__ import annotations
 
@@ -205,7 +205,6 @@ def detach_disk(call: Call) -> Answer:
             delete_with_instance=parameters.boolean("DeleteWithInstance"),
         )
     )
-    call.lifecycle.detach_disk(instance.id, disk)
     return {}
 
 
@@ -302,7 +301,7 @@ def _attach(call: Call, disk: Disk, instance: Instance) -> None:
         device = "/dev/xvd" + device[-1]
         if device in taken:
             raise ApiError("InvalidDevice.InUse", "The specified device has been occupied.", 403)
-    attached = call.state.disks.put(
+    call.state.disks.put(
         replace(
             disk,
             instance_id=instance.id,
@@ -312,7 +311,6 @@ def _attach(call: Call, disk: Disk, instance: Instance) -> None:
             delete_with_instance=parameters.boolean("DeleteWithInstance"),
         )
     )
-    call.lifecycle.attach_disk(instance.id, attached)
 
 
 def _check_instance(instance: Instance) -> None:

@@ -293,6 +293,7 @@ def _eip(call: Call, eip: Eip) -> dict[str, Any]:
         "SecondLimited": False,
         "DeletionProtection": False,
         "ServiceManaged": 0,
+        "ServiceID": 0,
         "Zone": "",
         "SecurityProtectionTypes": {"SecurityProtectionType": []},
         "OperationLocks": {"LockReason": []},

@@ -73,7 +73,7 @@ def describe_image_from_family(call: Call) -> Answer:
 def _image(call: Call, image: Image) -> dict[str, Any]:
     return {
         "ImageId": image.id,
-        "ImageName": image.id.removesuffix(".vhd") + ".vhd",
+        "ImageName": image.id,
         "ImageFamily": image.family,
         "ImageVersion": image.version,
         "ImageOwnerAlias": "system",
@@ -102,7 +102,15 @@ def _image(call: Call, image: Image) -> dict[str, Any]:
         "SupplierName": "",
         "Usable": True,
         "DiskDeviceMappings": {"DiskDeviceMapping": []},
-        "Features": {"NvmeSupport": "supported", "ImdsSupport": "v2"},
+        "Features": {
+            "NvmeSupport": "supported",
+            "ImdsSupport": "v2",
+            "CpuOnlineUpgrade": "unsupported",
+            "CpuOnlineDowngrade": "unsupported",
+            "MemoryOnlineUpgrade": "unsupported",
+            "MemoryOnlineDowngrade": "unsupported",
+        },
+        "SecureBootOptions": {"SecureBootSupport": "unsupported"},
         "DetectionOptions": {"Items": {"Item": []}, "Status": ""},
         "Tags": {"Tag": []},
     }

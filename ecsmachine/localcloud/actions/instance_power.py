@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.addresses import pick_public
 from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.model import Instance
@@ -62,7 +63,16 @@ def delete_instances(call: Call) -> Answer:
 
 def _start(call: Call, instance: Instance) -> None:
     _check_status(instance, "Stopped")
-    call.state.instances.put(replace(instance, status="Starting", stopped_mode="Not-applicable"))
+    address = pick_public(call.state) if instance.address_reclaimed else instance.public_ip
+    call.state.instances.put(
+        replace(
+            instance,
+            status="Starting",
+            stopped_mode="Not-applicable",
+            public_ip=address,
+            address_reclaimed=False,
+        )
+    )
     call.lifecycle.start(instance.id)
 
 
@@ -71,18 +81,27 @@ def _stop(call: Call, instance: Instance) -> None:
     mode = call.parameters.choice("StoppedMode", ("StopCharging", "KeepCharging"), "KeepCharging")
     if instance.charge_type == "PrePaid":
         mode = "Not-applicable"
+    # Economical mode gives the public address back; an elastic one stays.
+    reclaimed = mode == "StopCharging" and bool(instance.public_ip)
     call.state.instances.put(
-        replace(instance, status="Stopping", stopped_mode=mode, start_next=False)
+        replace(
+            instance,
+            status="Stopping",
+            stopped_mode=mode,
+            start_next=False,
+            public_ip="" if reclaimed else instance.public_ip,
+            address_reclaimed=reclaimed,
+        )
     )
-    force = call.parameters.boolean("ForceStop") or call.parameters.boolean("ConfirmStop")
-    call.lifecycle.stop(instance.id, force=force)
+    call.lifecycle.stop(instance.id, force=call.parameters.boolean("ForceStop"))
+    if reclaimed:
+        call.lifecycle.set_public_ip(instance.id)
 
 
 def _reboot(call: Call, instance: Instance) -> None:
     _check_status(instance, "Running")
     call.state.instances.put(replace(instance, status="Stopping", start_next=True))
-    force = call.parameters.boolean("ForceStop") or call.parameters.boolean("ForceReboot")
-    call.lifecycle.stop(instance.id, force=force)
+    call.lifecycle.stop(instance.id, force=call.parameters.boolean("ForceStop"))
 
 
 def _delete(call: Call, instance: Instance) -> None:

@@ -97,6 +97,9 @@ def describe_vpc_attribute(call: Call) -> Answer:
     return {
         **_vpc(call, vpc),
         "ClassicLinkEnabled": False,
+        "Ipv4GatewayId": "",
+        "SupportIpv4Gateway": False,
+        "AssociatedPropagationSources": {"AssociatedPropagationSources": []},
         "AssociatedCens": {"AssociatedCen": []},
         "CloudResources": {"CloudResourceSetType": _vpc_resources(call, vpc)},
     }

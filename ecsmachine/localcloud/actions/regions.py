@@ -323,6 +323,12 @@ def _instance_type(kind: InstanceType) -> dict[str, Any]:
             "SupportedTopologyTypes": {"SupportedTopologyType": []},
         },
         "Clock": {"PtpSupport": "unsupported"},
-        "EnhancedNetwork": {"RssSupport": False, "SriovSupport": False, "VfQueueNumberPerEni": 0},
+        "NetworkInfo": {"BandwidthWeighting": {"WeightingInfos": {"WeightingInfo": []}}},
+        "EnhancedNetwork": {
+            "ExpressSupport": False,
+            "RssSupport": False,
+            "SriovSupport": False,
+            "VfQueueNumberPerEni": 0,
+        },
         "SecurityOptions": {"SecureBootSupport": "unsupported"},
     }

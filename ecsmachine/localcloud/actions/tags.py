@@ -18,6 +18,22 @@ ECS_KINDS = ("instance", "disk", "securitygroup", "keypair", "image", "snapshot"
 VPC_KINDS = ("vpc", "vswitch", "eip", "routetable")
 
 
+_COUNTED = (
+    "Instance",
+    "Disk",
+    "Image",
+    "Snapshot",
+    "SnapshotPolicy",
+    "Securitygroup",
+    "Volume",
+    "Eni",
+    "Ddh",
+    "KeyPair",
+    "LaunchTemplate",
+    "ReservedInstance",
+)
+
+
 def tag_resources(call: Call) -> Answer:
     """TagResources: the same tags on up to 50 resources."""
     return _tag(call, ECS_KINDS)
@@ -46,6 +62,11 @@ def untag_vpc_resources(call: Call) -> Answer:
 def list_vpc_tag_resources(call: Call) -> Answer:
     """ListTagResources of VPC."""
     return _list(call, VPC_KINDS)
+
+
+def list_slb_tag_resources(call: Call) -> Answer:
+    """ListTagResources of SLB, where balancers are called instances too."""
+    return _list(call, ("loadbalancer",))
 
 
 def add_tags(call: Call) -> Answer:
@@ -91,7 +112,6 @@ def describe_tags(call: Call) -> Answer:
                 count[its_kind] = count.get(its_kind, 0) + 1
     part, fields = page_by_number(call.parameters, sorted(counts), size=50)
     names = {"keypair": "KeyPair"}
-    every = ("Instance", "Disk", "Image", "Snapshot", "Securitygroup", "Volume", "Eni", "Ddh")
     return {
         **fields,
         "Tags": {
@@ -100,7 +120,7 @@ def describe_tags(call: Call) -> Answer:
                     "TagKey": tag[0],
                     "TagValue": tag[1],
                     "ResourceTypeCount": {
-                        **dict.fromkeys((*every, "KeyPair", "LaunchTemplate"), 0),
+                        **dict.fromkeys(_COUNTED, 0),
                         **{names.get(k, k.capitalize()): n for k, n in counts[tag].items()},
                     },
                 }
@@ -166,6 +186,8 @@ def _all(call: Call) -> Iterator[tuple[TagSet, str, str]]:
 
 def _kind(call: Call, kinds: tuple[str, ...]) -> str:
     kind = call.parameters.require("ResourceType").lower()
+    if kinds == ("loadbalancer",) and kind == "instance":
+        kind = "loadbalancer"
     if kind not in kinds:
         raise ApiError(
             "InvalidResourceType.NotFound", "The specified ResourceType does not exist.", 404

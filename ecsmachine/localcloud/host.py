@@ -23,6 +23,7 @@ _PROGRAMS = {
     "losetup": "mount",
     "mount": "mount",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
     "unshare": "util-linux",
 }
 _WITHOUT_GUESTS = "The API alone runs anywhere: ecsmachine local up --guests none"

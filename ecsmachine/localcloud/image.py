@@ -135,6 +135,9 @@ def _bootstrap(root: Path, work: Path, report: Report) -> None:
     sources = host_sources()
     copy_keys(sources, work / "keys")
     argv = [
+        # Killed with us: it must not go on in a folder that the next one removes.
+        "setpriv",
+        "--pdeathsig=TERM",
         "mmdebstrap",
         "--variant=minbase",
         "--mode=root",

@@ -20,6 +20,7 @@ from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.ecs import EcsClient, Instance
 from ecsmachine.errors import MachineError
 from ecsmachine.localcloud import daemon
+from ecsmachine.localcloud.cleanup import remove_from_kernel
 from ecsmachine.localcloud.paths import CloudPaths
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.processes import is_alive, wait_gone
@@ -159,6 +160,46 @@ def test_a_boot_that_was_cut_off_is_finished_by_the_next_up(
     instance = account.running(instance_id)
     with shell(instance.public_address, password=PASSWORD) as guest:
         assert guest.check("hostname").strip() == "dev1"
+
+
+def test_instances_come_back_after_a_power_cut(cloud_root: Path, engine_packages: Path) -> None:
+    running = daemon.up(cloud_root).running
+    account = Account(running)
+    instance = account.running(account.launch("dev1", account.security_group()))
+    with shell(instance.public_address, password=PASSWORD) as guest:
+        guest.check("echo kept > /root/file; sync")
+    remove_from_kernel(CloudPaths.of(cloud_root))  # all that a power cut takes, and no more
+    assert daemon.find(cloud_root) is None
+    daemon.up(cloud_root)
+    assert account.running(instance.id) == instance
+    with shell(instance.public_address, password=PASSWORD) as guest:
+        assert guest.check("cat /root/file").strip() == "kept"
+
+
+def test_the_api_sees_what_happens_inside(cloud_root: Path, engine_packages: Path) -> None:
+    account = Account(daemon.up(cloud_root).running)
+    instance = account.running(account.launch("dev1", account.security_group()))
+
+    def status() -> str:
+        found = account.ecs.instance(instance.id)
+        return found.status if found is not None else "gone"
+
+    with shell(instance.public_address, password=PASSWORD) as guest:
+        guest.run("poweroff")
+    wait_for(lambda: status() == "Stopped", "the instance to be Stopped")
+    account.ecs.start_instance(instance.id)
+    account.running(instance.id)
+    with shell(instance.public_address, password=PASSWORD):
+        pass
+    account.ecs.stop_instance(instance.id)
+    wait_for(lambda: status() == "Stopped", "the instance to be Stopped")
+    assert daemon.guests_running(cloud_root) == []
+    account.ecs.delete_instance(instance.id)
+    wait_for(lambda: status() == "gone", "the instance to be released")
+    wait_for(
+        lambda: not any(any((cloud_root / folder).iterdir()) for folder in ("instances", "disks")),
+        "its files to be removed",
+    )
 
 
 def test_two_clouds_side_by_side(cloud_root: Path, engine_packages: Path, tmp_path: Path) -> None:

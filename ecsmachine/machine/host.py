@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ecsmachine.machine import certificates, engine_api
+from ecsmachine.machine import certificates as machine_certificates
+from ecsmachine.machine import engine_api
 from ecsmachine.machine.model import Machine
 
 Report = Callable[[str], None]
@@ -22,10 +23,19 @@ def make_docker_host(machine: Machine, report: Report) -> None:
     from ecsmachine.ssh.wait import wait_for_ssh
 
     driver = machine.driver
-    report("Machine is running, waiting for SSH to be available...")
-    with wait_for_ssh(driver.ssh_target(), machine.known_hosts_path) as connection:
+
+    def certificates() -> HostCertificates:
         report("Copying certs to the local machine directory...")
         renew_certificates(machine)
+        return HostCertificates(
+            ca=machine.auth.machine_ca_path.read_bytes(),
+            server=machine.auth.server_cert_path.read_bytes(),
+            server_key=machine.auth.server_key_path.read_bytes(),
+        )
+
+    report("Waiting for machine to be running, this may take a few minutes...")
+    report("Machine is running, waiting for SSH to be available...")
+    with wait_for_ssh(driver.ssh_target(), machine.known_hosts_path) as connection:
         disk = driver.data_disk()
         provision(
             connection,
@@ -33,11 +43,7 @@ def make_docker_host(machine: Machine, report: Report) -> None:
                 hostname=machine.name,
                 provider=driver.name,
                 engine=machine.engine,
-                certificates=HostCertificates(
-                    ca=machine.auth.machine_ca_path.read_bytes(),
-                    server=machine.auth.server_cert_path.read_bytes(),
-                    server_key=machine.auth.server_key_path.read_bytes(),
-                ),
+                certificates=certificates,
                 engine_port=engine_api.port_of(driver.url()),
                 data_disk=None
                 if disk is None
@@ -56,11 +62,11 @@ def renew_certificates(machine: Machine) -> bool:
 
     Returns whether it was made. The client's certificates are copied beside it.
     """
-    certificates.copy_client_certificates(machine.auth)
+    machine_certificates.copy_client_certificates(machine.auth)
     addresses = machine.driver.addresses()
-    if certificates.server_certificate_covers(machine.auth, addresses):
+    if machine_certificates.server_certificate_covers(machine.auth, addresses):
         return False
-    certificates.make_server_certificate(
+    machine_certificates.make_server_certificate(
         machine.auth, machine.name, addresses, swarm_master=machine.swarm.master
     )
     return True

@@ -75,12 +75,15 @@ class DataDisk:
 
 @dataclass(frozen=True)
 class ProvisionRequest:
-    """What a host shall become."""
+    """What a host shall become.
+
+    ``certificates`` is asked once the host is known to be one that can be provisioned.
+    """
 
     hostname: str
     provider: str
     engine: EngineOptions
-    certificates: HostCertificates
+    certificates: Callable[[], HostCertificates]
     engine_port: int = 2376
     data_disk: DataDisk | None = None
     authorized_key: str | None = None

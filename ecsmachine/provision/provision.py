@@ -12,7 +12,12 @@ import shlex
 from dataclasses import dataclass, field
 
 from ecsmachine.provision import data_disk, facts, host_name, install
-from ecsmachine.provision.base import HostConnection, ProvisionRequest, Report
+from ecsmachine.provision.base import (
+    HostCertificates,
+    HostConnection,
+    ProvisionRequest,
+    Report,
+)
 from ecsmachine.provision.detect import (
     OperatingSystem,
     Provisioner,
@@ -58,8 +63,9 @@ def provision(host: HostConnection, request: ProvisionRequest, report: Report) -
     report("Provisioning created instance...")
     report(f"Provisioning with {provisioner.name}...")
     _prepare_host(host, request, seen, result)
+    certificates = request.certificates()
     report("Copying certs to the remote machine...")
-    _copy_certificates(host, request, seen, result)
+    _copy_certificates(host, certificates, seen, result)
     report("Setting Docker configuration on the remote daemon...")
     _configure(host, request, provisioner, seen, result)
     if not seen["dockerd"]:
@@ -109,9 +115,8 @@ def _authorize(host: HostConnection, key: str, result: ProvisionResult) -> None:
 
 
 def _copy_certificates(
-    host: HostConnection, request: ProvisionRequest, seen: Facts, result: ProvisionResult
+    host: HostConnection, certificates: HostCertificates, seen: Facts, result: ProvisionResult
 ) -> None:
-    certificates = request.certificates
     wanted = (
         (CA_PATH, certificates.ca, 0o644),
         (SERVER_PATH, certificates.server, 0o644),

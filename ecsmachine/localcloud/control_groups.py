@@ -219,10 +219,9 @@ class SystemdGroups:
     def _unit(self, name: str) -> str:
         return f"{self._cloud_group}-{name}.service"
 
-    def _slice(self) -> Path:
-        # systemd.slice(5): a dash in a slice's name makes it a child of the part before it.
-        head = self._cloud_group.partition("-")[0]
-        return Path(f"{head}.slice") / f"{self._cloud_group}.slice"
+    def _slice(self) -> str:
+        # systemd.slice(5): a dash would put it into a slice that outlives it.
+        return f"{self._cloud_group.replace('-', '_')}.slice"
 
     def _tracking(self) -> Path:
         for point in self._hierarchies.legacy:
@@ -243,7 +242,7 @@ class SystemdGroups:
                 "--quiet",
                 "--collect",
                 f"--unit={self._unit(name)}",
-                f"--slice={self._cloud_group}.slice",
+                f"--slice={self._slice()}",
                 f"--description=Guest {name} of a local ECS cloud",
                 "--property=Delegate=yes",
                 "--property=KillMode=mixed",
@@ -281,7 +280,7 @@ class SystemdGroups:
         for name in self.names():
             self.kill(name)
         with suppress(LocalCloudError):
-            run(["systemctl", "stop", f"{self._cloud_group}.slice"])
+            run(["systemctl", "stop", self._slice()])
 
 
 def _inherit_cpuset(folder: Path) -> None:

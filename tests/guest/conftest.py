@@ -237,7 +237,7 @@ def traces() -> set[str]:
     found |= {f"netns {line}" for line in lines("ip", "netns", "list")}
     found |= {f"netns inode {line.split()[0]}" for line in lines("lsns", "-n", "-t", "net")}
     found |= {f"loop {line}" for line in lines("losetup", "-l", "-n", "-O", "NAME,BACK-FILE")}
-    found |= {f"group {path}" for path in Path("/sys/fs/cgroup").glob("**/ecsmachine-*")}
+    found |= {f"group {path}" for path in Path("/sys/fs/cgroup").glob("**/ecsmachine[-_]*")}
     found |= {f"nspawn {path}" for path in Path("/run/systemd/nspawn").glob("*/*")}
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         command = _text(str(entry)).replace("\0", " ")
@@ -256,7 +256,7 @@ def _text(file: str) -> str:
 def assert_nothing_left(before: set[str], paths: CloudPaths) -> None:
     """Fail on anything new on the host, unless it clearly belongs to another cloud."""
     other = re.compile(
-        rf"ecs-(?!{paths.id})[0-9a-f]{{6}}|ecsmachine-(?!{paths.id})[0-9a-f]{{6}}"
+        rf"ecs-(?!{paths.id})[0-9a-f]{{6}}|ecsmachine[-_](?!{paths.id})[0-9a-f]{{6}}"
         r"|/(instances|namespaces|disks)/|ecsmachine"
     )
     new = {

@@ -41,9 +41,7 @@ def test_groups_of_systemd_are_services_in_a_slice() -> None:
     groups = SystemdGroups("ecsmachine-abc123", mounted_hierarchies(UNIFIED))
     assert groups.folders("i-1") == (
         (),
-        Path(
-            "/sys/fs/cgroup/ecsmachine.slice/ecsmachine-abc123.slice/ecsmachine-abc123-i-1.service"
-        ),
+        Path("/sys/fs/cgroup/ecsmachine_abc123.slice/ecsmachine-abc123-i-1.service"),
     )
 
 

@@ -156,6 +156,7 @@ def test_a_boot_that_was_cut_off_is_finished_by_the_next_up(
     account = Account(running)
     instance_id = account.launch("dev1", account.security_group())
     os.kill(running.pid, signal.SIGKILL)
+    assert wait_gone(running.process, 5)
     daemon.up(cloud_root)
     instance = account.running(instance_id)
     with shell(instance.public_address, password=PASSWORD) as guest:

@@ -132,7 +132,7 @@ class Rig:
         return loaded
 
     def journal(self, name: str = "dev1") -> FileJournal:
-        journal = FileJournal(self.store / "machines" / name / "journal.json")
+        journal = FileJournal(self.context(name).directory / "journal.json")
         journal.begin()
         return journal
 

@@ -110,8 +110,9 @@ def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
     def unassociate() -> None:
         try:
             cloud.vpc.unassociate_eip(allocation_id, bound_to)
-        except ApiError as error:
-            if not error.is_not_found and not error.code.startswith("InvalidAssociation"):
+        except ApiError:
+            # after a connection that broke it may be free already
+            if not _is_free(cloud, allocation_id):
                 raise
 
     when_not_busy(unassociate)

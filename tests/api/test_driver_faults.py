@@ -1,0 +1,299 @@
+"""Faults on the way: the process dies, connections are cut, the cloud refuses. Nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.drivers.base import Resource, State
+from ecsmachine.localcloud.state import Delays
+from ecsmachine.machine.journal import FileJournal
+from ecsmachine.ssh.keys import ensure_key_pair
+from tests.api.driver_rig import Rig, rig_in
+
+# one machine with everything that a create can make
+EVERYTHING: dict[str, Any] = {
+    "region": "eu-central-1",
+    "allocate_eip": True,
+    "route_cidr": "10.9.0.0/24",
+    "disk_size": 20,
+}
+WRITES = 15
+"""How often such a create writes its journal."""
+
+
+class Crash(BaseException):
+    """Stands for the end of the process: nothing of the create runs after it."""
+
+
+class DyingJournal(FileJournal):
+    """A journal whose process dies at its n-th change, before or after it is on disk."""
+
+    def __init__(self, path: Path, remaining: int, *, after: bool):
+        super().__init__(path)
+        self._remaining = remaining
+        self._after = after
+
+    def _count(self) -> bool:
+        self._remaining -= 1
+        return self._remaining < 0
+
+    def intend(self, kind: str, **details: str) -> Resource:
+        known = self.find(kind, **details)
+        dies = (known is None or known.id is not None) and self._count()
+        if dies and not self._after:
+            raise Crash
+        resource = super().intend(kind, **details)
+        if dies:
+            raise Crash
+        return resource
+
+    def made(self, resource: Resource, resource_id: str) -> None:
+        dies = self._count()
+        if dies and not self._after:
+            raise Crash
+        super().made(resource, resource_id)
+        if dies:
+            raise Crash
+
+
+@pytest.fixture(scope="module")
+def shared_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with rig_in(tmp_path_factory.mktemp("faults")) as rig:
+        ensure_key_pair(rig.store / "id_rsa", "made once, for all tests")
+        yield rig
+
+
+@pytest.fixture
+def rig(shared_rig: Rig) -> Iterator[Rig]:
+    """A cloud that holds nothing at first, nor at the end; the machine has its key already."""
+    directory = shared_rig.context().directory
+    for name in ("id_rsa", "id_rsa.pub"):
+        shutil.copy(shared_rig.store / name, directory / name)
+    yield shared_rig
+    shutil.rmtree(shared_rig.store / "machines")
+    shared_rig.front.faults.clear()
+    shared_rig.front.bodies.clear()
+    left = shared_rig.left()
+    if left:
+        pytest.fail(f"this was left behind: {left}")
+
+
+def die(rig: Rig, write: int, *, after: bool, **values: Any) -> bool:
+    """Let a create die at a change of its journal; return whether it came that far."""
+    rig.journal()  # a create begins with an empty journal on disk
+    journal = DyingJournal(rig.store / "machines" / "dev1" / "journal.json", write, after=after)
+    driver = rig.driver(**values)
+    driver.pre_create_check(rig.report)
+    try:
+        driver.create(journal, rig.report, lambda: None)
+    except Crash:
+        return True
+    return False
+
+
+WHOLE = {
+    "instances": 1,
+    "disks": 2,
+    "security groups": 1,
+    "key pairs": 1,
+    "addresses": 1,
+    "routes": 1,
+    "VPCs": 1,
+    "VSwitches": 1,
+}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("write", range(WRITES))
+def test_a_create_that_died_goes_on_and_makes_nothing_twice(
+    rig: Rig, write: int, after: bool
+) -> None:
+    assert die(rig, write, after=after, **EVERYTHING) is True
+    driver, journal = rig.create(**EVERYTHING)
+    assert rig.left() == WHOLE
+    assert driver.state() is State.RUNNING
+    assert driver.address() == next(iter(rig.cloud.state.eips)).address
+    driver.remove(journal, rig.report)
+    assert rig.left() == {}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("write", range(WRITES))
+def test_a_create_that_died_is_removed_whole(rig: Rig, write: int, after: bool) -> None:
+    assert die(rig, write, after=after, **EVERYTHING) is True
+    driver = rig.loaded(rig.driver(**EVERYTHING))
+    journal = rig.journal()
+    driver.remove(journal, rig.report)
+    assert rig.left() == {}
+    assert not journal.resources()
+
+
+def test_the_points_of_death_are_all_there_are(rig: Rig) -> None:
+    assert die(rig, WRITES, after=True, **EVERYTHING) is False
+    rig.driver(**EVERYTHING).remove(rig.journal(), rig.report)
+
+
+@pytest.mark.parametrize("fault", ["cut-after", "Throttling.User"])
+@pytest.mark.parametrize(
+    "action",
+    [
+        "DescribeRegions",
+        "DescribeImages",
+        "CreateVpc",
+        "CreateVSwitch",
+        "CreateSecurityGroup",
+        "AuthorizeSecurityGroup",
+        "ImportKeyPair",
+        "RunInstances",
+        "DescribeInstances",
+        "DescribeDisks",
+        "AllocateEipAddress",
+        "AssociateEipAddress",
+        "CreateRouteEntry",
+        "TagResources",
+    ],
+)
+def test_a_fault_on_the_way_of_create_passes(rig: Rig, action: str, fault: str) -> None:
+    rig.front.faults[action] = [fault]
+    driver, journal = rig.create(**EVERYTHING)
+    assert not rig.front.faults[action], "the fault was not met"
+    assert rig.left() == WHOLE
+    driver.remove(journal, rig.report)
+    assert rig.left() == {}
+
+
+@pytest.mark.parametrize("fault", ["cut-after", "Throttling.User"])
+@pytest.mark.parametrize(
+    "action",
+    [
+        "DeleteInstance",
+        "DeleteKeyPairs",
+        "DeleteSecurityGroup",
+        "DeleteVpc",
+        "DeleteVSwitch",
+        "UnassociateEipAddress",
+        "ReleaseEipAddress",
+        "DeleteRouteEntry",
+    ],
+)
+def test_a_fault_on_the_way_of_rm_passes(rig: Rig, action: str, fault: str) -> None:
+    driver, journal = rig.create(**EVERYTHING)
+    rig.front.faults[action] = [fault]
+    driver.remove(journal, rig.report)
+    assert not rig.front.faults[action], "the fault was not met"
+    assert rig.left() == {}
+    assert not journal.resources()
+
+
+@pytest.mark.parametrize("fault", ["cut-before", "InternalError", "ServiceUnavailable"])
+@pytest.mark.parametrize("action", ["CreateSecurityGroup", "RunInstances", "DeleteInstance"])
+def test_other_faults_pass_as_well(rig: Rig, action: str, fault: str) -> None:
+    rig.front.faults[action] = [fault]
+    driver, journal = rig.create()
+    driver.remove(journal, rig.report)
+    assert not rig.front.faults[action], "the fault was not met"
+
+
+def test_retries_of_run_instances_carry_one_token(rig: Rig) -> None:
+    rig.front.faults["RunInstances"] = ["cut-after", "InternalError", "Throttling"]
+    driver, journal = rig.create()
+    bodies = [body for body in rig.front.bodies if body["Action"] == "RunInstances"]
+    assert len(bodies) == 4
+    assert len({body["ClientToken"] for body in bodies}) == 1
+    assert rig.left()["instances"] == 1
+    driver.remove(journal, rig.report)
+
+
+def test_a_refusal_leaves_nothing_in_the_journal_that_was_not_made(rig: Rig) -> None:
+    rig.front.faults["RunInstances"] = ["QuotaExceed.ElasticQuota"]
+    with pytest.raises(ApiError, match="QuotaExceed"):
+        rig.create()
+    journal = rig.journal()
+    assert {resource.kind for resource in journal.resources()} == {"key-pair", "security-group"}
+    rig.driver().remove(journal, rig.report)
+    assert rig.left() == {}
+
+
+def test_a_zone_without_stock_is_followed_by_the_next(rig: Rig) -> None:
+    rig.front.faults["RunInstances"] = ["OperationDenied.NoStock"]
+    driver, journal = rig.create()
+    default = next(each for each in rig.cloud.state.vswitches if each.is_default)
+    assert driver.config()["Zone"] != default.zone
+    driver.remove(journal, rig.report)
+    assert rig.left() == {}
+
+
+def test_a_named_zone_without_stock_is_an_error(rig: Rig) -> None:
+    zone = next(iter(rig.cloud.state.vswitches)).zone
+    rig.front.faults["RunInstances"] = ["OperationDenied.NoStock"]
+    with pytest.raises(ApiError, match="NoStock") as caught:
+        rig.create(zone=zone)
+    assert "--aliyunecs-zone" in (caught.value.hint or "")
+    rig.driver().remove(rig.journal(), rig.report)
+
+
+def test_an_instance_that_is_not_found_at_first_is_waited_for(tmp_path: Path) -> None:
+    with rig_in(tmp_path, Delays(invisible_s=1.0, pending_s=0.2, starting_s=0.2)) as rig:
+        driver, journal = rig.create()
+        assert driver.state() is State.RUNNING
+        driver.remove(journal, rig.report)
+        assert rig.left() == {}
+
+
+def test_an_instance_too_new_to_be_found_is_removed_all_the_same(tmp_path: Path) -> None:
+    with rig_in(tmp_path, Delays(invisible_s=1.0)) as rig:
+        # the death follows the id of the instance: security group, key pair, instance
+        assert die(rig, 5, after=True)
+        assert rig.journal().resources()[0].kind == "instance"
+        rig.driver().remove(rig.journal(), rig.report)
+        assert rig.left() == {}
+
+
+def test_an_instance_whose_id_never_came_is_found_though_it_is_new(tmp_path: Path) -> None:
+    with rig_in(tmp_path, Delays(invisible_s=1.0)) as rig:
+        assert die(rig, 5, after=False)
+        assert rig.journal().resources()[0].id is None
+        assert rig.left()["instances"] == 1
+        rig.driver().remove(rig.journal(), rig.report)
+        assert rig.left() == {}
+
+
+def test_rm_while_the_instance_is_on_its_way_up(tmp_path: Path) -> None:
+    with rig_in(tmp_path, Delays(pending_s=0.5, starting_s=0.5)) as rig:
+        assert die(rig, 5, after=True)
+        rig.driver().remove(rig.journal(), rig.report)
+        assert rig.left() == {}
+
+
+def test_stop_and_start_while_the_instance_is_on_its_way(tmp_path: Path) -> None:
+    with rig_in(tmp_path, Delays(starting_s=0.4, stopping_s=0.4)) as rig:
+        driver, _ = rig.create()
+        instance_id = driver.config()["InstanceId"]
+        driver._cloud.ecs.stop_instance(instance_id)
+        assert driver.state() is State.STOPPING
+        driver.start(rig.report)
+        assert driver.state() is State.RUNNING
+        driver.kill(rig.report)
+        driver._cloud.ecs.start_instance(instance_id)
+        assert driver.state() is State.STARTING
+        driver.stop(rig.report)
+        assert driver.state() is State.STOPPED
+        driver.start(rig.report)
+        driver.restart(rig.report)
+        assert driver.state() is State.RUNNING
+
+
+def test_an_instance_that_is_released_while_it_is_waited_for(rig: Rig) -> None:
+    driver, journal = rig.create()
+    driver._cloud.ecs.delete_instance(driver.config()["InstanceId"])
+    with pytest.raises(ApiError, match="NotFound"):
+        driver.start(rig.report)
+    assert driver.state() is State.NOT_FOUND
+    driver.remove(journal, rig.report)
+    assert rig.left() == {}

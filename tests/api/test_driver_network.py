@@ -1,0 +1,131 @@
+"""Elastic addresses, routes and load balancers: given to the instance, and taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecsmachine.drivers import registry
+from ecsmachine.errors import MachineError, PreCreateCheckError
+from tests.api.driver_rig import Rig, rig_in
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with rig_in(tmp_path) as rig:
+        yield rig
+
+
+def only(items: Any) -> Any:
+    (item,) = items
+    return item
+
+
+def balancer(rig: Rig) -> str:
+    slb = rig.driver()._cloud.slb
+    vswitch = only(rig.cloud.state.vswitches)
+    answer = slb.rpc.call(
+        "CreateLoadBalancer",
+        {
+            "RegionId": rig.cloud.region,
+            "AddressType": "intranet",
+            "VSwitchId": vswitch.id,
+            "ClientToken": "t",
+        },
+    )
+    return str(answer["LoadBalancerId"])
+
+
+def test_an_elastic_address_is_taken_bound_and_released(rig: Rig) -> None:
+    driver, journal = rig.create(allocate_eip=True, internet_max_bandwidth=5)
+    eip = only(rig.cloud.state.eips)
+    instance = only(rig.cloud.state.instances)
+    assert driver.address() == eip.address
+    assert (eip.instance_id, eip.bandwidth) == (instance.id, 5)
+    assert instance.public_ip == ""
+    loaded = rig.loaded(driver)
+    loaded.refresh()
+    assert loaded.address() == eip.address
+    loaded.remove(journal, rig.report)
+    assert rig.left() == {}
+
+
+@pytest.mark.parametrize("by", ["id", "address"])
+def test_an_elastic_address_of_the_users_is_bound_and_stays(rig: Rig, by: str) -> None:
+    vpc = rig.driver()._cloud.vpc
+    own = vpc.allocate_eip(bandwidth_mbps=1, charge_type="PayByTraffic", name="mine", token="t")
+    driver, journal = rig.create(eip=own.id if by == "id" else own.address)
+    assert driver.address() == own.address
+    with pytest.raises(PreCreateCheckError, match="is bound to i-"):
+        rig.driver("dev2", eip=own.id).pre_create_check(rig.report)
+    driver.remove(journal, rig.report)
+    assert rig.left() == {"addresses": 1}
+    assert only(rig.cloud.state.eips).instance_id == ""
+
+
+def test_a_route_is_made_and_removed(rig: Rig) -> None:
+    driver, journal = rig.create(route_cidr="10.9.0.0/24")
+    entry = only(rig.cloud.state.route_entries)
+    assert (entry.cidr, entry.next_hop_id) == ("10.9.0.0/24", driver.config()["InstanceId"])
+    with pytest.raises(MachineError, match=r"sends 10\.9\.0\.0/24 to i-"):
+        rig.create("dev2", route_cidr="10.9.0.0/24")
+    second = rig.loaded(rig.driver("dev2"), "dev2")
+    second.remove(rig.journal("dev2"), rig.report)
+    assert only(rig.cloud.state.route_entries).next_hop_id == driver.config()["InstanceId"]
+    driver.remove(journal, rig.report)
+    assert rig.left() == {}
+
+
+def test_an_instance_is_put_behind_a_load_balancer_and_taken_out(rig: Rig) -> None:
+    slb_id = balancer(rig)
+    driver, journal = rig.create(slb_id=slb_id)
+    config = driver.config()
+    backend = only(only(rig.cloud.state.load_balancers).backends)
+    assert (backend.server_id, backend.weight) == (config["InstanceId"], 100)
+    assert config["SLBIPAddress"] == only(rig.cloud.state.load_balancers).address
+    driver.remove(journal, rig.report)
+    assert only(rig.cloud.state.load_balancers).backends == ()
+    assert rig.left() == {}
+
+
+def test_a_load_balancer_that_is_not_there(rig: Rig) -> None:
+    with pytest.raises(PreCreateCheckError, match='no load balancer "lb-none"'):
+        rig.driver(slb_id="lb-none").pre_create_check(rig.report)
+
+
+def test_rm_when_load_balancer_and_address_have_gone_already(rig: Rig) -> None:
+    slb_id = balancer(rig)
+    driver, journal = rig.create(slb_id=slb_id, allocate_eip=True)
+    driver._cloud.slb.rpc.call(
+        "DeleteLoadBalancer", {"RegionId": rig.cloud.region, "LoadBalancerId": slb_id}
+    )
+    eip = only(rig.cloud.state.eips)
+    driver._cloud.vpc.unassociate_eip(eip.id, driver.config()["InstanceId"])
+    driver._cloud.vpc.release_eip(eip.id)
+    driver.remove(journal, rig.report)
+    assert rig.left() == {}
+
+
+def test_a_docker_machine_of_a_vpc_gives_its_address_and_route_back(rig: Rig) -> None:
+    driver, journal = rig.create(allocate_eip=True, route_cidr="10.9.0.0/24")
+    config = driver.config()
+    # Docker Machine keeps no journal
+    for resource in list(journal.resources()):
+        journal.removed(resource)
+    registry.load("aliyunecs", rig.context(), config).remove(journal, rig.report)
+    left = rig.left()
+    assert not {"instances", "addresses", "routes", "disks"} & set(left)
+
+
+def test_an_address_that_docker_machine_did_not_take_stays(rig: Rig) -> None:
+    vpc = rig.driver()._cloud.vpc
+    own = vpc.allocate_eip(bandwidth_mbps=1, charge_type="PayByTraffic", name="mine", token="t")
+    driver, journal = rig.create(eip=own.id)
+    config = {**driver.config(), "IPAddress": "192.0.2.5"}
+    for resource in list(journal.resources()):
+        journal.removed(resource)
+    registry.load("aliyunecs", rig.context(), config).remove(journal, rig.report)
+    assert rig.left()["addresses"] == 1

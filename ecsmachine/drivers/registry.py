@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -57,6 +57,20 @@ def load(name: str, context: DriverContext, config: Mapping[str, Any]) -> Driver
     """Return the driver of a machine in the store, from the ``Driver`` object of its config."""
     driver: Driver = _module(name).load(context, config)
     return driver
+
+
+def share_lookups(drivers: Iterable[Driver]) -> None:
+    """Let machines that one request can ask for share it when their states are wanted.
+
+    Asks nothing itself. After this, ``state()`` may be two seconds old.
+    """
+    by_name: dict[str, list[Driver]] = {}
+    for driver in drivers:
+        by_name.setdefault(driver.name, []).append(driver)
+    for name, group in by_name.items():
+        share = getattr(_module(name), "share_lookups", None)
+        if share is not None:
+            share(group)
 
 
 def _module(name: str) -> Any:

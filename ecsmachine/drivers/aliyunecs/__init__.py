@@ -7,7 +7,7 @@ resource; ``record`` is what the store keeps; ``driver`` puts them together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.drivers.aliyunecs.options import OPTIONS
@@ -16,7 +16,7 @@ from ecsmachine.drivers.base import DriverContext, OptionValue
 if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.driver import AliyunEcsDriver
 
-__all__ = ["OPTIONS", "load", "new"]
+__all__ = ["OPTIONS", "load", "new", "share_lookups"]
 
 
 def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsDriver:
@@ -35,3 +35,10 @@ def load(context: DriverContext, config: Mapping[str, Any]) -> AliyunEcsDriver:
     from ecsmachine.drivers.aliyunecs import driver
 
     return driver.load(context, config)
+
+
+def share_lookups(drivers: Iterable[AliyunEcsDriver]) -> None:
+    """Let the machines of an account and region ask for their states together."""
+    from ecsmachine.drivers.aliyunecs import driver
+
+    driver.share_lookups(drivers)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.aliyun.credentials import CredentialFlags, resolve
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.record import Record, new_record, record_from_config
 from ecsmachine.drivers.aliyunecs.state import state_of
 from ecsmachine.drivers.base import (
@@ -62,6 +63,21 @@ def load(context: DriverContext, config: Mapping[str, Any]) -> AliyunEcsDriver:
     return AliyunEcsDriver(context, record_from_config(context, config))
 
 
+def share_lookups(drivers: Iterable[AliyunEcsDriver]) -> None:
+    """Let the machines of an account and region ask for their states together."""
+    groups: dict[tuple[object, ...], list[AliyunEcsDriver]] = {}
+    for driver in drivers:
+        groups.setdefault(driver.account_and_region(), []).append(driver)
+    for group in groups.values():
+        first = group[0]
+        lookup = SharedLookup(
+            lambda first=first: first._cloud,  # type: ignore[misc]
+            [driver._record.instance_id for driver in group if driver._record.instance_id],
+        )
+        for driver in group:
+            driver._lookup = lookup
+
+
 class AliyunEcsDriver:
     """An ECS instance. Implements :class:`ecsmachine.drivers.base.Driver`.
 
@@ -84,6 +100,7 @@ class AliyunEcsDriver:
         self._record = record
         self._settings = settings
         self._plan: Plan | None = None
+        self._lookup: SharedLookup | None = None
         if cloud is not None:
             self._cloud = cloud
 
@@ -101,6 +118,18 @@ class AliyunEcsDriver:
             vpc_internal=record.vpc_internal,
         )
 
+    def account_and_region(self) -> tuple[object, ...]:
+        """Return a key that is the same for machines which one request can ask for."""
+        record = self._record
+        return (
+            record.region,
+            record.api_endpoint,
+            record.vpc_internal,
+            record.credential_source,
+            record.access_key,
+            record.account_id,
+        )
+
     def config(self) -> dict[str, Any]:
         """Return the ``Driver`` object of ``config.json``, with Docker Machine's names."""
         return self._record.to_config()
@@ -113,6 +142,18 @@ class AliyunEcsDriver:
         from ecsmachine.drivers.aliyunecs.checks import check
 
         self._plan = check(self._cloud, self._context, self._wanted())
+
+    def plan(self) -> dict[str, Any]:
+        """Return what ``create`` would make, as plain data; the checks must have passed.
+
+        Raises as :meth:`pre_create_check` does, which it calls if need be.
+        """
+        from ecsmachine.drivers.aliyunecs.describe import describe
+
+        if self._plan is None:
+            self.pre_create_check(lambda line: None)
+        assert self._plan is not None  # noqa: S101  (pre_create_check sets it or raises)
+        return describe(self._context, self._wanted(), self._plan)
 
     def create(self, journal: Journal, report: Report, save: Callable[[], None]) -> None:
         """Make the machine, or go on making it where the journal says that it stopped."""
@@ -146,7 +187,8 @@ class AliyunEcsDriver:
         """Ask ECS for the state."""
         if not self._record.instance_id:
             return State.NOT_FOUND
-        instance = self._cloud.ecs.instance(self._record.instance_id)
+        lookup = self._lookup or self._cloud.ecs
+        instance = lookup.instance(self._record.instance_id)
         return State.NOT_FOUND if instance is None else state_of(instance.status)
 
     def start(self, report: Report) -> None:

@@ -25,7 +25,7 @@ _APPEAR_TIMEOUT_S = 60.0
 
 _STATE_TIMEOUT_S = 300.0
 _GONE_TIMEOUT_S = 300.0
-_LOOKUP_TIMEOUT_S = 5.0
+_LOOKUP_TIMEOUT_S = 10.0
 """How long is looked for an instance that a request without an answer may have made."""
 
 

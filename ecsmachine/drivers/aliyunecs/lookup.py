@@ -1,0 +1,49 @@
+"""Looking at many instances of a region at once: one request for a hundred of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from ecsmachine.drivers.aliyunecs.cloud import Cloud
+
+if TYPE_CHECKING:
+    from ecsmachine.aliyun.ecs import Instance
+
+_FRESH_S = 2.0
+"""How long an answer counts as what is so now, in seconds."""
+
+_PAGE = 100
+
+
+class SharedLookup:
+    """Instances of one account and region, asked for together when the first is wanted.
+
+    Safe to use from several threads: who comes while the question is under way waits for its
+    answer.
+    """
+
+    def __init__(self, cloud: Callable[[], Cloud], instance_ids: Iterable[str]):
+        self._cloud = cloud
+        self._ids = list(dict.fromkeys(instance_ids))
+        self._lock = threading.Lock()
+        self._asked_at: float | None = None
+        self._found: dict[str, Instance] = {}
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """Return an instance, or None if it is not there. Raises as DescribeInstances does."""
+        with self._lock:
+            if self._asked_at is None or time.monotonic() - self._asked_at > _FRESH_S:
+                self._found = self._ask()
+                self._asked_at = time.monotonic()
+            return self._found.get(instance_id)
+
+    def _ask(self) -> dict[str, Instance]:
+        ecs = self._cloud().ecs
+        return {
+            instance.id: instance
+            for start in range(0, len(self._ids), _PAGE)
+            for instance in ecs.instances(ids=self._ids[start : start + _PAGE])
+        }

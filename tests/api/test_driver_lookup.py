@@ -1,0 +1,78 @@
+"""Many machines at once: their states in as few requests as the API allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.base import Driver, State
+from tests.api.driver_rig import Rig, rig_in
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with rig_in(tmp_path) as rig:
+        yield rig
+
+
+def test_the_states_of_150_machines_take_two_requests(rig: Rig) -> None:
+    driver, _ = rig.create()
+    config = driver.config()
+    ecs = driver._cloud.ecs
+    vswitch = next(iter(rig.cloud.state.vswitches))
+    ids = [config["InstanceId"]]
+    for amount in (99, 50):
+        answer = ecs.rpc.call(
+            "RunInstances",
+            {
+                "RegionId": rig.cloud.region,
+                "ImageId": next(iter(ecs.images())).id,
+                "InstanceType": "ecs.n4.small",
+                "SecurityGroupId": config["SecurityGroupId"],
+                "VSwitchId": vswitch.id,
+                "Amount": amount,
+                "ClientToken": f"t{amount}",
+            },
+        )
+        ids += answer["InstanceIdSets"]["InstanceIdSet"]
+    ids[-1] = "i-gone"
+    machines: list[Driver] = [
+        registry.load("aliyunecs", rig.context(), {**config, "InstanceId": each}) for each in ids
+    ]
+    rig.front.asked.clear()
+    registry.share_lookups(machines)
+    assert not rig.front.asked
+    with ThreadPoolExecutor(20) as pool:
+        states = list(pool.map(lambda machine: machine.state(), machines))
+    assert rig.front.asked == {"DescribeInstances": 2}
+    assert states[-1] is State.NOT_FOUND
+    assert set(states[:-1]) <= {State.RUNNING, State.STARTING}
+    assert len(states) == 150
+
+
+def test_machines_of_other_regions_and_drivers_are_asked_apart(rig: Rig) -> None:
+    driver, _ = rig.create()
+    config = driver.config()
+    elsewhere = registry.load(
+        "aliyunecs", rig.context(), {**config, "Region": "us-east-1", "InstanceId": "i-none"}
+    )
+    here = rig.loaded(driver)
+    url = registry.load("none", rig.context(), {"URL": "tcp://192.0.2.1:2376"})
+    rig.front.asked.clear()
+    registry.share_lookups([here, elsewhere, url])
+    assert (here.state(), elsewhere.state()) == (State.RUNNING, State.NOT_FOUND)
+    assert rig.front.asked == {"DescribeInstances": 2}
+
+
+def test_the_plan_of_a_dry_run_makes_nothing(rig: Rig) -> None:
+    plan = rig.driver(disk_size=20, ssh_password="Passw0rd-x", open_port=["80"], tag=["a=b"]).plan()
+    assert rig.left() == {}
+    assert plan["Instance"]["Zone"] == next(iter(rig.cloud.state.vswitches)).zone
+    assert plan["DataDisk"]["SizeGiB"] == 20
+    assert plan["SecurityGroup"]["Id"] == "new"
+    assert "tcp 80/80 from 0.0.0.0/0" in plan["SecurityGroup"]["Open"]
+    assert "Passw0rd-x" not in repr(plan)

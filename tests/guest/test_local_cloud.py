@@ -149,18 +149,33 @@ def test_nothing_is_left_when_all_is_killed_in_the_middle_of_a_boot(
     assert_nothing_left(before, CloudPaths.of(cloud_root))
 
 
-def test_a_boot_that_was_cut_off_is_finished_by_the_next_up(
-    cloud_root: Path, engine_packages: Path
+@pytest.mark.parametrize("after_ms", [0, 40, 80, 160, 400])
+def test_a_launch_that_was_cut_off_is_finished_or_undone_by_the_next_up(
+    cloud_root: Path, engine_packages: Path, after_ms: int
 ) -> None:
     running = daemon.up(cloud_root).running
     account = Account(running)
     instance_id = account.launch("dev1", account.security_group())
+    time.sleep(after_ms / 1000)
     os.kill(running.pid, signal.SIGKILL)
     assert wait_gone(running.process, 5)
     daemon.up(cloud_root)
-    instance = account.running(instance_id)
-    with shell(instance.public_address, password=PASSWORD) as guest:
-        assert guest.check("hostname").strip() == "dev1"
+
+    def settled() -> bool:
+        found = account.ecs.instance(instance_id)
+        return found is None or found.status == "Running"
+
+    wait_for(settled, "the instance to be Running or released")
+    instance = account.ecs.instance(instance_id)
+    if instance is not None:
+        with shell(instance.public_address, password=PASSWORD) as guest:
+            assert guest.check("hostname").strip() == "dev1"
+    else:
+        wait_for(lambda: not files_of_instances(cloud_root), "what was made to be removed")
+
+
+def files_of_instances(root: Path) -> list[Path]:
+    return [*root.glob("instances/*"), *root.glob("disks/*")]
 
 
 def test_instances_come_back_after_a_power_cut(cloud_root: Path, engine_packages: Path) -> None:
@@ -197,10 +212,7 @@ def test_the_api_sees_what_happens_inside(cloud_root: Path, engine_packages: Pat
     assert daemon.guests_running(cloud_root) == []
     account.ecs.delete_instance(instance.id)
     wait_for(lambda: status() == "gone", "the instance to be released")
-    wait_for(
-        lambda: not any(any((cloud_root / folder).iterdir()) for folder in ("instances", "disks")),
-        "its files to be removed",
-    )
+    wait_for(lambda: not files_of_instances(cloud_root), "its files to be removed")
 
 
 def test_two_clouds_side_by_side(cloud_root: Path, engine_packages: Path, tmp_path: Path) -> None:

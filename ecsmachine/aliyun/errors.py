@@ -79,7 +79,8 @@ class ApiError(MachineError):
     ):
         self.action = action
         self.code = code
-        self.reason = one_line(reason)
+        # a refused signature comes with what was signed, the access key id among it
+        self.reason = one_line(re.sub(r"(?is)\s*(server )?string to sign is.*", "", reason))
         self.request_id = request_id
         self.status = status
         told = f": {self.reason.rstrip('. ')}" if self.reason else ""

@@ -14,6 +14,7 @@ from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine, SwarmOptions, auth_options, validate_name
 from ecsmachine.machine.store import Store
 from ecsmachine.provision.base import EngineOptions
+from ecsmachine.provision.engine import validate_engine_options
 
 Report = Callable[[str], None]
 
@@ -45,6 +46,7 @@ def create(store: Store, request: CreateRequest, report: Report) -> Machine:
     """
     validate_name(request.name)
     install_url.validate_install_url(request.engine.install_url)
+    validate_engine_options(request.engine)
     with store.lock(request.name):
         journal = store.journal(request.name)
         if store.exists(request.name):

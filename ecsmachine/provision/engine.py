@@ -39,6 +39,24 @@ def engine_flags(
     return flags
 
 
+def validate_engine_options(options: EngineOptions) -> None:
+    """Raise :class:`UsageError` for an option that the engine, or its unit, cannot take."""
+    for flag, values in (("--engine-label", options.labels), ("--engine-env", options.env)):
+        for value in values:
+            if not value.partition("=")[0].strip() or "=" not in value:
+                raise UsageError(
+                    f'{flag}: "{value}" is not key=value', hint="Write it as key=value."
+                )
+    for value in options.arbitrary_flags:
+        if not re.match(r"[a-z0-9]", value):
+            raise UsageError(
+                f'--engine-opt: "{value}" is not flag=value',
+                hint="Write it without dashes in front, for example dns=198.18.0.1.",
+            )
+    flags = engine_flags(options, port=2376, provider="", storage_driver="", socket=True)
+    drop_in("dockerd", flags, options.env)
+
+
 def drop_in(command: str, flags: Sequence[str], environment: Sequence[str]) -> str:
     """Return the text of the systemd drop-in that runs the engine our way (systemd.service(5))."""
     words = " ".join(quote(word) for word in (command, *flags))

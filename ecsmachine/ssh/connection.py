@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import posixpath
 import secrets
 import shlex
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from paramiko import Channel, PKey, SFTPClient, Transport
 
 _CHUNK = 65536
+_LOG_CHANNEL = "ecsmachine.ssh.transport"
 
 
 class SSHError(MachineError):
@@ -193,6 +195,9 @@ def connect(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> Co
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport = paramiko.Transport(sock)
+        # paramiko logs what it raises as well, with a traceback
+        logging.getLogger(_LOG_CHANNEL).setLevel(logging.CRITICAL)
+        transport.set_log_channel(_LOG_CHANNEL)
         transport.banner_timeout = timeout_s
         transport.handshake_timeout = timeout_s
         transport.auth_timeout = 30

@@ -221,3 +221,15 @@ def test_lists_and_tags_as_parameters() -> None:
     assert tag_parameters({"k": "v=w"}) == {"Tag.1.Key": "k", "Tag.1.Value": "v=w"}
     assert items_at({"A": {"B": [1]}}, "A", "B") == [1]
     assert items_at({"A": None}, "A", "B") == []
+
+
+def test_a_refused_signature_does_not_tell_the_access_key() -> None:
+    error = ApiError(
+        action="DescribeRegions",
+        code="SignatureDoesNotMatch",
+        reason="Specified signature is not matched with our calculation. "
+        "server string to sign is:POST&%2F&AccessKeyId%3DLTAImarked%26Action%3DDescribeRegions",
+        request_id="1",
+    )
+    assert "LTAImarked" not in f"{error} {error.message} {error.reason}"
+    assert error.message.startswith("DescribeRegions failed: SignatureDoesNotMatch: Specified")

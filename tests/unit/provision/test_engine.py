@@ -4,7 +4,7 @@ import pytest
 
 from ecsmachine.errors import UsageError
 from ecsmachine.provision.base import EngineOptions
-from ecsmachine.provision.engine import drop_in, engine_flags, quote
+from ecsmachine.provision.engine import drop_in, engine_flags, quote, validate_engine_options
 
 
 def flags_of(options: EngineOptions, *, socket: bool = True) -> list[str]:
@@ -84,3 +84,24 @@ def test_the_drop_in_empties_what_the_package_set() -> None:
     assert drop_in("dockerd", ["-H", "fd://"], ["A=b c"]) == (
         '[Service]\nExecStart=\nExecStart=dockerd -H fd://\nEnvironment="A=b c"\n'
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (EngineOptions(labels=["alone"]), '--engine-label: "alone" is not key=value'),
+        (EngineOptions(labels=["=value"]), '--engine-label: "=value" is not key=value'),
+        (EngineOptions(env=["HTTP_PROXY"]), '--engine-env: "HTTP_PROXY" is not key=value'),
+        (EngineOptions(arbitrary_flags=["--dns=1"]), '--engine-opt: "--dns=1" is not flag=value'),
+        (EngineOptions(registry_mirror=["a\nb"]), "line break"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_before_a_machine_is_made(
+    options: EngineOptions, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        validate_engine_options(options)
+
+
+def test_good_options_pass() -> None:
+    validate_engine_options(EngineOptions(labels=["a=b=c"], env=["A="], arbitrary_flags=["debug"]))

@@ -55,6 +55,30 @@ def test_a_command_streams_through_and_its_status_comes_back(
     assert (done.returncode, done.stdout, done.stderr) == (42, "in\n", "err\n")
 
 
+def test_a_host_that_closes_the_connection_is_told_without_a_traceback(tmp_path: Path) -> None:
+    script = """
+import socket, sys, threading
+from pathlib import Path
+from ecsmachine.errors import MachineError
+from ecsmachine.ssh.connection import connect
+from ecsmachine.ssh.target import SSHTarget
+listening = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=lambda: listening.accept()[0].close(), daemon=True).start()
+try:
+    connect(SSHTarget("127.0.0.1", listening.getsockname()[1]), Path(sys.argv[1]))
+except MachineError as error:
+    print(error.message)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "known_hosts")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.startswith("SSH does not answer at 127.0.0.1:")
+    assert done.stderr == ""
+
+
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh program")
 def test_the_ssh_program_honours_the_pin(server: LoopbackServer) -> None:
     import paramiko

@@ -235,7 +235,6 @@ def traces() -> set[str]:
     found |= {f"route {line}" for line in lines("ip", "route", "show", "table", "all")}
     found |= {f"rule {line}" for line in lines("nft", "list", "ruleset")}
     found |= {f"netns {line}" for line in lines("ip", "netns", "list")}
-    found |= {f"netns inode {line.split()[0]}" for line in lines("lsns", "-n", "-t", "net")}
     found |= {f"loop {line}" for line in lines("losetup", "-l", "-n", "-O", "NAME,BACK-FILE")}
     found |= {f"group {path}" for path in Path("/sys/fs/cgroup").glob("**/ecsmachine[-_]*")}
     found |= {f"nspawn {path}" for path in Path("/run/systemd/nspawn").glob("*/*")}

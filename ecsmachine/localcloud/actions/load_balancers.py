@@ -324,9 +324,7 @@ def _with_backends(call: Call, balancer: LoadBalancer, backends: tuple[Backend, 
     return {
         "LoadBalancerId": balancer.id,
         "BackendServers": {
-            "BackendServer": [
-                {**_backend(backend), "Weight": str(backend.weight)} for backend in backends
-            ]
+            "BackendServer": [_backend(backend) for backend in backends]
         },
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -237,12 +238,24 @@ def traces() -> set[str]:
     found |= {f"netns {line}" for line in lines("ip", "netns", "list")}
     found |= {f"loop {line}" for line in lines("losetup", "-l", "-n", "-O", "NAME,BACK-FILE")}
     found |= {f"group {path}" for path in Path("/sys/fs/cgroup").glob("**/ecsmachine[-_]*")}
-    found |= {f"nspawn {path}" for path in Path("/run/systemd/nspawn").glob("*/*")}
+    found |= {f"nspawn {p}" for p in Path("/run/systemd/nspawn").glob("*/*") if not _is_locked(p)}
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         command = _text(str(entry)).replace("\0", " ")
         if "nspawn" in command or "supervise.sh" in command or "ecsmachine" in command:
             found.add(f"process {command}")
     return found
+
+
+def _is_locked(file: Path) -> bool:
+    """Return whether it is a lock that a running systemd-nspawn holds."""
+    try:
+        with file.open("r+") as stream:
+            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except IsADirectoryError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _text(file: str) -> str:

@@ -68,7 +68,7 @@ def share_lookups(drivers: Iterable[Driver]) -> None:
     for driver in drivers:
         by_name.setdefault(driver.name, []).append(driver)
     for name, group in by_name.items():
-        share = getattr(_module(name), "share_lookups", None)
+        share = getattr(_module(name), "share_lookups", None) if name in _MODULES else None
         if share is not None:
             share(group)
 

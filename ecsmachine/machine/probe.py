@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
+from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import State
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_api
@@ -113,6 +114,7 @@ def probe_all(machines: Iterable[Machine], *, timeout_s: float) -> dict[str, Pro
     under way then is left behind in daemon threads.
     """
     pending = {machine.name: machine for machine in machines}
+    registry.share_lookups([machine.driver for machine in pending.values()])
     answers: SimpleQueue[tuple[str, Probe]] = SimpleQueue()
     deadline = time.monotonic() + timeout_s
 

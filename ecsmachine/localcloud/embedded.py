@@ -56,6 +56,7 @@ def embedded_cloud(
     *,
     guests: Guests | None = None,
     images: Sequence[Image] | None = None,
+    watch_interval_s: float = 2.0,
 ) -> Iterator[EmbeddedCloud]:
     """Serve the cloud in ``root`` on a free port of 127.0.0.1, from a thread, without guests.
 
@@ -65,7 +66,7 @@ def embedded_cloud(
     guests = guests or NoGuests()
     with contextlib.closing(state), _listener() as listener:
         config = uvicorn.Config(
-            create_app(state, guests, images=images),
+            create_app(state, guests, images=images, watch_interval_s=watch_interval_s),
             lifespan="on",
             log_config=None,
             access_log=False,

@@ -1,0 +1,352 @@
+"""What guests are asked to do, in which order, and what becomes of instances when they fail."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.state import Delays, Settings
+from tests.api.localcloud.api_client import Api, until
+from tests.unit.localcloud.recording_guests import RecordingGuests
+
+
+@contextmanager
+def served(root: Path, guests: RecordingGuests, delays: Delays | None = None) -> Iterator[Api]:
+    settings = Settings(delays=delays or Delays())
+    with embedded_cloud(root, settings, guests=guests, watch_interval_s=0.05) as cloud:
+        yield Api(cloud)
+
+
+@pytest.fixture
+def guests() -> RecordingGuests:
+    return RecordingGuests()
+
+
+@pytest.fixture
+def api(tmp_path: Path, guests: RecordingGuests) -> Iterator[Api]:
+    with served(tmp_path, guests) as running:
+        yield running
+
+
+def calls_for(guests: RecordingGuests, whom: str) -> list[str]:
+    return [what for what, who in guests.calls if who == whom]
+
+
+def test_what_a_guest_is_made_of(api: Api, guests: RecordingGuests) -> None:
+    pair = api.call("CreateKeyPair", KeyPairName="keys")
+    values = {
+        "HostName": "web-1",
+        "Password": "Abcdef12!",
+        "KeyPairName": "keys",
+        "InternetMaxBandwidthOut": 1,
+        "DataDisk.1.Size": 30,
+        "DataDisk.1.Device": "/dev/xvdc",
+        "UserData": base64.b64encode(b"#!/bin/sh\n").decode(),
+    }
+    guests.gate.clear()
+    answer = api.call("RunInstances", {**api.base(api.group()), **values})
+    (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
+    pending = api.instance(instance_id)
+    assert pending is not None
+    assert pending["Status"] == "Pending"
+    refused = "403 IncorrectInstanceStatus.Initializing"
+    assert api.refusal("DeleteInstance", InstanceId=instance_id, Force=True) == refused
+    guests.gate.set()
+    api.wait(instance_id, "Running")
+    spec = guests.specs[instance_id]
+    assert (spec.hostname, spec.cpu, spec.memory_mib) == ("web-1", 2, 8192)
+    assert spec.private_ip == "172.16.0.1"
+    assert spec.public_ip == "198.18.0.2"
+    assert spec.user_data == b"#!/bin/sh\n"
+    assert [(disk.device, disk.size_gib) for disk in spec.disks] == [("vdc", 30)]
+    assert spec.public_keys[0].startswith("ssh-rsa ")
+    assert pair["PrivateKeyBody"] not in str(guests.specs)
+    assert calls_for(guests, instance_id) == ["create", "start"]
+
+
+def test_the_password_goes_to_the_guest_and_nowhere_else(tmp_path: Path) -> None:
+    class Keeping(RecordingGuests):
+        def create(self, spec: object) -> None:
+            super().create(spec)  # type: ignore[arg-type]
+            self.passwords.append(getattr(spec, "password"))  # noqa: B009
+
+    guests = Keeping()
+    with served(tmp_path, guests) as api:
+        group = api.group()
+        api.run(group, Password="Secret-12345", ClientToken="t")
+        assert guests.passwords == ["Secret-12345"]
+        kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert b"Secret-12345" not in kept
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"Secret-12345" not in kept
+    assert group.encode() in kept
+
+
+def test_the_order_of_a_removal(api: Api, guests: RecordingGuests) -> None:
+    instance_id = api.run(api.group(), **{"DataDisk.1.Size": 30})
+    disks = api.call("DescribeDisks", DiskType="data")["Disks"]["Disk"]
+    disk_id = disks[0]["DiskId"]
+    api.call("DeleteInstance", InstanceId=instance_id, Force=True)
+    until(lambda: not len(api.cloud.state.removals))
+    assert guests.calls[-3:] == [
+        ("stop", instance_id),
+        ("delete", instance_id),
+        ("delete_disk", disk_id),
+    ]
+
+
+def test_a_guest_that_cannot_be_made(api: Api, guests: RecordingGuests) -> None:
+    guests.failing.add("create")
+    answer = api.call("RunInstances", api.base(api.group()))
+    (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
+    until(lambda: api.instance(instance_id) is None)
+    assert api.call("DescribeDisks")["TotalCount"] == 0
+    until(lambda: "delete" in calls_for(guests, instance_id))
+
+
+def test_a_guest_that_does_not_start(api: Api, guests: RecordingGuests) -> None:
+    guests.failing.add("start")
+    answer = api.call("RunInstances", api.base(api.group()))
+    (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
+    until(lambda: "start" in calls_for(guests, instance_id))
+    api.wait(instance_id, "Stopped")
+    guests.failing.clear()
+    api.call("StartInstance", InstanceId=instance_id)
+    api.wait(instance_id, "Running")
+
+
+def test_a_guest_that_does_not_stop(api: Api, guests: RecordingGuests) -> None:
+    instance_id = api.run(api.group())
+    guests.failing.add("stop")
+    api.call("StopInstance", InstanceId=instance_id)
+    until(lambda: "stop" in calls_for(guests, instance_id))
+    api.wait(instance_id, "Running")
+
+
+def test_a_guest_that_cannot_be_removed_is_tried_again(
+    tmp_path: Path, guests: RecordingGuests
+) -> None:
+    guests.failing.add("delete")
+    with served(tmp_path, guests) as api:
+        instance_id = api.run(api.group())
+        address = api.cloud.state.instances.get(instance_id)
+        assert address is not None
+        api.call("DeleteInstance", InstanceId=instance_id, Force=True)
+        until(lambda: "delete" in calls_for(guests, instance_id))
+        assert len(api.cloud.state.removals) == 1
+        other = api.run(
+            api.call("DescribeSecurityGroups")["SecurityGroups"]["SecurityGroup"][0][
+                "SecurityGroupId"
+            ]
+        )
+        # Its address is not given to another guest while it is there.
+        assert guests.specs[other].private_ip != address.private_ip
+    guests.failing.clear()
+    with served(tmp_path, guests) as api:
+        until(lambda: not len(api.cloud.state.removals))
+
+
+def test_a_reboot_stops_and_starts(api: Api, guests: RecordingGuests) -> None:
+    instance_id = api.run(api.group())
+    api.call("RebootInstance", InstanceId=instance_id)
+    until(lambda: calls_for(guests, instance_id) == ["create", "start", "stop", "start"])
+    api.wait(instance_id, "Running")
+
+
+def test_powered_off_from_inside(api: Api, guests: RecordingGuests) -> None:
+    instance_id = api.run(api.group())
+    guests.up.discard(instance_id)
+    api.wait(instance_id, "Stopped")
+    api.call("StartInstance", InstanceId=instance_id)
+    api.wait(instance_id, "Running")
+
+
+def test_addresses_reach_the_guest(api: Api, guests: RecordingGuests) -> None:
+    instance_id = api.run(api.group())
+    eip = api.call("AllocateEipAddress")
+    both = {"AllocationId": eip["AllocationId"], "InstanceId": instance_id}
+    api.call("AssociateEipAddress", both)
+    until(lambda: guests.public_ips.get(instance_id) == eip["EipAddress"])
+    api.call("UnassociateEipAddress", both)
+    until(lambda: guests.public_ips.get(instance_id) is None)
+    api.call("AssociateEipAddress", both)
+    api.call("RebootInstance", InstanceId=instance_id)
+    until(lambda: guests.specs[instance_id].public_ip == eip["EipAddress"])
+
+
+def test_logins_change_when_the_guest_is_down(api: Api, guests: RecordingGuests) -> None:
+    instance_id = api.run(api.group(), Password="Abcdef12!")
+    api.call("ModifyInstanceAttribute", InstanceId=instance_id, Password="Abcdef13!")
+    api.call("CreateKeyPair", KeyPairName="keys")
+    api.call("AttachKeyPair", KeyPairName="keys", InstanceIds=json.dumps([instance_id]))
+    assert guests.passwords == []
+    api.call("RebootInstance", InstanceId=instance_id)
+    until(lambda: guests.passwords == ["Abcdef13!"])
+    assert guests.public_keys[0][0].startswith("ssh-rsa ")
+    assert calls_for(guests, instance_id)[-3:-1] == ["stop", "set_credentials"]
+    until(lambda: calls_for(guests, instance_id)[-1] == "start")
+    api.wait(instance_id, "Running")
+    api.call("StopInstance", InstanceId=instance_id)
+    api.wait(instance_id, "Stopped")
+    api.call("ModifyInstanceAttribute", InstanceId=instance_id, Password="Abcdef14!")
+    until(lambda: guests.passwords == ["Abcdef13!", "Abcdef14!"])
+
+
+def test_disks_reach_the_guest(api: Api, guests: RecordingGuests) -> None:
+    instance_id = api.run(api.group())
+    values = {"ZoneId": "cn-hangzhou-h", "DiskCategory": "cloud_essd", "Size": 20}
+    disk_id = api.call("CreateDisk", values)["DiskId"]
+    until(lambda: ("create_disk", f"{disk_id} 20") in guests.calls)
+    api.call("AttachDisk", DiskId=disk_id, InstanceId=instance_id)
+    api.call("RebootInstance", InstanceId=instance_id)
+    until(lambda: [disk.disk_id for disk in guests.specs[instance_id].disks] == [disk_id])
+    api.wait(instance_id, "Running")
+    api.call("ResizeDisk", DiskId=disk_id, NewSize=40)
+    until(lambda: ("create_disk", f"{disk_id} 40") in guests.calls)
+    api.call("DetachDisk", DiskId=disk_id, InstanceId=instance_id)
+    api.call("DeleteDisk", DiskId=disk_id)
+    until(lambda: ("delete_disk", disk_id) in guests.calls)
+
+
+def test_states_take_their_time(tmp_path: Path, guests: RecordingGuests) -> None:
+    delays = Delays(pending_s=0.2, stopped_s=0.2, starting_s=0.2, stopping_s=0.2)
+    with served(tmp_path, guests, delays) as api:
+        answer = api.call("RunInstances", api.base(api.group()))
+        (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
+        seen: list[str] = []
+
+        def look(last: str) -> bool:
+            instance = api.instance(instance_id)
+            status = instance["Status"] if instance else "gone"
+            if not seen or seen[-1] != status:
+                seen.append(status)
+            return status == last
+
+        until(lambda: look("Running"))
+        assert seen == ["Pending", "Stopped", "Starting", "Running"]
+        api.call("StopInstance", InstanceId=instance_id)
+        until(lambda: look("Stopped"))
+        assert seen[4:] == ["Stopping", "Stopped"]
+
+
+def test_networks_take_their_time(tmp_path: Path, guests: RecordingGuests) -> None:
+    with served(tmp_path, guests, Delays(network_s=0.3)) as api:
+        vpc_id = api.call("CreateVpc", CidrBlock="10.0.0.0/8")["VpcId"]
+
+        def status() -> str:
+            (vpc,) = api.call("DescribeVpcs", VpcId=vpc_id)["Vpcs"]["Vpc"]
+            return str(vpc["Status"])
+
+        assert status() == "Pending"
+        values = {"VpcId": vpc_id, "ZoneId": "cn-hangzhou-h", "CidrBlock": "10.1.0.0/24"}
+        assert api.refusal("CreateVSwitch", values) == "400 IncorrectVpcStatus"
+        until(lambda: status() == "Available")
+        vswitch_id = api.call("CreateVSwitch", values)["VSwitchId"]
+        base = {**api.base(api.group(VpcId=vpc_id)), "VSwitchId": vswitch_id}
+        assert api.refusal("RunInstances", base) == "400 IncorrectVSwitchStatus"
+
+
+def test_a_new_instance_is_not_found_at_once(tmp_path: Path, guests: RecordingGuests) -> None:
+    with served(tmp_path, guests, Delays(invisible_s=0.3)) as api:
+        answer = api.call("RunInstances", api.base(api.group()))
+        (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
+        assert api.instance(instance_id) is None
+        gone = "404 InvalidInstanceId.NotFound"
+        assert api.refusal("DescribeInstanceAttribute", InstanceId=instance_id) == gone
+        api.wait(instance_id, "Running")
+
+
+def test_everything_is_there_after_a_restart(tmp_path: Path, guests: RecordingGuests) -> None:
+    with served(tmp_path, guests) as api:
+        before = api.cloud.access_key_id
+        instance_id = api.run(api.group(), InstanceName="web", **{"Tag.1.Key": "a"})
+        told = api.wait(instance_id, "Running")
+    with served(tmp_path, guests) as api:
+        assert api.cloud.access_key_id == before
+        assert api.instance(instance_id) == told
+        # Its guest ran on, so nothing was done to it.
+        assert calls_for(guests, instance_id) == ["create", "start"]
+
+
+def test_guests_that_died_with_their_server_are_started_again(
+    tmp_path: Path, guests: RecordingGuests
+) -> None:
+    with served(tmp_path, guests) as api:
+        group = api.group()
+        runs, stopped = api.run(group), api.run(group)
+        api.call("StopInstance", InstanceId=stopped)
+        api.wait(stopped, "Stopped")
+    guests.up.clear()
+    with served(tmp_path, guests) as api:
+        api.wait(runs, "Running")
+        api.wait(stopped, "Stopped")
+    assert calls_for(guests, runs)[-1] == "start"
+    assert calls_for(guests, stopped)[-1] == "stop"
+
+
+@pytest.mark.parametrize(
+    ("status", "start_next", "ends"),
+    [
+        ("Starting", False, "Running"),
+        ("Stopping", False, "Stopped"),
+        ("Stopping", True, "Running"),
+    ],
+)
+def test_what_was_under_way_is_finished(
+    tmp_path: Path, guests: RecordingGuests, status: str, start_next: bool, ends: str
+) -> None:
+    with served(tmp_path, guests) as api:
+        instance_id = api.run(api.group())
+        as_left_by_a_killed_server(api.cloud, instance_id, status=status, start_next=start_next)
+    with served(tmp_path, guests) as api:
+        api.wait(instance_id, ends)
+
+
+def test_an_instance_that_was_not_made_yet(tmp_path: Path, guests: RecordingGuests) -> None:
+    with served(tmp_path, guests) as api:
+        group = api.group()
+        with_key, with_password = api.run(group), api.run(group, Password="Abcdef12!")
+        for instance_id in (with_key, with_password):
+            as_left_by_a_killed_server(
+                api.cloud, instance_id, status="Pending", start_next=True, made=False
+            )
+    guests.up.clear()
+    with served(tmp_path, guests) as api:
+        api.wait(with_key, "Running")
+        # Nobody knows its password any more.
+        until(lambda: api.instance(with_password) is None)
+        until(lambda: ("delete", with_password) in guests.calls)
+
+
+def test_a_stopped_instance_whose_guest_runs_is_stopped(
+    tmp_path: Path, guests: RecordingGuests
+) -> None:
+    with served(tmp_path, guests) as api:
+        instance_id = api.run(api.group())
+        as_left_by_a_killed_server(api.cloud, instance_id, status="Stopped")
+    with served(tmp_path, guests) as api:
+        until(lambda: instance_id not in guests.up)
+        api.wait(instance_id, "Stopped")
+
+
+def test_the_time_of_release_comes(api: Api, guests: RecordingGuests) -> None:
+    instance_id = api.run(api.group())
+    as_left_by_a_killed_server(api.cloud, instance_id, auto_release="2020-01-01T00:00Z")
+    until(lambda: api.instance(instance_id) is None)
+    until(lambda: ("delete", instance_id) in guests.calls)
+
+
+def as_left_by_a_killed_server(
+    cloud: EmbeddedCloud, instance_id: str, **changes: str | bool
+) -> None:
+    with cloud.state.transaction():
+        instance = cloud.state.instances.get(instance_id)
+        assert instance is not None
+        cloud.state.instances.put(replace(instance, **changes))  # type: ignore[arg-type]

@@ -1,0 +1,71 @@
+"""Guests that write down what they are asked, and fail or dawdle where a test wants it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from ecsmachine.localcloud.guests.base import GuestDisk, GuestError, GuestSpec
+
+
+class RecordingGuests:
+    """``calls`` are (what, whom); ``failing`` are what fails; ``gate`` closed holds ``create``."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.specs: dict[str, GuestSpec] = {}
+        self.passwords: list[str | None] = []
+        self.public_keys: list[tuple[str, ...]] = []
+        self.public_ips: dict[str, str | None] = {}
+        self.failing: set[str] = set()
+        self.up: set[str] = set()
+        self.gate = threading.Event()
+        self.gate.set()
+        self._lock = threading.Lock()
+
+    def _note(self, what: str, whom: str) -> None:
+        with self._lock:
+            self.calls.append((what, whom))
+        if what in self.failing:
+            raise GuestError(f"{what} fails")
+
+    def create(self, spec: GuestSpec) -> None:
+        self.gate.wait(20)
+        self._note("create", spec.instance_id)
+        self.specs[spec.instance_id] = spec
+
+    def start(self, spec: GuestSpec) -> None:
+        self._note("start", spec.instance_id)
+        self.specs[spec.instance_id] = spec
+        self.up.add(spec.instance_id)
+
+    def stop(self, instance_id: str, *, force: bool) -> None:
+        self._note("stop", instance_id)
+        self.up.discard(instance_id)
+
+    def reboot(self, spec: GuestSpec, *, force: bool) -> None:
+        self._note("reboot", spec.instance_id)
+
+    def delete(self, instance_id: str) -> None:
+        self._note("delete", instance_id)
+        self.up.discard(instance_id)
+
+    def create_disk(self, disk: GuestDisk) -> None:
+        self._note("create_disk", f"{disk.disk_id} {disk.size_gib}")
+
+    def delete_disk(self, disk_id: str) -> None:
+        self._note("delete_disk", disk_id)
+
+    def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
+        self._note("set_public_ip", instance_id)
+        self.public_ips[instance_id] = public_ip
+
+    def set_credentials(
+        self, instance_id: str, *, password: str | None, public_keys: Sequence[str]
+    ) -> None:
+        self._note("set_credentials", instance_id)
+        self.passwords.append(password)
+        self.public_keys.append(tuple(public_keys))
+
+    def running(self) -> set[str]:
+        return set(self.up)

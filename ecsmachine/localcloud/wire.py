@@ -20,13 +20,13 @@ class Rendered(dict[str, Any]):
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         super().__init__(values)
-        self._json: str | None = None
+        self._json = b""
 
     @property
-    def json(self) -> str:
-        """The JSON text of this part."""
-        if self._json is None:
-            self._json = json.dumps(self, ensure_ascii=False, separators=(",", ":"))
+    def json(self) -> bytes:
+        """The JSON of this part."""
+        if not self._json:
+            self._json = _dump(self)
         return self._json
 
 
@@ -51,7 +51,9 @@ def answer_format(value: str) -> str:
 def encode(answer: Answer, form: str, root: str) -> bytes:
     """Return the answer as JSON, or as XML with the element ``root`` around it."""
     if form == "JSON":
-        return _json(answer).encode()
+        pieces: list[bytes] = []
+        _write_json(answer, pieces)
+        return b"".join(pieces)
     return (f'<?xml version="1.0" encoding="UTF-8"?>\n{_xml(root, answer)}').encode()
 
 
@@ -66,15 +68,30 @@ def error_answer(code: str, message: str, request_id: str, host: str) -> Answer:
     }
 
 
-def _json(value: Any) -> str:
+def _dump(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _write_json(value: Any, pieces: list[bytes]) -> None:
     # Only the few levels above the rendered parts are walked in Python.
     if isinstance(value, Rendered):
-        return value.json
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(k)}:{_json(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_json, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+        pieces.append(value.json)
+    elif isinstance(value, dict):
+        before = b"{"
+        for key, item in value.items():
+            pieces.append(before + _dump(key) + b":")
+            _write_json(item, pieces)
+            before = b","
+        pieces.append(b"}" if value else b"{}")
+    elif isinstance(value, list) and value and isinstance(value[0], Rendered):
+        before = b"["
+        for item in value:
+            pieces.append(before)
+            pieces.append(item.json)
+            before = b","
+        pieces.append(b"]")
+    else:
+        pieces.append(_dump(value))
 
 
 def _xml(name: str, value: Any) -> str:

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import paramiko
@@ -118,8 +119,13 @@ def test_a_reboot_from_inside_keeps_disks_and_starts_anew(ground: GuestGround) -
 
     def rebooted() -> bool:
         assert ground.guests.running() == {spec.instance_id}
-        with shell(spec.private_ip, password=PASSWORD) as guest:
+        # It may still be on its way down, and cut the connection at any moment.
+        with (
+            suppress(OSError, EOFError, paramiko.SSHException),
+            shell(spec.private_ip, password=PASSWORD) as guest,
+        ):
             return guest.run("cat /proc/sys/kernel/random/boot_id").output not in ("", first)
+        return False
 
     wait_for(rebooted, "another boot")
     with shell(spec.private_ip, password=PASSWORD) as guest:

@@ -323,9 +323,7 @@ def _with_backends(call: Call, balancer: LoadBalancer, backends: tuple[Backend, 
     call.state.load_balancers.put(replace(balancer, backends=backends))
     return {
         "LoadBalancerId": balancer.id,
-        "BackendServers": {
-            "BackendServer": [_backend(backend) for backend in backends]
-        },
+        "BackendServers": {"BackendServer": [_backend(backend) for backend in backends]},
     }
 
 

@@ -12,6 +12,8 @@ from ecsmachine.localcloud.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.model import TokenUse
 
 LIFETIME_S = 24 * 3600
+_NEVER_KEPT = frozenset(("CreateKeyPair",))
+"""Actions whose answer holds a secret."""
 _NOT_THE_REQUEST = frozenset(
     (
         "AccessKeyId",
@@ -35,7 +37,8 @@ def answer_once(call: Call, action: Action) -> Answer:
     Refused requests leave no trace, so that they can be repeated with their token.
     """
     token = call.parameters.text("ClientToken")
-    if not token or call.action.startswith(("Describe", "List", "Get")):
+    reads = call.action.startswith(("Describe", "List", "Get"))
+    if not token or reads or call.action in _NEVER_KEPT:
         return action(call)
     if len(token) > 64 or not token.isascii():
         raise invalid_parameter("ClientToken")

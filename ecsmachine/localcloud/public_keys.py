@@ -47,11 +47,11 @@ def normalized(line: str) -> str:
 
 
 def fingerprint(line: str) -> str:
-    """Return the MD5 of the public key in DER, as ECS tells it: 32 hexadecimal digits."""
+    """Return the SHA-1 of the public key in DER, as ECS tells it: 20 octets with colons."""
     from cryptography.hazmat.primitives import serialization
 
     key = serialization.load_ssh_public_key(line.encode())
     der = key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    return hashlib.md5(der, usedforsecurity=False).hexdigest()
+    return hashlib.sha1(der, usedforsecurity=False).digest().hex(":")

@@ -185,13 +185,11 @@ def detach_disk(call: Call) -> Answer:
     instance = find_instance(call.state, parameters.require("InstanceId"))
     disk = find_disk(call.state, parameters.require("DiskId"))
     if disk.kind == "system":
-        raise ApiError(
-            "OperationDenied", "The specified disk is a system disk and cannot be detached.", 403
-        )
+        raise ApiError("DiskNotPortable", "The specified disk is not a portable disk.", 403)
     if disk.instance_id != instance.id:
         raise ApiError(
             "DependencyViolation",
-            "The specified disk is not attached to the specified instance.",
+            "The specified disk has not been attached on the specified instance.",
             403,
         )
     _check_instance(instance)
@@ -227,12 +225,27 @@ def resize_disk(call: Call) -> Answer:
     parameters = call.parameters
     disk = find_disk(call.state, parameters.require("DiskId"))
     parameters.require("NewSize")
-    parameters.choice("Type", ("offline", "online"), "offline")
+    parameters.choice(
+        "Type",
+        ("offline", "online"),
+        "offline",
+        error=ApiError("InvalidParam.Type", "The specified type is not supported."),
+    )
     limits = CATEGORIES[disk.category]
     most = limits.system_max if disk.kind == "system" else limits.data_max
-    size = parameters.integer("NewSize", error=_bad_size())
-    if size <= disk.size_gib or size > most:
-        raise _bad_size()
+    size = parameters.integer("NewSize")
+    if size > most:
+        raise ApiError(
+            "InvalidDiskSize.TooLarge",
+            "Specified new disk size is beyond the permitted range.",
+            403,
+        )
+    if size <= disk.size_gib:
+        raise ApiError(
+            "InvalidDiskSize.TooSmall",
+            "Specified new disk size is less than the original disk size.",
+            403,
+        )
     if disk.instance_id:
         _check_instance(find_instance(call.state, disk.instance_id))
     bigger = call.state.disks.put(replace(disk, size_gib=size))
@@ -320,10 +333,6 @@ def _check_instance(instance: Instance) -> None:
             "The current status of the resource does not support this operation.",
             403,
         )
-
-
-def _bad_size() -> ApiError:
-    return ApiError("InvalidDiskSize.NotSupported", "The specified disk size is not supported.")
 
 
 def _performance_level(parameters: Parameters, category: str) -> str:

@@ -49,7 +49,7 @@ def import_key_pair(call: Call) -> Answer:
     except ValueError as error:
         raise ApiError(
             "InvalidPublicKeyBody.Malformed",
-            "The specified parameter PublicKeyBody is not valid.",
+            "The PublicKeyBody format is not supported.",
         ) from error
     pair = _put(call, public)
     return {
@@ -125,9 +125,14 @@ def detach_key_pair(call: Call) -> Answer:
 
 
 def _each_instance(call: Call, name: str, work: Any) -> Answer:
-    ids = call.parameters.json_list("InstanceIds", most=50)
-    if ids is None:
-        call.parameters.require("InstanceIds")
+    call.parameters.require("InstanceIds")
+    try:
+        ids = call.parameters.json_list("InstanceIds", most=50)
+    except ApiError as error:
+        raise ApiError(
+            "InvalidInstanceIds.ValueNotSupported",
+            "The specified parameter InstanceIds is not valid.",
+        ) from error
     results = []
     for instance_id in ids or []:
         try:
@@ -170,10 +175,10 @@ def _check_new_name(call: Call) -> None:
     check(
         valid_name(name),
         "InvalidKeyPairName.Malformed",
-        "The specified parameter KeyPairName is not valid.",
+        "Specified Key Pair name is not valid.",
     )
     if key_pair_named(call.state, region.id, name) is not None:
-        raise ApiError("KeyPair.AlreadyExist", "The key pair already exist.", 403)
+        raise ApiError("KeyPair.AlreadyExist", "The key pair already exist.")
     if sum(pair.region == region.id for pair in call.state.key_pairs) >= MAX_PAIRS:
         raise ApiError("QuotaExceed.KeyPair", "The key pair quota exceeds.", 403)
 

@@ -68,9 +68,13 @@ def detach_instance_ram_role(call: Call) -> Answer:
 
 def _each(call: Call, name: str, work: Callable[[Instance], None]) -> Answer:
     call.check_region()
-    ids = call.parameters.json_list("InstanceIds")
-    if ids is None:
-        raise missing_parameter("InstanceIds")
+    call.parameters.require("InstanceIds")
+    try:
+        ids = call.parameters.json_list("InstanceIds") or []
+    except ApiError as error:
+        raise ApiError(
+            "InvalidInstanceIds.Malformed", "The specified instanceIds are not valid."
+        ) from error
     results = []
     for instance_id in ids:
         result = {"InstanceId": instance_id, "Success": True, "Code": "200", "Message": "success"}

@@ -241,9 +241,8 @@ def join_security_group(call: Call) -> Answer:
     _check_movable(instance)
     if instance.vpc_id != group.vpc_id:
         raise ApiError(
-            "InvalidParameter.Mismatch",
-            "Specified security group and instance are not in the same VPC.",
-            403,
+            "InvalidInstanceId.Mismatch",
+            "Specified instance and security group are not in the same VPC.",
         )
     if group.id in instance.security_group_ids:
         raise ApiError(
@@ -275,7 +274,9 @@ def leave_security_group(call: Call) -> Answer:
         )
     if len(instance.security_group_ids) == 1:
         raise ApiError(
-            "InstanceLastSecurityGroup", "The instance is in its last security group.", 403
+            "InstanceLastSecurityGroup",
+            "The specified security group is the last security group for the instance.",
+            403,
         )
     rest = tuple(item for item in instance.security_group_ids if item != group.id)
     _change_groups(call, instance, rest)
@@ -423,7 +424,10 @@ def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: str)
     port_range = request.text("PortRange")
     if not port_range and protocol in ("TCP", "UDP"):
         raise missing_parameter(request.name("PortRange"))
-    port_range = _port_range(port_range or "-1/-1", protocol)
+    # The reference has one code for what is removed, and another for what is added.
+    what = "IpPortRange" if call.action.startswith("Revoke") else "IpProtocol"
+    code = f"Invalid{what}.Malformed"
+    port_range = _port_range(port_range or "-1/-1", protocol, code, "PortRange")
     policy = request.text("Policy", "accept").capitalize()
     if policy not in ("Accept", "Drop"):
         raise ApiError("InvalidPolicy.Malformed", "The specified parameter Policy is not valid.")
@@ -467,6 +471,13 @@ def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: str)
         group_id = ""
     elif group_id:
         other = call.state.security_groups.get(group_id)
+        if group_id == group.id:
+            # Whether a group's own instances reach each other is InnerAccessPolicy's matter.
+            raise ApiError(
+                "InvalidParamter.Conflict",
+                f"The specified SecurityGroupId should be different from the {side}GroupId.",
+                403,
+            )
         if other is None or other.region != group.region:
             raise ApiError(
                 f"Invalid{side}GroupId.NotFound",
@@ -475,9 +486,8 @@ def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: str)
             )
         if other.vpc_id != group.vpc_id:
             raise ApiError(
-                "InvalidGroupParameter.NotInSameVpc",
-                "Specified security groups are not in the same VPC.",
-                403,
+                f"Invalid{side}GroupId.Mismatch",
+                "Specified security group and source group are not in the same VPC.",
             )
         if group.kind == "enterprise":
             raise ApiError(
@@ -487,6 +497,9 @@ def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: str)
             )
         owner = call.state.account.id
     source_ports = request.text("SourcePortRange")
+    if source_ports:
+        code = "InvalidSourcePortRange.Malformed"
+        source_ports = _port_range(source_ports, protocol, code, "SourcePortRange")
     return Rule(
         id=new_id("sgr", group.region),
         direction=direction,
@@ -500,7 +513,7 @@ def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: str)
         group_id=group_id,
         group_owner=owner,
         prefix_list_id="",
-        source_port_range=_port_range(source_ports, protocol) if source_ports else "",
+        source_port_range=source_ports,
         own_cidr=_cidr(request, f"{own}CidrIp", 4),
         own_ipv6_cidr=_cidr(request, f"Ipv6{own}CidrIp", 6),
         description=description,
@@ -508,10 +521,8 @@ def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: str)
     )
 
 
-def _port_range(text: str, protocol: str) -> str:
-    error = ApiError(
-        "InvalidIpPortRange.Malformed", "The specified parameter PortRange is not valid."
-    )
+def _port_range(text: str, protocol: str, code: str, name: str) -> str:
+    error = ApiError(code, f'The specified parameter "{name}" is not valid.')
     if protocol not in ("TCP", "UDP"):
         if text != "-1/-1":
             raise error

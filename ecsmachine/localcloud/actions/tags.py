@@ -7,7 +7,7 @@ from typing import Any
 
 from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.errors import ApiError, missing_parameter
-from ecsmachine.localcloud.filters import has_tags, tag_filter
+from ecsmachine.localcloud.filters import MAX_TAGS, has_tags, tag_filter
 from ecsmachine.localcloud.model import TagSet
 from ecsmachine.localcloud.paging import page_by_number, page_by_token
 from ecsmachine.localcloud.state import Table
@@ -134,6 +134,10 @@ def _tag(call: Call, kinds: tuple[str, ...]) -> Answer:
     region = call.region
     kind = _kind(call, kinds)
     ids = _resource_ids(call)
+    if len(call.parameters.structs("Tag")) > MAX_TAGS:
+        raise ApiError(
+            "NumberExceed.Tags", f"The Tags parameter's number is exceed , Valid : {MAX_TAGS}"
+        )
     tags = tags_of_request(call.parameters, values_needed=True)
     if not tags:
         raise missing_parameter("Tag.1.Key")
@@ -190,7 +194,9 @@ def _kind(call: Call, kinds: tuple[str, ...]) -> str:
         kind = "loadbalancer"
     if kind not in kinds:
         raise ApiError(
-            "InvalidResourceType.NotFound", "The specified ResourceType does not exist.", 404
+            "InvalidResourceType.NotFound",
+            "The ResourceType provided does not exist in our records.",
+            404,
         )
     return kind
 
@@ -201,7 +207,8 @@ def _resource_ids(call: Call) -> list[str]:
         raise missing_parameter("ResourceId")
     if len(ids) > MAX_RESOURCES:
         raise ApiError(
-            "InvalidResourceId.TooMany", f"At most {MAX_RESOURCES} resources are accepted."
+            "NumberExceed.ResourceIds",
+            f"The ResourceIds parameter's number is exceed , Valid : {MAX_RESOURCES}",
         )
     return ids
 

@@ -102,7 +102,7 @@ def permissions(api: Api, group: str, **more: Any) -> list[dict[str, Any]]:
 
 
 def test_rules_of_a_group(api: Api) -> None:
-    group = api.group()
+    group, other = api.group(), api.group("other")
     assert permissions(api, group) == []
     api.call("AuthorizeSecurityGroup", ANYWHERE, SecurityGroupId=group)
     api.call("AuthorizeSecurityGroup", ANYWHERE, SecurityGroupId=group, NicType="internet")
@@ -119,12 +119,12 @@ def test_rules_of_a_group(api: Api) -> None:
         "Permissions.1.Description": "no udp",
         "Permissions.2.IpProtocol": "icmp",
         "Permissions.2.PortRange": "-1/-1",
-        "Permissions.2.SourceGroupId": group,
+        "Permissions.2.SourceGroupId": other,
     }
     api.call("AuthorizeSecurityGroup", several, SecurityGroupId=group)
     icmp, udp, _ = permissions(api, group)
     assert (udp["SourceCidrIp"], udp["Policy"], udp["Priority"]) == ("10.0.0.0/8", "Drop", "50")
-    assert icmp["SourceGroupId"] == group
+    assert (icmp["SourceGroupId"], icmp["SourceGroupName"]) == (other, "other")
     out = {"IpProtocol": "all", "PortRange": "-1/-1", "DestCidrIp": "0.0.0.0/0"}
     api.call("AuthorizeSecurityGroupEgress", out, SecurityGroupId=group)
     assert len(permissions(api, group, Direction="egress")) == 1
@@ -140,7 +140,7 @@ def test_rules_of_a_group(api: Api) -> None:
     changed = {"SecurityGroupRuleId": icmp["SecurityGroupRuleId"], "Description": "ping"}
     api.call("ModifySecurityGroupRule", changed, SecurityGroupId=group)
     (rule,) = permissions(api, group)
-    assert (rule["Description"], rule["SourceGroupId"]) == ("ping", group)
+    assert (rule["Description"], rule["SourceGroupId"]) == ("ping", other)
 
 
 def test_rules_that_are_refused(api: Api) -> None:
@@ -149,12 +149,14 @@ def test_rules_that_are_refused(api: Api) -> None:
         ({"IpProtocol": ""}, "400 MissingParameter"),
         ({"IpProtocol": "sctp"}, "400 InvalidIpProtocol.ValueNotSupported"),
         ({"PortRange": ""}, "400 MissingParameter"),
-        ({"PortRange": "22"}, "400 InvalidIpPortRange.Malformed"),
-        ({"PortRange": "30/20"}, "400 InvalidIpPortRange.Malformed"),
-        ({"PortRange": "0/20"}, "400 InvalidIpPortRange.Malformed"),
-        ({"PortRange": "1/65536"}, "400 InvalidIpPortRange.Malformed"),
-        ({"PortRange": "-1/-1"}, "400 InvalidIpPortRange.Malformed"),
-        ({"IpProtocol": "icmp"}, "400 InvalidIpPortRange.Malformed"),
+        ({"PortRange": "22"}, "400 InvalidIpProtocol.Malformed"),
+        ({"PortRange": "30/20"}, "400 InvalidIpProtocol.Malformed"),
+        ({"PortRange": "0/20"}, "400 InvalidIpProtocol.Malformed"),
+        ({"PortRange": "1/65536"}, "400 InvalidIpProtocol.Malformed"),
+        ({"PortRange": "-1/-1"}, "400 InvalidIpProtocol.Malformed"),
+        ({"IpProtocol": "icmp"}, "400 InvalidIpProtocol.Malformed"),
+        ({"SourcePortRange": "x"}, "400 InvalidSourcePortRange.Malformed"),
+        ({"SourceCidrIp": "", "SourceGroupId": group}, "403 InvalidParamter.Conflict"),
         ({"SourceCidrIp": ""}, "400 MissingParameter.Source"),
         ({"SourceCidrIp": "10.0.0.0/33"}, "400 InvalidSourceCidrIp.Malformed"),
         ({"SourceCidrIp": "fd00::/8"}, "400 InvalidSourceCidrIp.Malformed"),
@@ -206,8 +208,8 @@ def test_a_key_pair_that_the_cloud_makes(api: Api) -> None:
     line = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     assert pair["PublicKey"] == line
     assert pair["KeyPairFingerPrint"] == made["KeyPairFingerPrint"]
-    assert len(made["KeyPairFingerPrint"]) == 32
-    assert api.refusal("CreateKeyPair", KeyPairName="keys") == "403 KeyPair.AlreadyExist"
+    assert len(made["KeyPairFingerPrint"].split(":")) == 20
+    assert api.refusal("CreateKeyPair", KeyPairName="keys") == "400 KeyPair.AlreadyExist"
     assert api.refusal("CreateKeyPair", KeyPairName="1") == "400 InvalidKeyPairName.Malformed"
     api.call("DeleteKeyPairs", KeyPairNames='["keys", "nobody"]')
     assert api.call("DescribeKeyPairs")["TotalCount"] == 0
@@ -251,8 +253,12 @@ def test_a_disk_of_its_own(api: Api) -> None:
     assert api.refusal("DeleteDisk", DiskId=disk_id) == "403 IncorrectDiskStatus"
     api.call("ResizeDisk", DiskId=disk_id, NewSize=30)
     assert told()["Size"] == 30
-    for size in (30, 20, 99999, "x"):
-        refused = "400 InvalidDiskSize.NotSupported"
+    for size, refused in (
+        (30, "403 InvalidDiskSize.TooSmall"),
+        (20, "403 InvalidDiskSize.TooSmall"),
+        (99999, "403 InvalidDiskSize.TooLarge"),
+        ("x", "400 InvalidParameter"),
+    ):
         assert api.refusal("ResizeDisk", DiskId=disk_id, NewSize=size) == refused
     api.call("DetachDisk", both)
     assert (told()["Status"], told()["InstanceId"]) == ("Available", "")
@@ -288,7 +294,7 @@ def test_disks_that_are_refused(api: Api) -> None:
     assert api.refusal("AttachDisk", both) == "403 InvalidDiskCategory.NotSupported"
     system = api.call("DescribeDisks", InstanceId=instance_id)["Disks"]["Disk"][0]["DiskId"]
     both = {"DiskId": system, "InstanceId": instance_id}
-    assert api.refusal("DetachDisk", both) == "403 OperationDenied"
+    assert api.refusal("DetachDisk", both) == "403 DiskNotPortable"
 
 
 def test_a_data_disk_stays_if_it_is_told_to(api: Api) -> None:
@@ -417,7 +423,7 @@ def test_tags(api: Api) -> None:
         ({"ResourceId.2": "i-none"}, "404 InvalidResourceId.NotFound"),
         ({"Tag.1.Key": ""}, "400 MissingParameter"),
         ({"Tag.1.Key": "acs:x"}, "400 InvalidTagKey.Malformed"),
-        ({f"Tag.{n}.Key": f"k{n}" for n in range(1, 22)}, "400 InvalidTagCount"),
+        ({f"Tag.{n}.Key": f"k{n}" for n in range(1, 22)}, "400 NumberExceed.Tags"),
     ]
     for case, expected in cases:
         full = {**values, "Tag.1.Key": "a", **case}

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import posixpath
 import secrets
+import selectors
 import shlex
 import socket
 import stat
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from paramiko import Channel, PKey, SFTPClient, Transport
 
 _CHUNK = 65536
+_OUTPUT_AFTER_END_S = 1.0
+_UPLOAD_TIMEOUT_S = 60.0
+_UNANSWERED_S = 60
 _LOG_CHANNEL = "ecsmachine.ssh.transport"
 
 
@@ -58,12 +62,14 @@ class Connection:
 
         Raises :class:`SSHError` when the connection is lost or ``timeout_s`` is over.
         """
+        from paramiko import SSHException
+
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         channel = self.open_channel()
         try:
             channel.exec_command(command)
             return self._exchange(channel, stdin or b"", deadline)
-        except (OSError, EOFError) as error:
+        except (SSHException, OSError, EOFError) as error:
             raise self._lost(error) from error
         finally:
             channel.close()
@@ -71,27 +77,42 @@ class Connection:
     def upload(self, content: bytes, path: str, *, mode: int) -> None:
         """Write a file by SFTP: never readable more widely than ``mode``, moved into place.
 
-        Another user than root writes it to a private place; sudo then installs it.
+        It is written in a folder that only we can enter. Root moves it from there into its
+        place; another user has sudo install it.
         """
+        from paramiko import SFTPError, SSHException
+
         privileged = self.user != "root"
-        folder = "/tmp" if privileged else posixpath.dirname(path)  # noqa: S108 (on the host, random name)
-        temporary = posixpath.join(folder, f".ecsmachine-{secrets.token_hex(8)}")
+        parent = "/tmp" if privileged else posixpath.dirname(path)  # noqa: S108 (on the host, private)
+        folder = posixpath.join(parent, f".ecsmachine-{secrets.token_hex(8)}")
+        temporary = posixpath.join(folder, posixpath.basename(path))
+        sftp = self._open_sftp()
         try:
-            sftp = self._open_sftp()
-            with sftp.open(temporary, "wx") as file:
-                file.chmod(0o600)
-                file.write(content)
-            if not privileged:
-                sftp.chmod(temporary, stat.S_IMODE(mode))
-                sftp.posix_rename(temporary, path)
-                return
-        except (OSError, EOFError) as error:
+            sftp.mkdir(folder, 0o700)
+            try:
+                with sftp.open(temporary, "wx") as file:
+                    file.write(content)
+                if privileged:
+                    self._install(temporary, path, mode)
+                    sftp.remove(temporary)
+                else:
+                    sftp.chmod(temporary, stat.S_IMODE(mode))
+                    sftp.posix_rename(temporary, path)
+            except BaseException:
+                with contextlib.suppress(OSError, EOFError, SSHException):
+                    sftp.remove(temporary)
+                raise
+            finally:
+                with contextlib.suppress(OSError, EOFError, SSHException):
+                    sftp.rmdir(folder)
+        except (TimeoutError, SSHException, EOFError) as error:
+            raise self._lost(error) from error
+        except (OSError, SFTPError) as error:
             raise SSHError(f"Cannot write {path} on {self._target.host}: {error}") from error
-        source, destination = shlex.quote(temporary), shlex.quote(path)
-        result = self.run(
-            f"sudo -n install -m {stat.S_IMODE(mode):04o} {source} {destination}; "
-            f"status=$?; rm -f {source}; exit $status"
-        )
+
+    def _install(self, source: str, path: str, mode: int) -> None:
+        words = ["sudo", "-n", "install", "-m", f"{stat.S_IMODE(mode):04o}", "--", source, path]
+        result = self.run(shlex.join(words), timeout_s=_UPLOAD_TIMEOUT_S)
         if result.exit_status:
             raise SSHError(f"Cannot write {path} on {self._target.host}: {result.stderr.strip()}")
 
@@ -122,39 +143,48 @@ class Connection:
     def _exchange(self, channel: Channel, stdin: bytes, deadline: float | None) -> CommandResult:
         """Feed a command and collect both of its outputs, whichever comes first."""
         output, errors = bytearray(), bytearray()
-        channel.settimeout(1.0)
         unsent = memoryview(stdin)
         if not stdin:
             channel.shutdown_write()
-        while True:
-            moved = False
-            if unsent and channel.send_ready():
-                unsent = unsent[channel.send(bytes(unsent[:_CHUNK])) :]
-                moved = True
-                if not unsent:
-                    channel.shutdown_write()
-            while channel.recv_stderr_ready():
-                errors += channel.recv_stderr(_CHUNK)
-                moved = True
-            while channel.recv_ready():
-                output += channel.recv(_CHUNK)
-                moved = True
-            if moved:
-                continue
-            if channel.exit_status_ready() and channel.eof_received:
-                break
-            if not self._transport.is_active():
-                raise self._lost(EOFError("the host closed it"))
-            if deadline is not None and time.monotonic() >= deadline:
-                raise SSHError(f"A command on {self._target.host} did not end in time")
-            # woken by the next packet; the time is only how often the deadline is looked at
-            channel.status_event.wait(0.01)
+        ended_at: float | None = None
+        with selectors.DefaultSelector() as selector:
+            selector.register(channel.fileno(), selectors.EVENT_READ)
+            while True:
+                moved = False
+                if unsent and channel.send_ready():
+                    unsent = unsent[channel.send(bytes(unsent[:_CHUNK])) :]
+                    moved = True
+                    if not unsent:
+                        channel.shutdown_write()
+                while channel.recv_stderr_ready():
+                    errors += channel.recv_stderr(_CHUNK)
+                    moved = True
+                while channel.recv_ready():
+                    output += channel.recv(_CHUNK)
+                    moved = True
+                if moved:
+                    continue
+                now = time.monotonic()
+                if channel.exit_status_ready():
+                    ended_at = ended_at or now
+                    # a process in the background may hold the outputs open for ever
+                    if channel.eof_received or now - ended_at > _OUTPUT_AFTER_END_S:
+                        break
+                if not self._transport.is_active():
+                    raise self._lost(EOFError("the host closed it"))
+                if deadline is not None and now >= deadline:
+                    raise SSHError(
+                        f"A command on {self._target.host} did not end in time",
+                        details=_text(output + errors).rstrip() or None,
+                    )
+                if channel.eof_received:
+                    channel.status_event.wait(0.05)  # readable for ever, all the same
+                else:
+                    selector.select(0.01 if unsent else 0.1)
         status = channel.recv_exit_status()
         if status < 0:
             raise SSHError(f"A command on {self._target.host} was ended by a signal")
-        return CommandResult(
-            status, output.decode(errors="replace"), errors.decode(errors="replace")
-        )
+        return CommandResult(status, _text(output), _text(errors))
 
     def _open_sftp(self) -> SFTPClient:
         from paramiko import SFTPClient, SSHException
@@ -162,16 +192,23 @@ class Connection:
         if self._sftp is None:
             try:
                 self._sftp = SFTPClient.from_transport(self._transport)
-            except SSHException as error:
+            except (SSHException, OSError, EOFError) as error:
                 raise self._lost(error) from error
         if self._sftp is None:
             raise SSHError(f"{self._target.host} offers no SFTP")
+        channel = self._sftp.get_channel()
+        if channel is not None:
+            channel.settimeout(_UPLOAD_TIMEOUT_S)
         return self._sftp
 
     def _lost(self, error: BaseException) -> SSHError:
         return SSHError(
             f"The SSH connection to {self._target.host} was lost: {error or 'no reason given'}"
         )
+
+
+def _text(content: bytes | bytearray) -> str:
+    return content.decode(errors="replace")
 
 
 def connect(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> Connection:
@@ -194,6 +231,9 @@ def connect(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> Co
     transport: Transport | None = None
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # a host that is gone is noticed in a minute: keepalives go unanswered
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_S * 1000)
         transport = paramiko.Transport(sock)
         # paramiko logs what it raises as well, with a traceback
         logging.getLogger(_LOG_CHANNEL).setLevel(logging.CRITICAL)
@@ -205,7 +245,7 @@ def connect(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> Co
         transport.start_client(timeout=timeout_s)
         host_keys.check(pin_path, target.host, transport.get_remote_server_key())
         _log_in(transport, target, key)
-        transport.set_keepalive(30)
+        transport.set_keepalive(15)
     except paramiko.AuthenticationException as error:
         _close(transport, sock)
         raise AuthenticationError(

@@ -66,9 +66,16 @@ def check(pin_path: Path, host: str, key: PKey) -> None:
 
 def _pin(pin_path: Path, shown: tuple[str, str]) -> None:
     temporary = pin_path.with_name(f".{pin_path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{alias(pin_path)} {shown[0]} {shown[1]}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(pin_path)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"{alias(pin_path)} {shown[0]} {shown[1]}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(pin_path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise MachineError(
+            f"Cannot write the host key to {pin_path}: {error.strerror}",
+            hint="Without it the host's identity could not be checked later.",
+        ) from error

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import paramiko
 import pytest
@@ -89,7 +90,7 @@ class LoopbackServer:
                 return
             transport = paramiko.Transport(connection)
             transport.add_server_key(self.host_key)
-            transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _Files)
+            transport.set_subsystem_handler("sftp", paramiko.SFTPServer, Files)
             self.transports.append(transport)
             try:
                 transport.start_server(server=_Login(self))
@@ -110,13 +111,17 @@ class LoopbackServer:
         return self.folder / "known_hosts"
 
 
-class _Files(paramiko.SFTPServerInterface):
-    """The files of this machine."""
+class Files(paramiko.SFTPServerInterface):
+    """The files of this machine, and the permissions of the folders that uploads went to."""
+
+    folder_modes: ClassVar[list[int]] = []
 
     def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle:
         import os
 
         handle = paramiko.SFTPHandle(flags)
+        if Path(path).parent.name.startswith(".ecsmachine-"):
+            self.folder_modes.append(Path(path).parent.stat().st_mode & 0o777)
         descriptor = os.open(path, flags, attr.st_mode or 0o666)
         handle.writefile = os.fdopen(descriptor, "wb")  # type: ignore[attr-defined]
         handle.filename = path  # type: ignore[attr-defined]
@@ -127,8 +132,23 @@ class _Files(paramiko.SFTPServerInterface):
         paramiko.SFTPServer.set_file_attr(path, attr)
         return SFTP_OK
 
+    def mkdir(self, path: str, attr: paramiko.SFTPAttributes) -> int:
+        Path(path).mkdir(attr.st_mode or 0o777)
+        return SFTP_OK
+
+    def rmdir(self, path: str) -> int:
+        Path(path).rmdir()
+        return SFTP_OK
+
+    def remove(self, path: str) -> int:
+        Path(path).unlink()
+        return SFTP_OK
+
     def posix_rename(self, oldpath: str, newpath: str) -> int:
-        Path(oldpath).replace(newpath)
+        try:
+            Path(oldpath).replace(newpath)
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
         return SFTP_OK
 
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from ecsmachine.errors import MachineError
 from ecsmachine.ssh.connection import (
     AuthenticationError,
     KeyFileError,
@@ -24,7 +25,7 @@ from ecsmachine.ssh.connection import (
 from ecsmachine.ssh.host_keys import HostKeyChangedError
 from ecsmachine.ssh.wait import wait_for_ssh
 
-from .conftest import LoopbackServer
+from .conftest import Files, LoopbackServer
 
 
 def test_output_errors_and_status_come_back(server: LoopbackServer) -> None:
@@ -62,6 +63,15 @@ def test_a_command_that_does_not_end_is_given_up(server: LoopbackServer) -> None
         host.run("sleep 30", timeout_s=0.2)
 
 
+def test_what_a_command_printed_before_its_time_was_up_is_shown(server: LoopbackServer) -> None:
+    with (
+        connect(server.target(), server.pin_path) as host,
+        pytest.raises(SSHError, match="did not end in time") as raised,
+    ):
+        host.run("echo half way; sleep 30", timeout_s=0.5)
+    assert raised.value.details == "half way"
+
+
 def test_a_connection_that_is_cut_is_an_error(server: LoopbackServer) -> None:
     with connect(server.target(), server.pin_path) as host:
         threading.Timer(0.3, lambda: server.transports[0].close()).start()
@@ -71,11 +81,25 @@ def test_a_connection_that_is_cut_is_an_error(server: LoopbackServer) -> None:
 
 def test_an_uploaded_file_is_never_open_to_others(server: LoopbackServer, tmp_path: Path) -> None:
     path = tmp_path / "server-key.pem"
+    Files.folder_modes.clear()
     with connect(server.target(), server.pin_path) as host:
         host.upload(b"first", str(path), mode=0o644)
         host.upload(b"secret", str(path), mode=0o600)
     assert path.read_bytes() == b"secret"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert Files.folder_modes == [0o700, 0o700]
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
+
+
+def test_a_file_that_cannot_be_moved_into_place_leaves_nothing(
+    server: LoopbackServer, tmp_path: Path
+) -> None:
+    (tmp_path / "taken" / "inside").mkdir(parents=True)
+    with (
+        connect(server.target(), server.pin_path) as host,
+        pytest.raises(SSHError, match=f"Cannot write {tmp_path}/taken on 127"),
+    ):
+        host.upload(b"secret", str(tmp_path / "taken"), mode=0o600)
     assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
 
 
@@ -85,6 +109,12 @@ def test_the_host_key_is_pinned_at_first_contact(server: LoopbackServer) -> None
     assert (kind, text) == (server.host_key.get_name(), server.host_key.get_base64())
     assert stat.S_IMODE(server.pin_path.stat().st_mode) == 0o600
     connect(server.target(), server.pin_path).close()
+
+
+def test_a_pin_that_cannot_be_written_is_said(server: LoopbackServer, tmp_path: Path) -> None:
+    pin = tmp_path / "missing" / "known_hosts"
+    with pytest.raises(MachineError, match=f"Cannot write the host key to {pin}: No such file"):
+        wait_for_ssh(server.target(), pin)
 
 
 def test_a_changed_host_key_stops_everything(server: LoopbackServer) -> None:

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ecsmachine.aliyun.credentials import CredentialProvider
-from ecsmachine.aliyun.endpoints import REGION_LIST_ENDPOINT, endpoint
+from ecsmachine.aliyun.endpoints import REGION_LIST_ENDPOINT
+from ecsmachine.aliyun.regional import RegionalClient
 from ecsmachine.aliyun.rpc import Parameter, RpcClient, items_at, numbered, tag_parameters
-
-VERSION = "2014-05-26"
 
 
 @dataclass(frozen=True)
@@ -134,8 +133,12 @@ class Disk:
     instance_id: str
 
 
-class EcsClient:
+class EcsClient(RegionalClient):
     """ECS in a region."""
+
+    PRODUCT = "ecs"
+    VERSION = "2014-05-26"
+    PAGE_SIZE = 100
 
     def __init__(
         self,
@@ -145,17 +148,14 @@ class EcsClient:
         custom_endpoint: str = "",
         vpc_internal: bool = False,
     ):
-        self.region = region
-        self.rpc = RpcClient(
-            endpoint("ecs", region, custom=custom_endpoint, vpc_internal=vpc_internal),
-            VERSION,
-            credentials,
+        super().__init__(
+            region, credentials, custom_endpoint=custom_endpoint, vpc_internal=vpc_internal
         )
         # a region that does not exist has no address of its own to ask at
         self._central = (
             self.rpc
             if custom_endpoint or vpc_internal
-            else RpcClient(REGION_LIST_ENDPOINT, VERSION, credentials)
+            else RpcClient(REGION_LIST_ENDPOINT, self.VERSION, credentials)
         )
 
     def region_ids(self) -> list[str]:
@@ -475,22 +475,6 @@ class EcsClient:
     def delete_key_pair(self, name: str) -> None:
         """Remove a key pair; the hosts that it was given to keep it (DeleteKeyPairs)."""
         self._call("DeleteKeyPairs", {"KeyPairNames": json.dumps([name])}, idempotent=True)
-
-    def _call(
-        self, action: str, parameters: Mapping[str, Parameter], *, idempotent: bool | None = None
-    ) -> dict[str, Any]:
-        return self.rpc.call(action, {"RegionId": self.region, **parameters}, idempotent=idempotent)
-
-    def _pages(
-        self,
-        action: str,
-        parameters: Mapping[str, Parameter],
-        *path: str,
-        page_size: int = 100,
-    ) -> Iterator[dict[str, Any]]:
-        return self.rpc.pages(
-            action, {"RegionId": self.region, **parameters}, *path, page_size=page_size
-        )
 
 
 def _instance(item: Mapping[str, Any]) -> Instance:

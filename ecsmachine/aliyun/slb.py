@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ecsmachine.aliyun.credentials import CredentialProvider
-from ecsmachine.aliyun.endpoints import endpoint
-from ecsmachine.aliyun.rpc import Parameter, RpcClient, items_at
-
-VERSION = "2014-05-15"
+from ecsmachine.aliyun.regional import RegionalClient
+from ecsmachine.aliyun.rpc import items_at
 
 
 @dataclass(frozen=True)
@@ -26,23 +21,11 @@ class LoadBalancer:
     server_ids: tuple[str, ...]
 
 
-class SlbClient:
+class SlbClient(RegionalClient):
     """SLB in a region."""
 
-    def __init__(
-        self,
-        region: str,
-        credentials: CredentialProvider,
-        *,
-        custom_endpoint: str = "",
-        vpc_internal: bool = False,
-    ):
-        self.region = region
-        self.rpc = RpcClient(
-            endpoint("slb", region, custom=custom_endpoint, vpc_internal=vpc_internal),
-            VERSION,
-            credentials,
-        )
+    PRODUCT = "slb"
+    VERSION = "2014-05-15"
 
     def load_balancer(self, load_balancer_id: str) -> LoadBalancer:
         """Return a load balancer (DescribeLoadBalancerAttribute)."""
@@ -76,8 +59,3 @@ class SlbClient:
             {"LoadBalancerId": load_balancer_id, "BackendServers": json.dumps(servers)},
             idempotent=True,
         )
-
-    def _call(
-        self, action: str, parameters: Mapping[str, Parameter], *, idempotent: bool | None = None
-    ) -> dict[str, Any]:
-        return self.rpc.call(action, {"RegionId": self.region, **parameters}, idempotent=idempotent)

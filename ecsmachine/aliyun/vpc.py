@@ -6,11 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ecsmachine.aliyun.credentials import CredentialProvider
-from ecsmachine.aliyun.endpoints import endpoint
-from ecsmachine.aliyun.rpc import Parameter, RpcClient, items_at, tag_parameters
-
-VERSION = "2016-04-28"
+from ecsmachine.aliyun.regional import RegionalClient
+from ecsmachine.aliyun.rpc import items_at, tag_parameters
 
 
 @dataclass(frozen=True)
@@ -63,23 +60,11 @@ class RouteEntry:
     status: str
 
 
-class VpcClient:
+class VpcClient(RegionalClient):
     """VPC in a region."""
 
-    def __init__(
-        self,
-        region: str,
-        credentials: CredentialProvider,
-        *,
-        custom_endpoint: str = "",
-        vpc_internal: bool = False,
-    ):
-        self.region = region
-        self.rpc = RpcClient(
-            endpoint("vpc", region, custom=custom_endpoint, vpc_internal=vpc_internal),
-            VERSION,
-            credentials,
-        )
+    PRODUCT = "vpc"
+    VERSION = "2016-04-28"
 
     def vpcs(self, *, vpc_id: str = "", is_default: bool | None = None) -> Iterator[Vpc]:
         """Yield VPCs (DescribeVpcs)."""
@@ -304,22 +289,6 @@ class VpcClient:
                 "NextHopId": instance_id,
             },
             idempotent=True,
-        )
-
-    def _call(
-        self, action: str, parameters: Mapping[str, Parameter], *, idempotent: bool | None = None
-    ) -> dict[str, Any]:
-        return self.rpc.call(action, {"RegionId": self.region, **parameters}, idempotent=idempotent)
-
-    def _pages(
-        self,
-        action: str,
-        parameters: Mapping[str, Parameter],
-        *path: str,
-        page_size: int = 50,
-    ) -> Iterator[dict[str, Any]]:
-        return self.rpc.pages(
-            action, {"RegionId": self.region, **parameters}, *path, page_size=page_size
         )
 
 

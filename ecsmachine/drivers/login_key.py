@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 
 from ecsmachine.errors import MachineError, PreCreateCheckError
+from ecsmachine.ssh.private_files import write_private
 
 
 def check_login_key(path: Path, flag: str) -> str:
@@ -53,22 +52,8 @@ def copy_login_key(source: Path, public_key: str, directory: Path) -> Path:
     target = directory / "id_rsa"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(target.with_name("id_rsa.pub"), f"{public_key}\n".encode())
-        _write(target, source.read_bytes())
+        write_private(target.with_name("id_rsa.pub"), f"{public_key}\n".encode())
+        write_private(target, source.read_bytes())
     except OSError as error:
         raise MachineError(f"Cannot copy the key {source}: {error.strerror}") from error
     return target
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -6,12 +6,11 @@ the format of OpenSSH's known_hosts, under the name that :func:`alias` gives.
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecsmachine.errors import MachineError
+from ecsmachine.ssh.private_files import write_private
 
 if TYPE_CHECKING:
     from paramiko import PKey
@@ -65,16 +64,10 @@ def check(pin_path: Path, host: str, key: PKey) -> None:
 
 
 def _pin(pin_path: Path, shown: tuple[str, str]) -> None:
-    temporary = pin_path.with_name(f".{pin_path.name}.{secrets.token_hex(4)}")
+    line = f"{alias(pin_path)} {shown[0]} {shown[1]}\n"
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{alias(pin_path)} {shown[0]} {shown[1]}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(pin_path)
+        write_private(pin_path, line.encode())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise MachineError(
             f"Cannot write the host key to {pin_path}: {error.strerror}",
             hint="Without it the host's identity could not be checked later.",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 
 from ecsmachine.errors import MachineError
+from ecsmachine.ssh.private_files import write_private
 
 _RSA_BITS = 3072
 
@@ -53,14 +52,7 @@ def public_key_of(path: Path) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_private(path, content)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise MachineError(f"Cannot write {path}: {error.strerror}") from error

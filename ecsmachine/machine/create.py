@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 
-from ecsmachine.drivers.base import OptionValue
+from ecsmachine.drivers.base import OptionValue, Report
 from ecsmachine.errors import MachineError, PreCreateCheckError
 from ecsmachine.machine import certificates, host, install_url
+from ecsmachine.machine.driver_report import driver_report
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine, SwarmOptions, auth_options, validate_name
 from ecsmachine.machine.store import Store
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.provision.engine import validate_engine_options
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -100,11 +99,11 @@ def _check(machine: Machine, report: Report) -> None:
             failures.append(error)
 
     if not machine.driver.provisions:
-        machine.driver.pre_create_check(_of_driver(machine, report))
+        machine.driver.pre_create_check(driver_report(machine.name, report))
         return
     look = Thread(target=look_at_install_url, daemon=True)
     look.start()
-    machine.driver.pre_create_check(_of_driver(machine, report))
+    machine.driver.pre_create_check(driver_report(machine.name, report))
     look.join()
     if failures:
         raise failures[0]
@@ -114,7 +113,7 @@ def _make(store: Store, machine: Machine, journal: FileJournal, report: Report) 
     report("Creating machine...")
     if machine.driver.provisions:
         Thread(target=_import_provisioning, daemon=True).start()
-    machine.driver.create(journal, _of_driver(machine, report), lambda: store.save(machine))
+    machine.driver.create(journal, driver_report(machine.name, report), lambda: store.save(machine))
     store.save(machine)
     if machine.driver.provisions:
         host.make_docker_host(machine, report)
@@ -135,7 +134,7 @@ def _import_provisioning() -> None:
 def _undo(store: Store, machine: Machine, journal: FileJournal, report: Report) -> None:
     report(f'Removing what was made for "{machine.name}"...')
     try:
-        machine.driver.remove(journal, _of_driver(machine, report))
+        machine.driver.remove(journal, driver_report(machine.name, report))
         store.remove(machine.name)
     except MachineError as failure:
         report(
@@ -150,8 +149,3 @@ def _explain_kept(error: BaseException, name: str) -> None:
     if isinstance(error, MachineError):
         kept = f'What was made is kept: "ecsmachine rm {name}" removes it.'
         error.hint = f"{error.hint} {kept}" if error.hint else kept
-
-
-def _of_driver(machine: Machine, report: Report) -> Report:
-    """Mark a driver's lines with the machine's name, as Docker Machine does."""
-    return lambda line: report(f"({machine.name}) {line}")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
+from ecsmachine.drivers.base import Report
 from ecsmachine.machine import certificates as machine_certificates
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.model import Machine
-
-Report = Callable[[str], None]
 
 
 def make_docker_host(machine: Machine, report: Report) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from ecsmachine.drivers.base import State
+from ecsmachine.drivers.base import Report, State
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import host
+from ecsmachine.machine.driver_report import driver_report
 from ecsmachine.machine.model import Machine, MachineNotFoundError
 from ecsmachine.machine.store import Store
-
-Report = Callable[[str], None]
 
 
 def start(store: Store, name: str, report: Report) -> None:
@@ -28,7 +27,7 @@ def stop(store: Store, name: str, report: Report) -> None:
         report(f'Stopping "{name}"...')
         if _is_stopped(machine, report):
             return
-        machine.driver.stop(_of_driver(name, report))
+        machine.driver.stop(driver_report(name, report))
         store.save(machine)
         report(f'Machine "{name}" was stopped.')
 
@@ -40,7 +39,7 @@ def kill(store: Store, name: str, report: Report) -> None:
         report(f'Killing "{name}"...')
         if _is_stopped(machine, report):
             return
-        machine.driver.kill(_of_driver(name, report))
+        machine.driver.kill(driver_report(name, report))
         store.save(machine)
         report(f'Machine "{name}" was killed.')
 
@@ -54,7 +53,7 @@ def restart(store: Store, name: str, report: Report) -> None:
         if state is not State.RUNNING:
             _start(store, machine, report, state)
             return
-        machine.driver.restart(_of_driver(name, report))
+        machine.driver.restart(driver_report(name, report))
         store.save(machine)
         _come_back(store, machine, report)
         report(f'Machine "{name}" was restarted.')
@@ -119,7 +118,7 @@ def _start(store: Store, machine: Machine, report: Report, state: State) -> None
         report(f'Machine "{name}" is already running.')
         return
     before = machine.driver.address()
-    machine.driver.start(_of_driver(name, report))
+    machine.driver.start(driver_report(name, report))
     store.save(machine)
     report(f'Machine "{name}" was started.')
     _come_back(store, machine, report)
@@ -155,8 +154,4 @@ def _remove_from_cloud(store: Store, name: str, report: Report) -> None:
     if not (store.directory(name) / "config.json").exists() and not journal.resources():
         return
     machine = store.load(name)
-    machine.driver.remove(journal, _of_driver(name, report))
-
-
-def _of_driver(name: str, report: Report) -> Report:
-    return lambda line: report(f"({name}) {line}")
+    machine.driver.remove(journal, driver_report(name, report))

@@ -238,6 +238,6 @@ def remove_images(cache: Path) -> None:
         if is_in_use(image):
             raise LocalCloudError(
                 f"The image {image} is in use by another local cloud.",
-                hint="Stop that first: ecsmachine local --root DIR down",
+                hint="Stop that first: ecsmachine local down --root DIR",
             )
     shutil.rmtree(folder, ignore_errors=True)

@@ -228,6 +228,15 @@ def test_a_disk_whose_file_is_gone_is_not_replaced_by_an_empty_one(ground: Guest
     assert ground.guests.running() == set()
 
 
+def test_a_base_image_that_is_gone_is_said(ground: GuestGround) -> None:
+    spec = ground.spec()
+    ground.guests.create(spec)
+    record = ground.paths.instances / spec.instance_id / "guest.json"
+    record.write_text(record.read_text().replace('"base": "', '"base": "/nowhere'))
+    with pytest.raises(GuestError, match=r"/nowhere.* is gone"):
+        ground.guests.start(spec)
+
+
 def test_ten_guests_at_once(ground: GuestGround) -> None:
     with ThreadPoolExecutor(10) as pool:
         specs: list[GuestSpec] = list(pool.map(lambda _: ground.boot(), range(10)))

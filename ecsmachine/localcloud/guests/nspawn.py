@@ -172,6 +172,8 @@ class NspawnGuests:
             yield self._paths.instances / instance_id
 
     def _bring_up(self, spec: GuestSpec, folder: Path, base: Path) -> None:
+        if not base.is_dir():
+            raise GuestError(f"The base image {base} that the guest was made from is gone.")
         disk = RootDisk(base, folder)
         disk.mount()
         devices = {d.device: self._disks.attach(d) for d in spec.disks}

@@ -21,6 +21,7 @@ from ecsmachine.drivers.base import (
 )
 from ecsmachine.drivers.base_fields import BaseFields, from_config
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
+from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
@@ -231,6 +232,7 @@ class GenericDriver:
         return None
 
     def _answers(self) -> bool:
+        check_route(self._fields.ip_address)
         try:
             with socket.create_connection(
                 (self._fields.ip_address, self._fields.ssh_port), timeout=_CONNECT_TIMEOUT_S

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import AuthOptions
+from ecsmachine.ssh.route import check_route
 
 _LONGEST_ANSWER = 1 << 20
 """How much of an answer is read, in bytes; Docker Engine's is below 2,000."""
@@ -37,12 +38,14 @@ def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersi
     """Ask the engine at ``url`` (``tcp://ADDRESS:PORT``) for its version, over TLS.
 
     Both sides are verified: its certificate against the CA and its address, ours by it.
-    Raises :class:`EngineConnectionError` or :class:`EngineCertificateError`.
+    Raises :class:`EngineConnectionError`, :class:`EngineCertificateError` or
+    :class:`~ecsmachine.ssh.route.NoGuestError`.
     """
     import http.client
 
     host, port = urlsplit(url).hostname or "", port_of(url)
     where = f'host "{host}:{port}"'
+    check_route(host)
     connection = http.client.HTTPSConnection(
         host, port, timeout=timeout_s, context=tls_context(auth)
     )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys
 from ecsmachine.ssh.command_result import CommandResult
+from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
@@ -215,13 +216,15 @@ def connect(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> Co
     """Log in to a host whose key is pinned in ``pin_path``.
 
     Tries the key, then the password; with neither, the agent's keys. Raises :class:`SSHError`,
-    :class:`AuthenticationError`, :class:`KeyFileError` or
-    :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError`.
+    :class:`AuthenticationError`, :class:`KeyFileError`,
+    :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError` or
+    :class:`~ecsmachine.ssh.route.NoGuestError`.
     """
     import paramiko
 
     key = load_private_key(target.key_path) if target.key_path else None
     where = f"{target.host}:{target.port}"
+    check_route(target.host)
     try:
         sock = socket.create_connection((target.host, target.port), timeout=timeout_s)
     except OSError as error:

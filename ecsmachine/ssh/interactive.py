@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecsmachine.ssh import host_keys
 from ecsmachine.ssh.connection import connect
+from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def run_session(
     from the ssh program when it cannot connect; the native client raises
     :class:`~ecsmachine.ssh.connection.SSHError`.
     """
+    check_route(target.host)
     if not native and target.password is None and shutil.which("ssh"):
         with _interrupts_left_to_the_child():
             return subprocess.run(ssh_command(target, pin_path, command), check=False).returncode

@@ -1,0 +1,50 @@
+"""Addresses that lead nowhere: a local cloud without guests gives out ones with nobody behind.
+
+Its public addresses come from 198.18.0.0/15, which is reserved for benchmarks and routed nowhere
+on the internet (RFC 2544). Where guests run, this machine has a route of its own to them. Without
+one, a connection would leave over the default route and meet whoever answers there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+from ecsmachine.errors import MachineError
+
+_BENCHMARKS = ipaddress.IPv4Network("198.18.0.0/15")
+_SOMEWHERE = "203.0.113.1"  # for documentation (RFC 5737): only ever the default route leads there
+
+
+class NoGuestError(MachineError):
+    """The address is one of a local cloud, and nothing of it runs on this machine."""
+
+
+def check_route(host: str) -> None:
+    """Raise :class:`NoGuestError` for a local cloud's address that no route of its own leads to.
+
+    Sends nothing: routes are looked up by connecting datagram sockets.
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return
+    if address not in _BENCHMARKS:
+        return
+    source = _source_towards(host)
+    if source is None or source == _source_towards(_SOMEWHERE):
+        raise NoGuestError(
+            f"{host} is an address of a local cloud, but no guest is behind it here",
+            hint='A cloud of "ecsmachine local up --guests none" answers the API alone; '
+            'machines need guests: "ecsmachine local up".',
+        )
+
+
+def _source_towards(host: str) -> str | None:
+    """Return our own address on the way to ``host``; None without a route."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 9))
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])

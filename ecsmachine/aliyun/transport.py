@@ -1,0 +1,211 @@
+"""One exchange over HTTP with Alibaba Cloud, what its failure means, and when it is tried again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from ecsmachine import __version__
+from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
+
+if TYPE_CHECKING:
+    import requests
+
+_log = logging.getLogger(__name__)
+
+_CONNECT_TIMEOUT_S = 5.0
+_READ_TIMEOUT_S = 30.0
+_UNREACHABLE_TRIES = 4
+"""How often an address that cannot be reached at all is tried."""
+
+T = TypeVar("T")
+
+
+class Transport:
+    """Connections to one address. Safe to use from several threads.
+
+    ``check`` names the options that the address may be wrong in.
+    """
+
+    def __init__(self, endpoint: str, *, check: str, verify: bool | str = True, cert: Any = None):
+        self.endpoint = endpoint
+        self._check = check
+        self._verify = verify
+        self._cert = cert
+        self._session: requests.Session | None = None
+
+    def send(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        *,
+        data: Mapping[str, str] | bytes | None,
+        headers: Mapping[str, str],
+        read_timeout_s: float = _READ_TIMEOUT_S,
+    ) -> requests.Response:
+        """Send one request and return the answer, whatever its status is.
+
+        ``path`` is encoded already and may have a query. Raises :class:`ConnectionLostError`,
+        which begins with ``what``.
+        """
+        import requests
+
+        try:
+            return self._connection().request(
+                method,
+                self.endpoint + path,
+                data=data,
+                headers=dict(headers),
+                timeout=(_CONNECT_TIMEOUT_S, read_timeout_s),
+                allow_redirects=False,
+                auth=_unchanged,
+                verify=self._verify,
+                cert=self._cert,
+            )
+        except requests.RequestException as error:
+            raise self._explained(what, error, read_timeout_s) from None
+
+    def _connection(self) -> requests.Session:
+        if self._session is None:
+            import requests
+            from requests.adapters import HTTPAdapter
+
+            session = requests.Session()
+            session.headers["User-Agent"] = f"ecsmachine/{__version__}"
+            adapter = HTTPAdapter(pool_maxsize=16)
+            session.mount("http://", adapter)
+            session.mount("https://", adapter)
+            self._session = session
+        return self._session
+
+    def _explained(
+        self, what: str, error: requests.RequestException, read_timeout_s: float
+    ) -> ConnectionLostError:
+        """Return what a failed exchange means.
+
+        The texts of requests' own errors are not passed on: they may hold the proxy's password.
+        """
+        import requests
+
+        host = urlsplit(self.endpoint).netloc
+        check = f"Check the network and proxy, and {self._check}."
+        if isinstance(error, requests.exceptions.SSLError):
+            return ConnectionLostError(
+                f"{what} failed: the certificate of {host} is not accepted",
+                maybe_done=False,
+                hint="Check the endpoint and this computer's certificates (REQUESTS_CA_BUNDLE).",
+            )
+        if isinstance(error, requests.exceptions.ProxyError):
+            return ConnectionLostError(
+                f"{what} failed: the proxy towards {host} does not answer",
+                maybe_done=False,
+                hint="Check HTTPS_PROXY and NO_PROXY.",
+            )
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            return ConnectionLostError(
+                f"{what} failed: {host} does not answer", maybe_done=False, hint=check
+            )
+        if isinstance(error, requests.exceptions.Timeout):
+            return ConnectionLostError(
+                f"{what} failed: no answer from {host} in {read_timeout_s:.0f} s",
+                maybe_done=True,
+                hint="The request may have been carried out: look before repeating it.",
+            )
+        if _is_unreached(error):
+            return ConnectionLostError(
+                f"{what} failed: {host} cannot be reached", maybe_done=False, hint=check
+            )
+        return ConnectionLostError(
+            f"{what} failed: the connection to {host} broke",
+            maybe_done=True,
+            hint="The request may have been carried out: look before repeating it.",
+        )
+
+
+def repeated(
+    call: Callable[[], T],
+    what: str,
+    *,
+    idempotent: bool,
+    total_timeout_s: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Return what ``call`` returns, trying it again where that is safe and may help.
+
+    Throttling is waited out. A server's own fault, and a connection that breaks after the
+    request was sent, are tried again only if the call is ``idempotent``. All tries together take
+    ``total_timeout_s`` and the last try.
+    """
+    import tenacity
+
+    def worth_another_try(error: BaseException) -> bool:
+        if isinstance(error, ApiError):
+            return error.is_throttling or (idempotent and error.is_passing)
+        if isinstance(error, ConnectionLostError):
+            return idempotent or not error.maybe_done
+        return False
+
+    time_is_up = tenacity.stop_after_delay(total_timeout_s)
+
+    def is_enough(state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ConnectionLostError) and not error.maybe_done:
+            return state.attempt_number >= _UNREACHABLE_TRIES
+        return time_is_up(state)
+
+    tries = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(worth_another_try),
+        wait=tenacity.wait_random_exponential(multiplier=0.4, max=8) + tenacity.wait_random(0, 0.1),
+        stop=is_enough,
+        sleep=sleep,
+        before_sleep=lambda state: _log.debug(
+            "%s: try %d failed, waiting %.1f s",
+            what,
+            state.attempt_number,
+            state.next_action.sleep if state.next_action else 0.0,
+        ),
+        reraise=True,
+    )
+    return tries(call)
+
+
+def clock_hint(date: str) -> str | None:
+    """Return how far this computer's clock is off, given the ``Date`` of an answer."""
+    try:
+        theirs = parsedate_to_datetime(date)
+    except (TypeError, ValueError):
+        return None
+    if theirs.tzinfo is None:
+        theirs = theirs.replace(tzinfo=timezone.utc)
+    ahead_s = round((datetime.now(timezone.utc) - theirs).total_seconds())
+    direction = "ahead of" if ahead_s > 0 else "behind"
+    return f"This computer's clock is {abs(ahead_s)} s {direction} Alibaba Cloud's: set it."
+
+
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keep requests from adding a password out of ~/.netrc."""
+    return request
+
+
+def _is_unreached(error: BaseException) -> bool:
+    """Whether the failure came before anything was sent (refused, no route, unknown host)."""
+    from urllib3.exceptions import NewConnectionError
+
+    seen: set[int] = set()
+    pending: list[Any] = [error]
+    while pending:
+        current = pending.pop()
+        if id(current) in seen or not isinstance(current, BaseException):
+            continue
+        seen.add(id(current))
+        if isinstance(current, NewConnectionError):
+            return True
+        pending += [getattr(current, "reason", None), current.__cause__, current.__context__]
+        pending += [argument for argument in current.args if isinstance(argument, BaseException)]
+    return False

@@ -21,6 +21,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: dict[str, str]
+    raw: bytes = b""
 
 
 @dataclass
@@ -46,8 +47,9 @@ class Peer:
 
             def _answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
-                body = dict(parse_qsl(self.rfile.read(length).decode(), keep_blank_values=True))
-                peer.asked.append(Asked(self.command, self.path, dict(self.headers), body))
+                raw = self.rfile.read(length)
+                body = dict(parse_qsl(raw.decode(), keep_blank_values=True))
+                peer.asked.append(Asked(self.command, self.path, dict(self.headers), body, raw))
                 answer = peer.answers.pop(0) if len(peer.answers) > 1 else peer.answers[0]
                 if answer.cut:
                     self.close_connection = True
@@ -65,7 +67,7 @@ class Peer:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = _answer  # noqa: N815
+            do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
 
             def log_message(self, *arguments: Any) -> None:
                 pass

@@ -1,0 +1,232 @@
+"""Alibaba Cloud's ROA protocol: REST with signed headers, tried again where that is safe."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from ecsmachine.aliyun.errors import ApiError, ConnectionLostError, one_line
+from ecsmachine.aliyun.signature import content_md5, roa_sign, roa_string_to_sign
+from ecsmachine.aliyun.transport import Transport, clock_hint, repeated
+
+if TYPE_CHECKING:
+    import requests
+
+    from ecsmachine.aliyun.credentials import CredentialProvider
+
+_log = logging.getLogger(__name__)
+
+JSON = "application/json;charset=utf-8"
+
+Query = Mapping[str, str | int | bool | None]
+
+
+@dataclass(frozen=True)
+class RoaAnswer:
+    """An answer: its HTTP status, its text, and the request's id for Alibaba Cloud's support."""
+
+    status: int
+    text: str
+    request_id: str
+
+    @property
+    def data(self) -> Any:
+        """What the text holds as JSON; None if it is empty or something else."""
+        try:
+            return json.loads(self.text)
+        except ValueError:
+            return None
+
+
+class RoaClient:
+    """One product of Alibaba Cloud at one address.
+
+    ``total_timeout_s`` limits all tries of a call together. Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        version: str,
+        region: str,
+        credentials: CredentialProvider,
+        *,
+        check: str,
+        total_timeout_s: float = 60.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ):
+        self.endpoint = endpoint
+        self.region = region
+        self._version = version
+        self._credentials = credentials
+        self._total_timeout_s = total_timeout_s
+        self._sleep = sleep
+        self._transport = Transport(endpoint, check=check)
+
+    def __repr__(self) -> str:
+        return f"RoaClient({self.endpoint!r}, {self._version!r})"
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool | None = None,
+    ) -> RoaAnswer:
+        """Send one request and return the answer to it.
+
+        ``path`` begins with "/" and is not encoded. Query parameters that are None are left out.
+        ``headers`` go before those that every request has. What may be tried again is told by
+        ``idempotent``; unless given, GET is.
+
+        Raises :class:`ApiError` and :class:`ConnectionLostError`.
+        """
+        method = method.upper()
+        return repeated(
+            lambda: self._call_once(method, path, _texts(query or {}), body, headers or {}),
+            f"{method} {path}",
+            idempotent=method == "GET" if idempotent is None else idempotent,
+            total_timeout_s=self._total_timeout_s,
+            sleep=self._sleep,
+        )
+
+    def _call_once(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        body: bytes,
+        headers: Mapping[str, str],
+    ) -> RoaAnswer:
+        what = f"{method} {path}"
+        signed = self._signed(method, path, query, body, headers)
+        url = quote(path, safe="/-_.~") + (f"?{urlencode(query)}" if query else "")
+        begun = time.monotonic()
+        try:
+            response = self._transport.send(what, method, url, data=body or None, headers=signed)
+        except ConnectionLostError as error:
+            _log.debug("%s: %s", what, error.message)
+            raise
+        answer = RoaAnswer(response.status_code, _text(response), request_id_of(response))
+        _log.debug(
+            "%s: %d, request %s, %.0f ms",
+            what,
+            answer.status,
+            answer.request_id or "unknown",
+            (time.monotonic() - begun) * 1000,
+        )
+        if not 200 <= answer.status < 300:
+            raise refused(what, response)
+        return answer
+
+    def _signed(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: bytes,
+        headers: Mapping[str, str],
+    ) -> dict[str, str]:
+        credentials = self._credentials.current()
+        sent = {
+            "accept": "application/json",
+            "date": formatdate(usegmt=True),
+            "x-acs-version": self._version,
+            "x-acs-region-id": self.region,
+            "x-acs-signature-nonce": str(uuid.uuid4()),
+            "x-acs-signature-method": "HMAC-SHA1",
+            "x-acs-signature-version": "1.0",
+        }
+        if body:
+            sent["content-type"] = JSON
+        sent.update({name.lower(): value for name, value in headers.items()})
+        if body:
+            sent["content-md5"] = content_md5(body)
+        if credentials.security_token:
+            sent["x-acs-security-token"] = credentials.security_token
+        text = roa_string_to_sign(method, sent, path, query)
+        signature = roa_sign(text, credentials.access_key_secret)
+        sent["authorization"] = f"acs {credentials.access_key_id}:{signature}"
+        return sent
+
+
+def request_id_of(response: requests.Response) -> str:
+    """Return the id of a request, from the answer's body or its headers."""
+    fields = error_fields(_text(response))
+    found = fields.get("requestid") or response.headers.get("x-acs-request-id") or ""
+    return one_line(found)
+
+
+def refused(what: str, response: requests.Response) -> ApiError:
+    """Return what an answer that is no success says: in JSON, in XML or in plain text."""
+    status = response.status_code
+    text = _text(response)
+    fields = error_fields(text)
+    code = fields.get("code") or ("ServiceUnavailable" if status >= 500 else f"HTTP{status}")
+    plain = "" if text.lstrip().startswith(("<", "{", "[")) else text[:500]
+    hint = clock_hint(response.headers.get("Date", "")) if "TimeStamp" in code else None
+    return ApiError(
+        action=what,
+        code=one_line(code),
+        reason=fields.get("message") or plain or str(response.reason or ""),
+        request_id=request_id_of(response),
+        status=status,
+        hint=hint,
+    )
+
+
+def error_fields(text: str) -> dict[str, str]:
+    """Return ``code``, ``message`` and ``requestid`` of a body in JSON or XML, where they are.
+
+    The names come in several spellings: ``RequestId``, ``requestId``, ``request_id``.
+    """
+    wanted = ("code", "message", "requestid")
+    pairs: list[tuple[str, Any]] = []
+    if text.lstrip().startswith("<"):
+        pairs = _elements(text)
+    else:
+        try:
+            data = json.loads(text)
+        except ValueError:
+            return {}
+        pairs = list(data.items()) if isinstance(data, dict) else []
+    named = {name.lower().replace("_", ""): value for name, value in pairs}
+    return {name: str(named[name]) for name in wanted if isinstance(named.get(name), str | int)}
+
+
+def _elements(text: str) -> list[tuple[str, str]]:
+    """Return the names and texts of a document's own children; nothing if it is no XML.
+
+    A document with a declaration of entities is not read.
+    """
+    from xml.etree import ElementTree
+
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        return []
+    try:
+        root = ElementTree.fromstring(text)  # noqa: S314 - entities were ruled out
+    except ElementTree.ParseError:
+        return []
+    return [(child.tag, child.text or "") for child in root]
+
+
+def _text(response: requests.Response) -> str:
+    return response.content.decode("utf-8", errors="replace")
+
+
+def _texts(query: Query) -> dict[str, str]:
+    return {
+        name: ("true" if value else "false") if isinstance(value, bool) else str(value)
+        for name, value in query.items()
+        if value is not None
+    }

@@ -1,0 +1,217 @@
+"""The application API of a Swarm cluster's master: HTTPS with the cluster's certificates."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from ecsmachine.aliyun.container_service import rules
+from ecsmachine.aliyun.container_service.answers import array, mapping
+from ecsmachine.aliyun.container_service.applications import (
+    Project,
+    ProjectRequest,
+    ProjectUpdate,
+    Service,
+    Volume,
+    VolumeRequest,
+    read_project,
+    read_service,
+    read_volume,
+)
+from ecsmachine.aliyun.roa import refused
+from ecsmachine.aliyun.transport import Transport, repeated
+from ecsmachine.errors import MachineError
+
+_TIMEOUT_S = 300.0
+"""How long one request may take: the master answers a stop once all containers have stopped."""
+
+
+class ApplicationClient:
+    """Projects, services and volumes of one cluster.
+
+    ``folder`` has the cluster's ``ca.pem``, ``cert.pem`` and ``key.pem``. ``insecure`` leaves
+    the master's certificate unverified. All methods raise :class:`ApiError` and
+    :class:`ConnectionLostError`.
+    """
+
+    def __init__(self, master_url: str, folder: Path, *, insecure: bool = False):
+        files = {name: folder / f"{name}.pem" for name in ("ca", "cert", "key")}
+        for file in files.values():
+            if not file.is_file():
+                raise MachineError(
+                    f"There is no {file}",
+                    hint=f'Fetch it with "ecsmachine cluster certs {folder.name}".',
+                )
+        if not master_url:
+            raise MachineError(
+                "The cluster has no master_url: applications are for Swarm clusters that run",
+                hint='See its state with "ecsmachine cluster ls".',
+            )
+        if insecure:
+            warnings.filterwarnings("ignore", message="Unverified HTTPS request")
+        self.url = https_of(master_url)
+        self._transport = Transport(
+            self.url,
+            check="that the cluster runs",
+            verify=False if insecure else str(files["ca"]),
+            cert=(str(files["cert"]), str(files["key"])),
+        )
+
+    def projects(
+        self, query: str = "", *, services: bool = True, containers: bool = True
+    ) -> list[Project]:
+        """Return the projects, or those that match ``query`` (GET /projects/)."""
+        data = self._get("/projects/", q=query or None, services=services, containers=containers)
+        return [read_project(item) for item in array(data, "a list of projects")]
+
+    def project(self, name: str) -> Project:
+        """Return a project (GET /projects/NAME)."""
+        return read_project(self._get(_project(name)))
+
+    def create_project(self, request: ProjectRequest) -> None:
+        """Create an application and start it (POST /projects/)."""
+        self._post("/projects/", request.body())
+
+    def start_project(self, name: str) -> None:
+        """Start what does not run (POST …/start)."""
+        self._post(f"{_project(name)}/start")
+
+    def stop_project(self, name: str, *, wait_s: int = 10) -> None:
+        """Stop what runs; kill it after ``wait_s`` seconds (POST …/stop)."""
+        self._post(f"{_project(name)}/stop", t=wait_s)
+
+    def kill_project(self, name: str, *, signal: str = "KILL") -> None:
+        """Send a signal to what runs (POST …/kill)."""
+        self._post(f"{_project(name)}/kill", signal=signal)
+
+    def redeploy_project(self, name: str) -> None:
+        """Make all containers anew, of the newest images (POST …/redeploy)."""
+        self._post(f"{_project(name)}/redeploy")
+
+    def update_project(self, name: str, update: ProjectUpdate) -> None:
+        """Put a new version in place of the old, or beside it (POST …/update)."""
+        self._post(f"{_project(name)}/update", update.body())
+
+    def confirm_update(self, name: str, *, force: bool) -> None:
+        """End a blue-green update with the new version (POST …/confirm-update).
+
+        ``force`` gives it all the traffic first; without, the weights must say so already.
+        """
+        self._post(f"{_project(name)}/confirm-update", force=force)
+
+    def rollback_update(self, name: str) -> None:
+        """End a blue-green update with the old version (POST …/rollback-update)."""
+        self._post(f"{_project(name)}/rollback-update", force=True)
+
+    def delete_project(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
+        """Remove a project, ``force`` also while it runs (DELETE /projects/NAME)."""
+        self._call("DELETE", _project(name), force=force, v=volumes)
+
+    def services(self, query: str = "", *, containers: bool = True) -> list[Service]:
+        """Return the services of all projects (GET /services/)."""
+        data = self._get("/services/", q=query or None, containers=containers)
+        return [read_service(item) for item in array(data, "a list of services")]
+
+    def service(self, service_id: str) -> Service:
+        """Return a service by its id, PROJECT_NAME (GET /services/ID)."""
+        return read_service(self._get(_service(service_id)))
+
+    def start_service(self, service_id: str) -> None:
+        """Start its containers (POST …/start)."""
+        self._post(f"{_service(service_id)}/start")
+
+    def stop_service(self, service_id: str, *, wait_s: int = 10) -> None:
+        """Stop its containers; kill them after ``wait_s`` seconds (POST …/stop)."""
+        self._post(f"{_service(service_id)}/stop", t=wait_s)
+
+    def kill_service(self, service_id: str, *, signal: str = "KILL") -> None:
+        """Send its containers a signal (POST …/kill)."""
+        self._post(f"{_service(service_id)}/kill", signal=signal)
+
+    def scale_service(self, service_id: str, containers: int) -> None:
+        """Bring the number of its containers to ``containers`` (POST …/scale)."""
+        rules.check_number("value", containers, 0, 1000)
+        self._post(f"{_service(service_id)}/scale", {"type": "scale_to", "value": containers})
+
+    def create_volume(self, request: VolumeRequest) -> Volume:
+        """Create a volume (POST /volumes/create)."""
+        return read_volume(self._post("/volumes/create", request.body()))
+
+    def volumes(self) -> list[Volume]:
+        """Return the volumes (GET /volumes)."""
+        data = mapping(self._get("/volumes"), "a list of volumes")
+        return [read_volume(item) for item in array(data.get("Volumes"), "a list of volumes")]
+
+    def volume(self, name: str) -> Volume:
+        """Return a volume (GET /volumes/NAME)."""
+        return read_volume(self._get(f"/volumes/{quote(name, safe='')}"))
+
+    def delete_volume(self, name: str) -> None:
+        """Remove a volume (DELETE /volumes/NAME)."""
+        self._call("DELETE", f"/volumes/{quote(name, safe='')}")
+
+    def _get(self, path: str, **query: str | int | bool | None) -> Any:
+        return repeated(
+            lambda: self._call("GET", path, None, **query),
+            f"GET {path}",
+            idempotent=True,
+            total_timeout_s=60.0,
+        )
+
+    def _post(
+        self, path: str, body: Mapping[str, Any] | None = None, **query: str | int | bool | None
+    ) -> Any:
+        return self._call("POST", path, body, **query)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        **query: str | int | bool | None,
+    ) -> Any:
+        """Send one request; return what its answer holds as JSON, or None."""
+        sent = {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in query.items()
+            if value is not None
+        }
+        what = f"{method} {path}"
+        response = self._transport.send(
+            what,
+            method,
+            f"{path}?{urlencode(sent)}" if sent else path,
+            data=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
+            headers={"Accept": "application/json"}
+            | ({} if body is None else {"Content-Type": "application/json"}),
+            read_timeout_s=_TIMEOUT_S,
+        )
+        if not 200 <= response.status_code < 300:
+            raise refused(what, response)
+        try:
+            return json.loads(response.content)
+        except ValueError:
+            return None
+
+
+def https_of(master_url: str) -> str:
+    """Return the master's address for HTTPS; the console shows it with ``tcp://``."""
+    for scheme in ("tcp://", "https://"):
+        if master_url.startswith(scheme):
+            return "https://" + master_url.removeprefix(scheme).rstrip("/")
+    raise MachineError(
+        f'The master_url "{master_url}" begins with neither tcp:// nor https://',
+        hint="Look at the cluster in the console.",
+    )
+
+
+def _project(name: str) -> str:
+    return f"/projects/{quote(name, safe='')}"
+
+
+def _service(service_id: str) -> str:
+    return f"/services/{quote(service_id, safe='')}"

@@ -1,0 +1,177 @@
+"""The management API of Container Service: clusters, their nodes, certificates and images."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ecsmachine.aliyun.container_service import rules
+from ecsmachine.aliyun.container_service.answers import array
+from ecsmachine.aliyun.container_service.clusters import (
+    FAILED,
+    MOVING,
+    Attached,
+    AttachRequest,
+    Certificates,
+    Cluster,
+    Image,
+    ResetRequest,
+    ScaleRequest,
+    SwarmRequest,
+    Task,
+    read_attached,
+    read_certificates,
+    read_cluster,
+    read_images,
+    read_task,
+)
+from ecsmachine.aliyun.container_service.kubernetes import KubernetesRequest, KubernetesScaleRequest
+from ecsmachine.aliyun.credentials import CredentialProvider
+from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.aliyun.roa import RoaAnswer, RoaClient
+from ecsmachine.errors import MachineError
+
+VERSION = "2015-12-15"
+ENDPOINT = "https://cs.aliyuncs.com"
+
+
+class ClusterClient:
+    """Container Service in a region.
+
+    All methods raise :class:`ApiError` and :class:`ConnectionLostError`; those that are handed
+    a request raise :class:`UsageError` for what the guide refuses, before anything is sent.
+    """
+
+    def __init__(self, region: str, credentials: CredentialProvider, *, endpoint: str = ENDPOINT):
+        self.roa = RoaClient(
+            endpoint,
+            VERSION,
+            region,
+            credentials,
+            check="the endpoint (--endpoint, CS_API_ENDPOINT)",
+        )
+
+    def clusters(self, name: str = "") -> list[Cluster]:
+        """Return all clusters, or those of a name (GET /clusters)."""
+        answer = self.roa.call("GET", "/clusters", query={"name": name or None})
+        return [read_cluster(item) for item in array(answer.data, "a list of clusters")]
+
+    def cluster(self, cluster_id: str) -> Cluster:
+        """Return a cluster (GET /clusters/ID)."""
+        return read_cluster(self.roa.call("GET", f"/clusters/{cluster_id}").data)
+
+    def find(self, name_or_id: str) -> Cluster:
+        """Return the cluster of that name or id. Raises :class:`MachineError` if there is none."""
+        if rules.is_cluster_id(name_or_id):
+            return self.cluster(name_or_id)
+        found = [cluster for cluster in self.clusters() if cluster.name == name_or_id]
+        if not found:
+            raise MachineError(
+                f'There is no cluster "{name_or_id}" in {self.roa.region}',
+                hint='"ecsmachine cluster ls" lists them.',
+            )
+        if len(found) > 1:
+            raise MachineError(
+                f'{len(found)} clusters are called "{name_or_id}"',
+                hint=f"Name one by its id: {', '.join(cluster.id for cluster in found)}.",
+            )
+        return found[0]
+
+    def create(self, request: SwarmRequest | KubernetesRequest) -> Task:
+        """Begin to make a cluster (POST /clusters)."""
+        return read_task(self._send("POST", "/clusters", request.body()).data)
+
+    def scale(self, cluster_id: str, request: ScaleRequest | KubernetesScaleRequest) -> Task:
+        """Begin to add nodes (PUT /clusters/ID)."""
+        path = f"/clusters/{cluster_id}"
+        return read_task(self._send("PUT", path, request.body()).data, cluster_id)
+
+    def attach(self, cluster_id: str, request: AttachRequest) -> tuple[list[Attached], Task]:
+        """Begin to make nodes of instances; their system disks are replaced (POST …/attach)."""
+        data = self._send("POST", f"/clusters/{cluster_id}/attach", request.body()).data
+        return read_attached(data), read_task(data, cluster_id)
+
+    def remove_node(self, cluster_id: str, address: str, *, release: bool = False) -> None:
+        """Begin to take a node out, by its private address (DELETE …/ip/ADDRESS).
+
+        ``release`` releases its instance too.
+        """
+        rules.check_address("ip", address)
+        self.roa.call(
+            "DELETE", f"/clusters/{cluster_id}/ip/{address}", query={"releaseInstance": release}
+        )
+
+    def reset_node(self, cluster_id: str, instance_id: str, request: ResetRequest) -> Task:
+        """Begin to make a node anew; its disk is replaced (POST …/instances/ID/reset)."""
+        path = f"/clusters/{cluster_id}/instances/{instance_id}/reset"
+        return read_task(self._send("POST", path, request.body()).data, cluster_id)
+
+    def delete(self, cluster_id: str) -> None:
+        """Begin to remove a cluster with its nodes (DELETE /clusters/ID)."""
+        self.roa.call("DELETE", f"/clusters/{cluster_id}")
+
+    def certificates(self, cluster_id: str) -> Certificates:
+        """Return the certificates for the cluster's master (GET …/certs)."""
+        return read_certificates(self.roa.call("GET", f"/clusters/{cluster_id}/certs").data)
+
+    def images(self) -> list[Image]:
+        """Return the images that nodes can be made of (GET /images)."""
+        return read_images(self.roa.call("GET", "/images").data)
+
+    def wait(
+        self,
+        cluster_id: str,
+        *,
+        timeout_s: float = 1800.0,
+        interval_s: float = 2.0,
+        report: Callable[[Cluster], None] = lambda _: None,
+    ) -> Cluster:
+        """Return the cluster once its state no longer changes by itself.
+
+        ``report`` is told each new state. Raises :class:`MachineError` for a state of failure,
+        and when the time is up.
+        """
+        deadline = time.monotonic() + timeout_s
+        seen = ""
+        while True:
+            cluster = self.cluster(cluster_id)
+            if cluster.state != seen:
+                seen = cluster.state
+                report(cluster)
+            if cluster.state in FAILED:
+                raise MachineError(
+                    f'The cluster "{cluster.name}" is in state {cluster.state}',
+                    hint="Look at it in the console, or remove it.",
+                )
+            if cluster.state not in MOVING:
+                return cluster
+            _sleep_until(deadline, interval_s, f'"{cluster.name}" is still {cluster.state}')
+
+    def wait_gone(
+        self, cluster_id: str, *, timeout_s: float = 1800.0, interval_s: float = 2.0
+    ) -> None:
+        """Return once the cluster is deleted. Raises :class:`MachineError` if it stays."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                cluster = self.cluster(cluster_id)
+            except ApiError as error:
+                if error.status == 404:
+                    return
+                raise
+            if cluster.state == "deleted":
+                return
+            if cluster.state in FAILED:
+                raise MachineError(f'The cluster "{cluster.name}" is in state {cluster.state}')
+            _sleep_until(deadline, interval_s, f'"{cluster.name}" is still {cluster.state}')
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any]) -> RoaAnswer:
+        return self.roa.call(method, path, body=json.dumps(body, ensure_ascii=False).encode())
+
+
+def _sleep_until(deadline: float, interval_s: float, what: str) -> None:
+    if time.monotonic() + interval_s > deadline:
+        raise MachineError(f"The time is up: the cluster {what}", hint="Look again later.")
+    time.sleep(interval_s)

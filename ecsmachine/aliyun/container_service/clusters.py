@@ -1,0 +1,298 @@
+"""Clusters on the wire: requests that are checked, answers that are typed.
+
+Field names are the guide's (chapter 4). Sizes of disks are GiB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ecsmachine.aliyun.container_service import rules
+from ecsmachine.aliyun.container_service.answers import array, mapping, number, required, text
+from ecsmachine.errors import UsageError
+
+MOVING = frozenset(
+    (
+        "initial",
+        "launching",
+        "starting",
+        "stopping",
+        "restarting",
+        "updating",
+        "scaling",
+        "deleting",
+    )
+)
+"""States that a cluster or an application leaves by itself."""
+
+FAILED = frozenset(("failed", "deleteFailed", "inactive"))
+"""States that it does not leave by itself, and is not wanted in."""
+
+_MOST_NODES = 200
+_SMALLEST_DISK_GIB, _LARGEST_DISK_GIB = 20, 32768
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster as the service describes it; ``kind`` is "" for Swarm where none is told."""
+
+    id: str
+    name: str
+    state: str
+    size: int
+    region: str
+    network_mode: str
+    vpc_id: str
+    vswitch_id: str
+    security_group_id: str
+    load_balancer_id: str
+    master_url: str
+    agent_version: str
+    kind: str
+    created: str
+    updated: str
+    raw: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def is_swarm(self) -> bool:
+        """Whether it is a Swarm cluster, with a master for applications."""
+        return self.kind.lower() in ("", "swarm", "aliyun")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Work that was begun: poll the cluster's state for its end."""
+
+    cluster_id: str
+    request_id: str
+    task_id: str
+
+
+@dataclass(frozen=True)
+class Attached:
+    """How it went with one instance that was to be attached; ``code`` "200" is success."""
+
+    instance_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """What a client needs to speak to a cluster's master: three PEM texts."""
+
+    ca: str
+    cert: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image for nodes, in a region."""
+
+    region: str
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class SwarmRequest:
+    """A new Swarm cluster (POST /clusters without ``cluster_type``)."""
+
+    name: str
+    size: int
+    instance_type: str
+    password: str = field(repr=False)
+    data_disk_category: str
+    data_disk_size: int
+    network_mode: str = "vpc"
+    vpc_id: str = ""
+    vswitch_id: str = ""
+    subnet_cidr: str = ""
+    ecs_image_id: str = ""
+    io_optimized: str = "optimized"
+    need_slb: bool = True
+    release_eip_flag: bool = False
+    rds_instances: tuple[str, ...] = ()
+    region_id: str = ""
+
+    def body(self) -> dict[str, Any]:
+        """Return the request's body. Raises :class:`UsageError` for what the guide refuses."""
+        rules.require(name=self.name, instance_type=self.instance_type, password=self.password)
+        rules.check_cluster_name(self.name)
+        rules.check_number("size", self.size, 1, _MOST_NODES)
+        rules.check_choice("network_mode", self.network_mode, rules.NETWORK_MODES)
+        if self.network_mode == "vpc":
+            rules.require(
+                vpc_id=self.vpc_id, vswitch_id=self.vswitch_id, subnet_cidr=self.subnet_cidr
+            )
+        if self.subnet_cidr:
+            rules.check_cidr("subnet_cidr", self.subnet_cidr)
+        body = {
+            "name": self.name,
+            "size": self.size,
+            "network_mode": self.network_mode,
+            "need_slb": self.need_slb,
+            **_node_fields(self),
+        }
+        for name in ("vpc_id", "vswitch_id", "subnet_cidr", "region_id"):
+            if getattr(self, name):
+                body[name] = getattr(self, name)
+        if self.rds_instances:
+            body["rds_instances"] = list(self.rds_instances)
+        return body
+
+
+@dataclass(frozen=True)
+class ScaleRequest:
+    """More nodes for a Swarm cluster (PUT /clusters/ID); ``size`` is their number afterwards."""
+
+    size: int
+    instance_type: str
+    password: str = field(repr=False)
+    data_disk_category: str
+    data_disk_size: int
+    ecs_image_id: str = ""
+    io_optimized: str = "optimized"
+    release_eip_flag: bool = False
+
+    def body(self) -> dict[str, Any]:
+        """Return the request's body. Raises :class:`UsageError` for what the guide refuses."""
+        rules.require(instance_type=self.instance_type, password=self.password)
+        rules.check_number("size", self.size, 1, _MOST_NODES)
+        return {"size": self.size, **_node_fields(self)}
+
+
+@dataclass(frozen=True)
+class AttachRequest:
+    """Instances that become nodes (POST /clusters/ID/attach); their system disks are replaced."""
+
+    instances: tuple[str, ...]
+    password: str = field(repr=False)
+    ecs_image_id: str
+    release_eip_flag: bool = False
+
+    def body(self) -> dict[str, Any]:
+        """Return the request's body. Raises :class:`UsageError` for what the guide refuses."""
+        rules.require(
+            instances=self.instances, password=self.password, ecs_image_id=self.ecs_image_id
+        )
+        rules.check_password(self.password)
+        for instance in self.instances:
+            if not instance.startswith("i-"):
+                raise UsageError(
+                    f'instances: "{instance}" is not the id of an instance',
+                    hint="Ids begin with i-.",
+                )
+        return {
+            "instances": list(self.instances),
+            "password": self.password,
+            "ecs_image_id": self.ecs_image_id,
+            "release_eip_flag": self.release_eip_flag,
+        }
+
+
+@dataclass(frozen=True)
+class ResetRequest:
+    """A node made anew (POST /clusters/ID/instances/ID/reset); its disk is replaced."""
+
+    password: str = field(repr=False)
+    ecs_image_id: str
+    release_eip_flag: bool = False
+
+    def body(self) -> dict[str, Any]:
+        """Return the request's body. Raises :class:`UsageError` for what the guide refuses."""
+        rules.require(password=self.password, ecs_image_id=self.ecs_image_id)
+        rules.check_password(self.password)
+        return {
+            "password": self.password,
+            "ecs_image_id": self.ecs_image_id,
+            "release_eip_flag": self.release_eip_flag,
+        }
+
+
+def read_cluster(data: Any) -> Cluster:
+    """Return a cluster of an answer; fields that are not known are kept in ``raw``."""
+    fields = mapping(data, "a cluster")
+    return Cluster(
+        id=required(fields, "cluster_id", "a cluster"),
+        name=text(fields, "name"),
+        state=required(fields, "state", "a cluster"),
+        size=number(fields, "size", "a cluster"),
+        region=text(fields, "region_id"),
+        network_mode=text(fields, "network_mode"),
+        vpc_id=text(fields, "vpc_id"),
+        vswitch_id=text(fields, "vswitch_id"),
+        security_group_id=text(fields, "security_group_id"),
+        load_balancer_id=text(fields, "external_loadbalancer_id"),
+        master_url=text(fields, "master_url"),
+        agent_version=text(fields, "agent_version"),
+        kind=text(fields, "cluster_type"),
+        created=text(fields, "created"),
+        updated=text(fields, "updated"),
+        raw=fields,
+    )
+
+
+def read_task(data: Any, cluster_id: str = "") -> Task:
+    """Return the task of an answer."""
+    fields = mapping(data, "a task")
+    return Task(
+        text(fields, "cluster_id") or cluster_id,
+        text(fields, "request_id") or text(fields, "requestId"),
+        required(fields, "task_id", "a task"),
+    )
+
+
+def read_attached(data: Any) -> list[Attached]:
+    """Return what became of each instance."""
+    items = array(mapping(data, "a list of instances").get("list"), "a list of instances")
+    return [
+        Attached(
+            text(mapping(item, "an instance"), "instanceId"),
+            text(item, "code"),
+            text(item, "message"),
+        )
+        for item in items
+    ]
+
+
+def read_certificates(data: Any) -> Certificates:
+    """Return the certificates of an answer."""
+    fields = mapping(data, "a set of certificates")
+    return Certificates(
+        *(required(fields, name, "a certificate") for name in ("ca", "cert", "key"))
+    )
+
+
+def read_images(data: Any) -> list[Image]:
+    """Return the images of all regions."""
+    found = []
+    for region, entry in mapping(data, "a list of images").items():
+        for item in array(mapping(entry, "a list of images").get("items"), "a list of images"):
+            fields = mapping(item, "an image")
+            found.append(Image(region, required(fields, "value", "an image"), text(fields, "text")))
+    return found
+
+
+def _node_fields(request: SwarmRequest | ScaleRequest) -> dict[str, Any]:
+    """Return what creating and scaling say alike about nodes."""
+    rules.check_password(request.password)
+    rules.check_choice("data_disk_category", request.data_disk_category, rules.DATA_DISK_CATEGORIES)
+    rules.check_number(
+        "data_disk_size", request.data_disk_size, _SMALLEST_DISK_GIB, _LARGEST_DISK_GIB
+    )
+    rules.check_choice("io_optimized", request.io_optimized, rules.IO_OPTIMIZED)
+    fields = {
+        "instance_type": request.instance_type,
+        "password": request.password,
+        "data_disk_category": request.data_disk_category,
+        "data_disk_size": request.data_disk_size,
+        "io_optimized": request.io_optimized,
+        "release_eip_flag": request.release_eip_flag,
+    }
+    if request.ecs_image_id:
+        fields["ecs_image_id"] = request.ecs_image_id
+    return fields

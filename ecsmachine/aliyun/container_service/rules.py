@@ -1,0 +1,101 @@
+"""The guide's rules for values, checked before a request is sent.
+
+Every function raises :class:`UsageError` that begins with the name of the field.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Network
+
+from ecsmachine.errors import UsageError
+
+DATA_DISK_CATEGORIES = ("cloud", "cloud_efficiency", "cloud_ssd")
+IO_OPTIMIZED = ("none", "optimized")
+NETWORK_MODES = ("vpc", "classic")
+
+_CLUSTER_NAME = re.compile(r"[A-Za-z0-9\u4e00-\u9fff-]{1,63}")
+_PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+_CLUSTER_ID = re.compile(r"[Cc][0-9a-f]{32}")
+
+
+def require(**fields: object) -> None:
+    """Refuse the first of the fields that has no value."""
+    for name, value in fields.items():
+        if value is None or value == "" or value == ():
+            raise UsageError(f"{name} is required", hint=f"Give {name}.")
+
+
+def check_cluster_name(name: str, field: str = "name") -> None:
+    """Refuse a cluster's name that has other than letters, Chinese characters, digits, hyphens."""
+    if not _CLUSTER_NAME.fullmatch(name):
+        raise UsageError(
+            f'{field}: "{name}" cannot be the name of a cluster',
+            hint="Use 1 to 63 letters, Chinese characters, digits and hyphens.",
+        )
+
+
+def check_project_name(name: str, field: str = "name") -> None:
+    """Refuse the name of a project or volume that the guide does not allow."""
+    if not _PROJECT_NAME.fullmatch(name):
+        raise UsageError(
+            f'{field}: "{name}" cannot be a name',
+            hint="Use 1 to 64 letters, digits and hyphens; not a hyphen first.",
+        )
+
+
+def is_cluster_id(text: str) -> bool:
+    """Return whether the text has the form of a cluster's id: c and 32 hexadecimal digits."""
+    return _CLUSTER_ID.fullmatch(text) is not None
+
+
+def check_password(password: str, field: str = "password") -> None:
+    """Refuse a password that ECS would: its text is never part of the error."""
+    kinds = (r"[a-z]", r"[A-Z]", r"[0-9]", r"[^A-Za-z0-9]")
+    if (
+        not 8 <= len(password) <= 30
+        or sum(bool(re.search(kind, password)) for kind in kinds) < 3
+        or set(password) & {"\\", '"'}
+    ):
+        raise UsageError(
+            f"{field}: this password is not allowed",
+            hint="Use 8 to 30 characters of three kinds (upper case, lower case, digits, special "
+            'ones), without \\ and ".',
+        )
+
+
+def check_choice(field: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a value that is not among those allowed."""
+    if value not in allowed:
+        raise UsageError(
+            f'{field}: "{value}" is not a value of it', hint=f"Use one of {', '.join(allowed)}."
+        )
+
+
+def check_number(field: str, value: int, least: int, most: int) -> None:
+    """Refuse a number out of its range."""
+    if not least <= value <= most:
+        raise UsageError(
+            f"{field}: {value} is out of range", hint=f"Use a number from {least} to {most}."
+        )
+
+
+def check_cidr(field: str, value: str) -> IPv4Network:
+    """Return the network that a CIDR block names; refuse what is none."""
+    try:
+        return IPv4Network(value)
+    except ValueError:
+        raise UsageError(
+            f'{field}: "{value}" is not a CIDR block',
+            hint="Write it with its first address and its length, for example 172.28.1.0/24.",
+        ) from None
+
+
+def check_address(field: str, value: str) -> None:
+    """Refuse what is not an IPv4 address."""
+    try:
+        IPv4Address(value)
+    except ValueError:
+        raise UsageError(
+            f'{field}: "{value}" is not an address', hint="Give an IPv4 address."
+        ) from None

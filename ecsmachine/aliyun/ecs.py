@@ -103,7 +103,10 @@ class SecurityGroup:
 
 @dataclass(frozen=True)
 class Permission:
-    """A rule of a security group. ``port_range`` is like ``22/22``; ``-1/-1`` is all."""
+    """A rule of a security group. ``port_range`` is like ``22/22``; ``-1/-1`` is all.
+
+    The source is a network, or (``source_group_id``) the members of a security group.
+    """
 
     protocol: str
     port_range: str
@@ -111,6 +114,7 @@ class Permission:
     policy: str = "Accept"
     direction: str = "ingress"
     priority: int = 1
+    source_group_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -408,6 +412,7 @@ class EcsClient(RegionalClient):
                     policy=item.get("Policy") or "Accept",
                     direction=item.get("Direction") or "ingress",
                     priority=int(item.get("Priority") or 1),
+                    source_group_id=item.get("SourceGroupId") or "",
                 )
                 for item in items_at(answer, "Permissions", "Permission")
             ]
@@ -415,24 +420,26 @@ class EcsClient(RegionalClient):
             if not token:
                 return permissions
 
+    def inner_access(self, group_id: str) -> bool:
+        """Return whether members of a group reach each other (DescribeSecurityGroupAttribute)."""
+        answer = self._call("DescribeSecurityGroupAttribute", {"SecurityGroupId": group_id})
+        return str(answer.get("InnerAccessPolicy") or "Accept").lower() != "drop"
+
     def authorize(self, group_id: str, permissions: Sequence[Permission]) -> None:
         """Add inbound rules; those that are there already stay as they are.
 
         Source: AuthorizeSecurityGroup with Permissions.N.
         """
-        parameters: dict[str, Parameter] = {"SecurityGroupId": group_id}
-        for number, permission in enumerate(permissions, start=1):
-            parameters.update(
-                {
-                    f"Permissions.{number}.IpProtocol": permission.protocol.upper(),
-                    f"Permissions.{number}.PortRange": permission.port_range,
-                    f"Permissions.{number}.SourceCidrIp": permission.source_cidr,
-                    f"Permissions.{number}.Policy": permission.policy,
-                    f"Permissions.{number}.Priority": str(permission.priority),
-                    f"Permissions.{number}.Description": "ecsmachine",
-                }
-            )
-        self._call("AuthorizeSecurityGroup", parameters, idempotent=True)
+        self._call(
+            "AuthorizeSecurityGroup", _rule_parameters(group_id, permissions), idempotent=True
+        )
+
+    def revoke(self, group_id: str, permissions: Sequence[Permission]) -> None:
+        """Remove inbound rules; those that are not there are passed over.
+
+        Source: RevokeSecurityGroup with Permissions.N.
+        """
+        self._call("RevokeSecurityGroup", _rule_parameters(group_id, permissions), idempotent=True)
 
     def delete_security_group(self, group_id: str) -> None:
         """Remove a security group that nothing uses (DeleteSecurityGroup)."""
@@ -475,6 +482,23 @@ class EcsClient(RegionalClient):
     def delete_key_pair(self, name: str) -> None:
         """Remove a key pair; the hosts that it was given to keep it (DeleteKeyPairs)."""
         self._call("DeleteKeyPairs", {"KeyPairNames": json.dumps([name])}, idempotent=True)
+
+
+def _rule_parameters(group_id: str, permissions: Sequence[Permission]) -> dict[str, Parameter]:
+    parameters: dict[str, Parameter] = {"SecurityGroupId": group_id}
+    for number, permission in enumerate(permissions, start=1):
+        parameters.update(
+            {
+                f"Permissions.{number}.IpProtocol": permission.protocol.upper(),
+                f"Permissions.{number}.PortRange": permission.port_range,
+                f"Permissions.{number}.SourceCidrIp": permission.source_cidr,
+                f"Permissions.{number}.SourceGroupId": permission.source_group_id,
+                f"Permissions.{number}.Policy": permission.policy,
+                f"Permissions.{number}.Priority": str(permission.priority),
+                f"Permissions.{number}.Description": "ecsmachine",
+            }
+        )
+    return parameters
 
 
 def _instance(item: Mapping[str, Any]) -> Instance:

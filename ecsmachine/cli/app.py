@@ -41,6 +41,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "start": ("lifecycle", "Start machines"),
     "status": ("listing", "Print the state of machines"),
     "stop": ("lifecycle", "Stop machines"),
+    "swarm": ("swarm", "Join machines in Docker's Swarm mode"),
     "url": ("listing", "Print the engine's URL of machines"),
     "version": ("listing", "Print the version of ecsmachine, or of a machine's engine"),
 }
@@ -64,7 +65,7 @@ class _Commands(typer.core.TyperGroup):
         if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"ecsmachine.cli.{_COMMANDS[cmd_name][0]}")
-        if cmd_name == "local":
+        if hasattr(module, "app"):
             return typer.main.get_command(module.app)
         if cmd_name == "create":
             session: Session = ctx.obj

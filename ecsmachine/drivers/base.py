@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.target import SSHTarget
@@ -47,6 +47,19 @@ class Option:
     default: OptionValue = None
     secret: bool = False
     deprecated: str | None = None
+
+
+@dataclass(frozen=True)
+class PortRange:
+    """Ports of a protocol (tcp or udp), from ``first`` to ``last``."""
+
+    protocol: str
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        ports = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return ports if self.protocol == "tcp" else f"{ports}/{self.protocol}"
 
 
 @dataclass
@@ -218,6 +231,26 @@ class Driver(Protocol):
 
         Given where the first login is by password.
         """
+        ...
+
+
+@runtime_checkable
+class MemberPorts(Protocol):
+    """What a driver adds that can open ports between machines, and to nobody else."""
+
+    def open_between(
+        self, others: Sequence[Driver], ports: Sequence[PortRange], report: Report
+    ) -> None:
+        """Let this machine and the others reach each other at the ports; done already is success.
+
+        Those of other providers are left out: their firewalls are not this driver's.
+        """
+        ...
+
+    def close_between(
+        self, others: Sequence[Driver], ports: Sequence[PortRange], report: Report
+    ) -> None:
+        """Take back what :meth:`open_between` opened; ``others`` still need theirs."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -28,6 +29,7 @@ from ecsmachine.localcloud.network import Network
 from ecsmachine.localcloud.paths import CloudPaths, default_cache
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.settings import Running
+from tests.guest.machines import Machines
 
 PASSWORD = "Guest-Secret-1"
 
@@ -83,6 +85,53 @@ class Cloud:
     @property
     def environment(self) -> dict[str, str]:
         return self.running.environment()
+
+
+@pytest.fixture(scope="module")
+def machines(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Machines:
+    """The program on the local cloud of the tests, with a store of its own for each module."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ECS_", "DOCKER_", "MACHINE_"))
+    }
+    store = tmp_path_factory.mktemp("store")
+    return Machines(
+        {
+            **inherited,
+            **local_cloud.environment,
+            "MACHINE_STORAGE_PATH": str(store / "machines"),
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def docker(engine_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The docker client: the one installed, else the one of the engine's own package."""
+    installed = shutil.which("docker")
+    if installed:
+        return installed
+    (package,) = engine_packages.glob("docker.io_*.deb")
+    folder = tmp_path_factory.mktemp("docker")
+    subprocess.run(["dpkg", "-x", str(package), str(folder)], check=True)
+    return str(folder / "usr" / "bin" / "docker")
+
+
+@pytest.fixture(scope="session")
+def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root file system of Debian's static busybox, as an archive for docker import."""
+    folder = tmp_path_factory.mktemp("busybox")
+    subprocess.run(["apt-get", "-qq", "download", "busybox-static"], cwd=folder, check=True)
+    (package,) = folder.glob("*.deb")
+    subprocess.run(["dpkg", "-x", str(package), str(folder / "content")], check=True)
+    root = folder / "root" / "bin"
+    root.mkdir(parents=True)
+    shutil.copy(folder / "content" / "bin" / "busybox", root)
+    for applet in ("sh", "echo"):
+        (root / applet).symlink_to("busybox")
+    subprocess.run(["tar", "-C", root.parent, "-cf", folder / "busybox.tar", "."], check=True)
+    return folder / "busybox.tar"
 
 
 @dataclass

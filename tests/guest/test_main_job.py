@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -12,57 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.guest.conftest import Cloud
 from tests.guest.machines import Machines
 
 pytestmark = pytest.mark.guest
-
-
-@pytest.fixture(scope="module")
-def machines(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Machines:
-    """The program on the local cloud of the tests, with a store of its own."""
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("ECS_", "DOCKER_", "MACHINE_"))
-    }
-    store = tmp_path_factory.mktemp("store")
-    return Machines(
-        {
-            **inherited,
-            **local_cloud.environment,
-            "MACHINE_STORAGE_PATH": str(store / "machines"),
-            "PYTHONUNBUFFERED": "1",
-        }
-    )
-
-
-@pytest.fixture(scope="module")
-def docker(engine_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The docker client: the one installed, else the one of the engine's own package."""
-    installed = shutil.which("docker")
-    if installed:
-        return installed
-    (package,) = engine_packages.glob("docker.io_*.deb")
-    folder = tmp_path_factory.mktemp("docker")
-    subprocess.run(["dpkg", "-x", str(package), str(folder)], check=True)
-    return str(folder / "usr" / "bin" / "docker")
-
-
-@pytest.fixture(scope="module")
-def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root file system of Debian's static busybox, as an archive for docker import."""
-    folder = tmp_path_factory.mktemp("busybox")
-    subprocess.run(["apt-get", "-qq", "download", "busybox-static"], cwd=folder, check=True)
-    (package,) = folder.glob("*.deb")
-    subprocess.run(["dpkg", "-x", str(package), str(folder / "content")], check=True)
-    root = folder / "root" / "bin"
-    root.mkdir(parents=True)
-    shutil.copy(folder / "content" / "bin" / "busybox", root)
-    for applet in ("sh", "echo"):
-        (root / applet).symlink_to("busybox")
-    subprocess.run(["tar", "-C", root.parent, "-cf", folder / "busybox.tar", "."], check=True)
-    return folder / "busybox.tar"
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,11 @@ from ecsmachine.drivers.aliyunecs.record import Record, new_record, record_from_
 from ecsmachine.drivers.aliyunecs.state import state_of
 from ecsmachine.drivers.base import (
     DataDiskRequest,
+    Driver,
     DriverContext,
     Journal,
     OptionValue,
+    PortRange,
     Report,
     State,
 )
@@ -25,6 +27,7 @@ from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs import Instance
+    from ecsmachine.drivers.aliyunecs.member_ports import Peer
     from ecsmachine.drivers.aliyunecs.placement import Plan
     from ecsmachine.drivers.aliyunecs.settings import Settings
 
@@ -269,6 +272,40 @@ class AliyunEcsDriver:
         if self._settings is None or not self._settings.ssh_password:
             return None
         return self._record.public_key
+
+    def open_between(
+        self, others: Sequence[Driver], ports: Sequence[PortRange], report: Report
+    ) -> None:
+        """Open ports between this machine and the others."""
+        from ecsmachine.drivers.aliyunecs.member_ports import open_between
+
+        if others:
+            report("Opening ports between the machines...")
+            open_between(self._cloud, self._peer(), self._peers(others), ports)
+
+    def close_between(
+        self, others: Sequence[Driver], ports: Sequence[PortRange], report: Report
+    ) -> None:
+        """Close them again; the others still need theirs."""
+        from ecsmachine.drivers.aliyunecs.member_ports import close_between
+
+        close_between(self._cloud, self._peer(), self._peers(others), ports)
+
+    def _peer(self) -> Peer:
+        from ecsmachine.drivers.aliyunecs.member_ports import Peer
+
+        return Peer(self._record.security_group_id, self._record.private_ip_address)
+
+    def _peers(self, others: Sequence[Driver]) -> list[Peer]:
+        """Return those that are in the same region of the same cloud."""
+        record = self._record
+        return [
+            other._peer()
+            for other in others
+            if isinstance(other, AliyunEcsDriver)
+            and other._record.region == record.region
+            and other._record.api_endpoint == record.api_endpoint
+        ]
 
     def _key_path(self) -> Path | None:
         """Return the private key: in the machine's folder, even if the store was moved."""

@@ -10,10 +10,10 @@ from ecsmachine.aliyun.ecs import Permission, SecurityGroup
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
-from ecsmachine.drivers.aliyunecs.settings import PortRange, Settings
+from ecsmachine.drivers.aliyunecs.settings import Settings
 from ecsmachine.drivers.aliyunecs.tags import is_shared_by, shared_tags
 from ecsmachine.drivers.aliyunecs.waiting import polls
-from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
+from ecsmachine.drivers.base import DriverContext, Journal, PortRange, Report, Resource
 
 KIND = "security-group"
 ENGINE_PORT = 2376

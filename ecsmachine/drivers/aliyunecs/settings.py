@@ -15,26 +15,13 @@ from ecsmachine.aliyun.endpoints import validate_endpoint
 from ecsmachine.drivers.aliyunecs.disk_categories import check_disk_size
 from ecsmachine.drivers.aliyunecs.options import OPTIONS
 from ecsmachine.drivers.aliyunecs.password import check_password
-from ecsmachine.drivers.base import OptionValue
+from ecsmachine.drivers.base import OptionValue, PortRange
 from ecsmachine.errors import UsageError
 
 _MAX_USER_TAGS = 17
 """A resource may have 20 tags, and three are ours."""
 
 _MAX_USER_DATA = 32 * 1024
-
-
-@dataclass(frozen=True)
-class PortRange:
-    """Ports of a protocol (tcp or udp), from ``first`` to ``last``."""
-
-    protocol: str
-    first: int
-    last: int
-
-    def __str__(self) -> str:
-        ports = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-        return ports if self.protocol == "tcp" else f"{ports}/{self.protocol}"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import pytest
 
 from ecsmachine.drivers.aliyunecs.options import OPTIONS
 from ecsmachine.drivers.aliyunecs.password import check_password
-from ecsmachine.drivers.aliyunecs.settings import PortRange, settings_of
+from ecsmachine.drivers.aliyunecs.settings import settings_of
+from ecsmachine.drivers.base import PortRange
 from ecsmachine.errors import UsageError
 
 # flag, variable, kind, default: the table of the Go driver

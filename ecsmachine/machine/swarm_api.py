@@ -1,0 +1,233 @@
+"""Docker's Swarm mode on the wire: the engine's ``/swarm`` and ``/nodes``.
+
+Source: Docker Engine API, sections Swarm and Node; works from API version 1.24 on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import quote
+
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import engine_api
+from ecsmachine.machine.model import Machine
+
+Role = Literal["manager", "worker"]
+Availability = Literal["active", "pause", "drain"]
+
+_TIMEOUT_S = 30.0
+_JOIN_TIMEOUT_S = 60.0  # the engine itself gives up after 20 s, and goes on in the background
+
+
+class SwarmRefusedError(MachineError):
+    """An engine does not do what it was asked for; the message has its own words."""
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What an engine says of its own place in a swarm.
+
+    ``state`` is ``inactive``, ``pending``, ``active``, ``error`` or ``locked``; ``cluster_id`` is
+    known to managers alone. ``managers`` are the addresses of managers, with their ports.
+    """
+
+    state: str
+    node_id: str = ""
+    is_manager: bool = False
+    cluster_id: str = ""
+    error: str = ""
+    managers: tuple[str, ...] = ()
+
+    @property
+    def is_member(self) -> bool:
+        """Whether the engine is in a swarm, be it one that does not work at the moment."""
+        return self.state not in ("", "inactive")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node, as a manager sees it.
+
+    ``state`` is ``ready``, ``down``, ``unknown`` or ``disconnected``. ``manager`` is "" for a
+    worker, else ``leader``, ``reachable``, ``unreachable`` or ``unknown``.
+    """
+
+    id: str
+    hostname: str
+    role: Role
+    availability: Availability
+    state: str
+    manager: str
+    version: int
+    spec: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class JoinTokens:
+    """The secrets that let an engine into a swarm; never in a repr."""
+
+    manager: str = field(repr=False)
+    worker: str = field(repr=False)
+
+    def of(self, role: Role) -> str:
+        """Return the token for a role."""
+        return self.manager if role == "manager" else self.worker
+
+
+def membership(machine: Machine, *, timeout_s: float = _TIMEOUT_S) -> Membership:
+    """Return what the machine's engine says of its swarm (``GET /info``)."""
+    swarm = _ask(machine, "GET", "/info", timeout_s=timeout_s).get("Swarm") or {}
+    return Membership(
+        state=str(swarm.get("LocalNodeState") or "inactive"),
+        node_id=str(swarm.get("NodeID") or ""),
+        is_manager=bool(swarm.get("ControlAvailable")),
+        cluster_id=str((swarm.get("Cluster") or {}).get("ID") or ""),
+        error=str(swarm.get("Error") or ""),
+        managers=tuple(str(each["Addr"]) for each in swarm.get("RemoteManagers") or []),
+    )
+
+
+def nodes(machine: Machine, *, timeout_s: float = _TIMEOUT_S) -> list[Node]:
+    """Return the nodes of the swarm that the machine manages (``GET /nodes``)."""
+    return [_node(item) for item in _ask(machine, "GET", "/nodes", timeout_s=timeout_s)]
+
+
+def init(machine: Machine, *, advertise: str, port: int) -> None:
+    """Begin a swarm with the machine as its first manager (``POST /swarm/init``)."""
+    body = {
+        "ListenAddr": f"0.0.0.0:{port}",
+        "AdvertiseAddr": f"{advertise}:{port}",
+        "Spec": {},
+    }
+    _ask(machine, "POST", "/swarm/init", body=body)
+
+
+def join(
+    machine: Machine,
+    *,
+    advertise: str,
+    port: int,
+    managers: list[str],
+    token: str,
+    availability: Availability,
+) -> None:
+    """Let the machine join (``POST /swarm/join``); ``managers`` are addresses with ports."""
+    body = {
+        "ListenAddr": f"0.0.0.0:{port}",
+        "AdvertiseAddr": f"{advertise}:{port}",
+        "RemoteAddrs": managers,
+        "JoinToken": token,
+        "Availability": availability,
+    }
+    _ask(machine, "POST", "/swarm/join", body=body, timeout_s=_JOIN_TIMEOUT_S)
+
+
+def leave(machine: Machine, *, force: bool) -> None:
+    """Let the machine leave (``POST /swarm/leave``); a manager only leaves by force."""
+    _ask(machine, "POST", f"/swarm/leave?force={_boolean(force)}")
+
+
+def tokens(manager: Machine) -> JoinTokens:
+    """Return the tokens of the manager's swarm (``GET /swarm``)."""
+    answer = _ask(manager, "GET", "/swarm")
+    return JoinTokens(answer["JoinTokens"]["Manager"], answer["JoinTokens"]["Worker"])
+
+
+def rotate_tokens(manager: Machine) -> None:
+    """Have new tokens made; the old ones let nobody in any more (``POST /swarm/update``)."""
+    answer = _ask(manager, "GET", "/swarm")
+    version = answer["Version"]["Index"]
+    _ask(
+        manager,
+        "POST",
+        f"/swarm/update?version={version}&rotateWorkerToken=true&rotateManagerToken=true",
+        body=answer["Spec"],
+    )
+
+
+def change_node(
+    manager: Machine,
+    node: Node,
+    *,
+    role: Role | None = None,
+    availability: Availability | None = None,
+) -> None:
+    """Change a node's role or availability (``POST /nodes/{id}/update``)."""
+    spec = dict(node.spec)
+    if role is not None:
+        spec["Role"] = role
+    if availability is not None:
+        spec["Availability"] = availability
+    _ask(manager, "POST", f"/nodes/{quote(node.id)}/update?version={node.version}", body=spec)
+
+
+def running_tasks(manager: Machine, node_id: str) -> int:
+    """Return how many tasks run on a node (``GET /tasks``)."""
+    filters = quote(json.dumps({"node": [node_id]}))
+    tasks = _ask(manager, "GET", f"/tasks?filters={filters}")
+    return sum((task.get("Status") or {}).get("State") == "running" for task in tasks)
+
+
+def remove_node(manager: Machine, node_id: str, *, force: bool) -> None:
+    """Strike a node off the swarm (``DELETE /nodes/{id}``); one that answers only by force."""
+    _ask(manager, "DELETE", f"/nodes/{quote(node_id)}?force={_boolean(force)}")
+
+
+def _node(item: Mapping[str, Any]) -> Node:
+    spec = item["Spec"]
+    manager = item.get("ManagerStatus") or {}
+    reachability = str(manager.get("Reachability") or "") if manager else ""
+    return Node(
+        id=item["ID"],
+        hostname=str((item.get("Description") or {}).get("Hostname") or ""),
+        role=spec["Role"],
+        availability=spec["Availability"],
+        state=str((item.get("Status") or {}).get("State") or "unknown"),
+        manager="leader" if manager.get("Leader") else reachability,
+        version=item["Version"]["Index"],
+        spec=spec,
+    )
+
+
+def _ask(
+    machine: Machine,
+    method: str,
+    path: str,
+    *,
+    body: object = None,
+    timeout_s: float = _TIMEOUT_S,
+) -> Any:
+    url = machine.driver.url()
+    if not url:
+        raise MachineError(
+            f'Machine "{machine.name}" has no address',
+            hint=f'Start it first: "ecsmachine start {machine.name}".',
+        )
+    answer = engine_api.exchange(url, machine.auth, method, path, body=body, timeout_s=timeout_s)
+    try:
+        content = json.loads(answer.body) if answer.body.strip() else {}
+    except ValueError:
+        content = {}
+    if answer.status >= 400:
+        said = content.get("message") if isinstance(content, dict) else None
+        reason = " ".join(str(said or f"status {answer.status}").split())
+        raise SwarmRefusedError(
+            f'The engine of machine "{machine.name}" refuses: {reason}', hint=_hint(reason)
+        )
+    return content
+
+
+def _hint(reason: str) -> str | None:
+    if "quorum" in reason:
+        return (
+            "More than half of the managers must answer: start those that do not, or strike them "
+            'off first with "ecsmachine swarm leave --force NAME".'
+        )
+    return None
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,199 @@
+"""Swarm mode as the engines tell it: their answers are those of Docker Engine 20.10."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import engine_api, swarm_api, swarm_mode
+from ecsmachine.machine.engine_api import EngineAnswer, EngineConnectionError
+from ecsmachine.machine.store import Store
+from tests.unit.stand_ins import add_machine
+
+CLUSTER = "ll5o2j2uohthvjy56u4ga3h5p"
+
+
+def info(node_id: str, *, manager: bool = False) -> dict[str, Any]:
+    swarm: dict[str, Any] = {
+        "NodeID": node_id,
+        "LocalNodeState": "active" if node_id else "inactive",
+        "ControlAvailable": manager,
+        "Error": "",
+        "RemoteManagers": [{"NodeID": "node1", "Addr": "10.0.0.1:2377"}] if node_id else None,
+    }
+    if manager:
+        swarm["Cluster"] = {"ID": CLUSTER}
+    return {"Swarm": swarm}
+
+
+def node(node_id: str, hostname: str, *, state: str = "ready", role: str = "worker") -> Any:
+    return {
+        "ID": node_id,
+        "Version": {"Index": 7},
+        "Spec": {"Labels": {"a": "b"}, "Role": role, "Availability": "active"},
+        "Description": {"Hostname": hostname},
+        "Status": {"State": state, "Addr": "10.0.0.1"},
+        **(
+            {"ManagerStatus": {"Leader": True, "Reachability": "reachable"}}
+            if role == "manager"
+            else {}
+        ),
+    }
+
+
+class Engines:
+    """Engines by the address of their machine, each with answers by path; absent: silent."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, dict[str, Any]] = {}
+        self.asked: list[tuple[str, str, str, Any]] = []
+
+    def exchange(
+        self, url: str, auth: Any, method: str, path: str, *, body: Any = None, timeout_s: float
+    ) -> EngineAnswer:
+        host = urlsplit(url).hostname or ""
+        self.asked.append((host, method, path, body))
+        if host not in self.answers:
+            raise EngineConnectionError(f"The Docker engine does not answer at {host}")
+        answer = self.answers[host].get(path.partition("?")[0], {})
+        if isinstance(answer, EngineAnswer):
+            return answer
+        return EngineAnswer(200, json.dumps(answer).encode())
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> Engines:
+    engines = Engines()
+    monkeypatch.setattr(engine_api, "exchange", engines.exchange)
+    monkeypatch.setattr(swarm_mode, "_POLL_S", 0.001)
+    monkeypatch.setattr(swarm_mode, "_READY_TIMEOUT_S", 0.05)
+    return engines
+
+
+@pytest.fixture
+def swarm(store: Store, engines: Engines) -> Engines:
+    """A manager ``m``, a worker ``w`` that answers, ``dead`` that does not, and a stranger."""
+    for number, name in enumerate(("m", "w", "dead", "free"), start=1):
+        add_machine(store, name, URL=f"tcp://10.0.0.{number}:2376")
+    nodes = [
+        node("node1", "m", role="manager"),
+        node("node2", "w"),
+        node("node3", "dead", state="down"),
+        node("node9", "stranger"),
+    ]
+    engines.answers = {
+        "10.0.0.1": {
+            "/info": info("node1", manager=True),
+            "/nodes": nodes,
+            "/tasks": [],
+            "/swarm": {
+                "Version": {"Index": 3},
+                "Spec": {"Name": "default"},
+                "JoinTokens": {"Manager": "SWMTKN-M", "Worker": "SWMTKN-W"},
+            },
+        },
+        "10.0.0.2": {"/info": info("node2")},
+        "10.0.0.4": {"/info": info("")},
+    }
+    return engines
+
+
+def said() -> tuple[list[str], Callable[[str], None]]:
+    lines: list[str] = []
+    return lines, lines.append
+
+
+@pytest.mark.usefixtures("swarm")
+def test_members_are_machines_and_other_nodes(store: Store) -> None:
+    rows = {(row.machine, row.hostname): row for row in swarm_mode.members(store)}
+    assert set(rows) == {("m", "m"), ("w", "w"), ("dead", "dead"), ("", "stranger")}
+    assert {row.cluster_id for row in rows.values()} == {CLUSTER}
+    assert "does not answer" in rows["dead", "dead"].error
+    assert rows["m", "m"].node is not None
+    assert rows["m", "m"].node.manager == "leader"
+
+
+def test_a_worker_whose_managers_are_silent_is_listed_all_the_same(
+    store: Store, swarm: Engines
+) -> None:
+    del swarm.answers["10.0.0.1"]
+    (row,) = swarm_mode.members(store)
+    assert (row.machine, row.role, row.node) == ("w", "worker", None)
+    assert row.error == "no manager of its swarm answers"
+
+
+def test_a_silent_machine_is_struck_off_only_by_force(store: Store, swarm: Engines) -> None:
+    lines, report = said()
+    with pytest.raises(MachineError) as caught:
+        swarm_mode.leave(store, "dead", report)
+    assert "leave --force dead" in (caught.value.hint or "")
+    swarm_mode.leave(store, "dead", report, force=True)
+    changes = [(host, method, path) for host, method, path, _ in swarm.asked if method != "GET"]
+    assert ("10.0.0.1", "DELETE", "/nodes/node3?force=true") in changes
+    assert (
+        *("10.0.0.1", "POST"),
+        "/swarm/update?version=3&rotateWorkerToken=true&rotateManagerToken=true",
+    ) in changes
+    assert lines == ['Machine "dead" has left the swarm of "m".']
+
+
+def test_two_nodes_of_one_name_are_nobodys(store: Store, swarm: Engines) -> None:
+    swarm.answers["10.0.0.1"]["/nodes"].append(node("node4", "dead", state="down"))
+    with pytest.raises(MachineError, match="No machine of this store"):
+        swarm_mode.leave(store, "dead", lambda line: None, force=True)
+
+
+def test_a_worker_is_drained_before_it_leaves(store: Store, swarm: Engines) -> None:
+    swarm_mode.leave(store, "w", lambda line: None)
+    changes = [each for each in swarm.asked if each[1] != "GET"]
+    drained = {"Labels": {"a": "b"}, "Role": "worker", "Availability": "drain"}
+    assert changes[0] == ("10.0.0.1", "POST", "/nodes/node2/update?version=7", drained)
+    assert changes[1][:3] == ("10.0.0.2", "POST", "/swarm/leave?force=true")
+    assert changes[2][:3] == ("10.0.0.1", "DELETE", "/nodes/node2?force=true")
+
+
+def test_the_last_manager_ends_the_swarm_only_by_force(store: Store, swarm: Engines) -> None:
+    with pytest.raises(MachineError, match="last manager"):
+        swarm_mode.leave(store, "m", lambda line: None)
+    assert all(method == "GET" for _, method, _, _ in swarm.asked)
+
+
+def test_joining_uses_the_token_of_the_role_and_waits(store: Store, swarm: Engines) -> None:
+    with pytest.raises(MachineError, match="does not see it ready") as caught:
+        swarm_mode.join(store, "free", "m", lambda line: None, role="manager")
+    assert "2377/tcp" in (caught.value.hint or "")
+    (body,) = [body for _, _, path, body in swarm.asked if path == "/swarm/join"]
+    assert body["JoinToken"] == "SWMTKN-M"
+    assert body["RemoteAddrs"] == ["10.0.0.1:2377"]
+    assert body["AdvertiseAddr"] == "10.0.0.4:2377"
+
+
+@pytest.mark.usefixtures("swarm")
+def test_only_a_manager_takes_machines_in(store: Store) -> None:
+    with pytest.raises(MachineError, match='"w" is no manager') as caught:
+        swarm_mode.join(store, "free", "w", lambda line: None)
+    assert "swarm update --role manager w" in (caught.value.hint or "")
+    with pytest.raises(MachineError, match='"free" is no manager') as caught:
+        swarm_mode.join(store, "w", "free", lambda line: None)
+    assert "swarm init free" in (caught.value.hint or "")
+    with pytest.raises(MachineError, match="cannot join itself"):
+        swarm_mode.join(store, "m", "m", lambda line: None)
+
+
+def test_what_an_engine_refuses_is_one_line(store: Store, swarm: Engines) -> None:
+    words = "rpc error: this would result in a\nloss of quorum"
+    swarm.answers["10.0.0.1"]["/swarm"] = EngineAnswer(503, json.dumps({"message": words}).encode())
+    with pytest.raises(swarm_api.SwarmRefusedError) as caught:
+        swarm_mode.rotate(store, "m", lambda line: None)
+    assert "\n" not in caught.value.message
+    assert "loss of quorum" in caught.value.message
+    assert "swarm leave --force" in (caught.value.hint or "")
+
+
+def test_tokens_do_not_show_themselves(store: Store, swarm: Engines) -> None:
+    assert "SWMTKN" not in repr(swarm_api.tokens(store.load("m")))

@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 
 from ecsmachine.ssh.command_result import CommandResult
 
+DEFAULT_INSTALL_URL = "https://get.docker.com"
+
 Report = Callable[[str], None]
 """Takes one line of progress, without a newline."""
 
@@ -51,7 +53,7 @@ class EngineOptions:
     selinux_enabled: bool = False
     tls_verify: bool = True
     registry_mirror: list[str] = field(default_factory=list)
-    install_url: str = "https://get.docker.com"
+    install_url: str = DEFAULT_INSTALL_URL
 
 
 @dataclass(frozen=True)

@@ -3,42 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 
 from ecsmachine.errors import MachineError
+from ecsmachine.provision import debian, redhat, suse
+from ecsmachine.provision.provisioner import OperatingSystem, Provisioner
 
-
-@dataclass(frozen=True)
-class OperatingSystem:
-    """What /etc/os-release says (os-release(5))."""
-
-    id: str
-    like: tuple[str, ...] = ()
-    version: str = ""
-    pretty_name: str = ""
-
-
-@dataclass(frozen=True)
-class Provisioner:
-    """What differs between families of systems.
-
-    ``ids`` are matched with ID of /etc/os-release, ``like`` with the words of ID_LIKE.
-    ``engine_command`` is how the engine is named in its unit before it is installed: systemd 239
-    and later look a bare name up, as Debian's and Docker's packages put it in different places.
-    """
-
-    name: str
-    ids: tuple[str, ...]
-    like: tuple[str, ...] = ()
-    engine_command: str = "dockerd"
-    storage_driver: str = "overlay2"
-
-
-# Asked in this order, the most specific first.
-PROVISIONERS = (
-    Provisioner("ubuntu(systemd)", ids=("ubuntu",)),
-    Provisioner("debian", ids=("debian",), like=("debian",)),
-)
+# Asked in this order, the most specific first: by ID, and only then by ID_LIKE.
+PROVISIONERS = (*debian.PROVISIONERS, *redhat.PROVISIONERS, *suse.PROVISIONERS)
 
 
 def parse_os_release(text: str) -> OperatingSystem:
@@ -74,5 +45,5 @@ def provisioner_for(system: OperatingSystem) -> Provisioner:
             return provisioner
     raise MachineError(
         f'Error detecting OS: OS type not recognized: "{system.pretty_name or system.id}"',
-        hint="Supported are Debian and Ubuntu; choose such an image.",
+        hint="Supported are the families of Debian, Red Hat and SUSE; choose such an image.",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ecsmachine.errors import UsageError
 from ecsmachine.provision.base import EngineOptions
@@ -13,19 +13,38 @@ CA_PATH = "/etc/docker/ca.pem"
 SERVER_PATH = "/etc/docker/server.pem"
 SERVER_KEY_PATH = "/etc/docker/server-key.pem"
 CERTIFICATE_FILES = (CA_PATH, SERVER_PATH, SERVER_KEY_PATH)
+DAEMON_JSON_PATH = "/etc/docker/daemon.json"
+
+# flags that have another name in daemon.json (docs.docker.com, dockerd reference)
+_KEYS = {
+    "H": ("hosts",),
+    "host": ("hosts",),
+    "label": ("labels",),
+    "insecure-registry": ("insecure-registries",),
+    "registry-mirror": ("registry-mirrors",),
+    "storage-opt": ("storage-opts",),
+    "exec-opt": ("exec-opts",),
+    "log-opt": ("log-opts",),
+    "default-ulimit": ("default-ulimits",),
+    "default-address-pool": ("default-address-pools",),
+    "authorization-plugin": ("authorization-plugins",),
+    "add-runtime": ("runtimes",),
+    "data-root": ("data-root", "graph"),
+}
 
 
 def engine_flags(
     options: EngineOptions, *, port: int, provider: str, storage_driver: str, socket: bool
 ) -> list[str]:
-    """Return the arguments of dockerd.
+    """Return the arguments of dockerd; ``storage_driver`` counts where the options name none.
 
     ``socket``: docker.socket hands the engine its local socket. Then ``fd://`` must stay among
     the hosts, or systemd would go on listening in place of the engine.
     """
     flags = ["-H", f"tcp://0.0.0.0:{port}"]
     flags += ["-H", "fd://" if socket else "unix:///var/run/docker.sock"]
-    flags += ["--storage-driver", options.storage_driver or storage_driver]
+    if options.storage_driver or storage_driver:
+        flags += ["--storage-driver", options.storage_driver or storage_driver]
     flags += ["--tlsverify", "--tlscacert", CA_PATH]
     flags += ["--tlscert", SERVER_PATH, "--tlskey", SERVER_KEY_PATH]
     for label in (*options.labels, f"provider={provider}"):
@@ -34,9 +53,31 @@ def engine_flags(
         flags += ["--insecure-registry", registry]
     for mirror in options.registry_mirror:
         flags += ["--registry-mirror", mirror]
+    for server in options.dns or ():
+        flags += ["--dns", server]
+    if options.graph_dir:
+        flags += ["--data-root", options.graph_dir]
+    if options.log_level:
+        flags += ["--log-level", options.log_level]
+    if options.ipv6:
+        flags.append("--ipv6")
+    if options.selinux_enabled:
+        flags.append("--selinux-enabled")
     for flag in options.arbitrary_flags:
         flags.append(f"--{flag}")
     return flags
+
+
+def conflicts(flags: Sequence[str], daemon_json: Mapping[str, object]) -> list[str]:
+    """Return the keys of /etc/docker/daemon.json that our flags set as well.
+
+    The engine does not start with an option in both places.
+    """
+    names = {
+        flag.lstrip("-").partition("=")[0] for flag in flags if re.match(r"--[a-z0-9]|-H$", flag)
+    }
+    keys = {key for name in names for key in _KEYS.get(name, (name,))}
+    return sorted(keys & set(daemon_json))
 
 
 def validate_engine_options(options: EngineOptions) -> None:

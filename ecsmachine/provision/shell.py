@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import shlex
 
+from ecsmachine.errors import MachineError
 from ecsmachine.provision.base import HostConnection
 from ecsmachine.provision.errors import ProvisionError, output_of
 from ecsmachine.ssh.command_result import CommandResult
+
+# a login without a shell of its own may lack what is for root
+PATH = "$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def as_user(script: str) -> str:
+    """Return a command line that runs a ``sh`` script as the user that logs in."""
+    return f"sh -c {shlex.quote(script)}"
 
 
 def as_root(script: str, user: str) -> str:
@@ -14,20 +23,33 @@ def as_root(script: str, user: str) -> str:
 
     Another user than root needs sudo without a password.
     """
-    command = f"sh -c {shlex.quote(script)}"
+    command = as_user(script)
     return command if user == "root" else f"sudo -n {command}"
+
+
+def run(host: HostConnection, step: str, command: str, *, timeout_s: float) -> CommandResult:
+    """Run a command line; a lost connection and a time that is up name the step."""
+    try:
+        return host.run(command, timeout_s=timeout_s)
+    except MachineError as error:
+        raise ProvisionError(step, error.message, hint=error.hint, details=error.details) from error
 
 
 def run_as_root(
     host: HostConnection, step: str, script: str, *, timeout_s: float = 120.0
 ) -> CommandResult:
     """Run a ``sh`` script as root; raise :class:`ProvisionError` unless it leaves with 0."""
-    result = host.run(as_root(script, host.user), timeout_s=timeout_s)
-    if result.exit_status == 0:
-        return result
+    result = run(host, step, as_root(script, host.user), timeout_s=timeout_s)
+    if result.exit_status:
+        raise command_failed(step, host.user, result)
+    return result
+
+
+def command_failed(step: str, user: str, result: CommandResult) -> ProvisionError:
+    """Return the error for a command that left with another status than 0."""
     hint = None
-    if host.user != "root" and "sudo" in result.stderr:
-        hint = f'"{host.user}" needs sudo without a password on the host.'
-    raise ProvisionError(
+    if user != "root" and "sudo" in result.stderr:
+        hint = f'"{user}" needs sudo without a password on the host.'
+    return ProvisionError(
         step, f"a command left with {result.exit_status}", hint=hint, details=output_of(result)
     )

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from ecsmachine.provision.base import DataDisk
-from ecsmachine.provision.data_disk import commands
+from ecsmachine.provision.debian import APT
 from ecsmachine.provision.errors import ProvisionError
-from ecsmachine.provision.facts import Facts, candidates, parse
+from ecsmachine.provision.facts import Facts, parse
+from ecsmachine.provision.steps import data_disk
+from ecsmachine.provision.steps.data_disk import candidates
 
 UUID = "5b5e6c15-dc4c-4a05-948d-ff95a7ac3ee2"
 DISK = DataDisk(20, "ext4")
@@ -19,8 +24,12 @@ PARTITIONED = (
 AMBIVALENT = "SIZE=21474836480\nPROBE=8\nZEROS=yes\nREAL=/dev/vdb\n"
 
 
+def commands(disk: DataDisk, facts: Facts) -> list[str]:
+    return data_disk.commands(disk, facts, APT)
+
+
 def formatted(kind: str) -> str:
-    return f"SIZE=1\nDEVNAME=/dev/vdb\nUUID={UUID}\nTYPE={kind}\nPROBE=0\nREAL=/dev/vdb\n"
+    return f"SIZE=21474836480\nDEVNAME=/dev/vdb\nUUID={UUID}\nTYPE={kind}\nPROBE=0\nREAL=/dev/vdb\n"
 
 
 def host(device: str | None, *, fstab: str = "", mounted: str = "", engine: str = "") -> Facts:
@@ -33,8 +42,8 @@ def host(device: str | None, *, fstab: str = "", mounted: str = "", engine: str 
 def test_an_empty_disk_is_formatted_mounted_and_written_down_by_uuid() -> None:
     wanted = commands(DISK, host(EMPTY))
     assert wanted[0] == "mkfs.ext4 -q -F /dev/vdb"
-    assert "UUID=%s /var/lib/docker ext4 defaults,nofail 0 2" in wanted[1]
-    assert wanted[-1] == "mount -t ext4 /dev/vdb /var/lib/docker"
+    assert any("UUID=%s /var/lib/docker ext4 defaults,nofail 0 2" in line for line in wanted)
+    assert wanted[-2] == "mount -t ext4 -o defaults,nofail /dev/vdb /var/lib/docker"
 
 
 def test_xfs() -> None:
@@ -62,7 +71,7 @@ def test_a_disk_that_holds_data_is_never_formatted(device: str, contents: str) -
 def test_our_own_file_system_is_mounted_without_formatting() -> None:
     wanted = commands(DISK, host(formatted("ext4")))
     assert not any("mkfs" in command for command in wanted)
-    assert wanted[-1] == "mount -t ext4 /dev/vdb /var/lib/docker"
+    assert wanted[-2] == "mount -t ext4 -o defaults,nofail /dev/vdb /var/lib/docker"
 
 
 def test_a_disk_in_use_is_left_alone() -> None:
@@ -78,11 +87,66 @@ def test_a_running_engine_is_stopped_before_its_folder_is_covered() -> None:
 
 
 def test_no_such_disk() -> None:
-    with pytest.raises(ProvisionError, match="none of /dev/vdb, /dev/xvdb, /dev/nvme1n1 is there"):
+    with pytest.raises(
+        ProvisionError, match="none of /dev/vdb, /dev/xvdb, /dev/nvme1n1 is an empty disk of 20"
+    ):
         commands(DISK, host(None))
 
 
 def test_the_serial_number_is_surer_than_the_device_name() -> None:
     disk = DataDisk(20, "ext4", serial="bp1abc")
     assert candidates(disk)[0] == "/dev/disk/by-id/virtio-bp1abc"
-    assert candidates(None) == ()
+
+
+@pytest.mark.parametrize("size_gib", [10, 40])
+def test_an_empty_disk_of_another_size_is_not_the_one_that_was_ordered(size_gib: int) -> None:
+    other = f"SIZE={size_gib * 1024**3}\nPROBE=2\nZEROS=yes\nREAL=/dev/vdb\n"
+    with pytest.raises(ProvisionError, match=f"/dev/vdb has {size_gib} GiB"):
+        commands(DISK, host(other))
+
+
+def test_a_disk_that_is_known_by_its_serial_number_may_have_any_size() -> None:
+    disk = DataDisk(20, "ext4", serial="bp1abc")
+    larger = "SIZE=42949672960\nPROBE=2\nZEROS=yes\nREAL=/dev/vdc\n"
+    facts = parse(f"=== device /dev/disk/by-id/virtio-bp1abc\n{larger}")
+    assert commands(disk, facts)[0] == "mkfs.ext4 -q -F /dev/vdc"
+
+
+def test_a_disk_that_is_mounted_elsewhere_is_left_alone() -> None:
+    with pytest.raises(ProvisionError, match="in use already, mounted on /srv"):
+        commands(DISK, host(formatted("ext4") + "MOUNTED=/srv\n"))
+
+
+FSTAB = """\
+# /var/lib/docker is ours
+UUID=1111 / ext4 defaults 0 1
+UUID=2222 /var/lib/docker ext4 defaults 0 2
+UUID=3333 /srv xfs defaults 0 2"""
+
+
+def test_another_line_for_the_mount_point_is_replaced(tmp_path: Path) -> None:
+    wanted = commands(DISK, host(formatted("ext4"), fstab=FSTAB))
+    assert written_fstab(tmp_path, FSTAB, wanted) == (
+        "# /var/lib/docker is ours\n"
+        "UUID=1111 / ext4 defaults 0 1\n"
+        "UUID=3333 /srv xfs defaults 0 2\n"
+        f"UUID={UUID} /var/lib/docker ext4 defaults,nofail 0 2\n"
+    )
+
+
+def test_a_line_that_is_commented_out_does_not_count(tmp_path: Path) -> None:
+    fstab = f"# UUID={UUID} /var/lib/docker ext4 defaults,nofail 0 2"
+    wanted = commands(DISK, host(formatted("ext4"), fstab=fstab, mounted="/dev/vdb ext4"))
+    assert written_fstab(tmp_path, fstab, wanted).splitlines() == [
+        fstab,
+        f"UUID={UUID} /var/lib/docker ext4 defaults,nofail 0 2",
+    ]
+
+
+def written_fstab(tmp_path: Path, fstab: str, wanted: list[str]) -> str:
+    """Run the commands that write /etc/fstab, on a file of our own."""
+    (tmp_path / "fstab").write_text(f"{fstab}\n")
+    script = "\n".join(("set -e", f"blkid() {{ echo {UUID}; }}", *wanted))
+    script = script.replace("/etc/", f"{tmp_path}/").partition("mkdir -p")[0]
+    subprocess.run(["sh", "-c", script], check=True)
+    return (tmp_path / "fstab").read_text()

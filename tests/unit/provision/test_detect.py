@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from ecsmachine.errors import MachineError
-from ecsmachine.provision.detect import OperatingSystem, parse_os_release, provisioner_for
+from ecsmachine.provision.detect import parse_os_release, provisioner_for
+from ecsmachine.provision.provisioner import OperatingSystem
 
 DEBIAN_12 = """\
 PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
@@ -23,15 +24,6 @@ ID=ubuntu
 ID_LIKE=debian
 """
 
-ALINUX_3 = """\
-NAME="Alibaba Cloud Linux"
-VERSION="3 (OpenAnolis Edition)"
-ID="alinux"
-ID_LIKE="rhel fedora centos anolis"
-VERSION_ID="3"
-PRETTY_NAME="Alibaba Cloud Linux 3.2104 U10 (OpenAnolis Edition)"
-"""
-
 
 def test_debian() -> None:
     system = parse_os_release(DEBIAN_12)
@@ -48,8 +40,8 @@ def test_a_relative_of_debian_is_provisioned_as_debian() -> None:
 
 
 def test_a_system_that_is_not_supported_is_named() -> None:
-    with pytest.raises(MachineError, match=r"OS type not recognized: .Alibaba Cloud Linux 3"):
-        provisioner_for(parse_os_release(ALINUX_3))
+    with pytest.raises(MachineError, match=r"OS type not recognized: .Arch Linux"):
+        provisioner_for(parse_os_release('ID=arch\nPRETTY_NAME="Arch Linux"\n'))
 
 
 @pytest.mark.parametrize("text", ["", "# a comment\n\nID\n", "ID='unfinished\nX=1\n", "NAME=a=b\n"])

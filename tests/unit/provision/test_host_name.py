@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.provision.host_name import commands
+from ecsmachine.provision.steps.host_name import commands
 
 HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n"
 

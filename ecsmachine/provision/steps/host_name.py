@@ -4,6 +4,30 @@ from __future__ import annotations
 
 import shlex
 
+from ecsmachine.provision.base import ProvisionRequest
+from ecsmachine.provision.step import Action, Run, Situation, Step
+
+
+def look(request: ProvisionRequest) -> str:
+    """Return the commands that show the name, and what resolves."""
+    return """\
+mark hostname; hostname
+mark etc_hostname; cat /etc/hostname 2>/dev/null
+mark hosts; cat /etc/hosts 2>/dev/null
+"""
+
+
+def actions(situation: Situation) -> list[Action]:
+    """Return what gives the host its name."""
+    facts = situation.facts
+    wanted = commands(
+        situation.request.hostname,
+        current=facts["hostname"],
+        etc_hostname=facts["etc_hostname"],
+        hosts=facts["hosts"],
+    )
+    return [Run("set -e\n" + "\n".join(wanted))] if wanted else []
+
 
 def commands(hostname: str, *, current: str, etc_hostname: str, hosts: str) -> list[str]:
     """Return the shell commands that give a host its name; none if it has it."""
@@ -31,3 +55,6 @@ def _resolves(hostname: str, hosts: str) -> bool:
         if hostname in fields[1:]:
             return True
     return False
+
+
+STEP = Step("host name", look, actions, "Setting the host name...")

@@ -1,0 +1,137 @@
+"""The engine's unit: flags and variables in a systemd drop-in of ours, beside daemon.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ecsmachine.provision.base import ProvisionRequest
+from ecsmachine.provision.engine import (
+    DAEMON_JSON_PATH,
+    DROP_IN_PATH,
+    conflicts,
+    drop_in,
+    engine_flags,
+)
+from ecsmachine.provision.errors import ProvisionError
+from ecsmachine.provision.facts import Facts
+from ecsmachine.provision.step import Action, Run, Situation, Step, Upload
+from ecsmachine.provision.steps.certificates import hashes_of
+
+NAME = "engine configuration"
+_BARE_NAMES_SINCE = 239  # systemd looks up a command without a path from this version on
+_CERTIFICATES = "ECSMACHINE_CERTIFICATES"
+
+
+def look(request: ProvisionRequest) -> str:
+    """Return the commands that show the drop-in, daemon.json, and what the unit needs."""
+    return f"""\
+mark dockerd; command -v dockerd
+mark drop_in; cat {DROP_IN_PATH} 2>/dev/null
+mark daemon_json; cat {DAEMON_JSON_PATH} 2>/dev/null
+mark docker_root; path=/var/lib/docker; [ -d $path ] || path=/var/lib; stat -f -c %T $path
+mark unit; systemctl show docker.service -p ActiveState -p MainPID -p UnitFileState \\
+    -p Requires -p NeedDaemonReload 2>/dev/null
+"""
+
+
+def actions(situation: Situation) -> list[Action]:
+    """Return what writes the drop-in if it differs; the engine need not be installed yet.
+
+    Raises :class:`ProvisionError` if daemon.json sets what we set: the engine would not start,
+    and this is said before one that runs is stopped.
+    """
+    refuse_conflicts(situation)
+    text = unit_text(situation, hashes_of(situation.certificates))
+    if situation.facts["drop_in"].strip() == text.strip():
+        return []
+    return [
+        Run(f"mkdir -p {DROP_IN_PATH.rpartition('/')[0]}"),
+        Upload(text.encode(), DROP_IN_PATH, 0o644),
+    ]
+
+
+def unit_text(situation: Situation, hashes: Mapping[str, str]) -> str:
+    """Return the text of the drop-in. ``hashes``: of the certificates, by path."""
+    command = situation.provisioner.engine_command
+    facts = situation.facts
+    if facts["dockerd"] and facts.systemd_version < _BARE_NAMES_SINCE:
+        command = facts["dockerd"]
+    variables = environment(situation, hashes)
+    return drop_in(
+        command, flags(situation), [f"{key}={value}" for key, value in variables.items()]
+    )
+
+
+def flags(situation: Situation) -> list[str]:
+    """Return the arguments that the engine shall run with."""
+    facts, provisioner = situation.facts, situation.provisioner
+    return engine_flags(
+        situation.request.engine,
+        port=situation.request.engine_port,
+        provider=situation.request.provider,
+        storage_driver=_storage_driver(situation),
+        socket=needs_socket(facts) if facts["dockerd"] else provisioner.socket,
+    )
+
+
+def environment(situation: Situation, hashes: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the engine shall have.
+
+    Ours tells which certificates it was started with: it reads them once.
+    """
+    certificates = hashlib.sha256("".join(sorted(hashes.values())).encode()).hexdigest()[:16]
+    pairs = (variable.partition("=") for variable in situation.request.engine.env)
+    return {**{name: value for name, _, value in pairs}, _CERTIFICATES: certificates}
+
+
+def needs_socket(facts: Facts) -> bool:
+    """Return whether docker.service cannot be without docker.socket, which hands it a socket."""
+    return "docker.socket" in facts.unit.get("Requires", "").split()
+
+
+def refuse_conflicts(situation: Situation) -> None:
+    """Raise :class:`ProvisionError` for what daemon.json and the machine both set."""
+    both = conflicts(flags(situation), daemon_json(situation.facts))
+    if both:
+        raise ProvisionError(
+            NAME,
+            f"{DAEMON_JSON_PATH} on the host sets {', '.join(both)}, which the machine sets too",
+            hint="Take that out of the file; the engine refuses an option given twice.",
+        )
+
+
+def daemon_json(facts: Facts) -> dict[str, object]:
+    """Return what daemon.json holds. Raises :class:`ProvisionError` if it is no JSON."""
+    text = facts["daemon_json"].strip()
+    try:
+        value = json.loads(text) if text else {}
+    except ValueError as error:
+        raise ProvisionError(
+            NAME,
+            f"{DAEMON_JSON_PATH} on the host is no JSON: {error}",
+            hint="Correct or remove the file, then try again.",
+        ) from error
+    return value if isinstance(value, dict) else {}
+
+
+def _storage_driver(situation: Situation) -> str:
+    # one that the host has chosen for itself stays
+    if "storage-driver" in daemon_json(situation.facts):
+        return ""
+    return (
+        "btrfs"
+        if situation.facts["docker_root"] == "btrfs"
+        else (situation.provisioner.storage_driver)
+    )
+
+
+STEP = Step(
+    NAME, look, actions, "Setting Docker configuration on the remote daemon...", always_says=True
+)
+# what the packages brought may ask for another one
+AFTER_INSTALLATION = replace(
+    STEP, name="engine configuration after installation", look=lambda request: "", always_says=False
+)

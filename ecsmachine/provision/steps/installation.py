@@ -1,0 +1,154 @@
+"""Installing the engine: by the script at the install URL, or by the system's package manager."""
+
+from __future__ import annotations
+
+import shlex
+
+from ecsmachine.provision.base import DEFAULT_INSTALL_URL, HostConnection, ProvisionRequest
+from ecsmachine.provision.errors import ProvisionError, output_of
+from ecsmachine.provision.facts import Facts
+from ecsmachine.provision.journal import engine_journal
+from ecsmachine.provision.provisioner import PackageManager
+from ecsmachine.provision.shell import PATH
+from ecsmachine.provision.step import Action, Run, Situation, Step
+from ecsmachine.ssh.command_result import CommandResult
+
+LOCK_PATH = "/run/ecsmachine-install.lock"
+UNFINISHED_PATH = "/var/tmp/ecsmachine-install-unfinished"  # noqa: S108 (on the host)
+"""Is there while an install runs, and after one that was cut short."""
+
+STALLED_S = 30
+"""A transfer that moves no byte for so long is given up."""
+
+_NAME = "engine installation"
+_SCRIPT_TIMEOUT_S = 1500
+_TIMEOUT_S = _SCRIPT_TIMEOUT_S + 1800.0  # locks and another install may come first
+_TIME_IS_UP = 124  # of timeout(1)
+_CANNOT_FETCH = 101
+_NO_SCRIPT = 102
+
+
+def look(request: ProvisionRequest) -> str:
+    """Return the commands that show an install that was cut short."""
+    return f"mark unfinished; [ -e {UNFINISHED_PATH} ] && echo yes\n"
+
+
+def is_needed(facts: Facts) -> bool:
+    """Return whether the engine is missing, or half installed."""
+    return not facts["dockerd"] or bool(facts["unfinished"])
+
+
+def actions(situation: Situation) -> list[Action]:
+    """Return what installs the engine.
+
+    Raises :class:`~ecsmachine.errors.MachineError` if there are no packages for the system.
+    """
+    if not is_needed(situation.facts):
+        return []
+    provisioner, url = situation.provisioner, situation.request.engine.install_url
+    if provisioner.engine_install is not None and url == DEFAULT_INSTALL_URL:
+        script = package_script(provisioner.packages, provisioner.engine_install(situation.system))
+    else:
+        script = install_script(url, provisioner.packages)
+    return [Run(script, timeout_s=_TIMEOUT_S, explain=_explain)]
+
+
+def install_script(url: str, packages: PackageManager) -> str:
+    """Return the ``sh`` script that fetches the install script and runs it.
+
+    It is fetched whole before it is run: piped into a shell, half a script would be run and an
+    answer of 404 would pass as success.
+    """
+    quoted = shlex.quote(url)
+    fetch = f"""\
+code=$(curl -sSL --retry 3 --retry-delay 1 --retry-max-time {2 * STALLED_S} \\
+    -o "$folder/install.sh" -w '%{{http_code}}' {quoted}) || exit {_CANNOT_FETCH}
+case $code in 2*) ;; *) echo "answered $code" >&2; exit {_NO_SCRIPT} ;; esac
+if ! [ -s "$folder/install.sh" ]; then echo "answered with nothing" >&2; exit {_NO_SCRIPT}; fi
+if head -c 512 "$folder/install.sh" | grep -qi '<html\\|<!doctype'; then
+    echo "answered with a web page" >&2; exit {_NO_SCRIPT}
+fi
+"""
+    return _prepare(packages) + fetch + _RUN
+
+
+def package_script(packages: PackageManager, commands: str) -> str:
+    """Return the ``sh`` script that installs the engine by a system's own commands."""
+    write = f"cat > \"$folder/install.sh\" <<'commands'\n{commands}\ncommands\n"
+    return _prepare(packages) + write + _RUN
+
+
+def _prepare(packages: PackageManager) -> str:
+    """Return the beginning: other installs are waited for, and nothing may hang for ever."""
+    apt = f"""\
+    printf '%s;\\n' 'DPkg::Lock::Timeout "300"' 'Acquire::Retries "3"' \\
+        'Acquire::http::Timeout "{STALLED_S}"' 'Acquire::https::Timeout "{STALLED_S}"' \\
+        > "$folder/apt.conf"
+    export APT_CONFIG="$folder/apt.conf"
+    if [ -n "$(dpkg --audit 2>/dev/null)" ]; then dpkg --configure -a || :; fi
+"""
+    return f"""\
+set -u
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive ZYPP_LOCK_TIMEOUT=300
+export PATH="{PATH}"
+# an install that an interrupted run left behind goes on by itself: wait for its end
+if command -v flock >/dev/null 2>&1; then exec 9>{LOCK_PATH}; flock -w 1200 9; fi
+if command -v dockerd >/dev/null 2>&1 && ! [ -e {UNFINISHED_PATH} ]; then
+    echo "installed meanwhile"; exit 0
+fi
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 1' HUP INT TERM
+if command -v apt-get >/dev/null 2>&1; then
+{apt}fi
+command -v curl >/dev/null 2>&1 || {packages.install("curl", "ca-certificates")} || exit 1
+command -v sudo >/dev/null 2>&1 || {packages.install("sudo")} || exit 1
+# every curl from here on gives a transfer up that stands still
+{{ cat ~/.curlrc 2>/dev/null; printf '%s\\n' 'connect-timeout = 20' 'speed-limit = 1' \\
+    'speed-time = {STALLED_S}'; }} > "$folder/.curlrc"
+export CURL_HOME="$folder"
+"""
+
+
+_RUN = f"""\
+touch {UNFINISHED_PATH}
+timeout -k 10 {_SCRIPT_TIMEOUT_S} sh "$folder/install.sh" || exit $?
+rm -f {UNFINISHED_PATH}
+"""
+
+
+def _explain(
+    host: HostConnection, situation: Situation, result: CommandResult
+) -> ProvisionError | None:
+    """If the script could not start the engine, the end of the engine's journal is told too."""
+    if result.exit_status == 0:
+        return None
+    url = situation.request.engine.install_url
+    last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+    if result.exit_status == _NO_SCRIPT:
+        return ProvisionError(
+            _NAME,
+            f"the install script at {url} {last}",
+            hint="Correct --engine-install-url or MACHINE_DOCKER_INSTALL_URL.",
+        )
+    if result.exit_status == _CANNOT_FETCH:
+        return ProvisionError(
+            _NAME,
+            f"the host cannot fetch {url}: {last}",
+            hint="Choose a mirror that the host can reach with --engine-install-url.",
+        )
+    details = "\n".join(part for part in (output_of(result), engine_journal(host)) if part)
+    what = f"the install script of {url}"
+    if situation.provisioner.engine_install is not None and url == DEFAULT_INSTALL_URL:
+        what = f"{situation.provisioner.packages.name}, with Docker Engine's packages,"
+    if result.exit_status == _TIME_IS_UP:
+        return ProvisionError(
+            _NAME,
+            f"{what} did not end in {_SCRIPT_TIMEOUT_S // 60} minutes",
+            hint="Choose a nearer mirror with --engine-install-url.",
+            details=details,
+        )
+    return ProvisionError(_NAME, f"{what} left with {result.exit_status}", details=details)
+
+
+STEP = Step(_NAME, look, actions, "Installing Docker...", look_again=True)

@@ -1,0 +1,105 @@
+"""The engine: enabled, and running with exactly our configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ecsmachine.provision.base import HostConnection, ProvisionRequest
+from ecsmachine.provision.engine import DROP_IN_PATH
+from ecsmachine.provision.errors import ProvisionError, output_of
+from ecsmachine.provision.journal import engine_journal
+from ecsmachine.provision.step import Action, Run, Situation, Step
+from ecsmachine.provision.steps.certificates import hashes_of
+from ecsmachine.provision.steps.configuration import environment, flags
+from ecsmachine.ssh.command_result import CommandResult
+
+NAME = "engine start"
+_TIMEOUT_S = 300.0
+
+RESTART = """\
+systemctl daemon-reload
+systemctl reset-failed docker.service docker.socket 2>/dev/null || :
+systemctl restart docker.service
+"""
+SHOW_COMMAND_LINE = """\
+pid=$(systemctl show docker.service -p MainPID); pid=${pid#MainPID=}
+[ "$pid" -gt 0 ] && tr '\\0' '\\n' </proc/"$pid"/cmdline
+"""
+
+
+def look(request: ProvisionRequest) -> str:
+    """Return the commands that show with what the running engine was started."""
+    return """\
+pid=$(systemctl show docker.service -p MainPID 2>/dev/null); pid=${pid#MainPID=}
+mark command_line
+[ "${pid:-0}" -gt 0 ] && tr '\\0' '\\n' </proc/"$pid"/cmdline
+mark environment
+[ "${pid:-0}" -gt 0 ] && tr '\\0' '\\n' </proc/"$pid"/environ
+"""
+
+
+def actions(situation: Situation) -> list[Action]:
+    """Return what enables and restarts the engine."""
+    commands = []
+    if situation.facts.unit.get("UnitFileState") != "enabled":
+        commands.append("systemctl -q enable docker.service")
+    if not runs_as_wanted(situation, hashes_of(situation.certificates)):
+        commands.append(RESTART)
+    if not commands:
+        return []
+    script = "\n".join(("set -e", *commands, SHOW_COMMAND_LINE))
+    return [Run(script, timeout_s=_TIMEOUT_S, explain=_explain)]
+
+
+def runs_as_wanted(situation: Situation, hashes: Mapping[str, str]) -> bool:
+    """Return whether the process has the flags, variables and certificates that it shall have.
+
+    ``hashes``: of the certificates, by path.
+    """
+    facts = situation.facts
+    running = facts.pairs("environment")
+    wanted = environment(situation, hashes)
+    return (
+        facts.engine_running
+        and facts.unit.get("NeedDaemonReload") != "yes"
+        and facts["command_line"].splitlines()[1:] == flags(situation)
+        and all(running.get(name) == value for name, value in wanted.items())
+    )
+
+
+def engine_error(host: HostConnection, step: str, result: CommandResult) -> ProvisionError:
+    """Return the error for an engine that does not start, with the end of its journal."""
+    return ProvisionError(
+        step,
+        "the engine does not start with this configuration",
+        hint="The end of its journal is shown above; an engine option may be wrong.",
+        details="\n".join(part for part in (output_of(result), engine_journal(host)) if part),
+    )
+
+
+def other_configuration(host: HostConnection, step: str, running: list[str]) -> ProvisionError:
+    """Return the error for an engine that runs another way: another drop-in has the last word."""
+    answer = host.run("systemctl show docker.service -p DropInPaths", timeout_s=60)
+    paths = answer.stdout.strip().partition("=")[2].split()
+    others = [path for path in paths if path != DROP_IN_PATH]
+    return ProvisionError(
+        step,
+        "docker.service runs with another command line than the machine's",
+        hint=f"Look at {', '.join(others)} on the host." if others else None,
+        details=f"It runs: {' '.join(running)}",
+    )
+
+
+def _explain(
+    host: HostConnection, situation: Situation, result: CommandResult
+) -> ProvisionError | None:
+    if result.exit_status:
+        return engine_error(host, NAME, result)
+    running = result.stdout.splitlines()
+    wanted = flags(situation)
+    if running[-len(wanted) :] != wanted:
+        return other_configuration(host, NAME, running)
+    return None
+
+
+STEP = Step(NAME, look, actions, "Starting the engine...")

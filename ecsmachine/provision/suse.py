@@ -1,0 +1,51 @@
+"""openSUSE and SUSE Linux Enterprise: zypper, and the distribution's own engine."""
+
+from __future__ import annotations
+
+import shlex
+
+from ecsmachine.provision.provisioner import OperatingSystem, PackageManager, Provisioner
+
+# libzypp waits for another one that runs as long as ZYPP_LOCK_TIMEOUT says, in seconds
+_ZYPPER = "ZYPP_LOCK_TIMEOUT=300 zypper --non-interactive --quiet"
+
+
+def install(*packages: str) -> str:
+    """Return a command that installs packages."""
+    return f"{_ZYPPER} install --no-recommends {shlex.join(packages)}"
+
+
+def opensuse_engine(system: OperatingSystem) -> str:
+    """Return the commands that install the engine of openSUSE."""
+    return install("docker")
+
+
+def sles_engine(system: OperatingSystem) -> str:
+    """Return the commands that install SUSE's engine: it is in the Containers Module."""
+    version = "12" if system.major == "12" else system.version
+    module = shlex.quote(f"sle-module-containers/{version}/")
+    return (
+        f'{install("docker")} || {{ SUSEConnect -p {module}"$(uname -m)" && {install("docker")}; }}'
+    )
+
+
+ZYPPER = PackageManager(
+    name="zypper",
+    install=install,
+    upgrade=f'{_ZYPPER} refresh && {_ZYPPER} update "$@"',
+    owner="rpm -qf --queryformat '%{NAME}\\n' \"$1\"",
+    is_installed='rpm -q "$1" >/dev/null 2>&1',
+)
+
+PROVISIONERS = (
+    Provisioner(
+        "openSUSE",
+        ids=("opensuse-leap", "opensuse-tumbleweed", "opensuse"),
+        packages=ZYPPER,
+        engine_install=opensuse_engine,
+    ),
+    Provisioner("SLES", ids=("sles", "sles_sap"), packages=ZYPPER, engine_install=sles_engine),
+    Provisioner(
+        "SUSE", ids=(), like=("suse", "opensuse"), packages=ZYPPER, engine_install=opensuse_engine
+    ),
+)

@@ -1,0 +1,119 @@
+"""The newest engine that the host's package manager has."""
+
+from __future__ import annotations
+
+from ecsmachine.provision import facts
+from ecsmachine.provision.base import HostConnection, Report
+from ecsmachine.provision.detect import parse_os_release, provisioner_for
+from ecsmachine.provision.errors import ProvisionError, output_of
+from ecsmachine.provision.journal import engine_journal
+from ecsmachine.provision.provisioner import PackageManager
+from ecsmachine.provision.shell import PATH, as_root, run
+from ecsmachine.provision.steps.installation import LOCK_PATH
+
+_STEP = "engine upgrade"
+_TIMEOUT_S = 1800.0
+_NO_ENGINE = 101
+_NO_PACKAGE = 102
+
+# what belongs to the engine, in the packages of Docker and of the distributions
+_COMPANIONS = (
+    *("docker-ce-cli", "docker-ce-rootless-extras", "docker-buildx-plugin"),
+    *("docker-compose-plugin", "containerd.io", "docker-cli", "docker-engine-cli"),
+    *("docker-buildx", "containerd", "runc"),
+)
+
+
+def upgrade_engine(host: HostConnection, report: Report) -> tuple[str, str]:
+    """Upgrade the engine and what belongs to it, and restart it if that changed something.
+
+    Returns the old and the new version, such as ("27.3.1", "28.0.4"); they are the same if there
+    is no newer one. Raises :class:`ProvisionError` if no engine is installed, it belongs to no
+    package, the packages cannot be had, or the engine does not start again.
+    """
+    seen = facts.gather(host)
+    provisioner = provisioner_for(parse_os_release(seen["os_release"]))
+    report("Upgrading docker...")
+    script = upgrade_script(provisioner.packages)
+    result = run(host, _STEP, as_root(script, host.user), timeout_s=_TIMEOUT_S)
+    if result.exit_status == _NO_ENGINE:
+        raise ProvisionError(
+            _STEP,
+            "no engine is installed on the host",
+            hint="Install it first: ecsmachine provision NAME",
+        )
+    if result.exit_status == _NO_PACKAGE:
+        raise ProvisionError(
+            _STEP,
+            f"the engine on the host belongs to no package that {provisioner.packages.name} knows",
+            hint="Upgrade it in the way in which it was installed.",
+        )
+    if result.exit_status:
+        raise ProvisionError(
+            _STEP,
+            f"{provisioner.packages.name} left with {result.exit_status}",
+            hint="Can the host reach its sources of packages?",
+            details=output_of(result),
+        )
+    said = dict(line.partition("=")[::2] for line in result.stdout.splitlines() if "=" in line)
+    old, new = said.get("engine-old", ""), said.get("engine-new", "")
+    unreachable = provisioner.packages.unreachable
+    if old == new and unreachable and unreachable in result.stderr:
+        raise ProvisionError(
+            _STEP,
+            f"a source of packages did not answer, and the others have nothing newer than {old}",
+            details=output_of(result),
+        )
+    if old != new or said.get("engine-runs") != "new":
+        report("Restarting docker...")
+        _restart(host)
+    return old, new
+
+
+def upgrade_script(packages: PackageManager) -> str:
+    """Return the ``sh`` script that upgrades the engine's packages.
+
+    At its end it prints the versions, and whether the new program is the one that runs.
+    """
+    return f"""\
+set -u
+export LC_ALL=C PATH="{PATH}"
+exec 3>&1 1>&2
+version() {{ dockerd --version | sed -n 's/^Docker version \\([^, ]*\\).*/\\1/p'; }}
+owner() {{ {packages.owner}; }}
+is_installed() {{ {packages.is_installed}; }}
+upgrade() {{
+{packages.upgrade}
+}}
+program=$(command -v dockerd) || exit {_NO_ENGINE}
+if command -v flock >/dev/null 2>&1; then exec 9>{LOCK_PATH}; flock -w 1200 9; fi
+package=$(owner "$(readlink -f "$program")")
+[ -n "$package" ] || exit {_NO_PACKAGE}
+old=$(version)
+set -- "$package"
+for name in {" ".join(_COMPANIONS)}; do
+    if is_installed "$name"; then set -- "$@" "$name"; fi
+done
+upgrade "$@" || exit $?
+pid=$(systemctl show docker.service -p MainPID); pid=${{pid#MainPID=}}
+runs=none
+if [ "${{pid:-0}}" -gt 0 ]; then
+    case $(readlink /proc/"$pid"/exe) in *deleted*) runs=old ;; *) runs=new ;; esac
+fi
+printf 'engine-old=%s\\nengine-new=%s\\nengine-runs=%s\\n' "$old" "$(version)" "$runs" >&3
+"""
+
+
+def _restart(host: HostConnection) -> None:
+    script = (
+        "set -e\nsystemctl daemon-reload\n"
+        "systemctl reset-failed docker.service docker.socket 2>/dev/null || :\n"
+        "systemctl restart docker.service\nsystemctl is-active docker.service >/dev/null"
+    )
+    result = run(host, _STEP, as_root(script, host.user), timeout_s=300)
+    if result.exit_status:
+        raise ProvisionError(
+            _STEP,
+            "the new engine does not start",
+            details="\n".join(part for part in (output_of(result), engine_journal(host)) if part),
+        )

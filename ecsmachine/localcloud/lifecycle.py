@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.clock import minutes
+from ecsmachine.localcloud.firewall import Firewall, firewall_of
 from ecsmachine.localcloud.guests.base import GuestDisk, GuestError, Guests, GuestSpec
 from ecsmachine.localcloud.model import Disk, Instance, Removal
 from ecsmachine.localcloud.resources import (
@@ -65,6 +66,12 @@ class Lifecycle:
         self._queues: dict[str, Queue] = {}
         self._credentials: dict[str, Credentials] = {}
         self._removing: set[str] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._firewall: Firewall | None = None
+        self._firewall_due = True
+        self._firewall_turn = asyncio.Lock()
+        # Of its own: answers wait for it, and the others may all be booting guests.
+        self._firewall_worker = ThreadPoolExecutor(1, thread_name_prefix="firewall")
 
     # What actions call, inside their transaction.
 
@@ -110,6 +117,11 @@ class Lifecycle:
 
     def recover(self) -> None:
         """Put right what the last server left undone, and watch over the guests from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._state.watch(
+            (self._state.instances, self._state.security_groups), self._firewall_changed
+        )
+        self._run(self.settle_firewall())
         running = self.guests.running()
         with self._state.transaction():
             for instance in list(self._state.instances):
@@ -123,6 +135,26 @@ class Lifecycle:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._firewall_worker.shutdown(wait=True, cancel_futures=True)
+
+    async def settle_firewall(self) -> None:
+        """Return once the guests are filtered as the state has it."""
+        async with self._firewall_turn:
+            if not self._firewall_due:
+                return
+            self._firewall_due = False
+            wanted = firewall_of(self._state)
+            if wanted == self._firewall:
+                return
+            try:
+                await asyncio.get_running_loop().run_in_executor(
+                    self._firewall_worker, self.guests.set_firewall, wanted
+                )
+            except GuestError as error:
+                LOG.error("the security groups cannot be applied: %s", error)
+                self._firewall_due = True  # the next change tries again
+                return
+            self._firewall = wanted
 
     async def settle(self) -> None:
         """Return once no work is under way (the watch aside); for tests."""
@@ -143,6 +175,12 @@ class Lifecycle:
         elif instance.status == "Stopping" or (instance.status == "Stopped" and runs):
             self._state.instances.put(replace(instance, status="Stopping"))
             self.stop(instance.id, force=instance.status == "Stopped")
+
+    def _firewall_changed(self) -> None:
+        # One piece of work for all changes until it begins, whichever thread they come from.
+        if not self._firewall_due and self._loop is not None and not self._loop.is_closed():
+            self._firewall_due = True
+            self._loop.call_soon_threadsafe(lambda: self._run(self.settle_firewall()))
 
     # The work itself.
 
@@ -175,6 +213,7 @@ class Lifecycle:
         if instance is None or instance.status != "Starting":
             return
         await self._give_credentials(instance_id)
+        await self.settle_firewall()
         try:
             await self._at_least(
                 self._state.delays.starting_s, self.guests.start, self._spec(instance, None)

@@ -18,7 +18,7 @@ from ecsmachine.localcloud.mounts import mounts_below, unmount_below
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.programs import ProgramError, run
 
-_UPLINK = "uplink"
+UPLINK = "uplink"
 _TABLE = "ip ecsmachine"
 MIRROR_PORT = 80
 
@@ -55,11 +55,11 @@ class Network:
                 )
         make_namespace(self._router)
         gateway, host = str(self.plan.gateway), str(self.plan.host)
-        peer = ["peer", "name", _UPLINK, "netns", str(self._router)]
+        peer = ["peer", "name", UPLINK, "netns", str(self._router)]
         run(["ip", "link", "add", self._link, "type", "veth", *peer])
         self._inside(["ip", "link", "set", "lo", "up"])
-        self._inside(["ip", "address", "add", gateway, "peer", host, "dev", _UPLINK])
-        self._inside(["ip", "link", "set", _UPLINK, "up"])
+        self._inside(["ip", "address", "add", gateway, "peer", host, "dev", UPLINK])
+        self._inside(["ip", "link", "set", UPLINK, "up"])
         self._inside(["sh", "-ec", _FORWARD])
         self._inside(["nft", "-f", "-"], stdin=_rules(gateway))
         # What has no other way comes to the rules above, which refuse it so that it is noticed
@@ -128,6 +128,10 @@ class Network:
         ):
             with suppress(ProgramError):  # it was not there
                 self._inside(["nft", "-f", "-"], stdin=f"delete element {_TABLE} {element}\n")
+
+    def set_firewall(self, script: str) -> None:
+        """Load nftables rules, whole or not at all, into the router's namespace."""
+        self._inside(["nft", "-f", "-"], stdin=script)
 
     def unplug(self, instance_id: str, namespace: Path) -> None:
         """Remove a guest's namespace and its link to the router."""
@@ -203,7 +207,7 @@ table {_TABLE} {{
     chain input {{
         type filter hook input priority filter; policy drop
         ct state established,related accept
-        iifname {{ "lo", "{_UPLINK}" }} accept
+        iifname {{ "lo", "{UPLINK}" }} accept
         icmp type echo-request accept
         ip daddr {gateway} tcp dport {MIRROR_PORT} accept
         meta l4proto tcp reject with tcp reset
@@ -212,7 +216,7 @@ table {_TABLE} {{
     chain forward {{
         type filter hook forward priority filter; policy drop
         ct state established,related accept
-        oifname != "{_UPLINK}" accept
+        oifname != "{UPLINK}" accept
         meta l4proto tcp reject with tcp reset
         reject with icmp type admin-prohibited
     }}

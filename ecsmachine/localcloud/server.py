@@ -106,6 +106,8 @@ class Endpoint:
             signed = await _read(request)
             form = _format(signed)
             answer = {"RequestId": request_id, **self._answer(signed)}
+            # What is answered to be open is open, and what is closed is closed.
+            await self.lifecycle.settle_firewall()
             root = f"{signed.parameters['Action']}Response"
         except ApiError as error:
             status = error.status

@@ -28,7 +28,7 @@ import secrets
 import sqlite3
 import string
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -171,6 +171,7 @@ class State:
         self._undo: list[tuple[Table[Any], dict[str, Any]]] = []
         self._writes: dict[tuple[str, str], Any] = {}
         self._callbacks: list[Callable[[], None]] = []
+        self._watches: list[tuple[frozenset[str], Callable[[], None]]] = []
         self._meta = self._open(settings)
 
     @property
@@ -217,8 +218,10 @@ class State:
             try:
                 yield
                 if self._depth == 1:
+                    changed = {kind for kind, _ in self._writes}
                     self._write()
                     callbacks, self._callbacks = self._callbacks, []
+                    callbacks += [call for kinds, call in self._watches if kinds & changed]
             except BaseException:
                 if self._depth == 1:
                     self._take_back()
@@ -231,6 +234,10 @@ class State:
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once the running transaction is written, and not if it fails."""
         self._callbacks.append(callback)
+
+    def watch(self, tables: Iterable[Table[Any]], callback: Callable[[], None]) -> None:
+        """Call ``callback`` after every transaction that changed one of the tables."""
+        self._watches.append((frozenset(table.name for table in tables), callback))
 
     def close(self) -> None:
         """Close the database; the state is not used any more afterwards."""

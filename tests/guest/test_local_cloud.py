@@ -17,7 +17,7 @@ import pytest
 from paramiko import SSHException
 
 from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
-from ecsmachine.aliyun.ecs import EcsClient, Instance
+from ecsmachine.aliyun.ecs import EcsClient, Instance, Permission
 from ecsmachine.errors import MachineError
 from ecsmachine.localcloud import daemon
 from ecsmachine.localcloud.cleanup import remove_from_kernel
@@ -43,14 +43,18 @@ class Account:
         )
         self._image = next(self.ecs.images()).id
 
-    def security_group(self) -> str:
-        return self.ecs.create_security_group(
+    def security_group(self, *, ssh: bool = True) -> str:
+        """Make a group that lets SSH in, unless told otherwise."""
+        group = self.ecs.create_security_group(
             "tests",
             vpc_id=self._running.vpc_id,
             description="",
             tags={},
             token=str(uuid.uuid4()),
         )
+        if ssh:
+            self.ecs.authorize(group, [Permission("tcp", "22/22", "0.0.0.0/0")])
+        return group
 
     def launch(self, name: str, security_group: str) -> str:
         parameters: dict[str, str | int | bool | None] = {

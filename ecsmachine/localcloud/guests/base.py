@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ecsmachine.localcloud.firewall import Firewall
+
 
 class GuestError(Exception):
     """A guest could not be made, started, stopped or removed; the text says why."""
@@ -76,6 +78,13 @@ class Guests(Protocol):
 
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
         """Give the guest a public address, or take it away; live, and kept over restarts."""
+        ...
+
+    def set_firewall(self, firewall: Firewall) -> None:
+        """Let through what the security groups do, from now on and instead of before.
+
+        It is told of all instances at once, and of each before its guest starts.
+        """
         ...
 
     def set_credentials(

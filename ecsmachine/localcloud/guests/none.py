@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from ecsmachine.localcloud.firewall import Firewall
 from ecsmachine.localcloud.guests.base import GuestDisk, GuestSpec
 
 
@@ -43,6 +44,9 @@ class NoGuests:
         """Do nothing: there is no file."""
 
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
+        """Do nothing: nobody can connect."""
+
+    def set_firewall(self, firewall: Firewall) -> None:
         """Do nothing: nobody can connect."""
 
     def set_credentials(

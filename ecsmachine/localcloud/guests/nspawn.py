@@ -21,6 +21,7 @@ from importlib import resources
 from pathlib import Path
 
 from ecsmachine.localcloud.control_groups import GuestGroups, Limits
+from ecsmachine.localcloud.firewall import Firewall, nft_script
 from ecsmachine.localcloud.guests.base import GuestDisk, GuestError, GuestSpec
 from ecsmachine.localcloud.guests.data_disks import DataDisks
 from ecsmachine.localcloud.guests.root_disk import RootDisk, personalize, write_credentials
@@ -132,6 +133,11 @@ class NspawnGuests:
             self._save(folder, _Record(**{**asdict(record), "public_ip": public_ip}))
             if public_ip is not None and self._groups.processes(instance_id):
                 self._network.publish(public_ip, record.private_ip)
+
+    def set_firewall(self, firewall: Firewall) -> None:
+        """Let through what the security groups do."""
+        with _as_guest_error("firewall"):
+            self._network.set_firewall(nft_script(firewall))
 
     def set_credentials(
         self, instance_id: str, *, password: str | None, public_keys: Sequence[str]

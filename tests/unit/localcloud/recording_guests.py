@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from ecsmachine.localcloud.firewall import Firewall
 from ecsmachine.localcloud.guests.base import GuestDisk, GuestError, GuestSpec
 
 
@@ -17,6 +18,7 @@ class RecordingGuests:
         self.passwords: list[str | None] = []
         self.public_keys: list[tuple[str, ...]] = []
         self.public_ips: dict[str, str | None] = {}
+        self.firewalls: list[Firewall] = []
         self.failing: set[str] = set()
         self.up: set[str] = set()
         self.gate = threading.Event()
@@ -59,6 +61,10 @@ class RecordingGuests:
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
         self._note("set_public_ip", instance_id)
         self.public_ips[instance_id] = public_ip
+
+    def set_firewall(self, firewall: Firewall) -> None:
+        self.firewalls.append(firewall)
+        self._note("set_firewall", "")
 
     def set_credentials(
         self, instance_id: str, *, password: str | None, public_keys: Sequence[str]

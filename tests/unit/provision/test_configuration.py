@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import pytest
+
+from ecsmachine.provision.base import EngineOptions, HostCertificates
+from ecsmachine.provision.engine import conflicts
+from ecsmachine.provision.errors import ProvisionError
+from ecsmachine.provision.step import Run, Upload
+from ecsmachine.provision.steps import configuration, start
+from ecsmachine.provision.steps.certificates import hashes_of
+from tests.unit.provision.recorded import CERTIFICATES, situation
+
+INSTALLED = {"dockerd": "/usr/bin/dockerd", "unit": "ActiveState=active\nUnitFileState=enabled"}
+SOCKET = {**INSTALLED, "unit": f"{INSTALLED['unit']}\nRequires=system.slice docker.socket"}
+
+
+def unit_of(name: str, seen: dict[str, str] | None = None, **options: object) -> str:
+    known = situation(name, seen, engine=EngineOptions(**options))  # type: ignore[arg-type]
+    return configuration.unit_text(known, hashes_of(CERTIFICATES))
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("debian-12", "ExecStart=dockerd "),
+        ("centos-7", "ExecStart=/usr/bin/dockerd "),
+        ("alinux-2", "ExecStart=/usr/bin/dockerd "),
+        ("rocky-9", "ExecStart=/usr/bin/dockerd "),
+        ("sles-12", "ExecStart=/usr/bin/dockerd "),
+    ],
+)
+def test_the_engine_is_named_so_that_the_systems_systemd_finds_it(name: str, command: str) -> None:
+    assert command in unit_of(name)
+
+
+def test_an_old_systemd_is_told_where_the_engine_is() -> None:
+    seen = {"systemd": "systemd 237", "dockerd": "/usr/sbin/dockerd"}
+    assert "ExecStart=/usr/sbin/dockerd " in unit_of("debian-12", seen)
+
+
+@pytest.mark.parametrize(
+    ("name", "seen", "socket"),
+    [
+        ("debian-12", None, "fd://"),
+        ("debian-12", SOCKET, "fd://"),
+        ("debian-12", INSTALLED, "unix:///var/run/docker.sock"),
+        ("openeuler-22.03", None, "unix:///var/run/docker.sock"),
+        ("openeuler-22.03", SOCKET, "fd://"),
+    ],
+)
+def test_the_local_socket_is_whose_the_packages_make_it(
+    name: str, seen: dict[str, str] | None, socket: str
+) -> None:
+    assert f"-H {socket} " in unit_of(name, seen)
+
+
+def test_a_storage_driver_that_the_host_has_chosen_stays() -> None:
+    chosen = {**SOCKET, "daemon_json": '{"storage-driver": "btrfs"}'}
+    assert "--storage-driver" not in unit_of("debian-12", chosen)
+    assert "--storage-driver overlay2" in unit_of("debian-12", SOCKET)
+    assert "--storage-driver btrfs" in unit_of("opensuse-leap-15.6", {"docker_root": "btrfs"})
+    assert "--storage-driver vfs" in unit_of("debian-12", SOCKET, storage_driver="vfs")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"hosts": ["fd://"], "tlsverify": true}', "sets hosts, tlsverify, which"),
+        ('{"labels": ["a=b"]}', "sets labels, which"),
+        ("{not json", "is no JSON"),
+    ],
+)
+def test_a_daemon_json_that_would_stop_the_engine_is_refused_before_it_is_stopped(
+    text: str, said: str
+) -> None:
+    with pytest.raises(ProvisionError, match=said) as raised:
+        configuration.actions(situation("debian-12", {**SOCKET, "daemon_json": text}))
+    assert raised.value.hint
+    assert raised.value.step == "engine configuration"
+
+
+def test_a_daemon_json_that_sets_other_things_is_left_to_the_host() -> None:
+    seen = {**SOCKET, "daemon_json": '{"log-driver": "journald", "default-ulimits": {}}'}
+    assert configuration.actions(situation("debian-12", seen))
+
+
+def test_flags_with_other_names_in_daemon_json_are_known() -> None:
+    flags = ["-H", "fd://", "--registry-mirror", "https://m", "--log-opt=max-size=1m", "--debug"]
+    keys = {"hosts", "registry-mirrors", "log-opts", "debug", "dns", "label"}
+    assert conflicts(flags, dict.fromkeys(keys)) == [
+        "debug",
+        "hosts",
+        "log-opts",
+        "registry-mirrors",
+    ]
+
+
+def running(**changed: str) -> dict[str, str]:
+    """Return what a host shows whose engine runs as wanted."""
+    known = situation("debian-12", SOCKET)
+    variables = configuration.environment(known, hashes_of(CERTIFICATES))
+    return {
+        **SOCKET,
+        "drop_in": configuration.unit_text(known, hashes_of(CERTIFICATES)),
+        "command_line": "\n".join(("dockerd", *configuration.flags(known))),
+        "environment": "\n".join(f"{name}={value}" for name, value in variables.items()),
+        **changed,
+    }
+
+
+def test_an_engine_that_runs_as_wanted_is_left_alone() -> None:
+    known = situation("debian-12", running())
+    assert configuration.actions(known) == []
+    assert start.actions(known) == []
+
+
+def test_what_differs_is_written_with_its_folder() -> None:
+    folder, upload = configuration.actions(situation("debian-12", running(drop_in="[Service]")))
+    assert isinstance(folder, Run)
+    assert folder.script == "mkdir -p /etc/systemd/system/docker.service.d"
+    assert isinstance(upload, Upload)
+    assert (upload.mode, upload.path.rpartition("/")[2]) == (0o644, "10-machine.conf")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"command_line": "dockerd\n-H\nfd://"},
+        {"environment": "ECSMACHINE_CERTIFICATES=other"},
+        {"unit": f"{SOCKET['unit']}\nNeedDaemonReload=yes"},
+        {"unit": SOCKET["unit"].replace("=active", "=failed")},
+    ],
+)
+def test_an_engine_that_runs_another_way_is_restarted(changed: dict[str, str]) -> None:
+    (action,) = start.actions(situation("debian-12", running(**changed)))
+    assert isinstance(action, Run)
+    assert "systemctl restart docker.service" in action.script
+    assert "enable" not in action.script
+
+
+def test_other_certificates_restart_the_engine() -> None:
+    other = HostCertificates(b"ca", b"another server", b"key")
+    known = situation("debian-12", running(), certificates=lambda: other)
+    assert configuration.actions(known)
+    assert start.actions(known)
+
+
+def test_an_engine_that_is_not_enabled_is_enabled_and_not_restarted() -> None:
+    disabled = running(unit=SOCKET["unit"].replace("=enabled", "=disabled"))
+    (action,) = start.actions(situation("debian-12", disabled))
+    assert isinstance(action, Run)
+    assert "systemctl -q enable docker.service" in action.script
+    assert "systemctl restart" not in action.script

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -27,6 +28,7 @@ from ecsmachine.errors import MachineError
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "active": ("listing", "Print which machine is active"),
+    "completion": ("completion", "Print the script that completes in a shell"),
     "config": ("connect", "Print the connection config for a machine"),
     "create": ("create", "Create a machine"),
     "env": ("connect", "Print the commands that set up the environment for the Docker client"),
@@ -45,6 +47,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "url": ("listing", "Print the engine's URL of machines"),
     "version": ("listing", "Print the version of ecsmachine, or of a machine's engine"),
 }
+
+_COMPLETE = "__complete"
 
 _TRUE = {"1", "t", "true", "y", "yes", "on"}
 
@@ -72,6 +76,10 @@ class _Commands(typer.core.TyperGroup):
             return _command("create", module.command(session.program, session.environment))
         return _command(cmd_name, getattr(module, cmd_name))
 
+    def help_of(self, name: str) -> str:
+        """Return the line about a command, without importing it."""
+        return _COMMANDS[name][1]
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in (*_COMMANDS, "help"):
             ctx.fail(f"'{args[0]}' is not an ecsmachine command.")
@@ -93,6 +101,8 @@ def run(arguments: list[str], environment: Mapping[str, str]) -> int:
         program=["ecsmachine", *arguments],
         debug=_is_true(environment, "MACHINE_DEBUG") or _is_true(environment, "DEBUG"),
     )
+    if arguments[:1] == [_COMPLETE]:
+        return _complete(arguments[1:], session)
     for terminating in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(terminating, _interrupt)
     try:
@@ -119,6 +129,25 @@ def run(arguments: list[str], environment: Mapping[str, str]) -> int:
         _show_unexpected(error, session.debug)
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _complete(words: list[str], session: Session) -> int:
+    """Print what the last word may become, for the scripts of ``completion``."""
+    from ecsmachine.cli.completion import suggest
+
+    *before, current = words or [""]
+    session.program = ["ecsmachine", *before]
+    for flag, value in pairwise(before):
+        if flag in ("-s", "--storage-path"):
+            session.storage_path = _storage_path(Path(value), session.environment)
+    try:
+        for suggestion in suggest(_program(), session, before, current):
+            print(f"{suggestion.word}\t{suggestion.about}")
+    except Exception:
+        if session.debug:
+            raise
+        return 1
+    return 0
 
 
 def _program() -> Any:

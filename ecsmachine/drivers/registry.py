@@ -59,6 +59,17 @@ def load(name: str, context: DriverContext, config: Mapping[str, Any]) -> Driver
     return driver
 
 
+def suggest_values(
+    name: str, option: str, given: Mapping[str, str], environment: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """Return values that an option of a driver may have, each with a few words about it.
+
+    ``given`` holds options that are on the command line already. Empty where nothing is known.
+    """
+    suggest = getattr(_module(name), "suggest_values", None) if name in _MODULES else None
+    return [] if suggest is None else list(suggest(option, given, environment))
+
+
 def share_lookups(drivers: Iterable[Driver]) -> None:
     """Let machines that one request can ask for share it when their states are wanted.
 

@@ -16,7 +16,7 @@ from ecsmachine.drivers.base import DriverContext, OptionValue
 if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.driver import AliyunEcsDriver
 
-__all__ = ["OPTIONS", "load", "new", "share_lookups"]
+__all__ = ["OPTIONS", "load", "new", "share_lookups", "suggest_values"]
 
 
 def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsDriver:
@@ -35,6 +35,15 @@ def load(context: DriverContext, config: Mapping[str, Any]) -> AliyunEcsDriver:
     from ecsmachine.drivers.aliyunecs import driver
 
     return driver.load(context, config)
+
+
+def suggest_values(
+    option: str, given: Mapping[str, str], environment: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """Return values for an option, each with a few words about it, for a shell's completion."""
+    from ecsmachine.drivers.aliyunecs import completion
+
+    return completion.suggest_values(option, given, environment)
 
 
 def share_lookups(drivers: Iterable[AliyunEcsDriver]) -> None:

@@ -1,0 +1,279 @@
+"""Completion for bash, zsh and fish: the scripts, and what they ask for at each press of TAB.
+
+A script calls ``ecsmachine __complete WORD… CURRENT`` and is given a line for each suggestion:
+the word, and after a tab what it means. What is suggested comes from the commands themselves, from
+the machine store, and from the drivers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+from typing import Annotated, Any, get_args
+
+import typer
+
+from ecsmachine.cli.context import Session
+from ecsmachine.cli.driver_options import driver_name_of
+from ecsmachine.drivers import registry
+
+_SEVERAL_MACHINES = frozenset(("names",))
+_ONE_MACHINE = frozenset(("name", "manager"))
+_COPYING = frozenset(("scp", "mount"))
+"""Commands whose arguments are like ``machine:path``."""
+
+
+_SHELLS = ("bash", "zsh", "sh", "fish", "powershell", "cmd", "tcsh", "emacs")
+"""What ``env --shell`` may name."""
+
+
+class CompletionShell(str, Enum):
+    """A shell that completion is there for."""
+
+    bash = "bash"
+    zsh = "zsh"
+    fish = "fish"
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A word that fits, and a few words about it."""
+
+    word: str
+    about: str = ""
+
+
+def completion(
+    shell: Annotated[CompletionShell, typer.Argument(help="The shell to complete in")],
+) -> None:
+    """Print the script that completes commands, flags, machines, regions and instance types.
+
+    bash: add to ~/.bashrc: eval "$(ecsmachine completion bash)"
+    zsh:  add to ~/.zshrc:  eval "$(ecsmachine completion zsh)"
+    fish: ecsmachine completion fish > ~/.config/fish/completions/ecsmachine.fish
+
+    Example: eval "$(ecsmachine completion bash)"
+    """
+    print(_SCRIPTS[shell.value], end="")
+
+
+def suggest(root: Any, session: Session, words: list[str], current: str) -> Iterator[Suggestion]:
+    """Yield what ``current`` may become after ``words`` (without the program's name).
+
+    ``root`` is the group of all commands. Raises nothing that a person would have to read: where
+    nothing is known, nothing is suggested.
+    """
+    for suggestion in _candidates(root, session, words, current):
+        if suggestion.word.startswith(current):
+            yield suggestion
+
+
+def _candidates(
+    root: Any, session: Session, words: list[str], current: str
+) -> Iterable[Suggestion]:
+    command, path, context, rest = _descend(root, session, words)
+    parameters = command.get_params(context)
+    options = {word: each for each in parameters for word in _flags(each)}
+    if rest and rest[-1] in options and _takes_value(options[rest[-1]]):
+        return _values(options[rest[-1]], path, session, words)
+    if current.startswith("--") and "=" in current:
+        flag = current.partition("=")[0]
+        if flag in options:
+            values = _values(options[flag], path, session, words)
+            return [Suggestion(f"{flag}={each.word}", each.about) for each in values]
+        return []
+    if current.startswith("-"):
+        return [
+            Suggestion(word, _first_sentence(each))
+            for each in parameters
+            if not getattr(each, "hidden", False)
+            for word in _flags(each)
+            if word.startswith("--") or current == "-"
+        ]
+    if hasattr(command, "list_commands"):
+        return [
+            Suggestion(name, _short_help(command, context, name))
+            for name in command.list_commands(context)
+        ]
+    if path[-1] == "help":
+        return _candidates(root, session, [], current)
+    return _arguments(parameters, path, session, _positional(rest, options))
+
+
+def _descend(
+    root: Any, session: Session, words: list[str]
+) -> tuple[Any, list[str], Any, list[str]]:
+    """Return the command that the words lead to, its path, its context, and the words after it."""
+    command, path = root, ["ecsmachine"]
+    context = root.make_context("ecsmachine", [], resilient_parsing=True, obj=session)
+    rest = list(words)
+    while hasattr(command, "get_command"):
+        options = {word: each for each in command.get_params(context) for word in _flags(each)}
+        position = 0
+        while position < len(rest) and rest[position].startswith("-"):
+            option = options.get(rest[position])
+            position += 2 if option is not None and _takes_value(option) else 1
+        if position >= len(rest):
+            break
+        found = command.get_command(context, rest[position])
+        if found is None:
+            break
+        name = rest[position]
+        context = found.make_context(name, [], parent=context, resilient_parsing=True)
+        command, path, rest = found, [*path, name], rest[position + 1 :]
+    return command, path, context, rest
+
+
+def _arguments(
+    parameters: Iterable[Any], path: list[str], session: Session, given: list[str]
+) -> Iterable[Suggestion]:
+    arguments = [each for each in parameters if not _flags(each)]
+    if not arguments:
+        return []
+    position = min(len(given), len(arguments) - 1)
+    argument = arguments[position]
+    if len(given) >= len(arguments) and argument.nargs != -1:
+        return []
+    if path[-1] in _COPYING:
+        return [Suggestion(f"{name}:") for name in session.store.names()]
+    if path[-1] in ("create", "import"):
+        return []
+    if argument.name in _SEVERAL_MACHINES | _ONE_MACHINE and (path[-1] != "ssh" or not given):
+        return [Suggestion(name) for name in session.store.names() if name not in given]
+    return [Suggestion(choice) for choice in _choices(argument)]
+
+
+def _values(option: Any, path: list[str], session: Session, words: list[str]) -> list[Suggestion]:
+    """Return what may stand after an option."""
+    choices = _choices(option)
+    if choices:
+        return [Suggestion(choice) for choice in choices]
+    names = {word.removeprefix("--") for word in _flags(option)}
+    if path[-1] == "env" and "shell" in names:
+        return [Suggestion(shell) for shell in _SHELLS]
+    if "driver" in names:
+        return [Suggestion(name) for name in registry.driver_names()]
+    if option.name in _ONE_MACHINE or names & {"resume", "swarm-join"}:
+        return [Suggestion(name) for name in session.store.names()]
+    if path[-1] != "create":
+        return []
+    driver = driver_name_of(["ecsmachine", *words], session.environment)
+    given = {
+        flag.removeprefix("--"): value for flag, value in pairwise(words) if flag.startswith("--")
+    }
+    return [
+        Suggestion(value, about)
+        for name in sorted(names)
+        for value, about in registry.suggest_values(driver, name, given, session.environment)
+    ]
+
+
+def _flags(parameter: Any) -> list[str]:
+    words = [*parameter.opts, *parameter.secondary_opts]
+    return [word for word in words if word.startswith("-")]
+
+
+def _takes_value(option: Any) -> bool:
+    if getattr(option, "count", False):
+        return False
+    annotation = _annotation(option)
+    if annotation is not None:
+        return bool not in (annotation, *get_args(annotation))
+    return not getattr(option, "is_flag", False)
+
+
+def _choices(parameter: Any) -> list[str]:
+    annotation = _annotation(parameter)
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            return [str(member.value) for member in kind]
+    kind = getattr(parameter, "type", None)
+    return [str(getattr(each, "value", each)) for each in getattr(kind, "choices", None) or ()]
+
+
+def _annotation(parameter: Any) -> Any:
+    # typer before 0.27 has no such attribute, but click's types
+    return getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+
+
+def _positional(words: list[str], options: dict[str, Any]) -> list[str]:
+    """Return the arguments among the words: neither options nor their values."""
+    given = []
+    position = 0
+    while position < len(words):
+        word = words[position]
+        if not word.startswith("-"):
+            given.append(word)
+        elif word in options and _takes_value(options[word]):
+            position += 1
+        position += 1
+    return given
+
+
+def _first_sentence(parameter: Any) -> str:
+    return str(getattr(parameter, "help", "") or "").split(" [", maxsplit=1)[0]
+
+
+def _short_help(group: Any, context: Any, name: str) -> str:
+    help_of = getattr(group, "help_of", None)
+    if help_of is not None:
+        return str(help_of(name))
+    return str(group.get_command(context, name).get_short_help_str(limit=80))
+
+
+_SCRIPTS = {
+    "bash": r"""# completion of ecsmachine for bash
+_ecsmachine() {
+    local cur words cword line
+    if declare -F _get_comp_words_by_ref >/dev/null; then
+        _get_comp_words_by_ref -n '=:' cur words cword
+    else
+        cur=${COMP_WORDS[COMP_CWORD]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
+    fi
+    COMPREPLY=()
+    while IFS= read -r line; do
+        COMPREPLY+=("${line%%$'\t'*}")
+    done < <(ecsmachine __complete "${words[@]:1:cword-1}" "$cur" 2>/dev/null)
+    case ${COMPREPLY[0]-} in *[:=]) compopt -o nospace ;; esac
+    if declare -F __ltrim_colon_completions >/dev/null; then
+        __ltrim_colon_completions "$cur"
+    fi
+}
+complete -o default -F _ecsmachine ecsmachine
+""",
+    "zsh": r"""#compdef ecsmachine
+# completion of ecsmachine for zsh
+_ecsmachine() {
+    local line word about
+    local -a described
+    local -a before=("${(@)words[2,CURRENT-1]}")
+    local answer="$(ecsmachine __complete "${(@)before}" "${words[CURRENT]}" 2>/dev/null)"
+    for line in "${(@f)answer}"; do
+        [[ -n $line ]] || continue
+        word=${line%%$'\t'*} about=${line#*$'\t'}
+        described+=("${word//:/\\:}:${about}")
+    done
+    if (( ${#described} )); then
+        _describe -V ecsmachine described
+    else
+        _files
+    fi
+}
+if [[ ${zsh_eval_context[-1]-} == loadautofunc ]]; then
+    _ecsmachine "$@"
+else
+    (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+    compdef _ecsmachine ecsmachine
+fi
+""",
+    "fish": r"""# completion of ecsmachine for fish
+function __ecsmachine_found
+    set -l words (commandline -opc)
+    set -g __ecsmachine_words (ecsmachine __complete $words[2..-1] (commandline -ct) 2>/dev/null)
+    test (count $__ecsmachine_words) -gt 0
+end
+complete -c ecsmachine -f -n __ecsmachine_found -a '$__ecsmachine_words'
+""",
+}

@@ -1,0 +1,158 @@
+"""Completion: what is suggested, and that the three shells get it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.cli.app import run
+from ecsmachine.drivers.aliyunecs import completion as aliyunecs_completion
+from ecsmachine.drivers.aliyunecs.options import OPTIONS
+
+Complete = Callable[..., list[str]]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A store with two machines, and nothing else of the user's."""
+    for name in ("dev1", "web1"):
+        (tmp_path / "store" / "machines" / name).mkdir(parents=True)
+    return {"HOME": str(tmp_path), "MACHINE_STORAGE_PATH": str(tmp_path / "store")}
+
+
+@pytest.fixture
+def complete(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> Complete:
+    """Return the words that are suggested for the last one."""
+
+    def complete(*words: str) -> list[str]:
+        assert run(["__complete", *words], environment) == 0
+        output = capsys.readouterr()
+        assert output.err == ""
+        return [line.partition("\t")[0] for line in output.out.splitlines()]
+
+    return complete
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["cr"], ["create"]),
+        (["sto"], ["stop"]),
+        (["ssh", ""], ["dev1", "web1"]),
+        (["ssh", "d"], ["dev1"]),
+        (["ssh", "dev1", ""], []),
+        (["stop", "dev1", ""], ["web1"]),
+        (["create", "-d", ""], ["aliyunecs", "generic", "none"]),
+        (["create", "--driver", "g"], ["generic"]),
+        (["create", "-d", "none", "--ur"], ["--url"]),
+        (["create", "-d", "aliyunecs", "--aliyunecs-disk-fs", ""], ["ext4", "xfs"]),
+        (["create", "--aliyunecs-disk-fs=x"], ["--aliyunecs-disk-fs=xfs"]),
+        (["create", ""], []),
+        (["env", "--shell", "z"], ["zsh"]),
+        (["swarm", "j"], ["join"]),
+        (["swarm", "join", "--manager", "w"], ["web1"]),
+        (["swarm", "join", "--role", ""], ["manager", "worker"]),
+        (["swarm", "join", "--manager", "web1", ""], ["dev1", "web1"]),
+        (["local", "up", "--guests", ""], ["nspawn", "none"]),
+        (["--debug", "ip", "w"], ["web1"]),
+        (["help", "ins"], ["inspect"]),
+        (["nonsense", ""], []),
+    ],
+)
+def test_suggestions(complete: Complete, words: list[str], expected: list[str]) -> None:
+    found = complete(*words)
+    if words == ["nonsense", ""]:
+        assert "create" in found, "an unknown command is a name still to be corrected"
+        return
+    assert found == expected
+
+
+def test_hidden_options_are_not_suggested(complete: Complete) -> None:
+    assert "--bugsnag-api-token" not in complete("--")
+    assert "--storage-path" in complete("--")
+
+
+def test_another_store_is_looked_into(complete: Complete, tmp_path: Path) -> None:
+    (tmp_path / "other" / "machines" / "far").mkdir(parents=True)
+    assert complete("-s", str(tmp_path / "other"), "ip", "") == ["far"]
+
+
+def test_options_with_values_of_the_cloud_exist() -> None:
+    names = {option.name for option in OPTIONS}
+    known = {*aliyunecs_completion._FIXED, *aliyunecs_completion._ASKED}
+    assert known <= names | {f"aliyunecs-{name}" for name in names}
+
+
+def test_without_credentials_nothing_is_suggested(environment: dict[str, str]) -> None:
+    assert aliyunecs_completion.suggest_values("aliyunecs-region", {}, environment) == []
+
+
+def test_what_the_cloud_said_is_kept_for_a_day(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def ask(cloud: object) -> list[tuple[str, str]]:
+        asked.append(cloud)
+        return [("cn-hangzhou", "")]
+
+    monkeypatch.setitem(aliyunecs_completion._ASKED, "aliyunecs-region", ask)
+    monkeypatch.setattr(aliyunecs_completion, "_cloud", lambda *_: object())
+    for _ in range(2):
+        found = aliyunecs_completion.suggest_values("aliyunecs-region", {}, environment)
+        assert found == [("cn-hangzhou", "")]
+    assert len(asked) == 1
+    (kept,) = (tmp_path / ".cache" / "ecsmachine" / "completion").iterdir()
+    os.utime(kept, (0, 0))
+    aliyunecs_completion.suggest_values("aliyunecs-region", {}, environment)
+    assert len(asked) == 2
+    kept.write_text("{")  # what is damaged is asked for again
+    aliyunecs_completion.suggest_values("aliyunecs-region", {}, environment)
+    assert json.loads(kept.read_text()) == [["cn-hangzhou", ""]]
+
+
+BASH = """
+eval "$(ecsmachine completion bash)"
+COMP_WORDS=(ecsmachine env --shell fi) COMP_CWORD=3
+_ecsmachine; printf '%s\\n' "${COMPREPLY[@]}"
+COMP_WORDS=(ecsmachine ssh "") COMP_CWORD=2
+_ecsmachine; printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+ZSH = """
+compdef() { print -r -- "compdef $*" >&2 }
+_files() { : }
+_describe() { print -rl -- "${(@)described%%:*}" }
+eval "$(ecsmachine completion zsh)"
+words=(ecsmachine env --shell fi) CURRENT=4
+_ecsmachine
+words=(ecsmachine ssh "") CURRENT=3
+_ecsmachine
+"""
+
+FISH = """
+ecsmachine completion fish | source
+complete -C "ecsmachine env --shell fi" | string match -rg '^(\\S+)'
+complete -C "ecsmachine ssh " | string match -rg '^(\\S+)'
+"""
+
+
+@pytest.mark.parametrize(
+    ("shell", "script"),
+    [("bash", ["bash", "-c", BASH]), ("zsh", ["zsh", "-fc", ZSH]), ("fish", ["fish", "-c", FISH])],
+)
+def test_the_shells_complete(environment: dict[str, str], shell: str, script: list[str]) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        script, capture_output=True, text=True, timeout=60, env={**environment, "PATH": path}
+    )
+    assert done.stdout.split() == ["fish", "dev1", "web1"], done.stderr

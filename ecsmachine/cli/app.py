@@ -28,24 +28,30 @@ from ecsmachine.errors import MachineError
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "active": ("listing", "Print which machine is active"),
+    "cluster": ("container_service.cluster", "Clusters of Container Service"),
     "completion": ("completion", "Print the script that completes in a shell"),
     "config": ("connect", "Print the connection config for a machine"),
     "create": ("create", "Create a machine"),
+    "cs": ("container_service.raw", "Call the API of Container Service"),
     "env": ("connect", "Print the commands that set up the environment for the Docker client"),
     "inspect": ("listing", "Print what is stored of a machine"),
     "ip": ("listing", "Print the address of machines"),
     "kill": ("lifecycle", "Stop machines at once, as by pulling the plug"),
     "local": ("local", "Run an ECS-compatible cloud on this machine"),
     "ls": ("listing", "List machines"),
+    "project": ("container_service.project", "Applications on a Swarm cluster"),
     "restart": ("lifecycle", "Restart machines"),
     "rm": ("lifecycle", "Remove machines"),
+    "service": ("container_service.service", "Services of the applications on a Swarm cluster"),
     "ssh": ("connect", "Log into a machine, or run a command on it"),
     "start": ("lifecycle", "Start machines"),
     "status": ("listing", "Print the state of machines"),
     "stop": ("lifecycle", "Stop machines"),
     "swarm": ("swarm", "Join machines in Docker's Swarm mode"),
+    "trigger": ("container_service.trigger", "Addresses that redeploy or scale an application"),
     "url": ("listing", "Print the engine's URL of machines"),
     "version": ("listing", "Print the version of ecsmachine, or of a machine's engine"),
+    "volume": ("container_service.volume", "Volumes of a Swarm cluster"),
 }
 
 _COMPLETE = "__complete"

@@ -42,6 +42,10 @@ def env(
     no_proxy: Annotated[
         bool, typer.Option("--no-proxy", help="Add the machine's address to NO_PROXY")
     ] = False,
+    cluster: Annotated[
+        str,
+        typer.Option("--cluster", help="For this cluster of Container Service, not a machine"),
+    ] = "",
 ) -> None:
     """Print the commands that set up the environment for the Docker client.
 
@@ -56,6 +60,14 @@ def env(
             "Unknown shell: the variable SHELL is not set",
             hint="Name the shell, for example with --shell bash.",
         )
+    if cluster:
+        from ecsmachine.cli.container_service.environment import cluster_variables
+
+        if names:
+            raise UsageError("Expected no machine name beside --cluster")
+        found = cluster_variables(ctx, cluster, unset=unset)
+        _print_lines(shells.lines(shell_name, list(found) if unset else found, this.program))
+        return
     variables: dict[str, str] = dict.fromkeys(
         ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"), ""
     )

@@ -1,0 +1,1 @@
+"""The commands for Container Service: clusters, what runs on them, and the raw API."""

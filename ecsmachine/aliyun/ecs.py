@@ -40,6 +40,12 @@ class Instance:
     expires: str
     locks: tuple[str, ...]
     tags: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+    internet_charge_type: str = ""
+    internet_max_bandwidth_mbps: int = 0
+    key_pair_name: str = ""
+    description: str = ""
+    resource_group_id: str = ""
 
     @property
     def public_address(self) -> str:
@@ -99,6 +105,7 @@ class SecurityGroup:
     name: str
     vpc_id: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +130,8 @@ class KeyPair:
 
     name: str
     fingerprint: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,6 +144,30 @@ class Disk:
     size_gib: int
     serial: str
     instance_id: str
+    name: str = ""
+    status: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+
+
+@dataclass(frozen=True)
+class NetworkInterface:
+    """An elastic network interface; ``instance_id`` is what it is attached to, or ""."""
+
+    id: str
+    name: str
+    status: str
+    instance_id: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+
+
+@dataclass(frozen=True)
+class Price:
+    """What something costs in an hour."""
+
+    amount: float
+    currency: str
 
 
 class EcsClient(RegionalClient):
@@ -336,9 +369,16 @@ class EcsClient(RegionalClient):
             idempotent=True,
         )
 
-    def disks(self, *, instance_id: str) -> Iterator[Disk]:
-        """Yield the disks of an instance (DescribeDisks)."""
-        for item in self._pages("DescribeDisks", {"InstanceId": instance_id}, "Disks", "Disk"):
+    def disks(
+        self, *, instance_id: str = "", tags: Mapping[str, str] | None = None
+    ) -> Iterator[Disk]:
+        """Yield disks, of an instance or with tags (DescribeDisks)."""
+        for item in self._pages(
+            "DescribeDisks",
+            {"InstanceId": instance_id, **tag_parameters(tags or {})},
+            "Disks",
+            "Disk",
+        ):
             yield Disk(
                 id=item["DiskId"],
                 kind=item.get("Type") or "",
@@ -346,15 +386,80 @@ class EcsClient(RegionalClient):
                 size_gib=int(item.get("Size") or 0),
                 serial=item.get("SerialNumber") or "",
                 instance_id=item.get("InstanceId") or "",
+                name=item.get("DiskName") or "",
+                status=item.get("Status") or "",
+                tags=_tags(item),
+                created=item.get("CreationTime") or "",
             )
 
+    def delete_disk(self, disk_id: str) -> None:
+        """Release a disk that is attached to nothing (DeleteDisk)."""
+        self._call("DeleteDisk", {"DiskId": disk_id}, idempotent=True)
+
+    def network_interfaces(self, *, tags: Mapping[str, str]) -> Iterator[NetworkInterface]:
+        """Yield network interfaces with tags (DescribeNetworkInterfaces)."""
+        for item in self._pages(
+            "DescribeNetworkInterfaces",
+            tag_parameters(tags),
+            "NetworkInterfaceSets",
+            "NetworkInterfaceSet",
+        ):
+            yield NetworkInterface(
+                id=item["NetworkInterfaceId"],
+                name=item.get("NetworkInterfaceName") or "",
+                status=item.get("Status") or "",
+                instance_id=item.get("InstanceId") or "",
+                tags=_tags(item),
+                created=item.get("CreationTime") or "",
+            )
+
+    def delete_network_interface(self, interface_id: str) -> None:
+        """Release a network interface that is attached to nothing (DeleteNetworkInterface)."""
+        self._call("DeleteNetworkInterface", {"NetworkInterfaceId": interface_id}, idempotent=True)
+
+    def hourly_price(self, resource_type: str, parameters: Mapping[str, Parameter]) -> Price | None:
+        """Return the price of an hour, if the answer names one (DescribePrice).
+
+        ``resource_type`` is instance or disk; ``parameters`` say which.
+        """
+        answer = self._call(
+            "DescribePrice",
+            {"ResourceType": resource_type, "PriceUnit": "Hour", "Period": 1, **parameters},
+        )
+        price = (answer.get("PriceInfo") or {}).get("Price") or {}
+        if price.get("TradePrice") is None:
+            return None
+        return Price(float(price["TradePrice"]), str(price.get("Currency") or ""))
+
+    def tag(self, resource_type: str, resource_ids: Sequence[str], tags: Mapping[str, str]) -> None:
+        """Tag at most 50 resources (TagResources); types are instance, disk, securitygroup, …"""
+        self._call(
+            "TagResources",
+            {
+                "ResourceType": resource_type,
+                **numbered("ResourceId", tuple(resource_ids)),
+                **tag_parameters(tags),
+            },
+            idempotent=True,
+        )
+
     def security_groups(
-        self, *, name: str = "", vpc_id: str = "", group_id: str = ""
+        self,
+        *,
+        name: str = "",
+        vpc_id: str = "",
+        group_id: str = "",
+        tags: Mapping[str, str] | None = None,
     ) -> Iterator[SecurityGroup]:
         """Yield security groups (DescribeSecurityGroups)."""
         for item in self._pages(
             "DescribeSecurityGroups",
-            {"SecurityGroupName": name, "VpcId": vpc_id, "SecurityGroupId": group_id},
+            {
+                "SecurityGroupName": name,
+                "VpcId": vpc_id,
+                "SecurityGroupId": group_id,
+                **tag_parameters(tags or {}),
+            },
             "SecurityGroups",
             "SecurityGroup",
             page_size=50,
@@ -364,6 +469,7 @@ class EcsClient(RegionalClient):
                 name=item.get("SecurityGroupName") or "",
                 vpc_id=item.get("VpcId") or "",
                 tags=_tags(item),
+                created=item.get("CreationTime") or "",
             )
 
     def create_security_group(
@@ -447,12 +553,25 @@ class EcsClient(RegionalClient):
 
     def key_pair(self, name: str) -> KeyPair | None:
         """Return a key pair, or None (DescribeKeyPairs)."""
+        return next((pair for pair in self.key_pairs(name=name) if pair.name == name), None)
+
+    def key_pairs(
+        self, *, name: str = "", tags: Mapping[str, str] | None = None
+    ) -> Iterator[KeyPair]:
+        """Yield key pairs (DescribeKeyPairs)."""
         for item in self._pages(
-            "DescribeKeyPairs", {"KeyPairName": name}, "KeyPairs", "KeyPair", page_size=50
+            "DescribeKeyPairs",
+            {"KeyPairName": name, **tag_parameters(tags or {})},
+            "KeyPairs",
+            "KeyPair",
+            page_size=50,
         ):
-            if item.get("KeyPairName") == name:
-                return KeyPair(name, item.get("KeyPairFingerPrint") or "")
-        return None
+            yield KeyPair(
+                item.get("KeyPairName") or "",
+                item.get("KeyPairFingerPrint") or "",
+                tags=_tags(item),
+                created=item.get("CreationTime") or "",
+            )
 
     def import_key_pair(
         self,
@@ -528,6 +647,12 @@ def _instance(item: Mapping[str, Any]) -> Instance:
             lock.get("LockReason") or "" for lock in items_at(item, "OperationLocks", "LockReason")
         ),
         tags=_tags(item),
+        created=item.get("CreationTime") or "",
+        internet_charge_type=item.get("InternetChargeType") or "",
+        internet_max_bandwidth_mbps=int(item.get("InternetMaxBandwidthOut") or 0),
+        key_pair_name=item.get("KeyPairName") or "",
+        description=item.get("Description") or "",
+        resource_group_id=item.get("ResourceGroupId") or "",
     )
 
 

@@ -42,6 +42,18 @@ class SlbClient(RegionalClient):
             ),
         )
 
+    def load_balancers_before(self, instance_id: str) -> list[str]:
+        """Return the ids of the load balancers that send to an instance (DescribeLoadBalancers)."""
+        return [
+            str(item["LoadBalancerId"])
+            for item in self._pages(
+                "DescribeLoadBalancers",
+                {"ServerId": instance_id},
+                "LoadBalancers",
+                "LoadBalancer",
+            )
+        ]
+
     def add_backend_server(self, load_balancer_id: str, instance_id: str, *, weight: int) -> None:
         """Put an instance behind a load balancer; twice is as once (AddBackendServers)."""
         servers = [{"ServerId": instance_id, "Weight": str(weight), "Type": "ecs"}]

@@ -21,6 +21,7 @@ class Vpc:
     is_default: bool
     router_id: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class VSwitch:
     free_addresses: int
     is_default: bool
     tags: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Eip:
     instance_id: str
     name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class VpcClient(RegionalClient):
                 is_default=bool(item.get("IsDefault")),
                 router_id=item.get("VRouterId") or "",
                 tags=_tags(item),
+                created=item.get("CreationTime") or "",
             )
 
     def create_vpc(self, *, name: str, cidr: str, description: str, token: str) -> str:
@@ -117,6 +121,7 @@ class VpcClient(RegionalClient):
                 free_addresses=int(item.get("AvailableIpAddressCount") or 0),
                 is_default=bool(item.get("IsDefault")),
                 tags=_tags(item),
+                created=item.get("CreationTime") or "",
             )
 
     def create_vswitch(
@@ -178,6 +183,7 @@ class VpcClient(RegionalClient):
                 instance_id=item.get("InstanceId") or "",
                 name=item.get("Name") or "",
                 tags=_tags(item),
+                created=item.get("AllocationTime") or "",
             )
 
     def allocate_eip(

@@ -164,7 +164,7 @@ class NetworkInterface:
 
 @dataclass(frozen=True)
 class Price:
-    """What something costs in an hour."""
+    """What something costs, in an hour if nothing else is said."""
 
     amount: float
     currency: str
@@ -422,9 +422,15 @@ class EcsClient(RegionalClient):
 
         ``resource_type`` is instance or disk; ``parameters`` say which.
         """
+        return self.price(resource_type, parameters, unit="Hour", period=1)
+
+    def price(
+        self, resource_type: str, parameters: Mapping[str, Parameter], *, unit: str, period: int
+    ) -> Price | None:
+        """Return the price of ``period`` hours, weeks or months (DescribePrice)."""
         answer = self._call(
             "DescribePrice",
-            {"ResourceType": resource_type, "PriceUnit": "Hour", "Period": 1, **parameters},
+            {"ResourceType": resource_type, "PriceUnit": unit, "Period": period, **parameters},
         )
         price = (answer.get("PriceInfo") or {}).get("Price") or {}
         if price.get("TradePrice") is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ from ecsmachine.cli.driver_options import (
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Option
 from ecsmachine.errors import UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.machine.create import CreateRequest
 
 _ENGINE = (
     Option(
@@ -85,7 +88,12 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         for line in warnings_of(options, flags, environment):
             print(f"Warning: {line}", file=sys.stderr)
         values = resolve(options, flags, environment)
-        _create(ctx, given["name"], driver_name, values, given["keep_on_failure"])
+        _check_output(given["dry_run"], given["json"])
+        request = _request(ctx, given["name"], driver_name, values, given["keep_on_failure"])
+        if given["dry_run"]:
+            _show_plan(ctx, request, as_json=given["json"])
+        else:
+            _create(ctx, request)
 
     create.__doc__ = f"""Create a machine with the driver {driver_name}.
 
@@ -133,6 +141,25 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
                 typer.Option("--keep-on-failure", help="Keep what was made if the create fails"),
             ],
         ),
+        inspect.Parameter(
+            "dry_run",
+            keyword,
+            default=False,
+            annotation=Annotated[
+                bool,
+                typer.Option(
+                    "--dry-run", help="Check all, and say what would be made; make nothing"
+                ),
+            ],
+        ),
+        inspect.Parameter(
+            "json",
+            keyword,
+            default=False,
+            annotation=Annotated[
+                bool, typer.Option("--json", help="With --dry-run: say it as JSON")
+            ],
+        ),
     ]
     for option in options:
         flag = typer.Option(
@@ -149,55 +176,78 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
     return inspect.Signature(parameters)
 
 
-def _create(
+def _check_output(dry_run: bool, as_json: bool) -> None:
+    if as_json and not dry_run:
+        raise UsageError("--json goes with --dry-run alone", hint="Leave it out.")
+
+
+def _request(
     ctx: typer.Context,
     name: str,
     driver_name: str,
     values: dict[str, Any],
     keep_on_failure: bool,
-) -> None:
-    from ecsmachine.machine.create import CreateRequest, create
+) -> CreateRequest:
+    from ecsmachine.machine.create import CreateRequest
     from ecsmachine.machine.model import SwarmOptions
     from ecsmachine.provision.base import EngineOptions
 
     if not name:
         raise UsageError("No machine name specified", hint="Example: ecsmachine create dev1")
-    this = session(ctx)
     own = {option.name for option in (*_ENGINE, *_SWARM)}
-    create(
-        this.store,
-        CreateRequest(
-            name=name,
-            driver_name=driver_name,
-            driver_values={key: value for key, value in values.items() if key not in own},
-            engine=EngineOptions(
-                arbitrary_flags=values["engine-opt"] or [],
-                env=values["engine-env"] or [],
-                insecure_registry=values["engine-insecure-registry"] or [],
-                labels=values["engine-label"] or [],
-                registry_mirror=values["engine-registry-mirror"] or [],
-                storage_driver=values["engine-storage-driver"],
-                install_url=values["engine-install-url"],
-            ),
-            swarm=SwarmOptions(
-                is_swarm=values["swarm"] or False,
-                master=values["swarm-master"] or False,
-                image=values["swarm-image"],
-                discovery=values["swarm-discovery"],
-                strategy=values["swarm-strategy"],
-                host=values["swarm-host"],
-                address=values["swarm-addr"],
-                arbitrary_flags=values["swarm-opt"] or [],
-                arbitrary_join_flags=values["swarm-join-opt"] or [],
-                is_experimental=values["swarm-experimental"] or False,
-            ),
-            tls_sans=values["tls-san"] or [],
-            certificate_paths=this.certificate_paths,
-            keep_on_failure=keep_on_failure,
+    return CreateRequest(
+        name=name,
+        driver_name=driver_name,
+        driver_values={key: value for key, value in values.items() if key not in own},
+        engine=EngineOptions(
+            arbitrary_flags=values["engine-opt"] or [],
+            env=values["engine-env"] or [],
+            insecure_registry=values["engine-insecure-registry"] or [],
+            labels=values["engine-label"] or [],
+            registry_mirror=values["engine-registry-mirror"] or [],
+            storage_driver=values["engine-storage-driver"],
+            install_url=values["engine-install-url"],
         ),
-        _report,
+        swarm=SwarmOptions(
+            is_swarm=values["swarm"] or False,
+            master=values["swarm-master"] or False,
+            image=values["swarm-image"],
+            discovery=values["swarm-discovery"],
+            strategy=values["swarm-strategy"],
+            host=values["swarm-host"],
+            address=values["swarm-addr"],
+            arbitrary_flags=values["swarm-opt"] or [],
+            arbitrary_join_flags=values["swarm-join-opt"] or [],
+            is_experimental=values["swarm-experimental"] or False,
+        ),
+        tls_sans=values["tls-san"] or [],
+        certificate_paths=session(ctx).certificate_paths,
+        keep_on_failure=keep_on_failure,
     )
-    print(f"To see how to connect Docker to this machine, run: ecsmachine env {name}")
+
+
+def _create(ctx: typer.Context, request: CreateRequest) -> None:
+    from ecsmachine.machine.create import create
+
+    create(session(ctx).store, request, _report)
+    print(f"To see how to connect Docker to this machine, run: ecsmachine env {request.name}")
+
+
+def _show_plan(ctx: typer.Context, request: CreateRequest, *, as_json: bool) -> None:
+    """Say what would be made: in words, or as JSON with nothing else on standard output."""
+    from ecsmachine.cli.output import align, print_json
+    from ecsmachine.machine.create import plan
+
+    made = plan(session(ctx).store, request, (lambda line: None) if as_json else _report)
+    if as_json:
+        print_json(made.data if made is not None else {"Name": request.name})
+        return
+    if made is None:
+        print(f"The checks passed. The driver {request.driver_name} makes nothing in a cloud.")
+        return
+    print(f'Machine "{request.name}" would be made of:')
+    print(align("\n".join(f"  {label}\t{words}" for label, words in made.lines)))
+    print("Nothing was made.")
 
 
 def _report(line: str) -> None:

@@ -234,6 +234,30 @@ class Driver(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class CreatePlan:
+    """What a create would make.
+
+    ``lines`` say it in words, each with what it is about; ``data`` is the same as plain data, for
+    JSON. Neither holds a secret.
+    """
+
+    lines: tuple[tuple[str, str], ...]
+    data: dict[str, Any]
+
+
+@runtime_checkable
+class Planning(Protocol):
+    """What a driver adds that can say what ``create`` would make."""
+
+    def plan(self) -> CreatePlan:
+        """Return what ``create`` would make, without making it.
+
+        Runs the checks if need be, and raises as they do.
+        """
+        ...
+
+
 @runtime_checkable
 class MemberPorts(Protocol):
     """What a driver adds that can open ports between machines, and to nobody else."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 
-from ecsmachine.drivers.base import OptionValue, Report
+from ecsmachine.drivers.base import CreatePlan, OptionValue, Planning, Report
 from ecsmachine.errors import MachineError, PreCreateCheckError
 from ecsmachine.machine import certificates, host, install_url
 from ecsmachine.machine.driver_report import driver_report
@@ -76,6 +76,30 @@ def create(store: Store, request: CreateRequest, report: Report) -> Machine:
                 _undo(store, machine, journal, report)
             raise
     return machine
+
+
+def plan(store: Store, request: CreateRequest, report: Report) -> CreatePlan | None:
+    """Run every check of a create and return what it would make; make and write nothing.
+
+    None if the driver makes nothing. Raises :class:`~ecsmachine.errors.MachineError` as
+    :func:`create` does.
+    """
+    validate_name(request.name)
+    install_url.validate_install_url(request.engine.install_url)
+    validate_engine_options(request.engine)
+    if store.exists(request.name):
+        _check_unfinished(store, request.name, store.journal(request.name))
+    machine = Machine(
+        name=request.name,
+        driver=store.new_driver(
+            request.driver_name, request.name, request.driver_values, to_be_made=False
+        ),
+        auth=auth_options(store.path, request.name, given=request.certificate_paths),
+        engine=request.engine,
+    )
+    report("Running pre-create checks...")
+    _check(machine, report)
+    return machine.driver.plan() if isinstance(machine.driver, Planning) else None
 
 
 def _check_unfinished(store: Store, name: str, journal: FileJournal) -> None:

@@ -83,9 +83,17 @@ class Store:
         files.make_private_directory(self.path)
         return files.locked(self.path / ".locks" / name, what=f'Machine "{name}"', wait_s=wait_s)
 
-    def new_driver(self, driver_name: str, name: str, values: Mapping[str, OptionValue]) -> Driver:
-        """Return the driver of a machine that is yet to be made."""
-        return registry.new(driver_name, self._context(name, self.store_id()), values)
+    def new_driver(
+        self,
+        driver_name: str,
+        name: str,
+        values: Mapping[str, OptionValue],
+        *,
+        to_be_made: bool = True,
+    ) -> Driver:
+        """Return the driver of a new machine; nothing is written if it is not ``to_be_made``."""
+        store_id = self.store_id() if to_be_made else self._known_id()
+        return registry.new(driver_name, self._context(name, store_id), values)
 
     def config(self, name: str) -> dict[str, Any]:
         """Return what ``config.json`` of a machine holds.

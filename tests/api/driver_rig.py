@@ -25,7 +25,8 @@ class Front:
     """Stands before the cloud: counts what is asked, and cuts or refuses what it is told to.
 
     ``faults`` maps an action to what happens to its next calls: ``cut-before`` (not passed on),
-    ``cut-after`` (done, but not answered), or an error code.
+    ``cut-after`` (done, but not answered), or an error code. ``answers`` maps an action to the
+    JSON that is answered in the cloud's place.
     """
 
     def __init__(self, target: str):
@@ -33,6 +34,7 @@ class Front:
         self.bodies: list[dict[str, str]] = []
         self.urls: list[str] = []
         self.faults: dict[str, list[str]] = {}
+        self.answers: dict[str, str] = {}
         front = self
         host = urlsplit(target).netloc
 
@@ -57,6 +59,9 @@ class Front:
                         f'{{"RequestId": "FRONT", "Code": "{fault}", "Message": "Injected."}}'
                     ).encode()
                     self._send(status, content)
+                    return
+                if action in front.answers:
+                    self._send(200, front.answers[action].encode())
                     return
                 upstream = http.client.HTTPConnection(host, timeout=30)
                 upstream.request("POST", self.path, body, dict(self.headers))

@@ -66,13 +66,3 @@ def test_machines_of_other_regions_and_drivers_are_asked_apart(rig: Rig) -> None
     registry.share_lookups([here, elsewhere, url])
     assert (here.state(), elsewhere.state()) == (State.RUNNING, State.NOT_FOUND)
     assert rig.front.asked == {"DescribeInstances": 2}
-
-
-def test_the_plan_of_a_dry_run_makes_nothing(rig: Rig) -> None:
-    plan = rig.driver(disk_size=20, ssh_password="Passw0rd-x", open_port=["80"], tag=["a=b"]).plan()
-    assert rig.left() == {}
-    assert plan["Instance"]["Zone"] == next(iter(rig.cloud.state.vswitches)).zone
-    assert plan["DataDisk"]["SizeGiB"] == 20
-    assert plan["SecurityGroup"]["Id"] == "new"
-    assert "tcp 80/80 from 0.0.0.0/0" in plan["SecurityGroup"]["Open"]
-    assert "Passw0rd-x" not in repr(plan)

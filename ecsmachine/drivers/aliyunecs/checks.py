@@ -101,8 +101,7 @@ def _check(cloud: Cloud, context: DriverContext, settings: Settings) -> Plan:
             public_key=public_key,
             account_id=account.result(),
         )
-    _dry_run(cloud, context, settings, plan)
-    return plan
+    return replace(plan, tried=_dry_run(cloud, context, settings, plan))
 
 
 def _account_id(cloud: Cloud) -> str:
@@ -319,29 +318,36 @@ def _disk_category(kind: str, settings: Settings, offers: list[Offer]) -> str:
     return wanted
 
 
-def _dry_run(cloud: Cloud, context: DriverContext, settings: Settings, plan: Plan) -> None:
-    """Let ECS itself check the request, as far as what it names is there already."""
+def _dry_run(cloud: Cloud, context: DriverContext, settings: Settings, plan: Plan) -> bool:
+    """Let ECS itself check the request, if what it names is there already; return whether it has.
+
+    A place that has no stock is followed by the next, as in a create.
+    """
     group = _group_to_try(cloud, plan)
-    place = plan.places[0]
-    if not group or not place.vswitch_id:
-        return
-    try:
-        cloud.ecs.dry_run_instance(
-            run_parameters(
-                context,
-                settings,
-                plan,
-                place,
-                security_group_id=group,
-                key_pair=settings.ssh_keypair,
+    for number, place in enumerate(plan.places, start=1):
+        if not group or not place.vswitch_id:
+            continue
+        try:
+            cloud.ecs.dry_run_instance(
+                run_parameters(
+                    context,
+                    settings,
+                    plan,
+                    place,
+                    security_group_id=group,
+                    key_pair=settings.ssh_keypair,
+                    tags=settings.tags,
+                )
             )
-        )
-    except ApiError as error:
-        if has_no_stock(error) and len(plan.places) > 1:
-            return
-        # the group was another machine's, and went with it
-        if error.code != "InvalidSecurityGroupId.NotFound":
+            return True
+        except ApiError as error:
+            if has_no_stock(error) and number < len(plan.places):
+                continue
+            # the group was another machine's, and went with it
+            if error.code == "InvalidSecurityGroupId.NotFound":
+                return False
             raise
+    return False
 
 
 def _group_to_try(cloud: Cloud, plan: Plan) -> str:

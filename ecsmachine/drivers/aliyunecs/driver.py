@@ -13,6 +13,7 @@ from ecsmachine.drivers.aliyunecs.lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.record import Record, new_record, record_from_config
 from ecsmachine.drivers.aliyunecs.state import state_of
 from ecsmachine.drivers.base import (
+    CreatePlan,
     DataDiskRequest,
     Driver,
     DriverContext,
@@ -146,8 +147,8 @@ class AliyunEcsDriver:
 
         self._plan = check(self._cloud, self._context, self._wanted())
 
-    def plan(self) -> dict[str, Any]:
-        """Return what ``create`` would make, as plain data; the checks must have passed.
+    def plan(self) -> CreatePlan:
+        """Return what ``create`` would make, in words and as plain data.
 
         Raises as :meth:`pre_create_check` does, which it calls if need be.
         """
@@ -156,7 +157,7 @@ class AliyunEcsDriver:
         if self._plan is None:
             self.pre_create_check(lambda line: None)
         assert self._plan is not None  # noqa: S101  (pre_create_check sets it or raises)
-        return describe(self._context, self._wanted(), self._plan)
+        return describe(self._cloud, self._context, self._wanted(), self._plan)
 
     def create(self, journal: Journal, report: Report, save: Callable[[], None]) -> None:
         """Make the machine, or go on making it where the journal says that it stopped."""

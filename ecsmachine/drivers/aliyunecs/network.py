@@ -20,7 +20,9 @@ from ecsmachine.errors import MachineError, PreCreateCheckError
 VPC_KIND = "vpc"
 VSWITCH_KIND = "vswitch"
 
-_CIDR = "192.168.0.0/16"
+CIDR = "192.168.0.0/16"
+"""The addresses of a VPC that we make."""
+
 _VSWITCH_PREFIX = 20
 _UNUSED_TIMEOUT_S = 15.0
 
@@ -108,7 +110,7 @@ def ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: R
         report("Creating a VPC...")
         with forgotten_if_refused(journal, resource):
             own = cloud.vpc.create_vpc(
-                name=name, cidr=_CIDR, description="Docker hosts", token=resource.token
+                name=name, cidr=CIDR, description="Docker hosts", token=resource.token
             )
         journal.made(resource, own)
         _tag(cloud, "VPC", own, context)

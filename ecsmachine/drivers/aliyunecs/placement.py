@@ -30,7 +30,8 @@ class Plan:
     ``places`` are tried in turn when one has no stock. ``vpc_id`` is "" if a VPC is yet to be
     made; ``vpc_shared`` is whether it is one that we made for the machines of this store.
     ``public_key`` belongs to the private key that the user brought, if one was. ``eip`` is the
-    elastic address that the user named.
+    elastic address that the user named. ``tried`` is whether ECS itself has checked the request
+    (RunInstances with DryRun): it can only where a VSwitch and a security group are there already.
     """
 
     places: tuple[Place, ...]
@@ -42,3 +43,4 @@ class Plan:
     balancer_address: str = ""
     public_key: str = ""
     account_id: str = ""
+    tried: bool = False

@@ -9,6 +9,7 @@ from typing import Any
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.regions import Region, find_region, known_region
 from ecsmachine.localcloud.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.instance_view import InstanceViews
 from ecsmachine.localcloud.lifecycle import Lifecycle
 from ecsmachine.localcloud.parameters import Parameters
@@ -27,6 +28,7 @@ class Call:
     lifecycle: Lifecycle
     images: Sequence[Image]
     views: InstanceViews
+    faults: FaultBook
     host: str = "localhost"
 
     @property

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ecsmachine.localcloud.control_groups import guest_groups
+from ecsmachine.localcloud.faults.book import FILE_NAME as FAULTS_FILE
 from ecsmachine.localcloud.guests.nspawn import (
     remove_traces_of_nspawn,
     remove_tree,
@@ -77,7 +78,9 @@ def remove_files(paths: CloudPaths) -> None:
         if folder.is_dir():
             remove_tree(folder)
     files = [paths.daemon_file, paths.settings_file, *paths.root.glob(f"{paths.log.name}*")]
-    for file in [*files, *paths.root.glob(f"{STATE_FILE}*")]:
+    for name in (STATE_FILE, FAULTS_FILE):
+        files += paths.root.glob(f"{name}*")
+    for file in files:
         file.unlink(missing_ok=True)
     with suppress(OSError):
         paths.root.rmdir()

@@ -12,6 +12,8 @@ from pathlib import Path
 import uvicorn
 
 from ecsmachine.localcloud.catalog.images import Image
+from ecsmachine.localcloud.connections import Connections
+from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.guests.base import Guests
 from ecsmachine.localcloud.guests.none import NoGuests
 from ecsmachine.localcloud.server import create_app
@@ -22,11 +24,15 @@ START_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class EmbeddedCloud:
-    """A cloud that answers at ``endpoint`` as long as its block lasts."""
+    """A cloud that answers at ``endpoint`` as long as its block lasts.
+
+    ``faults`` is what goes wrong in it on demand.
+    """
 
     endpoint: str
     state: State
     guests: Guests
+    faults: FaultBook
 
     @property
     def host(self) -> str:
@@ -64,9 +70,22 @@ def embedded_cloud(
     """
     state = open_state(root, settings)
     guests = guests or NoGuests()
-    with contextlib.closing(state), _listener() as listener:
+    with (
+        contextlib.closing(state),
+        contextlib.closing(FaultBook(root)) as faults,
+        _listener() as listener,
+    ):
+        connections = Connections()
         config = uvicorn.Config(
-            create_app(state, guests, images=images, watch_interval_s=watch_interval_s),
+            create_app(
+                state,
+                guests,
+                faults,
+                connections,
+                images=images,
+                watch_interval_s=watch_interval_s,
+            ),
+            http=connections.protocol(),
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -77,7 +96,7 @@ def embedded_cloud(
         try:
             _wait_until_started(server, thread)
             port = listener.getsockname()[1]
-            yield EmbeddedCloud(f"http://127.0.0.1:{port}", state, guests)
+            yield EmbeddedCloud(f"http://127.0.0.1:{port}", state, guests, faults)
         finally:
             server.should_exit = True
             thread.join()

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.clock import minutes
+from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.firewall import Firewall, firewall_of
 from ecsmachine.localcloud.guests.base import GuestDisk, GuestError, Guests, GuestSpec
 from ecsmachine.localcloud.model import Disk, Instance, Removal
@@ -56,9 +57,16 @@ class Lifecycle:
     """The work that follows the answers. Its methods are called on the event loop."""
 
     def __init__(
-        self, state: State, guests: Guests, *, workers: int = 8, watch_interval_s: float = 2.0
+        self,
+        state: State,
+        guests: Guests,
+        faults: FaultBook,
+        *,
+        workers: int = 8,
+        watch_interval_s: float = 2.0,
     ) -> None:
         self.guests = guests
+        self._faults = faults
         self._state = state
         self._watch_interval_s = watch_interval_s
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="guest")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.localcloud.address_plan import AddressPlan, choose, host_networks, plan_of
 from ecsmachine.localcloud.catalog.images import bootable_images
+from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.guests.base import Guests
 from ecsmachine.localcloud.paths import CloudPaths
 from ecsmachine.localcloud.problems import LocalCloudError
@@ -79,6 +80,7 @@ def _serve(
     packages: Path | None,
     ready: Callable[[], None],
 ) -> None:
+    from ecsmachine.localcloud.connections import Connections
     from ecsmachine.localcloud.server import create_app
 
     kept = read_settings(paths.settings_file)
@@ -98,6 +100,8 @@ def _serve(
             ),
         )
         stack.callback(state.close)
+        faults = FaultBook(paths.root)
+        stack.callback(faults.close)
         install_url = None
         if kind == "nspawn" and image is not None and packages is not None:
             guests, install_url = _real_guests(paths, plan, image, packages, stack)
@@ -105,14 +109,15 @@ def _serve(
             from ecsmachine.localcloud.guests.none import NoGuests
 
             guests = NoGuests()
-        application = create_app(state, guests, images=bootable_images())
+        connections = Connections()
+        application = create_app(state, guests, faults, connections, images=bootable_images())
 
         def answering() -> None:
             save(paths.daemon_file, _running(state, settings, install_url))
             _log.info("serving on port %s", settings.port)
             ready()
 
-        _run_server(application, listening, answering)
+        _run_server(application, connections.protocol(), listening, answering)
         paths.daemon_file.unlink(missing_ok=True)
         _log.info("ended")
 
@@ -177,7 +182,10 @@ def _running(state: State, settings: CloudSettings, install_url: str | None) -> 
 
 
 def _run_server(
-    application: object, listening: socket.socket, answering: Callable[[], None]
+    application: object,
+    protocol: type[asyncio.Protocol],
+    listening: socket.socket,
+    answering: Callable[[], None],
 ) -> None:
     import uvicorn
 
@@ -190,6 +198,7 @@ def _run_server(
     # No access log: the parameters of a request may hold passwords.
     config = uvicorn.Config(
         application,  # type: ignore[arg-type]
+        http=protocol,
         log_config=None,
         access_log=False,
         lifespan="on",

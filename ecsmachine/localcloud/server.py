@@ -3,8 +3,9 @@
 How a daemon uses it::
 
     state = open_state(root, Settings(region=..., public_pool=..., vswitch_cidr=...))
-    app = create_app(state, guests, images=bootable_images())
-    uvicorn.run(app, host="127.0.0.1", port=port, lifespan="on", log_config=None)
+    connections = Connections()
+    app = create_app(state, guests, FaultBook(root), connections, images=bootable_images())
+    uvicorn.run(app, host="127.0.0.1", port=port, http=connections.protocol(), lifespan="on")
     state.close()
 
 - ``guests`` is called from worker threads of the application, one call at a time for one
@@ -41,7 +42,10 @@ from ecsmachine.localcloud.actions import PRODUCTS
 from ecsmachine.localcloud.authentication import Nonces, SignedRequest
 from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.images import Image, all_images
+from ecsmachine.localcloud.connections import Connections
 from ecsmachine.localcloud.errors import ApiError, dry_run_passed, missing_parameter
+from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.faults.requests import ConnectionCutError, RequestFaults
 from ecsmachine.localcloud.guests.base import Guests
 from ecsmachine.localcloud.identifiers import request_id as new_request_id
 from ecsmachine.localcloud.instance_view import InstanceViews
@@ -56,6 +60,8 @@ MAX_BODY_BYTES = 1024 * 1024
 def create_app(
     state: State,
     guests: Guests,
+    faults: FaultBook,
+    connections: Connections,
     *,
     images: Sequence[Image] | None = None,
     watch_interval_s: float = 2.0,
@@ -63,12 +69,15 @@ def create_app(
 ) -> Starlette:
     """Return the application; see the module for how it is run.
 
-    ``images`` are what DescribeImages offers and instances are made of (all, unless told
-    otherwise); ``workers`` is how many guests are worked on at the same time.
+    ``faults`` is what goes wrong on demand, and ``connections`` what the server remembers, so that
+    one can be cut then. ``images`` are what DescribeImages offers and instances are made of (all,
+    unless told otherwise); ``workers`` is how many guests are worked on at the same time.
     """
     endpoint = Endpoint(
         state,
-        Lifecycle(state, guests, workers=workers, watch_interval_s=watch_interval_s),
+        Lifecycle(state, guests, faults, workers=workers, watch_interval_s=watch_interval_s),
+        faults,
+        connections,
         tuple(all_images() if images is None else images),
     )
 
@@ -90,9 +99,19 @@ def create_app(
 class Endpoint:
     """Answers requests: reads them, checks them, hands them to their action, writes the answer."""
 
-    def __init__(self, state: State, lifecycle: Lifecycle, images: Sequence[Image]) -> None:
+    def __init__(
+        self,
+        state: State,
+        lifecycle: Lifecycle,
+        faults: FaultBook,
+        connections: Connections,
+        images: Sequence[Image],
+    ) -> None:
         self.state = state
         self.lifecycle = lifecycle
+        self._book = faults
+        self._faults = RequestFaults(faults)
+        self._connections = connections
         self._images = images
         self._views = InstanceViews()
         self._nonces = Nonces()
@@ -105,13 +124,17 @@ class Endpoint:
         try:
             signed = await _read(request)
             form = _format(signed)
-            answer = {"RequestId": request_id, **self._answer(signed)}
+            answer = {"RequestId": request_id, **await self._answer(signed)}
             # What is answered to be open is open, and what is closed is closed.
             await self.lifecycle.settle_firewall()
             root = f"{signed.parameters['Action']}Response"
         except ApiError as error:
             status = error.status
             answer = wire.error_answer(error.code, error.message, request_id, _host(request))
+        except ConnectionCutError:
+            client = request.client
+            await self._connections.cut(client and (client.host, client.port))
+            return Response()  # to nobody
         except asyncio.CancelledError:
             raise
         except Exception:
@@ -132,7 +155,7 @@ class Endpoint:
             },
         )
 
-    def _answer(self, request: SignedRequest) -> Answer:
+    async def _answer(self, request: SignedRequest) -> Answer:
         values = request.parameters
         for name in ("Version", "Action"):
             if not values.get(name):
@@ -148,14 +171,18 @@ class Endpoint:
                 "Specified api is not found, please check your url and method.",
                 404,
             )
+        name = values["Action"]
         parameters = Parameters(values)
+        struck = self._faults.strike(name)
+        await self._faults.before(name, parameters, struck)
         call = Call(
-            action=values["Action"],
+            action=name,
             parameters=parameters,
             state=self.state,
             lifecycle=self.lifecycle,
             images=self._images,
             views=self._views,
+            faults=self._book,
             host=request.headers.get("host", ""),
         )
         with self.state.transaction():
@@ -163,7 +190,7 @@ class Endpoint:
             if parameters.boolean("DryRun"):
                 # Nothing of it stays: the transaction is taken back.
                 raise dry_run_passed()
-        return answer
+        return self._faults.after(name, answer, struck)
 
 
 async def _read(request: Request) -> SignedRequest:

@@ -29,6 +29,7 @@ from ecsmachine.localcloud.catalog.regions import Region
 from ecsmachine.localcloud.clock import minutes, timestamp
 from ecsmachine.localcloud.devices import free_device, valid_device
 from ecsmachine.localcloud.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.faults.requests import check_stock
 from ecsmachine.localcloud.identifiers import mac_address, new_id
 from ecsmachine.localcloud.model import Disk, Instance, SecurityGroup, VSwitch
 from ecsmachine.localcloud.names import (
@@ -127,6 +128,7 @@ def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
         raise ApiError("QuotaExceed.AfterpayInstance", "Living afterpay instances quota exceeded.")
     for group in place.groups:
         check_room(call, group, amount)
+    check_stock(call.faults, call.action, place.vswitch.zone, kind.id)
     made = []
     for number in range(amount):
         instance_id = new_id("i", region.id)

@@ -13,6 +13,7 @@ from ecsmachine.localcloud.catalog.instance_types import (
 )
 from ecsmachine.localcloud.catalog.regions import Zone, regions
 from ecsmachine.localcloud.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.faults.requests import sold_out
 from ecsmachine.localcloud.paging import page_by_token
 
 _RESOURCE_TYPES = ("VSwitch", "IoOptimized", "Instance", "DedicatedHost", "Disk")
@@ -164,7 +165,10 @@ def describe_available_resource(call: Call) -> Answer:
     zones = [zone for zone in region.zones if zone_id in ("", zone.id)]
     return {
         "AvailableZones": {
-            "AvailableZone": [_available_zone(region.id, z, destination, resources) for z in zones]
+            "AvailableZone": [
+                _available_zone(call, region.id, zone, destination, type_id, resources)
+                for zone in zones
+            ]
         }
     }
 
@@ -172,7 +176,7 @@ def describe_available_resource(call: Call) -> Answer:
 def _supported(call: Call, destination: str, kind: InstanceType | None) -> list[dict[str, Any]]:
     parameters = call.parameters
     if destination == "Zone":
-        return [{"Value": "", "Status": "Available", "StatusCategory": "WithStock"}]
+        return [_resource("")]
     if destination == "IoOptimized":
         return [_resource("optimized"), _resource("none")]
     if destination == "Network":
@@ -219,18 +223,28 @@ def _supported(call: Call, destination: str, kind: InstanceType | None) -> list[
 
 
 def _resource(value: str) -> dict[str, Any]:
-    return {"Value": value, "Status": "Available", "StatusCategory": "WithStock"}
+    return {"Value": value, **_stock(True)}
 
 
 def _available_zone(
-    region_id: str, zone: Zone, destination: str, resources: list[dict[str, Any]]
+    call: Call,
+    region_id: str,
+    zone: Zone,
+    destination: str,
+    type_id: str,
+    resources: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "RegionId": region_id,
-        "ZoneId": zone.id,
-        "Status": "Available",
-        "StatusCategory": "WithStock",
-    }
+    if destination == "InstanceType":
+        resources = [
+            {**item, **_stock(not sold_out(call.faults, zone.id, item["Value"]))}
+            for item in resources
+        ]
+    in_stock = (
+        any(item["Status"] == "Available" for item in resources)
+        if destination == "InstanceType"
+        else not type_id or not sold_out(call.faults, zone.id, type_id)
+    )
+    entry: dict[str, Any] = {"RegionId": region_id, "ZoneId": zone.id, **_stock(in_stock)}
     if destination != "Zone":
         entry["AvailableResources"] = {
             "AvailableResource": [
@@ -241,6 +255,12 @@ def _available_zone(
             ]
         }
     return entry
+
+
+def _stock(there: bool) -> dict[str, str]:
+    if there:
+        return {"Status": "Available", "StatusCategory": "WithStock"}
+    return {"Status": "SoldOut", "StatusCategory": "WithoutStock"}
 
 
 def _zone_resources() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.guests.none import NoGuests
 from ecsmachine.localcloud.state import State, open_state
 from tests.api.localcloud.api_client import Api, until
@@ -50,7 +51,7 @@ def test_killed_while_it_makes_and_removes(tmp_path: Path) -> None:
     assert server.stdout is not None
     endpoint = server.stdout.readline().strip()
     # The state in here is only read for its keys: the server has its own.
-    api = Api(EmbeddedCloud(endpoint, state, NoGuests()))
+    api = Api(EmbeddedCloud(endpoint, state, NoGuests(), FaultBook(tmp_path)))
     group = api.group()
     values = {**api.base(group), "DataDisk.1.Size": 20, "Tag.1.Key": "a"}
     answered: dict[str, str] = {}

@@ -1,0 +1,234 @@
+"""What a fault is: its kind, what it strikes, and when."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+from typing import Literal, get_args
+
+from ecsmachine.localcloud.problems import LocalCloudError
+
+FaultKind = Literal[
+    "error",
+    "delay",
+    "cut-before",
+    "cut-after",
+    "throttle",
+    "quota",
+    "eventual-consistency",
+    "no-stock",
+    "never-boots",
+    "ssh-late",
+    "ssh-drops",
+    "disk-full",
+    "mirror-404",
+    "mirror-hangs",
+]
+KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+Target = Literal["request", "instance", "download"]
+
+
+class FaultError(LocalCloudError):
+    """A fault makes no sense; the text says why."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong on demand.
+
+    When: it strikes each time it could, or from the ``nth`` time on (counted from 1, since the
+    fault was added), at most ``times`` times (once, if only ``nth`` is given), and each time with
+    ``probability``, drawn from ``seed``: the same seed strikes the same times. What is counted
+    are requests, downloads from the mirror, or instances (``times=1``: the next instance).
+
+    Of requests (``action``: a pattern such as ``Describe*``):
+
+    - ``error``: refused with ``code``; ``message`` and HTTP ``status`` are those of the code
+      unless given. ``quota``: refused with the action's code for a quota that is used up.
+    - ``delay``: answered ``seconds`` later. ``throttle``: ``Throttling.User`` beyond ``rate``
+      requests a second.
+    - ``cut-before``, ``cut-after``: the connection is cut before or after the work was done.
+    - ``eventual-consistency``: what a request made is not found or listed for ``seconds``.
+    - ``no-stock``: ``instance_type`` (a pattern) is sold out in ``zone`` (a pattern).
+
+    Of guests (``instance``: a pattern of the instance's name or id):
+
+    - ``never-boots``: the instance is Running and nothing answers.
+    - ``ssh-late``: port 22 refuses connections for ``seconds`` after the start.
+    - ``ssh-drops``: a connection to port 22 breaks off after ``seconds`` or ``bytes``; or only
+      the one with the number ``connection`` since the start, at once.
+    - ``disk-full``: the system disk of a new instance has ``free_mib`` MiB left.
+
+    Of the install mirror (``path``: a pattern such as ``*.deb``; ``instance`` as above):
+
+    - ``mirror-404``: the answer is 404. ``mirror-hangs``: it stops half way.
+    """
+
+    kind: FaultKind
+    action: str = ""
+    code: str = ""
+    message: str = ""
+    status: int = 0
+    seconds: float = 0.0
+    rate: float = 0.0
+    instance_type: str = ""
+    zone: str = ""
+    instance: str = ""
+    bytes: int = 0
+    connection: int = 0
+    free_mib: int = 0
+    path: str = ""
+    nth: int = 0
+    times: int = 0
+    probability: float = 1.0
+    seed: int = 0
+
+    @property
+    def target(self) -> Target:
+        """What it strikes and what is counted: requests, instances, or downloads."""
+        return _SPECS[self.kind].target
+
+    @property
+    def limit(self) -> int:
+        """How often it strikes at most; 0: without end."""
+        return self.times or (1 if self.nth else 0)
+
+    def matches_action(self, action: str) -> bool:
+        """Return whether requests of this action are meant."""
+        return any(fnmatchcase(action, pattern) for pattern in self._actions())
+
+    def matches_instance(self, instance_id: str, name: str) -> bool:
+        """Return whether this instance is meant."""
+        return not self.instance or any(
+            fnmatchcase(word, self.instance) for word in (instance_id, name)
+        )
+
+    def matches_type(self, zone: str, instance_type: str) -> bool:
+        """Return whether this instance type in this zone is meant."""
+        return fnmatchcase(zone, self.zone or "*") and fnmatchcase(
+            instance_type, self.instance_type or "*"
+        )
+
+    def matches_path(self, path: str) -> bool:
+        """Return whether downloads of this path are meant."""
+        return fnmatchcase(path, self.path or "*")
+
+    def where(self) -> str:
+        """Return in words what it strikes."""
+        if self.target == "request":
+            words = [self.action or ("*" if self.kind in _EVERY_ACTION else "")]
+            words += [self.instance_type, f"in {self.zone}" if self.zone else ""]
+        else:
+            words = [self.instance or "*", self.path]
+        return " ".join(filter(None, words)) or "*"
+
+    def what(self) -> str:
+        """Return in words what it does beyond its kind."""
+        words = [self.code, str(self.status) if self.status else ""]
+        words += [f"{self.seconds:g} s" if self.seconds else ""]
+        words += [f"{self.rate:g}/s" if self.rate else "", f"{self.bytes} B" if self.bytes else ""]
+        words += [f"connection {self.connection}" if self.connection else ""]
+        words += [f"{self.free_mib} MiB free" if self.kind == "disk-full" else ""]
+        return ", ".join(filter(None, words))
+
+    def when(self) -> str:
+        """Return in words when it strikes."""
+        words = [f"from {self.nth} on" if self.nth and self.times else ""]
+        words += [f"number {self.nth}" if self.nth and not self.times else ""]
+        words += [f"{self.times} times" if self.times else ""]
+        if self.probability < 1:
+            words.append(f"probability {self.probability:g}")
+        return ", ".join(filter(None, words)) or "always"
+
+    def _actions(self) -> tuple[str, ...]:
+        if self.action:
+            return (self.action,)
+        return {"quota": _CREATING, "eventual-consistency": _CREATING, "no-stock": _RUNNING}.get(
+            self.kind, ("*",)
+        )
+
+
+def check(fault: Fault) -> None:
+    """Raise :class:`FaultError` unless the fault's values make sense together."""
+    if fault.kind not in KINDS:
+        raise FaultError(f"There is no fault {fault.kind}.", hint="One of: " + ", ".join(KINDS))
+    spec = _SPECS[fault.kind]
+    plain = Fault(fault.kind)
+    given = {
+        item.name
+        for item in fields(Fault)
+        if getattr(fault, item.name) != getattr(plain, item.name)
+    }
+    for name in sorted(given - {*spec.takes, *_WHEN}):
+        raise FaultError(
+            f"A fault {fault.kind} has no {_option(name)}.",
+            hint="It has: " + ", ".join(_option(each) for each in (*spec.takes, *_WHEN)),
+        )
+    if fault.kind == "throttle" and given & {"nth", "probability", "seed"}:
+        raise FaultError("A fault throttle strikes by rate: it has no nth, probability or seed.")
+    if spec.needs and not given & {*spec.needs}:
+        names = " or ".join(_option(name) for name in spec.needs)
+        raise FaultError(f"A fault {fault.kind} needs {names}.")
+    if fault.kind == "ssh-drops" and len(given & {*spec.needs}) > 1:
+        raise FaultError("A fault ssh-drops has one of seconds, bytes and connection.")
+    for name in ("seconds", "rate"):
+        value = getattr(fault, name)
+        if not math.isfinite(value) or value < 0:
+            raise FaultError(f"{_option(name)} must be a positive number, not {value}.")
+    for name in ("bytes", "connection", "free_mib", "nth", "times"):
+        if getattr(fault, name) < 0:
+            raise FaultError(f"{_option(name)} must not be negative.")
+    if not 0 < fault.probability <= 1:
+        raise FaultError(f"probability must be above 0 and at most 1, not {fault.probability:g}.")
+    if fault.status and not 400 <= fault.status <= 599:
+        raise FaultError(f"status must be an HTTP status from 400 to 599, not {fault.status}.")
+
+
+@dataclass(frozen=True)
+class _Spec:
+    """What a kind of fault strikes, takes, and needs one of."""
+
+    target: Target
+    takes: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+
+_WHEN = ("nth", "times", "probability", "seed")
+_RUNNING = ("RunInstances", "CreateInstance")
+_CREATING = (
+    *_RUNNING,
+    "CreateSecurityGroup",
+    "CreateVpc",
+    "CreateVSwitch",
+    "AllocateEipAddress",
+    "CreateKeyPair",
+    "ImportKeyPair",
+    "CreateDisk",
+    "CreateLoadBalancer",
+)
+_EVERY_ACTION = ("error", "delay", "cut-before", "cut-after", "throttle")
+_SPECS: dict[str, _Spec] = {
+    "error": _Spec("request", ("action", "code", "message", "status"), ("code",)),
+    "delay": _Spec("request", ("action", "seconds"), ("seconds",)),
+    "cut-before": _Spec("request", ("action",)),
+    "cut-after": _Spec("request", ("action",)),
+    "throttle": _Spec("request", ("action", "rate"), ("rate",)),
+    "quota": _Spec("request", ("action",)),
+    "eventual-consistency": _Spec("request", ("action", "seconds"), ("seconds",)),
+    "no-stock": _Spec("request", ("instance_type", "zone")),
+    "never-boots": _Spec("instance", ("instance",)),
+    "ssh-late": _Spec("instance", ("instance", "seconds"), ("seconds",)),
+    "ssh-drops": _Spec(
+        "instance",
+        ("instance", "seconds", "bytes", "connection"),
+        ("seconds", "bytes", "connection"),
+    ),
+    "disk-full": _Spec("instance", ("instance", "free_mib")),
+    "mirror-404": _Spec("download", ("instance", "path")),
+    "mirror-hangs": _Spec("download", ("instance", "path")),
+}
+
+
+def _option(name: str) -> str:
+    return name.replace("_", "-")

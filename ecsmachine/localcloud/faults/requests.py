@@ -1,0 +1,114 @@
+"""Faults of the API: what happens to a request before and after its work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecsmachine.localcloud.faults.book import Entry, FaultBook
+from ecsmachine.localcloud.faults.fault import Fault
+from ecsmachine.localcloud.faults.refusals import refusal
+from ecsmachine.localcloud.faults.unseen import Unseen
+from ecsmachine.localcloud.parameters import Parameters
+
+
+class ConnectionCutError(Exception):
+    """The request's connection is to be cut, without an answer."""
+
+
+@dataclass
+class _Bucket:
+    """Requests that may pass now: it holds a second's worth, and fills at the rate."""
+
+    tokens: float
+    filled: float
+
+
+class RequestFaults:
+    """The faults of one cloud's API. Real ECS throttles whom it knows: so this comes after
+    the signature was checked, and refusals for it come first.
+    """
+
+    def __init__(self, book: FaultBook) -> None:
+        self._book = book
+        self._unseen = Unseen(book)
+        self._buckets: dict[int, _Bucket] = {}
+
+    def strike(self, action: str) -> list[Entry]:
+        """Count the request, and return the faults that strike it."""
+        return self._book.strike(
+            lambda fault: (
+                fault.target == "request"
+                and fault.kind not in ("no-stock", "throttle")
+                and fault.matches_action(action)
+            )
+        )
+
+    async def before(self, action: str, parameters: Parameters, struck: list[Entry]) -> None:
+        """Do what is to happen before the work.
+
+        Raises :class:`ConnectionCutError`, or the refusal as an
+        :class:`~ecsmachine.localcloud.errors.ApiError`.
+        """
+        for entry in struck:
+            if entry.fault.kind == "delay":
+                await asyncio.sleep(entry.fault.seconds)
+        if any(entry.fault.kind == "cut-before" for entry in struck):
+            raise ConnectionCutError
+        self._throttle(action)
+        for entry in struck:
+            if entry.fault.kind in ("error", "quota"):
+                raise refusal(entry.fault, action)
+        self._unseen.check(action, parameters)
+
+    def after(self, action: str, answer: Mapping[str, Any], struck: list[Entry]) -> dict[str, Any]:
+        """Do what is to happen after the work, and return what is to be answered.
+
+        Raises :class:`ConnectionCutError`.
+        """
+        for entry in struck:
+            if entry.fault.kind == "eventual-consistency":
+                self._unseen.hide(action, answer, entry)
+        if any(entry.fault.kind == "cut-after" for entry in struck):
+            raise ConnectionCutError
+        return self._unseen.without(answer)
+
+    def _throttle(self, action: str) -> None:
+        now = time.monotonic()
+        meant = self._book.meant(lambda f: f.kind == "throttle" and f.matches_action(action))
+        for entry in meant:
+            rate = entry.fault.rate
+            room = max(1.0, rate)
+            bucket = self._buckets.setdefault(entry.id, _Bucket(room, now))
+            bucket.tokens = min(room, bucket.tokens + (now - bucket.filled) * rate)
+            bucket.filled = now
+            if bucket.tokens < 1:
+                self._book.count(entry.id)
+                raise refusal(entry.fault, action)
+            bucket.tokens -= 1
+
+
+def sold_out(book: FaultBook, zone: str, instance_type: str) -> bool:
+    """Return whether a fault says that an instance type cannot be had in a zone."""
+    return bool(
+        book.meant(
+            lambda fault: (
+                fault.kind == "no-stock"
+                and fault.probability >= 1
+                and fault.matches_type(zone, instance_type)
+            )
+        )
+    )
+
+
+def check_stock(book: FaultBook, action: str, zone: str, instance_type: str) -> None:
+    """Raise ``OperationDenied.NoStock`` if a fault strikes this request for an instance."""
+
+    def could(fault: Fault) -> bool:
+        return fault.kind == "no-stock" and fault.matches_type(zone, instance_type)
+
+    for entry in book.strike(could):
+        raise refusal(entry.fault, action)

@@ -1,0 +1,141 @@
+"""Eventual consistency: what was made is there, but for a while no request finds it.
+
+Only what goes in and out of the API is changed: inside, quotas, addresses and dependencies count
+what is not seen yet, as in ECS.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.faults.book import Entry, FaultBook
+from ecsmachine.localcloud.parameters import Parameters
+
+# By the name of the parameter that holds its id: how ECS says that there is none.
+_NOT_FOUND = {
+    "InstanceId": ("InvalidInstanceId.NotFound", "The specified InstanceId does not exist."),
+    "SecurityGroupId": (
+        "InvalidSecurityGroupId.NotFound",
+        "The specified SecurityGroupId does not exist.",
+    ),
+    "VpcId": ("InvalidVpcId.NotFound", "Specified VPC does not exist."),
+    "VSwitchId": ("InvalidVSwitchId.NotFound", "VSwitch not exist."),
+    "AllocationId": ("InvalidAllocationId.NotFound", "Specified allocation ID is not found"),
+    "KeyPairName": ("InvalidKeyPair.NotFound", "The specified KeyPairName does not exist."),
+    "DiskId": ("InvalidDiskId.NotFound", "The specified disk does not exist."),
+    "LoadBalancerId": (
+        "InvalidLoadBalancerId.NotFound",
+        "The specified LoadBalancerId does not exist.",
+    ),
+}
+# Names of the same under other roles.
+_ROLES = {"SourceGroupId": "SecurityGroupId", "DestGroupId": "SecurityGroupId"}
+_LISTS = {
+    "Instances": ("Instance", "InstanceId"),
+    "InstanceStatuses": ("InstanceStatus", "InstanceId"),
+    "SecurityGroups": ("SecurityGroup", "SecurityGroupId"),
+    "Vpcs": ("Vpc", "VpcId"),
+    "VSwitches": ("VSwitch", "VSwitchId"),
+    "EipAddresses": ("EipAddress", "AllocationId"),
+    "KeyPairs": ("KeyPair", "KeyPairName"),
+    "Disks": ("Disk", "DiskId"),
+    "LoadBalancers": ("LoadBalancer", "LoadBalancerId"),
+}
+_MADE_BY = {
+    "CreateInstance": "InstanceId",
+    "CreateSecurityGroup": "SecurityGroupId",
+    "CreateVpc": "VpcId",
+    "CreateVSwitch": "VSwitchId",
+    "AllocateEipAddress": "AllocationId",
+    "CreateKeyPair": "KeyPairName",
+    "ImportKeyPair": "KeyPairName",
+    "CreateDisk": "DiskId",
+    "CreateLoadBalancer": "LoadBalancerId",
+}
+_ABOUT_ONE = re.compile(r"Describe\w*(Attributes?|UserData)")
+
+
+class Unseen:
+    """What is not seen yet, until when, and by which fault; it is forgotten by a restart."""
+
+    def __init__(self, book: FaultBook) -> None:
+        self._book = book
+        self._until: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def hide(self, action: str, answer: Mapping[str, Any], entry: Entry) -> None:
+        """Hide what a request has made for as long as the fault says, from now on."""
+        if action == "RunInstances":
+            made = [("InstanceId", each) for each in answer["InstanceIdSets"]["InstanceIdSet"]]
+        elif action in _MADE_BY:
+            made = [(_MADE_BY[action], answer[_MADE_BY[action]])]
+        else:
+            made = []
+        for key in made:
+            # A ClientToken that is repeated makes nothing anew.
+            self._until.setdefault(key, (time.monotonic() + entry.fault.seconds, entry.id))
+
+    def check(self, action: str, parameters: Parameters) -> None:
+        """Raise the refusal of a request that names something that is not seen yet."""
+        if not self._now() or (action.startswith("Describe") and not _ABOUT_ONE.fullmatch(action)):
+            return
+        for name in parameters:
+            kind = _kind(name)
+            if kind == "KeyPairName" and action in ("CreateKeyPair", "ImportKeyPair"):
+                continue
+            if any((kind, value) in self._until for value in _values(parameters.text(name))):
+                code, message = _NOT_FOUND[kind]
+                if kind == "KeyPairName" and action in ("RunInstances", "CreateInstance"):
+                    code = "InvalidKeyPairName.NotFound"
+                raise ApiError(code, message, 404)
+
+    def without(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an answer without what is not seen yet in its lists."""
+        seen = dict(answer)
+        if not self._now():
+            return seen
+        for outer, (inner, key) in _LISTS.items():
+            listed = answer.get(outer)
+            if not isinstance(listed, Mapping) or inner not in listed:
+                continue
+            rest = [item for item in listed[inner] if (key, item[key]) not in self._until]
+            missing = len(listed[inner]) - len(rest)
+            if missing:
+                seen[outer] = {inner: rest}
+                if "TotalCount" in seen:
+                    seen["TotalCount"] -= missing
+        return seen
+
+    def _now(self) -> bool:
+        """Forget what is seen by now; return whether anything is left."""
+        if self._until:
+            now = time.monotonic()
+            there = {entry.id for entry in self._book.entries()}
+            self._until = {
+                key: (until, fault)
+                for key, (until, fault) in self._until.items()
+                if until > now and fault in there
+            }
+        return bool(self._until)
+
+
+def _kind(name: str) -> str:
+    """Return what a parameter names: ``SecurityGroupIds.2`` is a SecurityGroupId."""
+    last = [part for part in name.split(".") if not part.isdigit()][-1:]
+    word = last[0] if last else ""
+    word = _ROLES.get(word, word)
+    return word if word in _NOT_FOUND else word.removesuffix("s")
+
+
+def _values(text: str) -> list[str]:
+    if not text.startswith("["):
+        return [text]
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return []
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []

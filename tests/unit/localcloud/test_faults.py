@@ -1,0 +1,165 @@
+"""Faults: what makes sense, when they strike, and what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.faults.fault import KINDS, Fault, FaultError, check
+from ecsmachine.localcloud.faults.refusals import refusal
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[FaultBook]:
+    book = FaultBook(tmp_path)
+    yield book
+    book.close()
+
+
+def struck(book: FaultBook, calls: int) -> list[int]:
+    """Return which of so many calls are struck, counted from 1."""
+    return [number for number in range(1, calls + 1) if book.strike(lambda _: True)]
+
+
+@pytest.mark.parametrize(
+    ("when", "numbers"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6]),
+        ({"times": 2}, [1, 2]),
+        ({"nth": 3}, [3]),
+        ({"nth": 3, "times": 2}, [3, 4]),
+    ],
+)
+def test_when_it_strikes(book: FaultBook, when: dict[str, int], numbers: list[int]) -> None:
+    book.add(Fault("cut-before", **when))  # type: ignore[arg-type]
+    assert struck(book, 6) == numbers
+    (entry,) = book.entries()
+    assert (entry.seen, entry.struck) == (6, len(numbers))
+    assert entry.spent == bool(when)
+
+
+def test_probability_is_drawn_from_the_seed(tmp_path: Path) -> None:
+    drawn = []
+    for number, seed in enumerate((7, 7, 8)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        book = FaultBook(folder)
+        book.add(Fault("cut-before", probability=0.5, seed=seed))
+        first = struck(book, 20)
+        book.close()
+        book = FaultBook(folder)  # a restart of the cloud changes nothing
+        drawn.append(first + [20 + each for each in struck(book, 20)])
+        book.close()
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert 5 < len(drawn[0]) < 35
+
+
+def test_another_process_changes_them_while_they_are_in_use(tmp_path: Path) -> None:
+    daemon, command = FaultBook(tmp_path), FaultBook(tmp_path)
+    assert struck(daemon, 1) == []
+    before = daemon.changes
+    fault_id = command.add(Fault("cut-before"))
+    assert struck(daemon, 2) == [1, 2]
+    assert daemon.changes != before
+    assert [entry.struck for entry in command.entries()] == [2]
+    before = daemon.changes
+    assert struck(daemon, 1) == [1]
+    assert daemon.changes == before
+    assert command.remove(fault_id)
+    assert not command.remove(fault_id)
+    assert struck(daemon, 1) == []
+    assert (command.add(Fault("cut-after")), command.clear(), command.clear()) == (2, 1, 0)
+    daemon.close()
+    command.close()
+    assert (tmp_path / "faults.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_the_next_instance_stays_struck_and_no_other_is(book: FaultBook) -> None:
+    fault_id = book.add(Fault("never-boots", times=1))
+    assert book.strikes_instance(fault_id, "i-1")
+    assert not book.strikes_instance(fault_id, "i-2")
+    assert book.strikes_instance(fault_id, "i-1")
+    second = book.add(Fault("never-boots", nth=2))
+    assert [book.strikes_instance(second, name) for name in ("i-1", "i-2", "i-3")] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_what_is_meant() -> None:
+    fault = Fault("ssh-late", instance="web*", seconds=1)
+    assert fault.matches_instance("i-1", "web1")
+    assert fault.matches_instance("webster", "x")
+    assert not fault.matches_instance("i-1", "db1")
+    assert Fault("delay", seconds=1).matches_action("DescribeRegions")
+    assert not Fault("delay", action="Run*", seconds=1).matches_action("DescribeRegions")
+    assert Fault("quota").matches_action("CreateVpc")
+    assert not Fault("quota").matches_action("DescribeVpcs")
+    stock = Fault("no-stock", zone="cn-hangzhou-?")
+    assert stock.matches_type("cn-hangzhou-i", "ecs.g6.large")
+    assert not stock.matches_type("cn-beijing-i", "ecs.g6.large")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "said"),
+    [
+        ("nonsense", {}, "There is no fault nonsense"),
+        ("error", {}, "needs code"),
+        ("error", {"code": "X", "seconds": 3.0}, "A fault error has no seconds"),
+        ("error", {"code": "X", "status": 200}, "status"),
+        ("delay", {"seconds": -1.0}, "seconds must be a positive number"),
+        ("delay", {"seconds": float("nan")}, "seconds must be a positive number"),
+        ("throttle", {"rate": 1.0, "nth": 2}, "strikes by rate"),
+        ("ssh-drops", {}, "needs seconds or bytes or connection"),
+        ("ssh-drops", {"seconds": 1.0, "bytes": 5}, "one of"),
+        ("cut-after", {"probability": 0.0}, "probability"),
+        ("cut-after", {"times": -1}, "times"),
+        ("never-boots", {"action": "RunInstances"}, "has no action"),
+    ],
+)
+def test_what_makes_no_sense_is_said(
+    book: FaultBook, kind: Any, values: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(FaultError, match=said):
+        book.add(Fault(kind, **values))
+    assert book.entries() == []
+
+
+def test_every_kind_can_be_had() -> None:
+    needed: dict[str, dict[str, Any]] = {
+        "error": {"code": "InternalError"},
+        "delay": {"seconds": 1.0},
+        "throttle": {"rate": 1.0},
+        "eventual-consistency": {"seconds": 1.0},
+        "ssh-late": {"seconds": 1.0},
+        "ssh-drops": {"bytes": 1},
+    }
+    for kind in KINDS:
+        fault = Fault(kind, **needed.get(kind, {}))
+        check(fault)
+        assert fault.where()
+        assert fault.when() == "always"
+
+
+@pytest.mark.parametrize(
+    ("fault", "action", "status", "code"),
+    [
+        (Fault("error", code="ServiceUnavailable"), "X", 503, "ServiceUnavailable"),
+        (Fault("error", code="InternalError"), "X", 500, "InternalError"),
+        (Fault("error", code="InvalidFoo.NotFound"), "X", 404, "InvalidFoo.NotFound"),
+        (Fault("error", code="Made.Up", status=418), "X", 418, "Made.Up"),
+        (Fault("throttle", rate=1), "X", 400, "Throttling.User"),
+        (Fault("quota"), "CreateVpc", 400, "QuotaExceeded.Vpc"),
+        (Fault("quota"), "CreateSecurityGroup", 403, "QuotaExceed.SecurityGroup"),
+        (Fault("no-stock"), "RunInstances", 403, "OperationDenied.NoStock"),
+    ],
+)
+def test_how_requests_are_refused(fault: Fault, action: str, status: int, code: str) -> None:
+    error = refusal(fault, action)
+    assert (error.status, error.code) == (status, code)
+    assert error.message

@@ -10,13 +10,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ecsmachine.cli.context import Session
+from ecsmachine.cli import local_faults
+from ecsmachine.cli.local_cloud import (
+    START_HINT,
+    Root,
+    environment_of,
+    require_extra,
+    root_of,
+    translated,
+)
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+app.add_typer(local_faults.app, name="fault")
 
 
 class GuestChoice(str, Enum):
@@ -51,17 +59,6 @@ class Shell(str, Enum):
     emacs = "emacs"
 
 
-Root = Annotated[
-    Path | None,
-    typer.Option(
-        "--root",
-        help="The cloud's folder [$ECSMACHINE_LOCAL_ROOT]",
-        show_default=False,
-        file_okay=False,
-    ),
-]
-
-
 @app.command()
 def up(
     ctx: typer.Context,
@@ -80,11 +77,11 @@ def up(
     The base image is built, and the engine's packages are fetched, the first time. Instances
     that ran at the last "down" are started again.
     """
-    _require_extra()
+    require_extra()
     from ecsmachine.localcloud import daemon
 
-    folder = _root(ctx, root)
-    with _translated(), _progress() as report:
+    folder = root_of(ctx, root)
+    with translated(), _progress() as report:
         started = daemon.up(
             folder,
             guests=None if guests is None else guests.value,
@@ -113,7 +110,7 @@ def env(
     if as_json:
         print(json.dumps(variables, indent=2))
         return
-    chosen = shell or _usual_shell(_environment(ctx))
+    chosen = shell or _usual_shell(environment_of(ctx))
     for name, value in variables.items():
         print(_assignment(chosen, name, None if unset else value))
     evaluate = _evaluation(chosen, _command("env", root) + (" -u" if unset else ""))
@@ -129,11 +126,11 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """Print whether the local cloud is up, and its instances."""
-    _require_extra()
+    require_extra()
     from ecsmachine.localcloud.daemon import find, guests_running
 
-    folder = _root(ctx, root)
-    with _translated():
+    folder = root_of(ctx, root)
+    with translated():
         running = find(folder)
         guests = guests_running(folder)
         instances = _instances(folder)
@@ -172,12 +169,12 @@ def logs(
     """Print the local cloud's log, or the console of an instance."""
     from ecsmachine.localcloud.paths import CloudPaths
 
-    paths = CloudPaths.of(_root(ctx, root))
+    paths = CloudPaths.of(root_of(ctx, root))
     file = paths.log if instance is None else paths.instances / instance / "console.log"
     if instance is not None and (os.sep in instance or not file.is_file()):
         raise MachineError(f"There is no console of an instance {instance}.")
     if not file.is_file():
-        raise MachineError(f"There is no local cloud in {paths.root}.", hint=_START_HINT)
+        raise MachineError(f"There is no local cloud in {paths.root}.", hint=START_HINT)
     with file.open(encoding="utf-8", errors="replace") as stream:
         text = stream.read()
         if lines is not None:
@@ -201,8 +198,8 @@ def packages(
     cache = default_cache()
     folder = packages_path(cache, image_path(cache))
     if not folder.is_dir():
-        raise MachineError("The engine's packages have not been fetched yet.", hint=_START_HINT)
-    with _translated():
+        raise MachineError("The engine's packages have not been fetched yet.", hint=START_HINT)
+    with translated():
         files = [package.file for package in read_manifest(folder)]
     found = [file for file in files if name is None or file.partition("_")[0] == name]
     if not found:
@@ -219,9 +216,9 @@ def down(ctx: typer.Context, root: Root = None) -> None:
     """
     from ecsmachine.localcloud import daemon
 
-    _require_extra()
-    folder = _root(ctx, root)
-    with _translated():
+    require_extra()
+    folder = root_of(ctx, root)
+    with translated():
         was_up = daemon.find(folder) is not None
         stopped = daemon.down(folder)
     if stopped:
@@ -239,14 +236,14 @@ def reset(
     ] = False,
 ) -> None:
     """Remove the local cloud with all its instances and their data."""
-    _require_extra()
+    require_extra()
     from ecsmachine.localcloud import daemon
     from ecsmachine.localcloud.paths import default_cache
 
-    folder = _root(ctx, root)
+    folder = root_of(ctx, root)
     if not yes:
         _confirm(f"About to remove the local cloud in {folder} with all its instances and data")
-    with _translated():
+    with translated():
         existed = daemon.reset(folder, cache=default_cache() if cache else None)
     print(f"Removed {folder}" if existed else f"There was no local cloud in {folder}")
     if cache:
@@ -255,52 +252,16 @@ def reset(
         print(f"The base image and the packages stay in {default_cache()} (--cache removes them)")
 
 
-_START_HINT = "Start it with: ecsmachine local up"
-
-
-def _environment(ctx: typer.Context) -> Mapping[str, str]:
-    return ctx.obj.environment if isinstance(ctx.obj, Session) else os.environ
-
-
-def _root(ctx: typer.Context, given: Path | None) -> Path:
-    from ecsmachine.localcloud.paths import default_root
-
-    named = given or _environment(ctx).get("ECSMACHINE_LOCAL_ROOT")
-    return Path(named).absolute() if named else default_root()
-
-
 def _up(ctx: typer.Context, root: Path | None) -> Running:
     from ecsmachine.localcloud.paths import CloudPaths
     from ecsmachine.localcloud.processes import is_alive
     from ecsmachine.localcloud.settings import read_running
 
-    with _translated():
-        running = read_running(CloudPaths.of(_root(ctx, root)).daemon_file)
+    with translated():
+        running = read_running(CloudPaths.of(root_of(ctx, root)).daemon_file)
     if running is None or not is_alive(running.process):
-        raise MachineError("The local cloud is not up.", hint=_START_HINT)
+        raise MachineError("The local cloud is not up.", hint=START_HINT)
     return running
-
-
-def _require_extra() -> None:
-    if any(find_spec(module) is None for module in ("starlette", "uvicorn")):
-        raise MachineError(
-            "The local cloud needs more packages.",
-            hint="Install them with: pip install 'ecsmachine[local]'",
-        )
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the local cloud's errors, and those of its files, into those that are shown."""
-    from ecsmachine.localcloud.problems import LocalCloudError
-
-    try:
-        yield
-    except LocalCloudError as error:
-        raise MachineError(error.message, hint=error.hint, details=error.details) from error
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        raise MachineError(f"{place}{error.strerror or error}") from error
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.cli import local
+from ecsmachine.cli import local_cloud
 from ecsmachine.cli.app import run
 from ecsmachine.localcloud.daemon import find
 from ecsmachine.localcloud.paths import CloudPaths
@@ -135,7 +135,7 @@ def test_nothing_shows_the_secret_but_env(running: Running, said: Said) -> None:
 
 
 def test_without_the_extra_its_name_is_given(monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
-    monkeypatch.setattr(local, "find_spec", lambda _: None)
+    monkeypatch.setattr(local_cloud, "find_spec", lambda _: None)
     assert ecsmachine("up") == 1
     assert "pip install 'ecsmachine[local]'" in said()[1]
 

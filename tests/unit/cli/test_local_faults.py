@@ -1,0 +1,80 @@
+"""``local fault`` as it is typed, on the folder of a cloud that is not up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.cli.app import run
+from ecsmachine.localcloud.settings import CloudSettings, GuestKind, save
+
+
+def cloud(root: Path, guests: GuestKind = "nspawn") -> dict[str, str]:
+    root.mkdir()
+    save(root / "settings.json", CloudSettings(guests, 1234, "198.18.1.0/24"))
+    return {"ECSMACHINE_LOCAL_ROOT": str(root)}
+
+
+def test_added_listed_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = cloud(tmp_path / "cloud")
+
+    def fault(*arguments: str) -> str:
+        assert run(["local", "fault", *arguments], environment) == 0
+        return capsys.readouterr().out
+
+    assert fault("add", "error", "--action", "Run*", "--code", "InternalError", "--nth=2") == "1\n"
+    assert fault("add", "ssh-late", "--instance", "web*", "--seconds", "1.5") == "2\n"
+    rows = [line.split() for line in fault("ls").splitlines()]
+    assert rows == [
+        ["ID", "KIND", "OF", "WHAT", "WHEN", "STRUCK"],
+        ["1", "error", "Run*", "InternalError", "number", "2", "0"],
+        ["2", "ssh-late", "web*", "1.5", "s", "always", "0"],
+    ]
+    listed = json.loads(fault("ls", "--json"))
+    assert [each["kind"] for each in listed] == ["error", "ssh-late"]
+    assert listed[0].items() >= {"id": 1, "code": "InternalError", "struck": 0}.items()
+    fault("rm", "1")
+    assert [each["id"] for each in json.loads(fault("ls", "--json"))] == [2]
+    fault("rm", "--all")
+    assert json.loads(fault("ls", "--json")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["add", "bogus"], 2, "There is no fault bogus"),
+        (["add", "error"], 2, "A fault error needs code"),
+        (["add", "delay", "--seconds", "1", "--code", "X"], 2, "A fault delay has no code"),
+        (["rm"], 2, "--all"),
+        (["rm", "1", "--all"], 2, "--all"),
+        (["rm", "9"], 1, "There is no fault 9"),
+        (["add", "never-boots"], 2, "needs guests"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
+    environment = cloud(tmp_path / "cloud", "none")
+    assert run(["local", "fault", *arguments], environment) == code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert said in shown.err
+    assert len(shown.err.splitlines()) == 1
+
+
+def test_without_a_cloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = {"ECSMACHINE_LOCAL_ROOT": str(tmp_path / "none")}
+    assert run(["local", "fault", "ls"], environment) == 1
+    assert "There is no local cloud in" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["local", "fault", "add", "--help"], {}) == 0
+    assert "ecsmachine local fault add throttle --rate 5" in capsys.readouterr().out

@@ -28,12 +28,15 @@ from ecsmachine.errors import MachineError
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "active": ("listing", "Print which machine is active"),
+    "adopt": ("fleet", "Take an instance over that another store made, or a lost one"),
     "cluster": ("container_service.cluster", "Clusters of Container Service"),
     "completion": ("completion", "Print the script that completes in a shell"),
     "config": ("connect", "Print the connection config for a machine"),
     "create": ("create", "Create a machine"),
     "cs": ("container_service.raw", "Call the API of Container Service"),
     "env": ("connect", "Print the commands that set up the environment for the Docker client"),
+    "export": ("fleet", "Write a machine with its keys into an encrypted file"),
+    "import": ("fleet", "Put a machine that was exported into this store"),
     "inspect": ("listing", "Print what is stored of a machine"),
     "ip": ("listing", "Print the address of machines"),
     "kill": ("lifecycle", "Stop machines at once, as by pulling the plug"),
@@ -48,6 +51,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("listing", "Print the state of machines"),
     "stop": ("lifecycle", "Stop machines"),
     "swarm": ("swarm", "Join machines in Docker's Swarm mode"),
+    "sweep": ("fleet", "Find and remove what is left in the cloud of lost machines"),
     "trigger": ("container_service.trigger", "Addresses that redeploy or scale an application"),
     "url": ("listing", "Print the engine's URL of machines"),
     "version": ("listing", "Print the version of ecsmachine, or of a machine's engine"),
@@ -55,6 +59,9 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 _COMPLETE = "__complete"
+
+_FUNCTIONS = {"import": "import_"}
+"""The functions of commands whose names are Python's own words."""
 
 _TRUE = {"1", "t", "true", "y", "yes", "on"}
 
@@ -80,7 +87,11 @@ class _Commands(typer.core.TyperGroup):
         if cmd_name == "create":
             session: Session = ctx.obj
             return _command("create", module.command(session.program, session.environment))
-        return _command(cmd_name, getattr(module, cmd_name))
+        if cmd_name in ("adopt", "sweep"):
+            session = ctx.obj
+            maker = getattr(module, f"{cmd_name}_command")
+            return _command(cmd_name, maker(session.program, session.environment))
+        return _command(cmd_name, getattr(module, _FUNCTIONS.get(cmd_name, cmd_name)))
 
     def help_of(self, name: str) -> str:
         """Return the line about a command, without importing it."""

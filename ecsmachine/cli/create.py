@@ -11,9 +11,8 @@ import typer
 
 from ecsmachine.cli.context import session
 from ecsmachine.cli.driver_options import (
-    FLAG_TYPES,
     driver_name_of,
-    help_of,
+    option_parameters,
     parameter_name,
     resolve,
     warnings_of,
@@ -161,19 +160,7 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
             ],
         ),
     ]
-    for option in options:
-        flag = typer.Option(
-            f"--{option.name}", help=help_of(option), hidden=bool(option.deprecated)
-        )
-        parameters.append(
-            inspect.Parameter(
-                parameter_name(option),
-                keyword,
-                default=None,
-                annotation=Annotated[FLAG_TYPES[option.kind], flag],
-            )
-        )
-    return inspect.Signature(parameters)
+    return inspect.Signature([*parameters, *option_parameters(options)])
 
 
 def _check_output(dry_run: bool, as_json: bool) -> None:

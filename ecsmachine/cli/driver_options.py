@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+import typer
 
 from ecsmachine.drivers.base import Option, OptionValue
 from ecsmachine.errors import UsageError
@@ -40,6 +44,24 @@ def driver_name_of(arguments: Iterable[str], environment: Mapping[str, str]) -> 
 def parameter_name(option: Option) -> str:
     """Return the name of the function parameter for an option."""
     return "driver_" + option.name.replace("-", "_")
+
+
+def option_parameters(options: Iterable[Option]) -> list[inspect.Parameter]:
+    """Return the function parameters for options, each None where its flag is left out."""
+    return [
+        inspect.Parameter(
+            parameter_name(option),
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                FLAG_TYPES[option.kind],
+                typer.Option(
+                    f"--{option.name}", help=help_of(option), hidden=bool(option.deprecated)
+                ),
+            ],
+        )
+        for option in options
+    ]
 
 
 def help_of(option: Option) -> str:

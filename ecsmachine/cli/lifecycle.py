@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ecsmachine.cli.confirmation import confirmed
 from ecsmachine.cli.context import Session, machine_names, session
 from ecsmachine.errors import UsageError
 
@@ -102,7 +103,7 @@ def rm(
         raise MachineNotFoundError(unknown[0])
     print(f"About to remove {', '.join(names)}")
     print("WARNING: This action will delete both local reference and remote instance.")
-    if not (yes or force or _confirmed()):
+    if not (yes or force or confirmed("Are you sure?")):
         return
     operations.for_each(names, lambda name: operations.remove(this.store, name, print, force=force))
 
@@ -117,11 +118,3 @@ def _for_each(this: Session, names: list[str] | None, operation: Callable[[str],
         if not this.store.exists(name):
             raise MachineNotFoundError(name)
     operations.for_each(names, operation)
-
-
-def _confirmed() -> bool:
-    try:
-        return input("Are you sure? (y/n): ").strip().lower().startswith("y")
-    except EOFError:
-        print()
-        return False

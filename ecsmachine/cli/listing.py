@@ -5,9 +5,8 @@ What they need is imported when they need it: ``ls -q`` reads names and nothing 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,9 +23,6 @@ _DEFAULT_TABLE = (
     "table {{.Name}}\t{{.Active}}\t{{.DriverName}}\t{{.State}}\t{{.URL}}\t{{.Swarm}}"
     "\t{{.DockerVersion}}\t{{.Error}}"
 )
-_SECRET = re.compile(r"(password|passphrase|secret|token|(access|secret|api)_?key)$", re.IGNORECASE)
-"""What the names of secrets in the configurations of Docker Machine's drivers end with."""
-
 _Name = Annotated[
     str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
 ]
@@ -62,6 +58,10 @@ def ls(
         ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="The same as --format json")] = False,
+    orphans: Annotated[
+        bool,
+        typer.Option("--orphans", help="List what is left in the cloud of machines no longer here"),
+    ] = False,
 ) -> None:
     """List machines.
 
@@ -76,6 +76,9 @@ def ls(
 
         wanted = parse(filters)
     this = session(ctx)
+    if orphans:
+        _list_orphans(this, as_json=json or format_ == "json")
+        return
     if quiet:
         for name in _names(this, wanted, timeout):
             print(name)
@@ -100,8 +103,10 @@ def inspect(
         from ecsmachine.cli.go_template import Template
 
         template = Template(format_)
+    from ecsmachine.machine.redaction import without_secrets
+
     this = session(ctx)
-    config = _without_secrets(this.store.config(_one(this, name)))
+    config = without_secrets(this.store.config(_one(this, name)))
     if template:
         print(template.render(config))
         return
@@ -180,6 +185,17 @@ def version(
 
     machine = session(ctx).store.load(name)
     print(ask_version(_url(machine), machine.auth, timeout_s=20).version)
+
+
+def _list_orphans(this: Session, *, as_json: bool) -> None:
+    from ecsmachine.cli.fleet import orphan_rows, orphan_table
+    from ecsmachine.cli.output import print_json
+
+    rows = orphan_rows(this, this.environment)
+    if as_json:
+        print_json(rows)
+    else:
+        print(orphan_table(rows))
 
 
 def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str]:
@@ -274,19 +290,6 @@ def _as_template(form: str) -> Callable[[list[Record]], None]:
             print(align("\n".join(lines)))
 
     return show
-
-
-def _without_secrets(config: Any) -> Any:
-    if isinstance(config, list):
-        return [_without_secrets(entry) for entry in config]
-    if not isinstance(config, dict):
-        return config
-    return {
-        key: ""
-        if value and isinstance(value, str) and _SECRET.search(key)
-        else _without_secrets(value)
-        for key, value in config.items()
-    }
 
 
 def _print_each(this: Session, names: list[str] | None, describe: Callable[[Machine], str]) -> None:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from ecsmachine.drivers.base import Driver, DriverContext, Option, OptionValue
+from ecsmachine.drivers.tagged import TaggedResources
 from ecsmachine.errors import UsageError
 
 _MODULES = {
@@ -14,7 +15,12 @@ _MODULES = {
     "generic": "ecsmachine.drivers.generic",
     "none": "ecsmachine.drivers.none",
 }
-"""Where each driver is. A module has ``OPTIONS``, ``new`` and ``load``."""
+"""Where each driver is.
+
+A module has ``OPTIONS``, ``new`` and ``load``. One whose cloud keeps tags has
+``tagged_resources`` and ``regions`` as well, with ``ACCOUNT_OPTIONS``, ``REGION_OPTION`` and
+``ADOPTION_OPTIONS``.
+"""
 
 
 class DriverNotFoundError(UsageError):
@@ -82,6 +88,54 @@ def share_lookups(drivers: Iterable[Driver]) -> None:
         share = getattr(_module(name), "share_lookups", None) if name in _MODULES else None
         if share is not None:
             share(group)
+
+
+def account_options_of(name: str) -> tuple[Option, ...]:
+    """Return the options of a driver that say where its machines are, and with whose rights.
+
+    Raises :class:`~ecsmachine.errors.UsageError` if its machines carry no tags.
+    """
+    wanted = _tagging_module(name).ACCOUNT_OPTIONS
+    return tuple(option for option in options_of(name) if option.name in wanted)
+
+
+def adoption_options_of(name: str) -> tuple[Option, ...]:
+    """Return the options of a driver that say how what is there already is logged in to."""
+    wanted = _tagging_module(name).ADOPTION_OPTIONS
+    return tuple(option for option in options_of(name) if option.name in wanted)
+
+
+def region_option_of(name: str) -> str:
+    """Return the name of the option that names a region."""
+    option: str = _tagging_module(name).REGION_OPTION
+    return option
+
+
+def regions(name: str, context: DriverContext, values: Mapping[str, OptionValue]) -> list[str]:
+    """Return all regions that the account may use."""
+    found: list[str] = _tagging_module(name).regions(context, values)
+    return found
+
+
+def tagged_resources(
+    name: str, context: DriverContext, values: Mapping[str, OptionValue], region: str = ""
+) -> TaggedResources:
+    """Return what carries our tags in a region; "" is the one that ``values`` name.
+
+    ``values`` hold those of :func:`account_options_of`.
+    """
+    found: TaggedResources = _tagging_module(name).tagged_resources(context, values, region)
+    return found
+
+
+def _tagging_module(name: str) -> Any:
+    module = _module(name)
+    if not hasattr(module, "tagged_resources"):
+        raise UsageError(
+            f"Machines of driver {name} carry no tags: there is nothing to look for",
+            hint="Only what aliyunecs makes can be found again in its cloud.",
+        )
+    return module
 
 
 def _module(name: str) -> Any:

@@ -93,6 +93,21 @@ def locked(path: Path, *, what: str, wait_s: float = 10.0) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds a lock file at this moment."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _wait_for_lock(descriptor: int, path: Path, what: str, wait_s: float) -> None:
     deadline = time.monotonic() + wait_s
     pause_s = 0.01

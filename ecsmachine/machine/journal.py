@@ -42,8 +42,12 @@ class FileJournal:
         """Whether the create that this journal is of came to its end."""
         return self._complete
 
-    def begin(self) -> None:
-        """Write the journal of a create that has made nothing yet."""
+    def begin(self, create_id: str = "") -> None:
+        """Write the journal of a create that has made nothing yet.
+
+        ``create_id`` is given where what there is carries the id of its create already.
+        """
+        self._create_id = create_id or self._create_id
         self._write()
 
     def finish(self) -> None:

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import shutil
@@ -34,6 +35,7 @@ from ecsmachine.machine.model import (
     to_config,
 )
 from ecsmachine.machine.names import names_in
+from ecsmachine.machine.redaction import without_secrets
 
 
 class Store:
@@ -50,6 +52,11 @@ class Store:
     def machines_path(self) -> Path:
         """The folder that holds a folder for every machine."""
         return self.path / "machines"
+
+    @property
+    def abandoned_path(self) -> Path:
+        """The folder of the journals of machines that were dropped."""
+        return self.path / ".abandoned"
 
     def directory(self, name: str) -> Path:
         """Return the folder of a machine, whether it exists or not."""
@@ -174,14 +181,20 @@ class Store:
     def abandon(self, name: str) -> Path | None:
         """Keep the journal of a machine that is dropped with cloud resources still there.
 
-        Returns where it is kept, or None if the journal lists nothing.
+        Beside what the journal holds, ``Machine``, ``DriverName`` and ``Driver`` say whose it is,
+        so that ``sweep`` can look in the right account. Returns where it is kept, or None if the
+        journal lists nothing.
         """
         journal = self.directory(name) / "journal.json"
         if not journal.exists() or not self.journal(name).resources():
             return None
-        kept = self.path / ".abandoned" / f"{name}-{secrets.token_hex(4)}.json"
+        content = {**json.loads(journal.read_bytes()), "Machine": name}
+        with contextlib.suppress(MachineError):
+            config = without_secrets(self.config(name))
+            content.update(DriverName=config.get("DriverName"), Driver=config["Driver"])
+        kept = self.abandoned_path / f"{name}-{secrets.token_hex(4)}.json"
         files.make_private_directory(kept.parent)
-        files.write_atomically(kept, journal.read_bytes())
+        files.write_json(kept, content)
         return kept
 
     def machines(self) -> Iterator[tuple[str, Machine | MachineError]]:
@@ -191,6 +204,10 @@ class Store:
                 yield name, self.load(name)
             except MachineError as error:
                 yield name, error
+
+    def context(self, name: str) -> DriverContext:
+        """Return what the driver of a machine is told; ``name`` need not be in the store."""
+        return self._context(name, self._known_id())
 
     def _context(self, name: str, store_id: str) -> DriverContext:
         return DriverContext(

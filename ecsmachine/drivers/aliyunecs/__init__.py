@@ -15,8 +15,43 @@ from ecsmachine.drivers.base import DriverContext, OptionValue
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.driver import AliyunEcsDriver
+    from ecsmachine.drivers.aliyunecs.sweep import AliyunTaggedResources
 
-__all__ = ["OPTIONS", "load", "new", "share_lookups", "suggest_values"]
+__all__ = [
+    "ACCOUNT_OPTIONS",
+    "ADOPTION_OPTIONS",
+    "OPTIONS",
+    "REGION_OPTION",
+    "load",
+    "new",
+    "regions",
+    "share_lookups",
+    "suggest_values",
+    "tagged_resources",
+]
+
+REGION_OPTION = "aliyunecs-region"
+"""The option that names the region."""
+
+ACCOUNT_OPTIONS = (
+    "aliyunecs-access-key-id",
+    "aliyunecs-access-key-secret",
+    "aliyunecs-security-token",
+    "aliyunecs-profile",
+    REGION_OPTION,
+    "aliyunecs-api-endpoint",
+    "aliyunecs-vpc-endpoint",
+)
+"""The options that say where machines are, and with whose rights they are looked at."""
+
+ADOPTION_OPTIONS = (
+    "aliyunecs-ssh-keypath",
+    "aliyunecs-ssh-password",
+    "aliyunecs-ssh-user",
+    "aliyunecs-ssh-port",
+    "aliyunecs-private-address-only",
+)
+"""The options that say how an instance that is there is logged in to."""
 
 
 def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsDriver:
@@ -51,3 +86,26 @@ def share_lookups(drivers: Iterable[AliyunEcsDriver]) -> None:
     from ecsmachine.drivers.aliyunecs import driver
 
     driver.share_lookups(drivers)
+
+
+def tagged_resources(
+    context: DriverContext, values: Mapping[str, OptionValue], region: str
+) -> AliyunTaggedResources:
+    """Return what carries our tags in a region; "" is the one that the options name.
+
+    ``values`` are those of :data:`ACCOUNT_OPTIONS`. Raises as :func:`new` does.
+    """
+    from ecsmachine.drivers.aliyunecs.driver import cloud_of
+    from ecsmachine.drivers.aliyunecs.settings import settings_of
+    from ecsmachine.drivers.aliyunecs.sweep import AliyunTaggedResources
+
+    cloud = cloud_of(settings_of(values), context.environment, region)
+    return AliyunTaggedResources(cloud, context)
+
+
+def regions(context: DriverContext, values: Mapping[str, OptionValue]) -> list[str]:
+    """Return all regions that the account may use (DescribeRegions)."""
+    from ecsmachine.drivers.aliyunecs.driver import cloud_of
+    from ecsmachine.drivers.aliyunecs.settings import settings_of
+
+    return cloud_of(settings_of(values), context.environment).ecs.region_ids()

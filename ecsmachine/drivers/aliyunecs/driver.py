@@ -44,22 +44,28 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsD
     from ecsmachine.drivers.aliyunecs.settings import settings_of
 
     settings = settings_of(values)
+    cloud = cloud_of(settings, context.environment)
+    record = new_record(context, settings, cloud.credentials.reference)
+    return AliyunEcsDriver(context, record, settings=settings, cloud=cloud)
+
+
+def cloud_of(settings: Settings, environment: Mapping[str, str], region: str = "") -> Cloud:
+    """Return the account and region that the settings name; ``region`` goes before theirs.
+
+    Raises :class:`~ecsmachine.errors.MachineError` if there are no credentials.
+    """
     # the variables are options as well: what is not more than they say did not come by a flag
     flags = settings.credentials
-    environment = context.environment
     if flags.access_key_id == environment.get("ECS_ACCESS_KEY_ID", "").strip() and (
         flags.access_key_secret == environment.get("ECS_ACCESS_KEY_SECRET", "").strip()
     ):
         flags = CredentialFlags(profile=flags.profile)
-    credentials = resolve(flags, environment)
-    cloud = Cloud(
-        settings.region,
-        credentials,
+    return Cloud(
+        region or settings.region,
+        resolve(flags, environment),
         custom_endpoint=settings.api_endpoint,
         vpc_internal=settings.vpc_internal,
     )
-    record = new_record(context, settings, credentials.reference)
-    return AliyunEcsDriver(context, record, settings=settings, cloud=cloud)
 
 
 def load(context: DriverContext, config: Mapping[str, Any]) -> AliyunEcsDriver:
@@ -85,7 +91,8 @@ def share_lookups(drivers: Iterable[AliyunEcsDriver]) -> None:
 class AliyunEcsDriver:
     """An ECS instance. Implements :class:`ecsmachine.drivers.base.Driver`.
 
-    ``settings`` are there for a machine that is yet to be made. Credentials of a machine in the
+    ``settings`` are there for a machine that is yet to be made; ``password`` is that of the first
+    login to an instance that is adopted. Credentials of a machine in the
     store are looked for when the cloud is first asked.
     """
 
@@ -99,10 +106,12 @@ class AliyunEcsDriver:
         *,
         settings: Settings | None = None,
         cloud: Cloud | None = None,
+        password: str = "",
     ):
         self._context = context
         self._record = record
         self._settings = settings
+        self._password = settings.ssh_password if settings else password
         self._plan: Plan | None = None
         self._lookup: SharedLookup | None = None
         if cloud is not None:
@@ -248,13 +257,12 @@ class AliyunEcsDriver:
                 f'IP address is not set: machine "{base.machine_name}" has none yet',
                 hint=f'Finish it with "ecsmachine create {base.machine_name}".',
             )
-        password = self._settings.ssh_password if self._settings else self._record.ssh_password
         return SSHTarget(
             host=base.ip_address,
             port=base.ssh_port,
             user=base.ssh_user,
             key_path=self._key_path(),
-            password=password or None,
+            password=self._password or self._record.ssh_password or None,
         )
 
     def data_disk(self) -> DataDiskRequest | None:
@@ -270,9 +278,7 @@ class AliyunEcsDriver:
 
     def authorized_key(self) -> str | None:
         """Return our public key where the first login is by password."""
-        if self._settings is None or not self._settings.ssh_password:
-            return None
-        return self._record.public_key
+        return self._record.public_key if self._password else None
 
     def open_between(
         self, others: Sequence[Driver], ports: Sequence[PortRange], report: Report

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ecsmachine.drivers.base import DriverContext
 
+PREFIX = "ecsmachine:"
 MACHINE = "ecsmachine:machine"
 STORE = "ecsmachine:store"
 CREATE = "ecsmachine:create"

@@ -1,0 +1,148 @@
+"""Taking a machine over that another store made, or this one before it was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecsmachine.drivers.base import OptionValue, Report, State
+from ecsmachine.drivers.tagged import INSTANCE, TaggedResource, TaggedResources
+from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.machine import certificates, host
+from ecsmachine.machine.driver_report import driver_report
+from ecsmachine.machine.model import Machine, auth_options, validate_name
+from ecsmachine.machine.store import Store
+from ecsmachine.machine.sweep import Found, Standing
+
+_LOGIN_TIMEOUT_S = 5.0
+"""How long a refused login is tried again: the host has long booted."""
+
+
+@dataclass(frozen=True)
+class AdoptRequest:
+    """Which instance becomes the machine ``name``, and how it is logged in to.
+
+    ``values`` are those of the driver's account and adoption options. ``shared`` is whether what
+    several machines use becomes this store's too. ``install_url`` goes into the configuration.
+    ``certificate_paths`` override fields of :class:`~ecsmachine.machine.model.AuthOptions`.
+    """
+
+    name: str
+    instance: TaggedResource
+    values: Mapping[str, OptionValue]
+    shared: bool = False
+    install_url: str = ""
+    certificate_paths: dict[str, Path] = field(default_factory=dict)
+
+
+def candidates(store: Store, found: Collection[Found]) -> list[Found]:
+    """Return the instances of a survey that no machine of the store has.
+
+    One whose adoption was cut off is among them: a create writes ``config.json`` at once.
+    """
+    return [
+        each
+        for each in found
+        if each.resource.kind == INSTANCE
+        and (
+            each.standing in (Standing.ORPHAN, Standing.FOREIGN)
+            or not (store.directory(each.machine_name) / "config.json").exists()
+        )
+    ]
+
+
+def choose(store: Store, found: Collection[Found], name: str, instance_id: str) -> Found:
+    """Return the candidate of that id, or else of that machine's name.
+
+    Raises :class:`UsageError` if there is none, or more than one.
+    """
+    those = [
+        each
+        for each in candidates(store, found)
+        if (each.resource.id == instance_id if instance_id else each.machine_name == name)
+    ]
+    if len(those) == 1:
+        return those[0]
+    if those:
+        raise UsageError(
+            f'There are {len(those)} instances of machines called "{name}"',
+            hint="Choose one by --instance-id: "
+            + ", ".join(f"{each.resource.id} (store {each.store_id})" for each in those),
+        )
+    owned = [each for each in found if each.resource.id == instance_id]
+    if owned:
+        raise UsageError(f'{instance_id} is the machine "{owned[0].machine_name}" already')
+    what = instance_id or f'of a machine "{name}"'
+    raise UsageError(
+        f"There is no instance {what} that could be adopted",
+        hint='"ecsmachine adopt" without a name lists those that could; another region is '
+        "looked at with --region.",
+    )
+
+
+def takes_shared_along(store: Store, found: Collection[Found], chosen: Collection[Found]) -> bool:
+    """Whether nothing of the store that ``chosen`` is of stays behind to use what they share."""
+    stores = {each.resource.store_id for each in chosen}
+    ids = {each.resource.id for each in chosen}
+    return not any(
+        each.resource.store_id in stores and each.resource.id not in ids
+        for each in candidates(store, found)
+    )
+
+
+def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: Report) -> Machine:
+    """Make an instance a machine of this store: log in, pin its host key, give it certificates.
+
+    Its engine keeps its options, and from then on answers to this store's certificates alone.
+    If a step fails, the store is as before. Raises :class:`~ecsmachine.errors.MachineError`.
+    """
+    name = validate_name(request.name)
+    with store.lock(name):
+        journal = store.journal(name)
+        if store.exists(name) and (
+            journal.complete or journal.create_id != request.instance.create_id
+        ):
+            raise MachineError(
+                f'Docker machine "{name}" already exists',
+                hint="Give the machine another name: ecsmachine adopt NEW_NAME "
+                f"--instance-id {request.instance.id}",
+            )
+        auth = auth_options(store.path, name, given=request.certificate_paths)
+        certificates.ensure_client_certificates(auth, report)
+        store_id = store.store_id()
+        store.directory(name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            journal.begin(request.instance.create_id)
+            context = store.context(name)
+            driver = cloud.adopt(request.instance, context, request.values, journal)
+            machine = Machine(name=name, driver=driver, auth=auth)
+            _log_in(machine, request.install_url, report)
+            host.make_docker_host(machine, report)
+            report(f"Tagging it as a machine of this store ({store_id})...")
+            cloud.mark(context, journal, shared=request.shared)
+            store.save(machine)
+            journal.finish()
+        except BaseException:
+            # nothing was made in the cloud: what was written here is all there is to undo
+            store.remove(name)
+            raise
+    report(f'Machine "{name}" was adopted.')
+    return machine
+
+
+def _log_in(machine: Machine, install_url: str, report: Report) -> None:
+    """Start the instance if need be, pin its host key, and learn its engine's options."""
+    from ecsmachine.provision.configured import read_engine_options
+    from ecsmachine.ssh.wait import wait_for_ssh
+
+    if machine.driver.state() is not State.RUNNING:
+        report("Starting the instance...")
+        machine.driver.start(driver_report(machine.name, report))
+    report("Logging in...")
+    with wait_for_ssh(
+        machine.driver.ssh_target(), machine.known_hosts_path, login_timeout_s=_LOGIN_TIMEOUT_S
+    ) as connection:
+        machine.engine = read_engine_options(connection)
+    if install_url:
+        machine.engine.install_url = install_url

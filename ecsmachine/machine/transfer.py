@@ -1,0 +1,311 @@
+"""A machine in one file, encrypted with a passphrase: from one person's store to another's.
+
+The file is a line that names the format, a line of JSON with the parameters of the key
+derivation, and a tar archive under AES-256-GCM; both lines are authenticated with it. The
+archive holds files of known names alone: what a machine's folder has, without the CA's key.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import secrets
+import shutil
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ecsmachine.drivers import registry
+from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.machine import files
+from ecsmachine.machine.journal import FileJournal
+from ecsmachine.machine.model import MachineNotFoundError, validate_name
+from ecsmachine.machine.redaction import without_secrets
+from ecsmachine.machine.store import Store
+from ecsmachine.ssh import host_keys
+
+SHORTEST_PASSPHRASE = 8
+"""How many characters a passphrase has at least."""
+
+LONGEST_FILE = 4 << 20
+"""How long an exported machine may be, in bytes; a real one has about 30,000."""
+
+_MAGIC = b"ecsmachine-export 1\n"
+_ENTRIES = {
+    "config.json": 0o600,
+    "journal.json": 0o600,
+    "known_hosts": 0o600,
+    "id_rsa": 0o600,
+    "id_rsa.pub": 0o600,
+    "ca.pem": 0o644,
+    "cert.pem": 0o644,
+    "key.pem": 0o600,
+    "server.pem": 0o644,
+    "server-key.pem": 0o600,
+}
+"""The files of a machine that travel, and the permissions that they get."""
+
+_LONGEST_ENTRY = 256 << 10
+_SCRYPT = {"n": 1 << 17, "r": 8, "p": 1}
+_MOST_SCRYPT = {"n": 1 << 18, "r": 16, "p": 4}
+"""More is not worked on: a file must not be able to use up the memory."""
+
+_UNREADABLE = "This is not a machine that ecsmachine exported"
+
+
+def export_machine(store: Store, name: str, passphrase: str) -> bytes:
+    """Return a machine with its keys, encrypted.
+
+    Secrets of the cloud account that Docker Machine left in the configuration stay behind, and so
+    does the CA's key. Raises :class:`MachineError`; :class:`UsageError` for a passphrase that is
+    too short.
+    """
+    check_passphrase(passphrase)
+    if not store.exists(name):
+        raise MachineNotFoundError(name)
+    with store.lock(name):
+        machine = store.load(name)
+        journal = store.journal(name)
+        if (machine.directory / "journal.json").exists() and not journal.complete:
+            raise MachineError(
+                f'Machine "{name}" is not whole: its create was interrupted',
+                hint=f'Finish it with "ecsmachine create {name}" first.',
+            )
+        contents = {
+            entry: (machine.directory / entry).read_bytes()
+            for entry in _ENTRIES
+            if (machine.directory / entry).is_file()
+        }
+        contents["config.json"] = json.dumps(without_secrets(store.config(name))).encode()
+        if "id_rsa" not in contents and machine.driver.address():
+            key_path = machine.driver.ssh_target().key_path
+            if key_path is not None and key_path.is_file():
+                contents["id_rsa"] = key_path.read_bytes()
+    missing = {"ca.pem", "cert.pem", "key.pem"} - set(contents)
+    if missing:
+        raise MachineError(
+            f'Machine "{name}" has no {", ".join(sorted(missing))} in {machine.directory}',
+            hint="Its create did not come to its end.",
+        )
+    return _encrypted(_archive(contents), passphrase)
+
+
+def import_machine(store: Store, content: bytes, passphrase: str, *, name: str = "") -> str:
+    """Put an exported machine into the store, as ``name`` if given, and return its name.
+
+    It uses the certificates that came with it, from its own folder; the store's CA is not
+    touched. Raises :class:`MachineError`, and nothing is written then.
+    """
+    entries = _entries(_decrypted(content, passphrase))
+    config = _checked_config(entries)
+    name = validate_name(name or str(config.get("Name") or ""))
+    with store.lock(name):
+        if store.exists(name):
+            raise MachineError(
+                f'Docker machine "{name}" already exists',
+                hint="Import it under another name with --name.",
+            )
+        directory = store.directory(name)
+        entries["config.json"] = json.dumps(
+            _relocated(config, store.path, directory, name, "id_rsa" in entries), indent=4
+        ).encode()
+        if "known_hosts" in entries:
+            entries["known_hosts"] = _renamed_pin(entries["known_hosts"], directory)
+        files.make_private_directory(store.machines_path)
+        arriving = store.machines_path / f".{name}.{secrets.token_hex(4)}"
+        try:
+            files.make_private_directory(arriving)
+            for entry, data in entries.items():
+                files.write_atomically(arriving / entry, data, mode=_ENTRIES[entry])
+            FileJournal(arriving / "journal.json")
+            arriving.rename(directory)
+            files.sync_directory(store.machines_path)
+        except BaseException:
+            shutil.rmtree(arriving, ignore_errors=True)
+            raise
+        try:
+            store.load(name)
+        except BaseException:
+            store.remove(name)
+            raise
+    return name
+
+
+def others_of_the_same_ca(store: Store, name: str) -> list[str]:
+    """Return the other machines whose engines accept the client certificate of that one."""
+    own = _read(store.directory(name) / "ca.pem")
+    return [
+        other
+        for other in store.names()
+        if other != name and own and _read(store.directory(other) / "ca.pem") == own
+    ]
+
+
+def check_passphrase(passphrase: str) -> None:
+    """Raise :class:`UsageError` for a passphrase that is too short to protect anything."""
+    if len(passphrase) < SHORTEST_PASSPHRASE:
+        raise UsageError(
+            f"The passphrase is too short: it has fewer than {SHORTEST_PASSPHRASE} characters",
+            hint="Choose a longer one; who has it and the file is root on the machine.",
+        )
+
+
+def _archive(contents: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in contents.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            entry.mode = _ENTRIES[name]
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _entries(archive: bytes) -> dict[str, bytes]:
+    """Return the files of an archive: plain files of known names and sizes, or none at all."""
+    entries: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
+            for entry in opened:
+                if entry.name not in _ENTRIES or not entry.isreg() or entry.name in entries:
+                    raise MachineError(
+                        f"The file holds what no exported machine has: {entry.name!r}",
+                        hint="Nothing was imported. Do not trust where it came from.",
+                    )
+                if entry.size > _LONGEST_ENTRY:
+                    raise MachineError(f"{entry.name} in the file is too long: {entry.size} bytes")
+                stream = opened.extractfile(entry)
+                entries[entry.name] = stream.read() if stream else b""
+    except (tarfile.TarError, OSError, ValueError, EOFError) as error:
+        raise MachineError(f"{_UNREADABLE}: {error}") from error
+    return entries
+
+
+def _checked_config(entries: Mapping[str, bytes]) -> dict[str, Any]:
+    try:
+        config = json.loads(entries["config.json"])
+        known = (
+            isinstance(config, dict)
+            and isinstance(config.get("Driver"), dict)
+            and isinstance(config.get("HostOptions") or {}, dict)
+            and config.get("DriverName") in registry.driver_names()
+        )
+    except (KeyError, ValueError, RecursionError) as error:
+        raise MachineError(f"{_UNREADABLE}: its config.json cannot be read") from error
+    if not known or not {"ca.pem", "cert.pem", "key.pem"} <= set(entries):
+        raise MachineError(f"{_UNREADABLE}: something is missing in it")
+    return dict(config)
+
+
+def _relocated(
+    config: dict[str, Any], store_path: Path, directory: Path, name: str, has_key: bool
+) -> dict[str, Any]:
+    """Return a configuration whose every path is in the machine's folder of this store."""
+    driver = {
+        **config["Driver"],
+        "MachineName": name,
+        "StorePath": str(store_path),
+        "SSHKeyPath": str(directory / "id_rsa") if has_key else "",
+    }
+    # where its sender's credentials and keys were is of no use here
+    for path in ("SSHPrivateKeyPath", "SSHKey", "CredentialSource"):
+        if path in driver:
+            driver[path] = ""
+    host = dict(config.get("HostOptions") or {})
+    sans = (host.get("AuthOptions") or {}).get("ServerCertSANs")
+    host["AuthOptions"] = {
+        "CertDir": str(directory),
+        "CaCertPath": str(directory / "ca.pem"),
+        "CaPrivateKeyPath": str(directory / "ca-key.pem"),
+        "CaCertRemotePath": "",
+        "ServerCertPath": str(directory / "server.pem"),
+        "ServerKeyPath": str(directory / "server-key.pem"),
+        "ClientKeyPath": str(directory / "key.pem"),
+        "ServerCertRemotePath": "",
+        "ServerKeyRemotePath": "",
+        "ClientCertPath": str(directory / "cert.pem"),
+        "ServerCertSANs": sans if isinstance(sans, list) else [],
+        "StorePath": str(directory),
+    }
+    return {**config, "Driver": driver, "HostOptions": host, "Name": name}
+
+
+def _renamed_pin(content: bytes, directory: Path) -> bytes:
+    """Return the pinned host key under the name that it has in this store."""
+    fields = content.decode(errors="replace").split()
+    if len(fields) < 3:
+        raise MachineError(f"{_UNREADABLE}: its host key cannot be read")
+    return f"{host_keys.alias(directory / 'known_hosts')} {fields[1]} {fields[2]}\n".encode()
+
+
+def _encrypted(archive: bytes, passphrase: str) -> bytes:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    salt, nonce = os.urandom(16), os.urandom(12)
+    parameters = {
+        "kdf": "scrypt",
+        **_SCRYPT,
+        "salt": base64.b64encode(salt).decode(),
+        "cipher": "AES-256-GCM",
+        "nonce": base64.b64encode(nonce).decode(),
+    }
+    head = _MAGIC + json.dumps(parameters).encode() + b"\n"
+    key = _key(passphrase, salt, _SCRYPT)
+    return head + AESGCM(key).encrypt(nonce, archive, head)
+
+
+def _decrypted(content: bytes, passphrase: str) -> bytes:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    if len(content) > LONGEST_FILE:
+        raise MachineError(f"{_UNREADABLE}: it is longer than {LONGEST_FILE >> 20} MiB")
+    if not content.startswith(_MAGIC):
+        if content.startswith(b"ecsmachine-export "):
+            raise MachineError(
+                "The machine was exported by a newer ecsmachine", hint="Upgrade ecsmachine."
+            )
+        raise MachineError(_UNREADABLE, hint='"ecsmachine export NAME" makes such a file.')
+    line, newline, sealed = content[len(_MAGIC) :].partition(b"\n")
+    try:
+        parameters = json.loads(line)
+        costs = {name: int(parameters[name]) for name in _SCRYPT}
+        salt = base64.b64decode(parameters["salt"], validate=True)
+        nonce = base64.b64decode(parameters["nonce"], validate=True)
+        fits = (
+            parameters["kdf"] == "scrypt"
+            and parameters["cipher"] == "AES-256-GCM"
+            and all(0 < costs[name] <= _MOST_SCRYPT[name] for name in costs)
+            and costs["n"] > 1
+            and costs["n"] & (costs["n"] - 1) == 0
+            and len(salt) == 16
+            and len(nonce) == 12
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise MachineError(f"{_UNREADABLE}: its head is damaged") from error
+    if not fits or not newline:
+        raise MachineError(f"{_UNREADABLE}: its head is damaged")
+    try:
+        return AESGCM(_key(passphrase, salt, costs)).decrypt(nonce, sealed, _MAGIC + line + newline)
+    except InvalidTag:
+        raise MachineError(
+            "The passphrase is wrong, or the file is damaged",
+            hint="Ask whoever exported the machine.",
+        ) from None
+
+
+def _key(passphrase: str, salt: bytes, costs: Mapping[str, int]) -> bytes:
+    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+    derivation = Scrypt(salt=salt, length=32, n=costs["n"], r=costs["r"], p=costs["p"])
+    return derivation.derive(passphrase.encode())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

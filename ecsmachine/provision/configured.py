@@ -1,0 +1,62 @@
+"""The engine's options as a host has them: read back from the unit that provisioning writes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from ecsmachine.provision.base import EngineOptions, HostConnection
+from ecsmachine.provision.engine import DROP_IN_PATH
+from ecsmachine.provision.shell import as_root
+
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
+_WITH_VALUE = {
+    "--label": "labels",
+    "--insecure-registry": "insecure_registry",
+    "--registry-mirror": "registry_mirror",
+}
+_OURS = ("-H", "--host", "--tlscacert", "--tlscert", "--tlskey")
+"""The flags, each with a value, that provisioning writes for every machine."""
+
+
+def read_engine_options(host: HostConnection) -> EngineOptions:
+    """Return the options that the host's engine was configured with; defaults where it was not."""
+    answer = host.run(
+        as_root(f"cat {shlex.quote(DROP_IN_PATH)} 2>/dev/null || :", host.user), timeout_s=60
+    )
+    return engine_options(answer.stdout)
+
+
+def engine_options(drop_in: str) -> EngineOptions:
+    """Return the options in the text of a unit that we, or Docker Machine, wrote."""
+    options = EngineOptions()
+    command: list[str] = []
+    for line in drop_in.splitlines():
+        key, _, value = line.strip().partition("=")
+        if key == "ExecStart" and value:
+            command = list(_words(value, command_line=True))
+        elif key == "Environment" and value:
+            options.env = list(_words(value, command_line=False))
+    words = iter(command[1:])
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag in (*_OURS, *_WITH_VALUE, "--storage-driver") and not equals:
+            value = next(words, "")
+        if flag in _WITH_VALUE:
+            if not (flag == "--label" and value.startswith("provider=")):
+                getattr(options, _WITH_VALUE[flag]).append(value)
+        elif flag == "--storage-driver":
+            options.storage_driver = value
+        elif flag.startswith("--") and flag not in (*_OURS, "--tlsverify"):
+            options.arbitrary_flags.append(word.removeprefix("--"))
+    return options
+
+
+def _words(text: str, *, command_line: bool) -> Iterator[str]:
+    """Yield the words of a line of a unit, without quotes and specifiers (systemd.syntax(7))."""
+    for match in _WORD.finditer(text):
+        quoted, plain = match.groups()
+        word = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
+        word = word.replace("%%", "%")
+        yield word.replace("$$", "$") if command_line else word

@@ -11,11 +11,18 @@ from ecsmachine.provision.engine import DROP_IN_PATH
 from ecsmachine.provision.shell import as_root
 
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
-_WITH_VALUE = {
+_LISTS = {
     "--label": "labels",
     "--insecure-registry": "insecure_registry",
     "--registry-mirror": "registry_mirror",
+    "--dns": "dns",
 }
+_TEXTS = {
+    "--storage-driver": "storage_driver",
+    "--data-root": "graph_dir",
+    "--log-level": "log_level",
+}
+_SWITCHES = {"--ipv6": "ipv6", "--selinux-enabled": "selinux_enabled"}
 _OURS = ("-H", "--host", "--tlscacert", "--tlscert", "--tlskey")
 """The flags, each with a value, that provisioning writes for every machine."""
 
@@ -29,7 +36,10 @@ def read_engine_options(host: HostConnection) -> EngineOptions:
 
 
 def engine_options(drop_in: str) -> EngineOptions:
-    """Return the options in the text of a unit that we, or Docker Machine, wrote."""
+    """Return the options in the text of a unit that we, or Docker Machine, wrote.
+
+    A flag that is one word with its value was given with ``--engine-opt``.
+    """
     options = EngineOptions()
     command: list[str] = []
     for line in drop_in.splitlines():
@@ -40,15 +50,18 @@ def engine_options(drop_in: str) -> EngineOptions:
             options.env = list(_words(value, command_line=False))
     words = iter(command[1:])
     for word in words:
-        flag, equals, value = word.partition("=")
-        if flag in (*_OURS, *_WITH_VALUE, "--storage-driver") and not equals:
+        if word in _OURS:
+            next(words, "")
+        elif word in _LISTS:
             value = next(words, "")
-        if flag in _WITH_VALUE:
-            if not (flag == "--label" and value.startswith("provider=")):
-                getattr(options, _WITH_VALUE[flag]).append(value)
-        elif flag == "--storage-driver":
-            options.storage_driver = value
-        elif flag.startswith("--") and flag not in (*_OURS, "--tlsverify"):
+            if word != "--label" or not value.startswith("provider="):
+                known = getattr(options, _LISTS[word]) or []
+                setattr(options, _LISTS[word], [*known, value])
+        elif word in _TEXTS:
+            setattr(options, _TEXTS[word], next(words, ""))
+        elif word in _SWITCHES:
+            setattr(options, _SWITCHES[word], True)
+        elif word.startswith("--") and word != "--tlsverify":
             options.arbitrary_flags.append(word.removeprefix("--"))
     return options
 

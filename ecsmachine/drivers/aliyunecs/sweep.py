@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -137,17 +138,17 @@ class AliyunTaggedResources:
             case eip.KIND:
                 eip.release_eip(cloud, resource.id, report)
             case tagged.DISK_KIND:
-                _delete(resource, lambda: cloud.ecs.delete_disk(resource.id))
+                self._delete(resource, lambda: cloud.ecs.delete_disk(resource.id))
             case tagged.INTERFACE_KIND:
-                _delete(resource, lambda: cloud.ecs.delete_network_interface(resource.id))
+                self._delete(resource, lambda: cloud.ecs.delete_network_interface(resource.id))
             case key_pair.KIND:
-                _delete(resource, lambda: cloud.ecs.delete_key_pair(resource.id))
+                self._delete(resource, lambda: cloud.ecs.delete_key_pair(resource.id))
             case security_group.KIND:
-                _delete(resource, lambda: cloud.ecs.delete_security_group(resource.id))
+                self._delete(resource, lambda: cloud.ecs.delete_security_group(resource.id))
             case network.VSWITCH_KIND:
-                _delete(resource, lambda: cloud.vpc.delete_vswitch(resource.id))
+                self._delete(resource, lambda: cloud.vpc.delete_vswitch(resource.id))
             case network.VPC_KIND:
-                _delete(resource, lambda: cloud.vpc.delete_vpc(resource.id))
+                self._delete(resource, lambda: cloud.vpc.delete_vpc(resource.id))
 
     def remove_listed(
         self, journal: Journal, machine_name: str, config: Mapping[str, Any], report: Report
@@ -195,21 +196,39 @@ class AliyunTaggedResources:
                 break
         return left
 
-
-def _delete(resource: TaggedResource, delete: Callable[[], None]) -> None:
-    """Remove a resource that has no life of its own; what has just gone from it counts a while."""
-    refusal: ApiError | None = None
-    for _ in polls(_UNUSED_TIMEOUT_S):
-        try:
-            when_not_busy(delete)
-            return
-        except ApiError as error:
-            if error.is_not_found:
+    def _delete(self, resource: TaggedResource, delete: Callable[[], None]) -> None:
+        """Remove a resource; what has just gone from it counts as using it for a while."""
+        refusal: ApiError | None = None
+        user = ""
+        for spent_s in polls(_UNUSED_TIMEOUT_S):
+            try:
+                when_not_busy(delete)
                 return
-            if not error.code.startswith(_USED):
-                raise
-            refusal = error
-    raise MachineError(
-        f"{resource.kind} {resource.id} is still used by something else",
-        hint="It stays until that is gone; then sweep again.",
-    ) from refusal
+            except ApiError as error:
+                if error.is_not_found:
+                    return
+                if not error.code.startswith(_USED):
+                    raise
+                refusal = error
+            user = self._user_of(resource)
+            if user and spent_s > 1:
+                break
+        raise MachineError(
+            f"{resource.kind} {resource.id} is still used by {user or 'something else'}",
+            hint="It stays until that is gone; then sweep again.",
+        ) from refusal
+
+    def _user_of(self, resource: TaggedResource) -> str:
+        """Return what is in a network, or has a security group; "" if nothing is seen."""
+        cloud = self._cloud
+        users: Iterator[str] = iter(())
+        if resource.kind == security_group.KIND:
+            users = (each.id for each in cloud.ecs.instances(security_group_id=resource.id))
+        elif resource.kind == network.VSWITCH_KIND:
+            users = (each.id for each in cloud.ecs.instances(vswitch_id=resource.id))
+        elif resource.kind == network.VPC_KIND:
+            users = itertools.chain(
+                (each.id for each in cloud.vpc.vswitches(vpc_id=resource.id)),
+                (each.id for each in cloud.ecs.security_groups(vpc_id=resource.id)),
+            )
+        return next(users, "")

@@ -23,7 +23,8 @@ install_engine() {
     [ "$(dpkg --print-architecture)" = @ARCHITECTURE@ ] ||
         fail "the packages are for @ARCHITECTURE@, this host is $(dpkg --print-architecture)"
 
-    if command -v dockerd > /dev/null; then
+    # An install that was cut short left packages that are only unpacked: do it again.
+    if command -v dockerd > /dev/null && [ -z "$(dpkg --audit)" ]; then
         echo "Docker Engine is installed already: $(dockerd --version)"
         $as_root systemctl start docker
         return

@@ -14,6 +14,7 @@ from ecsmachine.provision.step import Action, Run, Situation, Step
 MOUNT_POINT = "/var/lib/docker"
 _STEP = "data disk"
 _GIB = 1024**3
+_QUOTA = ",uquota,pquota"  # lets the engine limit what a container writes
 _NOTHING_FOUND = "2"  # what blkid -p leaves with when it knows nothing on a device
 
 
@@ -68,19 +69,19 @@ def commands(disk: DataDisk, facts: Facts, packages: PackageManager) -> list[str
         )
     if _is_empty(found):
         wanted += _format(disk, device, packages)
-    if not _in_fstab(found.probe.get("UUID"), facts["fstab"]):
-        wanted += _write_down(disk, device)
     mounted = facts["docker_mount"].rpartition("\n")[2].split()  # the last one is on top
     if not mounted or mounted[0] not in (found.device, found.probe.get("REAL")):
         wanted.append(f"mkdir -p {MOUNT_POINT}")
         if facts.engine_running:
             wanted.append("systemctl stop docker.socket docker.service")
-        wanted.append(f"mount -t {disk.file_system} -o {_options(disk)} {device} {MOUNT_POINT}")
+        wanted.append(_mount(disk, device))
         # a new file system has no labels, and SELinux lets the engine write nothing there
         wanted.append(
             "if command -v selinuxenabled >/dev/null 2>&1 && selinuxenabled; then "
             f"restorecon -R {MOUNT_POINT}; fi"
         )
+    if not _in_fstab(found.probe.get("UUID"), facts["fstab"]):
+        wanted += _write_down(disk, device)
     return wanted
 
 
@@ -138,12 +139,16 @@ def _in_fstab(uuid: str | None, fstab: str) -> bool:
 
 def _write_down(disk: DataDisk, device: str) -> list[str]:
     """Put the disk's line in the place of any other for the mount point."""
-    line = f"UUID=%s {MOUNT_POINT} {disk.file_system} {_options(disk)} 0 2\\n"
+    # a disk that is missing must not keep the host from booting
+    line = f"UUID=%s {MOUNT_POINT} {disk.file_system} defaults,nofail%s 0 2\\n"
     return [
         f"uuid=$(blkid -p -s UUID -o value {device})",
+        f"options=$(awk '$2 == \"{MOUNT_POINT}\" {{ last = $4 }} END {{ print last }}' "
+        "/proc/self/mounts)",
+        f"case $options in *prjquota*) quota={_QUOTA} ;; *) quota= ;; esac",
         "fstab=$(awk -v point="
         f"{MOUNT_POINT} '/^[[:space:]]*#/ || $2 != point' /etc/fstab 2>/dev/null || :)",
-        f'{{ printf "%s\\n" "$fstab"; printf "{line}" "$uuid"; }} > /etc/fstab.ecsmachine',
+        f'{{ printf "%s\\n" "$fstab"; printf "{line}" "$uuid" "$quota"; }} > /etc/fstab.ecsmachine',
         "chmod 644 /etc/fstab.ecsmachine && mv /etc/fstab.ecsmachine /etc/fstab",
     ]
 
@@ -167,9 +172,12 @@ def _format(disk: DataDisk, device: str, packages: PackageManager) -> list[str]:
     return [f"mkfs.ext4 -q -F {device}"]
 
 
-def _options(disk: DataDisk) -> str:
-    # a disk that is missing must not keep the host from booting
-    return "defaults,nofail,uquota,pquota" if disk.file_system == "xfs" else "defaults,nofail"
+def _mount(disk: DataDisk, device: str) -> str:
+    """Return the command that mounts the disk; XFS with quotas, if the kernel knows them."""
+    if disk.file_system == "xfs":
+        mount = f"mount -t xfs -o defaults{{}} {device} {MOUNT_POINT}"
+        return f"{mount.format(_QUOTA)} 2>/dev/null || {mount.format('')}"
+    return f"mount -t {disk.file_system} {device} {MOUNT_POINT}"
 
 
 STEP = Step(_STEP, look, actions, "Preparing the data disk...", look_again=True)

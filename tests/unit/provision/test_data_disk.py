@@ -42,14 +42,15 @@ def host(device: str | None, *, fstab: str = "", mounted: str = "", engine: str 
 def test_an_empty_disk_is_formatted_mounted_and_written_down_by_uuid() -> None:
     wanted = commands(DISK, host(EMPTY))
     assert wanted[0] == "mkfs.ext4 -q -F /dev/vdb"
-    assert any("UUID=%s /var/lib/docker ext4 defaults,nofail 0 2" in line for line in wanted)
-    assert wanted[-2] == "mount -t ext4 -o defaults,nofail /dev/vdb /var/lib/docker"
+    assert "mount -t ext4 /dev/vdb /var/lib/docker" in wanted
+    assert any("UUID=%s /var/lib/docker ext4 defaults,nofail%s 0 2" in line for line in wanted)
 
 
 def test_xfs() -> None:
     wanted = "\n".join(commands(DataDisk(20, "xfs"), host(EMPTY)))
     assert "mkfs.xfs -q -n ftype=1 /dev/vdb" in wanted
-    assert "uquota,pquota" in wanted
+    quota = "mount -t xfs -o defaults,uquota,pquota /dev/vdb /var/lib/docker"
+    assert f"{quota} 2>/dev/null || mount -t xfs -o defaults /dev/vdb /var/lib/docker" in wanted
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_a_disk_that_holds_data_is_never_formatted(device: str, contents: str) -
 def test_our_own_file_system_is_mounted_without_formatting() -> None:
     wanted = commands(DISK, host(formatted("ext4")))
     assert not any("mkfs" in command for command in wanted)
-    assert wanted[-2] == "mount -t ext4 -o defaults,nofail /dev/vdb /var/lib/docker"
+    assert "mount -t ext4 /dev/vdb /var/lib/docker" in wanted
 
 
 def test_a_disk_in_use_is_left_alone() -> None:
@@ -143,10 +144,21 @@ def test_a_line_that_is_commented_out_does_not_count(tmp_path: Path) -> None:
     ]
 
 
-def written_fstab(tmp_path: Path, fstab: str, wanted: list[str]) -> str:
+def test_quotas_are_written_down_if_the_kernel_has_taken_them(tmp_path: Path) -> None:
+    xfs = DataDisk(20, "xfs")
+    wanted = commands(xfs, host(formatted("xfs"), mounted="/dev/vdb xfs"))
+    line = f"UUID={UUID} /var/lib/docker xfs defaults,nofail"
+    assert written_fstab(tmp_path, "", wanted).strip() == f"{line} 0 2"
+    with_quota = written_fstab(tmp_path, "", wanted, quota=",usrquota,prjquota")
+    assert with_quota.strip() == f"{line},uquota,pquota 0 2"
+
+
+def written_fstab(tmp_path: Path, fstab: str, wanted: list[str], quota: str = "") -> str:
     """Run the commands that write /etc/fstab, on a file of our own."""
     (tmp_path / "fstab").write_text(f"{fstab}\n")
-    script = "\n".join(("set -e", f"blkid() {{ echo {UUID}; }}", *wanted))
-    script = script.replace("/etc/", f"{tmp_path}/").partition("mkdir -p")[0]
+    stand_ins = f"blkid() {{ echo {UUID}; }}\nmount() {{ :; }}\nmkdir() {{ :; }}"
+    script = "\n".join(("set -e", stand_ins, *wanted))
+    script = script.replace("/etc/", f"{tmp_path}/").replace("/proc/self/", f"{tmp_path}/")
+    (tmp_path / "mounts").write_text(f"/dev/vdb /var/lib/docker ext4 rw{quota} 0 0\n")
     subprocess.run(["sh", "-c", script], check=True)
     return (tmp_path / "fstab").read_text()

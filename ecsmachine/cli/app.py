@@ -37,6 +37,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "env": ("connect", "Print the commands that set up the environment for the Docker client"),
     "export": ("fleet", "Write a machine with its keys into an encrypted file"),
     "import": ("fleet", "Put a machine that was exported into this store"),
+    "image": ("image", "Images of a registry"),
     "inspect": ("listing", "Print what is stored of a machine"),
     "ip": ("listing", "Print the address of machines"),
     "kill": ("lifecycle", "Stop machines at once, as by pulling the plug"),

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ecsmachine.cli import local_faults
+from ecsmachine.cli import local_faults, local_registry
 from ecsmachine.cli.local_cloud import (
     START_HINT,
     Root,
     environment_of,
     require_extra,
     root_of,
+    running_cloud,
     translated,
 )
 from ecsmachine.errors import MachineError, UsageError
@@ -38,6 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 app.add_typer(local_faults.app, name="fault")
+app.add_typer(local_registry.app, name="registry")
 
 
 class GuestChoice(str, Enum):
@@ -106,7 +108,7 @@ def env(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """Print the commands that make ecsmachine use the local cloud, for eval."""
-    variables = _up(ctx, root).environment()
+    variables = running_cloud(ctx, root).environment()
     if as_json:
         print(json.dumps(variables, indent=2))
         return
@@ -148,6 +150,8 @@ def status(
         print(f"Guests:     {running.guests}")
         if running.install_url is not None:
             print(f"Mirror:     {running.install_url}")
+        if running.registry is not None:
+            print(f"Registry:   http://{running.registry}")
         print(f"Process:    {running.pid}")
     print(f"Instances:  {len(instances)} ({len(guests)} with a running guest)")
     for instance in instances:
@@ -250,18 +254,6 @@ def reset(
         print(f"Removed the base image and the packages in {default_cache()}")
     elif default_cache().is_dir():
         print(f"The base image and the packages stay in {default_cache()} (--cache removes them)")
-
-
-def _up(ctx: typer.Context, root: Path | None) -> Running:
-    from ecsmachine.localcloud.paths import CloudPaths
-    from ecsmachine.localcloud.processes import is_alive
-    from ecsmachine.localcloud.settings import read_running
-
-    with translated():
-        running = read_running(CloudPaths.of(root_of(ctx, root)).daemon_file)
-    if running is None or not is_alive(running.process):
-        raise MachineError("The local cloud is not up.", hint=START_HINT)
-    return running
 
 
 @contextmanager
@@ -367,6 +359,7 @@ def _status_as_data(
             "region": running.region,
             "guests": running.guests,
             "install_url": running.install_url,
+            "registry": running.registry,
             "pid": running.pid,
         }
     return data

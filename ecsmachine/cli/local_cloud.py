@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ecsmachine.cli.context import Session
 from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from ecsmachine.localcloud.settings import Running
 
 START_HINT = "Start it with: ecsmachine local up"
 
@@ -38,6 +41,19 @@ def root_of(ctx: typer.Context, given: Path | None) -> Path:
 
     named = given or environment_of(ctx).get("ECSMACHINE_LOCAL_ROOT")
     return Path(named).absolute() if named else default_root()
+
+
+def running_cloud(ctx: typer.Context, root: Path | None) -> Running:
+    """Return the cloud that is up. Raises :class:`MachineError` if it is not."""
+    from ecsmachine.localcloud.paths import CloudPaths
+    from ecsmachine.localcloud.processes import is_alive
+    from ecsmachine.localcloud.settings import read_running
+
+    with translated():
+        running = read_running(CloudPaths.of(root_of(ctx, root)).daemon_file)
+    if running is None or not is_alive(running.process):
+        raise MachineError("The local cloud is not up.", hint=START_HINT)
+    return running
 
 
 def require_extra() -> None:

@@ -74,7 +74,7 @@ def remove_from_kernel(paths: CloudPaths) -> None:
 
 def remove_files(paths: CloudPaths) -> None:
     """Remove a cloud's files, and its folder unless somebody has put other things in there."""
-    for folder in (paths.instances, paths.namespaces, paths.disks):
+    for folder in (paths.instances, paths.namespaces, paths.disks, paths.registry):
         if folder.is_dir():
             remove_tree(folder)
     files = [paths.daemon_file, paths.settings_file, *paths.root.glob(f"{paths.log.name}*")]
@@ -99,6 +99,7 @@ def remove_cache(cache: Path) -> None:
     from ecsmachine.localcloud.image import remove_images
 
     remove_images(cache)
-    shutil.rmtree(cache / "packages", ignore_errors=True)
+    for folder in ("packages", "registry"):
+        shutil.rmtree(cache / folder, ignore_errors=True)
     with suppress(OSError):
         cache.rmdir()

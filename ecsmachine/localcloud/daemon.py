@@ -166,10 +166,16 @@ def _same(running: Running, guests: GuestKind | None, port: int) -> Started:
 def _downloads(cache: Path, report: Report) -> list[str]:
     from ecsmachine.localcloud.image import build_image
     from ecsmachine.localcloud.packages import fetch_packages
+    from ecsmachine.localcloud.registry.programs import fetch_programs
 
     image = build_image(cache, lambda step: report(f"Base image: {step}"))
     packages = fetch_packages(cache, image, lambda step: report(f"Engine: {step}"))
-    return ["--image", str(image), "--packages", str(packages)]
+    programs = fetch_programs(cache, image, lambda step: report(f"Registry: {step}"))
+    return [
+        *("--image", str(image)),
+        *("--packages", str(packages)),
+        *("--registry", str(programs.folder)),
+    ]
 
 
 def _start(paths: CloudPaths, arguments: list[str]) -> Running:

@@ -21,6 +21,7 @@ from ecsmachine.localcloud.programs import ProgramError, run
 UPLINK = "uplink"
 _TABLE = "ip ecsmachine"
 MIRROR_PORT = 80
+REGISTRY_PORT = 5000
 
 
 def link_name(instance_id: str) -> str:
@@ -209,7 +210,7 @@ table {_TABLE} {{
         ct state established,related accept
         iifname {{ "lo", "{UPLINK}" }} accept
         icmp type echo-request accept
-        ip daddr {gateway} tcp dport {MIRROR_PORT} accept
+        ip daddr {gateway} tcp dport {{ {MIRROR_PORT}, {REGISTRY_PORT} }} accept
         meta l4proto tcp reject with tcp reset
         reject with icmp type admin-prohibited
     }}

@@ -1,4 +1,4 @@
-"""The engine's packages: fetched once with apt, kept with the hashes that Debian signed."""
+"""Sets of packages: fetched once with apt, kept with the hashes that Debian signed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from ecsmachine.localcloud.image import Report, exclusive
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.programs import ProgramError, run
 
-_WANTED = ("docker.io", "containerd", "runc", "tini")
 _MANIFEST = "packages.json"
 
 
@@ -34,20 +33,30 @@ class Package:
     sha256: str
 
 
-def packages_path(cache: Path, image: Path) -> Path:
+@dataclass(frozen=True)
+class PackageSet:
+    """Packages that are fetched together: what they are for, and their names."""
+
+    purpose: str
+    names: tuple[str, ...]
+
+
+ENGINE = PackageSet("engine", ("docker.io", "containerd", "runc", "tini"))
+
+
+def packages_path(cache: Path, image: Path, wanted: PackageSet = ENGINE) -> Path:
     """Return where the packages for guests with this base image are kept."""
-    names = hashlib.sha256(" ".join(_WANTED).encode()).hexdigest()[:8]
+    names = hashlib.sha256(" ".join(wanted.names).encode()).hexdigest()[:8]
     return cache / "packages" / f"{image.name}-{names}"
 
 
-def fetch_packages(cache: Path, image: Path, report: Report) -> Path:
-    """Return the folder with the engine's packages; fetch them first if they are not there.
+def fetch_packages(cache: Path, image: Path, report: Report, wanted: PackageSet = ENGINE) -> Path:
+    """Return the folder with a set of packages; fetch them first if they are not there.
 
-    They are the engine and all it depends on that the base image lacks, chosen by apt
-    against the image's own list of packages. Files that no longer have the right hash are
-    fetched again.
+    With them comes all they depend on that the base image lacks, chosen by apt against the
+    image's own list of packages. Files that no longer have the right hash are fetched again.
     """
-    target = packages_path(cache, image)
+    target = packages_path(cache, image, wanted)
     if target.is_dir() and not damaged(target):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -58,11 +67,11 @@ def fetch_packages(cache: Path, image: Path, report: Report) -> Path:
             shutil.rmtree(target)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
-            _fetch(image, temporary, report)
+            _fetch(image, temporary, report, wanted)
             (temporary / "files").rename(target)
         except ProgramError as error:
             raise LocalCloudError(
-                f"The engine's packages cannot be fetched: {error.message}",
+                f"The {wanted.purpose}'s packages cannot be fetched: {error.message}",
                 hint="Can this host install any package with apt-get?",
                 details=error.details,
             ) from error
@@ -87,7 +96,7 @@ def damaged(folder: Path) -> bool:
         return True
 
 
-def _fetch(image: Path, work: Path, report: Report) -> None:
+def _fetch(image: Path, work: Path, report: Report, wanted: PackageSet) -> None:
     for folder in ("state/lists/partial", "cache/archives/partial", "files"):
         (work / folder).mkdir(parents=True)
     copy_keys(host_sources(), work / "keys")
@@ -96,10 +105,11 @@ def _fetch(image: Path, work: Path, report: Report) -> None:
     apt = {"APT_CONFIG": str(env_file)}
     report("reading the package lists")
     _apt(["apt-get", "update", "--quiet", "--error-on=any"], apt)
-    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *_WANTED]
+    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends"]
+    install += wanted.names
     sizes = parse_uris(_apt([*install, "--print-uris"], apt))
     if not sizes:
-        raise LocalCloudError("apt finds no packages of the engine for the base image.")
+        raise LocalCloudError(f"apt finds no packages of the {wanted.purpose} for the base image.")
     report(f"downloading {len(sizes)} packages ({sum(sizes.values()) / 1e6:.0f} MB)")
     _apt([*install, "--download-only"], apt)
     names = [name.partition("_")[0] for name in sizes]

@@ -99,3 +99,8 @@ class CloudPaths:
     def disks(self) -> Path:
         """The files behind the data disks."""
         return self.root / "disks"
+
+    @property
+    def registry(self) -> Path:
+        """The registry's settings and its images."""
+        return self.root / "registry"

@@ -16,6 +16,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--image", type=Path)
     parser.add_argument("--packages", type=Path)
+    parser.add_argument("--registry", type=Path)
     parser.add_argument("--ready", type=int, required=True, help="file descriptor")
     given = parser.parse_args(arguments)
     logging.basicConfig(
@@ -60,7 +62,10 @@ def main(arguments: list[str]) -> int:
 
     try:
         paths = CloudPaths.of(given.root)
-        _serve(paths, given.guests, given.port, given.image, given.packages, lambda: say({}))
+        downloads = None
+        if given.image is not None:
+            downloads = _Downloads(given.image, given.packages, given.registry)
+        _serve(paths, given.guests, given.port, downloads, lambda: say({}))
     except LocalCloudError as error:
         _log.error("%s", error.message)
         say({"message": error.message, "hint": error.hint, "details": error.details})
@@ -72,12 +77,28 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class _Downloads:
+    """What real guests are made of: the base image, the engine's packages, the registry."""
+
+    image: Path
+    packages: Path
+    registry: Path
+
+
+@dataclass(frozen=True)
+class _Services:
+    """What a cloud with real guests has besides: an install script, and a registry (HOST:PORT)."""
+
+    install_url: str | None = None
+    registry: str | None = None
+
+
 def _serve(
     paths: CloudPaths,
     kind: GuestKind,
     port: int,
-    image: Path | None,
-    packages: Path | None,
+    downloads: _Downloads | None,
     ready: Callable[[], None],
 ) -> None:
     from ecsmachine.localcloud.connections import Connections
@@ -102,9 +123,9 @@ def _serve(
         stack.callback(state.close)
         faults = FaultBook(paths.root)
         stack.callback(faults.close)
-        install_url = None
-        if kind == "nspawn" and image is not None and packages is not None:
-            guests, install_url = _real_guests(paths, plan, image, packages, stack)
+        services = _Services()
+        if kind == "nspawn" and downloads is not None:
+            guests, services = _real_guests(paths, plan, downloads, stack)
         else:
             from ecsmachine.localcloud.guests.none import NoGuests
 
@@ -113,7 +134,7 @@ def _serve(
         application = create_app(state, guests, faults, connections, images=bootable_images())
 
         def answering() -> None:
-            save(paths.daemon_file, _running(state, settings, install_url))
+            save(paths.daemon_file, _running(state, settings, services))
             _log.info("serving on port %s", settings.port)
             ready()
 
@@ -128,20 +149,30 @@ def _choose_plan(paths: CloudPaths, kind: GuestKind) -> AddressPlan:
 
 
 def _real_guests(
-    paths: CloudPaths, plan: AddressPlan, image: Path, packages: Path, stack: ExitStack
-) -> tuple[Guests, str]:
+    paths: CloudPaths, plan: AddressPlan, downloads: _Downloads, stack: ExitStack
+) -> tuple[Guests, _Services]:
     from ecsmachine.localcloud.control_groups import guest_groups
     from ecsmachine.localcloud.guests.nspawn import NspawnGuests
     from ecsmachine.localcloud.mirror import Mirror
-    from ecsmachine.localcloud.network import Network
+    from ecsmachine.localcloud.network import REGISTRY_PORT, Network
+    from ecsmachine.localcloud.registry.programs import RegistryPrograms
+    from ecsmachine.localcloud.registry.server import Registry
 
     network = Network(link=paths.link, router=paths.router, plan=plan)
     network.up()
-    mirror = Mirror(packages, address=str(plan.gateway), namespace=paths.router)
+    mirror = Mirror(downloads.packages, address=str(plan.gateway), namespace=paths.router)
     mirror.start()
     stack.callback(mirror.stop)
-    guests = NspawnGuests(paths, image, network, guest_groups(paths.group))
-    return guests, f"{mirror.url}/install.sh"
+    registry = Registry(
+        RegistryPrograms(downloads.registry),
+        paths.registry,
+        address=f"{plan.gateway}:{REGISTRY_PORT}",
+        namespace=paths.router,
+    )
+    registry.start()
+    stack.callback(registry.stop)
+    guests = NspawnGuests(paths, downloads.image, network, guest_groups(paths.group))
+    return guests, _Services(f"{mirror.url}/install.sh", registry.address)
 
 
 def _listen(port: int, usual: int) -> socket.socket:
@@ -165,7 +196,7 @@ def _server(port: int) -> socket.socket:
     return listening
 
 
-def _running(state: State, settings: CloudSettings, install_url: str | None) -> Running:
+def _running(state: State, settings: CloudSettings, services: _Services) -> Running:
     me = identify(os.getpid())
     return Running(
         pid=os.getpid(),
@@ -177,7 +208,8 @@ def _running(state: State, settings: CloudSettings, install_url: str | None) -> 
         vswitch_id=state.default_vswitch_id,
         access_key_id=state.account.access_key_id,
         access_key_secret=state.account.access_key_secret,
-        install_url=install_url,
+        install_url=services.install_url,
+        registry=services.registry,
     )
 
 

@@ -25,7 +25,10 @@ class CloudSettings:
 
 @dataclass(frozen=True)
 class Running:
-    """A running cloud: its daemon, and what a client needs to use it. No secret in its repr."""
+    """A running cloud: its daemon, and what a client needs to use it. No secret in its repr.
+
+    ``registry`` is the address (HOST:PORT) of its registry.
+    """
 
     pid: int
     started: str
@@ -37,6 +40,7 @@ class Running:
     access_key_id: str
     access_key_secret: str
     install_url: str | None
+    registry: str | None = None
 
     def __repr__(self) -> str:
         return f"Running(pid={self.pid}, endpoint={self.endpoint!r}, guests={self.guests!r})"
@@ -58,6 +62,8 @@ class Running:
         }
         if self.install_url is not None:
             values["MACHINE_DOCKER_INSTALL_URL"] = self.install_url
+        if self.registry is not None:
+            values["ENGINE_REGISTRY_MIRROR"] = f"http://{self.registry}"
         return values
 
 

@@ -1,0 +1,1 @@
+"""Registries of container images, over the Docker Registry HTTP API v2."""

@@ -1,0 +1,242 @@
+"""A registry, as seen by a client: what images it has, and removing them.
+
+Source: Docker Registry HTTP API v2 and its token authentication.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from ecsmachine import __version__
+from ecsmachine.container_registry.challenge import Challenge, parse_challenge
+from ecsmachine.container_registry.credentials import Login
+from ecsmachine.container_registry.reference import Reference
+from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    import requests
+
+_log = logging.getLogger(__name__)
+
+_TIMEOUT_S = (5.0, 30.0)
+_MOST_PAGES = 1000
+_MANIFESTS = ", ".join(
+    (
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.oci.image.index.v1+json",
+    )
+)
+
+
+class RegistryError(MachineError):
+    """A registry refused; ``code`` is its own word and ``status`` the HTTP status."""
+
+    def __init__(self, message: str, *, code: str, status: int, hint: str | None = None):
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Image:
+    """A tag of a repository: the digest of its manifest, and its layers' size in bytes.
+
+    ``size`` is None for a list of images for several machines.
+    """
+
+    name: str
+    tag: str
+    digest: str
+    size: int | None
+
+
+class RegistryClient:
+    """One registry. Tokens are fetched when it asks for them, and kept for their scope."""
+
+    def __init__(self, url: str, login: Login | None = None):
+        self.url = url
+        self._login = login
+        self._authorizations: dict[str, str] = {}
+        self._session: requests.Session | None = None
+
+    def repositories(self) -> list[str]:
+        """Return the names of all repositories (GET /v2/_catalog)."""
+        return sorted(self._pages("/v2/_catalog?n=100", "repositories", "registry:catalog:*"))
+
+    def tags(self, name: str) -> list[str]:
+        """Return the tags of a repository; none if all were removed (GET …/tags/list)."""
+        try:
+            return sorted(self._pages(f"/v2/{name}/tags/list?n=100", "tags", _pull(name)))
+        except RegistryError as error:
+            if error.code == "NAME_UNKNOWN":
+                return []
+            raise
+
+    def image(self, reference: Reference) -> Image:
+        """Return an image (GET …/manifests/TAG)."""
+        path = f"/v2/{reference.name}/manifests/{quote(reference.version, safe=':')}"
+        response = self._ask("GET", path, _pull(reference.name), {"Accept": _MANIFESTS})
+        digest = response.headers.get("Docker-Content-Digest", "")
+        manifest = _json(response)
+        layers = manifest.get("layers")
+        size = None
+        if isinstance(layers, list):
+            size = sum(int(layer.get("size") or 0) for layer in layers if isinstance(layer, dict))
+        return Image(reference.name, reference.version, digest, size)
+
+    def remove(self, name: str, digest: str) -> None:
+        """Remove a manifest, and with it every tag that leads to it (DELETE …/manifests/…)."""
+        self._ask("DELETE", f"/v2/{name}/manifests/{digest}", f"repository:{name}:delete,pull")
+
+    def _pages(self, path: str, field: str, scope: str) -> Iterator[str]:
+        """Yield the texts of a list, page by page as the Link headers lead (RFC 8288)."""
+        for _ in range(_MOST_PAGES):
+            response = self._ask("GET", path, scope)
+            items = _json(response).get(field)
+            yield from (str(item) for item in items or ())
+            following = re.match(r'<([^>]+)>;\s*rel="?next"?', response.headers.get("Link", ""))
+            if following is None:
+                return
+            parts = urlsplit(urljoin(self.url + path, following[1]))
+            path = f"{parts.path}?{parts.query}"
+
+    def _ask(
+        self, method: str, path: str, scope: str, headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        """Send a request; log in, once, if the registry asks for it."""
+        response = self._send(method, self.url + path, scope, headers or {})
+        if response.status_code == 401:
+            challenge = parse_challenge(response.headers.get("WWW-Authenticate", ""))
+            self._authorizations[scope] = self._authorize(challenge, scope)
+            response = self._send(method, self.url + path, scope, headers or {})
+        if not 200 <= response.status_code < 300:
+            raise _refused(method, path, response)
+        return response
+
+    def _authorize(self, challenge: Challenge, scope: str) -> str:
+        """Return the Authorization header that answers a challenge."""
+        if challenge.scheme == "basic" and self._login is not None:
+            return self._login.basic
+        realm = urlsplit(challenge.parameters.get("realm", ""))
+        if challenge.scheme != "bearer" or realm.scheme not in ("http", "https"):
+            raise RegistryError(
+                f"The registry {self.url} asks for a login",
+                code="UNAUTHORIZED",
+                status=401,
+                hint=f'Run "docker login {urlsplit(self.url).netloc}".',
+            )
+        if realm.scheme == "http" and self.url.startswith("https:"):
+            raise RegistryError(
+                f"The registry {self.url} sends logins to {realm.netloc} without TLS",
+                code="UNAUTHORIZED",
+                status=401,
+                hint="Tell those who run it; nothing was sent there.",
+            )
+        asked = {
+            "service": challenge.parameters.get("service", ""),
+            "scope": challenge.parameters.get("scope") or scope,
+        }
+        headers = {} if self._login is None else {"Authorization": self._login.basic}
+        response = self._exchange("GET", realm.geturl(), headers, asked)
+        if response.status_code != 200:
+            raise _refused("GET", realm.path, response)
+        answer = _json(response)
+        token = answer.get("token") or answer.get("access_token")
+        if not isinstance(token, str) or not token:
+            raise RegistryError(
+                f"{realm.netloc} gave no token for {self.url}", code="UNAUTHORIZED", status=401
+            )
+        return f"Bearer {token}"
+
+    def _send(
+        self, method: str, url: str, scope: str, headers: Mapping[str, str]
+    ) -> requests.Response:
+        authorization = self._authorizations.get(scope)
+        extra = {"Authorization": authorization} if authorization else {}
+        return self._exchange(method, url, {**headers, **extra})
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        query: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        import requests
+
+        if self._session is None:
+            self._session = requests.Session()
+            self._session.headers["User-Agent"] = f"ecsmachine/{__version__}"
+        try:
+            response = self._session.request(
+                method,
+                url,
+                headers=dict(headers),
+                params=dict(query or {}),
+                timeout=_TIMEOUT_S,
+                allow_redirects=False,
+                auth=lambda request: request,  # no password out of ~/.netrc
+            )
+        except requests.exceptions.SSLError:
+            raise MachineError(
+                f"The certificate of {urlsplit(url).netloc} is not accepted",
+                hint="A registry without TLS is named with http:// in front.",
+            ) from None
+        except requests.RequestException:
+            raise MachineError(
+                f"The registry at {urlsplit(url).netloc} does not answer",
+                hint="Check --registry (ENGINE_REGISTRY_MIRROR).",
+            ) from None
+        _log.debug("%s %s: %d", method, urlsplit(url).path, response.status_code)
+        return response
+
+
+def _pull(name: str) -> str:
+    return f"repository:{name}:pull"
+
+
+def _json(response: requests.Response) -> dict[str, Any]:
+    try:
+        data = json.loads(response.content)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        raise MachineError(
+            f"What answers at {urlsplit(response.url).netloc} is no registry",
+            hint="Check --registry (ENGINE_REGISTRY_MIRROR).",
+        )
+    return data
+
+
+def _refused(method: str, path: str, response: requests.Response) -> RegistryError:
+    code, message = "", ""
+    try:
+        first = json.loads(response.content)["errors"][0]
+        code, message = str(first.get("code") or ""), str(first.get("message") or "")
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        pass
+    status = response.status_code
+    said = ": ".join(part for part in (code, " ".join(message.split())) if part)
+    return RegistryError(
+        f"{method} {path.partition('?')[0]} failed: {said or f'{status} {response.reason}'}",
+        code=code,
+        status=status,
+        hint=_HINTS.get(code),
+    )
+
+
+_HINTS = {
+    "UNAUTHORIZED": 'Log in with "docker login", or ask for the rights.',
+    "DENIED": "Ask the owner of the repository for the rights.",
+    "UNSUPPORTED": "This registry does not allow it.",
+    "NAME_UNKNOWN": '"ecsmachine image ls" lists what there is.',
+    "MANIFEST_UNKNOWN": '"ecsmachine image ls" lists what there is.',
+}

@@ -1,0 +1,1 @@
+"""The registry of a local cloud: Docker Distribution on its router, and what fills it."""

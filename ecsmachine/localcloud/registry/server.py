@@ -1,0 +1,111 @@
+"""The registry's process: Docker Distribution, in the router's network namespace."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.registry import busybox
+from ecsmachine.localcloud.registry.programs import RegistryPrograms
+from ecsmachine.localcloud.registry.push import answers, has_tag, push
+
+_log = logging.getLogger("ecsmachine.localcloud.registry")
+
+_START_TIMEOUT_S = 20.0
+_END_TIMEOUT_S = 5.0
+
+
+class Registry:
+    """A registry at ``address`` (HOST:PORT), which keeps its images in ``folder``.
+
+    With ``namespace`` it listens in that network namespace, else on the host. It ends with the
+    thread that started it.
+    """
+
+    def __init__(
+        self,
+        programs: RegistryPrograms,
+        folder: Path,
+        *,
+        address: str,
+        namespace: Path | None = None,
+    ):
+        self.address = address
+        self._programs = programs
+        self._folder = folder
+        self._namespace = namespace
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where engines find it, as a mirror."""
+        return f"http://{self.address}"
+
+    def start(self) -> None:
+        """Start it, and put busybox into it if it is not there.
+
+        Raises :class:`~ecsmachine.localcloud.problems.LocalCloudError`.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        settings = self._folder / "config.yml"
+        settings.write_text(json.dumps(self._settings(), indent=1))  # JSON is YAML
+        inside = [] if self._namespace is None else ["nsenter", f"--net={self._namespace}"]
+        program = [str(self._programs.registry), "serve", str(settings)]
+        try:
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig=TERM", *inside, *program],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise LocalCloudError(f"The registry cannot be started: {error}") from None
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not answers(self.address):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise LocalCloudError(
+                    f"The registry does not answer at {self.address}.",
+                    hint="See why: ecsmachine local logs",
+                )
+            time.sleep(0.02)
+        self._fill()
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _fill(self) -> None:
+        try:
+            if has_tag(self.address, busybox.NAME, "latest"):
+                return
+        except OSError as error:
+            raise LocalCloudError(f"The registry does not answer: {error}") from None
+        with tempfile.TemporaryDirectory(prefix="ecsmachine-busybox-") as work:
+            image = busybox.busybox_image(self._programs.busybox, Path(work))
+            push(self.address, busybox.NAME, "latest", image)
+        _log.info("busybox is in the registry")
+
+    def _settings(self) -> dict[str, object]:
+        return {
+            "version": "0.1",
+            "log": {"level": "warn", "accesslog": {"disabled": True}},
+            "storage": {
+                "filesystem": {"rootdirectory": str(self._folder / "images")},
+                "delete": {"enabled": True},
+                "maintenance": {"uploadpurging": {"enabled": False}},
+            },
+            "http": {"addr": self.address},
+        }

@@ -44,6 +44,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "local": ("local", "Run an ECS-compatible cloud on this machine"),
     "ls": ("listing", "List machines"),
     "project": ("container_service.project", "Applications on a Swarm cluster"),
+    "provision": ("provisioning", "Provision machines again"),
+    "regenerate-certs": ("provisioning", "Give machines new certificates"),
     "restart": ("lifecycle", "Restart machines"),
     "rm": ("lifecycle", "Remove machines"),
     "service": ("container_service.service", "Services of the applications on a Swarm cluster"),
@@ -54,6 +56,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "swarm": ("swarm", "Join machines in Docker's Swarm mode"),
     "sweep": ("fleet", "Find and remove what is left in the cloud of lost machines"),
     "trigger": ("container_service.trigger", "Addresses that redeploy or scale an application"),
+    "upgrade": ("provisioning", "Upgrade the engines of machines"),
     "url": ("listing", "Print the engine's URL of machines"),
     "version": ("listing", "Print the version of ecsmachine, or of a machine's engine"),
     "volume": ("container_service.volume", "Volumes of a Swarm cluster"),
@@ -92,7 +95,7 @@ class _Commands(typer.core.TyperGroup):
             session = ctx.obj
             maker = getattr(module, f"{cmd_name}_command")
             return _command(cmd_name, maker(session.program, session.environment))
-        return _command(cmd_name, getattr(module, _FUNCTIONS.get(cmd_name, cmd_name)))
+        return _command(cmd_name, getattr(module, _function_name(cmd_name)))
 
     def help_of(self, name: str) -> str:
         """Return the line about a command, without importing it."""
@@ -256,6 +259,10 @@ def _help(
     _program().main(
         args=[command, "--help"], prog_name="ecsmachine", standalone_mode=False, obj=ctx.obj
     )
+
+
+def _function_name(command: str) -> str:
+    return _FUNCTIONS.get(command, command.replace("-", "_"))
 
 
 def _command(name: str, function: Callable[..., Any]) -> Any:

@@ -57,3 +57,17 @@ def machine_names(session: Session, names: list[str] | None) -> list[str]:
         'No machine name(s) specified and no "default" machine exists',
         hint='Use "ecsmachine ls" to list machines.',
     )
+
+
+def existing_machine_names(session: Session, names: list[str] | None) -> list[str]:
+    """Return as :func:`machine_names` does, each once, after all of them have been found.
+
+    Raises :class:`~ecsmachine.machine.model.MachineNotFoundError` for the first that is not there.
+    """
+    chosen = list(dict.fromkeys(machine_names(session, names)))
+    for name in chosen:
+        if not session.store.exists(name):
+            from ecsmachine.machine.model import MachineNotFoundError
+
+            raise MachineNotFoundError(name)
+    return chosen

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.cli.confirmation import confirmed
-from ecsmachine.cli.context import Session, machine_names, session
+from ecsmachine.cli.context import Session, existing_machine_names, session
 from ecsmachine.errors import UsageError
 
 _Names = Annotated[
@@ -96,11 +96,7 @@ def rm(
             hint='"ecsmachine ls -q" lists them.',
         )
     this = session(ctx)
-    unknown = [name for name in names if not this.store.exists(name)]
-    if unknown:
-        from ecsmachine.machine.model import MachineNotFoundError
-
-        raise MachineNotFoundError(unknown[0])
+    names = existing_machine_names(this, names)
     print(f"About to remove {', '.join(names)}")
     print("WARNING: This action will delete both local reference and remote instance.")
     if not (yes or force or confirmed("Are you sure?")):
@@ -111,10 +107,5 @@ def rm(
 def _for_each(this: Session, names: list[str] | None, operation: Callable[[str], None]) -> None:
     """Do the same to the named machines at once; all of them must exist."""
     from ecsmachine.machine import operations
-    from ecsmachine.machine.model import MachineNotFoundError
 
-    names = machine_names(this, names)
-    for name in names:
-        if not this.store.exists(name):
-            raise MachineNotFoundError(name)
-    operations.for_each(names, operation)
+    operations.for_each(existing_machine_names(this, names), operation)

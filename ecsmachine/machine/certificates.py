@@ -56,6 +56,26 @@ def ensure_client_certificates(auth: AuthOptions, report: Callable[[str], None])
             _make_client(auth)
 
 
+def rotate_client_certificates(auth: AuthOptions, report: Callable[[str], None]) -> None:
+    """Make a new CA and a new client certificate in place of those that are there.
+
+    Certificates go before the keys are replaced, and come back last: a process that dies in
+    between leaves a state that :func:`ensure_client_certificates` completes.
+    """
+    with files.locked(
+        auth.cert_dir / ".lock", what=f"The certificates in {auth.cert_dir}", wait_s=30
+    ):
+        for path in (
+            *(auth.client_cert_path, auth.ca_cert_path),
+            *(auth.client_key_path, auth.ca_key_path),
+        ):
+            path.unlink(missing_ok=True)
+        report(f"Creating CA: {auth.ca_cert_path}")
+        _make_ca(auth)
+        report(f"Creating client certificate: {auth.client_cert_path}")
+        _make_client(auth)
+
+
 def copy_client_certificates(auth: AuthOptions) -> None:
     """Copy the CA and client certificates into the machine's folder, for ``DOCKER_CERT_PATH``."""
     files.make_private_directory(auth.machine_dir)

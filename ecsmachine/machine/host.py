@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from ecsmachine.drivers.base import Report
 from ecsmachine.machine import certificates as machine_certificates
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.model import Machine
+
+if TYPE_CHECKING:
+    from ecsmachine.provision.base import ProvisionRequest
 
 
 def make_docker_host(machine: Machine, report: Report) -> None:
@@ -16,11 +20,21 @@ def make_docker_host(machine: Machine, report: Report) -> None:
     Every step compares before it changes: a host that is provisioned already is left as it is.
     Raises :class:`~ecsmachine.errors.MachineError` with the failed command's output.
     """
-    from ecsmachine.provision.base import DataDisk, HostCertificates, ProvisionRequest
     from ecsmachine.provision.provision import provision
     from ecsmachine.ssh.wait import wait_for_ssh
 
-    driver = machine.driver
+    report("Waiting for machine to be running, this may take a few minutes...")
+    report("Machine is running, waiting for SSH to be available...")
+    with wait_for_ssh(machine.driver.ssh_target(), machine.known_hosts_path) as connection:
+        provision(connection, provision_request(machine, report), report)
+    report("Checking connection to Docker...")
+    wait_for_engine(machine)
+    report("Docker is up and running!")
+
+
+def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
+    """Return what the host of ``machine`` shall become; certificates are made when asked for."""
+    from ecsmachine.provision.base import DataDisk, HostCertificates, ProvisionRequest
 
     def certificates() -> HostCertificates:
         report("Copying certs to the local machine directory...")
@@ -31,28 +45,19 @@ def make_docker_host(machine: Machine, report: Report) -> None:
             server_key=machine.auth.server_key_path.read_bytes(),
         )
 
-    report("Waiting for machine to be running, this may take a few minutes...")
-    report("Machine is running, waiting for SSH to be available...")
-    with wait_for_ssh(driver.ssh_target(), machine.known_hosts_path) as connection:
-        disk = driver.data_disk()
-        provision(
-            connection,
-            ProvisionRequest(
-                hostname=machine.name,
-                provider=driver.name,
-                engine=machine.engine,
-                certificates=certificates,
-                engine_port=engine_api.port_of(driver.url()),
-                data_disk=None
-                if disk is None
-                else DataDisk(disk.size_gib, disk.file_system, disk.serial, disk.device_hints),
-                authorized_key=driver.authorized_key(),
-            ),
-            report,
-        )
-    report("Checking connection to Docker...")
-    wait_for_engine(machine)
-    report("Docker is up and running!")
+    driver = machine.driver
+    disk = driver.data_disk()
+    return ProvisionRequest(
+        hostname=machine.name,
+        provider=driver.name,
+        engine=machine.engine,
+        certificates=certificates,
+        engine_port=engine_api.port_of(driver.url()),
+        data_disk=None
+        if disk is None
+        else DataDisk(disk.size_gib, disk.file_system, disk.serial, disk.device_hints),
+        authorized_key=driver.authorized_key(),
+    )
 
 
 def renew_certificates(machine: Machine) -> bool:

@@ -1,0 +1,92 @@
+"""Provisioning machines that exist: again, or to a newer engine."""
+
+from __future__ import annotations
+
+from ecsmachine.drivers.base import Report, State, UnsupportedOperationError
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import host
+from ecsmachine.machine.driver_report import driver_report
+from ecsmachine.machine.model import Machine
+from ecsmachine.machine.store import Store
+
+
+class NotRunningError(MachineError):
+    """The machine does not run, so that its host cannot be worked on."""
+
+
+def provision(store: Store, name: str, report: Report) -> None:
+    """Provision a machine again with its stored options; what is as it shall be is left alone.
+
+    This is also how a machine whose engine was broken, or whose address has changed, is mended.
+    """
+    with store.lock(name):
+        machine = store.load(name)
+        check_provisions(machine)
+        find(machine)
+        host.make_docker_host(machine, report)
+        store.save(machine)
+
+
+def upgrade(store: Store, name: str, report: Report) -> None:
+    """Upgrade the engine of a machine to the newest that its host's packages offer.
+
+    A machine that is stopped is started first.
+    """
+    from ecsmachine.provision.upgrade import upgrade_engine
+    from ecsmachine.ssh.wait import wait_for_ssh
+
+    with store.lock(name):
+        machine = store.load(name)
+        check_provisions(machine)
+        if _state(machine) is State.STOPPED:
+            report(f'Starting "{name}"...')
+            machine.driver.start(driver_report(name, report))
+            store.save(machine)
+        find(machine)
+        report("Waiting for SSH to be available...")
+        with wait_for_ssh(machine.driver.ssh_target(), machine.known_hosts_path) as connection:
+            report("Detecting the provisioner...")
+            old, new = upgrade_engine(connection, report)
+        if host.renew_certificates(machine):
+            host.make_docker_host(machine, report)
+        store.save(machine)
+        host.wait_for_engine(machine)
+        if old == new:
+            report(f'The engine of "{name}" is the newest that its host offers: {new}')
+        else:
+            report(f'The engine of "{name}" is now {new} (it was {old})')
+
+
+def check_provisions(machine: Machine) -> None:
+    """Raise :class:`UnsupportedOperationError` for a machine whose host is not ours to change."""
+    if not machine.driver.provisions:
+        raise UnsupportedOperationError(
+            f'Machine "{machine.name}" is only an engine\'s URL: its host cannot be provisioned',
+            hint="Whoever runs the engine looks after it.",
+        )
+
+
+def find(machine: Machine) -> None:
+    """Learn the machine's address before its host is worked on.
+
+    Raises :class:`NotRunningError` if it does not run. A provider that cannot be asked is no
+    obstacle: the address is then the one known before.
+    """
+    state = _state(machine)
+    if state not in (State.RUNNING, State.NONE):
+        raise NotRunningError(
+            f'Host "{machine.name}" is not running: it is {state.value}',
+            hint=f'"ecsmachine start {machine.name}" starts it.',
+        )
+    if state is State.RUNNING:
+        machine.driver.refresh()
+
+
+def _state(machine: Machine) -> State:
+    """Return the state; NONE if the provider cannot be asked."""
+    try:
+        return machine.driver.state()
+    except MachineError:
+        if not machine.driver.address():
+            raise
+        return State.NONE

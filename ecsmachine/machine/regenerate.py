@@ -1,0 +1,136 @@
+"""New certificates for machines: the engines' own, or with a new CA those of the whole store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ecsmachine.drivers.base import Report
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import certificates, engine_api, files, host
+from ecsmachine.machine.model import AuthOptions, Machine
+from ecsmachine.machine.provisioning import NotRunningError, check_provisions, find
+from ecsmachine.machine.store import Store
+
+_ANSWER_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """The machines that a new CA concerns.
+
+    ``reissued`` get certificates of it. ``told``: machines whose certificates are not ours to
+    make, by name, with what to do about them.
+    """
+
+    reissued: Sequence[str] = ()
+    told: dict[str, str] = field(default_factory=dict)
+
+
+def regenerate_later(store: Store, name: str, report: Report) -> None:
+    """Do as :func:`regenerate`; a machine that does not run is told that its turn comes later."""
+    try:
+        regenerate(store, name, report)
+    except NotRunningError as error:
+        report(
+            f'{error.message}. "ecsmachine start {name}" or "ecsmachine regenerate-certs {name}" '
+            "gives it its new certificate."
+        )
+
+
+def regenerate(store: Store, name: str, report: Report) -> None:
+    """Make a new certificate for the machine's engine, and restart the engine with it.
+
+    If the host cannot be given it, the certificates that the host has stay in the machine's
+    folder, so that the engine can still be talked to.
+    """
+    with store.lock(name):
+        machine = store.load(name)
+        check_provisions(machine)
+        find(machine)
+        before = _contents(machine.auth)
+        try:
+            certificates.copy_client_certificates(machine.auth)
+            certificates.make_server_certificate(
+                machine.auth,
+                name,
+                machine.driver.addresses(),
+                swarm_master=machine.swarm.master,
+            )
+            host.make_docker_host(machine, report)
+        except BaseException:
+            _take_back(machine, before)
+            raise
+        store.save(machine)
+
+
+def plan_rotation(store: Store, names: Sequence[str]) -> Rotation:
+    """Return whom a new CA concerns: all machines of the store that have the CA of the named.
+
+    Raises :class:`MachineError` for a CA that is not the store's own.
+    """
+    chosen = [store.load(name) for name in names]
+    for machine in chosen:
+        if not machine.auth.ca_cert_path.is_relative_to(store.path / "certs"):
+            raise MachineError(
+                f'The CA of "{machine.name}" is not this store\'s own, and is not replaced: '
+                f"{machine.auth.ca_cert_path}",
+                hint="Renew it where it comes from, then use regenerate-certs without "
+                "--client-certs.",
+            )
+    concerned = {machine.auth.ca_cert_path for machine in chosen}
+    reissued: list[str] = []
+    told: dict[str, str] = {}
+    for name, other in store.machines():
+        if isinstance(other, MachineError):
+            told[name] = f"it cannot be loaded ({other.message})"
+        elif other.auth.ca_cert_path not in concerned:
+            continue
+        elif other.driver.provisions:
+            reissued.append(name)
+        else:
+            told[name] = (
+                "its engine is not ours: whoever runs it must give it a certificate of the new CA. "
+                f"Until then, the old client certificate stays in {other.directory}"
+            )
+    return Rotation(reissued, told)
+
+
+def rotate(store: Store, names: Sequence[str], report: Report) -> None:
+    """Make a new CA and client certificate for the named machines' store.
+
+    The folders of machines keep the old ones until :func:`regenerate` gives their hosts new ones.
+    """
+    seen = set()
+    for name in names:
+        auth = store.load(name).auth
+        if auth.ca_cert_path not in seen:
+            certificates.rotate_client_certificates(auth, report)
+            seen.add(auth.ca_cert_path)
+
+
+def _contents(auth: AuthOptions) -> dict[str, bytes]:
+    """Return the certificates and keys in the machine's folder, by the names of the files."""
+    paths = (
+        *(auth.machine_ca_path, auth.machine_cert_path, auth.machine_key_path),
+        *(auth.server_cert_path, auth.server_key_path),
+    )
+    return {path.name: path.read_bytes() for path in paths if path.exists()}
+
+
+def _put(auth: AuthOptions, contents: dict[str, bytes]) -> None:
+    for name, content in contents.items():
+        mode = 0o600 if name.endswith("key.pem") else 0o644
+        files.write_atomically(auth.machine_dir / name, content, mode=mode)
+
+
+def _take_back(machine: Machine, before: dict[str, bytes]) -> None:
+    """Put the former certificates back, unless the engine has the new ones already."""
+    after = _contents(machine.auth)
+    _put(machine.auth, before)
+    try:
+        engine_api.ask_version(machine.driver.url(), machine.auth, timeout_s=_ANSWER_TIMEOUT_S)
+    except engine_api.EngineCertificateError:
+        _put(machine.auth, after)
+    except MachineError:
+        pass  # it does not answer at all: what it was known by is the better guess

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError, one_line
+from ecsmachine.aliyun.pace import shared_pace
 from ecsmachine.aliyun.signature import sign
 from ecsmachine.aliyun.transport import Transport, clock_hint, repeated
 
@@ -61,7 +62,8 @@ class RpcClient:
     ) -> dict[str, Any]:
         """Carry out an action and return its answer.
 
-        Parameters that are None or "" are left out. Throttling is waited out. A server's own
+        Parameters that are None or "" are left out. Throttling is waited out, by all requests of
+        this process for the same action and account together. A server's own
         fault, and a connection that breaks after the request was sent, are tried again only if
         doing the action twice does no harm: reading does none, nor does a request with a
         ClientToken; ``idempotent`` says so for others.
@@ -77,6 +79,7 @@ class RpcClient:
             idempotent=idempotent,
             total_timeout_s=self._total_timeout_s,
             sleep=self._sleep,
+            pace=shared_pace(self.endpoint, self._credentials.current().access_key_id, action),
         )
 
     def pages(

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ecsmachine import __version__
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
+from ecsmachine.aliyun.pace import Pace
 
 if TYPE_CHECKING:
     import requests
@@ -22,6 +23,9 @@ _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 30.0
 _UNREACHABLE_TRIES = 4
 """How often an address that cannot be reached at all is tried."""
+
+_THROTTLED_TIMEOUT_S = 180.0
+"""How long throttling is waited out: many machines at once share one quota."""
 
 T = TypeVar("T")
 
@@ -135,14 +139,29 @@ def repeated(
     idempotent: bool,
     total_timeout_s: float,
     sleep: Callable[[float], None] = time.sleep,
+    pace: Pace | None = None,
 ) -> T:
     """Return what ``call`` returns, trying it again where that is safe and may help.
 
-    Throttling is waited out. A server's own fault, and a connection that breaks after the
-    request was sent, are tried again only if the call is ``idempotent``. All tries together take
-    ``total_timeout_s`` and the last try.
+    Throttling is waited out, at the ``pace`` of all that share one if it is given. A server's own
+    fault, and a connection that breaks after the request was sent, are tried again only if the
+    call is ``idempotent``. All tries together take ``total_timeout_s`` and the last try; three
+    minutes if the last was throttled.
     """
     import tenacity
+
+    def paced() -> T:
+        if pace is None:
+            return call()
+        turn = pace.wait(sleep)
+        try:
+            result = call()
+        except ApiError as error:
+            if error.is_throttling:
+                pace.throttled(turn)
+            raise
+        pace.served()
+        return result
 
     def worth_another_try(error: BaseException) -> bool:
         if isinstance(error, ApiError):
@@ -152,18 +171,30 @@ def repeated(
         return False
 
     time_is_up = tenacity.stop_after_delay(total_timeout_s)
+    throttled_too_long = tenacity.stop_after_delay(max(total_timeout_s, _THROTTLED_TIMEOUT_S))
+    back_off = tenacity.wait_random_exponential(multiplier=0.4, max=8) + tenacity.wait_random(
+        0, 0.1
+    )
+
+    def pause_s(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if pace is not None and isinstance(error, ApiError) and error.is_throttling:
+            return 0.0
+        return float(back_off(state))
 
     def is_enough(state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ApiError) and error.is_throttling:
+            return throttled_too_long(state)
         if isinstance(error, ConnectionLostError) and not error.maybe_done:
             return state.attempt_number >= _UNREACHABLE_TRIES
         return time_is_up(state)
 
     tries = tenacity.Retrying(
         retry=tenacity.retry_if_exception(worth_another_try),
-        wait=tenacity.wait_random_exponential(multiplier=0.4, max=8) + tenacity.wait_random(0, 0.1),
+        wait=pause_s,  # none where the pace is to be waited for
         stop=is_enough,
-        sleep=sleep,
+        sleep=lambda seconds: sleep(seconds) if seconds else None,
         before_sleep=lambda state: _log.debug(
             "%s: try %d failed, waiting %.1f s",
             what,
@@ -172,7 +203,7 @@ def repeated(
         ),
         reraise=True,
     )
-    return tries(call)
+    return tries(paced)
 
 
 def clock_hint(date: str) -> str | None:

@@ -6,12 +6,12 @@ import hashlib
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ecsmachine.localcloud import clock
 from ecsmachine.localcloud.errors import ApiError, invalid_parameter, missing_parameter
-from ecsmachine.localcloud.model import Account
+from ecsmachine.localcloud.model import Account, Session
 from ecsmachine.localcloud.signature import (
     ACS3,
     acs3_canonical_request,
@@ -66,15 +66,54 @@ class Nonces:
         self._used[access_key_id, nonce] = now
 
 
-def check(request: SignedRequest, account: Account, nonces: Nonces) -> None:
-    """Check a request signed in either form; raises :class:`ApiError`."""
-    if request.headers.get("authorization", "").startswith("ACS3-"):
-        _check_acs3(request, account, nonces)
-    else:
-        _check_rpc(request, account, nonces)
+def check(
+    request: SignedRequest,
+    account: Account,
+    nonces: Nonces,
+    find_session: Callable[[str], Session | None],
+) -> Session | None:
+    """Check a request signed in either form; raises :class:`ApiError`.
+
+    Returns the session of the temporary key that signed it, or None for the account's own key.
+    ``find_session`` returns the session of an access key id.
+    """
+    keys = Keys(account, find_session)
+    authorization = request.headers.get("authorization", "")
+    if authorization.startswith("ACS3-"):
+        return _check_acs3(request, keys, nonces)
+    return _check_rpc(request, keys, nonces)
 
 
-def _check_rpc(request: SignedRequest, account: Account, nonces: Nonces) -> None:
+@dataclass(frozen=True)
+class Keys:
+    """The access keys that requests may be signed with."""
+
+    account: Account
+    find_session: Callable[[str], Session | None]
+
+    def secret(self, key_id: str, security_token: str) -> tuple[str, Session | None]:
+        """Return the secret of a key, and its session if it is a temporary one.
+
+        Raises ``InvalidAccessKeyId.NotFound``, ``MissingSecurityToken``, or one of
+        ``InvalidSecurityToken``.
+        """
+        if same(self.account.access_key_id, key_id):
+            if security_token:
+                raise _foreign_token()
+            return self.account.access_key_secret, None
+        session = self.find_session(key_id)
+        if session is None:
+            raise ApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
+        if not security_token:
+            raise ApiError("MissingSecurityToken", "SecurityToken is mandatory for this action.")
+        if not same(session.security_token, security_token):
+            raise _foreign_token()
+        if session.expires <= time.time():
+            raise ApiError("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
+        return session.access_key_secret, session
+
+
+def _check_rpc(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session | None:
     parameters = request.parameters
     for name in _MANDATORY:
         if not parameters.get(name):
@@ -88,19 +127,22 @@ def _check_rpc(request: SignedRequest, account: Account, nonces: Nonces) -> None
             f"server string to sign is:{shown}",
         )
     if parameters["SignatureMethod"].upper() != "HMAC-SHA1":
-        raise invalid_parameter("SignatureMethod")
+        raise invalid_parameter(
+            "SignatureMethod", "HMAC-SHA1 is accepted, or ACS3-HMAC-SHA256 in a header."
+        )
     if parameters["SignatureVersion"] != "1.0":
         raise invalid_parameter("SignatureVersion")
     _check_clock(parameters["Timestamp"])
     key_id = parameters["AccessKeyId"]
-    _check_access_key(key_id, parameters.get("SecurityToken", ""), account)
-    expected = rpc_signature(string_to_sign, account.access_key_secret)
+    secret, session = keys.secret(key_id, parameters.get("SecurityToken", ""))
+    expected = rpc_signature(string_to_sign, secret)
     if not same(expected, parameters["Signature"]):
         raise _mismatch(shown)
     nonces.use(key_id, parameters["SignatureNonce"])
+    return session
 
 
-def _check_acs3(request: SignedRequest, account: Account, nonces: Nonces) -> None:
+def _check_acs3(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session | None:
     headers = request.headers
     match = _AUTHORIZATION.fullmatch(headers["authorization"].strip())
     if match is None:
@@ -119,20 +161,21 @@ def _check_acs3(request: SignedRequest, account: Account, nonces: Nonces) -> Non
             "header has to be signed.",
         )
     _check_clock(headers["x-acs-date"])
-    _check_access_key(key_id, headers.get("x-acs-security-token", ""), account)
+    secret, session = keys.secret(key_id, headers.get("x-acs-security-token", ""))
+    digest = hashlib.sha256(request.body).hexdigest()
     canonical_request = acs3_canonical_request(
         request.method,
         request.path,
         request.query,
         {name: headers[name] for name in names},
-        hashlib.sha256(request.body).hexdigest(),
+        digest,
     )
     string_to_sign = acs3_string_to_sign(canonical_request)
-    # The header is signed, and so a hash that is not the body's makes another signature too.
-    expected = acs3_signature(string_to_sign, account.access_key_secret)
-    if not same(expected, signature.lower()):
+    expected = acs3_signature(string_to_sign, secret)
+    if headers["x-acs-content-sha256"].lower() != digest or not same(expected, signature.lower()):
         raise _mismatch(string_to_sign)
     nonces.use(key_id, headers["x-acs-signature-nonce"])
+    return session
 
 
 def _check_clock(timestamp: str) -> None:
@@ -147,14 +190,11 @@ def _check_clock(timestamp: str) -> None:
         raise ApiError("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
 
 
-def _check_access_key(key_id: str, security_token: str, account: Account) -> None:
-    if not same(account.access_key_id, key_id):
-        raise ApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
-    if security_token:
-        raise ApiError(
-            "InvalidSecurityToken.MismatchWithAccessKey",
-            "Specified SecurityToken mismatch with the AccessKey.",
-        )
+def _foreign_token() -> ApiError:
+    return ApiError(
+        "InvalidSecurityToken.MismatchWithAccessKey",
+        "Specified SecurityToken mismatch with the AccessKey.",
+    )
 
 
 def _mismatch(string_to_sign: str) -> ApiError:

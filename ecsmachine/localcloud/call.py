@@ -12,6 +12,7 @@ from ecsmachine.localcloud.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.instance_view import InstanceViews
 from ecsmachine.localcloud.lifecycle import Lifecycle
+from ecsmachine.localcloud.model import Session
 from ecsmachine.localcloud.parameters import Parameters
 from ecsmachine.localcloud.state import State
 
@@ -20,7 +21,10 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Call:
-    """What an action is given: the request's parameters and the cloud it works on."""
+    """What an action is given: the request's parameters and the cloud it works on.
+
+    ``caller`` is the session whose temporary key signed the request; None is the account itself.
+    """
 
     action: str
     parameters: Parameters
@@ -30,6 +34,7 @@ class Call:
     views: InstanceViews
     faults: FaultBook
     host: str = "localhost"
+    caller: Session | None = None
 
     @property
     def region(self) -> Region:

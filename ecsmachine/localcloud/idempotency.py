@@ -12,7 +12,7 @@ from ecsmachine.localcloud.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.model import TokenUse
 
 LIFETIME_S = 24 * 3600
-_NEVER_KEPT = frozenset(("CreateKeyPair",))
+_NEVER_KEPT = frozenset(("AssumeRole", "CreateKeyPair"))
 """Actions whose answer holds a secret."""
 _NOT_THE_REQUEST = frozenset(
     (

@@ -19,6 +19,22 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Session:
+    """A temporary key that AssumeRole gave out; ``id`` is its access key id.
+
+    ``expires`` is in seconds since 1970.
+    """
+
+    id: str
+    access_key_secret: str = field(repr=False)
+    security_token: str = field(repr=False)
+    expires: float
+    role_id: str
+    role_name: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Vpc:
     """A virtual private cloud, with its router and its main route table."""
 

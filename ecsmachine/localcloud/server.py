@@ -36,6 +36,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from ecsmachine.localcloud import authentication, idempotency, wire
 from ecsmachine.localcloud.actions import PRODUCTS
@@ -89,9 +90,8 @@ def create_app(
         finally:
             await endpoint.lifecycle.close()
 
-    app = Starlette(
-        routes=[Route("/", endpoint.respond, methods=["GET", "POST"])], lifespan=lifespan
-    )
+    # As an ASGI application it gets every method, to answer all of them in the API's form.
+    app = Starlette(routes=[Route("/{path:path}", endpoint)], lifespan=lifespan)
     app.state.endpoint = endpoint
     return app
 
@@ -116,14 +116,20 @@ class Endpoint:
         self._views = InstanceViews()
         self._nonces = Nonces()
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        response = await self.respond(Request(scope, receive))
+        await response(scope, receive, send)
+
     async def respond(self, request: Request) -> Response:
         """Answer one request; whatever goes wrong is answered as ECS would."""
         request_id = new_request_id()
-        form, root, status = "XML", "Error", 200
+        # Until the body is read, the query alone says how to answer.
+        form, root, status = _format(request.headers, request.query_params), "Error", 200
         answer: Mapping[str, object]
         try:
             signed = await _read(request)
-            form = _format(signed)
+            form = _format(signed.headers, signed.parameters)
             answer = {"RequestId": request_id, **await self._answer(signed)}
             # What is answered to be open is open, and what is closed is closed.
             await self.lifecycle.settle_firewall()
@@ -163,14 +169,12 @@ class Endpoint:
         product = PRODUCTS.get(values["Version"])
         if product is None:
             raise ApiError("InvalidVersion", "Specified parameter Version is not valid.")
-        authentication.check(request, self.state.account, self._nonces)
+        caller = authentication.check(
+            request, self.state.account, self._nonces, self.state.sessions.get
+        )
         action = product.get(values["Action"])
         if action is None:
-            raise ApiError(
-                "InvalidAction.NotFound",
-                "Specified api is not found, please check your url and method.",
-                404,
-            )
+            raise _no_such_action()
         name = values["Action"]
         parameters = Parameters(values)
         struck = self._faults.strike(name)
@@ -184,6 +188,7 @@ class Endpoint:
             views=self._views,
             faults=self._book,
             host=request.headers.get("host", ""),
+            caller=caller,
         )
         with self.state.transaction():
             answer = idempotency.answer_once(call, action)
@@ -193,9 +198,22 @@ class Endpoint:
         return self._faults.after(name, answer, struck)
 
 
+def _no_such_action() -> ApiError:
+    return ApiError(
+        "InvalidAction.NotFound",
+        "Specified api is not found, please check your url and method.",
+        404,
+    )
+
+
 async def _read(request: Request) -> SignedRequest:
+    method = request.method.upper()
+    if method not in ("GET", "POST"):
+        raise ApiError("UnsupportedHTTPMethod", "This http method is not supported.", 403)
+    if request.scope["path"] not in ("", "/"):
+        raise _no_such_action()
     body = b""
-    if request.method == "POST":
+    if method == "POST":
         chunks = []
         size = 0
         async for chunk in request.stream():
@@ -212,18 +230,21 @@ async def _read(request: Request) -> SignedRequest:
         raise ApiError(
             "InvalidParameter", "The request's parameters are not encoded in UTF-8."
         ) from error
-    parameters = dict(query + form)
+    parameters: dict[str, str] = {}
+    for name, value in query + form:
+        if parameters.setdefault(name, value) != value:
+            raise ApiError("InvalidParameter", f"The parameter {name} is given with two values.")
     for name in ("Action", "Version"):
         # In the newer form of requests they are headers.
         if name not in parameters and f"x-acs-{name.lower()}" in headers:
             parameters[name] = headers[f"x-acs-{name.lower()}"]
-    return SignedRequest(request.method, request.scope["path"], query, headers, body, parameters)
+    return SignedRequest(method, request.scope["path"], query, headers, body, parameters)
 
 
-def _format(request: SignedRequest) -> str:
-    asked = request.parameters.get("Format", "")
-    if not asked and request.headers.get("authorization", "").startswith("ACS3-"):
-        asked = "XML" if "xml" in request.headers.get("accept", "") else "JSON"
+def _format(headers: Mapping[str, str], parameters: Mapping[str, str]) -> str:
+    asked = parameters.get("Format", "")
+    if not asked and headers.get("authorization", "").startswith("ACS3-"):
+        asked = "XML" if "xml" in headers.get("accept", "") else "JSON"
     return wire.answer_format(asked)
 
 

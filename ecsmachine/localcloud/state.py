@@ -47,6 +47,7 @@ from ecsmachine.localcloud.model import (
     Removal,
     RouteEntry,
     SecurityGroup,
+    Session,
     TagSet,
     TokenUse,
     Vpc,
@@ -162,6 +163,7 @@ class State:
         self.load_balancers: Table[LoadBalancer] = Table(LoadBalancer, self)
         self.tag_sets: Table[TagSet] = Table(TagSet, self)
         self.tokens: Table[TokenUse] = Table(TokenUse, self)
+        self.sessions: Table[Session] = Table(Session, self)
         self.removals: Table[Removal] = Table(Removal, self)
         self._tables: tuple[Table[Any], ...] = tuple(
             value for value in vars(self).values() if isinstance(value, Table)

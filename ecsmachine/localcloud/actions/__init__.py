@@ -15,6 +15,7 @@ from ecsmachine.localcloud.actions import (
     instance_power,
     key_pairs,
     load_balancers,
+    locations,
     network_interfaces,
     networks,
     ram_roles,
@@ -146,12 +147,18 @@ SLB: Actions = {
     "ListTagResources": tags.list_slb_tag_resources,
 }
 
-STS: Actions = {"GetCallerIdentity": identity.get_caller_identity}
+STS: Actions = {
+    "AssumeRole": identity.assume_role,
+    "GetCallerIdentity": identity.get_caller_identity,
+}
+
+LOCATION: Actions = {"DescribeEndpoints": locations.describe_endpoints}
 
 PRODUCTS: Mapping[str, Mapping[str, Action]] = {
     "2014-05-26": ECS,
     "2014-05-15": SLB,
     "2016-04-28": VPC,
     "2015-04-01": STS,
+    "2015-06-12": LOCATION,
 }
-"""The actions by the ``Version`` of a request: ECS, SLB, VPC, STS."""
+"""The actions by the ``Version`` of a request: ECS, SLB, VPC, STS, the location service."""

@@ -49,6 +49,14 @@ class GuestChoice(str, Enum):
     none = "none"
 
 
+class ImageChoice(str, Enum):
+    """A system that instances can run."""
+
+    debian_11 = "debian_11"
+    debian_12 = "debian_12"
+    debian_13 = "debian_13"
+
+
 class Shell(str, Enum):
     """A shell that variables can be set for."""
 
@@ -73,10 +81,18 @@ def up(
         GuestChoice | None,
         typer.Option(help="What instances are [default: nspawn]", show_default=False),
     ] = None,
+    images: Annotated[
+        list[ImageChoice] | None,
+        typer.Option(
+            "--image",
+            help="A system that instances can run besides debian_12 (repeatable)",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Start the local cloud in the background.
 
-    The base image is built, and the engine's packages are fetched, the first time. Instances
+    Base images are built, and the engine's packages are fetched, the first time. Instances
     that ran at the last "down" are started again.
     """
     require_extra()
@@ -88,6 +104,7 @@ def up(
             folder,
             guests=None if guests is None else guests.value,
             port=port,
+            releases=[image.value for image in images or []],
             report=report,
         )
     running = started.running

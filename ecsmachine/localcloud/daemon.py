@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from ecsmachine.localcloud.cleanup import (
 from ecsmachine.localcloud.paths import CloudPaths, default_cache
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.processes import ProcessId, identify, is_alive, terminate
+from ecsmachine.localcloud.releases import USUAL
 from ecsmachine.localcloud.settings import GuestKind, Running, read_running, read_settings
 
 Report = Callable[[str], None]
@@ -50,14 +51,17 @@ def up(
     *,
     guests: GuestKind | None = None,
     port: int = 0,
+    releases: Sequence[str] = (),
     cache: Path | None = None,
     report: Report = lambda _: None,
 ) -> Started:
     """Start a cloud in the background, and return once its API answers.
 
     ``guests`` is the kind of its instances, by default the one it had before, or ``nspawn``.
-    ``port`` is the API's, 0 for the one it had before or any. ``cache`` is where the base
-    image and the packages are kept. ``report`` is told what is being done, when it takes
+    ``port`` is the API's, 0 for the one it had before or any. ``releases`` are those whose base
+    images it shall have besides the usual one and those it had before (see
+    :data:`~ecsmachine.localcloud.releases.SUITES`). ``cache`` is where the base
+    images and the packages are kept. ``report`` is told what is being done, when it takes
     longer. Guests that still run, because the daemon was killed, are taken over.
 
     Raises :class:`~ecsmachine.localcloud.problems.LocalCloudError`, among others when the host
@@ -71,13 +75,18 @@ def up(
         )
     found = find(root)
     if found is not None:
-        return _same(found, guests, port)
+        return _same(found, guests, port, _lacking(paths, releases))
     kept = read_settings(paths.settings_file)
     kind = guests or (kept.guests if kept is not None else "nspawn")
     if kept is not None and kept.guests != kind:
         raise LocalCloudError(
             f"The local cloud in {paths.root} was made with --guests {kept.guests}.",
             hint="Use another folder (--root), or remove it: ecsmachine local reset",
+        )
+    if kind == "none" and releases:
+        raise LocalCloudError(
+            "There is nothing to run on images with --guests none.",
+            hint="Leave --image out, or use --guests nspawn",
         )
     if kind == "nspawn":
         from ecsmachine.localcloud.host import check_host
@@ -90,11 +99,12 @@ def up(
         )
     arguments = ["--guests", kind, "--port", str(port)]
     if kind == "nspawn":
-        arguments += _downloads(cache or default_cache(), report)
+        wanted = dict.fromkeys((USUAL, *(kept.releases if kept is not None else ()), *releases))
+        arguments += _downloads(cache or default_cache(), list(wanted), report)
     with _locked(paths, make=True):
         found = find(root)  # another one may have been faster
         if found is not None:
-            return _same(found, guests, port)
+            return _same(found, guests, port, _lacking(paths, releases))
         report("Starting the daemon")
         return Started(_start(paths, arguments), already=False)
 
@@ -153,7 +163,18 @@ def guests_running(root: Path) -> list[str]:
     return sorted(name for name in groups.names() if groups.processes(name))
 
 
-def _same(running: Running, guests: GuestKind | None, port: int) -> Started:
+def _lacking(paths: CloudPaths, releases: Sequence[str]) -> list[str]:
+    kept = read_settings(paths.settings_file)
+    has = kept.releases if kept is not None else ()
+    return [release for release in releases if release not in has]
+
+
+def _same(running: Running, guests: GuestKind | None, port: int, lacking: Sequence[str]) -> Started:
+    if lacking:
+        raise LocalCloudError(
+            f"The local cloud is up already, at {running.endpoint} without {', '.join(lacking)}.",
+            hint="Stop it first: ecsmachine local down",
+        )
     wanted = f":{port}" if port else ""
     if (guests is not None and guests != running.guests) or not running.endpoint.endswith(wanted):
         raise LocalCloudError(
@@ -163,19 +184,27 @@ def _same(running: Running, guests: GuestKind | None, port: int) -> Started:
     return Started(running, already=True)
 
 
-def _downloads(cache: Path, report: Report) -> list[str]:
+def _downloads(cache: Path, releases: Sequence[str], report: Report) -> list[str]:
     from ecsmachine.localcloud.image import build_image
-    from ecsmachine.localcloud.packages import fetch_packages
+    from ecsmachine.localcloud.packages import engine_of, fetch_packages
     from ecsmachine.localcloud.registry.programs import fetch_programs
 
-    image = build_image(cache, lambda step: report(f"Base image: {step}"))
-    packages = fetch_packages(cache, image, lambda step: report(f"Engine: {step}"))
-    programs = fetch_programs(cache, image, lambda step: report(f"Registry: {step}"))
-    return [
-        *("--image", str(image)),
-        *("--packages", str(packages)),
-        *("--registry", str(programs.folder)),
-    ]
+    arguments: list[str] = []
+    for release in releases:
+        of = "" if release == USUAL else f" of {release}"
+        image = build_image(cache, _prefixed(report, f"Base image{of}"), release)
+        packages = fetch_packages(
+            cache, image, _prefixed(report, f"Engine{of}"), engine_of(release)
+        )
+        arguments += ["--release", release, str(image), str(packages)]
+        if release == USUAL:
+            programs = fetch_programs(cache, image, _prefixed(report, "Registry"))
+            arguments += ["--registry", str(programs.folder)]
+    return arguments
+
+
+def _prefixed(report: Report, prefix: str) -> Report:
+    return lambda step: report(f"{prefix}: {step}")
 
 
 def _start(paths: CloudPaths, arguments: list[str]) -> Running:
@@ -278,7 +307,7 @@ def _shut_guests_down(paths: CloudPaths) -> list[str]:
     from ecsmachine.localcloud.network import Network
 
     network = Network(link=paths.link, router=paths.router, plan=plan_of(settings.public))
-    guests = NspawnGuests(paths, Path("/nonexistent"), network, guest_groups(paths.group))
+    guests = NspawnGuests(paths, {}, network, guest_groups(paths.group))
     return guests.stop_all()
 
 

@@ -1,4 +1,4 @@
-"""The base image: a small Debian that every guest's root disk lies over, built once."""
+"""Base images: small Debian systems that guests' root disks lie over, each built once."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 from ecsmachine.localcloud.apt import apt_settings, copy_keys, host_sources, source_lines
 from ecsmachine.localcloud.mounts import unmount_below
 from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.releases import SUITES, USUAL
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
 
-SUITE = "bookworm"
 _PACKAGES = (
     "ca-certificates",
     "curl",
@@ -77,26 +77,27 @@ _STEPS = {
 Report = Callable[[str], None]
 
 
-def recipe_hash() -> str:
+def recipe_hash(suite: str) -> str:
     """Return what names the image: it changes when anything that makes up the image does."""
     files = {name: (mode, data.hex()) for name, mode, data in _own_files()}
-    parts = [SUITE, _PACKAGES, _WANTED_BY, _MASKED, _REMOVED, files]
+    parts = [suite, _PACKAGES, _WANTED_BY, _MASKED, _REMOVED, files]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def image_path(cache: Path) -> Path:
+def image_path(cache: Path, release: str = USUAL) -> Path:
     """Return where the image of this version is, once it is built."""
-    return cache / "images" / f"{SUITE}-{recipe_hash()}"
+    suite = SUITES[release]
+    return cache / "images" / f"{suite}-{recipe_hash(suite)}"
 
 
-def build_image(cache: Path, report: Report) -> Path:
-    """Return the base image; build it first if there is none (a minute or less).
+def build_image(cache: Path, report: Report, release: str = USUAL) -> Path:
+    """Return a release's base image; build it first if there is none (a minute or less).
 
     ``report`` is told each step. Raises
     :class:`~ecsmachine.localcloud.problems.LocalCloudError` with the end of what mmdebstrap
     wrote.
     """
-    target = image_path(cache)
+    target = image_path(cache, release)
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +109,7 @@ def build_image(cache: Path, report: Report) -> Path:
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             root = temporary / "root"
-            _bootstrap(root, temporary, report)
+            _bootstrap(root, temporary, SUITES[release], report)
             _finish(root)
             root.rename(target)
         finally:
@@ -136,7 +137,7 @@ def exclusive(folder: Path, report: Report) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _bootstrap(root: Path, work: Path, report: Report) -> None:
+def _bootstrap(root: Path, work: Path, suite: str, report: Report) -> None:
     settings = work / "apt.conf"
     settings.write_text(apt_settings())
     sources = host_sources()
@@ -151,9 +152,9 @@ def _bootstrap(root: Path, work: Path, report: Report) -> None:
         f"--include={','.join(_PACKAGES)}",
         f"--aptopt={settings}",
         f"--keyring={work / 'keys'}",
-        SUITE,
+        suite,
         str(root),
-        *source_lines(sources, SUITE),
+        *source_lines(sources, suite),
     ]
     last: deque[str] = deque(maxlen=20)
     with subprocess.Popen(

@@ -4,8 +4,10 @@
 set -eu
 
 url=@URL@
-# SHA256 and name of each package, as Debian has signed them.
-packages='@PACKAGES@'
+# Release, SHA256 and name of each package, as Debian has signed them.
+all_packages='@PACKAGES@'
+suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+packages=$(echo "$all_packages" | sed -n "s/^$suite //p")
 
 fail() {
     echo "install.sh: $*" >&2
@@ -23,6 +25,8 @@ install_engine() {
     [ "$(dpkg --print-architecture)" = @ARCHITECTURE@ ] ||
         fail "the packages are for @ARCHITECTURE@, this host is $(dpkg --print-architecture)"
 
+    [ -n "$packages" ] ||
+        fail "there are no packages here for $(. /etc/os-release && echo "$PRETTY_NAME")"
     # An install that was cut short left packages that are only unpacked: do it again.
     if command -v dockerd > /dev/null && [ -z "$(dpkg --audit)" ]; then
         echo "Docker Engine is installed already: $(dockerd --version)"

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from ecsmachine.localcloud.catalog.images import release_of
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.clock import minutes
 from ecsmachine.localcloud.faults.book import FaultBook
@@ -416,6 +417,7 @@ class Lifecycle:
                 if disk.kind == "data"
             ),
             public_ip=public_address(self._state, instance) or None,
+            release=release_of(instance.image_id),
         )
 
 

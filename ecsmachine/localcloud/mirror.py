@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -17,16 +18,21 @@ from ecsmachine.localcloud.network import MIRROR_PORT, enter_namespace
 from ecsmachine.localcloud.packages import Package, read_manifest
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.programs import run
+from ecsmachine.localcloud.releases import SUITES
 
 _log = logging.getLogger(__name__)
 
 
-def install_script(url: str, packages: list[Package], architecture: str) -> str:
-    """Return install.sh for a mirror at ``url``."""
+def install_script(url: str, packages: Mapping[str, list[Package]], architecture: str) -> str:
+    """Return install.sh for a mirror at ``url`` with packages for some releases of Debian."""
     text = resources.files(__package__).joinpath("install.sh").read_text(encoding="utf-8")
     values = {
         "@URL@": url,
-        "@PACKAGES@": "\n".join(f"{package.sha256}  {package.file}" for package in packages),
+        "@PACKAGES@": "\n".join(
+            f"{SUITES[release]} {package.sha256}  {package.file}"
+            for release, listed in packages.items()
+            for package in listed
+        ),
         "@ARCHITECTURE@": architecture,
     }
     for name, value in values.items():
@@ -35,17 +41,21 @@ def install_script(url: str, packages: list[Package], architecture: str) -> str:
 
 
 class Mirror:
-    """Serves a folder of packages at ``address``, inside the router's network namespace.
+    """Serves folders of packages, by release, inside the router's network namespace.
 
     Nothing of it is seen on the host's other interfaces: the socket is in the namespace.
     """
 
-    def __init__(self, folder: Path, *, address: str, namespace: Path):
-        packages = read_manifest(folder)
+    def __init__(self, folders: Mapping[str, Path], *, address: str, namespace: Path):
+        packages = {release: read_manifest(folder) for release, folder in folders.items()}
         self.url = f"http://{address}"
         architecture = run(["dpkg", "--print-architecture"]).strip()
         script = install_script(self.url, packages, architecture).encode()
-        files = {f"/{package.file}": folder / package.file for package in packages}
+        files = {
+            f"/{package.file}": folders[release] / package.file
+            for release, listed in packages.items()
+            for package in listed
+        }
         self._server = _Server(_listen(namespace, address), script, files)
 
     def start(self) -> None:

@@ -42,6 +42,12 @@ class PackageSet:
 
 
 ENGINE = PackageSet("engine", ("docker.io", "containerd", "runc", "tini"))
+_ENGINE_WITH_CLIENT = PackageSet("engine", (*ENGINE.names, "docker-cli"))
+
+
+def engine_of(release: str) -> PackageSet:
+    """Return the engine's packages of a release: since Debian 13 its client is one of its own."""
+    return ENGINE if release in ("debian_11", "debian_12") else _ENGINE_WITH_CLIENT
 
 
 def packages_path(cache: Path, image: Path, wanted: PackageSet = ENGINE) -> Path:

@@ -14,19 +14,20 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecsmachine.localcloud.address_plan import AddressPlan, choose, host_networks, plan_of
-from ecsmachine.localcloud.catalog.images import bootable_images
+from ecsmachine.localcloud.catalog.images import images_of
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.guests.base import Guests
 from ecsmachine.localcloud.paths import CloudPaths
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.processes import identify
+from ecsmachine.localcloud.releases import USUAL
 from ecsmachine.localcloud.settings import CloudSettings, Running, read_settings, save
 from ecsmachine.localcloud.state import Settings, State, open_state
 
@@ -36,14 +37,22 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ecsmachine.localcloud.daemon")
 
 
+@dataclass(frozen=True)
+class BaseImage:
+    """What guests of a release are made from: their root file system, and the engine's packages."""
+
+    release: str
+    image: Path
+    packages: Path
+
+
 def main(arguments: list[str]) -> int:
     """Serve a cloud until SIGTERM; return the exit code."""
     parser = argparse.ArgumentParser()
     parser.add_argument("root", type=Path)
     parser.add_argument("--guests", choices=["nspawn", "none"], required=True)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--image", type=Path)
-    parser.add_argument("--packages", type=Path)
+    parser.add_argument("--release", nargs=3, action="append", default=[])
     parser.add_argument("--registry", type=Path)
     parser.add_argument("--ready", type=int, required=True, help="file descriptor")
     given = parser.parse_args(arguments)
@@ -63,8 +72,11 @@ def main(arguments: list[str]) -> int:
     try:
         paths = CloudPaths.of(given.root)
         downloads = None
-        if given.image is not None:
-            downloads = _Downloads(given.image, given.packages, given.registry)
+        if given.registry is not None:
+            bases = [
+                BaseImage(name, Path(base), Path(files)) for name, base, files in given.release
+            ]
+            downloads = _Downloads(bases, given.registry)
         _serve(paths, given.guests, given.port, downloads, lambda: say({}))
     except LocalCloudError as error:
         _log.error("%s", error.message)
@@ -79,10 +91,9 @@ def main(arguments: list[str]) -> int:
 
 @dataclass(frozen=True)
 class _Downloads:
-    """What real guests are made of: the base image, the engine's packages, the registry."""
+    """What real guests are made of: base images with the engine's packages, the registry."""
 
-    image: Path
-    packages: Path
+    bases: Sequence[BaseImage]
     registry: Path
 
 
@@ -109,7 +120,10 @@ def _serve(
     with ExitStack() as stack:
         listening = _listen(port, kept.port if kept is not None else 0)
         stack.callback(listening.close)
-        settings = CloudSettings(kind, listening.getsockname()[1], str(plan.public))
+        releases = (
+            (USUAL,) if downloads is None else tuple(base.release for base in downloads.bases)
+        )
+        settings = CloudSettings(kind, listening.getsockname()[1], str(plan.public), releases)
         save(paths.settings_file, settings)
         state = open_state(
             paths.root,
@@ -131,7 +145,7 @@ def _serve(
 
             guests = NoGuests()
         connections = Connections()
-        application = create_app(state, guests, faults, connections, images=bootable_images())
+        application = create_app(state, guests, faults, connections, images=images_of(releases))
 
         def answering() -> None:
             save(paths.daemon_file, _running(state, settings, services))
@@ -160,7 +174,8 @@ def _real_guests(
 
     network = Network(link=paths.link, router=paths.router, plan=plan)
     network.up()
-    mirror = Mirror(downloads.packages, address=str(plan.gateway), namespace=paths.router)
+    folders = {base.release: base.packages for base in downloads.bases}
+    mirror = Mirror(folders, address=str(plan.gateway), namespace=paths.router)
     mirror.start()
     stack.callback(mirror.stop)
     registry = Registry(
@@ -171,7 +186,8 @@ def _real_guests(
     )
     registry.start()
     stack.callback(registry.stop)
-    guests = NspawnGuests(paths, downloads.image, network, guest_groups(paths.group))
+    images = {base.release: base.image for base in downloads.bases}
+    guests = NspawnGuests(paths, images, network, guest_groups(paths.group))
     return guests, _Services(f"{mirror.url}/install.sh", registry.address)
 
 

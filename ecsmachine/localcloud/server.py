@@ -4,7 +4,7 @@ How a daemon uses it::
 
     state = open_state(root, Settings(region=..., public_pool=..., vswitch_cidr=...))
     connections = Connections()
-    app = create_app(state, guests, FaultBook(root), connections, images=bootable_images())
+    app = create_app(state, guests, FaultBook(root), connections, images=images_of({"debian_12"}))
     uvicorn.run(app, host="127.0.0.1", port=port, http=connections.protocol(), lifespan="on")
     state.close()
 

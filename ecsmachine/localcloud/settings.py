@@ -10,17 +10,22 @@ from typing import Any, Literal
 
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.processes import ProcessId
+from ecsmachine.localcloud.releases import USUAL
 
 GuestKind = Literal["nspawn", "none"]
 
 
 @dataclass(frozen=True)
 class CloudSettings:
-    """Chosen at the first ``up``: kind of guests, the API's port, the public addresses."""
+    """Chosen at the first ``up``: kind of guests, the API's port, the public addresses.
+
+    ``releases`` are those of the base images; a later ``up`` may add more.
+    """
 
     guests: GuestKind
     port: int
     public: str
+    releases: tuple[str, ...] = (USUAL,)
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,12 @@ def read_settings(file: Path) -> CloudSettings | None:
     Raises :class:`~ecsmachine.localcloud.problems.LocalCloudError` if they are unreadable.
     """
     data = _read(file)
-    return None if data is None else _build(CloudSettings, data, file)
+    if data is None:
+        return None
+    if isinstance(data.get("releases"), list):
+        data["releases"] = tuple(data["releases"])
+    settings: CloudSettings = _build(CloudSettings, data, file)
+    return settings
 
 
 def read_running(file: Path) -> Running | None:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from ecsmachine.localcloud.mirror import Mirror
 from ecsmachine.localcloud.network import Network
 from ecsmachine.localcloud.paths import CloudPaths, default_cache
 from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.releases import SUITES, USUAL
 from ecsmachine.localcloud.settings import Running
 from tests.guest.machines import Machines
 
@@ -73,6 +74,19 @@ def local_cloud(engine_packages: Path, tmp_path_factory: pytest.TempPathFactory)
         yield Cloud(root, daemon.up(root, guests="nspawn").running)
     finally:
         daemon.reset(root)
+
+
+class BaseImages(Mapping[str, Path]):
+    """The base images by release, each built when it is first asked for."""
+
+    def __getitem__(self, release: str) -> Path:
+        return image.build_image(default_cache(), print, release)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SUITES)
+
+    def __len__(self) -> int:
+        return len(SUITES)
 
 
 @dataclass(frozen=True)
@@ -175,7 +189,7 @@ def session_ground(
     plan = choose(int(paths.id, 16), host_networks(without_link=paths.link))
     network = Network(link=paths.link, router=paths.router, plan=plan)
     network.up()
-    guests = NspawnGuests(paths, base_image, network, guest_groups(paths.group))
+    guests = NspawnGuests(paths, BaseImages(), network, guest_groups(paths.group))
     try:
         yield GuestGround(guests, network, paths, plan)
     finally:
@@ -196,7 +210,9 @@ def ground(session_ground: GuestGround) -> Iterator[GuestGround]:
 @pytest.fixture
 def mirror(session_ground: GuestGround, engine_packages: Path) -> Iterator[Mirror]:
     gateway = str(session_ground.plan.gateway)
-    mirror = Mirror(engine_packages, address=gateway, namespace=session_ground.paths.router)
+    mirror = Mirror(
+        {USUAL: engine_packages}, address=gateway, namespace=session_ground.paths.router
+    )
     mirror.start()
     yield mirror
     mirror.stop()

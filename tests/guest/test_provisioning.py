@@ -15,8 +15,11 @@ from typing import Any, Literal
 import pytest
 
 from ecsmachine.errors import MachineError
+from ecsmachine.localcloud import packages
 from ecsmachine.localcloud.guests.base import GuestSpec
 from ecsmachine.localcloud.mirror import Mirror
+from ecsmachine.localcloud.paths import default_cache
+from ecsmachine.localcloud.releases import SUITES, USUAL
 from ecsmachine.machine import certificates, engine_api
 from ecsmachine.machine.model import AuthOptions, auth_options
 from ecsmachine.provision.base import (
@@ -33,7 +36,7 @@ from ecsmachine.provision.upgrade import upgrade_engine
 from ecsmachine.ssh.connection import Connection
 from ecsmachine.ssh.target import SSHTarget
 from ecsmachine.ssh.wait import wait_for_ssh
-from tests.guest.conftest import PASSWORD, GuestGround, disk, wait_for
+from tests.guest.conftest import PASSWORD, BaseImages, GuestGround, disk, wait_for
 
 pytestmark = pytest.mark.guest
 
@@ -102,7 +105,10 @@ class Host:
 @pytest.fixture
 def boot(ground: GuestGround, mirror: Mirror, tmp_path: Path) -> Callable[..., Host]:
     """Return what boots a guest that can be provisioned."""
+    return booting(ground, mirror, tmp_path)
 
+
+def booting(ground: GuestGround, mirror: Mirror, tmp_path: Path) -> Callable[..., Host]:
     def boot(**values: object) -> Host:
         spec = ground.boot(**values)
         store = tmp_path / spec.hostname
@@ -140,6 +146,44 @@ def test_a_second_time_changes_nothing(boot: Callable[..., Host]) -> None:
     assert host.provision(data_disk=EXT4).changed == ["engine start"]
     assert host.provision(data_disk=EXT4).changed == []
     assert host.engine_version()
+
+
+@pytest.mark.parametrize("release", [release for release in SUITES if release != USUAL])
+def test_other_releases_of_debian(release: str, ground: GuestGround, tmp_path: Path) -> None:
+    base = BaseImages()[release]
+    files = packages.fetch_packages(default_cache(), base, print, packages.engine_of(release))
+    mirror = Mirror(
+        {release: files},
+        address=str(ground.plan.gateway),
+        namespace=ground.paths.router,
+    )
+    mirror.start()
+    try:
+        host = booting(ground, mirror, tmp_path)(release=release, disks=(disk(1),))
+        other = booting(ground, mirror, tmp_path)()
+        result = host.provision(data_disk=EXT4)
+        with pytest.raises(ProvisionError, match="engine installation") as raised:
+            other.provision()
+    finally:
+        mirror.stop()
+    assert "there are no packages here for Debian GNU/Linux 12" in (raised.value.details or "")
+    assert result.system.version == release.removeprefix("debian_")
+    assert host.engine_version()
+    assert host.run(MOUNTED) == "/dev/vdb ext4"
+    assert host.provision(data_disk=EXT4).changed == []
+    with host.connected() as connection:
+        labelled = EngineOptions(labels=["a=b"])
+        assert reconfigure(connection, host.request(engine=labelled), lambda line: None)
+        with pytest.raises(ProvisionError) as raised:
+            reconfigure(
+                connection,
+                host.request(engine=EngineOptions(arbitrary_flags=["no-such-flag=1"])),
+                lambda line: None,
+            )
+    # the engine of Debian 13 can validate its options, and is not even stopped
+    refused = "refuses these options" if release == "debian_13" else "old configuration is back"
+    assert refused in str(raised.value)
+    assert host.labels() == ["a=b", "provider=test"]
 
 
 def test_an_engine_that_was_there_before_is_configured_our_way(boot: Callable[..., Host]) -> None:

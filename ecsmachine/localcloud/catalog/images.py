@@ -1,12 +1,12 @@
 """System images, with ids and names in the form that Alibaba Cloud gives them.
 
-The list is a choice: current versions of the usual systems. Only ``boots`` ones have a guest's
-root file system on this machine; a cloud with real guests offers no other.
+The list is a choice: current versions of the usual systems. Only those of a ``release`` can have
+guests on this machine; a cloud with real guests offers no other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -23,7 +23,13 @@ class Image:
     architecture: str
     created: str
     size_gib: int = 20
-    boots: bool = False
+
+    @property
+    def release(self) -> str | None:
+        """The name of the base image that guests are made from (debian_12); None without one."""
+        if self.architecture != "x86_64" or not self.id.startswith("debian_"):
+            return None
+        return "_".join(self.id.split("_")[:2])
 
     @property
     def os_name_en(self) -> str:
@@ -31,33 +37,34 @@ class Image:
         return self.os_name.replace("64位", "64 bit")
 
 
-# start of the id, name, platform, family, date, whether guests of it can be booted here
+# start of the id, name, platform, family, date
 _X86_64 = (
     ("aliyun_3_x64", "Alibaba Cloud Linux  3.2104 LTS 64位", "Aliyun",
-     "acs:alibaba_cloud_linux_3_2104_lts_x64", "20241218", False),
-    ("debian_12_8_x64", "Debian  12.8 64位", "Debian", "acs:debian_12_8_x64", "20241216", True),
-    ("debian_11_11_x64", "Debian  11.11 64位", "Debian", "acs:debian_11_11_x64", "20241120", False),
-    ("ubuntu_24_04_x64", "Ubuntu  24.04 64位", "Ubuntu", "acs:ubuntu_24_04_x64", "20241216", False),
-    ("ubuntu_22_04_x64", "Ubuntu  22.04 64位", "Ubuntu", "acs:ubuntu_22_04_x64", "20241216", False),
-    ("ubuntu_20_04_x64", "Ubuntu  20.04 64位", "Ubuntu", "acs:ubuntu_20_04_x64", "20241216", False),
+     "acs:alibaba_cloud_linux_3_2104_lts_x64", "20241218"),
+    ("debian_13_1_x64", "Debian  13.1 64位", "Debian", "acs:debian_13_1_x64", "20250915"),
+    ("debian_12_8_x64", "Debian  12.8 64位", "Debian", "acs:debian_12_8_x64", "20241216"),
+    ("debian_11_11_x64", "Debian  11.11 64位", "Debian", "acs:debian_11_11_x64", "20241120"),
+    ("ubuntu_24_04_x64", "Ubuntu  24.04 64位", "Ubuntu", "acs:ubuntu_24_04_x64", "20241216"),
+    ("ubuntu_22_04_x64", "Ubuntu  22.04 64位", "Ubuntu", "acs:ubuntu_22_04_x64", "20241216"),
+    ("ubuntu_20_04_x64", "Ubuntu  20.04 64位", "Ubuntu", "acs:ubuntu_20_04_x64", "20241216"),
     ("rockylinux_9_4_x64", "Rocky Linux  9.4 64位", "Rocky Linux", "acs:rockylinux_9_4_x64",
-     "20241216", False),
+     "20241216"),
     ("almalinux_9_4_x64", "AlmaLinux  9.4 64位", "AlmaLinux", "acs:almalinux_9_4_x64",
-     "20241216", False),
+     "20241216"),
     ("centos_stream_9_x64", "CentOS Stream  9 64位", "CentOS Stream", "acs:centos_stream_9_x64",
-     "20241216", False),
+     "20241216"),
     ("opensuse_15_6_x64", "openSUSE  15.6 64位", "OpenSUSE", "acs:opensuse_15_6_x64",
-     "20241120", False),
+     "20241120"),
 )  # fmt: skip
 _ARM64 = (
     ("aliyun_3_arm64", "Alibaba Cloud Linux  3.2104 LTS 64位 ARM版", "Aliyun",
-     "acs:alibaba_cloud_linux_3_2104_lts_arm64", "20241218", False),
+     "acs:alibaba_cloud_linux_3_2104_lts_arm64", "20241218"),
     ("debian_12_8_arm64", "Debian  12.8 64位 ARM版", "Debian", "acs:debian_12_8_arm64",
-     "20241216", False),
+     "20241216"),
     ("ubuntu_24_04_arm64", "Ubuntu  24.04 64位 ARM版", "Ubuntu", "acs:ubuntu_24_04_arm64",
-     "20241216", False),
+     "20241216"),
     ("ubuntu_22_04_arm64", "Ubuntu  22.04 64位 ARM版", "Ubuntu", "acs:ubuntu_22_04_arm64",
-     "20241216", False),
+     "20241216"),
 )  # fmt: skip
 
 
@@ -73,14 +80,19 @@ def all_images() -> Sequence[Image]:
             version=f"v{date[:4]}.{int(date[4:6])}.{int(date[6:])}",
             architecture=architecture,
             created=f"{date[:4]}-{date[4:6]}-{date[6:]}T06:00:00Z",
-            boots=boots,
         )
         for rows, architecture in ((_X86_64, "x86_64"), (_ARM64, "arm64"))
-        for start, name, platform, family, date, boots in rows
+        for start, name, platform, family, date in rows
     ]
     return tuple(sorted(images, key=lambda image: image.created, reverse=True))
 
 
-def bootable_images() -> Sequence[Image]:
-    """Return the images that a guest on this machine can be booted from."""
-    return tuple(image for image in all_images() if image.boots)
+def images_of(releases: Container[str]) -> Sequence[Image]:
+    """Return the images that guests of these releases can be made from."""
+    return tuple(image for image in all_images() if image.release in releases)
+
+
+@cache
+def release_of(image_id: str) -> str | None:
+    """Return the release of the image with an id; None if it has none, or is not known."""
+    return next((image.release for image in all_images() if image.id == image_id), None)

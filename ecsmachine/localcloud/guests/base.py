@@ -39,6 +39,8 @@ class GuestSpec:
     user_data: bytes | None = field(default=None, repr=False)
     disks: tuple[GuestDisk, ...] = ()
     public_ip: str | None = None
+    release: str | None = None
+    """The release of the base image, such as ``debian_12``; None: the usual one."""
 
 
 class Guests(Protocol):

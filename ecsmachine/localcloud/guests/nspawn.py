@@ -13,7 +13,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -50,12 +50,19 @@ class _Record:
 class NspawnGuests:
     """The guests of one cloud (see :class:`~ecsmachine.localcloud.guests.base.Guests`).
 
-    ``base`` is the base image for new guests; guests that are there keep the one they have.
+    ``bases`` are the base images for new guests, by their release and the usual one first; guests
+    that are there keep the one they have.
     """
 
-    def __init__(self, paths: CloudPaths, base: Path, network: Network, groups: GuestGroups):
+    def __init__(
+        self,
+        paths: CloudPaths,
+        bases: Mapping[str, Path],
+        network: Network,
+        groups: GuestGroups,
+    ):
         self._paths = paths
-        self._base = base
+        self._bases = bases
         self._network = network
         self._groups = groups
         self._disks = DataDisks(paths.disks)
@@ -69,12 +76,13 @@ class NspawnGuests:
         with self._guest(spec.instance_id) as folder:
             if (folder / "guest.json").exists():
                 return
-            disk = RootDisk(self._base, folder)
+            base = self._base_of(spec)
+            disk = RootDisk(base, folder)
             disk.create()
             personalize(disk, spec)
             for data_disk in spec.disks:
                 self._disks.create(data_disk)
-            self._save(folder, self._record_of(spec, str(self._base)))
+            self._save(folder, self._record_of(spec, str(base)))
 
     def start(self, spec: GuestSpec) -> None:
         """Boot the guest and return once its systemd runs."""
@@ -176,6 +184,12 @@ class NspawnGuests:
             lock = self._locks.setdefault(instance_id, threading.RLock())
         with lock, _as_guest_error(instance_id):
             yield self._paths.instances / instance_id
+
+    def _base_of(self, spec: GuestSpec) -> Path:
+        try:
+            return self._bases[spec.release or next(iter(self._bases))]
+        except (KeyError, StopIteration):
+            raise GuestError(f"There is no base image of {spec.release}.") from None
 
     def _bring_up(self, spec: GuestSpec, folder: Path, base: Path) -> None:
         if not base.is_dir():

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.localcloud.catalog.images import images_of, release_of
 from ecsmachine.localcloud.cleanup import is_foreign, remove_files
 from ecsmachine.localcloud.daemon import find, reset, up
 from ecsmachine.localcloud.paths import CloudPaths, cloud_id
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.processes import identify, is_alive
+from ecsmachine.localcloud.releases import SUITES, USUAL
 from ecsmachine.localcloud.settings import CloudSettings, Running, read_settings, save
 
 
@@ -39,9 +41,41 @@ def running_as(pid: int) -> Running:
 def test_settings_come_back_and_only_their_owner_reads_them(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     assert read_settings(file) is None
-    save(file, CloudSettings("none", 4000, "198.18.7.0/24"))
-    assert read_settings(file) == CloudSettings("none", 4000, "198.18.7.0/24")
+    settings = CloudSettings("none", 4000, "198.18.7.0/24", ("debian_12", "debian_13"))
+    save(file, settings)
+    assert read_settings(file) == settings
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_settings_of_an_earlier_version_have_the_usual_release(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text('{"guests": "nspawn", "port": 1, "public": "198.18.7.0/24"}')
+    settings = read_settings(file)
+    assert settings is not None
+    assert settings.releases == (USUAL,)
+
+
+def test_images_without_guests_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LocalCloudError, match="nothing to run on images with --guests none"):
+        up(tmp_path / "cloud", guests="none", releases=["debian_13"])
+    assert not (tmp_path / "cloud").exists()
+
+
+def test_a_running_cloud_gets_no_more_images(tmp_path: Path) -> None:
+    paths = CloudPaths.of(tmp_path)
+    save(paths.settings_file, CloudSettings("nspawn", 1, "198.18.7.0/24", ("debian_12",)))
+    save(paths.daemon_file, running_as(os.getpid()))
+    assert up(tmp_path, releases=["debian_12"]).already
+    with pytest.raises(LocalCloudError, match=r"is up already, .* without debian_13") as caught:
+        up(tmp_path, releases=["debian_12", "debian_13"])
+    assert "local down" in (caught.value.hint or "")
+
+
+def test_every_release_has_an_image_that_tells_it() -> None:
+    assert {release_of(image.id) for image in images_of(SUITES)} == set(SUITES)
+    assert {image.release for image in images_of({USUAL})} == {USUAL}
+    assert release_of("ubuntu_24_04_x64_20G_alibase_20241216.vhd") is None
+    assert release_of("m-private") is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"port": 1}', '{"no": "such"}'])

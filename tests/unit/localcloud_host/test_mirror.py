@@ -54,16 +54,18 @@ def test_the_mirror_serves_what_it_lists_and_nothing_else(
 
 def test_the_install_script_is_sound_shell(tmp_path: Path) -> None:
     packages = [Package("docker.io_1.deb", 3, "ab" * 32), Package("runc_2.deb", 3, "cd" * 32)]
-    script = install_script("http://198.18.7.1", packages, "amd64")
+    script = install_script("http://198.18.7.1", {"debian_12": packages}, "amd64")
     assert "@" not in script.replace('"$@"', "")
-    assert f"{'ab' * 32}  docker.io_1.deb\n{'cd' * 32}  runc_2.deb" in script
+    assert f"bookworm {'ab' * 32}  docker.io_1.deb\nbookworm {'cd' * 32}  runc_2.deb" in script
     file = tmp_path / "install.sh"
     file.write_text(script)
     subprocess.run(["sh", "-n", str(file)], check=True)
 
 
 def test_a_script_that_was_cut_off_does_nothing(tmp_path: Path) -> None:
-    script = install_script("http://127.0.0.1:1", [Package("a.deb", 3, "ab" * 32)], "amd64")
+    script = install_script(
+        "http://127.0.0.1:1", {"debian_12": [Package("a.deb", 3, "ab" * 32)]}, "amd64"
+    )
     cut = script[: script.rindex("install_engine")]
     done = subprocess.run(
         ["sh"], input=cut, capture_output=True, text=True, cwd=tmp_path, check=False

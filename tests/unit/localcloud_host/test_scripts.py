@@ -28,10 +28,11 @@ def test_scripts_are_sound_shell(script: Path) -> None:
 
 
 def test_the_image_is_named_by_its_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = image.recipe_hash()
-    assert image.recipe_hash() == before
-    monkeypatch.setattr(image, "SUITE", "trixie")
-    assert image.recipe_hash() != before
+    before = image.recipe_hash("bookworm")
+    assert image.recipe_hash("bookworm") == before
+    assert image.recipe_hash("trixie") != before
+    monkeypatch.setattr(image, "_MASKED", ())
+    assert image.recipe_hash("bookworm") != before
 
 
 def test_every_unit_is_enabled_and_every_script_can_run() -> None:

@@ -1,14 +1,25 @@
-"""The drivers by name; a driver's module is imported when that driver is asked for."""
+"""The drivers by name; a driver's module is imported when that driver is asked for.
+
+Drivers of other people are found by Python's entry points, in the group ``ecsmachine.drivers``;
+they are looked for when a name is asked for that is none of ours (docs/drivers.md).
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecsmachine.drivers.base import Driver, DriverContext, Option, OptionValue
 from ecsmachine.drivers.tagged import TaggedResources
-from ecsmachine.errors import UsageError
+from ecsmachine.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+_GROUP = "ecsmachine.drivers"
 
 _MODULES = {
     "aliyunecs": "ecsmachine.drivers.aliyunecs",
@@ -29,18 +40,18 @@ class DriverNotFoundError(UsageError):
     def __init__(self, name: str):
         from difflib import get_close_matches
 
-        close = get_close_matches(name, _MODULES, n=1)
+        close = get_close_matches(name, driver_names(), n=1)
         meant = f'Did you mean "{close[0]}"? ' if close else ""
         super().__init__(
             f'Driver "{name}" not found',
             hint=f"{meant}Drivers are: {', '.join(driver_names())}. "
-            "Plugins of Docker Machine are not used.",
+            "Plugins of Docker Machine are not used; those of ecsmachine are Python packages.",
         )
 
 
 def driver_names() -> tuple[str, ...]:
-    """Return the names of all drivers."""
-    return tuple(sorted(_MODULES))
+    """Return the names of all drivers, those of other packages included."""
+    return tuple(sorted({*_MODULES, *_installed(tuple(sys.path))}))
 
 
 def options_of(name: str) -> tuple[Option, ...]:
@@ -60,7 +71,14 @@ def new(name: str, context: DriverContext, values: Mapping[str, OptionValue]) ->
 
 
 def load(name: str, context: DriverContext, config: Mapping[str, Any]) -> Driver:
-    """Return the driver of a machine in the store, from the ``Driver`` object of its config."""
+    """Return the driver of a machine in the store, from the ``Driver`` object of its config.
+
+    A machine whose driver is not here can be looked at and used, but not switched.
+    """
+    if name and name not in _MODULES and name not in _installed(tuple(sys.path)):
+        from ecsmachine.drivers.unavailable import UnavailableDriver
+
+        return UnavailableDriver(name, context, config)
     driver: Driver = _module(name).load(context, config)
     return driver
 
@@ -139,6 +157,38 @@ def _tagging_module(name: str) -> Any:
 
 
 def _module(name: str) -> Any:
-    if name not in _MODULES:
+    if name in _MODULES:
+        return import_module(_MODULES[name])
+    entry = _installed(tuple(sys.path)).get(name)
+    if entry is None:
         raise DriverNotFoundError(name)
-    return import_module(_MODULES[name])
+    return _loaded(entry)
+
+
+@lru_cache(maxsize=1)
+def _installed(search_path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Return the entry points of drivers in other packages on the search path, by name."""
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group=_GROUP)}
+
+
+def _loaded(entry: EntryPoint) -> Any:
+    """Import what an entry point names.
+
+    Raises :class:`MachineError` if that fails, or what is there is no driver.
+    """
+    package = entry.dist.name if entry.dist else entry.value
+    hint = f'The fault is in the Python package "{package}".'
+    try:
+        module = entry.load()
+    except Exception as error:  # other people's code may raise what it likes
+        raise MachineError(
+            f'Driver "{entry.name}" cannot be loaded: {type(error).__name__}: {error}', hint=hint
+        ) from error
+    missing = [part for part in ("OPTIONS", "new", "load") if not hasattr(module, part)]
+    if missing:
+        raise MachineError(
+            f'Driver "{entry.name}" lacks {" and ".join(missing)}: {entry.value}', hint=hint
+        )
+    return module

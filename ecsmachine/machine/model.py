@@ -43,7 +43,7 @@ class SwarmOptions:
     image: str = "swarm:latest"
     strategy: str = "spread"
     heartbeat: int = 0
-    overcommit: int = 0
+    overcommit: float = 0
     arbitrary_flags: list[str] = field(default_factory=list)
     arbitrary_join_flags: list[str] = field(default_factory=list)
     env: list[str] | None = None

@@ -23,7 +23,7 @@ from typing import Any
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Driver, DriverContext, OptionValue
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.machine import files
+from ecsmachine.machine import files, migration
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import (
     CONFIG_VERSION,
@@ -103,7 +103,7 @@ class Store:
         return registry.new(driver_name, self._context(name, store_id), values)
 
     def config(self, name: str) -> dict[str, Any]:
-        """Return what ``config.json`` of a machine holds.
+        """Return what ``config.json`` of a machine holds, as version 3 has it.
 
         Raises :class:`MachineNotFoundError`, or :class:`MachineError` if it is damaged.
         """
@@ -128,7 +128,10 @@ class Store:
                 f"this ecsmachine knows {CONFIG_VERSION}",
                 hint="Upgrade ecsmachine.",
             )
-        return config
+        try:
+            return migration.migrate(config, name, self.directory(name))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _damaged(name, path, f"{type(error).__name__}: {error}") from error
 
     def load(self, name: str) -> Machine:
         """Return the machine of that name.
@@ -157,9 +160,14 @@ class Store:
             raise MachineError(f'Machine "{name}": {error.message}', hint=error.hint) from error
 
     def save(self, machine: Machine) -> None:
-        """Write the machine's ``config.json``, making its folder if need be."""
+        """Write the machine's ``config.json``, making its folder if need be.
+
+        One of an older version is kept beside it, as ``config.json.bak``.
+        """
         files.make_private_directory(machine.directory)
-        files.write_json(machine.directory / "config.json", to_config(machine))
+        path = machine.directory / "config.json"
+        _keep_older_version(path)
+        files.write_json(path, to_config(machine))
 
     def journal(self, name: str) -> FileJournal:
         """Return the journal of a machine; an empty one if it has none."""
@@ -223,6 +231,17 @@ class Store:
             return (self.path / ".store-id").read_text().strip()
         except OSError:
             return ""
+
+
+def _keep_older_version(path: Path) -> None:
+    """Copy a configuration that an older Docker Machine wrote, before it is replaced."""
+    try:
+        content = path.read_bytes()
+        older = (json.loads(content).get("ConfigVersion") or 0) < CONFIG_VERSION
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return
+    if older:
+        files.write_atomically(path.with_name(f"{path.name}.bak"), content)
 
 
 def _damaged(name: str, path: Path, reason: str) -> MachineError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class Record:
             **self.unknown,
             **self.base.to_config(),
             **{json_name: getattr(self, name) for name, json_name in _FIELDS},
+            "PublicKey": _encoded(self.public_key),
         }
 
 
@@ -122,7 +124,20 @@ def record_from_config(context: DriverContext, config: Mapping[str, Any]) -> Rec
     for name, json_name in _FIELDS:
         if config.get(json_name) is not None:
             setattr(record, name, config[json_name])
+    record.public_key = _decoded(record.public_key)
     return record
+
+
+def _encoded(public_key: str | None) -> str | None:
+    """Return a public key as Docker Machine stores one: bytes, which are base64 in JSON."""
+    return None if public_key is None else base64.b64encode(public_key.encode()).decode()
+
+
+def _decoded(stored: str | None) -> str | None:
+    # a key in OpenSSH's format has blanks, which base64 has not
+    if stored is None or " " in stored:
+        return stored
+    return base64.b64decode(stored).decode(errors="replace")
 
 
 _FIELDS = (

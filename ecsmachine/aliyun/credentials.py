@@ -46,6 +46,10 @@ class CredentialProvider(Protocol):
         """Return a key that is valid now."""
         ...
 
+    def renew(self) -> bool:
+        """Forget the key, which was said to have expired; whether another can be had."""
+        ...
+
 
 @dataclass(frozen=True)
 class FixedCredentials:
@@ -57,6 +61,10 @@ class FixedCredentials:
     def current(self) -> Credentials:
         """Return the key."""
         return self.credentials
+
+    def renew(self) -> bool:
+        """Return False: there is no other."""
+        return False
 
 
 class RenewedCredentials:
@@ -79,6 +87,12 @@ class RenewedCredentials:
                 self._credentials, self._expires_at = self._fetch()
             return self._credentials
 
+    def renew(self) -> bool:
+        """Forget the key, so that the next one is fetched: clocks may differ."""
+        with self._lock:
+            self._credentials = None
+        return True
+
 
 @dataclass(frozen=True)
 class CredentialFlags:
@@ -90,14 +104,28 @@ class CredentialFlags:
     profile: str = ""
 
 
+@dataclass(frozen=True)
+class StsAddress:
+    """Where roles are assumed; "" and False for the public address of the profile's region."""
+
+    custom_endpoint: str = ""
+    vpc_internal: bool = False
+
+
 def resolve(
-    flags: CredentialFlags, environment: Mapping[str, str], *, reference: str = ""
+    flags: CredentialFlags,
+    environment: Mapping[str, str],
+    *,
+    reference: str = "",
+    sts: StsAddress = StsAddress(),
+    warn: Callable[[str], None] = lambda line: None,
 ) -> CredentialProvider:
     """Return the first credentials that are there, in the order of this module.
 
     ``reference`` is where those of a machine that exists came from: it goes before the profiles
-    and the RAM role. Raises :class:`MissingCredentialsError`, or :class:`UsageError` for an id
-    without its secret.
+    and the RAM role. Where it leads nowhere any more, ``warn`` is told what is taken in its
+    place. Raises :class:`MissingCredentialsError`, or :class:`UsageError` for an id without its
+    secret.
     """
     found = _pair(
         "flags",
@@ -108,34 +136,86 @@ def resolve(
     if found:
         return found
     if flags.profile:
-        return _profile(flags.profile, environment)
+        return _profile(flags.profile, environment, sts)
     found = _from_variables("ECS", environment)
     if found:
         return found
+    lost = ""
     if reference.startswith("profile:"):
-        return _profile(reference.removeprefix("profile:"), environment)
-    if reference.startswith("ram-role"):
-        return _instance_role(reference.partition(":")[2], environment)
+        try:
+            return _profile(reference.removeprefix("profile:"), environment, sts)
+        except MissingCredentialsError as error:
+            lost = error.message
+    elif reference.startswith("ram-role"):
+        if _may_have_role(environment):
+            return _instance_role(reference.partition(":")[2], environment)
+        lost = "This computer is not an ECS instance with a RAM role"
     found = _from_variables("ALIBABA_CLOUD", environment) or _from_variables(
         "ALICLOUD", environment
     )
-    if found:
-        return found
-    named = environment.get("ALIBABA_CLOUD_PROFILE") or environment.get("ALICLOUD_PROFILE") or ""
-    if named or _profiles_path(environment).exists():
-        from ecsmachine.aliyun import profiles
+    if found is None:
+        if reference == "environment":
+            lost = "The credentials are not in the environment any more (ECS_ACCESS_KEY_ID)"
+        found = _current_profile(environment, sts)
+    if found is None and _may_have_role(environment):
+        found = _instance_role(environment.get("ALIBABA_CLOUD_ECS_METADATA", ""), environment)
+    if found is None:
+        raise MissingCredentialsError(
+            lost or "No Alibaba Cloud credentials were found",
+            hint='Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET, or name others with "ecsmachine '
+            'credentials set".'
+            if lost
+            else "Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET, give --aliyunecs-access-key-id "
+            'and --aliyunecs-access-key-secret, or run "aliyun configure".',
+        )
+    if lost:
+        warn(
+            f"{lost}: taking those of {in_words(found.reference)}. "
+            '"ecsmachine credentials set" names others for good.'
+        )
+    return found
 
-        found = profiles.load(_profiles_path(environment), named, environment)
+
+def provider_of(
+    reference: str, environment: Mapping[str, str], *, sts: StsAddress = StsAddress()
+) -> CredentialProvider:
+    """Return the credentials that a reference names, and no others.
+
+    References are ``environment``, ``profile:NAME``, ``ram-role`` and ``ram-role:NAME``. Raises
+    :class:`MissingCredentialsError` if they are not there.
+    """
+    if reference.startswith("profile:"):
+        return _profile(reference.removeprefix("profile:"), environment, sts)
+    if reference.partition(":")[0] == "ram-role":
+        return _instance_role(reference.partition(":")[2], environment)
+    for prefix in ("ECS", "ALIBABA_CLOUD", "ALICLOUD"):
+        found = _from_variables(prefix, environment)
         if found:
             return found
-    role = environment.get("ALIBABA_CLOUD_ECS_METADATA", "")
-    if role or _is_ecs_instance(environment):
-        return _instance_role(role, environment)
     raise MissingCredentialsError(
-        "No Alibaba Cloud credentials were found",
-        hint="Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET, give --aliyunecs-access-key-id "
-        'and --aliyunecs-access-key-secret, or run "aliyun configure".',
+        "There are no credentials in the environment",
+        hint="Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET.",
     )
+
+
+def in_words(reference: str) -> str:
+    """Return a reference as a person says it."""
+    kind, _, name = reference.partition(":")
+    if kind == "profile":
+        return f'the profile "{name}"'
+    if kind == "ram-role":
+        return f"the RAM role {name} of this instance" if name else "this instance's RAM role"
+    return {"environment": "the environment", "flags": "the command line"}.get(kind, reference)
+
+
+def _current_profile(environment: Mapping[str, str], sts: StsAddress) -> CredentialProvider | None:
+    named = environment.get("ALIBABA_CLOUD_PROFILE") or environment.get("ALICLOUD_PROFILE") or ""
+    path = _profiles_path(environment)
+    if not named and not path.exists():
+        return None
+    from ecsmachine.aliyun import profiles
+
+    return profiles.load(path, named, sts)
 
 
 def _from_variables(prefix: str, environment: Mapping[str, str]) -> CredentialProvider | None:
@@ -170,11 +250,11 @@ def _pair(
     return FixedCredentials(reference, Credentials(values[0], values[1], token.strip()))
 
 
-def _profile(name: str, environment: Mapping[str, str]) -> CredentialProvider:
+def _profile(name: str, environment: Mapping[str, str], sts: StsAddress) -> CredentialProvider:
     from ecsmachine.aliyun import profiles
 
     path = _profiles_path(environment)
-    found = profiles.load(path, name, environment)
+    found = profiles.load(path, name, sts)
     if found is None:
         raise MissingCredentialsError(
             f'The profile "{name}" in {path} holds no credentials',
@@ -194,12 +274,20 @@ def _profiles_path(environment: Mapping[str, str]) -> Path:
 def _instance_role(role: str, environment: Mapping[str, str]) -> CredentialProvider:
     from ecsmachine.aliyun import metadata
 
+    if environment.get("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "").lower() == "true":
+        raise MissingCredentialsError(
+            "The instance's RAM role is not to be asked for",
+            hint="Unset ALIBABA_CLOUD_ECS_METADATA_DISABLED, or set ECS_ACCESS_KEY_ID.",
+        )
     return metadata.role_credentials(role)
 
 
-def _is_ecs_instance(environment: Mapping[str, str]) -> bool:
+def _may_have_role(environment: Mapping[str, str]) -> bool:
+    """Whether this computer is an ECS instance, or is said to be one with a role."""
     if environment.get("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "").lower() == "true":
         return False
+    if environment.get("ALIBABA_CLOUD_ECS_METADATA"):
+        return True
     try:
         return "Alibaba" in _DMI_VENDOR.read_text()
     except (OSError, ValueError):

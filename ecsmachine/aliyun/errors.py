@@ -107,6 +107,11 @@ class ApiError(MachineError):
         return not self.is_throttling and not self.is_passing
 
     @property
+    def is_expired_key(self) -> bool:
+        """Whether the temporary access key is past its end; nothing was done."""
+        return self.code in ("InvalidSecurityToken.Expired", "SecurityTokenExpired")
+
+    @property
     def is_not_found(self) -> bool:
         """Whether the resource that the request named does not exist.
 

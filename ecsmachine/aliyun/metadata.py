@@ -5,6 +5,8 @@ Source: "Instance metadata" of the ECS documentation, in its hardened mode (with
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from ecsmachine.aliyun.credentials import (
     CredentialProvider,
     Credentials,
@@ -19,12 +21,15 @@ _TIMEOUT_S = 2.0
 
 
 def role_credentials(
-    role: str = "", *, reference: str = "", address: str = _ADDRESS
+    role: str = "", *, reference: str = "", address: str = ""
 ) -> CredentialProvider:
-    """Return the credentials of the instance's RAM role; the service names it if ``role`` is ""."""
+    """Return the credentials of the instance's RAM role; the service names it if ``role`` is "".
+
+    ``address`` is where the service answers, if not where it does on ECS.
+    """
 
     def fetch() -> tuple[Credentials, float]:
-        return _fetch(role, address)
+        return _fetch(role, address or _ADDRESS)
 
     return RenewedCredentials(reference or (f"ram-role:{role}" if role else "ram-role"), fetch)
 
@@ -60,7 +65,9 @@ def _fetch(role: str, address: str) -> tuple[Credentials, float]:
             return answer
 
         name = role or get(_ROLES).text.strip().splitlines()[0]
-        return parse_temporary(get(_ROLES + name).json(), "The instance metadata service")
+        return parse_temporary(
+            get(_ROLES + quote(name, safe="")).json(), "The instance metadata service"
+        )
     except (requests.RequestException, IndexError):
         raise MachineError(
             f"The instance metadata service at {address} does not answer",

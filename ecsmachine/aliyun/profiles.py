@@ -16,17 +16,19 @@ from ecsmachine.aliyun.credentials import (
     Credentials,
     FixedCredentials,
     RenewedCredentials,
+    StsAddress,
     read_json,
 )
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.errors import MachineError
 
 
-def load(path: Path, name: str, environment: Mapping[str, str]) -> CredentialProvider | None:
+def load(path: Path, name: str, sts: StsAddress) -> CredentialProvider | None:
     """Return the credentials of a profile; of the current one if ``name`` is "".
 
-    None if the profile is there but empty, as "aliyun configure" leaves it at first. Raises
-    :class:`MachineError` if there is no such profile, or its mode is not supported.
+    Roles are assumed at ``sts``. None if the profile is there but empty, as "aliyun configure"
+    leaves it at first. Raises :class:`MachineError` if there is no such profile, or its mode is
+    not supported.
     """
     content = read_json(path)
     profiles = content.get("profiles") if isinstance(content, dict) else None
@@ -39,11 +41,16 @@ def load(path: Path, name: str, environment: Mapping[str, str]) -> CredentialPro
         raise MissingCredentialsError(
             f'There is no profile "{wanted}" in {path}', hint=f"There is: {known}."
         )
-    return _credentials(wanted, by_name, path, seen=())
+    return _credentials(wanted, by_name, path, sts, seen=())
 
 
 def _credentials(
-    name: str, profiles: Mapping[Any, dict[str, Any]], path: Path, *, seen: tuple[str, ...]
+    name: str,
+    profiles: Mapping[Any, dict[str, Any]],
+    path: Path,
+    sts: StsAddress,
+    *,
+    seen: tuple[str, ...],
 ) -> CredentialProvider | None:
     profile = profiles[name]
     reference = f"profile:{name}"
@@ -61,8 +68,8 @@ def _credentials(
         source = str(profile.get("source_profile") or "")
         if source not in profiles or source in (*seen, name):
             raise MachineError(f'The profile "{name}" in {path} has no usable source_profile')
-        base = _credentials(source, profiles, path, seen=(*seen, name))
-        return None if base is None else _assumed(reference, profile, base, path)
+        base = _credentials(source, profiles, path, sts, seen=(*seen, name))
+        return None if base is None else _assumed(name, profile, base, path, sts)
     if mode not in ("AK", "StsToken", "RamRoleArn"):
         raise MachineError(
             f'The profile "{name}" in {path} is of mode {mode}, which is not supported',
@@ -73,28 +80,45 @@ def _credentials(
     fixed = FixedCredentials(reference, Credentials(key_id, secret, token if mode != "AK" else ""))
     if mode != "RamRoleArn":
         return fixed
-    return _assumed(reference, profile, fixed, path)
+    return _assumed(name, profile, fixed, path, sts)
 
 
 def _assumed(
-    reference: str, profile: Mapping[str, Any], base: CredentialProvider, path: Path
+    name: str, profile: Mapping[str, Any], base: CredentialProvider, path: Path, sts: StsAddress
 ) -> CredentialProvider:
     """Return the credentials of the role that a profile names, assumed with ``base``."""
     from ecsmachine.aliyun.sts import StsClient
 
     role = str(profile.get("ram_role_arn") or "")
     if not role:
-        raise MachineError(f"{reference} in {path} names no ram_role_arn")
+        raise MachineError(
+            f'The profile "{name}" in {path} names no ram_role_arn',
+            hint=f'Run "aliyun configure --profile {name}".',
+        )
     region = str(profile.get("sts_region") or profile.get("region_id") or "cn-hangzhou")
-    duration_s = int(profile.get("expired_seconds") or 0) or 3600
+    duration_s = _seconds(name, profile, path)
     session = str(profile.get("ram_session_name") or "") or f"ecsmachine-{int(time.time())}"
 
     def fetch() -> tuple[Credentials, float]:
-        return StsClient(region, base).assume_role(
+        client = StsClient(
+            region, base, custom_endpoint=sts.custom_endpoint, vpc_internal=sts.vpc_internal
+        )
+        return client.assume_role(
             role,
             session_name=session,
             duration_s=duration_s,
             external_id=str(profile.get("external_id") or ""),
         )
 
-    return RenewedCredentials(reference, fetch)
+    return RenewedCredentials(f"profile:{name}", fetch)
+
+
+def _seconds(name: str, profile: Mapping[str, Any], path: Path) -> int:
+    given = profile.get("expired_seconds") or 3600
+    try:
+        return int(given)
+    except (TypeError, ValueError):
+        raise MachineError(
+            f'The profile "{name}" in {path} has no number as its expired_seconds: {given}',
+            hint="Correct it, for example to 3600.",
+        ) from None

@@ -73,14 +73,13 @@ class RpcClient:
         sent = {key: _text(value) for key, value in parameters.items() if value not in (None, "")}
         if idempotent is None:
             idempotent = "ClientToken" in sent or action.startswith(("Describe", "Get", "List"))
-        return repeated(
-            lambda: self._call_once(action, sent),
-            action,
-            idempotent=idempotent,
-            total_timeout_s=self._total_timeout_s,
-            sleep=self._sleep,
-            pace=shared_pace(self.endpoint, self._credentials.current().access_key_id, action),
-        )
+        try:
+            return self._repeated(action, sent, idempotent)
+        except ApiError as error:
+            # nothing was done, and a temporary key can be had anew
+            if not error.is_expired_key or not self._credentials.renew():
+                raise
+        return self._repeated(action, sent, idempotent)
 
     def pages(
         self,
@@ -104,6 +103,18 @@ class RpcClient:
             if total is not None and number * page_size >= int(total):
                 return
             number += 1
+
+    def _repeated(
+        self, action: str, parameters: Mapping[str, str], idempotent: bool
+    ) -> dict[str, Any]:
+        return repeated(
+            lambda: self._call_once(action, parameters),
+            action,
+            idempotent=idempotent,
+            total_timeout_s=self._total_timeout_s,
+            sleep=self._sleep,
+            pace=shared_pace(self.endpoint, self._credentials.current().access_key_id, action),
+        )
 
     def _call_once(self, action: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         credentials = self._credentials.current()

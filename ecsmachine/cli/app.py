@@ -34,6 +34,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("connect", "Print the connection config for a machine"),
     "create": ("create", "Create a machine"),
     "cs": ("container_service.raw", "Call the API of Container Service"),
+    "credentials": ("credentials", "See and change whose rights machines are looked after with"),
     "env": ("connect", "Print the commands that set up the environment for the Docker client"),
     "export": ("fleet", "Write a machine with its keys into an encrypted file"),
     "import": ("fleet", "Put a machine that was exported into this store"),

@@ -30,13 +30,22 @@ class Session:
     debug: bool = False
     native_ssh: bool = False
     certificate_paths: dict[str, Path] = field(default_factory=dict)
+    _warned: set[str] = field(default_factory=set)
 
     @cached_property
     def store(self) -> Store:
         """The machine store; opened at first use."""
         from ecsmachine.machine.store import Store
 
-        return Store(self.storage_path, self.environment)
+        return Store(self.storage_path, self.environment, self.warn)
+
+    def warn(self, line: str) -> None:
+        """Print a warning, once however many machines it comes from."""
+        from ecsmachine.cli.output import warn
+
+        if line not in self._warned:
+            self._warned.add(line)
+            warn(line)
 
 
 def session(ctx: typer.Context) -> Session:

@@ -123,7 +123,8 @@ class DriverContext:
     """What every driver knows of its machine.
 
     ``directory`` is the machine's folder in the store (for keys). ``store_id`` names the store
-    in tags. ``environment`` is the process's environment, for credentials.
+    in tags. ``environment`` is the process's environment, for credentials. ``warn`` is told, in a
+    line, what the user should know of.
     """
 
     machine_name: str
@@ -131,6 +132,7 @@ class DriverContext:
     directory: Path
     store_id: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    warn: Report = lambda line: None
 
 
 @dataclass(frozen=True)
@@ -254,6 +256,43 @@ class Planning(Protocol):
         """Return what ``create`` would make, without making it.
 
         Runs the checks if need be, and raises as they do.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class CredentialUse:
+    """Whose rights a machine is looked after with; never a secret.
+
+    ``recorded`` is the reference in the store, or "" if the store has the keys themselves
+    (Docker Machine writes them); ``taken`` says in words what would be taken now, or is "" where
+    nothing is there; ``account`` is the id of the account, if it is known.
+    """
+
+    recorded: str
+    taken: str
+    account: str
+
+
+@runtime_checkable
+class CloudCredentials(Protocol):
+    """What a driver adds whose machines need the rights of an account."""
+
+    def credential_use(self) -> CredentialUse:
+        """Return what is recorded and what would be taken now, without asking the cloud."""
+        ...
+
+    def check_credentials(self) -> CredentialUse:
+        """Ask the cloud whose the credentials are.
+
+        Raises :class:`~ecsmachine.errors.MachineError` if they are not of the machine's account.
+        """
+        ...
+
+    def use_credentials(self, reference: str, *, check: bool) -> None:
+        """Take others from now on: ``environment``, ``profile:NAME``, ``ram-role[:NAME]``.
+
+        With ``check`` they must be of the machine's account. Keys in the store are dropped.
         """
         ...
 

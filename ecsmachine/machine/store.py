@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Driver, DriverContext, OptionValue
+from ecsmachine.drivers.base import Driver, DriverContext, OptionValue, Report
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import files, migration
 from ecsmachine.machine.journal import FileJournal
@@ -41,12 +41,19 @@ from ecsmachine.machine.redaction import without_secrets
 class Store:
     """The machines below one folder.
 
-    ``environment`` is the process's environment; drivers take their credentials from it.
+    ``environment`` is the process's environment; drivers take their credentials from it. ``warn``
+    is told what drivers have to say to the user.
     """
 
-    def __init__(self, path: Path, environment: Mapping[str, str]):
+    def __init__(
+        self,
+        path: Path,
+        environment: Mapping[str, str],
+        warn: Report = lambda line: None,
+    ):
         self.path = path
         self.environment = environment
+        self.warn = warn
 
     @property
     def machines_path(self) -> Path:
@@ -224,6 +231,7 @@ class Store:
             directory=self.directory(name),
             store_id=store_id,
             environment=self.environment,
+            warn=self.warn,
         )
 
     def _known_id(self) -> str:

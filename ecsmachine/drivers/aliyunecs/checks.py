@@ -107,7 +107,7 @@ def _check(cloud: Cloud, context: DriverContext, settings: Settings) -> Plan:
 def _account_id(cloud: Cloud) -> str:
     """Return the account's id, or "" where it is not told: other checks name what is wrong."""
     try:
-        return cloud.sts.account_id()
+        return cloud.account_id
     except (ApiError, ConnectionLostError):
         return ""
 

@@ -68,7 +68,7 @@ class Cloud:
 
     @cached_property
     def sts(self) -> StsClient:
-        """The account that the credentials belong to."""
+        """Whose the credentials are."""
         from ecsmachine.aliyun.sts import StsClient
 
         return StsClient(
@@ -77,3 +77,8 @@ class Cloud:
             custom_endpoint=self._custom_endpoint,
             vpc_internal=self._vpc_internal,
         )
+
+    @cached_property
+    def account_id(self) -> str:
+        """The id of the account that the credentials belong to; asked for once."""
+        return self.sts.account_id()

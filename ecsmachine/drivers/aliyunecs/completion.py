@@ -61,7 +61,7 @@ def suggest_values(option: str, given: Mapping[str, str], environment: Mapping[s
 def _cloud(
     settings: Mapping[str, str], given: Mapping[str, str], environment: Mapping[str, str]
 ) -> Cloud:
-    from ecsmachine.aliyun.credentials import CredentialFlags, resolve
+    from ecsmachine.aliyun.credentials import CredentialFlags, StsAddress, resolve
     from ecsmachine.drivers.aliyunecs.cloud import Cloud
 
     flags = CredentialFlags(
@@ -69,7 +69,7 @@ def _cloud(
     )
     return Cloud(
         settings["aliyunecs-region"],
-        resolve(flags, environment),
+        resolve(flags, environment, sts=StsAddress(settings["aliyunecs-api-endpoint"])),
         custom_endpoint=settings["aliyunecs-api-endpoint"],
     )
 

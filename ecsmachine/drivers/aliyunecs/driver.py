@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.aliyun.credentials import CredentialFlags, resolve
+from ecsmachine.aliyun.credentials import CredentialFlags, StsAddress, resolve
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.record import Record, new_record, record_from_config
 from ecsmachine.drivers.aliyunecs.state import state_of
 from ecsmachine.drivers.base import (
     CreatePlan,
+    CredentialUse,
     DataDiskRequest,
     Driver,
     DriverContext,
@@ -54,18 +56,33 @@ def cloud_of(settings: Settings, environment: Mapping[str, str], region: str = "
 
     Raises :class:`~ecsmachine.errors.MachineError` if there are no credentials.
     """
-    # the variables are options as well: what is not more than they say did not come by a flag
-    flags = settings.credentials
-    if flags.access_key_id == environment.get("ECS_ACCESS_KEY_ID", "").strip() and (
-        flags.access_key_secret == environment.get("ECS_ACCESS_KEY_SECRET", "").strip()
-    ):
-        flags = CredentialFlags(profile=flags.profile)
     return Cloud(
         region or settings.region,
-        resolve(flags, environment),
+        resolve(
+            _given(settings.credentials, environment),
+            environment,
+            sts=StsAddress(settings.api_endpoint, settings.vpc_internal),
+        ),
         custom_endpoint=settings.api_endpoint,
         vpc_internal=settings.vpc_internal,
     )
+
+
+def _given(flags: CredentialFlags, environment: Mapping[str, str]) -> CredentialFlags:
+    """Return what came by flags: the variables are options as well."""
+    of_variables = CredentialFlags(
+        environment.get("ECS_ACCESS_KEY_ID", "").strip(),
+        environment.get("ECS_ACCESS_KEY_SECRET", "").strip(),
+        environment.get("ECS_SECURITY_TOKEN", "").strip(),
+        profile=flags.profile,
+    )
+    if flags == of_variables:
+        return CredentialFlags(profile=flags.profile)
+    is_lasting = flags.access_key_id and not flags.access_key_id.startswith("STS.")
+    if is_lasting and flags.security_token == of_variables.security_token:
+        # the token is that of the variables' own key
+        return replace(flags, security_token="")
+    return flags
 
 
 def load(context: DriverContext, config: Mapping[str, Any]) -> AliyunEcsDriver:
@@ -126,6 +143,8 @@ class AliyunEcsDriver:
                 CredentialFlags(record.access_key, record.secret_key),
                 self._context.environment,
                 reference=record.credential_source,
+                sts=StsAddress(record.api_endpoint, record.vpc_internal),
+                warn=self._context.warn,
             ),
             custom_endpoint=record.api_endpoint,
             vpc_internal=record.vpc_internal,
@@ -202,7 +221,17 @@ class AliyunEcsDriver:
             return State.NOT_FOUND
         lookup = self._lookup or self._cloud.ecs
         instance = lookup.instance(self._record.instance_id)
-        return State.NOT_FOUND if instance is None else state_of(instance.status)
+        if instance is None:
+            self._check_account()
+            return State.NOT_FOUND
+        return state_of(instance.status)
+
+    def _check_account(self) -> None:
+        """Raise if the instance that is not there may only be another account's."""
+        from ecsmachine.drivers.aliyunecs.account import check_account
+
+        cloud = self._lookup.cloud if self._lookup else self._cloud
+        check_account(cloud, self._record, self._record.instance_id)
 
     def start(self, report: Report) -> None:
         """Start the instance, wait until it runs, and learn its addresses."""
@@ -279,6 +308,24 @@ class AliyunEcsDriver:
     def authorized_key(self) -> str | None:
         """Return our public key where the first login is by password."""
         return self._record.public_key if self._password else None
+
+    def credential_use(self) -> CredentialUse:
+        """Return what is recorded and what would be taken now, without asking the cloud."""
+        from ecsmachine.drivers.aliyunecs.account import use
+
+        return use(self._record, self._context)
+
+    def check_credentials(self) -> CredentialUse:
+        """Ask the cloud whose the credentials are."""
+        from ecsmachine.drivers.aliyunecs.account import check
+
+        return check(self._cloud, self._record)
+
+    def use_credentials(self, reference: str, *, check: bool) -> None:
+        """Take other credentials from now on; keys in the store are dropped."""
+        from ecsmachine.drivers.aliyunecs.account import change
+
+        self._cloud = change(self._record, self._context, reference, check=check)
 
     def open_between(
         self, others: Sequence[Driver], ports: Sequence[PortRange], report: Report

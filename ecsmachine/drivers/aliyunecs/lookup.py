@@ -32,6 +32,11 @@ class SharedLookup:
         self._asked_at: float | None = None
         self._found: dict[str, Instance] = {}
 
+    @property
+    def cloud(self) -> Cloud:
+        """The account and region that all of them are in."""
+        return self._cloud()
+
     def instance(self, instance_id: str) -> Instance | None:
         """Return an instance, or None if it is not there. Raises as DescribeInstances does."""
         with self._lock:

@@ -11,6 +11,7 @@ from ecsmachine.drivers.aliyunecs import (
     route,
     security_group,
 )
+from ecsmachine.drivers.aliyunecs.account import check_account
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.record import Record
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
@@ -91,7 +92,7 @@ def _remove_instance(
     unprotect = not journal.complete
     there = instance.remove_resource(cloud, journal, resource, unprotect=unprotect, report=report)
     if not there and resource.id is not None:
-        _check_account(cloud, record, resource.id)
+        check_account(cloud, record, resource.id)
     record.instance_id = ""
 
 
@@ -103,7 +104,7 @@ def _remove_recorded(cloud: Cloud, record: Record, report: Report) -> None:
     """
     found = cloud.ecs.instance(record.instance_id)
     if found is None:
-        _check_account(cloud, record, record.instance_id)
+        check_account(cloud, record, record.instance_id)
     elif found.eip_allocation_id and found.eip_address == record.base.ip_address:
         eip.release_eip(cloud, found.eip_allocation_id, report)
     if record.route_cidr and record.vpc_id:
@@ -117,16 +118,3 @@ def _remove_recorded(cloud: Cloud, record: Record, report: Report) -> None:
             cloud, record.instance_id, seen=True, unprotect=False, report=report
         )
     record.instance_id = ""
-
-
-def _check_account(cloud: Cloud, record: Record, instance_id: str) -> None:
-    """Raise if an instance that is not there may only be another account's."""
-    if not record.account_id:
-        return
-    account = cloud.sts.account_id()
-    if account != record.account_id:
-        raise MachineError(
-            f"Instance {instance_id} belongs to account {record.account_id}, "
-            f"but the credentials are of account {account}",
-            hint="Use credentials of the account that the machine was made with.",
-        )

@@ -8,7 +8,13 @@ import pytest
 
 from ecsmachine.aliyun import credentials as credentials_module
 from ecsmachine.aliyun import metadata, profiles
-from ecsmachine.aliyun.credentials import CredentialFlags, Credentials, resolve
+from ecsmachine.aliyun.credentials import (
+    CredentialFlags,
+    Credentials,
+    StsAddress,
+    provider_of,
+    resolve,
+)
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.errors import MachineError, UsageError
 
@@ -117,6 +123,17 @@ def test_the_current_profile_is_taken(home: dict[str, str]) -> None:
         ('{"profiles": []}', 'no profile "default"'),
         ('{"profiles": [{"name": "default", "mode": "External"}]}', "mode External"),
         (
+            '{"profiles": [{"name": "default", "mode": "RamRoleArn", "access_key_id": "a", '
+            '"access_key_secret": "b", "ram_role_arn": "acs:ram::1:role/r", '
+            '"expired_seconds": "soon"}]}',
+            "no number as its expired_seconds",
+        ),
+        (
+            '{"profiles": [{"name": "default", "mode": "RamRoleArn", "access_key_id": "a", '
+            '"access_key_secret": "b"}]}',
+            "names no ram_role_arn",
+        ),
+        (
             '{"profiles": [{"name": "default", "mode": "ChainableRamRoleArn", '
             '"source_profile": "default"}]}',
             "no usable source_profile",
@@ -157,7 +174,7 @@ def test_a_role_profile_assumes_its_role(
         )
     ]
     path = write_profiles(home, {**AK, "mode": "RamRoleArn", "ram_role_arn": "acs:ram::1:role/r"})
-    found = profiles.load(path, "", home)
+    found = profiles.load(path, "", StsAddress())
     assert found is not None
     assert found.current() == Credentials("STS.1", "s", "t")
     found.current()
@@ -206,3 +223,78 @@ def test_an_instance_without_a_role_says_so(peer: Any, make_answer: Any) -> None
 def test_no_metadata_service_says_so() -> None:
     with pytest.raises(MachineError, match="does not answer"):
         metadata.role_credentials(address="http://127.0.0.1:9").current()
+
+
+def test_a_reference_that_leads_nowhere_is_told_with_what_is_taken(home: dict[str, str]) -> None:
+    write_profiles(home, AK)
+    told: list[str] = []
+
+    def found(reference: str, environment: dict[str, str]) -> str:
+        told.clear()
+        taken = resolve(CredentialFlags(), environment, reference=reference, warn=told.append)
+        return taken.reference
+
+    assert found("profile:gone", {**home, **ALIBABA}) == "environment"
+    (line,) = told
+    assert 'no profile "gone"' in line
+    assert "taking those of the environment" in line
+    assert "credentials set" in line
+    assert found("environment", home) == "profile:default"
+    assert 'taking those of the profile "default"' in told[0]
+    assert found("ram-role:r", home) == "profile:default"
+    assert "not an ECS instance" in told[0]
+    # nothing is lost: keys of the command line are never kept, and what is there is taken
+    for reference in ("flags", "environment", "profile:default"):
+        found(reference, {**home, **ECS})
+        assert told == []
+    found("flags", home)
+    assert told == []
+
+
+def test_a_reference_that_leads_nowhere_with_nothing_else(home: dict[str, str]) -> None:
+    with pytest.raises(MissingCredentialsError, match="There is no ") as caught:
+        resolve(CredentialFlags(), home, reference="profile:gone")
+    assert "credentials set" in (caught.value.hint or "")
+
+
+def test_the_role_of_an_instance_is_taken_only_where_one_can_be(
+    home: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    vendor = tmp_path / "vendor"
+    vendor.write_text("Alibaba Cloud\n")
+    monkeypatch.setattr(credentials_module, "_DMI_VENDOR", vendor)
+    assert resolve(CredentialFlags(), home).reference == "ram-role"
+    off = {**home, "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+    with pytest.raises(MissingCredentialsError):
+        resolve(CredentialFlags(), off)
+    with pytest.raises(MissingCredentialsError, match="not to be asked for"):
+        provider_of("ram-role", off)
+    named = {**home, "ALIBABA_CLOUD_ECS_METADATA": "builder"}
+    assert resolve(CredentialFlags(), named).reference == "ram-role:builder"
+
+
+def test_a_reference_names_credentials_and_no_others(home: dict[str, str]) -> None:
+    write_profiles(home, AK)
+    everything = {**home, **ECS, **ALIBABA}
+    assert provider_of("profile:default", everything).current().access_key_id == "p-id"
+    assert provider_of("environment", everything).current().access_key_id == "ecs-id"
+    assert provider_of("ram-role:r", everything).reference == "ram-role:r"
+    with pytest.raises(MissingCredentialsError, match="no credentials in the environment"):
+        provider_of("environment", home)
+
+
+def test_a_profile_with_the_role_of_the_instance(
+    home: dict[str, str], peer: Any, make_answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "_ADDRESS", peer.address)
+    write_profiles(home, {"name": "default", "mode": "EcsRamRole", "ram_role_name": "a/b"})
+    key = {"AccessKeyId": "STS.1", "AccessKeySecret": "s", "SecurityToken": "t"}
+    peer.answers = [
+        make_answer(content=b"metadata-token"),
+        make_answer(content={**key, "Expiration": "2999-01-01T00:00:00Z"}),
+    ]
+    found = resolve(CredentialFlags(), home)
+    assert found.reference == "profile:default"
+    assert found.current() == Credentials("STS.1", "s", "t")
+    assert peer.asked[1].path.endswith("/security-credentials/a%2Fb")
+    assert peer.asked[0].headers["X-aliyun-ecs-metadata-token-ttl-seconds"] == "60"

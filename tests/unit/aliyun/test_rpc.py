@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.credentials import Credentials, FixedCredentials, RenewedCredentials
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.aliyun.rpc import RpcClient, items_at, numbered, tag_parameters
 from ecsmachine.aliyun.signature import sign
@@ -233,3 +233,26 @@ def test_a_refused_signature_does_not_tell_the_access_key() -> None:
     )
     assert "LTAImarked" not in f"{error} {error.message} {error.reason}"
     assert error.message.startswith("DescribeRegions failed: SignatureDoesNotMatch: Specified")
+
+
+def test_a_temporary_key_that_has_expired_is_had_anew(
+    peer: Any, make_answer: Callable[..., Any], refusal: Callable[..., Any]
+) -> None:
+    keys = [f"STS.{number}" for number in range(9)]
+
+    def fetch() -> tuple[Credentials, float]:
+        return Credentials(keys.pop(0), SECRET, "token"), 1e12
+
+    client = RpcClient(peer.address, "2014-05-26", RenewedCredentials("profile:x", fetch))
+    answers(peer, refusal("InvalidSecurityToken.Expired", 403), make_answer())
+    client.call("AllocateEipAddress", {})
+    assert [asked.body["AccessKeyId"] for asked in peer.asked] == ["STS.0", "STS.1"]
+    answers(peer, refusal("InvalidSecurityToken.Expired", 403))
+    with pytest.raises(ApiError, match="Expired"):
+        client.call("AllocateEipAddress", {})
+    assert len(peer.asked) == 4
+    # one that was given once cannot be had anew
+    fixed = FixedCredentials("environment", Credentials("STS.x", SECRET, "token"))
+    with pytest.raises(ApiError, match="Expired"):
+        RpcClient(peer.address, "2014-05-26", fixed).call("DescribeRegions", {})
+    assert len(peer.asked) == 5

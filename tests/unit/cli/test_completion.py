@@ -43,7 +43,7 @@ def complete(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["cr"], ["create"]),
+        (["cr"], ["create", "credentials"]),
         (["sto"], ["stop"]),
         (["ssh", ""], ["dev1", "web1"]),
         (["ssh", "d"], ["dev1"]),

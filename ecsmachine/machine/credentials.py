@@ -1,0 +1,45 @@
+"""Whose rights machines are looked after with: shown, checked, and changed for good."""
+
+from __future__ import annotations
+
+from ecsmachine.drivers.base import CloudCredentials, CredentialUse
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.model import Machine
+from ecsmachine.machine.store import Store
+
+
+def credential_use(store: Store, name: str) -> CredentialUse:
+    """Return what is recorded of a machine, and what would be taken now."""
+    return _needing_rights(store.load(name)).credential_use()
+
+
+def check_credentials(store: Store, name: str) -> CredentialUse:
+    """Ask the cloud whose the credentials of a machine are.
+
+    Raises :class:`MachineError` if they are refused, or of another account than the machine.
+    """
+    return _needing_rights(store.load(name)).check_credentials()
+
+
+def use_credentials(store: Store, name: str, reference: str, *, check: bool) -> CredentialUse:
+    """Let a machine take its credentials from elsewhere, and write that down.
+
+    See :meth:`~ecsmachine.drivers.base.CloudCredentials.use_credentials`. Raises
+    :class:`MachineError`, with nothing changed.
+    """
+    with store.lock(name):
+        machine = store.load(name)
+        driver = _needing_rights(machine)
+        driver.use_credentials(reference, check=check)
+        store.save(machine)
+        return driver.credential_use()
+
+
+def _needing_rights(machine: Machine) -> CloudCredentials:
+    driver = machine.driver
+    if not isinstance(driver, CloudCredentials):
+        raise MachineError(
+            f'Machine "{machine.name}" is of driver {driver.name}, which needs no credentials',
+            hint="Only machines of aliyunecs have an account.",
+        )
+    return driver

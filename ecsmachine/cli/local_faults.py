@@ -105,7 +105,7 @@ def add(
     """Add a fault, and print its id. It strikes from now on, until it is removed.
 
     \b
-    Of requests (after the signature was checked):
+    Of requests (after the signature was checked; a dry run is RunInstances/DryRun):
       error                 refused with --code
       quota                 refused with the code of a used up quota
       throttle              Throttling.User beyond --rate

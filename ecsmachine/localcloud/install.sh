@@ -44,7 +44,9 @@ install_engine() {
     while read -r _ file; do
         set -- "$@" -o "$file" "$url/$file"
     done < SHA256SUMS
-    curl -fsS --retry 3 "$@" || fail "a package cannot be fetched from $url"
+    # The mirror is near: a transfer that stands still is tried once more, and then given up.
+    curl -fsS --fail-early --connect-timeout 10 --speed-limit 1 --speed-time 5 \
+        --retry 3 --retry-max-time 20 "$@" || fail "a package cannot be fetched from $url"
     sha256sum --check --quiet SHA256SUMS || fail "a package is not the one that was expected"
 
     set --

@@ -21,8 +21,10 @@ from ecsmachine.localcloud.catalog.images import release_of
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.clock import minutes
 from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.faults.guests import Moment, guest_faults
 from ecsmachine.localcloud.firewall import Firewall, firewall_of
 from ecsmachine.localcloud.guests.base import GuestDisk, GuestError, Guests, GuestSpec
+from ecsmachine.localcloud.guests.faults import SshDrop
 from ecsmachine.localcloud.model import Disk, Instance, Removal
 from ecsmachine.localcloud.resources import (
     attached_disks,
@@ -36,6 +38,7 @@ from ecsmachine.localcloud.state import State
 LOG = logging.getLogger("ecsmachine.localcloud")
 
 T = TypeVar("T")
+_FAULTS_INTERVAL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Lifecycle:
         self._queues: dict[str, Queue] = {}
         self._credentials: dict[str, Credentials] = {}
         self._removing: set[str] = set()
+        self._ssh_drops: dict[str, tuple[SshDrop, ...]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._firewall: Firewall | None = None
         self._firewall_due = True
@@ -137,6 +141,7 @@ class Lifecycle:
                 self._recover_instance(instance, instance.id in running)
             self.remove()
         self._run(self._watch(), "watch")
+        self._run(self._watch_faults(), "watch")
 
     async def close(self) -> None:
         """Stop working; what is undone is recovered by the next server."""
@@ -198,7 +203,7 @@ class Lifecycle:
         instance = self._state.instances.get(instance_id)
         if instance is None or instance.made:
             return
-        spec = self._spec(instance, password)
+        spec = self._spec(instance, password, "make")
         try:
             await self._at_least(delays.pending_s, self.guests.create, spec)
         except GuestError as error:
@@ -223,10 +228,10 @@ class Lifecycle:
             return
         await self._give_credentials(instance_id)
         await self.settle_firewall()
+        spec = self._spec(instance, None, "start")
+        self._ssh_drops[instance_id] = spec.faults.ssh_drops
         try:
-            await self._at_least(
-                self._state.delays.starting_s, self.guests.start, self._spec(instance, None)
-            )
+            await self._at_least(self._state.delays.starting_s, self.guests.start, spec)
         except GuestError as error:
             LOG.error("instance %s cannot be started: %s", instance_id, error)
             self._change(instance_id, status="Stopped", start_next=False)
@@ -266,6 +271,7 @@ class Lifecycle:
 
     async def _remove(self, removal: Removal) -> None:
         self._credentials.pop(removal.id, None)
+        self._ssh_drops.pop(removal.id, None)
         work = self._delete_guest if removal.kind == "instance" else self.guests.delete_disk
         try:
             await self._in_worker(work, removal.id)
@@ -341,6 +347,30 @@ class Lifecycle:
                     self._change(instance_id, status="Stopped")
             missed = gone
 
+    async def _watch_faults(self) -> None:
+        """Let faults begin and end for guests that run, and count what drops."""
+        seen = -1
+        while True:
+            if seen != (changes := self._faults.changes):
+                seen = changes
+                await self._change_ssh_drops()
+            dropped = await self._in_worker(self.guests.take_ssh_drops)
+            for fault_id, connections in dropped.items():
+                self._faults.count(fault_id, connections)
+            await asyncio.sleep(_FAULTS_INTERVAL_S)
+
+    async def _change_ssh_drops(self) -> None:
+        for instance in [each for each in self._state.instances if each.status == "Running"]:
+            drops = guest_faults(self._faults, instance, "run").ssh_drops
+            # Of a guest that an earlier server started it is not known how its connections fare.
+            if drops == self._ssh_drops.get(instance.id):
+                continue
+            self._ssh_drops[instance.id] = drops
+            try:
+                await self._in_worker(self.guests.set_ssh_drops, instance.id, drops)
+            except GuestError as error:
+                LOG.error("instance %s: faults: %s", instance.id, error)
+
     def _release_expired(self) -> None:
         now = minutes()
         for instance in list(self._state.instances):
@@ -400,7 +430,7 @@ class Lifecycle:
                 forget_instance(self._state, instance)
                 self.remove()
 
-    def _spec(self, instance: Instance, password: str | None) -> GuestSpec:
+    def _spec(self, instance: Instance, password: str | None, moment: Moment) -> GuestSpec:
         kind = known_instance_type(instance.instance_type)
         return GuestSpec(
             instance_id=instance.id,
@@ -418,6 +448,7 @@ class Lifecycle:
             ),
             public_ip=public_address(self._state, instance) or None,
             release=release_of(instance.image_id),
+            faults=guest_faults(self._faults, instance, moment),
         )
 
 

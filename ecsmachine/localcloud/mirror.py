@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import select
 import shutil
 import socket
 import sys
@@ -13,7 +15,10 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
+from typing import BinaryIO
 
+from ecsmachine.localcloud.faults.book import Entry
+from ecsmachine.localcloud.faults.guests import DownloadFaults
 from ecsmachine.localcloud.network import MIRROR_PORT, enter_namespace
 from ecsmachine.localcloud.packages import Package, read_manifest
 from ecsmachine.localcloud.problems import LocalCloudError
@@ -46,7 +51,14 @@ class Mirror:
     Nothing of it is seen on the host's other interfaces: the socket is in the namespace.
     """
 
-    def __init__(self, folders: Mapping[str, Path], *, address: str, namespace: Path):
+    def __init__(
+        self,
+        folders: Mapping[str, Path],
+        *,
+        address: str,
+        namespace: Path,
+        faults: DownloadFaults | None = None,
+    ):
         packages = {release: read_manifest(folder) for release, folder in folders.items()}
         self.url = f"http://{address}"
         architecture = run(["dpkg", "--print-architecture"]).strip()
@@ -56,7 +68,7 @@ class Mirror:
             for release, listed in packages.items()
             for package in listed
         }
-        self._server = _Server(_listen(namespace, address), script, files)
+        self._server = _Server(_listen(namespace, address), script, files, faults)
 
     def start(self) -> None:
         """Serve in the background until :meth:`stop`."""
@@ -65,6 +77,7 @@ class Mirror:
 
     def stop(self) -> None:
         """Stop serving, and let go of the namespace."""
+        self._server.stopping.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -91,12 +104,20 @@ def _listen(namespace: Path, address: str) -> socket.socket:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, listening: socket.socket, script: bytes, files: dict[str, Path]):
+    def __init__(
+        self,
+        listening: socket.socket,
+        script: bytes,
+        files: dict[str, Path],
+        faults: DownloadFaults | None,
+    ):
         super().__init__(listening.getsockname(), _Request, bind_and_activate=False)
         self.socket.close()
         self.socket = listening
         self.script = script
         self.files = files
+        self.faults = faults
+        self.stopping = threading.Event()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Write to the daemon's log that a client went away, or what else there was."""
@@ -119,10 +140,18 @@ class _Request(BaseHTTPRequestHandler):
 
     def _send(self, *, with_body: bool) -> None:
         path = self.path.partition("?")[0]
+        faults = self.server.faults
+        struck = (
+            faults.strike(self.client_address[0], path, whole=with_body)
+            if faults is not None
+            else None
+        )
+        if struck is not None and struck.fault.kind == "mirror-404":
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
         if path in ("/install.sh", "/"):
             self._begin("text/x-shellscript", len(self.server.script))
-            if with_body:
-                self.wfile.write(self.server.script)
+            self._copy(io.BytesIO(self.server.script), len(self.server.script), struck, with_body)
             return
         try:
             stream = self.server.files[path].open("rb")
@@ -132,8 +161,22 @@ class _Request(BaseHTTPRequestHandler):
         with stream:
             size = os.fstat(stream.fileno()).st_size
             self._begin("application/vnd.debian.binary-package", size)
-            if with_body:
-                shutil.copyfileobj(stream, self.wfile, 1 << 18)
+            self._copy(stream, size, struck, with_body)
+
+    def _copy(self, stream: BinaryIO, size: int, struck: Entry | None, with_body: bool) -> None:
+        if struck is not None and with_body:
+            self.wfile.write(stream.read(size // 2))
+            self._hang(struck)
+        if with_body:
+            shutil.copyfileobj(stream, self.wfile, 1 << 18)
+
+    def _hang(self, struck: Entry) -> None:
+        """Wait until the fault is removed, the client is gone, or the mirror stops."""
+        faults = self.server.faults
+        while faults is not None and faults.is_there(struck):
+            gone, _, _ = select.select([self.connection], [], [], 0.2)
+            if gone or self.server.stopping.is_set():
+                raise ConnectionAbortedError("the download hung, and was given up")
 
     def _begin(self, kind: str, size: int) -> None:
         self.send_response(HTTPStatus.OK)

@@ -9,6 +9,7 @@ it gets one interface, and routes to the guests' addresses, which go when that g
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -130,9 +131,15 @@ class Network:
             with suppress(ProgramError):  # it was not there
                 self._inside(["nft", "-f", "-"], stdin=f"delete element {_TABLE} {element}\n")
 
-    def set_firewall(self, script: str) -> None:
+    def load_rules(self, script: str) -> None:
         """Load nftables rules, whole or not at all, into the router's namespace."""
         self._inside(["nft", "-f", "-"], stdin=script)
+
+    def take_counters(self, table: str) -> dict[str, int]:
+        """Return the packets of a table's named counters, and set them to zero."""
+        answer = self._inside(["nft", "-j", "reset", "counters", "table", "ip", table])
+        counters = [item["counter"] for item in json.loads(answer)["nftables"] if "counter" in item]
+        return {counter["name"]: counter["packets"] for counter in counters}
 
     def unplug(self, instance_id: str, namespace: Path) -> None:
         """Remove a guest's namespace and its link to the router."""

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from ecsmachine.localcloud.address_plan import AddressPlan, choose, host_networks, plan_of
 from ecsmachine.localcloud.catalog.images import images_of
 from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.faults.guests import DownloadFaults
 from ecsmachine.localcloud.guests.base import Guests
 from ecsmachine.localcloud.paths import CloudPaths
 from ecsmachine.localcloud.problems import LocalCloudError
@@ -139,7 +140,9 @@ def _serve(
         stack.callback(faults.close)
         services = _Services()
         if kind == "nspawn" and downloads is not None:
-            guests, services = _real_guests(paths, plan, downloads, stack)
+            guests, services = _real_guests(
+                paths, plan, downloads, DownloadFaults(faults, state), stack
+            )
         else:
             from ecsmachine.localcloud.guests.none import NoGuests
 
@@ -163,7 +166,11 @@ def _choose_plan(paths: CloudPaths, kind: GuestKind) -> AddressPlan:
 
 
 def _real_guests(
-    paths: CloudPaths, plan: AddressPlan, downloads: _Downloads, stack: ExitStack
+    paths: CloudPaths,
+    plan: AddressPlan,
+    downloads: _Downloads,
+    faults: DownloadFaults,
+    stack: ExitStack,
 ) -> tuple[Guests, _Services]:
     from ecsmachine.localcloud.control_groups import guest_groups
     from ecsmachine.localcloud.guests.nspawn import NspawnGuests
@@ -175,7 +182,7 @@ def _real_guests(
     network = Network(link=paths.link, router=paths.router, plan=plan)
     network.up()
     folders = {base.release: base.packages for base in downloads.bases}
-    mirror = Mirror(folders, address=str(plan.gateway), namespace=paths.router)
+    mirror = Mirror(folders, address=str(plan.gateway), namespace=paths.router, faults=faults)
     mirror.start()
     stack.callback(mirror.stop)
     registry = Registry(

@@ -177,8 +177,9 @@ class Endpoint:
             raise _no_such_action()
         name = values["Action"]
         parameters = Parameters(values)
-        struck = self._faults.strike(name)
-        await self._faults.before(name, parameters, struck)
+        fault_name = _name_for_faults(name, parameters)
+        struck = self._faults.strike(fault_name)
+        await self._faults.before(fault_name, parameters, struck)
         call = Call(
             action=name,
             parameters=parameters,
@@ -190,7 +191,7 @@ class Endpoint:
             host=request.headers.get("host", ""),
             caller=caller,
         )
-        with self.state.transaction():
+        with self._faults.answering(struck), self.state.transaction():
             answer = idempotency.answer_once(call, action)
             if parameters.boolean("DryRun"):
                 # Nothing of it stays: the transaction is taken back.
@@ -204,6 +205,11 @@ def _no_such_action() -> ApiError:
         "Specified api is not found, please check your url and method.",
         404,
     )
+
+
+def _name_for_faults(action: str, parameters: Parameters) -> str:
+    # Else who wants to strike a RunInstances would strike the check that came before it.
+    return f"{action}/DryRun" if parameters.text("DryRun").lower() == "true" else action
 
 
 async def _read(request: Request) -> SignedRequest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
 from collections.abc import Iterator
@@ -15,11 +14,11 @@ import pytest
 
 from ecsmachine.localcloud.address_plan import plan_of
 from ecsmachine.localcloud.settings import read_settings
-from tests.guest.conftest import PASSWORD, Cloud, Shell, shell, wait_for
+from tests.guest.conftest import PASSWORD, Cloud, Shell, shell
+from tests.guest.instances import ANY, address_of, launch, make_group
 from tests.guest.machines import Machines
 
 pytestmark = pytest.mark.guest
-ANY = "0.0.0.0/0"
 
 
 @dataclass(frozen=True)
@@ -50,39 +49,6 @@ class Ground:
             yield
         finally:
             self.ecs.ecs(f"RevokeSecurityGroup{direction}", **rule)
-
-
-def make_group(ecs: Machines, vpc_id: str, name: str) -> str:
-    group = str(
-        ecs.ecs("CreateSecurityGroup", SecurityGroupName=name, VpcId=vpc_id)["SecurityGroupId"]
-    )
-    rule = {"IpProtocol": "tcp", "PortRange": "22/22", "SourceCidrIp": ANY}
-    ecs.ecs("AuthorizeSecurityGroup", SecurityGroupId=group, **rule)
-    return group
-
-
-def launch(ecs: Machines, vswitch_id: str, group: str) -> str:
-    answer = ecs.ecs(
-        "RunInstances",
-        ImageId=ecs.ecs("DescribeImages")["Images"]["Image"][0]["ImageId"],
-        InstanceType="ecs.g6.large",
-        SecurityGroupId=group,
-        VSwitchId=vswitch_id,
-        Password=PASSWORD,
-    )
-    return str(answer["InstanceIdSets"]["InstanceIdSet"][0])
-
-
-def address_of(ecs: Machines, instance_id: str) -> str:
-    found: list[Any] = []
-
-    def runs() -> bool:
-        answer = ecs.ecs("DescribeInstances", InstanceIds=json.dumps([instance_id]))
-        found[:] = answer["Instances"]["Instance"]
-        return bool(found) and found[0]["Status"] == "Running"
-
-    wait_for(runs, f"{instance_id} to be Running")
-    return str(found[0]["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0])
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,8 @@ class Fault:
     ``probability``, drawn from ``seed``: the same seed strikes the same times. What is counted
     are requests, downloads from the mirror, or instances (``times=1``: the next instance).
 
-    Of requests (``action``: a pattern such as ``Describe*``):
+    Of requests (``action``: a pattern such as ``Describe*``; a dry run is an action of its own,
+    ``RunInstances/DryRun``):
 
     - ``error``: refused with ``code``; ``message`` and HTTP ``status`` are those of the code
       unless given. ``quota``: refused with the action's code for a quota that is used up.

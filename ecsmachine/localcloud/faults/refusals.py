@@ -66,7 +66,7 @@ def refusal(fault: Fault, action: str) -> ApiError:
     if fault.kind == "throttle":
         code = "Throttling.User"
     elif fault.kind == "quota":
-        code = _QUOTAS.get(action, "QuotaExceeded")
+        code = _QUOTAS.get(action.partition("/")[0], "QuotaExceeded")
     elif fault.kind == "no-stock":
         code = "OperationDenied.NoStock"
     else:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ecsmachine.localcloud.errors import ApiError
 from ecsmachine.localcloud.faults.book import Entry, FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.faults.refusals import refusal
@@ -64,6 +66,18 @@ class RequestFaults:
                 raise refusal(entry.fault, action)
         self._unseen.check(action, parameters)
 
+    @contextmanager
+    def answering(self, struck: list[Entry]) -> Iterator[None]:
+        """Lose the answer of the work in the block if it is to be lost, also a refusal.
+
+        Raises :class:`ConnectionCutError`.
+        """
+        try:
+            yield
+        except ApiError:
+            _cut_after(struck)
+            raise
+
     def after(self, action: str, answer: Mapping[str, Any], struck: list[Entry]) -> dict[str, Any]:
         """Do what is to happen after the work, and return what is to be answered.
 
@@ -72,8 +86,7 @@ class RequestFaults:
         for entry in struck:
             if entry.fault.kind == "eventual-consistency":
                 self._unseen.hide(action, answer, entry)
-        if any(entry.fault.kind == "cut-after" for entry in struck):
-            raise ConnectionCutError
+        _cut_after(struck)
         return self._unseen.without(answer)
 
     def _throttle(self, action: str) -> None:
@@ -89,6 +102,11 @@ class RequestFaults:
                 self._book.count(entry.id)
                 raise refusal(entry.fault, action)
             bucket.tokens -= 1
+
+
+def _cut_after(struck: list[Entry]) -> None:
+    if any(entry.fault.kind == "cut-after" for entry in struck):
+        raise ConnectionCutError
 
 
 def sold_out(book: FaultBook, zone: str, instance_type: str) -> bool:

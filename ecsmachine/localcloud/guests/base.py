@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ecsmachine.localcloud.firewall import Firewall
+from ecsmachine.localcloud.guests.faults import NO_FAULTS, GuestFaults, SshDrop
 
 
 class GuestError(Exception):
@@ -41,6 +42,7 @@ class GuestSpec:
     public_ip: str | None = None
     release: str | None = None
     """The release of the base image, such as ``debian_12``; None: the usual one."""
+    faults: GuestFaults = NO_FAULTS
 
 
 class Guests(Protocol):
@@ -87,6 +89,14 @@ class Guests(Protocol):
 
         It is told of all instances at once, and of each before its guest starts.
         """
+        ...
+
+    def set_ssh_drops(self, instance_id: str, drops: Sequence[SshDrop]) -> None:
+        """Let connections to a running guest's SSH break off in these ways, and no other."""
+        ...
+
+    def take_ssh_drops(self) -> dict[int, int]:
+        """Return how many connections broke off since the last call, by the fault's id."""
         ...
 
     def set_credentials(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ecsmachine.localcloud.firewall import Firewall
 from ecsmachine.localcloud.guests.base import GuestDisk, GuestSpec
+from ecsmachine.localcloud.guests.faults import SshDrop
 
 
 class NoGuests:
@@ -48,6 +49,13 @@ class NoGuests:
 
     def set_firewall(self, firewall: Firewall) -> None:
         """Do nothing: nobody can connect."""
+
+    def set_ssh_drops(self, instance_id: str, drops: Sequence[SshDrop]) -> None:
+        """Do nothing: nobody can connect."""
+
+    def take_ssh_drops(self) -> dict[int, int]:
+        """Return that nothing broke off."""
+        return {}
 
     def set_credentials(
         self, instance_id: str, *, password: str | None, public_keys: Sequence[str]

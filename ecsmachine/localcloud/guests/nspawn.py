@@ -21,9 +21,12 @@ from importlib import resources
 from pathlib import Path
 
 from ecsmachine.localcloud.control_groups import GuestGroups, Limits
-from ecsmachine.localcloud.firewall import Firewall, nft_script
+from ecsmachine.localcloud.firewall import Firewall
+from ecsmachine.localcloud.firewall import nft_script as firewall_script
 from ecsmachine.localcloud.guests.base import GuestDisk, GuestError, GuestSpec
 from ecsmachine.localcloud.guests.data_disks import DataDisks
+from ecsmachine.localcloud.guests.faults import NO_FAULTS, GuestFaults, SshDrop, fault_table
+from ecsmachine.localcloud.guests.faults import nft_script as fault_script
 from ecsmachine.localcloud.guests.root_disk import RootDisk, personalize, write_credentials
 from ecsmachine.localcloud.mounts import mounts_below, unmount_below
 from ecsmachine.localcloud.network import Network, link_name
@@ -35,6 +38,15 @@ _BOOT_TIMEOUT_S = 30.0
 _SHUTDOWN_TIMEOUT_S = 30.0
 # systemd(1): start poweroff.target.
 _POWER_OFF = signal.SIGRTMIN + 4
+# Instead of a guest that boots: a process 1 that answers nothing but being switched off, in a
+# network that swallows all that comes.
+_NO_BOOT = f"""\
+    echo "A fault of the local cloud: this guest never boots."
+    nsenter --net="$namespace" nft "table ip silent {{
+        chain input {{ type filter hook input priority filter; policy drop; }}
+    }}"
+    exec unshare --pid --fork --kill-child \\
+        sh -c 'trap "exit 0" {int(_POWER_OFF)}; while :; do sleep 3600 & wait $!; done'"""
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,8 @@ class NspawnGuests:
         self._network = network
         self._groups = groups
         self._disks = DataDisks(paths.disks)
+        self._ssh_drops: dict[str, tuple[SshDrop, ...]] = {}
+        self._dropped: dict[int, int] = {}
         self._locks: dict[str, threading.RLock] = {}
         self._locks_guard = threading.Lock()
 
@@ -76,10 +90,13 @@ class NspawnGuests:
         with self._guest(spec.instance_id) as folder:
             if (folder / "guest.json").exists():
                 return
+            unmount_root_disks(folder)  # of a guest that was half made
             base = self._base_of(spec)
             disk = RootDisk(base, folder)
-            disk.create()
+            disk.create(limited=spec.faults.free_mib is not None)
             personalize(disk, spec)
+            if spec.faults.free_mib is not None:
+                disk.fill_up(spec.faults.free_mib)
             for data_disk in spec.disks:
                 self._disks.create(data_disk)
             self._save(folder, self._record_of(spec, str(base)))
@@ -145,7 +162,22 @@ class NspawnGuests:
     def set_firewall(self, firewall: Firewall) -> None:
         """Let through what the security groups do."""
         with _as_guest_error("firewall"):
-            self._network.set_firewall(nft_script(firewall))
+            self._network.load_rules(firewall_script(firewall))
+
+    def set_ssh_drops(self, instance_id: str, drops: Sequence[SshDrop]) -> None:
+        """Let connections to a running guest's SSH break off in these ways, and no other."""
+        with self._guest(instance_id):
+            if self._groups.processes(instance_id):
+                private_ip = self._load(instance_id).private_ip
+                self._set_faults(instance_id, private_ip, GuestFaults(ssh_drops=tuple(drops)))
+
+    def take_ssh_drops(self) -> dict[int, int]:
+        """Return how many connections broke off since the last call, by the fault's id."""
+        for instance_id in list(self._ssh_drops):
+            self._collect_drops(instance_id)
+        with self._locks_guard:
+            dropped, self._dropped = self._dropped, {}
+        return dropped
 
     def set_credentials(
         self, instance_id: str, *, password: str | None, public_keys: Sequence[str]
@@ -157,6 +189,7 @@ class NspawnGuests:
                 raise GuestError(f"{instance_id} runs: its disk cannot be changed.")
             unmount_root_disks(folder)  # of a guest that switched itself off
             disk = RootDisk(Path(record.base), folder)
+            disk.attach()
             write_credentials(disk, password=password, public_keys=public_keys)
 
     def running(self) -> set[str]:
@@ -214,6 +247,8 @@ class NspawnGuests:
         self._network.route_to_guest(spec.private_ip)
         if spec.public_ip is not None:
             self._network.publish(spec.public_ip, spec.private_ip)
+        if spec.faults != NO_FAULTS:
+            self._set_faults(spec.instance_id, spec.private_ip, spec.faults)
         limits = Limits(cpu=spec.cpu, memory_mib=spec.memory_mib)
         argv = ["/bin/sh", str(script), str(settings)]
         self._groups.spawn(spec.instance_id, argv, limits, log)
@@ -261,7 +296,26 @@ class NspawnGuests:
         # The engine sets /proc/sys/net/ipv4/ip_forward: let it, in its own namespace.
         command = ["env", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network", *argv]
         lines = [f"{name}={shlex.quote(str(value))}" for name, value in values.items()]
-        return "\n".join([*lines, f"boot() {{ exec {shlex.join(command)}; }}", ""])
+        boot = _NO_BOOT if spec.faults.never_boots else f"exec {shlex.join(command)}"
+        return "\n".join([*lines, "boot() {", boot, "}", ""])
+
+    def _collect_drops(self, instance_id: str) -> None:
+        drops = self._ssh_drops.get(instance_id, ())
+        if not drops:
+            return
+        with suppress(LocalCloudError):  # the rules are gone already
+            counters = self._network.take_counters(fault_table(link_name(instance_id)))
+            with self._locks_guard:
+                for drop in drops:
+                    more = counters.get(f"dropped_{drop.id}", 0)
+                    self._dropped[drop.id] = self._dropped.get(drop.id, 0) + more
+
+    def _set_faults(self, instance_id: str, private_ip: str, faults: GuestFaults) -> None:
+        self._collect_drops(instance_id)
+        self._network.load_rules(fault_script(link_name(instance_id), private_ip, faults))
+        self._ssh_drops.pop(instance_id, None)
+        if faults.ssh_drops:
+            self._ssh_drops[instance_id] = faults.ssh_drops
 
     def _wait_for_init(self, instance_id: str, log: Path) -> None:
         deadline = time.monotonic() + _BOOT_TIMEOUT_S
@@ -298,6 +352,11 @@ class NspawnGuests:
             (folder / "stop").touch()
         self._groups.kill(instance_id)
         self._network.unplug(instance_id, self._namespace(instance_id))
+        self._collect_drops(instance_id)
+        self._ssh_drops.pop(instance_id, None)
+        with suppress(LocalCloudError):  # there is no router any more
+            script = fault_script(link_name(instance_id), "", NO_FAULTS)
+            self._network.load_rules(script)
         unmount_root_disks(folder)
         remove_traces_of_nspawn(machine_name(self._paths, instance_id))
         with suppress(GuestError):

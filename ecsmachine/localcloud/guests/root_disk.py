@@ -15,42 +15,79 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.localcloud.guests.base import GuestSpec
-from ecsmachine.localcloud.mounts import mount_overlay
+from ecsmachine.localcloud.mounts import mount_overlay, mounts_below
 from ecsmachine.localcloud.programs import run
 
 # Where cloud-init keeps and logs them: the places a user of ECS knows.
 USER_DATA = "var/lib/cloud/instance/user-data.txt"
+_LIMITED_MIB = 256  # sparse: nothing of it is used but what is written
 
 
 @dataclass(frozen=True)
 class RootDisk:
-    """A root disk: ``base`` is never written to, ``folder`` holds the rest."""
+    """A root disk: ``base`` is never written to, ``folder`` holds the rest.
+
+    That of a limited disk is on a file system of its own, in a file in there.
+    """
 
     base: Path
     folder: Path
 
     @property
+    def store(self) -> Path:
+        """What holds all that differs from the base image."""
+        return self.folder / "disk" if self._limited.exists() else self.folder
+
+    @property
     def upper(self) -> Path:
         """What differs from the base image."""
-        return self.folder / "upper"
+        return self.store / "upper"
 
     @property
     def mounted(self) -> Path:
         """Where the whole is seen while it is mounted."""
         return self.folder / "root"
 
-    def create(self) -> None:
-        """Make an empty disk."""
-        for path in (self.upper, self.folder / "work", self.mounted):
+    @property
+    def _limited(self) -> Path:
+        return self.folder / "disk.ext4"
+
+    def create(self, *, limited: bool = False) -> None:
+        """Make an empty disk; a limited one can be filled up."""
+        self.mounted.mkdir(parents=True, exist_ok=True)
+        self.mounted.chmod(0o755)
+        self._limited.unlink(missing_ok=True)
+        if limited:
+            with self._limited.open("wb") as file:
+                file.truncate(_LIMITED_MIB * 2**20)
+            run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(self._limited)])
+            self.attach()
+        for path in (self.upper, self.store / "work"):
             path.mkdir(parents=True, exist_ok=True)
             path.chmod(0o755)
 
+    def attach(self) -> None:
+        """Mount the file system of a limited disk, so that it can be written to."""
+        if self._limited.exists() and self.store not in mounts_below(self.store):
+            self.store.mkdir(exist_ok=True)
+            run(["mount", "-o", "loop", str(self._limited), str(self.store)])
+
+    def fill_up(self, free_mib: int) -> None:
+        """Leave so many MiB of a limited disk free (at most 200, or what it has)."""
+        room = os.statvfs(self.store)
+        size = room.f_bavail * room.f_frsize - free_mib * 2**20
+        if size > 0:
+            with (self.store / "filler").open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+
     def mount(self) -> None:
         """Mount the disk at :attr:`mounted`."""
+        self.attach()
         # Left over by a mount that was cut off, it would be refused.
-        shutil.rmtree(self.folder / "work", ignore_errors=True)
-        (self.folder / "work").mkdir()
-        mount_overlay(lower=self.base, upper=self.upper, work=self.folder / "work", at=self.mounted)
+        work = self.store / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        mount_overlay(lower=self.base, upper=self.upper, work=work, at=self.mounted)
 
     def read(self, name: str) -> str:
         """Return the text of a file as the guest sees it."""

@@ -13,7 +13,9 @@ import pytest
 from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
-from tests.api.localcloud.api_client import SLB, VPC, Api, RefusedError
+from ecsmachine.localcloud.guests.faults import NO_FAULTS, SshDrop
+from tests.api.localcloud.api_client import SLB, VPC, Api, RefusedError, until
+from tests.unit.localcloud.recording_guests import RecordingGuests
 
 
 def struck(cloud: EmbeddedCloud) -> list[int]:
@@ -77,6 +79,22 @@ def test_an_answer_that_is_lost_after_the_work(cloud: EmbeddedCloud, api: Api) -
         api.group(ClientToken="token-1")
     (group,) = cloud.state.security_groups
     assert api.group(ClientToken="token-1") == group.id
+
+
+def test_a_refusal_that_is_lost(cloud: EmbeddedCloud, api: Api) -> None:
+    cloud.faults.add(Fault("cut-after", action="DeleteVpc", times=1))
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        api.call("DeleteVpc", VpcId="vpc-none")
+    assert api.refusal("DeleteVpc", VpcId="vpc-none") == "404 InvalidVpcId.NotFound"
+
+
+def test_a_dry_run_is_an_action_of_its_own(cloud: EmbeddedCloud, api: Api) -> None:
+    values = {**api.base(api.group()), "DryRun": True}
+    cloud.faults.add(Fault("error", action="RunInstances", code="InternalError"))
+    assert api.refusal("RunInstances", values) == "400 DryRunOperation"
+    cloud.faults.add(Fault("error", action="RunInstances/DryRun", code="Forbidden.RAM"))
+    assert api.refusal("RunInstances", values) == "403 Forbidden.RAM"
+    assert struck(cloud) == [0, 1]
 
 
 def test_throttling_by_rate(cloud: EmbeddedCloud, api: Api) -> None:
@@ -230,3 +248,31 @@ def test_faults_outlast_the_server_and_can_be_changed_from_elsewhere(tmp_path: P
         api.call("DescribeVpcs")
         assert [entry.struck for entry in outside.entries()] == [2]
     outside.close()
+
+
+def test_faults_of_guests_come_with_what_they_are_made_and_started_of(tmp_path: Path) -> None:
+    guests = RecordingGuests()
+    with embedded_cloud(tmp_path, guests=guests) as cloud:
+        api = Api(cloud)
+        group = api.group()
+        cloud.faults.add(Fault("never-boots", instance="web*"))
+        cloud.faults.add(Fault("disk-full", times=1))
+        first = api.run(group, InstanceName="web1")
+        assert guests.made[first].faults.free_mib == 0
+        assert guests.specs[first].faults.never_boots
+        second = api.run(group, InstanceName="db1")
+        assert guests.made[second].faults == guests.specs[second].faults == NO_FAULTS
+        assert struck(cloud) == [1, 1]
+
+
+def test_faults_begin_and_end_for_guests_that_run(tmp_path: Path) -> None:
+    guests = RecordingGuests()
+    with embedded_cloud(tmp_path, guests=guests) as cloud:
+        api = Api(cloud)
+        instance_id = api.run(api.group())
+        fault_id = cloud.faults.add(Fault("ssh-drops", bytes=9))
+        until(lambda: guests.ssh_drops.get(instance_id) == (SshDrop(fault_id, bytes=9),))
+        guests.dropped = {fault_id: 3}
+        until(lambda: struck(cloud) == [3])
+        cloud.faults.remove(fault_id)
+        until(lambda: guests.ssh_drops[instance_id] == ())

@@ -350,3 +350,35 @@ def as_left_by_a_killed_server(
         instance = cloud.state.instances.get(instance_id)
         assert instance is not None
         cloud.state.instances.put(replace(instance, **changes))  # type: ignore[arg-type]
+
+
+def test_the_firewall_is_that_of_the_groups_when_the_api_has_answered(
+    api: Api, guests: RecordingGuests
+) -> None:
+    group, other = api.group(), api.group("other")
+    instance_id = api.run(group)
+    known = [any(g.instance_id == instance_id for g in f.guests) for f in guests.firewalls]
+    told = [number for number, call in enumerate(guests.calls) if call[0] == "set_firewall"]
+    # It knew of the guest before that was started.
+    assert told[known.index(True)] < guests.calls.index(("start", instance_id))
+
+    def ports() -> list[str]:
+        (guest,) = guests.firewalls[-1].guests
+        return [rule.port_range for rule in guest.ingress]
+
+    rule = {"IpProtocol": "tcp", "PortRange": "80/80", "SourceCidrIp": "0.0.0.0/0"}
+    about = {"SecurityGroupId": group}
+    api.call("AuthorizeSecurityGroup", {**rule, **about})
+    assert ports() == ["80/80"]
+    many = len(guests.firewalls)
+    api.call("AuthorizeSecurityGroup", {**rule, "SecurityGroupId": other, "PortRange": "81/81"})
+    api.call("DescribeSecurityGroups")
+    assert len(guests.firewalls) == many  # it concerns no instance
+    api.call("JoinSecurityGroup", InstanceId=instance_id, SecurityGroupId=other)
+    assert ports() == ["80/80", "81/81"]
+    api.call("LeaveSecurityGroup", {**about, "InstanceId": instance_id})
+    assert ports() == ["81/81"]
+    api.call("RevokeSecurityGroup", {**rule, "SecurityGroupId": other, "PortRange": "81/81"})
+    assert ports() == []
+    api.call("DeleteInstance", InstanceId=instance_id, Force=True)
+    assert guests.firewalls[-1].guests == ()

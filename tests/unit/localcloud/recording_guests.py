@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ecsmachine.localcloud.firewall import Firewall
 from ecsmachine.localcloud.guests.base import GuestDisk, GuestError, GuestSpec
+from ecsmachine.localcloud.guests.faults import SshDrop
 
 
 class RecordingGuests:
@@ -14,11 +15,14 @@ class RecordingGuests:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
+        self.made: dict[str, GuestSpec] = {}
         self.specs: dict[str, GuestSpec] = {}
         self.passwords: list[str | None] = []
         self.public_keys: list[tuple[str, ...]] = []
         self.public_ips: dict[str, str | None] = {}
         self.firewalls: list[Firewall] = []
+        self.ssh_drops: dict[str, tuple[SshDrop, ...]] = {}
+        self.dropped: dict[int, int] = {}
         self.failing: set[str] = set()
         self.up: set[str] = set()
         self.gate = threading.Event()
@@ -34,6 +38,7 @@ class RecordingGuests:
     def create(self, spec: GuestSpec) -> None:
         self.gate.wait(20)
         self._note("create", spec.instance_id)
+        self.made[spec.instance_id] = spec
         self.specs[spec.instance_id] = spec
 
     def start(self, spec: GuestSpec) -> None:
@@ -65,6 +70,13 @@ class RecordingGuests:
     def set_firewall(self, firewall: Firewall) -> None:
         self.firewalls.append(firewall)
         self._note("set_firewall", "")
+
+    def set_ssh_drops(self, instance_id: str, drops: Sequence[SshDrop]) -> None:
+        self.ssh_drops[instance_id] = tuple(drops)
+
+    def take_ssh_drops(self) -> dict[int, int]:
+        dropped, self.dropped = self.dropped, {}
+        return dropped
 
     def set_credentials(
         self, instance_id: str, *, password: str | None, public_keys: Sequence[str]

@@ -4,23 +4,35 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
+from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.faults.fault import Fault
+from ecsmachine.localcloud.faults.guests import DownloadFaults
 from ecsmachine.localcloud.mirror import _Server, install_script
 from ecsmachine.localcloud.packages import Package, damaged, read_manifest
 from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.state import open_state
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[HTTPConnection]:
+def book(tmp_path: Path) -> Iterator[FaultBook]:
+    with closing(FaultBook(tmp_path)) as book:
+        yield book
+
+
+@pytest.fixture
+def connection(tmp_path: Path, book: FaultBook) -> Iterator[HTTPConnection]:
     (tmp_path / "a.deb").write_bytes(b"x" * 300_000)
     server = _Server(
         socket.create_server(("127.0.0.1", 0)),
         b"#!/bin/sh\n",
         {"/a.deb": tmp_path / "a.deb", "/gone.deb": tmp_path / "gone.deb"},
+        DownloadFaults(book, open_state(tmp_path)),
     )
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=5)
@@ -88,3 +100,39 @@ def test_files_that_are_not_what_debian_signed_are_noticed(tmp_path: Path) -> No
     assert damaged(tmp_path)
     with pytest.raises(LocalCloudError, match="cannot be read"):
         read_manifest(tmp_path)
+
+
+def test_a_download_that_is_not_found_on_demand(
+    connection: HTTPConnection, book: FaultBook
+) -> None:
+    book.add(Fault("mirror-404", path="*.deb", times=2))
+    statuses = []
+    for method, path in (("GET", "/install.sh"), *[("HEAD", "/a.deb")] * 3):
+        connection.request(method, path)
+        response = connection.getresponse()
+        response.read()
+        statuses.append(response.status)
+        connection.close()
+    assert statuses == [200, 404, 404, 200]
+
+
+def test_one_that_hangs_half_way_until_the_fault_is_removed(
+    connection: HTTPConnection, book: FaultBook
+) -> None:
+    fault_id = book.add(Fault("mirror-hangs", path="/a.deb"))
+    connection.request("HEAD", "/a.deb")
+    assert connection.getresponse().read() == b""
+    connection.timeout = 0.5
+    connection.request("GET", "/a.deb")
+    response = connection.getresponse()
+    assert len(response.read(150_000)) == 150_000
+    with pytest.raises(TimeoutError):
+        response.read(1)
+    connection.close()
+    connection.timeout = 5
+    connection.request("GET", "/a.deb")
+    response = connection.getresponse()
+    assert len(response.read(150_000)) == 150_000
+    book.remove(fault_id)
+    assert len(response.read()) == 150_000
+    assert len(book.entries()) == 0

@@ -1,0 +1,81 @@
+"""Faults of guests and of the mirror: which of the book's strike whom."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ecsmachine.localcloud.faults.book import Entry, FaultBook
+from ecsmachine.localcloud.faults.fault import Fault, FaultKind
+from ecsmachine.localcloud.guests.faults import GuestFaults, SshDrop
+from ecsmachine.localcloud.model import Instance
+from ecsmachine.localcloud.state import State
+
+Moment = Literal["make", "start", "run"]
+_KINDS: dict[Moment, tuple[FaultKind, ...]] = {
+    "make": ("disk-full",),
+    "start": ("never-boots", "ssh-late", "ssh-drops"),
+    "run": ("ssh-drops",),
+}
+
+
+def guest_faults(book: FaultBook, instance: Instance, moment: Moment) -> GuestFaults:
+    """Return what is wrong with a guest that is made or started now, or that runs.
+
+    Making and starting are counted; of connections that drop, each is counted when it does.
+    """
+    struck = []
+    for entry in book.entries():
+        fault = entry.fault
+        if fault.kind not in _KINDS[moment]:
+            continue
+        if not fault.matches_instance(instance.id, instance.name):
+            continue
+        if moment == "run" and fault.limit and instance.id not in entry.instances:
+            continue  # the next instance is one that starts
+        if book.strikes_instance(entry.id, instance.id):
+            struck.append(entry)
+            if fault.kind != "ssh-drops":
+                book.count(entry.id)
+    by_kind = {kind: [e.fault for e in struck if e.fault.kind == kind] for kind in _KINDS[moment]}
+    return GuestFaults(
+        never_boots=bool(by_kind.get("never-boots")),
+        ssh_late_s=max((fault.seconds for fault in by_kind.get("ssh-late", ())), default=0.0),
+        ssh_drops=tuple(
+            SshDrop(e.id, e.fault.seconds, e.fault.bytes, e.fault.connection)
+            for e in struck
+            if e.fault.kind == "ssh-drops"
+        ),
+        free_mib=min((fault.free_mib for fault in by_kind.get("disk-full", ())), default=None),
+    )
+
+
+class DownloadFaults:
+    """The faults of one cloud's mirror. Its methods may be called from any thread."""
+
+    def __init__(self, book: FaultBook, state: State) -> None:
+        self._book = book
+        self._state = state
+
+    def strike(self, address: str, path: str, *, whole: bool) -> Entry | None:
+        """Count a download and return the fault that strikes it, or None.
+
+        ``address`` is who downloads: a guest's, or the host's, which is no instance.
+        ``whole``: the content is asked for, and not only whether it is there.
+        """
+        with self._state.lock:
+            found = [(i.id, i.name) for i in self._state.instances if i.private_ip == address]
+        instance_id, name = found[0] if found else ("", "")
+
+        def could(fault: Fault) -> bool:
+            return (
+                fault.target == "download"
+                and (whole or fault.kind != "mirror-hangs")
+                and fault.matches_path(path)
+                and fault.matches_instance(instance_id, name)
+            )
+
+        return next(iter(self._book.strike(could)), None)
+
+    def is_there(self, entry: Entry) -> bool:
+        """Return whether a fault has not been removed yet."""
+        return any(each.id == entry.id for each in self._book.entries())

@@ -1,0 +1,103 @@
+"""What can be wrong with a guest, and the rules of the router that make it so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Marks of connections; no other rule in the router's namespace has any.
+_DROPPED, _COUNTED = "0x65637364", "0x65637363"
+
+
+@dataclass(frozen=True)
+class SshDrop:
+    """Connections to port 22 that break off; ``id`` is the fault's.
+
+    After ``seconds``, or ``bytes`` in both directions together; or at once, and only the one
+    with the number ``connection`` since the guest's start. It is noticed with the next packet.
+    """
+
+    id: int
+    seconds: float = 0.0
+    bytes: int = 0
+    connection: int = 0
+
+
+@dataclass(frozen=True)
+class GuestFaults:
+    """What is wrong with a guest.
+
+    ``never_boots``: it runs, and nothing in it ever answers. ``ssh_late_s``: port 22 refuses
+    connections for so long after the start. ``free_mib``: MiB that a new guest's system disk
+    has left, if it is to be full.
+    """
+
+    never_boots: bool = False
+    ssh_late_s: float = 0.0
+    ssh_drops: tuple[SshDrop, ...] = ()
+    free_mib: int | None = None
+
+
+NO_FAULTS = GuestFaults()
+
+
+def fault_table(link: str) -> str:
+    """Return the name of the nftables table of the guest behind a link of the router."""
+    return f"fault_{link}"
+
+
+def nft_script(link: str, address: str, faults: GuestFaults) -> str:
+    """Return the input for ``nft -f`` that makes SSH of one guest late, or drop."""
+    table = f"table ip {fault_table(link)}"
+    lines = [f"{table} {{}}", f"delete {table}"]
+    if not faults.ssh_late_s and not faults.ssh_drops:
+        return "\n".join([*lines, ""])
+    lines.append(f"{table} {{")
+    if faults.ssh_late_s:
+        until = f"{address} timeout {round(faults.ssh_late_s * 1000)}ms"
+        lines.append(f"set late {{ type ipv4_addr; flags timeout; elements = {{ {until} }}; }}")
+    for drop in faults.ssh_drops:
+        lines.append(f"counter dropped_{drop.id} {{ }}")
+        if drop.seconds:
+            # Each connection stands in there for as long as it may last.
+            lines.append(
+                f"set young_{drop.id} {{ type ipv4_addr . inet_service; flags dynamic,timeout; "
+                f"timeout {round(drop.seconds * 1000)}ms; size 65535; }}"
+            )
+        lines += [
+            f"chain drop_{drop.id} {{",
+            f"counter name dropped_{drop.id}",
+            f"ct mark set {_DROPPED}",
+            "reject with tcp reset",
+            "}",
+        ]
+    numbered = [drop for drop in faults.ssh_drops if drop.connection]
+    if numbered:
+        lines.append("chain count {")
+        for drop in numbered:
+            number = f"numgen inc mod 2147483647 {drop.connection - 1}"
+            lines.append(f"{number} jump drop_{drop.id}")
+        lines += [f"ct mark set {_COUNTED}", "}"]
+    incoming, outgoing = f'oifname "{link}" tcp dport 22', f'iifname "{link}" tcp sport 22'
+    lines += [
+        "chain forward {",
+        # Before the security groups, which let go on what was let in once.
+        "type filter hook forward priority filter - 2; policy accept;",
+        f"ct mark {_DROPPED} meta l4proto tcp reject with tcp reset",
+    ]
+    if faults.ssh_late_s:
+        lines.append(f"{incoming} ip daddr @late reject with tcp reset")
+    if numbered:
+        # Once for each connection that came to be.
+        lines.append(f"{incoming} ct state established ct mark 0 jump count")
+    for drop in faults.ssh_drops:
+        jump = f"jump drop_{drop.id}"
+        if drop.bytes:
+            lines += [f"{way} ct bytes > {drop.bytes} {jump}" for way in (incoming, outgoing)]
+        if drop.seconds:
+            young = f"@young_{drop.id}"
+            lines += [
+                f"{incoming} ct state new add {young} {{ ip saddr . tcp sport }}",
+                f"{incoming} ct state established ip saddr . tcp sport != {young} {jump}",
+                f"{outgoing} ct state established ip daddr . tcp dport != {young} {jump}",
+            ]
+    return "\n".join([*lines, "}", "}", ""])

@@ -1,0 +1,247 @@
+"""Faults of guests and of the mirror, and what ecsmachine makes of them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import paramiko
+import pytest
+
+from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.faults.fault import Fault
+from tests.guest.conftest import PASSWORD, Cloud, shell, wait_for
+from tests.guest.instances import address_of, launch, make_group
+from tests.guest.machines import Machines
+
+pytestmark = pytest.mark.guest
+
+
+@pytest.fixture
+def faults(local_cloud: Cloud) -> Iterator[FaultBook]:
+    with closing(FaultBook(local_cloud.root)) as book:
+        yield book
+        book.clear()
+
+
+@pytest.fixture(scope="module")
+def ecs(local_cloud: Cloud) -> Machines:
+    return Machines({**local_cloud.environment})
+
+
+@pytest.fixture(scope="module")
+def group(local_cloud: Cloud, ecs: Machines) -> Iterator[str]:
+    group = make_group(ecs, local_cloud.running.vpc_id, "faults")
+    yield group
+
+    def deleted() -> bool:
+        try:
+            ecs.ecs("DeleteSecurityGroup", SecurityGroupId=group)
+        except Exception:
+            return False
+        return True
+
+    wait_for(deleted, "the group to be deleted")
+
+
+class Runs:
+    """Runs instances that are gone when the test ends."""
+
+    def __init__(self, cloud: Cloud, ecs: Machines, group: str):
+        self._cloud, self._ecs, self._group = cloud, ecs, group
+        self.ids: list[str] = []
+
+    def __call__(self, name: str = "") -> str:
+        """Run an instance; return its address once it is Running."""
+        vswitch = self._cloud.running.vswitch_id
+        self.ids.append(launch(self._ecs, vswitch, self._group, name))
+        return address_of(self._ecs, self.ids[-1])
+
+
+@pytest.fixture
+def run(local_cloud: Cloud, ecs: Machines, group: str) -> Iterator[Runs]:
+    runs = Runs(local_cloud, ecs, group)
+    yield runs
+    for instance_id in runs.ids:
+        ecs.ecs("DeleteInstance", InstanceId=instance_id, Force=True)
+
+
+def struck(faults: FaultBook) -> int:
+    return sum(entry.struck for entry in faults.entries())
+
+
+def test_one_that_never_boots_until_the_fault_is_removed(
+    faults: FaultBook, run: Runs, ecs: Machines
+) -> None:
+    faults.add(Fault("never-boots", times=1))
+    address = run()
+    with pytest.raises(TimeoutError):
+        socket.create_connection((address, 22), timeout=1)
+    with shell(run(), password=PASSWORD) as other:  # the next one after it boots
+        other.check("true")
+    assert struck(faults) == 1
+    faults.clear()
+    ecs.ecs("RebootInstance", InstanceId=run.ids[0])
+    assert address_of(ecs, run.ids[0]) == address
+    with shell(address, password=PASSWORD) as guest:
+        guest.check("true")
+
+
+def test_ssh_that_comes_late(faults: FaultBook, run: Runs) -> None:
+    faults.add(Fault("ssh-late", instance="late*", seconds=3))
+    begun = time.monotonic()
+    address = run("late1")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, 22), timeout=5)
+    with shell(address, password=PASSWORD):
+        assert time.monotonic() - begun >= 3
+    assert struck(faults) == 1
+
+
+def test_ssh_that_drops(faults: FaultBook, run: Runs) -> None:
+    address = run()
+    broken = (OSError, EOFError, paramiko.SSHException, AssertionError)
+    with shell(address, password=PASSWORD) as guest:
+        guest.check("head -c 300000 /dev/zero")
+    fault_id = faults.add(Fault("ssh-drops", bytes=100_000))  # on a guest that runs
+    wait_for(lambda: any(entry.instances for entry in faults.entries()), "the fault to begin")
+    time.sleep(0.3)
+    with shell(address, password=PASSWORD) as guest:
+        guest.check("true")
+        with pytest.raises(broken):
+            guest.check("head -c 300000 /dev/zero", timeout_s=5)
+    wait_for(lambda: struck(faults) == 1, "the connection to be counted")
+    faults.remove(fault_id)
+    wait_for(lambda: holds(address), "the fault to end")
+
+    faults.add(Fault("ssh-drops", seconds=1.5))
+    wait_for(lambda: any(entry.instances for entry in faults.entries()), "the fault to begin")
+    time.sleep(0.3)
+    with shell(address, password=PASSWORD) as guest:
+        guest.check("true")
+        with pytest.raises(broken):
+            guest.check("sleep 2; echo lost", timeout_s=5)
+    wait_for(lambda: struck(faults) == 1, "the connection to be counted")
+
+
+def holds(address: str) -> bool:
+    try:
+        with shell(address, password=PASSWORD) as guest:
+            guest.check("head -c 300000 /dev/zero", timeout_s=3)
+    except (OSError, EOFError, paramiko.SSHException, AssertionError):
+        return False
+    return True
+
+
+def test_one_connection_of_many_that_drops(faults: FaultBook, run: Runs) -> None:
+    address = run()
+    with shell(address, password=PASSWORD):
+        faults.add(Fault("ssh-drops", connection=2))
+        wait_for(lambda: any(entry.instances for entry in faults.entries()), "the fault to begin")
+        time.sleep(0.3)
+    outcomes = []
+    for _ in range(3):
+        try:
+            with socket.create_connection((address, 22), timeout=5) as connection:
+                outcomes.append(connection.recv(4))
+        except ConnectionResetError:
+            outcomes.append(b"")
+    assert outcomes == [b"SSH-", b"", b"SSH-"]
+    wait_for(lambda: struck(faults) == 1, "the connection to be counted")
+
+
+def test_a_disk_that_is_full(faults: FaultBook, run: Runs, ecs: Machines) -> None:
+    faults.add(Fault("disk-full", free_mib=2))
+    address = run()
+    with shell(address, password=PASSWORD) as guest:
+        guest.check("head -c 1000000 /dev/zero > /root/file")
+        result = guest.run("head -c 5000000 /dev/zero > /root/larger")
+        assert "No space left on device" in result.output
+    ecs.ecs("RebootInstance", InstanceId=run.ids[0])
+    address_of(ecs, run.ids[0])
+    with shell(address, password=PASSWORD) as guest:
+        assert guest.run("head -c 5000000 /dev/zero > /root/larger").status != 0
+        assert guest.check("stat -c %s /root/file").strip() == "1000000"
+
+
+# What ecsmachine itself makes of them, with its patience cut to what a test has time for.
+
+IMPATIENT = """
+import ecsmachine.ssh.wait as wait
+import ecsmachine.provision.steps.installation as installation
+wait.wait_for_ssh.__kwdefaults__["timeout_s"] = 4.0
+installation.STALLED_S = 3
+from ecsmachine.__main__ import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def machines(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Machines:
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ECS_", "DOCKER_", "MACHINE_"))
+    }
+    store = tmp_path_factory.mktemp("store")
+    return Machines(
+        {**inherited, **local_cloud.environment, "MACHINE_STORAGE_PATH": str(store / "machines")}
+    )
+
+
+def create(machines: Machines, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", IMPATIENT, "create", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        stdin=subprocess.DEVNULL,
+        env=machines.environment,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault("never-boots"), "Too many retries waiting for SSH to be available"),
+        (Fault("ssh-late", seconds=60), "Too many retries waiting for SSH to be available"),
+        (Fault("disk-full", free_mib=8), "No space left on device"),
+        (Fault("mirror-404", path="*.deb"), "a package cannot be fetched"),
+        (Fault("mirror-hangs", path="*.deb"), "a package cannot be fetched"),
+        (Fault("ssh-drops", bytes=12_000), "connection"),
+    ],
+    ids=lambda value: f"{value.kind}{value.path}" if isinstance(value, Fault) else "",
+)
+def test_create_says_what_is_wrong_in_one_line_and_leaves_nothing(
+    machines: Machines, faults: FaultBook, fault: Fault, said: str
+) -> None:
+    before = set(machines.left_in_the_cloud())
+    faults.add(fault)
+    done = create(machines, "struck")
+    assert done.returncode not in (0, 2), done.stdout
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert struck(faults) >= 1
+    assert machines.run("ls", "-q").stdout == ""
+    assert set(machines.left_in_the_cloud()) <= before
+
+
+def test_create_gets_over_what_passes(machines: Machines, faults: FaultBook) -> None:
+    faults.add(Fault("ssh-late", seconds=2))
+    faults.add(Fault("throttle", rate=10))
+    faults.add(Fault("cut-after", action="RunInstances", times=1))
+    faults.add(Fault("error", action="CreateSecurityGroup", code="ServiceUnavailable", times=1))
+    faults.add(Fault("eventual-consistency", action="RunInstances", seconds=1))
+    done = create(machines, "passes")
+    assert done.returncode == 0, done.stderr
+    assert machines.run("status", "passes").stdout == "Running\n"
+    machines.run("rm", "-y", "passes")
+    counts = {entry.fault.kind: entry.struck for entry in faults.entries()}
+    assert all(counts[kind] for kind in counts if kind != "throttle"), counts

@@ -23,6 +23,7 @@ import typer.main
 
 from ecsmachine import __version__
 from ecsmachine.cli.context import Session
+from ecsmachine.cli.parameters import write_in_words
 from ecsmachine.cli.parsing import spare_conversions
 from ecsmachine.errors import MachineError
 
@@ -128,7 +129,7 @@ def run(arguments: list[str], environment: Mapping[str, str]) -> int:
     for terminating in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(terminating, _interrupt)
     try:
-        result = _program().main(
+        result = command_tree().main(
             args=arguments, prog_name="ecsmachine", standalone_mode=False, obj=session
         )
         sys.stdout.flush()
@@ -163,7 +164,7 @@ def _complete(words: list[str], session: Session) -> int:
         if flag in ("-s", "--storage-path"):
             session.storage_path = _storage_path(Path(value), session.environment)
     try:
-        for suggestion in suggest(_program(), session, before, current):
+        for suggestion in suggest(command_tree(), session, before, current):
             print(f"{suggestion.word}\t{suggestion.about}")
     except Exception:
         if session.debug:
@@ -172,7 +173,7 @@ def _complete(words: list[str], session: Session) -> int:
     return 0
 
 
-def _program() -> Any:
+def command_tree() -> Any:
     """Return the group of all commands, with the global options."""
     app = typer.Typer(
         cls=_Commands,
@@ -182,7 +183,7 @@ def _program() -> Any:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback(invoke_without_command=True)(_root)
-    return spare_conversions(typer.main.get_command(app))
+    return spare_conversions(write_in_words(typer.main.get_command(app)))
 
 
 def _root(
@@ -257,7 +258,7 @@ def _help(
     if not command:
         print(group.get_help())
         return
-    _program().main(
+    command_tree().main(
         args=[command, "--help"], prog_name="ecsmachine", standalone_mode=False, obj=ctx.obj
     )
 
@@ -278,7 +279,7 @@ def _command(name: str, function: Callable[..., Any]) -> Any:
         **getattr(function, "context_settings", {}),
     }
     app.command(name, context_settings=settings)(function)
-    return spare_conversions(typer.main.get_command(app))
+    return spare_conversions(write_in_words(typer.main.get_command(app)))
 
 
 def _storage_path(given: Path | None, environment: Mapping[str, str]) -> Path:

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
 from ecsmachine.cli.context import Session
 from ecsmachine.cli.driver_options import driver_name_of
+from ecsmachine.cli.parameters import choices_of, flags_of, takes_value
 from ecsmachine.drivers import registry
 
 _SEVERAL_MACHINES = frozenset(("names",))
@@ -75,8 +76,8 @@ def _candidates(
 ) -> Iterable[Suggestion]:
     command, path, context, rest = _descend(root, session, words)
     parameters = command.get_params(context)
-    options = {word: each for each in parameters for word in _flags(each)}
-    if rest and rest[-1] in options and _takes_value(options[rest[-1]]):
+    options = {word: each for each in parameters for word in flags_of(each)}
+    if rest and rest[-1] in options and takes_value(options[rest[-1]]):
         return _values(options[rest[-1]], path, session, words)
     if current.startswith("--") and "=" in current:
         flag = current.partition("=")[0]
@@ -89,7 +90,7 @@ def _candidates(
             Suggestion(word, _first_sentence(each))
             for each in parameters
             if not getattr(each, "hidden", False)
-            for word in _flags(each)
+            for word in flags_of(each)
             if word.startswith("--") or current == "-"
         ]
     if hasattr(command, "list_commands"):
@@ -110,11 +111,11 @@ def _descend(
     context = root.make_context("ecsmachine", [], resilient_parsing=True, obj=session)
     rest = list(words)
     while hasattr(command, "get_command"):
-        options = {word: each for each in command.get_params(context) for word in _flags(each)}
+        options = {word: each for each in command.get_params(context) for word in flags_of(each)}
         position = 0
         while position < len(rest) and rest[position].startswith("-"):
             option = options.get(rest[position])
-            position += 2 if option is not None and _takes_value(option) else 1
+            position += 2 if option is not None and takes_value(option) else 1
         if position >= len(rest):
             break
         found = command.get_command(context, rest[position])
@@ -129,7 +130,7 @@ def _descend(
 def _arguments(
     parameters: Iterable[Any], path: list[str], session: Session, given: list[str]
 ) -> Iterable[Suggestion]:
-    arguments = [each for each in parameters if not _flags(each)]
+    arguments = [each for each in parameters if not flags_of(each)]
     if not arguments:
         return []
     position = min(len(given), len(arguments) - 1)
@@ -142,15 +143,15 @@ def _arguments(
         return []
     if argument.name in _SEVERAL_MACHINES | _ONE_MACHINE and (path[-1] != "ssh" or not given):
         return [Suggestion(name) for name in session.store.names() if name not in given]
-    return [Suggestion(choice) for choice in _choices(argument)]
+    return [Suggestion(choice) for choice in choices_of(argument)]
 
 
 def _values(option: Any, path: list[str], session: Session, words: list[str]) -> list[Suggestion]:
     """Return what may stand after an option."""
-    choices = _choices(option)
+    choices = choices_of(option)
     if choices:
         return [Suggestion(choice) for choice in choices]
-    names = {word.removeprefix("--") for word in _flags(option)}
+    names = {word.removeprefix("--") for word in flags_of(option)}
     if path[-1] == "env" and "shell" in names:
         return [Suggestion(shell) for shell in _SHELLS]
     if "driver" in names:
@@ -170,34 +171,6 @@ def _values(option: Any, path: list[str], session: Session, words: list[str]) ->
     ]
 
 
-def _flags(parameter: Any) -> list[str]:
-    words = [*parameter.opts, *parameter.secondary_opts]
-    return [word for word in words if word.startswith("-")]
-
-
-def _takes_value(option: Any) -> bool:
-    if getattr(option, "count", False):
-        return False
-    annotation = _annotation(option)
-    if annotation is not None:
-        return bool not in (annotation, *get_args(annotation))
-    return not getattr(option, "is_flag", False)
-
-
-def _choices(parameter: Any) -> list[str]:
-    annotation = _annotation(parameter)
-    for kind in (annotation, *get_args(annotation)):
-        if isinstance(kind, type) and issubclass(kind, Enum):
-            return [str(member.value) for member in kind]
-    kind = getattr(parameter, "type", None)
-    return [str(getattr(each, "value", each)) for each in getattr(kind, "choices", None) or ()]
-
-
-def _annotation(parameter: Any) -> Any:
-    # typer before 0.27 has no such attribute, but click's types
-    return getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
-
-
 def _positional(words: list[str], options: dict[str, Any]) -> list[str]:
     """Return the arguments among the words: neither options nor their values."""
     given = []
@@ -206,7 +179,7 @@ def _positional(words: list[str], options: dict[str, Any]) -> list[str]:
         word = words[position]
         if not word.startswith("-"):
             given.append(word)
-        elif word in options and _takes_value(options[word]):
+        elif word in options and takes_value(options[word]):
             position += 1
         position += 1
     return given

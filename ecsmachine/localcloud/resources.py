@@ -156,6 +156,7 @@ def forget_instance(state: State, instance: Instance) -> None:
     """
     state.instances.remove(instance.id)
     forget_tags(state, "instance", instance.id)
+    forget_tags(state, "eni", instance.network_interface_id)
     state.removals.put(
         Removal(instance.id, "instance", instance.id, instance.private_ip, instance.public_ip)
     )

@@ -278,6 +278,36 @@ def modify_disk_attribute(call: Call) -> Answer:
     return {}
 
 
+def modify_disk_spec(call: Call) -> Answer:
+    """ModifyDiskSpec: another category, or another performance level."""
+    parameters = call.parameters
+    disk = find_disk(call.state, parameters.require("DiskId"))
+    category = parameters.text("DiskCategory", disk.category)
+    if category not in CATEGORIES:
+        raise ApiError(
+            "InvalidDiskCategory.ValueNotSupported",
+            "The specified parameter DiskCategory is not valid.",
+        )
+    level = _performance_level(parameters, category)
+    if (category, level) == (disk.category, disk.performance_level):
+        raise ApiError("NoChangeInDiskCategory.NotSupported", "No change in disk category.")
+    if disk.instance_id:
+        instance = find_instance(call.state, disk.instance_id)
+        _check_instance(instance)
+        if category not in supported_categories(known_instance_type(instance.instance_type)):
+            raise ApiError(
+                "InvalidDiskCategory.NotSupported",
+                "The specified disk category is not support the specified instance type.",
+                403,
+            )
+    limits = CATEGORIES[category]
+    least = max(limits.data_min, PERFORMANCE_LEVELS[level] if level in ("PL2", "PL3") else 0)
+    if disk.size_gib < least:
+        raise ApiError("InvalidDiskSize.NotSupported", "The specified disk size is not supported.")
+    call.state.disks.put(replace(disk, category=category, performance_level=level))
+    return {"OrderId": "", "TaskId": ""}
+
+
 def _attach(call: Call, disk: Disk, instance: Instance) -> None:
     parameters = call.parameters
     if disk.zone != instance.zone:

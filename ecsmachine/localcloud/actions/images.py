@@ -6,10 +6,11 @@ from typing import Any
 
 from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.images import Image
-from ecsmachine.localcloud.catalog.instance_types import find_instance_type
+from ecsmachine.localcloud.catalog.instance_types import find_instance_type, instance_types
 from ecsmachine.localcloud.errors import ApiError
 from ecsmachine.localcloud.filters import has_tags, matches, tag_filter
 from ecsmachine.localcloud.paging import page_by_number
+from ecsmachine.localcloud.resources import image_with_id
 
 MACHINE_OF = {"X86": "x86_64", "ARM": "arm64"}
 """An instance type's architecture, in the words of images."""
@@ -68,6 +69,31 @@ def describe_image_from_family(call: Call) -> Answer:
     family = call.parameters.require("ImageFamily")
     image = next((item for item in call.images if item.family == family), None)
     return {"Image": _image(call, image)} if image else {}
+
+
+def describe_image_support_instance_types(call: Call) -> Answer:
+    """DescribeImageSupportInstanceTypes: the types of the image's architecture."""
+    region = call.region
+    image_id = call.parameters.text("ImageId")
+    image = image_with_id(call.images, image_id) if image_id else None
+    if image_id and image is None:
+        raise ApiError("InvalidImageId.NotFound", "The specified ImageId does not exist.", 404)
+    return {
+        "RegionId": region.id,
+        "ImageId": image_id,
+        "InstanceTypes": {
+            "InstanceType": [
+                {
+                    "InstanceTypeId": kind.id,
+                    "InstanceTypeFamily": kind.family,
+                    "CpuCoreCount": kind.cpu,
+                    "MemorySize": kind.memory_gib,
+                }
+                for kind in instance_types()
+                if image is None or MACHINE_OF[kind.architecture] == image.architecture
+            ]
+        },
+    }
 
 
 def _image(call: Call, image: Image) -> dict[str, Any]:

@@ -6,9 +6,12 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions.images import MACHINE_OF
+from ecsmachine.localcloud.actions.instance_creation import user_data_of_request
 from ecsmachine.localcloud.addresses import pick_public
 from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.catalog.instance_types import find_instance_type
+from ecsmachine.localcloud.catalog.disk_categories import supported_categories
+from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type
 from ecsmachine.localcloud.clock import minutes
 from ecsmachine.localcloud.errors import ApiError
 from ecsmachine.localcloud.lifecycle import Credentials
@@ -20,7 +23,7 @@ from ecsmachine.localcloud.names import (
     valid_name,
     valid_password,
 )
-from ecsmachine.localcloud.resources import find_instance, find_security_group
+from ecsmachine.localcloud.resources import attached_disks, find_instance, find_security_group
 
 
 def modify_instance_attribute(call: Call) -> Answer:
@@ -54,7 +57,7 @@ def modify_instance_attribute(call: Call) -> Answer:
     if parameters.given("UserData"):
         if instance.status != "Stopped":
             raise _wrong_status()
-        changes["user_data"] = parameters.text("UserData")
+        changes["user_data"] = user_data_of_request(parameters)
     if parameters.given("DeletionProtection"):
         changes["deletion_protection"] = parameters.boolean("DeletionProtection")
     groups = parameters.listed("SecurityGroupIds", most=5)
@@ -93,7 +96,10 @@ def modify_instance_auto_release_time(call: Call) -> Answer:
 
 
 def modify_instance_spec(call: Call) -> Answer:
-    """ModifyInstanceSpec: another type, for a Stopped instance; or another bandwidth."""
+    """ModifyInstanceSpec: another type, for a Stopped instance; or another bandwidth.
+
+    ModifyPrepayInstanceSpec is the same for subscriptions.
+    """
     parameters = call.parameters
     instance = find_instance(call.state, parameters.require("InstanceId"))
     changes: dict[str, Any] = {}
@@ -106,11 +112,29 @@ def modify_instance_spec(call: Call) -> Answer:
             )
         if instance.status != "Stopped":
             raise _wrong_status()
+        before = known_instance_type(instance.instance_type)
+        fits = all(
+            disk.category in supported_categories(kind)
+            for disk in attached_disks(call.state, instance.id)
+        )
+        if MACHINE_OF[kind.architecture] != MACHINE_OF[before.architecture] or not fits:
+            raise ApiError(
+                "InvalidInstanceType.NotSupported",
+                "The specified InstanceType does not support the image or the disks of the "
+                "instance.",
+            )
         changes["instance_type"] = kind.id
     if parameters.given("InternetMaxBandwidthOut"):
         changes["bandwidth_out"] = _bandwidth(call)
+    prepaid = call.action == "ModifyPrepayInstanceSpec"
+    if prepaid != (instance.charge_type == "PrePaid"):
+        raise ApiError(
+            "ChargeTypeViolation",
+            "The operation is not permitted due to charge type of the instance.",
+            403,
+        )
     call.state.instances.put(replace(instance, **changes))
-    return {}
+    return {"OrderId": ""} if prepaid else {}
 
 
 def modify_instance_network_spec(call: Call) -> Answer:

@@ -7,9 +7,10 @@ import binascii
 import ipaddress
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ecsmachine.localcloud.actions.images import MACHINE_OF
+from ecsmachine.localcloud.actions.instance_charge import charge_of_request
 from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE, check_room
 from ecsmachine.localcloud.addresses import (
     pick_private,
@@ -110,9 +111,14 @@ def create_instance(call: Call) -> Answer:
 def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
     parameters = call.parameters
     region = call.region
+    if parameters.given("LaunchTemplateId") or parameters.given("LaunchTemplateName"):
+        raise ApiError(
+            "InvalidLaunchTemplate.NotFound", "The specified LaunchTemplate is not found.", 404
+        )
     image = _image(call)
     kind = _instance_type(call, image)
-    place = _place(call, region)
+    networking = replace(call, parameters=_with_primary_interface(parameters))
+    place = _place(networking, region)
     names = _names(parameters, "InstanceName", amount)
     host_names = _names(parameters, "HostName", amount)
     _check_names(parameters, names, host_names)
@@ -120,10 +126,10 @@ def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
     public_key = _public_key(call, region)
     bandwidth = _bandwidth(parameters)
     disks = _disks(parameters, kind, image)
-    user_data = _user_data(parameters)
+    user_data = user_data_of_request(parameters)
     tags = tags_of_request(parameters)
-    charge = _charge(parameters)
-    addresses = _wanted_address(call, place, amount)
+    charge = charge_of_request(parameters)
+    addresses = _wanted_address(networking, place, amount)
     if len(call.state.instances) + amount > MAX_INSTANCES:
         raise ApiError("QuotaExceed.AfterpayInstance", "Living afterpay instances quota exceeded.")
     for group in place.groups:
@@ -190,8 +196,12 @@ def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
         )
         call.state.instances.put(instance)
         put_tags(call.state, "instance", instance.id, region.id, tags)
+        # RunInstances tags all that it makes, CreateInstance the instance alone.
+        its_tags = tags if start else {}
+        put_tags(call.state, "eni", instance.network_interface_id, region.id, its_tags)
         for request in disks:
-            _put_disk(call, instance, request, image)
+            disk = _put_disk(call, instance, request, image)
+            put_tags(call.state, "disk", disk.id, region.id, its_tags)
         call.lifecycle.make(instance.id, password)
         made.append(instance)
     return made
@@ -225,6 +235,29 @@ def _instance_type(call: Call, image: Image) -> InstanceType:
             403,
         )
     return kind
+
+
+def _with_primary_interface(parameters: Parameters) -> Parameters:
+    """Return the parameters with what ``NetworkInterface.1`` says of the primary interface."""
+    interfaces = parameters.structs("NetworkInterface")
+    if not interfaces:
+        return parameters
+    primary = interfaces[0]
+    if len(interfaces) > 1 or primary.text("InstanceType", "Secondary") != "Primary":
+        raise invalid_parameter("NetworkInterface", "Only a primary interface can be made here.")
+    groups = primary.listed("SecurityGroupIds") or [primary.require("SecurityGroupId")]
+    values = {
+        "VSwitchId": primary.require("VSwitchId"),
+        "PrivateIpAddress": primary.text("PrimaryIpAddress"),
+        **{f"SecurityGroupIds.{number}": group for number, group in enumerate(groups, 1)},
+    }
+    for name in ("VSwitchId", "PrivateIpAddress", "SecurityGroupId", "SecurityGroupIds.1"):
+        if parameters.given(name):
+            raise ApiError(
+                "InvalidParameter.Conflict",
+                f"The specified parameter {name} conflicts with NetworkInterface.",
+            )
+    return Parameters({name: parameters.text(name) for name in parameters} | values)
 
 
 def _place(call: Call, region: Region) -> Place:
@@ -387,7 +420,8 @@ def _bandwidth(parameters: Parameters) -> int:
     )
 
 
-def _user_data(parameters: Parameters) -> str:
+def user_data_of_request(parameters: Parameters) -> str:
+    """Return ``UserData`` (base64); raises ``InvalidUserData`` refusals."""
     text = parameters.text("UserData")
     if not text:
         return ""
@@ -431,95 +465,6 @@ def _wanted_address(call: Call, place: Place, amount: int) -> str:
             "InvalidPrivateIpAddress.Duplicated", "Specified private IP address is duplicated."
         )
     return address
-
-
-@dataclass(frozen=True)
-class Charge:
-    """How an instance is paid for, and for how long it is there."""
-
-    charge_type: str
-    period: int
-    period_unit: str
-    expires: str
-    auto_release: str
-    spot_strategy: str
-    spot_price_limit: float
-    spot_duration: int
-
-
-def _charge(parameters: Parameters) -> Charge:
-    charge_type = parameters.choice(
-        "InstanceChargeType",
-        ("PostPaid", "PrePaid"),
-        "PostPaid",
-        error=ApiError(
-            "InvalidInstanceChargeType.NotFound",
-            "The InstanceChargeType does not exist in our records",
-            404,
-        ),
-    )
-    unit = parameters.choice(
-        "PeriodUnit",
-        ("Month", "Week"),
-        "Month",
-        error=ApiError(
-            "InvalidPeriodUnit.ValueNotSupported",
-            "The specified parameter PeriodUnit is not valid.",
-        ),
-    )
-    strategy = parameters.choice(
-        "SpotStrategy",
-        ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"),
-        "NoSpot",
-        error=ApiError("InvalidSpotStrategy", "The specified SpotStrategy is not valid."),
-    )
-    spot_error = ApiError("InvalidSpotDuration", "The specified SpotDuration is not valid.")
-    duration = parameters.integer("SpotDuration", 1, least=0, most=6, error=spot_error)
-    limit = parameters.number("SpotPriceLimit")
-    if strategy == "SpotWithPriceLimit" and not limit:
-        raise ApiError("InvalidSpotPriceLimit", "The specified SpotPriceLimitis not valid.")
-    period = 0
-    expires = "2099-12-31T15:59Z"
-    if charge_type == "PrePaid":
-        if strategy != "NoSpot":
-            raise ApiError(
-                "InvalidSpotPrepaid", "The specified Spot type is not support PrePay Instance."
-            )
-        allowed = (1, 2, 3, 4) if unit == "Week" else (*range(1, 10), 12, 24, 36, 48, 60)
-        period_error = ApiError("InvalidPeriod", "The specified period is not valid.")
-        if not parameters.given("Period"):
-            raise missing_parameter("Period")
-        period = parameters.integer("Period", error=period_error)
-        if period not in allowed:
-            raise period_error
-        days = period * (7 if unit == "Week" else 30)
-        expires = minutes(time.time() + days * 86400)
-    return Charge(
-        charge_type,
-        period,
-        unit if period else "",
-        expires,
-        _auto_release(parameters),
-        strategy,
-        limit,
-        duration if strategy != "NoSpot" else 0,
-    )
-
-
-def _auto_release(parameters: Parameters) -> str:
-    error = ApiError(
-        "InvalidAutoReleaseTime.Malformed",
-        "The specified parameter AutoReleaseTime is not valid.",
-    )
-    try:
-        at = parameters.time("AutoReleaseTime")
-    except ApiError:
-        raise error from None
-    if at is None:
-        return ""
-    if not 30 * 60 <= at - time.time() <= 3 * 366 * 86400:
-        raise error
-    return minutes(at)
 
 
 def _disks(parameters: Parameters, kind: InstanceType, image: Image) -> list[DiskRequest]:
@@ -658,9 +603,9 @@ def _disk_description(request: Parameters) -> str:
     return text
 
 
-def _put_disk(call: Call, instance: Instance, request: DiskRequest, image: Image) -> None:
+def _put_disk(call: Call, instance: Instance, request: DiskRequest, image: Image) -> Disk:
     disk_id = new_id("d", instance.region)
-    call.state.disks.put(
+    return call.state.disks.put(
         Disk(
             id=disk_id,
             region=instance.region,

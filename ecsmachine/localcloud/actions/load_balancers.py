@@ -191,6 +191,40 @@ def set_load_balancer_delete_protection(call: Call) -> Answer:
     return {}
 
 
+def set_load_balancer_modification_protection(call: Call) -> Answer:
+    """SetLoadBalancerModificationProtection: on (ConsoleProtection) or off."""
+    balancer = _balancer_of_request(call)
+    call.parameters.require("ModificationProtectionStatus")
+    protection = call.parameters.choice(
+        "ModificationProtectionStatus", ("NonProtection", "ConsoleProtection")
+    )
+    call.state.load_balancers.put(replace(balancer, modification_protection=protection))
+    return {}
+
+
+def modify_load_balancer_internet_spec(call: Call) -> Answer:
+    """ModifyLoadBalancerInternetSpec: charge type and bandwidth."""
+    balancer = _balancer_of_request(call)
+    charge = call.parameters.text("InternetChargeType", balancer.internet_charge_type).lower()
+    if charge not in ("paybytraffic", "paybybandwidth"):
+        raise invalid_parameter("InternetChargeType")
+    bandwidth = call.parameters.integer("Bandwidth", balancer.bandwidth, least=-1, most=5120)
+    call.state.load_balancers.put(
+        replace(balancer, internet_charge_type=charge, bandwidth=bandwidth)
+    )
+    return {"OrderId": 0}
+
+
+def modify_load_balancer_instance_spec(call: Call) -> Answer:
+    """ModifyLoadBalancerInstanceSpec: its size."""
+    balancer = _balancer_of_request(call)
+    spec = call.parameters.require("LoadBalancerSpec")
+    if not spec.startswith("slb."):
+        raise invalid_parameter("LoadBalancerSpec")
+    call.state.load_balancers.put(replace(balancer, spec=spec))
+    return {"OrderId": 0}
+
+
 def delete_load_balancer(call: Call) -> Answer:
     """DeleteLoadBalancer: unless it is protected."""
     balancer = _balancer_of_request(call)

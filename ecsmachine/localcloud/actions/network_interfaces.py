@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.filters import tag_filter
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.filters import has_tags, tag_filter
 from ecsmachine.localcloud.model import Instance
 from ecsmachine.localcloud.paging import page
-from ecsmachine.localcloud.resources import bound_eip, visible_instances
+from ecsmachine.localcloud.resources import bound_eip, resource_tags, visible_instances
 
 
 def describe_network_interfaces(call: Call) -> Answer:
@@ -18,6 +19,7 @@ def describe_network_interfaces(call: Call) -> Answer:
     ids = parameters.listed("NetworkInterfaceId", most=100)
     addresses = parameters.listed("PrivateIpAddress", most=100)
     group_id = parameters.text("SecurityGroupId")
+    wanted = tag_filter(parameters)
     found = [
         instance
         for instance in reversed(visible_instances(call.state))
@@ -32,7 +34,7 @@ def describe_network_interfaces(call: Call) -> Answer:
         and parameters.text("Type") in ("", "Primary")
         and parameters.text("Status") in ("", "InUse")
         and not parameters.given("NetworkInterfaceName")
-        and not tag_filter(parameters)
+        and has_tags(_tags(call, instance), wanted)
     ]
     part, fields = page(parameters, found, most=500)
     return {
@@ -41,6 +43,43 @@ def describe_network_interfaces(call: Call) -> Answer:
             "NetworkInterfaceSet": [_interface(call, instance) for instance in part]
         },
     }
+
+
+def describe_network_interface_attribute(call: Call) -> Answer:
+    """DescribeNetworkInterfaceAttribute: one interface."""
+    wanted = call.parameters.require("NetworkInterfaceId")
+    for instance in visible_instances(call.state):
+        if instance.network_interface_id == wanted and call.in_region(instance.region):
+            interface = _interface(call, instance)
+            return {
+                **interface,
+                "Attachment": {
+                    **interface["Attachment"],
+                    "MemberNetworkInterfaceIds": {"MemberNetworkInterfaceId": []},
+                },
+                "ConnectionTrackingConfiguration": {
+                    "TcpClosedAndTimeWaitTimeout": 3,
+                    "TcpEstablishedTimeout": 910,
+                    "UdpTimeout": 30,
+                },
+                "EnhancedNetwork": {
+                    "EnableExpress": False,
+                    "EnableRss": False,
+                    "EnableSriov": False,
+                    "VirtualFunctionQuantity": 0,
+                    "VirtualFunctionTotalQueueNumber": 0,
+                },
+                "NetworkInterfaceTrafficConfig": {
+                    "NetworkInterfaceTrafficMode": interface["NetworkInterfaceTrafficMode"],
+                    "QueueNumber": interface["QueueNumber"],
+                    "QueuePairNumber": interface["QueuePairNumber"],
+                },
+            }
+    raise ApiError("InvalidEniId.NotFound", "The specified NetworkInterfaceId is not found.", 404)
+
+
+def _tags(call: Call, instance: Instance) -> dict[str, str]:
+    return resource_tags(call.state, "eni", instance.network_interface_id)
 
 
 def _interface(call: Call, instance: Instance) -> dict[str, Any]:
@@ -92,5 +131,9 @@ def _interface(call: Call, instance: Instance) -> dict[str, Any]:
         "Ipv4PrefixSets": {"Ipv4PrefixSet": []},
         "Ipv6PrefixSets": {"Ipv6PrefixSet": []},
         "Ipv6Sets": {"Ipv6Set": []},
-        "Tags": {"Tag": []},
+        "Tags": {
+            "Tag": [
+                {"TagKey": key, "TagValue": value} for key, value in _tags(call, instance).items()
+            ]
+        },
     }

@@ -83,8 +83,34 @@ def describe_vpc_zones(call: Call) -> Answer:
     return {
         "Zones": {
             "Zone": [
-                {"ZoneId": zone.id, "LocalName": f"{region.name_zh} 可用区{zone.letter.upper()}"}
+                {
+                    "ZoneId": zone.id,
+                    "ZoneType": "AvailabilityZone",
+                    "LocalName": f"{region.name_zh} 可用区{zone.letter.upper()}",
+                }
                 for zone in region.zones
+            ]
+        }
+    }
+
+
+def describe_slb_zones(call: Call) -> Answer:
+    """DescribeZones of SLB: each zone with those that a balancer may have beside it."""
+    region = call.region
+    names = {
+        zone.id: {"ZoneId": zone.id, "LocalName": f"{region.name_zh} 可用区{zone.letter.upper()}"}
+        for zone in region.zones
+    }
+    return {
+        "Zones": {
+            "Zone": [
+                {
+                    **name,
+                    "SlaveZones": {
+                        "SlaveZone": [other for other in names.values() if other is not name]
+                    },
+                }
+                for name in names.values()
             ]
         }
     }

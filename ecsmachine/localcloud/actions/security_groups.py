@@ -144,6 +144,35 @@ def describe_security_group_attribute(call: Call) -> Answer:
     }
 
 
+def describe_security_group_references(call: Call) -> Answer:
+    """DescribeSecurityGroupReferences: which groups have rules that name these."""
+    call.check_region()
+    ids = call.parameters.listed("SecurityGroupId", most=10)
+    if not ids:
+        raise missing_parameter("SecurityGroupId.1")
+    references = []
+    for group_id in ids:
+        find_security_group(call.state, group_id)
+        naming = [
+            other.id
+            for other in call.state.security_groups
+            if other.id != group_id and any(rule.group_id == group_id for rule in other.rules)
+        ]
+        if naming:
+            references.append(
+                {
+                    "SecurityGroupId": group_id,
+                    "ReferencingSecurityGroups": {
+                        "ReferencingSecurityGroup": [
+                            {"AliUid": call.state.account.id, "SecurityGroupId": other}
+                            for other in naming
+                        ]
+                    },
+                }
+            )
+    return {"SecurityGroupReferences": {"SecurityGroupReference": references}}
+
+
 def modify_security_group_attribute(call: Call) -> Answer:
     """ModifySecurityGroupAttribute: name and description."""
     group = _group_of_request(call)

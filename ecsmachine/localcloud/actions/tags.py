@@ -169,8 +169,10 @@ def _list(call: Call, kinds: tuple[str, ...]) -> Answer:
     for item in call.parameters.structs("TagFilter"):
         values = item.listed("TagValues")
         wanted.append((item.require("TagKey"), values[0] if values else None))
+    # Products write the types of resources differently: it is answered as it was asked.
+    asked = call.parameters.text("ResourceType")
     entries = [
-        {"ResourceType": kind, "ResourceId": its_id, "TagKey": key, "TagValue": value}
+        {"ResourceType": asked, "ResourceId": its_id, "TagKey": key, "TagValue": value}
         for tag_set, its_kind, its_id in _all(call)
         if its_kind == kind
         and tag_set.region == region.id
@@ -233,6 +235,8 @@ def _known(call: Call, kind: str, resource_id: str) -> str:
         resource = table.get(resource_id)
         if resource is not None and call.in_region(resource.region):
             return resource_id
+    if kind == "eni" and any(i.network_interface_id == resource_id for i in state.instances):
+        return resource_id
     if kind == "routetable" and any(vpc.route_table_id == resource_id for vpc in state.vpcs):
         return resource_id
     raise ApiError(

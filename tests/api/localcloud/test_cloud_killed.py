@@ -33,8 +33,11 @@ def is_whole(state: State) -> None:
     assert disks == Counter(instance.id for instance in state.instances)
     for disk in state.disks:
         assert disk.instance_id in state.instances
+    tagged = {f"instance/{instance.id}" for instance in state.instances}
+    tagged |= {f"eni/{instance.network_interface_id}" for instance in state.instances}
+    tagged |= {f"disk/{disk.id}" for disk in state.disks}
     for tag_set in state.tag_sets:
-        assert tag_set.id.removeprefix("instance/") in state.instances
+        assert tag_set.id in tagged
     addresses = [instance.private_ip for instance in state.instances]
     addresses += [removal.private_ip for removal in state.removals if removal.private_ip]
     assert len(addresses) == len(set(addresses))

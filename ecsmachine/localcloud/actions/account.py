@@ -1,0 +1,70 @@
+"""What the account may have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecsmachine.localcloud.actions.disks import MAX_DISKS
+from ecsmachine.localcloud.actions.instance_creation import MAX_INSTANCES
+from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES
+from ecsmachine.localcloud.catalog.instance_types import instance_types
+from ecsmachine.localcloud.errors import invalid_parameter
+
+
+def describe_account_attributes(call: Call) -> Answer:
+    """DescribeAccountAttributes: the quotas that the local cloud holds, by name."""
+    region = call.region
+    zone = call.parameters.text("ZoneId")
+    if zone and all(item.id != zone for item in region.zones):
+        raise invalid_parameter("ZoneId")
+    types = [kind.id for kind in instance_types()]
+    values: dict[str, list[dict[str, Any]]] = {
+        "instance-network-type": [_value("vpc")],
+        "max-security-groups": [_value(str(MAX_GROUPS))],
+        # No interfaces beside the one that each instance has.
+        "max-elastic-network-interfaces": [_value("0")],
+        "max-dedicated-hosts": [_value("0")],
+        "max-postpaid-instance-vcpu-count": [_value(str(MAX_INSTANCES * 32))],
+        "max-postpaid-yundisk-capacity": [
+            {**_value(str(MAX_DISKS * item.data_max)), "DiskCategory": item.name}
+            for item in CATEGORIES.values()
+        ],
+        "supported-postpay-instance-types": [
+            {
+                **_value(name),
+                "InstanceType": name,
+                "InstanceChargeType": "PostPaid",
+                "ZoneId": item.id,
+            }
+            for item in region.zones
+            if zone in ("", item.id)
+            for name in types
+        ],
+    }
+    names = call.parameters.listed("AttributeName", most=100)
+    for name in names:
+        if name not in values:
+            raise invalid_parameter("AttributeName", f"There is no attribute {name}.")
+    return {
+        "AccountAttributeItems": {
+            "AccountAttributeItem": [
+                {"AttributeName": name, "AttributeValues": {"ValueItem": items}}
+                for name, items in values.items()
+                if not names or name in names
+            ]
+        }
+    }
+
+
+def _value(text: str) -> dict[str, Any]:
+    return {
+        "Value": text,
+        "Count": 0,
+        "DiskCategory": "",
+        "ExpiredTime": "",
+        "InstanceChargeType": "",
+        "InstanceType": "",
+        "ZoneId": "",
+    }

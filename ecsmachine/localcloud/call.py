@@ -10,6 +10,7 @@ from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.regions import Region, find_region, known_region
 from ecsmachine.localcloud.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.identifiers import default_resource_group
 from ecsmachine.localcloud.instance_view import InstanceViews
 from ecsmachine.localcloud.lifecycle import Lifecycle
 from ecsmachine.localcloud.model import Session
@@ -65,6 +66,12 @@ class Call:
     def home_or_region(self) -> Region:
         """The region asked for, or the cloud's own where the request names none."""
         return self.region_or_none or known_region(self.state.region)
+
+    @property
+    def resource_group_id(self) -> str:
+        """The resource group asked for, or the account's default one."""
+        default = default_resource_group(self.state.account.id)
+        return self.parameters.text("ResourceGroupId", default)
 
     def in_region(self, region_id: str) -> bool:
         """Return whether a resource of ``region_id`` is in the region asked for, if one was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import string
 import uuid
@@ -12,6 +13,12 @@ _ALPHABET = string.ascii_lowercase + string.digits
 def new_id(prefix: str, place: str = "") -> str:
     """Return a fresh id such as ``i-bp1…``; ``place`` (a region or zone) sets the letters."""
     return f"{prefix}-{_place_letters(place)}{_random(17)}"
+
+
+def default_resource_group(account_id: str) -> str:
+    """Return the id of an account's default resource group: always the same one."""
+    digest = hashlib.sha256(account_id.encode()).hexdigest()
+    return f"rg-acfm{digest[:11]}"
 
 
 def request_id() -> str:

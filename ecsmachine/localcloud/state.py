@@ -36,7 +36,7 @@ from typing import Any, Generic, TypeVar
 from ecsmachine.localcloud import records
 from ecsmachine.localcloud.catalog.regions import find_zone, known_region
 from ecsmachine.localcloud.clock import timestamp
-from ecsmachine.localcloud.identifiers import new_id
+from ecsmachine.localcloud.identifiers import default_resource_group, new_id
 from ecsmachine.localcloud.model import (
     Account,
     Disk,
@@ -288,7 +288,7 @@ class State:
         if not meta:
             with self.transaction():
                 meta = _new_meta(settings)
-                self._make_default_network(settings)
+                self._make_default_network(settings, meta["account_id"])
                 # One transaction for the settings and the network: half a cloud is never found.
                 self._write_new(meta)
             return meta
@@ -311,7 +311,7 @@ class State:
         self._writes.clear()
         self._undo.clear()
 
-    def _make_default_network(self, settings: Settings) -> None:
+    def _make_default_network(self, settings: Settings, account_id: str) -> None:
         zone = settings.zone or known_region(settings.region).zones[0].id
         vpc = Vpc(
             id=new_id("vpc", zone),
@@ -324,6 +324,7 @@ class State:
             vrouter_id=new_id("vrt", zone),
             route_table_id=new_id("vtb", zone),
             is_default=True,
+            resource_group_id=default_resource_group(account_id),
         )
         self.vpcs.put(vpc)
         self.vswitches.put(
@@ -338,6 +339,7 @@ class State:
                 status="Available",
                 created=timestamp(),
                 is_default=True,
+                resource_group_id=vpc.resource_group_id,
             )
         )
 

@@ -61,7 +61,7 @@ def allocate_eip_address(call: Call) -> Answer:
             name=name,
             description=description,
             isp=parameters.choice("ISP", ("BGP", "BGP_PRO"), "BGP"),
-            resource_group_id=parameters.text("ResourceGroupId"),
+            resource_group_id=call.resource_group_id,
         )
     )
     put_tags(call.state, "eip", eip.id, region.id, tags)

@@ -106,6 +106,7 @@ def describe_instance_auto_renew_attribute(call: Call) -> Answer:
                 {
                     "InstanceId": instance.id,
                     "AutoRenewEnabled": instance.auto_renew,
+                    "EnableExpectedRenewDay": False,
                     "RenewalStatus": "AutoRenewal" if instance.auto_renew else "Normal",
                     "PeriodUnit": instance.period_unit,
                     "Duration": instance.period if instance.auto_renew else 0,

@@ -71,7 +71,7 @@ def create_load_balancer(call: Call) -> Answer:
             charge_type=parameters.text("PayType", "PayOnDemand"),
             master_zone=parameters.text("MasterZoneId", region.zones[0].id),
             slave_zone=parameters.text("SlaveZoneId", region.zones[-1].id),
-            resource_group_id=parameters.text("ResourceGroupId"),
+            resource_group_id=call.resource_group_id,
             delete_protection=parameters.choice("DeleteProtection", ("on", "off"), "off"),
             modification_protection=parameters.choice(
                 "ModificationProtectionStatus",

@@ -69,6 +69,17 @@ def describe_network_interface_attribute(call: Call) -> Answer:
                     "VirtualFunctionQuantity": 0,
                     "VirtualFunctionTotalQueueNumber": 0,
                 },
+                "QoSConfig": {
+                    "EnableQoS": False,
+                    "QoS": {
+                        "BandwidthRx": 0,
+                        "BandwidthTx": 0,
+                        "ConcurrentConnections": 0,
+                        "PpsRx": 0,
+                        "PpsTx": 0,
+                    },
+                },
+                "TcpOptionAddressEnabled": "false",
                 "NetworkInterfaceTrafficConfig": {
                     "NetworkInterfaceTrafficMode": interface["NetworkInterfaceTrafficMode"],
                     "QueueNumber": interface["QueueNumber"],

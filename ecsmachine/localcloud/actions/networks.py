@@ -57,7 +57,7 @@ def create_vpc(call: Call) -> Answer:
             created=timestamp(),
             vrouter_id=new_id("vrt", region.id),
             route_table_id=new_id("vtb", region.id),
-            resource_group_id=parameters.text("ResourceGroupId"),
+            resource_group_id=call.resource_group_id,
             ready_at=time.time() + call.state.delays.network_s,
         )
     )

@@ -137,19 +137,19 @@ def test_a_type_that_does_not_fit(api: Api, group: str) -> None:
 
 
 def test_quotas_by_name(api: Api) -> None:
-    answer = api.call("DescribeAccountAttributes", **{"AttributeName.1": "max-security-groups"})
+    answer = api.call("DescribeAccountAttributes", {"AttributeName.1": "max-security-groups"})
     (item,) = answer["AccountAttributeItems"]["AccountAttributeItem"]
     assert [value["Value"] for value in item["AttributeValues"]["ValueItem"]] == ["100"]
     everything = api.call("DescribeAccountAttributes", ZoneId="cn-hangzhou-h")
     assert len(everything["AccountAttributeItems"]["AccountAttributeItem"]) > 3
-    assert api.refusal("DescribeAccountAttributes", **{"AttributeName.1": "max-coffee"}) == (
+    assert api.refusal("DescribeAccountAttributes", {"AttributeName.1": "max-coffee"}) == (
         "400 InvalidParameter"
     )
 
 
 def test_events_and_health(api: Api, group: str) -> None:
     instance_id = api.run(group)
-    status = api.call("DescribeInstancesFullStatus", **{"InstanceId.1": instance_id})
+    status = api.call("DescribeInstancesFullStatus", {"InstanceId.1": instance_id})
     (one,) = status["InstanceFullStatusSet"]["InstanceFullStatusType"]
     assert (one["Status"]["Name"], one["HealthStatus"]["Name"]) == ("Running", "Ok")
     events = api.call("DescribeInstanceHistoryEvents", InstanceId=instance_id)
@@ -157,7 +157,7 @@ def test_events_and_health(api: Api, group: str) -> None:
     assert api.refusal("DescribeInstanceHistoryEvents", InstanceId="i-none") == (
         "404 InvalidInstanceId.NotFound"
     )
-    kept = api.call("DescribeInstanceMaintenanceAttributes", **{"InstanceId.1": instance_id})
+    kept = api.call("DescribeInstanceMaintenanceAttributes", {"InstanceId.1": instance_id})
     assert kept["TotalCount"] == 1
     assert api.call("DescribeSnapshots", InstanceId=instance_id)["TotalCount"] == 0
     api.call("DeleteInstance", InstanceId=instance_id, Force=True)
@@ -169,7 +169,7 @@ def test_groups_that_name_groups(api: Api, group: str) -> None:
     api.call("AuthorizeSecurityGroup", rule, SecurityGroupId=other)
     answer = api.call(
         "DescribeSecurityGroupReferences",
-        **{"SecurityGroupId.1": group, "SecurityGroupId.2": other},
+        {"SecurityGroupId.1": group, "SecurityGroupId.2": other},
     )
     (reference,) = answer["SecurityGroupReferences"]["SecurityGroupReference"]
     assert reference["SecurityGroupId"] == group

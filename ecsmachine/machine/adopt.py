@@ -9,7 +9,7 @@ from pathlib import Path
 from ecsmachine.drivers.base import OptionValue, Report, State
 from ecsmachine.drivers.tagged import INSTANCE, TaggedResource, TaggedResources
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.machine import certificates, host
+from ecsmachine.machine import certificates, files, host
 from ecsmachine.machine.driver_report import driver_report
 from ecsmachine.machine.model import Machine, auth_options, validate_name
 from ecsmachine.machine.store import Store
@@ -111,7 +111,7 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
         auth = auth_options(store.path, name, given=request.certificate_paths)
         certificates.ensure_client_certificates(auth, report)
         store_id = store.store_id()
-        store.directory(name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_private_directory(store.directory(name))
         try:
             journal.begin(request.instance.create_id)
             context = store.context(name)

@@ -99,7 +99,7 @@ def tagged_resources(
     from ecsmachine.drivers.aliyunecs.settings import settings_of
     from ecsmachine.drivers.aliyunecs.sweep import AliyunTaggedResources
 
-    cloud = cloud_of(settings_of(values), context.environment, region)
+    cloud = cloud_of(settings_of(_account(values)), context.environment, region)
     return AliyunTaggedResources(cloud, context)
 
 
@@ -108,4 +108,8 @@ def regions(context: DriverContext, values: Mapping[str, OptionValue]) -> list[s
     from ecsmachine.drivers.aliyunecs.driver import cloud_of
     from ecsmachine.drivers.aliyunecs.settings import settings_of
 
-    return cloud_of(settings_of(values), context.environment).ecs.region_ids()
+    return cloud_of(settings_of(_account(values)), context.environment).ecs.region_ids()
+
+
+def _account(values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    return {name: value for name, value in values.items() if name in ACCOUNT_OPTIONS}

@@ -22,7 +22,7 @@ from ecsmachine.provision.steps.certificates import hashes_of
 
 NAME = "engine configuration"
 _BARE_NAMES_SINCE = 239  # systemd looks up a command without a path from this version on
-_CERTIFICATES = "ECSMACHINE_CERTIFICATES"
+CERTIFICATES_VARIABLE = "ECSMACHINE_CERTIFICATES"
 
 
 def look(request: ProvisionRequest) -> str:
@@ -84,7 +84,7 @@ def environment(situation: Situation, hashes: Mapping[str, str]) -> dict[str, st
     """
     certificates = hashlib.sha256("".join(sorted(hashes.values())).encode()).hexdigest()[:16]
     pairs = (variable.partition("=") for variable in situation.request.engine.env)
-    return {**{name: value for name, _, value in pairs}, _CERTIFICATES: certificates}
+    return {**{name: value for name, _, value in pairs}, CERTIFICATES_VARIABLE: certificates}
 
 
 def needs_socket(facts: Facts) -> bool:

@@ -26,7 +26,8 @@ ODD = EngineOptions(
 @pytest.mark.parametrize("options", [EngineOptions(storage_driver="overlay2"), ODD])
 def test_what_was_written_is_read_back(options: EngineOptions) -> None:
     flags = engine_flags(options, port=2376, provider="aliyunecs", storage_driver="", socket=True)
-    assert engine_options(drop_in("dockerd", flags, options.env)) == options
+    variables = [*options.env, "ECSMACHINE_CERTIFICATES=b83c4606890ef6bd"]
+    assert engine_options(drop_in("dockerd", flags, variables)) == options
 
 
 def test_a_unit_of_docker_machine_is_read() -> None:

@@ -25,7 +25,7 @@ from ecsmachine import __version__
 from ecsmachine.cli.context import Session
 from ecsmachine.cli.parameters import write_in_words
 from ecsmachine.cli.parsing import spare_conversions
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, UsageError
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "active": ("listing", "Print which machine is active"),
@@ -58,6 +58,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "swarm": ("swarm", "Join machines in Docker's Swarm mode"),
     "sweep": ("fleet", "Find and remove what is left in the cloud of lost machines"),
     "trigger": ("container_service.trigger", "Addresses that redeploy or scale an application"),
+    "trust": ("trust", "Pin the host key of a machine anew, after its host was installed anew"),
     "upgrade": ("provisioning", "Upgrade the engines of machines"),
     "url": ("listing", "Print the engine's URL of machines"),
     "version": ("listing", "Print the version of ecsmachine, or of a machine's engine"),
@@ -216,6 +217,13 @@ def _root(
         Path | None,
         typer.Option(help="Private key of that certificate [$MACHINE_TLS_CLIENT_KEY]"),
     ] = None,
+    tls_key_type: Annotated[
+        str,
+        typer.Option(
+            help="Kind of a new CA's key and of all keys below it: ecdsa (P-256) or rsa (3072) "
+            "[default: ecdsa, $MACHINE_TLS_KEY_TYPE]"
+        ),
+    ] = "",
     native_ssh: Annotated[
         bool,
         typer.Option("--native-ssh", help="Do without the ssh program [$MACHINE_NATIVE_SSH]"),
@@ -235,6 +243,12 @@ def _root(
     environment = session.environment
     session.storage_path = _storage_path(storage_path, environment)
     session.native_ssh = native_ssh or _is_true(environment, "MACHINE_NATIVE_SSH")
+    session.tls_key_type = tls_key_type or environment.get("MACHINE_TLS_KEY_TYPE") or "ecdsa"
+    if session.tls_key_type not in ("ecdsa", "rsa"):
+        raise UsageError(
+            f'--tls-key-type (MACHINE_TLS_KEY_TYPE): "{session.tls_key_type}" is not known',
+            hint="It is ecdsa or rsa.",
+        )
     for name, variable, given in (
         ("ca_cert_path", "MACHINE_TLS_CA_CERT", tls_ca_cert),
         ("ca_key_path", "MACHINE_TLS_CA_KEY", tls_ca_key),

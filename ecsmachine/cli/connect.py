@@ -127,6 +127,7 @@ def ssh(
     Example: ecsmachine ssh dev1 df -h /
     """
     from ecsmachine.ssh.connection import SSHError
+    from ecsmachine.ssh.host_keys import HostKeyChangedError
     from ecsmachine.ssh.interactive import CONNECTION_FAILED, run_session
 
     this = session(ctx)
@@ -139,10 +140,12 @@ def ssh(
         return run_session(target, machine.known_hosts_path, words, native=this.native_ssh)
 
     target = machine.driver.ssh_target() if machine.driver.address() else None
-    code, failure = CONNECTION_FAILED, None
+    code = CONNECTION_FAILED
+    failure: MachineError | None = None
     try:
         code = run(target) if target else CONNECTION_FAILED
-    except SSHError as error:
+    except (SSHError, HostKeyChangedError) as error:
+        # another host may have the machine's former address by now
         failure = error
     if code == CONNECTION_FAILED:
         # a command that itself leaves with that code costs a question to the provider

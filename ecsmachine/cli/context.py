@@ -30,6 +30,7 @@ class Session:
     debug: bool = False
     native_ssh: bool = False
     certificate_paths: dict[str, Path] = field(default_factory=dict)
+    tls_key_type: str = "ecdsa"
     _warned: set[str] = field(default_factory=set)
 
     @cached_property

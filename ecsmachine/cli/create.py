@@ -209,6 +209,7 @@ def _request(
         ),
         tls_sans=values["tls-san"] or [],
         certificate_paths=session(ctx).certificate_paths,
+        key_type=session(ctx).tls_key_type,
         keep_on_failure=keep_on_failure,
     )
 

@@ -390,6 +390,7 @@ def _adopt(
             shared=shared,
             install_url=this.environment.get("MACHINE_DOCKER_INSTALL_URL", ""),
             certificate_paths=this.certificate_paths,
+            key_type=this.tls_key_type,
         )
         cloud = next(each for each in clouds if each.region == resource.region)
         adopt(this.store, cloud, request, _say)

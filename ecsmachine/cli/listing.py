@@ -6,6 +6,7 @@ What they need is imported when they need it: ``ls -q`` reads names and nothing 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -107,12 +108,25 @@ def inspect(
 
     this = session(ctx)
     config = without_secrets(this.store.config(_one(this, name)))
+    _warn_of_ending_certificates(this, name)
     if template:
         print(template.render(config))
         return
     from ecsmachine.cli.output import print_json
 
     print_json(config)
+
+
+def _warn_of_ending_certificates(this: Session, name: str) -> None:
+    from ecsmachine.cli.output import warn
+    from ecsmachine.machine.expiry import expiring
+
+    try:
+        machine = this.store.load(_one(this, name))
+    except MachineError:
+        return  # what is stored can be shown all the same
+    for line in expiring(machine.auth):
+        warn(line)
 
 
 def status(ctx: typer.Context, names: _Names = None) -> None:
@@ -222,10 +236,14 @@ def _rows(this: Session, filters: Filters | None, timeout_s: float) -> list[Reco
 
     machines = _accepted(this, filters)
     masters = swarm_masters(one for one in machines.values() if isinstance(one, Machine))
-    probes = _probes(machines, timeout_s)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # read while the engines are waited for
+        ending = pool.submit(_ending_certificates, machines)
+        probes = _probes(machines, timeout_s)
+        warnings = ending.result()
     docker_host = this.environment.get("DOCKER_HOST")
     rows = [
-        row(machine, probes[name], masters, docker_host)
+        row(machine, probes[name], masters, docker_host, warnings[name])
         if isinstance(machine, Machine)
         else damaged_row(name, machine)
         for name, machine in machines.items()
@@ -264,6 +282,18 @@ def _probes(machines: dict[str, Machine | MachineError], timeout_s: float) -> di
     return probe_all(
         (one for one in machines.values() if isinstance(one, Machine)), timeout_s=timeout_s
     )
+
+
+def _ending_certificates(machines: dict[str, Machine | MachineError]) -> dict[str, list[str]]:
+    """Return what is to be said of the certificates of each machine."""
+    from ecsmachine.machine.expiry import expiring
+    from ecsmachine.machine.model import Machine
+
+    return {
+        name: expiring(machine.auth)
+        for name, machine in machines.items()
+        if isinstance(machine, Machine)
+    }
 
 
 def _as_json(rows: list[Record]) -> None:

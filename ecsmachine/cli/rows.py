@@ -41,9 +41,16 @@ def swarm_masters(machines: Iterable[Machine]) -> dict[str, str]:
 
 
 def row(
-    machine: Machine, probe: Probe, masters: Mapping[str, str], docker_host: str | None
+    machine: Machine,
+    probe: Probe,
+    masters: Mapping[str, str],
+    docker_host: str | None,
+    warnings: Iterable[str] = (),
 ) -> Record:
-    """Return the row of a machine; ``docker_host`` is what ``DOCKER_HOST`` names."""
+    """Return the row of a machine; ``docker_host`` is what ``DOCKER_HOST`` names.
+
+    ``warnings`` stand in the column of errors, after what the machine's error is.
+    """
     state = probe.state.value
     if state == "Timeout":
         return _record(machine.name, machine.driver.name, state, probe.response_time_s)
@@ -64,7 +71,7 @@ def row(
         SwarmOptions=Record(options["SwarmOptions"]),
         Swarm=f"{master} (master)" if master == machine.name else master,
         EngineOptions=Record(options["EngineOptions"]),
-        Error=_one_line(probe.error),
+        Error=_one_line("; ".join(filter(None, (probe.error, *warnings)))),
         DockerVersion=probe.docker_version,
     )
 

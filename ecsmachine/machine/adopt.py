@@ -34,6 +34,7 @@ class AdoptRequest:
     shared: bool = False
     install_url: str = ""
     certificate_paths: dict[str, Path] = field(default_factory=dict)
+    key_type: str = "ecdsa"
 
 
 def candidates(store: Store, found: Collection[Found]) -> list[Found]:
@@ -109,7 +110,7 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
                 f"--instance-id {request.instance.id}",
             )
         auth = auth_options(store.path, name, given=request.certificate_paths)
-        certificates.ensure_client_certificates(auth, report)
+        certificates.ensure_client_certificates(auth, report, key_type=request.key_type)
         store_id = store.store_id()
         files.make_private_directory(store.directory(name))
         try:

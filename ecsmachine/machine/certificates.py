@@ -2,7 +2,8 @@
 
 As in Docker Machine: the CA and the client certificate are made at first use, a server
 certificate per machine; valid for 1080 days from five minutes ago; the subject has an
-organization only. Keys are ECDSA P-256, which Docker Machine and docker read as well.
+organization only. Keys are ECDSA P-256 or RSA with 3072 bits; those of clients and servers are
+of the kind that their CA's key is.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ from typing import TYPE_CHECKING, cast
 
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
+from ecsmachine.machine.expiry import SOON
 from ecsmachine.machine.model import AuthOptions
+from ecsmachine.ssh.private_files import check_private
 
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
 _LIFETIME = timedelta(days=1080)
 _BACKDATED = timedelta(minutes=5)
+_RSA_BITS = 3072
 
 
 @dataclass(frozen=True)
@@ -38,20 +43,23 @@ class _Usage:
     client: bool = False
 
 
-def ensure_client_certificates(auth: AuthOptions, report: Callable[[str], None]) -> None:
-    """Make the CA and the client certificate where they are missing or expired.
+def ensure_client_certificates(
+    auth: AuthOptions, report: Callable[[str], None], *, key_type: str = "ecdsa"
+) -> None:
+    """Make the CA and the client certificate where they are missing, or end within 30 days.
 
-    A key without its certificate (a process died between the two) gets a new certificate, so
-    that what was signed with the key goes on being trusted.
+    A key without its certificate (a process died between the two) gets a new certificate, and so
+    does the key of a CA that ends: what was signed with it goes on being trusted.
+    ``key_type`` is that of a new CA: ecdsa or rsa.
     """
     with files.locked(
         auth.cert_dir / ".lock", what=f"The certificates in {auth.cert_dir}", wait_s=30
     ):
-        new_ca = _missing_or_expired(auth.ca_cert_path)
+        new_ca = _needs_ca(auth)
         if new_ca:
             report(f"Creating CA: {auth.ca_cert_path}")
-            _make_ca(auth)
-        if new_ca or _missing_or_expired(auth.client_cert_path):
+            _make_ca(auth, key_type)
+        if new_ca or _missing_or_ending(auth.client_cert_path):
             report(f"Creating client certificate: {auth.client_cert_path}")
             _make_client(auth)
 
@@ -65,19 +73,21 @@ def rotate_client_certificates(auth: AuthOptions, report: Callable[[str], None])
     with files.locked(
         auth.cert_dir / ".lock", what=f"The certificates in {auth.cert_dir}", wait_s=30
     ):
+        key_type = _key_type_of(_load_key(auth.ca_key_path)) if auth.ca_key_path.exists() else ""
         for path in (
             *(auth.client_cert_path, auth.ca_cert_path),
             *(auth.client_key_path, auth.ca_key_path),
         ):
             path.unlink(missing_ok=True)
         report(f"Creating CA: {auth.ca_cert_path}")
-        _make_ca(auth)
+        _make_ca(auth, key_type)
         report(f"Creating client certificate: {auth.client_cert_path}")
         _make_client(auth)
 
 
 def copy_client_certificates(auth: AuthOptions) -> None:
     """Copy the CA and client certificates into the machine's folder, for ``DOCKER_CERT_PATH``."""
+    check_private(auth.client_key_path)
     files.make_private_directory(auth.machine_dir)
     for source, target, mode in (
         (auth.ca_cert_path, auth.machine_ca_path, 0o644),
@@ -98,7 +108,7 @@ def make_server_certificate(
         dict.fromkeys([*auth.server_cert_sans, *filter(None, addresses), "localhost", machine_name])
     )
     ca, ca_key = _load_ca(auth)
-    key = _new_key()
+    key = _new_key(_key_type_of(ca_key))
     certificate = _issue(
         organization=f"{_user_name()}.{machine_name}",
         key=key,
@@ -111,9 +121,13 @@ def make_server_certificate(
 
 
 def server_certificate_covers(auth: AuthOptions, addresses: Iterable[str]) -> bool:
-    """Whether the server certificate is there, not expired, of our CA, and names ``addresses``."""
+    """Whether the server certificate is there, not expired, of our CA, and names ``addresses``.
+
+    Raises :class:`MachineError` if others can read its key.
+    """
     from cryptography import x509
 
+    check_private(auth.server_key_path)
     try:
         certificate = x509.load_pem_x509_certificate(auth.server_cert_path.read_bytes())
         ca = x509.load_pem_x509_certificate(auth.ca_cert_path.read_bytes())
@@ -131,10 +145,30 @@ def server_certificate_covers(auth: AuthOptions, addresses: Iterable[str]) -> bo
     )
 
 
-def _make_ca(auth: AuthOptions) -> None:
-    key = _orphaned_key(auth.ca_cert_path, auth.ca_key_path) or _new_key()
+def _needs_ca(auth: AuthOptions) -> bool:
+    """Whether the CA is to be made. One that was brought (``--tls-ca-cert``) is not touched."""
+    path = auth.ca_cert_path
+    if not path.exists() or path.parent == auth.cert_dir:
+        return _missing_or_ending(path)
+    if _load_certificate(path).not_valid_after_utc <= datetime.now(timezone.utc):
+        raise MachineError(
+            f"The certificate authority {path} has expired",
+            hint="Have it renewed by whoever made it.",
+        )
+    return False
+
+
+def _make_ca(auth: AuthOptions, key_type: str) -> None:
+    subject = None
+    if auth.ca_cert_path.exists():
+        # it ends: what it signed names it as the issuer, and its key is known to hosts
+        subject = _load_certificate(auth.ca_cert_path).subject
+        key = _load_key(auth.ca_key_path)
+    else:
+        key = _orphaned_key(auth.ca_cert_path, auth.ca_key_path) or _new_key(key_type)
     certificate = _issue(
         organization=_user_name(),
+        subject=subject,
         key=key,
         issuer=None,
         issuer_key=key,
@@ -145,7 +179,9 @@ def _make_ca(auth: AuthOptions) -> None:
 
 def _make_client(auth: AuthOptions) -> None:
     ca, ca_key = _load_ca(auth)
-    key = _orphaned_key(auth.client_cert_path, auth.client_key_path) or _new_key()
+    key = _orphaned_key(auth.client_cert_path, auth.client_key_path) or _new_key(
+        _key_type_of(ca_key)
+    )
     certificate = _issue(
         organization=f"{_user_name()}.<bootstrap>",
         key=key,
@@ -164,12 +200,14 @@ def _issue(
     issuer_key: CertificateIssuerPrivateKeyTypes,
     usage: _Usage,
     names: Iterable[str] = (),
+    subject: x509.Name | None = None,
 ) -> x509.Certificate:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)])
+    if subject is None:
+        subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)])
     not_before = (datetime.now(timezone.utc) - _BACKDATED).replace(second=0, microsecond=0)
     builder = (
         x509.CertificateBuilder()
@@ -233,10 +271,18 @@ def _general_name(name: str) -> x509.GeneralName:
         ) from error
 
 
-def _new_key() -> EllipticCurvePrivateKey:
-    from cryptography.hazmat.primitives.asymmetric import ec
+def _new_key(key_type: str) -> EllipticCurvePrivateKey | RSAPrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+    if key_type == "rsa":
+        return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
     return ec.generate_private_key(ec.SECP256R1())
+
+
+def _key_type_of(key: CertificateIssuerPrivateKeyTypes) -> str:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return "rsa" if isinstance(key, rsa.RSAPrivateKey) else "ecdsa"
 
 
 def _orphaned_key(
@@ -247,21 +293,34 @@ def _orphaned_key(
 
 
 def _load_ca(auth: AuthOptions) -> tuple[x509.Certificate, CertificateIssuerPrivateKeyTypes]:
+    certificate = _load_certificate(auth.ca_cert_path)
+    if not auth.ca_key_path.exists() and auth.ca_key_path.parent == auth.machine_dir:
+        name = auth.machine_dir.name
+        raise MachineError(
+            f'The certificate of "{name}" cannot be made anew: the machine was imported, and the '
+            "key of its CA stayed where it was exported",
+            hint="Let that be done there and import it again, or make it a machine of your own: "
+            f"ecsmachine adopt {name}",
+        )
+    return certificate, _load_key(auth.ca_key_path)
+
+
+def _load_certificate(path: Path) -> x509.Certificate:
     from cryptography import x509
 
     try:
-        certificate = x509.load_pem_x509_certificate(_read(auth.ca_cert_path))
+        return x509.load_pem_x509_certificate(_read(path))
     except ValueError as error:
         raise MachineError(
-            f"The certificate authority {auth.ca_cert_path} cannot be read: {error}",
-            hint="It must be a PEM file.",
+            f"The certificate {path} cannot be read: {error}",
+            hint="It must be a PEM file: restore it from a backup.",
         ) from error
-    return certificate, _load_key(auth.ca_key_path)
 
 
 def _load_key(path: Path) -> CertificateIssuerPrivateKeyTypes:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+    check_private(path)
     try:
         key = load_pem_private_key(_read(path), password=None)
     except (ValueError, TypeError) as error:
@@ -291,19 +350,11 @@ def _write_pair(
     files.write_atomically(certificate_path, certificate.public_bytes(Encoding.PEM), mode=0o644)
 
 
-def _missing_or_expired(certificate_path: Path) -> bool:
-    from cryptography import x509
-
+def _missing_or_ending(certificate_path: Path) -> bool:
     if not certificate_path.exists():
         return True
-    try:
-        certificate = x509.load_pem_x509_certificate(_read(certificate_path))
-    except ValueError as error:
-        raise MachineError(
-            f"The certificate {certificate_path} cannot be read: {error}",
-            hint="Restore it from a backup.",
-        ) from error
-    return certificate.not_valid_after_utc <= datetime.now(timezone.utc)
+    end = _load_certificate(certificate_path).not_valid_after_utc
+    return end - datetime.now(timezone.utc) <= SOON
 
 
 def _read(path: Path) -> bytes:

@@ -34,6 +34,7 @@ class CreateRequest:
     tls_sans: list[str] = field(default_factory=list)
     certificate_paths: dict[str, Path] = field(default_factory=dict)
     keep_on_failure: bool = False
+    key_type: str = "ecdsa"
 
 
 def create(store: Store, request: CreateRequest, report: Report) -> Machine:
@@ -62,7 +63,7 @@ def create(store: Store, request: CreateRequest, report: Report) -> Machine:
             engine=request.engine,
             swarm=request.swarm,
         )
-        certificates.ensure_client_certificates(machine.auth, report)
+        certificates.ensure_client_certificates(machine.auth, report, key_type=request.key_type)
         report("Running pre-create checks...")
         _check(machine, report)
         store.save(machine)

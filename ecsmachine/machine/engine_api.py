@@ -12,10 +12,15 @@ from urllib.parse import urlsplit
 
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import AuthOptions
+from ecsmachine.ssh.private_files import check_private
 from ecsmachine.ssh.route import check_route
 
 _LONGEST_ANSWER = 16 << 20
 """How much of an answer is read, in bytes; that of a swarm of 1,000 nodes is about 2 MiB."""
+
+
+_EXPIRED = 10
+"""X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
 
 
 class EngineConnectionError(MachineError):
@@ -95,7 +100,9 @@ def exchange(
     except ssl.SSLCertVerificationError as error:
         raise EngineCertificateError(
             f"There was an error validating certificates for {where}: {error.verify_message}",
-            hint="The certificate may be of another address or another CA: "
+            hint=f'"ecsmachine regenerate-certs {auth.machine_dir.name}" makes a new one.'
+            if error.verify_code == _EXPIRED
+            else "The certificate may be of another address or another CA: "
             '"ecsmachine inspect" shows both.',
         ) from error
     except ssl.SSLError as error:
@@ -118,6 +125,7 @@ def port_of(url: str) -> int:
 def tls_context(auth: AuthOptions) -> ssl.SSLContext:
     """Return a TLS context with the machine's CA and the client certificate, TLS 1.2 at least."""
     try:
+        check_private(auth.machine_key_path)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(auth.machine_ca_path)

@@ -102,7 +102,7 @@ def sweep(store: Store, cloud: TaggedResources, chosen: Collection[Found], repor
             try:
                 _check_removable(resource, kept)
                 report(f"Removing {resource.kind} {resource.id}...")
-                cloud.remove(resource, report)
+                cloud.remove(resource, lambda line: None)
             except MachineError as error:
                 swept.failures.append(Failure(f"{resource.kind} {resource.id}", error))
                 if resource.kind == INSTANCE:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys
 from ecsmachine.ssh.command_result import CommandResult
+from ecsmachine.ssh.private_files import KeyFileError, check_private
 from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
 
@@ -37,10 +38,6 @@ class SSHError(MachineError):
 
 class AuthenticationError(SSHError):
     """The host is there, but does not accept the login."""
-
-
-class KeyFileError(MachineError):
-    """A private key cannot be used: unreadable, too open, of an unknown kind."""
 
 
 class Connection:
@@ -237,14 +234,8 @@ def connect(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> Co
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             # a host that is gone is noticed in a minute: keepalives go unanswered
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_S * 1000)
-        transport = paramiko.Transport(sock)
-        # paramiko logs what it raises as well, with a traceback
-        logging.getLogger(_LOG_CHANNEL).setLevel(logging.CRITICAL)
-        transport.set_log_channel(_LOG_CHANNEL)
-        transport.banner_timeout = timeout_s
-        transport.handshake_timeout = timeout_s
+        transport = _transport(sock, pin_path, timeout_s)
         transport.auth_timeout = 30
-        _prefer_pinned_type(transport, pin_path)
         transport.start_client(timeout=timeout_s)
         host_keys.check(pin_path, target.host, transport.get_remote_server_key())
         _log_in(transport, target, key)
@@ -264,6 +255,45 @@ def connect(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> Co
     return Connection(transport, target)
 
 
+def shown_host_key(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> PKey:
+    """Return the key that a host shows, of the pinned type if it has one; nobody logs in.
+
+    Raises :class:`SSHError` if the host does not answer.
+    """
+    import paramiko
+
+    where = f"{target.host}:{target.port}"
+    check_route(target.host)
+    try:
+        sock = socket.create_connection((target.host, target.port), timeout=timeout_s)
+    except OSError as error:
+        raise SSHError(
+            f"SSH does not answer at {where}: {error.strerror or error or 'no answer in time'}"
+        ) from error
+    transport: Transport | None = None
+    try:
+        transport = _transport(sock, pin_path, timeout_s)
+        transport.start_client(timeout=timeout_s)
+        return transport.get_remote_server_key()
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise SSHError(f"SSH does not answer at {where}: {error or 'closed'}") from error
+    finally:
+        _close(transport, sock)
+
+
+def _transport(sock: socket.socket, pin_path: Path, timeout_s: float) -> Transport:
+    import paramiko
+
+    transport = paramiko.Transport(sock)
+    # paramiko logs what it raises as well, with a traceback
+    logging.getLogger(_LOG_CHANNEL).setLevel(logging.CRITICAL)
+    transport.set_log_channel(_LOG_CHANNEL)
+    transport.banner_timeout = timeout_s
+    transport.handshake_timeout = timeout_s
+    _prefer_pinned_type(transport, pin_path)
+    return transport
+
+
 def load_private_key(path: Path) -> PKey:
     """Read a private key in OpenSSH's or a PEM format.
 
@@ -272,12 +302,7 @@ def load_private_key(path: Path) -> PKey:
     import paramiko
 
     try:
-        mode = path.stat().st_mode
-        if mode & 0o077:
-            raise KeyFileError(
-                f"The permissions of the private key {path} are too open: {mode & 0o777:04o}",
-                hint=f"chmod 600 {path}",
-            )
+        check_private(path)
         return paramiko.PKey.from_path(path)
     except paramiko.PasswordRequiredException as error:
         raise KeyFileError(

@@ -6,6 +6,8 @@ the format of OpenSSH's known_hosts, under the name that :func:`alias` gives.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +47,17 @@ def pinned(pin_path: Path) -> tuple[str, str] | None:
     return fields[1], fields[2]
 
 
+def fingerprint(base64_key: str) -> str:
+    """Return the fingerprint of a key as ``ssh-keygen -l`` shows it (SHA256:…)."""
+    digest = hashlib.sha256(base64.b64decode(base64_key)).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def pin(pin_path: Path, key: PKey) -> None:
+    """Pin a key in place of the one that was pinned."""
+    _pin(pin_path, (key.get_name(), key.get_base64()))
+
+
 def check(pin_path: Path, host: str, key: PKey) -> None:
     """Pin the key at first contact; later compare it with the pin.
 
@@ -59,7 +72,7 @@ def check(pin_path: Path, host: str, key: PKey) -> None:
             f"The host key of {host} has changed: it shows {key.fingerprint}, "
             f"which is not the one pinned in {pin_path}",
             hint="Somebody may be between you and the host, or the host was installed anew. "
-            "If you know that it was, remove that file and connect again.",
+            f"If you know that it was, run: ecsmachine trust {pin_path.parent.name}",
         )
 
 

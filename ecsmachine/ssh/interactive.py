@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.ssh import host_keys
-from ecsmachine.ssh.connection import connect
+from ecsmachine.ssh.connection import SSHError, connect, shown_host_key
+from ecsmachine.ssh.private_files import check_private
 from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
 
@@ -61,12 +62,20 @@ def run_session(
     Uses the ssh program if there is one, unless ``native``. The words of ``command`` are joined
     by blanks and read by the remote shell, as ssh does. :data:`CONNECTION_FAILED` comes back
     from the ssh program when it cannot connect; the native client raises
-    :class:`~ecsmachine.ssh.connection.SSHError`.
+    :class:`~ecsmachine.ssh.connection.SSHError`. Both raise
+    :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError`.
     """
     check_route(target.host)
     if not native and target.password is None and shutil.which("ssh"):
+        if target.key_path:
+            check_private(target.key_path)
         with _interrupts_left_to_the_child():
-            return subprocess.run(ssh_command(target, pin_path, command), check=False).returncode
+            status = subprocess.run(ssh_command(target, pin_path, command), check=False).returncode
+        if status == CONNECTION_FAILED and host_keys.pinned(pin_path):
+            # the ssh program does not say in its status why it could not connect
+            with contextlib.suppress(SSHError):
+                host_keys.check(pin_path, target.host, shown_host_key(target, pin_path))
+        return status
     with connect(target, pin_path) as connection:
         channel = connection.open_channel()
         if command:

@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ecsmachine import __version__
-from ecsmachine.machine.model import SwarmOptions
+from ecsmachine.machine import certificates
+from ecsmachine.machine.model import Machine, SwarmOptions
 from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program
 from tests.unit.stand_ins import add_machine, engine, refusing_url, silent_port
@@ -321,3 +323,18 @@ def test_a_name_is_needed_and_must_exist(command: str, program: Program) -> None
     unnamed = program(command, SHELL="/bin/sh")
     assert unnamed.code == 2
     assert 'No machine name(s) specified and no "default" machine exists' in unnamed.err
+
+
+def test_a_certificate_that_ends_soon_is_told(
+    program: Program, store: Store, running: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(days=12, hours=1))
+    certificates.make_server_certificate(running.auth, running.name, ["127.0.0.1"])
+    told = "The engine's certificate expires in 12 days"
+    listed = program("ls")
+    assert told in listed.lines[1]
+    assert listed.lines[1].split()[3] == "Running"
+    assert told in json.loads(program("ls", "--json").out)[0]["Error"]
+    inspected = program("inspect", running.name)
+    assert inspected.err.startswith(f"Warning: {told}")
+    assert json.loads(inspected.out) == store.config(running.name)

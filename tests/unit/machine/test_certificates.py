@@ -4,17 +4,19 @@ import ipaddress
 import shutil
 import stat
 import subprocess
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates
+from ecsmachine.machine.expiry import expiring
 from ecsmachine.machine.model import AuthOptions, auth_options
 
 SANS = ["dev1.example.com", "198.18.0.99"]
@@ -210,7 +212,7 @@ def test_a_ca_as_docker_machine_made_it(auth: AuthOptions) -> None:
         .public_key(key.public_key())
         .serial_number(7)
         .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=3))
+        .not_valid_after(now + timedelta(days=90))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -223,6 +225,7 @@ def test_a_ca_as_docker_machine_made_it(auth: AuthOptions) -> None:
             serialization.NoEncryption(),
         )
     )
+    auth.ca_key_path.chmod(0o600)
     assert ensure(auth) == [f"Creating client certificate: {auth.client_cert_path}"]
     certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
     for path in (auth.client_cert_path, auth.server_cert_path):
@@ -248,3 +251,93 @@ def test_a_name_that_cannot_stand_in_a_certificate(auth: AuthOptions) -> None:
         certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
     assert "--tls-san" in (caught.value.hint or "")
     assert not auth.server_cert_path.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits"), [("rsa", 3072), ("ecdsa", 256)], ids=["rsa-3072", "p-256"]
+)
+def test_all_keys_are_of_the_kind_that_was_asked_for(
+    kind: str, bits: int, auth: AuthOptions
+) -> None:
+    certificates.ensure_client_certificates(auth, lambda line: None, key_type=kind)
+    certificates.copy_client_certificates(auth)
+    certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
+    for path in (auth.ca_cert_path, auth.client_cert_path, auth.server_cert_path):
+        key = load(path).public_key()
+        assert isinstance(key, rsa.RSAPublicKey if kind == "rsa" else ec.EllipticCurvePublicKey)
+        assert key.key_size == bits
+
+
+@pytest.mark.parametrize("name", ["ca_key_path", "client_key_path", "server_key_path"])
+def test_a_key_that_others_can_read_is_refused(name: str, auth: AuthOptions) -> None:
+    make_all(auth)
+    path: Path = getattr(auth, name)
+    path.chmod(0o640)
+    with pytest.raises(MachineError, match="too open: 0640") as caught:
+        certificates.copy_client_certificates(auth)
+        certificates.server_certificate_covers(auth, ["198.18.0.7"])
+        certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
+    assert caught.value.hint == f"chmod 600 '{path}'"
+
+
+def test_a_ca_that_ends_is_renewed_with_its_key(
+    auth: AuthOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(days=29))
+    monkeypatch.setattr(certificates, "_user_name", lambda: "alice")
+    make_all(auth)
+    old = load(auth.ca_cert_path)
+    server = load(auth.server_cert_path)
+    monkeypatch.undo()
+    assert ensure(auth) == [
+        f"Creating CA: {auth.ca_cert_path}",
+        f"Creating client certificate: {auth.client_cert_path}",
+    ]
+    new = load(auth.ca_cert_path)
+    assert new.not_valid_after_utc > old.not_valid_after_utc
+    server.verify_directly_issued_by(new)
+    load(auth.client_cert_path).verify_directly_issued_by(old)
+
+
+def test_a_ca_that_was_brought_is_not_touched(
+    auth: AuthOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(days=1))
+    brought = replace(
+        auth, ca_cert_path=tmp_path / "theirs.pem", ca_key_path=tmp_path / "theirs-key.pem"
+    )
+    ensure(brought)
+    before = brought.ca_cert_path.read_bytes()
+    ensure(brought)
+    assert brought.ca_cert_path.read_bytes() == before
+    brought.ca_cert_path.unlink()
+    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(minutes=1))
+    ensure(brought)
+    with pytest.raises(MachineError, match=r"theirs\.pem has expired"):
+        ensure(brought)
+
+
+def test_certificates_that_end_soon_are_told(
+    auth: AuthOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_all(auth)
+    assert expiring(auth) == []
+    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(days=12, hours=1))
+    certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
+    (line,) = expiring(auth)
+    assert line.startswith("The engine's certificate expires in 12 days (")
+    assert '"ecsmachine regenerate-certs dev1"' in line
+    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(minutes=1))
+    certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
+    (line,) = expiring(auth)
+    assert line.startswith("The engine's certificate has expired (")
+
+
+def test_an_imported_machine_says_how_to_get_a_new_certificate(auth: AuthOptions) -> None:
+    make_all(auth)
+    imported = replace(
+        auth, ca_cert_path=auth.machine_ca_path, ca_key_path=auth.machine_dir / "ca-key.pem"
+    )
+    with pytest.raises(MachineError, match="was imported") as caught:
+        certificates.make_server_certificate(imported, "dev1", ["198.18.0.8"])
+    assert "ecsmachine adopt dev1" in (caught.value.hint or "")

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.serialization import (
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.connection import (
     AuthenticationError,
-    KeyFileError,
     SSHError,
     connect,
     load_private_key,
 )
 from ecsmachine.ssh.host_keys import HostKeyChangedError
+from ecsmachine.ssh.private_files import KeyFileError
 from ecsmachine.ssh.wait import wait_for_ssh
 
 from .conftest import Files, LoopbackServer

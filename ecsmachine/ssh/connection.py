@@ -149,6 +149,8 @@ class Connection:
             selector.register(channel.fileno(), selectors.EVENT_READ)
             while True:
                 moved = False
+                # asked before the outputs are emptied: what comes with the end is in them by then
+                ended, at_end = channel.exit_status_ready(), channel.eof_received
                 if unsent and channel.send_ready():
                     unsent = unsent[channel.send(bytes(unsent[:_CHUNK])) :]
                     moved = True
@@ -163,10 +165,10 @@ class Connection:
                 if moved:
                     continue
                 now = time.monotonic()
-                if channel.exit_status_ready():
+                if ended:
                     ended_at = ended_at or now
                     # a process in the background may hold the outputs open for ever
-                    if channel.eof_received or now - ended_at > _OUTPUT_AFTER_END_S:
+                    if at_end or now - ended_at > _OUTPUT_AFTER_END_S:
                         break
                 if not self._transport.is_active():
                     raise self._lost(EOFError("the host closed it"))

@@ -133,15 +133,17 @@ def _stream(channel: Channel) -> int:
                 channel.shutdown_write()
                 inputs.remove(sys.stdin.buffer)
         moved = False
+        # asked before the outputs are emptied: what comes with the end is in them by then
+        ended, closed = channel.exit_status_ready() and channel.eof_received, channel.closed
         while channel.recv_ready():
             _write(sys.stdout.fileno(), channel.recv(_CHUNK))
             moved = True
         while channel.recv_stderr_ready():
             _write(sys.stderr.fileno(), channel.recv_stderr(_CHUNK))
             moved = True
-        if not moved and channel.exit_status_ready() and channel.eof_received:
+        if not moved and ended:
             return channel.recv_exit_status()
-        if not moved and channel.closed:
+        if not moved and closed:
             return CONNECTION_FAILED
 
 

@@ -94,7 +94,7 @@ class LoopbackServer:
             self.transports.append(transport)
             try:
                 transport.start_server(server=_Login(self))
-            except (paramiko.SSHException, EOFError):
+            except (paramiko.SSHException, OSError, EOFError):
                 transport.close()
 
     def target(self, **changed: object) -> SSHTarget:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import stat
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import paramiko
 import pytest
@@ -17,12 +19,14 @@ from cryptography.hazmat.primitives.serialization import (
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.connection import (
     AuthenticationError,
+    Connection,
     SSHError,
     connect,
     load_private_key,
 )
 from ecsmachine.ssh.host_keys import HostKeyChangedError
 from ecsmachine.ssh.private_files import KeyFileError
+from ecsmachine.ssh.target import SSHTarget
 from ecsmachine.ssh.wait import wait_for_ssh
 
 from .conftest import Files, LoopbackServer
@@ -178,3 +182,47 @@ def test_keys_that_cannot_be_used(tmp_path: Path) -> None:
     )
     with pytest.raises(KeyFileError, match="has a passphrase"):
         load_private_key(path)
+
+
+class LateChannel:
+    """A channel on which all comes at once, while its end is being asked for."""
+
+    def __init__(self) -> None:
+        self.output = b""
+        self.eof_received = False
+        self.pipe = os.pipe()
+
+    def exit_status_ready(self) -> bool:
+        if not self.eof_received:
+            self.output, self.eof_received = b"all of it", True
+            return True
+        return True
+
+    def fileno(self) -> int:
+        return self.pipe[0]
+
+    def recv_ready(self) -> bool:
+        return bool(self.output)
+
+    def recv(self, size: int) -> bytes:
+        data, self.output = self.output, b""
+        return data
+
+    def recv_stderr_ready(self) -> bool:
+        return False
+
+    def recv_exit_status(self) -> int:
+        return 0
+
+    def shutdown_write(self) -> None:
+        pass
+
+
+def test_output_that_comes_with_the_end_is_not_lost() -> None:
+    channel = LateChannel()
+    transport = SimpleNamespace(is_active=lambda: True)
+    connection = Connection(transport, SSHTarget("127.0.0.1"))  # type: ignore[arg-type]
+    result = connection._exchange(channel, b"", None)  # type: ignore[arg-type]
+    for end in channel.pipe:
+        os.close(end)
+    assert result.stdout == "all of it"

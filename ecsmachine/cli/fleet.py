@@ -137,6 +137,8 @@ def adopt_command(program: list[str], environment: Mapping[str, str]) -> Callabl
         values = _resolved(options, given, environment)
         if ssh_key:
             values["aliyunecs-ssh-keypath"] = ssh_key
+        if name and not instance_id and _took_over(this, name, values):
+            return
         clouds = _clouds(this, driver_name, values, region or [], all_regions)
         if not (name or instance_id or everything):
             _list_candidates(this, clouds, as_json=json)
@@ -396,6 +398,25 @@ def _adopt(
         adopt(this.store, cloud, request, _say)
 
     operations.for_each(by_name, adopt_one)
+
+
+def _took_over(this: Session, name: str, values: Mapping[str, OptionValue]) -> bool:
+    """Make a machine that was imported one of this store; False if it is none."""
+    from ecsmachine.machine.adopt import is_imported, take_over
+    from ecsmachine.machine.sweep import regions_of
+
+    if not is_imported(this.store, name):
+        return False
+    this.store.store_id()
+    driver_name = this.store.load(name).driver.name
+    regions = regions_of(this.store, name)
+    cloud = (
+        registry.tagged_resources(driver_name, this.store.context(name), values, regions[0])
+        if regions
+        else None
+    )
+    take_over(this.store, name, cloud, _say, key_type=this.tls_key_type)
+    return True
 
 
 def _survey(this: Session, clouds: list[TaggedResources]) -> list[Found]:

@@ -132,6 +132,40 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
     return machine
 
 
+def is_imported(store: Store, name: str) -> bool:
+    """Whether a machine of the store has its CA in its own folder, and that CA's key elsewhere."""
+    if not store.exists(name):
+        return False
+    auth = store.load(name).auth
+    return auth.ca_key_path.parent == auth.machine_dir and not auth.ca_key_path.exists()
+
+
+def take_over(
+    store: Store, name: str, cloud: TaggedResources | None, report: Report, *, key_type: str
+) -> None:
+    """Give an imported machine certificates of this store's CA, in place of its sender's.
+
+    From then on its engine answers to this store alone. ``cloud`` is where it is tagged as a
+    machine of this store. If a step fails, the certificates that it came with stay in its folder.
+    """
+    with store.lock(name):
+        machine = store.load(name)
+        own = auth_options(store.path, name, server_cert_sans=machine.auth.server_cert_sans)
+        certificates.ensure_client_certificates(own, report, key_type=key_type)
+        before = {path: path.read_bytes() for path in machine.directory.glob("*.pem")}
+        machine.auth = own
+        try:
+            host.make_docker_host(machine, report)
+        except BaseException:
+            for path, content in before.items():
+                files.write_atomically(path, content, mode=path.stat().st_mode & 0o777)
+            raise
+        store.save(machine)
+        if cloud is not None:
+            cloud.mark(store.context(name), store.journal(name), shared=False)
+    report(f'Machine "{name}" is of this store now.')
+
+
 def _log_in(machine: Machine, install_url: str, report: Report) -> None:
     """Start the instance if need be, pin its host key, and learn its engine's options."""
     from ecsmachine.provision.configured import read_engine_options

@@ -76,7 +76,10 @@ def remove(store: Store, name: str, report: Report, *, force: bool = False) -> N
             report(f'Error removing host "{name}": {error.message}')
             kept = store.abandon(name)
             if kept is not None:
-                report(f"What may still be there, and cost, is listed in {kept}")
+                report(
+                    f"What may still be there, and cost, is listed in {kept}: "
+                    '"ecsmachine sweep" removes it'
+                )
         store.remove(name)
     report(f"Successfully removed {name}")
 

@@ -132,6 +132,11 @@ def known_regions(store: Store) -> list[str]:
     return list(dict.fromkeys(regions))
 
 
+def regions_of(store: Store, name: str) -> list[str]:
+    """Return the regions in which a machine has something, by its journal."""
+    return list(dict.fromkeys(_regions(store.journal(name))))
+
+
 def _survey_region(store: Store, cloud: TaggedResources) -> list[Found]:
     there = cloud.find()
     claims = _claims(store, cloud)

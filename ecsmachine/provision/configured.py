@@ -7,9 +7,8 @@ import shlex
 from collections.abc import Iterator
 
 from ecsmachine.provision.base import EngineOptions, HostConnection
-from ecsmachine.provision.engine import DROP_IN_PATH
+from ecsmachine.provision.engine import CONFIGURATION_VARIABLE, DROP_IN_PATH
 from ecsmachine.provision.shell import as_root
-from ecsmachine.provision.steps.configuration import CERTIFICATES_VARIABLE
 
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
 _LISTS = {
@@ -48,11 +47,9 @@ def engine_options(drop_in: str) -> EngineOptions:
         if key == "ExecStart" and value:
             command = list(_words(value, command_line=True))
         elif key == "Environment" and value:
-            options.env = [
-                variable
-                for variable in _words(value, command_line=False)
-                if not variable.startswith(f"{CERTIFICATES_VARIABLE}=")
-            ]
+            variables = _words(value, command_line=False)
+            ours = f"{CONFIGURATION_VARIABLE}="
+            options.env = [variable for variable in variables if not variable.startswith(ours)]
     words = iter(command[1:])
     for word in words:
         if word in _OURS:

@@ -13,6 +13,9 @@ CA_PATH = "/etc/docker/ca.pem"
 SERVER_PATH = "/etc/docker/server.pem"
 SERVER_KEY_PATH = "/etc/docker/server-key.pem"
 CERTIFICATE_FILES = (CA_PATH, SERVER_PATH, SERVER_KEY_PATH)
+CONFIGURATION_VARIABLE = "ECSMACHINE_CONFIGURATION"
+"""The engine's variable that tells with which configuration and certificates it was started."""
+
 DAEMON_JSON_PATH = "/etc/docker/daemon.json"
 
 # flags that have another name in daemon.json (docs.docker.com, dockerd reference)

@@ -62,7 +62,7 @@ def upgrade_engine(host: HostConnection, report: Report) -> tuple[str, str]:
         raise ProvisionError(
             _STEP,
             f"a source of packages did not answer, and the others have nothing newer than {old}",
-            details=output_of(result),
+            details=result.stderr.rstrip(),
         )
     if old != new or said.get("engine-runs") != "new":
         report("Restarting docker...")

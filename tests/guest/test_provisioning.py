@@ -445,6 +445,12 @@ def test_options_are_changed_and_taken_back(boot: Callable[..., Host]) -> None:
     # and provisioning with the same options has nothing to do
     same = EngineOptions(labels=["stage=one"], env=["HTTP_PROXY=http://127.0.0.1:1"])
     assert host.provision(engine=same).changed == []
+    # a variable that is no longer wanted is gone from the engine, not only from its unit
+    assert host.provision(engine=EngineOptions(labels=["stage=one"])).changed == [
+        "engine configuration",
+        "engine start",
+    ]
+    assert host.run(proxy) == ""
 
 
 # A repository of the guest's own with a later engine: the same with another version in its text.

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ecsmachine.provision.base import ProvisionRequest
 from ecsmachine.provision.engine import (
+    CONFIGURATION_VARIABLE,
     DAEMON_JSON_PATH,
     DROP_IN_PATH,
     conflicts,
@@ -22,7 +23,6 @@ from ecsmachine.provision.steps.certificates import hashes_of
 
 NAME = "engine configuration"
 _BARE_NAMES_SINCE = 239  # systemd looks up a command without a path from this version on
-CERTIFICATES_VARIABLE = "ECSMACHINE_CERTIFICATES"
 
 
 def look(request: ProvisionRequest) -> str:
@@ -80,11 +80,14 @@ def flags(situation: Situation) -> list[str]:
 def environment(situation: Situation, hashes: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that the engine shall have.
 
-    Ours tells which certificates it was started with: it reads them once.
+    Ours tells with what it was started: certificates are read once, and that a variable is gone
+    could not be seen otherwise. ``hashes``: of the certificates, by path.
     """
-    certificates = hashlib.sha256("".join(sorted(hashes.values())).encode()).hexdigest()[:16]
-    pairs = (variable.partition("=") for variable in situation.request.engine.env)
-    return {**{name: value for name, _, value in pairs}, CERTIFICATES_VARIABLE: certificates}
+    variables = situation.request.engine.env
+    parts = [sorted(hashes.values()), flags(situation), variables]
+    configuration = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    pairs = (variable.partition("=") for variable in variables)
+    return {**{name: value for name, _, value in pairs}, CONFIGURATION_VARIABLE: configuration}
 
 
 def needs_socket(facts: Facts) -> bool:

@@ -126,7 +126,7 @@ def test_what_differs_is_written_with_its_folder() -> None:
     "changed",
     [
         {"command_line": "dockerd\n-H\nfd://"},
-        {"environment": "ECSMACHINE_CERTIFICATES=other"},
+        {"environment": "ECSMACHINE_CONFIGURATION=other"},
         {"unit": f"{SOCKET['unit']}\nNeedDaemonReload=yes"},
         {"unit": SOCKET["unit"].replace("=active", "=failed")},
     ],

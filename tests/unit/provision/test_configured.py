@@ -6,7 +6,9 @@ import pytest
 
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.provision.configured import engine_options
-from ecsmachine.provision.engine import drop_in, engine_flags
+from ecsmachine.provision.engine import CONFIGURATION_VARIABLE, drop_in, engine_flags
+from ecsmachine.provision.steps.configuration import unit_text
+from tests.unit.provision.recorded import situation
 
 ODD = EngineOptions(
     arbitrary_flags=["dns=198.18.0.1", "default-ulimit=nofile=10:10", "experimental"],
@@ -26,7 +28,7 @@ ODD = EngineOptions(
 @pytest.mark.parametrize("options", [EngineOptions(storage_driver="overlay2"), ODD])
 def test_what_was_written_is_read_back(options: EngineOptions) -> None:
     flags = engine_flags(options, port=2376, provider="aliyunecs", storage_driver="", socket=True)
-    variables = [*options.env, "ECSMACHINE_CERTIFICATES=b83c4606890ef6bd"]
+    variables = [*options.env, f"{CONFIGURATION_VARIABLE}=b83c4606890ef6bd"]
     assert engine_options(drop_in("dockerd", flags, variables)) == options
 
 
@@ -41,6 +43,13 @@ def test_a_unit_of_docker_machine_is_read() -> None:
     assert engine_options(text) == EngineOptions(
         storage_driver="overlay2", labels=["a=b"], env=["A=b"]
     )
+
+
+def test_what_a_step_wrote_for_itself_is_no_option() -> None:
+    known = situation("debian-12", engine=ODD)
+    text = unit_text(known, {"/etc/docker/ca.pem": "1"})
+    assert CONFIGURATION_VARIABLE in text
+    assert engine_options(text) == ODD
 
 
 def test_no_unit_means_the_defaults() -> None:

@@ -19,6 +19,7 @@ from ecsmachine.provision.engine import (
 from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.facts import Facts
 from ecsmachine.provision.step import Action, Run, Situation, Step, Upload
+from ecsmachine.provision.steps import installation
 from ecsmachine.provision.steps.certificates import hashes_of
 
 NAME = "engine configuration"
@@ -51,6 +52,11 @@ def actions(situation: Situation) -> list[Action]:
         Run(f"mkdir -p {DROP_IN_PATH.rpartition('/')[0]}"),
         Upload(text.encode(), DROP_IN_PATH, 0o644),
     ]
+
+
+def _after_installation(situation: Situation) -> list[Action]:
+    """Return what writes the drop-in again, if what was installed asks for another one."""
+    return actions(situation) if installation.NAME in situation.changed else []
 
 
 def unit_text(situation: Situation, hashes: Mapping[str, str]) -> str:
@@ -124,17 +130,17 @@ def _storage_driver(situation: Situation) -> str:
     # one that the host has chosen for itself stays
     if "storage-driver" in daemon_json(situation.facts):
         return ""
-    return (
-        "btrfs"
-        if situation.facts["docker_root"] == "btrfs"
-        else (situation.provisioner.storage_driver)
-    )
+    on_btrfs = situation.facts["docker_root"] == "btrfs"
+    return "btrfs" if on_btrfs else situation.provisioner.storage_driver
 
 
 STEP = Step(
     NAME, look, actions, "Setting Docker configuration on the remote daemon...", always_says=True
 )
-# what the packages brought may ask for another one
 AFTER_INSTALLATION = replace(
-    STEP, name="engine configuration after installation", look=lambda request: "", always_says=False
+    STEP,
+    name="engine configuration after installation",
+    look=lambda request: "",
+    actions=_after_installation,
+    always_says=False,
 )

@@ -20,7 +20,7 @@ UNFINISHED_PATH = "/var/tmp/ecsmachine-install-unfinished"  # noqa: S108 (on the
 STALLED_S = 30
 """A transfer that moves no byte for so long is given up."""
 
-_NAME = "engine installation"
+NAME = "engine installation"
 _SCRIPT_TIMEOUT_S = 1500
 _TIMEOUT_S = _SCRIPT_TIMEOUT_S + 1800.0  # locks and another install may come first
 _TIME_IS_UP = 124  # of timeout(1)
@@ -127,13 +127,13 @@ def _explain(
     last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
     if result.exit_status == _NO_SCRIPT:
         return ProvisionError(
-            _NAME,
+            NAME,
             f"the install script at {url} {last}",
             hint="Correct --engine-install-url or MACHINE_DOCKER_INSTALL_URL.",
         )
     if result.exit_status == _CANNOT_FETCH:
         return ProvisionError(
-            _NAME,
+            NAME,
             f"the host cannot fetch {url}: {last}",
             hint="Choose a mirror that the host can reach with --engine-install-url.",
         )
@@ -143,12 +143,12 @@ def _explain(
         what = f"{situation.provisioner.packages.name}, with Docker Engine's packages,"
     if result.exit_status == _TIME_IS_UP:
         return ProvisionError(
-            _NAME,
+            NAME,
             f"{what} did not end in {_SCRIPT_TIMEOUT_S // 60} minutes",
             hint="Choose a nearer mirror with --engine-install-url.",
             details=details,
         )
-    return ProvisionError(_NAME, f"{what} left with {result.exit_status}", details=details)
+    return ProvisionError(NAME, f"{what} left with {result.exit_status}", details=details)
 
 
-STEP = Step(_NAME, look, actions, "Installing Docker...", look_again=True)
+STEP = Step(NAME, look, actions, "Installing Docker...", look_again=True)

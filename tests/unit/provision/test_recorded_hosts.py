@@ -70,7 +70,6 @@ def test_a_provisioned_host_is_left_as_it_is(name: str) -> None:
     assert acting == [
         "certificates",
         "engine configuration",
-        "engine configuration after installation",
         "engine start",
     ]
 

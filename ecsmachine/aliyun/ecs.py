@@ -8,7 +8,7 @@ raise :class:`~ecsmachine.aliyun.errors.ApiError` and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -184,15 +184,20 @@ class EcsClient(RegionalClient):
         *,
         custom_endpoint: str = "",
         vpc_internal: bool = False,
+        checkpoint: Callable[[str], None] = lambda point: None,
     ):
         super().__init__(
-            region, credentials, custom_endpoint=custom_endpoint, vpc_internal=vpc_internal
+            region,
+            credentials,
+            custom_endpoint=custom_endpoint,
+            vpc_internal=vpc_internal,
+            checkpoint=checkpoint,
         )
         # a region that does not exist has no address of its own to ask at
         self._central = (
             self.rpc
             if custom_endpoint or vpc_internal
-            else RpcClient(REGION_LIST_ENDPOINT, self.VERSION, credentials)
+            else RpcClient(REGION_LIST_ENDPOINT, self.VERSION, credentials, checkpoint=checkpoint)
         )
 
     def region_ids(self) -> list[str]:

@@ -60,11 +60,16 @@ _HINTS: tuple[tuple[str, str], ...] = (
 """What to do, by the beginning of the error code; the first that fits."""
 
 
+_EARLIER_REQUEST = ("Idempotent", "LastTokenProcessing", "OperationFailed.LastTokenProcessing")
+"""Beginnings of codes that speak of an earlier request with the same ClientToken."""
+
+
 class ApiError(MachineError):
     """Alibaba Cloud refused a request.
 
     ``code`` and ``reason`` are the API's own words, ``request_id`` is what its support asks
-    for, ``status`` is the HTTP status.
+    for, ``status`` is the HTTP status. ``maybe_done`` is whether an earlier try of the same call,
+    which got no clear answer, may have been carried out.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class ApiError(MachineError):
         self.reason = one_line(re.sub(r"(?is)\s*(server )?string to sign is.*", "", reason))
         self.request_id = request_id
         self.status = status
+        self.maybe_done = False
         told = f": {self.reason.rstrip('. ')}" if self.reason else ""
         identified = f" (request {request_id})" if request_id else ""
         super().__init__(f"{action} failed: {code}{told}{identified}", hint=hint or hint_of(code))
@@ -104,7 +110,12 @@ class ApiError(MachineError):
     @property
     def is_refusal(self) -> bool:
         """Whether the request was turned down for good, so that certainly nothing was made."""
-        return not self.is_throttling and not self.is_passing
+        return not (
+            self.maybe_done
+            or self.is_throttling
+            or self.is_passing
+            or self.code.startswith(_EARLIER_REQUEST)
+        )
 
     @property
     def is_expired_key(self) -> bool:

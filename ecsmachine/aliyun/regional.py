@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ecsmachine.aliyun.credentials import CredentialProvider
@@ -27,12 +27,14 @@ class RegionalClient:
         *,
         custom_endpoint: str = "",
         vpc_internal: bool = False,
+        checkpoint: Callable[[str], None] = lambda point: None,
     ):
         self.region = region
         self.rpc = RpcClient(
             endpoint(self.PRODUCT, region, custom=custom_endpoint, vpc_internal=vpc_internal),
             self.VERSION,
             credentials,
+            checkpoint=checkpoint,
         )
 
     def _call(

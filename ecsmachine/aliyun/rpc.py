@@ -32,7 +32,9 @@ Parameter = str | int | bool | None
 class RpcClient:
     """One product of Alibaba Cloud at one address.
 
-    ``total_timeout_s`` limits all tries of a call together. Safe to use from several threads.
+    ``total_timeout_s`` limits all tries of a call together. ``checkpoint`` is told of
+    every request, before it is sent and when it is answered; what it raises ends the call. Safe
+    to use from several threads.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class RpcClient:
         credentials: CredentialProvider,
         *,
         total_timeout_s: float = 60.0,
+        checkpoint: Callable[[str], None] = lambda point: None,
         sleep: Callable[[float], None] = time.sleep,
     ):
         self.endpoint = endpoint
         self._version = version
         self._credentials = credentials
         self._total_timeout_s = total_timeout_s
+        self._checkpoint = checkpoint
         self._sleep = sleep
         self._transport = Transport(
             endpoint,
@@ -79,7 +83,12 @@ class RpcClient:
             # nothing was done, and a temporary key can be had anew
             if not error.is_expired_key or not self._credentials.renew():
                 raise
-        return self._repeated(action, sent, idempotent)
+            unsure = error.maybe_done
+        try:
+            return self._repeated(action, sent, idempotent)
+        except ApiError as error:
+            error.maybe_done = error.maybe_done or unsure
+            raise
 
     def pages(
         self,
@@ -117,6 +126,7 @@ class RpcClient:
         )
 
     def _call_once(self, action: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        self._checkpoint(f"before api {action}")
         credentials = self._credentials.current()
         body = {
             **parameters,
@@ -144,6 +154,7 @@ class RpcClient:
         except ConnectionLostError as error:
             _log.debug("%s %s: %s", action, _redacted(parameters), error.message)
             raise
+        self._checkpoint(f"after api {action}")
         answer = _parsed(response)
         _log.debug(
             "%s %s: %d, request %s, %.0f ms",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ecsmachine.aliyun.credentials import CredentialProvider, Credentials, parse_temporary
 from ecsmachine.aliyun.endpoints import endpoint
 from ecsmachine.aliyun.rpc import RpcClient
@@ -17,11 +19,13 @@ class StsClient:
         *,
         custom_endpoint: str = "",
         vpc_internal: bool = False,
+        checkpoint: Callable[[str], None] = lambda point: None,
     ):
         self._rpc = RpcClient(
             endpoint("sts", region, custom=custom_endpoint, vpc_internal=vpc_internal),
             "2015-04-01",
             credentials,
+            checkpoint=checkpoint,
         )
 
     def account_id(self) -> str:

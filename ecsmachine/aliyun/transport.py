@@ -82,7 +82,7 @@ class Transport:
 
             session = requests.Session()
             session.headers["User-Agent"] = f"ecsmachine/{__version__}"
-            adapter = HTTPAdapter(pool_maxsize=16)
+            adapter = HTTPAdapter(pool_maxsize=64)
             session.mount("http://", adapter)
             session.mount("https://", adapter)
             self._session = session
@@ -163,6 +163,20 @@ def repeated(
         pace.served()
         return result
 
+    unsure = False
+
+    def once() -> T:
+        nonlocal unsure
+        try:
+            return paced()
+        except ConnectionLostError as error:
+            unsure = unsure or error.maybe_done
+            raise
+        except ApiError as error:
+            error.maybe_done = unsure
+            unsure = unsure or error.is_passing
+            raise
+
     def worth_another_try(error: BaseException) -> bool:
         if isinstance(error, ApiError):
             return error.is_throttling or (idempotent and error.is_passing)
@@ -203,7 +217,7 @@ def repeated(
         ),
         reraise=True,
     )
-    return tries(paced)
+    return tries(once)
 
 
 def clock_hint(date: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -14,6 +15,20 @@ from ecsmachine.ssh.target import SSHTarget
 OptionValue = str | int | bool | list[str] | None
 Report = Callable[[str], None]
 """Takes one line of progress, without a newline."""
+
+Checkpoint = Callable[[str], None]
+"""Is told each point that the work comes to, such as ``before api RunInstances``.
+
+What it raises ends the work there."""
+
+
+def passing(point: str) -> None:
+    """Let the work go on, whatever the point."""
+
+
+def unlocked(what: str) -> AbstractContextManager[None]:
+    """Keep nobody out, for drivers on their own."""
+    return nullcontext()
 
 
 class State(Enum):
@@ -123,8 +138,10 @@ class DriverContext:
     """What every driver knows of its machine.
 
     ``directory`` is the machine's folder in the store (for keys). ``store_id`` names the store
-    in tags. ``environment`` is the process's environment, for credentials. ``warn`` is told, in a
-    line, what the user should know of.
+    in tags. ``environment`` is the process's environment, for credentials. ``shared_lock`` keeps
+    other creates of this store out while something is made that its machines share; it is given
+    what that is. ``checkpoint`` is told of every request, before it and after its answer. ``warn``
+    is told, in a line, what the user should know of.
     """
 
     machine_name: str
@@ -133,6 +150,8 @@ class DriverContext:
     store_id: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     warn: Report = lambda line: None
+    shared_lock: Callable[[str], AbstractContextManager[None]] = unlocked
+    checkpoint: Checkpoint = passing
 
 
 @dataclass(frozen=True)

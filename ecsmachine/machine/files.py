@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -54,11 +55,18 @@ def sync_directory(path: Path) -> None:
 
 
 def make_private_directory(path: Path) -> None:
-    """Make a folder and its parents, readable by the owner alone; one that is there stays."""
+    """Make a folder and its parents, readable by the owner alone; one that is there stays.
+
+    What was made is on disk when this returns.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
+        if not missing and not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         # mkdir(parents=True) would leave the parents open to all
-        for folder in reversed([path, *path.parents]):
+        for folder in reversed(missing):
             folder.mkdir(mode=0o700, exist_ok=True)
+            sync_directory(folder.parent)
     except OSError as error:
         raise not_writable(path, error) from error
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ecsmachine.drivers.base import Resource
+from ecsmachine.drivers.base import Checkpoint, Resource, passing
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.files import write_json
 
@@ -19,11 +19,13 @@ _VERSION = 1
 class FileJournal:
     """A journal kept in one JSON file, written anew, and fsynced, at every change.
 
+    ``checkpoint`` is told of every change, before it is written and when it is on disk.
     Implements :class:`ecsmachine.drivers.base.Journal`.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, checkpoint: Checkpoint = passing):
         self._path = path
+        self._checkpoint = checkpoint
         self._create_id = ""
         self._complete = False
         self._resources: list[Resource] = []
@@ -48,12 +50,12 @@ class FileJournal:
         ``create_id`` is given where what there is carries the id of its create already.
         """
         self._create_id = create_id or self._create_id
-        self._write()
+        self._write("begin")
 
     def finish(self) -> None:
         """Write down that the machine is whole."""
         self._complete = True
-        self._write()
+        self._write("finish")
 
     def find(self, kind: str, **details: str) -> Resource | None:
         """Return the resource of that kind, and with those details, that is not removed."""
@@ -69,24 +71,25 @@ class FileJournal:
             return known
         resource = Resource(kind=kind, token=secrets.token_hex(16), details=dict(details))
         self._resources.append(resource)
-        self._write()
+        self._write(f"intend {kind}")
         return resource
 
     def made(self, resource: Resource, resource_id: str) -> None:
         """Write down the id that the cloud gave."""
         resource.id = resource_id
-        self._write()
+        self._write(f"made {resource.kind}")
 
     def removed(self, resource: Resource) -> None:
         """Write down that the resource is gone, or was never made."""
         self._resources.remove(resource)
-        self._write()
+        self._write(f"removed {resource.kind}")
 
     def resources(self) -> Sequence[Resource]:
         """Return what is not removed, newest first."""
         return tuple(reversed(self._resources))
 
-    def _write(self) -> None:
+    def _write(self, change: str) -> None:
+        self._checkpoint(f"before journal {change}")
         write_json(
             self._path,
             {
@@ -96,6 +99,7 @@ class FileJournal:
                 "Resources": [asdict(resource) for resource in self._resources],
             },
         )
+        self._checkpoint(f"after journal {change}")
 
     def _read(self) -> None:
         try:

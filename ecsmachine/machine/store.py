@@ -13,15 +13,25 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import secrets
 import shutil
+import threading
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Driver, DriverContext, OptionValue, Report
+from ecsmachine.drivers.base import (
+    Checkpoint,
+    Driver,
+    DriverContext,
+    OptionValue,
+    Report,
+    passing,
+)
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import files, migration
 from ecsmachine.machine.journal import FileJournal
@@ -37,12 +47,16 @@ from ecsmachine.machine.model import (
 from ecsmachine.machine.names import names_in
 from ecsmachine.machine.redaction import without_secrets
 
+_SHARED_LOCK_S = 120.0
+"""How long another create may take to make what machines share, in seconds."""
+
 
 class Store:
     """The machines below one folder.
 
     ``environment`` is the process's environment; drivers take their credentials from it. ``warn``
-    is told what drivers have to say to the user.
+    is told what drivers have to say to the user. ``checkpoint`` is told of every change of a
+    journal and every request of a driver.
     """
 
     def __init__(
@@ -50,10 +64,13 @@ class Store:
         path: Path,
         environment: Mapping[str, str],
         warn: Report = lambda line: None,
+        checkpoint: Checkpoint = passing,
     ):
         self.path = path
         self.environment = environment
         self.warn = warn
+        self.checkpoint = checkpoint
+        self._shared_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @property
     def machines_path(self) -> Path:
@@ -96,6 +113,16 @@ class Store:
         """
         files.make_private_directory(self.path)
         return files.locked(self.path / ".locks" / name, what=f'Machine "{name}"', wait_s=wait_s)
+
+    @contextlib.contextmanager
+    def shared_lock(self, what: str) -> Iterator[None]:
+        """Keep other creates out while something is made that machines of this store share.
+
+        Threads of this process wait in line; processes are kept out by a file.
+        """
+        path = self.path / ".locks" / f".{re.sub('[^A-Za-z0-9.-]', '_', what)}"
+        with self._shared_locks[what], files.locked(path, what=what, wait_s=_SHARED_LOCK_S):
+            yield
 
     def new_driver(
         self,
@@ -178,7 +205,7 @@ class Store:
 
     def journal(self, name: str) -> FileJournal:
         """Return the journal of a machine; an empty one if it has none."""
-        return FileJournal(self.directory(name) / "journal.json")
+        return FileJournal(self.directory(name) / "journal.json", self.checkpoint)
 
     def remove(self, name: str) -> None:
         """Remove the folder of a machine, all at once for whoever looks on."""
@@ -232,6 +259,8 @@ class Store:
             store_id=store_id,
             environment=self.environment,
             warn=self.warn,
+            shared_lock=self.shared_lock,
+            checkpoint=self.checkpoint,
         )
 
     def _known_id(self) -> str:

@@ -7,7 +7,7 @@ import http.client
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.driver import AliyunEcsDriver
-from ecsmachine.drivers.base import DriverContext
+from ecsmachine.drivers.aliyunecs.placement import Plan
+from ecsmachine.drivers.base import Checkpoint, DriverContext, passing
 from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state import Delays, Settings
 from ecsmachine.machine.journal import FileJournal
@@ -122,12 +123,23 @@ class Rig:
         directory.mkdir(parents=True, exist_ok=True)
         return DriverContext(name, self.store, directory, "store-1", self.environment)
 
-    def driver(self, name: str = "dev1", **values: Any) -> AliyunEcsDriver:
+    def planned(self, **values: Any) -> Plan:
+        """Return what the checks find out and choose."""
+        driver = self.driver(**values)
+        driver.pre_create_check(self.report)
+        assert driver._plan is not None
+        return driver._plan
+
+    def driver(
+        self, name: str = "dev1", *, checkpoint: Checkpoint = passing, **values: Any
+    ) -> AliyunEcsDriver:
         given = {option.name: option.default for option in registry.options_of("aliyunecs")}
         given["aliyunecs-region"] = self.cloud.region
         given["aliyunecs-api-endpoint"] = self.front.endpoint
         given.update({f"aliyunecs-{key.replace('_', '-')}": value for key, value in values.items()})
-        driver = registry.new("aliyunecs", self.context(name), given)
+        driver = registry.new(
+            "aliyunecs", replace(self.context(name), checkpoint=checkpoint), given
+        )
         assert isinstance(driver, AliyunEcsDriver)
         return driver
 

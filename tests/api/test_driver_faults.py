@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.drivers.base import Resource, State
+from ecsmachine.drivers.base import State
 from ecsmachine.localcloud.state import Delays
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.ssh.keys import ensure_key_pair
@@ -31,35 +32,24 @@ class Crash(BaseException):
     """Stands for the end of the process: nothing of the create runs after it."""
 
 
-class DyingJournal(FileJournal):
-    """A journal whose process dies at its n-th change, before or after it is on disk."""
+class Death:
+    """A checkpoint at which the process dies: the n-th point that begins with some words.
 
-    def __init__(self, path: Path, remaining: int, *, after: bool):
-        super().__init__(path)
-        self._remaining = remaining
-        self._after = after
+    It stays dead: whatever comes after, in any thread, dies as well.
+    """
 
-    def _count(self) -> bool:
-        self._remaining -= 1
-        return self._remaining < 0
+    def __init__(self, beginning: str, number: int):
+        self._beginning = beginning
+        self._remaining = number
+        self.at = ""
 
-    def intend(self, kind: str, **details: str) -> Resource:
-        known = self.find(kind, **details)
-        dies = (known is None or known.id is not None) and self._count()
-        if dies and not self._after:
-            raise Crash
-        resource = super().intend(kind, **details)
-        if dies:
-            raise Crash
-        return resource
-
-    def made(self, resource: Resource, resource_id: str) -> None:
-        dies = self._count()
-        if dies and not self._after:
-            raise Crash
-        super().made(resource, resource_id)
-        if dies:
-            raise Crash
+    def __call__(self, point: str) -> None:
+        if not self.at and point.startswith(self._beginning):
+            self._remaining -= 1
+            if self._remaining < 0:
+                self.at = point
+        if self.at:
+            raise Crash(point)
 
 
 @pytest.fixture(scope="module")
@@ -84,18 +74,35 @@ def rig(shared_rig: Rig) -> Iterator[Rig]:
         pytest.fail(f"this was left behind: {left}")
 
 
+def die_at(rig: Rig, beginning: str, number: int, **values: Any) -> str:
+    """Let a create die at a point; return which it was, or "" if it did not come that far."""
+    rig.journal()  # a create begins with an empty journal on disk
+    death = Death(beginning, number)
+    journal = FileJournal(rig.store / "machines" / "dev1" / "journal.json", death)
+    driver = rig.driver(checkpoint=death, **values)
+    driver._plan = rig.planned(**values)
+    with contextlib.suppress(Crash):
+        driver.create(journal, rig.report, lambda: None)
+    return death.at
+
+
 def die(rig: Rig, write: int, *, after: bool, **values: Any) -> bool:
     """Let a create die at a change of its journal; return whether it came that far."""
-    rig.journal()  # a create begins with an empty journal on disk
-    journal = DyingJournal(rig.store / "machines" / "dev1" / "journal.json", write, after=after)
-    driver = rig.driver(**values)
-    driver.pre_create_check(rig.report)
-    try:
-        driver.create(journal, rig.report, lambda: None)
-    except Crash:
-        return True
-    return False
+    return bool(die_at(rig, f"{'after' if after else 'before'} journal", write, **values))
 
+
+CHANGING = (
+    "CreateVpc",
+    "CreateSecurityGroup",
+    "AuthorizeSecurityGroup",
+    "ImportKeyPair",
+    "CreateVSwitch",
+    "RunInstances",
+    "AllocateEipAddress",
+    "AssociateEipAddress",
+    "CreateRouteEntry",
+)
+"""What such a create asks for beside questions and tags, each of them once."""
 
 WHOLE = {
     "instances": 1,
@@ -132,6 +139,83 @@ def test_a_create_that_died_is_removed_whole(rig: Rig, write: int, after: bool) 
     driver.remove(journal, rig.report)
     assert rig.left() == {}
     assert not journal.resources()
+
+
+@pytest.mark.parametrize("then", ["create", "rm"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("action", CHANGING)
+def test_a_create_that_died_at_a_request(rig: Rig, action: str, when: str, then: str) -> None:
+    point = f"{when} api {action}"
+    assert die_at(rig, point, 0, **EVERYTHING) == point
+    if then == "create":
+        rig.create(**EVERYTHING)
+        assert rig.left() == WHOLE
+    journal = rig.journal()
+    rig.driver(**EVERYTHING).remove(journal, rig.report)
+    assert rig.left() == {}
+    assert not journal.resources()
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_tags_that_a_death_left_out_are_put_on_later(rig: Rig, number: int) -> None:
+    assert die_at(rig, "before api TagResources", number, **EVERYTHING)
+    driver, journal = rig.create(**EVERYTHING)
+    cloud = driver._cloud.vpc
+    (vpc,) = [each for each in cloud.vpcs() if not each.is_default]
+    (vswitch,) = cloud.vswitches(vpc_id=vpc.id)
+    (address,) = cloud.eips()
+    assert all("ecsmachine:store" in each.tags for each in (vpc, vswitch, address))
+    driver.remove(journal, rig.report)
+
+
+@pytest.mark.parametrize(
+    "action", ["CreateVpc", "CreateVSwitch", "CreateSecurityGroup", "RunInstances"]
+)
+def test_a_refusal_after_a_cut_does_not_mean_that_nothing_was_made(rig: Rig, action: str) -> None:
+    rig.front.faults[action] = ["cut-after", "Forbidden.RAM"]
+    with pytest.raises(ApiError, match="Forbidden"):
+        rig.create(**EVERYTHING)
+    rig.driver(**EVERYTHING).remove(rig.journal(), rig.report)
+    assert rig.left() == {}
+
+
+@pytest.mark.parametrize("then", ["create", "rm"])
+@pytest.mark.parametrize(
+    "action", ["CreateVpc", "CreateVSwitch", "CreateSecurityGroup", "AllocateEipAddress"]
+)
+def test_what_was_made_with_a_token_that_has_expired_is_found(
+    rig: Rig, action: str, then: str
+) -> None:
+    assert die_at(rig, f"after api {action}", 0, **EVERYTHING)
+    with rig.cloud.state.transaction():
+        for used in list(rig.cloud.state.tokens):
+            rig.cloud.state.tokens.remove(used.id)
+    if then == "create":
+        rig.create(**EVERYTHING)
+        assert rig.left() == WHOLE
+    rig.driver(**EVERYTHING).remove(rig.journal(), rig.report)
+    assert rig.left() == {}
+
+
+def test_a_request_that_is_still_being_worked_on_is_waited_for(rig: Rig) -> None:
+    rig.front.faults["RunInstances"] = ["IdempotentProcessing"]
+    rig.front.faults["CreateSecurityGroup"] = ["OperationFailed.LastTokenProcessing"]
+    driver, journal = rig.create()
+    assert not any(rig.front.faults.values())
+    driver.remove(journal, rig.report)
+
+
+def test_an_address_of_the_user_that_moved_on_stays_where_it_is(rig: Rig) -> None:
+    address = rig.driver()._cloud.vpc.allocate_eip(
+        bandwidth_mbps=1, charge_type="PayByTraffic", name="mine", token="t"
+    )
+    assert die_at(rig, "after journal intend eip-binding", 0, eip=address.id)
+    other, journal = rig.create("other", allocate_eip=False, eip=address.id)
+    rig.driver(eip=address.id).remove(rig.journal(), rig.report)
+    (bound,) = other._cloud.vpc.eips()
+    assert bound.instance_id == other.config()["InstanceId"]
+    other.remove(journal, rig.report)
+    other._cloud.vpc.release_eip(address.id)
 
 
 def test_the_points_of_death_are_all_there_are(rig: Rig) -> None:

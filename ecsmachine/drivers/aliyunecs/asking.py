@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.drivers.aliyunecs.waiting import polls
 from ecsmachine.drivers.base import Journal, Resource
+
+_UNSEEN_TIMEOUT_S = 2.0
+"""How long is looked for what a request without an answer may have made, in seconds."""
 
 
 def known_or_intended(journal: Journal, kind: str, **details: str) -> Resource:
@@ -15,14 +19,26 @@ def known_or_intended(journal: Journal, kind: str, **details: str) -> Resource:
 
 
 @contextmanager
-def forgotten_if_refused(journal: Journal, resource: Resource) -> Iterator[None]:
+def forgotten_if_refused(
+    journal: Journal, resource: Resource, *, asked_before: bool = False
+) -> Iterator[None]:
     """Strike a resource off the journal if the API turns the request for it down.
 
-    After any other failure it stays: it may have been made.
+    After any other failure it stays: it may have been made. So it does if it was ``asked_before``,
+    by a process that did not live to see the answer.
     """
     try:
         yield
     except ApiError as error:
-        if error.is_refusal and error.code != "IdempotentParameterMismatch":
+        if error.is_refusal and not asked_before:
             journal.removed(resource)
         raise
+
+
+def look_for_unseen(look: Callable[[], list[str]]) -> list[str]:
+    """Return the ids that ``look`` finds of what a request without an answer may have made."""
+    for _ in polls(_UNSEEN_TIMEOUT_S):
+        found = look()
+        if found:
+            return found
+    return []

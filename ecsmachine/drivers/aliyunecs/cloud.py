@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ecsmachine.aliyun.credentials import CredentialProvider
+from ecsmachine.drivers.base import Checkpoint, passing
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs import EcsClient
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Cloud:
-    """Clients that are made, and imported, when they are first used."""
+    """Clients that are made, and imported, when they are first used.
+
+    ``checkpoint`` is told of their requests.
+    """
 
     def __init__(
         self,
@@ -24,11 +28,13 @@ class Cloud:
         *,
         custom_endpoint: str = "",
         vpc_internal: bool = False,
+        checkpoint: Checkpoint = passing,
     ):
         self.region = region
         self.credentials = credentials
         self._custom_endpoint = custom_endpoint
         self._vpc_internal = vpc_internal
+        self._checkpoint = checkpoint
 
     @cached_property
     def ecs(self) -> EcsClient:
@@ -40,6 +46,7 @@ class Cloud:
             self.credentials,
             custom_endpoint=self._custom_endpoint,
             vpc_internal=self._vpc_internal,
+            checkpoint=self._checkpoint,
         )
 
     @cached_property
@@ -52,6 +59,7 @@ class Cloud:
             self.credentials,
             custom_endpoint=self._custom_endpoint,
             vpc_internal=self._vpc_internal,
+            checkpoint=self._checkpoint,
         )
 
     @cached_property
@@ -64,6 +72,7 @@ class Cloud:
             self.credentials,
             custom_endpoint=self._custom_endpoint,
             vpc_internal=self._vpc_internal,
+            checkpoint=self._checkpoint,
         )
 
     @cached_property
@@ -76,6 +85,7 @@ class Cloud:
             self.credentials,
             custom_endpoint=self._custom_endpoint,
             vpc_internal=self._vpc_internal,
+            checkpoint=self._checkpoint,
         )
 
     @cached_property

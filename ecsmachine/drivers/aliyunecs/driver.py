@@ -14,6 +14,7 @@ from ecsmachine.drivers.aliyunecs.lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.record import Record, new_record, record_from_config
 from ecsmachine.drivers.aliyunecs.state import state_of
 from ecsmachine.drivers.base import (
+    Checkpoint,
     CreatePlan,
     CredentialUse,
     DataDiskRequest,
@@ -24,6 +25,7 @@ from ecsmachine.drivers.base import (
     PortRange,
     Report,
     State,
+    passing,
 )
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.target import SSHTarget
@@ -46,12 +48,18 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsD
     from ecsmachine.drivers.aliyunecs.settings import settings_of
 
     settings = settings_of(values)
-    cloud = cloud_of(settings, context.environment)
+    cloud = cloud_of(settings, context.environment, checkpoint=context.checkpoint)
     record = new_record(context, settings, cloud.credentials.reference)
     return AliyunEcsDriver(context, record, settings=settings, cloud=cloud)
 
 
-def cloud_of(settings: Settings, environment: Mapping[str, str], region: str = "") -> Cloud:
+def cloud_of(
+    settings: Settings,
+    environment: Mapping[str, str],
+    region: str = "",
+    *,
+    checkpoint: Checkpoint = passing,
+) -> Cloud:
     """Return the account and region that the settings name; ``region`` goes before theirs.
 
     Raises :class:`~ecsmachine.errors.MachineError` if there are no credentials.
@@ -65,6 +73,7 @@ def cloud_of(settings: Settings, environment: Mapping[str, str], region: str = "
         ),
         custom_endpoint=settings.api_endpoint,
         vpc_internal=settings.vpc_internal,
+        checkpoint=checkpoint,
     )
 
 
@@ -148,6 +157,7 @@ class AliyunEcsDriver:
             ),
             custom_endpoint=record.api_endpoint,
             vpc_internal=record.vpc_internal,
+            checkpoint=self._context.checkpoint,
         )
 
     def account_and_region(self) -> tuple[object, ...]:

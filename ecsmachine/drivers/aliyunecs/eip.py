@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import Eip
-from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused, known_or_intended
+from ecsmachine.drivers.aliyunecs.asking import (
+    forgotten_if_refused,
+    known_or_intended,
+    look_for_unseen,
+)
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.settings import Settings
 from ecsmachine.drivers.aliyunecs.suggestions import nearest
@@ -59,7 +63,9 @@ def ensure_eip(
     """
     if existing is not None:
         allocation_id = existing.id
-        resource = known_or_intended(journal, BINDING_KIND, region=cloud.region, eip=allocation_id)
+        resource = known_or_intended(
+            journal, BINDING_KIND, region=cloud.region, eip=allocation_id, instance=instance_id
+        )
         if resource.id is None:
             journal.made(resource, instance_id)
     else:
@@ -80,9 +86,15 @@ def remove_eip(cloud: Cloud, resource: Resource, create_id: str, report: Report)
     if resource.id is not None:
         release_eip(cloud, resource.id, report)
         return
-    name = _name(create_id)
-    for eip in [each for each in cloud.vpc.eips() if each.name == name]:
-        release_eip(cloud, eip.id, report)
+    for allocation_id in look_for_unseen(lambda: _made_unseen(cloud, create_id)):
+        release_eip(cloud, allocation_id, report)
+
+
+def remove_binding(cloud: Cloud, resource: Resource) -> None:
+    """Unbind the user's elastic address from our instance, if it is still bound to that."""
+    instance_id = resource.details.get("instance") or resource.id
+    if instance_id:
+        unbind(cloud, resource.details["eip"], instance_id)
 
 
 def release_eip(cloud: Cloud, allocation_id: str, report: Report) -> None:
@@ -126,22 +138,34 @@ def _allocate(
     cloud: Cloud, journal: Journal, context: DriverContext, settings: Settings, report: Report
 ) -> str:
     known = journal.find(KIND, region=cloud.region)
-    if known is not None and known.id is not None:
-        return known.id
-    report("Allocating an elastic address...")
-    resource = journal.intend(KIND, region=cloud.region)
-    with forgotten_if_refused(journal, resource):
-        eip = cloud.vpc.allocate_eip(
-            bandwidth_mbps=max(1, settings.bandwidth_mbps),
-            charge_type=settings.internet_charge_type,
-            name=_name(journal.create_id),
-            token=resource.token,
-            resource_group_id=settings.resource_group_id,
-        )
-    journal.made(resource, eip.id)
+    resource = known or journal.intend(KIND, region=cloud.region)
+    if known is not None and known.id is None:
+        # it was asked for, and the answer never came: its token may have expired meanwhile
+        for unseen in _made_unseen(cloud, journal.create_id)[:1]:
+            journal.made(known, unseen)
+    if resource.id is None:
+        report("Allocating an elastic address...")
+        with forgotten_if_refused(journal, resource, asked_before=known is not None):
+            eip = when_not_busy(
+                lambda: cloud.vpc.allocate_eip(
+                    bandwidth_mbps=max(1, settings.bandwidth_mbps),
+                    charge_type=settings.internet_charge_type,
+                    name=_name(journal.create_id),
+                    token=resource.token,
+                    resource_group_id=settings.resource_group_id,
+                )
+            )
+        journal.made(resource, eip.id)
+    allocation_id = resource.id or ""
     tags = {**settings.tags, **machine_tags(context, journal.create_id)}
-    when_not_busy(lambda: cloud.vpc.tag("EIP", eip.id, tags))
-    return eip.id
+    when_not_busy(lambda: cloud.vpc.tag("EIP", allocation_id, tags))
+    return allocation_id
+
+
+def _made_unseen(cloud: Cloud, create_id: str) -> list[str]:
+    """Return the addresses that a request without an answer may have taken: named so at once."""
+    name = _name(create_id)
+    return [each.id for each in cloud.vpc.eips() if each.name == name]
 
 
 def _associate(cloud: Cloud, allocation_id: str, instance_id: str) -> None:

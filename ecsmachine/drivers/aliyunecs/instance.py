@@ -14,7 +14,7 @@ from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.settings import Settings, is_host_name
 from ecsmachine.drivers.aliyunecs.tags import CREATE, machine_tags
-from ecsmachine.drivers.aliyunecs.waiting import polls
+from ecsmachine.drivers.aliyunecs.waiting import polls, when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
 from ecsmachine.errors import MachineError
 
@@ -103,13 +103,13 @@ def ensure_instance(
     A place without stock is followed by the next. One that was asked for before, without an
     answer, is looked for first, and then asked for with the same token.
     """
-    resource = journal.find(KIND, region=cloud.region)
-    if resource is not None and resource.id is not None:
-        return resource.id
-    if resource is not None:
+    known = journal.find(KIND, region=cloud.region)
+    if known is not None and known.id is not None:
+        return known.id
+    if known is not None:
         unseen = find_made(cloud, journal.create_id)
         if unseen:
-            journal.made(resource, unseen[0])
+            journal.made(known, unseen[0])
             return unseen[0]
     refusal: ApiError | None = None
     for number, place in enumerate(places):
@@ -118,8 +118,8 @@ def ensure_instance(
         parameters = parameters_for(place)
         resource = journal.intend(KIND, region=cloud.region)
         try:
-            with forgotten_if_refused(journal, resource):
-                instance_id = cloud.ecs.run_instance(parameters, token=resource.token)
+            with forgotten_if_refused(journal, resource, asked_before=resource is known):
+                instance_id = _run(cloud, parameters, resource.token)
         except ApiError as error:
             if error.code == "IdempotentParameterMismatch":
                 instance_id = _made_with_other_parameters(cloud, journal, error)
@@ -132,6 +132,10 @@ def ensure_instance(
         return instance_id
     assert refusal is not None  # noqa: S101  (places is never empty)
     raise refusal
+
+
+def _run(cloud: Cloud, parameters: dict[str, Parameter], token: str) -> str:
+    return when_not_busy(lambda: cloud.ecs.run_instance(parameters, token=token))
 
 
 def find_made(cloud: Cloud, create_id: str, *, timeout_s: float = 0.0) -> list[str]:

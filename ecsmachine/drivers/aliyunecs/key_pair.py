@@ -26,19 +26,18 @@ def ensure_key_pair(
     resource = known_or_intended(journal, KIND, region=cloud.region, name=name)
     if resource.id is not None:
         return name
-    try:
-        with forgotten_if_refused(journal, resource):
+    with forgotten_if_refused(journal, resource):
+        try:
             cloud.ecs.import_key_pair(
                 name,
                 public_key,
                 tags=machine_tags(context, journal.create_id),
                 resource_group_id=resource_group_id,
             )
-    except ApiError as error:
-        # the name holds the id of this create: whoever imported it was us
-        if error.code != "KeyPair.AlreadyExist":
-            raise
-        resource = journal.intend(KIND, region=cloud.region, name=name)
+        except ApiError as error:
+            # the name holds the id of this create: whoever imported it was us
+            if error.code != "KeyPair.AlreadyExist":
+                raise
     journal.made(resource, name)
     return name
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import Vpc, VSwitch
-from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused
+from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused, look_for_unseen
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.settings import Settings
 from ecsmachine.drivers.aliyunecs.suggestions import nearest
-from ecsmachine.drivers.aliyunecs.tags import shared_tags
+from ecsmachine.drivers.aliyunecs.tags import is_shared_by, shared_tags
 from ecsmachine.drivers.aliyunecs.waiting import polls, wait_for, when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
 from ecsmachine.errors import MachineError, PreCreateCheckError
@@ -98,23 +98,35 @@ def ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: R
 
     It is in the journal of every machine in it: the last one removes it.
     """
+    with context.shared_lock("VPC"):
+        return _ensure_vpc(cloud, journal, context, report)
+
+
+def _ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: Report) -> str:
     known = journal.find(VPC_KIND, region=cloud.region)
-    if known is not None and known.id is not None:
-        return known.id
+    if known is not None and known.id is not None and _vpc(cloud, known.id) is None:
+        # another create made one as well, and settled on that one
+        journal.removed(known)
+        known = None
     name = shared_name(context.store_id)
-    resource = journal.intend(VPC_KIND, region=cloud.region, name=name)
+    resource = known or journal.intend(VPC_KIND, region=cloud.region, name=name)
     found = _ours(cloud.vpc.vpcs(), context.store_id)
     if found is not None:
-        journal.made(resource, found.id)
+        if resource.id is None:
+            journal.made(resource, found.id)
+        if not is_shared_by(found.tags, context.store_id):
+            _tag(cloud, "VPC", found.id, context)
     else:
         report("Creating a VPC...")
-        with forgotten_if_refused(journal, resource):
-            own = cloud.vpc.create_vpc(
-                name=name, cidr=CIDR, description="Docker hosts", token=resource.token
+        with forgotten_if_refused(journal, resource, asked_before=known is not None):
+            own = when_not_busy(
+                lambda: cloud.vpc.create_vpc(
+                    name=name, cidr=CIDR, description="Docker hosts", token=resource.token
+                )
             )
         journal.made(resource, own)
         _tag(cloud, "VPC", own, context)
-        # another create may have made one at the same moment: all take the first by id
+        # one on another computer may have made one at the same moment: all take the oldest
         found = _ours(cloud.vpc.vpcs(), context.store_id)
         if found is not None and found.id != own:
             when_not_busy(lambda: cloud.vpc.delete_vpc(own))
@@ -137,16 +149,31 @@ def ensure_vswitch(
         "zone": zone,
         "name": shared_name(context.store_id),
     }
+    with context.shared_lock(f"VSwitch in {zone}"):
+        return _ensure_vswitch(cloud, journal, context, details, report)
+
+
+def _ensure_vswitch(
+    cloud: Cloud,
+    journal: Journal,
+    context: DriverContext,
+    details: dict[str, str],
+    report: Report,
+) -> str:
+    zone = details["zone"]
     known = journal.find(VSWITCH_KIND, **details)
-    if known is not None and known.id is not None:
-        return known.id
-    resource = journal.intend(VSWITCH_KIND, **details)
-    found = _shared_vswitch(cloud, vpc_id, zone, details["name"])
-    if found is not None:
-        journal.made(resource, found.id)
-    else:
+    if known is not None and known.id is not None and _vswitch(cloud, known.id) is None:
+        journal.removed(known)
+        known = None
+    resource = known or journal.intend(VSWITCH_KIND, **details)
+    found = _shared_vswitch(cloud, details["vpc"], zone, details["name"])
+    if found is None:
         report(f"Creating a VSwitch in zone {zone}...")
-        journal.made(resource, _make_vswitch(cloud, journal, resource))
+        made = _make_vswitch(cloud, journal, resource, asked_before=known is not None)
+        journal.made(resource, made)
+    elif resource.id is None:
+        journal.made(resource, found.id)
+    if found is None or not is_shared_by(found.tags, context.store_id):
         _tag(cloud, "VSWITCH", resource.id or "", context)
     chosen = resource.id or ""
     wait_for(f"VSwitch {chosen} is available", lambda: _available_vswitch(cloud, chosen))
@@ -158,11 +185,13 @@ def remove_vswitch(cloud: Cloud, resource: Resource) -> None:
     ids = (
         [resource.id]
         if resource.id is not None
-        else [
-            each.id
-            for each in _vswitches(cloud, resource.details["vpc"], resource.details["zone"])
-            if each.name == resource.details["name"]
-        ]
+        else look_for_unseen(
+            lambda: [
+                each.id
+                for each in _vswitches(cloud, resource.details["vpc"], resource.details["zone"])
+                if each.name == resource.details["name"]
+            ]
+        )
     )
     for vswitch_id in ids:
         _delete_unused(cloud, vswitch_id, is_vpc=False)
@@ -173,7 +202,9 @@ def remove_vpc(cloud: Cloud, resource: Resource) -> None:
     ids = (
         [resource.id]
         if resource.id is not None
-        else [vpc.id for vpc in cloud.vpc.vpcs() if vpc.name == resource.details["name"]]
+        else look_for_unseen(
+            lambda: [vpc.id for vpc in cloud.vpc.vpcs() if vpc.name == resource.details["name"]]
+        )
     )
     for vpc_id in ids:
         _delete_unused(cloud, vpc_id, is_vpc=True)
@@ -200,7 +231,7 @@ def free_cidr(within: str, taken: Iterable[str], prefix: int = _VSWITCH_PREFIX) 
     )
 
 
-def _make_vswitch(cloud: Cloud, journal: Journal, resource: Resource) -> str:
+def _make_vswitch(cloud: Cloud, journal: Journal, resource: Resource, *, asked_before: bool) -> str:
     """Return the new VSwitch, or the one that another create made in the zone meanwhile."""
     vpc_id, zone, name = (resource.details[key] for key in ("vpc", "zone", "name"))
     overlap: ApiError | None = None
@@ -224,7 +255,7 @@ def _make_vswitch(cloud: Cloud, journal: Journal, resource: Resource) -> str:
             )
         except ApiError as error:
             if not error.code.startswith(("InvalidCidrBlock", "IdempotentParameterMismatch")):
-                if error.is_refusal:
+                if error.is_refusal and not asked_before:
                     journal.removed(resource)
                 raise
             overlap = error
@@ -281,18 +312,30 @@ def _vswitches(cloud: Cloud, vpc_id: str, zone: str) -> tuple[VSwitch, ...]:
 
 
 def _ours(vpcs: Iterable[Vpc], store_id: str) -> Vpc | None:
-    """Return the VPC that the machines of a store share; of several, the first by id."""
+    """Return the VPC that the machines of a store share; of several, the oldest."""
     name = shared_name(store_id)
-    return min((vpc for vpc in vpcs if vpc.name == name), key=lambda vpc: vpc.id, default=None)
+    return min(
+        (vpc for vpc in vpcs if vpc.name == name),
+        key=lambda vpc: (vpc.created, vpc.id),
+        default=None,
+    )
 
 
 def _available_vpc(cloud: Cloud, vpc_id: str) -> Vpc | None:
-    vpc = next(cloud.vpc.vpcs(vpc_id=vpc_id), None)
+    vpc = _vpc(cloud, vpc_id)
     return vpc if vpc is not None and vpc.status == "Available" else None
 
 
+def _vpc(cloud: Cloud, vpc_id: str) -> Vpc | None:
+    return next(cloud.vpc.vpcs(vpc_id=vpc_id), None)
+
+
+def _vswitch(cloud: Cloud, vswitch_id: str) -> VSwitch | None:
+    return next(cloud.vpc.vswitches(vswitch_id=vswitch_id), None)
+
+
 def _available_vswitch(cloud: Cloud, vswitch_id: str) -> VSwitch | None:
-    vswitch = next(cloud.vpc.vswitches(vswitch_id=vswitch_id), None)
+    vswitch = _vswitch(cloud, vswitch_id)
     return vswitch if vswitch is not None and vswitch.status == "Available" else None
 
 

@@ -58,7 +58,6 @@ def _remove_resource(
     resource: Resource,
     report: Report,
 ) -> None:
-    details = resource.details
     match resource.kind:
         case instance.KIND:
             _remove_instance(cloud, journal, record, resource, report)
@@ -69,7 +68,7 @@ def _remove_resource(
         case eip.KIND:
             eip.remove_eip(cloud, resource, journal.create_id, report)
         case eip.BINDING_KIND:
-            eip.unbind(cloud, details["eip"], resource.id or "")
+            eip.remove_binding(cloud, resource)
         case route.KIND:
             route.remove_route(cloud, resource)
         case load_balancer.KIND:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from ecsmachine.aliyun.ecs import Permission, SecurityGroup
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused
+from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused, look_for_unseen
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.settings import Settings
 from ecsmachine.drivers.aliyunecs.tags import is_shared_by, shared_tags
-from ecsmachine.drivers.aliyunecs.waiting import polls
+from ecsmachine.drivers.aliyunecs.waiting import polls, when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, PortRange, Report, Resource
 
 KIND = "security-group"
@@ -34,7 +34,7 @@ class FoundGroup:
 def find_group(cloud: Cloud, name: str, vpc_id: str) -> FoundGroup | None:
     """Return the security group of that name (or id) in a VPC.
 
-    Names need not be unique: of several, the one that comes first by id is taken by all.
+    Names need not be unique: of several, all take the oldest.
     """
     groups = _named(cloud, name, vpc_id)
     if not groups and name.startswith("sg-"):
@@ -43,7 +43,7 @@ def find_group(cloud: Cloud, name: str, vpc_id: str) -> FoundGroup | None:
             for group in cloud.ecs.security_groups(group_id=name)
             if group.id == name and group.vpc_id == vpc_id
         ]
-    for group in sorted(groups, key=lambda each: each.id):
+    for group in sorted(groups, key=_age):
         # another machine's rm, or its create that made one too many, may be faster
         try:
             return FoundGroup(group, tuple(cloud.ecs.permissions(group.id)))
@@ -70,6 +70,22 @@ def ensure_group(
     another machine's create or rm at this very moment is followed by another.
     """
     wanted = wanted_permissions(settings)
+    with context.shared_lock(f"security group {settings.security_group}"):
+        if found is None:  # as it was at the checks; another create may have made it since
+            found = find_group(cloud, settings.security_group, vpc_id)
+        return _ensure(cloud, journal, context, settings, vpc_id, wanted, found, report)
+
+
+def _ensure(
+    cloud: Cloud,
+    journal: Journal,
+    context: DriverContext,
+    settings: Settings,
+    vpc_id: str,
+    wanted: Sequence[Permission],
+    found: FoundGroup | None,
+    report: Report,
+) -> str:
     for remaining in reversed(range(_TRIES)):
         try:
             return _found_or_made(cloud, journal, context, settings, vpc_id, wanted, found, report)
@@ -93,7 +109,11 @@ def remove_group(cloud: Cloud, resource: Resource, context: DriverContext) -> No
 
     One that is in use stays: the journal of whoever uses it lists it too.
     """
-    group_ids = [resource.id] if resource.id is not None else _made_unseen(cloud, resource, context)
+    group_ids = (
+        [resource.id]
+        if resource.id is not None
+        else look_for_unseen(lambda: _made_unseen(cloud, resource, context))
+    )
     for group_id in group_ids:
         _delete_unused(cloud, group_id)
 
@@ -152,21 +172,23 @@ def _found_or_made(
     if known is not None and known.id is not None:
         _open(cloud, known.id, cloud.ecs.permissions(known.id), wanted, report)
         return known.id
-    if known is None and found is not None:
+    if found is not None:
         if is_shared_by(found.group.tags, context.store_id):
-            journal.made(journal.intend(KIND, **details), found.group.id)
+            journal.made(known or journal.intend(KIND, **details), found.group.id)
         _open(cloud, found.group.id, found.permissions, wanted, report)
         return found.group.id
     report(f"Creating security group {settings.security_group}...")
     resource = journal.intend(KIND, **details)
-    with forgotten_if_refused(journal, resource):
-        group_id = cloud.ecs.create_security_group(
-            settings.security_group,
-            vpc_id=vpc_id,
-            description="Docker hosts of ecsmachine",
-            tags=shared_tags(context),
-            token=resource.token,
-            resource_group_id=settings.resource_group_id,
+    with forgotten_if_refused(journal, resource, asked_before=known is not None):
+        group_id = when_not_busy(
+            lambda: cloud.ecs.create_security_group(
+                settings.security_group,
+                vpc_id=vpc_id,
+                description="Docker hosts of ecsmachine",
+                tags=shared_tags(context),
+                token=resource.token,
+                resource_group_id=settings.resource_group_id,
+            )
         )
     journal.made(resource, group_id)
     _open_new(cloud, group_id, wanted)
@@ -213,8 +235,8 @@ def _agree(
     own = resource.id or ""
     name, vpc_id = resource.details["name"], resource.details["vpc"]
     groups = _named(cloud, name, vpc_id)
-    chosen = min(groups, key=lambda group: group.id, default=None)
-    if chosen is None or chosen.id >= own:
+    chosen = min(groups, key=_age, default=None)
+    if chosen is None or chosen.id == own or not any(group.id == own for group in groups):
         return own
     try:
         cloud.ecs.delete_security_group(own)
@@ -228,6 +250,10 @@ def _agree(
         journal.removed(resource)
     _open(cloud, chosen.id, cloud.ecs.permissions(chosen.id), wanted, report)
     return chosen.id
+
+
+def _age(group: SecurityGroup) -> tuple[str, str]:
+    return group.created, group.id
 
 
 def _named(cloud: Cloud, name: str, vpc_id: str) -> list[SecurityGroup]:

@@ -22,6 +22,7 @@ _BUSY = (
     "OperationConflict",
     "OperationFailed.LastTokenProcessing",
     "LastTokenProcessing",
+    "IdempotentProcessing",
     "SystemBusy",
     "ServiceIsConfiguring",
     "ServiceIsStopping",

@@ -110,3 +110,36 @@ def test_a_journal_of_a_newer_program(tmp_path: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "Version": 2}))
     with pytest.raises(MachineError, match="newer"):
         FileJournal(path)
+
+
+def test_a_checkpoint_sees_every_change_before_and_after_it_is_on_disk(tmp_path: Path) -> None:
+    path = tmp_path / "journal.json"
+    seen: list[tuple[str, bytes]] = []
+    journal = FileJournal(
+        path, lambda point: seen.append((point, path.read_bytes() if path.exists() else b""))
+    )
+    journal.begin()
+    resource = journal.intend("instance", region="here")
+    journal.made(resource, "i-1")
+    journal.finish()
+    journal.removed(resource)
+    assert [point for point, _ in seen] == [
+        f"{when} journal {change}"
+        for change in ("begin", "intend instance", "made instance", "finish", "removed instance")
+        for when in ("before", "after")
+    ]
+    contents = [content for _, content in seen]
+    assert contents[1::2][:-1] == contents[2::2]
+    assert all(before != after for before, after in zip(contents[::2], contents[1::2], strict=True))
+
+
+def test_what_a_checkpoint_raises_before_a_write_leaves_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "journal.json"
+    FileJournal(path).begin()
+
+    def stop(point: str) -> None:
+        raise InterruptedError(point)
+
+    with pytest.raises(InterruptedError, match="before journal intend instance"):
+        FileJournal(path, stop).intend("instance")
+    assert FileJournal(path).resources() == ()

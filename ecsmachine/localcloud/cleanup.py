@@ -74,7 +74,7 @@ def remove_from_kernel(paths: CloudPaths) -> None:
 
 def remove_files(paths: CloudPaths) -> None:
     """Remove a cloud's files, and its folder unless somebody has put other things in there."""
-    for folder in (paths.instances, paths.namespaces, paths.disks, paths.registry):
+    for folder in (paths.instances, paths.namespaces, paths.disks, paths.registry, paths.clusters):
         if folder.is_dir():
             remove_tree(folder)
     files = [paths.daemon_file, paths.settings_file, *paths.root.glob(f"{paths.log.name}*")]

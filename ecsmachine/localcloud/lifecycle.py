@@ -100,6 +100,13 @@ class Lifecycle:
         """Shut down the guest of a Stopping instance; start it again if it has ``start_next``."""
         self._after_commit(instance_id, lambda: self._stop(instance_id, force))
 
+    def remake(self, instance_id: str, password: str) -> None:
+        """Make the guest of a Stopping instance anew, with an empty system disk, and start it.
+
+        Its data disks stay.
+        """
+        self._after_commit(instance_id, lambda: self._remake(instance_id, password))
+
     def remove(self) -> None:
         """Remove the guests and files that the state has a :class:`Removal` for."""
         self._state.after_commit(self._remove_forgotten)
@@ -260,6 +267,19 @@ class Lifecycle:
         else:
             self._change(instance_id, status="Stopped")
             await self._give_credentials(instance_id)
+
+    async def _remake(self, instance_id: str, password: str) -> None:
+        instance = self._state.instances.get(instance_id)
+        if instance is None:
+            return
+        try:
+            await self._in_worker(self._delete_guest, instance_id)
+        except GuestError as error:
+            LOG.error("instance %s cannot be made anew: %s", instance_id, error)
+            self._change(instance_id, status="Stopped", start_next=False)
+            return
+        self._change(instance_id, status="Pending", made=False)
+        await self._make(instance_id, password)
 
     def _remove_forgotten(self) -> None:
         for removal in self._state.removals:

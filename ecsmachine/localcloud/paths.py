@@ -104,3 +104,8 @@ class CloudPaths:
     def registry(self) -> Path:
         """The registry's settings and its images."""
         return self.root / "registry"
+
+    @property
+    def clusters(self) -> Path:
+        """A folder for each cluster of Container Service: its machines and certificates."""
+        return self.root / "clusters"

@@ -33,6 +33,7 @@ from ecsmachine.localcloud.settings import CloudSettings, Running, read_settings
 from ecsmachine.localcloud.state import Settings, State, open_state
 
 if TYPE_CHECKING:
+    from ecsmachine.localcloud.container_service.nodes import Nodes
     from ecsmachine.localcloud.settings import GuestKind
 
 _log = logging.getLogger("ecsmachine.localcloud.daemon")
@@ -147,8 +148,13 @@ def _serve(
             from ecsmachine.localcloud.guests.none import NoGuests
 
             guests = NoGuests()
+        nodes = None
+        if services.install_url is not None:
+            nodes = _real_nodes(state, settings, services)
         connections = Connections()
-        application = create_app(state, guests, faults, connections, images=images_of(releases))
+        application = create_app(
+            state, guests, faults, connections, images=images_of(releases), nodes=nodes
+        )
 
         def answering() -> None:
             save(paths.daemon_file, _running(state, settings, services))
@@ -196,6 +202,17 @@ def _real_guests(
     images = {base.release: base.image for base in downloads.bases}
     guests = NspawnGuests(paths, images, network, guest_groups(paths.group))
     return guests, _Services(f"{mirror.url}/install.sh", registry.address)
+
+
+def _real_nodes(state: State, settings: CloudSettings, services: _Services) -> Nodes:
+    from ecsmachine.localcloud.container_service.provisioned_nodes import ProvisionedNodes
+
+    def address_of(instance_id: str) -> str:
+        with state.lock:
+            instance = state.instances.get(instance_id)
+        return "" if instance is None else instance.private_ip
+
+    return ProvisionedNodes(lambda: _running(state, settings, services).environment(), address_of)
 
 
 def _listen(port: int, usual: int) -> socket.socket:

@@ -39,11 +39,16 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ecsmachine.localcloud import authentication, idempotency, wire
-from ecsmachine.localcloud.actions import PRODUCTS
+from ecsmachine.localcloud.actions import ECS, PRODUCTS, SLB
 from ecsmachine.localcloud.authentication import Nonces, SignedRequest
 from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.images import Image, all_images
 from ecsmachine.localcloud.connections import Connections
+from ecsmachine.localcloud.container_service import triggers
+from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
+from ecsmachine.localcloud.container_service.guestless_nodes import GuestlessNodes
+from ecsmachine.localcloud.container_service.nodes import Nodes
+from ecsmachine.localcloud.container_service.routes import METHODS, ContainerServiceEndpoint
 from ecsmachine.localcloud.errors import ApiError, dry_run_passed, missing_parameter
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.requests import ConnectionCutError, RequestFaults
@@ -65,6 +70,7 @@ def create_app(
     connections: Connections,
     *,
     images: Sequence[Image] | None = None,
+    nodes: Nodes | None = None,
     watch_interval_s: float = 2.0,
     workers: int = 8,
 ) -> Starlette:
@@ -72,7 +78,8 @@ def create_app(
 
     ``faults`` is what goes wrong on demand, and ``connections`` what the server remembers, so that
     one can be cut then. ``images`` are what DescribeImages offers and instances are made of (all,
-    unless told otherwise); ``workers`` is how many guests are worked on at the same time.
+    unless told otherwise); ``nodes`` makes the nodes of clusters (none that run anything, unless
+    told otherwise); ``workers`` is how many guests are worked on at the same time.
     """
     endpoint = Endpoint(
         state,
@@ -82,16 +89,35 @@ def create_app(
         tuple(all_images() if images is None else images),
     )
 
+    work = ClusterWork(
+        state,
+        endpoint.lifecycle,
+        nodes or GuestlessNodes(endpoint.carry_out_for_thread),
+        endpoint.carry_out,
+    )
+    container_service = ContainerServiceEndpoint(state, work, endpoint.images)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        endpoint.loop = asyncio.get_running_loop()
         endpoint.lifecycle.recover()
+        await work.recover()
         try:
             yield
         finally:
+            await work.close()
             await endpoint.lifecycle.close()
 
-    # As an ASGI application it gets every method, to answer all of them in the API's form.
-    app = Starlette(routes=[Route("/{path:path}", endpoint)], lifespan=lifespan)
+    app = Starlette(
+        routes=[
+            Route(triggers.PATH, container_service.fire, methods=["GET", "POST"]),
+            Route("/clusters{rest:path}", container_service.respond, methods=METHODS),
+            Route("/images", container_service.respond, methods=METHODS),
+            # As an ASGI application it gets every method, to answer all of them in the API's form.
+            Route("/{path:path}", endpoint),
+        ],
+        lifespan=lifespan,
+    )
     app.state.endpoint = endpoint
     return app
 
@@ -112,7 +138,8 @@ class Endpoint:
         self._book = faults
         self._faults = RequestFaults(faults)
         self._connections = connections
-        self._images = images
+        self.images = tuple(images)
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._views = InstanceViews()
         self._nonces = Nonces()
 
@@ -185,7 +212,7 @@ class Endpoint:
             parameters=parameters,
             state=self.state,
             lifecycle=self.lifecycle,
-            images=self._images,
+            images=self.images,
             views=self._views,
             faults=self._book,
             host=request.headers.get("host", ""),
@@ -197,6 +224,31 @@ class Endpoint:
                 # Nothing of it stays: the transaction is taken back.
                 raise dry_run_passed()
         return self._faults.after(name, answer, struck)
+
+    def carry_out(self, action: str, values: Mapping[str, str]) -> Answer:
+        """Carry out an action of ECS or SLB as the cloud itself; raises :class:`ApiError`."""
+        product = SLB if action in SLB and action not in ECS else ECS
+        call = Call(
+            action=action,
+            parameters=Parameters(values),
+            state=self.state,
+            lifecycle=self.lifecycle,
+            images=self.images,
+            views=self._views,
+            faults=self._book,
+        )
+        with self.state.transaction():
+            return product[action](call)
+
+    def carry_out_for_thread(self, action: str, values: Mapping[str, str]) -> Answer:
+        """Do the same on the event loop, for a worker thread that waits for it."""
+
+        async def carried_out() -> Answer:
+            return self.carry_out(action, values)
+
+        if self.loop is None:
+            raise RuntimeError("the server does not run")
+        return asyncio.run_coroutine_threadsafe(carried_out(), self.loop).result()
 
 
 def _no_such_action() -> ApiError:

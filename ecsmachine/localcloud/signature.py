@@ -9,10 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 ACS3 = "ACS3-HMAC-SHA256"
+_BREAKS = re.compile(r"[\t\n\r\f]")
 
 
 def percent_encode(text: str) -> str:
@@ -65,3 +67,28 @@ def acs3_signature(string_to_sign: str, secret: str) -> str:
 def same(expected: str, given: str) -> bool:
     """Compare two signatures in a time that does not depend on where they differ."""
     return hmac.compare_digest(expected.encode(), given.encode())
+
+
+def roa_string_to_sign(method: str, headers: Mapping[str, str], resource: str) -> str:
+    """Return what a ROA request is signed over; ``headers`` have lower-case names.
+
+    Source: "Request syntax and signature method V2 for ROA APIs".
+    """
+    fixed = [headers.get(name, "") for name in ("accept", "content-md5", "content-type", "date")]
+    own = "".join(
+        f"{name}:{_BREAKS.sub(' ', headers[name]).strip()}\n"
+        for name in sorted(headers)
+        if name.startswith("x-acs-")
+    )
+    return "\n".join([method, *fixed, own + resource])
+
+
+def roa_signature(string_to_sign: str, secret: str) -> str:
+    """Return the HMAC-SHA1 signature in base64; the key is the secret alone."""
+    digest = hmac.new(secret.encode(), string_to_sign.encode(), hashlib.sha1).digest()
+    return base64.b64encode(digest).decode()
+
+
+def content_md5(body: bytes) -> str:
+    """Return the digest of a body as Content-MD5 has it (RFC 1864)."""
+    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()

@@ -36,6 +36,7 @@ from typing import Any, Generic, TypeVar
 from ecsmachine.localcloud import records
 from ecsmachine.localcloud.catalog.regions import find_zone, known_region
 from ecsmachine.localcloud.clock import timestamp
+from ecsmachine.localcloud.container_service.model import Cluster, Project, Trigger, Volume
 from ecsmachine.localcloud.identifiers import default_resource_group, new_id
 from ecsmachine.localcloud.model import (
     Account,
@@ -165,6 +166,10 @@ class State:
         self.tokens: Table[TokenUse] = Table(TokenUse, self)
         self.sessions: Table[Session] = Table(Session, self)
         self.removals: Table[Removal] = Table(Removal, self)
+        self.clusters: Table[Cluster] = Table(Cluster, self)
+        self.projects: Table[Project] = Table(Project, self)
+        self.volumes: Table[Volume] = Table(Volume, self)
+        self.triggers: Table[Trigger] = Table(Trigger, self)
         self._tables: tuple[Table[Any], ...] = tuple(
             value for value in vars(self).values() if isinstance(value, Table)
         )

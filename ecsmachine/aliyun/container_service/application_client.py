@@ -137,6 +137,14 @@ class ApplicationClient:
         rules.check_number("value", containers, 0, 1000)
         self._post(f"{_service(service_id)}/scale", {"type": "scale_to", "value": containers})
 
+    def set_weight(self, service_id: str, percent: int) -> None:
+        """Set its version's part of the traffic during a blue-green update (POST …/weight).
+
+        The guide's service has this in its console alone; the local cloud has it here.
+        """
+        rules.check_number("value", percent, 0, 100)
+        self._post(f"{_service(service_id)}/weight", {"value": percent})
+
     def create_volume(self, request: VolumeRequest) -> Volume:
         """Create a volume (POST /volumes/create)."""
         return read_volume(self._post("/volumes/create", request.body()))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ecsmachine.aliyun.container_service import rules
-from ecsmachine.aliyun.container_service.answers import array
+from ecsmachine.aliyun.container_service.answers import array, mapping, text
 from ecsmachine.aliyun.container_service.clusters import (
     FAILED,
     MOVING,
@@ -17,6 +17,7 @@ from ecsmachine.aliyun.container_service.clusters import (
     Certificates,
     Cluster,
     Image,
+    Node,
     ResetRequest,
     ScaleRequest,
     SwarmRequest,
@@ -25,6 +26,7 @@ from ecsmachine.aliyun.container_service.clusters import (
     read_certificates,
     read_cluster,
     read_images,
+    read_nodes,
     read_task,
 )
 from ecsmachine.aliyun.container_service.kubernetes import KubernetesRequest, KubernetesScaleRequest
@@ -115,6 +117,15 @@ class ClusterClient:
     def certificates(self, cluster_id: str) -> Certificates:
         """Return the certificates for the cluster's master (GET …/certs)."""
         return read_certificates(self.roa.call("GET", f"/clusters/{cluster_id}/certs").data)
+
+    def nodes(self, cluster_id: str) -> list[Node]:
+        """Return the nodes of a cluster (GET …/nodes, of newer versions of the service)."""
+        return read_nodes(self.roa.call("GET", f"/clusters/{cluster_id}/nodes").data)
+
+    def log(self, cluster_id: str) -> list[str]:
+        """Return what was noted of work on a cluster (GET …/logs, of newer versions)."""
+        data = self.roa.call("GET", f"/clusters/{cluster_id}/logs").data
+        return [text(mapping(item, "a log"), "cluster_log") for item in array(data, "a log")]
 
     def images(self) -> list[Image]:
         """Return the images that nodes can be made of (GET /images)."""

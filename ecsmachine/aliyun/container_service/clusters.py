@@ -89,6 +89,17 @@ class Certificates:
 
 
 @dataclass(frozen=True)
+class Node:
+    """A node; ``role`` is Master or Worker."""
+
+    instance_id: str
+    name: str
+    address: str
+    role: str
+    state: str
+
+
+@dataclass(frozen=True)
 class Image:
     """An image for nodes, in a region."""
 
@@ -265,6 +276,25 @@ def read_certificates(data: Any) -> Certificates:
     return Certificates(
         *(required(fields, name, "a certificate") for name in ("ca", "cert", "key"))
     )
+
+
+def read_nodes(data: Any) -> list[Node]:
+    """Return the nodes of an answer."""
+    items = array(mapping(data, "a list of nodes").get("nodes"), "a list of nodes")
+    found = []
+    for item in items:
+        fields = mapping(item, "a node")
+        addresses = fields.get("ip_address")
+        found.append(
+            Node(
+                required(fields, "instance_id", "a node"),
+                text(fields, "instance_name"),
+                str(addresses[0]) if isinstance(addresses, list) and addresses else "",
+                text(fields, "instance_role"),
+                text(fields, "state"),
+            )
+        )
+    return found
 
 
 def read_images(data: Any) -> list[Image]:

@@ -426,6 +426,27 @@ def certs(
     print(f"Stored ca.pem, cert.pem and key.pem in {target}")
 
 
+@app.command("nodes")
+@connected(cluster_client)
+def nodes(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
+    """List the nodes of a cluster."""
+    found = client.nodes(client.find(name).id)
+    if as_json:
+        print_json([vars(node) for node in found])
+        return
+    rows: list[tuple[str, ...]] = [("NAME", "STATE", "ROLE", "ADDRESS", "INSTANCE")]
+    rows += [(n.name, n.state.capitalize(), n.role, n.address, n.instance_id) for n in found]
+    print_table(rows)
+
+
+@app.command("log")
+@connected(cluster_client)
+def log(client: ClusterClient, name: Name) -> None:
+    """Print what was noted of work on a cluster, what failed above all."""
+    for line in client.log(client.find(name).id):
+        print(line)
+
+
 @app.command("images")
 @connected(cluster_client)
 def images(
@@ -451,7 +472,24 @@ def _follow(client: ClusterClient, task: Task, wait: bool, timeout_s: int) -> No
 
 
 def _await(client: ClusterClient, cluster_id: str, timeout_s: int) -> None:
-    client.wait(cluster_id, timeout_s=timeout_s, report=_reporter())
+    """Wait until a cluster is at rest. Raises :class:`MachineError` with what failed meanwhile."""
+    from ecsmachine.aliyun.errors import ApiError
+    from ecsmachine.errors import MachineError
+
+    try:
+        noted = len(client.log(cluster_id))
+    except (ApiError, MachineError):
+        noted = -1  # a service that has no log
+    failure = None
+    try:
+        client.wait(cluster_id, timeout_s=timeout_s, report=_reporter())
+    except MachineError as error:
+        failure = error
+    new = client.log(cluster_id)[noted:] if noted >= 0 else []
+    if new:
+        raise MachineError(f"The work on the cluster failed: {new[-1]}")
+    if failure is not None:
+        raise failure
 
 
 def _reporter() -> Callable[[Cluster], None]:

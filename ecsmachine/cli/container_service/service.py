@@ -119,3 +119,17 @@ def scale(
 ) -> None:
     """Bring a service to a number of containers."""
     client.scale_service(service_id, number)
+
+
+@app.command("weight")
+@connected(application_client)
+def weight(
+    client: ApplicationClient,
+    service_id: ServiceId,
+    percent: Annotated[int, typer.Argument(metavar="PERCENT", help="0 to 100")],
+) -> None:
+    """Set what part of the traffic a version gets during a blue-green update.
+
+    The other version gets the rest. Alibaba Cloud has this in its console alone.
+    """
+    client.set_weight(service_id, percent)

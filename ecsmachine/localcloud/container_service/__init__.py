@@ -1,0 +1,1 @@
+"""Container Service of a local cloud: its API, the masters of its clusters, and their nodes."""

@@ -1,0 +1,549 @@
+"""The applications of one cluster: what is asked of them, and the work that follows.
+
+Work is done in the order in which it was asked for, by one thread. What takes long (creating,
+updating, redeploying) is answered at once, and followed in ``current_state``; the rest is
+answered when it is done. What a killed server leaves undone is done by the next.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Any
+
+from ecsmachine.localcloud.container_service.application_views import (
+    project_view,
+    service_id,
+    service_view,
+    services_of,
+    volume_view,
+)
+from ecsmachine.localcloud.container_service.deployment import Deployment, Placed, wanted_number
+from ecsmachine.localcloud.container_service.engines import EngineError
+from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
+from ecsmachine.localcloud.container_service.model import (
+    Project,
+    Release,
+    Volume,
+    precise_now,
+    project_id,
+)
+from ecsmachine.localcloud.container_service.templates import (
+    MOST_CONTAINERS,
+    Service,
+)
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.state import State
+
+LOG = logging.getLogger("ecsmachine.localcloud.container_service")
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SIGNAL = re.compile(r"(?:SIG)?([A-Z][A-Z0-9+-]{0,14}|[1-9][0-9]?)")
+_ENDING = frozenset(("KILL", "TERM", "INT", "QUIT", "ABRT", "9", "15", "2", "3", "6"))
+_SECRET_OPTIONS = frozenset(("ak_id", "ak_secret"))
+_DRIVER_OPTIONS = {
+    "ossfs": ("bucket", "ak_id", "ak_secret", "url"),
+    "nas": ("diskid", "host", "path"),
+}
+
+
+class Applications:
+    """The projects and volumes of a cluster. Safe to use from several threads."""
+
+    def __init__(self, state: State, cluster_id: str, deployment: Callable[[], Deployment]) -> None:
+        self._state = state
+        self._cluster_id = cluster_id
+        self._deployment = deployment
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="applications")
+
+    def recover(self, *, everything: bool) -> None:
+        """Do what the last server left undone; ``everything``: the engines have forgotten all."""
+        for project in self._projects():
+            if project.moving == "deleting":
+                self._begin(project.name, "deleting", lambda p: self._delete(p, False))
+            elif project.moving or everything:
+                self._begin(project.name, project.moving or "starting", self._settle)
+
+    def settle_all(self) -> None:
+        """Let all projects have the containers that they are to have, after nodes have changed.
+
+        One that cannot have them has failed then, and says why.
+        """
+        for work in [self._begin(p.name, "updating", self._settle) for p in self._projects()]:
+            work.exception()
+
+    def close(self) -> None:
+        """End, without what has not begun."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    # Projects
+
+    def list_projects(self, query: str, *, services: bool, containers: bool) -> list[Any]:
+        """Return the projects whose names have ``query`` in them."""
+        placed = self._deployment().look()
+        return [
+            project_view(project, placed, services=services, containers=containers)
+            for project in self._projects()
+            if query in project.name
+        ]
+
+    def get_project(self, name: str) -> dict[str, Any]:
+        """Return a project."""
+        project = self._find(name)
+        return project_view(project, self._deployment().look(name))
+
+    def create_project(self, fields: Fields) -> str:
+        """Begin an application; return its name."""
+        name = check_project_name(fields.require("name"))
+        release = _release(fields, name, fields.text("version", "1.0"))
+        with self._state.transaction():
+            if self._state.projects.get(project_id(self._cluster_id, name)) is not None:
+                raise ApiError("ProjectAlreadyExists", f"There is a project {name} already.", 409)
+            now = precise_now()
+            project = Project(
+                id=project_id(self._cluster_id, name),
+                cluster_id=self._cluster_id,
+                name=name,
+                created=now,
+                updated=now,
+                subnet=self._free_subnet(),
+                releases=(release,),
+                moving="launching",
+            )
+            self._state.projects.put(project)
+        self._begin(name, "launching", self._settle)
+        return name
+
+    def update_project(self, name: str, fields: Fields) -> None:
+        """Begin to put a new version in place of the old one, or beside it."""
+        project = self._at_rest(name)
+        version = fields.require("version")
+        if len(project.releases) > 1:
+            raise ApiError(
+                "ProjectUpdating",
+                f"The project {name} has two versions: confirm or roll back the update first.",
+                409,
+            )
+        if version == project.release.version:
+            raise ApiError(
+                "ProjectVersionConflict", f"The project {name} has version {version} already.", 409
+            )
+        release = _release(fields, name, version)
+        if fields.text("update_method"):
+            fields.choice("update_method", ("blue-green",))
+            for service in services_of(name, release).values():
+                if service.fixed_ports:
+                    raise invalid(
+                        "template",
+                        f"{service.name}.ports: a port of the node cannot be had by two versions",
+                    )
+            self._change(name, releases=(project.release, replace(release, weight=0)))
+        else:
+            self._change(name, releases=(release,))
+        self._begin(name, "updating", self._settle)
+
+    def confirm_update(self, name: str, *, force: bool) -> None:
+        """Begin to end a blue-green update with the new version."""
+        project = self._in_blue_green(name)
+        if not force and project.release.weight != 100:
+            raise ApiError(
+                "ProjectWeightConflict",
+                f"The new version has {project.release.weight} % of the traffic, not all: "
+                "set its weight, or confirm with force=true.",
+                409,
+            )
+        self._change(name, releases=(replace(project.release, weight=100),))
+        self._begin(name, "updating", self._settle)
+
+    def rollback_update(self, name: str) -> None:
+        """Begin to end a blue-green update with the old version."""
+        project = self._in_blue_green(name)
+        self._change(name, releases=(replace(project.releases[0], weight=100),))
+        self._begin(name, "updating", self._settle)
+
+    def redeploy_project(self, name: str) -> None:
+        """Begin to make all containers anew, of the newest images."""
+        self._at_rest(name)
+        self._begin(name, "updating", lambda project: self._settle(project, fresh=True))
+
+    def start_project(self, name: str) -> None:
+        """Start what does not run."""
+        project = self._at_rest(name)
+        self._change(name, releases=tuple(replace(r, stopped=()) for r in project.releases))
+        self._finish(self._begin(name, "starting", self._settle))
+
+    def stop_project(self, name: str, wait_s: int) -> None:
+        """Stop what runs."""
+        self._still(self._at_rest(name))
+        self._finish(
+            self._begin(
+                name,
+                "stopping",
+                lambda p: self._deployment().stop(self._deployment().look(p.name), wait_s),
+            )
+        )
+
+    def kill_project(self, name: str, signal: str) -> None:
+        """Send a signal to what runs."""
+        plain = _signal(signal)
+        project = self._at_rest(name)
+        if plain in _ENDING:
+            self._still(project)
+        self._finish(
+            self._begin(
+                name,
+                "stopping",
+                lambda p: self._deployment().kill(self._deployment().look(p.name), plain),
+            )
+        )
+
+    def delete_project(self, name: str, *, force: bool, volumes: bool) -> None:
+        """Remove a project with its containers; one that runs only with ``force``."""
+        project = self._find(name) if force else self._at_rest(name)
+        if not force and project_view(project, self._deployment().look(name))[
+            "current_state"
+        ] not in ("stopped", "failed"):
+            raise ApiError(
+                "ProjectRunning", f"The project {name} runs: stop it, or use force=true.", 409
+            )
+        self._finish(self._begin(name, "deleting", lambda p: self._delete(p, volumes)))
+
+    # Services
+
+    def list_services(self, query: str, *, containers: bool) -> list[Any]:
+        """Return the services of all projects whose ids have ``query`` in them."""
+        placed = self._deployment().look()
+        return [
+            service_view(project, release, service, placed, containers=containers)
+            for project in self._projects()
+            for release in project.releases
+            for service in services_of(project.name, release).values()
+            if query in service_id(project, release, service.name)
+        ]
+
+    def get_service(self, service: str) -> dict[str, Any]:
+        """Return a service."""
+        project, release, found = self._find_service(service)
+        return service_view(project, release, found, self._deployment().look(project.name))
+
+    def start_service(self, service: str) -> None:
+        """Start its containers."""
+        project, release, found = self._find_service(service)
+        self._at_rest(project.name)
+        self._put_release(
+            project, release, stopped=tuple(n for n in release.stopped if n != found.name)
+        )
+        self._finish(self._begin(project.name, "starting", self._settle))
+
+    def stop_service(self, service: str, wait_s: int) -> None:
+        """Stop its containers."""
+        project, release, found = self._find_service(service)
+        self._at_rest(project.name)
+        self._put_release(project, release, stopped=_with(release.stopped, found.name))
+
+        def work(_: Project) -> None:
+            deployment = self._deployment()
+            deployment.stop(_of(deployment.look(project.name), release, found), wait_s)
+
+        self._finish(self._begin(project.name, "stopping", work))
+
+    def kill_service(self, service: str, signal: str) -> None:
+        """Send its containers a signal."""
+        plain = _signal(signal)
+        project, release, found = self._find_service(service)
+        self._at_rest(project.name)
+        if plain in _ENDING:
+            self._put_release(project, release, stopped=_with(release.stopped, found.name))
+
+        def work(_: Project) -> None:
+            deployment = self._deployment()
+            deployment.kill(_of(deployment.look(project.name), release, found), plain)
+
+        self._finish(self._begin(project.name, "stopping", work))
+
+    def scale_service(self, service: str, fields: Fields) -> None:
+        """Bring a service to a number of containers."""
+        fields.choice("type", ("scale_to",))
+        self.scale_to(service, lambda _: fields.integer("value", least=0, most=MOST_CONTAINERS))
+
+    def scale_to(self, service: str, number: Callable[[int], int]) -> int:
+        """Bring a service to the number that ``number`` makes of the present one; return it."""
+        project, release, found = self._find_service(service)
+        self._at_rest(project.name)
+        if found.everywhere:
+            raise invalid("type", f"{service} has one container on every node (aliyun.global)")
+        before = wanted_number(release, found)
+        wanted = min(MOST_CONTAINERS, max(0, number(before)))
+        self._put_release(project, release, scales={**release.scales, found.name: wanted})
+        try:
+            self._finish(self._begin(project.name, "scaling", self._settle))
+        except ApiError:
+            # what was too much is taken back: the service has as many as it had
+            self._put_release(project, release, scales={**release.scales, found.name: before})
+            self._finish(self._begin(project.name, "scaling", self._settle))
+            raise
+        return wanted
+
+    def set_weight(self, service: str, fields: Fields) -> None:
+        """Set what part of the traffic goes to the version of a service, in percent.
+
+        The rest goes to the other version. The guide's service has this in its console alone.
+        """
+        project, release, _ = self._find_service(service)
+        self._in_blue_green(project.name)
+        weight = fields.integer("value", least=0, most=100)
+        self._change(
+            project.name,
+            releases=tuple(
+                replace(other, weight=weight if other == release else 100 - weight)
+                for other in project.releases
+            ),
+        )
+
+    # Volumes
+
+    def create_volume(self, fields: Fields) -> dict[str, Any]:
+        """Make a volume on every node."""
+        name = check_project_name(fields.require("name"))
+        driver = fields.require("driver")
+        if driver not in ("local", *_DRIVER_OPTIONS):
+            raise invalid("driver", f"it has to be one of local, {', '.join(_DRIVER_OPTIONS)}")
+        options = fields.mapping("driverOpts")
+        for option in _DRIVER_OPTIONS.get(driver, ()):
+            if not options.get(option):
+                raise ApiError("MissingParameter", f"The field driverOpts.{option} is required.")
+        volume = Volume(
+            id=project_id(self._cluster_id, name),
+            cluster_id=self._cluster_id,
+            name=name,
+            driver=driver,
+            created=precise_now(),
+            options={k: v for k, v in options.items() if k not in _SECRET_OPTIONS},
+        )
+        if self._state.volumes.get(volume.id) is not None:
+            raise ApiError("VolumeAlreadyExists", f"There is a volume {name} already.", 409)
+        self._worked(lambda: self._deployment().make_volume(name))
+        with self._state.transaction():
+            self._state.volumes.put(volume)
+        return volume_view(volume, self._node(), ())
+
+    def list_volumes(self) -> dict[str, Any]:
+        """Return all volumes."""
+        placed = self._deployment().look()
+        with self._state.lock:
+            own = [v for v in self._state.volumes if v.cluster_id == self._cluster_id]
+        return {"Volumes": [volume_view(volume, self._node(), placed) for volume in own]}
+
+    def get_volume(self, name: str) -> dict[str, Any]:
+        """Return a volume."""
+        return volume_view(self._find_volume(name), self._node(), self._deployment().look())
+
+    def delete_volume(self, name: str) -> None:
+        """Remove a volume that no container uses."""
+        volume = self._find_volume(name)
+        users = [p.container.name for p in self._deployment().look() if name in p.container.volumes]
+        if users:
+            raise ApiError("VolumeInUse", f"The volume {name} is used by {', '.join(users)}.", 409)
+        self._worked(lambda: self._deployment().remove_volume(name))
+        with self._state.transaction():
+            self._state.volumes.remove(volume.id)
+
+    # Traffic
+
+    def routes(self) -> dict[str, list[tuple[int, list[tuple[str, int]]]]]:
+        """Return where requests go, by host name: for each version its weight and its places.
+
+        A place is a node's address and the port there that leads to a container.
+        """
+        placed = self._deployment().look()
+        found: dict[str, list[tuple[int, list[tuple[str, int]]]]] = {}
+        for project in self._projects():
+            for release in project.releases:
+                for service in services_of(project.name, release).values():
+                    for port, hosts in service.routes.items():
+                        places = [
+                            (p.node, p.container.ports[port])
+                            for p in _of(placed, release, service)
+                            if p.project == project.name
+                            and p.container.running
+                            and port in p.container.ports
+                        ]
+                        for host in hosts:
+                            found.setdefault(host, []).append((release.weight, places))
+        return found
+
+    # The work itself, in the worker's thread.
+
+    def _settle(self, project: Project, *, fresh: bool = False) -> None:
+        """Bring all services of a project to what is wanted of them; remove all others."""
+        deployment = self._deployment()
+        deployment.make_network(project)
+        wanted = set()
+        for release in project.releases:
+            for service in services_of(project.name, release).values():
+                wanted.add((release.version, service.name))
+                if service.name not in release.stopped:
+                    deployment.deploy(project, release, service, fresh=fresh)
+        deployment.remove(
+            project.name, lambda p: (p.version, p.service) not in wanted, volumes=False
+        )
+
+    def _delete(self, project: Project, volumes: bool) -> None:
+        deployment = self._deployment()
+        deployment.remove(project.name, lambda _: True, volumes=volumes)
+        deployment.remove_network(project.name)
+        with self._state.transaction():
+            self._state.projects.remove(project.id)
+
+    def _begin(self, name: str, moving: str, work: Callable[[Project], None]) -> Future[None]:
+        """Queue work on a project, which is ``moving`` until it is done."""
+        self._change(name, moving=moving, failure="")
+        return self._worker.submit(self._work, name, work)
+
+    def _work(self, name: str, work: Callable[[Project], None]) -> None:
+        failure = ""
+        try:
+            work(self._find(name))
+        except EngineError as error:
+            failure = str(error)
+            LOG.error("project %s: %s", name, error)
+            raise ApiError("EngineError", failure, 409) from None
+        except ApiError as error:
+            failure = error.message
+            raise
+        except Exception:
+            failure = "The work failed: see the local cloud's log."
+            LOG.exception("project %s", name)
+            raise
+        finally:
+            with self._state.transaction():
+                project = self._state.projects.get(project_id(self._cluster_id, name))
+                if project is not None:
+                    self._state.projects.put(
+                        replace(project, moving="", failure=failure, updated=precise_now())
+                    )
+
+    def _finish(self, work: Future[None]) -> None:
+        work.result()
+
+    def _worked(self, work: Callable[[], None]) -> None:
+        try:
+            self._worker.submit(work).result()
+        except EngineError as error:
+            raise ApiError("EngineError", str(error), 409) from None
+
+    # What there is
+
+    def _projects(self) -> list[Project]:
+        with self._state.lock:
+            return [p for p in self._state.projects if p.cluster_id == self._cluster_id]
+
+    def _find(self, name: str) -> Project:
+        with self._state.lock:
+            project = self._state.projects.get(project_id(self._cluster_id, name))
+        if project is None:
+            raise ApiError("ProjectNotFound", f"There is no project {name}.", 404)
+        return project
+
+    def _at_rest(self, name: str) -> Project:
+        project = self._find(name)
+        if project.moving:
+            raise ApiError(
+                "ProjectBusy", f"The project {name} is {project.moving}: wait until it is not.", 409
+            )
+        return project
+
+    def _in_blue_green(self, name: str) -> Project:
+        project = self._at_rest(name)
+        if len(project.releases) < 2:
+            raise ApiError("ProjectNotUpdating", f"The project {name} has one version only.", 409)
+        return project
+
+    def _find_service(self, wanted: str) -> tuple[Project, Release, Service]:
+        for project in self._projects():
+            for release in project.releases:
+                for service in services_of(project.name, release).values():
+                    if service_id(project, release, service.name) == wanted:
+                        return project, release, service
+        raise ApiError("ServiceNotFound", f"There is no service {wanted}.", 404)
+
+    def _find_volume(self, name: str) -> Volume:
+        with self._state.lock:
+            volume = self._state.volumes.get(project_id(self._cluster_id, name))
+        if volume is None:
+            raise ApiError("VolumeNotFound", f"There is no volume {name}.", 404)
+        return volume
+
+    def _change(self, name: str, **changes: Any) -> None:
+        with self._state.transaction():
+            self._state.projects.put(replace(self._find(name), **changes))
+
+    def _put_release(self, project: Project, release: Release, **changes: Any) -> None:
+        """Change the release of that version, whatever else was changed meanwhile."""
+        with self._state.transaction():
+            now = self._find(project.name)
+            self._change(
+                project.name,
+                releases=tuple(
+                    replace(other, **changes) if other.version == release.version else other
+                    for other in now.releases
+                ),
+            )
+
+    def _still(self, project: Project) -> None:
+        """Note that all services of a project are to stand still."""
+        self._change(
+            project.name,
+            releases=tuple(
+                replace(r, stopped=tuple(services_of(project.name, r))) for r in project.releases
+            ),
+        )
+
+    def _free_subnet(self) -> str:
+        """Return a part of the cluster's container addresses that no project has."""
+        cluster = self._state.clusters.get(self._cluster_id)
+        taken = {project.subnet for project in self._projects()}
+        block = IPv4Network(cluster.subnet_cidr if cluster is not None else "172.28.0.0/16")
+        for subnet in block.subnets(new_prefix=max(24, block.prefixlen)):
+            if str(subnet) not in taken:
+                return str(subnet)
+        raise ApiError(
+            "SubnetExhausted", f"All of subnet_cidr {block} is taken by projects (/24 each).", 409
+        )
+
+    def _node(self) -> str:
+        cluster = self._state.clusters.get(self._cluster_id)
+        return cluster.nodes[0].name if cluster is not None and cluster.nodes else ""
+
+
+def _release(fields: Fields, project: str, version: str) -> Release:
+    if not _VERSION.fullmatch(version):
+        raise invalid("version", "1 to 64 letters, digits, dots, hyphens and underscores")
+    release = Release(
+        version=version,
+        template=fields.require("template"),
+        description=fields.text("description"),
+        environment=fields.mapping("environment"),
+        latest_image=fields.boolean("latest_image"),
+    )
+    services_of(project, release)
+    return release
+
+
+def _signal(text: str) -> str:
+    match = _SIGNAL.fullmatch(text.upper())
+    if match is None:
+        raise invalid("signal", f'"{text}" is not a signal such as KILL or HUP')
+    return match[1]
+
+
+def _of(placed: list[Placed], release: Release, service: Service) -> list[Placed]:
+    return [p for p in placed if (p.service, p.version) == (service.name, release.version)]
+
+
+def _with(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return names if name in names else (*names, name)

@@ -1,0 +1,111 @@
+"""Who sent a ROA request, and when: access key, signature, digest, clock and nonce."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from urllib.parse import parse_qsl, unquote
+
+from ecsmachine.localcloud.authentication import CLOCK_TOLERANCE_S, Nonces
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.model import Account
+from ecsmachine.localcloud.signature import content_md5, roa_signature, roa_string_to_sign, same
+
+VERSION = "2015-12-15"
+
+
+@dataclass(frozen=True)
+class RoaRequest:
+    """A request as it came: ``target`` is path and query as sent; header names are lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        """The path, decoded."""
+        return unquote(self.target.partition("?")[0])
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters, decoded."""
+        return dict(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
+
+
+def check(request: RoaRequest, account: Account, nonces: Nonces) -> None:
+    """Check a request; raises :class:`ApiError`: 403 for its sender, 400 for its form or time."""
+    headers = request.headers
+    scheme, _, credential = headers.get("authorization", "").partition(" ")
+    key_id, colon, signature = credential.strip().partition(":")
+    if scheme.lower() != "acs" or not colon:
+        raise ApiError(
+            "MissingAuthorization", 'The header Authorization has to be "acs KEY:SIGNATURE".', 403
+        )
+    for name in ("date", "x-acs-signature-nonce"):
+        if not headers.get(name):
+            raise ApiError("MissingParameter", f"The header {name} is required.")
+    if headers.get("x-acs-version", VERSION) != VERSION:
+        raise ApiError("InvalidVersion", f"The header x-acs-version has to be {VERSION}.")
+    if headers.get("x-acs-signature-method", "HMAC-SHA1").upper() != "HMAC-SHA1":
+        raise ApiError("InvalidSignatureMethod", "Only HMAC-SHA1 signatures are known here.")
+    _check_clock(headers["date"])
+    if not same(account.access_key_id, key_id):
+        raise ApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 403)
+    if headers.get("x-acs-security-token"):
+        raise ApiError(
+            "InvalidSecurityToken.MismatchWithAccessKey",
+            "Specified SecurityToken mismatch with the AccessKey.",
+            403,
+        )
+    digest = headers.get("content-md5", "")
+    if (digest or request.body) and digest != content_md5(request.body):
+        raise ApiError(
+            "InvalidContentMD5", "The header Content-MD5 is not that of the request's body."
+        )
+    texts = [
+        roa_string_to_sign(request.method, headers, resource) for resource in _resources(request)
+    ]
+    if not any(same(roa_signature(text, account.access_key_secret), signature) for text in texts):
+        raise ApiError(
+            "SignatureDoesNotMatch",
+            "Specified signature is not matched with our calculation. "
+            f"server string to sign is:{texts[0]}",
+            403,
+        )
+    nonces.use(key_id, headers["x-acs-signature-nonce"])
+
+
+def _resources(request: RoaRequest) -> list[str]:
+    """Return the resource in the ways in which clients sign it: decoded, and as it was sent."""
+    path, _, query = request.target.partition("?")
+    found = []
+    for decode in (unquote_plus, str):
+        pairs = sorted(
+            tuple(decode(part) for part in pair.split("=", 1)) for pair in query.split("&") if pair
+        )
+        text = "&".join("=".join(pair) for pair in pairs)
+        found.append(f"{decode(path)}?{text}" if text else decode(path))
+    return found
+
+
+def unquote_plus(text: str) -> str:
+    """Decode a part of an address, in which a plus is a blank."""
+    return unquote(text.replace("+", " "))
+
+
+def _check_clock(date: str) -> None:
+    try:
+        sent = parsedate_to_datetime(date)
+    except (TypeError, ValueError):
+        raise ApiError(
+            "InvalidTimeStamp.Format", "The header Date is not in the form of RFC 1123."
+        ) from None
+    if sent.tzinfo is None:
+        sent = sent.replace(tzinfo=timezone.utc)
+    if abs(time.time() - sent.timestamp()) > CLOCK_TOLERANCE_S:
+        raise ApiError("InvalidTimeStamp.Expired", "The header Date is more than 15 minutes off.")

@@ -1,0 +1,132 @@
+"""The certificates of a cluster: an authority of its own, its clients', and its master's."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.x509 import Certificate
+
+_VALID_DAYS = 1080
+_BACKDATED_MINUTES = 5
+
+
+def make_certificates(folder: Path, name: str, addresses: Sequence[str]) -> None:
+    """Put a cluster's keys and certificates into a folder, unless they are all there.
+
+    ``ca``, ``cert`` (the clients') and ``server`` (the master's, for ``addresses``), each with
+    its key; all 0600. The first two have the names that ecsmachine's store has for them, so that
+    the nodes' engines are given certificates of the same authority.
+    """
+    if (folder / "server-key.pem").is_file():
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ca_key = _new_key()
+    ca = _certificate(name, ca_key, None, ca_key)
+    client_key, server_key = _new_key(), _new_key()
+    client = _certificate(f"{name} client", client_key, ca, ca_key, usage="client")
+    server = _certificate(f"{name} master", server_key, ca, ca_key, "server", addresses)
+    for file, content in (
+        ("ca.pem", _pem(ca)),
+        ("ca-key.pem", _pem_key(ca_key)),
+        ("cert.pem", _pem(client)),
+        ("key.pem", _pem_key(client_key)),
+        ("server.pem", _pem(server)),
+        ("server-key.pem", _pem_key(server_key)),
+    ):
+        _write(folder / file, content)
+
+
+def read_certificates(folder: Path) -> dict[str, str]:
+    """Return what GET …/certs answers: the texts of ``ca``, ``cert`` and ``key``."""
+    return {name: (folder / f"{name}.pem").read_text() for name in ("ca", "cert", "key")}
+
+
+def _new_key() -> EllipticCurvePrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _certificate(
+    name: str,
+    key: EllipticCurvePrivateKey,
+    issuer: Certificate | None,
+    issuer_key: EllipticCurvePrivateKey,
+    usage: str = "",
+    addresses: Sequence[str] = (),
+) -> Certificate:
+    """Return a certificate; without an issuer, one of an authority that signs itself."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    now = datetime.now(timezone.utc)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject if issuer is None else issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=_BACKDATED_MINUTES))
+        .not_valid_after(now + timedelta(days=_VALID_DAYS))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=True,
+                key_cert_sign=issuer is None,
+                crl_sign=issuer is None,
+                content_commitment=False,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+    )
+    if usage:
+        wanted = {
+            "client": ExtendedKeyUsageOID.CLIENT_AUTH,
+            "server": ExtendedKeyUsageOID.SERVER_AUTH,
+        }
+        builder = builder.add_extension(x509.ExtendedKeyUsage([wanted[usage]]), critical=False)
+    if addresses:
+        names = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _pem(certificate: Certificate) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return certificate.public_bytes(Encoding.PEM)
+
+
+def _pem_key(key: EllipticCurvePrivateKey) -> bytes:
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _write(file: Path, content: bytes) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)

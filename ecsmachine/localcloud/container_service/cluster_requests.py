@@ -1,0 +1,210 @@
+"""What may be asked for when clusters are made and scaled: the guide's chapter 4.3 to 4.7."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ecsmachine.localcloud.catalog.images import Image
+from ecsmachine.localcloud.catalog.instance_types import find_instance_type
+from ecsmachine.localcloud.container_service.fields import Fields, check_cluster_name, invalid
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.names import valid_password
+from ecsmachine.localcloud.state import State
+
+KUBERNETES, MANAGED = "Kubernetes", "ManagedKubernetes"
+MOST_NODES = 50
+_DISK_CATEGORIES = ("cloud", "cloud_efficiency", "cloud_ssd")
+_IO_OPTIMIZED = ("none", "optimized", "true", "false")
+_ZONES = ("a", "b", "c")
+
+
+@dataclass(frozen=True)
+class NodeRequest:
+    """What new nodes are made of. Disk size in GiB; ``image_id`` "" leaves the choice open."""
+
+    password: str = field(repr=False)
+    image_id: str = ""
+    instance_type: str = ""
+    data_disk_category: str = ""
+    data_disk_size: int = 0
+    public_address: bool = True
+
+
+@dataclass(frozen=True)
+class SwarmPlan:
+    """A Swarm cluster that is asked for."""
+
+    name: str
+    size: int
+    network_mode: str
+    vpc_id: str
+    vswitch_id: str
+    subnet_cidr: str
+    load_balancer: bool
+    nodes: NodeRequest
+
+
+@dataclass(frozen=True)
+class KubernetesPlan:
+    """A cluster of Kubernetes kind that is asked for; ``size`` counts masters and workers."""
+
+    kind: str
+    name: str
+    size: int
+    vpc_id: str
+    vswitch_id: str
+    settings: dict[str, str]
+
+
+def swarm_plan(fields: Fields, state: State, images: tuple[Image, ...]) -> SwarmPlan:
+    """Read the body of a Swarm cluster's creation. Raises ``ApiError``."""
+    name = check_cluster_name(fields.require("name"))
+    size = fields.integer("size", least=1, most=MOST_NODES)
+    mode = fields.choice("network_mode", ("vpc", "classic"))
+    vpc_id, vswitch_id = state.default_vpc_id, state.default_vswitch_id
+    subnet = "172.28.0.0/16"
+    if mode == "vpc":
+        vpc_id, vswitch_id = _network(fields, state, "vpc_id", "vswitch_id")
+        subnet = _subnet(fields, state, vpc_id)
+    return SwarmPlan(
+        name=name,
+        size=size,
+        network_mode=mode,
+        vpc_id=vpc_id,
+        vswitch_id=vswitch_id,
+        subnet_cidr=subnet,
+        load_balancer=fields.boolean("need_slb", True),
+        nodes=node_request(fields, images),
+    )
+
+
+def node_request(fields: Fields, images: tuple[Image, ...]) -> NodeRequest:
+    """Read what creating and scaling say alike about nodes."""
+    kind = fields.require("instance_type")
+    if find_instance_type(kind) is None:
+        raise invalid("instance_type", f"there is no {kind}")
+    fields.choice("io_optimized", _IO_OPTIMIZED, "optimized")
+    return NodeRequest(
+        password=_password(fields, "password"),
+        image_id=_image(fields, images, required=False),
+        instance_type=kind,
+        data_disk_category=fields.choice("data_disk_category", _DISK_CATEGORIES),
+        data_disk_size=fields.integer("data_disk_size", least=20, most=32768),
+        public_address=not fields.boolean("release_eip_flag"),
+    )
+
+
+def disk_request(fields: Fields, images: tuple[Image, ...]) -> NodeRequest:
+    """Read what attaching and resetting say: a password, and the image of the new disk."""
+    return NodeRequest(
+        password=_password(fields, "password"),
+        image_id=_image(fields, images, required=True),
+        public_address=not fields.boolean("release_eip_flag"),
+    )
+
+
+def kubernetes_plan(fields: Fields, state: State) -> KubernetesPlan:
+    """Read the body of a Kubernetes cluster's creation. Raises ``ApiError``."""
+    kind = fields.choice("cluster_type", (KUBERNETES, MANAGED))
+    several = kind == KUBERNETES and fields.boolean("multi_az")
+    name = check_cluster_name(fields.require("name"))
+    if several:
+        found = [_network(fields, state, "vpcid", f"vswitch_id_{zone}") for zone in _ZONES]
+        numbers = [fields.integer(f"num_of_nodes_{zone}", least=0, most=300) for zone in _ZONES]
+    else:
+        found = [_network(fields, state, "vpcid", "vswitchid")]
+        fields.require("zoneid")
+        numbers = [fields.integer("num_of_nodes", least=0, most=300)]
+    pods, services = fields.network("container_cidr"), fields.network("service_cidr")
+    if pods.overlaps(services):
+        raise invalid("service_cidr", f"it overlaps container_cidr {pods}")
+    _login(fields, several)
+    suffixes = [f"_{zone}" for zone in _ZONES] if several else [""]
+    for role in ("worker",) if kind == MANAGED else ("master", "worker"):
+        _group(fields, role, suffixes)
+    settings = {
+        name: fields.text(name)
+        for name in ("container_cidr", "service_cidr", "zoneid", "key_pair", "multi_az")
+        if name in fields
+    }
+    masters = 0 if kind == MANAGED else 3
+    return KubernetesPlan(kind, name, masters + sum(numbers), *found[0], settings)
+
+
+def workers_wanted(fields: Fields) -> int:
+    """Read the body that scales a cluster of Kubernetes kind: the number of workers."""
+    fields.require("worker_instance_type")
+    _password(fields, "login_password")
+    return fields.integer("num_of_nodes", least=1, most=300)
+
+
+def _group(fields: Fields, role: str, suffixes: list[str]) -> None:
+    for suffix in suffixes:
+        name = f"{role}_instance_type{suffix}"
+        if find_instance_type(fields.require(name)) is None:
+            raise invalid(name, f"there is no {fields.text(name)}")
+    charge = fields.choice(f"{role}_instance_charge_type", ("PostPaid", "PrePaid"), "PostPaid")
+    if charge == "PrePaid":
+        fields.choice(f"{role}_period_unit", ("Month", "Year"))
+        fields.integer(f"{role}_period", least=1, most=60)
+    fields.integer(f"{role}_system_disk_size", 40, least=20, most=500)
+    if fields.boolean(f"{role}_data_disk"):
+        fields.require(f"{role}_data_disk_category")
+        fields.integer(f"{role}_data_disk_size", least=20, most=32768)
+
+
+def _login(fields: Fields, several: bool) -> None:
+    if several:
+        _password(fields, "login_password")
+    elif ("login_password" in fields) == ("key_pair" in fields):
+        raise invalid("login_password", "either it or key_pair has to be given")
+    elif "login_password" in fields:
+        _password(fields, "login_password")
+
+
+def _network(fields: Fields, state: State, vpc_field: str, vswitch_field: str) -> tuple[str, str]:
+    vpc_id, vswitch_id = fields.require(vpc_field), fields.require(vswitch_field)
+    if state.vpcs.get(vpc_id) is None:
+        raise ApiError("InvalidVpcId.NotFound", f"There is no VPC {vpc_id}.", 404)
+    vswitch = state.vswitches.get(vswitch_id)
+    if vswitch is None or vswitch.vpc_id != vpc_id:
+        raise ApiError(
+            "InvalidVSwitchId.NotFound", f"There is no VSwitch {vswitch_id} in {vpc_id}.", 404
+        )
+    return vpc_id, vswitch_id
+
+
+def _subnet(fields: Fields, state: State, vpc_id: str) -> str:
+    from ipaddress import IPv4Network
+
+    subnet = fields.network("subnet_cidr")
+    if subnet.prefixlen > 24 or not subnet.is_private:
+        raise invalid("subnet_cidr", "it has to be a private network of /24 or larger")
+    vpc = state.vpcs.get(vpc_id)
+    if vpc is not None and subnet.overlaps(IPv4Network(vpc.cidr)):
+        raise invalid("subnet_cidr", f"it overlaps the VPC's {vpc.cidr}")
+    return str(subnet)
+
+
+def _password(fields: Fields, name: str) -> str:
+    password = fields.require(name)
+    if not valid_password(password) or set(password) & {"\\", '"'}:
+        raise invalid(
+            name,
+            "8 to 30 characters of three kinds (upper case, lower case, digits, special ones), "
+            'without \\ and "',
+        )
+    return password
+
+
+def _image(fields: Fields, images: tuple[Image, ...], *, required: bool) -> str:
+    """Return the id of an image that there is; the guide writes ids with and without ``.vhd``."""
+    given = fields.require("ecs_image_id") if required else fields.text("ecs_image_id")
+    if not given:
+        return ""
+    for image in images:
+        if given.removesuffix(".vhd") == image.id.removesuffix(".vhd"):
+            return image.id
+    raise ApiError(
+        "InvalidImageId.NotFound", f"There is no image {given}: GET /images lists them.", 404
+    )

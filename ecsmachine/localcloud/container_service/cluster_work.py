@@ -1,0 +1,439 @@
+"""What happens to clusters after a request was answered: their nodes, their masters, their end.
+
+Like :mod:`ecsmachine.localcloud.lifecycle`, of which instances are made: tasks on the server's
+event loop, whose blocking parts run in worker threads. Work on one cluster is done in the order
+in which it was asked for. Passwords are only in memory: a cluster whose launch a killed server
+leaves unfinished has failed, and of nodes that were being added those stay that were ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ecsmachine.localcloud.clock import timestamp
+from ecsmachine.localcloud.container_service.applications import Applications
+from ecsmachine.localcloud.container_service.certificates import make_certificates
+from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
+from ecsmachine.localcloud.container_service.deployment import Deployment
+from ecsmachine.localcloud.container_service.engines import EngineError
+from ecsmachine.localcloud.container_service.login_key import make_login_key
+from ecsmachine.localcloud.container_service.master import ADDRESS, Master
+from ecsmachine.localcloud.container_service.model import Cluster, Node
+from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan, Nodes
+from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
+from ecsmachine.localcloud.container_service.routing import Router
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.lifecycle import Lifecycle
+from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.state import State, Table
+
+LOG = logging.getLogger("ecsmachine.localcloud.container_service")
+
+_NODES_AT_ONCE = 3
+_RUNNING_TIMEOUT_S = 120.0
+_KUBERNETES_S = 0.2
+"""How long clusters without guests are seen on their way, in seconds."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Served:
+    """What answers for a Swarm cluster that runs."""
+
+    applications: Applications
+    master: Master
+    router: Router
+
+
+class ClusterWork:
+    """The work that follows the answers. Its methods are called on the event loop.
+
+    ``call`` carries out an action of the API of ECS or SLB in a transaction.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        lifecycle: Lifecycle,
+        nodes: Nodes,
+        call: Callable[..., Mapping[str, Any]],
+    ) -> None:
+        self._state = state
+        self._lifecycle = lifecycle
+        self._nodes = nodes
+        self._call = call
+        self._folder = state.root / "clusters"
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="cluster")
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._served: dict[str, Served] = {}
+
+    def applications(self, cluster_id: str) -> Applications | None:
+        """Return the applications of a cluster that is served; None for any other."""
+        served = self._served.get(cluster_id)
+        return None if served is None else served.applications
+
+    def certificates(self, cluster_id: str) -> Path:
+        """Return the folder with a cluster's certificates."""
+        return certificates_folder(self._folder / cluster_id)
+
+    # What actions call, once the state has the new state of the cluster.
+
+    def launch(self, cluster_id: str, request: NodeRequest, *, balanced: bool) -> None:
+        """Make a new Swarm cluster's nodes, and serve it; ``balanced``: behind a load balancer."""
+        self._run(cluster_id, self._launch(cluster_id, request, balanced), "failed")
+
+    def launch_without_guests(self, cluster_id: str) -> None:
+        """Let a cluster of Kubernetes kind run."""
+        self._run(cluster_id, self._pass_time(cluster_id), "failed")
+
+    def add_nodes(self, cluster_id: str, number: int, request: NodeRequest) -> None:
+        """Make further nodes."""
+        self._run(cluster_id, self._add_nodes(cluster_id, number, request), "running")
+
+    def attach(self, cluster_id: str, instance_ids: Sequence[str], request: NodeRequest) -> None:
+        """Make nodes of instances, whose system disks are made anew."""
+        self._run(cluster_id, self._attach(cluster_id, instance_ids, request), "running")
+
+    def remove_node(self, cluster_id: str, node: Node, *, release: bool) -> None:
+        """Take a node out; what ran on it runs on others then."""
+        self._run(cluster_id, self._remove_node(cluster_id, node, release), "running")
+
+    def reset_node(self, cluster_id: str, node: Node, request: NodeRequest) -> None:
+        """Make a node's system disk anew, and a node of it again."""
+        self._run(cluster_id, self._reset_node(cluster_id, node, request), "running")
+
+    def delete(self, cluster_id: str) -> None:
+        """Remove a cluster with all that it has."""
+        self._run(cluster_id, self._delete(cluster_id), "failed")
+
+    # What the server calls.
+
+    async def recover(self) -> None:
+        """Serve the clusters that there are, and put right what the last server left undone."""
+        for cluster in list(self._state.clusters):
+            if cluster.state == "deleting":
+                self.delete(cluster.id)
+            elif cluster.state == "launching" and cluster.is_swarm:
+                self._fail(cluster.id, "The local cloud was stopped while it was launched.")
+            elif cluster.state in ("launching", "scaling", "updating") or (
+                cluster.state == "running"
+            ):
+                self._change(cluster.id, state="running", size=_size(cluster))
+                if cluster.is_swarm:
+                    await self._serve(cluster.id)
+
+    async def close(self) -> None:
+        """Stop working and serving; the nodes go on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for cluster_id in list(self._served):
+            await self._stop_serving(cluster_id)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    # The work itself.
+
+    async def _launch(self, cluster_id: str, request: NodeRequest, balanced: bool) -> None:
+        cluster = self._cluster(cluster_id)
+        folder = self._folder / cluster_id
+        await self._in_thread(
+            make_certificates, certificates_folder(folder), cluster.name, [ADDRESS]
+        )
+        if balanced:
+            self._make_load_balancer(cluster)
+        await self._grow(cluster_id, cluster.size, request)
+        await self._serve(cluster_id)
+        self._change(cluster_id, state="running")
+
+    async def _add_nodes(self, cluster_id: str, number: int, request: NodeRequest) -> None:
+        await self._grow(cluster_id, number, request)
+        await self._settle(cluster_id)
+        self._change(cluster_id, state="running")
+
+    async def _grow(self, cluster_id: str, number: int, request: NodeRequest) -> None:
+        """Make nodes, several at a time, and let them join one after the other."""
+        cluster = self._cluster(cluster_id)
+        folder = self._folder / cluster_id
+        plans = [NodePlan(name, request) for name in self._new_names(cluster_id, number)]
+        turns = asyncio.Semaphore(_NODES_AT_ONCE)
+
+        async def make(plan: NodePlan) -> Node:
+            async with turns:
+                return await self._in_thread(self._nodes.create, cluster, folder, plan)
+
+        # The first of all makes what the others share (the security group).
+        made: list[Node | BaseException] = []
+        if not cluster.nodes:
+            made.append(await make(plans[0]))
+        made += await asyncio.gather(
+            *(make(plan) for plan in plans[len(made) :]), return_exceptions=True
+        )
+        for node in made:
+            if isinstance(node, Node):
+                await self._join(cluster_id, node)
+        for error in made:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _join(self, cluster_id: str, node: Node) -> None:
+        others = self._cluster(cluster_id).nodes
+        await self._in_thread(self._nodes.join, self._folder / cluster_id, node, others)
+        with self._state.transaction():
+            cluster = self._cluster(cluster_id)
+            nodes = (*cluster.nodes, node)
+            instance = self._state.instances.get(node.instance_id)
+            groups = instance.security_group_ids if instance is not None else ()
+            self._change(
+                cluster_id,
+                nodes=nodes,
+                size=max(cluster.size, len(nodes)),
+                security_group_id=cluster.security_group_id or next(iter(groups), ""),
+            )
+        if cluster.load_balancer_id:
+            self._call(
+                "AddBackendServers",
+                {
+                    "RegionId": cluster.region,
+                    "LoadBalancerId": cluster.load_balancer_id,
+                    "BackendServers": f'[{{"ServerId":"{node.instance_id}","Weight":"100"}}]',
+                },
+            )
+
+    async def _attach(
+        self, cluster_id: str, instance_ids: Sequence[str], request: NodeRequest
+    ) -> None:
+        folder = self._folder / cluster_id
+        key, public_key = await self._in_thread(make_login_key, folder)
+        names = self._new_names(cluster_id, len(instance_ids))
+        for name, instance_id in zip(names, instance_ids, strict=True):
+            group = self._cluster(cluster_id).security_group_id
+            instance = await self._remake(instance_id, request.password, public_key, group)
+            node = Node(name, instance_id, instance, attached=True)
+            node = await self._in_thread(
+                self._nodes.adopt, self._cluster(cluster_id), folder, node, key
+            )
+            await self._join(cluster_id, node)
+        await self._settle(cluster_id)
+        self._change(cluster_id, state="running")
+
+    async def _remove_node(self, cluster_id: str, node: Node, release: bool) -> None:
+        folder = self._folder / cluster_id
+        rest = tuple(other for other in self._cluster(cluster_id).nodes if other.name != node.name)
+        await self._empty(cluster_id, node)
+        await self._in_thread(self._nodes.leave, folder, node, rest)
+        self._change(cluster_id, nodes=rest, size=len(rest))
+        await self._in_thread(self._forget, folder, node, release)
+        if release and node.attached:
+            self._release(node)
+        await self._settle(cluster_id)
+        self._change(cluster_id, state="running")
+
+    async def _reset_node(self, cluster_id: str, node: Node, request: NodeRequest) -> None:
+        folder = self._folder / cluster_id
+        rest = tuple(other for other in self._cluster(cluster_id).nodes if other.name != node.name)
+        public_key = await self._in_thread(self._nodes.public_key, folder, node)
+        await self._in_thread(self._nodes.leave, folder, node, rest)
+        self._change(cluster_id, nodes=rest)
+        await self._remake(node.instance_id, request.password, public_key, "")
+        node = await self._in_thread(self._nodes.prepare, self._cluster(cluster_id), folder, node)
+        await self._join(cluster_id, node)
+        await self._settle(cluster_id)
+        self._change(cluster_id, state="running")
+
+    async def _delete(self, cluster_id: str) -> None:
+        cluster = self._cluster(cluster_id)
+        folder = self._folder / cluster_id
+        await self._stop_serving(cluster_id)
+        for node in cluster.nodes:
+            if node.attached:
+                await self._empty(cluster_id, node)
+                await self._in_thread(self._nodes.leave, folder, node, ())
+        await asyncio.gather(
+            *(
+                self._in_thread(self._forget, folder, node, not node.attached)
+                for node in cluster.nodes
+            )
+        )
+        if cluster.load_balancer_id:
+            place = {"RegionId": cluster.region, "LoadBalancerId": cluster.load_balancer_id}
+            self._call("DeleteLoadBalancer", place)
+        await self._in_thread(shutil.rmtree, folder, True)
+        with self._state.transaction():
+            tables: tuple[Table[Any], ...] = (
+                self._state.projects,
+                self._state.volumes,
+                self._state.triggers,
+            )
+            for table in tables:
+                for item in list(table):
+                    if item.cluster_id == cluster_id:
+                        table.remove(item.id)
+            self._state.clusters.remove(cluster_id)
+        self._locks.pop(cluster_id, None)
+
+    async def _pass_time(self, cluster_id: str) -> None:
+        await asyncio.sleep(_KUBERNETES_S)
+        self._change(cluster_id, state="running")
+
+    # The parts that the work is made of.
+
+    async def _remake(self, instance_id: str, password: str, public_key: str, group: str) -> str:
+        """Make an instance's system disk anew; return its private address once it runs."""
+        with self._state.transaction():
+            instance = self._state.instances.get(instance_id)
+            if instance is None:
+                raise NodeError(f"There is no instance {instance_id} any more.")
+            groups = instance.security_group_ids
+            self._state.instances.put(
+                replace(
+                    instance,
+                    status="Stopping",
+                    start_next=True,
+                    has_password=not public_key,
+                    public_key=public_key or instance.public_key,
+                    security_group_ids=groups if not group or group in groups else (*groups, group),
+                )
+            )
+            self._lifecycle.remake(instance_id, password)
+        for _ in range(int(_RUNNING_TIMEOUT_S / 0.05)):
+            await asyncio.sleep(0.05)
+            instance = self._state.instances.get(instance_id)
+            if instance is None or instance.status == "Stopped":
+                break
+            if instance.status == "Running":
+                return instance.private_ip
+        raise NodeError(f"The instance {instance_id} does not come up again.")
+
+    async def _empty(self, cluster_id: str, node: Node) -> None:
+        """Remove the cluster's containers from a node that stays somebody's."""
+
+        def empty() -> None:
+            engine = self._nodes.engine(self._folder / cluster_id, node)
+            try:
+                for container in engine.containers({"aliyun.cluster": cluster_id}):
+                    engine.remove(container.id, volumes=True)
+            except EngineError as error:
+                LOG.error("cluster %s: %s is not emptied: %s", cluster_id, node.name, error)
+
+        await self._in_thread(empty)
+
+    def _forget(self, folder: Path, node: Node, release: bool) -> None:
+        self._nodes.forget(folder, node, release=release)
+
+    def _release(self, node: Node) -> None:
+        """Delete the instance of a node that was attached."""
+        if self._state.instances.get(node.instance_id) is not None:
+            self._call("DeleteInstance", {"InstanceId": node.instance_id, "Force": "true"})
+
+    def _make_load_balancer(self, cluster: Cluster) -> None:
+        made = self._call(
+            "CreateLoadBalancer",
+            {
+                "RegionId": cluster.region,
+                "LoadBalancerName": f"cs-{cluster.id}",
+                "AddressType": "internet",
+            },
+        )
+        self._change(cluster.id, load_balancer_id=str(made["LoadBalancerId"]))
+
+    async def _serve(self, cluster_id: str) -> None:
+        """Let a cluster's master answer, at the port that it had before if that is free."""
+        cluster = self._cluster(cluster_id)
+        applications = Applications(self._state, cluster_id, lambda: self._deployment(cluster_id))
+        master = Master(
+            cluster.master_port,
+            self.certificates(cluster_id),
+            applications,
+            lambda: self._manager(cluster_id),
+        )
+        router = Router(cluster.routing_port, applications.routes)
+        await master.start()
+        await router.start()
+        self._served[cluster_id] = Served(applications, master, router)
+        self._change(cluster_id, master_port=master.port, routing_port=router.port)
+        applications.recover(everything=not self._nodes.lasting)
+
+    async def _stop_serving(self, cluster_id: str) -> None:
+        served = self._served.pop(cluster_id, None)
+        if served is not None:
+            await served.master.stop()
+            await served.router.stop()
+            served.applications.close()
+
+    async def _settle(self, cluster_id: str) -> None:
+        """Let the applications have all their containers, on the nodes that there are now."""
+        served = self._served.get(cluster_id)
+        if served is not None:
+            await self._in_thread(served.applications.settle_all)
+
+    def _deployment(self, cluster_id: str) -> Deployment:
+        folder = self._folder / cluster_id
+        with self._state.lock:
+            nodes = self._cluster(cluster_id).nodes
+        return Deployment(
+            cluster_id, {node.address: self._nodes.engine(folder, node) for node in nodes}
+        )
+
+    def _manager(self, cluster_id: str) -> str:
+        nodes = self._cluster(cluster_id).nodes
+        return nodes[0].engine if nodes else ""
+
+    def _new_names(self, cluster_id: str, number: int) -> list[str]:
+        """Return names for new nodes that none of the cluster ever had."""
+        with self._state.transaction():
+            given = self._cluster(cluster_id).names_given
+            self._change(cluster_id, names_given=given + number)
+        return [f"{cluster_id[:9]}-node{given + n}" for n in range(1, number + 1)]
+
+    def _run(self, cluster_id: str, work: Coroutine[Any, Any, None], otherwise: str) -> None:
+        """Do the work in its turn; if it fails, the cluster is in the state ``otherwise``."""
+
+        async def in_turn() -> None:
+            async with self._locks.setdefault(cluster_id, asyncio.Lock()):
+                try:
+                    await work
+                except (NodeError, ApiError, LocalCloudError, EngineError) as error:
+                    self._fail(cluster_id, getattr(error, "message", str(error)), otherwise)
+                except Exception:
+                    LOG.exception("cluster %s", cluster_id)
+                    self._fail(cluster_id, "The work failed: see the log.", otherwise)
+
+        task = asyncio.get_running_loop().create_task(in_turn())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _fail(self, cluster_id: str, reason: str, state: str = "failed") -> None:
+        LOG.error("cluster %s: %s", cluster_id, reason)
+        with self._state.transaction():
+            cluster = self._state.clusters.get(cluster_id)
+            if cluster is not None:
+                log = (*cluster.log, f"{timestamp()} {reason}")
+                size = len(cluster.nodes) if state == "running" else cluster.size
+                self._change(cluster_id, state=state, log=log, size=size)
+
+    def _cluster(self, cluster_id: str) -> Cluster:
+        cluster = self._state.clusters.get(cluster_id)
+        if cluster is None:
+            raise NodeError(f"There is no cluster {cluster_id} any more.")
+        return cluster
+
+    def _change(self, cluster_id: str, **changes: Any) -> None:
+        with self._state.transaction():
+            cluster = self._cluster(cluster_id)
+            self._state.clusters.put(replace(cluster, updated=timestamp(), **changes))
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+
+
+def _size(cluster: Cluster) -> int:
+    return len(cluster.nodes) if cluster.is_swarm else cluster.size

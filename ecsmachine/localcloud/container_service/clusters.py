@@ -1,0 +1,336 @@
+"""The management API's calls: what each does to the state, and what it answers (chapter 4)."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ecsmachine.localcloud.catalog.images import Image
+from ecsmachine.localcloud.catalog.regions import find_region, regions
+from ecsmachine.localcloud.clock import timestamp
+from ecsmachine.localcloud.container_service.certificates import read_certificates
+from ecsmachine.localcloud.container_service.cluster_requests import (
+    MOST_NODES,
+    disk_request,
+    kubernetes_plan,
+    node_request,
+    swarm_plan,
+    workers_wanted,
+)
+from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
+from ecsmachine.localcloud.container_service.fields import Fields, check_cluster_name, invalid
+from ecsmachine.localcloud.container_service.model import Cluster, Node
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.state import State
+
+AGENT_VERSION = "0.9-local"
+
+
+@dataclass(frozen=True)
+class ClusterCall:
+    """What a call is given. ``name`` and ``part`` are the variable parts of its path."""
+
+    state: State
+    work: ClusterWork
+    images: tuple[Image, ...]
+    region: str
+    request_id: str
+    query: Fields
+    body: Fields
+    endpoint: str
+    name: str = ""
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is answered: an object, a list, or nothing."""
+
+    status: int = 200
+    content: Any = None
+
+
+def list_clusters(call: ClusterCall) -> Result:
+    """GetClusterList: all clusters, or those whose name has ``name`` in it."""
+    wanted = call.query.text("name")
+    return Result(content=[_view(c) for c in call.state.clusters if wanted in c.name])
+
+
+def get_cluster(call: ClusterCall) -> Result:
+    """GetClusterById."""
+    return Result(content=_view(_find(call)))
+
+
+def create_cluster(call: ClusterCall) -> Result:
+    """CreateCluster: Swarm without ``cluster_type``, else of Kubernetes kind."""
+    body = call.body
+    check_cluster_name(body.require("name"))
+    region = body.text("region_id") or call.region
+    if find_region(region) is None:
+        raise ApiError("InvalidRegionId.NotFound", f"There is no region {region}.", 404)
+    if any(cluster.name == body.text("name") for cluster in call.state.clusters):
+        raise ApiError(
+            "ErrorClusterNameAlreadyExists",
+            f"There is a cluster {body.text('name')} already.",
+            409,
+        )
+    now = timestamp()
+    cluster = Cluster(f"c{secrets.token_hex(16)}", "", region, "launching", now, now)
+    if "cluster_type" in body:
+        plan = kubernetes_plan(body, call.state)
+        call.state.clusters.put(
+            replace(
+                cluster,
+                name=plan.name,
+                kind=plan.kind,
+                size=plan.size,
+                vpc_id=plan.vpc_id,
+                vswitch_id=plan.vswitch_id,
+                settings=plan.settings,
+            )
+        )
+        call.state.after_commit(lambda: call.work.launch_without_guests(cluster.id))
+        return _begun(call, cluster.id)
+    swarm = swarm_plan(body, call.state, call.images)
+    call.state.clusters.put(
+        replace(
+            cluster,
+            name=swarm.name,
+            size=swarm.size,
+            network_mode=swarm.network_mode,
+            vpc_id=swarm.vpc_id,
+            vswitch_id=swarm.vswitch_id,
+            subnet_cidr=swarm.subnet_cidr,
+        )
+    )
+    call.state.after_commit(
+        lambda: call.work.launch(cluster.id, swarm.nodes, balanced=swarm.load_balancer)
+    )
+    return _begun(call, cluster.id)
+
+
+def scale_cluster(call: ClusterCall) -> Result:
+    """UpdateClusterSizeById: ``size`` is the number of nodes afterwards."""
+    cluster = _at_rest(call)
+    if not cluster.is_swarm:
+        masters = 0 if cluster.kind.startswith("Managed") else 3
+        size = masters + workers_wanted(call.body)
+        _put(call, cluster, state="scaling", size=size)
+        call.state.after_commit(lambda: call.work.launch_without_guests(cluster.id))
+        return _begun(call, cluster.id)
+    size = call.body.integer("size", least=1, most=MOST_NODES)
+    request = node_request(call.body, call.images)
+    number = size - len(cluster.nodes)
+    if number < 1:
+        raise invalid("size", f"it has to be more than the {len(cluster.nodes)} that there are")
+    _put(call, cluster, state="scaling", size=size)
+    call.state.after_commit(lambda: call.work.add_nodes(cluster.id, number, request))
+    return _begun(call, cluster.id)
+
+
+def attach_instances(call: ClusterCall) -> Result:
+    """Attach existing instances; how it went is told for each."""
+    cluster = _swarm(_at_rest(call))
+    request = disk_request(call.body, call.images)
+    ids = list(dict.fromkeys(call.body.texts("instances")))
+    if not ids:
+        raise ApiError("MissingParameter", "The field instances is required.")
+    results, fitting = [], []
+    for instance_id in ids:
+        code, message = _attachable(call.state, cluster, instance_id)
+        results.append({"code": code, "instanceId": instance_id, "message": message})
+        if code == "200":
+            fitting.append(instance_id)
+    if fitting:
+        _put(call, cluster, state="scaling", size=len(cluster.nodes) + len(fitting))
+        call.state.after_commit(lambda: call.work.attach(cluster.id, fitting, request))
+    return Result(202, {"list": results, "task_id": _task_id()})
+
+
+def remove_node(call: ClusterCall) -> Result:
+    """Remove a node by its private address; ``releaseInstance`` releases its instance."""
+    cluster = _swarm(_at_rest(call))
+    try:
+        ipaddress.IPv4Address(call.part)
+    except ValueError:
+        raise invalid("ip", f'"{call.part}" is not an address') from None
+    release = call.query.boolean("releaseInstance")
+    node = _node(cluster, lambda n: n.address == call.part, call.part)
+    if len(cluster.nodes) == 1:
+        raise ApiError("ErrorLastNode", "The last node cannot be removed: delete the cluster.", 409)
+    _put(call, cluster, state="scaling")
+    call.state.after_commit(lambda: call.work.remove_node(cluster.id, node, release=release))
+    return Result(202)
+
+
+def reset_node(call: ClusterCall) -> Result:
+    """Make a node anew; its system disk is replaced."""
+    cluster = _swarm(_at_rest(call))
+    request = disk_request(call.body, call.images)
+    node = _node(cluster, lambda n: n.instance_id == call.part, call.part)
+    _put(call, cluster, state="updating")
+    call.state.after_commit(lambda: call.work.reset_node(cluster.id, node, request))
+    return _begun(call, cluster.id)
+
+
+def delete_cluster(call: ClusterCall) -> Result:
+    """DeleteCluster, with its nodes; one that is being launched or changed is not deleted."""
+    cluster = _find(call)
+    if cluster.state not in ("running", "failed"):
+        raise _busy(cluster)
+    _put(call, cluster, state="deleting")
+    call.state.after_commit(lambda: call.work.delete(cluster.id))
+    return Result(202)
+
+
+def get_certificates(call: ClusterCall) -> Result:
+    """GetClusterCerts."""
+    cluster = _swarm(_find(call))
+    try:
+        return Result(content=read_certificates(call.work.certificates(cluster.id)))
+    except FileNotFoundError:
+        raise ApiError(
+            "ErrorCertsNotReady", "The cluster has no certificates yet: it is being launched.", 409
+        ) from None
+
+
+def get_nodes(call: ClusterCall) -> Result:
+    """DescribeClusterNodes, as newer versions of the service have it."""
+    cluster = _find(call)
+    nodes = [
+        {
+            "instance_id": node.instance_id,
+            "instance_name": node.name,
+            "ip_address": [node.address],
+            "instance_role": "Master" if number == 0 else "Worker",
+            "state": _status(call.state, node),
+            "engine": node.engine,
+        }
+        for number, node in enumerate(cluster.nodes)
+    ]
+    page = {"page_number": 1, "page_size": max(10, len(nodes)), "total_count": len(nodes)}
+    return Result(content={"nodes": nodes, "page": page})
+
+
+def get_logs(call: ClusterCall) -> Result:
+    """DescribeClusterLogs, as newer versions of the service have it."""
+    cluster = _find(call)
+    return Result(
+        content=[
+            {
+                "ID": number,
+                "cluster_id": cluster.id,
+                "created": line.partition(" ")[0],
+                "updated": line.partition(" ")[0],
+                "cluster_log": line.partition(" ")[2],
+            }
+            for number, line in enumerate(cluster.log, start=1)
+        ]
+    )
+
+
+def list_images(call: ClusterCall) -> Result:
+    """DescribeImages: those that nodes can be made of, for every region."""
+    items = [{"text": image.os_name, "value": image.id} for image in call.images]
+    return Result(content={region.id: {"items": items} for region in regions()})
+
+
+def _view(cluster: Cluster) -> dict[str, Any]:
+    served = (
+        cluster.is_swarm and cluster.master_port and cluster.state not in ("failed", "deleting")
+    )
+    view: dict[str, Any] = {
+        "agent_version": AGENT_VERSION if cluster.is_swarm else "",
+        "cluster_id": cluster.id,
+        "created": cluster.created,
+        "external_loadbalancer_id": cluster.load_balancer_id,
+        "master_url": f"https://127.0.0.1:{cluster.master_port}" if served else "",
+        "name": cluster.name,
+        "network_mode": cluster.network_mode,
+        "region_id": cluster.region,
+        "security_group_id": cluster.security_group_id,
+        "size": cluster.size,
+        "state": cluster.state,
+        "updated": cluster.updated,
+        "vpc_id": cluster.vpc_id,
+        "vswitch_id": cluster.vswitch_id,
+    }
+    if served:
+        view["routing_url"] = f"http://127.0.0.1:{cluster.routing_port}"
+    if cluster.kind:
+        view |= {"cluster_type": cluster.kind, **cluster.settings}
+    return view
+
+
+def _find(call: ClusterCall) -> Cluster:
+    cluster = call.state.clusters.get(call.name.lower())
+    if cluster is None:
+        raise ApiError("ErrorClusterNotFound", f"There is no cluster {call.name}.", 404)
+    return cluster
+
+
+def _at_rest(call: ClusterCall) -> Cluster:
+    cluster = _find(call)
+    if cluster.state != "running":
+        raise _busy(cluster)
+    return cluster
+
+
+def _busy(cluster: Cluster) -> ApiError:
+    return ApiError(
+        "ErrorClusterState",
+        f"The state {cluster.state} of the cluster {cluster.name} does not allow it.",
+        409,
+    )
+
+
+def _swarm(cluster: Cluster) -> Cluster:
+    if not cluster.is_swarm:
+        raise ApiError("ErrorClusterType", f"{cluster.name} is no Swarm cluster.", 400)
+    return cluster
+
+
+def _node(cluster: Cluster, chosen: Any, named: str) -> Node:
+    for node in cluster.nodes:
+        if chosen(node):
+            return node
+    raise ApiError("ErrorNodeNotFound", f"{cluster.name} has no node {named}.", 404)
+
+
+def _attachable(state: State, cluster: Cluster, instance_id: str) -> tuple[str, str]:
+    """Return "200" if the instance can become a node, else another code, and why."""
+    instance = state.instances.get(instance_id)
+    if instance is None:
+        return "404", "there is no such instance"
+    if any(node.instance_id == instance_id for one in state.clusters for node in one.nodes):
+        return "409", "it is a node of a cluster already"
+    if instance.vpc_id != cluster.vpc_id:
+        return "400", "it is not in the cluster's VPC"
+    if instance.status not in ("Running", "Stopped"):
+        return "409", f"it is {instance.status}"
+    return "200", "successful"
+
+
+def _status(state: State, node: Node) -> str:
+    instance = state.instances.get(node.instance_id)
+    return "gone" if instance is None else instance.status.lower()
+
+
+def _put(call: ClusterCall, cluster: Cluster, **changes: Any) -> None:
+    call.state.clusters.put(replace(cluster, updated=timestamp(), **changes))
+
+
+def _begun(call: ClusterCall, cluster_id: str) -> Result:
+    content: Mapping[str, str] = {
+        "cluster_id": cluster_id,
+        "request_id": call.request_id,
+        "task_id": _task_id(),
+    }
+    return Result(202, content)
+
+
+def _task_id() -> str:
+    return f"T-{secrets.token_hex(12)}"

@@ -1,0 +1,205 @@
+"""A node's Docker Engine, over its API with TLS (version 1.40, which engines since 19.03 have)."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import ssl
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from ecsmachine.localcloud.container_service.engines import Container, EngineError
+
+API = "/v1.40"
+_CONNECT_TIMEOUT_S = 5.0
+_TIMEOUT_S = 60.0
+_PULL_TIMEOUT_S = 600.0
+_EXITED = re.compile(r"^Exited \((\d+)\)")
+_HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)")
+
+
+def client_context(folder: Path) -> ssl.SSLContext:
+    """Return what verifies an engine against a cluster's authority, and says who asks."""
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+class DockerEngine:
+    """An engine at ``address`` (HOST:PORT)."""
+
+    def __init__(self, address: str, context: ssl.SSLContext) -> None:
+        self.address = address
+        self._context = context
+
+    def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
+        """Return the containers that have all the labels (GET /containers/json)."""
+        filters = json.dumps({"label": [f"{name}={value}" for name, value in labels.items()]})
+        found = self._ask("GET", "/containers/json", {"all": "1", "filters": filters})
+        return [_container(item) for item in found or ()]
+
+    def pull(self, image: str, *, newest: bool) -> str:
+        """Return the id of an image, pulled if need be (POST /images/create)."""
+        if newest:
+            self._pull(image)
+        try:
+            return self._image_id(image)
+        except EngineError as error:
+            if error.status != 404 or newest:
+                raise
+        self._pull(image)
+        return self._image_id(image)
+
+    def create(self, name: str, body: Mapping[str, Any]) -> str:
+        """Create a container (POST /containers/create)."""
+        made = self._ask("POST", "/containers/create", {"name": name}, body)
+        return str(made["Id"])
+
+    def start(self, container_id: str) -> None:
+        """Start a container (POST /containers/ID/start)."""
+        self._ask("POST", f"/containers/{container_id}/start")
+
+    def stop(self, container_id: str, wait_s: int) -> None:
+        """Stop a container (POST /containers/ID/stop)."""
+        self._ask(
+            "POST",
+            f"/containers/{container_id}/stop",
+            {"t": str(wait_s)},
+            timeout_s=_TIMEOUT_S + wait_s,
+        )
+
+    def kill(self, container_id: str, signal: str) -> None:
+        """Send a signal (POST /containers/ID/kill)."""
+        self._ask("POST", f"/containers/{container_id}/kill", {"signal": signal})
+
+    def remove(self, container_id: str, *, volumes: bool) -> None:
+        """Remove a container (DELETE /containers/ID)."""
+        query = {"force": "1", "v": "1" if volumes else "0"}
+        self._ask("DELETE", f"/containers/{container_id}", query, missing_is_fine=True)
+
+    def create_network(self, name: str, subnet: str, labels: Mapping[str, str]) -> None:
+        """Make an overlay network that containers can be attached to (POST /networks/create)."""
+        filters = json.dumps({"name": [name]})
+        there = self._ask("GET", "/networks", {"filters": filters})
+        if any(network["Name"] == name for network in there or ()):
+            return
+        body = {
+            "Name": name,
+            "Driver": "overlay",
+            "Attachable": True,
+            "Labels": dict(labels),
+            "IPAM": {"Config": [{"Subnet": subnet}]},
+        }
+        self._ask("POST", "/networks/create", body=body)
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network (DELETE /networks/NAME)."""
+        self._ask("DELETE", f"/networks/{quote(name, safe='')}", missing_is_fine=True)
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a volume (POST /volumes/create)."""
+        self._ask("POST", "/volumes/create", body={"Name": name, "Labels": dict(labels)})
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume (DELETE /volumes/NAME)."""
+        self._ask("DELETE", f"/volumes/{quote(name, safe='')}", missing_is_fine=True)
+
+    def _image_id(self, image: str) -> str:
+        return str(self._ask("GET", f"/images/{quote(image, safe='/:@')}/json")["Id"])
+
+    def _pull(self, image: str) -> None:
+        named = image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
+        status, content = self._exchange(
+            "POST", "/images/create", {"fromImage": named}, None, _PULL_TIMEOUT_S
+        )
+        if status != 200:
+            raise EngineError(f"{self.address}: {_message(content)}", status)
+        for line in content.splitlines():
+            # the status is sent before the pull has begun: an error comes in the stream
+            try:
+                said = json.loads(line)
+            except ValueError:
+                continue
+            if "error" in said:
+                raise EngineError(f"The image {image} cannot be pulled: {said['error']}", 404)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        *,
+        missing_is_fine: bool = False,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> Any:
+        status, content = self._exchange(method, path, query, body, timeout_s)
+        if missing_is_fine and status == 404:
+            return None
+        if status == 304:  # it is so already
+            return None
+        if not 200 <= status < 300:
+            raise EngineError(_message(content) or f"{method} {path}: {status}", status)
+        return json.loads(content) if content.strip() else None
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        timeout_s: float,
+    ) -> tuple[int, bytes]:
+        host, _, port = self.address.rpartition(":")
+        connection = http.client.HTTPSConnection(
+            host, int(port), timeout=_CONNECT_TIMEOUT_S, context=self._context
+        )
+        try:
+            connection.connect()
+            connection.sock.settimeout(timeout_s)
+            target = f"{API}{path}" + (f"?{urlencode(query)}" if query else "")
+            content = None if body is None else json.dumps(body).encode()
+            headers = {} if content is None else {"Content-Type": "application/json"}
+            connection.request(method, target, content, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineError(f"The engine at {self.address} does not answer: {error}") from None
+        finally:
+            connection.close()
+
+
+def _container(item: Mapping[str, Any]) -> Container:
+    text = str(item.get("Status") or "")
+    exited, health = _EXITED.match(text), _HEALTH.search(text)
+    networks = (item.get("NetworkSettings") or {}).get("Networks") or {}
+    return Container(
+        id=str(item["Id"]),
+        name=str((item.get("Names") or [""])[0]).lstrip("/"),
+        image=str(item.get("Image") or ""),
+        labels=item.get("Labels") or {},
+        status=str(item.get("State") or ""),
+        exit_code=int(exited[1]) if exited else 0,
+        health=health[1] if health else "",
+        addresses={name: str(one.get("IPAddress") or "") for name, one in networks.items()},
+        ports={
+            int(port["PrivatePort"]): int(port["PublicPort"])
+            for port in item.get("Ports") or ()
+            if port.get("PublicPort") and port.get("Type") == "tcp"
+        },
+        volumes=tuple(
+            str(mount["Name"])
+            for mount in item.get("Mounts") or ()
+            if mount.get("Type") == "volume" and mount.get("Name")
+        ),
+    )
+
+
+def _message(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError):
+        return content.decode(errors="replace").strip()[:300]

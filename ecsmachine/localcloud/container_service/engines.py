@@ -1,0 +1,162 @@
+"""The engine of a node: the interface between applications and what runs their containers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+
+class EngineError(Exception):
+    """An engine refused, or did not answer; the text says which and why."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as its engine tells it.
+
+    ``status`` is Docker's word (created, running, restarting, exited, …), ``health`` is "" where
+    there is no check. ``ports`` leads from a container's port to the node's, where it is
+    published. ``volumes`` are the names of those that it uses.
+    """
+
+    id: str
+    name: str
+    image: str
+    labels: Mapping[str, str]
+    status: str
+    exit_code: int = 0
+    health: str = ""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[int, int] = field(default_factory=dict)
+    volumes: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self.status == "running"
+
+
+class Engine(Protocol):
+    """What applications ask of a node's engine. Calls block; all raise :class:`EngineError`."""
+
+    def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
+        """Return the containers, running or not, that have all the labels."""
+        ...
+
+    def pull(self, image: str, *, newest: bool) -> str:
+        """Make an image be there; return its id. ``newest``: ask the registry in any case."""
+        ...
+
+    def create(self, name: str, body: Mapping[str, Any]) -> str:
+        """Create a container from a body of Docker's API; return its id."""
+        ...
+
+    def start(self, container_id: str) -> None:
+        """Start a container; one that runs stays so."""
+        ...
+
+    def stop(self, container_id: str, wait_s: int) -> None:
+        """Stop a container, by force after ``wait_s`` seconds."""
+        ...
+
+    def kill(self, container_id: str, signal: str) -> None:
+        """Send a signal to a running container."""
+        ...
+
+    def remove(self, container_id: str, *, volumes: bool) -> None:
+        """Remove a container by force; ``volumes``: those without a name as well."""
+        ...
+
+    def create_network(self, name: str, subnet: str, labels: Mapping[str, str]) -> None:
+        """Make a network for the containers of all nodes (asked of the manager only)."""
+        ...
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; its absence is fine."""
+        ...
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a volume on the node; one that is there stays."""
+        ...
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; its absence is fine."""
+        ...
+
+
+class NoEngine:
+    """The engine of a node that has no guest: containers change their states, nothing runs."""
+
+    def __init__(self) -> None:
+        self._containers: dict[str, Container] = {}
+
+    def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
+        """Return the containers that have all the labels."""
+        return [
+            container
+            for container in self._containers.values()
+            if labels.items() <= container.labels.items()
+        ]
+
+    def pull(self, image: str, *, newest: bool) -> str:
+        """Take the name for the image."""
+        return image
+
+    def create(self, name: str, body: Mapping[str, Any]) -> str:
+        """Note a container."""
+        container_id = secrets.token_hex(32)
+        network = next(iter(body["NetworkingConfig"]["EndpointsConfig"]), "")
+        self._containers[container_id] = Container(
+            id=container_id,
+            name=name,
+            image=body["Image"],
+            labels=body["Labels"],
+            status="created",
+            addresses={network: ""},
+            volumes=tuple(
+                bind.split(":")[0]
+                for bind in body["HostConfig"].get("Binds", ())
+                if not bind.startswith("/")
+            ),
+        )
+        return container_id
+
+    def start(self, container_id: str) -> None:
+        """Note that it runs."""
+        self._change(container_id, "running", 0)
+
+    def stop(self, container_id: str, wait_s: int) -> None:
+        """Note that it has stopped."""
+        self._change(container_id, "exited", 0)
+
+    def kill(self, container_id: str, signal: str) -> None:
+        """Note that it was killed."""
+        self._change(container_id, "exited", 137)
+
+    def remove(self, container_id: str, *, volumes: bool) -> None:
+        """Forget it."""
+        self._containers.pop(container_id, None)
+
+    def create_network(self, name: str, subnet: str, labels: Mapping[str, str]) -> None:
+        """Do nothing: there is no network."""
+
+    def remove_network(self, name: str) -> None:
+        """Do nothing: there is no network."""
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Do nothing: there is no disk."""
+
+    def remove_volume(self, name: str) -> None:
+        """Do nothing: there is no disk."""
+
+    def _change(self, container_id: str, status: str, exit_code: int) -> None:
+        container = self._containers.get(container_id)
+        if container is None:
+            raise EngineError("There is no such container.", 404)
+        self._containers[container_id] = replace(container, status=status, exit_code=exit_code)

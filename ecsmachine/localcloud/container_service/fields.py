@@ -1,0 +1,135 @@
+"""The fields of a request's JSON body, read by name and kind; refusals name the field."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+from typing import Any
+
+from ecsmachine.localcloud.errors import ApiError
+
+_CLUSTER_NAME = re.compile(r"[A-Za-z0-9\u4e00-\u9fff-]{1,63}")
+_PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+
+
+class Fields:
+    """An object of a request's body."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __contains__(self, name: str) -> bool:
+        return self._values.get(name) not in (None, "")
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a text; numbers and truth values are taken as texts."""
+        value = self._values.get(name)
+        if value in (None, ""):
+            return default
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if not isinstance(value, str | int | float):
+            raise invalid(name, "it is no text")
+        return str(value)
+
+    def require(self, name: str) -> str:
+        """Return a text that has to be there."""
+        value = self.text(name)
+        if not value:
+            raise ApiError("MissingParameter", f"The field {name} is required.")
+        return value
+
+    def integer(self, name: str, default: int | None = None, *, least: int, most: int) -> int:
+        """Return a whole number in a range; it may come as a text."""
+        value = self._values.get(name)
+        if value in (None, ""):
+            if default is None:
+                raise ApiError("MissingParameter", f"The field {name} is required.")
+            return default
+        try:
+            number = int(value) if not isinstance(value, bool | float) else None
+        except (TypeError, ValueError):
+            number = None
+        if number is None or not least <= number <= most:
+            raise invalid(name, f"it has to be a whole number from {least} to {most}")
+        return number
+
+    def boolean(self, name: str, default: bool = False) -> bool:
+        """Return a truth value, which may come as a text."""
+        value = self._values.get(name)
+        if value in (None, ""):
+            return default
+        if str(value).lower() not in ("true", "false", "1", "0"):
+            raise invalid(name, "it has to be true or false")
+        return str(value).lower() in ("true", "1")
+
+    def choice(self, name: str, allowed: tuple[str, ...], default: str = "") -> str:
+        """Return one of the texts that are allowed; required if there is no default."""
+        value = self.text(name, default) if default else self.require(name)
+        if value not in allowed:
+            raise invalid(name, f"it has to be one of {', '.join(allowed)}")
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        """Return an array of texts."""
+        value = self._values.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise invalid(name, "it has to be an array of texts")
+        return list(value)
+
+    def mapping(self, name: str) -> dict[str, str]:
+        """Return an object whose values are texts."""
+        value = self._values.get(name)
+        if value is None:
+            return {}
+        if not isinstance(value, dict) or not all(
+            isinstance(item, str | int | float) for item in value.values()
+        ):
+            raise invalid(name, "it has to be an object of texts")
+        return {key: Fields({"v": item}).text("v") for key, item in value.items()}
+
+    def network(self, name: str) -> IPv4Network:
+        """Return a CIDR block that has to be there."""
+        try:
+            return IPv4Network(self.require(name))
+        except ValueError:
+            raise invalid(name, "it is not a CIDR block such as 172.28.1.0/24") from None
+
+
+def read_fields(body: bytes) -> Fields:
+    """Return the body's fields; an empty body has none. Raises ``ApiError``."""
+    if not body.strip():
+        return Fields({})
+    try:
+        values = json.loads(body)
+    except ValueError:
+        raise ApiError("InvalidJson", "The request's body is not JSON.") from None
+    if not isinstance(values, dict):
+        raise ApiError("InvalidJson", "The request's body is no JSON object.")
+    return Fields(values)
+
+
+def invalid(name: str, reason: str) -> ApiError:
+    """Return the refusal of a field's value."""
+    return ApiError("InvalidParameter", f"The field {name} is not valid: {reason}.")
+
+
+def check_cluster_name(name: str) -> str:
+    """Return a cluster's name; refuse what cannot be one."""
+    if not _CLUSTER_NAME.fullmatch(name):
+        raise invalid("name", "1 to 63 letters, Chinese characters, digits and hyphens")
+    return name
+
+
+def check_project_name(name: str) -> str:
+    """Return the name of a project or volume; refuse what cannot be one."""
+    if not _PROJECT_NAME.fullmatch(name):
+        raise invalid("name", "1 to 64 letters, digits and hyphens, not a hyphen first")
+    return name

@@ -1,0 +1,226 @@
+"""The master of a Swarm cluster: HTTPS for clients with a certificate of the cluster.
+
+One port serves two APIs, told apart by the first request of a connection: applications are
+answered here; all other connections, which are Docker clients', lead to the engine of the
+cluster's first node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+
+from ecsmachine.localcloud.container_service.application_api import (
+    Reply,
+    is_application_path,
+    respond,
+)
+from ecsmachine.localcloud.container_service.applications import Applications
+from ecsmachine.localcloud.container_service.docker import client_context
+from ecsmachine.localcloud.container_service.tls_stream import TlsStream
+from ecsmachine.localcloud.problems import LocalCloudError
+
+_log = logging.getLogger("ecsmachine.localcloud.container_service")
+
+ADDRESS = "127.0.0.1"
+_MOST_HEAD_BYTES = 64 * 1024
+_MOST_BODY_BYTES = 1024 * 1024
+_IDLE_S = 120.0
+_CONNECT_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The head of a request; header names are lower case, ``raw`` is all of it as it came."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(repr=False)
+    raw: bytes = field(repr=False)
+
+
+class Master:
+    """Listens on ``port`` of 127.0.0.1 (or on any that is free) with certificates of ``folder``.
+
+    ``manager`` returns HOST:PORT of the first node's engine, "" where there is none. Its methods
+    are called on the event loop.
+    """
+
+    def __init__(
+        self, port: int, folder: Path, applications: Applications, manager: Callable[[], str]
+    ) -> None:
+        self._folder = folder
+        self._applications = applications
+        self._manager = manager
+        self._listening = listen(port)
+        self.port = int(self._listening.getsockname()[1])
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="master")
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Serve until :meth:`stop`."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self._folder / "server.pem", self._folder / "server-key.pem")
+        context.load_verify_locations(cafile=str(self._folder / "ca.pem"))
+        context.verify_mode = ssl.CERT_REQUIRED
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._connected(TlsStream(reader, writer, context, server_side=True))
+
+        self._server = await asyncio.start_server(connected, sock=self._listening)
+
+    async def stop(self) -> None:
+        """Stop serving, and cut the connections that there are."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _connected(self, stream: TlsStream) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._connections.add(task)
+        try:
+            await asyncio.wait_for(stream.handshake(), _CONNECT_TIMEOUT_S)
+            await self._serve(stream)
+        except (OSError, EOFError, asyncio.TimeoutError) as error:
+            # no certificate, or another cluster's; or it went away, or was idle for too long
+            _log.debug("master: %s", error)
+        except Exception:
+            _log.exception("master: a connection failed")
+        finally:
+            if task is not None:
+                self._connections.discard(task)
+            await stream.close()
+
+    async def _serve(self, stream: TlsStream) -> None:
+        while True:
+            try:
+                raw = await asyncio.wait_for(
+                    stream.read_until(b"\r\n\r\n", _MOST_HEAD_BYTES), _IDLE_S
+                )
+                head = _parse(raw)
+            except ValueError:
+                await _answer(stream, Reply(400, _error("BadRequest", "It is no HTTP/1.1.")))
+                return
+            if not is_application_path(head.target):
+                await self._to_engine(head, stream)
+                return
+            try:
+                length = int(head.headers.get("content-length") or 0)
+            except ValueError:
+                length = -1
+            if not 0 <= length <= _MOST_BODY_BYTES or "transfer-encoding" in head.headers:
+                reason = "The body has to have a Content-Length, of 1 MiB at most."
+                await _answer(stream, Reply(413, _error("RequestTooLarge", reason)))
+                return
+            if head.headers.get("expect", "").lower() == "100-continue":
+                await stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            body = await asyncio.wait_for(stream.read_exactly(length), _IDLE_S)
+            reply = await asyncio.get_running_loop().run_in_executor(
+                self._pool, respond, self._applications, head.method, head.target, body
+            )
+            _log.info("master: %s %s %d", head.method, head.target.partition("?")[0], reply.status)
+            last = head.headers.get("connection", "").lower() == "close"
+            await _answer(stream, reply, last=last)
+            if last:
+                return
+
+    async def _to_engine(self, head: _Head, stream: TlsStream) -> None:
+        """Let the connection go on with the engine, from this request to its end."""
+        host, _, port = self._manager().rpartition(":")
+        if not host:
+            reason = "The cluster has no node with an engine."
+            await _answer(stream, Reply(502, _docker_error(reason)))
+            return
+        try:
+            engine = await asyncio.wait_for(self._connect(host, int(port)), _CONNECT_TIMEOUT_S)
+        except (OSError, asyncio.TimeoutError) as error:
+            reason = f"The engine at {host}:{port} does not answer: {error}"
+            await _answer(stream, Reply(502, _docker_error(reason)))
+            return
+        try:
+            await engine.write(head.raw)
+            sending = asyncio.create_task(_copy(stream, engine))
+            await _copy(engine, stream)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        finally:
+            await engine.close()
+
+    async def _connect(self, host: str, port: int) -> TlsStream:
+        reader, writer = await asyncio.open_connection(host, port)
+        engine = TlsStream(reader, writer, client_context(self._folder), server_hostname=host)
+        try:
+            await engine.handshake()
+        except BaseException:
+            writer.close()
+            raise
+        return engine
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket on a port of 127.0.0.1, or on any if that one is taken."""
+    for wanted in (port, 0):
+        with suppress(OSError):
+            return socket.create_server((ADDRESS, wanted), backlog=128)
+    raise LocalCloudError(f"No port of {ADDRESS} is free for a cluster.")
+
+
+async def _copy(source: TlsStream, target: TlsStream) -> None:
+    """Pass on what comes, and its end."""
+    with suppress(OSError):
+        while block := await source.read():
+            await target.write(block)
+    await target.end()
+
+
+def _parse(raw: bytes) -> _Head:
+    """Return the head of a request. Raises ``ValueError``."""
+    lines = raw.decode("latin-1").split("\r\n")
+    method, target, version = lines[0].split(" ")
+    if not version.startswith("HTTP/1.") or not target.startswith("/"):
+        raise ValueError("no request of HTTP/1")
+    headers = {}
+    for line in lines[1:-2]:
+        name, colon, value = line.partition(":")
+        if not colon or name != name.strip():
+            raise ValueError("no header")
+        headers[name.lower()] = value.strip()
+    return _Head(method, target, headers, raw)
+
+
+async def _answer(stream: TlsStream, reply: Reply, *, last: bool = True) -> None:
+    content = b""
+    if reply.content is not None:
+        content = json.dumps(reply.content, ensure_ascii=False).encode()
+    lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in reply.headers.items()]
+    if content:
+        lines.append("Content-Type: application/json;charset=UTF-8")
+    if reply.status != HTTPStatus.NO_CONTENT:
+        lines.append(f"Content-Length: {len(content)}")
+    if last:
+        lines.append("Connection: close")
+    await stream.write("\r\n".join([*lines, "", ""]).encode("latin-1") + content)
+
+
+def _error(code: str, message: str) -> dict[str, str]:
+    return {"Code": code, "Message": message}
+
+
+def _docker_error(message: str) -> dict[str, str]:
+    return {"message": message}

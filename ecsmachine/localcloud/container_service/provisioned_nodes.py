@@ -1,0 +1,204 @@
+"""Nodes that are real: each is a machine of ``ecsmachine``, which runs as a program of its own.
+
+A cluster's folder holds a store of machines, with the cluster's certificates in the place of the
+store's; so the program provisions the hosts, and joins their engines in Docker's Swarm mode, as
+it does for a person.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ecsmachine.localcloud.container_service.docker import DockerEngine, client_context
+from ecsmachine.localcloud.container_service.engines import Engine
+from ecsmachine.localcloud.container_service.model import Cluster, Node
+from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan
+
+_log = logging.getLogger("ecsmachine.localcloud.container_service")
+
+_TIMEOUT_S = 900.0
+_SSH_TIMEOUT_S = 60.0
+_OPEN_PORTS = ("80", "443", "32768-60999")
+"""What clients reach at nodes, beside SSH and the engine: services, and what is routed."""
+
+
+class ProvisionedNodes:
+    """Runs the program. ``environment`` returns what makes it use this cloud.
+
+    ``address_of`` returns the private address of an instance.
+    """
+
+    lasting = True
+
+    def __init__(
+        self,
+        environment: Callable[[], Mapping[str, str]],
+        address_of: Callable[[str], str],
+    ) -> None:
+        self._environment = environment
+        self._address_of = address_of
+
+    def create(self, cluster: Cluster, folder: Path, plan: NodePlan) -> Node:
+        """Create a machine with the driver aliyunecs."""
+        request = plan.request
+        options = {
+            "region": cluster.region,
+            "vpc-id": cluster.vpc_id,
+            "vswitch-id": cluster.vswitch_id,
+            "security-group": f"cs-{cluster.id}",
+            "instance-type": request.instance_type,
+            "image-id": request.image_id,
+            "disk-size": str(request.data_disk_size),
+            "disk-category": request.data_disk_category,
+        }
+        flags = [f"--aliyunecs-{name}={value}" for name, value in options.items() if value]
+        flags += [f"--aliyunecs-open-port={port}" for port in _OPEN_PORTS]
+        if not request.public_address:
+            flags.append("--aliyunecs-private-address-only")
+        self._run(
+            folder,
+            ["create", "-d", "aliyunecs", *self._engine_flags(), *flags, plan.name],
+            password=request.password,
+        )
+        instance_id = self._instance_id(folder, plan.name)
+        return self._answering(folder, Node(plan.name, instance_id, self._address_of(instance_id)))
+
+    def adopt(self, cluster: Cluster, folder: Path, node: Node, key: Path) -> Node:
+        """Create a machine with the driver generic."""
+        _wait_for_ssh(node.address)
+        self._run(
+            folder,
+            [
+                *("create", "-d", "generic", *self._engine_flags()),
+                f"--generic-ip-address={node.address}",
+                f"--generic-ssh-key={key}",
+                node.name,
+            ],
+        )
+        return self._answering(folder, node)
+
+    def prepare(self, cluster: Cluster, folder: Path, node: Node) -> Node:
+        """Provision the machine again; its host has another host key now."""
+        _wait_for_ssh(node.address)
+        (_machine(folder, node.name) / "known_hosts").unlink(missing_ok=True)
+        self._run(folder, ["provision", node.name])
+        return self._answering(folder, node)
+
+    def join(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
+        """Begin a swarm, or join that of the first of the others."""
+        if others:
+            self._run(folder, ["swarm", "join", node.name, "--manager", others[0].name])
+        else:
+            self._run(folder, ["swarm", "init", node.name])
+
+    def leave(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
+        """Let another node manage the swarm, and take this one out of it."""
+        if others:
+            self._run(folder, ["swarm", "update", "--role", "manager", others[0].name])
+        self._run(folder, ["swarm", "leave", "--force", node.name])
+
+    def forget(self, folder: Path, node: Node, *, release: bool) -> None:
+        """Remove the machine; with ``release`` its instance is deleted by that."""
+        if not _machine(folder, node.name).is_dir():
+            return
+        if release or node.attached:
+            # the driver of an attached one is generic, and leaves the host alone
+            self._run(folder, ["rm", "-y", "-f", node.name])
+            return
+        import shutil
+
+        shutil.rmtree(_machine(folder, node.name))
+
+    def engine(self, folder: Path, node: Node) -> Engine:
+        """Return the node's engine."""
+        return DockerEngine(node.engine, client_context(certificates_folder(folder)))
+
+    def public_key(self, folder: Path, node: Node) -> str:
+        """Return the public key of the machine's login, for a disk that is made anew."""
+        try:
+            return (_machine(folder, node.name) / "id_rsa.pub").read_text().strip()
+        except OSError as error:
+            raise NodeError(f"{node.name}: its login key cannot be read: {error}") from None
+
+    def _engine_flags(self) -> list[str]:
+        mirror = self._environment().get("ENGINE_REGISTRY_MIRROR", "")
+        registry = mirror.partition("://")[2]
+        return [f"--engine-insecure-registry={registry}"] if registry else []
+
+    def _instance_id(self, folder: Path, name: str) -> str:
+        config = json.loads((_machine(folder, name) / "config.json").read_text())
+        return str(config["Driver"]["InstanceId"])
+
+    def _answering(self, folder: Path, node: Node) -> Node:
+        """Return the node with the address of its engine."""
+        from dataclasses import replace
+
+        url = self._run(folder, ["url", node.name]).strip()
+        return replace(node, engine=url.removeprefix("tcp://"))
+
+    def _run(self, folder: Path, arguments: Sequence[str], password: str = "") -> str:
+        """Run the program to its end and return what it printed. Raises :class:`NodeError`."""
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH") or name.startswith("ECSMACHINE_")
+        }
+        environment |= {
+            **self._environment(),
+            "HOME": str(folder),
+            "MACHINE_STORAGE_PATH": str(folder / "store"),
+        }
+        if password:
+            environment["ECS_SSH_PASSWORD"] = password
+        words = " ".join(word for word in arguments if not word.startswith("--"))
+        _log.info("ecsmachine %s", words)
+        try:
+            done = subprocess.run(  # argument list, no shell
+                [sys.executable, "-m", "ecsmachine", *arguments],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=environment,
+                cwd="/",
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise NodeError(f"ecsmachine {words}: no end after {_TIMEOUT_S:g} s") from None
+        except OSError as error:
+            raise NodeError(f"ecsmachine cannot be run: {error}") from None
+        if done.returncode != 0:
+            _log.error("ecsmachine %s:\n%s%s", words, done.stdout, done.stderr)
+            last = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
+            raise NodeError(f"ecsmachine {words}: {last[0].removeprefix('Error: ')}")
+        return done.stdout
+
+
+def certificates_folder(folder: Path) -> Path:
+    """Return where a cluster's certificates are: in the place of its store's."""
+    return folder / "store" / "certs"
+
+
+def _machine(folder: Path, name: str) -> Path:
+    return folder / "store" / "machines" / name
+
+
+def _wait_for_ssh(address: str) -> None:
+    deadline = time.monotonic() + _SSH_TIMEOUT_S
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection((address, 22), timeout=2) as connection:
+            connection.settimeout(2)
+            if connection.recv(4) == b"SSH-":
+                return
+        time.sleep(0.2)
+    raise NodeError(f"{address} does not answer to SSH.")

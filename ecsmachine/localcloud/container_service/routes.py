@@ -1,0 +1,176 @@
+"""The endpoint of Container Service: which path does what, who may ask, and how it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ecsmachine.localcloud import wire
+from ecsmachine.localcloud.authentication import Nonces
+from ecsmachine.localcloud.catalog.images import Image
+from ecsmachine.localcloud.container_service import clusters, triggers
+from ecsmachine.localcloud.container_service.authentication import RoaRequest, check
+from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
+from ecsmachine.localcloud.container_service.clusters import ClusterCall, Result
+from ecsmachine.localcloud.container_service.fields import Fields, read_fields
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.identifiers import request_id as new_request_id
+from ecsmachine.localcloud.state import State
+
+LOG = logging.getLogger("ecsmachine.localcloud.container_service")
+
+MAX_BODY_BYTES = 1024 * 1024
+METHODS = ["GET", "POST", "PUT", "DELETE"]
+
+_Action = Callable[[ClusterCall], Result]
+
+_PATHS: tuple[tuple[str, str, str, _Action], ...] = (
+    ("GET", "/clusters", "GetClusterList", clusters.list_clusters),
+    ("POST", "/clusters", "CreateCluster", clusters.create_cluster),
+    ("GET", "/clusters/NAME", "GetClusterById", clusters.get_cluster),
+    ("PUT", "/clusters/NAME", "UpdateClusterSizeById", clusters.scale_cluster),
+    ("DELETE", "/clusters/NAME", "DeleteCluster", clusters.delete_cluster),
+    ("POST", "/clusters/NAME/attach", "AttachInstances", clusters.attach_instances),
+    ("DELETE", "/clusters/NAME/ip/NAME", "DeleteClusterNode", clusters.remove_node),
+    ("POST", "/clusters/NAME/instances/NAME/reset", "ResetClusterNode", clusters.reset_node),
+    ("GET", "/clusters/NAME/certs", "GetClusterCerts", clusters.get_certificates),
+    ("GET", "/clusters/NAME/nodes", "DescribeClusterNodes", clusters.get_nodes),
+    ("GET", "/clusters/NAME/logs", "DescribeClusterLogs", clusters.get_logs),
+    ("GET", "/clusters/NAME/triggers", "DescribeTrigger", triggers.list_triggers),
+    ("POST", "/clusters/NAME/triggers", "CreateTrigger", triggers.create_trigger),
+    ("DELETE", "/clusters/NAME/triggers/NAME", "DeleteTrigger", triggers.delete_trigger),
+    ("GET", "/images", "DescribeImages", clusters.list_images),
+)
+_ROUTES = tuple(
+    (method, re.compile(re.escape(path).replace("NAME", "([^/]+)")), name, action)
+    for method, path, name, action in _PATHS
+)
+
+
+class ContainerServiceEndpoint:
+    """Answers the requests for paths: the management API, and triggers."""
+
+    def __init__(self, state: State, work: ClusterWork, images: tuple[Image, ...]) -> None:
+        self._state = state
+        self._work = work
+        self._images = images
+        self._nonces = Nonces()
+
+    async def respond(self, request: Request) -> Response:
+        """Answer a request of the management API."""
+        request_id = new_request_id()
+        form = "XML" if "xml" in request.headers.get("accept", "").lower() else "JSON"
+        try:
+            asked = RoaRequest(
+                request.method, _target(request), dict(request.headers), await _body(request)
+            )
+            name, result = self._answer(request, asked, request_id)
+            return _rendered(result, form, name, request_id)
+        except ApiError as error:
+            return _refusal(error, form, request, request_id)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            LOG.exception("request %s failed", request_id)
+            return _refusal(_UNKNOWN, form, request, request_id)
+
+    async def fire(self, request: Request) -> Response:
+        """Do what a trigger is for; the secret in its address is all that is asked for."""
+        request_id = new_request_id()
+        try:
+            query = dict(parse_qsl(request.url.query, keep_blank_values=True))
+            content = await asyncio.get_running_loop().run_in_executor(
+                None, triggers.fire, self._state, self._work, query
+            )
+            return _rendered(Result(200, content), "JSON", "Trigger", request_id)
+        except ApiError as error:
+            return _refusal(error, "JSON", request, request_id)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            LOG.exception("request %s failed", request_id)
+            return _refusal(_UNKNOWN, "JSON", request, request_id)
+
+    def _answer(self, request: Request, asked: RoaRequest, request_id: str) -> tuple[str, Result]:
+        action, api, parts = _route(asked.method, asked.target.partition("?")[0])
+        check(asked, self._state.account, self._nonces)
+        call = ClusterCall(
+            state=self._state,
+            work=self._work,
+            images=self._images,
+            region=asked.headers.get("x-acs-region-id") or self._state.region,
+            request_id=request_id,
+            query=Fields(asked.query),
+            body=read_fields(asked.body),
+            endpoint=f"{request.url.scheme}://{request.headers.get('host', '')}",
+            name=parts[0] if parts else "",
+            part=parts[1] if len(parts) > 1 else "",
+        )
+        with self._state.transaction():
+            return api, action(call)
+
+
+_UNKNOWN = ApiError(
+    "InternalError", "The request processing has failed due to some unknown error.", 500
+)
+
+
+def _route(method: str, path: str) -> tuple[_Action, str, list[str]]:
+    known = False
+    for wanted, pattern, name, action in _ROUTES:
+        match = pattern.fullmatch(path.rstrip("/"))
+        if match is not None:
+            known = True
+            if wanted == method:
+                return action, name, [unquote(part) for part in match.groups()]
+    if known:
+        raise ApiError("UnsupportedHTTPMethod", f"{method} is not for {path}.", 405)
+    raise ApiError("InvalidAction.NotFound", f"There is no API {method} {path}.", 404)
+
+
+def _target(request: Request) -> str:
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    query: bytes = request.scope.get("query_string") or b""
+    return (path.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
+
+
+async def _body(request: Request) -> bytes:
+    chunks = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise ApiError("RequestTooLarge", "The request body is too large.", 413)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _rendered(result: Result, form: str, name: str, request_id: str) -> Response:
+    if result.content is None:
+        return Response(status_code=result.status, headers={"x-acs-request-id": request_id})
+    content = result.content
+    if form == "XML":
+        named: Mapping[str, Any] = content if isinstance(content, dict) else {"item": content}
+        content = {"RequestId": request_id, **named}
+    return Response(
+        wire.encode(content, form, f"{name}Response"),
+        status_code=result.status,
+        headers={"Content-Type": wire.CONTENT_TYPES[form], "x-acs-request-id": request_id},
+    )
+
+
+def _refusal(error: ApiError, form: str, request: Request, request_id: str) -> Response:
+    host = request.url.hostname or "localhost"
+    answer = wire.error_answer(error.code, error.message, request_id, host)
+    return Response(
+        wire.encode(answer, form, "Error"),
+        status_code=error.status,
+        headers={"Content-Type": wire.CONTENT_TYPES[form], "x-acs-request-id": request_id},
+    )

@@ -1,0 +1,123 @@
+"""Triggers: made and removed by the API, in the manner of the newer service; fired by anybody
+who has the address (chapter 6).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from ecsmachine.localcloud.clock import timestamp
+from ecsmachine.localcloud.container_service.application_views import service_id, services_of
+from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
+from ecsmachine.localcloud.container_service.clusters import ClusterCall, Result
+from ecsmachine.localcloud.container_service.fields import Fields
+from ecsmachine.localcloud.container_service.model import Trigger, project_id
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.state import State
+
+PATH = "/hook/trigger"
+MOST_STEPS = 100
+
+
+def create_trigger(call: ClusterCall) -> Result:
+    """Make a trigger for a project, and answer its address; the secret is told only here."""
+    cluster_id = call.name.lower()
+    name = call.body.require("project_id")
+    project = call.state.projects.get(project_id(cluster_id, name))
+    if project is None:
+        raise ApiError("ProjectNotFound", f"There is no project {name}.", 404)
+    action = call.body.choice("action", ("redeploy", "scaling"))
+    service = ""
+    if action == "scaling":
+        service = call.body.require("service")
+        release = project.releases[0]
+        known = {service_id(project, release, one): one for one in services_of(name, release)}
+        plain = known.get(service, service)
+        if plain not in known.values():
+            raise ApiError("ServiceNotFound", f"There is no service {service} in {name}.", 404)
+        service = plain
+    trigger_id = secrets.token_hex(8)
+    secret = secrets.token_hex(32)
+    text = f"{cluster_id}|{name}|{action}|{trigger_id}|"
+    trigger = Trigger(
+        id=trigger_id,
+        cluster_id=cluster_id,
+        project=name,
+        action=action,
+        service=service,
+        token=base64.b64encode(text.encode()).decode(),
+        secret_digest=_digest(secret),
+        created=timestamp(),
+    )
+    call.state.triggers.put(trigger)
+    query = urlencode({"triggerUrl": trigger.token, "secret": secret})
+    return Result(content={**_view(trigger), "url": f"{call.endpoint}{PATH}?{query}"})
+
+
+def list_triggers(call: ClusterCall) -> Result:
+    """Return a cluster's triggers without their secrets."""
+    own = [t for t in call.state.triggers if t.cluster_id == call.name.lower()]
+    return Result(content=[_view(trigger) for trigger in own])
+
+
+def delete_trigger(call: ClusterCall) -> Result:
+    """Remove a trigger."""
+    trigger = call.state.triggers.get(call.part)
+    if trigger is None or trigger.cluster_id != call.name.lower():
+        raise ApiError("TriggerNotFound", f"There is no trigger {call.part}.", 404)
+    call.state.triggers.remove(trigger.id)
+    return Result(204)
+
+
+def fire(state: State, work: ClusterWork, query: Mapping[str, str]) -> dict[str, Any]:
+    """Do what a trigger is for; blocks until it is begun, or done where it scales.
+
+    Which of token and secret is wrong is not told.
+    """
+    fields = Fields(query)
+    token, secret = fields.require("triggerUrl"), fields.require("secret")
+    digest = _digest(secret)
+    with state.lock:
+        trigger = next(
+            (
+                one
+                for one in state.triggers
+                if hmac.compare_digest(one.token.rstrip("="), token.rstrip("=").replace(" ", "+"))
+            ),
+            None,
+        )
+    known = digest if trigger is None else trigger.secret_digest
+    if trigger is None or not hmac.compare_digest(known, digest):
+        raise ApiError("InvalidTrigger", "There is no such trigger.", 403)
+    applications = work.applications(trigger.cluster_id)
+    if applications is None:
+        raise ApiError("ErrorClusterState", "The trigger's cluster does not run.", 409)
+    if trigger.action == "redeploy":
+        applications.redeploy_project(trigger.project)
+        return {"action": "redeploy", "project_id": trigger.project}
+    kind = fields.choice("type", ("scale_out", "scale_in"))
+    step = fields.integer("step", least=1, most=MOST_STEPS)
+    change = step if kind == "scale_out" else -step
+    number = applications.scale_to(f"{trigger.project}_{trigger.service}", lambda n: n + change)
+    return {"action": kind, "project_id": trigger.project, "containers": number}
+
+
+def _view(trigger: Trigger) -> dict[str, str]:
+    return {
+        "id": trigger.id,
+        "cluster_id": trigger.cluster_id,
+        "project_id": trigger.project,
+        "action": trigger.action,
+        "service": trigger.service,
+        "created": trigger.created,
+    }
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

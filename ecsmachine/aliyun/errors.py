@@ -46,12 +46,16 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ("InvalidResourceType.NotSupported", "Take another type (--aliyunecs-instance-type)."),
     ("InvalidInstanceType", "Take another type (--aliyunecs-instance-type)."),
     ("InvalidPassword", "Choose another password (--aliyunecs-ssh-password, ECS_SSH_PASSWORD)."),
-    ("InvalidOperation.DeletionProtection", "Switch its deletion protection off first."),
+    (
+        "InvalidOperation.DeletionProtection",
+        "Switch its deletion protection off first: in the ECS console, or with "
+        "ModifyInstanceAttribute.",
+    ),
     (
         "InstanceLockedForSecurity",
         "The instance is locked: see why in Alibaba Cloud's console.",
     ),
-    ("InstanceExpired", "Renew the instance in Alibaba Cloud's console."),
+    ("InstanceExpired", "Renew the instance, or top up the account, in Alibaba Cloud's console."),
     ("HTTP", "Check the API endpoint (--aliyunecs-api-endpoint, ECS_API_ENDPOINT)."),
     ("Throttling", "Wait a moment and try again."),
     ("ServiceUnavailable", "Wait a moment and try again."),

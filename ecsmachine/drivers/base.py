@@ -317,6 +317,15 @@ class CloudCredentials(Protocol):
 
 
 @runtime_checkable
+class StateReason(Protocol):
+    """What a driver adds whose machines get into states that nobody has put them in."""
+
+    def state_reason(self) -> str:
+        """Return, in words, what is behind the state that was asked for last, or ""."""
+        ...
+
+
+@runtime_checkable
 class MemberPorts(Protocol):
     """What a driver adds that can open ports between machines, and to nobody else."""
 

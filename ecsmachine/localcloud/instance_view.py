@@ -93,7 +93,9 @@ def _common(instance: Instance, eip: Eip | None) -> dict[str, Any]:
             "PrivateIpAddress": {"IpAddress": [instance.private_ip]},
         },
         "SecurityGroupIds": {"SecurityGroupId": list(instance.security_group_ids)},
-        "OperationLocks": {"LockReason": []},
+        "OperationLocks": {
+            "LockReason": [{"LockReason": reason, "LockMsg": ""} for reason in instance.locks]
+        },
         "SecurityOptions": {"EnableSecureBoot": False},
     }
 

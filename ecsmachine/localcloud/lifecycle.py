@@ -398,6 +398,26 @@ class Lifecycle:
             if instance.auto_release and instance.auto_release <= now:
                 LOG.info("instance %s is released, as its release time has come", instance.id)
                 self._release(instance.id)
+            elif instance.charge_type == "PrePaid" and instance.expires <= now:
+                self._lock_expired(instance)
+
+    def _lock_expired(self, instance: Instance) -> None:
+        """Lock an instance whose time is over; one that runs is shut down."""
+        if "financial" in instance.locks:
+            return
+        LOG.info("instance %s has expired and is locked", instance.id)
+        with self._state.transaction():
+            runs = instance.status == "Running"
+            self._state.instances.put(
+                replace(
+                    instance,
+                    locks=(*instance.locks, "financial"),
+                    status="Stopping" if runs else instance.status,
+                    start_next=False,
+                )
+            )
+            if runs:
+                self.stop(instance.id, force=False)
 
     # The parts that the work is made of.
 

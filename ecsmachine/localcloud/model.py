@@ -145,7 +145,8 @@ class Instance:
     ``made``: its guest was made. ``start_next``: once what is under way (Pending, Stopping) has
     ended, it starts. ``address_reclaimed``: its public address was taken when it was stopped in
     economical mode, and it gets another one when it starts. Until ``visible_at`` (seconds
-    since 1970) requests do not find it.
+    since 1970) requests do not find it. ``locks`` are reasons of ``OperationLocks``: financial,
+    security or recycling.
     """
 
     id: str
@@ -195,6 +196,7 @@ class Instance:
     start_next: bool = False
     made: bool = False
     visible_at: float = 0.0
+    locks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import State
+from ecsmachine.drivers.base import State, StateReason
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.model import Machine
@@ -64,7 +64,9 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
             failure = error
         else:
             if state is not State.RUNNING:
-                return Probe(state=state, response_time_s=spent())
+                driver = machine.driver
+                reason = driver.state_reason() if isinstance(driver, StateReason) else ""
+                return Probe(state=state, error=reason, response_time_s=spent())
             if answer is not None or engine.empty():
                 # it runs, yet does not answer where we look: it may have moved
                 with contextlib.suppress(MachineError):

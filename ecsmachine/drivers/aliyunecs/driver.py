@@ -12,7 +12,6 @@ from ecsmachine.aliyun.credentials import CredentialFlags, StsAddress, resolve
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.record import Record, new_record, record_from_config
-from ecsmachine.drivers.aliyunecs.state import state_of
 from ecsmachine.drivers.base import (
     Checkpoint,
     CreatePlan,
@@ -139,6 +138,7 @@ class AliyunEcsDriver:
         self._settings = settings
         self._password = settings.ssh_password if settings else password
         self._plan: Plan | None = None
+        self._reason = ""
         self._lookup: SharedLookup | None = None
         if cloud is not None:
             self._cloud = cloud
@@ -227,14 +227,21 @@ class AliyunEcsDriver:
 
     def state(self) -> State:
         """Ask ECS for the state."""
+        from ecsmachine.drivers.aliyunecs.state import reason_of, state_of
+
+        self._reason = ""
         if not self._record.instance_id:
             return State.NOT_FOUND
         lookup = self._lookup or self._cloud.ecs
         instance = lookup.instance(self._record.instance_id)
         if instance is None:
             self._check_account()
-            return State.NOT_FOUND
-        return state_of(instance.status)
+        self._reason = reason_of(instance)
+        return state_of(instance)
+
+    def state_reason(self) -> str:
+        """Return, in words, what is behind the state that was asked for last, or ""."""
+        return self._reason
 
     def _check_account(self) -> None:
         """Raise if the instance that is not there may only be another account's."""

@@ -13,9 +13,10 @@ from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.settings import Settings, is_host_name
+from ecsmachine.drivers.aliyunecs.state import reason_of, state_of
 from ecsmachine.drivers.aliyunecs.tags import CREATE, machine_tags
 from ecsmachine.drivers.aliyunecs.waiting import polls, when_not_busy
-from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
+from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource, State
 from ecsmachine.errors import MachineError
 
 KIND = "instance"
@@ -27,6 +28,10 @@ _STATE_TIMEOUT_S = 300.0
 _GONE_TIMEOUT_S = 300.0
 _LOOKUP_TIMEOUT_S = 10.0
 """How long is looked for an instance that a request without an answer may have made."""
+
+
+_PAID = ("ChargeTypeViolation", "InvalidChargeType", "InvalidInstanceChargeType")
+"""Beginnings of error codes that say: not while it is paid for in advance."""
 
 
 def run_parameters(
@@ -222,12 +227,26 @@ def _release(cloud: Cloud, instance_id: str, *, appear_timeout_s: float) -> bool
             if error.is_not_found:
                 if spent_s >= appear_timeout_s:
                     return False
+            elif error.code.startswith(_PAID):
+                raise _paid_in_advance(cloud, instance_id, error) from error
             elif not error.code.startswith("IncorrectInstanceStatus"):
                 raise
             # on its way from one state to another: it can be released when it has arrived
             refusal = error
     assert refusal is not None  # noqa: S101  (at least one look is made)
     raise refusal
+
+
+def _paid_in_advance(cloud: Cloud, instance_id: str, error: ApiError) -> MachineError:
+    """Return what to do about an instance that cannot be released yet."""
+    instance = cloud.ecs.instance(instance_id)
+    until = f" until {instance.expires}" if instance is not None and instance.expires else ""
+    return MachineError(
+        f"Instance {instance_id} is paid in advance{until} and cannot be released before: "
+        f"{error.message}",
+        hint="Wait until then, or make it PostPaid (or have it refunded) in the ECS console, and "
+        "try again.",
+    )
 
 
 def has_no_stock(error: ApiError) -> bool:
@@ -260,10 +279,10 @@ def _wait(cloud: Cloud, instance_id: str, status: str) -> Instance:
             continue
         if instance.status == status:
             return instance
-        if instance.locks:
+        if state_of(instance) is State.ERROR:
             raise MachineError(
-                f"Instance {instance_id} is locked ({', '.join(instance.locks)})",
-                hint="See why in the ECS console: a debt, an expiry, or a security matter.",
+                f"Instance {instance_id} does not become {status}: {reason_of(instance)}",
+                hint="Look at it in the ECS console.",
             )
         last = instance.status
     raise MachineError(

@@ -8,6 +8,7 @@ from typing import Any
 
 from ecsmachine.localcloud.addresses import pick_public
 from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.clock import minutes
 from ecsmachine.localcloud.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.model import Instance
 from ecsmachine.localcloud.resources import find_instance, forget_instance
@@ -34,7 +35,10 @@ def reboot_instance(call: Call) -> Answer:
 
 
 def delete_instance(call: Call) -> Answer:
-    """DeleteInstance: a Stopped one, or with ``Force`` a Running one."""
+    """DeleteInstance: a Stopped one, or with ``Force`` a Running one.
+
+    One that is paid in advance only once that is over, and with ``TerminateSubscription``.
+    """
     _delete(call, find_instance(call.state, call.parameters.require("InstanceId")))
     return {}
 
@@ -62,6 +66,13 @@ def delete_instances(call: Call) -> Answer:
 
 
 def _start(call: Call, instance: Instance) -> None:
+    _check_locks(instance)
+    if "financial" in instance.locks or _is_expired(instance):
+        raise ApiError(
+            "InstanceExpiredOrInArrears",
+            "The specified operation is denied as your prepay instance is expired (prepay mode) "
+            "or in arrears (afterpay mode).",
+        )
     _check_status(instance, "Stopped")
     address = pick_public(call.state) if instance.address_reclaimed else instance.public_ip
     call.state.instances.put(
@@ -77,6 +88,7 @@ def _start(call: Call, instance: Instance) -> None:
 
 
 def _stop(call: Call, instance: Instance) -> None:
+    _check_locks(instance)
     _check_status(instance, "Running")
     mode = call.parameters.choice("StoppedMode", ("StopCharging", "KeepCharging"), "KeepCharging")
     if instance.charge_type == "PrePaid":
@@ -99,6 +111,7 @@ def _stop(call: Call, instance: Instance) -> None:
 
 
 def _reboot(call: Call, instance: Instance) -> None:
+    _check_locks(instance)
     _check_status(instance, "Running")
     call.state.instances.put(replace(instance, status="Stopping", start_next=True))
     call.lifecycle.stop(instance.id, force=call.parameters.boolean("ForceStop"))
@@ -112,7 +125,9 @@ def _delete(call: Call, instance: Instance) -> None:
             "The operation is not allowed due to deletion protection.",
             403,
         )
-    if instance.charge_type == "PrePaid" and not call.parameters.boolean("TerminateSubscription"):
+    if instance.charge_type == "PrePaid" and not (
+        _is_expired(instance) and call.parameters.boolean("TerminateSubscription")
+    ):
         raise ApiError(
             "ChargeTypeViolation",
             "The operation is not permitted due to charge type of the instance.",
@@ -124,8 +139,7 @@ def _delete(call: Call, instance: Instance) -> None:
             "The specified instance status does not support this operation.",
             403,
         )
-    if not force:
-        _check_status(instance, "Stopped")
+    _check_status(instance, "Stopped", *(("Running",) if force else ()))
     if any(entry.next_hop_id == instance.id for entry in call.state.route_entries):
         raise ApiError(
             "DependencyViolation.RouteEntry",
@@ -133,6 +147,20 @@ def _delete(call: Call, instance: Instance) -> None:
         )
     forget_instance(call.state, instance)
     call.lifecycle.remove()
+
+
+def _check_locks(instance: Instance) -> None:
+    if "security" in instance.locks:
+        raise ApiError(
+            "InstanceLockedForSecurity",
+            "The instance is locked due to security.",
+            403,
+        )
+
+
+def _is_expired(instance: Instance) -> bool:
+    # Both are written alike, and so their order is that of time.
+    return instance.charge_type == "PrePaid" and instance.expires <= minutes()
 
 
 def _check_status(instance: Instance, *statuses: str) -> None:

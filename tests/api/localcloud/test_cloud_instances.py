@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ecsmachine.localcloud.model import Instance
 from tests.api.localcloud.api_client import DEBIAN, Api, RefusedError, until
 
 
@@ -352,7 +354,42 @@ def test_protection_and_subscription(api: Api) -> None:
     api.call("DeleteInstance", InstanceId=guarded, Force=True)
     paid = api.run(group, InstanceChargeType="PrePaid", Period=1)
     assert api.refusal("DeleteInstance", InstanceId=paid, Force=True) == "403 ChargeTypeViolation"
-    api.call("DeleteInstance", InstanceId=paid, Force=True, TerminateSubscription=True)
+    early = {"InstanceId": paid, "Force": True, "TerminateSubscription": True}
+    assert api.refusal("DeleteInstance", early) == "403 ChargeTypeViolation"
+    api.wait(paid, "Running")
+    over = replace(known(api, paid), expires="2020-01-01T00:00Z")
+    with api.cloud.state.transaction():
+        api.cloud.state.instances.put(over)
+    assert api.refusal("DeleteInstance", InstanceId=paid, Force=True) == "403 ChargeTypeViolation"
+    api.call("DeleteInstance", early)
+
+
+def test_a_subscription_that_is_over_is_locked_and_shut_down(api: Api) -> None:
+    paid = api.run(api.group(), InstanceChargeType="PrePaid", Period=1)
+    api.wait(paid, "Running")
+    over = replace(known(api, paid), expires="2020-01-01T00:00Z")
+    with api.cloud.state.transaction():
+        api.cloud.state.instances.put(over)
+    assert api.refusal("StartInstance", InstanceId=paid) == "400 InstanceExpiredOrInArrears"
+    locks = {"LockReason": [{"LockReason": "financial", "LockMsg": ""}]}
+    assert api.wait(paid, "Stopped")["OperationLocks"] == locks
+
+
+def test_a_lock_for_security_refuses_changes_of_the_state(api: Api) -> None:
+    instance_id = api.run(api.group())
+    api.wait(instance_id, "Running")
+    locked = replace(known(api, instance_id), locks=("security",))
+    with api.cloud.state.transaction():
+        api.cloud.state.instances.put(locked)
+    for action in ("StartInstance", "StopInstance", "RebootInstance"):
+        assert api.refusal(action, InstanceId=instance_id) == "403 InstanceLockedForSecurity"
+    api.call("DeleteInstance", InstanceId=instance_id, Force=True)
+
+
+def known(api: Api, instance_id: str) -> Instance:
+    instance = api.cloud.state.instances.get(instance_id)
+    assert instance is not None
+    return instance
 
 
 def test_many_at_once(api: Api) -> None:

@@ -9,16 +9,26 @@ from ecsmachine.errors import UsageError
 
 Product = Literal["ecs", "vpc", "slb", "sts"]
 
-_CENTRAL_REGIONS = frozenset(
-    (
-        *("cn-qingdao", "cn-beijing", "cn-hangzhou", "cn-shanghai", "cn-shenzhen"),
-        *("cn-hongkong", "ap-southeast-1", "us-west-1", "us-east-1"),
-    )
-)
-"""Regions whose VPC and SLB answer at the product's central address."""
-
 _FINANCE_REGIONS = frozenset(("cn-shanghai-finance-1", "cn-shenzhen-finance-1"))
 """Regions whose ECS answers in Hangzhou."""
+
+_GOVERNMENT_REGIONS = frozenset(("cn-north-2-gov-1",))
+"""Regions whose ECS answers at its central address."""
+
+_CENTRAL: dict[Product, frozenset[str]] = {
+    "ecs": _GOVERNMENT_REGIONS,
+    "vpc": frozenset(("cn-hangzhou",)) | _FINANCE_REGIONS | _GOVERNMENT_REGIONS,
+    "slb": frozenset(
+        (
+            *("cn-qingdao", "cn-beijing", "cn-hangzhou", "cn-shanghai", "cn-shenzhen"),
+            *("cn-hongkong", "ap-southeast-1", "us-west-1", "us-east-1"),
+        )
+    )
+    | _FINANCE_REGIONS
+    | _GOVERNMENT_REGIONS,
+    "sts": frozenset(),
+}
+"""Regions in which a product answers at its central address."""
 
 REGION_LIST_ENDPOINT = "https://ecs.aliyuncs.com"
 """Where DescribeRegions is asked before it is known whether a region exists."""
@@ -36,7 +46,7 @@ def endpoint(product: Product, region: str, *, custom: str = "", vpc_internal: b
         return f"https://{product}-vpc.{region}.aliyuncs.com"
     if product == "ecs" and region in _FINANCE_REGIONS:
         return "https://ecs-cn-hangzhou.aliyuncs.com"
-    if product in ("vpc", "slb") and region in _CENTRAL_REGIONS:
+    if region in _CENTRAL[product]:
         return f"https://{product}.aliyuncs.com"
     return f"https://{product}.{region}.aliyuncs.com"
 

@@ -317,6 +317,15 @@ class CloudCredentials(Protocol):
 
 
 @runtime_checkable
+class NamedHost(Protocol):
+    """What a driver adds whose hosts can be called otherwise than their machines."""
+
+    def host_name(self) -> str:
+        """Return the name that the host shall have, or "" for the machine's own."""
+        ...
+
+
+@runtime_checkable
 class StateReason(Protocol):
     """What a driver adds whose machines get into states that nobody has put them in."""
 

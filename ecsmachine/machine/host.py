@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ecsmachine.drivers.base import Report
+from ecsmachine.drivers.base import NamedHost, Report
 from ecsmachine.machine import certificates as machine_certificates
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.model import Machine
@@ -47,8 +47,9 @@ def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
 
     driver = machine.driver
     disk = driver.data_disk()
+    given_name = driver.host_name() if isinstance(driver, NamedHost) else ""
     return ProvisionRequest(
-        hostname=machine.name,
+        hostname=given_name or machine.name,
         provider=driver.name,
         engine=machine.engine,
         certificates=certificates,

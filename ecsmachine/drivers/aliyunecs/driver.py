@@ -326,6 +326,10 @@ class AliyunEcsDriver:
         """Return our public key where the first login is by password."""
         return self._record.public_key if self._password else None
 
+    def host_name(self) -> str:
+        """Return the host name that was asked for, or ""."""
+        return self._record.host_name
+
     def credential_use(self) -> CredentialUse:
         """Return what is recorded and what would be taken now, without asking the cloud."""
         from ecsmachine.drivers.aliyunecs.account import use

@@ -62,6 +62,7 @@ class Record:
     account_id: str = ""
     vpc_internal: bool = False
     data_disk_serial: str = ""
+    host_name: str = ""
     unknown: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def to_config(self) -> dict[str, Any]:
@@ -111,6 +112,7 @@ def new_record(context: DriverContext, settings: Settings, credential_source: st
         resource_group_id=settings.resource_group_id,
         credential_source=credential_source,
         vpc_internal=settings.vpc_internal,
+        host_name=settings.host_name,
     )
 
 
@@ -179,5 +181,6 @@ _FIELDS = (
     ("account_id", "AccountId"),
     ("vpc_internal", "VpcInternalEndpoint"),
     ("data_disk_serial", "DataDiskSerial"),
+    ("host_name", "HostName"),
 )
-"""The fields and their names in ``config.json``; the last four are not Docker Machine's."""
+"""The fields and their names in ``config.json``; the last five are not Docker Machine's."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.drivers import registry
+from ecsmachine.drivers.aliyunecs.record import record_from_config
 from ecsmachine.drivers.base import DriverContext, State
 from ecsmachine.errors import MachineError, UsageError
 
@@ -112,3 +113,10 @@ def test_missing_credentials_are_wrong_usage(context: DriverContext, tmp_path: P
         registry.new("aliyunecs", bare, {})
     with pytest.raises(UsageError, match="No Alibaba Cloud credentials"):
         registry.load("aliyunecs", bare, {"InstanceId": "i-1"}).state()
+
+
+def test_the_host_name_that_was_asked_for_is_kept(context: DriverContext) -> None:
+    record = record_from_config(context, {"HostName": "web"})
+    assert record.host_name == "web"
+    assert record.to_config()["HostName"] == "web"
+    assert record_from_config(context, {}).host_name == ""

@@ -114,6 +114,13 @@ class Connection:
         if result.exit_status:
             raise SSHError(f"Cannot write {path} on {self._target.host}: {result.stderr.strip()}")
 
+    def sftp(self) -> SFTPClient:
+        """Return the connection's SFTP session, opened at first use.
+
+        Raises :class:`SSHError` if the host offers none.
+        """
+        return self._open_sftp()
+
     def open_channel(self) -> Channel:
         """Open a session on the connection, for one command or a shell."""
         from paramiko import SSHException

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.ssh import host_keys
+from ecsmachine.ssh import host_keys, openssh
 from ecsmachine.ssh.connection import SSHError, connect, shown_host_key
 from ecsmachine.ssh.private_files import check_private
 from ecsmachine.ssh.route import check_route
@@ -33,23 +33,8 @@ def ssh_command(target: SSHTarget, pin_path: Path, command: Sequence[str] = ()) 
 
     The user's own SSH configuration stays out of it, as in Docker Machine.
     """
-    # an unpinned host (made by Docker Machine) is pinned at this first contact
-    strict = "yes" if pin_path.exists() else "accept-new"
     arguments = ["ssh", "-F", "/dev/null", "-p", str(target.port)]
-    options = {
-        "ConnectTimeout": "10",
-        "HostKeyAlias": host_keys.alias(pin_path),
-        "LogLevel": "ERROR",
-        "PasswordAuthentication": "no",
-        "ServerAliveInterval": "60",
-        "StrictHostKeyChecking": strict,
-        "UpdateHostKeys": "no",
-        "UserKnownHostsFile": f'"{pin_path}"',
-    }
-    if target.key_path:
-        options["IdentitiesOnly"] = "yes"
-        arguments += ["-i", str(target.key_path)]
-    for name, value in sorted(options.items()):
+    for name, value in sorted(openssh.options(openssh.KnownHost(target, pin_path)).items()):
         arguments += ["-o", f"{name}={value}"]
     return [*arguments, "--", f"{target.user}@{target.host}", *command]
 
@@ -71,10 +56,8 @@ def run_session(
             check_private(target.key_path)
         with _interrupts_left_to_the_child():
             status = subprocess.run(ssh_command(target, pin_path, command), check=False).returncode
-        if status == CONNECTION_FAILED and host_keys.pinned(pin_path):
-            # the ssh program does not say in its status why it could not connect
-            with contextlib.suppress(SSHError):
-                host_keys.check(pin_path, target.host, shown_host_key(target, pin_path))
+        if status == CONNECTION_FAILED:
+            check_host_key(target, pin_path)
         return status
     with connect(target, pin_path) as connection:
         channel = connection.open_channel()
@@ -82,6 +65,17 @@ def run_session(
             channel.exec_command(" ".join(command))
             return _stream(channel)
         return _shell(channel)
+
+
+def check_host_key(target: SSHTarget, pin_path: Path) -> None:
+    """Look whether a host key that has changed is why a program of OpenSSH could not connect.
+
+    They do not say so in their status. Raises
+    :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError`.
+    """
+    if host_keys.pinned(pin_path):
+        with contextlib.suppress(SSHError):
+            host_keys.check(pin_path, target.host, shown_host_key(target, pin_path))
 
 
 @contextlib.contextmanager

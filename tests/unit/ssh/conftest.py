@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -90,7 +91,7 @@ class LoopbackServer:
                 return
             transport = paramiko.Transport(connection)
             transport.add_server_key(self.host_key)
-            transport.set_subsystem_handler("sftp", paramiko.SFTPServer, Files)
+            transport.set_subsystem_handler("sftp", _SFTPServer, Files)
             self.transports.append(transport)
             try:
                 transport.start_server(server=_Login(self))
@@ -111,25 +112,74 @@ class LoopbackServer:
         return self.folder / "known_hosts"
 
 
+class _SFTPServer(paramiko.SFTPServer):
+    """Says how it ended, as OpenSSH's does: scp leaves with an error otherwise."""
+
+    def start_subsystem(
+        self, name: str, transport: paramiko.Transport, channel: paramiko.Channel
+    ) -> None:
+        try:
+            super().start_subsystem(name, transport, channel)
+        finally:
+            channel.send_exit_status(0)
+
+
 class Files(paramiko.SFTPServerInterface):
     """The files of this machine, and the permissions of the folders that uploads went to."""
 
     folder_modes: ClassVar[list[int]] = []
 
     def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle:
-        import os
-
         handle = paramiko.SFTPHandle(flags)
         if Path(path).parent.name.startswith(".ecsmachine-"):
             self.folder_modes.append(Path(path).parent.stat().st_mode & 0o777)
-        descriptor = os.open(path, flags, attr.st_mode or 0o666)
-        handle.writefile = os.fdopen(descriptor, "wb")  # type: ignore[attr-defined]
+        try:
+            descriptor = os.open(path, flags, attr.st_mode or 0o666)
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)  # type: ignore[return-value]
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            handle.writefile = os.fdopen(descriptor, "wb")  # type: ignore[attr-defined]
+        else:
+            handle.readfile = os.fdopen(descriptor, "rb")  # type: ignore[attr-defined]
+        handle.stat = lambda: self.stat(path)  # type: ignore[method-assign]
         handle.filename = path  # type: ignore[attr-defined]
-        handle.chattr = lambda attr: self.chattr(path, attr)  # type: ignore[method-assign]
+
+        def chattr(attr: paramiko.SFTPAttributes) -> int:
+            if handle.writefile:  # type: ignore[attr-defined]
+                handle.writefile.flush()  # type: ignore[attr-defined]
+            return self.chattr(path, attr)
+
+        handle.chattr = chattr  # type: ignore[method-assign]
         return handle
 
+    def stat(self, path: str) -> paramiko.SFTPAttributes | int:
+        try:
+            return paramiko.SFTPAttributes.from_stat(Path(path).stat())
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
+
+    lstat = stat
+
+    def canonicalize(self, path: str) -> str:
+        return str(Path(path).absolute())
+
+    def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:
+        try:
+            return [
+                paramiko.SFTPAttributes.from_stat(entry.stat(), entry.name)
+                for entry in Path(path).iterdir()
+            ]
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
+
     def chattr(self, path: str, attr: paramiko.SFTPAttributes) -> int:
+        # paramiko empties a file whose size it sets
+        flags: int = attr._flags  # type: ignore[attr-defined]
+        size = attr.st_size if flags & attr.FLAG_SIZE else None
+        attr._flags = flags & ~attr.FLAG_SIZE  # type: ignore[attr-defined]
         paramiko.SFTPServer.set_file_attr(path, attr)
+        if size is not None:
+            os.truncate(path, size)
         return SFTP_OK
 
     def mkdir(self, path: str, attr: paramiko.SFTPAttributes) -> int:

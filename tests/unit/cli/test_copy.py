@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.machine.store import Store
+from tests.unit.cli.conftest import Program
+from tests.unit.cli.test_connect import add_host
+from tests.unit.ssh.conftest import LoopbackServer
+from tests.unit.stand_ins import refusing_url
+
+NATIVE = {"MACHINE_NATIVE_SSH": "1"}
+
+
+@pytest.fixture(
+    params=[
+        "native",
+        pytest.param(
+            "program", marks=pytest.mark.skipif(not shutil.which("scp"), reason="no scp program")
+        ),
+    ]
+)
+def client(request: pytest.FixtureRequest) -> dict[str, str]:
+    return NATIVE if request.param == "native" else {}
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder with a tree to copy; the machine's files are this machine's as well."""
+    tree = tmp_path / "a place" / "tree"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "one").write_bytes(os.urandom(200_000))
+    (tree / "one").chmod(0o640)
+    (tree / "sub" / "run").write_text("#!/bin/sh\n")
+    (tree / "sub" / "run").chmod(0o755)
+    return tree.parent
+
+
+def test_a_file_there_and_back(
+    client: dict[str, str], program: Program, store: Store, server: LoopbackServer, here: Path
+) -> None:
+    add_host(store, server)
+    there = server.folder / "one there"
+    assert program("scp", "-q", str(here / "tree" / "one"), f"dev1:{there}", **client).code == 0
+    assert there.read_bytes() == (here / "tree" / "one").read_bytes()
+    assert stat.S_IMODE(there.stat().st_mode) == 0o640
+    back = program("scp", "-q", f"root@dev1:{there}", f"localhost:{here / 'back'}", **client)
+    assert (back.code, back.out, back.err) == (0, "", "")
+    assert (here / "back").read_bytes() == there.read_bytes()
+
+
+def test_folders_are_copied_with_r(
+    client: dict[str, str], program: Program, store: Store, server: LoopbackServer, here: Path
+) -> None:
+    add_host(store, server)
+    there = server.folder / "there"
+    refused = program("scp", "-q", str(here / "tree"), f"dev1:{there}", **client)
+    assert refused.code == 1
+    assert refused.err
+    assert program("scp", "-q", "-r", str(here / "tree"), f"dev1:{there}", **client).code == 0
+    assert (there / "sub" / "run").read_text() == "#!/bin/sh\n"
+    assert (there / "sub" / "run").stat().st_mode & 0o100
+    # into a folder that is there
+    assert program("scp", "-q", "-r", str(here / "tree"), f"dev1:{there}", **client).code == 0
+    assert (there / "tree" / "one").read_bytes() == (here / "tree" / "one").read_bytes()
+
+
+def test_from_one_machine_to_another(
+    client: dict[str, str], program: Program, store: Store, server: LoopbackServer, here: Path
+) -> None:
+    add_host(store, server, "dev1")
+    add_host(store, server, "dev2")
+    source, target = here / "tree" / "one", server.folder / "moved"
+    result = program("scp", "-q", f"dev1:{source}", f"dev2:{target}", **client)
+    assert (result.code, result.err) == (0, "")
+    assert target.read_bytes() == source.read_bytes()
+    for name in ("dev1", "dev2"):
+        assert (store.directory(name) / "known_hosts").is_file()
+
+
+def test_another_host_key_is_refused(
+    client: dict[str, str], program: Program, store: Store, server: LoopbackServer, here: Path
+) -> None:
+    import paramiko
+
+    add_host(store, server)
+    words = ("scp", "-q", str(here / "tree" / "one"), f"dev1:{server.folder / 'x'}")
+    assert program(*words, **client).code == 0
+    (server.folder / "x").unlink()
+    server.host_key = paramiko.ECDSAKey.generate()
+    changed = program(*words, **client)
+    assert changed.code != 0
+    assert "host key" in changed.err.lower()
+    assert not (server.folder / "x").exists()
+
+
+def test_what_is_not_there(
+    client: dict[str, str], program: Program, store: Store, server: LoopbackServer, here: Path
+) -> None:
+    add_host(store, server)
+    for words in ((f"dev1:{here}/nope", "."), (f"{here}/nope", f"dev1:{here}/x")):
+        result = program("scp", "-q", *words, **client)
+        assert (result.code != 0, result.out) == (True, "")
+        assert "no such file" in result.err.lower()
+    missing = program("scp", "nope:x", ".", **client)
+    assert 'Docker machine "nope" does not exist' in missing.err
+    assert program("scp", "only-one", **client).code == 2
+    assert program("scp", "a", "b", "c", **client).code == 2
+
+
+def test_a_machine_that_does_not_run(
+    program: Program, store: Store, server: LoopbackServer
+) -> None:
+    port = int(refusing_url().rpartition(":")[2])
+    add_host(store, server, SSHPort=port, State="Stopped")
+    result = program("scp", "x", "dev1:x")
+    assert (result.code, result.out) == (1, "")
+    assert 'Host "dev1" is not running' in result.err
+
+
+def test_a_colon_after_a_slash_is_of_a_local_path(
+    program: Program, store: Store, server: LoopbackServer, here: Path
+) -> None:
+    add_host(store, server)
+    odd = here / "a:b"
+    odd.write_text("odd")
+    assert program("scp", str(odd), f"dev1:{server.folder / 'odd'}", **NATIVE).code == 0
+    assert (server.folder / "odd").read_text() == "odd"
+
+
+@pytest.mark.skipif(not shutil.which("rsync"), reason="no rsync program")
+def test_delta_sends_what_differs(
+    program: Program, store: Store, server: LoopbackServer, here: Path
+) -> None:
+    add_host(store, server)
+    there = server.folder / "there"
+    words = ("scp", "-r", "-d", "-q", f"{here / 'tree'}/", f"dev1:{there}")
+    assert program(*words).code == 0
+    assert (there / "one").read_bytes() == (here / "tree" / "one").read_bytes()
+    assert program(*words).code == 0
+
+
+def test_delta_between_machines_is_refused(
+    program: Program, store: Store, server: LoopbackServer
+) -> None:
+    add_host(store, server, "dev1")
+    add_host(store, server, "dev2")
+    result = program("scp", "-d", "dev1:x", "dev2:x")
+    assert result.code == 2
+    assert "--delta" in result.err
+
+
+@pytest.fixture
+def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Programs that write down how they were called."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in ("sshfs", "fusermount3", "rsync"):
+        (folder / name).write_text(
+            '#!/bin/sh\nprintf "%s\\n" "${0##*/}" "$@" > "$CALLED"\n'
+            'while [ $# -gt 0 ]; do [ "$1" = -F ] && cat "$2" >> "$CALLED"; shift; done\n'
+        )
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("CALLED", str(tmp_path / "called"))
+    return tmp_path / "called"
+
+
+def test_mount(program: Program, store: Store, server: LoopbackServer, recording: Path) -> None:
+    add_host(store, server)
+    assert program("mount", "dev1:/srv", "here").code == 0
+    called = recording.read_text().splitlines()
+    assert (called[0], called[3:5]) == ("sshfs", ["root@ecsmachine-dev1:/srv", "here"])
+    settings = [line.strip() for line in called[5:]]
+    assert f"Port {server.port}" in settings
+    assert f'UserKnownHostsFile "{store.directory("dev1") / "known_hosts"}"' in settings
+    assert program("mount", "dev1:/srv").code == 0
+    assert recording.read_text().splitlines()[4] == "/srv"
+    assert program("mount", "-u", "dev1:/srv").code == 0
+    assert recording.read_text().splitlines() == ["fusermount3", "-u", "--", "/srv"]
+
+
+def test_mount_of_the_default_machine(
+    program: Program, store: Store, server: LoopbackServer, recording: Path
+) -> None:
+    assert program("mount", "/srv").code == 2
+    add_host(store, server, "default")
+    assert program("mount", "/srv", "here").code == 0
+    assert "root@ecsmachine-default:/srv" in recording.read_text()
+
+
+def test_mount_without_sshfs(
+    program: Program, store: Store, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_host(store, server)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    result = program("mount", "dev1:/srv", "here")
+    assert result.code == 1
+    assert "Install the package sshfs" in result.err

@@ -33,6 +33,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "cluster": ("container_service.cluster", "Clusters of Container Service"),
     "completion": ("completion", "Print the script that completes in a shell"),
     "config": ("connect", "Print the connection config for a machine"),
+    "context": ("docker_context", "Make machines known to the docker client as contexts"),
     "create": ("create", "Create a machine"),
     "cs": ("container_service.raw", "Call the API of Container Service"),
     "credentials": ("credentials", "See and change whose rights machines are looked after with"),

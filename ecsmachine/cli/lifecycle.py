@@ -9,6 +9,7 @@ import typer
 
 from ecsmachine.cli.confirmation import confirmed
 from ecsmachine.cli.context import Session, existing_machine_names, session
+from ecsmachine.cli.docker_context import refresh_contexts, remove_contexts
 from ecsmachine.errors import UsageError
 
 _Names = Annotated[
@@ -25,7 +26,9 @@ def start(ctx: typer.Context, names: _Names = None) -> None:
     from ecsmachine.machine import operations
 
     this = session(ctx)
-    _for_each(this, names, lambda name: operations.start(this.store, name, print))
+    chosen = existing_machine_names(this, names)
+    operations.for_each(chosen, lambda name: operations.start(this.store, name, print))
+    refresh_contexts(this, chosen)
     print(
         "Started machines may have new IP addresses. "
         'You may need to re-run the "ecsmachine env" command.'
@@ -51,7 +54,9 @@ def restart(ctx: typer.Context, names: _Names = None) -> None:
     from ecsmachine.machine import operations
 
     this = session(ctx)
-    _for_each(this, names, lambda name: operations.restart(this.store, name, print))
+    chosen = existing_machine_names(this, names)
+    operations.for_each(chosen, lambda name: operations.restart(this.store, name, print))
+    refresh_contexts(this, chosen)
     print(
         "Restarted machines may have new IP addresses. "
         'You may need to re-run the "ecsmachine env" command.'
@@ -101,7 +106,12 @@ def rm(
     print("WARNING: This action will delete both local reference and remote instance.")
     if not (yes or force or confirmed("Are you sure?")):
         return
-    operations.for_each(names, lambda name: operations.remove(this.store, name, print, force=force))
+    try:
+        operations.for_each(
+            names, lambda name: operations.remove(this.store, name, print, force=force)
+        )
+    finally:
+        remove_contexts(this, names)
 
 
 def _for_each(this: Session, names: list[str] | None, operation: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from ecsmachine.cli.confirmation import confirmed
 from ecsmachine.cli.context import existing_machine_names, session
+from ecsmachine.cli.docker_context import refresh_contexts
 
 if TYPE_CHECKING:
     from ecsmachine.machine.regenerate import Rotation
@@ -64,10 +65,12 @@ def regenerate_certs(
     print("Regenerating TLS certificates", flush=True)
     if not plan:
         _for_each(chosen, lambda name: regenerate.regenerate(this.store, name, _report))
+        refresh_contexts(this, chosen)
         return
     print("Regenerating local certificates", flush=True)
     regenerate.rotate(this.store, chosen, _report)
     _for_each(plan.reissued, lambda name: regenerate.regenerate_later(this.store, name, _report))
+    refresh_contexts(this, plan.reissued)
 
 
 def upgrade(ctx: typer.Context, names: _Names = None) -> None:

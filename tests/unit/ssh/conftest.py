@@ -48,6 +48,7 @@ def _serve_command(channel: paramiko.Channel, command: bytes) -> None:
     def feed() -> None:
         while data := channel.recv(65536):
             process.stdin.write(data)  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
         process.stdin.close()  # type: ignore[union-attr]
 
     process = subprocess.Popen(

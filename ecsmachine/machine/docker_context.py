@@ -1,0 +1,192 @@
+"""Contexts of the docker client: a machine under its name, for ``docker --context dev1 …``.
+
+As the docker client keeps them (github.com/docker/cli, cli/context/store), below ``~/.docker`` or
+``DOCKER_CONFIG``; HASH is the SHA-256 of the context's name::
+
+    contexts/meta/HASH/meta.json
+    contexts/tls/HASH/docker/    ca.pem cert.pem key.pem
+    config.json                  currentContext
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import files
+from ecsmachine.machine.model import Machine
+
+_OURS = "EcsmachineStore"
+"""The field of a context's metadata that says which store its machine is in."""
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]+")
+_RESERVED = "default"
+_TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
+
+
+@dataclass(frozen=True)
+class DockerConfig:
+    """The docker client's folder."""
+
+    path: Path
+
+    @property
+    def settings_path(self) -> Path:
+        """The client's own settings."""
+        return self.path / "config.json"
+
+    def meta_path(self, name: str) -> Path:
+        """Return the folder of a context's description."""
+        return self.path / "contexts" / "meta" / _hash(name)
+
+    def tls_path(self, name: str) -> Path:
+        """Return the folder of a context's certificates."""
+        return self.path / "contexts" / "tls" / _hash(name)
+
+
+def docker_config(environment: Mapping[str, str], home: Path) -> DockerConfig:
+    """Return where the docker client keeps its things."""
+    given = environment.get("DOCKER_CONFIG")
+    return DockerConfig(Path(given).absolute() if given else home / ".docker")
+
+
+def context_name(machine_name: str) -> str:
+    """Return the name of a machine's context.
+
+    It is the machine's own, but for those that the docker client does not take.
+    """
+    taken = _NAME.fullmatch(machine_name) and machine_name != _RESERVED
+    return machine_name if taken else f"machine-{machine_name}"
+
+
+def write(docker: DockerConfig, machine: Machine, url: str, *, over_ssh: bool = False) -> str:
+    """Make or refresh the context of a machine, and return its name.
+
+    ``url`` is where the engine is: ``tcp://…``, or ``ssh://…`` with ``over_ssh``. Raises
+    :class:`MachineError` if another context has the name.
+    """
+    name = context_name(machine.name)
+    store = _store_of(machine)
+    there = _read(docker.meta_path(name) / "meta.json")
+    if there is not None and _owner(there) != store:
+        raise MachineError(
+            f'There is another docker context "{name}", which is left alone',
+            hint=f'Remove it with "docker context rm {name}", then try again.',
+        )
+    tls = docker.tls_path(name)
+    if over_ssh:
+        shutil.rmtree(tls, ignore_errors=True)
+    else:
+        folder = tls / "docker"
+        files.make_private_directory(folder)
+        for file in _TLS_FILES:
+            files.write_atomically(folder / file, _certificate(machine, file))
+    meta = {
+        "Name": name,
+        "Metadata": {"Description": f"Docker Machine {machine.name}", _OURS: store},
+        "Endpoints": {"docker": {"Host": url, "SkipTLSVerify": False}},
+    }
+    # last: with it the context is there
+    files.make_private_directory(docker.meta_path(name))
+    files.write_json(docker.meta_path(name) / "meta.json", meta, mode=0o644)
+    return name
+
+
+def endpoint(docker: DockerConfig, machine: Machine) -> str | None:
+    """Return the URL in the context of a machine, or None if it has no context of ours."""
+    there = _read(docker.meta_path(context_name(machine.name)) / "meta.json")
+    if there is None or _owner(there) != _store_of(machine):
+        return None
+    try:
+        return str(there["Endpoints"]["docker"]["Host"])
+    except (KeyError, TypeError):
+        return None
+
+
+def use(docker: DockerConfig, name: str) -> None:
+    """Make a context the current one; what else is in the client's settings is kept."""
+    _change_current(docker, name)
+
+
+def remove(docker: DockerConfig, machine_name: str, store_path: Path) -> bool:
+    """Remove the context of a machine of that store; return whether there was one.
+
+    If it was the current one, none is afterwards.
+    """
+    name = context_name(machine_name)
+    there = _read(docker.meta_path(name) / "meta.json")
+    if there is None or _owner(there) != str(store_path):
+        return False
+    settings = _read(docker.settings_path) or {}
+    if settings.get("currentContext") == name:
+        _change_current(docker, None)
+    try:
+        shutil.rmtree(docker.meta_path(name))
+        shutil.rmtree(docker.tls_path(name), ignore_errors=True)
+    except OSError as error:
+        raise MachineError(
+            f'The docker context "{name}" cannot be removed: {error.strerror}'
+        ) from error
+    return True
+
+
+def _certificate(machine: Machine, file: str) -> bytes:
+    path = machine.directory / file
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MachineError(
+            f"The client certificates of {machine.name} cannot be read: {path}: {error.strerror}",
+            hint=f'"ecsmachine regenerate-certs {machine.name}" makes them again.',
+        ) from error
+
+
+def _change_current(docker: DockerConfig, name: str | None) -> None:
+    path = docker.settings_path
+    settings = _read(path)
+    if settings is None:
+        if path.exists():
+            raise MachineError(
+                f"The docker client's settings cannot be read: {path}",
+                hint="Mend that file; it must hold a JSON object.",
+            )
+        settings = {}
+    if name is None:
+        settings.pop("currentContext", None)
+    else:
+        settings["currentContext"] = name
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    # a link to a file elsewhere stays one
+    real = path.resolve()
+    real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    content = json.dumps(settings, indent="\t", ensure_ascii=False)
+    files.write_atomically(real, content.encode(), mode=mode)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file; None if there is none."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _owner(meta: dict[str, Any]) -> str | None:
+    metadata = meta.get("Metadata")
+    return metadata.get(_OURS) if isinstance(metadata, dict) else None
+
+
+def _store_of(machine: Machine) -> str:
+    return str(machine.directory.parent.parent)
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()

@@ -32,7 +32,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "adopt": ("fleet", "Take an instance over that another store made, or a lost one"),
     "cluster": ("container_service.cluster", "Clusters of Container Service"),
     "completion": ("completion", "Print the script that completes in a shell"),
-    "config": ("connect", "Print the connection config for a machine"),
+    "config": ("engine_config", "Print the connection config for a machine, or change its engine"),
     "context": ("docker_context", "Make machines known to the docker client as contexts"),
     "create": ("create", "Create a machine"),
     "cs": ("container_service.raw", "Call the API of Container Service"),

@@ -94,10 +94,14 @@ def _candidates(
             if word.startswith("--") or current == "-"
         ]
     if hasattr(command, "list_commands"):
-        return [
+        commands = [
             Suggestion(name, _short_help(command, context, name))
             for name in command.list_commands(context)
         ]
+        if not hasattr(command, "default_command"):
+            return commands
+        parameters = command.default_command.get_params(context)
+        return [*commands, *_arguments(parameters, path, session, rest)]
     if path[-1] == "help":
         return _candidates(root, session, [], current)
     return _arguments(parameters, path, session, _positional(rest, options))

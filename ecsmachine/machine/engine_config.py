@@ -1,0 +1,115 @@
+"""The engine's options of a machine that exists: changed here and on its host, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ecsmachine.drivers.base import Report
+from ecsmachine.errors import UsageError
+from ecsmachine.machine import host
+from ecsmachine.machine.model import Machine
+from ecsmachine.machine.provisioning import check_provisions, find
+from ecsmachine.machine.store import Store
+from ecsmachine.provision.base import EngineOptions
+from ecsmachine.provision.engine import validate_engine_options
+
+FLAGS = {
+    "engine-opt": "arbitrary_flags",
+    "engine-env": "env",
+    "engine-label": "labels",
+    "engine-insecure-registry": "insecure_registry",
+    "engine-registry-mirror": "registry_mirror",
+}
+"""The flags with lists of values, and the fields of the engine's options that they set."""
+
+_KEYED = frozenset(("engine-opt", "engine-env", "engine-label"))
+"""Those whose values are like key=value: a new value of a key replaces the former ones."""
+
+
+@dataclass(frozen=True)
+class EngineChange:
+    """What to change: values by flag (without dashes), and a storage driver.
+
+    ``removed`` holds keys for the flags with ``key=value``, else values. ``storage_driver`` is
+    None where it stays; "" goes back to the default.
+    """
+
+    added: dict[str, Sequence[str]]
+    removed: dict[str, Sequence[str]]
+    storage_driver: str | None = None
+
+
+def changed(options: EngineOptions, change: EngineChange) -> EngineOptions:
+    """Return the options after a change; those given stay as they are.
+
+    Raises :class:`UsageError` for what cannot be, or cannot be removed as it is not there.
+    """
+    fields: dict[str, list[str]] = {}
+    for flag, field in FLAGS.items():
+        values: list[str] = list(getattr(options, field))
+        values = _without(flag, values, change.removed.get(flag, ()))
+        fields[field] = _with(flag, values, change.added.get(flag, ()))
+    driver = options.storage_driver if change.storage_driver is None else change.storage_driver
+    wanted = replace(options, storage_driver=driver, **fields)  # type: ignore[arg-type]
+    validate_engine_options(wanted)
+    return wanted
+
+
+def change_engine(store: Store, name: str, change: EngineChange, report: Report) -> bool:
+    """Change the engine's options on the host and in the store; return whether the host changed.
+
+    The engine is restarted if need be. If it does not come back its former options are put back,
+    and the store keeps them: :class:`~ecsmachine.provision.errors.ProvisionError`.
+    """
+    from ecsmachine.provision.reconfigure import reconfigure
+    from ecsmachine.ssh.wait import wait_for_ssh
+
+    with store.lock(name):
+        machine = store.load(name)
+        check_provisions(machine)
+        machine.engine = changed(machine.engine, change)
+        find(machine)
+        with wait_for_ssh(machine.driver.ssh_target(), machine.known_hosts_path) as connection:
+            done = reconfigure(connection, host.provision_request(machine, report), report)
+        store.save(machine)
+        if done:
+            report("Checking connection to Docker...")
+            host.wait_for_engine(machine)
+        return done
+
+
+def option_lines(machine: Machine) -> list[str]:
+    """Return the options as flags of ``create``, a line each, in a fixed order."""
+    engine = machine.engine
+    lines = [
+        f"--{flag} {value}" for flag, field in FLAGS.items() for value in getattr(engine, field)
+    ]
+    if engine.storage_driver:
+        lines.append(f"--engine-storage-driver {engine.storage_driver}")
+    return [*lines, f"--engine-install-url {engine.install_url}"]
+
+
+def _with(flag: str, values: list[str], added: Sequence[str]) -> list[str]:
+    if flag in _KEYED:
+        replaced = {_key(value) for value in added}
+        return [*(value for value in values if _key(value) not in replaced), *added]
+    return list(dict.fromkeys([*values, *added]))
+
+
+def _without(flag: str, values: list[str], removed: Iterable[str]) -> list[str]:
+    for unwanted in removed:
+        kept = [
+            value
+            for value in values
+            if value != unwanted and not (flag in _KEYED and _key(value) == unwanted)
+        ]
+        if kept == values:
+            there = f"It has: {', '.join(values)}." if values else "It has none at all."
+            raise UsageError(f'--{flag}: the engine has no "{unwanted}"', hint=there)
+        values = kept
+    return values
+
+
+def _key(value: str) -> str:
+    return value.partition("=")[0]

@@ -15,6 +15,9 @@ import pytest
 
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
+from ecsmachine.localcloud.guests.faults import fault_table
+from ecsmachine.localcloud.network import link_name
+from ecsmachine.localcloud.paths import CloudPaths
 from tests.guest.conftest import PASSWORD, Cloud, shell, wait_for
 from tests.guest.instances import address_of, launch, make_group
 from tests.guest.machines import Machines
@@ -61,6 +64,16 @@ class Runs:
         vswitch = self._cloud.running.vswitch_id
         self.ids.append(launch(self._ecs, vswitch, self._group, name))
         return address_of(self._ecs, self.ids[-1])
+
+    def wait_for_drops(self) -> None:
+        """Wait until the router has the rules that make SSH of the last instance drop."""
+        router = CloudPaths.of(self._cloud.root).router
+        table = fault_table(link_name(self.ids[-1]))
+        look = ["nsenter", f"--net={router}", "nft", "list", "table", "ip", table]
+        wait_for(
+            lambda: subprocess.run(look, capture_output=True, check=False).returncode == 0,
+            "the fault to begin",
+        )
 
 
 @pytest.fixture
@@ -109,8 +122,7 @@ def test_ssh_that_drops(faults: FaultBook, run: Runs) -> None:
     with shell(address, password=PASSWORD) as guest:
         guest.check("head -c 300000 /dev/zero")
     fault_id = faults.add(Fault("ssh-drops", bytes=100_000))  # on a guest that runs
-    wait_for(lambda: any(entry.instances for entry in faults.entries()), "the fault to begin")
-    time.sleep(0.3)
+    run.wait_for_drops()
     with shell(address, password=PASSWORD) as guest:
         guest.check("true")
         with pytest.raises(broken):
@@ -120,8 +132,7 @@ def test_ssh_that_drops(faults: FaultBook, run: Runs) -> None:
     wait_for(lambda: holds(address), "the fault to end")
 
     faults.add(Fault("ssh-drops", seconds=1.5))
-    wait_for(lambda: any(entry.instances for entry in faults.entries()), "the fault to begin")
-    time.sleep(0.3)
+    run.wait_for_drops()
     with shell(address, password=PASSWORD) as guest:
         guest.check("true")
         with pytest.raises(broken):
@@ -141,9 +152,9 @@ def holds(address: str) -> bool:
 def test_one_connection_of_many_that_drops(faults: FaultBook, run: Runs) -> None:
     address = run()
     with shell(address, password=PASSWORD):
-        faults.add(Fault("ssh-drops", connection=2))
-        wait_for(lambda: any(entry.instances for entry in faults.entries()), "the fault to begin")
-        time.sleep(0.3)
+        pass
+    faults.add(Fault("ssh-drops", connection=2))
+    run.wait_for_drops()
     outcomes = []
     for _ in range(3):
         try:
@@ -228,7 +239,7 @@ def test_create_says_what_is_wrong_in_one_line_and_leaves_nothing(
     assert len(errors) == 1, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
-    assert struck(faults) >= 1
+    wait_for(lambda: struck(faults) >= 1, "the fault to be counted")
     assert machines.run("ls", "-q").stdout == ""
     assert set(machines.left_in_the_cloud()) <= before
 

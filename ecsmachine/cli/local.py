@@ -153,11 +153,12 @@ def status(
         running = find(folder)
         guests = guests_running(folder)
         instances = _instances(folder)
+        faults = _faults(folder)
     if running is None:
         for instance in instances:
             instance["status"] = "down"  # what is on disk is what the next "up" brings back
     if as_json:
-        print(json.dumps(_status_as_data(folder, running, instances, guests), indent=2))
+        print(json.dumps(_status_as_data(folder, running, instances, guests, faults), indent=2))
         return
     print(f"State:      {'up' if running else 'down'}")
     print(f"Folder:     {folder}")
@@ -170,6 +171,8 @@ def status(
         if running.registry is not None:
             print(f"Registry:   http://{running.registry}")
         print(f"Process:    {running.pid}")
+    if faults:
+        print(f"Faults:     {faults} (see: ecsmachine local fault ls)")
     print(f"Instances:  {len(instances)} ({len(guests)} with a running guest)")
     for instance in instances:
         print("  " + "  ".join(instance[name] or "-" for name in ("id", "name", "status", "ip")))
@@ -361,14 +364,32 @@ def _instances(folder: Path) -> list[dict[str, Any]]:
         state.close()
 
 
+def _faults(folder: Path) -> int:
+    """Return how many faults on demand there are that can still strike."""
+    from ecsmachine.localcloud.faults.book import FILE_NAME, FaultBook
+
+    if not (folder / FILE_NAME).is_file():
+        return 0
+    book = FaultBook(folder)
+    try:
+        return sum(not entry.spent for entry in book.entries())
+    finally:
+        book.close()
+
+
 def _status_as_data(
-    folder: Path, running: Running | None, instances: list[dict[str, Any]], guests: list[str]
+    folder: Path,
+    running: Running | None,
+    instances: list[dict[str, Any]],
+    guests: list[str],
+    faults: int,
 ) -> dict[str, Any]:
     data: dict[str, Any] = {
         "up": running is not None,
         "root": str(folder),
         "instances": instances,
         "guests_running": guests,
+        "faults": faults,
     }
     if running is not None:
         data |= {

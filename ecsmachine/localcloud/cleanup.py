@@ -67,6 +67,10 @@ def remove_from_kernel(paths: CloudPaths) -> None:
     remove_link(paths.link)
     unmount_root_disks(paths.instances)
     unmount_below(paths.root)
+    for name in ("root", "disk"):  # which a daemon that was killed had unmounted, but not removed
+        for point in paths.instances.glob(f"*/{name}"):
+            with suppress(OSError):
+                point.rmdir()
     detach_loops_below(paths.root)
     for entry in Path("/run/systemd/nspawn/propagate").glob(f"{paths.link}-*"):
         remove_traces_of_nspawn(entry.name)

@@ -71,7 +71,8 @@ def attach_loop(file: Path) -> str:
 
 def detach_loops_below(folder: Path) -> None:
     """Detach the loop devices whose files are at or below a folder."""
-    for _ in range(20):
+    # The last user may have been killed this moment: what it wrote goes to the disk first.
+    for _ in range(300):
         devices = loops_below(folder)
         if not devices:
             return

@@ -16,6 +16,7 @@ import pytest
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.guests.faults import fault_table
+from ecsmachine.localcloud.mounts import loops_below
 from ecsmachine.localcloud.network import link_name
 from ecsmachine.localcloud.paths import CloudPaths
 from tests.guest.conftest import PASSWORD, Cloud, shell, wait_for
@@ -166,7 +167,9 @@ def test_one_connection_of_many_that_drops(faults: FaultBook, run: Runs) -> None
     wait_for(lambda: struck(faults) == 1, "the connection to be counted")
 
 
-def test_a_disk_that_is_full(faults: FaultBook, run: Runs, ecs: Machines) -> None:
+def test_a_disk_that_is_full(
+    faults: FaultBook, run: Runs, ecs: Machines, local_cloud: Cloud
+) -> None:
     faults.add(Fault("disk-full", free_mib=2))
     address = run()
     with shell(address, password=PASSWORD) as guest:
@@ -178,6 +181,12 @@ def test_a_disk_that_is_full(faults: FaultBook, run: Runs, ecs: Machines) -> Non
     with shell(address, password=PASSWORD) as guest:
         assert guest.run("head -c 5000000 /dev/zero > /root/larger").status != 0
         assert guest.check("stat -c %s /root/file").strip() == "1000000"
+    faults.clear()
+    run()  # whose namespace has a copy of the mounts of the first
+    folder = local_cloud.root / "instances" / run.ids[0]
+    assert loops_below(folder)
+    ecs.ecs("DeleteInstance", InstanceId=run.ids.pop(0), Force=True)
+    wait_for(lambda: not folder.exists() and not loops_below(folder), "its disk to be gone")
 
 
 # What ecsmachine itself makes of them, with its patience cut to what a test has time for.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
 from ecsmachine.localcloud.faults.book import Entry, FaultBook
@@ -10,6 +11,7 @@ from ecsmachine.localcloud.guests.faults import GuestFaults, SshDrop
 from ecsmachine.localcloud.model import Instance
 from ecsmachine.localcloud.state import State
 
+LOG = logging.getLogger("ecsmachine.localcloud")
 Moment = Literal["make", "start", "run"]
 _KINDS: dict[Moment, tuple[FaultKind, ...]] = {
     "make": ("disk-full",),
@@ -34,6 +36,8 @@ def guest_faults(book: FaultBook, instance: Instance, moment: Moment) -> GuestFa
             continue  # the next instance is one that starts
         if book.strikes_instance(entry.id, instance.id):
             struck.append(entry)
+            if moment != "run":
+                LOG.info("fault %d (%s) strikes instance %s", entry.id, fault.kind, instance.id)
             if fault.kind != "ssh-drops":
                 book.count(entry.id)
     by_kind = {kind: [e.fault for e in struck if e.fault.kind == kind] for kind in _KINDS[moment]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.faults.refusals import refusal
 from ecsmachine.localcloud.faults.unseen import Unseen
 from ecsmachine.localcloud.parameters import Parameters
+
+LOG = logging.getLogger("ecsmachine.localcloud")
 
 
 class ConnectionCutError(Exception):
@@ -56,6 +59,7 @@ class RequestFaults:
         :class:`~ecsmachine.localcloud.errors.ApiError`.
         """
         for entry in struck:
+            LOG.info("fault %d (%s) strikes %s", entry.id, entry.fault.kind, action)
             if entry.fault.kind == "delay":
                 await asyncio.sleep(entry.fault.seconds)
         if any(entry.fault.kind == "cut-before" for entry in struck):

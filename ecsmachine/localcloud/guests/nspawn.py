@@ -28,7 +28,7 @@ from ecsmachine.localcloud.guests.data_disks import DataDisks
 from ecsmachine.localcloud.guests.faults import NO_FAULTS, GuestFaults, SshDrop, fault_table
 from ecsmachine.localcloud.guests.faults import nft_script as fault_script
 from ecsmachine.localcloud.guests.root_disk import RootDisk, personalize, write_credentials
-from ecsmachine.localcloud.mounts import mounts_below, unmount_below
+from ecsmachine.localcloud.mounts import detach_loops_below, mounts_below, unmount_below
 from ecsmachine.localcloud.network import Network, link_name
 from ecsmachine.localcloud.paths import CloudPaths
 from ecsmachine.localcloud.problems import LocalCloudError
@@ -93,7 +93,7 @@ class NspawnGuests:
             unmount_root_disks(folder)  # of a guest that was half made
             base = self._base_of(spec)
             disk = RootDisk(base, folder)
-            disk.create(limited=spec.faults.free_mib is not None)
+            disk.create(free_mib=spec.faults.free_mib)
             personalize(disk, spec)
             if spec.faults.free_mib is not None:
                 disk.fill_up(spec.faults.free_mib)
@@ -358,6 +358,7 @@ class NspawnGuests:
             script = fault_script(link_name(instance_id), "", NO_FAULTS)
             self._network.load_rules(script)
         unmount_root_disks(folder)
+        detach_loops_below(folder)
         remove_traces_of_nspawn(machine_name(self._paths, instance_id))
         with suppress(GuestError):
             record = self._load(instance_id)
@@ -407,14 +408,21 @@ _RUN = Path("/run/systemd/nspawn")
 def unmount_root_disks(folder: Path) -> None:
     """Unmount all below a folder of guests that no longer run, and drop nspawn's locks on it.
 
-    A systemd-nspawn that was killed leaves its locks behind.
+    A systemd-nspawn that was killed leaves its locks behind. And whatever guest of any cloud has
+    booted meanwhile has a copy of these mounts in its namespace, which would hold a disk's loop
+    device as long as it runs: the copies go when what they are mounted on is removed.
     """
     locks = []
-    for point in mounts_below(folder):
+    points = mounts_below(folder)
+    for point in points:
         with suppress(OSError):
             found = point.stat()
             locks.append(_RUN / "locks" / f"inode-{found.st_dev}:{found.st_ino}")
     unmount_below(folder)
+    for point in points:
+        with suppress(OSError):  # what was inside of a disk went with it
+            if point.parent == folder or point.parent.parent == folder:
+                point.rmdir()
     for lock in locks:
         lock.unlink(missing_ok=True)
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.localcloud.guests.base import GuestSpec
-from ecsmachine.localcloud.mounts import mount_overlay, mounts_below
+from ecsmachine.localcloud.mounts import attach_loop, mount_overlay, mounts_below
 from ecsmachine.localcloud.programs import run
 
 # Where cloud-init keeps and logs them: the places a user of ECS knows.
 USER_DATA = "var/lib/cloud/instance/user-data.txt"
-_LIMITED_MIB = 256  # sparse: nothing of it is used but what is written
+_BESIDE_MIB = 64  # for what is written before a limited disk is filled up
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class RootDisk:
     def _limited(self) -> Path:
         return self.folder / "disk.ext4"
 
-    def create(self, *, limited: bool = False) -> None:
-        """Make an empty disk; a limited one can be filled up."""
-        self.mounted.mkdir(parents=True, exist_ok=True)
-        self.mounted.chmod(0o755)
+    def create(self, *, free_mib: int | None = None) -> None:
+        """Make an empty disk; with ``free_mib``, one that :meth:`fill_up` leaves so little of."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o755)
         self._limited.unlink(missing_ok=True)
-        if limited:
+        if free_mib is not None:
             with self._limited.open("wb") as file:
-                file.truncate(_LIMITED_MIB * 2**20)
+                file.truncate((free_mib + _BESIDE_MIB) * 2**20)
             run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(self._limited)])
             self.attach()
         for path in (self.upper, self.store / "work"):
@@ -70,10 +70,10 @@ class RootDisk:
         """Mount the file system of a limited disk, so that it can be written to."""
         if self._limited.exists() and self.store not in mounts_below(self.store):
             self.store.mkdir(exist_ok=True)
-            run(["mount", "-o", "loop", str(self._limited), str(self.store)])
+            run(["mount", attach_loop(self._limited), str(self.store)])
 
     def fill_up(self, free_mib: int) -> None:
-        """Leave so many MiB of a limited disk free (at most 200, or what it has)."""
+        """Leave so many MiB of the disk free."""
         room = os.statvfs(self.store)
         size = room.f_bavail * room.f_frsize - free_mib * 2**20
         if size > 0:
@@ -83,6 +83,7 @@ class RootDisk:
     def mount(self) -> None:
         """Mount the disk at :attr:`mounted`."""
         self.attach()
+        self.mounted.mkdir(mode=0o755, exist_ok=True)
         # Left over by a mount that was cut off, it would be refused.
         work = self.store / "work"
         shutil.rmtree(work, ignore_errors=True)

@@ -35,10 +35,14 @@ def test_added_listed_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[
     listed = json.loads(fault("ls", "--json"))
     assert [each["kind"] for each in listed] == ["error", "ssh-late"]
     assert listed[0].items() >= {"id": 1, "code": "InternalError", "struck": 0}.items()
+    assert run(["local", "status"], environment) == 0
+    assert "Faults:     2 (see: ecsmachine local fault ls)\n" in capsys.readouterr().out
     fault("rm", "1")
     assert [each["id"] for each in json.loads(fault("ls", "--json"))] == [2]
     fault("rm", "--all")
     assert json.loads(fault("ls", "--json")) == []
+    assert run(["local", "status"], environment) == 0
+    assert "Faults" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

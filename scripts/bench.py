@@ -15,6 +15,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bench_api import measure_api
+
 from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.rpc import RpcClient
 from ecsmachine.ssh.connection import Connection
@@ -177,7 +179,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--guests", type=int, default=10, help="guests to boot at once")
     parser.add_argument("--creates", type=int, default=3, help="how often create is timed")
+    parser.add_argument("--api", action="store_true", help="the API's figures alone")
     arguments = parser.parse_args()
+    show("what", "figure", "wanted")
+    measure_api(show)
+    if arguments.api:
+        return
     work = Path(tempfile.mkdtemp(prefix="ecsmachine-bench."))
     bench = Bench(work)
     try:
@@ -188,8 +195,7 @@ def main() -> None:
 
 
 def measure(bench: Bench, guests: int, creates: int) -> None:
-    """Take and print all figures."""
-    show("what", "figure", "wanted")
+    """Take and print all figures of machines and guests."""
     create_s = []
     for number in range(creates):
         create_s.append(timed(lambda n=number: bench.run("create", "-d", "aliyunecs", f"dev{n}")))  # type: ignore[misc]

@@ -147,7 +147,9 @@ def _check_acs3(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session |
     match = _AUTHORIZATION.fullmatch(headers["authorization"].strip())
     if match is None:
         raise ApiError(
-            "IncompleteSignature", "The request signature does not conform to Aliyun standards."
+            "IncompleteSignature",
+            "The request signature does not conform to Aliyun standards: what is accepted is "
+            f"{ACS3} Credential=...,SignedHeaders=...,Signature=...",
         )
     for name in _MANDATORY_HEADERS:
         if not headers.get(name):
@@ -180,6 +182,8 @@ def _check_acs3(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session |
 
 def _check_clock(timestamp: str) -> None:
     try:
+        if len(timestamp) != len("2024-05-01T08:00:00Z"):
+            raise ValueError(timestamp)
         sent = clock.parse(timestamp)
     except ValueError as error:
         raise ApiError(

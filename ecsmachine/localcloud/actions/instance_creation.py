@@ -115,6 +115,7 @@ def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
         raise ApiError(
             "InvalidLaunchTemplate.NotFound", "The specified LaunchTemplate is not found.", 404
         )
+    parameters.choice("SecurityEnhancementStrategy", ("Active", "Deactive"))
     image = _image(call)
     kind = _instance_type(call, image)
     networking = replace(call, parameters=_with_primary_interface(parameters))

@@ -90,6 +90,7 @@ def test_parameters_in_both_places_at_once(cloud: EmbeddedCloud) -> None:
         ({"SignatureMethod": "HMAC-MD5"}, "400 InvalidParameter"),
         ({"SignatureVersion": "2.0"}, "400 InvalidParameter"),
         ({"Timestamp": "yesterday"}, "400 InvalidTimeStamp.Format"),
+        ({"Timestamp": "2024-05-01T08:00Z"}, "400 InvalidTimeStamp.Format"),
         ({"Timestamp": "2020-01-01T00:00:00+0000"}, "400 InvalidTimeStamp.Format"),
         ({"Timestamp": "2020-01-01T00:00:00Z"}, "400 InvalidTimeStamp.Expired"),
         ({"Timestamp": "2099-01-01T00:00:00Z"}, "400 InvalidTimeStamp.Expired"),

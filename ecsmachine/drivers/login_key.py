@@ -21,6 +21,7 @@ def check_login_key(path: Path, flag: str) -> str:
         raise PreCreateCheckError(
             f"There is no private key at {path}", hint=f"Correct {flag}, or leave it out."
         )
+    _check_kind(path, flag)
     try:
         key = load_private_key(path)
     except MachineError as error:
@@ -42,6 +43,22 @@ def check_login_key(path: Path, flag: str) -> str:
             hint=f"Make it anew: ssh-keygen -y -f {path} > {beside}",
         )
     return public
+
+
+def _check_kind(path: Path, flag: str) -> None:
+    """Raise if the file is clearly no private key: its permissions are then nobody's business."""
+    try:
+        with path.open("rb") as stream:
+            begun = stream.read(64 * 1024)
+    except OSError:
+        return  # why it cannot be read is told when it is loaded
+    if b"PRIVATE KEY" in begun:
+        return
+    private = path.with_suffix("")
+    meant = f"Did you mean {private}? " if path.suffix == ".pub" else ""
+    raise PreCreateCheckError(
+        f"{path} holds no private key", hint=f"{meant}Correct {flag}, or leave it out."
+    )
 
 
 def copy_login_key(source: Path, public_key: str, directory: Path) -> Path:

@@ -49,7 +49,7 @@ def test_the_defaults_pass_without_making_anything(rig: Rig) -> None:
         ({"image_os": "debian 7"}, 'no system image of "debian 7"', "debian"),
         ({"vpc_id": "vpc-none"}, 'no VPC "vpc-none"', "vpc-"),
         ({"vswitch_id": "vsw-none"}, 'no VSwitch "vsw-none"', "vsw-"),
-        ({"security_group": "sg-1", "eip": "eip-none"}, 'no elastic address "eip-none"', ""),
+        ({"eip": "eip-none"}, 'no elastic address "eip-none"', ""),
         ({"ssh_keypath": "/nonexistent/key"}, "no private key", "ssh-keypath"),
         ({"disk_size": 5}, "5 GiB is out of range", "65536"),
         ({"disk_size": 65536, "disk_category": "cloud_auto"}, "not on offer", "cloud_ssd"),

@@ -90,12 +90,14 @@ def _check(cloud: Cloud, context: DriverContext, settings: Settings) -> Plan:
             else None
         )
         places = _places(cloud, settings, net, offers, found_type)
+        found_group = group.result() if group is not None else None
+        _check_group(settings, found_group)
         plan = Plan(
             places=places,
             vpc_id=net.vpc_id,
             vpc_shared=net.shared,
             image=image.result(),
-            group=group.result() if group is not None else None,
+            group=found_group,
             eip=eip.result() if eip is not None else None,
             balancer_address=balancer.result().address if balancer is not None else "",
             public_key=public_key,
@@ -280,13 +282,28 @@ def _data_disk_offers(cloud: Cloud, settings: Settings, system_disk_category: st
 
 
 def _check_private_ip(settings: Settings, vswitch: VSwitch | None) -> None:
-    if not settings.private_ip or vswitch is None:
+    if not settings.private_ip:
         return
+    if vswitch is None:
+        raise PreCreateCheckError(
+            f"There is no VSwitch yet for the private address {settings.private_ip}",
+            hint="Name the one that it is in: --aliyunecs-vswitch-id (ECS_VSWITCH_ID).",
+        )
     if ipaddress.IPv4Address(settings.private_ip) not in ipaddress.IPv4Network(vswitch.cidr):
         raise PreCreateCheckError(
             f"The private address {settings.private_ip} is not in VSwitch {vswitch.id} "
             f"({vswitch.cidr})",
             hint="Correct --aliyunecs-private-ip (ECS_VPC_PRIVATE_IP).",
+        )
+
+
+def _check_group(settings: Settings, found: FoundGroup | None) -> None:
+    """Raise if the name is that of no group, and looks like the id of one."""
+    if found is None and settings.security_group.startswith("sg-"):
+        raise PreCreateCheckError(
+            f'There is no security group "{settings.security_group}" in that VPC',
+            hint="Correct --aliyunecs-security-group (ECS_SECURITY_GROUP), or give a name that "
+            "does not begin with sg-: one is then made.",
         )
 
 

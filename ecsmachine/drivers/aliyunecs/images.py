@@ -78,7 +78,7 @@ def _choose_system_image(cloud: Cloud, settings: Settings) -> Image:
             f'There is no system image of "{settings.image_os}" for {settings.instance_type}',
             hint=nearest(
                 settings.image_os,
-                {f"{image.platform.lower()} {_dotted(_version(image))}" for image in images},
+                {f"{image.platform.lower()} {_written_version(image)}" for image in images},
                 what="system images",
                 most=12,
             ),
@@ -102,8 +102,13 @@ def _system_images(cloud: Cloud, settings: Settings) -> list[Image]:
 
 def _version(image: Image) -> tuple[int, ...]:
     """Return the version of the system, from its name, such as (22, 4) of Ubuntu 22.04."""
+    written = _written_version(image)
+    return tuple(int(part) for part in written.split(".")) if written else ()
+
+
+def _written_version(image: Image) -> str:
     match = re.search(r"\s(\d+(?:\.\d+)*)", image.os_name)
-    return tuple(int(part) for part in match[1].split(".")) if match else ()
+    return match[1] if match else ""
 
 
 def _starts_with(version: tuple[int, ...], text: str) -> bool:
@@ -111,10 +116,6 @@ def _starts_with(version: tuple[int, ...], text: str) -> bool:
         return False
     wanted = tuple(int(part) for part in text.split("."))
     return version[: len(wanted)] == wanted
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(str(part) for part in version)
 
 
 def _squeezed(name: str) -> str:

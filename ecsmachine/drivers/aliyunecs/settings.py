@@ -23,6 +23,9 @@ _MAX_USER_TAGS = 17
 
 _MAX_USER_DATA = 32 * 1024
 
+_PERIODS = {"Week": (1, 2, 3, 4), "Month": (*range(1, 10), 12, 24, 36, 48, 60)}
+"""For how long an instance can be paid in advance (Period of RunInstances)."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -198,12 +201,38 @@ def _check_combinations(settings: Settings) -> None:
         raise _refused(
             "auto-release-time", "a PrePaid instance cannot be released early", "Leave it out."
         )
+    _check_period(settings)
+    if settings.spot_price_limit and settings.spot_strategy != "SpotWithPriceLimit":
+        raise _refused(
+            "spot-price-limit",
+            f"it means nothing with {settings.spot_strategy}",
+            "Give --aliyunecs-spot-strategy SpotWithPriceLimit, or leave it out.",
+        )
     if settings.system_disk_category and settings.system_disk_size_gib:
         check_disk_size(
             "system", settings.system_disk_category, settings.system_disk_size_gib, UsageError
         )
     if settings.disk_category and settings.disk_size_gib:
         check_disk_size("data", settings.disk_category, settings.disk_size_gib, UsageError)
+
+
+def _check_period(settings: Settings) -> None:
+    if settings.charge_type != "PrePaid":
+        for name, given in (("auto-renew", settings.auto_renew), ("period", settings.period != 1)):
+            if given:
+                raise _refused(
+                    name,
+                    f"it means nothing with {settings.charge_type}",
+                    "Give --aliyunecs-charge-type PrePaid, or leave it out.",
+                )
+        return
+    allowed = _PERIODS[settings.period_unit]
+    if settings.period not in allowed:
+        raise _refused(
+            "period",
+            f"nothing is paid for {settings.period} {settings.period_unit.lower()}s",
+            f"It is one of {', '.join(str(each) for each in allowed)}.",
+        )
 
 
 class _Values:
@@ -369,6 +398,8 @@ def _cidr(name: str, text: str) -> str:
 
 
 def _route_cidr(text: str) -> str:
+    if text and "/" not in text:
+        raise _refused("route-cidr", f'"{text}" is not a network', f"Write it as {text}/24.")
     return _cidr("route-cidr", text) if text else ""
 
 

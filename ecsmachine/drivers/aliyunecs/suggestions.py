@@ -33,7 +33,11 @@ def nearest_types(
     """
     candidates = [each for each in types if each.id in offered]
     if wanted is None:
-        return nearest(name, [each.id for each in candidates], what="instance types")
+        names = [each.id for each in candidates]
+        if get_close_matches(name, names, n=1, cutoff=0.6) or not names:
+            return nearest(name, names, what="instance types")
+        candidates.sort(key=lambda each: (each.cpu_cores, each.memory_gib, each.id))
+        return f"The smallest on offer: {_with_sizes(candidates[:3])}."
     candidates = [each for each in candidates if each.architecture == wanted.architecture]
     if not candidates:
         return "The zone offers no type of this architecture."
@@ -43,7 +47,10 @@ def nearest_types(
             each.id,
         )
     )
-    named = ", ".join(
-        f"{each.id} ({each.cpu_cores} vCPU, {each.memory_gib:g} GiB)" for each in candidates[:3]
+    return f"Nearest on offer: {_with_sizes(candidates[:3])}."
+
+
+def _with_sizes(types: Iterable[InstanceType]) -> str:
+    return ", ".join(
+        f"{each.id} ({each.cpu_cores} vCPU, {each.memory_gib:g} GiB)" for each in types
     )
-    return f"Nearest on offer: {named}."

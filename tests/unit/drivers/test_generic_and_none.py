@@ -73,7 +73,7 @@ def test_a_key_that_cannot_be_used_is_found_before(context: DriverContext, tmp_p
     (tmp_path / "open").chmod(0o644)
     for name, message in (
         ("none", "no private key"),
-        ("text", "not a private key"),
+        ("text", "holds no private key"),
         ("one", "does not belong"),
         ("open", "too open"),
     ):

@@ -34,6 +34,7 @@ _LOOK_TIMEOUT_S = 10.0
 _READY_TIMEOUT_S = 60.0
 _DRAIN_TIMEOUT_S = 60.0
 _POLL_S = 0.3
+_CHANGE_TRIES = 5
 
 T = TypeVar("T")
 
@@ -381,20 +382,35 @@ def _set(
     """Give the node a role and an availability, and return it as it is then."""
     if role in (None, node.role) and availability in (None, node.availability):
         return node
-    swarm_api.change_node(manager, node, role=role, availability=availability)
+    _change(manager, node, role, availability)
 
     def look() -> Node | None:
         for each in swarm_api.nodes(manager):
-            if each.id == node.id:
-                demoted = each.role == "worker" and not each.manager
-                if role is None or each.role == role == "manager" or demoted:
-                    return each
+            # a role is taken up a moment after it was given
+            taken_up = each.role == role and bool(each.manager) == (role == "manager")
+            if each.id == node.id and (role is None or taken_up):
+                return each
         return None
 
     changed = _wait_for(look, _READY_TIMEOUT_S)
     if changed is None:
         raise MachineError(f"Node {node.hostname} has not become a {role}")
     return changed
+
+
+def _change(
+    manager: Machine, node: Node, role: Role | None, availability: Availability | None
+) -> None:
+    """Change a node, again if the swarm itself has changed it since it was looked at."""
+    for remaining in reversed(range(_CHANGE_TRIES)):
+        try:
+            swarm_api.change_node(manager, node, role=role, availability=availability)
+            return
+        except MachineError as error:
+            if "out of sequence" not in error.message or not remaining:
+                raise
+        time.sleep(_POLL_S)
+        node = next((each for each in swarm_api.nodes(manager) if each.id == node.id), node)
 
 
 def _wait_until_drained(manager: Machine, node: Node) -> None:

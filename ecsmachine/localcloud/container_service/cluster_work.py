@@ -185,8 +185,14 @@ class ClusterWork:
                 raise error
 
     async def _join(self, cluster_id: str, node: Node) -> None:
+        folder = self._folder / cluster_id
         others = self._cluster(cluster_id).nodes
-        await self._in_thread(self._nodes.join, self._folder / cluster_id, node, others)
+        try:
+            await self._in_thread(self._nodes.join, folder, node, others)
+        except NodeError:
+            # half a node is none: it goes, and its instance, unless that was somebody's before
+            await self._in_thread(self._forget, folder, node, not node.attached)
+            raise
         with self._state.transaction():
             cluster = self._cluster(cluster_id)
             nodes = (*cluster.nodes, node)
@@ -245,6 +251,8 @@ class ClusterWork:
         self._change(cluster_id, nodes=rest)
         await self._remake(node.instance_id, request.password, public_key, "")
         node = await self._in_thread(self._nodes.prepare, self._cluster(cluster_id), folder, node)
+        # Its data disk is the same: what an engine of before had there goes now at the latest.
+        await self._empty(cluster_id, node)
         await self._join(cluster_id, node)
         await self._settle(cluster_id)
         self._change(cluster_id, state="running")

@@ -60,26 +60,28 @@ class Deployment:
 
     def look(self, project: str = "") -> list[Placed]:
         """Return the containers on all nodes that answer, by service and number."""
-        return self._look(project, strict=False)
+        return self._look(project)[0]
 
     def deploy(self, project: Project, release: Release, service: Service, *, fresh: bool) -> None:
         """Bring a service to its number of containers, all of the release, and start them.
 
         Containers of the project's other releases are left alone if the project has these, and
-        replaced, one after the other, if not. ``fresh`` replaces all, by the newest image.
-        Raises :class:`EngineError`.
+        replaced, one after the other, if not. ``fresh`` replaces all, by the newest image. A node
+        that does not answer counts as if it were not there: once it is back, what it has too
+        much is removed. Raises :class:`EngineError`.
         """
+        found, answering = self._look(project.name)
         kept = {other.version for other in project.releases if other is not release}
         there = [
             placed
-            for placed in self._look(project.name)
+            for placed in found
             if placed.service == service.name and placed.version not in kept
         ]
         current = [p for p in there if p.version == release.version and not fresh]
         outdated = [p for p in there if p not in current]
         newest = fresh or release.latest_image
         if service.everywhere:
-            wanted = [n for n in self._engines if n not in {p.node for p in current}]
+            wanted = [n for n in answering if n not in {p.node for p in current}]
             surplus: list[Placed] = []
         else:
             number = wanted_number(release, service)
@@ -108,7 +110,7 @@ class Deployment:
 
     def remove(self, project: str, chosen: Callable[[Placed], bool], *, volumes: bool) -> None:
         """Remove a project's containers that are chosen."""
-        self._remove([p for p in self._look(project) if chosen(p)], volumes=volumes)
+        self._remove([p for p in self.look(project) if chosen(p)], volumes=volumes)
 
     def make_network(self, project: Project) -> None:
         """Make the network of a project."""
@@ -136,20 +138,25 @@ class Deployment:
             raise EngineError("The cluster has no nodes.")
         return next(iter(self._engines.values()))
 
-    def _look(self, project: str, *, strict: bool = True) -> list[Placed]:
+    def _look(self, project: str) -> tuple[list[Placed], list[str]]:
+        """Return the containers, and the nodes that answer. Raises if none does."""
         labels = self._labels(project) if project else {CLUSTER: self._cluster_id}
+        failures: list[EngineError] = []
 
-        def ask(node: str) -> list[Placed]:
+        def ask(node: str) -> list[Placed] | None:
             try:
                 return [Placed(node, c) for c in self._engines[node].containers(labels)]
-            except EngineError:
-                if strict:
-                    raise
-                return []
+            except EngineError as error:
+                failures.append(error)
+                return None
 
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            found = [placed for part in pool.map(ask, self._engines) for placed in part]
-        return sorted(found, key=lambda p: (p.project, p.service, p.number))
+            parts = list(zip(self._engines, pool.map(ask, self._engines), strict=True))
+        answering = [node for node, part in parts if part is not None]
+        if failures and not answering:
+            raise failures[0]
+        found = [placed for _, part in parts for placed in part or ()]
+        return sorted(found, key=lambda p: (p.project, p.service, p.number)), answering
 
     def _add(
         self,
@@ -163,9 +170,9 @@ class Deployment:
         """Start one more container, in the place of another perhaps: that goes once the image
         of the new one is there.
         """
-        there = self._look("")
+        there, answering = self._look("")
         free = [p for p in there if p not in replaced]
-        node = node or self._choose(service, free)
+        node = node or self._choose(service, free, answering)
         engine = self._engines[node]
         engine.pull(service.image, newest=newest)
         numbers = {
@@ -188,7 +195,7 @@ class Deployment:
             engine.remove(container_id, volumes=True)
             raise
 
-    def _choose(self, service: Service, there: Sequence[Placed]) -> str:
+    def _choose(self, service: Service, there: Sequence[Placed], answering: Sequence[str]) -> str:
         """Return the node with the fewest containers of the service, then of all.
 
         A node whose ports are taken that the service needs is left out.
@@ -197,7 +204,7 @@ class Deployment:
         all_of = Counter(p.node for p in there)
         taken = {(p.node, port) for p in there for port in p.container.ports.values()}
         needed = [port for port, protocol in service.fixed_ports if protocol == "tcp"]
-        fitting = [n for n in self._engines if not any((n, port) in taken for port in needed)]
+        fitting = [n for n in answering if not any((n, port) in taken for port in needed)]
         if not fitting:
             raise EngineError(
                 f"No node has port {', '.join(map(str, needed))} free for {service.name}."

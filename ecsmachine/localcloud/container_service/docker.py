@@ -35,6 +35,11 @@ class DockerEngine:
         self.address = address
         self._context = context
 
+    def manages(self) -> bool:
+        """Return whether it is a manager of a swarm that can be worked with (GET /info)."""
+        swarm = self._ask("GET", "/info").get("Swarm") or {}
+        return bool(swarm.get("ControlAvailable"))
+
     def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
         """Return the containers that have all the labels (GET /containers/json)."""
         filters = json.dumps({"label": [f"{name}={value}" for name, value in labels.items()]})

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Any
+from urllib.parse import parse_qsl
 
 from ecsmachine.localcloud.errors import ApiError
 
@@ -80,6 +81,11 @@ class Fields:
         value = self._values.get(name)
         if value is None:
             return []
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                raise invalid(name, "it has to be an array of texts") from None
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise invalid(name, "it has to be an array of texts")
         return list(value)
@@ -103,10 +109,15 @@ class Fields:
             raise invalid(name, "it is not a CIDR block such as 172.28.1.0/24") from None
 
 
-def read_fields(body: bytes) -> Fields:
-    """Return the body's fields; an empty body has none. Raises ``ApiError``."""
+def read_fields(body: bytes, content_type: str = "") -> Fields:
+    """Return the body's fields; an empty body has none. Raises ``ApiError``.
+
+    Alibaba Cloud's own SDK sends a form in the place of JSON, whose arrays are JSON.
+    """
     if not body.strip():
         return Fields({})
+    if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
+        return Fields(dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)))
     try:
         values = json.loads(body)
     except ValueError:

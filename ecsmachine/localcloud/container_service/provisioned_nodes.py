@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ecsmachine.localcloud.container_service.docker import DockerEngine, client_context
-from ecsmachine.localcloud.container_service.engines import Engine
+from ecsmachine.localcloud.container_service.engines import Engine, EngineError
 from ecsmachine.localcloud.container_service.model import Cluster, Node
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan
 
@@ -27,6 +27,7 @@ _log = logging.getLogger("ecsmachine.localcloud.container_service")
 
 _TIMEOUT_S = 900.0
 _SSH_TIMEOUT_S = 60.0
+_MANAGER_TIMEOUT_S = 60.0
 _OPEN_PORTS = ("80", "443", "32768-60999")
 """What clients reach at nodes, beside SSH and the engine: services, and what is routed."""
 
@@ -91,6 +92,8 @@ class ProvisionedNodes:
         _wait_for_ssh(node.address)
         (_machine(folder, node.name) / "known_hosts").unlink(missing_ok=True)
         self._run(folder, ["provision", node.name])
+        # its data disk may still know of a swarm that it could not be told to leave
+        self._run(folder, ["swarm", "leave", "--force", node.name])
         return self._answering(folder, node)
 
     def join(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
@@ -102,9 +105,13 @@ class ProvisionedNodes:
 
     def leave(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
         """Let another node manage the swarm, and take this one out of it."""
+        force = ["--force"]
         if others:
             self._run(folder, ["swarm", "update", "--role", "manager", others[0].name])
-        self._run(folder, ["swarm", "leave", "--force", node.name])
+            # Its engine takes a moment: were this one gone before, the swarm would have no manager.
+            self._wait_for_manager(folder, others[0])
+            force = [] if self._answers(folder, node) else ["--force"]
+        self._run(folder, ["swarm", "leave", *force, node.name])
 
     def forget(self, folder: Path, node: Node, *, release: bool) -> None:
         """Remove the machine; with ``release`` its instance is deleted by that."""
@@ -128,6 +135,24 @@ class ProvisionedNodes:
             return (_machine(folder, node.name) / "id_rsa.pub").read_text().strip()
         except OSError as error:
             raise NodeError(f"{node.name}: its login key cannot be read: {error}") from None
+
+    def _wait_for_manager(self, folder: Path, node: Node) -> None:
+        engine = DockerEngine(node.engine, client_context(certificates_folder(folder)))
+        deadline = time.monotonic() + _MANAGER_TIMEOUT_S
+        while time.monotonic() < deadline:
+            with suppress(EngineError):
+                if engine.manages():
+                    return
+            time.sleep(0.2)
+        raise NodeError(f"{node.name} does not become a manager of the swarm.")
+
+    def _answers(self, folder: Path, node: Node) -> bool:
+        engine = DockerEngine(node.engine, client_context(certificates_folder(folder)))
+        try:
+            engine.manages()
+        except EngineError:
+            return False
+        return True
 
     def _engine_flags(self) -> list[str]:
         mirror = self._environment().get("ENGINE_REGISTRY_MIRROR", "")

@@ -108,7 +108,7 @@ class ContainerServiceEndpoint:
             region=asked.headers.get("x-acs-region-id") or self._state.region,
             request_id=request_id,
             query=Fields(asked.query),
-            body=read_fields(asked.body),
+            body=read_fields(asked.body, asked.headers.get("content-type", "")),
             endpoint=f"{request.url.scheme}://{request.headers.get('host', '')}",
             name=parts[0] if parts else "",
             part=parts[1] if len(parts) > 1 else "",

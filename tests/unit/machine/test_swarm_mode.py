@@ -185,6 +185,25 @@ def test_only_a_manager_takes_machines_in(store: Store) -> None:
         swarm_mode.join(store, "m", "m", lambda line: None)
 
 
+def test_a_node_that_the_swarm_itself_changed_meanwhile_is_changed_all_the_same(
+    store: Store, swarm: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = ["update out of sequence"] * 2
+    change = swarm_api.change_node
+
+    def out_of_sequence(*arguments: Any, **values: Any) -> None:
+        if failures:
+            raise MachineError(f"The engine refuses: {failures.pop()}")
+        change(*arguments, **values)
+
+    monkeypatch.setattr(swarm_api, "change_node", out_of_sequence)
+    swarm_mode.update(store, "w", lambda _: None, availability="drain")
+    assert not failures
+    failures += ["no such node"]
+    with pytest.raises(MachineError, match="no such node"):
+        swarm_mode.update(store, "w", lambda _: None, availability="pause")
+
+
 def test_what_an_engine_refuses_is_one_line(store: Store, swarm: Engines) -> None:
     words = "rpc error: this would result in a\nloss of quorum"
     swarm.answers["10.0.0.1"]["/swarm"] = EngineAnswer(503, json.dumps({"message": words}).encode())

@@ -1,0 +1,769 @@
+"""Container Service of a cloud without guests: the whole API by our client, the SDK and the CLI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import requests
+from aliyunsdkcore.acs_exception.exceptions import ServerException
+from aliyunsdkcore.client import AcsClient
+from aliyunsdkcs.request.v20151215.CreateClusterRequest import CreateClusterRequest
+from aliyunsdkcs.request.v20151215.DeleteClusterRequest import DeleteClusterRequest
+from aliyunsdkcs.request.v20151215.DescribeClusterDetailRequest import DescribeClusterDetailRequest
+from aliyunsdkcs.request.v20151215.DescribeClustersRequest import DescribeClustersRequest
+from aliyunsdkcs.request.v20151215.ScaleClusterRequest import ScaleClusterRequest
+
+from ecsmachine.aliyun.container_service import (
+    ApplicationClient,
+    AttachRequest,
+    ClusterClient,
+    KubernetesRequest,
+    KubernetesScaleRequest,
+    ProjectRequest,
+    ProjectUpdate,
+    ResetRequest,
+    ScaleRequest,
+    SwarmRequest,
+    VolumeRequest,
+    fire,
+)
+from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
+from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
+from ecsmachine.cli.app import run
+from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from tests.api.localcloud.api_client import until
+
+PASSWORD = "TestPwd124"
+TEMPLATE = """
+web:
+  image: busybox
+  command: httpd -f
+  labels: {aliyun.scale: "2", aliyun.routing.port_80: web.local}
+db:
+  image: busybox
+  volumes: ["data:/data"]
+  environment: {USER: "${USER}"}
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
+    with embedded_cloud(tmp_path_factory.mktemp("container-service") / "cloud") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(cloud: EmbeddedCloud) -> ClusterClient:
+    key = Credentials(cloud.access_key_id, cloud.access_key_secret)
+    return ClusterClient(cloud.region, FixedCredentials("flags", key), endpoint=cloud.endpoint)
+
+
+@pytest.fixture(scope="module")
+def swarm(cloud: EmbeddedCloud) -> SwarmRequest:
+    return SwarmRequest(
+        name="shared",
+        size=2,
+        instance_type="ecs.g6.large",
+        password=PASSWORD,
+        data_disk_category="cloud_ssd",
+        data_disk_size=40,
+        vpc_id=cloud.state.default_vpc_id,
+        vswitch_id=cloud.state.default_vswitch_id,
+        subnet_cidr="10.200.0.0/16",
+    )
+
+
+@pytest.fixture(scope="module")
+def cluster(client: ClusterClient, swarm: SwarmRequest) -> str:
+    """A Swarm cluster of two nodes, shared by all tests that leave it running."""
+    task = client.create(swarm)
+    client.wait(task.cluster_id, interval_s=0.05, timeout_s=60)
+    return task.cluster_id
+
+
+@pytest.fixture(scope="module")
+def folder(client: ClusterClient, cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("certificates")
+    found = client.certificates(cluster)
+    for name in ("ca", "cert", "key"):
+        (folder / f"{name}.pem").write_text(getattr(found, name))
+    return folder
+
+
+@pytest.fixture
+def applications(client: ClusterClient, cluster: str, folder: Path) -> Iterator[ApplicationClient]:
+    """The applications of the shared cluster; those that a test leaves are removed."""
+    applications = ApplicationClient(client.cluster(cluster).master_url, folder)
+    yield applications
+    for project in applications.projects():
+        at_rest(applications, project.name)
+        applications.delete_project(project.name, force=True)
+
+
+def at_rest(applications: ApplicationClient, name: str) -> str:
+    """Return the state of a project once no work on it is under way."""
+    moving = ("launching", "updating", "starting", "stopping", "scaling", "deleting")
+    state: str = until(lambda: (s := applications.project(name).current_state) not in moving and s)
+    return state
+
+
+def refusal(call: Callable[[], Any]) -> str:
+    with pytest.raises(ApiError) as caught:
+        call()
+    assert caught.value.request_id
+    return f"{caught.value.status} {caught.value.code}"
+
+
+def test_a_cluster_has_nodes_certificates_and_a_load_balancer(
+    cloud: EmbeddedCloud, client: ClusterClient, cluster: str
+) -> None:
+    found = client.cluster(cluster)
+    assert len(cluster) == 33 and cluster.startswith("c")
+    assert (found.state, found.size, found.network_mode) == ("running", 2, "vpc")
+    assert found.master_url.startswith("https://127.0.0.1:")
+    assert found.load_balancer_id in {lb.id for lb in cloud.state.load_balancers}
+    balancer = cloud.state.load_balancers.get(found.load_balancer_id)
+    nodes = client.nodes(cluster)
+    assert balancer is not None
+    assert {b.server_id for b in balancer.backends} == {node.instance_id for node in nodes}
+    assert [node.role for node in nodes] == ["Master", "Worker"]
+    assert found.security_group_id in {group.id for group in cloud.state.security_groups}
+    assert client.find(cluster.replace("c", "C", 1)).name == "shared"
+    assert [one.name for one in client.clusters("shar")] == ["shared"]
+    assert client.clusters("nothing") == []
+
+
+def test_the_life_of_nodes(
+    cloud: EmbeddedCloud, client: ClusterClient, swarm: SwarmRequest
+) -> None:
+    task = client.create(replace(swarm, name="life", size=1, need_slb=False))
+    (image, *_) = [one.id for one in client.images() if one.region == cloud.region]
+    assert refusal(lambda: client.delete(task.cluster_id)) == "409 ErrorClusterState"
+    client.wait(task.cluster_id, interval_s=0.05)
+    scale = ScaleRequest(3, "ecs.g6.large", PASSWORD, "cloud_ssd", 40)
+    client.scale(task.cluster_id, scale)
+    assert client.wait(task.cluster_id, interval_s=0.05).size == 3
+    assert refusal(lambda: client.scale(task.cluster_id, scale)) == "400 InvalidParameter"
+
+    first, second, third = client.nodes(task.cluster_id)
+    client.remove_node(task.cluster_id, second.address)
+    assert client.wait(task.cluster_id, interval_s=0.05).size == 2
+    assert cloud.state.instances.get(second.instance_id) is not None
+    client.remove_node(task.cluster_id, third.address, release=True)
+    client.wait(task.cluster_id, interval_s=0.05)
+    until(lambda: cloud.state.instances.get(third.instance_id) is None)
+    assert refusal(lambda: client.remove_node(task.cluster_id, first.address)) == (
+        "409 ErrorLastNode"
+    )
+    assert refusal(lambda: client.remove_node(task.cluster_id, "10.9.9.9")) == (
+        "404 ErrorNodeNotFound"
+    )
+
+    ids = (second.instance_id, "i-unknown", first.instance_id)
+    attached, _ = client.attach(task.cluster_id, AttachRequest(ids, PASSWORD, image))
+    assert [one.code for one in attached] == ["200", "404", "409"]
+    client.wait(task.cluster_id, interval_s=0.05)
+    client.reset_node(task.cluster_id, first.instance_id, ResetRequest(PASSWORD, image))
+    client.wait(task.cluster_id, interval_s=0.05)
+    nodes = client.nodes(task.cluster_id)
+    assert [node.instance_id for node in nodes] == [second.instance_id, first.instance_id]
+    assert {node.state for node in nodes} == {"running"}
+    assert client.log(task.cluster_id) == []
+
+    client.delete(task.cluster_id)
+    client.wait_gone(task.cluster_id, interval_s=0.05)
+    until(lambda: cloud.state.instances.get(first.instance_id) is None)
+    # what was there before the cluster stays
+    assert cloud.state.instances.get(second.instance_id) is not None
+    assert not (cloud.state.root / "clusters" / task.cluster_id).exists()
+
+
+def test_kubernetes_clusters_have_the_apis_life(
+    cloud: EmbeddedCloud, client: ClusterClient
+) -> None:
+    vswitch = cloud.state.default_vswitch_id
+    group = NodeGroup(("ecs.g6.large",))
+    single = KubernetesRequest(
+        kind="single-zone",
+        name="k8s",
+        region_id=cloud.region,
+        vpc_id=cloud.state.default_vpc_id,
+        vswitch_ids=(vswitch,),
+        zone_id="cn-hangzhou-b",
+        container_cidr="172.20.0.0/16",
+        service_cidr="172.21.0.0/20",
+        workers=group,
+        worker_numbers=(3,),
+        masters=group,
+        login_password=PASSWORD,
+    )
+    several = NodeGroup(("ecs.g6.large",) * 3)
+    for number, request in enumerate(
+        (
+            single,
+            replace(
+                single,
+                kind="multi-zone",
+                vswitch_ids=(vswitch,) * 3,
+                worker_numbers=(1, 1, 1),
+                masters=several,
+                workers=several,
+            ),
+            replace(single, kind="managed", masters=None),
+        )
+    ):
+        task = client.create(replace(request, name=f"k8s-{number}"))
+        assert client.cluster(task.cluster_id).state == "launching"
+        found = client.wait(task.cluster_id, interval_s=0.05)
+        assert not found.is_swarm
+        assert found.size == (3 if request.kind == "managed" else 6)
+        scaling = KubernetesScaleRequest(5, "ecs.g6.large", PASSWORD)
+        client.scale(task.cluster_id, scaling)
+        assert client.wait(task.cluster_id, interval_s=0.05).size == found.size + 2
+        assert refusal(lambda: client.certificates(task.cluster_id)) == "400 ErrorClusterType"  # noqa: B023
+        client.delete(task.cluster_id)
+        client.wait_gone(task.cluster_id, interval_s=0.05)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"name": "shared"}, "409 ErrorClusterNameAlreadyExists"),
+        ({"instance_type": "ecs.none"}, "400 InvalidParameter"),
+        ({"vpc_id": "vpc-none"}, "404 InvalidVpcId.NotFound"),
+        ({"vswitch_id": "vsw-none"}, "404 InvalidVSwitchId.NotFound"),
+        ({"ecs_image_id": "m-none"}, "404 InvalidImageId.NotFound"),
+        ({"subnet_cidr": "8.8.0.0/16"}, "400 InvalidParameter"),
+        ({"region_id": "nowhere"}, "404 InvalidRegionId.NotFound"),
+    ],
+)
+@pytest.mark.usefixtures("cluster")
+def test_what_the_service_alone_can_refuse(
+    client: ClusterClient, swarm: SwarmRequest, changes: dict[str, Any], expected: str
+) -> None:
+    request = replace(replace(swarm, name="other"), **changes)
+    assert refusal(lambda: client.create(request)) == expected
+    assert [one.name for one in client.clusters()] == ["shared"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"{", "400 InvalidJson"),
+        (b"[]", "400 InvalidJson"),
+        (b"{}", "400 MissingParameter"),
+        (b'{"name": "a b"}', "400 InvalidParameter"),
+        (b'{"name": "a", "cluster_type": "Mesos"}', "400 InvalidParameter"),
+        (b'{"name": "a", "size": "many"}', "400 InvalidParameter"),
+    ],
+)
+def test_bodies_that_are_none(client: ClusterClient, body: bytes, expected: str) -> None:
+    assert refusal(lambda: client.roa.call("POST", "/clusters", body=body)) == expected
+
+
+def test_answers_come_in_xml_where_that_is_asked_for(client: ClusterClient, cluster: str) -> None:
+    accept = {"Accept": "application/xml"}
+    answer = client.roa.call("GET", f"/clusters/{cluster}", headers=accept)
+    root = ElementTree.fromstring(answer.text)
+    assert root.tag == "GetClusterByIdResponse"
+    assert root.findtext("cluster_id") == cluster
+    assert root.findtext("RequestId") == answer.request_id
+    with pytest.raises(ApiError) as caught:
+        client.roa.call("GET", "/clusters/c0", headers=accept)
+    assert (caught.value.code, caught.value.status) == ("ErrorClusterNotFound", 404)
+
+
+def test_paths_and_methods_that_there_are_not(client: ClusterClient) -> None:
+    assert refusal(lambda: client.roa.call("GET", "/clusters/a/b/c/d")) == (
+        "404 InvalidAction.NotFound"
+    )
+    assert refusal(lambda: client.roa.call("PUT", "/images")) == "405 UnsupportedHTTPMethod"
+
+
+def test_a_wrong_secret_is_refused_and_not_told(cloud: EmbeddedCloud) -> None:
+    key = FixedCredentials("flags", Credentials(cloud.access_key_id, "wrong"))
+    client = ClusterClient(cloud.region, key, endpoint=cloud.endpoint)
+    with pytest.raises(ApiError) as caught:
+        client.clusters()
+    assert (caught.value.status, caught.value.code) == (403, "SignatureDoesNotMatch")
+    assert "string to sign" not in caught.value.message
+
+
+def test_the_master_wants_a_certificate_of_its_cluster(
+    client: ClusterClient, cluster: str, folder: Path, tmp_path: Path
+) -> None:
+    from ecsmachine.localcloud.container_service.certificates import make_certificates
+
+    url = client.cluster(cluster).master_url
+    with pytest.raises(requests.exceptions.ConnectionError):
+        requests.get(f"{url}/projects/", verify=str(folder / "ca.pem"), timeout=10)
+    make_certificates(tmp_path, "stranger", ["127.0.0.1"])
+    stranger = (str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
+    with pytest.raises(requests.exceptions.ConnectionError):
+        requests.get(f"{url}/projects/", verify=str(folder / "ca.pem"), cert=stranger, timeout=10)
+    for name in ("cert", "key"):
+        (tmp_path / f"{name}.pem").write_bytes((folder / f"{name}.pem").read_bytes())
+    with pytest.raises(ConnectionLostError, match=r"certificate of 127\.0\.0\.1"):
+        ApplicationClient(url, tmp_path).projects()
+    assert ApplicationClient(url, tmp_path, insecure=True).projects() == []
+
+
+def test_the_life_of_a_project(applications: ApplicationClient) -> None:
+    applications.create_project(
+        ProjectRequest("shop", TEMPLATE, "It sells.", environment={"USER": "me"})
+    )
+    assert applications.project("shop").desired_state == "running"
+    assert at_rest(applications, "shop") == "running"
+    project = applications.project("shop")
+    assert (project.version, project.description) == ("1.0", "It sells.")
+    assert project.environment == {"USER": "me", "COMPOSE_PROJECT_NAME": "shop"}
+    db, web = sorted(project.services, key=lambda service: service.id)
+    assert (db.id, web.id) == ("shop_db", "shop_web")
+    assert db.definition["environment"] == {"USER": "me"}
+    assert web.extensions["scale"] == 2
+    assert [c.name for c in web.containers] == ["shop_web_1", "shop_web_2"]
+    # spread over the nodes
+    assert len({c.node for c in web.containers}) == 2
+
+    applications.stop_project("shop", wait_s=1)
+    stopped = applications.project("shop")
+    assert (stopped.desired_state, stopped.current_state) == ("stopped", "stopped")
+    assert refusal(lambda: applications.delete_project("none")) == "404 ProjectNotFound"
+    applications.start_project("shop")
+    assert at_rest(applications, "shop") == "running"
+    assert refusal(lambda: applications.delete_project("shop")) == "409 ProjectRunning"
+
+    before = {c.id for c in web.containers}
+    applications.redeploy_project("shop")
+    assert at_rest(applications, "shop") == "running"
+    assert not before & {c.id for c in applications.service("shop_web").containers}
+    applications.kill_project("shop")
+    assert applications.project("shop").current_state in ("stopped", "failed")
+    applications.delete_project("shop")
+    assert applications.projects() == []
+
+
+def test_services_are_scaled_stopped_killed_and_started(applications: ApplicationClient) -> None:
+    applications.create_project(ProjectRequest("shop", TEMPLATE))
+    at_rest(applications, "shop")
+    applications.scale_service("shop_web", 5)
+    assert len(applications.service("shop_web").containers) == 5
+    applications.scale_service("shop_web", 1)
+    (left,) = applications.service("shop_web").containers
+    assert left.name == "shop_web_1"
+    applications.stop_service("shop_web")
+    assert applications.service("shop_web").current_state == "stopped"
+    assert applications.service("shop_db").current_state == "running"
+    applications.start_service("shop_web")
+    assert applications.service("shop_web").current_state == "running"
+    applications.kill_service("shop_web", signal="SIGKILL")
+    assert applications.service("shop_web").desired_state == "stopped"
+    assert [s.id for s in applications.services("db")] == ["shop_db"]
+    assert applications.services(containers=False)[0].containers == ()
+    assert refusal(lambda: applications.kill_service("shop_web", signal="a b")) == (
+        "400 InvalidParameter"
+    )
+    assert refusal(lambda: applications.service("shop_no")) == "404 ServiceNotFound"
+
+
+def test_an_update_replaces_containers(applications: ApplicationClient) -> None:
+    applications.create_project(ProjectRequest("shop", TEMPLATE))
+    at_rest(applications, "shop")
+    old = {c.id for c in applications.service("shop_web").containers}
+    update = ProjectUpdate("web: {image: nginx}", "2.0", latest_image=True)
+    same = replace(update, version="1.0")
+    assert refusal(lambda: applications.update_project("shop", same)) == (
+        "409 ProjectVersionConflict"
+    )
+    applications.update_project("shop", update)
+    assert at_rest(applications, "shop") == "running"
+    project = applications.project("shop")
+    assert (project.version, [s.id for s in project.services]) == ("2.0", ["shop_web"])
+    (container,) = project.services[0].containers
+    assert container.id not in old
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_blue_green(applications: ApplicationClient, confirmed: bool) -> None:
+    applications.create_project(ProjectRequest("shop", TEMPLATE))
+    at_rest(applications, "shop")
+    assert refusal(lambda: applications.rollback_update("shop")) == "409 ProjectNotUpdating"
+    old = {c.id for c in applications.service("shop_web").containers}
+    applications.update_project("shop", ProjectUpdate(TEMPLATE, "2.0", blue_green=True))
+    assert at_rest(applications, "shop") == "running"
+    services = {service.id: service for service in applications.services()}
+    assert sorted(services) == ["shop_db", "shop_db@2.0", "shop_web", "shop_web@2.0"]
+    assert {c.id for c in services["shop_web"].containers} == old
+    new = {c.id for c in services["shop_web@2.0"].containers}
+    assert len(new) == 2
+    assert services["shop_web"].extensions["weight"] == 100
+    assert services["shop_web@2.0"].extensions["weight"] == 0
+    assert refusal(lambda: applications.confirm_update("shop", force=False)) == (
+        "409 ProjectWeightConflict"
+    )
+    third = ProjectUpdate(TEMPLATE, "3.0")
+    assert refusal(lambda: applications.update_project("shop", third)) == "409 ProjectUpdating"
+    applications.set_weight("shop_web@2.0", 100)
+    assert applications.service("shop_web").extensions["weight"] == 0
+    if confirmed:
+        applications.confirm_update("shop", force=False)
+    else:
+        applications.rollback_update("shop")
+    at_rest(applications, "shop")
+    project = applications.project("shop")
+    assert project.version == ("2.0" if confirmed else "1.0")
+    left = {c.id for c in applications.service("shop_web").containers}
+    assert left == (new if confirmed else old)
+
+
+def test_blue_green_cannot_share_a_port_of_the_node(applications: ApplicationClient) -> None:
+    text = "web: {image: busybox, ports: ['8080:80']}"
+    applications.create_project(ProjectRequest("shop", text))
+    at_rest(applications, "shop")
+    update = ProjectUpdate(text, "2.0", blue_green=True)
+    with pytest.raises(ApiError, match="cannot be had by two versions"):
+        applications.update_project("shop", update)
+    assert applications.project("shop").version == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [("web: {build: .}", "web.build"), ("a: [", "not YAML"), ("web: {image: i, links: [x]}", "x")],
+)
+def test_templates_are_refused(applications: ApplicationClient, template: str, said: str) -> None:
+    with pytest.raises(ApiError, match=said) as caught:
+        applications.create_project(ProjectRequest("shop", template))
+    assert (caught.value.status, caught.value.code) == (400, "InvalidParameter")
+    assert applications.projects() == []
+
+
+def test_volumes_are_used_and_then_not_removed(applications: ApplicationClient) -> None:
+    options = {"bucket": "b", "ak_id": "id", "ak_secret": "s3cret", "url": "u"}
+    made = applications.create_volume(VolumeRequest("oss", "ossfs", options))
+    assert (made.driver, made.mountpoint) == ("ossfs", "/mnt/acs_mnt/ossfs/b")
+    applications.create_volume(VolumeRequest("data", "local"))
+    assert refusal(lambda: applications.create_volume(VolumeRequest("data", "local"))) == (
+        "409 VolumeAlreadyExists"
+    )
+    applications.create_project(ProjectRequest("shop", TEMPLATE))
+    at_rest(applications, "shop")
+    assert applications.volume("data").refs == ("shop_db_1",)
+    assert refusal(lambda: applications.delete_volume("data")) == "409 VolumeInUse"
+    assert "s3cret" not in json.dumps([dict(volume.raw) for volume in applications.volumes()])
+    applications.delete_project("shop", force=True)
+    for name in ("data", "oss"):
+        applications.delete_volume(name)
+    assert applications.volumes() == []
+    assert refusal(lambda: applications.volume("data")) == "404 VolumeNotFound"
+
+
+def test_triggers(cloud: EmbeddedCloud, client: ClusterClient, applications: Any) -> None:
+    cluster = client.clusters("shared")[0].id
+    applications.create_project(ProjectRequest("shop", TEMPLATE))
+    at_rest(applications, "shop")
+
+    def create(**body: str) -> dict[str, str]:
+        path = f"/clusters/{cluster}/triggers"
+        made: dict[str, str] = client.roa.call("POST", path, body=json.dumps(body).encode()).data
+        return made
+
+    scaling = create(project_id="shop", action="scaling", service="web")
+    url = scaling["url"]
+    assert json.loads(fire(url, kind="scale_out", step=3))["containers"] == 5
+    assert len(applications.service("shop_web").containers) == 5
+    assert json.loads(fire(url, kind="scale_in", step=100))["containers"] == 0
+    assert applications.service("shop_web").containers == ()
+    # without &&: the guide's samples have an empty pair
+    assert requests.get(f"{url}&&type=scale_out&step=2", timeout=10).status_code == 200
+    before = {c.id for c in applications.service("shop_web").containers}
+    fire(create(project_id="shop", action="redeploy")["url"])
+    at_rest(applications, "shop")
+    assert not before & {c.id for c in applications.service("shop_web").containers}
+
+    for wrong in (
+        url[:-1] + ("0" if url[-1] != "0" else "1"),
+        url.replace("triggerUrl=", "triggerUrl=A"),
+    ):
+        assert requests.post(wrong, timeout=10).status_code == 403
+    assert requests.get(url, timeout=10).status_code == 400  # it says neither type nor step
+    listed = client.roa.call("GET", f"/clusters/{cluster}/triggers").text
+    assert scaling["id"] in listed
+    assert "secret" not in listed
+    secret = url.partition("secret=")[2]
+    assert secret not in (cloud.state.root / "cloud.sqlite").read_bytes().decode("latin-1")
+    client.roa.call("DELETE", f"/clusters/{cluster}/triggers/{scaling['id']}")
+    assert requests.post(url, timeout=10).status_code == 403
+
+
+def test_alibabas_sdk_drives_it(cloud: EmbeddedCloud, cluster: str) -> None:
+    sdk = AcsClient(cloud.access_key_id, cloud.access_key_secret, cloud.region, auto_retry=False)
+
+    def do(request: Any) -> Any:
+        request.set_endpoint(cloud.host)
+        request.set_protocol_type("http")
+        answer = sdk.do_action_with_exception(request)
+        return json.loads(answer) if answer.strip() else None
+
+    assert [one["cluster_id"] for one in do(DescribeClustersRequest())] == [cluster]
+    named = DescribeClustersRequest()
+    named.set_name("no such")
+    assert do(named) == []
+    wanted = DescribeClusterDetailRequest()
+    wanted.set_ClusterId(cluster)
+    assert do(wanted)["name"] == "shared"
+
+    create = CreateClusterRequest()
+    create.set_cluster_type("ManagedKubernetes")
+    create.set_name("by-sdk")
+    for name, value in {
+        "region_id": cloud.region,
+        "vpcid": cloud.state.default_vpc_id,
+        "vswitchid": cloud.state.default_vswitch_id,
+        "zoneid": "cn-hangzhou-b",
+        "container_cidr": "172.20.0.0/16",
+        "service_cidr": "172.21.0.0/20",
+        "num_of_nodes": 2,
+        "worker_instance_type": "ecs.g6.large",
+        "login_password": PASSWORD,
+    }.items():
+        create.add_body_params(name, value)
+    cluster_id = do(create)["cluster_id"]
+    wanted.set_ClusterId(cluster_id)
+    until(lambda: do(wanted)["state"] == "running")
+
+    scale = ScaleClusterRequest()
+    scale.set_ClusterId(cluster_id)
+    scale.set_content_type("application/json")
+    body = {"num_of_nodes": 4, "worker_instance_type": "ecs.g6.large", "login_password": PASSWORD}
+    scale.set_content(json.dumps(body))
+    assert do(scale)["task_id"].startswith("T-")
+    until(lambda: do(wanted)["state"] == "running")
+    assert do(wanted)["size"] == 4
+    delete = DeleteClusterRequest()
+    delete.set_ClusterId(cluster_id)
+    assert do(delete) is None
+
+    def gone() -> bool:
+        try:
+            do(wanted)
+        except ServerException as error:
+            assert error.get_http_status() == 404
+            assert error.get_error_code() == "ErrorClusterNotFound"
+            return True
+        return False
+
+    until(gone)
+
+
+@pytest.fixture
+def program(
+    cloud: EmbeddedCloud, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    def call(*arguments: str, **more: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = run(
+            list(arguments),
+            {
+                "HOME": str(tmp_path),
+                "MACHINE_STORAGE_PATH": str(tmp_path / "store"),
+                "ECS_ACCESS_KEY_ID": cloud.access_key_id,
+                "ECS_ACCESS_KEY_SECRET": cloud.access_key_secret,
+                "ECS_REGION": cloud.region,
+                "ECS_API_ENDPOINT": cloud.endpoint,
+                "ECS_VPC_ID": cloud.state.default_vpc_id,
+                "ECS_VSWITCH_ID": cloud.state.default_vswitch_id,
+                "ECS_SSH_PASSWORD": PASSWORD,
+                "ECSMACHINE_CLUSTER": "shared",
+                "SHELL": "/bin/bash",
+                **more,
+            },
+        )
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
+
+
+def test_every_row_of_the_guides_table(
+    cloud: EmbeddedCloud, client: ClusterClient, swarm: SwarmRequest, program: Any, tmp_path: Path
+) -> None:
+    kind = ("--header", "Content-Type=application/json")
+    body = replace(swarm, name="raw", size=1, need_slb=False).body()
+    (tmp_path / "create.json").write_text(json.dumps(body))
+    code, out, err = program("cs", "POST", "/clusters", *kind, "--body", f"@{tmp_path}/create.json")
+    assert code == 0, err
+    cluster = json.loads(out)["cluster_id"]
+    client.wait(cluster, interval_s=0.05)
+
+    def call(*arguments: str) -> str:
+        code, out, err = program("cs", *arguments)
+        assert code == 0, err
+        client.wait(cluster, interval_s=0.05)
+        return str(out)
+
+    assert json.loads(call("GET", f"/clusters/{cluster}"))["name"] == "raw"
+    assert len(json.loads(call("GET", "/clusters"))) == len(client.clusters())
+    image = json.loads(call("GET", "/images"))[cloud.region]["items"][0]["value"]
+    assert set(json.loads(call("GET", f"/clusters/{cluster}/certs"))) == {"ca", "cert", "key"}
+    scale = ScaleRequest(3, "ecs.g6.large", PASSWORD, "cloud_ssd", 40).body()
+    call("PUT", f"/clusters/{cluster}", *kind, "--body", json.dumps(scale))
+    first, second, third = client.nodes(cluster)
+    reset = json.dumps({"password": PASSWORD, "ecs_image_id": image})
+    call("POST", f"/clusters/{cluster}/instances/{third.instance_id}/reset", *kind, "--body", reset)
+    assert call("DELETE", f"/clusters/{cluster}/ip/{second.address}?releaseInstance=false") == ""
+    attach = json.dumps(
+        {"password": PASSWORD, "ecs_image_id": image, "instances": [second.instance_id]}
+    )
+    made = json.loads(call("POST", f"/clusters/{cluster}/attach", *kind, "--body", attach))
+    assert made["list"][0]["code"] == "200"
+    assert {node.instance_id for node in client.nodes(cluster)} == {
+        *(first.instance_id, second.instance_id, third.instance_id)
+    }
+    assert program("cs", "DELETE", f"/clusters/{cluster}") == (0, "", "")
+    client.wait_gone(cluster, interval_s=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("FETCH", "/clusters"), '"FETCH" is not a method'),
+        (("GET", "clusters"), 'The path "clusters" does not begin with /'),
+        (("GET", "/", "--header", "Accept: x"), '--header: "Accept: x" is not NAME=VALUE'),
+        (("POST", "/clusters", "--body", "@/none"), "--body: /none: No such file"),
+    ],
+)
+def test_raw_calls_that_are_refused(program: Any, arguments: tuple[str, ...], said: str) -> None:
+    code, out, err = program("cs", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"Error: {said}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yml"
+    file.write_text(TEMPLATE)
+
+    def done(*arguments: str) -> str:
+        code, out, err = program(*arguments)
+        assert code == 0, (arguments, err)
+        return str(out)
+
+    code, _, err = program("project", "ls")
+    assert code == 1
+    assert 'Fetch it with "ecsmachine cluster certs shared"' in err
+    done("cluster", "certs", "shared")
+    folder = tmp_path / ".docker/aliyun/shared"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {f.name: f.stat().st_mode & 0o777 for f in folder.iterdir()} == dict.fromkeys(
+        ("ca.pem", "cert.pem", "key.pem"), 0o600
+    )
+    lines = done("env", "--cluster", "shared")
+    assert f'export DOCKER_CERT_PATH="{folder}"' in lines
+    assert 'export DOCKER_HOST="tcp://127.0.0.1:' in lines
+    assert 'export ECSMACHINE_CLUSTER="shared"' in lines
+    assert "unset DOCKER_HOST" in done("env", "--cluster", "shared", "-u")
+
+    done("project", "create", "shop", "-f", str(file), "-e", "USER=me", "--wait")
+    assert done("project", "ls").splitlines()[1].split()[:3] == ["shop", "Running", "1.0"]
+    assert json.loads(done("project", "ls", "--json"))[0]["name"] == "shop"
+    assert done("service", "ls", "-q").split() == ["shop_web", "shop_db"]
+    done("service", "scale", "shop_web", "3")
+    assert len(done("service", "ps", "shop_web").splitlines()) == 4
+    done("project", "update", "shop", "-f", str(file), "--version", "2.0", "--blue-green", "--wait")
+    done("service", "weight", "shop_web@2.0", "30")
+    done("project", "rollback-update", "shop", "--wait")
+    assert json.loads(done("project", "inspect", "shop"))["version"] == "1.0"
+    for command in ("stop", "start", "redeploy"):
+        done("project", command, "shop", "--wait")
+    done("service", "kill", "shop_db")
+    assert json.loads(done("service", "inspect", "shop_db"))["desired_state"] == "stopped"
+    done("volume", "create", "data2", "--driver", "local")
+    assert "data2" in done("volume", "ls")
+    done("volume", "rm", "-y", "data2")
+    url = done("trigger", "create", "shop", "--scale", "web").strip()
+    assert "containers" in done("trigger", "scale-out", url, "1")
+    trigger = done("trigger", "ls").splitlines()[1].split()[0]
+    done("trigger", "rm", trigger)
+    code, _, err = program("project", "rm", "-y", "shop")
+    assert code == 1
+    assert "ProjectRunning" in err
+    done("project", "rm", "-y", "-f", "shop")
+    assert done("project", "ls", "-q") == ""
+    assert "shared" in done("cluster", "ls")
+    assert len(json.loads(done("cluster", "nodes", "shared", "--json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("cluster", "create", "a b"), 'name: "a b"'),
+        (("cluster", "create", "x", "--size", "0"), "size: 0"),
+        (("cluster", "create", "x", "--password", "weak"), "password: this password"),
+        (("cluster", "create", "x", "--subnet-cidr", "1"), "subnet_cidr: "),
+        (("cluster", "inspect", "none"), 'There is no cluster "none"'),
+        (("cluster", "rm", "shared"), "There is no terminal to ask on"),
+        (("project", "create", "x", "-f", "/none.yml"), "/none.yml: No such file"),
+        (("project", "ls", "--cluster", "../x"), 'There is no cluster "../x"'),
+        (("volume", "create", "v", "-d", "nas", "-o", "x"), '--opt: "x" is not NAME=VALUE'),
+        (("trigger", "redeploy", "http://127.0.0.1/"), "This is not the address of a trigger"),
+    ],
+)
+@pytest.mark.usefixtures("cluster")
+def test_bad_input_is_one_line(
+    program: Any, folder: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    own = tmp_path / ".docker/aliyun/shared"
+    own.mkdir(parents=True)
+    for file in folder.iterdir():
+        (own / file.name).write_bytes(file.read_bytes())
+    code, out, err = program(*arguments)
+    assert code in (1, 2)
+    assert out == ""
+    assert err.startswith(f"Error: {said}"), err
+    assert err.count("\n") == 1
+
+
+def test_another_server_goes_on_with_what_there_is(tmp_path: Path, swarm: SwarmRequest) -> None:
+    root = tmp_path / "cloud"
+
+    def client_of(cloud: EmbeddedCloud) -> ClusterClient:
+        key = Credentials(cloud.access_key_id, cloud.access_key_secret)
+        return ClusterClient(cloud.region, FixedCredentials("flags", key), endpoint=cloud.endpoint)
+
+    with embedded_cloud(root) as cloud:
+        client = client_of(cloud)
+        request = replace(
+            swarm,
+            vpc_id=cloud.state.default_vpc_id,
+            vswitch_id=cloud.state.default_vswitch_id,
+        )
+        task = client.create(request)
+        client.wait(task.cluster_id, interval_s=0.05)
+        found = client.certificates(task.cluster_id)
+        for name in ("ca", "cert", "key"):
+            (tmp_path / f"{name}.pem").write_text(getattr(found, name))
+        applications = ApplicationClient(client.cluster(task.cluster_id).master_url, tmp_path)
+        applications.create_project(ProjectRequest("shop", TEMPLATE))
+        at_rest(applications, "shop")
+        unfinished = client.create(replace(request, name="unfinished", size=3))
+        with cloud.state.transaction():
+            half = cloud.state.clusters.get(unfinished.cluster_id)
+            assert half is not None
+            assert half.state == "launching"
+    with embedded_cloud(root) as cloud:
+        client = client_of(cloud)
+        url = client.cluster(task.cluster_id).master_url
+        again = ApplicationClient(url, tmp_path)
+        assert at_rest(again, "shop") == "running"
+        assert len(again.service("shop_web").containers) == 2
+        assert client.cluster(unfinished.cluster_id).state in ("failed", "running")
+        client.delete(unfinished.cluster_id)
+        client.wait_gone(unfinished.cluster_id, interval_s=0.05)

@@ -41,7 +41,7 @@ OPTIONS = (
     Option("generic-ssh-user", "User to log in as", env="GENERIC_SSH_USER", default="root"),
     Option(
         "generic-ssh-key",
-        "Private key to log in with; without one, the SSH agent's keys",
+        "Private key to log in with; without one, the SSH agent's and yours in ~/.ssh",
         env="GENERIC_SSH_KEY",
         default="",
     ),

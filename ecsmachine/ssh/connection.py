@@ -11,6 +11,7 @@ import shlex
 import socket
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -221,8 +222,8 @@ def _text(content: bytes | bytearray) -> str:
 def connect(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> Connection:
     """Log in to a host whose key is pinned in ``pin_path``.
 
-    Tries the key, then the password; with neither, the agent's keys. Raises :class:`SSHError`,
-    :class:`AuthenticationError`, :class:`KeyFileError`,
+    Tries the key, then the password; with neither, the agent's keys and those of ``~/.ssh``.
+    Raises :class:`SSHError`, :class:`AuthenticationError`, :class:`KeyFileError`,
     :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError` or
     :class:`~ecsmachine.ssh.route.NoGuestError`.
     """
@@ -354,11 +355,18 @@ def _log_in(transport: Transport, target: SSHTarget, key: PKey | None) -> None:
     if target.password is not None:
         transport.auth_password(target.user, target.password)
         return
-    for agent_key in paramiko.Agent().get_keys():
+    for offered in (*paramiko.Agent().get_keys(), *_own_keys()):
         with contextlib.suppress(paramiko.AuthenticationException):
-            transport.auth_publickey(target.user, agent_key)
+            transport.auth_publickey(target.user, offered)
             return
-    raise paramiko.AuthenticationException("no key of the agent fits")
+    raise paramiko.AuthenticationException("no key of the agent or of ~/.ssh fits")
+
+
+def _own_keys() -> Iterator[PKey]:
+    """Yield the user's keys that ssh tries unasked; those with a passphrase are the agent's."""
+    for name in ("id_rsa", "id_ecdsa", "id_ed25519"):
+        with contextlib.suppress(MachineError):
+            yield load_private_key(Path.home() / ".ssh" / name)
 
 
 def _tried(target: SSHTarget) -> str:
@@ -367,7 +375,7 @@ def _tried(target: SSHTarget) -> str:
         ways.append(f"the key {target.key_path}")
     if target.password is not None:
         ways.append("the password")
-    return " or ".join(ways) or "the keys of the SSH agent"
+    return " or ".join(ways) or "the keys of the SSH agent and of ~/.ssh"
 
 
 def _close(transport: Transport | None, sock: socket.socket) -> None:

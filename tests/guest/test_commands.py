@@ -1,0 +1,187 @@
+"""What is done with a machine that exists, on one real machine: copies, certificates, contexts."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.guest.machines import Machines
+from tests.guest.test_provisioning import NEWER_ENGINE
+
+pytestmark = pytest.mark.guest
+
+
+@pytest.fixture(scope="module")
+def dev1(machines: Machines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    machines.environment["DOCKER_CONFIG"] = str(tmp_path_factory.mktemp("docker-config"))
+    machines.run("create", "--engine-label", "purpose=test", "dev1")
+    yield "dev1"
+    machines.run("rm", "-y", "dev1")
+
+
+def labels(machines: Machines, docker: str) -> list[str]:
+    """Ask the engine for its labels, through the context of the docker client."""
+    said = machines.shell(f"{docker} --context dev1 info --format '{{{{json .Labels}}}}'")
+    return sorted(json.loads(said))
+
+
+def started(machines: Machines, dev1: str) -> str:
+    """Return what changes when the engine is started anew."""
+    return machines.run("ssh", dev1, "systemctl show -p MainPID docker.service").stdout
+
+
+def test_provision_changes_nothing_the_second_time(machines: Machines, dev1: str) -> None:
+    before = started(machines, dev1)
+    for _ in range(2):
+        done = machines.run("provision", dev1)
+        assert "Docker is up and running!" in done.stdout.splitlines()
+    assert started(machines, dev1) == before
+
+
+def test_provision_mends_what_was_broken(machines: Machines, dev1: str) -> None:
+    machines.run("ssh", dev1, "rm /etc/docker/server.pem && systemctl stop docker")
+    assert machines.run("config", dev1, check=False).returncode == 1
+    machines.run("provision", dev1)
+    machines.run("config", dev1)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_scp(native: bool, machines: Machines, dev1: str, tmp_path: Path) -> None:
+    first = ("--native-ssh",) if native else ()
+    tree = tmp_path / "tree"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "sub" / "data").write_bytes(os.urandom(1 << 20))
+    machines.run(*first, "scp", "-q", "-r", str(tree), f"{dev1}:/srv/there{native}")
+    machines.run(*first, "scp", "-q", "-r", f"{dev1}:/srv/there{native}", str(tmp_path / "back"))
+    data = (tmp_path / "back" / "sub" / "data").read_bytes()
+    assert data == (tree / "sub" / "data").read_bytes()
+    machines.run(*first, "scp", "-q", f"{dev1}:/srv/there{native}/sub/data", f"{dev1}:/srv/again")
+    assert machines.run("ssh", dev1, "stat -c %s /srv/again").stdout == f"{1 << 20}\n"
+
+
+def test_mount(machines: Machines, dev1: str, tmp_path: Path) -> None:
+    if not shutil.which("sshfs") or not Path("/dev/fuse").exists():
+        pytest.skip("no sshfs program, or no /dev/fuse")
+    machines.run("ssh", dev1, "mkdir -p /srv/shared && echo there > /srv/shared/file")
+    here = tmp_path / "here"
+    here.mkdir()
+    done = machines.run("mount", f"{dev1}:/srv/shared", str(here), check=False)
+    if "Operation not permitted" in done.stderr:
+        pytest.skip(f"FUSE is not allowed here: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    try:
+        assert (here / "file").read_text() == "there\n"
+        (here / "from here").write_text("here\n")
+    finally:
+        machines.run("mount", "-u", f"{dev1}:/srv/shared", str(here))
+    assert machines.run("ssh", dev1, "cat '/srv/shared/from here'").stdout == "here\n"
+    assert list(here.iterdir()) == []
+
+
+def test_context_over_tls_and_ssh(
+    machines: Machines, dev1: str, docker: str, tmp_path: Path
+) -> None:
+    version = f"{docker} --context dev1 version --format '{{{{.Server.Version}}}}'"
+    assert machines.run("context", "--use", dev1).stdout == "dev1\n"
+    over_tls = machines.shell(version)
+    assert machines.shell(f"{docker} context show") == "dev1\n"
+    machines.run("context", "--ssh", dev1)
+    # ssh reads the configuration of the user's account, which is not the test's to change
+    store = Path(machines.environment["MACHINE_STORAGE_PATH"])
+    wrapper = tmp_path / "ssh"
+    wrapper.write_text(
+        f'#!/bin/sh\nexec {shutil.which("ssh")} -F {store}/machines/dev1/ssh_config "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    assert machines.shell(f"PATH={tmp_path}:$PATH {version}") == over_tls
+    machines.run("context", dev1)
+    assert machines.shell(version) == over_tls
+
+
+def test_config_set_and_unset(machines: Machines, dev1: str, docker: str) -> None:
+    machines.run("context", dev1)
+    machines.run(
+        "config", "set", dev1, "--engine-label", "purpose=two words", "--engine-label", "n=1"
+    )
+    assert labels(machines, docker) == ["n=1", "provider=aliyunecs", "purpose=two words"]
+    before = started(machines, dev1)
+    same = machines.run("config", "set", dev1, "--engine-label", "n=1")
+    assert "has these options already" in same.stdout
+    assert started(machines, dev1) == before
+    refused = machines.run("config", "set", dev1, "--engine-opt", "nonesuch=1", check=False)
+    assert refused.returncode == 1
+    assert "nonesuch" in refused.stderr
+    assert "its old configuration is back" in refused.stderr.splitlines()[-1]
+    assert labels(machines, docker) == ["n=1", "provider=aliyunecs", "purpose=two words"]
+    machines.run("config", "unset", dev1, "--engine-label", "n")
+    assert labels(machines, docker) == ["provider=aliyunecs", "purpose=two words"]
+    shown = machines.run("config", "show", dev1).stdout.splitlines()
+    assert "--engine-label purpose=two words" in shown
+    assert not any("nonesuch" in line for line in shown)
+
+
+def test_regenerate_certs(machines: Machines, dev1: str, docker: str) -> None:
+    machines.run("context", dev1)
+    folder = Path(machines.environment["MACHINE_STORAGE_PATH"]) / "machines" / dev1
+    before = (folder / "server.pem").read_bytes()
+    machines.run("regenerate-certs", "-f", dev1)
+    assert (folder / "server.pem").read_bytes() != before
+    on_host = machines.run("ssh", dev1, "cat /etc/docker/server.pem").stdout
+    assert on_host == (folder / "server.pem").read_text()
+    machines.run("config", dev1)
+
+
+def test_a_new_ca_locks_the_old_client_out(
+    machines: Machines, dev1: str, docker: str, tmp_path: Path
+) -> None:
+    machines.run("context", dev1)
+    folder = Path(machines.environment["MACHINE_STORAGE_PATH"]) / "machines" / dev1
+    shutil.copytree(folder, tmp_path / "stolen")
+    address = machines.run("ip", dev1).stdout.strip()
+
+    def lets_in(place: Path) -> bool:
+        # the engine's certificate is not looked at: what it thinks of ours is the question
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.load_cert_chain(place / "cert.pem", place / "key.pem")
+        connection = http.client.HTTPSConnection(address, 2376, timeout=10, context=context)
+        try:
+            connection.request("GET", "/version")
+            return connection.getresponse().status == 200
+        except (ssl.SSLError, ConnectionError):
+            return False
+        finally:
+            connection.close()
+
+    assert lets_in(tmp_path / "stolen")
+    machines.run("regenerate-certs", "-f", "--client-certs", dev1)
+    assert not lets_in(tmp_path / "stolen")
+    assert lets_in(folder)
+    assert labels(machines, docker)  # the context was brought up to date as well
+
+
+def test_upgrade(machines: Machines, dev1: str) -> None:
+    old, new = machines.run("ssh", dev1, NEWER_ENGINE).stdout.splitlines()[-1].split()
+    assert machines.run("version", dev1).stdout == f"{old}\n"
+    machines.run("stop", dev1)
+    lines = machines.run("upgrade", dev1).stdout.splitlines()
+    assert "Upgrading docker..." in lines
+    assert lines[-1] == f'The engine of "dev1" is now {new} (it was {old})'
+    assert machines.run("version", dev1).stdout == f"{new}\n"
+    again = machines.run("upgrade", dev1).stdout.splitlines()
+    assert again[-1] == f'The engine of "dev1" is the newest that its host offers: {new}'
+
+
+def test_the_context_goes_with_the_machine(machines: Machines, dev1: str, docker: str) -> None:
+    machines.run("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "fixed")
+    machines.run("context", "fixed")
+    assert "fixed" in machines.shell(f"{docker} context ls -q").split()
+    machines.run("rm", "-y", "fixed")
+    assert "fixed" not in machines.shell(f"{docker} context ls -q").split()

@@ -71,9 +71,17 @@ def choose(store: Store, found: Collection[Found], name: str, instance_id: str) 
             hint="Choose one by --instance-id: "
             + ", ".join(f"{each.resource.id} (store {each.store_id})" for each in those),
         )
-    owned = [each for each in found if each.resource.id == instance_id]
+    owned = [
+        each
+        for each in found
+        if each.resource.kind == INSTANCE
+        and each.resource.id == (instance_id or each.resource.id)
+        and (instance_id or each.machine_name == name)
+    ]
     if owned:
-        raise UsageError(f'{instance_id} is the machine "{owned[0].machine_name}" already')
+        raise UsageError(
+            f'{owned[0].resource.id} is the machine "{owned[0].machine_name}" of this store already'
+        )
     what = instance_id or f'of a machine "{name}"'
     raise UsageError(
         f"There is no instance {what} that could be adopted",

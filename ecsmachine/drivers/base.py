@@ -148,7 +148,7 @@ class DriverContext:
     store_path: Path
     directory: Path
     store_id: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     warn: Report = lambda line: None
     shared_lock: Callable[[str], AbstractContextManager[None]] = unlocked
     checkpoint: Checkpoint = passing

@@ -274,11 +274,28 @@ def test_a_removal_that_fails_does_not_keep_the_others(ground: Ground) -> None:
     assert ground.rig.left() == {}
 
 
+def test_what_an_hour_costs_is_told_with_the_disks(ground: Ground) -> None:
+    ground.create("small")
+    ground.create("large", disk_size=200)
+    for name in ("small", "large"):
+        ground.store.remove(name)
+    costs = {
+        found.machine_name: found.cost
+        for found in ground.survey()
+        if found.resource.kind == "instance"
+    }
+    small, large = costs["small"], costs["large"]
+    assert small is not None and large is not None
+    assert 0 < small.amount < large.amount
+    assert small.currency == large.currency == "CNY"
+
+
 def test_a_price_that_is_refused_is_not_told(ground: Ground) -> None:
     ground.create()
     ground.store.remove("dev1")
     ground.rig.front.faults["DescribePrice"] = ["Forbidden.RAM"]
     assert {found.cost for found in ground.survey()} == {None}
+    assert ground.sweep().failures == []
 
 
 def test_all_regions_are_known(ground: Ground) -> None:

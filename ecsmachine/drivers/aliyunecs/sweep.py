@@ -96,26 +96,42 @@ class AliyunTaggedResources:
         return [(kind, str(config[name])) for kind, name in _CONFIGURED if config.get(name)]
 
     def hourly_cost(self, resource: TaggedResource) -> HourlyCost | None:
-        """Return the price of an instance or a disk (DescribePrice); None if it is refused."""
+        """Return the price of an instance with its disks, or of a disk; None if it is refused.
+
+        Source: DescribePrice. Traffic, and an elastic address, are not in it.
+        """
         details = resource.details
-        parameters: dict[str, Parameter]
-        if resource.kind == instance.KIND:
-            parameters = {"InstanceType": details.get("type", "")}
-        elif resource.kind == tagged.DISK_KIND:
-            parameters = {
-                "DataDisk.1.Category": details.get("category", ""),
-                "DataDisk.1.Size": details.get("size", ""),
-            }
-        else:
-            return None
-        key = (resource.kind, *map(str, parameters.values()))
-        if key not in self._costs:
-            try:
+        parameters: dict[str, Parameter] = {}
+        try:
+            if resource.kind == instance.KIND:
+                parameters = {"InstanceType": details.get("type", ""), **self._disks(resource.id)}
+            elif resource.kind == tagged.DISK_KIND:
+                parameters = {
+                    "DataDisk.1.Category": details.get("category", ""),
+                    "DataDisk.1.Size": details.get("size", ""),
+                }
+            else:
+                return None
+            key = tuple(map(str, parameters.items()))
+            if key not in self._costs:
                 price = self._cloud.ecs.hourly_price(resource.kind, parameters)
-            except MachineError:
-                price = None  # not every account may ask, nor is every type on sale
-            self._costs[key] = HourlyCost(price.amount, price.currency) if price else None
+                self._costs[key] = HourlyCost(price.amount, price.currency) if price else None
+        except MachineError:
+            return None  # not every account may ask, nor is every type on sale
         return self._costs[key]
+
+    def _disks(self, instance_id: str) -> dict[str, Parameter]:
+        """Return the disks of an instance as parameters of DescribePrice."""
+        parameters: dict[str, Parameter] = {}
+        number = 0
+        for disk in self._cloud.ecs.disks(instance_id=instance_id):
+            name = "SystemDisk"
+            if disk.kind == "data":
+                number += 1
+                name = f"DataDisk.{number}"
+            parameters[f"{name}.Category"] = disk.category
+            parameters[f"{name}.Size"] = disk.size_gib
+        return parameters
 
     def removal_order(self, resource: TaggedResource) -> int:
         """Return a number by which resources are sorted so that none is in use when it goes."""

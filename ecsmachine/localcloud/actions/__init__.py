@@ -171,6 +171,9 @@ SLB: Actions = {
     "DescribeHealthStatus": load_balancers.describe_health_status,
     "TagResources": load_balancers.add_slb_tags,
     "UntagResources": load_balancers.remove_slb_tags,
+    "AddTags": load_balancers.add_tags,
+    "RemoveTags": load_balancers.remove_tags,
+    "DescribeTags": load_balancers.describe_tags,
     "ListTagResources": tags.list_slb_tag_resources,
 }
 

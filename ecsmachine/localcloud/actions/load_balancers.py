@@ -18,6 +18,7 @@ from ecsmachine.localcloud.identifiers import new_id
 from ecsmachine.localcloud.model import Backend, LoadBalancer
 from ecsmachine.localcloud.names import valid_description
 from ecsmachine.localcloud.paging import page_by_number
+from ecsmachine.localcloud.parameters import Parameters
 from ecsmachine.localcloud.resources import find_vswitch, forget_tags, resource_tags
 from ecsmachine.localcloud.tagging import drop_tags, put_tags, tags_of_request
 
@@ -287,6 +288,72 @@ def remove_slb_tags(call: Call) -> Answer:
     for balancer in _tagged_balancers(call):
         drop_tags(call.state, "loadbalancer", balancer.id, keys or None)
     return {}
+
+
+def add_tags(call: Call) -> Answer:
+    """AddTags: the older form, with the tags in JSON."""
+    region = call.region
+    tags = _tags_of_json(call)
+    for balancer in _balancers_of_request(call):
+        put_tags(call.state, "loadbalancer", balancer.id, region.id, tags)
+    return {}
+
+
+def remove_tags(call: Call) -> Answer:
+    """RemoveTags: those of these keys; a value that is given has to be the tag's."""
+    call.check_region()
+    tags = _tags_of_json(call)
+    for balancer in _balancers_of_request(call):
+        there = resource_tags(call.state, "loadbalancer", balancer.id)
+        gone = [k for k, v in tags.items() if k in there and v in ("", there[k])]
+        drop_tags(call.state, "loadbalancer", balancer.id, gone)
+    return {}
+
+
+def describe_tags(call: Call) -> Answer:
+    """DescribeTags: tags, and how many balancers have them."""
+    region = call.region
+    one = call.parameters.text("LoadBalancerId")
+    wanted = _tags_of_json(call) if call.parameters.given("Tags") else {}
+    counts: dict[tuple[str, str], int] = {}
+    for balancer in call.state.load_balancers:
+        if balancer.region != region.id or one not in ("", balancer.id):
+            continue
+        for key, value in resource_tags(call.state, "loadbalancer", balancer.id).items():
+            if not wanted or (key in wanted and wanted[key] in ("", value)):
+                counts[key, value] = counts.get((key, value), 0) + 1
+    part, fields = page_by_number(call.parameters, sorted(counts), size=50)
+    return {
+        **fields,
+        "TagSets": {
+            "TagSet": [
+                {"TagKey": tag[0], "TagValue": tag[1], "InstanceCount": counts[tag]} for tag in part
+            ]
+        },
+    }
+
+
+def _balancers_of_request(call: Call) -> list[LoadBalancer]:
+    ids = call.parameters.require("LoadBalancerId").split(",")
+    return [_find(call, balancer_id.strip()) for balancer_id in ids if balancer_id.strip()]
+
+
+def _tags_of_json(call: Call) -> dict[str, str]:
+    """Return the tags of ``Tags``: ``[{"TagKey": …, "TagValue": …}]``."""
+    error = invalid_parameter("Tags")
+    try:
+        items = json.loads(call.parameters.require("Tags"))
+    except ValueError:
+        raise error from None
+    if not isinstance(items, list) or not items:
+        raise error
+    values: dict[str, str] = {}
+    for number, item in enumerate(items, 1):
+        if not isinstance(item, dict) or not isinstance(item.get("TagKey"), str):
+            raise error
+        values[f"Tag.{number}.Key"] = item["TagKey"]
+        values[f"Tag.{number}.Value"] = str(item.get("TagValue") or "")
+    return tags_of_request(Parameters(values), values_needed=True)
 
 
 def _tagged_balancers(call: Call) -> list[LoadBalancer]:

@@ -252,6 +252,24 @@ def test_changes_of_a_balancer(api: Api) -> None:
     assert refused == "400 InvalidParameter"
 
 
+def test_tags_of_balancers_in_the_older_form(api: Api) -> None:
+    one = {"LoadBalancerId": api.call("CreateLoadBalancer", version=SLB)["LoadBalancerId"]}
+
+    def tags(*pairs: tuple[str, str]) -> str:
+        return json.dumps([{"TagKey": key, "TagValue": value} for key, value in pairs])
+
+    api.call("AddTags", one, Tags=tags(("team", "a"), ("env", "b")), version=SLB)
+    api.call("RemoveTags", one, Tags=tags(("team", "other"), ("env", "")), version=SLB)
+    (tag,) = api.call("DescribeTags", one, version=SLB)["TagSets"]["TagSet"]
+    assert tag == {"TagKey": "team", "TagValue": "a", "InstanceCount": 1}
+    none = api.call("DescribeTags", Tags=tags(("team", "b")), version=SLB)
+    assert (none["TotalCount"], none["TagSets"]["TagSet"]) == (0, [])
+    assert api.refusal("AddTags", one, version=SLB) == "400 MissingParameter"
+    for bad in ("{", "{}", "[]", "[1]", '[{"TagValue": "a"}]'):
+        assert api.refusal("AddTags", one, Tags=bad, version=SLB) == "400 InvalidParameter", bad
+    api.call("DeleteLoadBalancer", one, version=SLB)
+
+
 def test_types_of_tagged_resources_are_answered_as_they_were_asked(api: Api) -> None:
     vpc = {"ResourceType": "VPC", "ResourceId.1": api.cloud.state.default_vpc_id}
     api.call("TagResources", vpc, **{"Tag.1.Key": "k", "Tag.1.Value": "v"}, version=VPC)

@@ -22,7 +22,7 @@ from ecsmachine.drivers.base import Option
 from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
-    from ecsmachine.machine.create import CreateRequest
+    from ecsmachine.machine.create_request import CreateRequest
 
 _ENGINE = (
     Option(
@@ -175,7 +175,7 @@ def _request(
     values: dict[str, Any],
     keep_on_failure: bool,
 ) -> CreateRequest:
-    from ecsmachine.machine.create import CreateRequest
+    from ecsmachine.machine.create_request import CreateRequest
     from ecsmachine.machine.model import SwarmOptions
     from ecsmachine.provision.base import EngineOptions
 

@@ -52,7 +52,8 @@ class Option:
 
     ``name`` is the flag without the leading dashes. A ``list`` option may be repeated on the
     command line; its variable is split on commas. ``choices`` are matched exactly.
-    ``deprecated`` is the warning printed when the option is given.
+    ``deprecated`` is the warning printed when the option is given. A ``credential`` says who asks:
+    it may change from one run to the next, and is never written down.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Option:
     default: OptionValue = None
     secret: bool = False
     deprecated: str | None = None
+    credential: bool = False
 
 
 @dataclass(frozen=True)
@@ -265,6 +267,28 @@ class CreatePlan:
 
     lines: tuple[tuple[str, str], ...]
     data: dict[str, Any]
+
+
+@runtime_checkable
+class Resuming(Protocol):
+    """What a driver adds whose create can go on where another process left it."""
+
+    def resume(self, config: Mapping[str, Any]) -> None:
+        """Take what that process had stored of the machine: its :meth:`Driver.config`."""
+        ...
+
+
+@runtime_checkable
+class ManyAtOnce(Protocol):
+    """What a driver adds that can tell what holds for several new machines of the same options."""
+
+    def check_several(self) -> None:
+        """Raise :class:`~ecsmachine.errors.UsageError` if an option can be of one machine only."""
+        ...
+
+    def take_checks(self, checked: Driver) -> bool:
+        """Take what the checks of another new machine found out; whether they hold for this one."""
+        ...
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecsmachine.drivers.base import (
     DataDiskRequest,
+    Driver,
     DriverContext,
     Journal,
     Option,
@@ -117,6 +118,17 @@ class GenericDriver:
         self._engine_port = engine_port
         self._source_key = source_key
         self._public_key = ""
+
+    def check_several(self) -> None:
+        """Raise :class:`UsageError`: a host is one machine."""
+        raise UsageError(
+            f"--generic-ip-address: {self._fields.ip_address} can be of one machine only",
+            hint="Create one machine for each host.",
+        )
+
+    def take_checks(self, checked: Driver) -> bool:
+        """Return False: what was seen of another host says nothing."""
+        return False
 
     def config(self) -> dict[str, Any]:
         """Return the ``Driver`` object of ``config.json``."""

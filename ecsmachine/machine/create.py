@@ -2,58 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import fields
 from threading import Thread
 
-from ecsmachine.drivers.base import CreatePlan, OptionValue, Planning, Report
-from ecsmachine.errors import MachineError, PreCreateCheckError
-from ecsmachine.machine import certificates, host, install_url
+from ecsmachine.drivers.base import (
+    Checkpoint,
+    CreatePlan,
+    Driver,
+    ManyAtOnce,
+    Planning,
+    Report,
+    Resuming,
+)
+from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
+from ecsmachine.machine import certificates, files, host, install_url
+from ecsmachine.machine.create_request import CreateRequest, differences, recorded
 from ecsmachine.machine.driver_report import driver_report
+from ecsmachine.machine.interruption import Interruption, WorkInterrupted
 from ecsmachine.machine.journal import FileJournal
-from ecsmachine.machine.model import Machine, SwarmOptions, auth_options, validate_name
+from ecsmachine.machine.model import Machine, auth_options, validate_name
 from ecsmachine.machine.store import Store
-from ecsmachine.provision.base import EngineOptions
 from ecsmachine.provision.engine import validate_engine_options
 
 
-@dataclass(frozen=True)
-class CreateRequest:
-    """What ``create`` was asked for.
+class MachineExistsError(MachineError):
+    """There is a machine of that name, and it is whole."""
 
-    ``driver_values`` are the driver's options by name. ``certificate_paths`` override fields of
-    :class:`~ecsmachine.machine.model.AuthOptions`.
-    """
-
-    name: str
-    driver_name: str
-    driver_values: Mapping[str, OptionValue]
-    engine: EngineOptions = field(default_factory=EngineOptions)
-    swarm: SwarmOptions = field(default_factory=SwarmOptions)
-    tls_sans: list[str] = field(default_factory=list)
-    certificate_paths: dict[str, Path] = field(default_factory=dict)
-    keep_on_failure: bool = False
-    key_type: str = "ecdsa"
+    def __init__(self, name: str):
+        super().__init__(
+            f'Docker machine "{name}" already exists',
+            hint=f'Choose another name, or remove it with "ecsmachine rm {name}".',
+        )
 
 
-def create(store: Store, request: CreateRequest, report: Report) -> Machine:
+def create(
+    store: Store,
+    request: CreateRequest,
+    report: Report,
+    *,
+    interruption: Interruption | None = None,
+    checked: Driver | None = None,
+) -> Machine:
     """Make a machine, or go on with one whose create stopped half way.
 
     When a step fails, or the user interrupts, everything that this create made is removed
     again, unless ``keep_on_failure``. What could not be removed stays in the journal, for
-    ``rm``. Raises :class:`~ecsmachine.errors.MachineError`.
+    ``rm``. ``interruption`` ends the create from another thread. ``checked`` is the driver of
+    another new machine of the same options, whose checks have passed.
+
+    Raises :class:`~ecsmachine.errors.MachineError`, :class:`MachineExistsError` among them, and
+    :class:`UsageError` for other options than those that a half-made machine was begun with.
     """
-    validate_name(request.name)
-    install_url.validate_install_url(request.engine.install_url)
-    validate_engine_options(request.engine)
+    validate(request)
+    interruption = interruption or Interruption()
+
+    def say(line: str) -> None:
+        interruption.check()
+        report(line)
+
+    def checkpoint(point: str) -> None:
+        store.checkpoint(point)
+        if point.startswith(("before api", "before ssh")):
+            interruption.check()
+
     with store.lock(request.name):
         journal = store.journal(request.name)
         if store.exists(request.name):
             _check_unfinished(store, request.name, journal)
         machine = Machine(
             name=request.name,
-            driver=store.new_driver(request.driver_name, request.name, request.driver_values),
+            driver=store.new_driver(
+                request.driver_name, request.name, request.driver_values, checkpoint=checkpoint
+            ),
             auth=auth_options(
                 store.path,
                 request.name,
@@ -63,20 +83,41 @@ def create(store: Store, request: CreateRequest, report: Report) -> Machine:
             engine=request.engine,
             swarm=request.swarm,
         )
-        certificates.ensure_client_certificates(machine.auth, report, key_type=request.key_type)
-        report("Running pre-create checks...")
-        _check(machine, report)
-        store.save(machine)
-        journal.begin()
+        _go_on(store, machine, journal, request, say)
+        certificates.ensure_client_certificates(machine.auth, say, key_type=request.key_type)
+        if not (
+            checked
+            and isinstance(machine.driver, ManyAtOnce)
+            and machine.driver.take_checks(checked)
+        ):
+            say("Running pre-create checks...")
+            check(machine, say)
+        files.make_private_directory(machine.directory)
+        journal.begin(request=recorded(request))
         try:
-            _make(store, machine, journal, report)
+            store.save(machine)
+            _make(store, machine, journal, request, say, checkpoint, interruption)
         except BaseException as error:
+            interruption.shield()
             if request.keep_on_failure:
-                _explain_kept(error, machine.name)
+                _tell(error, f'What was made is kept: "ecsmachine rm {machine.name}" removes it.')
+                report(
+                    f'What was made for "{machine.name}" is kept: "ecsmachine rm {machine.name}" '
+                    f'removes it, "ecsmachine create --resume {machine.name}" goes on.'
+                )
             else:
-                _undo(store, machine, journal, report)
+                _tell(error, _undo(store, machine, journal, report))
+            if interruption.asked:
+                raise WorkInterrupted from error
             raise
     return machine
+
+
+def validate(request: CreateRequest) -> None:
+    """Raise :class:`UsageError` for values that are wrong whatever the cloud says."""
+    validate_name(request.name)
+    install_url.validate_install_url(request.engine.install_url)
+    validate_engine_options(request.engine)
 
 
 def plan(store: Store, request: CreateRequest, report: Report) -> CreatePlan | None:
@@ -85,9 +126,7 @@ def plan(store: Store, request: CreateRequest, report: Report) -> CreatePlan | N
     None if the driver makes nothing. Raises :class:`~ecsmachine.errors.MachineError` as
     :func:`create` does.
     """
-    validate_name(request.name)
-    install_url.validate_install_url(request.engine.install_url)
-    validate_engine_options(request.engine)
+    validate(request)
     if store.exists(request.name):
         _check_unfinished(store, request.name, store.journal(request.name))
     machine = Machine(
@@ -99,7 +138,7 @@ def plan(store: Store, request: CreateRequest, report: Report) -> CreatePlan | N
         engine=request.engine,
     )
     report("Running pre-create checks...")
-    _check(machine, report)
+    check(machine, report)
     return machine.driver.plan() if isinstance(machine.driver, Planning) else None
 
 
@@ -107,13 +146,50 @@ def _check_unfinished(store: Store, name: str, journal: FileJournal) -> None:
     """Raise :class:`MachineError` unless the machine in the store is a half-made one of ours."""
     begun = (store.directory(name) / "journal.json").exists()
     if journal.complete or (not begun and (store.directory(name) / "config.json").exists()):
-        raise MachineError(
-            f'Docker machine "{name}" already exists',
-            hint=f'Choose another name, or remove it with "ecsmachine rm {name}".',
+        raise MachineExistsError(name)
+
+
+def _go_on(
+    store: Store, machine: Machine, journal: FileJournal, request: CreateRequest, report: Report
+) -> None:
+    """Take up what an earlier create of the machine left, if one did.
+
+    Raises :class:`UsageError` if that was asked for something else: what it made would be lost.
+    """
+    name = machine.name
+    differing = differences(journal.request, request) if journal.request else []
+    if differing:
+        raise UsageError(
+            f'Machine "{name}" was begun with other options: {", ".join(differing)}',
+            hint=f'"ecsmachine create --resume {name}" goes on with those, '
+            f'"ecsmachine rm {name}" removes what there is.',
         )
+    if not (store.directory(name) / "config.json").exists():
+        return
+    report(f'Going on with "{name}" where its create stopped...')
+    if isinstance(machine.driver, Resuming):
+        machine.driver.resume(store.config(name)["Driver"])
+    earlier = store.load(name)
+    changed = [
+        what
+        for what, before, now in (
+            *(
+                (
+                    f"--engine-{field.name.replace('_', '-')}",
+                    getattr(earlier.engine, field.name),
+                    getattr(machine.engine, field.name),
+                )
+                for field in fields(machine.engine)
+            ),
+            ("--tls-san", earlier.auth.server_cert_sans, machine.auth.server_cert_sans),
+        )
+        if (before or None) != (now or None)
+    ]
+    if changed:
+        report(f"Other than the first time, and taken as they are now: {', '.join(changed)}")
 
 
-def _check(machine: Machine, report: Report) -> None:
+def check(machine: Machine, report: Report) -> None:
     """Run the driver's checks and, beside them, the look at the install URL."""
     failures: list[PreCreateCheckError] = []
 
@@ -134,17 +210,26 @@ def _check(machine: Machine, report: Report) -> None:
         raise failures[0]
 
 
-def _make(store: Store, machine: Machine, journal: FileJournal, report: Report) -> None:
+def _make(
+    store: Store,
+    machine: Machine,
+    journal: FileJournal,
+    request: CreateRequest,
+    report: Report,
+    checkpoint: Checkpoint,
+    interruption: Interruption,
+) -> None:
     report("Creating machine...")
-    if machine.driver.provisions:
+    provisions = machine.driver.provisions and request.provision
+    if provisions:
         Thread(target=_import_provisioning, daemon=True).start()
     machine.driver.create(journal, driver_report(machine.name, report), lambda: store.save(machine))
     store.save(machine)
-    if machine.driver.provisions:
-        host.make_docker_host(machine, report)
+    if provisions:
+        host.make_docker_host(machine, report, checkpoint=checkpoint, interruption=interruption)
         store.save(machine)
     else:
-        # the engine is someone else's, but docker is pointed at this folder all the same
+        # the engine is someone else's or comes later, but docker is pointed at this folder
         certificates.copy_client_certificates(machine.auth)
     journal.finish()
 
@@ -156,7 +241,8 @@ def _import_provisioning() -> None:
     import ecsmachine.provision.provision  # noqa: F401
 
 
-def _undo(store: Store, machine: Machine, journal: FileJournal, report: Report) -> None:
+def _undo(store: Store, machine: Machine, journal: FileJournal, report: Report) -> str:
+    """Remove all that the create made; return what came of that, in a sentence."""
     report(f'Removing what was made for "{machine.name}"...')
     try:
         machine.driver.remove(journal, driver_report(machine.name, report))
@@ -166,11 +252,14 @@ def _undo(store: Store, machine: Machine, journal: FileJournal, report: Report) 
             f'Not everything could be removed: {failure.message}. "ecsmachine rm {machine.name}" '
             "tries again."
         )
-    else:
-        report(f'Nothing is left of "{machine.name}".')
+        return (
+            f'Not all that was made could be removed: "ecsmachine rm {machine.name}" tries again.'
+        )
+    report(f'Nothing is left of "{machine.name}".')
+    return "What was made was removed again."
 
 
-def _explain_kept(error: BaseException, name: str) -> None:
+def _tell(error: BaseException, outcome: str) -> None:
+    """Let the error say what became of what was made."""
     if isinstance(error, MachineError):
-        kept = f'What was made is kept: "ecsmachine rm {name}" removes it.'
-        error.hint = f"{error.hint} {kept}" if error.hint else kept
+        error.hint = f"{error.hint} {outcome}" if error.hint else outcome

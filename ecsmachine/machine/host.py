@@ -3,21 +3,56 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ecsmachine.drivers.base import NamedHost, Report
+from ecsmachine.drivers.base import Checkpoint, NamedHost, Report, passing
 from ecsmachine.machine import certificates as machine_certificates
 from ecsmachine.machine import engine_api
+from ecsmachine.machine.interruption import Interruption
 from ecsmachine.machine.model import Machine
 
 if TYPE_CHECKING:
-    from ecsmachine.provision.base import ProvisionRequest
+    from ecsmachine.provision.base import HostConnection, ProvisionRequest
+    from ecsmachine.ssh.command_result import CommandResult
 
 
-def make_docker_host(machine: Machine, report: Report) -> None:
+class _Watched:
+    """A connection whose commands and uploads are told to a checkpoint."""
+
+    def __init__(self, host: HostConnection, checkpoint: Checkpoint):
+        self._host = host
+        self._checkpoint = checkpoint
+
+    @property
+    def user(self) -> str:
+        return self._host.user
+
+    def run(
+        self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
+    ) -> CommandResult:
+        self._checkpoint("before ssh run")
+        result = self._host.run(command, stdin=stdin, timeout_s=timeout_s)
+        self._checkpoint("after ssh run")
+        return result
+
+    def upload(self, content: bytes, path: str, *, mode: int) -> None:
+        self._checkpoint(f"before ssh upload {path}")
+        self._host.upload(content, path, mode=mode)
+        self._checkpoint(f"after ssh upload {path}")
+
+
+def make_docker_host(
+    machine: Machine,
+    report: Report,
+    *,
+    checkpoint: Checkpoint = passing,
+    interruption: Interruption | None = None,
+) -> None:
     """Provision the host of ``machine`` over one SSH connection, and see its engine answer.
 
     Every step compares before it changes: a host that is provisioned already is left as it is.
+    ``checkpoint`` is told of every command and upload; ``interruption`` breaks them off.
     Raises :class:`~ecsmachine.errors.MachineError` with the failed command's output.
     """
     from ecsmachine.provision.provision import provision
@@ -25,10 +60,16 @@ def make_docker_host(machine: Machine, report: Report) -> None:
 
     report("Waiting for machine to be running, this may take a few minutes...")
     report("Machine is running, waiting for SSH to be available...")
-    with wait_for_ssh(machine.driver.ssh_target(), machine.known_hosts_path) as connection:
-        provision(connection, provision_request(machine, report), report)
+    interruption = interruption or Interruption()
+    with (
+        wait_for_ssh(
+            machine.driver.ssh_target(), machine.known_hosts_path, before_each=interruption.check
+        ) as connection,
+        interruption.waking(connection.close),
+    ):
+        provision(_Watched(connection, checkpoint), provision_request(machine, report), report)
     report("Checking connection to Docker...")
-    wait_for_engine(machine)
+    wait_for_engine(machine, before_each=interruption.check)
     report("Docker is up and running!")
 
 
@@ -76,7 +117,9 @@ def renew_certificates(machine: Machine) -> bool:
     return True
 
 
-def wait_for_engine(machine: Machine, *, timeout_s: float = 60.0) -> engine_api.EngineVersion:
+def wait_for_engine(
+    machine: Machine, *, timeout_s: float = 60.0, before_each: Callable[[], None] = lambda: None
+) -> engine_api.EngineVersion:
     """Return once the machine's engine answers over TLS.
 
     A refused connection is tried again until ``timeout_s`` is over; a certificate that is not
@@ -85,6 +128,7 @@ def wait_for_engine(machine: Machine, *, timeout_s: float = 60.0) -> engine_api.
     deadline = time.monotonic() + timeout_s
     pause_s = 0.05
     while True:
+        before_each()
         remaining_s = deadline - time.monotonic()
         try:
             return engine_api.ask_version(

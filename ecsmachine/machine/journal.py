@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class FileJournal:
         self._create_id = ""
         self._complete = False
         self._resources: list[Resource] = []
+        self._request: Mapping[str, Any] = {}
         if path.exists():
             self._read()
         else:
@@ -44,12 +45,19 @@ class FileJournal:
         """Whether the create that this journal is of came to its end."""
         return self._complete
 
-    def begin(self, create_id: str = "") -> None:
-        """Write the journal of a create that has made nothing yet.
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """What the create was asked for, as far as it is written down; empty if it is not."""
+        return self._request
 
-        ``create_id`` is given where what there is carries the id of its create already.
+    def begin(self, create_id: str = "", request: Mapping[str, Any] | None = None) -> None:
+        """Write the journal of a create that has made nothing yet, or goes on.
+
+        ``create_id`` is given where what there is carries the id of its create already;
+        ``request`` is what was asked for, without secrets.
         """
         self._create_id = create_id or self._create_id
+        self._request = request or self._request
         self._write("begin")
 
     def finish(self) -> None:
@@ -96,6 +104,7 @@ class FileJournal:
                 "Version": _VERSION,
                 "CreateId": self._create_id,
                 "Complete": self._complete,
+                "Request": self._request,
                 "Resources": [asdict(resource) for resource in self._resources],
             },
         )
@@ -111,6 +120,7 @@ class FileJournal:
                 )
             self._create_id = content["CreateId"]
             self._complete = content["Complete"]
+            self._request = content.get("Request") or {}
             self._resources = [Resource(**entry) for entry in content["Resources"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise MachineError(

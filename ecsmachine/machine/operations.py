@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from ecsmachine.drivers.base import Report, State
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.base import Driver, Report, State
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import host
 from ecsmachine.machine.driver_report import driver_report
+from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine, MachineNotFoundError
 from ecsmachine.machine.store import Store
 
@@ -156,5 +158,19 @@ def _remove_from_cloud(store: Store, name: str, report: Report) -> None:
     journal = store.journal(name)
     if not (store.directory(name) / "config.json").exists() and not journal.resources():
         return
-    machine = store.load(name)
-    machine.driver.remove(journal, driver_report(name, report))
+    _driver_for_removal(store, name, journal, report).remove(journal, driver_report(name, report))
+
+
+def _driver_for_removal(store: Store, name: str, journal: FileJournal, report: Report) -> Driver:
+    """Return the driver of the machine; without its configuration, as its create was asked for."""
+    try:
+        return store.load(name).driver
+    except MachineError as error:
+        request = journal.request
+        if not request:
+            raise
+        report(f"{error.message}; removing what the journal lists")
+        values = {
+            option.name: option.default for option in registry.options_of(request["DriverName"])
+        }
+        return store.new_driver(request["DriverName"], name, {**values, **request["DriverOptions"]})

@@ -20,6 +20,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,10 +132,16 @@ class Store:
         values: Mapping[str, OptionValue],
         *,
         to_be_made: bool = True,
+        checkpoint: Checkpoint | None = None,
     ) -> Driver:
-        """Return the driver of a new machine; nothing is written if it is not ``to_be_made``."""
-        store_id = self.store_id() if to_be_made else self._known_id()
-        return registry.new(driver_name, self._context(name, store_id), values)
+        """Return the driver of a new machine; nothing is written if it is not ``to_be_made``.
+
+        ``checkpoint`` is told of its requests in place of the store's own.
+        """
+        context = self._context(name, self.store_id() if to_be_made else self._known_id())
+        if checkpoint is not None:
+            context = replace(context, checkpoint=checkpoint)
+        return registry.new(driver_name, context, values)
 
     def config(self, name: str) -> dict[str, Any]:
         """Return what ``config.json`` of a machine holds, as version 3 has it.

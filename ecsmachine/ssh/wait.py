@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ecsmachine.ssh.connection import AuthenticationError, Connection, SSHError, connect
@@ -15,17 +16,20 @@ def wait_for_ssh(
     *,
     timeout_s: float = 180.0,
     login_timeout_s: float = 60.0,
+    before_each: Callable[[], None] = lambda: None,
 ) -> Connection:
     """Return a connection once the host answers and lets us in.
 
     A refused login is tried again for ``login_timeout_s`` seconds after the first refusal: the
     host may answer before its first boot has installed the key. Raises the last error when the
     time is up, and at once what waiting cannot mend (a changed host key, an unusable key file).
+    ``before_each`` is called before each try; what it raises ends the wait.
     """
     deadline = time.monotonic() + timeout_s
     refused_since: float | None = None
     pause_s = 0.05
     while True:
+        before_each()
         now = time.monotonic()
         try:
             # a host that is not up yet swallows packets: short tries see it come up sooner

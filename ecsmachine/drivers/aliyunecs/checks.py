@@ -33,18 +33,22 @@ from ecsmachine.errors import PreCreateCheckError
 T = TypeVar("T")
 
 
-def check(cloud: Cloud, context: DriverContext, settings: Settings) -> Plan:
+def check(
+    cloud: Cloud, context: DriverContext, settings: Settings, *, own_instance_id: str = ""
+) -> Plan:
     """Check all that can be checked for free, and return what was found and chosen.
+
+    ``own_instance_id`` is the machine's instance, if an earlier create came that far.
 
     Raises :class:`PreCreateCheckError`.
     """
     try:
-        return _check(cloud, context, settings)
+        return _check(cloud, context, settings, own_instance_id)
     except (ApiError, ConnectionLostError) as error:
         raise PreCreateCheckError(error.message, hint=error.hint) from error
 
 
-def _check(cloud: Cloud, context: DriverContext, settings: Settings) -> Plan:
+def _check(cloud: Cloud, context: DriverContext, settings: Settings, own_instance_id: str) -> Plan:
     public_key = (
         check_login_key(settings.ssh_keypath, "--aliyunecs-ssh-keypath")
         if settings.ssh_keypath
@@ -66,7 +70,7 @@ def _check(cloud: Cloud, context: DriverContext, settings: Settings) -> Plan:
             ask(lambda: cloud.ecs.key_pair(settings.ssh_keypair)) if settings.ssh_keypair else None
         )
 
-        eip = ask(lambda: find_eip(cloud, settings.eip)) if settings.eip else None
+        eip = ask(lambda: find_eip(cloud, settings.eip, own_instance_id)) if settings.eip else None
         balancer = (
             ask(lambda: find_load_balancer(cloud, settings.slb_id)) if settings.slb_id else None
         )
@@ -103,6 +107,8 @@ def _check(cloud: Cloud, context: DriverContext, settings: Settings) -> Plan:
             public_key=public_key,
             account_id=account.result(),
         )
+    if own_instance_id:
+        return plan
     return replace(plan, tried=_dry_run(cloud, context, settings, plan))
 
 

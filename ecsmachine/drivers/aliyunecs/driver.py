@@ -26,7 +26,7 @@ from ecsmachine.drivers.base import (
     State,
     passing,
 )
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
@@ -183,7 +183,42 @@ class AliyunEcsDriver:
         """
         from ecsmachine.drivers.aliyunecs.checks import check
 
-        self._plan = check(self._cloud, self._context, self._wanted())
+        self._plan = check(
+            self._cloud, self._context, self._wanted(), own_instance_id=self._record.instance_id
+        )
+        self._check_same_account(self._plan.account_id)
+
+    def resume(self, config: Mapping[str, Any]) -> None:
+        """Take the ids that an earlier process had stored."""
+        earlier = record_from_config(self._context, config)
+        for name in ("id", "account_id", "instance_id"):
+            setattr(self._record, name, getattr(earlier, name))
+
+    def check_several(self) -> None:
+        """Raise :class:`UsageError` for options that can be of one machine only."""
+        wanted = self._wanted()
+        for flag, given in (("private-ip", wanted.private_ip), ("eip", wanted.eip)):
+            if given:
+                raise UsageError(
+                    f"--aliyunecs-{flag}: {given} can be of one machine only",
+                    hint="Leave it out, or create one machine.",
+                )
+
+    def take_checks(self, checked: Driver) -> bool:
+        """Take the plan of another new machine of the same options."""
+        if not isinstance(checked, AliyunEcsDriver) or self._record.instance_id:
+            return False
+        self._plan = checked._plan
+        return self._plan is not None
+
+    def _check_same_account(self, account_id: str) -> None:
+        earlier = self._record.account_id
+        if earlier and account_id and earlier != account_id:
+            raise PreCreateCheckError(
+                f'Machine "{self._context.machine_name}" was begun in account {earlier}, '
+                f"but the credentials are of account {account_id}",
+                hint="Use credentials of the account that it was begun with.",
+            )
 
     def plan(self) -> CreatePlan:
         """Return what ``create`` would make, in words and as plain data.

@@ -7,13 +7,14 @@ from ecsmachine.drivers.base import Option
 _PREFIX = "aliyunecs-"
 
 _CREDENTIALS = (
-    Option("access-key-id", "Access key id", env="ECS_ACCESS_KEY_ID", default=""),
+    Option("access-key-id", "Access key id", env="ECS_ACCESS_KEY_ID", default="", credential=True),
     Option(
         "access-key-secret",
         "Access key secret (the variable is safer: flags can be seen in the process list)",
         env="ECS_ACCESS_KEY_SECRET",
         default="",
         secret=True,
+        credential=True,
     ),
     Option(
         "security-token",
@@ -21,6 +22,7 @@ _CREDENTIALS = (
         env="ECS_SECURITY_TOKEN",
         default="",
         secret=True,
+        credential=True,
     ),
     Option(
         "profile",

@@ -42,7 +42,7 @@ def pool(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (entry,) = re.findall(r'^pool = "(.*)"$', DOCUMENT.read_text(), re.MULTILINE)
     install(site, entry, code, f"pool = {entry}")
     monkeypatch.delitem(sys.modules, entry, raising=False)
-    monkeypatch.setattr(host, "make_docker_host", lambda machine, report: None)
+    monkeypatch.setattr(host, "make_docker_host", lambda machine, report, **how: None)
     hosts = tmp_path / "hosts.txt"
     hosts.write_text("127.0.0.1\n127.0.0.2\n")
     return hosts

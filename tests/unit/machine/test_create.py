@@ -15,15 +15,19 @@ from ecsmachine.drivers.base import (
     DataDiskRequest,
     DriverContext,
     Journal,
+    Option,
     OptionValue,
     Report,
     State,
 )
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.machine import operations
-from ecsmachine.machine.create import CreateRequest, create
+from ecsmachine.machine.create import create
+from ecsmachine.machine.create_request import CreateRequest, resumed
+from ecsmachine.machine.interruption import Interruption, WorkInterrupted
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.store import Store
+from ecsmachine.provision.base import EngineOptions
 from ecsmachine.ssh.target import SSHTarget
 
 
@@ -64,6 +68,7 @@ class CloudDriver:
             made = journal.find(kind)
             if made is not None and made.id:
                 continue
+            report(f"making {kind}")
             resource = journal.intend(kind, region="here")
             self.cloud.step(f"before {kind}")
             self.cloud.tokens.append(resource.token)
@@ -112,6 +117,14 @@ class CloudDriver:
         return None
 
 
+OPTIONS = (
+    Option("test-size", "Size", kind="int", default=20),
+    Option("test-zone", "Zone", default=""),
+    Option("test-password", "Password", env="TEST_PASSWORD", default="", secret=True),
+    Option("test-key", "Key", default="", secret=True, credential=True),
+)
+
+
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     cloud = Cloud()
@@ -122,7 +135,11 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     def load(name: str, context: DriverContext, config: Mapping[str, Any]) -> CloudDriver:
         return CloudDriver(context, cloud, config)
 
+    def options_of(name: str) -> tuple[Option, ...]:
+        return OPTIONS
+
     monkeypatch.setattr(registry, "new", new)
+    monkeypatch.setattr(registry, "options_of", options_of)
     monkeypatch.setattr(registry, "load", load)
     return cloud
 
@@ -132,11 +149,24 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store", {})
 
 
-def make(store: Store, name: str = "dev1", *, keep: bool = False) -> list[str]:
+def make(
+    store: Store,
+    name: str = "dev1",
+    *,
+    keep: bool = False,
+    engine: EngineOptions | None = None,
+    **values: OptionValue,
+) -> list[str]:
     lines: list[str] = []
     create(
         store,
-        CreateRequest(name=name, driver_name="test", driver_values={}, keep_on_failure=keep),
+        CreateRequest(
+            name=name,
+            driver_name="test",
+            driver_values={f"test-{name}": value for name, value in values.items()},
+            keep_on_failure=keep,
+            engine=engine or EngineOptions(),
+        ),
         lines.append,
     )
     return lines
@@ -203,6 +233,113 @@ def test_a_kept_create_goes_on_with_the_same_tokens(step: str, store: Store, clo
     assert cloud.things == ["key-pair", "instance"]
     assert len(set(cloud.tokens)) == 2
     assert store.journal("dev1").complete
+
+
+def test_a_failed_create_says_what_became_of_what_was_made(store: Store, cloud: Cloud) -> None:
+    cloud.fails_at = "end"
+    with pytest.raises(MachineError) as raised:
+        make(store)
+    assert raised.value.hint == "What was made was removed again."
+    cloud.failure, cloud.refuses_removal = MachineError("no stock", hint="Wait."), True
+    with pytest.raises(MachineError) as raised:
+        make(store)
+    assert raised.value.hint == (
+        'Wait. Not all that was made could be removed: "ecsmachine rm dev1" tries again.'
+    )
+
+
+def test_other_options_than_the_first_time_are_refused(store: Store, cloud: Cloud) -> None:
+    cloud.fails_at = "after instance"
+    with pytest.raises(MachineError):
+        make(store, keep=True, size=40, zone="a", key="first")
+    cloud.fails_at = None
+    with pytest.raises(UsageError) as raised:
+        make(store, size=20, zone="", key="second")
+    assert raised.value.message == (
+        'Machine "dev1" was begun with other options: --test-size 40 (now 20), '
+        "--test-zone a (now none)"
+    )
+    assert "ecsmachine create --resume dev1" in (raised.value.hint or "")
+    assert cloud.things == ["key-pair", "instance"]
+    make(store, size=40, zone="a", key="second")  # who asks may change
+    assert store.journal("dev1").complete
+
+
+def test_other_engine_options_are_taken_and_told(store: Store, cloud: Cloud) -> None:
+    cloud.fails_at = "end"
+    with pytest.raises(MachineError):
+        make(store, keep=True, engine=EngineOptions(labels=["a=b"]))
+    cloud.fails_at = None
+    lines = make(store, engine=EngineOptions(labels=["c=d"]))
+    assert "Other than the first time, and taken as they are now: --engine-labels" in lines
+    assert store.load("dev1").engine.labels == ["c=d"]
+
+
+def test_a_resume_knows_what_was_asked_for(store: Store, cloud: Cloud) -> None:
+    cloud.fails_at = "end"
+    engine = EngineOptions(labels=["a=b"])
+    with pytest.raises(MachineError):
+        make(store, keep=True, engine=engine, size=40, password="hidden-1", key="hidden-2")
+    written = (store.directory("dev1") / "journal.json").read_text()
+    assert "hidden" not in written
+    with pytest.raises(UsageError, match="begun with --test-password") as raised:
+        resumed(store, "dev1", {"test-password": "", "test-key": ""})
+    assert "TEST_PASSWORD" in (raised.value.hint or "")
+    request = resumed(store, "dev1", {"test-password": "hidden-1", "test-key": ""})
+    assert request.driver_values["test-size"] == 40
+    assert request.driver_values["test-password"] == "hidden-1"
+    assert request.engine == engine
+    cloud.fails_at = None
+    create(store, request, lambda line: None)
+    assert store.journal("dev1").complete
+    with pytest.raises(MachineError, match="nothing to go on with"):
+        resumed(store, "dev1", {})
+    with pytest.raises(MachineError, match="no half-made machine"):
+        resumed(store, "dev2", {})
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"Driver": 7}'])
+def test_rm_of_a_machine_whose_configuration_is_damaged(
+    damage: str, store: Store, cloud: Cloud
+) -> None:
+    make(store)
+    (store.directory("dev1") / "config.json").write_text(damage)
+    lines: list[str] = []
+    operations.remove(store, "dev1", lines.append)
+    assert "removing what the journal lists" in lines[0]
+    assert cloud.things == []
+    assert store.names() == []
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_create_that_another_thread_ends(keep: bool, store: Store, cloud: Cloud) -> None:
+    interruption = Interruption()
+    lines: list[str] = []
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if line == "(dev1) making key-pair":
+            interruption.ask()
+
+    request = CreateRequest("dev1", "test", {}, keep_on_failure=keep)
+    with pytest.raises(WorkInterrupted):
+        create(store, request, report, interruption=interruption)
+    assert cloud.things == (["key-pair"] if keep else [])
+    assert store.names() == (["dev1"] if keep else [])
+    assert ("ecsmachine create --resume dev1" in lines[-1]) is keep
+
+
+def test_what_waits_is_woken_when_work_is_to_end() -> None:
+    interruption = Interruption()
+    woken: list[str] = []
+    with interruption.waking(lambda: woken.append("first")):
+        interruption.ask()
+    interruption.ask()
+    assert woken == ["first"]
+    with pytest.raises(WorkInterrupted), interruption.waking(lambda: None):
+        pytest.fail("the wait had begun")
+    interruption.shield()
+    interruption.check()
 
 
 def test_a_machine_that_is_whole_is_not_made_again(store: Store, cloud: Cloud) -> None:

@@ -1,0 +1,125 @@
+"""Making several machines of the same options at once; one that fails does not touch the others."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from ecsmachine.drivers.base import Driver, ManyAtOnce, Report
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import create as single
+from ecsmachine.machine.create_request import CreateRequest, differences
+from ecsmachine.machine.interruption import Interruption
+from ecsmachine.machine.model import Machine, auth_options
+from ecsmachine.machine.store import Store
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one of the machines, after so many seconds.
+
+    ``existed`` is whether it was there, and whole, before. ``error`` is why it failed.
+    """
+
+    name: str
+    seconds: float
+    existed: bool = False
+    error: MachineError | None = None
+
+
+def create_many(
+    store: Store,
+    requests: Sequence[CreateRequest],
+    report_for: Callable[[str], Report],
+    done: Callable[[Outcome], None],
+    *,
+    parallel: int,
+) -> list[Outcome]:
+    """Make machines, ``parallel`` of them at a time; those that are there already stay.
+
+    What is the same for all is checked once, before any is made. ``report_for`` gives what takes
+    a machine's lines, ``done`` is told of each that is through. An interruption undoes all that
+    are not complete, and is raised when that is done.
+
+    Raises :class:`MachineError` if the checks fail; what fails later is in the outcomes.
+    """
+    for request in requests:
+        single.validate(request)
+    new = [request for request in requests if not store.exists(request.name)]
+    checked = _check_once(store, new, report_for) if new else None
+    interruptions = {request.name: Interruption() for request in requests}
+
+    def make(request: CreateRequest) -> Outcome:
+        begun = time.monotonic()
+        existed, failure = False, None
+        try:
+            single.create(
+                store,
+                request,
+                report_for(request.name),
+                interruption=interruptions[request.name],
+                checked=checked,
+            )
+        except single.MachineExistsError as error:
+            existed, failure = True, _difference(store, request, error)
+        except MachineError as error:
+            failure = error
+        return Outcome(request.name, time.monotonic() - begun, existed, failure)
+
+    pool = ThreadPoolExecutor(max_workers=max(1, min(parallel, len(requests))))
+    pending: set[Future[Outcome]] = {pool.submit(make, request) for request in requests}
+    outcomes: dict[str, Outcome] = {}
+    try:
+        while pending:
+            ended, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in ended:
+                outcome = future.result()
+                outcomes[outcome.name] = outcome
+                done(outcome)
+    except BaseException:
+        for interruption in interruptions.values():
+            interruption.ask()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [outcomes[request.name] for request in requests]
+
+
+def _check_once(
+    store: Store, requests: Sequence[CreateRequest], report_for: Callable[[str], Report]
+) -> Driver | None:
+    """Run the checks for the first of the machines; return its driver, for the others."""
+    first = requests[0]
+    driver = store.new_driver(first.driver_name, first.name, first.driver_values)
+    if not isinstance(driver, ManyAtOnce):
+        return None
+    if len(requests) > 1:
+        driver.check_several()
+    report = report_for(first.name)
+    report("Running pre-create checks...")
+    single.check(
+        Machine(
+            name=first.name,
+            driver=driver,
+            auth=auth_options(store.path, first.name),
+            engine=first.engine,
+        ),
+        report,
+    )
+    return driver
+
+
+def _difference(store: Store, request: CreateRequest, error: MachineError) -> MachineError | None:
+    """Return the error if the machine that is there was made with other options."""
+    journal = None
+    with contextlib.suppress(MachineError):
+        journal = store.journal(request.name)
+    differing = differences(journal.request, request) if journal and journal.request else []
+    if not differing:
+        return None
+    return MachineError(
+        f"{error.message}, with other options: {', '.join(differing)}", hint=error.hint
+    )

@@ -117,8 +117,14 @@ class _Commands(typer.core.TyperGroup):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
 
-def run(arguments: list[str], environment: Mapping[str, str]) -> int:
+def run(
+    arguments: list[str],
+    environment: Mapping[str, str],
+    checkpoint: Callable[[str], None] = lambda point: None,
+) -> int:
     """Run one command line and return the exit code.
+
+    ``checkpoint`` is told of every change of a journal, request to a cloud and command on a host.
 
     0 done; 1 an error; 2 wrong usage; 3 a check before creation failed; 130 interrupted.
     """
@@ -127,11 +133,13 @@ def run(arguments: list[str], environment: Mapping[str, str]) -> int:
         environment=environment,
         program=["ecsmachine", *arguments],
         debug=_is_true(environment, "MACHINE_DEBUG") or _is_true(environment, "DEBUG"),
+        checkpoint=checkpoint,
     )
     if arguments[:1] == [_COMPLETE]:
         return _complete(arguments[1:], session)
+    interrupt = _interrupt(session)
     for terminating in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(terminating, _interrupt)
+        signal.signal(terminating, interrupt)
     try:
         result = command_tree().main(
             args=arguments, prog_name="ecsmachine", standalone_mode=False, obj=session
@@ -308,8 +316,27 @@ def _is_true(environment: Mapping[str, str], variable: str) -> bool:
     return environment.get(variable, "").strip().lower() in _TRUE
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise _Interrupted
+def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
+    """Return what is done at a signal: the first ends the work in order, the second at once."""
+    signals = 0
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal signals
+        signals += 1
+        if signals == 1:
+            raise _Interrupted
+        line = "Error: Interrupted again: left at once, with work half done."
+        if session.under_way:
+            names = " ".join(session.under_way)
+            line += (
+                f' "ecsmachine create --resume {names}" goes on with what was made, '
+                f'"ecsmachine rm {names}" removes it.'
+            )
+        show_cursor = "\x1b[?25h" if os.isatty(2) else ""
+        os.write(2, f"{show_cursor}{line}\n".encode())
+        os._exit(130)
+
+    return interrupt
 
 
 def _log_to_standard_error() -> None:

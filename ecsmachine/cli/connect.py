@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecsmachine.cli.context import machine_names, session
+from ecsmachine.cli.context import one_machine_name, session
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -78,9 +78,7 @@ def env(
         unwanted = [*variables, *([proxy_variable] if no_proxy else [])]
         _print_lines(shells.lines(shell_name, unwanted, this.program))
         return
-    if len(names or []) > 1:
-        raise UsageError("Expected one machine name as an argument")
-    machine = this.store.load(machine_names(this, names)[0])
+    machine = this.store.load(one_machine_name(this, names))
     url = _checked_url(machine, swarm, failure="Error checking TLS connection")
     variables["DOCKER_TLS_VERIFY"] = "1"
     variables["DOCKER_HOST"] = url
@@ -99,9 +97,7 @@ def config(ctx: typer.Context, names: _Names = None, swarm: _Swarm = False) -> N
     Example: eval docker $(ecsmachine config dev1) info
     """
     this = session(ctx)
-    if len(names or []) > 1:
-        raise UsageError("Expected one machine name as an argument")
-    machine = this.store.load(machine_names(this, names)[0])
+    machine = this.store.load(one_machine_name(this, names))
     url = _checked_url(machine, swarm, failure="Error running connection boilerplate")
     print("--tlsverify")
     print(f'--tlscacert="{machine.auth.machine_ca_path}"')
@@ -131,7 +127,7 @@ def ssh(
     from ecsmachine.ssh.interactive import CONNECTION_FAILED, run_session
 
     this = session(ctx)
-    machine = this.store.load(machine_names(this, [name] if name else None)[0])
+    machine = this.store.load(one_machine_name(this, [name] if name else None))
     words = command or []
     if words[:1] == ["--"]:
         words = words[1:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,9 @@ class Session:
     """One run of the program.
 
     ``program`` is the command line as typed. ``certificate_paths`` are the ``--tls-…`` options,
-    by the names of :class:`~ecsmachine.machine.model.AuthOptions`.
+    by the names of :class:`~ecsmachine.machine.model.AuthOptions`. ``under_way`` names the
+    machines whose create has begun and is not over. ``checkpoint`` is told of every change of a
+    journal, request to a cloud and command on a host.
     """
 
     storage_path: Path
@@ -31,6 +33,8 @@ class Session:
     native_ssh: bool = False
     certificate_paths: dict[str, Path] = field(default_factory=dict)
     tls_key_type: str = "ecdsa"
+    under_way: list[str] = field(default_factory=list)
+    checkpoint: Callable[[str], None] = lambda point: None
     _warned: set[str] = field(default_factory=set)
 
     @cached_property
@@ -38,7 +42,7 @@ class Session:
         """The machine store; opened at first use."""
         from ecsmachine.machine.store import Store
 
-        return Store(self.storage_path, self.environment, self.warn)
+        return Store(self.storage_path, self.environment, self.warn, self.checkpoint)
 
     def warn(self, line: str) -> None:
         """Print a warning, once however many machines it comes from."""
@@ -57,16 +61,40 @@ def session(ctx: typer.Context) -> Session:
 def machine_names(session: Session, names: list[str] | None) -> list[str]:
     """Return the names that a command was given; ``default``, if there is one, where none was.
 
-    Raises :class:`UsageError` if no name is given and no machine is called ``default``.
+    Braces stand for several names, and patterns for the machines that they fit. Raises
+    :class:`UsageError` if no name is given and no machine is called ``default``, and
+    :class:`~ecsmachine.errors.MachineError` if a pattern fits no machine.
     """
     if names:
-        return names
+        return _named(session, names)
     if session.store.exists("default"):
         return ["default"]
     raise UsageError(
         'No machine name(s) specified and no "default" machine exists',
         hint='Use "ecsmachine ls" to list machines.',
     )
+
+
+def one_machine_name(session: Session, names: list[str] | None) -> str:
+    """Return as :func:`machine_names` does. Raises :class:`UsageError` for more than one."""
+    chosen = machine_names(session, names)
+    if len(chosen) > 1:
+        raise UsageError(
+            "Expected one machine name as an argument", hint=f"There are: {', '.join(chosen)}."
+        )
+    return chosen[0]
+
+
+def _named(session: Session, words: list[str]) -> list[str]:
+    if not any(character in word for word in words for character in "{*?["):
+        return words
+    from ecsmachine.cli.names import expand, is_pattern, matching
+
+    names: dict[str, None] = {}
+    for word in expand(words):
+        found = matching(word, session.store.names()) if is_pattern(word) else [word]
+        names.update(dict.fromkeys(found))
+    return list(names)
 
 
 def existing_machine_names(session: Session, names: list[str] | None) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import sys
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ecsmachine.cli.context import session
+from ecsmachine.cli.context import machine_names, session
 from ecsmachine.cli.driver_options import (
     driver_name_of,
     option_parameters,
@@ -17,8 +19,9 @@ from ecsmachine.cli.driver_options import (
     resolve,
     warnings_of,
 )
+from ecsmachine.cli.names import expand
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Option
+from ecsmachine.drivers.base import Option, OptionValue
 from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +49,9 @@ _ENGINE = (
         "tls-san", "A further name or address in the engine's certificate (repeatable)", kind="list"
     ),
 )
+
+_PARALLEL = 10
+"""How many machines are made at a time, unless told otherwise."""
 
 _CLASSIC_SWARM_IS_GONE = "classic Swarm is gone; this does nothing. Use Docker's Swarm mode."
 
@@ -86,15 +92,29 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         flags = {option.name: given[parameter_name(option)] for option in options}
         for line in warnings_of(options, flags, environment):
             print(f"Warning: {line}", file=sys.stderr)
-        values = resolve(options, flags, environment)
         _check_output(given["dry_run"], given["json"])
-        request = _request(ctx, given["name"], driver_name, values, given["keep_on_failure"])
-        if given["dry_run"]:
-            _show_plan(ctx, request, as_json=given["json"])
+        names = _names(ctx, given["names"], given["count"], resume=given["resume"])
+        changes: dict[str, Any] = {"keep_on_failure": given["keep_on_failure"]}
+        if given["no_provision"]:
+            changes["provision"] = False
+        if given["resume"]:
+            _check_resume(options, flags, given["dry_run"])
+            requests = [_resumed(ctx, name, flags, environment, changes) for name in names]
         else:
-            _create(ctx, request)
+            values = resolve(options, flags, environment)
+            first = replace(_request(ctx, names[0], driver_name, values), **changes)
+            requests = [replace(first, name=name) for name in names]
+        if given["dry_run"]:
+            _show_plan(ctx, requests, as_json=given["json"])
+        elif len(requests) == 1 and given["count"] is None:
+            _create(ctx, requests[0])
+        else:
+            _create_many(ctx, requests, given["parallel"])
 
-    create.__doc__ = f"""Create a machine with the driver {driver_name}.
+    create.__doc__ = f"""Create machines with the driver {driver_name}.
+
+        Of several, those that are there already stay as they are; one that fails does not touch
+        the others.
 
         Example: ecsmachine create -d aliyunecs dev1
 
@@ -113,11 +133,56 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
     parameters = [
         inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
         inspect.Parameter(
-            "name",
+            "names",
             keyword,
-            default="",
+            default=None,
             annotation=Annotated[
-                str, typer.Argument(metavar="NAME", help="The name of the machine")
+                list[str] | None,
+                typer.Argument(
+                    metavar="NAME", help='The names of the machines; "web-{1..3}" stands for three'
+                ),
+            ],
+        ),
+        inspect.Parameter(
+            "count",
+            keyword,
+            default=None,
+            annotation=Annotated[
+                int | None,
+                typer.Option(
+                    "--count", min=1, max=1000, help="Create so many machines: NAME-1, NAME-2, …"
+                ),
+            ],
+        ),
+        inspect.Parameter(
+            "parallel",
+            keyword,
+            default=_PARALLEL,
+            annotation=Annotated[
+                int, typer.Option("--parallel", min=1, max=100, help="How many at a time")
+            ],
+        ),
+        inspect.Parameter(
+            "resume",
+            keyword,
+            default=False,
+            annotation=Annotated[
+                bool,
+                typer.Option(
+                    "--resume", help="Go on with half-made machines, with the options of then"
+                ),
+            ],
+        ),
+        inspect.Parameter(
+            "no_provision",
+            keyword,
+            default=False,
+            annotation=Annotated[
+                bool,
+                typer.Option(
+                    "--no-provision",
+                    help='Make the machine without an engine; "ecsmachine provision" adds it',
+                ),
             ],
         ),
         inspect.Parameter(
@@ -173,14 +238,11 @@ def _request(
     name: str,
     driver_name: str,
     values: dict[str, Any],
-    keep_on_failure: bool,
 ) -> CreateRequest:
     from ecsmachine.machine.create_request import CreateRequest
     from ecsmachine.machine.model import SwarmOptions
     from ecsmachine.provision.base import EngineOptions
 
-    if not name:
-        raise UsageError("No machine name specified", hint="Example: ecsmachine create dev1")
     own = {option.name for option in (*_ENGINE, *_SWARM)}
     return CreateRequest(
         name=name,
@@ -210,22 +272,109 @@ def _request(
         tls_sans=values["tls-san"] or [],
         certificate_paths=session(ctx).certificate_paths,
         key_type=session(ctx).tls_key_type,
-        keep_on_failure=keep_on_failure,
     )
+
+
+def _names(
+    ctx: typer.Context, words: list[str] | None, count: int | None, *, resume: bool
+) -> list[str]:
+    """Return the names of the machines that shall be there."""
+    if not words:
+        raise UsageError("No machine name specified", hint="Example: ecsmachine create dev1")
+    if resume:
+        if count is not None:
+            raise UsageError("--count does not go with --resume", hint="Name the machines.")
+        return machine_names(session(ctx), words)
+    names = expand(words)
+    if count is None:
+        return names
+    if len(names) != 1:
+        raise UsageError("--count goes with one name alone", hint="Leave the others out.")
+    return [f"{names[0]}-{number}" for number in range(1, count + 1)]
+
+
+def _check_resume(
+    options: tuple[Option, ...], flags: Mapping[str, OptionValue], dry_run: bool
+) -> None:
+    """Raise :class:`UsageError` for flags that say what the journal knows."""
+    if dry_run:
+        raise UsageError("--dry-run does not go with --resume", hint="Leave one of them out.")
+    given = [option for option in options if flags[option.name] not in (None, [])]
+    for option in given:
+        if not (option.secret or option.credential):
+            raise UsageError(
+                f"--{option.name} does not go with --resume: the options of then are used",
+                hint="Leave it out.",
+            )
+
+
+def _resumed(
+    ctx: typer.Context,
+    name: str,
+    flags: Mapping[str, OptionValue],
+    environment: Mapping[str, str],
+    changes: dict[str, Any],
+) -> CreateRequest:
+    from ecsmachine.machine.create_request import begun_with, resumed, unwritten_options
+
+    store = session(ctx).store
+    driver_name = begun_with(store, name)["DriverName"]
+    unwritten = unwritten_options(registry.options_of(driver_name))
+    return resumed(store, name, resolve(unwritten, flags, environment), **changes)
 
 
 def _create(ctx: typer.Context, request: CreateRequest) -> None:
     from ecsmachine.machine.create import create
 
-    create(session(ctx).store, request, _report)
+    this = session(ctx)
+    this.under_way = [request.name]
+    machine = create(this.store, request, _report)
+    if machine.driver.provisions and not request.provision:
+        print(f'There is no engine yet: "ecsmachine provision {request.name}" installs it')
+        return
     print(f"To see how to connect Docker to this machine, run: ecsmachine env {request.name}")
 
 
-def _show_plan(ctx: typer.Context, request: CreateRequest, *, as_json: bool) -> None:
+def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: int) -> None:
+    """Make machines with a line of progress each, and say at the end what came of all."""
+    from ecsmachine.cli.progress import progress
+    from ecsmachine.machine.create_many import Outcome, create_many
+    from ecsmachine.machine.operations import several_failures
+
+    this = session(ctx)
+    this.under_way = [request.name for request in requests]
+    begun = time.monotonic()
+    with progress(this.under_way) as shown:
+
+        def done(outcome: Outcome) -> None:
+            this.under_way = [name for name in this.under_way if name != outcome.name]
+            words = "is there already" if outcome.existed else "made"
+            if outcome.error is not None:
+                words = f"failed: {outcome.error.message}"
+            shown.end(outcome.name, words, outcome.seconds)
+
+        outcomes = create_many(this.store, requests, shown.report_for, done, parallel=parallel)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    existed = sum(outcome.existed for outcome in outcomes if outcome.error is None)
+    counts = [f"{len(outcomes) - existed - len(failed)} made"]
+    counts += [f"{existed} there already"] if existed else []
+    counts += [f"{len(failed)} failed"] if failed else []
+    print(f"{', '.join(counts)}, in {time.monotonic() - begun:.1f} s", flush=True)
+    if failed:
+        raise several_failures(
+            [(outcome.name, outcome.error) for outcome in failed if outcome.error],
+            len(outcomes),
+        )
+
+
+def _show_plan(ctx: typer.Context, requests: list[CreateRequest], *, as_json: bool) -> None:
     """Say what would be made: in words, or as JSON with nothing else on standard output."""
     from ecsmachine.cli.output import align, print_json
     from ecsmachine.machine.create import plan
 
+    if len(requests) > 1:
+        raise UsageError("--dry-run is for one machine", hint="The others would be made like it.")
+    (request,) = requests
     made = plan(session(ctx).store, request, (lambda line: None) if as_json else _report)
     if as_json:
         print_json(made.data if made is not None else {"Name": request.name})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecsmachine.cli.context import Session, machine_names, session
+from ecsmachine.cli.context import Session, machine_names, one_machine_name, session
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -341,7 +341,7 @@ def _print_each(this: Session, names: list[str] | None, describe: Callable[[Mach
 
 
 def _one(this: Session, name: str) -> str:
-    return machine_names(this, [name] if name else None)[0]
+    return one_machine_name(this, [name] if name else None)
 
 
 def _address(machine: Machine) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.cli.confirmation import confirmed
-from ecsmachine.cli.context import machine_names, session
+from ecsmachine.cli.context import one_machine_name, session
 
 
 def trust(
@@ -25,7 +25,7 @@ def trust(
     from ecsmachine.ssh.connection import shown_host_key
 
     this = session(ctx)
-    machine = this.store.load(machine_names(this, [name] if name else None)[0])
+    machine = this.store.load(one_machine_name(this, [name] if name else None))
     with this.store.lock(machine.name):
         target, pin_path = machine.driver.ssh_target(), machine.known_hosts_path
         known = host_keys.pinned(pin_path)

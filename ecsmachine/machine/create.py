@@ -92,9 +92,9 @@ def create(
         ):
             say("Running pre-create checks...")
             check(machine, say)
-        files.make_private_directory(machine.directory)
-        journal.begin(request=recorded(request))
         try:
+            files.make_private_directory(machine.directory)
+            journal.begin(request=recorded(request))
             store.save(machine)
             _make(store, machine, journal, request, say, checkpoint, interruption)
         except BaseException as error:

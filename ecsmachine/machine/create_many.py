@@ -67,12 +67,15 @@ def create_many(
             existed, failure = True, _difference(store, request, error)
         except MachineError as error:
             failure = error
+        except Exception as error:  # a fault of ours in one machine is not the others' end
+            failure = MachineError(f"{type(error).__name__}: {error}")
         return Outcome(request.name, time.monotonic() - begun, existed, failure)
 
     pool = ThreadPoolExecutor(max_workers=max(1, min(parallel, len(requests))))
-    pending: set[Future[Outcome]] = {pool.submit(make, request) for request in requests}
+    pending: set[Future[Outcome]] = set()
     outcomes: dict[str, Outcome] = {}
     try:
+        pending = {pool.submit(make, request) for request in requests}
         while pending:
             ended, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in ended:

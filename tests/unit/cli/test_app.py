@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,12 @@ def test_help_lists_every_command(
         (["rm", "--frobnicate"], "--frobnicate"),
         (["rm"], "Expected to get one or more machine names"),
         (["create"], "No machine name specified"),
-        (["create", "a", "b"], "b"),
+        (["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a", "b_"], "b_"),
+        (["create", "--count", "2", "a", "b"], "--count goes with one name"),
+        (["create", "--resume", "--count", "2", "a"], "--count does not go with --resume"),
+        (["create", "--resume", "--engine-label", "a=b", "a"], "--engine-label does not go"),
+        (["create", "web-{1..2000}"], "more than 1000"),
+        (["create", "--dry-run", "a", "b"], "--dry-run is for one machine"),
         (["create", "-d", "nonesuch", "a"], 'Driver "nonesuch" not found'),
         (["create", "-d", "none", "--url", "tcp://198.18.0.1:2376", "a_b"], "a_b"),
         (["start"], 'no "default" machine exists'),
@@ -125,6 +131,122 @@ def test_an_install_url_that_is_none(
     assert run([*arguments, "--engine-install-url", "get.docker.com"], environment) == 2
     assert 'install URL "get.docker.com"' in one_error_line(capsys)
     assert not (Path(environment["MACHINE_STORAGE_PATH"]) / "machines").exists()
+
+
+def test_several_machines_are_made_and_those_that_are_there_stay(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    create = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1"]
+    assert run([*create, "web-2"], environment) == 0
+    capsys.readouterr()
+    assert run([*create, "web", "--count", "3"], environment) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("2 made, 1 there already, in ")
+    assert any(line.startswith("web-1: made (") for line in lines)
+    assert any(line.startswith("web-2: is there already (") for line in lines)
+    assert all(line.startswith(("web-1: ", "web-2: ", "web-3: ")) for line in lines[:-1])
+    assert run([*create, "web-{2..4}", "db-{a,b}"], environment) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("3 made, 2 there already, in ")
+    assert run([*create, "web-2"], environment) == 1
+    assert run(["ls", "-q"], environment) == 0
+    assert capsys.readouterr().out.split() == ["db-a", "db-b", *(f"web-{n}" for n in range(1, 5))]
+
+
+def test_a_machine_with_other_options_that_is_there_is_told(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    create = ["create", "-d", "none", "--url"]
+    assert run([*create, "tcp://127.0.0.1:1", "web-1"], environment) == 0
+    capsys.readouterr()
+    assert run([*create, "tcp://127.0.0.1:2", "web", "--count", "2"], environment) == 1
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1].startswith("1 made, 1 failed, in ")
+    assert "--url tcp://127.0.0.1:1 (now tcp://127.0.0.1:2)" in captured.err
+
+
+def test_patterns_stand_for_machines(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    create = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1"]
+    assert run([*create, "web-{1..3}", "db"], environment) == 0
+    capsys.readouterr()
+    assert run(["rm", "-y", "nope-*"], environment) == 1
+    assert one_error_line(capsys).startswith('Error: No machine matches "nope-*"')
+    assert run(["config", "web-*"], environment) == 2
+    assert "There are: web-1, web-2, web-3" in one_error_line(capsys)
+    assert run(["rm", "-y", "web-[12]", "d?"], environment) == 0
+    assert capsys.readouterr().out.startswith("About to remove web-1, web-2, db\n")
+    assert run(["rm", "-y", "web-{1..3}"], environment) == 1
+    assert 'Docker machine "web-1" does not exist' in one_error_line(capsys)
+    assert run(["rm", "-y", "*"], environment) == 0
+
+
+def test_a_damaged_machine_does_not_keep_the_others(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    create = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1"]
+    assert run([*create, "web-{1..3}"], environment) == 0
+    machines = Path(environment["MACHINE_STORAGE_PATH"]) / "machines"
+    (machines / "web-2" / "config.json").write_text("{")
+    capsys.readouterr()
+    assert run(["status", "web-*"], environment) == 1
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 2
+    assert "web-2" in captured.err
+    assert run(["ls"], environment) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert run(["rm", "-y", "web-*"], environment) == 0
+    assert list(machines.iterdir()) == []
+
+
+INTERRUPTED = """
+import os, sys, threading, time
+from ecsmachine.cli import app
+def checkpoint(point):
+    if point == "before journal finish":
+        os.write(1, b"here\\n")
+        time.sleep(30)
+app.run(sys.argv[1:], dict(os.environ), checkpoint)
+"""
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]])
+def test_a_second_interrupt_leaves_at_once_and_says_how_to_go_on(
+    names: list[str], tmp_path: Path
+) -> None:
+    create = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1", *names]
+    environment = {**os.environ, "MACHINE_STORAGE_PATH": str(tmp_path)}
+    program = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, *create],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert program.stdout
+    for _ in names:
+        while program.stdout.readline() != "here\n":
+            pass
+    if len(names) == 1:
+        # the first lets the create undo what it made, which is over at once
+        program.send_signal(signal.SIGINT)
+        assert program.communicate(timeout=20)[1].endswith("Error: Interrupted\n")
+        assert not list((tmp_path / "machines").iterdir())
+        return
+    program.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    program.send_signal(signal.SIGTERM)
+    _, errors = program.communicate(timeout=20)
+    assert program.returncode == 130
+    assert '"ecsmachine create --resume a b" goes on' in errors
+    done = subprocess.run(
+        [sys.executable, "-m", "ecsmachine", "create", "--resume", *names],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("2 made, in ")
 
 
 def test_a_terminated_program_says_so_and_leaves_with_130(tmp_path: Path) -> None:

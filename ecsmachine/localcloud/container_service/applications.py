@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -142,9 +143,10 @@ class Applications:
                         f"{service.name}.ports: a port of the node cannot be had by two versions",
                     )
             self._change(name, releases=(project.release, replace(release, weight=0)))
-        else:
-            self._change(name, releases=(release,))
-        self._begin(name, "updating", self._settle)
+            self._begin(name, "updating", self._settle)
+            return
+        self._change(name, releases=(release,))
+        self._begin(name, "updating", lambda _: self._replace(name, project.release))
 
     def confirm_update(self, name: str, *, force: bool) -> None:
         """Begin to end a blue-green update with the new version."""
@@ -391,6 +393,16 @@ class Applications:
         deployment.remove(
             project.name, lambda p: (p.version, p.service) not in wanted, volumes=False
         )
+
+    def _replace(self, name: str, before: Release) -> None:
+        """Put the new release in place of the one before, which comes back if that fails."""
+        try:
+            self._settle(self._find(name))
+        except EngineError:
+            self._change(name, releases=(before,))
+            with suppress(EngineError):
+                self._settle(self._find(name))
+            raise
 
     def _delete(self, project: Project, volumes: bool) -> None:
         deployment = self._deployment()

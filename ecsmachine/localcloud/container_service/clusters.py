@@ -54,9 +54,15 @@ class Result:
 
 
 def list_clusters(call: ClusterCall) -> Result:
-    """GetClusterList: all clusters, or those whose name has ``name`` in it."""
-    wanted = call.query.text("name")
-    return Result(content=[_view(c) for c in call.state.clusters if wanted in c.name])
+    """GetClusterList: all clusters, or those whose name has ``name`` in it, or of a kind."""
+    wanted, kind = call.query.text("name"), call.query.text("clusterType")
+    return Result(
+        content=[
+            _view(cluster)
+            for cluster in call.state.clusters
+            if wanted in cluster.name and kind in ("", cluster.kind or "Swarm")
+        ]
+    )
 
 
 def get_cluster(call: ClusterCall) -> Result:

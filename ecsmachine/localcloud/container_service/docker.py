@@ -121,7 +121,7 @@ class DockerEngine:
             "POST", "/images/create", {"fromImage": named}, None, _PULL_TIMEOUT_S
         )
         if status != 200:
-            raise EngineError(f"{self.address}: {_message(content)}", status)
+            raise EngineError(f"The image {image} cannot be pulled: {_message(content)}", status)
         for line in content.splitlines():
             # the status is sent before the pull has begun: an error comes in the stream
             try:

@@ -27,6 +27,7 @@ _BLOCK = 1 << 16
 _HEAD_TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 5.0
 _FRESH_S = 0.5
+_TRIES = 3
 
 
 class Router:
@@ -71,19 +72,12 @@ class Router:
     async def _route(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_TIMEOUT_S)
         host = host_of(head)
-        place = choose((await self._fresh_routes()).get(host, ()))
-        if place is None:
+        connected = await self._connect(host)
+        if connected is None:
             writer.write(_unavailable(f"No container serves {host or 'requests without a host'}."))
             await writer.drain()
             return
-        try:
-            theirs, to_them = await asyncio.wait_for(
-                asyncio.open_connection(*place), _CONNECT_TIMEOUT_S
-            )
-        except (OSError, asyncio.TimeoutError):
-            writer.write(_unavailable(f"The container at {place[0]}:{place[1]} does not answer."))
-            await writer.drain()
-            return
+        theirs, to_them = connected
         try:
             to_them.write(head)
             sending = asyncio.create_task(_copy(reader, to_them))
@@ -92,6 +86,17 @@ class Router:
             await asyncio.gather(sending, return_exceptions=True)
         finally:
             to_them.close()
+
+    async def _connect(self, host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """Connect to a container that serves the host; ask where they are again if it is gone."""
+        for _ in range(_TRIES):
+            place = choose((await self._fresh_routes()).get(host, ()))
+            if place is None:
+                return None
+            with suppress(OSError, asyncio.TimeoutError):
+                return await asyncio.wait_for(asyncio.open_connection(*place), _CONNECT_TIMEOUT_S)
+            self._asked = 0.0
+        return None
 
     async def _fresh_routes(self) -> Mapping[str, Places]:
         if time.monotonic() - self._asked > _FRESH_S:

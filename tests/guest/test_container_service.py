@@ -1,0 +1,282 @@
+"""A Swarm cluster of two real guests: its applications are containers, its nodes are hosts."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from ecsmachine.aliyun.container_service import (
+    ApplicationClient,
+    ClusterClient,
+    ProjectRequest,
+    ProjectUpdate,
+    ResetRequest,
+)
+from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.container_registry.client import RegistryClient
+from tests.guest.conftest import Cloud, wait_for
+
+pytestmark = pytest.mark.guest
+
+PASSWORD = "TestPwd124"
+TEMPLATE = """
+web:
+  image: busybox
+  command: httpd -f -p 80 -h /PATH
+  restart: always
+  labels: {aliyun.scale: "2", aliyun.routing.port_80: web.local}
+client:
+  image: busybox
+  command: sleep 100000
+  environment: {WHO: "${WHO}"}
+  volumes: ["data:/data"]
+  depends_on: [web]
+"""
+
+
+@dataclass
+class Swarm:
+    """The cluster, and what speaks to it."""
+
+    cloud: Cloud
+    clusters: ClusterClient
+    id: str
+    environment: dict[str, str]
+    folder: Path
+
+    @property
+    def applications(self) -> ApplicationClient:
+        return ApplicationClient(self.clusters.cluster(self.id).master_url, self.folder)
+
+    def run(self, *arguments: str) -> str:
+        """Run ecsmachine with the cluster's environment."""
+        program = str(Path(sys.executable).with_name("ecsmachine"))
+        done = subprocess.run(
+            [program, *arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+        return done.stdout
+
+    def engine(self, number: int, path: str) -> object:
+        """Ask a node's engine, which has certificates of the cluster's authority."""
+        node = json.loads(self.run("cs", "GET", f"/clusters/{self.id}/nodes"))["nodes"][number]
+        return self.get(f"https://{node['engine']}{path}").json()
+
+    def get(self, url: str) -> requests.Response:
+        certificate = (str(self.folder / "cert.pem"), str(self.folder / "key.pem"))
+        return requests.get(url, cert=certificate, verify=str(self.folder / "ca.pem"), timeout=30)
+
+    def post(self, url: str, body: object) -> requests.Response:
+        certificate = (str(self.folder / "cert.pem"), str(self.folder / "key.pem"))
+        return requests.post(
+            url, json=body, cert=certificate, verify=str(self.folder / "ca.pem"), timeout=30
+        )
+
+    def settled(self, project: str, state: str = "running") -> None:
+        wait_for(
+            lambda: self.applications.project(project).current_state == state,
+            f"{project} is {state}",
+            60,
+        )
+
+    def visit(self, path: str) -> int:
+        """Ask the web service through the cluster's routing."""
+        url = str(self.clusters.cluster(self.id).raw["routing_url"])
+        return requests.get(f"{url}{path}", headers={"Host": "web.local"}, timeout=10).status_code
+
+
+@pytest.fixture(scope="module")
+def swarm(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
+    home = tmp_path_factory.mktemp("home")
+    environment = {
+        **local_cloud.environment,
+        "HOME": str(home),
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "MACHINE_STORAGE_PATH": str(home / "store"),
+        "ECS_SSH_PASSWORD": PASSWORD,
+        "ECSMACHINE_CLUSTER": "shop",
+    }
+    key = Credentials(environment["ECS_ACCESS_KEY_ID"], environment["ECS_ACCESS_KEY_SECRET"])
+    clusters = ClusterClient(
+        environment["ECS_REGION"],
+        FixedCredentials("test", key),
+        endpoint=environment["ECS_API_ENDPOINT"],
+    )
+    swarm = Swarm(local_cloud, clusters, "", environment, home / ".docker/aliyun/shop")
+    swarm.run("cluster", "create", "shop", "--size", "2", "--data-disk-size", "20", "--wait")
+    swarm.id = clusters.find("shop").id
+    swarm.run("cluster", "certs", "shop")
+    yield swarm
+    swarm.run("cluster", "rm", "-y", "--wait", "shop")
+    assert clusters.clusters() == []
+
+
+def test_projects_are_containers_that_reach_each_other_on_two_hosts(swarm: Swarm) -> None:
+    applications = swarm.applications
+    request = ProjectRequest("shop", TEMPLATE.replace("PATH", "etc"), environment={"WHO": "me"})
+    applications.create_project(request)
+    swarm.settled("shop")
+    web = applications.service("shop_web")
+    assert len({container.node for container in web.containers}) == 2
+    assert all(re.fullmatch(r"172\.28\.0\.\d+", container.ip) for container in web.containers)
+
+    # Docker's own clients get in by the master's address, and see what the node has.
+    url = applications.url
+    names = {name for c in swarm.get(f"{url}/v1.40/containers/json").json() for name in c["Names"]}
+    on_first = swarm.engine(0, "/v1.40/containers/json")
+    assert isinstance(on_first, list)
+    assert names == {name for c in on_first for name in c["Names"]} != set()
+    nodes = swarm.get(f"{url}/v1.40/nodes").json()
+    assert {node["Status"]["State"] for node in nodes} == {"ready"}
+    assert len(nodes) == 2
+
+    # Names lead to all containers of a service, whichever node they are on.
+    said = _exec(swarm, "shop_client_1", "nslookup web; wget -q -O - http://web/passwd; echo $WHO")
+    for container in web.containers:
+        assert container.ip in said
+    assert "root:x:0:0" in said
+    assert said.rstrip().endswith("me")
+    assert swarm.visit("/passwd") == 200
+
+    applications.scale_service("shop_web", 4)
+    assert len(applications.service("shop_web").containers) == 4
+    applications.scale_service("shop_web", 1)
+    (left,) = applications.service("shop_web").containers
+    applications.kill_service("shop_web")
+    assert applications.service("shop_web").current_state in ("stopped", "failed")
+    applications.start_service("shop_web")
+    assert [c.id for c in applications.service("shop_web").containers] == [left.id]
+    swarm.settled("shop")
+    applications.redeploy_project("shop")
+    swarm.settled("shop")
+    assert left.id not in {c.id for c in applications.service("shop_web").containers}
+
+
+def test_traffic_follows_the_weights_of_two_versions(swarm: Swarm) -> None:
+    """Goes on with the project of the first test."""
+    applications = swarm.applications
+    update = ProjectUpdate(TEMPLATE.replace("PATH", "home"), "2.0", blue_green=True)
+    applications.update_project("shop", update)
+    swarm.settled("shop")
+    # the old version has /passwd, the new one has not
+    assert {swarm.visit("/passwd") for _ in range(10)} == {200}
+    applications.set_weight("shop_web@2.0", 50)
+    wait_for(lambda: swarm.visit("/passwd") == 404, "the new version is visited", 10)
+    assert {swarm.visit("/passwd") for _ in range(40)} == {200, 404}
+    applications.rollback_update("shop")
+    swarm.settled("shop")
+    assert {swarm.visit("/passwd") for _ in range(10)} == {200}
+    applications.update_project("shop", update)
+    swarm.settled("shop")
+    applications.confirm_update("shop", force=True)
+    swarm.settled("shop")
+    assert {swarm.visit("/passwd") for _ in range(10)} == {404}
+    assert applications.project("shop").version == "2.0"
+    assert {s.id for s in applications.services()} == {"shop_web", "shop_client"}
+
+
+def test_an_update_that_fails_leaves_the_old_version(swarm: Swarm) -> None:
+    applications = swarm.applications
+    before = {c.id for c in applications.service("shop_web").containers}
+    applications.update_project("shop", ProjectUpdate("web: {image: nothing-here}", "3.0"))
+    swarm.settled("shop", "failed")
+    project = applications.project("shop")
+    assert "nothing-here cannot be pulled" in str(project.raw["message"])
+    assert project.version == "2.0"
+    assert {c.id for c in applications.service("shop_web").containers} == before
+    assert swarm.visit("/passwd") == 404
+    applications.update_project("shop", ProjectUpdate(TEMPLATE.replace("PATH", "etc"), "4.0"))
+    swarm.settled("shop")
+    assert swarm.visit("/passwd") == 200
+
+
+def test_images_that_are_pushed_are_pulled_by_the_nodes(swarm: Swarm, tmp_path: Path) -> None:
+    mirror = swarm.environment["ENGINE_REGISTRY_MIRROR"]
+    saved = tmp_path / "busybox.tar"
+    with saved.open("wb") as out:
+        url = f"{swarm.applications.url}/v1.40/images/busybox/get"
+        certificate = (str(swarm.folder / "cert.pem"), str(swarm.folder / "key.pem"))
+        ca = str(swarm.folder / "ca.pem")
+        with requests.get(url, cert=certificate, verify=ca, stream=True, timeout=60) as answer:
+            shutil.copyfileobj(answer.raw, out)
+    swarm.run(
+        "local", "registry", "push", str(saved), "mine/web:1", "--root", str(swarm.cloud.root)
+    )
+    assert RegistryClient(mirror).tags("mine/web") == ["1"]
+    swarm.applications.create_project(
+        ProjectRequest("own", "a: {image: 'mine/web:1', command: sleep 1000}")
+    )
+    swarm.settled("own")
+    swarm.applications.delete_project("own", force=True, volumes=True)
+
+
+def test_a_reset_master_is_made_anew_and_a_removed_node_is_gone(swarm: Swarm) -> None:
+    applications = swarm.applications
+    first, second = swarm.clusters.nodes(swarm.id)
+    (image, *_) = [
+        one.id for one in swarm.clusters.images() if one.region == swarm.clusters.roa.region
+    ]
+    host_key = _host_key(first.address)
+    reset = ResetRequest(PASSWORD, image)
+    swarm.clusters.reset_node(swarm.id, first.instance_id, reset)
+    swarm.clusters.wait(swarm.id, interval_s=0.5, timeout_s=180)
+    assert swarm.clusters.log(swarm.id) == []
+    assert _host_key(first.address) != host_key
+    nodes = swarm.clusters.nodes(swarm.id)
+    assert [node.name for node in nodes] == [second.name, first.name]
+    swarm.settled("shop")
+    assert len(applications.service("shop_web").containers) == 2
+    assert swarm.visit("/passwd") == 200
+
+    # now the other one manages again, and what the removed one ran runs there
+    swarm.clusters.remove_node(swarm.id, second.address, release=True)
+    swarm.clusters.wait(swarm.id, interval_s=0.5, timeout_s=180)
+    assert swarm.clusters.log(swarm.id) == []
+    (left,) = swarm.clusters.nodes(swarm.id)
+    assert left.name == first.name
+    swarm.settled("shop")
+    assert {c.node for c in applications.service("shop_web").containers} == {first.address}
+    assert swarm.visit("/passwd") == 200
+    told = json.loads(swarm.run("local", "status", "--json", "--root", str(swarm.cloud.root)))
+    assert second.instance_id not in {instance["id"] for instance in told["instances"]}
+
+
+def _exec(swarm: Swarm, container: str, script: str) -> str:
+    """Run a script in a container, over the Docker API of the node that it is on."""
+    for number in range(2):
+        listed = swarm.engine(number, "/v1.40/containers/json")
+        assert isinstance(listed, list)
+        found = [c["Id"] for c in listed if f"/{container}" in c["Names"]]
+        if not found:
+            continue
+        node = json.loads(swarm.run("cs", "GET", f"/clusters/{swarm.id}/nodes"))["nodes"][number]
+        api = f"https://{node['engine']}/v1.40"
+        wanted = {"Cmd": ["sh", "-c", script], "AttachStdout": True, "AttachStderr": True}
+        made = swarm.post(f"{api}/containers/{found[0]}/exec", {**wanted, "Tty": True}).json()
+        return swarm.post(f"{api}/exec/{made['Id']}/start", {"Tty": True}).text
+    raise AssertionError(f"no node has {container}")
+
+
+def _host_key(address: str) -> str:
+    import paramiko
+
+    transport = paramiko.Transport((address, 22))
+    try:
+        transport.start_client(timeout=20)
+        return transport.get_remote_server_key().get_base64()
+    finally:
+        transport.close()

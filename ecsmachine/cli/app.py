@@ -23,6 +23,7 @@ import typer.main
 
 from ecsmachine import __version__
 from ecsmachine.cli.context import Session
+from ecsmachine.cli.flag_forms import accept_flag_forms
 from ecsmachine.cli.parameters import write_in_words
 from ecsmachine.cli.parsing import spare_conversions
 from ecsmachine.errors import MachineError, UsageError
@@ -195,7 +196,7 @@ def command_tree() -> Any:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback(invoke_without_command=True)(_root)
-    return spare_conversions(write_in_words(typer.main.get_command(app)))
+    return accept_flag_forms(spare_conversions(write_in_words(typer.main.get_command(app))))
 
 
 def _root(
@@ -304,7 +305,7 @@ def _command(name: str, function: Callable[..., Any]) -> Any:
         **getattr(function, "context_settings", {}),
     }
     app.command(name, context_settings=settings)(function)
-    return spare_conversions(write_in_words(typer.main.get_command(app)))
+    return accept_flag_forms(spare_conversions(write_in_words(typer.main.get_command(app))))
 
 
 def _storage_path(given: Path | None, environment: Mapping[str, str]) -> Path:

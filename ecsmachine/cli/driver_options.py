@@ -32,9 +32,9 @@ def driver_name_of(arguments: Iterable[str], environment: Mapping[str, str]) -> 
     for position, argument in enumerate(arguments):
         if argument == "--":
             break
-        if argument in ("-d", "--driver") and position + 1 < len(arguments):
+        if argument in ("-d", "-driver", "--driver") and position + 1 < len(arguments):
             return arguments[position + 1]
-        if argument.startswith("--driver="):
+        if argument.startswith(("-driver=", "--driver=")):
             return argument.partition("=")[2]
         if argument.startswith("-d") and not argument.startswith("--") and len(argument) > 2:
             return argument[2:].removeprefix("=")

@@ -16,6 +16,7 @@ import typer.main
 
 from ecsmachine.cli import connect
 from ecsmachine.cli.context import existing_machine_names, session
+from ecsmachine.cli.flag_forms import accept_flag_forms
 from ecsmachine.cli.parsing import spare_conversions
 from ecsmachine.errors import UsageError
 
@@ -42,7 +43,7 @@ class _Config(typer.core.TyperGroup):
         """The command behind ``config NAME``."""
         one = typer.Typer(add_completion=False, rich_markup_mode=None)
         one.command("config", context_settings=_SETTINGS)(connect.config)
-        return spare_conversions(typer.main.get_command(one))
+        return accept_flag_forms(spare_conversions(typer.main.get_command(one)))
 
 
 app = typer.Typer(

@@ -48,6 +48,7 @@ class _Config(typer.core.TyperGroup):
 
 app = typer.Typer(
     cls=_Config,
+    subcommand_metavar="[NAME] | set|unset|show NAME ...",
     help="""Print the options that connect the Docker client to a machine, or change its engine.
 
     "config NAME" prints the options, a line each; with --swarm, those for the classic Swarm that

@@ -152,7 +152,7 @@ def _come_back(store: Store, machine: Machine, report: Report) -> None:
     if not machine.driver.provisions:
         return
     if host.renew_certificates(machine):
-        report("The address has changed: renewing the certificate...")
+        report("The address, or the CA, has changed: renewing the certificate...")
         host.make_docker_host(machine, report)
         store.save(machine)
         return

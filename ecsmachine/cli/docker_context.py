@@ -14,6 +14,7 @@ from ecsmachine.errors import MachineError, UsageError
 if TYPE_CHECKING:
     from ecsmachine.machine.docker_context import DockerConfig
     from ecsmachine.machine.model import Machine
+    from ecsmachine.ssh.openssh import KnownHost
 
 
 def context(
@@ -46,22 +47,34 @@ def context(
         raise UsageError("Only one context can be the current one", hint="Name one machine.")
     docker = _docker(this)
     for name in chosen:
-        written = _write(this, docker, this.store.load(name), over_ssh=ssh)
+        machine = this.store.load(name)
+        if ssh:
+            from ecsmachine.machine.login import login
+
+            login(machine)  # it may have moved
+        written = _write(this, docker, machine, over_ssh=ssh)
         print(written)
         if use:
             _use(this, docker, written)
 
 
 def refresh_contexts(this: Session, names: Iterable[str]) -> None:
-    """Bring the contexts of machines up to date, as far as they have any."""
+    """Bring the contexts of machines up to date, as far as they have any.
+
+    What the command was for is done by then: a context that cannot be written is a warning.
+    """
+    from ecsmachine.cli.output import warn
     from ecsmachine.machine import docker_context
 
     docker = _docker(this)
     for name in names:
-        machine = this.store.load(name)
-        known = docker_context.endpoint(docker, machine)
-        if known is not None:
-            _write(this, docker, machine, over_ssh=known.startswith("ssh:"))
+        try:
+            machine = this.store.load(name)
+            known = docker_context.endpoint(docker, machine)
+            if known is not None:
+                _write(this, docker, machine, over_ssh=known.startswith("ssh:"))
+        except MachineError as error:
+            warn(f'The docker context of "{name}" is not refreshed: {error.message}')
 
 
 def remove_contexts(this: Session, names: Iterable[str]) -> None:
@@ -82,12 +95,12 @@ def _docker(this: Session) -> DockerConfig:
 
 def _write(this: Session, docker: DockerConfig, machine: Machine, *, over_ssh: bool) -> str:
     from ecsmachine.machine import docker_context
-    from ecsmachine.machine.login import login
+    from ecsmachine.ssh.openssh import KnownHost
 
     if over_ssh:
-        host = login(machine)
+        host = KnownHost(machine.driver.ssh_target(), machine.known_hosts_path)
         url = f"ssh://{host.alias}"
-        _write_ssh_configuration(this, machine)
+        _write_ssh_configuration(this, machine, host)
     else:
         url = machine.driver.url()
         if not url:
@@ -98,15 +111,14 @@ def _write(this: Session, docker: DockerConfig, machine: Machine, *, over_ssh: b
     return docker_context.write(docker, machine, url, over_ssh=over_ssh)
 
 
-def _write_ssh_configuration(this: Session, machine: Machine) -> None:
+def _write_ssh_configuration(this: Session, machine: Machine, host: KnownHost) -> None:
     """Write how ssh reaches the machine, as the docker client runs ssh without our options."""
     from ecsmachine.cli.output import warn
     from ecsmachine.machine import files
-    from ecsmachine.machine.login import login
     from ecsmachine.ssh.openssh import configuration
 
     path = machine.directory / "ssh_config"
-    files.write_atomically(path, configuration([login(machine)]).encode())
+    files.write_atomically(path, configuration([host]).encode())
     pattern = f"{this.store.machines_path}/*/ssh_config"
     include = f'Include "{pattern}"' if " " in pattern else f"Include {pattern}"
     own = Path.home() / ".ssh" / "config"

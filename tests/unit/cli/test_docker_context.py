@@ -16,7 +16,7 @@ from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program, Result
 from tests.unit.cli.test_connect import add_host
 from tests.unit.ssh.conftest import LoopbackServer
-from tests.unit.stand_ins import add_machine
+from tests.unit.stand_ins import ToldDriver, add_machine, refusing_url
 
 
 class Docker:
@@ -172,3 +172,21 @@ def test_a_machine_without_an_address(docker: Docker, store: Store) -> None:
     add_machine(store, "dev1")
     assert docker.context("dev1").code == 1
     assert not docker.meta("dev1").exists()
+
+
+def test_a_machine_that_stands_still_keeps_its_context(
+    docker: Docker, store: Store, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ecsmachine.machine import host
+
+    monkeypatch.setattr(ToldDriver, "provisions", True)
+    monkeypatch.setattr(host, "make_docker_host", lambda machine, report: None)
+    machine = add_host(store, server)
+    docker.context("--ssh", "dev1")
+    machine.driver.config()["State"] = "Stopped"
+    machine.driver.config()["SSHPort"] = int(refusing_url().rpartition(":")[2])
+    store.save(machine)
+    words = ("regenerate-certs", "-f", "--client-certs", "dev1")
+    result = docker.program(*words, DOCKER_CONFIG=str(docker.path))
+    assert result.code == 0, result.err
+    assert docker.endpoint("dev1") == "ssh://ecsmachine-dev1"

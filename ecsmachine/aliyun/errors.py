@@ -33,6 +33,10 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ("InsufficientBalance", "Top up the account."),
     ("Account.Arrearage", "Top up the account."),
     ("RealNameAuthenticationError", "Complete the account's real-name registration."),
+    (
+        "IdempotentParameterMismatch",
+        'An earlier try asked for something else: use "ecsmachine rm", then create anew.',
+    ),
     ("QuotaExceed", "Remove what is not needed, or ask for a higher quota in the Quota Center."),
     ("LimitExceed", "Remove what is not needed, or ask for a higher quota in the Quota Center."),
     (

@@ -172,7 +172,10 @@ def _described(instance: Instance, eip: Eip | None, tags: dict[str, str]) -> dic
             "InstanceMetadataTags": "disabled",
         },
         "HibernationOptions": {"Configured": False},
-        "ImageOptions": {"LoginAsNonRoot": False, "CurrentOSNVMeSupported": True},
+        "ImageOptions": {
+            "LoginAsNonRoot": instance.login_as_non_root,
+            "CurrentOSNVMeSupported": True,
+        },
         "ClockOptions": {"PtpStatus": "disabled"},
         "AdditionalInfo": {
             "EnableHighDensityMode": False,

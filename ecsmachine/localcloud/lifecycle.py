@@ -487,6 +487,7 @@ class Lifecycle:
                 if disk.kind == "data"
             ),
             public_ip=public_address(self._state, instance) or None,
+            login_user="ecs-user" if instance.login_as_non_root else "root",
             release=release_of(instance.image_id),
             faults=guest_faults(self._faults, instance, moment),
         )

@@ -197,6 +197,7 @@ class Instance:
     made: bool = False
     visible_at: float = 0.0
     locks: tuple[str, ...] = ()
+    login_as_non_root: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,20 @@ def test_an_image_of_another_architecture(rig: Rig) -> None:
         if image.architecture == "arm64"
     )
     assert "arm64" in refusal(rig, image_id=image.id).message
+
+
+def test_an_image_without_the_user_that_is_to_log_in(rig: Rig) -> None:
+    rig.driver(ssh_user="ecs-user").pre_create_check(rig.report)
+    image = next(rig.driver()._cloud.ecs.images(owner="system", architecture="x86_64"))
+    item = {"ImageId": image.id, "OSType": "linux", "Architecture": "x86_64", "Size": 20}
+    rig.front.answers["DescribeImages"] = json.dumps(
+        {"RequestId": "R", "TotalCount": 1, "Images": {"Image": [item]}}
+    )
+    try:
+        error = refusal(rig, ssh_user="ecs-user", image_id=image.id)
+        assert "has no user ecs-user" in error.message
+    finally:
+        del rig.front.answers["DescribeImages"]
 
 
 def test_a_vswitch_of_another_vpc(rig: Rig) -> None:

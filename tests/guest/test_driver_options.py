@@ -152,6 +152,7 @@ def ground(
             auto_release_time="8h",
         ),
         "secret": flags(
+            ssh_user="ecs-user",
             eip=eip["EipAddress"],
             spot_strategy="SpotWithPriceLimit",
             spot_price_limit="0.5",
@@ -231,7 +232,8 @@ def test_logins(ground: Ground) -> None:
     # a password is for the first login; a key of the machine's own is there afterwards
     own_key = ground.machines.environment["MACHINE_STORAGE_PATH"] + "/machines/secret/id_rsa.pub"
     public = Path(own_key).read_text().split()[1]
-    assert public in ground.on("secret", "cat /root/.ssh/authorized_keys")
+    assert public in ground.on("secret", "cat ~/.ssh/authorized_keys")
+    assert ground.on("secret", "id -un; sudo -n id -un").split() == ["ecs-user", "root"]
     stored = Path(own_key).with_name("config.json").read_text()
     assert PASSWORD not in stored + "".join(ground.said["secret"])
 

@@ -20,7 +20,7 @@ from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.disk_categories import PREFERENCE, check_disk_size
 from ecsmachine.drivers.aliyunecs.eip import find_eip
 from ecsmachine.drivers.aliyunecs.images import choose_image
-from ecsmachine.drivers.aliyunecs.instance import has_no_stock, run_parameters
+from ecsmachine.drivers.aliyunecs.instance import LOGIN_USER, has_no_stock, run_parameters
 from ecsmachine.drivers.aliyunecs.load_balancer import find_load_balancer
 from ecsmachine.drivers.aliyunecs.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.security_group import FoundGroup, find_group
@@ -205,6 +205,11 @@ def _check_image(settings: Settings, image: Image, found: InstanceType | None) -
         raise PreCreateCheckError(
             f"The image {image.id} holds {image.os_name or image.os_type}, not Linux",
             hint="Choose another with --aliyunecs-image-id (ECS_IMAGE_ID).",
+        )
+    if settings.ssh_user == LOGIN_USER and not image.supports_login_as_non_root:
+        raise PreCreateCheckError(
+            f"The image {image.id} has no user {LOGIN_USER} to log in as",
+            hint="Leave --aliyunecs-ssh-user (ECS_SSH_USER) out, or choose another image.",
         )
     size = settings.system_disk_size_gib
     if size and size < image.size_gib:

@@ -21,6 +21,9 @@ from ecsmachine.errors import MachineError
 
 KIND = "instance"
 
+LOGIN_USER = "ecs-user"
+"""Who logs in, in root's place, with ImageOptions.LoginAsNonRoot of RunInstances."""
+
 _APPEAR_TIMEOUT_S = 60.0
 """How long an instance may stay unseen after it was made."""
 
@@ -75,7 +78,7 @@ def run_parameters(
         parameters["Password"] = settings.ssh_password
     if settings.deletion_protection:
         parameters["DeletionProtection"] = True
-    if settings.ssh_user == "ecs-user":
+    if settings.ssh_user == LOGIN_USER:
         parameters["ImageOptions.LoginAsNonRoot"] = True
     if settings.disk_size_gib:
         parameters["DataDisk.1.Size"] = settings.disk_size_gib

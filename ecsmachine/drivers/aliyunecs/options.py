@@ -151,7 +151,7 @@ _LOGIN = (
     ),
     Option(
         "ssh-user",
-        "User to log in as (with sudo if it is not root)",
+        "User to log in as, with sudo if it is not root: ecs-user, or one that the image has",
         env="ECS_SSH_USER",
         default="root",
     ),

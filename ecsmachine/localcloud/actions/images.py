@@ -123,7 +123,7 @@ def _image(call: Call, image: Image) -> dict[str, Any]:
         "IsSelfShared": "",
         "IsSupportCloudinit": True,
         "IsSupportIoOptimized": True,
-        "LoginAsNonRootSupported": False,
+        "LoginAsNonRootSupported": True,
         "ResourceGroupId": "",
         "SupplierName": "",
         "Usable": True,

@@ -190,6 +190,7 @@ def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
             ),
             deployment_set_id=parameters.text("DeploymentSetId"),
             has_password=password is not None,
+            login_as_non_root=parameters.boolean("ImageOptions.LoginAsNonRoot"),
             start_next=start,
             visible_at=time.time() + call.state.delays.invisible_s
             if call.state.delays.invisible_s

@@ -40,6 +40,8 @@ class GuestSpec:
     user_data: bytes | None = field(default=None, repr=False)
     disks: tuple[GuestDisk, ...] = ()
     public_ip: str | None = None
+    login_user: str = "root"
+    """Who is given the password and the keys: root, or a user with sudo in root's place."""
     release: str | None = None
     """The release of the base image, such as ``debian_12``; None: the usual one."""
     faults: GuestFaults = NO_FAULTS

@@ -18,6 +18,11 @@ from ecsmachine.localcloud.guests.base import GuestSpec
 from ecsmachine.localcloud.mounts import attach_loop, mount_overlay, mounts_below
 from ecsmachine.localcloud.programs import run
 
+NON_ROOT_USER = "ecs-user"
+"""Who logs in where ``ImageOptions.LoginAsNonRoot`` was asked for."""
+
+_NON_ROOT_ID = 1000
+
 # Where cloud-init keeps and logs them: the places a user of ECS knows.
 USER_DATA = "var/lib/cloud/instance/user-data.txt"
 _BESIDE_MIB = 64  # for what is written before a limited disk is filled up
@@ -122,31 +127,53 @@ def personalize(disk: RootDisk, spec: GuestSpec) -> None:
     for name, private, public in _host_keys():
         disk.write(f"etc/ssh/{name}", private, 0o600)
         disk.write(f"etc/ssh/{name}.pub", public)
+    if spec.login_user != "root":
+        _add_user(disk, spec.login_user)
     write_credentials(disk, password=spec.password, public_keys=spec.public_keys)
     if spec.user_data is not None:
         disk.write(USER_DATA, spec.user_data, 0o600)
 
 
 def write_credentials(disk: RootDisk, *, password: str | None, public_keys: Sequence[str]) -> None:
-    """Set what root can log in with.
+    """Set what root can log in with, or in its place the user that the disk has for it.
 
     Without a password the one that is set stays. As in ECS, keys alone switch logins with a
     password off.
     """
+    user = NON_ROOT_USER if f"\n{NON_ROOT_USER}:" in disk.read("etc/passwd") else "root"
     shadow = disk.read("etc/shadow")
     if password is not None:
         hashed = hash_password(disk.base, password)
-        disk.write("etc/shadow", set_hash(shadow, "root", hashed), 0o640)
+        disk.write("etc/shadow", set_hash(shadow, user, hashed), 0o640)
         os.chown(disk.upper / "etc/shadow", 0, (disk.base / "etc/shadow").stat().st_gid)
     with_password = password is not None or not public_keys
+    root_login = ("yes" if with_password else "prohibit-password") if user == "root" else "no"
     disk.write(
         "etc/ssh/sshd_config.d/10-ecs.conf",
-        f"PermitRootLogin {'yes' if with_password else 'prohibit-password'}\n"
+        f"PermitRootLogin {root_login}\n"
         f"PasswordAuthentication {'yes' if with_password else 'no'}\n",
     )
     keys = "".join(f"{key.strip()}\n" for key in public_keys)
-    disk.write("root/.ssh/authorized_keys", keys, 0o600)
-    (disk.upper / "root/.ssh").chmod(0o700)
+    home = "root" if user == "root" else f"home/{user}"
+    disk.write(f"{home}/.ssh/authorized_keys", keys, 0o600)
+    (disk.upper / home / ".ssh").chmod(0o700)
+    if user != "root":
+        for path in (home, f"{home}/.ssh", f"{home}/.ssh/authorized_keys"):
+            os.chown(disk.upper / path, _NON_ROOT_ID, _NON_ROOT_ID)
+
+
+def _add_user(disk: RootDisk, name: str) -> None:
+    """Add a user that may do everything with sudo, as the images of ECS do it."""
+    number = _NON_ROOT_ID
+    for file, line, mode in (
+        ("passwd", f"{name}:x:{number}:{number}::/home/{name}:/bin/bash", 0o644),
+        ("group", f"{name}:x:{number}:", 0o644),
+        ("shadow", f"{name}:!:19000:0:99999:7:::", 0o640),
+    ):
+        disk.write(f"etc/{file}", f"{disk.read(f'etc/{file}').rstrip()}\n{line}\n", mode)
+    os.chown(disk.upper / "etc/shadow", 0, (disk.base / "etc/shadow").stat().st_gid)
+    disk.write(f"etc/sudoers.d/{name}", f"{name} ALL=(ALL) NOPASSWD:ALL\n", 0o440)
+    (disk.upper / "home" / name).mkdir(mode=0o750, parents=True, exist_ok=True)
 
 
 def hash_password(base: Path, password: str) -> str:

@@ -122,6 +122,7 @@ class Permission:
     direction: str = "ingress"
     priority: int = 1
     source_group_id: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,10 @@ class Price:
 
     amount: float
     currency: str
+
+
+RULE_DESCRIPTION = "ecsmachine"
+"""What is written beside the rules that we make."""
 
 
 class EcsClient(RegionalClient):
@@ -530,12 +535,24 @@ class EcsClient(RegionalClient):
                     direction=item.get("Direction") or "ingress",
                     priority=int(item.get("Priority") or 1),
                     source_group_id=item.get("SourceGroupId") or "",
+                    description=item.get("Description") or "",
                 )
                 for item in items_at(answer, "Permissions", "Permission")
             ]
             token = answer.get("NextToken") or ""
             if not token:
                 return permissions
+
+    def referencing_groups(self, group_id: str) -> list[str]:
+        """Return the groups whose rules name a group (DescribeSecurityGroupReferences)."""
+        answer = self._call(
+            "DescribeSecurityGroupReferences", numbered("SecurityGroupId", (group_id,))
+        )
+        return [
+            each["SecurityGroupId"]
+            for item in items_at(answer, "SecurityGroupReferences", "SecurityGroupReference")
+            for each in items_at(item, "ReferencingSecurityGroups", "ReferencingSecurityGroup")
+        ]
 
     def inner_access(self, group_id: str) -> bool:
         """Return whether members of a group reach each other (DescribeSecurityGroupAttribute)."""
@@ -625,7 +642,7 @@ def _rule_parameters(group_id: str, permissions: Sequence[Permission]) -> dict[s
                 f"Permissions.{number}.SourceGroupId": permission.source_group_id,
                 f"Permissions.{number}.Policy": permission.policy,
                 f"Permissions.{number}.Priority": str(permission.priority),
-                f"Permissions.{number}.Description": "ecsmachine",
+                f"Permissions.{number}.Description": RULE_DESCRIPTION,
             }
         )
     return parameters

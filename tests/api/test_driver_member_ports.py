@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.drivers.aliyunecs import security_group
 from ecsmachine.drivers.base import MemberPorts, PortRange
+from ecsmachine.errors import MachineError
 from tests.api.driver_rig import Rig, rig_in
 
 PORTS = (PortRange("tcp", 2377, 2377), PortRange("udp", 7946, 7946))
@@ -74,3 +76,33 @@ def test_a_group_whose_members_are_kept_apart(rig: Rig) -> None:
     }
     two.close_between([one], PORTS, rig.report)
     assert {source for _, _, source in rules(rig, "docker-machine")} == {addresses[0]}
+
+
+def test_a_group_that_a_rule_of_ours_names_is_removed_all_the_same(rig: Rig) -> None:
+    one, journal = rig.create("one", security_group="first")
+    two, _ = rig.create("two", security_group="second")
+    one.open_between([two], PORTS, rig.report)
+    one.remove(journal, rig.report)  # without leaving the swarm first
+    assert [group.name for group in rig.cloud.state.security_groups] == ["second"]
+    assert rules(rig, "second") == set()
+
+
+def test_a_group_that_somebody_elses_rule_names_stays_in_the_journal(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(security_group, "_UNUSED_TIMEOUT_S", 0.3)
+    one, journal = rig.create("one", security_group="first")
+    rig.create("two", security_group="second")
+    groups = {group.name: group.id for group in rig.cloud.state.security_groups}
+    one._cloud.ecs._call(
+        "AuthorizeSecurityGroup",
+        {
+            "SecurityGroupId": groups["second"],
+            "SourceGroupId": groups["first"],
+            "IpProtocol": "tcp",
+            "PortRange": "80/80",
+        },
+    )
+    with pytest.raises(MachineError, match="DependencyViolation"):
+        one.remove(journal, rig.report)
+    assert [each.kind for each in journal.resources()] == ["security-group"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError, PreCreateCheckError
+from ecsmachine.localcloud.faults.fault import Fault
+from ecsmachine.machine.journal import FileJournal
 from tests.api.driver_rig import Rig, rig_in
 
 
@@ -129,3 +132,49 @@ def test_an_address_that_docker_machine_did_not_take_stays(rig: Rig) -> None:
         journal.removed(resource)
     registry.load("aliyunecs", rig.context(), config).remove(journal, rig.report)
     assert rig.left()["addresses"] == 1
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        *("CreateVpc", "CreateVSwitch", "CreateSecurityGroup", "ImportKeyPair", "RunInstances"),
+        "AllocateEipAddress",
+    ],
+)
+def test_what_is_made_may_be_found_only_after_a_moment(rig: Rig, action: str) -> None:
+    rig.cloud.faults.add(Fault("eventual-consistency", action=action, seconds=1.2))
+    driver, journal = rig.create(region="eu-central-1", allocate_eip=True)
+    (fault,) = rig.cloud.faults.entries()
+    assert fault.struck > 0
+    assert {**rig.left(), "disks": 1} == {
+        **dict.fromkeys(("instances", "security groups", "key pairs", "addresses"), 1),
+        **dict.fromkeys(("VPCs", "VSwitches", "disks"), 1),
+    }
+    driver.remove(journal, rig.report)
+    assert rig.left() == {}
+
+
+@pytest.mark.parametrize(
+    "action", ["CreateVpc", "CreateVSwitch", "CreateSecurityGroup", "ImportKeyPair"]
+)
+def test_what_is_not_found_yet_is_not_taken_for_gone(rig: Rig, action: str) -> None:
+    rig.cloud.faults.add(Fault("eventual-consistency", action=action, seconds=1.2))
+    rig.cloud.faults.add(Fault("error", action="RunInstances", code="InvalidParameter"))
+    with pytest.raises(MachineError):
+        rig.create(region="eu-central-1")
+    journal = FileJournal(rig.context().directory / "journal.json")
+    assert len(journal.resources()) == 4
+    rig.loaded(rig.driver(region="eu-central-1")).remove(journal, rig.report)
+    time.sleep(1.3)
+    assert rig.left() == {}
+
+
+def test_an_elastic_address_that_is_not_found_yet_is_released(rig: Rig) -> None:
+    rig.cloud.faults.add(Fault("eventual-consistency", action="AllocateEipAddress", seconds=1.2))
+    rig.cloud.faults.add(Fault("error", action="TagResources", code="InvalidParameter"))
+    with pytest.raises(MachineError):
+        rig.create(allocate_eip=True)
+    journal = FileJournal(rig.context().directory / "journal.json")
+    assert "eip" in [each.kind for each in journal.resources()]
+    rig.loaded(rig.driver()).remove(journal, rig.report)
+    assert rig.left() == {}

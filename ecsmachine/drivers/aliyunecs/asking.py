@@ -9,6 +9,9 @@ from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.waiting import polls
 from ecsmachine.drivers.base import Journal, Resource
 
+UNSEEN_S = 3.0
+"""How long what was made a moment ago may not be found, in seconds."""
+
 _UNSEEN_TIMEOUT_S = 2.0
 """How long is looked for what a request without an answer may have made, in seconds."""
 
@@ -33,6 +36,28 @@ def forgotten_if_refused(
         if error.is_refusal and not asked_before:
             journal.removed(resource)
         raise
+
+
+def is_gone(error: ApiError, spent_s: float, patience_s: float) -> bool:
+    """Whether "not found" means that it is not there any more.
+
+    What was made a moment ago may not be found yet: for ``patience_s`` that is no answer. Raises
+    the error if it is another one.
+    """
+    if not error.is_not_found:
+        raise error
+    return spent_s >= patience_s
+
+
+def delete(ask: Callable[[], None], *, patience_s: float = 0.0) -> None:
+    """Have something removed; gone already is success, as :func:`is_gone` has it."""
+    for spent_s in polls(patience_s):
+        try:
+            ask()
+            return
+        except ApiError as error:
+            if is_gone(error, spent_s, patience_s):
+                return
 
 
 def look_for_unseen(look: Callable[[], list[str]]) -> list[str]:

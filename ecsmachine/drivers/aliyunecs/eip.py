@@ -5,6 +5,8 @@ from __future__ import annotations
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import Eip
 from ecsmachine.drivers.aliyunecs.asking import (
+    UNSEEN_S,
+    delete,
     forgotten_if_refused,
     known_or_intended,
     look_for_unseen,
@@ -13,7 +15,7 @@ from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.settings import Settings
 from ecsmachine.drivers.aliyunecs.suggestions import nearest
 from ecsmachine.drivers.aliyunecs.tags import machine_tags
-from ecsmachine.drivers.aliyunecs.waiting import wait_for, when_not_busy
+from ecsmachine.drivers.aliyunecs.waiting import polls, wait_for, when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
 from ecsmachine.errors import MachineError, PreCreateCheckError
 
@@ -70,7 +72,7 @@ def ensure_eip(
             journal.made(resource, instance_id)
     else:
         allocation_id = _allocate(cloud, journal, context, settings, report)
-    eip = _eip(cloud, allocation_id)
+    eip = _seen(cloud, allocation_id, UNSEEN_S)
     if eip is None or eip.instance_id != instance_id:
         report("Binding the elastic address...")
         _associate(cloud, allocation_id, instance_id)
@@ -81,9 +83,12 @@ def ensure_eip(
     return bound.address
 
 
-def remove_eip(cloud: Cloud, resource: Resource, create_id: str, report: Report) -> None:
+def remove_eip(
+    cloud: Cloud, resource: Resource, create_id: str, report: Report, *, patience_s: float
+) -> None:
     """Unbind and give back an elastic address of ours; one that is gone is success."""
     if resource.id is not None:
+        _seen(cloud, resource.id, patience_s)
         release_eip(cloud, resource.id, report)
         return
     for allocation_id in look_for_unseen(lambda: _made_unseen(cloud, create_id)):
@@ -101,15 +106,7 @@ def release_eip(cloud: Cloud, allocation_id: str, report: Report) -> None:
     """Unbind an elastic address and give it back; one that is gone is success."""
     report(f"Releasing elastic address {allocation_id}...")
     unbind(cloud, allocation_id, "")
-
-    def release() -> None:
-        try:
-            cloud.vpc.release_eip(allocation_id)
-        except ApiError as error:
-            if not error.is_not_found:
-                raise
-
-    when_not_busy(release)
+    when_not_busy(lambda: delete(lambda: cloud.vpc.release_eip(allocation_id)))
 
 
 def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
@@ -182,6 +179,15 @@ def _associate(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
 
 def _eip(cloud: Cloud, allocation_id: str) -> Eip | None:
     return next(cloud.vpc.eips(allocation_id=allocation_id), None)
+
+
+def _seen(cloud: Cloud, allocation_id: str, patience_s: float) -> Eip | None:
+    """Return the address, which may have been taken too recently to be found at once."""
+    for _ in polls(patience_s):
+        eip = _eip(cloud, allocation_id)
+        if eip is not None:
+            return eip
+    return None
 
 
 def _bound(cloud: Cloud, allocation_id: str, instance_id: str) -> Eip | None:

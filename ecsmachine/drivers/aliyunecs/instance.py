@@ -32,6 +32,14 @@ _GONE_TIMEOUT_S = 300.0
 _LOOKUP_TIMEOUT_S = 10.0
 """How long is looked for an instance that a request without an answer may have made."""
 
+_FOUND_AFTER_S = {
+    "InvalidKeyPairName.NotFound": 15.0,
+    "InvalidVSwitchId.NotFound": 15.0,
+    # it may also have been removed with the last machine that used it: then another is made
+    "InvalidSecurityGroupId.NotFound": 4.0,
+}
+"""How long what was just made may go unseen by RunInstances, by the error code, in seconds."""
+
 
 _PAID = ("ChargeTypeViolation", "InvalidChargeType", "InvalidInstanceChargeType")
 """Beginnings of error codes that say: not while it is paid for in advance."""
@@ -143,7 +151,14 @@ def ensure_instance(
 
 
 def _run(cloud: Cloud, parameters: dict[str, Parameter], token: str) -> str:
-    return when_not_busy(lambda: cloud.ecs.run_instance(parameters, token=token))
+    """Ask for the instance; what it uses may have been made too recently to be found."""
+    for spent_s in polls(max(_FOUND_AFTER_S.values())):
+        try:
+            return when_not_busy(lambda: cloud.ecs.run_instance(parameters, token=token))
+        except ApiError as error:
+            if spent_s >= _FOUND_AFTER_S.get(error.code, 0.0):
+                raise
+    raise AssertionError("the last look returns or raises")
 
 
 def find_made(cloud: Cloud, create_id: str, *, timeout_s: float = 0.0) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused, known_or_intended
+from ecsmachine.drivers.aliyunecs.asking import delete, forgotten_if_refused, known_or_intended
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.tags import machine_tags
 from ecsmachine.drivers.base import DriverContext, Journal, Resource
@@ -42,13 +42,10 @@ def ensure_key_pair(
     return name
 
 
-def remove_key_pair(cloud: Cloud, resource: Resource) -> None:
+def remove_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
     """Remove the key pair; one that is not there is success."""
-    try:
-        cloud.ecs.delete_key_pair(resource.id or resource.details["name"])
-    except ApiError as error:
-        if not error.is_not_found:
-            raise
+    name = resource.id or resource.details["name"]
+    delete(lambda: cloud.ecs.delete_key_pair(name), patience_s=patience_s)
 
 
 def _name(machine_name: str, create_id: str) -> str:

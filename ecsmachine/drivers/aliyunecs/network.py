@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import Vpc, VSwitch
-from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused, look_for_unseen
+from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused, is_gone, look_for_unseen
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.settings import Settings
 from ecsmachine.drivers.aliyunecs.suggestions import nearest
@@ -180,7 +180,7 @@ def _ensure_vswitch(
     return chosen
 
 
-def remove_vswitch(cloud: Cloud, resource: Resource) -> None:
+def remove_vswitch(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
     """Remove our VSwitch if nothing is in it any more; else another machine's journal has it."""
     ids = (
         [resource.id]
@@ -194,10 +194,10 @@ def remove_vswitch(cloud: Cloud, resource: Resource) -> None:
         )
     )
     for vswitch_id in ids:
-        _delete_unused(cloud, vswitch_id, is_vpc=False)
+        _delete_unused(cloud, vswitch_id, is_vpc=False, patience_s=patience_s)
 
 
-def remove_vpc(cloud: Cloud, resource: Resource) -> None:
+def remove_vpc(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
     """Remove our VPC if nothing is in it any more; else another machine's journal has it."""
     ids = (
         [resource.id]
@@ -207,7 +207,7 @@ def remove_vpc(cloud: Cloud, resource: Resource) -> None:
         )
     )
     for vpc_id in ids:
-        _delete_unused(cloud, vpc_id, is_vpc=True)
+        _delete_unused(cloud, vpc_id, is_vpc=True, patience_s=patience_s)
 
 
 def shared_name(store_id: str) -> str:
@@ -343,8 +343,9 @@ def _tag(cloud: Cloud, kind: str, resource_id: str, context: DriverContext) -> N
     when_not_busy(lambda: cloud.vpc.tag(kind, resource_id, shared_tags(context)))
 
 
-def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool) -> None:
+def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool, patience_s: float) -> None:
     """Remove a VPC or VSwitch; one that is in use stays, one that is gone is success."""
+    refusal: ApiError | None = None
     for spent_s in polls(_UNUSED_TIMEOUT_S):
         try:
             if is_vpc:
@@ -353,10 +354,11 @@ def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool) -> None:
                 when_not_busy(lambda: cloud.vpc.delete_vswitch(resource_id))
             return
         except ApiError as error:
-            if error.is_not_found:
-                return
             if not error.code.startswith(("DependencyViolation", "Forbbiden", "Forbidden.VSwitch")):
-                raise
+                if is_gone(error, spent_s, patience_s):
+                    return
+                continue
+            refusal = error
         # what has just gone from it counts for a moment
         used = (
             next(cloud.vpc.vswitches(vpc_id=resource_id), None)
@@ -366,3 +368,5 @@ def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool) -> None:
         )
         if used is not None and spent_s > 1:
             return
+    if refusal is not None:
+        raise refusal

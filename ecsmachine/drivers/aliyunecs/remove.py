@@ -12,6 +12,7 @@ from ecsmachine.drivers.aliyunecs import (
     security_group,
 )
 from ecsmachine.drivers.aliyunecs.account import check_account
+from ecsmachine.drivers.aliyunecs.asking import UNSEEN_S
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.record import Record
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
@@ -58,15 +59,17 @@ def _remove_resource(
     resource: Resource,
     report: Report,
 ) -> None:
+    # what was made a moment ago may not be found yet
+    patience_s = 0.0 if journal.complete else UNSEEN_S
     match resource.kind:
         case instance.KIND:
             _remove_instance(cloud, journal, record, resource, report)
         case security_group.KIND:
-            security_group.remove_group(cloud, resource, context)
+            security_group.remove_group(cloud, resource, context, patience_s=patience_s)
         case key_pair.KIND:
-            key_pair.remove_key_pair(cloud, resource)
+            key_pair.remove_key_pair(cloud, resource, patience_s=patience_s)
         case eip.KIND:
-            eip.remove_eip(cloud, resource, journal.create_id, report)
+            eip.remove_eip(cloud, resource, journal.create_id, report, patience_s=patience_s)
         case eip.BINDING_KIND:
             eip.remove_binding(cloud, resource)
         case route.KIND:
@@ -74,9 +77,9 @@ def _remove_resource(
         case load_balancer.KIND:
             load_balancer.remove_backend(cloud, resource)
         case network.VSWITCH_KIND:
-            network.remove_vswitch(cloud, resource)
+            network.remove_vswitch(cloud, resource, patience_s=patience_s)
         case network.VPC_KIND:
-            network.remove_vpc(cloud, resource)
+            network.remove_vpc(cloud, resource, patience_s=patience_s)
         case unknown:
             raise MachineError(
                 f"The journal lists a resource of an unknown kind: {unknown} {resource.id}",

@@ -6,9 +6,9 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ecsmachine.aliyun.ecs import Permission, SecurityGroup
+from ecsmachine.aliyun.ecs import RULE_DESCRIPTION, Permission, SecurityGroup
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused, look_for_unseen
+from ecsmachine.drivers.aliyunecs.asking import forgotten_if_refused, is_gone, look_for_unseen
 from ecsmachine.drivers.aliyunecs.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.settings import Settings
 from ecsmachine.drivers.aliyunecs.tags import is_shared_by, shared_tags
@@ -104,7 +104,9 @@ def forget_group(cloud: Cloud, journal: Journal) -> None:
         journal.removed(gone)
 
 
-def remove_group(cloud: Cloud, resource: Resource, context: DriverContext) -> None:
+def remove_group(
+    cloud: Cloud, resource: Resource, context: DriverContext, *, patience_s: float
+) -> None:
     """Remove the security group if it is ours and no other machine uses it.
 
     One that is in use stays: the journal of whoever uses it lists it too.
@@ -115,7 +117,7 @@ def remove_group(cloud: Cloud, resource: Resource, context: DriverContext) -> No
         else look_for_unseen(lambda: _made_unseen(cloud, resource, context))
     )
     for group_id in group_ids:
-        _delete_unused(cloud, group_id)
+        _delete_unused(cloud, group_id, patience_s)
 
 
 def wanted_permissions(settings: Settings) -> list[Permission]:
@@ -275,19 +277,40 @@ def _made_unseen(cloud: Cloud, resource: Resource, context: DriverContext) -> li
     ]
 
 
-def _delete_unused(cloud: Cloud, group_id: str) -> None:
-    for _ in polls(_UNUSED_TIMEOUT_S):
+def _delete_unused(cloud: Cloud, group_id: str, patience_s: float) -> None:
+    """Remove a group; one that instances use stays, one that is gone is success.
+
+    Raises :class:`ApiError` if it can be neither: somebody's rule names it.
+    """
+    refusal: ApiError | None = None
+    for spent_s in polls(_UNUSED_TIMEOUT_S):
         try:
             cloud.ecs.delete_security_group(group_id)
             return
         except ApiError as error:
-            if error.is_not_found:
-                return
             if not _is_used(error):
-                raise
+                if is_gone(error, spent_s, patience_s):
+                    return
+                continue
+            refusal = error
         # the group of an instance that has just gone counts as used for a moment
         if any(cloud.ecs.instances(security_group_id=group_id)):
             return
+        _revoke_references(cloud, group_id)
+    if refusal is not None:
+        raise refusal
+
+
+def _revoke_references(cloud: Cloud, group_id: str) -> None:
+    """Take back the rules of ours, in other groups, that let the members of this one in."""
+    for other in cloud.ecs.referencing_groups(group_id):
+        ours = [
+            rule
+            for rule in cloud.ecs.permissions(other)
+            if rule.source_group_id == group_id and rule.description == RULE_DESCRIPTION
+        ]
+        if ours:
+            cloud.ecs.revoke(other, ours)
 
 
 def _is_used(error: ApiError) -> bool:

@@ -124,6 +124,14 @@ class Lifecycle:
 
         self._state.after_commit(remember)
 
+    def make_system_disk(self, instance_id: str, password: str | None) -> None:
+        """Give a Stopped instance that has ``new_system_disk`` one, made from its image."""
+        self._after_commit(instance_id, lambda: self._make_system_disk(instance_id, password))
+
+    def wipe_disk(self, disk: Disk) -> None:
+        """Empty a data disk that has ``wipe``; its instance is Stopped."""
+        self._after_commit(disk.instance_id, lambda: self._wipe_disk(disk.id))
+
     def set_public_ip(self, instance_id: str) -> None:
         """Tell the guest its public address, as the state has it by then."""
         self._after_commit(instance_id, lambda: self._set_public_ip(instance_id))
@@ -146,6 +154,9 @@ class Lifecycle:
         with self._state.transaction():
             for instance in list(self._state.instances):
                 self._recover_instance(instance, instance.id in running)
+            for disk in self._state.disks:
+                if disk.wipe:
+                    self.wipe_disk(disk)
             self.remove()
         self._run(self._watch(), "watch")
         self._run(self._watch_faults(), "watch")
@@ -190,6 +201,9 @@ class Lifecycle:
                 forget_instance(self._state, instance)
             else:
                 self.make(instance.id, None)
+        elif instance.new_system_disk and instance.status == "Stopped":
+            # A password that came with the request was never written down: there is none then.
+            self.make_system_disk(instance.id, None)
         elif instance.status == "Starting" or (instance.status == "Running" and not runs):
             self._state.instances.put(replace(instance, status="Starting"))
             self.start(instance.id)
@@ -229,10 +243,40 @@ class Lifecycle:
             self._change(instance_id, status="Starting")
         await self._start(instance_id)
 
+    async def _make_system_disk(self, instance_id: str, password: str | None) -> None:
+        instance = self._state.instances.get(instance_id)
+        if instance is None or not instance.new_system_disk:
+            return
+        spec = self._spec(instance, password, "make")
+        try:
+            await self._in_worker(self._delete_guest, instance_id)
+            await self._in_worker(self.guests.create, spec)
+        except GuestError as error:
+            LOG.error("instance %s gets no new system disk: %s", instance_id, error)
+            return
+        self._change(instance_id, new_system_disk=False)
+
+    async def _wipe_disk(self, disk_id: str) -> None:
+        disk = self._state.disks.get(disk_id)
+        if disk is None or not disk.wipe:
+            return
+        try:
+            await self._in_worker(self.guests.delete_disk, disk_id)
+            await self._in_worker(self.guests.create_disk, GuestDisk(disk_id, "", disk.size_gib))
+        except GuestError as error:
+            LOG.error("disk %s cannot be emptied: %s", disk_id, error)
+            return
+        with self._state.transaction():
+            disk = self._state.disks.get(disk_id)
+            if disk is not None:
+                self._state.disks.put(replace(disk, wipe=False))
+
     async def _start(self, instance_id: str) -> None:
         instance = self._state.instances.get(instance_id)
         if instance is None or instance.status != "Starting":
             return
+        if instance.new_system_disk:
+            await self._make_system_disk(instance_id, None)
         await self._give_credentials(instance_id)
         await self.settle_firewall()
         spec = self._spec(instance, None, "start")

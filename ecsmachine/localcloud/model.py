@@ -142,11 +142,11 @@ class KeyPair:
 class Instance:
     """An instance; ``status`` is one of the words that DescribeInstances prints.
 
-    ``made``: its guest was made. ``start_next``: once what is under way (Pending, Stopping) has
-    ended, it starts. ``address_reclaimed``: its public address was taken when it was stopped in
-    economical mode, and it gets another one when it starts. Until ``visible_at`` (seconds
-    since 1970) requests do not find it. ``locks`` are reasons of ``OperationLocks``: financial,
-    security or recycling.
+    ``made``: its guest was made. ``new_system_disk``: its system disk is to be made anew, from its
+    image. ``start_next``: once what is under way (Pending, Stopping) has ended, it starts.
+    ``address_reclaimed``: its public address was taken when it was stopped in economical mode, and
+    it gets another one when it starts. Until ``visible_at`` (seconds since 1970) requests do not
+    find it. ``locks`` are reasons of ``OperationLocks``: financial, security or recycling.
     """
 
     id: str
@@ -195,6 +195,7 @@ class Instance:
     has_password: bool = False
     start_next: bool = False
     made: bool = False
+    new_system_disk: bool = False
     visible_at: float = 0.0
     locks: tuple[str, ...] = ()
     login_as_non_root: bool = False
@@ -202,7 +203,10 @@ class Instance:
 
 @dataclass(frozen=True)
 class Disk:
-    """A system or data disk; ``instance_id`` is empty while it is not attached."""
+    """A system or data disk; ``instance_id`` is empty while it is not attached.
+
+    ``wipe``: the file of a data disk is to be made anew, empty.
+    """
 
     id: str
     region: str
@@ -230,6 +234,7 @@ class Disk:
     detached: str = ""
     resource_group_id: str = ""
     serial_number: str = ""
+    wipe: bool = False
 
 
 @dataclass(frozen=True)

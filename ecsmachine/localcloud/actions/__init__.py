@@ -27,6 +27,7 @@ from ecsmachine.localcloud.actions import (
     routes,
     security_groups,
     snapshots,
+    system_disks,
     tags,
 )
 from ecsmachine.localcloud.call import Action, Actions
@@ -128,6 +129,8 @@ ECS: Actions = {
     "ResizeDisk": disks.resize_disk,
     "ModifyDiskAttribute": disks.modify_disk_attribute,
     "ModifyDiskSpec": disks.modify_disk_spec,
+    "ReplaceSystemDisk": system_disks.replace_system_disk,
+    "ReInitDisk": system_disks.reinit_disk,
     "TagResources": tags.tag_resources,
     "UntagResources": tags.untag_resources,
     "ListTagResources": tags.list_tag_resources,

@@ -116,15 +116,15 @@ def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
             "InvalidLaunchTemplate.NotFound", "The specified LaunchTemplate is not found.", 404
         )
     parameters.choice("SecurityEnhancementStrategy", ("Active", "Deactive"))
-    image = _image(call)
+    image = image_of_request(call)
     kind = _instance_type(call, image)
     networking = replace(call, parameters=_with_primary_interface(parameters))
     place = _place(networking, region)
     names = _names(parameters, "InstanceName", amount)
     host_names = _names(parameters, "HostName", amount)
     _check_names(parameters, names, host_names)
-    password = _password(parameters)
-    public_key = _public_key(call, region)
+    password = password_of_request(parameters)
+    public_key = public_key_of_request(call, region)
     bandwidth = _bandwidth(parameters)
     disks = _disks(parameters, kind, image)
     user_data = user_data_of_request(parameters)
@@ -209,7 +209,8 @@ def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
     return made
 
 
-def _image(call: Call) -> Image:
+def image_of_request(call: Call) -> Image:
+    """Return the image of ``ImageId`` or ``ImageFamily``; raises their refusals."""
     parameters = call.parameters
     image_id, family = parameters.text("ImageId"), parameters.text("ImageFamily")
     if not image_id and not family:
@@ -369,7 +370,8 @@ def _check_names(parameters: Parameters, names: list[str], host_names: list[str]
     )
 
 
-def _password(parameters: Parameters) -> str | None:
+def password_of_request(parameters: Parameters) -> str | None:
+    """Return ``Password``, or None; raises its refusals."""
     password = parameters.text("Password")
     inherit = parameters.boolean("PasswordInherit")
     if password and inherit:
@@ -387,7 +389,8 @@ def _password(parameters: Parameters) -> str | None:
     return password
 
 
-def _public_key(call: Call, region: Region) -> str:
+def public_key_of_request(call: Call, region: Region) -> str:
+    """Return the public key of ``KeyPairName``, or ""; raises its refusals."""
     name = call.parameters.text("KeyPairName")
     if not name:
         return ""
@@ -471,7 +474,7 @@ def _wanted_address(call: Call, place: Place, amount: int) -> str:
 
 def _disks(parameters: Parameters, kind: InstanceType, image: Image) -> list[DiskRequest]:
     supported = supported_categories(kind)
-    disks = [_system_disk(parameters.struct("SystemDisk"), supported, image)]
+    disks = [system_disk_of_request(parameters.struct("SystemDisk"), supported, image)]
     requests = parameters.structs("DataDisk")
     if len(requests) > MAX_DATA_DISKS or len(requests) + 1 > kind.disks:
         raise ApiError(
@@ -486,7 +489,10 @@ def _disks(parameters: Parameters, kind: InstanceType, image: Image) -> list[Dis
     return disks
 
 
-def _system_disk(request: Parameters, supported: tuple[str, ...], image: Image) -> DiskRequest:
+def system_disk_of_request(
+    request: Parameters, supported: tuple[str, ...], image: Image
+) -> DiskRequest:
+    """Return the system disk of a request; raises its refusals."""
     category = _category(request, supported, "InvalidSystemDiskCategory.ValueNotSupported")
     limits = CATEGORIES[category]
     size_error = ApiError(

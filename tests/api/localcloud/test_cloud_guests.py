@@ -382,3 +382,69 @@ def test_the_firewall_is_that_of_the_groups_when_the_api_has_answered(
     assert ports() == []
     api.call("DeleteInstance", InstanceId=instance_id, Force=True)
     assert guests.firewalls[-1].guests == ()
+
+
+def test_another_system_disk(api: Api, guests: RecordingGuests) -> None:
+    api.call("CreateKeyPair", KeyPairName="keys")
+    instance_id = api.run(api.group(), Password="Abcdef12!")
+    (before,) = api.call("DescribeDisks", InstanceId=instance_id)["Disks"]["Disk"]
+    other = {"InstanceId": instance_id, "ImageId": "debian_11_11_x64_20G_alibase_20241120.vhd"}
+    refused = api.refusal("ReplaceSystemDisk", other)
+    assert refused == "403 IncorrectInstanceStatus"
+    api.call("StopInstance", InstanceId=instance_id)
+    api.wait(instance_id, "Stopped")
+    for changes, expected in (
+        ({"ImageId": "none"}, "404 InvalidImageId.NotFound"),
+        ({"SystemDisk.Size": 10}, "404 InvalidSystemDiskSize.LessThanImageSize"),
+        ({"Password": "short"}, "400 InvalidPassword.Malformed"),
+        ({"KeyPairName": "none"}, "404 InvalidKeyPairName.NotFound"),
+    ):
+        assert api.refusal("ReplaceSystemDisk", {**other, **changes}) == expected
+    login = {"KeyPairName": "keys", "SystemDisk.Size": 60}
+    answer = api.call("ReplaceSystemDisk", {**other, **login})
+    (disk,) = api.call("DescribeDisks", InstanceId=instance_id)["Disks"]["Disk"]
+    assert (disk["DiskId"], disk["Size"]) == (answer["DiskId"], 60)
+    assert disk["DiskId"] != before["DiskId"]
+    api.call("StartInstance", InstanceId=instance_id)
+    found = api.wait(instance_id, "Running")
+    assert (found["ImageId"], found["KeyPairName"]) == (other["ImageId"], "keys")
+    calls = calls_for(guests, instance_id)
+    assert calls[-4:] == ["stop", "delete", "create", "start"]
+    made = guests.made[instance_id]
+    assert (made.release, made.password, len(made.public_keys)) == ("debian_11", None, 1)
+
+
+def test_disks_as_in_the_beginning(api: Api, guests: RecordingGuests) -> None:
+    instance_id = api.run(api.group(), **{"DataDisk.1.Size": 20})
+    disks = api.call("DescribeDisks", InstanceId=instance_id)["Disks"]["Disk"]
+    ids = {disk["Type"]: disk["DiskId"] for disk in disks}
+    assert api.refusal("ReInitDisk", DiskId=ids["data"]) == "403 IncorrectInstanceStatus"
+    assert api.refusal("ReInitDisk", DiskId="d-none") == "404 InvalidDiskId.NotFound"
+    api.call("StopInstance", InstanceId=instance_id)
+    api.wait(instance_id, "Stopped")
+    api.call("ReInitDisk", DiskId=ids["data"])
+    api.call("ReInitDisk", DiskId=ids["system"], Password="Abcdef12!", AutoStartInstance=True)
+    api.wait(instance_id, "Running")
+    assert ("delete_disk", ids["data"]) in guests.calls
+    assert guests.calls.count(("create_disk", f"{ids['data']} 20")) == 1
+    assert calls_for(guests, instance_id)[-3:] == ["delete", "create", "start"]
+    assert guests.made[instance_id].password == "Abcdef12!"
+    kept = {d["DiskId"] for d in api.call("DescribeDisks", InstanceId=instance_id)["Disks"]["Disk"]}
+    assert kept == set(ids.values())
+
+
+def test_a_system_disk_that_was_not_finished(tmp_path: Path, guests: RecordingGuests) -> None:
+    with served(tmp_path, guests) as api:
+        instance_id = api.run(api.group())
+        api.call("StopInstance", InstanceId=instance_id)
+        api.wait(instance_id, "Stopped")
+        (disk,) = api.call("DescribeDisks", InstanceId=instance_id)["Disks"]["Disk"]
+        guests.failing.add("create")
+        api.call("ReInitDisk", DiskId=disk["DiskId"])
+        until(lambda: calls_for(guests, instance_id)[-1] == "create")
+    guests.failing.clear()
+    with served(tmp_path, guests) as api:
+        until(lambda: calls_for(guests, instance_id)[-2:] == ["delete", "create"])
+        api.call("StartInstance", InstanceId=instance_id)
+        api.wait(instance_id, "Running")
+        assert calls_for(guests, instance_id)[-1] == "start"

@@ -1,0 +1,114 @@
+"""New system disks for instances that there are, and disks as they were in the beginning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ecsmachine.localcloud.actions.images import MACHINE_OF
+from ecsmachine.localcloud.actions.instance_creation import (
+    image_of_request,
+    password_of_request,
+    public_key_of_request,
+    system_disk_of_request,
+)
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.catalog.disk_categories import supported_categories
+from ecsmachine.localcloud.catalog.images import Image
+from ecsmachine.localcloud.catalog.instance_types import known_instance_type
+from ecsmachine.localcloud.catalog.regions import known_region
+from ecsmachine.localcloud.clock import timestamp
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.identifiers import new_id
+from ecsmachine.localcloud.model import Instance
+from ecsmachine.localcloud.parameters import Parameters
+from ecsmachine.localcloud.resources import attached_disks, find_disk, find_instance, forget_tags
+
+
+def replace_system_disk(call: Call) -> Answer:
+    """ReplaceSystemDisk: a Stopped instance gets a new one, made from another image."""
+    parameters = call.parameters
+    instance = find_instance(call.state, parameters.require("InstanceId"))
+    _check_stopped(instance)
+    image = image_of_request(call)
+    kind = known_instance_type(instance.instance_type)
+    if MACHINE_OF[kind.architecture] != image.architecture:
+        raise ApiError(
+            "ImageNotSupportInstanceType",
+            "The specified image don't support the InstanceType instance.",
+            403,
+        )
+    old = attached_disks(call.state, instance.id)[0]
+    least = max(old.size_gib, image.size_gib)
+    # Unless asked for otherwise, it is as large as the one that goes.
+    wanted = {"SystemDisk.Size": str(least)} | {
+        name: parameters.text(name) for name in parameters if name.startswith("SystemDisk.")
+    }
+    values = {**wanted, "SystemDisk.Category": old.category}
+    if old.performance_level:
+        values.setdefault("SystemDisk.PerformanceLevel", old.performance_level)
+    request = system_disk_of_request(
+        Parameters(values, "SystemDisk."), supported_categories(kind), image
+    )
+    disk_id = new_id("d", instance.region)
+    call.state.disks.remove(old.id)
+    forget_tags(call.state, "disk", old.id)
+    call.state.disks.put(
+        replace(
+            old,
+            id=disk_id,
+            size_gib=request.size_gib,
+            performance_level=request.performance_level,
+            image_id=image.id,
+            created=timestamp(),
+            attached=timestamp(),
+            serial_number=disk_id[2:],
+        )
+    )
+    _anew(call, instance, image)
+    return {"DiskId": disk_id}
+
+
+def reinit_disk(call: Call) -> Answer:
+    """ReInitDisk: a system disk is made from its image again, a data disk is empty again."""
+    disk = find_disk(call.state, call.parameters.require("DiskId"))
+    if not disk.instance_id:
+        raise ApiError(
+            "IncorrectDiskStatus",
+            "The current disk status does not support this operation.",
+            403,
+        )
+    instance = find_instance(call.state, disk.instance_id)
+    _check_stopped(instance)
+    if disk.kind == "system":
+        _anew(call, instance, None)
+    else:
+        call.lifecycle.wipe_disk(call.state.disks.put(replace(disk, wipe=True)))
+    if call.parameters.boolean("AutoStartInstance"):
+        call.state.instances.put(replace(find_instance(call.state, instance.id), status="Starting"))
+        call.lifecycle.start(instance.id)
+    return {}
+
+
+def _anew(call: Call, instance: Instance, image: Image | None) -> None:
+    password = password_of_request(call.parameters)
+    public_key = public_key_of_request(call, known_region(instance.region))
+    call.state.instances.put(
+        replace(
+            instance,
+            image_id=instance.image_id if image is None else image.id,
+            key_pair=call.parameters.text("KeyPairName"),
+            public_key=public_key,
+            has_password=password is not None,
+            new_system_disk=True,
+        )
+    )
+    call.lifecycle.make_system_disk(instance.id, password)
+
+
+def _check_stopped(instance: Instance) -> None:
+    if instance.status != "Stopped":
+        raise ApiError(
+            "IncorrectInstanceStatus",
+            "The current status of the resource does not support this operation.",
+            403,
+        )

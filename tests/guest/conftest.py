@@ -30,7 +30,7 @@ from ecsmachine.localcloud.paths import CloudPaths, default_cache
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.releases import SUITES, USUAL
 from ecsmachine.localcloud.settings import Running
-from tests.guest.machines import Machines
+from tests.guest.machines import Machines, environment_of
 
 PASSWORD = "Guest-Secret-1"
 
@@ -104,20 +104,8 @@ class Cloud:
 @pytest.fixture(scope="module")
 def machines(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Machines:
     """The program on the local cloud of the tests, with a store of its own for each module."""
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("ECS_", "DOCKER_", "MACHINE_"))
-    }
-    store = tmp_path_factory.mktemp("store")
-    return Machines(
-        {
-            **inherited,
-            **local_cloud.environment,
-            "MACHINE_STORAGE_PATH": str(store / "machines"),
-            "PYTHONUNBUFFERED": "1",
-        }
-    )
+    store = tmp_path_factory.mktemp("store") / "machines"
+    return Machines(environment_of(local_cloud.environment, store))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,21 @@ from typing import Any
 
 from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.rpc import RpcClient, items_at
+
+
+def environment_of(cloud: Mapping[str, str], store: Path) -> dict[str, str]:
+    """Return the environment that leads the program to a cloud and a store, and nowhere else."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ECS_", "ALIBABA_CLOUD_", "DOCKER_", "MACHINE_"))
+    }
+    return {
+        **inherited,
+        **cloud,
+        "MACHINE_STORAGE_PATH": str(store),
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 @dataclass

@@ -1,0 +1,144 @@
+"""Every request of a create and of an rm, on a cloud without guests."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tests.torture.ground import NAME, Ground, Ran, ground_in
+from tests.torture.outcome import Outcome, worst
+from tests.torture.proxy import FAULTS, KILLS, RELEASED, Request
+
+Phase = Literal["create", "rm"]
+Then = Literal["create", "rm", "sweep"]
+
+EVERYTHING = (
+    "create",
+    "--no-provision",
+    *("--aliyunecs-region", "eu-central-1", "--aliyunecs-allocate-eip"),
+    *("--aliyunecs-route-cidr", "10.9.0.0/24", "--aliyunecs-disk-size", "20"),
+    *("--aliyunecs-tag", "team=a=b", NAME),
+)
+"""A create that makes one of everything: network, addresses, route, key, instance with a disk."""
+
+REMOVE = ("rm", "-y", NAME)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A fault at a request of a command, and the command that is given afterwards."""
+
+    phase: Phase
+    request: Request
+    fault: str
+    then: Then
+
+    def __str__(self) -> str:
+        return f"{self.phase}: {self.request}, {self.fault}, then {self.then}"
+
+
+def all_points(ground: Ground) -> list[Point]:
+    """Return every point of a create that makes everything, and of the rm of its machine.
+
+    Both are run once, undisturbed, to see what they ask.
+    """
+    points: list[Point] = []
+    ground.proxy.arm(None)
+    _must(ground.run(*EVERYTHING))
+    asked = list(dict.fromkeys(ground.proxy.seen))
+    launched = next(at for at, each in enumerate(asked) if each.action == "RunInstances")
+    for position, request in enumerate(asked):
+        for fault in FAULTS:
+            if fault != RELEASED or position > launched:
+                points += [Point("create", request, fault, then) for then in _thens(fault)]
+    ground.proxy.arm(None)
+    _must(ground.run(*REMOVE))
+    for request in dict.fromkeys(ground.proxy.seen):
+        for fault in FAULTS:
+            points += [Point("rm", request, fault, then) for then in ("rm", "sweep")]
+    return points
+
+
+def sample(points: Sequence[Point], count: int, seed: int) -> list[Point]:
+    """Return ``count`` points, chosen by ``seed``."""
+    return random.Random(seed).sample(points, min(count, len(points)))
+
+
+def try_points(points: Iterable[Point], folder: Path) -> list[Outcome]:
+    """Try the points one after the other, on a fresh ground whenever one left something."""
+    outcomes: list[Outcome] = []
+    remaining = list(points)
+    number = 0
+    while remaining:
+        number += 1
+        with ground_in(folder / str(number)) as ground:
+            while remaining:
+                outcomes.append(try_point(ground, remaining.pop(0)))
+                if outcomes[-1].lost:
+                    break
+    return outcomes
+
+
+def try_point(ground: Ground, point: Point) -> Outcome:
+    """Do what the point says, and compare the cloud with the store at the end."""
+    if point.phase == "rm":
+        ground.proxy.arm(None)
+        made = ground.run(*EVERYTHING)
+        if made.status:
+            return Outcome(point, False, ["the create before it failed"], made.output)
+    ground.proxy.arm(point.request, point.fault)
+    first = ground.run(*(EVERYTHING if point.phase == "create" else REMOVE))
+    struck = ground.proxy.struck
+    ground.proxy.arm(None)
+    log = [first.output]
+    problems: list[str] = []
+    if struck and point.fault in KILLS and first.status != -9:
+        problems.append(f"it was to be killed, but left with {first.status}")
+    if first.status == -1:
+        problems.append("it hung")
+    if point.then == "create":
+        again = ground.run(*EVERYTHING) if NAME not in _whole(ground, first) else first
+        log.append(again.output)
+        if again.status:
+            problems.append(f"the next create left with {again.status}")
+        problems += _differences(ground)
+    if point.then == "sweep":
+        ground.lose_machine()
+        swept = ground.run("sweep", "-y", "--aliyunecs-region", "eu-central-1")
+        log.append(swept.output)
+        if swept.status:
+            problems.append(f"sweep left with {swept.status}")
+    elif ground.machines():
+        removed = ground.run(*REMOVE)
+        log.append(removed.output)
+        if removed.status:
+            problems.append(f"rm left with {removed.status}")
+    problems += [f"left in the cloud: {each}" for each in sorted(ground.in_the_cloud())]
+    problems += [f"left in the store: {each}" for each in sorted(ground.in_the_store())]
+    problems += [f"left in the store: machine {each}" for each in ground.machines()]
+    return Outcome(point, struck, worst(problems), "\n".join(log))
+
+
+def _thens(fault: str) -> Sequence[Then]:
+    # without the store's entry only what carries tags is found: that is a matter of the dead
+    return ("create", "rm", "sweep") if fault in KILLS else ("create", "rm")
+
+
+def _whole(ground: Ground, first: Ran) -> list[str]:
+    return ground.machines() if first.status == 0 else []
+
+
+def _differences(ground: Ground) -> list[str]:
+    cloud, store = ground.in_the_cloud(), ground.in_the_store()
+    return [
+        *(f"in the cloud alone: {each}" for each in sorted(cloud - store)),
+        *(f"in the store alone: {each}" for each in sorted(store - cloud)),
+    ]
+
+
+def _must(ran: Ran) -> None:
+    if ran.status:
+        raise RuntimeError(f"an undisturbed run left with {ran.status}: {ran.output}")

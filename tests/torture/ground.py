@@ -1,0 +1,161 @@
+"""A cloud, a store and the program, and the comparison of what both hold at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.rpc import Parameter, RpcClient
+from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from tests.torture.proxy import Proxy
+
+NAME = "dev1"
+_VERSION = "2014-05-26"
+TIMEOUT_S = 120.0
+
+OUTSIDE = ("PATH", "LANG", "HOME", "TMPDIR")
+"""What of the environment of the tests the program is given."""
+
+
+@dataclass
+class Ran:
+    """What became of one run of the program; ``status`` is -9 if it was killed."""
+
+    status: int
+    output: str
+
+
+@dataclass
+class Ground:
+    """One place to try a point at: it must be empty before and after."""
+
+    environment: dict[str, str]
+    store: Path
+    proxy: Proxy
+    cloud: EmbeddedCloud
+    program: tuple[str, ...] = (sys.executable, "-m", "ecsmachine")
+    process: subprocess.Popen[str] | None = field(default=None, repr=False)
+
+    def run(self, *arguments: str) -> Ran:
+        """Run the program to its end, whatever that is."""
+        self.process = subprocess.Popen(
+            [*self.program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self.environment,
+            start_new_session=True,
+        )
+        try:
+            output, _ = self.process.communicate(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            output, _ = self.process.communicate()
+            return Ran(-1, f"{output}\nIt did not end in {TIMEOUT_S:.0f} seconds.")
+        return Ran(self.process.returncode, output)
+
+    def kill(self) -> None:
+        """End the program as kill -9 does, with all that it started."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+    def release_instance(self) -> None:
+        """Take the instance away, as somebody else would in the console."""
+        for instance in list(self.cloud.state.instances):
+            self.ask("DeleteInstance", InstanceId=instance.id, Force="true")
+
+    def ask(self, action: str, **parameters: Parameter) -> dict[str, Any]:
+        """Ask the cloud itself, past the proxy."""
+        key = Credentials(self.cloud.access_key_id, self.cloud.access_key_secret)
+        client = RpcClient(self.cloud.endpoint, _VERSION, FixedCredentials("torture", key))
+        return client.call(action, parameters)
+
+    def lose_machine(self) -> None:
+        """Lose the machine's entry in the store, as a lost laptop does."""
+        shutil.rmtree(self.store / "machines" / NAME, ignore_errors=True)
+
+    def in_the_cloud(self) -> set[str]:
+        """Return what the cloud holds beside what it is born with, as ``kind id``."""
+        state = self.cloud.state
+        return {
+            *(f"instance {each.id}" for each in state.instances),
+            *(f"security-group {each.id}" for each in state.security_groups),
+            *(f"key-pair {each.name}" for each in state.key_pairs),
+            *(f"eip {each.id}" for each in state.eips),
+            *(f"vpc {each.id}" for each in state.vpcs if not each.is_default),
+            *(f"vswitch {each.id}" for each in state.vswitches if not each.is_default),
+            *(f"route-entry {each.cidr}>{each.next_hop_id}" for each in state.route_entries),
+            *(
+                f"slb-backend {balancer.id}>{backend.server_id}"
+                for balancer in state.load_balancers
+                for backend in balancer.backends
+            ),
+            *(
+                f"disk {each.id}"
+                for each in state.disks
+                if each.instance_id not in {instance.id for instance in state.instances}
+            ),
+        }
+
+    def in_the_store(self) -> set[str]:
+        """Return what the journals of the store list."""
+        return journalled(self.store)
+
+    def machines(self) -> list[str]:
+        """Return the machines of the store."""
+        return sorted(path.parent.name for path in (self.store / "machines").glob("*/config.json"))
+
+
+def journalled(store: Path) -> set[str]:
+    """Return what the journals of a store list, as ``kind id``, once it has an id."""
+    found = set()
+    for path in (
+        *(store / "machines").glob("*/journal.json"),
+        *(store / ".abandoned").glob("*.json"),
+    ):
+        for resource in json.loads(path.read_text())["Resources"]:
+            if resource["kind"] != "eip-binding" and resource["id"] is not None:
+                found.add(f"{resource['kind']} {resource['id']}")
+    return found
+
+
+def environment_of(store: Path, endpoint: str, cloud: EmbeddedCloud) -> dict[str, str]:
+    """Return the environment that leads the program to a cloud and a store."""
+    return {
+        **{name: os.environ[name] for name in OUTSIDE if name in os.environ},
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "PYTHONUNBUFFERED": "1",
+        "MACHINE_STORAGE_PATH": str(store),
+        "MACHINE_DRIVER": "aliyunecs",
+        "ECS_API_ENDPOINT": endpoint,
+        "ECS_ACCESS_KEY_ID": cloud.access_key_id,
+        "ECS_ACCESS_KEY_SECRET": cloud.access_key_secret,
+    }
+
+
+@contextlib.contextmanager
+def ground_in(folder: Path) -> Iterator[Ground]:
+    """Yield a ground whose cloud has no guests; cloud and store are in ``folder``."""
+    store = folder / "store"
+    with embedded_cloud(folder / "cloud") as cloud:
+        proxy = Proxy(cloud.endpoint)
+        ground = Ground(environment_of(store, proxy.endpoint, cloud), store, proxy, cloud)
+        proxy.kill = ground.kill
+        proxy.release = ground.release_instance
+        try:
+            yield ground
+        finally:
+            ground.kill()
+            proxy.close()

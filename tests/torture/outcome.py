@@ -43,7 +43,7 @@ def table(outcomes: Iterable[Outcome]) -> str:
         groups.setdefault((outcome.point.phase, outcome.point.fault), []).append(outcome)
     lines = [f"{'command':<22}{'fault':<20}{'points':>8}{'survived':>10}{'not met':>9}{'lost':>6}"]
     total = [0, 0, 0, 0]
-    for (phase, fault), group in groups.items():
+    for (phase, fault), group in sorted(groups.items()):
         lost = sum(bool(each.lost) for each in group)
         missed = sum(not each.struck and not each.lost for each in group)
         figures = [len(group), len(group) - lost - missed, missed, lost]

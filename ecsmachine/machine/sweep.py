@@ -10,7 +10,7 @@ import contextlib
 import json
 import time
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ def regions_of(store: Store, name: str) -> list[str]:
 
 
 def _survey_region(store: Store, cloud: TaggedResources) -> list[Found]:
-    there = cloud.find()
+    there = _of_their_stores(cloud.find())
     claims = _claims(store, cloud)
     own_id = store.context("").store_id
     listed = _listed_in_abandoned(store, cloud.region)
@@ -171,6 +171,18 @@ def _survey_region(store: Store, cloud: TaggedResources) -> list[Found]:
             if each.key not in known
         ]
     return found
+
+
+def _of_their_stores(resources: Iterable[TaggedResource]) -> list[TaggedResource]:
+    """Return the resources; one whose tags were not written yet is of the store of its create."""
+    resources = list(resources)
+    stores = {
+        each.create_id: each.store_id for each in resources if each.create_id and each.store_id
+    }
+    return [
+        each if each.store_id else replace(each, store_id=stores.get(each.create_id, ""))
+        for each in resources
+    ]
 
 
 @dataclass

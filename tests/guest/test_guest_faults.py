@@ -132,12 +132,12 @@ def test_ssh_that_drops(faults: FaultBook, run: Runs) -> None:
     faults.remove(fault_id)
     wait_for(lambda: holds(address), "the fault to end")
 
-    faults.add(Fault("ssh-drops", seconds=1.5))
+    faults.add(Fault("ssh-drops", seconds=5))  # a login takes its time on a busy host
     run.wait_for_drops()
     with shell(address, password=PASSWORD) as guest:
         guest.check("true")
         with pytest.raises(broken):
-            guest.check("sleep 2; echo lost", timeout_s=5)
+            guest.check("sleep 6; echo lost", timeout_s=12)
     wait_for(lambda: struck(faults) == 1, "the connection to be counted")
 
 

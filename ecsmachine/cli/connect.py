@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecsmachine.cli.context import one_machine_name, session
+from ecsmachine.cli.context import Session, one_machine_name, session
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def env(
         _print_lines(shells.lines(shell_name, unwanted, this.program))
         return
     machine = this.store.load(one_machine_name(this, names))
-    url = _checked_url(machine, swarm, failure="Error checking TLS connection")
+    url = _checked_url(this, machine, swarm, failure="Error checking TLS connection")
     variables["DOCKER_TLS_VERIFY"] = "1"
     variables["DOCKER_HOST"] = url
     variables["DOCKER_CERT_PATH"] = str(machine.auth.machine_dir)
@@ -98,7 +98,7 @@ def config(ctx: typer.Context, names: _Names = None, swarm: _Swarm = False) -> N
     """
     this = session(ctx)
     machine = this.store.load(one_machine_name(this, names))
-    url = _checked_url(machine, swarm, failure="Error running connection boilerplate")
+    url = _checked_url(this, machine, swarm, failure="Error running connection boilerplate")
     print("--tlsverify")
     print(f'--tlscacert="{machine.auth.machine_ca_path}"')
     print(f'--tlscert="{machine.auth.machine_cert_path}"')
@@ -144,8 +144,11 @@ def ssh(
         # another host may have the machine's former address by now
         failure = error
     if code == CONNECTION_FAILED:
+        from ecsmachine.machine.moves import written_down
+
         # a command that itself leaves with that code costs a question to the provider
-        _find_anew(machine)
+        with written_down(this.store, [machine]):
+            _find_anew(machine)
         moved = machine.driver.ssh_target()
         if moved != target:
             code, failure = run(moved), None
@@ -179,11 +182,12 @@ def _find_anew(machine: Machine) -> None:
         )
 
 
-def _checked_url(machine: Machine, swarm: bool, *, failure: str) -> str:
+def _checked_url(this: Session, machine: Machine, swarm: bool, *, failure: str) -> str:
     """Return the URL to connect to, after the engine has answered over verified TLS.
 
     Raises :class:`MachineError` that begins with ``failure``.
     """
+    from ecsmachine.machine.moves import written_down
     from ecsmachine.machine.probe import probe
 
     if swarm and not machine.swarm.master:
@@ -191,7 +195,8 @@ def _checked_url(machine: Machine, swarm: bool, *, failure: str) -> str:
             f'{failure}: "{machine.name}" is not a swarm master',
             hint="Classic Swarm is gone: --swarm is only for masters that Docker Machine made.",
         )
-    seen = probe(machine, timeout_s=_ENGINE_TIMEOUT_S)
+    with written_down(this.store, [machine]):
+        seen = probe(machine, timeout_s=_ENGINE_TIMEOUT_S)
     state = seen.state.value
     if seen.error:
         raise MachineError(f"{failure}: {seen.error}", hint=seen.hint)

@@ -222,7 +222,7 @@ def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str
     machines = _accepted(this, filters)
     if not filters.needs("state"):
         return list(machines)
-    probes = _probes(machines, timeout_s)
+    probes = _probes(this, machines, timeout_s)
     return [
         name
         for name in machines
@@ -239,7 +239,7 @@ def _rows(this: Session, filters: Filters | None, timeout_s: float) -> list[Reco
     with ThreadPoolExecutor(max_workers=1) as pool:
         # read while the engines are waited for
         ending = pool.submit(_ending_certificates, machines)
-        probes = _probes(machines, timeout_s)
+        probes = _probes(this, machines, timeout_s)
         warnings = ending.result()
     docker_host = this.environment.get("DOCKER_HOST")
     rows = [
@@ -275,13 +275,16 @@ def _accepted(this: Session, filters: Filters | None) -> dict[str, Machine | Mac
     return {name: machine for name, machine in everything.items() if accepted(name, machine)}
 
 
-def _probes(machines: dict[str, Machine | MachineError], timeout_s: float) -> dict[str, Probe]:
+def _probes(
+    this: Session, machines: dict[str, Machine | MachineError], timeout_s: float
+) -> dict[str, Probe]:
     from ecsmachine.machine.model import Machine
+    from ecsmachine.machine.moves import written_down
     from ecsmachine.machine.probe import probe_all
 
-    return probe_all(
-        (one for one in machines.values() if isinstance(one, Machine)), timeout_s=timeout_s
-    )
+    loaded = [one for one in machines.values() if isinstance(one, Machine)]
+    with written_down(this.store, loaded):
+        return probe_all(loaded, timeout_s=timeout_s)
 
 
 def _ending_certificates(machines: dict[str, Machine | MachineError]) -> dict[str, list[str]]:
@@ -324,13 +327,16 @@ def _as_template(form: str) -> Callable[[list[Record]], None]:
 
 def _print_each(this: Session, names: list[str] | None, describe: Callable[[Machine], str]) -> None:
     """Print a line for each machine, in the order given; all are asked at once."""
+    from ecsmachine.machine.moves import written_down
     from ecsmachine.machine.operations import for_each
 
     names = machine_names(this, names)
     lines: dict[str, str] = {}
 
     def ask(name: str) -> None:
-        lines[name] = describe(this.store.load(name))
+        machine = this.store.load(name)
+        with written_down(this.store, [machine]):
+            lines[name] = describe(machine)
 
     try:
         for_each(names, ask)

@@ -102,6 +102,13 @@ def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
     )
 
 
+def has_fitting_certificate(machine: Machine) -> bool:
+    """Whether the server certificate names the machine's addresses, or none was ever made."""
+    return not machine.auth.server_cert_path.exists() or (
+        machine_certificates.server_certificate_covers(machine.auth, machine.driver.addresses())
+    )
+
+
 def renew_certificates(machine: Machine) -> bool:
     """Make the server certificate if it is missing, expired, or names other addresses.
 

@@ -12,6 +12,7 @@ from ecsmachine.machine import host
 from ecsmachine.machine.driver_report import driver_report
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine, MachineNotFoundError
+from ecsmachine.machine.probe import is_without_engine
 from ecsmachine.machine.store import Store
 
 
@@ -132,24 +133,38 @@ def several_failures(failures: Sequence[tuple[str, MachineError]], of: int) -> M
 def _start(store: Store, machine: Machine, report: Report, state: State) -> None:
     name = machine.name
     report(f'Starting "{name}"...')
+    before = machine.driver.address()
     if state is State.RUNNING:
         report(f'Machine "{name}" is already running.')
+        machine.driver.refresh()
+        _tell_move(store, machine, before, report)
+        if machine.driver.provisions and not host.has_fitting_certificate(machine):
+            _come_back(store, machine, report)
         return
-    before = machine.driver.address()
     machine.driver.start(driver_report(name, report))
     store.save(machine)
     report(f'Machine "{name}" was started.')
+    _tell_move(store, machine, before, report)
     _come_back(store, machine, report)
-    if machine.driver.address() != before:
-        report(
-            f'The address of "{name}" is now {machine.driver.address()} (it was {before}). '
-            f'Run "ecsmachine env {name}" again.'
-        )
+
+
+def _tell_move(store: Store, machine: Machine, before: str, report: Report) -> None:
+    """Say that the address is another one than before, if it is, and write it down."""
+    if machine.driver.address() == before:
+        return
+    store.save(machine)
+    report(
+        f'The address of "{machine.name}" is now {machine.driver.address()} '
+        f'(it was {before or "unknown"}). Run "ecsmachine env {machine.name}" again.'
+    )
 
 
 def _come_back(store: Store, machine: Machine, report: Report) -> None:
     """Wait for the engine after a boot; renew its certificate if the address is a new one."""
     if not machine.driver.provisions:
+        return
+    if is_without_engine(machine):
+        report(f'There is no engine yet: "ecsmachine provision {machine.name}" installs it.')
         return
     if host.renew_certificates(machine):
         report("The address, or the CA, has changed: renewing the certificate...")

@@ -13,6 +13,7 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import State, StateReason
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_api
+from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine
 
 _PATIENCE_S = 0.3
@@ -48,6 +49,8 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
         return time.monotonic() - begun
 
     url = machine.driver.url()
+    if is_without_engine(machine):
+        return _without_engine(machine, url, begun)
     engine: SimpleQueue[engine_api.EngineVersion | MachineError] = SimpleQueue()
     answer: engine_api.EngineVersion | MachineError | None = None
     if url:
@@ -85,6 +88,8 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
             docker_version=f"v{answer.version}",
             response_time_s=spent(),
         )
+    if isinstance(answer, engine_api.EngineCertificateError):
+        answer = _of_another_address(machine) or answer
     errors = [error for error in (answer, failure) if error is not None]
     return Probe(
         state=State.RUNNING if failure is None else State.ERROR,
@@ -92,6 +97,45 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
         error="; ".join(error.message for error in errors),
         hint=errors[0].hint if errors else None,
         response_time_s=spent(),
+    )
+
+
+def is_without_engine(machine: Machine) -> bool:
+    """Whether the machine was never provisioned: it has no certificate for an engine."""
+    return machine.driver.provisions and not machine.auth.server_cert_path.exists()
+
+
+def _without_engine(machine: Machine, url: str, begun: float) -> Probe:
+    failure: MachineError | None = None
+    try:
+        state = machine.driver.state()
+    except MachineError as refusal:
+        state, failure = State.ERROR, refusal
+    hint = f'"ecsmachine provision {machine.name}" installs it.'
+    journal = machine.directory / "journal.json"
+    with contextlib.suppress(MachineError):
+        if journal.exists() and not FileJournal(journal).complete:
+            hint = f'"ecsmachine create --resume {machine.name}" goes on with its create.'
+    running = state is State.RUNNING
+    reason = failure.message if failure else f"There is no engine yet: {hint}" if running else ""
+    return Probe(
+        state=state,
+        url=url if running else "",
+        error=reason,
+        hint=failure.hint if failure else None,
+        response_time_s=time.monotonic() - begun,
+    )
+
+
+def _of_another_address(machine: Machine) -> MachineError | None:
+    """Return the error for a machine that has moved away from its certificate's address."""
+    from ecsmachine.machine.certificates import server_certificate_covers
+
+    if server_certificate_covers(machine.auth, machine.driver.addresses()):
+        return None
+    return MachineError(
+        f"The certificate of the engine does not name the address {machine.driver.address()}",
+        hint=f'"ecsmachine start {machine.name}" renews it.',
     )
 
 

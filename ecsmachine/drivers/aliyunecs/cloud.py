@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ecsmachine.aliyun.credentials import CredentialProvider
+from ecsmachine.drivers.aliyunecs.lookup import InstanceWatch
 from ecsmachine.drivers.base import Checkpoint, passing
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Cloud:
         self._custom_endpoint = custom_endpoint
         self._vpc_internal = vpc_internal
         self._checkpoint = checkpoint
+        self.watch = InstanceWatch()
 
     @cached_property
     def ecs(self) -> EcsClient:

@@ -209,6 +209,7 @@ class AliyunEcsDriver:
         if not isinstance(checked, AliyunEcsDriver) or self._record.instance_id:
             return False
         self._plan = checked._plan
+        self._cloud.watch = checked._cloud.watch
         return self._plan is not None
 
     def _check_same_account(self, account_id: str) -> None:

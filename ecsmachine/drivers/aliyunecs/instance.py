@@ -287,7 +287,7 @@ def create_tags(context: DriverContext, create_id: str, settings: Settings) -> d
 def _wait(cloud: Cloud, instance_id: str, status: str) -> Instance:
     last = ""
     for spent_s in polls(_STATE_TIMEOUT_S):
-        instance = cloud.ecs.instance(instance_id)
+        instance = cloud.watch.instance(cloud.ecs, instance_id)
         if instance is None:
             if last or spent_s > _APPEAR_TIMEOUT_S:
                 raise MachineError(

@@ -1,0 +1,27 @@
+"""Machines whose address has changed outside: where that is noticed, it is also written down."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.model import Machine, to_config
+from ecsmachine.machine.store import Store
+
+
+@contextlib.contextmanager
+def written_down(store: Store, machines: Iterable[Machine]) -> Iterator[None]:
+    """Store the addresses of those machines that turn out to have moved within the block.
+
+    A machine that another process works on, or has changed since it was loaded, is left to that.
+    """
+    seen = [(machine, machine.driver.address(), to_config(machine)) for machine in machines]
+    try:
+        yield
+    finally:
+        for machine, address, config in seen:
+            if machine.driver.address() not in ("", address):
+                with contextlib.suppress(MachineError), store.lock(machine.name, wait_s=0.0):
+                    if to_config(store.load(machine.name)) == config:
+                        store.save(machine)

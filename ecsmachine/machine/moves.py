@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import Machine, to_config
@@ -16,7 +17,9 @@ def written_down(store: Store, machines: Iterable[Machine]) -> Iterator[None]:
 
     A machine that another process works on, or has changed since it was loaded, is left to that.
     """
-    seen = [(machine, machine.driver.address(), to_config(machine)) for machine in machines]
+    seen = [
+        (machine, machine.driver.address(), deepcopy(to_config(machine))) for machine in machines
+    ]
     try:
         yield
     finally:

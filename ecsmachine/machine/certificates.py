@@ -132,16 +132,36 @@ def server_certificate_covers(auth: AuthOptions, addresses: Iterable[str]) -> bo
         certificate = x509.load_pem_x509_certificate(auth.server_cert_path.read_bytes())
         ca = x509.load_pem_x509_certificate(auth.ca_cert_path.read_bytes())
         certificate.verify_directly_issued_by(ca)
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        known = _names_in(certificate)
     except Exception:  # whatever is wrong with it, it does not cover the addresses
         return False
-    known = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
-    known.update(names.get_values_for_type(x509.DNSName))
     wanted = set(filter(None, [*auth.server_cert_sans, *addresses]))
     return (
         auth.server_key_path.exists()
         and certificate.not_valid_after_utc > datetime.now(timezone.utc)
         and wanted <= known
+    )
+
+
+def names_of_server(auth: AuthOptions) -> frozenset[str]:
+    """Return the names and addresses in the server certificate; none if it cannot be read."""
+    from cryptography import x509
+
+    try:
+        return _names_in(x509.load_pem_x509_certificate(auth.server_cert_path.read_bytes()))
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return frozenset()
+
+
+def _names_in(certificate: x509.Certificate) -> frozenset[str]:
+    from cryptography import x509
+
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return frozenset(
+        (
+            *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
+            *names.get_values_for_type(x509.DNSName),
+        )
     )
 
 

@@ -129,9 +129,10 @@ def _without_engine(machine: Machine, url: str, begun: float) -> Probe:
 
 def _of_another_address(machine: Machine) -> MachineError | None:
     """Return the error for a machine that has moved away from its certificate's address."""
-    from ecsmachine.machine.certificates import server_certificate_covers
+    from ecsmachine.machine.certificates import names_of_server
 
-    if server_certificate_covers(machine.auth, machine.driver.addresses()):
+    names = names_of_server(machine.auth)
+    if not names or machine.driver.address() in names:
         return None
     return MachineError(
         f"The certificate of the engine does not name the address {machine.driver.address()}",

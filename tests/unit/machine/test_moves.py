@@ -5,11 +5,11 @@ import json
 import pytest
 
 from ecsmachine.drivers.base import State
-from ecsmachine.machine import operations
+from ecsmachine.machine import certificates, operations
 from ecsmachine.machine.moves import written_down
 from ecsmachine.machine.probe import probe
 from ecsmachine.machine.store import Store
-from tests.unit.stand_ins import ToldDriver, add_machine
+from tests.unit.stand_ins import ToldDriver, add_machine, engine
 
 OLD, NEW = "tcp://127.0.0.2:1", "tcp://127.0.0.3:1"
 
@@ -75,3 +75,13 @@ def test_a_machine_without_an_engine_says_so_and_is_not_asked(
     assert (seen.state, seen.url, seen.docker_version) == (State.RUNNING, OLD, "Unknown")
     command = "provision dev1" if complete else "create --resume dev1"
     assert seen.error.startswith(f'There is no engine yet: "ecsmachine {command}"')
+
+
+def test_a_certificate_of_another_address_is_told_apart(store: Store) -> None:
+    machine = add_machine(store, "dev1")
+    certificates.make_server_certificate(machine.auth, "dev1", ["198.18.0.7"])
+    with engine(machine.auth) as url:
+        machine.driver.config()["URL"] = url
+        seen = probe(machine, timeout_s=20)
+    assert seen.error == "The certificate of the engine does not name the address 127.0.0.1"
+    assert seen.hint == '"ecsmachine start dev1" renews it.'

@@ -53,7 +53,16 @@ _ENGINE = (
 _PARALLEL = 10
 """How many machines are made at a time, unless told otherwise."""
 
-_CLASSIC_SWARM_IS_GONE = "classic Swarm is gone; this does nothing. Use Docker's Swarm mode."
+_CLASSIC_SWARM_IS_GONE = "classic Swarm is gone; this does nothing. Use --swarm-mode."
+
+_SWARM_MODE = (
+    Option(
+        "swarm-mode",
+        "Join Docker's Swarm mode as manager or worker; a manager without --swarm-join begins one",
+        default="",
+    ),
+    Option("swarm-join", "A machine that manages the swarm to join", default=""),
+)
 
 _SWARM = (
     Option("swarm", "Classic Swarm", kind="bool", deprecated=_CLASSIC_SWARM_IS_GONE),
@@ -86,7 +95,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
     ``program`` is the command line as typed: the driver must be known before it is parsed.
     """
     driver_name = driver_name_of(program, environment)
-    options = (*_ENGINE, *_SWARM, *registry.options_of(driver_name))
+    options = (*_ENGINE, *_SWARM_MODE, *_SWARM, *registry.options_of(driver_name))
 
     def create(ctx: typer.Context, **given: Any) -> None:
         flags = {option.name: given[parameter_name(option)] for option in options}
@@ -243,7 +252,7 @@ def _request(
     from ecsmachine.machine.model import SwarmOptions
     from ecsmachine.provision.base import EngineOptions
 
-    own = {option.name for option in (*_ENGINE, *_SWARM)}
+    own = {option.name for option in (*_ENGINE, *_SWARM_MODE, *_SWARM)}
     return CreateRequest(
         name=name,
         driver_name=driver_name,
@@ -272,6 +281,8 @@ def _request(
         tls_sans=values["tls-san"] or [],
         certificate_paths=session(ctx).certificate_paths,
         key_type=session(ctx).tls_key_type,
+        swarm_role=values["swarm-mode"],
+        swarm_join=values["swarm-join"],
     )
 
 

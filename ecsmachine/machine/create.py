@@ -83,6 +83,11 @@ def create(
             engine=request.engine,
             swarm=request.swarm,
         )
+        if request.swarm_role and not machine.driver.provisions:
+            raise UsageError(
+                f"--swarm-mode does not go with the driver {request.driver_name}",
+                hint=f'Use "ecsmachine swarm join" when "{request.name}" is there.',
+            )
         _go_on(store, machine, journal, request, say)
         certificates.ensure_client_certificates(machine.auth, say, key_type=request.key_type)
         if not (
@@ -92,6 +97,10 @@ def create(
         ):
             say("Running pre-create checks...")
             check(machine, say)
+        if request.swarm_join:
+            from ecsmachine.machine import swarm_mode
+
+            swarm_mode.check_manager(store.load(request.swarm_join))
         try:
             files.make_private_directory(machine.directory)
             journal.begin(request=recorded(request))
@@ -106,6 +115,10 @@ def create(
                     f'removes it, "ecsmachine create --resume {machine.name}" goes on.'
                 )
             else:
+                if request.swarm_role:
+                    from ecsmachine.machine import swarm_mode
+
+                    swarm_mode.leave_for_good(store, machine, report)
                 _tell(error, _undo(store, machine, journal, report))
             if interruption.asked:
                 raise WorkInterrupted from error
@@ -118,6 +131,28 @@ def validate(request: CreateRequest) -> None:
     validate_name(request.name)
     install_url.validate_install_url(request.engine.install_url)
     validate_engine_options(request.engine)
+    _validate_swarm(request)
+
+
+def _validate_swarm(request: CreateRequest) -> None:
+    role, manager = request.swarm_role, request.swarm_join
+    if role not in ("", "manager", "worker"):
+        raise UsageError(
+            f'A machine joins Swarm mode as manager or worker, not as "{role}" (--swarm-mode)'
+        )
+    if manager and not role:
+        raise UsageError(
+            "--swarm-join does not say as what", hint="Add --swarm-mode manager or worker."
+        )
+    if role == "worker" and not manager:
+        raise UsageError(
+            "A worker needs a swarm to join", hint="Name a machine that manages it: --swarm-join."
+        )
+    if role and not request.provision:
+        raise UsageError(
+            "--swarm-mode needs an engine, and --no-provision installs none",
+            hint=f'Use "ecsmachine swarm join" after "ecsmachine provision {request.name}".',
+        )
 
 
 def plan(store: Store, request: CreateRequest, report: Report) -> CreatePlan | None:
@@ -228,6 +263,13 @@ def _make(
     if provisions:
         host.make_docker_host(machine, report, checkpoint=checkpoint, interruption=interruption)
         store.save(machine)
+        if request.swarm_role:
+            from ecsmachine.machine import swarm_mode
+
+            interruption.check()
+            swarm_mode.take_part(
+                store, machine, report, role=request.swarm_role, manager_name=request.swarm_join
+            )
     else:
         # the engine is someone else's or comes later, but docker is pointed at this folder
         certificates.copy_client_certificates(machine.auth)

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from ecsmachine.drivers.base import Driver, ManyAtOnce, Report
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import create as single
 from ecsmachine.machine.create_request import CreateRequest, differences
 from ecsmachine.machine.interruption import Interruption
@@ -48,6 +48,11 @@ def create_many(
     """
     for request in requests:
         single.validate(request)
+    if len(requests) > 1 and requests[0].swarm_role and not requests[0].swarm_join:
+        raise UsageError(
+            "Each of several managers would begin a swarm of its own",
+            hint="Create the first one alone, then the others with --swarm-join.",
+        )
     new = [request for request in requests if not store.exists(request.name)]
     checked = _check_once(store, new, report_for) if new else None
     interruptions = {request.name: Interruption() for request in requests}

@@ -21,7 +21,8 @@ class CreateRequest:
 
     ``driver_values`` are the driver's options by name. ``certificate_paths`` override fields of
     :class:`~ecsmachine.machine.model.AuthOptions`. ``provision`` is whether the engine is
-    installed.
+    installed. ``swarm_role`` is ``manager`` or ``worker`` in Docker's Swarm mode, of the swarm
+    that the machine ``swarm_join`` manages; "" for none.
     """
 
     name: str
@@ -34,6 +35,8 @@ class CreateRequest:
     keep_on_failure: bool = False
     key_type: str = "ecdsa"
     provision: bool = True
+    swarm_role: str = ""
+    swarm_join: str = ""
 
 
 def recorded(request: CreateRequest) -> dict[str, Any]:
@@ -51,6 +54,8 @@ def recorded(request: CreateRequest) -> dict[str, Any]:
             option.name for option in options if option.secret and values.get(option.name)
         ],
         "Provision": request.provision,
+        "SwarmRole": request.swarm_role,
+        "SwarmJoin": request.swarm_join,
     }
 
 
@@ -128,6 +133,8 @@ def resumed(
             "client_key_path": machine.auth.client_key_path,
         },
         "provision": record["Provision"],
+        "swarm_role": record.get("SwarmRole", ""),
+        "swarm_join": record.get("SwarmJoin", ""),
     }
     return CreateRequest(name=name, **{**values, **changes})
 

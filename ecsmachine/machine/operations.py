@@ -186,7 +186,22 @@ def _remove_from_cloud(store: Store, name: str, report: Report) -> None:
     journal = store.journal(name)
     if not (store.directory(name) / "config.json").exists() and not journal.resources():
         return
+    if journal.resources():
+        _leave_swarm(store, name, report)
     _driver_for_removal(store, name, journal, report).remove(journal, driver_report(name, report))
+
+
+def _leave_swarm(store: Store, name: str, report: Report) -> None:
+    """Let a machine of ours, which goes for good, leave its swarm first."""
+    try:
+        machine = store.load(name)
+    except MachineError:
+        return
+    if not machine.driver.provisions or is_without_engine(machine) or not machine.driver.url():
+        return
+    from ecsmachine.machine import swarm_mode
+
+    swarm_mode.leave_for_good(store, machine, report)
 
 
 def _driver_for_removal(store: Store, name: str, journal: FileJournal, report: Report) -> Driver:

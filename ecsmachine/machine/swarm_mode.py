@@ -31,6 +31,9 @@ PORTS = (
 """What nodes of a swarm need of each other: management, gossip, and overlay networks."""
 
 _LOOK_TIMEOUT_S = 10.0
+_LAST_LOOK_TIMEOUT_S = 1.5
+"""How long a machine that is to be removed may take to say whether it is in a swarm."""
+
 _READY_TIMEOUT_S = 60.0
 _DRAIN_TIMEOUT_S = 60.0
 _POLL_S = 0.3
@@ -57,19 +60,66 @@ class Member:
 def init(store: Store, name: str, report: Report, *, advertise: str = "") -> None:
     """Begin a swarm with the machine as its first manager; one that manages already stays so."""
     with store.lock(name):
-        machine = store.load(name)
-        there = swarm_api.membership(machine)
-        if there.is_manager:
-            report(f'Machine "{name}" is a manager of swarm {there.cluster_id} already.')
-            return
-        _refuse_member(name, there)
-        _open_ports(machine, [], report)
-        swarm_api.init(
-            machine, advertise=advertise or _inner_address(machine), port=MANAGEMENT_PORT
+        _begin(store.load(name), report, advertise)
+
+
+def _begin(machine: Machine, report: Report, advertise: str = "") -> None:
+    there = swarm_api.membership(machine)
+    if there.is_manager:
+        report(f'Machine "{machine.name}" is a manager of swarm {there.cluster_id} already.')
+        return
+    _refuse_member(machine.name, there)
+    _open_ports(machine, [], report)
+    swarm_api.init(machine, advertise=advertise or _inner_address(machine), port=MANAGEMENT_PORT)
+    report(
+        f'Machine "{machine.name}" is the first manager of swarm '
+        f"{swarm_api.membership(machine).cluster_id}."
+    )
+
+
+def take_part(
+    store: Store, machine: Machine, report: Report, *, role: str, manager_name: str
+) -> None:
+    """Let a machine whose lock is held join a swarm, or begin one if no manager is named.
+
+    ``role`` is ``manager`` or ``worker``. Done already is success. Raises :class:`MachineError`.
+    """
+    if manager_name:
+        join_machine(
+            store,
+            machine,
+            manager_name,
+            report,
+            role="manager" if role == "manager" else "worker",
         )
+    else:
+        _begin(machine, report)
+
+
+def leave_for_good(store: Store, machine: Machine, report: Report) -> None:
+    """Take a machine that is about to be removed out of its swarm, if it is in one.
+
+    Its removal does not wait for that: what does not work is told, and no error.
+    """
+    try:
+        there = swarm_api.membership(machine, timeout_s=_LAST_LOOK_TIMEOUT_S)
+        if not there.is_member:
+            return
+        manager, node = _manager_of(store, machine, there)
+        if manager is None or node is None:
+            return  # the last of its swarm: there is nobody to tell
+        report(f'Taking "{machine.name}" out of the swarm of "{manager.name}"...')
+        if node.role == "manager":
+            _set(manager, node, "worker", None)
+        swarm_api.leave(machine, force=True)
+        _strike_off(manager, node.id)
+        _close_ports(store, machine, manager, report)
+    except EngineConnectionError:
+        return  # it does not answer: a manager notices by itself
+    except MachineError as error:
         report(
-            f'Machine "{name}" is the first manager of swarm '
-            f"{swarm_api.membership(machine).cluster_id}."
+            f'The swarm of "{machine.name}" may still list it: {error.message}. '
+            f'"ecsmachine swarm leave --force {machine.name}" strikes it off.'
         )
 
 
@@ -116,7 +166,7 @@ def join_machine(
 ) -> None:
     """As :func:`join`, for a machine whose lock is held."""
     manager = store.load(manager_name)
-    _check_manager(manager)
+    check_manager(manager)
     known = swarm_api.nodes(manager)
     there = swarm_api.membership(machine)
     node = next((each for each in known if there.node_id and each.id == there.node_id), None)
@@ -143,6 +193,9 @@ def leave(store: Store, name: str, report: Report, *, force: bool = False) -> No
     The last manager leaves only with ``force``, and the swarm ends with it. A machine that does
     not answer is struck off by a manager, with ``force``. Raises :class:`MachineError`.
     """
+    if force and not store.exists(name):
+        _strike_off_removed(store, name, report)
+        return
     with store.lock(name):
         machine = store.load(name)
         there = _membership_or_none(machine)
@@ -169,6 +222,29 @@ def leave(store: Store, name: str, report: Report, *, force: bool = False) -> No
         swarm_api.rotate_tokens(manager)
         _close_ports(store, machine, manager, report)
         report(f'Machine "{name}" has left the swarm of "{manager.name}".')
+
+
+def _strike_off_removed(store: Store, name: str, report: Report) -> None:
+    """Strike off the node of a machine that is not in the store any more."""
+    for other, look in _look_at_all(store):
+        if not isinstance(look, Membership) or not look.is_manager:
+            continue
+        node = _only_one_called(name, swarm_api.nodes(other))
+        if node is None:
+            continue
+        if node.state == "ready" and node.manager != "unreachable":
+            raise MachineError(
+                f'There is no machine "{name}" here, but a node of that name answers in the swarm '
+                f'of "{other.name}"',
+                hint="It is another store's: let it leave from there.",
+            )
+        if node.role == "manager":
+            node = _set(other, node, "worker", None)
+        _strike_off(other, node.id)
+        swarm_api.rotate_tokens(other)
+        report(f'Node "{name}" is struck off the swarm of "{other.name}".')
+        return
+    raise MachineNotFoundError(name)
 
 
 def update(
@@ -201,7 +277,7 @@ def update(
 def rotate(store: Store, name: str, report: Report) -> None:
     """Have new join tokens made by a manager; the old ones let nobody in any more."""
     machine = store.load(name)
-    _check_manager(machine)
+    check_manager(machine)
     swarm_api.rotate_tokens(machine)
     report(f'The join tokens of the swarm of "{name}" are new.')
 
@@ -334,7 +410,8 @@ def _no_manager(name: str) -> MachineError:
     )
 
 
-def _check_manager(machine: Machine) -> None:
+def check_manager(machine: Machine) -> None:
+    """Raise :class:`MachineError` unless the machine manages a swarm."""
     there = swarm_api.membership(machine)
     if there.is_manager:
         return

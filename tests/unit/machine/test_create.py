@@ -175,6 +175,26 @@ def make(
 STEPS = ["before key-pair", "after key-pair", "before instance", "after instance", "end"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"swarm_role": "boss"}, 'not as "boss"'),
+        ({"swarm_role": "worker"}, "needs a swarm to join"),
+        ({"swarm_join": "m"}, "does not say as what"),
+        ({"swarm_role": "manager", "provision": False}, "--no-provision installs none"),
+        ({"swarm_role": "manager"}, "does not go with the driver test"),
+    ],
+)
+def test_a_place_in_a_swarm_that_cannot_be(
+    changes: dict[str, Any], said: str, store: Store, cloud: Cloud
+) -> None:
+    request = CreateRequest("dev1", "test", {}, **changes)
+    with pytest.raises(UsageError, match=said):
+        create(store, request, lambda line: None)
+    assert not store.exists("dev1")
+    assert cloud.things == []
+
+
 def test_a_machine_is_made_and_written_down(store: Store, cloud: Cloud) -> None:
     make(store)
     config = json.loads((store.directory("dev1") / "config.json").read_text())

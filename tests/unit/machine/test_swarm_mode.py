@@ -216,3 +216,58 @@ def test_what_an_engine_refuses_is_one_line(store: Store, swarm: Engines) -> Non
 
 def test_tokens_do_not_show_themselves(store: Store, swarm: Engines) -> None:
     assert "SWMTKN" not in repr(swarm_api.tokens(store.load("m")))
+
+
+def test_a_machine_that_is_removed_leaves_first(store: Store, swarm: Engines) -> None:
+    lines, report = said()
+    swarm_mode.leave_for_good(store, store.load("w"), report)
+    changes = [each[:3] for each in swarm.asked if each[1] != "GET"]
+    assert changes == [
+        ("10.0.0.2", "POST", "/swarm/leave?force=true"),
+        ("10.0.0.1", "DELETE", "/nodes/node2?force=true"),
+    ]
+    assert lines == ['Taking "w" out of the swarm of "m"...']
+
+
+@pytest.mark.parametrize("name", ["dead", "free", "m"])
+def test_nobody_is_told_of_a_machine_that_is_silent_or_alone(
+    store: Store, swarm: Engines, name: str
+) -> None:
+    lines, report = said()
+    swarm_mode.leave_for_good(store, store.load(name), report)
+    assert lines == []
+    assert all(method == "GET" for _, method, _, _ in swarm.asked)
+
+
+def test_what_a_swarm_refuses_does_not_keep_a_machine_from_being_removed(
+    store: Store, swarm: Engines
+) -> None:
+    swarm.answers["10.0.0.2"]["/swarm/leave"] = EngineAnswer(500, b'{"message": "no"}')
+    lines, report = said()
+    swarm_mode.leave_for_good(store, store.load("w"), report)
+    assert "may still list it" in lines[-1]
+    assert "swarm leave --force w" in lines[-1]
+
+
+def test_the_node_of_a_removed_machine_is_struck_off(store: Store, swarm: Engines) -> None:
+    store.remove("dead")
+    swarm_mode.leave(store, "dead", lambda line: None, force=True)
+    assert ("10.0.0.1", "DELETE", "/nodes/node3?force=true", None) in swarm.asked
+    with pytest.raises(MachineError, match="a node of that name answers"):
+        swarm_mode.leave(store, "stranger", lambda line: None, force=True)
+    with pytest.raises(MachineError, match="does not exist"):
+        swarm_mode.leave(store, "nobody", lambda line: None, force=True)
+
+
+def test_to_take_part_is_to_join_or_to_begin(store: Store, swarm: Engines) -> None:
+    swarm_mode.take_part(
+        store, store.load("free"), lambda line: None, role="manager", manager_name=""
+    )
+    (body,) = [body for _, _, path, body in swarm.asked if path == "/swarm/init"]
+    assert body["AdvertiseAddr"] == "10.0.0.4:2377"
+    with pytest.raises(MachineError, match="does not see it ready"):
+        swarm_mode.take_part(
+            store, store.load("free"), lambda line: None, role="worker", manager_name="m"
+        )
+    (body,) = [body for _, _, path, body in swarm.asked if path == "/swarm/join"]
+    assert body["JoinToken"] == "SWMTKN-W"

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench_api import measure_api
+from bench_many import measure_listing, measure_many
 
 from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.rpc import RpcClient
@@ -180,10 +181,16 @@ def main() -> None:
     parser.add_argument("--guests", type=int, default=10, help="guests to boot at once")
     parser.add_argument("--creates", type=int, default=3, help="how often create is timed")
     parser.add_argument("--api", action="store_true", help="the API's figures alone")
+    parser.add_argument("--many", action="store_true", help="the figures of many machines alone")
     arguments = parser.parse_args()
     show("what", "figure", "wanted")
-    measure_api(show)
+    if not arguments.many:
+        measure_api(show)
     if arguments.api:
+        return
+    measure_listing(show)
+    measure_many(show)
+    if arguments.many:
         return
     work = Path(tempfile.mkdtemp(prefix="ecsmachine-bench."))
     bench = Bench(work)

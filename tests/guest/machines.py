@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,15 +68,6 @@ class Machines:
             text=True,
             env=self.environment,
         )
-
-    def until(self, name: str, state: str, *, timeout_s: float = 60.0) -> bool:
-        """Wait until a machine is in a state; return whether it is."""
-        deadline = time.monotonic() + timeout_s
-        while self.run("status", name).stdout.strip() != state:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.3)
-        return True
 
     def shell(self, script: str) -> str:
         """Run a bash script and return what it printed."""

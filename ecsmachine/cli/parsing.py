@@ -10,7 +10,10 @@ from typing import Any
 
 
 def spare_conversions(command: Any) -> Any:
-    """Return the command, changed so that only values that need it are converted."""
+    """Return the command, changed so that only values that need it are converted.
+
+    So are the commands of a group.
+    """
     parameters_of = command.get_params
 
     def get_params(context: Any) -> list[Any]:
@@ -21,6 +24,14 @@ def spare_conversions(command: Any) -> Any:
         return parameters
 
     command.get_params = get_params
+    if hasattr(command, "get_command"):
+        find = command.get_command
+
+        def get_command(context: Any, name: str) -> Any:
+            found = find(context, name)
+            return None if found is None else spare_conversions(found)
+
+        command.get_command = get_command
     return command
 
 

@@ -265,3 +265,18 @@ def test_a_terminated_program_says_so_and_leaves_with_130(tmp_path: Path) -> Non
     _, errors = program.communicate(timeout=20)
     assert program.returncode == 130
     assert errors == "Error: Interrupted\n"
+
+
+@pytest.mark.parametrize("command", [["config", "dev1"], ["env", "dev1"], ["swarm", "ls"]])
+def test_short_commands_do_without_what_is_slow_to_import(
+    command: list[str], tmp_path: Path
+) -> None:
+    script = (
+        "import sys\n"
+        "from ecsmachine.cli.app import run\n"
+        f"run({command!r}, {{'MACHINE_STORAGE_PATH': {str(tmp_path)!r}, 'SHELL': '/bin/sh'}})\n"
+        "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    modules = set(done.stderr.splitlines()[-1].split())
+    assert not modules & {"pydantic", "rich", "paramiko", "requests"}

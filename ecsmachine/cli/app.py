@@ -110,7 +110,10 @@ class _Commands(typer.core.TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in (*_COMMANDS, "help"):
-            ctx.fail(f"'{args[0]}' is not an ecsmachine command.")
+            from ecsmachine.cli.suggestions import did_you_mean
+
+            suggestion = did_you_mean(args[0], (*_COMMANDS, "help"))
+            ctx.fail(f"'{args[0]}' is not an ecsmachine command. {suggestion}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -244,7 +247,10 @@ def _root(
     bugsnag_api_token: Annotated[str, typer.Option(hidden=True)] = "",
     version: Annotated[bool, typer.Option("--version", "-v", help="Print the version")] = False,
 ) -> None:
-    """Create and look after Docker hosts on Alibaba Cloud ECS."""
+    """Create and look after Docker hosts on Alibaba Cloud ECS.
+
+    Example: ecsmachine create -d aliyunecs dev1
+    """
     if version:
         print(f"ecsmachine version {__version__}")
         raise typer.Exit
@@ -276,17 +282,32 @@ def _root(
 
 def _help(
     ctx: typer.Context,
-    command: Annotated[str, typer.Argument(help="The command to explain")] = "",
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="COMMAND", help="The command to explain")
+    ] = None,
 ) -> None:
-    """Explain a command."""
-    group = ctx.parent
-    assert group is not None  # noqa: S101  (help is only ever a command of the group)
-    if not command:
-        print(group.get_help())
-        return
-    command_tree().main(
-        args=[command, "--help"], prog_name="ecsmachine", standalone_mode=False, obj=ctx.obj
-    )
+    """Explain a command.
+
+    Example: ecsmachine help swarm join
+    """
+    context: Any = ctx.parent
+    for word in words or []:
+        if not hasattr(context.command, "list_commands"):
+            raise UsageError(
+                f"'{context.command_path}' has no command '{word}'",
+                hint=f"See '{context.command_path} --help'.",
+            )
+        found = context.command.get_command(context, word)
+        if found is None:
+            from ecsmachine.cli.suggestions import did_you_mean
+
+            suggestion = did_you_mean(word, context.command.list_commands(context))
+            raise UsageError(
+                f"'{context.command_path}' has no command '{word}'",
+                hint=suggestion or f"See '{context.command_path} --help'.",
+            )
+        context = found.make_context(word, [], parent=context, resilient_parsing=True)
+    print(context.get_help())
 
 
 def _function_name(command: str) -> str:
@@ -361,10 +382,9 @@ def _show(error: MachineError, debug: bool) -> None:
 
 def _show_usage(error: Any) -> None:
     """Show an error of the command line parser in one line."""
-    message = " ".join(error.format_message().split()).rstrip(".")
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "ecsmachine"
-    _print_error(f"{message}. See '{path} --help'.")
+    from ecsmachine.cli.suggestions import usage_line
+
+    _print_error(usage_line(error))
 
 
 def _show_unexpected(error: Exception, debug: bool) -> None:

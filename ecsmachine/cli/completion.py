@@ -94,17 +94,21 @@ def _candidates(
             if word.startswith("--") or current == "-"
         ]
     if hasattr(command, "list_commands"):
-        commands = [
-            Suggestion(name, _short_help(command, context, name))
-            for name in command.list_commands(context)
-        ]
+        commands = _commands(command, context)
         if not hasattr(command, "default_command"):
             return commands
         parameters = command.default_command.get_params(context)
         return [*commands, *_arguments(parameters, path, session, rest)]
     if path[-1] == "help":
-        return _candidates(root, session, [], current)
+        command, _, context, rest = _descend(root, session, rest)
+        return [] if rest or not hasattr(command, "list_commands") else _commands(command, context)
     return _arguments(parameters, path, session, _positional(rest, options))
+
+
+def _commands(group: Any, context: Any) -> list[Suggestion]:
+    return [
+        Suggestion(name, _short_help(group, context, name)) for name in group.list_commands(context)
+    ]
 
 
 def _descend(

@@ -20,6 +20,7 @@ _Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given'),
 ]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 _Swarm = Annotated[
     bool, typer.Option("--swarm", help="The classic Swarm that the machine is master of")
 ]
@@ -46,27 +47,40 @@ def env(
         str,
         typer.Option("--cluster", help="For this cluster of Container Service, not a machine"),
     ] = "",
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; null for what is unset")
+    ] = False,
 ) -> None:
     """Print the commands that set up the environment for the Docker client.
 
     Example: eval $(ecsmachine env dev1)
     """
     from ecsmachine.cli import shells
+    from ecsmachine.cli.output import print_json
 
     this = session(ctx)
-    shell_name = shell or shells.detect(this.environment)
-    if not shell_name:
+    shell_name = shell or shells.detect(this.environment) or ""
+    if json and shell:
+        raise UsageError("--json does not go with --shell", hint="Give one of them.")
+    if not shell_name and not json:
         raise MachineError(
             "Unknown shell: the variable SHELL is not set",
             hint="Name the shell, for example with --shell bash.",
         )
+
+    def show(found: Mapping[str, str] | list[str]) -> None:
+        if json:
+            print_json(dict.fromkeys(found) if isinstance(found, list) else dict(found))
+        else:
+            _print_lines(shells.lines(shell_name, found, this.program))
+
     if cluster:
         from ecsmachine.cli.container_service.environment import cluster_variables
 
         if names:
             raise UsageError("Expected no machine name beside --cluster")
         found = cluster_variables(ctx, cluster, unset=unset)
-        _print_lines(shells.lines(shell_name, list(found) if unset else found, this.program))
+        show(list(found) if unset else found)
         return
     variables: dict[str, str] = dict.fromkeys(
         ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"), ""
@@ -76,7 +90,7 @@ def env(
         if names:
             raise UsageError("Expected no machine name when the -u flag is present")
         unwanted = [*variables, *([proxy_variable] if no_proxy else [])]
-        _print_lines(shells.lines(shell_name, unwanted, this.program))
+        show(unwanted)
         return
     machine = this.store.load(one_machine_name(this, names))
     url = _checked_url(this, machine, swarm, failure="Error checking TLS connection")
@@ -88,10 +102,12 @@ def env(
         address = machine.driver.address()
         hosts = [host.strip() for host in spared.split(",") if host.strip()]
         variables[proxy_variable] = ",".join(dict.fromkeys([*hosts, address]))
-    _print_lines(shells.lines(shell_name, variables, this.program))
+    show(variables)
 
 
-def config(ctx: typer.Context, names: _Names = None, swarm: _Swarm = False) -> None:
+def config(
+    ctx: typer.Context, names: _Names = None, swarm: _Swarm = False, json: _Json = False
+) -> None:
     """Print the options that connect the Docker client to a machine.
 
     Example: eval docker $(ecsmachine config dev1) info
@@ -99,6 +115,19 @@ def config(ctx: typer.Context, names: _Names = None, swarm: _Swarm = False) -> N
     this = session(ctx)
     machine = this.store.load(one_machine_name(this, names))
     url = _checked_url(this, machine, swarm, failure="Error running connection boilerplate")
+    if json:
+        from ecsmachine.cli.output import print_json
+
+        print_json(
+            {
+                "Host": url,
+                "TLSVerify": True,
+                "TLSCACert": str(machine.auth.machine_ca_path),
+                "TLSCert": str(machine.auth.machine_cert_path),
+                "TLSKey": str(machine.auth.machine_key_path),
+            }
+        )
+        return
     print("--tlsverify")
     print(f'--tlscacert="{machine.auth.machine_ca_path}"')
     print(f'--tlscert="{machine.auth.machine_cert_path}"')

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from ecsmachine.drivers.base import CredentialUse
 
 app = typer.Typer(
-    help="See and change whose rights machines are looked after with.",
+    help="""See and change whose rights machines are looked after with.
+
+    Example: ecsmachine credentials show
+    """,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

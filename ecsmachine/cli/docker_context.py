@@ -29,6 +29,7 @@ def context(
     ] = False,
     use: Annotated[bool, typer.Option("--use", help="Make it the current context")] = False,
     rm: Annotated[bool, typer.Option("--rm", help="Remove the context")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the names as JSON")] = False,
 ) -> None:
     """Make machines known to the docker client as contexts, or refresh them, and print their names.
 
@@ -46,6 +47,7 @@ def context(
     if use and len(chosen) > 1:
         raise UsageError("Only one context can be the current one", hint="Name one machine.")
     docker = _docker(this)
+    contexts = {}
     for name in chosen:
         machine = this.store.load(name)
         if ssh:
@@ -53,9 +55,15 @@ def context(
 
             login(machine)  # it may have moved
         written = _write(this, docker, machine, over_ssh=ssh)
-        print(written)
+        contexts[name] = written
+        if not json:
+            print(written)
         if use:
             _use(this, docker, written)
+    if json:
+        from ecsmachine.cli.output import print_json
+
+        print_json([{"Name": name, "Context": written} for name, written in contexts.items()])
 
 
 def refresh_contexts(this: Session, names: Iterable[str]) -> None:

@@ -51,8 +51,9 @@ app = typer.Typer(
     subcommand_metavar="[NAME] | set|unset|show NAME ...",
     help="""Print the options that connect the Docker client to a machine, or change its engine.
 
-    "config NAME" prints the options, a line each; with --swarm, those for the classic Swarm that
-    the machine is master of. A machine called set, unset or show is reached by "config -- set".
+    "config NAME" prints the options, a line each, or with --json as JSON; with --swarm, those for
+    the classic Swarm that the machine is master of. A machine called set, unset or show is reached
+    by "config -- set".
 
     Example: docker $(ecsmachine config dev1) info
     """,

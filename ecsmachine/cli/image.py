@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ecsmachine.container_registry.client import Image, RegistryClient
 
 app = typer.Typer(
-    help="Images of a registry (Docker Registry HTTP API v2).",
+    help="""Images of a registry (Docker Registry HTTP API v2).
+
+    Example: ecsmachine image ls --registry http://127.0.0.1:5000
+    """,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -37,7 +40,10 @@ def list_images(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only NAME:TAG")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
-    """List the images of a registry."""
+    """List the images of a registry.
+
+    Example: ecsmachine image ls --registry http://127.0.0.1:5000
+    """
     from ecsmachine.cli.output import align, print_json
     from ecsmachine.container_registry.reference import Reference, parse_name
 
@@ -77,6 +83,8 @@ def remove(
 
     A registry removes an image with all its tags: one that has others is left alone without
     --force.
+
+    Example: ecsmachine image rm nginx:1.25 --registry http://127.0.0.1:5000
     """
     from ecsmachine.container_registry.reference import Reference, parse_reference
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.context import Session, machine_names, one_machine_name, session
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.cli.filters import Filters
@@ -34,6 +34,7 @@ _Names = Annotated[
 _Timeout = Annotated[
     int, typer.Option("--timeout", "-t", min=1, help="How long a machine may take, in seconds")
 ]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
 def ls(
@@ -94,12 +95,17 @@ def inspect(
     format_: Annotated[
         str, typer.Option("--format", "-f", metavar="TEMPLATE", help="A Go template")
     ] = "",
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, as is done without --format anyway")
+    ] = False,
 ) -> None:
     """Print what is stored of a machine, as JSON; secrets are left out.
 
     Example: ecsmachine inspect -f '{{.Driver.IPAddress}}' dev1
     """
     template = None
+    if format_ and json:
+        raise UsageError("--json does not go with --format", hint="Give one of them.")
     if format_:
         from ecsmachine.cli.go_template import Template
 
@@ -129,31 +135,33 @@ def _warn_of_ending_certificates(this: Session, name: str) -> None:
         warn(line)
 
 
-def status(ctx: typer.Context, names: _Names = None) -> None:
+def status(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
     """Print the state of machines: Running, Stopped, …
 
     Example: ecsmachine status dev1
     """
-    _print_each(session(ctx), names, lambda machine: machine.driver.state().value)
+    _print_each(
+        session(ctx), names, "State", lambda machine: machine.driver.state().value, as_json=json
+    )
 
 
-def ip(ctx: typer.Context, names: _Names = None) -> None:
+def ip(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
     """Print the address of machines.
 
     Example: ecsmachine ip dev1
     """
-    _print_each(session(ctx), names, _address)
+    _print_each(session(ctx), names, "IPAddress", _address, as_json=json)
 
 
-def url(ctx: typer.Context, names: _Names = None) -> None:
+def url(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
     """Print the URL of the engines of machines that run.
 
     Example: ecsmachine url dev1
     """
-    _print_each(session(ctx), names, _url)
+    _print_each(session(ctx), names, "URL", _url, as_json=json)
 
 
-def active(ctx: typer.Context, timeout: _Timeout = 10) -> None:
+def active(ctx: typer.Context, timeout: _Timeout = 10, json: _Json = False) -> None:
     """Print which machine is active: the one that DOCKER_HOST names and that runs.
 
     Example: ecsmachine active
@@ -173,11 +181,17 @@ def active(ctx: typer.Context, timeout: _Timeout = 10) -> None:
         probes = probe_all(machines, timeout_s=timeout)
         for machine in machines:
             if _is_active(machine, probes[machine.name], docker_host):
-                print(machine.name)
+                _print_one({"Name": machine.name}, machine.name, as_json=json)
                 return
         if any(probe.state.value == "Timeout" for probe in probes.values()):
-            raise MachineError("Error getting active host: timeout")
-    raise MachineError("No active host found")
+            raise MachineError(
+                "Error getting active host: timeout",
+                hint="Allow its engine more time with --timeout SECONDS.",
+            )
+    raise MachineError(
+        "No active host found",
+        hint='"eval $(ecsmachine env NAME)" makes a machine that runs the active one.',
+    )
 
 
 def version(
@@ -185,6 +199,7 @@ def version(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="The machine whose engine is asked")
     ] = "",
+    json: _Json = False,
 ) -> None:
     """Print the version of ecsmachine, or of a machine's engine.
 
@@ -193,12 +208,14 @@ def version(
     if not name:
         from ecsmachine import __version__
 
-        print(f"ecsmachine version {__version__}")
+        line = f"ecsmachine version {__version__}"
+        _print_one({"Version": __version__}, line, as_json=json)
         return
     from ecsmachine.machine.engine_api import ask_version
 
     machine = session(ctx).store.load(name)
-    print(ask_version(_url(machine), machine.auth, timeout_s=20).version)
+    found = ask_version(_url(machine), machine.auth, timeout_s=20).version
+    _print_one({"Name": name, "DockerVersion": found}, found, as_json=json)
 
 
 def _list_orphans(this: Session, *, as_json: bool) -> None:
@@ -325,8 +342,27 @@ def _as_template(form: str) -> Callable[[list[Record]], None]:
     return show
 
 
-def _print_each(this: Session, names: list[str] | None, describe: Callable[[Machine], str]) -> None:
-    """Print a line for each machine, in the order given; all are asked at once."""
+def _print_one(value: dict[str, str], line: str, *, as_json: bool) -> None:
+    if not as_json:
+        print(line)
+        return
+    from ecsmachine.cli.output import print_json
+
+    print_json(value)
+
+
+def _print_each(
+    this: Session,
+    names: list[str] | None,
+    what: str,
+    describe: Callable[[Machine], str],
+    *,
+    as_json: bool,
+) -> None:
+    """Print a line for each machine, in the order given; all are asked at once.
+
+    As JSON it is a list of objects with the keys Name and ``what``.
+    """
     from ecsmachine.machine.moves import written_down
     from ecsmachine.machine.operations import for_each
 
@@ -341,8 +377,13 @@ def _print_each(this: Session, names: list[str] | None, describe: Callable[[Mach
     try:
         for_each(names, ask)
     finally:
-        for name in names:
-            if name in lines:
+        known = [name for name in names if name in lines]
+        if as_json:
+            from ecsmachine.cli.output import print_json
+
+            print_json([{"Name": name, what: lines[name]} for name in known])
+        else:
+            for name in known:
                 print(lines[name])
 
 

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from ecsmachine.localcloud.settings import Running
 
 app = typer.Typer(
-    help="Run an ECS-compatible cloud on this machine.",
+    help="""Run an ECS-compatible cloud on this machine.
+
+    Example: ecsmachine local up && eval "$(ecsmachine local env)"
+    """,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -94,6 +97,8 @@ def up(
 
     Base images are built, and the engine's packages are fetched, the first time. Instances
     that ran at the last "down" are started again.
+
+    Example: ecsmachine local up
     """
     require_extra()
     from ecsmachine.localcloud import daemon
@@ -124,7 +129,10 @@ def env(
     unset: Annotated[bool, typer.Option("--unset", "-u", help="Unset the variables")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
-    """Print the commands that make ecsmachine use the local cloud, for eval."""
+    """Print the commands that make ecsmachine use the local cloud, for eval.
+
+    Example: eval "$(ecsmachine local env)"
+    """
     variables = running_cloud(ctx, root).environment()
     if as_json:
         print(json.dumps(variables, indent=2))
@@ -144,7 +152,10 @@ def status(
     root: Root = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
-    """Print whether the local cloud is up, and its instances."""
+    """Print whether the local cloud is up, and its instances.
+
+    Example: ecsmachine local status
+    """
     require_extra()
     from ecsmachine.localcloud.daemon import find, guests_running
 
@@ -190,7 +201,10 @@ def logs(
         int | None, typer.Option("--lines", "-n", min=0, help="Only the last lines")
     ] = None,
 ) -> None:
-    """Print the local cloud's log, or the console of an instance."""
+    """Print the local cloud's log, or the console of an instance.
+
+    Example: ecsmachine local logs -n 50 --follow
+    """
     from ecsmachine.localcloud.paths import CloudPaths
 
     paths = CloudPaths.of(root_of(ctx, root))
@@ -213,8 +227,12 @@ def logs(
 @app.command()
 def packages(
     name: Annotated[str | None, typer.Argument(help="A package, such as docker.io")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
-    """Print the files of the engine's packages that the mirror serves."""
+    """Print the files of the engine's packages that the mirror serves.
+
+    Example: ecsmachine local packages docker.io
+    """
     from ecsmachine.localcloud.image import image_path
     from ecsmachine.localcloud.packages import packages_path, read_manifest
     from ecsmachine.localcloud.paths import default_cache
@@ -228,6 +246,9 @@ def packages(
     found = [file for file in files if name is None or file.partition("_")[0] == name]
     if not found:
         raise MachineError(f"The mirror has no package {name}.")
+    if as_json:
+        print(json.dumps([str(folder / file) for file in found], indent=2))
+        return
     for file in found:
         print(folder / file)
 
@@ -237,6 +258,8 @@ def down(ctx: typer.Context, root: Root = None) -> None:
     """Stop the local cloud and its instances; all of it stays on disk.
 
     The next "up" starts the instances again that ran.
+
+    Example: ecsmachine local down
     """
     from ecsmachine.localcloud import daemon
 
@@ -259,7 +282,10 @@ def reset(
         bool, typer.Option("--cache", help="Also remove the base image and the packages")
     ] = False,
 ) -> None:
-    """Remove the local cloud with all its instances and their data."""
+    """Remove the local cloud with all its instances and their data.
+
+    Example: ecsmachine local reset --yes
+    """
     require_extra()
     from ecsmachine.localcloud import daemon
     from ecsmachine.localcloud.paths import default_cache

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from ecsmachine.localcloud.faults.book import Entry, FaultBook
 
 app = typer.Typer(
-    help="Make things go wrong in a local cloud.",
+    help="""Make things go wrong in a local cloud.
+
+    Example: ecsmachine local fault add no-stock --instance-type "ecs.n4.*"
+    """,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -175,7 +178,10 @@ def ls(
     root: Root = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
-    """List the faults, and how often each has struck."""
+    """List the faults, and how often each has struck.
+
+    Example: ecsmachine local fault ls
+    """
     with _book(root_of(ctx, root)) as book:
         entries = book.entries()
     if as_json:
@@ -199,7 +205,10 @@ def rm(
     root: Root = None,
     every: Annotated[bool, typer.Option("--all", help="Remove all faults")] = False,
 ) -> None:
-    """Remove faults; they do not strike any more."""
+    """Remove faults; they do not strike any more.
+
+    Example: ecsmachine local fault rm --all
+    """
     if every == bool(ids):
         raise UsageError("Name faults by their ids, or all of them with --all.")
     with _book(root_of(ctx, root)) as book:

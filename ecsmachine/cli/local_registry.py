@@ -11,7 +11,10 @@ from ecsmachine.cli.local_cloud import Root, running_cloud, translated
 from ecsmachine.errors import MachineError
 
 app = typer.Typer(
-    help="The local cloud's registry, which engines have as a mirror.",
+    help="""The local cloud's registry, which engines have as a mirror.
+
+    Example: ecsmachine local registry push nginx.tar nginx:1.25
+    """,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -11,7 +11,10 @@ from ecsmachine.cli.context import session
 from ecsmachine.cli.output import align, print_json
 
 app = typer.Typer(
-    help="Join machines in Docker's Swarm mode.",
+    help="""Join machines in Docker's Swarm mode.
+
+    Example: ecsmachine swarm init dev1 && ecsmachine swarm join --manager dev1 dev2
+    """,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

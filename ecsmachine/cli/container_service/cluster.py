@@ -13,6 +13,7 @@ import typer
 from ecsmachine.aliyun.container_service import Cluster, ClusterClient, Task
 from ecsmachine.cli.container_service.options import (
     AsJson,
+    JsonAnyway,
     Quiet,
     Timeout,
     Wait,
@@ -27,7 +28,12 @@ from ecsmachine.cli.container_service.options import (
     print_table,
 )
 
-app = group("Clusters of Alibaba Cloud Container Service.")
+app = group(
+    """Clusters of Alibaba Cloud Container Service.
+
+    Example: ecsmachine cluster create my-cluster --size 2 --wait
+    """
+)
 
 Name = Annotated[str, typer.Argument(metavar="CLUSTER", help="Name or id of the cluster")]
 Password = Annotated[
@@ -65,7 +71,10 @@ def list_clusters(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the clusters."""
+    """List the clusters.
+
+    Example: ecsmachine cluster ls
+    """
     clusters = client.clusters()
     if as_json:
         print_json([dict(cluster.raw) for cluster in clusters])
@@ -94,8 +103,12 @@ def list_clusters(
 def inspect(
     client: ClusterClient,
     name: Name,
+    as_json: JsonAnyway = False,
 ) -> None:
-    """Print all that the service tells of a cluster, as JSON."""
+    """Print all that the service tells of a cluster, as JSON.
+
+    Example: ecsmachine cluster inspect my-cluster
+    """
     print_json(dict(client.find(name).raw))
 
 
@@ -221,7 +234,10 @@ def create_kubernetes(
     wait: Wait = False,
     timeout: Timeout = 3600,
 ) -> None:
-    """Create a cluster of Kubernetes kind: in one zone, in three, or managed."""
+    """Create a cluster of Kubernetes kind: in one zone, in three, or managed.
+
+    Example: ecsmachine cluster create-kubernetes my-k8s --kind managed --workers 2
+    """
     from ecsmachine.aliyun.container_service import KubernetesRequest
     from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
 
@@ -286,7 +302,10 @@ def scale(
     wait: Wait = False,
     timeout: Timeout = 1800,
 ) -> None:
-    """Add nodes to a cluster (workers to one of Kubernetes kind)."""
+    """Add nodes to a cluster (workers to one of Kubernetes kind).
+
+    Example: ecsmachine cluster scale my-cluster --size 3 --wait
+    """
     from ecsmachine.aliyun.container_service import KubernetesScaleRequest, ScaleRequest
 
     cluster = client.find(name)
@@ -323,7 +342,10 @@ def attach(
     wait: Wait = False,
     timeout: Timeout = 1800,
 ) -> None:
-    """Make nodes of instances that exist. Their system disks are replaced."""
+    """Make nodes of instances that exist. Their system disks are replaced.
+
+    Example: ecsmachine cluster attach my-cluster i-bp1f5g7h --image centos_7_04_64_20G_alibase
+    """
     from ecsmachine.aliyun.container_service import AttachRequest
     from ecsmachine.errors import MachineError
 
@@ -354,7 +376,10 @@ def remove_node(
     wait: Wait = False,
     timeout: Timeout = 1800,
 ) -> None:
-    """Take a node out of a cluster, with what runs on it."""
+    """Take a node out of a cluster, with what runs on it.
+
+    Example: ecsmachine cluster remove-node my-cluster 192.168.1.12 --release
+    """
     cluster = client.find(name)
     confirm(f"About to take node {address} out of {cluster.name}", yes)
     client.remove_node(cluster.id, address, release=release)
@@ -376,7 +401,10 @@ def reset_node(
     wait: Wait = False,
     timeout: Timeout = 1800,
 ) -> None:
-    """Make a node anew. Its disk is replaced."""
+    """Make a node anew. Its disk is replaced.
+
+    Example: ecsmachine cluster reset-node my-cluster i-bp1f5g7h --image centos_7_04_64_20G_alibase
+    """
     from ecsmachine.aliyun.container_service import ResetRequest
 
     cluster = client.find(name)
@@ -395,7 +423,10 @@ def remove(
     wait: Wait = False,
     timeout: Timeout = 1800,
 ) -> None:
-    """Remove clusters with their nodes."""
+    """Remove clusters with their nodes.
+
+    Example: ecsmachine cluster rm my-cluster --wait
+    """
     clusters = [client.find(name) for name in names]
     confirm(f"About to remove {', '.join(names)} with all nodes and what runs on them", yes)
     for cluster in clusters:
@@ -417,7 +448,10 @@ def certs(
         typer.Option("--folder", help="Where to [default: ~/.docker/aliyun/NAME]"),
     ] = None,
 ) -> None:
-    """Fetch the certificates for a cluster's master, and store them for you alone to read."""
+    """Fetch the certificates for a cluster's master, and store them for you alone to read.
+
+    Example: ecsmachine cluster certs my-cluster
+    """
     from ecsmachine.cli.container_service.certificates import store
 
     cluster = client.find(name)
@@ -429,7 +463,10 @@ def certs(
 @app.command("nodes")
 @connected(cluster_client)
 def nodes(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
-    """List the nodes of a cluster."""
+    """List the nodes of a cluster.
+
+    Example: ecsmachine cluster nodes my-cluster
+    """
     found = client.nodes(client.find(name).id)
     if as_json:
         print_json([vars(node) for node in found])
@@ -441,9 +478,16 @@ def nodes(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
 
 @app.command("log")
 @connected(cluster_client)
-def log(client: ClusterClient, name: Name) -> None:
-    """Print what was noted of work on a cluster, what failed above all."""
-    for line in client.log(client.find(name).id):
+def log(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
+    """Print what was noted of work on a cluster, what failed above all.
+
+    Example: ecsmachine cluster log my-cluster
+    """
+    lines = client.log(client.find(name).id)
+    if as_json:
+        print_json(lines)
+        return
+    for line in lines:
         print(line)
 
 
@@ -454,7 +498,10 @@ def images(
     all_regions: Annotated[bool, typer.Option("--all", "-a", help="Those of all regions")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the images that nodes can be made of."""
+    """List the images that nodes can be made of.
+
+    Example: ecsmachine cluster images
+    """
     found = [one for one in client.images() if all_regions or one.region == client.roa.region]
     if as_json:
         print_json([{"region": o.region, "id": o.id, "name": o.name} for o in found])

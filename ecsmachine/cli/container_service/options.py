@@ -41,6 +41,7 @@ Insecure = Annotated[
     bool, typer.Option("--insecure", help="Do not verify the master's certificate")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
+JsonAnyway = Annotated[bool, typer.Option("--json", help="Print JSON, as is done anyway")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the names")]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done")]
 Timeout = Annotated[

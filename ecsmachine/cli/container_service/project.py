@@ -11,6 +11,7 @@ import typer
 from ecsmachine.aliyun.container_service import ApplicationClient
 from ecsmachine.cli.container_service.options import (
     AsJson,
+    JsonAnyway,
     Quiet,
     Timeout,
     Wait,
@@ -25,7 +26,12 @@ from ecsmachine.cli.container_service.options import (
 )
 from ecsmachine.errors import MachineError
 
-app = group("Applications (projects) on a Swarm cluster.")
+app = group(
+    """Applications (projects) on a Swarm cluster.
+
+    Example: ecsmachine project create web --file docker-compose.yml --cluster my-cluster
+    """
+)
 
 Name = Annotated[str, typer.Argument(metavar="PROJECT", help="Name of the project")]
 TemplateFile = Annotated[
@@ -53,7 +59,10 @@ def list_projects(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the projects of a cluster."""
+    """List the projects of a cluster.
+
+    Example: ecsmachine project ls --cluster my-cluster
+    """
     projects = client.projects(query)
     if as_json:
         print_json([dict(project.raw) for project in projects])
@@ -80,8 +89,12 @@ def list_projects(
 def inspect(
     client: ApplicationClient,
     name: Name,
+    as_json: JsonAnyway = False,
 ) -> None:
-    """Print all that the master tells of a project, as JSON."""
+    """Print all that the master tells of a project, as JSON.
+
+    Example: ecsmachine project inspect web
+    """
     print_json(dict(client.project(name).raw))
 
 
@@ -98,7 +111,10 @@ def create(
     wait: Wait = False,
     timeout: Timeout = 600,
 ) -> None:
-    """Create a project from a Compose template, and start it."""
+    """Create a project from a Compose template, and start it.
+
+    Example: ecsmachine project create web --file docker-compose.yml --wait
+    """
     from ecsmachine.aliyun.container_service import ProjectRequest
 
     request = ProjectRequest(
@@ -124,7 +140,10 @@ def update(
     wait: Wait = False,
     timeout: Timeout = 600,
 ) -> None:
-    """Put a new version of a project in place of the old one, or beside it."""
+    """Put a new version of a project in place of the old one, or beside it.
+
+    Example: ecsmachine project update web --file docker-compose.yml --version 2.0 --blue-green
+    """
     from ecsmachine.aliyun.container_service import ProjectUpdate
 
     request = ProjectUpdate(
@@ -146,7 +165,10 @@ def confirm_update(
     wait: Wait = False,
     timeout: Timeout = 600,
 ) -> None:
-    """End a blue-green update: the new version stays, the old one is removed."""
+    """End a blue-green update: the new version stays, the old one is removed.
+
+    Example: ecsmachine project confirm-update web --wait
+    """
     client.confirm_update(name, force=force)
     _await(client, name, wait, timeout)
 
@@ -159,7 +181,10 @@ def rollback_update(
     wait: Wait = False,
     timeout: Timeout = 600,
 ) -> None:
-    """End a blue-green update: the old version stays, the new one is removed."""
+    """End a blue-green update: the old version stays, the new one is removed.
+
+    Example: ecsmachine project rollback-update web --wait
+    """
     client.rollback_update(name)
     _await(client, name, wait, timeout)
 
@@ -172,7 +197,10 @@ def start(
     wait: Wait = False,
     timeout: Timeout = 600,
 ) -> None:
-    """Start what of a project does not run."""
+    """Start what of a project does not run.
+
+    Example: ecsmachine project start web
+    """
     client.start_project(name)
     _await(client, name, wait, timeout)
 
@@ -186,7 +214,10 @@ def stop(
     wait: Wait = False,
     timeout: Timeout = 600,
 ) -> None:
-    """Stop a project's containers; they stay."""
+    """Stop a project's containers; they stay.
+
+    Example: ecsmachine project stop web --time 30
+    """
     client.stop_project(name, wait_s=patience)
     _await(client, name, wait, timeout)
 
@@ -198,7 +229,10 @@ def kill(
     name: Name,
     signal: Signal = "KILL",
 ) -> None:
-    """Send a signal to a project's containers."""
+    """Send a signal to a project's containers.
+
+    Example: ecsmachine project kill web --signal HUP
+    """
     client.kill_project(name, signal=signal)
 
 
@@ -210,7 +244,10 @@ def redeploy(
     wait: Wait = False,
     timeout: Timeout = 600,
 ) -> None:
-    """Make a project's containers anew, of the newest images."""
+    """Make a project's containers anew, of the newest images.
+
+    Example: ecsmachine project redeploy web --wait
+    """
     client.redeploy_project(name)
     _await(client, name, wait, timeout)
 
@@ -226,7 +263,10 @@ def remove(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Remove projects with their containers."""
+    """Remove projects with their containers.
+
+    Example: ecsmachine project rm web --force
+    """
     confirm(f"About to remove {', '.join(names)}", yes)
     for name in names:
         client.delete_project(name, force=force, volumes=volumes)

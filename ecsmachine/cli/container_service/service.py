@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from ecsmachine.aliyun.container_service import ApplicationClient
 from ecsmachine.cli.container_service.options import (
     AsJson,
+    JsonAnyway,
     Quiet,
     application_client,
     connected,
@@ -18,7 +20,12 @@ from ecsmachine.cli.container_service.options import (
 )
 from ecsmachine.cli.container_service.project import Patience, Signal
 
-app = group("Services of the applications on a Swarm cluster.")
+app = group(
+    """Services of the applications on a Swarm cluster.
+
+    Example: ecsmachine service scale web_front 3 --cluster my-cluster
+    """
+)
 
 ServiceId = Annotated[str, typer.Argument(metavar="SERVICE", help="Its id: PROJECT_NAME")]
 
@@ -31,7 +38,10 @@ def list_services(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the services of all projects."""
+    """List the services of all projects.
+
+    Example: ecsmachine service ls --filter web
+    """
     services = client.services(query)
     if as_json:
         print_json([dict(service.raw) for service in services])
@@ -58,12 +68,20 @@ def list_services(
 def list_containers(
     client: ApplicationClient,
     service_id: ServiceId,
+    as_json: AsJson = False,
 ) -> None:
-    """List the containers of a service, and the nodes that they run on."""
+    """List the containers of a service, and the nodes that they run on.
+
+    Example: ecsmachine service ps web_front
+    """
+    containers = client.service(service_id).containers
+    if as_json:
+        print_json([asdict(one) for one in containers])
+        return
     rows: list[tuple[str, ...]] = [("NAME", "STATUS", "HEALTH", "NODE", "IP", "ID")]
     rows += [
         (one.name, one.status, one.health or "-", one.node, one.ip or "-", one.id[:12])
-        for one in client.service(service_id).containers
+        for one in containers
     ]
     print_table(rows)
 
@@ -73,8 +91,12 @@ def list_containers(
 def inspect(
     client: ApplicationClient,
     service_id: ServiceId,
+    as_json: JsonAnyway = False,
 ) -> None:
-    """Print all that the master tells of a service, as JSON."""
+    """Print all that the master tells of a service, as JSON.
+
+    Example: ecsmachine service inspect web_front
+    """
     print_json(dict(client.service(service_id).raw))
 
 
@@ -84,7 +106,10 @@ def start(
     client: ApplicationClient,
     service_id: ServiceId,
 ) -> None:
-    """Start a service's containers."""
+    """Start a service's containers.
+
+    Example: ecsmachine service start web_front
+    """
     client.start_service(service_id)
 
 
@@ -95,7 +120,10 @@ def stop(
     service_id: ServiceId,
     patience: Patience = 10,
 ) -> None:
-    """Stop a service's containers; they stay."""
+    """Stop a service's containers; they stay.
+
+    Example: ecsmachine service stop web_front
+    """
     client.stop_service(service_id, wait_s=patience)
 
 
@@ -106,7 +134,10 @@ def kill(
     service_id: ServiceId,
     signal: Signal = "KILL",
 ) -> None:
-    """Send a signal to a service's containers."""
+    """Send a signal to a service's containers.
+
+    Example: ecsmachine service kill web_front --signal HUP
+    """
     client.kill_service(service_id, signal=signal)
 
 
@@ -117,7 +148,10 @@ def scale(
     service_id: ServiceId,
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="Containers afterwards")],
 ) -> None:
-    """Bring a service to a number of containers."""
+    """Bring a service to a number of containers.
+
+    Example: ecsmachine service scale web_front 3
+    """
     client.scale_service(service_id, number)
 
 
@@ -131,5 +165,7 @@ def weight(
     """Set what part of the traffic a version gets during a blue-green update.
 
     The other version gets the rest. Alibaba Cloud has this in its console alone.
+
+    Example: ecsmachine service weight web_front 80
     """
     client.set_weight(service_id, percent)

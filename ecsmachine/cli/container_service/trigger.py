@@ -26,7 +26,12 @@ from ecsmachine.cli.container_service.options import (
 )
 from ecsmachine.errors import MachineError
 
-app = group("Triggers: addresses with a secret that redeploy or scale an application.")
+app = group(
+    """Triggers: addresses with a secret that redeploy or scale an application.
+
+    Example: ecsmachine trigger create web --cluster my-cluster
+    """
+)
 
 Url = Annotated[
     str,
@@ -39,19 +44,28 @@ Step = Annotated[int, typer.Argument(metavar="STEP", help="Number of containers,
 
 @app.command("redeploy")
 def redeploy(url: Url) -> None:
-    """Call a trigger that redeploys."""
+    """Call a trigger that redeploys.
+
+    Example: ecsmachine trigger redeploy - < address.txt
+    """
     _fire(url)
 
 
 @app.command("scale-out")
 def scale_out(url: Url, step: Step) -> None:
-    """Call a trigger that scales: more containers."""
+    """Call a trigger that scales: more containers.
+
+    Example: ecsmachine trigger scale-out - 2 < address.txt
+    """
     _fire(url, "scale_out", step)
 
 
 @app.command("scale-in")
 def scale_in(url: Url, step: Step) -> None:
-    """Call a trigger that scales: fewer containers."""
+    """Call a trigger that scales: fewer containers.
+
+    Example: ecsmachine trigger scale-in - 1 < address.txt
+    """
     _fire(url, "scale_in", step)
 
 
@@ -67,7 +81,10 @@ def create(
     as_json: AsJson = False,
     cluster: ClusterName = "",
 ) -> None:
-    """Make a trigger, and print its address. Who has the address can use it."""
+    """Make a trigger, and print its address. Who has the address can use it.
+
+    Example: ecsmachine trigger create web --scale front --cluster my-cluster
+    """
     found = client.find(cluster_name(ctx, cluster))
     body = {
         "project_id": project,
@@ -96,7 +113,10 @@ def list_triggers(
     as_json: AsJson = False,
     cluster: ClusterName = "",
 ) -> None:
-    """List a cluster's triggers, without their secrets."""
+    """List a cluster's triggers, without their secrets.
+
+    Example: ecsmachine trigger ls --cluster my-cluster
+    """
     found = client.find(cluster_name(ctx, cluster))
     data: Any = client.roa.call("GET", f"/clusters/{found.id}/triggers").data
     triggers = data if isinstance(data, list) else []
@@ -119,7 +139,10 @@ def remove(
     trigger_id: Annotated[str, typer.Argument(metavar="TRIGGER", help="Id of the trigger")],
     cluster: ClusterName = "",
 ) -> None:
-    """Remove a trigger: its address no longer works."""
+    """Remove a trigger: its address no longer works.
+
+    Example: ecsmachine trigger rm 1f3a5c7e --cluster my-cluster
+    """
     found = client.find(cluster_name(ctx, cluster))
     client.roa.call("DELETE", f"/clusters/{found.id}/triggers/{quote(trigger_id, safe='')}")
     print(f"Removed {trigger_id}")

@@ -9,6 +9,7 @@ import typer
 from ecsmachine.aliyun.container_service import ApplicationClient
 from ecsmachine.cli.container_service.options import (
     AsJson,
+    JsonAnyway,
     Quiet,
     Yes,
     application_client,
@@ -20,7 +21,12 @@ from ecsmachine.cli.container_service.options import (
     print_table,
 )
 
-app = group("Volumes of a Swarm cluster.")
+app = group(
+    """Volumes of a Swarm cluster.
+
+    Example: ecsmachine volume ls --cluster my-cluster
+    """
+)
 
 Name = Annotated[str, typer.Argument(metavar="VOLUME", help="Name of the volume")]
 
@@ -32,7 +38,10 @@ def list_volumes(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the volumes of a cluster."""
+    """List the volumes of a cluster.
+
+    Example: ecsmachine volume ls --cluster my-cluster
+    """
     volumes = client.volumes()
     if as_json:
         print_json([dict(volume.raw) for volume in volumes])
@@ -65,7 +74,10 @@ def create(
         typer.Option("--opt", "-o", help="An option of the driver, NAME=VALUE (repeatable)"),
     ] = None,
 ) -> None:
-    """Create a volume."""
+    """Create a volume.
+
+    Example: ecsmachine volume create data --driver local
+    """
     from ecsmachine.aliyun.container_service import VolumeRequest
 
     request = VolumeRequest(name, driver, pairs(options, "--opt"))
@@ -77,8 +89,12 @@ def create(
 def inspect(
     client: ApplicationClient,
     name: Name,
+    as_json: JsonAnyway = False,
 ) -> None:
-    """Print all that the master tells of a volume, as JSON."""
+    """Print all that the master tells of a volume, as JSON.
+
+    Example: ecsmachine volume inspect data
+    """
     print_json(dict(client.volume(name).raw))
 
 
@@ -89,7 +105,10 @@ def remove(
     names: Annotated[list[str], typer.Argument(metavar="VOLUME...", help="Names of volumes")],
     yes: Yes = False,
 ) -> None:
-    """Remove volumes with what they hold."""
+    """Remove volumes with what they hold.
+
+    Example: ecsmachine volume rm data
+    """
     confirm(f"About to remove {', '.join(names)}", yes)
     for name in names:
         client.delete_volume(name)

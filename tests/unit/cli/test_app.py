@@ -47,6 +47,12 @@ def test_help_lists_every_command(
         (["frobnicate"], "'frobnicate' is not an ecsmachine command"),
         (["--frobnicate"], "--frobnicate"),
         (["rm", "--frobnicate"], "--frobnicate"),
+        (["statsu"], "Did you mean status or start? See 'ecsmachine --help'."),
+        (["swarm", "joni"], "Did you mean 'join'? See 'ecsmachine swarm --help'."),
+        (["help", "swarm", "joni"], "Did you mean join?"),
+        (["help", "ssh", "dev1"], "'ecsmachine ssh' has no command 'dev1'"),
+        (["create", "--engine-lable", "a=b", "a"], "Did you mean --engine-label or"),
+        (["create", "-d", "none", "--aliyunecs-region", "x", "a"], "give -d aliyunecs"),
         (["rm"], "Expected to get one or more machine names"),
         (["create"], "No machine name specified"),
         (["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a", "b_"], "b_"),
@@ -79,6 +85,16 @@ def test_a_missing_machine_is_exit_code_1(
         'Error: Docker machine "nope" does not exist. Use "ecsmachine ls" to list machines. '
         'Use "ecsmachine create" to add a new one.'
     )
+
+
+def test_help_of_a_command_below_another(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["help", "swarm", "join"], environment) == 0
+    asked = capsys.readouterr().out
+    assert run(["swarm", "join", "--help"], environment) == 0
+    assert asked == capsys.readouterr().out
+    assert asked.startswith("Usage: ecsmachine swarm join ")
 
 
 def test_create_list_and_remove_a_machine_without_a_driver(

@@ -63,6 +63,8 @@ def complete(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) ->
         (["local", "up", "--guests", ""], ["nspawn", "none"]),
         (["--debug", "ip", "w"], ["web1"]),
         (["help", "ins"], ["inspect"]),
+        (["help", "swarm", "j"], ["join"]),
+        (["help", "ssh", ""], []),
         (["nonsense", ""], []),
     ],
 )

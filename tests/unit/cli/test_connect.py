@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -100,6 +101,25 @@ def test_config(program: Program, running: Machine) -> None:
         f'--tlskey="{folder}/key.pem"',
         f"-H={running.driver.url()}",
     ]
+
+
+def test_env_and_config_as_json(program: Program, running: Machine) -> None:
+    folder, url = running.auth.machine_dir, running.driver.url()
+    assert json.loads(program("env", "--json", "dev1").out) == {
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_HOST": url,
+        "DOCKER_CERT_PATH": str(folder),
+        "DOCKER_MACHINE_NAME": "dev1",
+    }
+    assert set(json.loads(program("env", "-u", "--json").out).values()) == {None}
+    assert program("env", "--json", "--shell", "fish", "dev1").code == 2
+    assert json.loads(program("config", "--json", "dev1").out) == {
+        "Host": url,
+        "TLSVerify": True,
+        "TLSCACert": str(running.auth.machine_ca_path),
+        "TLSCert": str(running.auth.machine_cert_path),
+        "TLSKey": str(running.auth.machine_key_path),
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""What was probably meant where a command or an option does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``Did you mean ls?`` with the nearest of the known words; empty if none is near."""
+    near = get_close_matches(word, list(known), n=2)
+    return f"Did you mean {' or '.join(near)}?" if near else ""
+
+
+def usage_line(error: Any) -> str:
+    """Return what the parser of the command line found wrong, in one line."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "ecsmachine"
+    message = " ".join(_message(error, context).split()).rstrip(".")
+    end = "" if message.endswith("?") else "."
+    return f"{message}{end} See '{path} --help'."
+
+
+def _message(error: Any, context: Any) -> str:
+    option = getattr(error, "option_name", None)
+    if getattr(error, "possibilities", None) is None or option is None:
+        message: str = error.format_message()
+        return message
+    message = f"{error.message.rstrip('.')}."
+    suggestion = did_you_mean(option, error.possibilities) or _of_another_driver(option, context)
+    return f"{message} {suggestion}".rstrip()
+
+
+def _of_another_driver(option: str, context: Any) -> str:
+    """Say which driver has the option, if the driver that is named has it not."""
+    from ecsmachine.drivers import registry
+
+    if context is None or context.info_name not in ("create", "adopt", "sweep"):
+        return ""
+    for name in registry.driver_names():
+        if option.startswith(f"--{name}-"):
+            return f"It is an option of the driver {name}: give -d {name}"
+    return ""

@@ -1,0 +1,111 @@
+"""What holds for all commands: an example in the help, and JSON of what prints data."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecsmachine.cli.app import command_tree
+from ecsmachine.cli.context import Session
+from ecsmachine.cli.parameters import flags_of
+
+PRINT_DATA = {
+    *("active", "adopt", "config", "config show", "context", "create", "credentials check"),
+    *("credentials show", "cluster images", "cluster inspect", "cluster log", "cluster ls"),
+    *("cluster nodes", "env", "image ls", "inspect", "ip", "local env", "local fault ls"),
+    *("local packages", "local status", "ls", "project inspect", "project ls"),
+    *("service inspect", "service ls", "service ps", "status", "swarm ls", "sweep"),
+    *("trigger create", "trigger ls", "url", "version", "volume inspect", "volume ls"),
+}
+"""The commands whose output a program would read."""
+
+PRINT_NONE = {
+    # what they print is what was done, or is made for something else to read as it is
+    *("cluster attach", "cluster certs", "cluster create", "cluster create-kubernetes"),
+    *("cluster remove-node", "cluster reset-node", "cluster rm", "cluster scale", "completion"),
+    *("config set", "config unset", "credentials set", "cs", "export", "image rm", "import"),
+    *("kill", "local down", "local fault add", "local fault rm", "local logs"),
+    *("local registry push", "local reset", "local up", "mount", "project confirm-update"),
+    *("project create", "project kill", "project redeploy", "project rm"),
+    *("project rollback-update", "project start", "project stop", "project update"),
+    *("provision", "regenerate-certs", "restart", "rm", "scp", "service kill"),
+    *("service scale", "service start", "service stop", "service weight", "ssh", "start"),
+    *("stop", "swarm init", "swarm join", "swarm leave", "swarm rotate", "swarm update"),
+    *("trigger redeploy", "trigger rm", "trigger scale-in", "trigger scale-out", "trust"),
+    *("upgrade", "volume create", "volume rm"),
+}
+
+
+def below(command: Any, context: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any, Any]]:
+    yield " ".join(path), command, context
+    for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
+        child = command.get_command(context, name)
+        inner = child.make_context(name, [], parent=context, resilient_parsing=True)
+        yield from below(child, inner, (*path, name))
+
+
+def every_command() -> Iterator[tuple[str, Any, Any]]:
+    """Yield the words that call each command, the command, and a context of it."""
+    root = command_tree()
+    session = Session(Path("/nonexistent"), {"HOME": "/nonexistent"}, ["ecsmachine"])
+    context = root.make_context("ecsmachine", [], resilient_parsing=True, obj=session)
+    yield from below(root, context, ())
+
+
+COMMANDS = {words: (command, context) for words, command, context in every_command()}
+CALLABLE = {
+    words: getattr(command, "default_command", command)
+    for words, (command, _) in COMMANDS.items()
+    if hasattr(command, "default_command") or not hasattr(command, "list_commands")
+}
+
+
+def test_every_command_is_known_to_print_data_or_not() -> None:
+    assert {*CALLABLE} == PRINT_DATA | PRINT_NONE
+    assert not PRINT_DATA & PRINT_NONE
+
+
+@pytest.mark.parametrize("words", sorted(PRINT_DATA))
+def test_what_prints_data_prints_it_as_json(words: str) -> None:
+    parameters = CALLABLE[words].get_params(COMMANDS[words][1])
+    assert "--json" in [flag for each in parameters for flag in flags_of(each)]
+
+
+def examples(words: str) -> list[str]:
+    text = (COMMANDS[words][0].help or "").replace("\b", "")
+    found = re.findall(r"^\s*Example: (.*)$", text, re.MULTILINE)
+    several = re.search(r"^\s*Examples:\n((?:\s+\S.*\n?)+)", text, re.MULTILINE)
+    return found + (several[1].strip().splitlines() if several else [])
+
+
+@pytest.mark.parametrize("words", sorted(COMMANDS))
+def test_every_help_has_an_example_that_the_command_line_takes(words: str) -> None:
+    calls = [
+        call
+        for example in examples(words)
+        for part in re.split(r"&&|\$\(|`", example)
+        for call in re.findall(r"\becsmachine (.*)", part)
+    ]
+    assert any(call.startswith(words) for call in calls), f"{words}: {examples(words)}"
+    for call in calls:
+        arguments = shlex.split(re.sub(r"\)[^)]*$| < \S+$", "", call))
+        session = Session(
+            Path("/nonexistent"), {"HOME": "/nonexistent"}, ["ecsmachine", *arguments]
+        )
+        command, context = command_tree(), None
+        while hasattr(command, "list_commands"):
+            context = command.make_context(
+                "ecsmachine", [], parent=context, resilient_parsing=True, obj=session
+            )
+            found = command.get_command(context, arguments[0])
+            if found is None:
+                command = command.default_command
+            else:
+                command, arguments = found, arguments[1:]
+        # raises for what the command does not have
+        command.make_context("example", arguments, parent=context)

@@ -186,8 +186,14 @@ def _same(running: Running, guests: GuestKind | None, port: int, lacking: Sequen
 
 def _downloads(cache: Path, releases: Sequence[str], report: Report) -> list[str]:
     from ecsmachine.localcloud.image import build_image
-    from ecsmachine.localcloud.packages import engine_of, fetch_packages
-    from ecsmachine.localcloud.registry.programs import fetch_programs
+    from ecsmachine.localcloud.packages import (
+        BASE_SYSTEM,
+        damaged,
+        engine_of,
+        fetch_packages,
+        packages_path,
+    )
+    from ecsmachine.localcloud.registry.programs import PACKAGES, fetch_programs
 
     arguments: list[str] = []
     for release in releases:
@@ -197,9 +203,17 @@ def _downloads(cache: Path, releases: Sequence[str], report: Report) -> list[str
             cache, image, _prefixed(report, f"Engine{of}"), engine_of(release)
         )
         arguments += ["--release", release, str(image), str(packages)]
+        try:
+            others = fetch_packages(cache, image, _prefixed(report, f"Tools{of}"), BASE_SYSTEM)
+            arguments += ["--others", release, str(others)]
+        except LocalCloudError as error:  # guests have them: no reason not to be up
+            report(f"Tools{of}: left out of the mirror: {error.message}")
         if release == USUAL:
             programs = fetch_programs(cache, image, _prefixed(report, "Registry"))
             arguments += ["--registry", str(programs.folder)]
+            packed = packages_path(cache, image, PACKAGES)
+            if not damaged(packed):  # they may be gone: only the programs are needed
+                arguments += ["--others", release, str(packed)]
     return arguments
 
 

@@ -10,13 +10,14 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
+from ecsmachine.localcloud.apt_repository import AptRepository
 from ecsmachine.localcloud.faults.book import Entry
 from ecsmachine.localcloud.faults.guests import DownloadFaults
 from ecsmachine.localcloud.network import MIRROR_PORT, enter_namespace
@@ -48,6 +49,8 @@ def install_script(url: str, packages: Mapping[str, list[Package]], architecture
 class Mirror:
     """Serves folders of packages, by release, inside the router's network namespace.
 
+    ``folders`` have the engine's, which install.sh installs; ``others`` are in the apt repository
+    of their release beside these.
     Nothing of it is seen on the host's other interfaces: the socket is in the namespace.
     """
 
@@ -57,18 +60,28 @@ class Mirror:
         *,
         address: str,
         namespace: Path,
+        others: Mapping[str, Sequence[Path]] | None = None,
         faults: DownloadFaults | None = None,
     ):
         packages = {release: read_manifest(folder) for release, folder in folders.items()}
         self.url = f"http://{address}"
         architecture = run(["dpkg", "--print-architecture"]).strip()
         script = install_script(self.url, packages, architecture).encode()
-        files = {
-            f"/{package.file}": folders[release] / package.file
-            for release, listed in packages.items()
-            for package in listed
+        offered = {
+            release: [folder, *(others or {}).get(release, ())]
+            for release, folder in folders.items()
         }
-        self._server = _Server(_listen(namespace, address), script, files, faults)
+        files = {
+            f"/{package.file}": folder / package.file
+            for listed in offered.values()
+            for folder in listed
+            for package in read_manifest(folder)
+        }
+        repositories = [
+            AptRepository(SUITES[release], architecture, listed)
+            for release, listed in offered.items()
+        ]
+        self._server = _Server(_listen(namespace, address), script, files, repositories, faults)
 
     def start(self) -> None:
         """Serve in the background until :meth:`stop`."""
@@ -109,6 +122,7 @@ class _Server(ThreadingHTTPServer):
         listening: socket.socket,
         script: bytes,
         files: dict[str, Path],
+        repositories: Sequence[AptRepository],
         faults: DownloadFaults | None,
     ):
         super().__init__(listening.getsockname(), _Request, bind_and_activate=False)
@@ -116,6 +130,7 @@ class _Server(ThreadingHTTPServer):
         self.socket = listening
         self.script = script
         self.files = files
+        self.repositories = repositories
         self.faults = faults
         self.stopping = threading.Event()
 
@@ -131,7 +146,7 @@ class _Request(BaseHTTPRequestHandler):
     timeout = 60
 
     def do_GET(self) -> None:
-        """Send a file, or install.sh."""
+        """Send a package, an index of them, or install.sh."""
         self._send(with_body=True)
 
     def do_HEAD(self) -> None:
@@ -150,8 +165,12 @@ class _Request(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         if path in ("/install.sh", "/"):
-            self._begin("text/x-shellscript", len(self.server.script))
-            self._copy(io.BytesIO(self.server.script), len(self.server.script), struck, with_body)
+            self._send_made("text/x-shellscript", self.server.script, struck, with_body)
+            return
+        index = self._index(path)
+        if index is not None:
+            kind = "application/gzip" if path.endswith(".gz") else "text/plain"
+            self._send_made(kind, index, struck, with_body)
             return
         try:
             stream = self.server.files[path].open("rb")
@@ -162,6 +181,18 @@ class _Request(BaseHTTPRequestHandler):
             size = os.fstat(stream.fileno()).st_size
             self._begin("application/vnd.debian.binary-package", size)
             self._copy(stream, size, struck, with_body)
+
+    def _index(self, path: str) -> bytes | None:
+        try:
+            found = (repository.index(path) for repository in self.server.repositories)
+            return next((index for index in found if index is not None), None)
+        except (OSError, LocalCloudError) as error:  # as with the packages
+            _log.warning("mirror: no index of packages: %s", error)
+            return None
+
+    def _send_made(self, kind: str, data: bytes, struck: Entry | None, with_body: bool) -> None:
+        self._begin(kind, len(data))
+        self._copy(io.BytesIO(data), len(data), struck, with_body)
 
     def _copy(self, stream: BinaryIO, size: int, struck: Entry | None, with_body: bool) -> None:
         if struck is not None and with_body:

@@ -21,8 +21,6 @@ from ecsmachine.localcloud.image import Report, exclusive
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.programs import ProgramError, run
 
-_MANIFEST = "packages.json"
-
 
 @dataclass(frozen=True)
 class Package:
@@ -42,6 +40,8 @@ class PackageSet:
 
 
 ENGINE = PackageSet("engine", ("docker.io", "containerd", "runc", "tini"))
+BASE_SYSTEM = PackageSet("base system", ("xfsprogs",))
+"""What the base image has already, and hosts elsewhere may lack and have to install."""
 _ENGINE_WITH_CLIENT = PackageSet("engine", (*ENGINE.names, "docker-cli"))
 
 
@@ -86,12 +86,18 @@ def fetch_packages(cache: Path, image: Path, report: Report, wanted: PackageSet 
     return target
 
 
+def manifest_path(folder: Path) -> Path:
+    """Return the file with the list of the packages in a folder."""
+    return folder / "packages.json"
+
+
 def read_manifest(folder: Path) -> list[Package]:
     """Return the packages in a folder. Raises ``LocalCloudError`` if its list is unreadable."""
+    manifest = manifest_path(folder)
     try:
-        return [Package(**entry) for entry in json.loads((folder / _MANIFEST).read_text())]
+        return [Package(**entry) for entry in json.loads(manifest.read_text())]
     except (OSError, ValueError, TypeError) as error:
-        raise LocalCloudError(f"{folder / _MANIFEST} cannot be read: {error}") from None
+        raise LocalCloudError(f"{manifest} cannot be read: {error}") from None
 
 
 def damaged(folder: Path) -> bool:
@@ -111,7 +117,8 @@ def _fetch(image: Path, work: Path, report: Report, wanted: PackageSet) -> None:
     apt = {"APT_CONFIG": str(env_file)}
     report("reading the package lists")
     _apt(["apt-get", "update", "--quiet", "--error-on=any"], apt)
-    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends"]
+    # Named ones are fetched even if the base image has them.
+    install = ["apt-get", "install", "--reinstall", "--yes", "--quiet", "--no-install-recommends"]
     install += wanted.names
     sizes = parse_uris(_apt([*install, "--print-uris"], apt))
     if not sizes:
@@ -132,7 +139,7 @@ def _fetch(image: Path, work: Path, report: Report, wanted: PackageSet) -> None:
         source.rename(work / "files" / file)
         packages.append(Package(file, size, expected))
     manifest = json.dumps([asdict(package) for package in packages], indent=1)
-    (work / "files" / _MANIFEST).write_text(manifest)
+    manifest_path(work / "files").write_text(manifest)
 
 
 def _configuration(image: Path, work: Path) -> str:

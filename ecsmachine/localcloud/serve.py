@@ -41,11 +41,15 @@ _log = logging.getLogger("ecsmachine.localcloud.daemon")
 
 @dataclass(frozen=True)
 class BaseImage:
-    """What guests of a release are made from: their root file system, and the engine's packages."""
+    """What guests of a release are made from: their root file system, and the engine's packages.
+
+    ``others`` are folders with packages that their apt finds as well.
+    """
 
     release: str
     image: Path
     packages: Path
+    others: tuple[Path, ...] = ()
 
 
 def main(arguments: list[str]) -> int:
@@ -55,6 +59,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--guests", choices=["nspawn", "none"], required=True)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--release", nargs=3, action="append", default=[])
+    parser.add_argument("--others", nargs=2, action="append", default=[])
     parser.add_argument("--registry", type=Path)
     parser.add_argument("--ready", type=int, required=True, help="file descriptor")
     given = parser.parse_args(arguments)
@@ -76,7 +81,13 @@ def main(arguments: list[str]) -> int:
         downloads = None
         if given.registry is not None:
             bases = [
-                BaseImage(name, Path(base), Path(files)) for name, base, files in given.release
+                BaseImage(
+                    name,
+                    Path(base),
+                    Path(files),
+                    tuple(Path(folder) for release, folder in given.others if release == name),
+                )
+                for name, base, files in given.release
             ]
             downloads = _Downloads(bases, given.registry)
         _serve(paths, given.guests, given.port, downloads, lambda: say({}))
@@ -188,7 +199,13 @@ def _real_guests(
     network = Network(link=paths.link, router=paths.router, plan=plan)
     network.up()
     folders = {base.release: base.packages for base in downloads.bases}
-    mirror = Mirror(folders, address=str(plan.gateway), namespace=paths.router, faults=faults)
+    mirror = Mirror(
+        folders,
+        address=str(plan.gateway),
+        namespace=paths.router,
+        others={base.release: base.others for base in downloads.bases},
+        faults=faults,
+    )
     mirror.start()
     stack.callback(mirror.stop)
     registry = Registry(

@@ -167,6 +167,33 @@ def test_a_new_ca_locks_the_old_client_out(
     assert labels(machines, docker)  # the context was brought up to date as well
 
 
+def test_packages_are_installed_from_the_mirror(machines: Machines, dev1: str) -> None:
+    script = """
+        set -e
+        apt-get update 2>&1
+        dpkg --purge xfsprogs
+        DEBIAN_FRONTEND=noninteractive apt-get -qq install xfsprogs busybox-static
+        mkfs.xfs -V
+        apt-get -s -qq dist-upgrade
+    """
+    lines = machines.run("ssh", dev1, script).stdout.splitlines()
+    assert not [line for line in lines if line.startswith(("W:", "E:", "Err:"))]
+    # with which nothing is left to upgrade: what is installed is what the mirror has
+    assert lines[-1].startswith("mkfs.xfs version"), lines
+
+
+def test_an_engine_that_is_the_newest_is_left_alone(machines: Machines, dev1: str) -> None:
+    before = started(machines, dev1)
+    version = machines.run("version", dev1).stdout.strip()
+    done = machines.run("upgrade", dev1)
+    assert "Upgrading docker..." in done.stdout.splitlines()
+    assert done.stdout.splitlines()[-1] == (
+        f'The engine of "{dev1}" is the newest that its host offers: {version}'
+    )
+    assert done.stderr == ""
+    assert started(machines, dev1) == before
+
+
 def test_upgrade(machines: Machines, dev1: str) -> None:
     old, new = machines.run("ssh", dev1, NEWER_ENGINE).stdout.splitlines()[-1].split()
     assert machines.run("version", dev1).stdout == f"{old}\n"

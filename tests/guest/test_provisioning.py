@@ -162,13 +162,15 @@ def test_other_releases_of_debian(release: str, ground: GuestGround, tmp_path: P
         host = booting(ground, mirror, tmp_path)(release=release, disks=(disk(1),))
         other = booting(ground, mirror, tmp_path)()
         result = host.provision(data_disk=EXT4)
+        with host.connected() as connection:
+            old, new = upgrade_engine(connection, host.lines.append)
         with pytest.raises(ProvisionError, match="engine installation") as raised:
             other.provision()
     finally:
         mirror.stop()
     assert "there are no packages here for Debian GNU/Linux 12" in (raised.value.details or "")
     assert result.system.version == release.removeprefix("debian_")
-    assert host.engine_version()
+    assert old == new == host.engine_version()
     assert host.run(MOUNTED) == "/dev/vdb ext4"
     assert host.provision(data_disk=EXT4).changed == []
     with host.connected() as connection:
@@ -485,6 +487,9 @@ def test_the_engine_is_upgraded(boot: Callable[..., Host]) -> None:
     with pytest.raises(ProvisionError, match="no engine is installed"):
         upgrade()
     host.provision()
+    there = host.engine_version()
+    assert upgrade() == (there, there)
+    host.run("echo 'deb [trusted=yes] http://127.0.0.1:9 ./' > /etc/apt/sources.list")
     with pytest.raises(ProvisionError, match="a source of packages did not answer"):
         upgrade()
     old, new = host.run(NEWER_ENGINE).splitlines()[-1].split()

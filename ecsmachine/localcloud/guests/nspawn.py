@@ -27,12 +27,18 @@ from ecsmachine.localcloud.guests.base import GuestDisk, GuestError, GuestSpec
 from ecsmachine.localcloud.guests.data_disks import DataDisks
 from ecsmachine.localcloud.guests.faults import NO_FAULTS, GuestFaults, SshDrop, fault_table
 from ecsmachine.localcloud.guests.faults import nft_script as fault_script
-from ecsmachine.localcloud.guests.root_disk import RootDisk, personalize, write_credentials
+from ecsmachine.localcloud.guests.root_disk import (
+    RootDisk,
+    personalize,
+    use_repository,
+    write_credentials,
+)
 from ecsmachine.localcloud.mounts import detach_loops_below, mounts_below, unmount_below
 from ecsmachine.localcloud.network import Network, link_name
 from ecsmachine.localcloud.paths import CloudPaths
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.processes import ids_by_namespace
+from ecsmachine.localcloud.releases import SUITES
 
 _BOOT_TIMEOUT_S = 30.0
 _SHUTDOWN_TIMEOUT_S = 30.0
@@ -91,10 +97,11 @@ class NspawnGuests:
             if (folder / "guest.json").exists():
                 return
             unmount_root_disks(folder)  # of a guest that was half made
-            base = self._base_of(spec)
+            release, base = self._base_of(spec)
             disk = RootDisk(base, folder)
             disk.create(free_mib=spec.faults.free_mib)
             personalize(disk, spec)
+            use_repository(disk, str(self._network.plan.gateway), SUITES[release])
             if spec.faults.free_mib is not None:
                 disk.fill_up(spec.faults.free_mib)
             for data_disk in spec.disks:
@@ -218,9 +225,10 @@ class NspawnGuests:
         with lock, _as_guest_error(instance_id):
             yield self._paths.instances / instance_id
 
-    def _base_of(self, spec: GuestSpec) -> Path:
+    def _base_of(self, spec: GuestSpec) -> tuple[str, Path]:
         try:
-            return self._bases[spec.release or next(iter(self._bases))]
+            release = spec.release or next(iter(self._bases))
+            return release, self._bases[release]
         except (KeyError, StopIteration):
             raise GuestError(f"There is no base image of {spec.release}.") from None
 

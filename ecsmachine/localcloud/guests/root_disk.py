@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecsmachine.localcloud.apt_repository import apt_configuration, sources_list
 from ecsmachine.localcloud.guests.base import GuestSpec
 from ecsmachine.localcloud.mounts import attach_loop, mount_overlay, mounts_below
 from ecsmachine.localcloud.programs import run
@@ -132,6 +133,13 @@ def personalize(disk: RootDisk, spec: GuestSpec) -> None:
     write_credentials(disk, password=spec.password, public_keys=spec.public_keys)
     if spec.user_data is not None:
         disk.write(USER_DATA, spec.user_data, 0o600)
+
+
+def use_repository(disk: RootDisk, address: str, suite: str) -> None:
+    """Let a new disk's apt have its packages from the cloud's mirror, and from nowhere else."""
+    disk.write("etc/apt/sources.list", sources_list(f"http://{address}", suite))
+    # After the host's own settings, which mmdebstrap has left in the image.
+    disk.write("etc/apt/apt.conf.d/99ecs-mirror", apt_configuration(address))
 
 
 def write_credentials(disk: RootDisk, *, password: str | None, public_keys: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.localcloud.apt_repository import AptRepository
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.faults.guests import DownloadFaults
@@ -17,6 +18,7 @@ from ecsmachine.localcloud.mirror import _Server, install_script
 from ecsmachine.localcloud.packages import Package, damaged, read_manifest
 from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.state import open_state
+from tests.unit.localcloud_host.test_apt_repository import PACKAGES, folder_with
 
 
 @pytest.fixture
@@ -32,6 +34,10 @@ def connection(tmp_path: Path, book: FaultBook) -> Iterator[HTTPConnection]:
         socket.create_server(("127.0.0.1", 0)),
         b"#!/bin/sh\n",
         {"/a.deb": tmp_path / "a.deb", "/gone.deb": tmp_path / "gone.deb"},
+        [
+            AptRepository("trixie", "amd64", [tmp_path / "no such folder"]),
+            AptRepository("bookworm", "amd64", [folder_with(tmp_path / "packages", "runc")]),
+        ],
         DownloadFaults(book, open_state(tmp_path)),
     )
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -51,6 +57,9 @@ def connection(tmp_path: Path, book: FaultBook) -> Iterator[HTTPConnection]:
         ("GET", "/../../etc/passwd", 404, None),
         ("GET", "/packages.json", 404, None),
         ("GET", "/gone.deb", 404, None),
+        ("HEAD", "/dists/bookworm/Release", 200, 0),
+        ("GET", "/dists/bookworm/InRelease", 404, None),
+        ("GET", "/dists/trixie/Release", 404, None),
         ("POST", "/install.sh", 501, None),
     ],
 )
@@ -62,6 +71,20 @@ def test_the_mirror_serves_what_it_lists_and_nothing_else(
     assert response.status == status
     body = response.read()
     assert size is None or len(body) == size
+
+
+def test_the_mirror_serves_the_indexes_of_packages_and_faults_strike_them(
+    connection: HTTPConnection, book: FaultBook
+) -> None:
+    book.add(Fault("mirror-404", path="/dists/*", times=1))
+    answers = []
+    for _ in range(2):
+        connection.request("GET", PACKAGES)
+        response = connection.getresponse()
+        answers.append((response.status, response.read()[:13]))
+        connection.close()
+    assert answers[0][0] == 404
+    assert answers[1] == (200, b"Package: runc")
 
 
 def test_the_install_script_is_sound_shell(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from ecsmachine.localcloud.guests.root_disk import RootDisk, set_hash
+from ecsmachine.localcloud.guests.root_disk import RootDisk, set_hash, use_repository
 
 SHADOW = "root:*:19000:0:99999:7:::\nsshd:!:19000::::::\n"
 
@@ -32,3 +32,17 @@ def test_files_go_above_the_image_and_never_into_it(tmp_path: Path) -> None:
     assert stat.S_IMODE((disk.upper / "etc/ssh").stat().st_mode) == 0o750
     assert stat.S_IMODE((disk.upper / "etc/ssh/key").stat().st_mode) == 0o600
     assert list((disk.upper / "etc").glob(".*")) == []
+
+
+def test_apt_has_one_source_and_the_image_keeps_its_own(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    (base / "etc/apt").mkdir(parents=True)
+    (base / "etc/apt/sources.list").write_text("deb http://deb.debian.org/debian bookworm main\n")
+    disk = RootDisk(base, tmp_path / "disk")
+    disk.create()
+    use_repository(disk, "198.18.7.1", "bookworm")
+    assert disk.read("etc/apt/sources.list") == (
+        "deb [trusted=yes] http://198.18.7.1 bookworm main\n"
+    )
+    assert "DIRECT" in disk.read("etc/apt/apt.conf.d/99ecs-mirror")
+    assert "deb.debian.org" in (base / "etc/apt/sources.list").read_text()

@@ -1,0 +1,63 @@
+"""What ``up`` fetches before it starts the daemon, and what it can do without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.localcloud import daemon, image, packages
+from ecsmachine.localcloud.packages import PackageSet
+from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.registry import programs
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The sets of packages that cannot be fetched, by their purpose; the test fills it."""
+    names: set[str] = set()
+
+    def fetch(cache: Path, image: Path, report: image.Report, wanted: PackageSet) -> Path:
+        if wanted.purpose in names:
+            raise LocalCloudError("no network")
+        return cache / wanted.purpose
+
+    monkeypatch.setattr(image, "build_image", lambda cache, report, release: cache / release)
+    monkeypatch.setattr(packages, "fetch_packages", fetch)
+    monkeypatch.setattr(
+        programs, "fetch_programs", lambda *_: programs.RegistryPrograms(Path("/registry"))
+    )
+    return names
+
+
+def others(cache: Path, said: list[str]) -> list[tuple[str, str]]:
+    arguments = daemon._downloads(cache, ["debian_12", "debian_13"], said.append)
+    found = [place for place, argument in enumerate(arguments) if argument == "--others"]
+    return [(arguments[place + 1], arguments[place + 2]) for place in found]
+
+
+def test_each_release_has_its_tools_beside_the_engine(
+    tmp_path: Path, unreachable: set[str]
+) -> None:
+    said: list[str] = []
+    assert others(tmp_path, said) == [
+        ("debian_12", f"{tmp_path}/base system"),
+        ("debian_13", f"{tmp_path}/base system"),
+    ]
+    assert said == []
+
+
+def test_a_cloud_is_up_without_the_tools(tmp_path: Path, unreachable: set[str]) -> None:
+    unreachable.add("base system")
+    said: list[str] = []
+    assert others(tmp_path, said) == []
+    assert said == [
+        "Tools: left out of the mirror: no network",
+        "Tools of debian_13: left out of the mirror: no network",
+    ]
+
+
+def test_but_not_without_the_engine(tmp_path: Path, unreachable: set[str]) -> None:
+    unreachable.add("engine")
+    with pytest.raises(LocalCloudError, match="no network"):
+        others(tmp_path, [])

@@ -67,9 +67,7 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
             failure = error
         else:
             if state is not State.RUNNING:
-                driver = machine.driver
-                reason = driver.state_reason() if isinstance(driver, StateReason) else ""
-                return Probe(state=state, error=reason, response_time_s=spent())
+                return Probe(state=state, error=_reason(machine), response_time_s=spent())
             if answer is not None or engine.empty():
                 # it runs, yet does not answer where we look: it may have moved
                 with contextlib.suppress(MachineError):
@@ -100,6 +98,11 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
     )
 
 
+def _reason(machine: Machine) -> str:
+    """Return why the provider calls the machine what it last did, "" where it gives no reason."""
+    return machine.driver.state_reason() if isinstance(machine.driver, StateReason) else ""
+
+
 def is_without_engine(machine: Machine) -> bool:
     """Whether the machine was never provisioned: it has no certificate for an engine."""
     return machine.driver.provisions and not machine.auth.server_cert_path.exists()
@@ -117,7 +120,12 @@ def _without_engine(machine: Machine, url: str, begun: float) -> Probe:
         if journal.exists() and not FileJournal(journal).complete:
             hint = f'"ecsmachine create --resume {machine.name}" goes on with its create.'
     running = state is State.RUNNING
-    reason = failure.message if failure else f"There is no engine yet: {hint}" if running else ""
+    if failure is not None:
+        reason = failure.message
+    elif running:
+        reason = f"There is no engine yet: {hint}"
+    else:
+        reason = _reason(machine)
     return Probe(
         state=state,
         url=url if running else "",

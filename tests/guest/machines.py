@@ -25,6 +25,7 @@ def environment_of(cloud: Mapping[str, str], store: Path) -> dict[str, str]:
         **inherited,
         **cloud,
         "MACHINE_STORAGE_PATH": str(store),
+        "SHELL": "/bin/bash",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -152,17 +152,18 @@ def holds(address: str) -> bool:
 
 def test_one_connection_of_many_that_drops(faults: FaultBook, run: Runs) -> None:
     address = run()
-    with shell(address, password=PASSWORD):
-        pass
-    faults.add(Fault("ssh-drops", connection=2))
-    run.wait_for_drops()
     outcomes = []
-    for _ in range(3):
-        try:
-            with socket.create_connection((address, 22), timeout=5) as connection:
-                outcomes.append(connection.recv(4))
-        except ConnectionResetError:
-            outcomes.append(b"")
+    with shell(address, password=PASSWORD) as older:
+        faults.add(Fault("ssh-drops", connection=2))
+        run.wait_for_drops()
+        older.check("true")  # is not the first of those that count
+        for _ in range(3):
+            try:
+                with socket.create_connection((address, 22), timeout=5) as connection:
+                    outcomes.append(connection.recv(4))
+            except ConnectionResetError:
+                outcomes.append(b"")
+        older.check("true")
     assert outcomes == [b"SSH-", b"", b"SSH-"]
     wait_for(lambda: struck(faults) == 1, "the connection to be counted")
 

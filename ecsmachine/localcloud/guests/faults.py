@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # Marks of connections; no other rule in the router's namespace has any.
-_DROPPED, _COUNTED = "0x65637364", "0x65637363"
+_BEGUN, _COUNTED, _DROPPED = "0x65637362", "0x65637363", "0x65637364"
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class SshDrop:
     """Connections to port 22 that break off; ``id`` is the fault's.
 
     After ``seconds``, or ``bytes`` in both directions together; or at once, and only the one
-    with the number ``connection`` since the guest's start. It is noticed with the next packet.
+    with the number ``connection`` of those that began since the fault did. It is noticed with the next packet.
     """
 
     id: int
@@ -87,8 +87,11 @@ def nft_script(link: str, address: str, faults: GuestFaults) -> str:
     if faults.ssh_late_s:
         lines.append(f"{incoming} ip daddr @late reject with tcp reset")
     if numbered:
-        # Once for each connection that came to be.
-        lines.append(f"{incoming} ct state established ct mark 0 jump count")
+        # Once for each connection that came to be after the fault: an older one has no mark.
+        lines += [
+            f"{incoming} ct state new ct mark set {_BEGUN}",
+            f"{incoming} ct state established ct mark {_BEGUN} jump count",
+        ]
     for drop in faults.ssh_drops:
         jump = f"jump drop_{drop.id}"
         if drop.bytes:

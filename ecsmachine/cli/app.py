@@ -399,5 +399,7 @@ def _show_unexpected(error: Exception, debug: bool) -> None:
 
 
 def _print_error(line: str) -> None:
+    from ecsmachine.cli.terminal import coloured
+
     sys.stdout.flush()
-    print(f"Error: {line}", file=sys.stderr)
+    print(f"{coloured('Error:', 'red', sys.stderr)} {line}", file=sys.stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,6 +19,7 @@ from ecsmachine.cli.driver_options import (
     warnings_of,
 )
 from ecsmachine.cli.names import expand
+from ecsmachine.cli.output import warn
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Option, OptionValue
 from ecsmachine.errors import UsageError
@@ -100,7 +100,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
     def create(ctx: typer.Context, **given: Any) -> None:
         flags = {option.name: given[parameter_name(option)] for option in options}
         for line in warnings_of(options, flags, environment):
-            print(f"Warning: {line}", file=sys.stderr)
+            warn(line)
         _check_output(given["dry_run"], given["json"])
         names = _names(ctx, given["names"], given["count"], resume=given["resume"])
         changes: dict[str, Any] = {"keep_on_failure": given["keep_on_failure"]}
@@ -335,11 +335,13 @@ def _resumed(
 
 
 def _create(ctx: typer.Context, request: CreateRequest) -> None:
+    from ecsmachine.cli.progress import steps
     from ecsmachine.machine.create import create
 
     this = session(ctx)
     this.under_way = [request.name]
-    machine = create(this.store, request, _report)
+    with steps(this) as report:
+        machine = create(this.store, request, report)
     if machine.driver.provisions and not request.provision:
         print(f'There is no engine yet: "ecsmachine provision {request.name}" installs it')
         return
@@ -355,14 +357,15 @@ def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: in
     this = session(ctx)
     this.under_way = [request.name for request in requests]
     begun = time.monotonic()
-    with progress(this.under_way) as shown:
+    with progress(this, this.under_way) as shown:
 
         def done(outcome: Outcome) -> None:
             this.under_way = [name for name in this.under_way if name != outcome.name]
             words = "is there already" if outcome.existed else "made"
             if outcome.error is not None:
                 words = f"failed: {outcome.error.message}"
-            shown.end(outcome.name, words, outcome.seconds)
+            failed = outcome.error is not None
+            shown.end(outcome.name, words, outcome.seconds, failed=failed)
 
         outcomes = create_many(this.store, requests, shown.report_for, done, parallel=parallel)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
@@ -381,22 +384,22 @@ def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: in
 def _show_plan(ctx: typer.Context, requests: list[CreateRequest], *, as_json: bool) -> None:
     """Say what would be made: in words, or as JSON with nothing else on standard output."""
     from ecsmachine.cli.output import align, print_json
+    from ecsmachine.cli.progress import steps
     from ecsmachine.machine.create import plan
 
     if len(requests) > 1:
         raise UsageError("--dry-run is for one machine", hint="The others would be made like it.")
     (request,) = requests
-    made = plan(session(ctx).store, request, (lambda line: None) if as_json else _report)
+    this = session(ctx)
     if as_json:
+        made = plan(this.store, request, lambda line: None)
         print_json(made.data if made is not None else {"Name": request.name})
         return
+    with steps(this) as report:
+        made = plan(this.store, request, report)
     if made is None:
         print(f"The checks passed. The driver {request.driver_name} makes nothing in a cloud.")
         return
     print(f'Machine "{request.name}" would be made of:')
     print(align("\n".join(f"  {label}\t{words}" for label, words in made.lines)))
     print("Nothing was made.")
-
-
-def _report(line: str) -> None:
-    print(line, flush=True)

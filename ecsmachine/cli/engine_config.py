@@ -21,6 +21,7 @@ from ecsmachine.cli.parsing import spare_conversions
 from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
+    from ecsmachine.drivers.base import Report
     from ecsmachine.machine.engine_config import EngineChange
 
 _SETTINGS: dict[str, Any] = {"help_option_names": ["--help", "-h"]}
@@ -173,17 +174,13 @@ def _given(*values: Sequence[str] | None) -> dict[str, Sequence[str]]:
 
 
 def _change(ctx: typer.Context, names: list[str], change: EngineChange) -> None:
+    from ecsmachine.cli.progress import for_each
     from ecsmachine.machine.engine_config import change_engine
-    from ecsmachine.machine.operations import for_each
 
     this = session(ctx)
 
-    def change_one(name: str) -> None:
-        if not change_engine(this.store, name, change, _report):
-            _report(f'The engine of "{name}" has these options already')
+    def change_one(name: str, report: Report) -> None:
+        if not change_engine(this.store, name, change, report):
+            report(f'The engine of "{name}" has these options already')
 
-    for_each(existing_machine_names(this, names), change_one)
-
-
-def _report(line: str) -> None:
-    print(line, flush=True)
+    for_each(this, existing_machine_names(this, names), change_one)

@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,8 +21,9 @@ from ecsmachine.cli.driver_options import (
     parameter_name,
     resolve,
 )
+from ecsmachine.cli.progress import for_each, steps
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.drivers.base import Option, OptionValue, Report
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -270,11 +272,12 @@ def _sweep(
     if not dry_run and (chosen or any(this.store.abandoned_path.glob("*.json"))):
         if not yes and chosen and not confirmed(f"Remove these {len(chosen)} for good?"):
             return
-        for cloud in clouds:
-            done = sweep(this.store, cloud, chosen, _quiet if as_json else _say)
-            swept.removed += done.removed
-            swept.failures += done.failures
-            swept.journals += done.journals
+        with nullcontext(_quiet) if as_json else steps(this) as report:
+            for cloud in clouds:
+                done = sweep(this.store, cloud, chosen, report)
+                swept.removed += done.removed
+                swept.failures += done.failures
+                swept.journals += done.journals
         if not as_json:
             print(f"{len(swept.removed)} removed, {len(swept.failures)} failed")
     if as_json:
@@ -354,7 +357,6 @@ def _adopt(
     instance_id: str,
     everything: bool,
 ) -> None:
-    from ecsmachine.machine import operations
     from ecsmachine.machine.adopt import (
         AdoptRequest,
         adopt,
@@ -383,7 +385,7 @@ def _adopt(
         )
     shared = takes_shared_along(this.store, found, chosen)
 
-    def adopt_one(machine_name: str) -> None:
+    def adopt_one(machine_name: str, report: Report) -> None:
         resource = by_name[machine_name].resource
         request = AdoptRequest(
             machine_name,
@@ -395,9 +397,9 @@ def _adopt(
             key_type=this.tls_key_type,
         )
         cloud = next(each for each in clouds if each.region == resource.region)
-        adopt(this.store, cloud, request, _say)
+        adopt(this.store, cloud, request, report)
 
-    operations.for_each(by_name, adopt_one)
+    for_each(this, list(by_name), adopt_one)
 
 
 def _took_over(this: Session, name: str, values: Mapping[str, OptionValue]) -> bool:
@@ -415,7 +417,8 @@ def _took_over(this: Session, name: str, values: Mapping[str, OptionValue]) -> b
         if regions
         else None
     )
-    take_over(this.store, name, cloud, _say, key_type=this.tls_key_type)
+    with steps(this) as report:
+        take_over(this.store, name, cloud, report, key_type=this.tls_key_type)
     return True
 
 
@@ -545,10 +548,6 @@ def _content_of(file: str, longest: int) -> bytes:
         raise UsageError(
             f"{file} cannot be read: {error.strerror}", hint='Name a file that "export" wrote.'
         ) from error
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def _quiet(line: str) -> None:

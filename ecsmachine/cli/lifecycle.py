@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from ecsmachine.cli.confirmation import confirmed
-from ecsmachine.cli.context import Session, existing_machine_names, session
+from ecsmachine.cli.context import existing_machine_names, session
 from ecsmachine.cli.docker_context import refresh_contexts, remove_contexts
+from ecsmachine.cli.progress import for_each
 from ecsmachine.errors import UsageError
 
 _Names = Annotated[
@@ -27,7 +27,7 @@ def start(ctx: typer.Context, names: _Names = None) -> None:
 
     this = session(ctx)
     chosen = existing_machine_names(this, names)
-    operations.for_each(chosen, lambda name: operations.start(this.store, name, print))
+    for_each(this, chosen, lambda name, report: operations.start(this.store, name, report))
     refresh_contexts(this, chosen)
     print(
         "Started machines may have new IP addresses. "
@@ -43,7 +43,8 @@ def stop(ctx: typer.Context, names: _Names = None) -> None:
     from ecsmachine.machine import operations
 
     this = session(ctx)
-    _for_each(this, names, lambda name: operations.stop(this.store, name, print))
+    chosen = existing_machine_names(this, names)
+    for_each(this, chosen, lambda name, report: operations.stop(this.store, name, report))
 
 
 def restart(ctx: typer.Context, names: _Names = None) -> None:
@@ -55,7 +56,7 @@ def restart(ctx: typer.Context, names: _Names = None) -> None:
 
     this = session(ctx)
     chosen = existing_machine_names(this, names)
-    operations.for_each(chosen, lambda name: operations.restart(this.store, name, print))
+    for_each(this, chosen, lambda name, report: operations.restart(this.store, name, report))
     refresh_contexts(this, chosen)
     print(
         "Restarted machines may have new IP addresses. "
@@ -71,7 +72,8 @@ def kill(ctx: typer.Context, names: _Names = None) -> None:
     from ecsmachine.machine import operations
 
     this = session(ctx)
-    _for_each(this, names, lambda name: operations.kill(this.store, name, print))
+    chosen = existing_machine_names(this, names)
+    for_each(this, chosen, lambda name, report: operations.kill(this.store, name, report))
 
 
 def rm(
@@ -107,15 +109,10 @@ def rm(
     if not (yes or force or confirmed("Are you sure?")):
         return
     try:
-        operations.for_each(
-            names, lambda name: operations.remove(this.store, name, print, force=force)
+        for_each(
+            this,
+            names,
+            lambda name, report: operations.remove(this.store, name, report, force=force),
         )
     finally:
         remove_contexts(this, names)
-
-
-def _for_each(this: Session, names: list[str] | None, operation: Callable[[str], None]) -> None:
-    """Do the same to the named machines at once; all of them must exist."""
-    from ecsmachine.machine import operations
-
-    operations.for_each(existing_machine_names(this, names), operation)

@@ -327,6 +327,7 @@ def _as_template(form: str) -> Callable[[list[Record]], None]:
     from ecsmachine.cli.go_template import Template
     from ecsmachine.cli.output import align
     from ecsmachine.cli.rows import HEADINGS
+    from ecsmachine.cli.terminal import ColouredState
 
     table = form == "table" or form.startswith("table ")
     if form.strip() == "table":
@@ -335,6 +336,9 @@ def _as_template(form: str) -> Callable[[list[Record]], None]:
     template = Template(text.replace("\\t", "\t").replace("\\n", "\n"))
 
     def show(rows: list[Record]) -> None:
+        if table:
+            for one in rows:
+                one["State"] = ColouredState(one["State"])
         lines = [template.render(one) for one in ([HEADINGS, *rows] if table else rows)]
         if lines:
             print(align("\n".join(lines)))
@@ -363,6 +367,7 @@ def _print_each(
 
     As JSON it is a list of objects with the keys Name and ``what``.
     """
+    from ecsmachine.cli.terminal import coloured_state
     from ecsmachine.machine.moves import written_down
     from ecsmachine.machine.operations import for_each
 
@@ -384,7 +389,7 @@ def _print_each(
             print_json([{"Name": name, what: lines[name]} for name in known])
         else:
             for name in known:
-                print(lines[name])
+                print(coloured_state(lines[name]) if what == "State" else lines[name])
 
 
 def _one(this: Session, name: str) -> str:

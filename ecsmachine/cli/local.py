@@ -7,8 +7,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli import local_faults, local_registry
+from ecsmachine.cli.context import session
 from ecsmachine.cli.local_cloud import (
     START_HINT,
     Root,
@@ -25,6 +25,7 @@ from ecsmachine.cli.local_cloud import (
     running_cloud,
     translated,
 )
+from ecsmachine.cli.progress import steps
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -104,13 +105,13 @@ def up(
     from ecsmachine.localcloud import daemon
 
     folder = root_of(ctx, root)
-    with translated(), _progress() as report:
+    with translated(), steps(session(ctx), sys.stderr) as report:
         started = daemon.up(
             folder,
             guests=None if guests is None else guests.value,
             port=port,
             releases=[image.value for image in images or []],
-            report=report,
+            report=lambda step: report(f"{step}..."),
         )
     running = started.running
     print(f"The local cloud is up{' already' if started.already else ''}: {running.endpoint}")
@@ -300,25 +301,6 @@ def reset(
         print(f"Removed the base image and the packages in {default_cache()}")
     elif default_cache().is_dir():
         print(f"The base image and the packages stay in {default_cache()} (--cache removes them)")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Show steps as they come: in place on a terminal, a line each elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda step: print(f"{step}...", file=sys.stderr, flush=True)
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Starting the local cloud")
-
-        def report(step: str) -> None:
-            progress.update(task, description=step.replace("[", "\\["))
-
-        yield report
 
 
 def _confirm(question: str) -> None:

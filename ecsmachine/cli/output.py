@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
+from ecsmachine.cli.terminal import coloured
+
+_COLOUR = re.compile(r"\x1b\[\d*m")
 _NARROWEST = 5
 _GAP = 3
 
@@ -15,7 +19,7 @@ def align(text: str) -> str:
 
     As Go's tabwriter does it for Docker Machine: a column is as wide as its widest cell in the
     lines that follow one another and have it; what stands after the last tab of a line is in
-    no column. Blanks at the end of a line are dropped.
+    no column. Blanks at the end of a line are dropped, and colours have no width.
     """
     rows = [line.split("\t") for line in text.split("\n")]
     columns = max(len(row) for row in rows) - 1
@@ -25,11 +29,17 @@ def align(text: str) -> str:
             if len(row) - 1 > column:
                 block.append(row)
                 continue
-            width = max((len(member[column]) + _GAP for member in block), default=0)
+            width = max((_width(member[column]) + _GAP for member in block), default=0)
             for member in block:
-                member[column] = member[column].ljust(max(_NARROWEST, width))
+                blanks = max(_NARROWEST, width) - _width(member[column])
+                member[column] += " " * blanks
             block = []
     return "\n".join("".join(row).rstrip(" ") for row in rows)
+
+
+def _width(cell: str) -> int:
+    """Return how many characters of a cell are seen: the codes of colours are not."""
+    return len(_COLOUR.sub("", cell)) if "\x1b" in cell else len(cell)
 
 
 def print_json(value: Any) -> None:
@@ -39,7 +49,7 @@ def print_json(value: Any) -> None:
 
 def warn(line: str) -> None:
     """Print one line of warning on standard error."""
-    print(f"Warning: {line}", file=sys.stderr)
+    print(f"{coloured('Warning:', 'yellow', sys.stderr)} {line}", file=sys.stderr)
 
 
 class Duration(int):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from ecsmachine.cli.confirmation import confirmed
 from ecsmachine.cli.context import existing_machine_names, session
 from ecsmachine.cli.docker_context import refresh_contexts
+from ecsmachine.cli.progress import for_each, steps
 
 if TYPE_CHECKING:
     from ecsmachine.machine.regenerate import Rotation
@@ -32,7 +32,7 @@ def provision(ctx: typer.Context, names: _Names = None) -> None:
 
     this = session(ctx)
     chosen = existing_machine_names(this, names)
-    _for_each(chosen, lambda name: provisioning.provision(this.store, name, _report))
+    for_each(this, chosen, lambda name, report: provisioning.provision(this.store, name, report))
 
 
 def regenerate_certs(
@@ -64,12 +64,17 @@ def regenerate_certs(
         return
     print("Regenerating TLS certificates", flush=True)
     if not plan:
-        _for_each(chosen, lambda name: regenerate.regenerate(this.store, name, _report))
+        for_each(this, chosen, lambda name, report: regenerate.regenerate(this.store, name, report))
         refresh_contexts(this, chosen)
         return
     print("Regenerating local certificates", flush=True)
-    regenerate.rotate(this.store, chosen, _report)
-    _for_each(plan.reissued, lambda name: regenerate.regenerate_later(this.store, name, _report))
+    with steps(this) as report:
+        regenerate.rotate(this.store, chosen, report)
+    for_each(
+        this,
+        plan.reissued,
+        lambda name, report: regenerate.regenerate_later(this.store, name, report),
+    )
     refresh_contexts(this, plan.reissued)
 
 
@@ -84,20 +89,10 @@ def upgrade(ctx: typer.Context, names: _Names = None) -> None:
 
     this = session(ctx)
     chosen = existing_machine_names(this, names)
-    _for_each(chosen, lambda name: provisioning.upgrade(this.store, name, _report))
-
-
-def _for_each(names: Iterable[str], operation: Callable[[str], None]) -> None:
-    from ecsmachine.machine.operations import for_each
-
-    for_each(names, operation)
+    for_each(this, chosen, lambda name, report: provisioning.upgrade(this.store, name, report))
 
 
 def _show(plan: Rotation) -> None:
     print(f"A new CA is made for: {', '.join(plan.reissued) or 'no machine'}")
     for name, what in plan.told.items():
         print(f"{name}: {what}", file=sys.stderr)
-
-
-def _report(line: str) -> None:
-    print(line, flush=True)

@@ -9,6 +9,8 @@ import typer
 
 from ecsmachine.cli.context import session
 from ecsmachine.cli.output import align, print_json
+from ecsmachine.cli.progress import for_each, steps
+from ecsmachine.cli.terminal import coloured_state
 
 app = typer.Typer(
     help="""Join machines in Docker's Swarm mode.
@@ -58,7 +60,9 @@ def init(ctx: typer.Context, name: _Name, advertise: _Advertise = "") -> None:
     """
     from ecsmachine.machine import swarm_mode
 
-    swarm_mode.init(session(ctx).store, name, _report, advertise=advertise)
+    this = session(ctx)
+    with steps(this) as report:
+        swarm_mode.init(this.store, name, report, advertise=advertise)
 
 
 @app.command()
@@ -83,16 +87,17 @@ def join(
 
     Example: ecsmachine swarm join --manager dev1 dev2 dev3
     """
-    from ecsmachine.machine import operations, swarm_mode
+    from ecsmachine.machine import swarm_mode
 
     this = session(ctx)
-    operations.for_each(
-        names,
-        lambda name: swarm_mode.join(
+    for_each(
+        this,
+        list(dict.fromkeys(names)),
+        lambda name, report: swarm_mode.join(
             this.store,
             name,
             manager,
-            _report,
+            report,
             role=role.value,
             availability=availability.value,
             advertise=advertise,
@@ -120,8 +125,9 @@ def leave(
     from ecsmachine.machine import swarm_mode
 
     this = session(ctx)
-    for name in dict.fromkeys(names):
-        swarm_mode.leave(this.store, name, _report, force=force)
+    with steps(this) as report:
+        for name in dict.fromkeys(names):
+            swarm_mode.leave(this.store, name, report, force=force)
 
 
 @app.command()
@@ -142,13 +148,15 @@ def update(
     """
     from ecsmachine.machine import swarm_mode
 
-    swarm_mode.update(
-        session(ctx).store,
-        name,
-        _report,
-        role=role.value if role else None,
-        availability=availability.value if availability else None,
-    )
+    this = session(ctx)
+    with steps(this) as report:
+        swarm_mode.update(
+            this.store,
+            name,
+            report,
+            role=role.value if role else None,
+            availability=availability.value if availability else None,
+        )
 
 
 @app.command()
@@ -159,7 +167,9 @@ def rotate(ctx: typer.Context, manager: _Name) -> None:
     """
     from ecsmachine.machine import swarm_mode
 
-    swarm_mode.rotate(session(ctx).store, manager, _report)
+    this = session(ctx)
+    with steps(this) as report:
+        swarm_mode.rotate(this.store, manager, report)
 
 
 @app.command("ls")
@@ -201,14 +211,10 @@ def list_members(
                     member.cluster_id or "-",
                     member.role,
                     node.availability if node else "-",
-                    node.state if node else "Unknown",
+                    coloured_state(node.state if node else "Unknown"),
                     (node.manager if node else "") or "-",
                     member.error,
                 )
             )
         )
     print(align("\n".join(lines)))
-
-
-def _report(line: str) -> None:
-    print(line, flush=True)

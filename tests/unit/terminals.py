@@ -1,0 +1,114 @@
+"""Terminals for tests: what a program writes on one, and what is then to be seen."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TextIO
+
+_CODE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])")
+
+
+class Written:
+    """All that was written on a terminal so far."""
+
+    def __init__(self, leader: int):
+        self._leader = leader
+        self._bytes = b""
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._leader, 65536)
+            except OSError:  # nobody has the terminal open any more
+                return
+            if not data:
+                return
+            self._bytes += data
+
+    def whole(self) -> str:
+        """Return everything, once the other side has closed."""
+        self._thread.join(60)
+        return self._bytes.decode()
+
+
+@contextmanager
+def terminal() -> Iterator[tuple[TextIO, Written]]:
+    """Yield the stream of a terminal, to be closed by whoever writes, and what came out of it."""
+    leader, follower = os.openpty()
+    with os.fdopen(leader, "rb", buffering=0), os.fdopen(follower, "w", encoding="utf-8") as stream:
+        yield stream, Written(leader)
+
+
+def run_on_terminal(*arguments: str, environment: Mapping[str, str]) -> tuple[int, str]:
+    """Run the program on a terminal; return its exit code and all that it wrote there."""
+    with terminal() as (stream, written):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ecsmachine", *arguments],
+            stdin=stream,
+            stdout=stream,
+            stderr=stream,
+            env=_bare(environment),
+            start_new_session=True,
+        )
+        stream.close()
+        code = process.wait(60)
+        return code, written.whole()
+
+
+def run_in_pipe(
+    *arguments: str, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run the program with pipes."""
+    return subprocess.run(
+        [sys.executable, "-m", "ecsmachine", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=_bare(environment),
+    )
+
+
+def seen(text: str) -> list[str]:
+    """Return the lines that are seen at the end: what was written over is gone, and so are colours.
+
+    Knows the codes that the program uses: to the line's begin, up, and clear the line.
+    """
+    lines, row, column = [""], 0, 0
+    for part in re.split(r"(\x1b\[[?\d;]*[A-Za-z]|\r|\n)", text):
+        code = _CODE.fullmatch(part)
+        if part == "\r":
+            column = 0
+        elif part == "\n":
+            row += 1
+            if row == len(lines):
+                lines.append("")
+        elif code and code[2] == "A":
+            row = max(0, row - int(code[1] or 1))
+        elif code and code[2] == "K":
+            lines[row] = ""
+        elif not code:
+            old = lines[row].ljust(column)
+            lines[row] = old[:column] + part + old[column + len(part) :]
+            column += len(part)
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def _bare(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which nothing but what the test names says how to print."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "PYTHONUTF8": "1",
+        "TERM": "xterm",
+        "COLUMNS": "100",
+        "LINES": "40",
+        **environment,
+    }

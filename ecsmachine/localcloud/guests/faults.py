@@ -13,7 +13,8 @@ class SshDrop:
     """Connections to port 22 that break off; ``id`` is the fault's.
 
     After ``seconds``, or ``bytes`` in both directions together; or at once, and only the one
-    with the number ``connection`` of those that began since the fault did. It is noticed with the next packet.
+    with the number ``connection`` of those that began since the fault did. It is noticed with
+    the next packet.
     """
 
     id: int

@@ -113,7 +113,7 @@ class _Commands(typer.core.TyperGroup):
             from ecsmachine.cli.suggestions import did_you_mean
 
             suggestion = did_you_mean(args[0], (*_COMMANDS, "help"))
-            ctx.fail(f"'{args[0]}' is not an ecsmachine command. {suggestion}")
+            ctx.fail(f"'{args[0]}' is not a command of {ctx.command_path}. {suggestion}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -125,17 +125,19 @@ def run(
     arguments: list[str],
     environment: Mapping[str, str],
     checkpoint: Callable[[str], None] = lambda point: None,
+    name: str = "ecsmachine",
 ) -> int:
     """Run one command line and return the exit code.
 
     ``checkpoint`` is told of every change of a journal, request to a cloud and command on a host.
+    ``name`` is what the program was called by: a link to it may be called docker-machine.
 
     0 done; 1 an error; 2 wrong usage; 3 a check before creation failed; 130 interrupted.
     """
     session = Session(
         storage_path=_storage_path(None, environment),
         environment=environment,
-        program=["ecsmachine", *arguments],
+        program=[name, *arguments],
         debug=_is_true(environment, "MACHINE_DEBUG") or _is_true(environment, "DEBUG"),
         checkpoint=checkpoint,
     )
@@ -146,11 +148,11 @@ def run(
         signal.signal(terminating, interrupt)
     try:
         result = command_tree().main(
-            args=arguments, prog_name="ecsmachine", standalone_mode=False, obj=session
+            args=arguments, prog_name=name, standalone_mode=False, obj=session
         )
         sys.stdout.flush()
     except MachineError as error:
-        _show(error, session.debug)
+        _show(error, session)
         return error.exit_code
     except (_Interrupted, KeyboardInterrupt, typer.Abort):
         _print_error("Interrupted")
@@ -371,13 +373,14 @@ def _log_to_standard_error() -> None:
     logger.setLevel(logging.DEBUG)
 
 
-def _show(error: MachineError, debug: bool) -> None:
-    if debug:
+def _show(error: MachineError, session: Session) -> None:
+    if session.debug:
         traceback.print_exception(error)
     if error.details:
-        print(error.details.rstrip(), file=sys.stderr)
+        print(session.as_called(error.details.rstrip()), file=sys.stderr)
     message = error.message
-    _print_error(f"{message.rstrip('.')}. {error.hint}" if error.hint else message)
+    line = f"{message.rstrip('.')}. {error.hint}" if error.hint else message
+    _print_error(session.as_called(line))
 
 
 def _show_usage(error: Any) -> None:

@@ -147,7 +147,8 @@ def ssh(
 ) -> None:
     """Log into a machine, or run a command on it and leave with its exit code.
 
-    All that follows the name of the machine belongs to the command.
+    All that follows the name of the machine is given to the ssh program: its options first
+    (-L 8080:localhost:80, -t, -N), then the command.
 
     Example: ecsmachine ssh dev1 df -h /
     """
@@ -158,8 +159,9 @@ def ssh(
     this = session(ctx)
     machine = this.store.load(one_machine_name(this, [name] if name else None))
     words = command or []
-    if words[:1] == ["--"]:
-        words = words[1:]
+    if words[:1] == ["--help"]:  # ssh has no such option
+        print(ctx.get_help())
+        return
 
     def run(target: SSHTarget) -> int:
         return run_session(target, machine.known_hosts_path, words, native=this.native_ssh)

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 class Session:
     """One run of the program.
 
-    ``program`` is the command line as typed. ``certificate_paths`` are the ``--tls-…`` options,
-    by the names of :class:`~ecsmachine.machine.model.AuthOptions`. ``under_way`` names the
-    machines whose create has begun and is not over. ``checkpoint`` is told of every change of a
-    journal, request to a cloud and command on a host.
+    ``program`` is the command line, from the name that we were called by. ``certificate_paths``
+    are the ``--tls-…`` options, by the names of
+    :class:`~ecsmachine.machine.model.AuthOptions`. ``under_way`` names the machines whose create
+    has begun and is not over. ``checkpoint`` is told of every change of a journal, request to a
+    cloud and command on a host.
     """
 
     storage_path: Path
@@ -43,6 +44,10 @@ class Session:
         from ecsmachine.machine.store import Store
 
         return Store(self.storage_path, self.environment, self.warn, self.checkpoint)
+
+    def as_called(self, text: str) -> str:
+        """Return a text in which the commands to run next have the name we were called by."""
+        return text.replace("ecsmachine ", f"{self.program[0]} ") if self.program else text
 
     def warn(self, line: str) -> None:
         """Print a warning, once however many machines it comes from."""

@@ -343,9 +343,10 @@ def _create(ctx: typer.Context, request: CreateRequest) -> None:
     with steps(this) as report:
         machine = create(this.store, request, report)
     if machine.driver.provisions and not request.provision:
-        print(f'There is no engine yet: "ecsmachine provision {request.name}" installs it')
-        return
-    print(f"To see how to connect Docker to this machine, run: ecsmachine env {request.name}")
+        line = f'There is no engine yet: "ecsmachine provision {request.name}" installs it'
+    else:
+        line = f"To see how to connect Docker to this machine, run: ecsmachine env {request.name}"
+    print(this.as_called(line))
 
 
 def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: int) -> None:

@@ -31,7 +31,7 @@ def start(ctx: typer.Context, names: _Names = None) -> None:
     refresh_contexts(this, chosen)
     print(
         "Started machines may have new IP addresses. "
-        'You may need to re-run the "ecsmachine env" command.'
+        f'You may need to re-run the "{this.program[0]} env" command.'
     )
 
 
@@ -60,7 +60,7 @@ def restart(ctx: typer.Context, names: _Names = None) -> None:
     refresh_contexts(this, chosen)
     print(
         "Restarted machines may have new IP addresses. "
-        'You may need to re-run the "ecsmachine env" command.'
+        f'You may need to re-run the "{this.program[0]} env" command.'
     )
 
 

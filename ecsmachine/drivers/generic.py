@@ -96,6 +96,7 @@ def load(context: DriverContext, config: Mapping[str, Any]) -> GenericDriver:
         from_config(context, config),
         engine_port=int(config.get("EnginePort") or 2376),
         source_key=Path(config["SSHKey"]) if config.get("SSHKey") else None,
+        found=config,
     )
 
 
@@ -112,11 +113,14 @@ class GenericDriver:
         *,
         engine_port: int,
         source_key: Path | None,
+        found: Mapping[str, Any] | None = None,
     ):
+        """``found`` is what the store holds: fields of other programs stay in it."""
         self._context = context
         self._fields = fields
         self._engine_port = engine_port
         self._source_key = source_key
+        self._found = found or {}
         self._public_key = ""
 
     def check_several(self) -> None:
@@ -133,6 +137,7 @@ class GenericDriver:
     def config(self) -> dict[str, Any]:
         """Return the ``Driver`` object of ``config.json``."""
         return {
+            **self._found,
             **self._fields.to_config(),
             "EnginePort": self._engine_port,
             "SSHKey": str(self._source_key or ""),

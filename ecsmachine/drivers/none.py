@@ -48,7 +48,7 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> NoneDriver
 
 def load(context: DriverContext, config: Mapping[str, Any]) -> NoneDriver:
     """Return the driver of a machine in the store."""
-    return NoneDriver(from_config(context, config), str(config.get("URL") or ""))
+    return NoneDriver(from_config(context, config), str(config.get("URL") or ""), found=config)
 
 
 class NoneDriver:
@@ -57,13 +57,15 @@ class NoneDriver:
     name = "none"
     provisions = False
 
-    def __init__(self, fields: BaseFields, url: str):
+    def __init__(self, fields: BaseFields, url: str, *, found: Mapping[str, Any] | None = None):
+        """``found`` is what the store holds: fields of other programs stay in it."""
         self._fields = fields
         self._url = url
+        self._found = found or {}
 
     def config(self) -> dict[str, Any]:
         """Return the ``Driver`` object of ``config.json``."""
-        return {**self._fields.to_config(), "URL": self._url}
+        return {**self._found, **self._fields.to_config(), "URL": self._url}
 
     def pre_create_check(self, report: Report) -> None:
         """Check nothing: the URL was looked at before."""

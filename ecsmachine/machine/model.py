@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,23 @@ def to_config(machine: Machine) -> dict[str, Any]:
         },
         "Name": machine.name,
     }
+
+
+def with_unknown_fields(config: dict[str, Any], former: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with those fields of its former one that are not known here.
+
+    Other programs (Docker Machine's forks) keep more than we do. The driver's object is its
+    driver's affair.
+    """
+    kept = {**former, **config}
+    host = former.get("HostOptions") or {}
+    kept["HostOptions"] = {**host, **config["HostOptions"]}
+    for name in ("EngineOptions", "SwarmOptions", "AuthOptions"):
+        options = host.get(name) or {}
+        kept["HostOptions"][name] = {**options, **config["HostOptions"][name]}
+    # the driver's object once more, as it was before, with its secrets
+    kept.pop("RawDriver", None)
+    return kept
 
 
 def engine_options_from_config(config: dict[str, Any]) -> EngineOptions:

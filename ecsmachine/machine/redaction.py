@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_SECRET = re.compile(r"(password|passphrase|secret|token|(access|secret|api)_?key)$", re.IGNORECASE)
-"""What the names of secrets in the configurations of Docker Machine's drivers end with."""
+_SECRET = re.compile(
+    r"(password|passphrase|secret|token|(access|secret|api)_?key|^rawdriver)$", re.IGNORECASE
+)
+"""What the names of secrets in the configurations of Docker Machine's drivers end with.
+
+``RawDriver``, of betas, is the driver's object in base64.
+"""
 
 
 def without_secrets(config: Any) -> Any:

@@ -44,6 +44,7 @@ from ecsmachine.machine.model import (
     engine_options_from_config,
     swarm_options_from_config,
     to_config,
+    with_unknown_fields,
 )
 from ecsmachine.machine.names import names_in
 from ecsmachine.machine.redaction import without_secrets
@@ -203,12 +204,16 @@ class Store:
     def save(self, machine: Machine) -> None:
         """Write the machine's ``config.json``, making its folder if need be.
 
-        One of an older version is kept beside it, as ``config.json.bak``.
+        Fields of other programs stay in it. One of an older version is kept beside it, as
+        ``config.json.bak``.
         """
         files.make_private_directory(machine.directory)
         path = machine.directory / "config.json"
         _keep_older_version(path)
-        files.write_json(path, to_config(machine))
+        config = to_config(machine)
+        with contextlib.suppress(MachineError):  # what cannot be read is replaced
+            config = with_unknown_fields(config, self.config(machine.name))
+        files.write_json(path, config)
 
     def journal(self, name: str) -> FileJournal:
         """Return the journal of a machine; an empty one if it has none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,6 +15,8 @@ from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.provisioner import OperatingSystem
 from ecsmachine.provision.step import Situation, Step, do
 from ecsmachine.provision.steps import STEPS
+
+_log = logging.getLogger(__name__)
 
 Observe = Callable[[str, Literal["before", "after"]], None]
 """Is told of each step by its name, before it and after it."""
@@ -69,6 +72,7 @@ def look(host: HostConnection, request: ProvisionRequest) -> Situation:
 def _take(step: Step, host: HostConnection, situation: Situation, report: Report) -> None:
     try:
         actions = step.actions(situation)
+        _log.debug("%s: %s", step.name, "differs" if actions else "is as it shall be")
         if actions or step.always_says:
             report(step.says if isinstance(step.says, str) else step.says(situation))
         for action in actions:

@@ -31,6 +31,7 @@ _OUTPUT_AFTER_END_S = 1.0
 _UPLOAD_TIMEOUT_S = 60.0
 _UNANSWERED_S = 60
 _LOG_CHANNEL = "ecsmachine.ssh.transport"
+_log = logging.getLogger(__name__)
 
 
 class SSHError(MachineError):
@@ -262,6 +263,7 @@ def connect(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> Co
     except BaseException:
         _close(transport, sock)
         raise
+    _log.debug("%s: logged in as %s", where, target.user)
     return Connection(transport, target)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecsmachine.errors import UsageError
 from ecsmachine.ssh import host_keys, openssh
 from ecsmachine.ssh.connection import SSHError, connect, shown_host_key
 from ecsmachine.ssh.private_files import check_private
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from paramiko import Channel
 
 CONNECTION_FAILED = 255
-"""What the ssh program leaves with when it cannot connect."""
+"""What the ssh program leaves with when it cannot connect, or is interrupted."""
+
+INTERRUPTED = 130
+"""What a shell says of a program that was interrupted."""
 
 _CHUNK = 65536
 
@@ -31,12 +35,17 @@ _CHUNK = 65536
 def ssh_command(target: SSHTarget, pin_path: Path, command: Sequence[str] = ()) -> list[str]:
     """Return the arguments for OpenSSH's ``ssh``; the host key must be the pinned one.
 
-    The user's own SSH configuration stays out of it, as in Docker Machine.
+    The user's own SSH configuration stays out of it, and ``command`` may begin with options of
+    ssh (``-L 8080:localhost:80``, ``-t``), both as in Docker Machine. Raises :class:`SSHError` for
+    a login that ssh would take for an option.
     """
+    login = f"{target.user}@{target.host}"
+    if login.startswith("-"):
+        raise SSHError(f'"{target.user}" is not the name of a user')
     arguments = ["ssh", "-F", "/dev/null", "-p", str(target.port)]
     for name, value in sorted(openssh.options(openssh.KnownHost(target, pin_path)).items()):
         arguments += ["-o", f"{name}={value}"]
-    return [*arguments, "--", f"{target.user}@{target.host}", *command]
+    return [*arguments, login, *command]
 
 
 def run_session(
@@ -45,20 +54,24 @@ def run_session(
     """Run a shell, or ``command``, on the host and return its exit status.
 
     Uses the ssh program if there is one, unless ``native``. The words of ``command`` are joined
-    by blanks and read by the remote shell, as ssh does. :data:`CONNECTION_FAILED` comes back
-    from the ssh program when it cannot connect; the native client raises
-    :class:`~ecsmachine.ssh.connection.SSHError`. Both raise
+    by blanks and read by the remote shell, as ssh does; options of ssh may stand before them.
+    :data:`CONNECTION_FAILED` comes back from the ssh program when it cannot connect; the native
+    client raises :class:`~ecsmachine.ssh.connection.SSHError`, and
+    :class:`~ecsmachine.errors.UsageError` for options, which it has none of. Both raise
     :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError`.
     """
     check_route(target.host)
     if not native and target.password is None and shutil.which("ssh"):
         if target.key_path:
             check_private(target.key_path)
-        with _interrupts_left_to_the_child():
+        with _interrupts_left_to_the_child() as interrupts:
             status = subprocess.run(ssh_command(target, pin_path, command), check=False).returncode
+        if status == CONNECTION_FAILED and interrupts:
+            return INTERRUPTED
         if status == CONNECTION_FAILED:
             check_host_key(target, pin_path)
         return status
+    command = _without_options(command)
     with connect(target, pin_path) as connection:
         channel = connection.open_channel()
         if command:
@@ -78,12 +91,26 @@ def check_host_key(target: SSHTarget, pin_path: Path) -> None:
             host_keys.check(pin_path, target.host, shown_host_key(target, pin_path))
 
 
+def _without_options(command: Sequence[str]) -> Sequence[str]:
+    """Return the words of a command. Raises :class:`UsageError` if options come before them."""
+    if command[:1] == ["--"]:
+        return command[1:]
+    if command and command[0].startswith("-"):
+        raise UsageError(
+            f"{command[0]} is an option of the ssh program, which is not used here",
+            hint="It is used for a login by key, where it is installed, without --native-ssh.",
+        )
+    return command
+
+
 @contextlib.contextmanager
-def _interrupts_left_to_the_child() -> Iterator[None]:
-    """Let Ctrl-C reach the remote side alone: the ssh program shares our terminal."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _interrupts_left_to_the_child() -> Iterator[list[int]]:
+    """Let Ctrl-C end the ssh program alone, which shares our terminal; gives the interrupts."""
+    interrupts: list[int] = []
+    # not SIG_IGN: the program would inherit that
+    before = signal.signal(signal.SIGINT, lambda number, _frame: interrupts.append(number))
     try:
-        yield
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, before)
 

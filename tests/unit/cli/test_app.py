@@ -44,7 +44,7 @@ def test_help_lists_every_command(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["frobnicate"], "'frobnicate' is not an ecsmachine command"),
+        (["frobnicate"], "'frobnicate' is not a command of ecsmachine"),
         (["--frobnicate"], "--frobnicate"),
         (["rm", "--frobnicate"], "--frobnicate"),
         (["statsu"], "Did you mean status or start? See 'ecsmachine --help'."),
@@ -95,6 +95,29 @@ def test_help_of_a_command_below_another(
     assert run(["swarm", "join", "--help"], environment) == 0
     assert asked == capsys.readouterr().out
     assert asked.startswith("Usage: ecsmachine swarm join ")
+
+
+def test_a_link_called_docker_machine_speaks_of_itself(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    link = tmp_path / "docker-machine"
+    link.symlink_to(Path(sys.executable).with_name("ecsmachine"))
+
+    def called(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [link, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**environment, "SHELL": "/bin/bash"},
+        )
+
+    made = called("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "fixed")
+    assert made.stdout.endswith("run: docker-machine env fixed\n")
+    assert called("env", "-u").stdout.endswith("# eval $(docker-machine env -u)\n")
+    assert called("help", "ls").stdout.startswith("Usage: docker-machine ls ")
+    assert 'Use "docker-machine ls" to list machines.' in called("ip", "nope").stderr
+    assert "See 'docker-machine --help'." in called("frobnicate").stderr
 
 
 def test_create_list_and_remove_a_machine_without_a_driver(

@@ -282,6 +282,10 @@ def test_ssh_help_is_ours_before_the_name(program: Program) -> None:
     assert "leave with its exit code" in result.out
 
 
+def test_ssh_help_after_the_name_is_ours_too(program: Program, running: Machine) -> None:
+    assert program("ssh", "dev1", "--help").out == program("ssh", "--help").out
+
+
 def test_a_machine_that_is_only_a_url(program: Program, store: Store) -> None:
     url = refusing_url()
     assert program("create", "-d", "none", "--url", url, "fixed").code == 0

@@ -15,6 +15,7 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import DriverContext, UnsupportedOperationError
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import operations
+from ecsmachine.machine.redaction import without_secrets
 from ecsmachine.machine.store import Store
 
 RELEASES = ("0.2", "0.3", "0.5.0-beta", "0.16")
@@ -109,6 +110,24 @@ def test_what_is_saved_is_of_version_3_and_the_old_is_kept(old: Store, name: str
     again = old.load(name)
     assert (again.auth, again.engine, again.swarm) == (machine.auth, machine.engine, machine.swarm)
     assert again.driver.url() == machine.driver.url()
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_fields_of_other_programs_stay(old: Store, name: str) -> None:
+    path = old.directory(name) / "config.json"
+    config = json.loads(path.read_text())
+    host = config.setdefault("HostOptions", {})
+    for where in (config, config["Driver"], host, host.setdefault("EngineOptions", {})):
+        where["OfAnotherProgram"] = {"a": [1]}
+    path.write_text(json.dumps({**config, "RawDriver": "c2VjcmV0"}))
+    assert "c2Vj" not in str(without_secrets(old.config(name)))
+    old.save(old.load(name))
+    after = stored(old, name)
+    kept = [after["Driver"], after["HostOptions"], after["HostOptions"]["EngineOptions"]]
+    if config.get("ConfigVersion") == 3:
+        kept.append(after)
+    assert all(where["OfAnotherProgram"] == {"a": [1]} for where in kept)
+    assert "RawDriver" not in after
 
 
 def test_secrets_that_docker_machine_stored_are_not_lost(old: Store) -> None:

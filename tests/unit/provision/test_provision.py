@@ -61,6 +61,13 @@ def test_the_steps_that_changed_something_are_named() -> None:
     assert result.changed == ["host name", "certificates"]
 
 
+def test_debugging_tells_of_every_step(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG", logger="ecsmachine"):
+        provision(RecordedHost(as_it_shall_be(hostname="bare")), request(), lambda line: None)
+    assert "host name: differs" in caplog.messages
+    assert "certificates: is as it shall be" in caplog.messages
+
+
 def test_every_step_is_told_of_before_and_after() -> None:
     told: list[tuple[str, str]] = []
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.ssh.connection import SSHError
 from ecsmachine.ssh.interactive import ssh_command
 from ecsmachine.ssh.keys import ensure_key_pair, public_key_of
 from ecsmachine.ssh.target import SSHTarget
@@ -80,6 +82,43 @@ except MachineError as error:
 
 
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh program")
+def test_options_of_the_ssh_program_may_stand_before_the_command(server: LoopbackServer) -> None:
+    done = session(server, "ssh", "-T", "-o", "SendEnv=NONE", "--", "exit", "42")
+    assert (done.returncode, done.stderr) == (42, "")
+
+
+def test_the_native_client_has_no_options(server: LoopbackServer) -> None:
+    done = session(server, "native", "--", "exit", "42")
+    assert (done.returncode, done.stderr) == (42, "")
+    done = session(server, "native", "-L", "8080:localhost:80")
+    assert "-L is an option of the ssh program" in done.stderr
+
+
+def test_a_user_cannot_be_taken_for_an_option(tmp_path: Path) -> None:
+    target = SSHTarget("198.18.0.2", 22, "-oProxyCommand=touch x")
+    with pytest.raises(SSHError, match="not the name of a user"):
+        ssh_command(target, tmp_path / "known_hosts")
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh program")
+def test_ctrl_c_ends_a_command(server: LoopbackServer) -> None:
+    arguments = [str(server.port), str(server.folder / "id_rsa"), str(server.pin_path), "ssh"]
+    running = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments, "echo begun; sleep 100"],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"begun\n"
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.wait(timeout=60) == 130
+    finally:
+        running.kill()
+        running.communicate()
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh program")
 def test_the_ssh_program_honours_the_pin(server: LoopbackServer) -> None:
     import paramiko
 
@@ -95,7 +134,7 @@ def test_the_users_own_ssh_configuration_stays_out(tmp_path: Path) -> None:
     target = SSHTarget("198.18.0.2", 2222, "admin", key_path=tmp_path / "id_rsa")
     arguments = ssh_command(target, pin, ["ls", "-la"])
     assert arguments[:5] == ["ssh", "-F", "/dev/null", "-p", "2222"]
-    assert arguments[-4:] == ["--", "admin@198.18.0.2", "ls", "-la"]
+    assert arguments[-3:] == ["admin@198.18.0.2", "ls", "-la"]
     assert f'UserKnownHostsFile="{pin}"' in arguments
     assert "IdentitiesOnly=yes" in arguments
     assert "StrictHostKeyChecking=accept-new" in arguments

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError, one_line
+from ecsmachine.aliyun.pace import shared_pace
 from ecsmachine.aliyun.signature import content_md5, roa_sign, roa_string_to_sign
 from ecsmachine.aliyun.transport import Transport, clock_hint, repeated
 
@@ -98,6 +99,9 @@ class RoaClient:
             idempotent=method == "GET" if idempotent is None else idempotent,
             total_timeout_s=self._total_timeout_s,
             sleep=self._sleep,
+            pace=shared_pace(
+                self.endpoint, self._credentials.current().access_key_id, _action(method, path)
+            ),
         )
 
     def _call_once(
@@ -158,6 +162,17 @@ class RoaClient:
         signature = roa_sign(text, credentials.access_key_secret)
         sent["authorization"] = f"acs {credentials.access_key_id}:{signature}"
         return sent
+
+
+def _action(method: str, path: str) -> str:
+    """Return what a request is limited as: method and path, whatever ids are in that.
+
+    Names of collections and ids take turns: /clusters/ID/instances/ID/reset.
+    """
+    parts = path.strip("/").split("/")
+    return f"{method} /" + "/".join(
+        part if number % 2 == 0 else "*" for number, part in enumerate(parts)
+    )
 
 
 def request_id_of(response: requests.Response) -> str:

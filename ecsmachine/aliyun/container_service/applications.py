@@ -8,7 +8,6 @@ from typing import Any
 
 from ecsmachine.aliyun.container_service import rules
 from ecsmachine.aliyun.container_service.answers import mapping, required, text
-from ecsmachine.errors import UsageError
 
 _DRIVER_OPTIONS = {
     "ossfs": (("bucket", "ak_id", "ak_secret", "url"), ("no_stat_cache", "other_opts")),
@@ -143,15 +142,16 @@ class VolumeRequest:
         needed, further = _DRIVER_OPTIONS.get(self.driver, ((), None))
         for option in needed:
             if not self.options.get(option):
-                raise UsageError(
-                    f"driverOpts: {self.driver} needs {option}", hint=f"Give {option}=VALUE."
+                raise rules.FieldError(
+                    "driverOpts", f": {self.driver} needs {option}", f"Give {option}=VALUE."
                 )
         if further is not None:
             for option in self.options:
                 if option not in needed and option not in further:
-                    raise UsageError(
-                        f"driverOpts: {self.driver} has no option {option}",
-                        hint=f"It has {', '.join(needed + further)}.",
+                    raise rules.FieldError(
+                        "driverOpts",
+                        f": {self.driver} has no option {option}",
+                        f"It has {', '.join(needed + further)}.",
                     )
         return {"name": self.name, "driver": self.driver, "driverOpts": dict(self.options)}
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from ecsmachine.aliyun.container_service import rules
 from ecsmachine.aliyun.container_service.answers import array, mapping, number, required, text
-from ecsmachine.errors import UsageError
 
 MOVING = frozenset(
     (
@@ -31,7 +30,6 @@ FAILED = frozenset(("failed", "deleteFailed", "inactive"))
 """States that it does not leave by itself, and is not wanted in."""
 
 _MOST_NODES = 200
-_SMALLEST_DISK_GIB, _LARGEST_DISK_GIB = 20, 32768
 
 
 @dataclass(frozen=True)
@@ -193,9 +191,10 @@ class AttachRequest:
         rules.check_password(self.password)
         for instance in self.instances:
             if not instance.startswith("i-"):
-                raise UsageError(
-                    f'instances: "{instance}" is not the id of an instance',
-                    hint="Ids begin with i-.",
+                raise rules.FieldError(
+                    "instances",
+                    f': "{instance}" is not the id of an instance',
+                    "Ids begin with i-.",
                 )
         return {
             "instances": list(self.instances),
@@ -310,10 +309,9 @@ def read_images(data: Any) -> list[Image]:
 def _node_fields(request: SwarmRequest | ScaleRequest) -> dict[str, Any]:
     """Return what creating and scaling say alike about nodes."""
     rules.check_password(request.password)
-    rules.check_choice("data_disk_category", request.data_disk_category, rules.DATA_DISK_CATEGORIES)
-    rules.check_number(
-        "data_disk_size", request.data_disk_size, _SMALLEST_DISK_GIB, _LARGEST_DISK_GIB
-    )
+    category = request.data_disk_category
+    rules.check_choice("data_disk_category", category, tuple(rules.DATA_DISK_SIZES))
+    rules.check_number("data_disk_size", request.data_disk_size, *rules.DATA_DISK_SIZES[category])
     rules.check_choice("io_optimized", request.io_optimized, rules.IO_OPTIMIZED)
     fields = {
         "instance_type": request.instance_type,

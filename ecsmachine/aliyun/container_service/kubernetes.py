@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ecsmachine.aliyun.container_service import rules
-from ecsmachine.errors import UsageError
 
 Kind = Literal["single-zone", "multi-zone", "managed"]
 
@@ -38,8 +37,7 @@ class NodeGroup:
     def fields(self, role: str, zones: int) -> dict[str, Any]:
         """Return the fields that begin with ``role`` (master or worker)."""
         if len(self.instance_types) != zones or not all(self.instance_types):
-            names = f"{role}_instance_type" + ("_a, _b and _c" if zones > 1 else "")
-            raise UsageError(f"{names}: {zones} of it must be given", hint="One for each zone.")
+            raise _number_needed(f"{role}_instance_type", zones)
         rules.check_choice(f"{role}_instance_charge_type", self.charge_type, _CHARGE_TYPES)
         body: dict[str, Any] = {f"{role}_instance_charge_type": self.charge_type}
         if zones > 1:
@@ -56,9 +54,10 @@ class NodeGroup:
             if self.auto_renew:
                 body[f"{role}_auto_renew_period"] = self.auto_renew_period or 1
         elif self.period or self.period_unit:
-            raise UsageError(
-                f"{role}_period: only subscriptions have a period",
-                hint=f"Set {role}_instance_charge_type to PrePaid, or leave the period out.",
+            raise rules.FieldError(
+                f"{role}_period",
+                ": only subscriptions (PrePaid) have a period",
+                "Make it a subscription, or leave the period out.",
             )
         body[f"{role}_system_disk_category"] = self.system_disk_category
         body[f"{role}_system_disk_size"] = self.system_disk_size
@@ -104,9 +103,9 @@ class KubernetesRequest:
         rules.check_cluster_name(self.name)
         self._check_networks()
         if len(self.vswitch_ids) != zones or not all(self.vswitch_ids):
-            raise UsageError(f"vswitchid: {zones} must be given", hint="One for each zone.")
+            raise _number_needed("vswitchid", zones)
         if len(self.worker_numbers) != zones:
-            raise UsageError(f"num_of_nodes: {zones} must be given", hint="One for each zone.")
+            raise _number_needed("num_of_nodes", zones)
         for amount in self.worker_numbers:
             rules.check_number("num_of_nodes", amount, 0, 300)
         rules.check_number("timeout_mins", self.timeout_mins, 1, 1440)
@@ -138,13 +137,14 @@ class KubernetesRequest:
             body["snat_entry"] = self.snat_entry
         if self.kind == "managed":
             if self.masters is not None:
-                raise UsageError(
-                    "master_instance_type: a managed cluster has no masters of its own",
-                    hint="Leave the masters out.",
+                raise rules.FieldError(
+                    "master_instance_type",
+                    ": a managed cluster has no masters of its own",
+                    "Leave the masters out.",
                 )
             return body
         if self.masters is None:
-            raise UsageError("master_instance_type is required", hint="Give it.")
+            raise rules.FieldError("master_instance_type", " is required", "Give {field}.")
         body["ssh_flags"] = self.ssh_flags
         body["public_slb"] = self.public_slb
         return {**body, **self.masters.fields("master", zones)}
@@ -152,21 +152,22 @@ class KubernetesRequest:
     def _check_networks(self) -> None:
         pods = rules.check_cidr("container_cidr", self.container_cidr)
         if pods.overlaps(rules.check_cidr("service_cidr", self.service_cidr)):
-            raise UsageError(
-                f"service_cidr: {self.service_cidr} overlaps container_cidr {self.container_cidr}",
-                hint="Choose two blocks that have no address in common.",
+            raise rules.FieldError(
+                "service_cidr",
+                f": {self.service_cidr} overlaps the pods' {self.container_cidr}",
+                "Choose two blocks that have no address in common.",
             )
 
     def _login(self) -> dict[str, str]:
         if self.kind == "multi-zone" and self.key_pair:
-            raise UsageError(
-                "key_pair: clusters in several zones take a password only",
-                hint="Give login_password.",
+            raise rules.FieldError(
+                "key_pair", ": clusters in several zones take a password only", "Give a password."
             )
         if bool(self.login_password) == bool(self.key_pair):
-            raise UsageError(
-                "login_password: either it or key_pair must be given, not both",
-                hint="Give one of the two.",
+            raise rules.FieldError(
+                "login_password",
+                ": either a password or a key pair must be given, not both",
+                "Give one of the two.",
             )
         if self.key_pair:
             return {"key_pair": self.key_pair}
@@ -198,3 +199,7 @@ class KubernetesScaleRequest:
             "disable_rollback": self.disable_rollback,
             "timeout_mins": self.timeout_mins,
         }
+
+
+def _number_needed(field: str, zones: int) -> rules.FieldError:
+    return rules.FieldError(field, f": {zones} of it must be given", "One for each zone.")

@@ -1,6 +1,6 @@
 """The guide's rules for values, checked before a request is sent.
 
-Every function raises :class:`UsageError` that begins with the name of the field.
+Every function raises :class:`FieldError`, which begins with the name of the field.
 """
 
 from __future__ import annotations
@@ -10,7 +10,13 @@ from ipaddress import IPv4Address, IPv4Network
 
 from ecsmachine.errors import UsageError
 
-DATA_DISK_CATEGORIES = ("cloud", "cloud_efficiency", "cloud_ssd")
+DATA_DISK_SIZES = {
+    "cloud": (5, 2000),
+    "cloud_efficiency": (20, 32768),
+    "cloud_ssd": (20, 32768),
+}
+"""Categories of data disks, and their smallest and largest size in GiB."""
+
 IO_OPTIMIZED = ("none", "optimized")
 NETWORK_MODES = ("vpc", "classic")
 
@@ -19,28 +25,47 @@ _PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _CLUSTER_ID = re.compile(r"[Cc][0-9a-f]{32}")
 
 
+class FieldError(UsageError):
+    """The value of a field of a request is not allowed.
+
+    ``reason`` goes on after the field's name; "{field}" in ``hint`` stands for that name.
+    """
+
+    def __init__(self, field: str, reason: str, hint: str) -> None:
+        super().__init__(f"{field}{reason}", hint=hint.replace("{field}", field))
+        self.field = field
+        self._reason = reason
+        self._hint = hint
+
+    def called(self, name: str) -> UsageError:
+        """Return the same error for somebody who knows the field by another name."""
+        return FieldError(name, self._reason, self._hint)
+
+
 def require(**fields: object) -> None:
     """Refuse the first of the fields that has no value."""
     for name, value in fields.items():
         if value is None or value == "" or value == ():
-            raise UsageError(f"{name} is required", hint=f"Give {name}.")
+            raise FieldError(name, " is required", "Give {field}.")
 
 
 def check_cluster_name(name: str, field: str = "name") -> None:
     """Refuse a cluster's name that has other than letters, Chinese characters, digits, hyphens."""
     if not _CLUSTER_NAME.fullmatch(name):
-        raise UsageError(
-            f'{field}: "{name}" cannot be the name of a cluster',
-            hint="Use 1 to 63 letters, Chinese characters, digits and hyphens.",
+        raise FieldError(
+            field,
+            f': "{name}" cannot be the name of a cluster',
+            "Use 1 to 63 letters, Chinese characters, digits and hyphens.",
         )
 
 
 def check_project_name(name: str, field: str = "name") -> None:
     """Refuse the name of a project or volume that the guide does not allow."""
     if not _PROJECT_NAME.fullmatch(name):
-        raise UsageError(
-            f'{field}: "{name}" cannot be a name',
-            hint="Use 1 to 64 letters, digits and hyphens; not a hyphen first.",
+        raise FieldError(
+            field,
+            f': "{name}" cannot be a name',
+            "Use 1 to 64 letters, digits and hyphens; not a hyphen first.",
         )
 
 
@@ -57,9 +82,10 @@ def check_password(password: str, field: str = "password") -> None:
         or sum(bool(re.search(kind, password)) for kind in kinds) < 3
         or set(password) & {"\\", '"'}
     ):
-        raise UsageError(
-            f"{field}: this password is not allowed",
-            hint="Use 8 to 30 characters of three kinds (upper case, lower case, digits, special "
+        raise FieldError(
+            field,
+            ": this password is not allowed",
+            "Use 8 to 30 characters of three kinds (upper case, lower case, digits, special "
             'ones), without \\ and ".',
         )
 
@@ -67,16 +93,16 @@ def check_password(password: str, field: str = "password") -> None:
 def check_choice(field: str, value: str, allowed: tuple[str, ...]) -> None:
     """Refuse a value that is not among those allowed."""
     if value not in allowed:
-        raise UsageError(
-            f'{field}: "{value}" is not a value of it', hint=f"Use one of {', '.join(allowed)}."
+        raise FieldError(
+            field, f': "{value}" is not a value of it', f"Use one of {', '.join(allowed)}."
         )
 
 
 def check_number(field: str, value: int, least: int, most: int) -> None:
     """Refuse a number out of its range."""
     if not least <= value <= most:
-        raise UsageError(
-            f"{field}: {value} is out of range", hint=f"Use a number from {least} to {most}."
+        raise FieldError(
+            field, f": {value} is out of range", f"Use a number from {least} to {most}."
         )
 
 
@@ -85,9 +111,10 @@ def check_cidr(field: str, value: str) -> IPv4Network:
     try:
         return IPv4Network(value)
     except ValueError:
-        raise UsageError(
-            f'{field}: "{value}" is not a CIDR block',
-            hint="Write it with its first address and its length, for example 172.28.1.0/24.",
+        raise FieldError(
+            field,
+            f': "{value}" is not a CIDR block',
+            "Write it with its first address and its length, for example 172.28.1.0/24.",
         ) from None
 
 
@@ -96,6 +123,4 @@ def check_address(field: str, value: str) -> None:
     try:
         IPv4Address(value)
     except ValueError:
-        raise UsageError(
-            f'{field}: "{value}" is not an address', hint="Give an IPv4 address."
-        ) from None
+        raise FieldError(field, f': "{value}" is not an address', "Give an IPv4 address.") from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -87,7 +88,8 @@ def connected(
         @functools.wraps(function)
         def call(**given: Any) -> None:
             client = connect(**{name: given[name] for name in needed})
-            function(client, **{name: given[name] for name in own})
+            with by_option():
+                function(client, **{name: given[name] for name in own})
 
         parameters = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
@@ -98,6 +100,19 @@ def connected(
         return call
 
     return wrap
+
+
+@contextmanager
+def by_option() -> Iterator[None]:
+    """Let an error about a request's field name the option that the field comes from."""
+    from ecsmachine.aliyun.container_service.rules import FieldError
+
+    try:
+        yield
+    except FieldError as error:
+        from ecsmachine.cli.container_service.field_names import on_command_line
+
+        raise on_command_line(error) from None
 
 
 def cluster_client(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qsl, unquote
@@ -29,7 +30,10 @@ def cs(
         typer.Option("--header", help="A header, Name=value (repeatable)"),
     ] = None,
     body: Annotated[
-        str, typer.Option("--body", help="The body as JSON; @FILE takes it from a file")
+        str,
+        typer.Option(
+            "--body", help="The body as JSON; @FILE takes it from a file, - from standard input"
+        ),
     ] = "",
 ) -> None:
     """Call the API of Container Service, and print what it answers.
@@ -53,6 +57,8 @@ def cs(
 
 
 def _body(given: str) -> bytes:
+    if given in ("-", "@-"):
+        return sys.stdin.buffer.read()
     if not given.startswith("@"):
         return given.encode()
     try:

@@ -17,6 +17,7 @@ from ecsmachine.aliyun.container_service import ClusterClient
 from ecsmachine.cli.container_service.options import (
     AsJson,
     ClusterName,
+    by_option,
     cluster_client,
     cluster_name,
     connected,
@@ -151,6 +152,8 @@ def remove(
 def _fire(url: str, kind: str = "", step: int = 0) -> None:
     from ecsmachine.aliyun.container_service import fire
 
-    answer = fire(sys.stdin.readline().strip() if url == "-" else url, kind=kind, step=step)
+    address = sys.stdin.readline().strip() if url == "-" else url
+    with by_option():
+        answer = fire(address, kind=kind, step=step)
     if answer.strip():
         print(answer.strip())

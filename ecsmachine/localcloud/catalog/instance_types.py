@@ -92,7 +92,50 @@ _ENTERPRISE = (
 )
 _ARM = (("ecs.c8y", 2), ("ecs.g8y", 4), ("ecs.r8y", 8))
 
-# id, family, cores, GiB: shared types of the older generations and the cheap ones of today
+# id, cores, GiB: the shared types of the first generation, which tell no family of their own
+_FIRST = (
+    ("ecs.t1.small", 1, 1.0),
+    ("ecs.s1.small", 1, 2.0),
+    ("ecs.s1.medium", 1, 4.0),
+    ("ecs.s1.large", 1, 8.0),
+    ("ecs.s2.small", 2, 2.0),
+    ("ecs.s2.large", 2, 4.0),
+    ("ecs.s2.xlarge", 2, 8.0),
+    ("ecs.s2.2xlarge", 2, 16.0),
+    ("ecs.s3.medium", 4, 4.0),
+    ("ecs.s3.large", 4, 8.0),
+    ("ecs.m1.medium", 4, 16.0),
+    ("ecs.m1.xlarge", 8, 32.0),
+    ("ecs.m2.medium", 4, 32.0),
+    ("ecs.m2.xlarge", 8, 64.0),
+    ("ecs.c1.small", 8, 8.0),
+    ("ecs.c1.large", 8, 16.0),
+    ("ecs.c2.medium", 16, 16.0),
+    ("ecs.c2.large", 16, 32.0),
+    ("ecs.c2.xlarge", 16, 64.0),
+)
+# id, family, cores, GiB: those of the second generation
+_SECOND = (
+    ("ecs.n1.tiny", "ecs.n1", 1, 1.0),
+    ("ecs.n1.small", "ecs.n1", 1, 2.0),
+    ("ecs.n1.medium", "ecs.n1", 2, 4.0),
+    ("ecs.n1.large", "ecs.n1", 4, 8.0),
+    ("ecs.n1.xlarge", "ecs.n1", 8, 16.0),
+    ("ecs.n1.3xlarge", "ecs.n1", 16, 32.0),
+    ("ecs.n1.7xlarge", "ecs.n1", 32, 64.0),
+    ("ecs.n2.small", "ecs.n2", 1, 4.0),
+    ("ecs.n2.medium", "ecs.n2", 2, 8.0),
+    ("ecs.n2.large", "ecs.n2", 4, 16.0),
+    ("ecs.n2.xlarge", "ecs.n2", 8, 32.0),
+    ("ecs.n2.3xlarge", "ecs.n2", 16, 64.0),
+    ("ecs.n2.7xlarge", "ecs.n2", 32, 128.0),
+    ("ecs.e3.small", "ecs.e3", 1, 8.0),
+    ("ecs.e3.medium", "ecs.e3", 2, 16.0),
+    ("ecs.e3.large", "ecs.e3", 4, 32.0),
+    ("ecs.e3.xlarge", "ecs.e3", 8, 64.0),
+    ("ecs.e3.3xlarge", "ecs.e3", 16, 128.0),
+)
+# id, family, cores, GiB: shared types of the third generation and the cheap ones of today
 _ENTRY = (
     ("ecs.n4.small", "ecs.n4", 1, 2.0),
     ("ecs.n4.large", "ecs.n4", 2, 4.0),
@@ -151,6 +194,38 @@ def instance_types() -> Sequence[InstanceType]:
             initial_credit=initial,
         )
         for id_, cpu, memory, baseline, initial in _BURSTABLE
+    ]
+    types += [
+        InstanceType(
+            id=id_,
+            family=id_.rpartition(".")[0],
+            cpu=cpu,
+            memory_gib=memory,
+            generation="ecs-1",
+            level="EntryLevel",
+            category="Shared",
+            processor="Intel Xeon E5-2420",
+            frequency=1.9,
+            turbo=2.4,
+            old_disks=True,
+        )
+        for id_, cpu, memory in _FIRST
+    ]
+    types += [
+        InstanceType(
+            id=id_,
+            family=family,
+            cpu=cpu,
+            memory_gib=memory,
+            generation="ecs-2",
+            level="EntryLevel",
+            category="Shared",
+            processor="Intel Xeon E5-2680 v3 (Haswell)",
+            frequency=2.5,
+            turbo=3.3,
+            old_disks=True,
+        )
+        for id_, family, cpu, memory in _SECOND
     ]
     types += [
         InstanceType(

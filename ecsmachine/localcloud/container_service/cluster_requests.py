@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type
 from ecsmachine.localcloud.container_service.fields import Fields, check_cluster_name, invalid
@@ -13,7 +14,13 @@ from ecsmachine.localcloud.state import State
 
 KUBERNETES, MANAGED = "Kubernetes", "ManagedKubernetes"
 MOST_NODES = 50
-_DISK_CATEGORIES = ("cloud", "cloud_efficiency", "cloud_ssd")
+_DATA_DISK_SIZES = {
+    "cloud": (5, 2000),
+    "cloud_efficiency": (20, 32768),
+    "cloud_ssd": (20, 32768),
+}
+"""Categories of data disks, and their smallest and largest size in GiB."""
+
 _IO_OPTIMIZED = ("none", "optimized", "true", "false")
 _ZONES = ("a", "b", "c")
 
@@ -81,15 +88,24 @@ def swarm_plan(fields: Fields, state: State, images: tuple[Image, ...]) -> Swarm
 def node_request(fields: Fields, images: tuple[Image, ...]) -> NodeRequest:
     """Read what creating and scaling say alike about nodes."""
     kind = fields.require("instance_type")
-    if find_instance_type(kind) is None:
+    known = find_instance_type(kind)
+    if known is None:
         raise invalid("instance_type", f"there is no {kind}")
     fields.choice("io_optimized", _IO_OPTIMIZED, "optimized")
+    category = fields.choice("data_disk_category", tuple(_DATA_DISK_SIZES))
+    if category not in supported_categories(known):
+        fitting = [one for one in supported_categories(known) if one in _DATA_DISK_SIZES]
+        raise invalid(
+            "data_disk_category",
+            f"{kind} takes {', '.join(fitting) or 'none of those that clusters have'}",
+        )
+    least, most = _DATA_DISK_SIZES[category]
     return NodeRequest(
         password=_password(fields, "password"),
         image_id=_image(fields, images, required=False),
         instance_type=kind,
-        data_disk_category=fields.choice("data_disk_category", _DISK_CATEGORIES),
-        data_disk_size=fields.integer("data_disk_size", least=20, most=32768),
+        data_disk_category=category,
+        data_disk_size=fields.integer("data_disk_size", least=least, most=most),
         public_address=not fields.boolean("release_eip_flag"),
     )
 

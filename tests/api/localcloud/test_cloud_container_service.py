@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -241,6 +243,7 @@ def test_kubernetes_clusters_have_the_apis_life(
         ({"vswitch_id": "vsw-none"}, "404 InvalidVSwitchId.NotFound"),
         ({"ecs_image_id": "m-none"}, "404 InvalidImageId.NotFound"),
         ({"subnet_cidr": "8.8.0.0/16"}, "400 InvalidParameter"),
+        ({"data_disk_category": "cloud"}, "400 InvalidParameter"),  # not with this type
         ({"region_id": "nowhere"}, "404 InvalidRegionId.NotFound"),
     ],
 )
@@ -630,6 +633,40 @@ def test_every_row_of_the_guides_table(
     client.wait_gone(cluster, interval_s=0.05)
 
 
+def test_the_guides_own_create_json_makes_a_cluster(
+    cloud: EmbeddedCloud, client: ClusterClient, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is printed, with the ids of this cloud; here the body comes from standard input."""
+    (image, *_) = [one.id for one in client.images() if one.region == cloud.region]
+    body = {
+        "password": "TestPwd124",
+        "region_id": cloud.region,
+        "instance_type": "ecs.n1.small",
+        "name": "my-test-cluster",
+        "size": 1,
+        "network_mode": "vpc",
+        "vpc_id": cloud.state.default_vpc_id,
+        "vswitch_id": cloud.state.default_vswitch_id,
+        "subnet_cidr": "10.200.1.0/24",  # the guide's is part of this cloud's VPC
+        "data_disk_category": "cloud_ssd",
+        "data_disk_size": 40,
+        "need_slb": True,
+        "ecs_image_id": image.removesuffix(".vhd"),
+        "io_optimized": "true",
+        "release_eip_flag": False,
+    }
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(json.dumps(body).encode())))
+    arguments = ("--header", "Content-Type=application/json", "--body", "-")
+    code, out, err = program("cs", "POST", "/clusters", *arguments)
+    assert code == 0, err
+    begun = json.loads(out)
+    assert set(begun) == {"cluster_id", "request_id", "task_id"}
+    assert re.fullmatch(r"T-[0-9a-f]{24}", begun["task_id"])
+    assert client.wait(begun["cluster_id"], interval_s=0.05).state == "running"
+    client.delete(begun["cluster_id"])
+    client.wait_gone(begun["cluster_id"], interval_s=0.05)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -704,10 +741,23 @@ def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("cluster", "create", "a b"), 'name: "a b"'),
-        (("cluster", "create", "x", "--size", "0"), "size: 0"),
-        (("cluster", "create", "x", "--password", "weak"), "password: this password"),
-        (("cluster", "create", "x", "--subnet-cidr", "1"), "subnet_cidr: "),
+        (("cluster", "create", "a b"), 'NAME: "a b"'),
+        (("cluster", "create", "x", "--size", "0"), "--size: 0"),
+        (("cluster", "create", "x", "--password", "weak"), "--password: this password"),
+        (("cluster", "create", "x", "--subnet-cidr", "1"), "--subnet-cidr: "),
+        (
+            ("cluster", "create", "x", "--data-disk-category", "cloud", "--data-disk-size", "4"),
+            "--data-disk-size: 4 is out of range. Use a number from 5 to 2000.",
+        ),
+        (
+            ("cluster", "create-kubernetes", "x", "--kind", "single-zone", "--period", "2"),
+            "--period: only subscriptions",
+        ),
+        (("cluster", "remove-node", "shared", "x", "-y"), 'ADDRESS: "x" is not an address'),
+        (
+            ("trigger", "scale-out", "http://127.0.0.1/?triggerUrl=a&secret=b", "101"),
+            "STEP: 101 is out of range",
+        ),
         (("cluster", "inspect", "none"), 'There is no cluster "none"'),
         (("cluster", "rm", "shared"), "There is no terminal to ask on"),
         (("project", "create", "x", "-f", "/none.yml"), "/none.yml: No such file"),

@@ -136,6 +136,19 @@ def test_throttling_is_waited_out_with_a_fresh_nonce_and_signature(
     assert len(pauses) == 1
 
 
+def test_requests_for_all_clusters_slow_down_together(
+    client: RoaClient, peer: Any, pauses: list[float], make_answer: Any, refusal: Any
+) -> None:
+    peer.answers[:] = [refusal("Throttling.User", 429), make_answer()]
+    client.call("GET", "/clusters/c1")
+    before = len(pauses)
+    peer.answers[:] = [make_answer(), make_answer()]
+    client.call("GET", "/clusters")  # is limited on its own
+    assert len(pauses) == before
+    client.call("GET", "/clusters/c2")
+    assert len(pauses) == before + 1
+
+
 def test_only_reading_is_tried_again_after_a_servers_fault(
     client: RoaClient, peer: Any, make_answer: Any
 ) -> None:

@@ -24,14 +24,11 @@ from ecsmachine.localcloud.signature import (
 )
 
 CLOCK_TOLERANCE_S = 15 * 60
-_MANDATORY = (
-    "AccessKeyId",
-    "SignatureMethod",
-    "SignatureVersion",
-    "SignatureNonce",
-    "Timestamp",
-)
+_MANDATORY = ("AccessKeyId", "SignatureMethod", "SignatureVersion", "SignatureNonce")
+_TIMESTAMPS = ("Timestamp", "TimeStamp")
+"""Both spellings are sent: the API's references have used both."""
 _MANDATORY_HEADERS = ("x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256")
+_FRACTION = re.compile(r"\.[0-9]{1,9}Z\Z")
 _AUTHORIZATION = re.compile(
     rf"{ACS3}\s+Credential=([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-fA-F]+)"
 )
@@ -118,6 +115,9 @@ def _check_rpc(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session | 
     for name in _MANDATORY:
         if not parameters.get(name):
             raise missing_parameter(name)
+    timestamp = next((parameters[name] for name in _TIMESTAMPS if parameters.get(name)), "")
+    if not timestamp:
+        raise missing_parameter("Timestamp")
     string_to_sign = rpc_string_to_sign(request.method, parameters)
     shown = _without_secrets(string_to_sign, parameters)
     if not parameters.get("Signature"):
@@ -132,7 +132,7 @@ def _check_rpc(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session | 
         )
     if parameters["SignatureVersion"] != "1.0":
         raise invalid_parameter("SignatureVersion")
-    _check_clock(parameters["Timestamp"])
+    _check_clock(timestamp)
     key_id = parameters["AccessKeyId"]
     secret, session = keys.secret(key_id, parameters.get("SecurityToken", ""))
     expected = rpc_signature(string_to_sign, secret)
@@ -182,9 +182,11 @@ def _check_acs3(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session |
 
 def _check_clock(timestamp: str) -> None:
     try:
-        if len(timestamp) != len("2024-05-01T08:00:00Z"):
+        # JavaScript prints milliseconds, and its clients send them so.
+        whole = _FRACTION.sub("Z", timestamp)
+        if len(whole) != len("2024-05-01T08:00:00Z"):
             raise ValueError(timestamp)
-        sent = clock.parse(timestamp)
+        sent = clock.parse(whole)
     except ValueError as error:
         raise ApiError(
             "InvalidTimeStamp.Format",

@@ -25,6 +25,7 @@ _NOT_THE_REQUEST = frozenset(
         "SignatureNonce",
         "SignatureVersion",
         "SignatureType",
+        "TimeStamp",
         "Timestamp",
     )
 )

@@ -78,7 +78,6 @@ def _common(instance: Instance, eip: Eip | None) -> dict[str, Any]:
         "CreditSpecification": instance.credit_specification,
         "VlanId": "",
         "InnerIpAddress": {"IpAddress": []},
-        "PublicIpAddress": {"IpAddress": [instance.public_ip] if instance.public_ip else []},
         "EipAddress": {
             "AllocationId": eip.id if eip else "",
             "IpAddress": eip.address if eip else "",
@@ -86,6 +85,8 @@ def _common(instance: Instance, eip: Eip | None) -> dict[str, Any]:
             "InternetChargeType": eip.internet_charge_type if eip else "",
             "IsSupportUnassociate": eip is not None,
         },
+        # After EipAddress: footmark, which Ansible's modules used, reads them in this order.
+        "PublicIpAddress": {"IpAddress": [instance.public_ip] if instance.public_ip else []},
         "VpcAttributes": {
             "VpcId": instance.vpc_id,
             "VSwitchId": instance.vswitch_id,

@@ -92,7 +92,11 @@ def test_parameters_in_both_places_at_once(cloud: EmbeddedCloud) -> None:
         ({"Timestamp": "yesterday"}, "400 InvalidTimeStamp.Format"),
         ({"Timestamp": "2024-05-01T08:00Z"}, "400 InvalidTimeStamp.Format"),
         ({"Timestamp": "2020-01-01T00:00:00+0000"}, "400 InvalidTimeStamp.Format"),
+        ({"Timestamp": "2024-05-01T08:00:00.Z"}, "400 InvalidTimeStamp.Format"),
+        ({"Timestamp": "2024-05-01T08:00:00.5"}, "400 InvalidTimeStamp.Format"),
+        ({"Timestamp": "2024-05-01T08:00.500Z"}, "400 InvalidTimeStamp.Format"),
         ({"Timestamp": "2020-01-01T00:00:00Z"}, "400 InvalidTimeStamp.Expired"),
+        ({"Timestamp": "2020-01-01T00:00:00.000Z"}, "400 InvalidTimeStamp.Expired"),
         ({"Timestamp": "2099-01-01T00:00:00Z"}, "400 InvalidTimeStamp.Expired"),
         ({"AccessKeyId": "LTAInobody"}, "404 InvalidAccessKeyId.NotFound"),
         ({"SecurityToken": "token"}, "400 InvalidSecurityToken.MismatchWithAccessKey"),
@@ -112,6 +116,21 @@ def test_requests_that_are_refused(
 def test_a_clock_that_is_a_little_off(cloud: EmbeddedCloud, minutes: int) -> None:
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60 * minutes))
     assert outcome(cloud, signed(cloud, Timestamp=at)) == "200"
+
+
+@pytest.mark.parametrize("fraction", [".000Z", ".5Z", ".123456Z"])
+def test_a_clock_with_fractions_of_a_second(cloud: EmbeddedCloud, fraction: str) -> None:
+    # As JavaScript's toISOString prints it, and the clients in npm send it.
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + fraction
+    assert outcome(cloud, signed(cloud, Timestamp=at)) == "200"
+
+
+def test_the_other_spelling_of_the_clock(cloud: EmbeddedCloud) -> None:
+    # As salt-cloud sends it.
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    assert outcome(cloud, signed(cloud, Timestamp=None, TimeStamp=at)) == "200"
+    old = {"Timestamp": None, "TimeStamp": "2020-01-01T00:00:00Z"}
+    assert outcome(cloud, signed(cloud, **old)) == "400 InvalidTimeStamp.Expired"
 
 
 def test_a_nonce_is_taken_once(cloud: EmbeddedCloud) -> None:

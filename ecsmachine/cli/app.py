@@ -30,7 +30,7 @@ from ecsmachine.errors import MachineError, UsageError
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "active": ("listing", "Print which machine is active"),
-    "adopt": ("fleet", "Take an instance over that another store made, or a lost one"),
+    "adopt": ("adopt", "Take an instance over that another store made, or a lost one"),
     "cluster": ("container_service.cluster", "Clusters of Container Service"),
     "completion": ("completion", "Print the script that completes in a shell"),
     "config": ("engine_config", "Print the connection config for a machine, or change its engine"),
@@ -39,8 +39,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "cs": ("container_service.raw", "Call the API of Container Service"),
     "credentials": ("credentials", "See and change whose rights machines are looked after with"),
     "env": ("connect", "Print the commands that set up the environment for the Docker client"),
-    "export": ("fleet", "Write a machine with its keys into an encrypted file"),
-    "import": ("fleet", "Put a machine that was exported into this store"),
+    "export": ("transfer", "Write a machine with its keys into an encrypted file"),
+    "import": ("transfer", "Put a machine that was exported into this store"),
     "image": ("image", "Images of a registry"),
     "inspect": ("listing", "Print what is stored of a machine"),
     "ip": ("listing", "Print the address of machines"),
@@ -60,7 +60,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("listing", "Print the state of machines"),
     "stop": ("lifecycle", "Stop machines"),
     "swarm": ("swarm", "Join machines in Docker's Swarm mode"),
-    "sweep": ("fleet", "Find and remove what is left in the cloud of lost machines"),
+    "sweep": ("sweep", "Find and remove what is left in the cloud of lost machines"),
     "trigger": ("container_service.trigger", "Addresses that redeploy or scale an application"),
     "trust": ("trust", "Pin the host key of a machine anew, after its host was installed anew"),
     "upgrade": ("provisioning", "Upgrade the engines of machines"),
@@ -95,13 +95,9 @@ class _Commands(typer.core.TyperGroup):
         module = import_module(f"ecsmachine.cli.{_COMMANDS[cmd_name][0]}")
         if hasattr(module, "app"):
             return typer.main.get_command(module.app)
-        if cmd_name == "create":
+        if hasattr(module, "command"):  # the driver says what flags there are
             session: Session = ctx.obj
-            return _command("create", module.command(session.program, session.environment))
-        if cmd_name in ("adopt", "sweep"):
-            session = ctx.obj
-            maker = getattr(module, f"{cmd_name}_command")
-            return _command(cmd_name, maker(session.program, session.environment))
+            return _command(cmd_name, module.command(session.program, session.environment))
         return _command(cmd_name, getattr(module, _function_name(cmd_name)))
 
     def help_of(self, name: str) -> str:

@@ -1,6 +1,10 @@
-"""Asking before something is done that cannot be undone."""
+"""Asking on the terminal: before what cannot be undone, and for secrets."""
 
 from __future__ import annotations
+
+import sys
+
+from ecsmachine.errors import UsageError
 
 
 def confirmed(question: str) -> bool:
@@ -10,3 +14,21 @@ def confirmed(question: str) -> bool:
     except EOFError:
         print()
         return False
+
+
+def secret(prompt: str, *, hint: str) -> str:
+    """Ask for a secret, which is not shown.
+
+    Raises :class:`UsageError` with the hint where there is no terminal to ask at.
+    """
+    import getpass
+
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"{prompt.rstrip(': ')}: it is not given, and there is no terminal to ask at",
+            hint=hint,
+        )
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        return ""

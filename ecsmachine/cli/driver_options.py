@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
-from typing import Annotated
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -94,6 +94,24 @@ def resolve(
         else:
             values[option.name] = option.default
     return values
+
+
+def with_options(function: Callable[..., None], options: tuple[Option, ...]) -> Callable[..., None]:
+    """Give a command the flags of a driver beside its own."""
+    signature = inspect.signature(function, eval_str=True)
+    own = [each for each in signature.parameters.values() if each.name != "given"]
+    parameters = [*own, *option_parameters(options)]
+    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {each.name: each.annotation for each in parameters}
+    return function
+
+
+def values_of(
+    options: tuple[Option, ...], given: Mapping[str, Any], environment: Mapping[str, str]
+) -> dict[str, OptionValue]:
+    """Return the value of every option of a command that :func:`with_options` made."""
+    flags = {option.name: given[parameter_name(option)] for option in options}
+    return resolve(options, flags, environment)
 
 
 def warnings_of(

@@ -219,7 +219,7 @@ def version(
 
 
 def _list_orphans(this: Session, *, as_json: bool) -> None:
-    from ecsmachine.cli.fleet import orphan_rows, orphan_table
+    from ecsmachine.cli.orphans import orphan_rows, orphan_table
     from ecsmachine.cli.output import print_json
 
     rows = orphan_rows(this, this.environment)

@@ -40,7 +40,7 @@ class AdoptRequest:
 def candidates(store: Store, found: Collection[Found]) -> list[Found]:
     """Return the instances of a survey that no machine of the store has.
 
-    One whose adoption was cut off is among them: a create writes ``config.json`` at once.
+    One whose adoption was cut off is among them.
     """
     return [
         each
@@ -48,7 +48,7 @@ def candidates(store: Store, found: Collection[Found]) -> list[Found]:
         if each.resource.kind == INSTANCE
         and (
             each.standing in (Standing.ORPHAN, Standing.FOREIGN)
-            or not (store.directory(each.machine_name) / "config.json").exists()
+            or _is_adopting(store, each.machine_name)
         )
     ]
 
@@ -109,8 +109,8 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
     name = validate_name(request.name)
     with store.lock(name):
         journal = store.journal(name)
-        if store.exists(name) and (
-            journal.complete or journal.create_id != request.instance.create_id
+        if store.exists(name) and not (
+            journal.adopting and journal.create_id == request.instance.create_id
         ):
             raise MachineError(
                 f'Docker machine "{name}" already exists',
@@ -122,12 +122,12 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
         store_id = store.store_id()
         files.make_private_directory(store.directory(name))
         try:
-            journal.begin(request.instance.create_id)
+            journal.begin_adoption(request.instance.create_id)
             context = store.context(name)
             driver = cloud.adopt(request.instance, context, request.values, journal)
             machine = Machine(name=name, driver=driver, auth=auth)
             _log_in(machine, request.install_url, report)
-            host.make_docker_host(machine, report)
+            host.make_docker_host(machine, report, checkpoint=store.checkpoint)
             report(f"Tagging it as a machine of this store ({store_id})...")
             cloud.mark(context, journal, shared=request.shared)
             store.save(machine)
@@ -142,7 +142,7 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
 
 def is_imported(store: Store, name: str) -> bool:
     """Whether a machine of the store has its CA in its own folder, and that CA's key elsewhere."""
-    if not store.exists(name):
+    if not store.exists(name) or _is_adopting(store, name):
         return False
     auth = store.load(name).auth
     return auth.ca_key_path.parent == auth.machine_dir and not auth.ca_key_path.exists()
@@ -154,24 +154,32 @@ def take_over(
     """Give an imported machine certificates of this store's CA, in place of its sender's.
 
     From then on its engine answers to this store alone. ``cloud`` is where it is tagged as a
-    machine of this store. If a step fails, the certificates that it came with stay in its folder.
+    machine of this store. If a step fails, the certificates that it came with stay in its folder,
+    and it counts as imported: the next call does all of it.
     """
     with store.lock(name):
         machine = store.load(name)
         own = auth_options(store.path, name, server_cert_sans=machine.auth.server_cert_sans)
         certificates.ensure_client_certificates(own, report, key_type=key_type)
+        if cloud is not None:
+            cloud.mark(store.context(name), store.journal(name), shared=False)
         before = {path: path.read_bytes() for path in machine.directory.glob("*.pem")}
         machine.auth = own
         try:
-            host.make_docker_host(machine, report)
+            host.make_docker_host(machine, report, checkpoint=store.checkpoint)
         except BaseException:
             for path, content in before.items():
                 files.write_atomically(path, content, mode=path.stat().st_mode & 0o777)
             raise
         store.save(machine)
-        if cloud is not None:
-            cloud.mark(store.context(name), store.journal(name), shared=False)
     report(f'Machine "{name}" is of this store now.')
+
+
+def _is_adopting(store: Store, name: str) -> bool:
+    try:
+        return store.journal(name).adopting
+    except MachineError:  # of a journal that cannot be read nothing is known
+        return False
 
 
 def _log_in(machine: Machine, install_url: str, report: Report) -> None:

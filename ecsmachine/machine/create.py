@@ -21,7 +21,7 @@ from ecsmachine.machine.driver_report import driver_report
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine, auth_options, validate_name
-from ecsmachine.machine.store import Store
+from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.provision.engine import validate_engine_options
 
 
@@ -179,6 +179,8 @@ def plan(store: Store, request: CreateRequest, report: Report) -> CreatePlan | N
 
 def _check_unfinished(store: Store, name: str, journal: FileJournal) -> None:
     """Raise :class:`MachineError` unless the machine in the store is a half-made one of ours."""
+    if journal.adopting:
+        raise AdoptionCutOffError(name)
     begun = (store.directory(name) / "journal.json").exists()
     if journal.complete or (not begun and (store.directory(name) / "config.json").exists()):
         raise MachineExistsError(name)

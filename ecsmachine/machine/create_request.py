@@ -11,7 +11,7 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Option, OptionValue
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine.model import SwarmOptions
-from ecsmachine.machine.store import Store
+from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.provision.base import EngineOptions
 
 
@@ -86,6 +86,8 @@ def begun_with(store: Store, name: str) -> Mapping[str, Any]:
             f'There is no half-made machine "{name}"', hint='"ecsmachine ls" lists all machines.'
         )
     journal = store.journal(name)
+    if journal.adopting:
+        raise AdoptionCutOffError(name)
     if journal.complete:
         raise MachineError(
             f'Machine "{name}" is complete: there is nothing to go on with',

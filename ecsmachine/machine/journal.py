@@ -28,6 +28,7 @@ class FileJournal:
         self._checkpoint = checkpoint
         self._create_id = ""
         self._complete = False
+        self._adopted = False
         self._resources: list[Resource] = []
         self._request: Mapping[str, Any] = {}
         if path.exists():
@@ -46,18 +47,27 @@ class FileJournal:
         return self._complete
 
     @property
+    def adopting(self) -> bool:
+        """Whether it is of an adoption that did not come to its end."""
+        return self._adopted and not self._complete
+
+    @property
     def request(self) -> Mapping[str, Any]:
         """What the create was asked for, as far as it is written down; empty if it is not."""
         return self._request
 
-    def begin(self, create_id: str = "", request: Mapping[str, Any] | None = None) -> None:
+    def begin(self, request: Mapping[str, Any] | None = None) -> None:
         """Write the journal of a create that has made nothing yet, or goes on.
 
-        ``create_id`` is given where what there is carries the id of its create already;
         ``request`` is what was asked for, without secrets.
         """
-        self._create_id = create_id or self._create_id
         self._request = request or self._request
+        self._write("begin")
+
+    def begin_adoption(self, create_id: str) -> None:
+        """Write the journal of a machine whose instance is there: ``create_id`` is in its tags."""
+        self._create_id = create_id
+        self._adopted = True
         self._write("begin")
 
     def finish(self) -> None:
@@ -104,6 +114,7 @@ class FileJournal:
                 "Version": _VERSION,
                 "CreateId": self._create_id,
                 "Complete": self._complete,
+                "Adopted": self._adopted,
                 "Request": self._request,
                 "Resources": [asdict(resource) for resource in self._resources],
             },
@@ -120,6 +131,7 @@ class FileJournal:
                 )
             self._create_id = content["CreateId"]
             self._complete = content["Complete"]
+            self._adopted = content.get("Adopted", False)
             self._request = content.get("Request") or {}
             self._resources = [Resource(**entry) for entry in content["Resources"]]
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -184,8 +184,13 @@ def _is_stopped(machine: Machine, report: Report) -> bool:
 
 def _remove_from_cloud(store: Store, name: str, report: Report) -> None:
     journal = store.journal(name)
-    if not (store.directory(name) / "config.json").exists() and not journal.resources():
-        return
+    if not (store.directory(name) / "config.json").exists():
+        if not journal.resources():
+            return
+        if journal.adopting:
+            # nothing in the cloud was made for it, nor is it this store's by its tags for certain
+            report(f'The adoption of "{name}" was cut off: what it has in the cloud stays there')
+            return
     if journal.resources():
         _leave_swarm(store, name, report)
     _driver_for_removal(store, name, journal, report).remove(journal, driver_report(name, report))

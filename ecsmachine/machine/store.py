@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import re
 import secrets
@@ -19,7 +20,6 @@ import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,16 @@ from ecsmachine.machine.redaction import without_secrets
 
 _SHARED_LOCK_S = 120.0
 """How long another create may take to make what machines share, in seconds."""
+
+
+class AdoptionCutOffError(MachineError):
+    """A machine cannot be used: its adoption did not come to its end."""
+
+    def __init__(self, name: str):
+        super().__init__(
+            f'The adoption of machine "{name}" was cut off',
+            hint=f'Call "ecsmachine adopt {name}" again, or drop it with "ecsmachine rm {name}".',
+        )
 
 
 class Store:
@@ -108,13 +118,23 @@ class Store:
                 files.write_atomically(path, f"{secrets.token_hex(6)}\n".encode())
             return path.read_text().strip()
 
-    def lock(self, name: str, *, wait_s: float = 10.0) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def lock(self, name: str, *, wait_s: float = 10.0) -> Iterator[None]:
         """Hold the lock of a machine for the length of a ``with`` block.
 
+        What a process that died left of the machine's folder, on its way in or out, is removed.
         Raises :class:`MachineError` if another process holds it for longer than ``wait_s``.
         """
         files.make_private_directory(self.path)
-        return files.locked(self.path / ".locks" / name, what=f'Machine "{name}"', wait_s=wait_s)
+        path = self.path / ".locks" / name
+        with files.locked(path, what=f'Machine "{name}"', wait_s=wait_s):
+            for remnant in self.machines_path.glob(f".{glob.escape(name)}.????????"):
+                shutil.rmtree(remnant, ignore_errors=True)
+            yield
+
+    def passing_directory(self, name: str) -> Path:
+        """Return a folder for a machine on its way in or out, which no command takes for one."""
+        return self.machines_path / f".{name}.{secrets.token_hex(4)}"
 
     @contextlib.contextmanager
     def shared_lock(self, what: str) -> Iterator[None]:
@@ -155,6 +175,8 @@ class Store:
         try:
             config = json.loads(path.read_bytes())
         except FileNotFoundError:
+            if self.journal(name).adopting:
+                raise AdoptionCutOffError(name) from None
             raise MachineError(
                 f'Machine "{name}" has no config.json: its create was interrupted at the start',
                 hint=f'Use "ecsmachine rm {name}", then create it again.',
@@ -222,7 +244,7 @@ class Store:
     def remove(self, name: str) -> None:
         """Remove the folder of a machine, all at once for whoever looks on."""
         directory = self.directory(name)
-        doomed = directory.with_name(f".{name}.{secrets.token_hex(4)}")
+        doomed = self.passing_directory(name)
         try:
             directory.rename(doomed)
             files.sync_directory(directory.parent)

@@ -11,7 +11,6 @@ import base64
 import io
 import json
 import os
-import secrets
 import shutil
 import tarfile
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from ecsmachine.machine import files
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import MachineNotFoundError, validate_name
 from ecsmachine.machine.redaction import without_secrets
-from ecsmachine.machine.store import Store
+from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.ssh import host_keys
 
 SHORTEST_PASSPHRASE = 8
@@ -69,6 +68,8 @@ def export_machine(store: Store, name: str, passphrase: str) -> bytes:
     with store.lock(name):
         machine = store.load(name)
         journal = store.journal(name)
+        if journal.adopting:
+            raise AdoptionCutOffError(name)
         if (machine.directory / "journal.json").exists() and not journal.complete:
             raise MachineError(
                 f'Machine "{name}" is not whole: its create was interrupted',
@@ -115,7 +116,7 @@ def import_machine(store: Store, content: bytes, passphrase: str, *, name: str =
         if "known_hosts" in entries:
             entries["known_hosts"] = _renamed_pin(entries["known_hosts"], directory)
         files.make_private_directory(store.machines_path)
-        arriving = store.machines_path / f".{name}.{secrets.token_hex(4)}"
+        arriving = store.passing_directory(name)
         try:
             files.make_private_directory(arriving)
             for entry, data in entries.items():

@@ -2,95 +2,125 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tests.torture.brought import REGION
 from tests.torture.ground import NAME, Ground, Ran, ground_in
 from tests.torture.outcome import Outcome, worst
-from tests.torture.proxy import FAULTS, KILLS, RELEASED, Request
+from tests.torture.proxy import CUTS, FAULTS, KILLS, RELEASED, Request
 
-Phase = Literal["create", "rm"]
+HARD = (*KILLS, *CUTS)
+"""The faults after which a process does not know what it has done."""
+
+Command = Literal["create", "rm"]
 Then = Literal["create", "rm", "sweep"]
-
-EVERYTHING = (
-    "create",
-    "--no-provision",
-    *("--aliyunecs-region", "eu-central-1", "--aliyunecs-allocate-eip"),
-    *("--aliyunecs-route-cidr", "10.9.0.0/24", "--aliyunecs-disk-size", "20"),
-    *("--aliyunecs-tag", "team=a=b", NAME),
-)
-"""A create that makes one of everything: network, addresses, route, key, instance with a disk."""
 
 REMOVE = ("rm", "-y", NAME)
 
 
 @dataclass(frozen=True)
 class Point:
-    """A fault at a request of a command, and the command that is given afterwards."""
+    """A fault at a request of a command, and the command that is given afterwards.
 
-    phase: Phase
+    ``brought`` is whether the create uses what the user has in place of making it.
+    """
+
+    command: Command
+    brought: bool
     request: Request
     fault: str
     then: Then
+
+    @property
+    def phase(self) -> str:
+        """The command that is struck, and what it works on."""
+        return f"{self.command}, brought" if self.brought else self.command
 
     def __str__(self) -> str:
         return f"{self.phase}: {self.request}, {self.fault}, then {self.then}"
 
 
+def everything(ground: Ground, *, brought: bool) -> tuple[str, ...]:
+    """Return a create of one of everything: network, addresses, route, key, instance with a disk.
+
+    With ``brought`` all but the instance, the route and the place behind the load balancer is
+    the user's.
+    """
+    own = ground.brought
+    return (
+        "create",
+        "--no-provision",
+        *("--aliyunecs-region", REGION, "--aliyunecs-slb-id", own.load_balancer),
+        *("--aliyunecs-route-cidr", "10.9.0.0/24", "--aliyunecs-disk-size", "20"),
+        *("--aliyunecs-tag", "team=a=b"),
+        *(
+            (
+                *("--aliyunecs-vpc-id", own.vpc, "--aliyunecs-vswitch-id", own.vswitch),
+                *("--aliyunecs-security-group", own.security_group, "--aliyunecs-eip", own.eip),
+                *("--aliyunecs-ssh-keypair", own.key_pair),
+                *("--aliyunecs-ssh-keypath", str(own.key_path)),
+            )
+            if brought
+            else ("--aliyunecs-allocate-eip",)
+        ),
+        NAME,
+    )
+
+
 def all_points(ground: Ground) -> list[Point]:
     """Return every point of a create that makes everything, and of the rm of its machine.
 
-    Both are run once, undisturbed, to see what they ask.
+    Both are run once, undisturbed, to see what they ask; and once more with what a user brings,
+    where what counts is that the process dies or its connections are cut.
     """
+    return [*_points(ground, FAULTS, brought=False), *_points(ground, HARD, brought=True)]
+
+
+def _points(ground: Ground, faults: Sequence[str], *, brought: bool) -> list[Point]:
     points: list[Point] = []
     ground.proxy.arm(None)
-    _must(ground.run(*EVERYTHING))
+    _must(ground.run(*everything(ground, brought=brought)))
     asked = list(dict.fromkeys(ground.proxy.seen))
     launched = next(at for at, each in enumerate(asked) if each.action == "RunInstances")
     for position, request in enumerate(asked):
-        for fault in FAULTS:
+        for fault in faults:
             if fault != RELEASED or position > launched:
-                points += [Point("create", request, fault, then) for then in _thens(fault)]
+                points += [Point("create", brought, request, fault, then) for then in _thens(fault)]
     ground.proxy.arm(None)
     _must(ground.run(*REMOVE))
     for request in dict.fromkeys(ground.proxy.seen):
-        for fault in FAULTS:
-            points += [Point("rm", request, fault, then) for then in ("rm", "sweep")]
+        for fault in faults:
+            points += [Point("rm", brought, request, fault, then) for then in ("rm", "sweep")]
     return points
 
 
-def sample(points: Sequence[Point], count: int, seed: int) -> list[Point]:
-    """Return ``count`` points, chosen by ``seed``."""
-    return random.Random(seed).sample(points, min(count, len(points)))
-
-
-def try_points(points: Iterable[Point], folder: Path) -> list[Outcome]:
+def try_points(points: Iterable[Point], folder: Path) -> Iterator[Outcome]:
     """Try the points one after the other, on a fresh ground whenever one left something."""
-    outcomes: list[Outcome] = []
     remaining = list(points)
     number = 0
     while remaining:
         number += 1
         with ground_in(folder / str(number)) as ground:
-            while remaining:
-                outcomes.append(try_point(ground, remaining.pop(0)))
-                if outcomes[-1].lost:
-                    break
-    return outcomes
+            lost: Sequence[str] = ()
+            while remaining and not lost:
+                outcome = try_point(ground, remaining.pop(0))
+                lost = outcome.lost
+                yield outcome
 
 
 def try_point(ground: Ground, point: Point) -> Outcome:
     """Do what the point says, and compare the cloud with the store at the end."""
-    if point.phase == "rm":
+    create = everything(ground, brought=point.brought)
+    if point.command == "rm":
         ground.proxy.arm(None)
-        made = ground.run(*EVERYTHING)
+        made = ground.run(*create)
         if made.status:
             return Outcome(point, False, ["the create before it failed"], made.output)
     ground.proxy.arm(point.request, point.fault)
-    first = ground.run(*(EVERYTHING if point.phase == "create" else REMOVE))
+    first = ground.run(*(create if point.command == "create" else REMOVE))
     struck = ground.proxy.struck
     ground.proxy.arm(None)
     log = [first.output]
@@ -100,14 +130,14 @@ def try_point(ground: Ground, point: Point) -> Outcome:
     if first.status == -1:
         problems.append("it hung")
     if point.then == "create":
-        again = ground.run(*EVERYTHING) if NAME not in _whole(ground, first) else first
+        again = ground.run(*create) if NAME not in _whole(ground, first) else first
         log.append(again.output)
         if again.status:
             problems.append(f"the next create left with {again.status}")
         problems += _differences(ground)
     if point.then == "sweep":
         ground.lose_machine()
-        swept = ground.run("sweep", "-y", "--aliyunecs-region", "eu-central-1")
+        swept = ground.run("sweep", "-y", "--aliyunecs-region", REGION)
         log.append(swept.output)
         if swept.status:
             problems.append(f"sweep left with {swept.status}")
@@ -119,6 +149,7 @@ def try_point(ground: Ground, point: Point) -> Outcome:
     problems += [f"left in the cloud: {each}" for each in sorted(ground.in_the_cloud())]
     problems += [f"left in the store: {each}" for each in sorted(ground.in_the_store())]
     problems += [f"left in the store: machine {each}" for each in ground.machines()]
+    problems += [f"gone, though the user brought it: {each}" for each in sorted(ground.gone())]
     return Outcome(point, struck, worst(problems), "\n".join(log))
 
 

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.rpc import Parameter, RpcClient
 from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from tests.torture.brought import Brought, bring
 from tests.torture.proxy import Proxy
 
 NAME = "dev1"
@@ -37,19 +38,19 @@ class Ran:
 
 @dataclass
 class Ground:
-    """One place to try a point at: it must be empty before and after."""
+    """One place to try a point at: before and after it holds what the user brought alone."""
 
     environment: dict[str, str]
     store: Path
     proxy: Proxy
     cloud: EmbeddedCloud
-    program: tuple[str, ...] = (sys.executable, "-m", "ecsmachine")
+    brought: Brought
     process: subprocess.Popen[str] | None = field(default=None, repr=False)
 
-    def run(self, *arguments: str) -> Ran:
-        """Run the program to its end, whatever that is."""
+    def run(self, *arguments: str, module: Sequence[str] = ("ecsmachine",)) -> Ran:
+        """Run the program to its end, whatever that is; ``module`` may be another beginning."""
         self.process = subprocess.Popen(
-            [*self.program, *arguments],
+            [sys.executable, "-m", *module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -87,16 +88,41 @@ class Ground:
         shutil.rmtree(self.store / "machines" / NAME, ignore_errors=True)
 
     def in_the_cloud(self) -> set[str]:
-        """Return what the cloud holds beside what it is born with, as ``kind id``."""
+        """Return what the cloud holds beside what it is born with and what the user brought, as
+        ``kind id``; an address of the user's counts when it is bound."""
+        return self._all_in_the_cloud() - self._all_brought()
+
+    def gone(self) -> set[str]:
+        """Return what the user brought and is not there any more."""
+        return self._all_brought() - self._all_in_the_cloud()
+
+    def _all_brought(self) -> set[str]:
+        brought = self.brought
+        return {
+            f"vpc {brought.vpc}",
+            f"vswitch {brought.vswitch}",
+            f"security-group {brought.security_group}",
+            f"key-pair {brought.key_pair}",
+            f"eip {brought.eip}",
+            f"load-balancer {brought.load_balancer}",
+        }
+
+    def _all_in_the_cloud(self) -> set[str]:
         state = self.cloud.state
         return {
             *(f"instance {each.id}" for each in state.instances),
             *(f"security-group {each.id}" for each in state.security_groups),
             *(f"key-pair {each.name}" for each in state.key_pairs),
             *(f"eip {each.id}" for each in state.eips),
+            *(
+                f"eip-binding {each.instance_id}"
+                for each in state.eips
+                if each.id == self.brought.eip and each.instance_id
+            ),
             *(f"vpc {each.id}" for each in state.vpcs if not each.is_default),
             *(f"vswitch {each.id}" for each in state.vswitches if not each.is_default),
             *(f"route-entry {each.cidr}>{each.next_hop_id}" for each in state.route_entries),
+            *(f"load-balancer {each.id}" for each in state.load_balancers),
             *(
                 f"slb-backend {balancer.id}>{backend.server_id}"
                 for balancer in state.load_balancers
@@ -126,7 +152,7 @@ def journalled(store: Path) -> set[str]:
         *(store / ".abandoned").glob("*.json"),
     ):
         for resource in json.loads(path.read_text())["Resources"]:
-            if resource["kind"] != "eip-binding" and resource["id"] is not None:
+            if resource["id"] is not None:
                 found.add(f"{resource['kind']} {resource['id']}")
     return found
 
@@ -151,7 +177,8 @@ def ground_in(folder: Path) -> Iterator[Ground]:
     store = folder / "store"
     with embedded_cloud(folder / "cloud") as cloud:
         proxy = Proxy(cloud.endpoint)
-        ground = Ground(environment_of(store, proxy.endpoint, cloud), store, proxy, cloud)
+        environment = environment_of(store, proxy.endpoint, cloud)
+        ground = Ground(environment, store, proxy, cloud, bring(cloud, folder))
         proxy.kill = ground.kill
         proxy.release = ground.release_instance
         try:

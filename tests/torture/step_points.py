@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -51,11 +51,18 @@ def all_points() -> list[StepPoint]:
     ]
 
 
-def try_points(points: Iterable[StepPoint], machines: Machines) -> list[Outcome]:
-    """Try the points one after the other."""
-    return [
-        try_point(point, machines, f"t{number}") for number, point in enumerate(points, start=1)
-    ]
+def try_points(points: Iterable[StepPoint], machines: Machines) -> Iterator[Outcome]:
+    """Try the points one after the other; what one leaves does not count against the next."""
+    for number, point in enumerate(points, start=1):
+        name = f"t{number}"
+        try:
+            outcome = try_point(point, machines, name)
+        except subprocess.TimeoutExpired as error:
+            outcome = Outcome(point, True, [f"it hung: {error}"])
+        if outcome.lost:
+            machines.run("rm", "-f", name, check=False)
+            machines.run("sweep", "-y", check=False)
+        yield outcome
 
 
 def try_point(point: StepPoint, machines: Machines, name: str) -> Outcome:
@@ -80,7 +87,7 @@ def try_point(point: StepPoint, machines: Machines, name: str) -> Outcome:
             log += [again.stdout, again.stderr]
             if again.returncode:
                 problems.append(f"the next create left with {again.returncode}")
-        problems += _differences(machines)
+        problems += differences(machines)
     if (Path(machines.environment["MACHINE_STORAGE_PATH"]) / "machines" / name).exists():
         removed = machines.run("rm", "-y", name, check=False)
         log += [removed.stdout, removed.stderr]
@@ -91,7 +98,8 @@ def try_point(point: StepPoint, machines: Machines, name: str) -> Outcome:
     return Outcome(point, struck, worst(problems), "\n".join(log))
 
 
-def _differences(machines: Machines) -> list[str]:
+def differences(machines: Machines) -> list[str]:
+    """Return what is in the cloud alone, or in the journals of the store alone."""
     cloud = set(machines.left_in_the_cloud(tuple(KINDS.values())))
     store = _journalled(machines)
     return [

@@ -11,14 +11,16 @@ import pytest
 from ecsmachine.localcloud import daemon
 from tests.guest.conftest import base_image, cloud_root, engine_packages, host
 from tests.guest.machines import Machines, environment_of
-from tests.torture import api_points, step_points
+from tests.torture import adopt_points, api_points, import_points, step_points
 from tests.torture.ground import ground_in
 from tests.torture.outcome import Outcome
 
 __all__ = ["base_image", "cloud_root", "engine_packages", "host"]  # fixtures of the guests
 
-REQUESTS = 24
-STEPS = 3
+REQUESTS = 20
+IMPORTS = 3
+STEPS = 2
+ADOPTIONS = 2
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +40,31 @@ def nothing_lost(outcomes: list[Outcome], seed: int) -> None:
 
 def test_faults_at_requests_lose_nothing(seed: int, tmp_path: Path) -> None:
     with ground_in(tmp_path / "plan") as ground:
-        points = api_points.all_points(ground)
-    outcomes = api_points.try_points(api_points.sample(points, REQUESTS, seed), tmp_path)
+        points = random.Random(seed).sample(api_points.all_points(ground), REQUESTS)
+    outcomes = list(api_points.try_points(points, tmp_path))
     nothing_lost(outcomes, seed)
     assert sum(outcome.struck for outcome in outcomes) > REQUESTS // 2
 
 
-@pytest.mark.guest
-@pytest.mark.usefixtures("engine_packages")
-def test_faults_at_steps_of_provisioning_lose_nothing(
-    seed: int, cloud_root: Path, tmp_path: Path
-) -> None:
-    # a cloud of its own: all its instances are released at some points
+def test_an_import_that_is_killed_is_whole_or_not_there(seed: int, tmp_path: Path) -> None:
+    with ground_in(tmp_path / "plan") as ground:
+        points = random.Random(seed).sample(import_points.all_points(ground), IMPORTS)
+    nothing_lost(list(import_points.try_points(points, tmp_path / "import")), seed)
+
+
+@pytest.fixture
+def machines(engine_packages: Path, cloud_root: Path, tmp_path: Path) -> Machines:
+    """A cloud of its own: all its instances are released at some points."""
     cloud = daemon.up(cloud_root, guests="nspawn").running
-    machines = Machines(environment_of(cloud.environment(), tmp_path / "machines"))
-    points = random.Random(seed).sample(step_points.all_points(), STEPS)
-    nothing_lost(step_points.try_points(points, machines), seed)
+    return Machines(environment_of(cloud.environment(), tmp_path / "machines"))
+
+
+@pytest.mark.guest
+def test_faults_at_steps_of_provisioning_and_adopting_lose_nothing(
+    seed: int, machines: Machines, tmp_path: Path
+) -> None:
+    steps = random.Random(seed).sample(step_points.all_points(), STEPS)
+    nothing_lost(list(step_points.try_points(steps, machines)), seed)
+    lost = adopt_points.Lost(machines, tmp_path / "lost")
+    adoptions = random.Random(seed).sample(adopt_points.all_points(lost), ADOPTIONS)
+    nothing_lost(list(adopt_points.try_points(adoptions, lost)), seed)

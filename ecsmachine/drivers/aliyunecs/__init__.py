@@ -99,7 +99,9 @@ def tagged_resources(
     from ecsmachine.drivers.aliyunecs.settings import settings_of
     from ecsmachine.drivers.aliyunecs.sweep import AliyunTaggedResources
 
-    cloud = cloud_of(settings_of(_account(values)), context.environment, region)
+    cloud = cloud_of(
+        settings_of(_account(values)), context.environment, region, checkpoint=context.checkpoint
+    )
     return AliyunTaggedResources(cloud, context)
 
 

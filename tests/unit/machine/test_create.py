@@ -20,13 +20,15 @@ from ecsmachine.drivers.base import (
     Report,
     State,
 )
+from ecsmachine.drivers.tagged import TaggedResource
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
-from ecsmachine.machine import operations
+from ecsmachine.machine import adopt, operations, transfer
 from ecsmachine.machine.create import create
 from ecsmachine.machine.create_request import CreateRequest, resumed
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.store import Store
+from ecsmachine.machine.sweep import Found, Standing
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.ssh.target import SSHTarget
 
@@ -408,3 +410,52 @@ def test_one_failing_machine_does_not_touch_the_others(store: Store, cloud: Clou
     with pytest.raises(MachineError, match="b is broken"):
         operations.for_each(["a", "b", "c"], operation)
     assert sorted(done) == ["a", "c"]
+
+
+@pytest.fixture
+def cut_off(store: Store, cloud: Cloud) -> Store:
+    """A store with an adoption of ``dev1`` that was killed when it knew the instance."""
+    cloud.things.append("instance")
+    store.directory("dev1").mkdir(parents=True)
+    journal = store.journal("dev1")
+    journal.begin_adoption("c1")
+    journal.made(journal.intend("instance", region="here"), "instance-1")
+    return store
+
+
+def test_what_an_adoption_that_was_cut_off_can_be_used_for(cut_off: Store) -> None:
+    for refused in (
+        lambda: make(cut_off),
+        lambda: resumed(cut_off, "dev1", {}),
+        lambda: cut_off.load("dev1"),
+        lambda: transfer.export_machine(cut_off, "dev1", "a passphrase"),
+    ):
+        with pytest.raises(MachineError, match=r'adoption of machine "dev1" was cut off') as raised:
+            refused()
+        assert "ecsmachine adopt dev1" in (raised.value.hint or "")
+    assert adopt.is_imported(cut_off, "dev1") is False
+    instance = TaggedResource("instance", "instance-1", "here", create_id="c1")
+    (candidate,) = adopt.candidates(cut_off, [Found(instance, Standing.MAKING, "dev1")])
+    assert adopt.choose(cut_off, [candidate], "dev1", "") == candidate
+
+
+def test_rm_of_an_adoption_that_was_cut_off_leaves_the_cloud_alone(
+    cut_off: Store, cloud: Cloud
+) -> None:
+    lines: list[str] = []
+    operations.remove(cut_off, "dev1", lines.append)
+    assert (cut_off.names(), cloud.things) == ([], ["instance"])
+    assert "stays" in lines[0]
+
+
+def test_a_machine_whose_adoption_came_to_its_end_is_one_like_others(
+    cut_off: Store, cloud: Cloud
+) -> None:
+    cut_off.journal("dev1").finish()
+    with pytest.raises(MachineError, match="already exists"):
+        make(cut_off)
+    instance = TaggedResource("instance", "instance-1", "here", create_id="c1")
+    found = [Found(instance, Standing.OWNED, "dev1")]
+    assert adopt.candidates(cut_off, found) == []
+    with pytest.raises(UsageError, match="of this store already"):
+        adopt.choose(cut_off, found, "dev1", "")

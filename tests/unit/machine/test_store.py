@@ -202,6 +202,19 @@ def test_remove(store: Store) -> None:
     store.remove("dev1")
 
 
+def test_what_a_dead_process_left_of_a_folder_is_gone_with_the_next_lock(store: Store) -> None:
+    store.machines_path.mkdir(parents=True)
+    folder = store.passing_directory("dev1")
+    folder.mkdir()
+    (folder / "id_rsa").write_text("a key")
+    others = [store.passing_directory(name) for name in ("dev1.a", "dev", "dev11")]
+    for other in others:
+        other.mkdir()
+    assert store.names() == []
+    with store.lock("dev1"):
+        assert set(store.machines_path.iterdir()) == set(others)
+
+
 def test_the_name_of_a_store_is_given_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = set(pool.map(lambda _: Store(tmp_path, {}).store_id(), range(16)))

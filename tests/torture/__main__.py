@@ -66,10 +66,11 @@ def _requests(folder: Path, count: int | None, seed: int) -> Iterator[Outcome]:
 
 
 def _import(folder: Path, count: int | None, seed: int) -> Iterator[Outcome]:
-    with ground_in(folder / "import-plan") as ground:
-        points = _sample(import_points.all_points(ground), count, seed)
-    print(f"{len(points)} points of an import, on a cloud without guests", flush=True)
-    yield from import_points.try_points(points, folder / "import")
+    with ground_in(folder / "import") as ground:
+        made = import_points.traveller(ground)
+        points = _sample(import_points.all_points(made), count, seed)
+        print(f"{len(points)} points of an import, on a cloud without guests", flush=True)
+        yield from import_points.try_points(points, made)
 
 
 def _steps(folder: Path, count: int | None, seed: int) -> Iterator[Outcome]:
@@ -82,7 +83,9 @@ def _steps(folder: Path, count: int | None, seed: int) -> Iterator[Outcome]:
 def _adopt(folder: Path, count: int | None, seed: int) -> Iterator[Outcome]:
     with _guests(folder / "adopt-guests", folder / "adopt-machines") as machines:
         lost = adopt_points.Lost(machines, folder / "adopt")
-        points = _sample(adopt_points.all_points(lost), count, seed)
+        points = _sample(
+            [point for phase in adopt_points.PHASES for point in lost.points(phase)], count, seed
+        )
         print(f"{len(points)} points of adoptions, on a real guest", flush=True)
         yield from adopt_points.try_points(points, lost)
 

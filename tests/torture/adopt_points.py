@@ -22,6 +22,7 @@ _PASSPHRASE = "correct horse"
 _STORE_TAG = "ecsmachine:store"
 
 Phase = Literal["adopt", "adopt, imported"]
+PHASES: tuple[Phase, ...] = ("adopt", "adopt, imported")
 Then = Literal["adopt", "rm"]
 
 
@@ -100,34 +101,27 @@ class Lost:
         """Return the file that holds the moments of the adoption."""
         return self._folder / f"moments of {phase}"
 
-    def survey(self, phase: Phase) -> list[Moment]:
-        """Let an adoption go through, and return its moments."""
+    def points(self, phase: Phase) -> list[AdoptPoint]:
+        """Let an adoption go through, and return a point for each of its moments.
+
+        An rm comes in between where files, or the tags in the cloud, may have changed.
+        """
         store = self.next_store(phase)
         done = _watched(store, str(self.moments(phase)), self.command(phase))
         if done.returncode:
             raise RuntimeError(
                 f"an undisturbed adoption left with {done.returncode}: {done.stdout}"
             )
-        return listed(self.moments(phase))
+        points: list[AdoptPoint] = []
+        for position, moment in enumerate(listed(self.moments(phase))):
+            points.append(AdoptPoint(phase, moment, position, "adopt"))
+            if phase == "adopt" and moment.what.startswith(("os.rename", "after api Tag")):
+                points.append(AdoptPoint(phase, moment, position, "rm"))
+        return points
 
     def remove(self) -> None:
         """Remove the machine for good, from the present store."""
         self.store().run("rm", "-y", NAME)
-
-
-def all_points(lost: Lost) -> list[AdoptPoint]:
-    """Return the points of every moment of both kinds of adoption.
-
-    An rm comes in between where files, or the tags in the cloud, may have changed.
-    """
-    phases: tuple[Phase, ...] = ("adopt", "adopt, imported")
-    points: list[AdoptPoint] = []
-    for phase in phases:
-        for position, moment in enumerate(lost.survey(phase)):
-            points.append(AdoptPoint(phase, moment, position, "adopt"))
-            if phase == "adopt" and moment.what.startswith(("os.rename", "after api Tag")):
-                points.append(AdoptPoint(phase, moment, position, "rm"))
-    return points
 
 
 def try_points(points: Iterable[AdoptPoint], lost: Lost) -> Iterator[Outcome]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.torture.api_points import REMOVE, everything
-from tests.torture.ground import NAME, Ground, ground_in
+from tests.torture.ground import NAME, Ground
 from tests.torture.moments import Moment, listed
 from tests.torture.outcome import Outcome, worst
 
@@ -72,27 +72,23 @@ def traveller(ground: Ground) -> Traveller:
     return made
 
 
-def all_points(ground: Ground) -> list[ImportPoint]:
+def all_points(made: Traveller) -> list[ImportPoint]:
     """Return a point for every moment of an import."""
-    made = traveller(ground)
-    _must(ground, *REMOVE)
     return [ImportPoint(moment, position) for position, moment in enumerate(listed(made.moments))]
 
 
-def try_points(points: Iterable[ImportPoint], folder: Path) -> Iterator[Outcome]:
+def try_points(points: Iterable[ImportPoint], made: Traveller) -> Iterator[Outcome]:
     """Try the points one after the other; at the end the machine goes for good."""
-    with ground_in(folder) as ground:
-        made = traveller(ground)
-        last: Outcome | None = None
-        for point in points:
-            if last is not None:
-                yield last
-            last = try_point(made, point)
+    last: Outcome | None = None
+    for point in points:
         if last is not None:
-            removed = ground.run(*REMOVE)
-            left = sorted(ground.in_the_cloud() | ground.in_the_store())
-            problems = [*last.lost, *(f"left at the end: {each}" for each in left)]
-            yield replace(last, lost=problems, log=f"{last.log}\n{removed.output}")
+            yield last
+        last = try_point(made, point)
+    if last is not None:
+        removed = made.ground.run(*REMOVE)
+        left = sorted(made.ground.in_the_cloud() | made.ground.in_the_store())
+        problems = [*last.lost, *(f"left at the end: {each}" for each in left)]
+        yield replace(last, lost=problems, log=f"{last.log}\n{removed.output}")
 
 
 def try_point(made: Traveller, point: ImportPoint) -> Outcome:

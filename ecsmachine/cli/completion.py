@@ -19,9 +19,16 @@ from ecsmachine.cli.context import Session
 from ecsmachine.cli.driver_options import driver_name_of
 from ecsmachine.cli.parameters import choices_of, flags_of, takes_value
 from ecsmachine.drivers import registry
+from ecsmachine.drivers.base import State
 
 _SEVERAL_MACHINES = frozenset(("names",))
 _ONE_MACHINE = frozenset(("name", "manager"))
+_ONE_NAME = frozenset(("config", "env"))
+"""Commands that take names, to say that they take one alone."""
+
+_WITH_DRIVER = frozenset(("create", "adopt", "sweep"))
+"""Commands that take the options of a driver."""
+
 _COPYING = frozenset(("scp", "mount"))
 """Commands whose arguments are like ``machine:path``."""
 
@@ -75,34 +82,46 @@ def _candidates(
     root: Any, session: Session, words: list[str], current: str
 ) -> Iterable[Suggestion]:
     command, path, context, rest = _descend(root, session, words)
-    parameters = command.get_params(context)
+    default = getattr(command, "default_command", None)
+    parameters = (default or command).get_params(context)
     options = {word: each for each in parameters for word in flags_of(each)}
     if rest and rest[-1] in options and takes_value(options[rest[-1]]):
-        return _values(options[rest[-1]], path, session, words)
+        return _values(options[rest[-1]], path, session, words, current)
     if current.startswith("--") and "=" in current:
-        flag = current.partition("=")[0]
+        flag, _, value = current.partition("=")
         if flag in options:
-            values = _values(options[flag], path, session, words)
+            values = _values(options[flag], path, session, words, value)
             return [Suggestion(f"{flag}={each.word}", each.about) for each in values]
         return []
     if current.startswith("-"):
-        return [
-            Suggestion(word, _first_sentence(each))
-            for each in parameters
-            if not getattr(each, "hidden", False)
-            for word in flags_of(each)
-            if word.startswith("--") or current == "-"
-        ]
-    if hasattr(command, "list_commands"):
-        commands = _commands(command, context)
-        if not hasattr(command, "default_command"):
-            return commands
-        parameters = command.default_command.get_params(context)
-        return [*commands, *_arguments(parameters, path, session, rest)]
+        return _flags(parameters, short=current == "-")
     if path[-1] == "help":
         command, _, context, rest = _descend(root, session, rest)
         return [] if rest or not hasattr(command, "list_commands") else _commands(command, context)
-    return _arguments(parameters, path, session, _positional(rest, options))
+    commands = _commands(command, context) if hasattr(command, "list_commands") else []
+    if commands and default is None:
+        return commands
+    given = _positional(rest, options)
+    if _is_full(parameters, given) or (given and path[-1] in _ONE_NAME):
+        return _flags(parameters, short=False)
+    return [*commands, *_arguments(parameters, path, session, given)]
+
+
+def _flags(parameters: Iterable[Any], *, short: bool) -> list[Suggestion]:
+    """Return the options of a command, those of one letter too if ``short``."""
+    return [
+        Suggestion(word, _first_sentence(each))
+        for each in parameters
+        if not getattr(each, "hidden", False)
+        for word in flags_of(each)
+        if word.startswith("--") or short
+    ]
+
+
+def _is_full(parameters: Iterable[Any], given: list[str]) -> bool:
+    """Whether a command takes no argument beyond those that are given."""
+    arguments = [each for each in parameters if not flags_of(each)]
+    return len(given) >= len(arguments) and not any(each.nargs == -1 for each in arguments)
 
 
 def _commands(group: Any, context: Any) -> list[Suggestion]:
@@ -128,6 +147,8 @@ def _descend(
             break
         found = command.get_command(context, rest[position])
         if found is None:
+            # the command behind the group's name takes all the words, if there is one
+            command = getattr(command, "default_command", command)
             break
         name = rest[position]
         context = found.make_context(name, [], parent=context, resilient_parsing=True)
@@ -139,12 +160,7 @@ def _arguments(
     parameters: Iterable[Any], path: list[str], session: Session, given: list[str]
 ) -> Iterable[Suggestion]:
     arguments = [each for each in parameters if not flags_of(each)]
-    if not arguments:
-        return []
-    position = min(len(given), len(arguments) - 1)
-    argument = arguments[position]
-    if len(given) >= len(arguments) and argument.nargs != -1:
-        return []
+    argument = arguments[min(len(given), len(arguments) - 1)]
     if path[-1] in _COPYING:
         return [Suggestion(f"{name}:") for name in session.store.names()]
     if path[-1] in ("create", "import"):
@@ -154,7 +170,9 @@ def _arguments(
     return [Suggestion(choice) for choice in choices_of(argument)]
 
 
-def _values(option: Any, path: list[str], session: Session, words: list[str]) -> list[Suggestion]:
+def _values(
+    option: Any, path: list[str], session: Session, words: list[str], current: str
+) -> list[Suggestion]:
     """Return what may stand after an option."""
     choices = choices_of(option)
     if choices:
@@ -162,21 +180,40 @@ def _values(option: Any, path: list[str], session: Session, words: list[str]) ->
     names = {word.removeprefix("--") for word in flags_of(option)}
     if path[-1] == "env" and "shell" in names:
         return [Suggestion(shell) for shell in _SHELLS]
+    if path[-1] == "ls" and "filter" in names:
+        return _filters(current)
     if "driver" in names:
         return [Suggestion(name) for name in registry.driver_names()]
     if option.name in _ONE_MACHINE or names & {"resume", "swarm-join"}:
         return [Suggestion(name) for name in session.store.names()]
-    if path[-1] != "create":
-        return []
-    driver = driver_name_of(["ecsmachine", *words], session.environment)
     given = {
         flag.removeprefix("--"): value for flag, value in pairwise(words) if flag.startswith("--")
     }
+    if path[-1] in _WITH_DRIVER:
+        driver = driver_name_of(["ecsmachine", *words], session.environment)
+    elif path[1] == "cluster":
+        driver = "aliyunecs"
+    else:
+        return []
+    if path[-1] != "create" or path[1] == "cluster":
+        names = {f"{driver}-{name}" for name in names}
+        given = {f"{driver}-{name}": value for name, value in given.items()} | given
     return [
         Suggestion(value, about)
         for name in sorted(names)
         for value, about in registry.suggest_values(driver, name, given, session.environment)
     ]
+
+
+def _filters(current: str) -> list[Suggestion]:
+    """Return the filters of ``ls``, or the values of one that is begun."""
+    from ecsmachine.cli.filters import KEYS
+
+    values = {"driver": registry.driver_names(), "state": [state.value for state in State]}
+    key, equals, _ = current.partition("=")
+    if equals:
+        return [Suggestion(f"{key}={value}") for value in values.get(key, ()) if value]
+    return [Suggestion(f"{key}=") for key in KEYS]
 
 
 def _positional(words: list[str], options: dict[str, Any]) -> list[str]:
@@ -207,20 +244,26 @@ def _short_help(group: Any, context: Any, name: str) -> str:
 _SCRIPTS = {
     "bash": r"""# completion of ecsmachine for bash
 _ecsmachine() {
-    local cur words cword line
-    if declare -F _get_comp_words_by_ref >/dev/null; then
-        _get_comp_words_by_ref -n '=:' cur words cword
-    else
-        cur=${COMP_WORDS[COMP_CWORD]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
-    fi
+    # bash breaks words at = and : as well; here they are whole again
+    local -a words=()
+    local rest=${COMP_LINE:0:COMP_POINT} bare i line last=-1
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        bare=${rest#"${rest%%[![:space:]]*}"}
+        if ((i)) && [[ -n ${COMP_WORDS[i]} && $bare == "$rest" ]]; then
+            words[last]+=${COMP_WORDS[i]}
+        else
+            words[++last]=${COMP_WORDS[i]}
+        fi
+        rest=${bare#"${COMP_WORDS[i]}"}
+    done
+    local cur=${words[last]} broken=""
+    [[ $cur == *[=:]* ]] && broken=${cur%"${COMP_WORDS[COMP_CWORD]#[=:]}"}
     COMPREPLY=()
     while IFS= read -r line; do
-        COMPREPLY+=("${line%%$'\t'*}")
-    done < <(ecsmachine __complete "${words[@]:1:cword-1}" "$cur" 2>/dev/null)
-    case ${COMPREPLY[0]-} in *[:=]) compopt -o nospace ;; esac
-    if declare -F __ltrim_colon_completions >/dev/null; then
-        __ltrim_colon_completions "$cur"
-    fi
+        line=${line%%$'\t'*}
+        COMPREPLY+=("${line#"$broken"}")
+    done < <(ecsmachine __complete "${words[@]:1:last-1}" "$cur" 2>/dev/null)
+    case ${COMPREPLY[0]-} in *[:=]) compopt -o nospace 2>/dev/null ;; esac
 }
 complete -o default -F _ecsmachine ecsmachine
 """,
@@ -228,16 +271,17 @@ complete -o default -F _ecsmachine ecsmachine
 # completion of ecsmachine for zsh
 _ecsmachine() {
     local line word about
-    local -a described
+    local -a described suffix
     local -a before=("${(@)words[2,CURRENT-1]}")
     local answer="$(ecsmachine __complete "${(@)before}" "${words[CURRENT]}" 2>/dev/null)"
     for line in "${(@f)answer}"; do
         [[ -n $line ]] || continue
         word=${line%%$'\t'*} about=${line#*$'\t'}
         described+=("${word//:/\\:}:${about}")
+        [[ $word == *[:=] ]] && suffix=(-S '')
     done
     if (( ${#described} )); then
-        _describe -V ecsmachine described
+        _describe -V ecsmachine described "${suffix[@]}"
     else
         _files
     fi

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TextIO
@@ -15,11 +16,12 @@ _CODE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])")
 
 
 class Written:
-    """All that was written on a terminal so far."""
+    """All that was written on a terminal so far, and the keys that are pressed there."""
 
     def __init__(self, leader: int):
         self._leader = leader
         self._bytes = b""
+        self._seen = 0
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -32,6 +34,18 @@ class Written:
             if not data:
                 return
             self._bytes += data
+
+    def press(self, keys: str) -> None:
+        """Type on the terminal."""
+        os.write(self._leader, keys.encode())
+
+    def until(self, text: str) -> None:
+        """Wait until a text is on the terminal, after what was waited for before."""
+        deadline = time.monotonic() + 60
+        while (found := self._bytes.find(text.encode(), self._seen)) < 0:
+            assert time.monotonic() < deadline, f"{text!r} is not in {self._bytes[self._seen :]!r}"
+            time.sleep(0.02)
+        self._seen = found + len(text.encode())
 
     def whole(self) -> str:
         """Return everything, once the other side has closed."""

@@ -15,6 +15,7 @@ import pytest
 from ecsmachine.cli.app import run
 from ecsmachine.drivers.aliyunecs import completion as aliyunecs_completion
 from ecsmachine.drivers.aliyunecs.options import OPTIONS
+from tests.unit.terminals import terminal
 
 Complete = Callable[..., list[str]]
 
@@ -66,6 +67,19 @@ def complete(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) ->
         (["help", "swarm", "j"], ["join"]),
         (["help", "ssh", ""], []),
         (["nonsense", ""], []),
+        (["config", "s"], ["set", "show"]),
+        (["config", "d"], ["dev1"]),
+        (["config", "--j"], ["--json"]),
+        (["config", "dev1", ""], ["--swarm", "--json", "--help"]),
+        (["config", "dev1", "--s"], ["--swarm"]),
+        (["config", "set", "d"], ["dev1"]),
+        (["config", "set", "dev1", ""], ["web1"]),
+        (["config", "set", "dev1", "--engine-l"], ["--engine-label"]),
+        (["config", "show", "dev1", ""], ["--json", "--help"]),
+        (["active", ""], ["--timeout", "--json", "--help"]),
+        (["ls", "--filter", "s"], ["state=", "swarm="]),
+        (["ls", "--filter", "state=R"], ["state=Running"]),
+        (["ls", "--filter=driver=n"], ["--filter=driver=none"]),
     ],
 )
 def test_suggestions(complete: Complete, words: list[str], expected: list[str]) -> None:
@@ -122,8 +136,10 @@ def test_what_the_cloud_said_is_kept_for_a_day(
 
 BASH = """
 eval "$(ecsmachine completion bash)"
+COMP_LINE="ecsmachine env --shell fi" COMP_POINT=${#COMP_LINE}
 COMP_WORDS=(ecsmachine env --shell fi) COMP_CWORD=3
 _ecsmachine; printf '%s\\n' "${COMPREPLY[@]}"
+COMP_LINE="ecsmachine ssh " COMP_POINT=${#COMP_LINE}
 COMP_WORDS=(ecsmachine ssh "") COMP_CWORD=2
 _ecsmachine; printf '%s\\n' "${COMPREPLY[@]}"
 """
@@ -158,3 +174,49 @@ def test_the_shells_complete(environment: dict[str, str], shell: str, script: li
         script, capture_output=True, text=True, timeout=60, env={**environment, "PATH": path}
     )
     assert done.stdout.split() == ["fish", "dev1", "web1"], done.stderr
+
+
+KEYS = [
+    ("env --shell=fi", "env --shell=fish"),
+    ("ls --filter state=Ru", "ls --filter state=Running"),
+    ("config set dev1 --engine-l", "config set dev1 --engine-label"),
+    ("scp d", "scp dev1:"),
+]
+
+
+@pytest.mark.parametrize(
+    ("shell", "setup"),
+    [
+        (("bash", "--norc", "-i"), 'eval "$(ecsmachine completion bash)"'),
+        (
+            ("zsh", "-f", "-i"),
+            'autoload -Uz compinit; compinit -u -D; eval "$(ecsmachine completion zsh)"',
+        ),
+    ],
+    ids=["bash", "zsh"],
+)
+def test_the_tab_key_completes(
+    environment: dict[str, str], shell: tuple[str, ...], setup: str
+) -> None:
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"{shell[0]} is not installed")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    surroundings = {**environment, "PATH": path, "TERM": "xterm", "COLUMNS": "100", "LANG": "C"}
+    with terminal() as (stream, shown):
+        process = subprocess.Popen(
+            shell,
+            stdin=stream,
+            stdout=stream,
+            stderr=stream,
+            env=surroundings,
+            start_new_session=True,
+        )
+        stream.close()
+        shown.press(f"{setup}; echo rea''dy\n")
+        shown.until("ready")
+        for typed, completed in KEYS:
+            shown.press(f"ecsmachine {typed}\t")
+            shown.until(completed)
+            shown.press("\x15")
+        shown.press("exit\n")
+        process.wait(60)

@@ -306,7 +306,10 @@ def parse_temporary(answer: Any, what: str) -> tuple[Credentials, float]:
             expires.replace(tzinfo=timezone.utc).timestamp(),
         )
     except (KeyError, TypeError, ValueError):
-        raise MachineError(f"{what} gave no temporary access key") from None
+        raise MachineError(
+            f"{what} gave no temporary access key",
+            hint="Let the instance have a RAM role, or set ECS_ACCESS_KEY_ID.",
+        ) from None
 
 
 def read_json(path: Path) -> Any:
@@ -318,7 +321,10 @@ def read_json(path: Path) -> Any:
             f"There is no {path}", hint='Run "aliyun configure", or set ECS_ACCESS_KEY_ID.'
         ) from None
     except OSError as error:
-        raise MachineError(f"{path} cannot be read: {error.strerror}") from None
+        raise MachineError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="Make it readable, or set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET.",
+        ) from None
     except ValueError:
         raise MachineError(
             f"{path} is not JSON", hint='Correct it, or run "aliyun configure".'

@@ -67,7 +67,10 @@ def _credentials(
     if mode == "ChainableRamRoleArn":
         source = str(profile.get("source_profile") or "")
         if source not in profiles or source in (*seen, name):
-            raise MachineError(f'The profile "{name}" in {path} has no usable source_profile')
+            raise MachineError(
+                f'The profile "{name}" in {path} has no usable source_profile',
+                hint=f'Correct it with "aliyun configure --profile {name}".',
+            )
         base = _credentials(source, profiles, path, sts, seen=(*seen, name))
         return None if base is None else _assumed(name, profile, base, path, sts)
     if mode not in ("AK", "StsToken", "RamRoleArn"):

@@ -78,7 +78,9 @@ def env(
         from ecsmachine.cli.container_service.environment import cluster_variables
 
         if names:
-            raise UsageError("Expected no machine name beside --cluster")
+            raise UsageError(
+                "Expected no machine name beside --cluster", hint="Leave one of them out."
+            )
         found = cluster_variables(ctx, cluster, unset=unset)
         show(list(found) if unset else found)
         return
@@ -88,7 +90,10 @@ def env(
     proxy_variable, spared = _no_proxy(this.environment)
     if unset:
         if names:
-            raise UsageError("Expected no machine name when the -u flag is present")
+            raise UsageError(
+                "Expected no machine name when the -u flag is present",
+                hint="Leave the name out: the variables are the same for every machine.",
+            )
         unwanted = [*variables, *([proxy_variable] if no_proxy else [])]
         show(unwanted)
         return

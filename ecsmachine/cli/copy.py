@@ -172,4 +172,6 @@ def _unmount(where: str) -> int:
     for command in (["fusermount3", "-u"], ["fusermount", "-u"], ["umount"]):
         if shutil.which(command[0]):
             return subprocess.run([*command, "--", where], check=False).returncode
-    raise MachineError("There is no fusermount program, which unmounts folders")
+    raise MachineError(
+        "There is no fusermount program, which unmounts folders", hint="Install fuse3 or fuse."
+    )

@@ -211,7 +211,10 @@ def logs(
     paths = CloudPaths.of(root_of(ctx, root))
     file = paths.log if instance is None else paths.instances / instance / "console.log"
     if instance is not None and (os.sep in instance or not file.is_file()):
-        raise MachineError(f"There is no console of an instance {instance}.")
+        raise MachineError(
+            f"There is no console of an instance {instance}.",
+            hint='"ecsmachine local status" lists the instances.',
+        )
     if not file.is_file():
         raise MachineError(f"There is no local cloud in {paths.root}.", hint=START_HINT)
     with file.open(encoding="utf-8", errors="replace") as stream:
@@ -246,7 +249,10 @@ def packages(
         files = [package.file for package in read_manifest(folder)]
     found = [file for file in files if name is None or file.partition("_")[0] == name]
     if not found:
-        raise MachineError(f"The mirror has no package {name}.")
+        raise MachineError(
+            f"The mirror has no package {name}.",
+            hint='"ecsmachine local packages" lists those that it has.',
+        )
     if as_json:
         print(json.dumps([str(folder / file) for file in found], indent=2))
         return
@@ -308,7 +314,7 @@ def _confirm(question: str) -> None:
         raise UsageError("There is no terminal to ask on.", hint="Confirm with --yes")
     answer = input(f"{question}\nAre you sure? (y/n): ")
     if answer.strip().lower() not in ("y", "yes"):
-        raise MachineError("Nothing was removed.")
+        raise MachineError("Nothing was removed.", hint="Answer y, or give --yes.")
 
 
 def _command(name: str, root: Path | None) -> str:

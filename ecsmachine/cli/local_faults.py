@@ -210,7 +210,10 @@ def rm(
     Example: ecsmachine local fault rm --all
     """
     if every == bool(ids):
-        raise UsageError("Name faults by their ids, or all of them with --all.")
+        raise UsageError(
+            "Name faults by their ids, or all of them with --all",
+            hint='"ecsmachine local fault ls" lists them.',
+        )
     with _book(root_of(ctx, root)) as book:
         if every:
             book.clear()

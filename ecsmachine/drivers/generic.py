@@ -196,6 +196,7 @@ class GenericDriver:
                 if result.exit_status > 0:
                     raise MachineError(
                         f'The host of "{self._fields.machine_name}" did not restart',
+                        hint=f'"ecsmachine ssh {self._fields.machine_name} sudo reboot" may do it.',
                         details=result.stderr,
                     )
         deadline = time.monotonic() + _BOOT_TIMEOUT_S

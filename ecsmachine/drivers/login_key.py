@@ -72,5 +72,8 @@ def copy_login_key(source: Path, public_key: str, directory: Path) -> Path:
         write_private(target.with_name("id_rsa.pub"), f"{public_key}\n".encode())
         write_private(target, source.read_bytes())
     except OSError as error:
-        raise MachineError(f"Cannot copy the key {source}: {error.strerror}") from error
+        raise MachineError(
+            f"Cannot copy the key {source}: {error.strerror}",
+            hint="The file must be readable, and the machine store writable.",
+        ) from error
     return target

@@ -79,8 +79,10 @@ def choose(store: Store, found: Collection[Found], name: str, instance_id: str) 
         and (instance_id or each.machine_name == name)
     ]
     if owned:
+        machine_name = owned[0].machine_name
         raise UsageError(
-            f'{owned[0].resource.id} is the machine "{owned[0].machine_name}" of this store already'
+            f'{owned[0].resource.id} is the machine "{machine_name}" of this store already',
+            hint=f'"ecsmachine env {machine_name}" shows how to use it.',
         )
     what = instance_id or f'of a machine "{name}"'
     raise UsageError(

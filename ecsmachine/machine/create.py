@@ -138,7 +138,8 @@ def _validate_swarm(request: CreateRequest) -> None:
     role, manager = request.swarm_role, request.swarm_join
     if role not in ("", "manager", "worker"):
         raise UsageError(
-            f'A machine joins Swarm mode as manager or worker, not as "{role}" (--swarm-mode)'
+            f'A machine joins Swarm mode as manager or worker, not as "{role}" (--swarm-mode)',
+            hint="Give --swarm-mode manager, or --swarm-mode worker.",
         )
     if manager and not role:
         raise UsageError(

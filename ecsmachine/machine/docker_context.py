@@ -132,7 +132,8 @@ def remove(docker: DockerConfig, machine_name: str, store_path: Path) -> bool:
         shutil.rmtree(docker.tls_path(name), ignore_errors=True)
     except OSError as error:
         raise MachineError(
-            f'The docker context "{name}" cannot be removed: {error.strerror}'
+            f'The docker context "{name}" cannot be removed: {error.strerror}',
+            hint=f'"docker context rm {name}" removes it.',
         ) from error
     return True
 

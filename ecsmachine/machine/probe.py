@@ -78,7 +78,10 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
             try:
                 answer = engine.get(timeout=max(0.0, timeout_s - spent()))
             except Empty:  # it says something, but too slowly
-                answer = MachineError("The Docker engine did not answer in time")
+                answer = MachineError(
+                    "The Docker engine did not answer in time",
+                    hint=f'"ecsmachine ssh {machine.name}" shows whether the host does.',
+                )
     if isinstance(answer, engine_api.EngineVersion):
         return Probe(
             state=State.RUNNING,

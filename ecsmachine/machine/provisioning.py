@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ecsmachine.drivers.base import Report, State, UnsupportedOperationError
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import host
@@ -23,7 +26,8 @@ def provision(store: Store, name: str, report: Report) -> None:
         machine = store.load(name)
         check_provisions(machine)
         find(machine)
-        host.make_docker_host(machine, report)
+        with _naming_the_next_command("provision", name):
+            host.make_docker_host(machine, report)
         store.save(machine)
 
 
@@ -46,7 +50,8 @@ def upgrade(store: Store, name: str, report: Report) -> None:
         report("Waiting for SSH to be available...")
         with wait_for_ssh(machine.driver.ssh_target(), machine.known_hosts_path) as connection:
             report("Detecting the provisioner...")
-            old, new = upgrade_engine(connection, report)
+            with _naming_the_next_command("upgrade", name):
+                old, new = upgrade_engine(connection, report)
         if host.renew_certificates(machine):
             host.make_docker_host(machine, report)
         store.save(machine)
@@ -80,6 +85,18 @@ def find(machine: Machine) -> None:
         )
     if state is State.RUNNING:
         machine.driver.refresh()
+
+
+@contextmanager
+def _naming_the_next_command(command: str, name: str) -> Iterator[None]:
+    """Let an error that does not say what to do say how to look, and how to try again."""
+    try:
+        yield
+    except MachineError as error:
+        error.hint = error.hint or (
+            f'"ecsmachine ssh {name}" lets you look, "ecsmachine {command} {name}" tries again.'
+        )
+        raise
 
 
 def _state(machine: Machine) -> State:

@@ -437,7 +437,10 @@ def _ready_node(machine: Machine, manager: Machine) -> Node:
     def look() -> Node | None:
         there = swarm_api.membership(machine)
         if there.state == "error":
-            raise MachineError(f'Machine "{machine.name}" cannot join: {there.error}')
+            raise MachineError(
+                f'Machine "{machine.name}" cannot join: {there.error}',
+                hint=f'"ecsmachine swarm leave -f {machine.name}" undoes what there is of it.',
+            )
         for node in swarm_api.nodes(manager):
             if node.id == there.node_id and node.state == "ready":
                 return node
@@ -471,7 +474,10 @@ def _set(
 
     changed = _wait_for(look, _READY_TIMEOUT_S)
     if changed is None:
-        raise MachineError(f"Node {node.hostname} has not become a {role}")
+        raise MachineError(
+            f"Node {node.hostname} has not become a {role}",
+            hint='"ecsmachine swarm ls" shows what it is.',
+        )
     return changed
 
 
@@ -527,7 +533,10 @@ def _inner_address(machine: Machine) -> str:
     """Return the address that other machines of the same network reach it at."""
     addresses = machine.driver.addresses()
     if not addresses:
-        raise MachineError(f'Machine "{machine.name}" has no address')
+        raise MachineError(
+            f'Machine "{machine.name}" has no address',
+            hint=f'"ecsmachine start {machine.name}" starts it.',
+        )
     return addresses[-1]
 
 

@@ -114,7 +114,10 @@ def sweep(store: Store, cloud: TaggedResources, chosen: Collection[Found], repor
             swept.failures.append(
                 Failure(
                     f"{resource.kind} {resource.id}",
-                    MachineError("It was removed, and the cloud still shows it"),
+                    MachineError(
+                        "It was removed, and the cloud still shows it",
+                        hint='"ecsmachine ls --orphans" shows whether it is gone.',
+                    ),
                 )
             )
     return swept

@@ -177,11 +177,11 @@ def _entries(archive: bytes) -> dict[str, bytes]:
                         hint="Nothing was imported. Do not trust where it came from.",
                     )
                 if entry.size > _LONGEST_ENTRY:
-                    raise MachineError(f"{entry.name} in the file is too long: {entry.size} bytes")
+                    raise _unreadable(f"{entry.name} is too long: {entry.size} bytes")
                 stream = opened.extractfile(entry)
                 entries[entry.name] = stream.read() if stream else b""
     except (tarfile.TarError, OSError, ValueError, EOFError) as error:
-        raise MachineError(f"{_UNREADABLE}: {error}") from error
+        raise _unreadable(str(error)) from error
     return entries
 
 
@@ -195,9 +195,9 @@ def _checked_config(entries: Mapping[str, bytes]) -> dict[str, Any]:
             and config.get("DriverName") in registry.driver_names()
         )
     except (KeyError, ValueError, RecursionError) as error:
-        raise MachineError(f"{_UNREADABLE}: its config.json cannot be read") from error
+        raise _unreadable("its config.json cannot be read") from error
     if not known or not {"ca.pem", "cert.pem", "key.pem"} <= set(entries):
-        raise MachineError(f"{_UNREADABLE}: something is missing in it")
+        raise _unreadable("something is missing in it")
     return dict(config)
 
 
@@ -238,7 +238,7 @@ def _renamed_pin(content: bytes, directory: Path) -> bytes:
     """Return the pinned host key under the name that it has in this store."""
     fields = content.decode(errors="replace").split()
     if len(fields) < 3:
-        raise MachineError(f"{_UNREADABLE}: its host key cannot be read")
+        raise _unreadable("its host key cannot be read")
     return f"{host_keys.alias(directory / 'known_hosts')} {fields[1]} {fields[2]}\n".encode()
 
 
@@ -263,13 +263,13 @@ def _decrypted(content: bytes, passphrase: str) -> bytes:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     if len(content) > LONGEST_FILE:
-        raise MachineError(f"{_UNREADABLE}: it is longer than {LONGEST_FILE >> 20} MiB")
+        raise _unreadable(f"it is longer than {LONGEST_FILE >> 20} MiB")
     if not content.startswith(_MAGIC):
         if content.startswith(b"ecsmachine-export "):
             raise MachineError(
                 "The machine was exported by a newer ecsmachine", hint="Upgrade ecsmachine."
             )
-        raise MachineError(_UNREADABLE, hint='"ecsmachine export NAME" makes such a file.')
+        raise _unreadable()
     line, newline, sealed = content[len(_MAGIC) :].partition(b"\n")
     try:
         parameters = json.loads(line)
@@ -286,9 +286,9 @@ def _decrypted(content: bytes, passphrase: str) -> bytes:
             and len(nonce) == 12
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise MachineError(f"{_UNREADABLE}: its head is damaged") from error
+        raise _unreadable("its head is damaged") from error
     if not fits or not newline:
-        raise MachineError(f"{_UNREADABLE}: its head is damaged")
+        raise _unreadable("its head is damaged")
     try:
         return AESGCM(_key(passphrase, salt, costs)).decrypt(nonce, sealed, _MAGIC + line + newline)
     except InvalidTag:
@@ -310,3 +310,10 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+def _unreadable(why: str = "") -> MachineError:
+    return MachineError(
+        f"{_UNREADABLE}: {why}" if why else _UNREADABLE,
+        hint='"ecsmachine export NAME" makes such a file.',
+    )

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.command_result import CommandResult
+
+_LONGEST_REASON = 200
+_REASON = re.compile(
+    r"\b(e|error|fatal|fail(ed|ure|s)?|cannot|can't|could not|unable|invalid|missing|"
+    r"not (found|permitted|available|signed)|no (such|space|package|match)|"
+    r"denied|refused|timed out)\b",
+    re.IGNORECASE,
+)
+_AFTERMATH = re.compile(
+    r"^(\+|w:|warning:|debconf:|e: sub-process .* returned|errors were encountered|"
+    r"e: failed to fetch some|processing triggers|#|\s*$)",
+    re.IGNORECASE,
+)
+"""Lines that follow from an error, or have nothing to do with it."""
 
 
 class ProvisionError(MachineError):
@@ -22,3 +38,25 @@ def output_of(result: CommandResult, *, lines: int = 40) -> str:
     """Return the end of what a command printed, its errors last."""
     text = "\n".join(part.rstrip() for part in (result.stdout, result.stderr) if part.strip())
     return "\n".join(text.splitlines()[-lines:])
+
+
+def reason_in(result: CommandResult) -> str:
+    """Return the line that says best why a command failed: the last of its errors.
+
+    Without one it is the last line of all; "" if it printed nothing.
+    """
+    errors, output = (
+        [line.strip() for line in text.splitlines() if not _AFTERMATH.match(line.strip())]
+        for text in (result.stderr, result.stdout)
+    )
+    for lines in (errors, output):
+        for line in reversed(lines):
+            if _REASON.search(line):
+                return line[:_LONGEST_REASON]
+    return (errors or output or [""])[-1][:_LONGEST_REASON]
+
+
+def left_with(what: str, result: CommandResult) -> str:
+    """Return that ``what`` left with its status, and why, in one line."""
+    reason = reason_in(result)
+    return f"{what} left with {result.exit_status}" + (f": {reason}" if reason else "")

@@ -65,7 +65,11 @@ def look(host: HostConnection, request: ProvisionRequest) -> Situation:
     system = parse_os_release(seen["os_release"])
     provisioner = provisioner_for(system)
     if not seen.systemd_version:
-        raise ProvisionError("detecting the OS", f"{system.pretty_name} runs without systemd")
+        raise ProvisionError(
+            "detecting the OS",
+            f"{system.pretty_name} runs without systemd",
+            hint="Choose an image whose init is systemd.",
+        )
     return Situation(request, system, provisioner, seen, user=host.user)
 
 

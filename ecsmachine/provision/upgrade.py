@@ -5,7 +5,7 @@ from __future__ import annotations
 from ecsmachine.provision import facts
 from ecsmachine.provision.base import HostConnection, Report
 from ecsmachine.provision.detect import parse_os_release, provisioner_for
-from ecsmachine.provision.errors import ProvisionError, output_of
+from ecsmachine.provision.errors import ProvisionError, left_with, output_of
 from ecsmachine.provision.journal import engine_journal
 from ecsmachine.provision.provisioner import PackageManager
 from ecsmachine.provision.shell import PATH, as_root, run
@@ -51,7 +51,7 @@ def upgrade_engine(host: HostConnection, report: Report) -> tuple[str, str]:
     if result.exit_status:
         raise ProvisionError(
             _STEP,
-            f"{provisioner.packages.name} left with {result.exit_status}",
+            left_with(provisioner.packages.name, result),
             hint="Can the host reach its sources of packages?",
             details=output_of(result),
         )
@@ -62,6 +62,7 @@ def upgrade_engine(host: HostConnection, report: Report) -> tuple[str, str]:
         raise ProvisionError(
             _STEP,
             f"a source of packages did not answer, and the others have nothing newer than {old}",
+            hint="Try again when the host can reach it.",
             details=result.stderr.rstrip(),
         )
     if old != new or said.get("engine-runs") != "new":

@@ -95,7 +95,10 @@ def _copy(
             there.change_mode(target, stat.S_IMODE(mode))
         return
     if not stat.S_ISREG(mode):
-        raise MachineError(f"{Place(path, source.host)} is neither a file nor a folder")
+        raise MachineError(
+            f"{Place(path, source.host)} is neither a file nor a folder",
+            hint="Only files and folders are copied.",
+        )
     with (
         _explained(Place(path, source.host)),
         here.reading(path) as reader,

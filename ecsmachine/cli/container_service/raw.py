@@ -64,4 +64,6 @@ def _body(given: str) -> bytes:
     try:
         return Path(given[1:]).read_bytes()
     except OSError as error:
-        raise UsageError(f"--body: {given[1:]}: {error.strerror}") from None
+        raise UsageError(
+            f"--body: {given[1:]}: {error.strerror}", hint="Name a file after the @."
+        ) from None

@@ -48,7 +48,10 @@ def adopt(
     """
     found = cloud.ecs.instance(owner.id)
     if found is None:
-        raise MachineError(f"Instance {owner.id} is not there any more")
+        raise MachineError(
+            f"Instance {owner.id} is not there any more",
+            hint='"ecsmachine adopt" without a name lists those that are.',
+        )
     password = str(values.get(_PASSWORD) or "")
     # the password need not be one that ECS would take: it may have been changed on the host
     settings = settings_of({**values, _PASSWORD: ""})

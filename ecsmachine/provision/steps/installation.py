@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from ecsmachine.provision.base import DEFAULT_INSTALL_URL, HostConnection, ProvisionRequest
-from ecsmachine.provision.errors import ProvisionError, output_of
+from ecsmachine.provision.errors import ProvisionError, left_with, output_of
 from ecsmachine.provision.facts import Facts
 from ecsmachine.provision.journal import engine_journal
 from ecsmachine.provision.provisioner import PackageManager
@@ -120,7 +120,7 @@ rm -f {UNFINISHED_PATH}
 def _explain(
     host: HostConnection, situation: Situation, result: CommandResult
 ) -> ProvisionError | None:
-    """If the script could not start the engine, the end of the engine's journal is told too."""
+    """The error's line has the reason; the whole output and the engine's journal are told too."""
     if result.exit_status == 0:
         return None
     url = situation.request.engine.install_url
@@ -148,7 +148,7 @@ def _explain(
             hint="Choose a nearer mirror with --engine-install-url.",
             details=details,
         )
-    return ProvisionError(NAME, f"{what} left with {result.exit_status}", details=details)
+    return ProvisionError(NAME, left_with(what, result), details=details)
 
 
 STEP = Step(NAME, look, actions, "Installing Docker...", look_again=True)

@@ -126,7 +126,7 @@ def test_a_mirror_that_cannot_be_reached(tmp_path: Path) -> None:
 
 
 def test_a_script_that_fails_shows_what_it_printed(mirror: str, tmp_path: Path) -> None:
-    with pytest.raises(ProvisionError, match="left with 7") as raised:
+    with pytest.raises(ProvisionError, match="left with 7: no space left") as raised:
         install(ThisHost(tmp_path), f"{mirror}/failing")
     assert (raised.value.details or "").startswith("half way\nno space left")
 

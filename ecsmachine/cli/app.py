@@ -75,6 +75,7 @@ _FUNCTIONS = {"import": "import_"}
 """The functions of commands whose names are Python's own words."""
 
 _TRUE = {"1", "t", "true", "y", "yes", "on"}
+_FALSE = {"0", "f", "false", "n", "no", "off", ""}
 
 
 class _Interrupted(BaseException):
@@ -134,7 +135,10 @@ def run(
         storage_path=_storage_path(None, environment),
         environment=environment,
         program=[name, *arguments],
-        debug=_is_true(environment, "MACHINE_DEBUG") or _is_true(environment, "DEBUG"),
+        debug=any(
+            environment.get(variable, "").strip().lower() in _TRUE
+            for variable in ("MACHINE_DEBUG", "DEBUG")
+        ),
         checkpoint=checkpoint,
     )
     if arguments[:1] == [_COMPLETE]:
@@ -253,7 +257,7 @@ def _root(
         print(f"ecsmachine version {__version__}")
         raise typer.Exit
     session: Session = ctx.obj
-    session.debug = session.debug or debug
+    session.debug = session.debug or debug or _is_true(session.environment, "MACHINE_DEBUG")
     if session.debug:
         _log_to_standard_error()
     environment = session.environment
@@ -333,7 +337,14 @@ def _storage_path(given: Path | None, environment: Mapping[str, str]) -> Path:
 
 
 def _is_true(environment: Mapping[str, str], variable: str) -> bool:
-    return environment.get(variable, "").strip().lower() in _TRUE
+    """Read a switch. Raises :class:`UsageError` for a value that is none."""
+    word = environment.get(variable, "").strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise UsageError(
+            f'The variable {variable} is neither true nor false: "{environment[variable]}"',
+            hint="Correct it, or unset it.",
+        )
+    return word in _TRUE
 
 
 def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:

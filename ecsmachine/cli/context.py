@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,10 @@ from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.machine.store import Store
+
+
+_COMMAND = re.compile(r"""(?<=["'(])ecsmachine |(?<=: )ecsmachine """)
+"""Our name where a command begins in a text for people."""
 
 
 @dataclass
@@ -47,7 +52,7 @@ class Session:
 
     def as_called(self, text: str) -> str:
         """Return a text in which the commands to run next have the name we were called by."""
-        return text.replace("ecsmachine ", f"{self.program[0]} ") if self.program else text
+        return _COMMAND.sub(f"{self.program[0]} ", text) if self.program else text
 
     def warn(self, line: str) -> None:
         """Print a warning, once however many machines it comes from."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.cli.confirmation import confirmed
-from ecsmachine.cli.context import existing_machine_names, session
+from ecsmachine.cli.context import existing_machine_names, machine_names, session
 from ecsmachine.cli.docker_context import refresh_contexts, remove_contexts
 from ecsmachine.cli.progress import for_each
 from ecsmachine.errors import UsageError
@@ -93,6 +93,8 @@ def rm(
 ) -> None:
     """Remove machines with all that was made for them in the cloud.
 
+    With --force, one that does not exist is no error.
+
     Example: ecsmachine rm -y dev1
     """
     from ecsmachine.machine import operations
@@ -103,11 +105,18 @@ def rm(
             hint='"ecsmachine ls -q" lists them.',
         )
     this = session(ctx)
-    names = existing_machine_names(this, names)
-    print(f"About to remove {', '.join(names)}")
-    print("WARNING: This action will delete both local reference and remote instance.")
-    if not (yes or force or confirmed("Are you sure?")):
-        return
+    names = list(dict.fromkeys(machine_names(this, names)))
+    known = [name for name in names if this.store.exists(name)]
+    if force:
+        for name in names:
+            if name not in known:
+                this.warn(f'Docker machine "{name}" does not exist')
+        names = known
+    if known:
+        print(f"About to remove {', '.join(known)}")
+        print("WARNING: This action will delete both local reference and remote instance.")
+        if not (yes or force or confirmed("Are you sure?")):
+            return
     try:
         for_each(
             this,
@@ -115,4 +124,4 @@ def rm(
             lambda name, report: operations.remove(this.store, name, report, force=force),
         )
     finally:
-        remove_contexts(this, names)
+        remove_contexts(this, known)

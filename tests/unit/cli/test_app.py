@@ -76,6 +76,36 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
     assert said in one_error_line(capsys)
 
 
+@pytest.mark.parametrize("variable", ["MACHINE_DEBUG", "MACHINE_NATIVE_SSH"])
+def test_a_switch_that_is_neither_true_nor_false(
+    variable: str, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["ls"], {**environment, variable: "maybe"}) == 2
+    assert f'The variable {variable} is neither true nor false: "maybe"' in one_error_line(capsys)
+    assert run(["ls"], {**environment, variable: "", "DEBUG": "app:*"}) == 0
+
+
+def test_rm_of_several_of_which_one_is_not_there(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b", "c"):
+        assert run(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", name], environment) == 0
+    capsys.readouterr()
+    assert run(["rm", "-y", "nope", "a"], environment) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith("About to remove a\n")
+    assert captured.out.endswith("Successfully removed a\n")
+    assert 'Error: Docker machine "nope" does not exist.' in captured.err
+    assert run(["rm", "-f", "nope", "b"], environment) == 0
+    captured = capsys.readouterr()
+    assert captured.out.endswith("Successfully removed b\n")
+    assert captured.err == 'Warning: Docker machine "nope" does not exist\n'
+    assert run(["rm", "-f", "nope"], environment) == 0
+    assert capsys.readouterr().out == ""
+    assert run(["ls", "-q"], environment) == 0
+    assert capsys.readouterr().out == "c\n"
+
+
 @pytest.mark.parametrize("command", ["start", "stop", "kill", "restart", "rm"])
 def test_a_missing_machine_is_exit_code_1(
     command: str, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
@@ -118,6 +148,8 @@ def test_a_link_called_docker_machine_speaks_of_itself(
     assert called("help", "ls").stdout.startswith("Usage: docker-machine ls ")
     assert 'Use "docker-machine ls" to list machines.' in called("ip", "nope").stderr
     assert "See 'docker-machine --help'." in called("frobnicate").stderr
+    refused = called("create", "-d", "nonesuch", "a").stderr
+    assert "those of ecsmachine are Python packages" in refused
 
 
 def test_create_list_and_remove_a_machine_without_a_driver(
@@ -207,7 +239,7 @@ def test_patterns_stand_for_machines(
     environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     create = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1"]
-    assert run([*create, "web-{1..3}", "db"], environment) == 0
+    assert run([*create, "web-{1..3}", "db", "last"], environment) == 0
     capsys.readouterr()
     assert run(["rm", "-y", "nope-*"], environment) == 1
     assert one_error_line(capsys).startswith('Error: No machine matches "nope-*"')
@@ -216,7 +248,9 @@ def test_patterns_stand_for_machines(
     assert run(["rm", "-y", "web-[12]", "d?"], environment) == 0
     assert capsys.readouterr().out.startswith("About to remove web-1, web-2, db\n")
     assert run(["rm", "-y", "web-{1..3}"], environment) == 1
-    assert 'Docker machine "web-1" does not exist' in one_error_line(capsys)
+    captured = capsys.readouterr()
+    assert captured.out.startswith("About to remove web-3\n")
+    assert 'Docker machine "web-1" does not exist' in captured.err
     assert run(["rm", "-y", "*"], environment) == 0
 
 

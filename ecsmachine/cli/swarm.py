@@ -58,11 +58,11 @@ def init(ctx: typer.Context, name: _Name, advertise: _Advertise = "") -> None:
 
     Example: ecsmachine swarm init dev1
     """
-    from ecsmachine.machine import swarm_mode
+    from ecsmachine.machine.swarm.join import init as init_swarm
 
     this = session(ctx)
     with steps(this) as report:
-        swarm_mode.init(this.store, name, report, advertise=advertise)
+        init_swarm(this.store, name, report, advertise=advertise)
 
 
 @app.command()
@@ -87,13 +87,13 @@ def join(
 
     Example: ecsmachine swarm join --manager dev1 dev2 dev3
     """
-    from ecsmachine.machine import swarm_mode
+    from ecsmachine.machine.swarm.join import join as join_swarm
 
     this = session(ctx)
     for_each(
         this,
         list(dict.fromkeys(names)),
-        lambda name, report: swarm_mode.join(
+        lambda name, report: join_swarm(
             this.store,
             name,
             manager,
@@ -122,12 +122,12 @@ def leave(
 
     Example: ecsmachine swarm leave dev3
     """
-    from ecsmachine.machine import swarm_mode
+    from ecsmachine.machine.swarm.leave import leave as leave_swarm
 
     this = session(ctx)
     with steps(this) as report:
         for name in dict.fromkeys(names):
-            swarm_mode.leave(this.store, name, report, force=force)
+            leave_swarm(this.store, name, report, force=force)
 
 
 @app.command()
@@ -146,11 +146,11 @@ def update(
 
     Example: ecsmachine swarm update --availability drain dev3
     """
-    from ecsmachine.machine import swarm_mode
+    from ecsmachine.machine.swarm.update import update as update_member
 
     this = session(ctx)
     with steps(this) as report:
-        swarm_mode.update(
+        update_member(
             this.store,
             name,
             report,
@@ -165,11 +165,11 @@ def rotate(ctx: typer.Context, manager: _Name) -> None:
 
     Example: ecsmachine swarm rotate dev1
     """
-    from ecsmachine.machine import swarm_mode
+    from ecsmachine.machine.swarm.update import rotate as rotate_tokens
 
     this = session(ctx)
     with steps(this) as report:
-        swarm_mode.rotate(this.store, manager, report)
+        rotate_tokens(this.store, manager, report)
 
 
 @app.command("ls")
@@ -181,9 +181,9 @@ def list_members(
 
     Example: ecsmachine swarm ls
     """
-    from ecsmachine.machine import swarm_mode
+    from ecsmachine.machine.swarm.members import members as members_of
 
-    members = swarm_mode.members(session(ctx).store)
+    members = members_of(session(ctx).store)
     if as_json:
         print_json(
             [

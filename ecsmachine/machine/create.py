@@ -98,9 +98,9 @@ def create(
             say("Running pre-create checks...")
             check(machine, say)
         if request.swarm_join:
-            from ecsmachine.machine import swarm_mode
+            from ecsmachine.machine.swarm.members import check_manager
 
-            swarm_mode.check_manager(store.load(request.swarm_join))
+            check_manager(store.load(request.swarm_join))
         try:
             files.make_private_directory(machine.directory)
             journal.begin(request=recorded(request))
@@ -116,9 +116,9 @@ def create(
                 )
             else:
                 if request.swarm_role:
-                    from ecsmachine.machine import swarm_mode
+                    from ecsmachine.machine.swarm.leave import leave_for_good
 
-                    swarm_mode.leave_for_good(store, machine, report)
+                    leave_for_good(store, machine, report)
                 _tell(error, _undo(store, machine, journal, report))
             if interruption.asked:
                 raise WorkInterrupted from error
@@ -267,10 +267,10 @@ def _make(
         host.make_docker_host(machine, report, checkpoint=checkpoint, interruption=interruption)
         store.save(machine)
         if request.swarm_role:
-            from ecsmachine.machine import swarm_mode
+            from ecsmachine.machine.swarm.join import take_part
 
             interruption.check()
-            swarm_mode.take_part(
+            take_part(
                 store, machine, report, role=request.swarm_role, manager_name=request.swarm_join
             )
     else:

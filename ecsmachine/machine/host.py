@@ -88,9 +88,8 @@ def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
 
     driver = machine.driver
     disk = driver.data_disk()
-    given_name = driver.host_name() if isinstance(driver, NamedHost) else ""
     return ProvisionRequest(
-        hostname=given_name or machine.name,
+        hostname=host_name_of(machine),
         provider=driver.name,
         engine=machine.engine,
         certificates=certificates,
@@ -148,3 +147,10 @@ def wait_for_engine(
                 raise
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, 1.0)
+
+
+def host_name_of(machine: Machine) -> str:
+    """Return what a machine's host is called: as the machine, unless another name was given."""
+    driver = machine.driver
+    given = driver.host_name() if isinstance(driver, NamedHost) else ""
+    return given or machine.name

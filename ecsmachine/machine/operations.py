@@ -204,9 +204,9 @@ def _leave_swarm(store: Store, name: str, report: Report) -> None:
         return
     if not machine.driver.provisions or is_without_engine(machine) or not machine.driver.url():
         return
-    from ecsmachine.machine import swarm_mode
+    from ecsmachine.machine.swarm.leave import leave_for_good
 
-    swarm_mode.leave_for_good(store, machine, report)
+    leave_for_good(store, machine, report)
 
 
 def _driver_for_removal(store: Store, name: str, journal: FileJournal, report: Report) -> Driver:

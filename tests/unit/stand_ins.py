@@ -98,6 +98,9 @@ class ToldDriver:
     def authorized_key(self) -> str | None:
         return None
 
+    def host_name(self) -> str:
+        return str(self._config.get("HostName", ""))
+
     def _ask(self, question: str) -> None:
         self.asked.append(question)
         if "Refusal" in self._config:

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from ecsmachine.errors import MachineError
-from ecsmachine.machine import engine_api, swarm_api, swarm_mode
+from ecsmachine.machine import engine_api
 from ecsmachine.machine.engine_api import EngineAnswer, EngineConnectionError
 from ecsmachine.machine.store import Store
+from ecsmachine.machine.swarm import api, join, leave, members, nodes, update
 from tests.unit.stand_ins import add_machine
 
 CLUSTER = "ll5o2j2uohthvjy56u4ga3h5p"
@@ -70,8 +71,8 @@ class Engines:
 def engines(monkeypatch: pytest.MonkeyPatch) -> Engines:
     engines = Engines()
     monkeypatch.setattr(engine_api, "exchange", engines.exchange)
-    monkeypatch.setattr(swarm_mode, "_POLL_S", 0.001)
-    monkeypatch.setattr(swarm_mode, "_READY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(nodes, "_POLL_S", 0.001)
+    monkeypatch.setattr(nodes, "_READY_TIMEOUT_S", 0.05)
     return engines
 
 
@@ -110,7 +111,7 @@ def said() -> tuple[list[str], Callable[[str], None]]:
 
 @pytest.mark.usefixtures("swarm")
 def test_members_are_machines_and_other_nodes(store: Store) -> None:
-    rows = {(row.machine, row.hostname): row for row in swarm_mode.members(store)}
+    rows = {(row.machine, row.hostname): row for row in members.members(store)}
     assert set(rows) == {("m", "m"), ("w", "w"), ("dead", "dead"), ("", "stranger")}
     assert {row.cluster_id for row in rows.values()} == {CLUSTER}
     assert "does not answer" in rows["dead", "dead"].error
@@ -122,7 +123,7 @@ def test_a_worker_whose_managers_are_silent_is_listed_all_the_same(
     store: Store, swarm: Engines
 ) -> None:
     del swarm.answers["10.0.0.1"]
-    (row,) = swarm_mode.members(store)
+    (row,) = members.members(store)
     assert (row.machine, row.role, row.node) == ("w", "worker", None)
     assert row.error == "no manager of its swarm answers"
 
@@ -130,9 +131,9 @@ def test_a_worker_whose_managers_are_silent_is_listed_all_the_same(
 def test_a_silent_machine_is_struck_off_only_by_force(store: Store, swarm: Engines) -> None:
     lines, report = said()
     with pytest.raises(MachineError) as caught:
-        swarm_mode.leave(store, "dead", report)
+        leave.leave(store, "dead", report)
     assert "leave --force dead" in (caught.value.hint or "")
-    swarm_mode.leave(store, "dead", report, force=True)
+    leave.leave(store, "dead", report, force=True)
     changes = [(host, method, path) for host, method, path, _ in swarm.asked if method != "GET"]
     assert ("10.0.0.1", "DELETE", "/nodes/node3?force=true") in changes
     assert (
@@ -142,14 +143,25 @@ def test_a_silent_machine_is_struck_off_only_by_force(store: Store, swarm: Engin
     assert lines == ['Machine "dead" has left the swarm of "m".']
 
 
+def test_a_silent_machine_is_known_by_the_name_of_its_host(store: Store, swarm: Engines) -> None:
+    add_machine(store, "other", URL="tcp://10.0.0.5:2376", HostName="dead")
+    (store.path / "machines" / "dead" / "config.json").unlink()
+    rows = {row.machine: row for row in members.members(store)}
+    assert rows["other"].hostname == "dead"
+    known = api.nodes(store.load("m"))
+    assert [each.name for each in members.machines_of(store, known, but="m")] == ["other", "w"]
+    leave.leave(store, "other", lambda line: None, force=True)
+    assert ("10.0.0.1", "DELETE", "/nodes/node3?force=true", None) in swarm.asked
+
+
 def test_two_nodes_of_one_name_are_nobodys(store: Store, swarm: Engines) -> None:
     swarm.answers["10.0.0.1"]["/nodes"].append(node("node4", "dead", state="down"))
     with pytest.raises(MachineError, match="No machine of this store"):
-        swarm_mode.leave(store, "dead", lambda line: None, force=True)
+        leave.leave(store, "dead", lambda line: None, force=True)
 
 
 def test_a_worker_is_drained_before_it_leaves(store: Store, swarm: Engines) -> None:
-    swarm_mode.leave(store, "w", lambda line: None)
+    leave.leave(store, "w", lambda line: None)
     changes = [each for each in swarm.asked if each[1] != "GET"]
     drained = {"Labels": {"a": "b"}, "Role": "worker", "Availability": "drain"}
     assert changes[0] == ("10.0.0.1", "POST", "/nodes/node2/update?version=7", drained)
@@ -159,13 +171,13 @@ def test_a_worker_is_drained_before_it_leaves(store: Store, swarm: Engines) -> N
 
 def test_the_last_manager_ends_the_swarm_only_by_force(store: Store, swarm: Engines) -> None:
     with pytest.raises(MachineError, match="last manager"):
-        swarm_mode.leave(store, "m", lambda line: None)
+        leave.leave(store, "m", lambda line: None)
     assert all(method == "GET" for _, method, _, _ in swarm.asked)
 
 
 def test_joining_uses_the_token_of_the_role_and_waits(store: Store, swarm: Engines) -> None:
     with pytest.raises(MachineError, match="does not see it ready") as caught:
-        swarm_mode.join(store, "free", "m", lambda line: None, role="manager")
+        join.join(store, "free", "m", lambda line: None, role="manager")
     assert "2377/tcp" in (caught.value.hint or "")
     (body,) = [body for _, _, path, body in swarm.asked if path == "/swarm/join"]
     assert body["JoinToken"] == "SWMTKN-M"
@@ -176,51 +188,51 @@ def test_joining_uses_the_token_of_the_role_and_waits(store: Store, swarm: Engin
 @pytest.mark.usefixtures("swarm")
 def test_only_a_manager_takes_machines_in(store: Store) -> None:
     with pytest.raises(MachineError, match='"w" is no manager') as caught:
-        swarm_mode.join(store, "free", "w", lambda line: None)
+        join.join(store, "free", "w", lambda line: None)
     assert "swarm update --role manager w" in (caught.value.hint or "")
     with pytest.raises(MachineError, match='"free" is no manager') as caught:
-        swarm_mode.join(store, "w", "free", lambda line: None)
+        join.join(store, "w", "free", lambda line: None)
     assert "swarm init free" in (caught.value.hint or "")
     with pytest.raises(MachineError, match="cannot join itself"):
-        swarm_mode.join(store, "m", "m", lambda line: None)
+        join.join(store, "m", "m", lambda line: None)
 
 
 def test_a_node_that_the_swarm_itself_changed_meanwhile_is_changed_all_the_same(
     store: Store, swarm: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = ["update out of sequence"] * 2
-    change = swarm_api.change_node
+    change = api.change_node
 
     def out_of_sequence(*arguments: Any, **values: Any) -> None:
         if failures:
             raise MachineError(f"The engine refuses: {failures.pop()}")
         change(*arguments, **values)
 
-    monkeypatch.setattr(swarm_api, "change_node", out_of_sequence)
-    swarm_mode.update(store, "w", lambda _: None, availability="drain")
+    monkeypatch.setattr(api, "change_node", out_of_sequence)
+    update.update(store, "w", lambda _: None, availability="drain")
     assert not failures
     failures += ["no such node"]
     with pytest.raises(MachineError, match="no such node"):
-        swarm_mode.update(store, "w", lambda _: None, availability="pause")
+        update.update(store, "w", lambda _: None, availability="pause")
 
 
 def test_what_an_engine_refuses_is_one_line(store: Store, swarm: Engines) -> None:
     words = "rpc error: this would result in a\nloss of quorum"
     swarm.answers["10.0.0.1"]["/swarm"] = EngineAnswer(503, json.dumps({"message": words}).encode())
-    with pytest.raises(swarm_api.SwarmRefusedError) as caught:
-        swarm_mode.rotate(store, "m", lambda line: None)
+    with pytest.raises(api.SwarmRefusedError) as caught:
+        update.rotate(store, "m", lambda line: None)
     assert "\n" not in caught.value.message
     assert "loss of quorum" in caught.value.message
     assert "swarm leave --force" in (caught.value.hint or "")
 
 
 def test_tokens_do_not_show_themselves(store: Store, swarm: Engines) -> None:
-    assert "SWMTKN" not in repr(swarm_api.tokens(store.load("m")))
+    assert "SWMTKN" not in repr(api.tokens(store.load("m")))
 
 
 def test_a_machine_that_is_removed_leaves_first(store: Store, swarm: Engines) -> None:
     lines, report = said()
-    swarm_mode.leave_for_good(store, store.load("w"), report)
+    leave.leave_for_good(store, store.load("w"), report)
     changes = [each[:3] for each in swarm.asked if each[1] != "GET"]
     assert changes == [
         ("10.0.0.2", "POST", "/swarm/leave?force=true"),
@@ -234,7 +246,7 @@ def test_nobody_is_told_of_a_machine_that_is_silent_or_alone(
     store: Store, swarm: Engines, name: str
 ) -> None:
     lines, report = said()
-    swarm_mode.leave_for_good(store, store.load(name), report)
+    leave.leave_for_good(store, store.load(name), report)
     assert lines == []
     assert all(method == "GET" for _, method, _, _ in swarm.asked)
 
@@ -244,29 +256,27 @@ def test_what_a_swarm_refuses_does_not_keep_a_machine_from_being_removed(
 ) -> None:
     swarm.answers["10.0.0.2"]["/swarm/leave"] = EngineAnswer(500, b'{"message": "no"}')
     lines, report = said()
-    swarm_mode.leave_for_good(store, store.load("w"), report)
+    leave.leave_for_good(store, store.load("w"), report)
     assert "may still list it" in lines[-1]
     assert "swarm leave --force w" in lines[-1]
 
 
 def test_the_node_of_a_removed_machine_is_struck_off(store: Store, swarm: Engines) -> None:
     store.remove("dead")
-    swarm_mode.leave(store, "dead", lambda line: None, force=True)
+    leave.leave(store, "dead", lambda line: None, force=True)
     assert ("10.0.0.1", "DELETE", "/nodes/node3?force=true", None) in swarm.asked
     with pytest.raises(MachineError, match="a node of that name answers"):
-        swarm_mode.leave(store, "stranger", lambda line: None, force=True)
+        leave.leave(store, "stranger", lambda line: None, force=True)
     with pytest.raises(MachineError, match="does not exist"):
-        swarm_mode.leave(store, "nobody", lambda line: None, force=True)
+        leave.leave(store, "nobody", lambda line: None, force=True)
 
 
 def test_to_take_part_is_to_join_or_to_begin(store: Store, swarm: Engines) -> None:
-    swarm_mode.take_part(
-        store, store.load("free"), lambda line: None, role="manager", manager_name=""
-    )
+    join.take_part(store, store.load("free"), lambda line: None, role="manager", manager_name="")
     (body,) = [body for _, _, path, body in swarm.asked if path == "/swarm/init"]
     assert body["AdvertiseAddr"] == "10.0.0.4:2377"
     with pytest.raises(MachineError, match="does not see it ready"):
-        swarm_mode.take_part(
+        join.take_part(
             store, store.load("free"), lambda line: None, role="worker", manager_name="m"
         )
     (body,) = [body for _, _, path, body in swarm.asked if path == "/swarm/join"]

@@ -1,0 +1,129 @@
+"""Leaving a swarm: tasks move first, and nothing of the node stays behind."""
+
+from __future__ import annotations
+
+from ecsmachine.drivers.base import Report
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.engine_api import EngineConnectionError
+from ecsmachine.machine.model import Machine, MachineNotFoundError
+from ecsmachine.machine.store import Store
+from ecsmachine.machine.swarm import api
+from ecsmachine.machine.swarm.api import Membership
+from ecsmachine.machine.swarm.members import (
+    look_at_all,
+    machines_of,
+    manager_of,
+    membership_or_none,
+    no_manager,
+    only_one_called,
+)
+from ecsmachine.machine.swarm.nodes import set_node, strike_off, wait_until_drained
+from ecsmachine.machine.swarm.ports import close_ports
+
+_LAST_LOOK_TIMEOUT_S = 1.5
+"""How long a machine that is to be removed may take to say whether it is in a swarm."""
+
+
+def leave(store: Store, name: str, report: Report, *, force: bool = False) -> None:
+    """Take a machine out of its swarm: its tasks move first, and the join tokens are renewed.
+
+    The last manager leaves only with ``force``, and the swarm ends with it. A machine that does
+    not answer is struck off by a manager, with ``force``. Raises :class:`MachineError`.
+    """
+    if force and not store.exists(name):
+        _strike_off_removed(store, name, report)
+        return
+    with store.lock(name):
+        machine = store.load(name)
+        there = membership_or_none(machine)
+        if there is not None and not there.is_member:
+            report(f'Machine "{name}" is in no swarm.')
+            return
+        manager, node = manager_of(store, machine, there)
+        if there is None and not force:
+            raise MachineError(
+                f'The engine of machine "{name}" does not answer',
+                hint=f'Start it, or strike it off: "ecsmachine swarm leave --force {name}".',
+            )
+        if manager is None or node is None:
+            _leave_alone(machine, there, force=force)
+            report(f'Machine "{name}" has left its swarm.')
+            return
+        if node.role == "manager":
+            node = set_node(manager, node, "worker", None)
+        if there is not None:
+            node = set_node(manager, node, None, "drain")
+            wait_until_drained(manager, node)
+            api.leave(machine, force=True)
+        strike_off(manager, node.id)
+        api.rotate_tokens(manager)
+        _close_ports(store, machine, manager, report)
+        report(f'Machine "{name}" has left the swarm of "{manager.name}".')
+
+
+def leave_for_good(store: Store, machine: Machine, report: Report) -> None:
+    """Take a machine that is about to be removed out of its swarm, if it is in one.
+
+    Its removal does not wait for that: what does not work is told, and no error.
+    """
+    try:
+        there = api.membership(machine, timeout_s=_LAST_LOOK_TIMEOUT_S)
+        if not there.is_member:
+            return
+        manager, node = manager_of(store, machine, there)
+        if manager is None or node is None:
+            return  # the last of its swarm: there is nobody to tell
+        report(f'Taking "{machine.name}" out of the swarm of "{manager.name}"...')
+        if node.role == "manager":
+            set_node(manager, node, "worker", None)
+        api.leave(machine, force=True)
+        strike_off(manager, node.id)
+        _close_ports(store, machine, manager, report)
+    except EngineConnectionError:
+        return  # it does not answer: a manager notices by itself
+    except MachineError as error:
+        report(
+            f'The swarm of "{machine.name}" may still list it: {error.message}. '
+            f'"ecsmachine swarm leave --force {machine.name}" strikes it off.'
+        )
+
+
+def _leave_alone(machine: Machine, there: Membership | None, *, force: bool) -> None:
+    """Leave a swarm of which no other manager answers."""
+    if there is None:
+        raise no_manager(machine.name)
+    if there.is_manager and not force:
+        raise MachineError(
+            f'Machine "{machine.name}" is the last manager of its swarm that answers: '
+            "without it the swarm ends",
+            hint=f'End it with "ecsmachine swarm leave --force {machine.name}".',
+        )
+    api.leave(machine, force=there.is_manager or force)
+
+
+def _strike_off_removed(store: Store, name: str, report: Report) -> None:
+    """Strike off the node of a machine that is not in the store any more."""
+    for other, look in look_at_all(store):
+        if not isinstance(look, Membership) or not look.is_manager:
+            continue
+        node = only_one_called(name, api.nodes(other))
+        if node is None:
+            continue
+        if node.state == "ready" and node.manager != "unreachable":
+            raise MachineError(
+                f'There is no machine "{name}" here, but a node of that name answers in the swarm '
+                f'of "{other.name}"',
+                hint="It is another store's: let it leave from there.",
+            )
+        if node.role == "manager":
+            node = set_node(other, node, "worker", None)
+        strike_off(other, node.id)
+        api.rotate_tokens(other)
+        report(f'Node "{name}" is struck off the swarm of "{other.name}".')
+        return
+    raise MachineNotFoundError(name)
+
+
+def _close_ports(store: Store, machine: Machine, manager: Machine, report: Report) -> None:
+    remaining = machines_of(store, api.nodes(manager), but=machine.name)
+    close_ports(machine, remaining, report)

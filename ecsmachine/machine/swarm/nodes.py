@@ -1,0 +1,117 @@
+"""One node, changed through a manager, and waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.model import Machine
+from ecsmachine.machine.swarm import api
+from ecsmachine.machine.swarm.api import Availability, Node, Role
+
+_READY_TIMEOUT_S = 60.0
+_DRAIN_TIMEOUT_S = 60.0
+_POLL_S = 0.3
+_CHANGE_TRIES = 5
+
+T = TypeVar("T")
+
+
+def ready_node(machine: Machine, manager: Machine) -> Node:
+    """Return the machine's node once the manager sees it ready."""
+
+    def look() -> Node | None:
+        there = api.membership(machine)
+        if there.state == "error":
+            raise MachineError(
+                f'Machine "{machine.name}" cannot join: {there.error}',
+                hint=f'"ecsmachine swarm leave -f {machine.name}" undoes what there is of it.',
+            )
+        for node in api.nodes(manager):
+            if node.id == there.node_id and node.state == "ready":
+                return node
+        return None
+
+    node = _wait_for(look, _READY_TIMEOUT_S)
+    if node is None:
+        raise MachineError(
+            f'Machine "{machine.name}" has joined, but the manager "{manager.name}" does not '
+            f"see it ready after {_READY_TIMEOUT_S:.0f} seconds",
+            hint="Ports 2377/tcp, 7946/tcp+udp and 4789/udp must be open between the two.",
+        )
+    return node
+
+
+def set_node(
+    manager: Machine, node: Node, role: Role | None, availability: Availability | None
+) -> Node:
+    """Give the node a role and an availability, and return it as it is then."""
+    if role in (None, node.role) and availability in (None, node.availability):
+        return node
+    _change(manager, node, role, availability)
+
+    def look() -> Node | None:
+        for each in api.nodes(manager):
+            # a role is taken up a moment after it was given
+            taken_up = each.role == role and bool(each.manager) == (role == "manager")
+            if each.id == node.id and (role is None or taken_up):
+                return each
+        return None
+
+    changed = _wait_for(look, _READY_TIMEOUT_S)
+    if changed is None:
+        raise MachineError(
+            f"Node {node.hostname} has not become a {role}",
+            hint='"ecsmachine swarm ls" shows what it is.',
+        )
+    return changed
+
+
+def _change(
+    manager: Machine, node: Node, role: Role | None, availability: Availability | None
+) -> None:
+    """Change a node, again if the swarm itself has changed it since it was looked at."""
+    for remaining in reversed(range(_CHANGE_TRIES)):
+        try:
+            api.change_node(manager, node, role=role, availability=availability)
+            return
+        except MachineError as error:
+            if "out of sequence" not in error.message or not remaining:
+                raise
+        time.sleep(_POLL_S)
+        node = next((each for each in api.nodes(manager) if each.id == node.id), node)
+
+
+def wait_until_drained(manager: Machine, node: Node) -> None:
+    """Wait until no task runs on the node; one that does not end keeps nobody for ever."""
+    _wait_for(
+        lambda: True if not api.running_tasks(manager, node.id) else None,
+        _DRAIN_TIMEOUT_S,
+    )
+
+
+def strike_off(manager: Machine, node_id: str) -> None:
+    """Remove the node from the manager's list; it may count as there for a moment."""
+
+    def remove() -> bool | None:
+        try:
+            api.remove_node(manager, node_id, force=True)
+        except api.SwarmRefusedError:
+            known = [node.id for node in api.nodes(manager)]
+            return None if node_id in known else True
+        return True
+
+    if not _wait_for(remove, _READY_TIMEOUT_S):
+        raise MachineError(
+            f'The manager "{manager.name}" does not strike off node {node_id}',
+            hint=f"Try again later: docker node rm --force {node_id}.",
+        )
+
+
+def _wait_for(look: Callable[[], T | None], timeout_s: float) -> T | None:
+    deadline = time.monotonic() + timeout_s
+    while (found := look()) is None and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return found

@@ -167,9 +167,9 @@ def _described(instance: Instance, eip: Eip | None, tags: dict[str, str]) -> dic
             "EnableVRDT": False,
         },
         "MetadataOptions": {
-            "HttpEndpoint": "enabled",
-            "HttpTokens": "optional",
-            "HttpPutResponseHopLimit": 1,
+            "HttpEndpoint": instance.metadata_options.endpoint,
+            "HttpTokens": instance.metadata_options.tokens,
+            "HttpPutResponseHopLimit": instance.metadata_options.hop_limit,
             "InstanceMetadataTags": "disabled",
         },
         "HibernationOptions": {"Configured": False},

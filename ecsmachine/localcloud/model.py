@@ -139,6 +139,15 @@ class KeyPair:
 
 
 @dataclass(frozen=True)
+class MetadataOptions:
+    """How an instance reaches its metadata, in the words of DescribeInstances."""
+
+    endpoint: str = "enabled"
+    tokens: str = "optional"
+    hop_limit: int = 1
+
+
+@dataclass(frozen=True)
 class Instance:
     """An instance; ``status`` is one of the words that DescribeInstances prints.
 
@@ -199,6 +208,7 @@ class Instance:
     visible_at: float = 0.0
     locks: tuple[str, ...] = ()
     login_as_non_root: bool = False
+    metadata_options: MetadataOptions = MetadataOptions()
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def create_disk(call: Call) -> Answer:
         "InvalidDiskSize.NotSupported", "The specified disk size is not supported."
     )
     parameters.require("Size")
-    least = max(limits.data_min, PERFORMANCE_LEVELS[level] if level in ("PL2", "PL3") else 0)
+    least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
     size = parameters.integer("Size", least=least, most=limits.data_max, error=size_error)
     name, description = _name_and_description(parameters)
     tags = tags_of_request(parameters)
@@ -301,7 +301,7 @@ def modify_disk_spec(call: Call) -> Answer:
                 403,
             )
     limits = CATEGORIES[category]
-    least = max(limits.data_min, PERFORMANCE_LEVELS[level] if level in ("PL2", "PL3") else 0)
+    least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
     if disk.size_gib < least:
         raise ApiError("InvalidDiskSize.NotSupported", "The specified disk size is not supported.")
     call.state.disks.put(replace(disk, category=category, performance_level=level))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.instance_charge import charge_of_request
+from ecsmachine.localcloud.actions.metadata_options import metadata_options_of_request
 from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE, check_room
 from ecsmachine.localcloud.addresses import (
     pick_private,
@@ -53,6 +54,25 @@ MAX_AMOUNT = 100
 MAX_DATA_DISKS = 16
 MAX_USER_DATA_BYTES = 32 * 1024
 MAX_INSTANCES = 1000
+_NEVER_THERE = {
+    "LaunchTemplateId": (
+        "InvalidLaunchTemplate.NotFound",
+        "The specified LaunchTemplate is not found.",
+    ),
+    "LaunchTemplateName": (
+        "InvalidLaunchTemplate.NotFound",
+        "The specified LaunchTemplate is not found.",
+    ),
+    "HpcClusterId": (
+        "InvalidHpcClusterId.NotFound",
+        "The specified HpcClusterId does not exist.",
+    ),
+    "DedicatedHostId": (
+        "InvalidDedicatedHostId.NotFound",
+        "The specified DedicatedHostId does not exist in our records.",
+    ),
+}
+"""Parameters that name what the local cloud never has, and how each is refused."""
 _SEQUENCE = re.compile(r"\[([0-9]*)(?:,([0-9]*))?\]")
 
 
@@ -111,13 +131,16 @@ def create_instance(call: Call) -> Answer:
 def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
     parameters = call.parameters
     region = call.region
-    if parameters.given("LaunchTemplateId") or parameters.given("LaunchTemplateName"):
-        raise ApiError(
-            "InvalidLaunchTemplate.NotFound", "The specified LaunchTemplate is not found.", 404
-        )
+    for name, (code, message) in _NEVER_THERE.items():
+        if parameters.given(name):
+            raise ApiError(code, message, 404)
     parameters.choice("SecurityEnhancementStrategy", ("Active", "Deactive"))
+    metadata_options = metadata_options_of_request(parameters)
     image = image_of_request(call)
     kind = _instance_type(call, image)
+    credit_specification = parameters.choice(
+        "CreditSpecification", ("Standard", "Unlimited"), "Standard"
+    )
     networking = replace(call, parameters=_with_primary_interface(parameters))
     place = _place(networking, region)
     names = _names(parameters, "InstanceName", amount)
@@ -185,12 +208,11 @@ def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
             spot_strategy=charge.spot_strategy,
             spot_price_limit=charge.spot_price_limit,
             spot_duration=charge.spot_duration,
-            credit_specification=(
-                parameters.text("CreditSpecification", "Standard") if kind.baseline_credit else ""
-            ),
+            credit_specification=(credit_specification if kind.baseline_credit else ""),
             deployment_set_id=parameters.text("DeploymentSetId"),
             has_password=password is not None,
             login_as_non_root=parameters.boolean("ImageOptions.LoginAsNonRoot"),
+            metadata_options=metadata_options,
             start_next=start,
             visible_at=time.time() + call.state.delays.invisible_s
             if call.state.delays.invisible_s
@@ -531,7 +553,7 @@ def _data_disk(request: Parameters, supported: tuple[str, ...], taken: set[str])
     category = _category(request, supported, "InvalidDataDiskCategory.ValueNotSupported")
     limits = CATEGORIES[category]
     level = _performance_level(request, category)
-    least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0) if level != "PL1" else 0)
+    least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
     size_error = ApiError(
         "InvalidDataDiskSize.ValueNotSupported",
         "The specified DataDisk.n.Size beyond the permitted range, or the capacity of snapshot "

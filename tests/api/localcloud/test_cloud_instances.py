@@ -522,3 +522,58 @@ def test_times_are_in_utc(api: Api) -> None:
     instance_id = api.run(api.group())
     created = api.wait(instance_id, "Running")["CreationTime"]
     assert time.strptime(created, "%Y-%m-%dT%H:%MZ")
+
+
+def test_how_an_instance_reaches_its_metadata(api: Api) -> None:
+    group = api.group()
+    instance_id = api.run(group, HttpTokens="required", HttpPutResponseHopLimit="2")
+
+    def told() -> dict[str, Any]:
+        instance = api.instance(instance_id)
+        assert instance is not None
+        options: dict[str, Any] = instance["MetadataOptions"]
+        return options
+
+    assert told() == {
+        "HttpEndpoint": "enabled",
+        "HttpTokens": "required",
+        "HttpPutResponseHopLimit": 2,
+        "InstanceMetadataTags": "disabled",
+    }
+    action = "ModifyInstanceMetadataOptions"
+    api.call(action, InstanceId=instance_id, HttpEndpoint="disabled")
+    assert (told()["HttpEndpoint"], told()["HttpTokens"]) == ("disabled", "required")
+    refused = {
+        "400 MissingParameter": {"InstanceId": instance_id},
+        "404 InvalidInstanceId.NotFound": {"InstanceId": "i-nobody", "HttpEndpoint": "enabled"},
+        "400 InvalidHttpEndpoint.NotSupported": {"InstanceId": instance_id, "HttpEndpoint": "on"},
+        "400 InvalidHttpTokens.NotSupported": {
+            "InstanceId": instance_id,
+            "HttpEndpoint": "enabled",
+            "HttpTokens": "v2",
+        },
+    }
+    for expected, values in refused.items():
+        assert api.refusal(action, values) == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"HttpEndpoint": "on"}, "400 InvalidHttpEndpoint.NotSupported"),
+        ({"HttpTokens": "v2"}, "400 InvalidHttpTokens.NotSupported"),
+        ({"HpcClusterId": "hpc-nobody"}, "404 InvalidHpcClusterId.NotFound"),
+        ({"DedicatedHostId": "dh-nobody"}, "404 InvalidDedicatedHostId.NotFound"),
+        ({"CreditSpecification": "Lots"}, "400 InvalidParameter"),
+        (
+            {"DataDisk.1.Category": "cloud_essd", "DataDisk.1.Size": 19},
+            "400 InvalidDataDiskSize.ValueNotSupported",
+        ),
+    ],
+)
+def test_what_the_cloud_does_not_have_is_not_passed_over(
+    api: Api, more: dict[str, Any], expected: str
+) -> None:
+    values = {**api.base(api.group()), **more}
+    assert api.refusal("RunInstances", values) == expected
+    assert api.refusal("CreateInstance", values) == expected

@@ -297,6 +297,15 @@ def test_disks_that_are_refused(api: Api) -> None:
     assert api.refusal("DetachDisk", both) == "403 DiskNotPortable"
 
 
+@pytest.mark.parametrize(("level", "least"), [("PL0", 1), ("PL1", 20), ("PL2", 461)])
+def test_the_smallest_disk_of_a_performance_level(api: Api, level: str, least: int) -> None:
+    values = {"ZoneId": "cn-hangzhou-i", "DiskCategory": "cloud_essd", "PerformanceLevel": level}
+    assert api.refusal("CreateDisk", {**values, "Size": least - 1}) == (
+        "400 InvalidDiskSize.NotSupported"
+    )
+    assert api.call("CreateDisk", {**values, "Size": least})["DiskId"]
+
+
 def test_a_data_disk_stays_if_it_is_told_to(api: Api) -> None:
     values: dict[str, Any] = {
         "DataDisk.1.Size": 20,

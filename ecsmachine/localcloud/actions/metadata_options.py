@@ -1,0 +1,52 @@
+"""How instances reach their metadata: kept and told, as guests have no metadata service."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.model import MetadataOptions
+from ecsmachine.localcloud.parameters import Parameters
+from ecsmachine.localcloud.resources import find_instance
+
+
+def modify_instance_metadata_options(call: Call) -> Answer:
+    """ModifyInstanceMetadataOptions: what is not given stays as it was."""
+    call.check_region()
+    parameters = call.parameters
+    instance = find_instance(call.state, parameters.require("InstanceId"))
+    parameters.require("HttpEndpoint")
+    options = metadata_options_of_request(parameters, instance.metadata_options)
+    call.state.instances.put(replace(instance, metadata_options=options))
+    return {}
+
+
+def metadata_options_of_request(
+    parameters: Parameters, before: MetadataOptions | None = None
+) -> MetadataOptions:
+    """Return the options that a request leads to; raises the refusals of their values."""
+    before = before or MetadataOptions()
+    return MetadataOptions(
+        endpoint=parameters.choice(
+            "HttpEndpoint",
+            ("enabled", "disabled"),
+            before.endpoint,
+            error=ApiError(
+                "InvalidHttpEndpoint.NotSupported",
+                "The specified HttpEndpoint not supported, you can use enabled(default) or "
+                "disabled.",
+            ),
+        ),
+        tokens=parameters.choice(
+            "HttpTokens",
+            ("optional", "required"),
+            before.tokens,
+            error=ApiError(
+                "InvalidHttpTokens.NotSupported",
+                "The specified HttpTokens not supported, you can use optional(default) or "
+                "required.",
+            ),
+        ),
+        hop_limit=parameters.integer("HttpPutResponseHopLimit", before.hop_limit, least=1, most=64),
+    )

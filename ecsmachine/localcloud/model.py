@@ -280,8 +280,35 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class Listener:
+    """A listener of a load balancer; ``settings`` are named as answers name them.
+
+    Without a ``server_group_id`` it is of the default servers, on ``backend_port``.
+    """
+
+    port: int
+    protocol: str
+    status: str
+    backend_port: int
+    server_group_id: str = ""
+    settings: dict[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ServerGroup:
+    """A server group of a load balancer (VServerGroup)."""
+
+    id: str
+    region: str
+    balancer_id: str
+    name: str
+    created: str
+    backends: tuple[Backend, ...] = ()
+
+
+@dataclass(frozen=True)
 class LoadBalancer:
-    """A classic load balancer: its address and its default server group."""
+    """A classic load balancer: its address, its default server group and its listeners."""
 
     id: str
     region: str
@@ -303,6 +330,7 @@ class LoadBalancer:
     delete_protection: str = "off"
     modification_protection: str = "NonProtection"
     backends: tuple[Backend, ...] = ()
+    listeners: tuple[Listener, ...] = ()
 
 
 @dataclass(frozen=True)

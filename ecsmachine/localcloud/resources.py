@@ -174,6 +174,10 @@ def forget_instance(state: State, instance: Instance) -> None:
         rest = tuple(b for b in balancer.backends if b.server_id != instance.id)
         if rest != balancer.backends:
             state.load_balancers.put(replace(balancer, backends=rest))
+    for group in list(state.server_groups):
+        rest = tuple(b for b in group.backends if b.server_id != instance.id)
+        if rest != group.backends:
+            state.server_groups.put(replace(group, backends=rest))
 
 
 def forget_disk(state: State, disk: Disk) -> None:

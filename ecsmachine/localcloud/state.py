@@ -48,6 +48,7 @@ from ecsmachine.localcloud.model import (
     Removal,
     RouteEntry,
     SecurityGroup,
+    ServerGroup,
     Session,
     TagSet,
     TokenUse,
@@ -162,6 +163,7 @@ class State:
         self.key_pairs: Table[KeyPair] = Table(KeyPair, self, key="key_id")
         self.eips: Table[Eip] = Table(Eip, self)
         self.load_balancers: Table[LoadBalancer] = Table(LoadBalancer, self)
+        self.server_groups: Table[ServerGroup] = Table(ServerGroup, self)
         self.tag_sets: Table[TagSet] = Table(TagSet, self)
         self.tokens: Table[TokenUse] = Table(TokenUse, self)
         self.sessions: Table[Session] = Table(Session, self)

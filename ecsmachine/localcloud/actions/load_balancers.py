@@ -136,7 +136,7 @@ def describe_load_balancers(call: Call) -> Answer:
 
 def describe_load_balancer_attribute(call: Call) -> Answer:
     """DescribeLoadBalancerAttribute: one balancer with its backends."""
-    balancer = _balancer_of_request(call)
+    balancer = balancer_of_request(call)
     end = "2999-09-08T16:00Z"
     return {
         **_balancer(call, balancer),
@@ -148,25 +148,17 @@ def describe_load_balancer_attribute(call: Call) -> Answer:
         "RenewalCycUnit": "",
         "BackendServers": {
             "BackendServer": [
-                {**_backend(backend), "ServerIp": _server_ip(call, backend)}
+                {**backend_view(backend), "ServerIp": server_ip(call, backend)}
                 for backend in balancer.backends
             ]
         },
-        "ListenerPorts": {"ListenerPort": []},
-        "ListenerPortsAndProtocal": {"ListenerPortAndProtocal": []},
-        "ListenerPortsAndProtocol": {"ListenerPortAndProtocol": []},
+        **_listeners(balancer),
     }
-
-
-def describe_health_status(call: Call) -> Answer:
-    """DescribeHealthStatus: nothing, as there are no listeners that could check."""
-    _balancer_of_request(call)
-    return {"BackendServers": {"BackendServer": []}}
 
 
 def set_load_balancer_name(call: Call) -> Answer:
     """SetLoadBalancerName."""
-    balancer = _balancer_of_request(call)
+    balancer = balancer_of_request(call)
     name = call.parameters.require("LoadBalancerName")
     if not valid_description(name, least=1, most=80):
         raise invalid_parameter("LoadBalancerName")
@@ -176,7 +168,7 @@ def set_load_balancer_name(call: Call) -> Answer:
 
 def set_load_balancer_status(call: Call) -> Answer:
     """SetLoadBalancerStatus: active or inactive."""
-    balancer = _balancer_of_request(call)
+    balancer = balancer_of_request(call)
     call.parameters.require("LoadBalancerStatus")
     status = call.parameters.choice("LoadBalancerStatus", ("active", "inactive"))
     call.state.load_balancers.put(replace(balancer, status=status))
@@ -185,7 +177,7 @@ def set_load_balancer_status(call: Call) -> Answer:
 
 def set_load_balancer_delete_protection(call: Call) -> Answer:
     """SetLoadBalancerDeleteProtection: on or off."""
-    balancer = _balancer_of_request(call)
+    balancer = balancer_of_request(call)
     call.parameters.require("DeleteProtection")
     protection = call.parameters.choice("DeleteProtection", ("on", "off"))
     call.state.load_balancers.put(replace(balancer, delete_protection=protection))
@@ -194,7 +186,7 @@ def set_load_balancer_delete_protection(call: Call) -> Answer:
 
 def set_load_balancer_modification_protection(call: Call) -> Answer:
     """SetLoadBalancerModificationProtection: on (ConsoleProtection) or off."""
-    balancer = _balancer_of_request(call)
+    balancer = balancer_of_request(call)
     call.parameters.require("ModificationProtectionStatus")
     protection = call.parameters.choice(
         "ModificationProtectionStatus", ("NonProtection", "ConsoleProtection")
@@ -205,7 +197,7 @@ def set_load_balancer_modification_protection(call: Call) -> Answer:
 
 def modify_load_balancer_internet_spec(call: Call) -> Answer:
     """ModifyLoadBalancerInternetSpec: charge type and bandwidth."""
-    balancer = _balancer_of_request(call)
+    balancer = balancer_of_request(call)
     charge = call.parameters.text("InternetChargeType", balancer.internet_charge_type).lower()
     if charge not in ("paybytraffic", "paybybandwidth"):
         raise invalid_parameter("InternetChargeType")
@@ -218,7 +210,7 @@ def modify_load_balancer_internet_spec(call: Call) -> Answer:
 
 def modify_load_balancer_instance_spec(call: Call) -> Answer:
     """ModifyLoadBalancerInstanceSpec: its size."""
-    balancer = _balancer_of_request(call)
+    balancer = balancer_of_request(call)
     spec = call.parameters.require("LoadBalancerSpec")
     if not spec.startswith("slb."):
         raise invalid_parameter("LoadBalancerSpec")
@@ -228,12 +220,15 @@ def modify_load_balancer_instance_spec(call: Call) -> Answer:
 
 def delete_load_balancer(call: Call) -> Answer:
     """DeleteLoadBalancer: unless it is protected."""
-    balancer = _balancer_of_request(call)
+    balancer = balancer_of_request(call)
     if balancer.delete_protection == "on":
         raise ApiError(
             "OperationDenied.DeleteProtectionIsOn",
             "The operation is not allowed because of DeleteProtection.",
         )
+    for group in list(call.state.server_groups):
+        if group.balancer_id == balancer.id:
+            call.state.server_groups.remove(group.id)
     call.state.load_balancers.remove(balancer.id)
     forget_tags(call.state, "loadbalancer", balancer.id)
     return {}
@@ -241,10 +236,10 @@ def delete_load_balancer(call: Call) -> Answer:
 
 def add_backend_servers(call: Call) -> Answer:
     """AddBackendServers: those that are there already get the new weight."""
-    balancer = _balancer_of_request(call)
+    balancer = balancer_of_request(call)
     backends = {backend.server_id: backend for backend in balancer.backends}
-    for backend in _backends_of_request(call):
-        _check_server(call, balancer, backend)
+    for backend in backends_of_request(call):
+        check_server(call, balancer, backend)
         backends[backend.server_id] = backend
     if len(backends) > MAX_BACKENDS:
         raise ApiError("BackendServer.QuotaExceeded", "The quota of backend servers is exceeded.")
@@ -253,9 +248,9 @@ def add_backend_servers(call: Call) -> Answer:
 
 def set_backend_servers(call: Call) -> Answer:
     """SetBackendServers: weights of those that are there."""
-    balancer = _balancer_of_request(call)
+    balancer = balancer_of_request(call)
     backends = {backend.server_id: backend for backend in balancer.backends}
-    for backend in _backends_of_request(call):
+    for backend in backends_of_request(call):
         if backend.server_id not in backends:
             raise ApiError(
                 "InvalidBackendServers.NotExist", "The specified backend server does not exist."
@@ -266,8 +261,8 @@ def set_backend_servers(call: Call) -> Answer:
 
 def remove_backend_servers(call: Call) -> Answer:
     """RemoveBackendServers: those that are not there are passed over."""
-    balancer = _balancer_of_request(call)
-    gone = {backend.server_id for backend in _backends_of_request(call)}
+    balancer = balancer_of_request(call)
+    gone = {backend.server_id for backend in backends_of_request(call)}
     rest = tuple(backend for backend in balancer.backends if backend.server_id not in gone)
     return _with_backends(call, balancer, rest)
 
@@ -362,7 +357,8 @@ def _tagged_balancers(call: Call) -> list[LoadBalancer]:
     return [_find(call, balancer_id) for balancer_id in call.parameters.listed("ResourceId")]
 
 
-def _balancer_of_request(call: Call) -> LoadBalancer:
+def balancer_of_request(call: Call) -> LoadBalancer:
+    """Return the balancer of ``LoadBalancerId``; raises ``InvalidLoadBalancerId.NotFound``."""
     return _find(call, call.parameters.require("LoadBalancerId"))
 
 
@@ -375,9 +371,10 @@ def _find(call: Call, balancer_id: str) -> LoadBalancer:
     return balancer
 
 
-def _backends_of_request(call: Call) -> list[Backend]:
-    text = call.parameters.require("BackendServers")
-    error = ApiError("InvalidParameter", "The specified BackendServers is not valid.")
+def backends_of_request(call: Call, name: str = "BackendServers") -> list[Backend]:
+    """Return the servers of a request: JSON, an array of objects or of their ids."""
+    text = call.parameters.require(name)
+    error = ApiError("InvalidParameter", f"The specified {name} is not valid.")
     try:
         items = json.loads(text)
     except ValueError:
@@ -409,7 +406,8 @@ def _backends_of_request(call: Call) -> list[Backend]:
     return backends
 
 
-def _check_server(call: Call, balancer: LoadBalancer, backend: Backend) -> None:
+def check_server(call: Call, balancer: LoadBalancer, backend: Backend) -> None:
+    """Refuse a server that is not there, or not in the balancer's VPC."""
     instance = call.state.instances.get(backend.server_id)
     if instance is None or instance.region != balancer.region:
         raise ApiError("InvalidServerId.NotFound", "The specified ServerId does not exist.", 404)
@@ -424,11 +422,12 @@ def _with_backends(call: Call, balancer: LoadBalancer, backends: tuple[Backend, 
     call.state.load_balancers.put(replace(balancer, backends=backends))
     return {
         "LoadBalancerId": balancer.id,
-        "BackendServers": {"BackendServer": [_backend(backend) for backend in backends]},
+        "BackendServers": {"BackendServer": [backend_view(backend) for backend in backends]},
     }
 
 
-def _backend(backend: Backend) -> dict[str, Any]:
+def backend_view(backend: Backend) -> dict[str, Any]:
+    """Return a server as answers tell of it."""
     return {
         "ServerId": backend.server_id,
         "Weight": backend.weight,
@@ -437,9 +436,34 @@ def _backend(backend: Backend) -> dict[str, Any]:
     }
 
 
-def _server_ip(call: Call, backend: Backend) -> str:
+def server_ip(call: Call, backend: Backend) -> str:
+    """Return the private address of a server, or ""."""
     instance = call.state.instances.get(backend.server_id)
     return instance.private_ip if instance else ""
+
+
+def _listeners(balancer: LoadBalancer) -> dict[str, Any]:
+    listeners = sorted(balancer.listeners, key=lambda item: (item.port, item.protocol))
+    return {
+        "ListenerPorts": {"ListenerPort": [item.port for item in listeners]},
+        "ListenerPortsAndProtocal": {
+            "ListenerPortAndProtocal": [
+                {"ListenerPort": item.port, "ListenerProtocal": item.protocol} for item in listeners
+            ]
+        },
+        "ListenerPortsAndProtocol": {
+            "ListenerPortAndProtocol": [
+                {
+                    "ListenerPort": item.port,
+                    "ListenerProtocol": item.protocol,
+                    "Description": item.settings.get("Description", ""),
+                    "ListenerForward": item.settings.get("ListenerForward", "off"),
+                    "ForwardPort": item.settings.get("ForwardPort", 0),
+                }
+                for item in listeners
+            ]
+        },
+    }
 
 
 def _balancer(call: Call, balancer: LoadBalancer) -> dict[str, Any]:

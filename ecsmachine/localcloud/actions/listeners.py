@@ -1,0 +1,310 @@
+"""Listeners of classic load balancers: kept and told of; nothing is forwarded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ecsmachine.localcloud.actions.load_balancers import balancer_of_request
+from ecsmachine.localcloud.actions.server_groups import find_server_group
+from ecsmachine.localcloud.call import Action, Answer, Call
+from ecsmachine.localcloud.catalog.listener_settings import (
+    OF_EVERY_PROTOCOL,
+    SETTINGS,
+    Setting,
+    Value,
+)
+from ecsmachine.localcloud.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.model import Backend, Listener, LoadBalancer
+from ecsmachine.localcloud.paging import page_by_token
+from ecsmachine.localcloud.parameters import Parameters
+
+MAX_LISTENERS = 50
+
+
+def create_listener(protocol: str) -> Action:
+    """Return CreateLoadBalancerTCPListener, or that of another protocol; it is stopped first."""
+
+    def create(call: Call) -> Answer:
+        balancer = balancer_of_request(call)
+        parameters = call.parameters
+        port = _port(parameters)
+        if any(item.port == port and _collide(item.protocol, protocol) for item in _of(balancer)):
+            raise ApiError(
+                "ListenerAlreadyExists",
+                "There is already a listener bound to the port on the specified load balancer.",
+            )
+        if len(balancer.listeners) >= MAX_LISTENERS:
+            raise ApiError("TooManyListeners", "The quota of listeners is exceeded.")
+        for setting in SETTINGS[protocol]:
+            if setting.needed:
+                parameters.require(setting.name)
+        _check_sticky(parameters)
+        values = _values(parameters, protocol, {})
+        group_id = _server_group(call, balancer)
+        backend_port = 0 if group_id else _backend_port(parameters)
+        listener = Listener(port, protocol, "stopped", backend_port, group_id, values)
+        _put(call, balancer, (*balancer.listeners, listener))
+        return {}
+
+    return create
+
+
+def set_listener(protocol: str) -> Action:
+    """Return SetLoadBalancerTCPListenerAttribute, or that of another protocol.
+
+    What is not given stays as it was. ``VServerGroup`` on or off says where requests go.
+    """
+
+    def change(call: Call) -> Answer:
+        balancer, listener = _find(call, protocol)
+        parameters = call.parameters
+        switch = parameters.choice("VServerGroup", ("on", "off"))
+        group_id = _server_group(call, balancer) or listener.server_group_id
+        if switch == "on":
+            group_id = group_id or parameters.require("VServerGroupId")
+        changed = replace(
+            listener,
+            settings=_values(parameters, protocol, listener.settings),
+            server_group_id="" if switch == "off" else group_id,
+        )
+        _replace(call, balancer, listener, changed)
+        return {}
+
+    return change
+
+
+def describe_listener(protocol: str) -> Action:
+    """Return DescribeLoadBalancerTCPListenerAttribute, or that of another protocol."""
+
+    def describe(call: Call) -> Answer:
+        balancer, listener = _find(call, protocol)
+        return {
+            **_frame(balancer, listener),
+            **_settings(listener),
+            **_own(protocol),
+            "SecurityStatus": "on",
+            "AclIds": {"AclId": []},
+            "Tags": {"Tag": []},
+        }
+
+    return describe
+
+
+def describe_load_balancer_listeners(call: Call) -> Answer:
+    """DescribeLoadBalancerListeners: those of many balancers, page by page."""
+    region = call.region
+    parameters = call.parameters
+    ids = parameters.listed("LoadBalancerId", most=10)
+    protocol = parameters.choice("ListenerProtocol", tuple(SETTINGS))
+    port = parameters.integer("ListenerPort", 0, least=1, most=65535)
+    found = [
+        (balancer, listener)
+        for balancer in call.state.load_balancers
+        if balancer.region == region.id and (not ids or balancer.id in ids)
+        for listener in _of(balancer)
+        if protocol in ("", listener.protocol) and port in (0, listener.port)
+    ]
+    part, fields = page_by_token(parameters, found, size=20)
+    return {**fields, "Listeners": [_listed(*item) for item in part]}
+
+
+def start_listener(call: Call) -> Answer:
+    """StartLoadBalancerListener."""
+    return _with_status(call, "running")
+
+
+def stop_listener(call: Call) -> Answer:
+    """StopLoadBalancerListener."""
+    return _with_status(call, "stopped")
+
+
+def delete_listener(call: Call) -> Answer:
+    """DeleteLoadBalancerListener: in either state."""
+    balancer, listener = _find(call, call.parameters.text("ListenerProtocol"))
+    _put(call, balancer, tuple(item for item in balancer.listeners if item != listener))
+    return {}
+
+
+def describe_health_status(call: Call) -> Answer:
+    """DescribeHealthStatus: of the servers behind listeners that run.
+
+    Nothing is forwarded and so nothing probed: a server is normal while its instance runs.
+    """
+    balancer = balancer_of_request(call)
+    protocol = call.parameters.choice("ListenerProtocol", tuple(SETTINGS))
+    port = call.parameters.integer("ListenerPort", 0, least=1, most=65535)
+    return {
+        "BackendServers": {
+            "BackendServer": [
+                _health(call, listener, backend)
+                for listener in _of(balancer)
+                if listener.status == "running"
+                and port in (0, listener.port)
+                and protocol in ("", listener.protocol)
+                for backend in _backends(call, balancer, listener)
+            ]
+        }
+    }
+
+
+def _backends(call: Call, balancer: LoadBalancer, listener: Listener) -> tuple[Backend, ...]:
+    if not listener.server_group_id:
+        return balancer.backends
+    return find_server_group(call, listener.server_group_id).backends
+
+
+def _health(call: Call, listener: Listener, backend: Backend) -> dict[str, Any]:
+    instance = call.state.instances.get(backend.server_id)
+    up = instance is not None and instance.status == "Running"
+    health = "normal" if up else "abnormal"
+    return {
+        "ServerId": backend.server_id,
+        "ServerIp": instance.private_ip if instance else "",
+        "ListenerPort": listener.port,
+        "Protocol": listener.protocol,
+        "Port": backend.port or listener.backend_port,
+        "ServerHealthStatus": health
+        if _settings(listener)["HealthCheck"] == "on"
+        else "unavailable",
+    }
+
+
+def _with_status(call: Call, status: str) -> Answer:
+    balancer, listener = _find(call, call.parameters.text("ListenerProtocol"))
+    _replace(call, balancer, listener, replace(listener, status=status))
+    return {}
+
+
+def _find(call: Call, protocol: str) -> tuple[LoadBalancer, Listener]:
+    """Return the listener of a request; ``protocol`` may be empty while the port says it all."""
+    balancer = balancer_of_request(call)
+    if protocol not in ("", *SETTINGS):
+        raise invalid_parameter("ListenerProtocol")
+    port = _port(call.parameters)
+    found = [
+        item for item in balancer.listeners if item.port == port and protocol in ("", item.protocol)
+    ]
+    if not found:
+        raise ApiError(
+            "The specified resource does not exist",
+            f"The load balancer has no such listener on port {port}.",
+            404,
+        )
+    if len(found) > 1:
+        raise missing_parameter("ListenerProtocol")
+    return balancer, found[0]
+
+
+def _collide(one: str, other: str) -> bool:
+    # All but UDP are TCP on the wire.
+    return (one == "udp") == (other == "udp")
+
+
+def _of(balancer: LoadBalancer) -> list[Listener]:
+    return sorted(balancer.listeners, key=lambda item: (item.port, item.protocol))
+
+
+def _put(call: Call, balancer: LoadBalancer, listeners: tuple[Listener, ...]) -> None:
+    call.state.load_balancers.put(replace(balancer, listeners=listeners))
+
+
+def _replace(call: Call, balancer: LoadBalancer, old: Listener, new: Listener) -> None:
+    _put(call, balancer, tuple(new if item == old else item for item in balancer.listeners))
+
+
+def _port(parameters: Parameters) -> int:
+    parameters.require("ListenerPort")
+    return parameters.integer("ListenerPort", least=1, most=65535)
+
+
+def _backend_port(parameters: Parameters) -> int:
+    parameters.require("BackendServerPort")
+    return parameters.integer("BackendServerPort", least=1, most=65535)
+
+
+def _server_group(call: Call, balancer: LoadBalancer) -> str:
+    parameters = call.parameters
+    if parameters.text("AclStatus", "off") != "off" or parameters.given("AclId"):
+        raise ApiError("AclNotExist", "The specified AclId does not exist.")
+    if parameters.given("MasterSlaveServerGroupId"):
+        raise ApiError(
+            "The specified MasterSlaveGroupId does not exist",
+            "The specified MasterSlaveServerGroupId does not exist.",
+        )
+    group_id = parameters.text("VServerGroupId")
+    if not group_id:
+        return ""
+    group = find_server_group(call, group_id)
+    if group.balancer_id != balancer.id:
+        raise invalid_parameter("VServerGroupId", "It is a group of another load balancer.")
+    return group.id
+
+
+def _check_sticky(parameters: Parameters) -> None:
+    if parameters.text("StickySession") != "on":
+        return
+    kind = parameters.require("StickySessionType")
+    if kind == "insert":
+        parameters.require("CookieTimeout")
+    elif kind == "server":
+        parameters.require("Cookie")
+
+
+def _values(parameters: Parameters, protocol: str, before: dict[str, Value]) -> dict[str, Value]:
+    return {item.name: _value(parameters, item, before) for item in SETTINGS[protocol]}
+
+
+def _value(parameters: Parameters, setting: Setting, before: dict[str, Value]) -> Value:
+    name = next((name for name in setting.names if parameters.given(name)), "")
+    if not name:
+        return before.get(setting.name, setting.default)
+    if isinstance(setting.default, int):
+        value = parameters.integer(name, least=setting.least, most=setting.most)
+        if setting.name == "Bandwidth" and value == 0:
+            raise invalid_parameter(name)
+        return value
+    if setting.choices:
+        return parameters.choice(name, setting.choices)
+    return parameters.text(name)
+
+
+def _frame(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
+    return {
+        "LoadBalancerId": balancer.id,
+        "ListenerPort": listener.port,
+        "BackendServerPort": listener.backend_port,
+        "Status": listener.status,
+        "VServerGroupId": listener.server_group_id,
+        "AclStatus": "off",
+        "AclType": "",
+        "AclId": "",
+    }
+
+
+def _settings(listener: Listener) -> dict[str, Value]:
+    """Return the settings that are to be told."""
+    values = {
+        item: listener.settings.get(item.name, item.default) for item in SETTINGS[listener.protocol]
+    }
+    return {item.name: value for item, value in values.items() if value or not item.optional}
+
+
+def _own(protocol: str) -> dict[str, Any]:
+    if protocol in ("tcp", "udp"):
+        return {"MasterSlaveServerGroupId": "", "ProxyProtocolV2Enabled": False}
+    rules: dict[str, Any] = {"Rules": {"Rule": []}}
+    return {**rules, "DomainExtensions": {"DomainExtension": []}} if protocol == "https" else rules
+
+
+def _listed(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
+    settings = _settings(listener)
+    general = {name: settings.pop(name) for name in OF_EVERY_PROTOCOL if name in settings}
+    return {
+        **_frame(balancer, listener),
+        "ListenerProtocol": listener.protocol,
+        "AclIds": [],
+        **general,
+        f"{listener.protocol.upper()}ListenerConfig": settings,
+        "Tags": [],
+    }

@@ -1,0 +1,207 @@
+"""Server groups of classic load balancers (VServerGroup): servers with a port each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ecsmachine.localcloud import clock
+from ecsmachine.localcloud.actions.load_balancers import (
+    MAX_BACKENDS,
+    backend_view,
+    backends_of_request,
+    balancer_of_request,
+    check_server,
+    server_ip,
+)
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.identifiers import new_id
+from ecsmachine.localcloud.model import Backend, ServerGroup
+from ecsmachine.localcloud.names import valid_description
+from ecsmachine.localcloud.parameters import Parameters
+
+MAX_GROUPS = 50
+Key = tuple[str, int]
+
+
+def create_server_group(call: Call) -> Answer:
+    """CreateVServerGroup: with the servers that are named, or empty."""
+    balancer = balancer_of_request(call)
+    name = _name(call.parameters) or f"auto_named_{clock.timestamp()[:10]}"
+    group = ServerGroup(
+        id=new_id("rsp", balancer.region),
+        region=balancer.region,
+        balancer_id=balancer.id,
+        name=name,
+        created=clock.timestamp(),
+    )
+    if len(_groups_of(call, balancer.id)) >= MAX_GROUPS:
+        raise ApiError("VServerGroupQuotaExceeded", "The quota of server groups is exceeded.")
+    servers = _servers(call, group) if call.parameters.given("BackendServers") else {}
+    return _put(call, group, servers)
+
+
+def describe_server_groups(call: Call) -> Answer:
+    """DescribeVServerGroups: those of a balancer."""
+    balancer = balancer_of_request(call)
+    wanted = call.parameters.text("Description")
+    listeners = call.parameters.boolean("IncludeListener")
+    return {
+        "VServerGroups": {
+            "VServerGroup": [
+                {
+                    "VServerGroupId": group.id,
+                    "VServerGroupName": group.name,
+                    "CreateTime": group.created,
+                    "ServerCount": len(group.backends),
+                    "AssociatedObjects": {
+                        "Listeners": {
+                            "Listener": [
+                                {"Port": item.port, "Protocol": item.protocol}
+                                for item in balancer.listeners
+                                if listeners and item.server_group_id == group.id
+                            ]
+                        },
+                        "Rules": {"Rule": []},
+                    },
+                    "Tags": {"Tag": []},
+                }
+                for group in _groups_of(call, balancer.id)
+                if wanted in ("", group.name)
+            ]
+        }
+    }
+
+
+def describe_server_group_attribute(call: Call) -> Answer:
+    """DescribeVServerGroupAttribute: one group with its servers."""
+    group = _group_of_request(call)
+    return {
+        "VServerGroupId": group.id,
+        "VServerGroupName": group.name,
+        "LoadBalancerId": group.balancer_id,
+        "CreateTime": group.created,
+        "BackendServers": {
+            "BackendServer": [
+                {**_view(backend), "ServerIp": server_ip(call, backend)}
+                for backend in group.backends
+            ]
+        },
+        "Tags": {"Tag": []},
+    }
+
+
+def set_server_group_attribute(call: Call) -> Answer:
+    """SetVServerGroupAttribute: its name, and weights of servers that are in it."""
+    group = _group_of_request(call)
+    group = replace(group, name=_name(call.parameters) or group.name)
+    servers = _by_key(group)
+    if call.parameters.given("BackendServers"):
+        changes = _servers(call, group)
+        _check_members(servers, changes)
+        servers |= changes
+    return {**_put(call, group, servers), "VServerGroupName": group.name}
+
+
+def add_server_group_backends(call: Call) -> Answer:
+    """AddVServerGroupBackendServers: those that are there already get the new weight."""
+    group = _group_of_request(call)
+    return _put(call, group, _by_key(group) | _servers(call, group))
+
+
+def remove_server_group_backends(call: Call) -> Answer:
+    """RemoveVServerGroupBackendServers: those that are not there are passed over."""
+    group = _group_of_request(call)
+    gone = {(item.server_id, item.port) for item in backends_of_request(call)}
+    rest = {key: item for key, item in _by_key(group).items() if key not in gone}
+    return _put(call, group, rest)
+
+
+def modify_server_group_backends(call: Call) -> Answer:
+    """ModifyVServerGroupBackendServers: some servers in the place of others."""
+    group = _group_of_request(call)
+    old = {(item.server_id, item.port): item for item in _given(call, "OldBackendServers")}
+    servers = _by_key(group)
+    _check_members(servers, old)
+    rest = {key: item for key, item in servers.items() if key not in old}
+    return _put(call, group, rest | _servers(call, group, "NewBackendServers"))
+
+
+def delete_server_group(call: Call) -> Answer:
+    """DeleteVServerGroup: one that no listener uses."""
+    group = _group_of_request(call)
+    balancer = call.state.load_balancers.get(group.balancer_id)
+    if balancer and any(item.server_group_id == group.id for item in balancer.listeners):
+        raise ApiError(
+            "RspoolVipExist", "Operation failed because the group is used by a listener."
+        )
+    call.state.server_groups.remove(group.id)
+    return {}
+
+
+def find_server_group(call: Call, group_id: str) -> ServerGroup:
+    """Return the group; raises the refusal whose code is a sentence, as SLB has it."""
+    group = call.state.server_groups.get(group_id)
+    if group is None or not call.in_region(group.region):
+        raise ApiError(
+            "The specified VServerGroupId does not exist",
+            "The specified VServerGroupId does not exist.",
+        )
+    return group
+
+
+def _group_of_request(call: Call) -> ServerGroup:
+    return find_server_group(call, call.parameters.require("VServerGroupId"))
+
+
+def _groups_of(call: Call, balancer_id: str) -> list[ServerGroup]:
+    return [group for group in call.state.server_groups if group.balancer_id == balancer_id]
+
+
+def _name(parameters: Parameters) -> str:
+    name = parameters.text("VServerGroupName")
+    if name and not valid_description(name, least=1, most=80):
+        raise invalid_parameter("VServerGroupName")
+    return name
+
+
+def _given(call: Call, name: str) -> list[Backend]:
+    backends = backends_of_request(call, name)
+    if any(not 1 <= backend.port <= 65535 for backend in backends):
+        raise invalid_parameter(name, "Each server needs a Port.")
+    return backends
+
+
+def _servers(call: Call, group: ServerGroup, name: str = "BackendServers") -> dict[Key, Backend]:
+    balancer = call.state.load_balancers.get(group.balancer_id)
+    backends = _given(call, name)
+    for backend in backends:
+        if balancer is not None:
+            check_server(call, balancer, backend)
+    return {(item.server_id, item.port): item for item in backends}
+
+
+def _by_key(group: ServerGroup) -> dict[Key, Backend]:
+    return {(item.server_id, item.port): item for item in group.backends}
+
+
+def _check_members(servers: dict[Key, Backend], named: dict[Key, Backend]) -> None:
+    if not named.keys() <= servers.keys():
+        raise ApiError(
+            "InvalidBackendServers.NotExist", "The specified backend server does not exist."
+        )
+
+
+def _put(call: Call, group: ServerGroup, servers: dict[Key, Backend]) -> Answer:
+    if len(servers) > MAX_BACKENDS:
+        raise ApiError("BackendServer.QuotaExceeded", "The quota of backend servers is exceeded.")
+    call.state.server_groups.put(replace(group, backends=tuple(servers.values())))
+    return {
+        "VServerGroupId": group.id,
+        "BackendServers": {"BackendServer": [_view(item) for item in servers.values()]},
+    }
+
+
+def _view(backend: Backend) -> dict[str, Any]:
+    return {**backend_view(backend), "Port": backend.port}

@@ -1,0 +1,137 @@
+"""What a listener of a classic load balancer can be told, by its protocol.
+
+Source: the references of CreateLoadBalancerTCPListener and its three siblings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+Value = str | int
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its name in answers, its default, and what it may be.
+
+    ``asked_as`` are its names in requests, if they are others. A whole number has its range, a
+    word its ``choices``; any text is taken where there are none. ``optional``: without a value
+    it is not told of. ``needed``: a new listener has to be given it.
+    """
+
+    name: str
+    default: Value
+    choices: tuple[str, ...] = ()
+    least: int = 0
+    most: int = 0
+    asked_as: tuple[str, ...] = ()
+    optional: bool = False
+    needed: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that requests have for it."""
+        return self.asked_as or (self.name,)
+
+
+def _switch(name: str, default: str, *, asked_as: tuple[str, ...] = ()) -> Setting:
+    return Setting(name, default, ("on", "off"), asked_as=asked_as)
+
+
+def _number(name: str, default: int, least: int, most: int) -> Setting:
+    return Setting(name, default, least=least, most=most)
+
+
+_INTERVAL = Setting(
+    "HealthCheckInterval",
+    2,
+    least=1,
+    most=50,
+    # The model that the SDKs are made from has it in both spellings.
+    asked_as=("HealthCheckInterval", "healthCheckInterval"),
+)
+_COMMON = (
+    Setting("Bandwidth", -1, least=-1, most=5120),
+    Setting("Description", "", optional=True),
+    _number("HealthyThreshold", 3, 2, 10),
+    _number("UnhealthyThreshold", 3, 2, 10),
+    Setting("HealthCheckConnectPort", 0, least=1, most=65535, optional=True),
+)
+_CHECKED_PAGE = (
+    Setting("HealthCheckDomain", "", optional=True),
+    Setting("HealthCheckURI", "", optional=True),
+    Setting("HealthCheckMethod", "head", ("head", "get")),
+    Setting("HealthCheckHttpCode", "http_2xx"),
+)
+_TCP = (
+    *_COMMON,
+    *_CHECKED_PAGE,
+    Setting("Scheduler", "wrr", ("wrr", "rr", "wlc", "sch", "tch")),
+    _switch("HealthCheck", "on", asked_as=("HealthCheckSwitch",)),
+    Setting("HealthCheckType", "tcp", ("tcp", "http")),
+    _number("HealthCheckConnectTimeout", 5, 1, 300),
+    _INTERVAL,
+    _number("PersistenceTimeout", 0, 0, 3600),
+    _number("EstablishedTimeout", 900, 10, 900),
+    _switch("ConnectionDrain", "off"),
+    Setting("ConnectionDrainTimeout", 0, least=10, most=900, optional=True),
+    Setting("SynProxy", "enable", ("enable", "disable")),
+)
+_UDP = (
+    *_COMMON,
+    Setting("Scheduler", "wrr", ("wrr", "rr", "wlc", "sch", "tch", "qch")),
+    _switch("HealthCheck", "on", asked_as=("HealthCheckSwitch",)),
+    _number("HealthCheckConnectTimeout", 10, 1, 300),
+    replace(_INTERVAL, default=5),
+    Setting("HealthCheckReq", "", optional=True, asked_as=("HealthCheckReq", "healthCheckReq")),
+    Setting("HealthCheckExp", "", optional=True, asked_as=("HealthCheckExp", "healthCheckExp")),
+)
+_HTTP = (
+    *_COMMON,
+    *_CHECKED_PAGE,
+    Setting("Scheduler", "wrr", ("wrr", "rr", "wlc")),
+    Setting("StickySession", "off", ("on", "off"), needed=True),
+    Setting("StickySessionType", "", ("insert", "server"), optional=True),
+    Setting("CookieTimeout", 0, least=1, most=86400, optional=True),
+    Setting("Cookie", "", optional=True),
+    Setting("HealthCheck", "on", ("on", "off"), needed=True),
+    _number("HealthCheckTimeout", 5, 1, 300),
+    _INTERVAL,
+    _number("IdleTimeout", 15, 1, 60),
+    _number("RequestTimeout", 60, 1, 180),
+    _switch("Gzip", "on"),
+    _switch("XForwardedFor", "on"),
+    _switch("XForwardedFor_SLBID", "off"),
+    _switch("XForwardedFor_SLBIP", "off"),
+    _switch("XForwardedFor_SLBPORT", "off"),
+    _switch("XForwardedFor_proto", "off"),
+    _switch("XForwardedFor_ClientSrcPort", "off"),
+)
+SETTINGS: dict[str, tuple[Setting, ...]] = {
+    "tcp": _TCP,
+    "udp": _UDP,
+    "http": (
+        *_HTTP,
+        _switch("ListenerForward", "off"),
+        Setting("ForwardPort", 0, least=1, most=65535, optional=True),
+    ),
+    "https": (
+        *_HTTP,
+        Setting("ServerCertificateId", "", needed=True),
+        Setting("CACertificateId", "", optional=True),
+        _switch("EnableHttp2", "on"),
+        Setting(
+            "TLSCipherPolicy",
+            "tls_cipher_policy_1_0",
+            (
+                "tls_cipher_policy_1_0",
+                "tls_cipher_policy_1_1",
+                "tls_cipher_policy_1_2",
+                "tls_cipher_policy_1_2_strict",
+                "tls_cipher_policy_1_2_strict_with_1_3",
+            ),
+        ),
+    ),
+}
+OF_EVERY_PROTOCOL = ("Bandwidth", "Description", "Scheduler")
+"""What DescribeLoadBalancerListeners tells beside the part that is the protocol's own."""

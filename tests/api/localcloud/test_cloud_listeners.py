@@ -1,0 +1,242 @@
+"""Listeners and server groups of classic load balancers, in the forms that clients send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from tests.api.localcloud.api_client import SLB, Api, until
+
+NO_LISTENER = "404 The specified resource does not exist"
+NO_GROUP = "400 The specified VServerGroupId does not exist"
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
+    with embedded_cloud(tmp_path_factory.mktemp("cloud")) as running:
+        yield running
+
+
+class Slb:
+    """SLB's actions on one load balancer."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        values = {"AddressType": "intranet", "VSwitchId": api.cloud.state.default_vswitch_id}
+        answer = api.call("CreateLoadBalancer", values, version=SLB)
+        self.id: str = answer["LoadBalancerId"]
+
+    def call(self, action: str, **more: Any) -> dict[str, Any]:
+        return self.api.call(action, {"LoadBalancerId": self.id, **more}, version=SLB)
+
+    def refusal(self, action: str, **more: Any) -> str:
+        return self.api.refusal(action, {"LoadBalancerId": self.id, **more}, version=SLB)
+
+    def listener(self, protocol: str, port: int = 80) -> dict[str, Any]:
+        return self.call(f"DescribeLoadBalancer{protocol}ListenerAttribute", ListenerPort=port)
+
+
+@pytest.fixture
+def slb(api: Api) -> Slb:
+    return Slb(api)
+
+
+def test_the_life_of_a_listener(slb: Slb) -> None:
+    # Bandwidth as a text and HealthCheckInterval in small letters, as the SDKs write them.
+    slb.call(
+        "CreateLoadBalancerTCPListener",
+        ListenerPort="80",
+        BackendServerPort="8080",
+        Bandwidth="-1",
+        healthCheckInterval="7",
+        HealthCheckSwitch="on",
+        Description="网站",
+    )
+    told = slb.listener("TCP")
+    expected = {
+        "ListenerPort": 80,
+        "BackendServerPort": 8080,
+        "Bandwidth": -1,
+        "Status": "stopped",
+        "Scheduler": "wrr",
+        "HealthCheck": "on",
+        "HealthCheckType": "tcp",
+        "HealthCheckInterval": 7,
+        "HealthCheckConnectTimeout": 5,
+        "EstablishedTimeout": 900,
+        "PersistenceTimeout": 0,
+        "Description": "网站",
+        "VServerGroupId": "",
+        "AclStatus": "off",
+    }
+    assert {name: told[name] for name in expected} == expected
+    slb.call("StartLoadBalancerListener", ListenerPort=80)
+    assert slb.listener("TCP")["Status"] == "running"
+    slb.call("SetLoadBalancerTCPListenerAttribute", ListenerPort=80, Scheduler="rr")
+    told = slb.listener("TCP")
+    assert (told["Scheduler"], told["HealthCheckInterval"], told["Status"]) == ("rr", 7, "running")
+    attribute = slb.call("DescribeLoadBalancerAttribute")
+    assert attribute["ListenerPorts"] == {"ListenerPort": [80]}
+    (row,) = attribute["ListenerPortsAndProtocol"]["ListenerPortAndProtocol"]
+    assert (row["ListenerPort"], row["ListenerProtocol"], row["Description"]) == (80, "tcp", "网站")
+    slb.call("StopLoadBalancerListener", ListenerPort=80)
+    assert slb.listener("TCP")["Status"] == "stopped"
+    slb.call("DeleteLoadBalancerListener", ListenerPort=80)
+    action = "DescribeLoadBalancerTCPListenerAttribute"
+    assert slb.refusal(action, ListenerPort=80) == NO_LISTENER
+    assert slb.call("DescribeLoadBalancerAttribute")["ListenerPorts"] == {"ListenerPort": []}
+
+
+def test_what_http_and_https_need(slb: Slb) -> None:
+    base = {"ListenerPort": 443, "BackendServerPort": 80, "HealthCheck": "off"}
+    for protocol in ("HTTP", "HTTPS"):
+        action = f"CreateLoadBalancer{protocol}Listener"
+        assert slb.refusal(action, **base) == "400 MissingParameter"
+        sticky = {**base, "StickySession": "on", "ServerCertificateId": "cert"}
+        assert slb.refusal(action, **sticky) == "400 MissingParameter"
+        for kind in ("insert", "server"):
+            values = {**sticky, "StickySessionType": kind}
+            assert slb.refusal(action, **values) == "400 MissingParameter"
+        maybe = {**sticky, "StickySession": "maybe"}
+        assert slb.refusal(action, **maybe) == "400 InvalidParameter"
+    base["StickySession"] = "off"
+    assert slb.refusal("CreateLoadBalancerHTTPSListener", **base) == "400 MissingParameter"
+    slb.call("CreateLoadBalancerHTTPSListener", **base, ServerCertificateId="1_cert")
+    told = slb.listener("HTTPS", 443)
+    assert told["ServerCertificateId"] == "1_cert"
+    assert (told["EnableHttp2"], told["TLSCipherPolicy"]) == ("on", "tls_cipher_policy_1_0")
+    assert (told["Gzip"], told["XForwardedFor"], told["IdleTimeout"]) == ("on", "on", 15)
+    assert "Cookie" not in told
+
+
+def test_listeners_that_are_refused(slb: Slb) -> None:
+    action = "CreateLoadBalancerTCPListener"
+    base: dict[str, Any] = {"ListenerPort": 80, "BackendServerPort": 80}
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"ListenerPort": ""}, "400 MissingParameter"),
+        ({"BackendServerPort": ""}, "400 MissingParameter"),
+        ({"ListenerPort": 0}, "400 InvalidParameter"),
+        ({"ListenerPort": 65536}, "400 InvalidParameter"),
+        ({"BackendServerPort": "x"}, "400 InvalidParameter"),
+        ({"Bandwidth": 0}, "400 InvalidParameter"),
+        ({"Scheduler": "qch"}, "400 InvalidParameter"),
+        ({"HealthyThreshold": 1}, "400 InvalidParameter"),
+        ({"HealthCheckSwitch": "true"}, "400 InvalidParameter"),
+        ({"VServerGroupId": "rsp-nobody"}, NO_GROUP),
+        ({"AclStatus": "on", "AclId": "acl-nobody"}, "400 AclNotExist"),
+        ({"LoadBalancerId": "lb-nobody"}, "404 InvalidLoadBalancerId.NotFound"),
+    ]
+    for more, expected in wrong:
+        assert slb.refusal(action, **{**base, **more}) == expected, more
+    slb.call(action, **base)
+    assert slb.refusal(action, **base) == "400 ListenerAlreadyExists"
+    more = {"StickySession": "off", "HealthCheck": "off"}
+    action = "CreateLoadBalancerHTTPListener"
+    assert slb.refusal(action, **base, **more) == "400 ListenerAlreadyExists"
+    for action in ("StartLoadBalancerListener", "DeleteLoadBalancerListener"):
+        assert slb.refusal(action, ListenerPort=81) == NO_LISTENER
+    action = "SetLoadBalancerUDPListenerAttribute"
+    assert slb.refusal(action, ListenerPort=80) == NO_LISTENER
+
+
+def test_tcp_and_udp_on_one_port(slb: Slb) -> None:
+    for protocol in ("TCP", "UDP"):
+        action = f"CreateLoadBalancer{protocol}Listener"
+        slb.call(action, ListenerPort=53, BackendServerPort=53)
+    assert slb.refusal("StartLoadBalancerListener", ListenerPort=53) == "400 MissingParameter"
+    slb.call("StartLoadBalancerListener", ListenerPort=53, ListenerProtocol="udp")
+    assert slb.listener("TCP", 53)["Status"] == "stopped"
+    assert slb.listener("UDP", 53)["Status"] == "running"
+    listed = slb.api.call(
+        "DescribeLoadBalancerListeners", {"LoadBalancerId.1": slb.id}, version=SLB
+    )
+    assert (listed["TotalCount"], listed["NextToken"]) == (2, "")
+    tcp, udp = listed["Listeners"]
+    assert (tcp["ListenerProtocol"], udp["ListenerProtocol"]) == ("tcp", "udp")
+    assert udp["UDPListenerConfig"]["HealthCheckConnectTimeout"] == 10
+    assert tcp["TCPListenerConfig"]["EstablishedTimeout"] == 900
+    values = {"LoadBalancerId.1": slb.id, "ListenerProtocol": "udp"}
+    listed = slb.api.call("DescribeLoadBalancerListeners", values, version=SLB)
+    assert listed["TotalCount"] == 1
+
+
+def test_a_server_group_and_its_health(slb: Slb) -> None:
+    api = slb.api
+    server = api.run(api.group())
+    one = json.dumps([{"ServerId": server, "Port": "8080", "Weight": "50"}])
+    group = slb.call("CreateVServerGroup", VServerGroupName="web", BackendServers=one)
+    group_id = group["VServerGroupId"]
+    (member,) = group["BackendServers"]["BackendServer"]
+    assert (member["ServerId"], member["Port"], member["Weight"]) == (server, 8080, 50)
+
+    def members() -> dict[int, int]:
+        told = slb.call("DescribeVServerGroupAttribute", VServerGroupId=group_id)
+        return {item["Port"]: item["Weight"] for item in told["BackendServers"]["BackendServer"]}
+
+    two = json.dumps([{"ServerId": server, "Port": 8081, "Weight": 10}])
+    slb.call("AddVServerGroupBackendServers", VServerGroupId=group_id, BackendServers=two)
+    assert members() == {8080: 50, 8081: 10}
+    three = json.dumps([{"ServerId": server, "Port": 8082, "Weight": 20}])
+    slb.call(
+        "ModifyVServerGroupBackendServers",
+        VServerGroupId=group_id,
+        OldBackendServers=two,
+        NewBackendServers=three,
+    )
+    assert members() == {8080: 50, 8082: 20}
+    lighter = json.dumps([{"ServerId": server, "Port": 8082, "Weight": 0}])
+    slb.call("SetVServerGroupAttribute", VServerGroupId=group_id, BackendServers=lighter)
+    assert members() == {8080: 50, 8082: 0}
+    slb.call("RemoveVServerGroupBackendServers", VServerGroupId=group_id, BackendServers=three)
+    assert members() == {8080: 50}
+
+    slb.call("CreateLoadBalancerTCPListener", ListenerPort=80, VServerGroupId=group_id)
+    assert slb.call("DescribeHealthStatus")["BackendServers"]["BackendServer"] == []
+    slb.call("StartLoadBalancerListener", ListenerPort=80)
+
+    def health() -> dict[str, Any]:
+        (told,) = slb.call("DescribeHealthStatus")["BackendServers"]["BackendServer"]
+        found: dict[str, Any] = told
+        return found
+
+    told = health()
+    assert (told["ListenerPort"], told["Port"], told["Protocol"]) == (80, 8080, "tcp")
+    assert (told["ServerId"], told["ServerHealthStatus"]) == (server, "normal")
+    api.call("StopInstance", InstanceId=server)
+    assert until(lambda: health()["ServerHealthStatus"] == "abnormal")
+    (listed,) = slb.call("DescribeVServerGroups", IncludeListener="true")["VServerGroups"][
+        "VServerGroup"
+    ]
+    assert (listed["VServerGroupName"], listed["ServerCount"]) == ("web", 1)
+    assert listed["AssociatedObjects"]["Listeners"]["Listener"] == [{"Port": 80, "Protocol": "tcp"}]
+    assert slb.refusal("DeleteVServerGroup", VServerGroupId=group_id) == "400 RspoolVipExist"
+    # An instance that goes leaves the group, and a balancer takes its groups with it.
+    api.wait(server, "Stopped")
+    api.call("DeleteInstance", InstanceId=server)
+    assert members() == {}
+    slb.call("DeleteLoadBalancer")
+    assert slb.refusal("DescribeVServerGroupAttribute", VServerGroupId=group_id) == NO_GROUP
+
+
+def test_server_groups_that_are_refused(slb: Slb) -> None:
+    group_id = slb.call("CreateVServerGroup")["VServerGroupId"]
+    nobody = json.dumps([{"ServerId": "i-nobody", "Port": 80}])
+    portless = json.dumps([{"ServerId": "i-nobody"}])
+    wrong = [
+        ("AddVServerGroupBackendServers", nobody, "404 InvalidServerId.NotFound"),
+        ("AddVServerGroupBackendServers", portless, "400 InvalidParameter"),
+        ("AddVServerGroupBackendServers", "nobody", "400 InvalidParameter"),
+        ("AddVServerGroupBackendServers", "", "400 MissingParameter"),
+    ]
+    for action, servers, expected in wrong:
+        values = {"VServerGroupId": group_id, "BackendServers": servers}
+        assert slb.refusal(action, **values) == expected, servers
+    other = Slb(slb.api)
+    values = {"ListenerPort": 80, "VServerGroupId": group_id}
+    assert other.refusal("CreateLoadBalancerTCPListener", **values) == "400 InvalidParameter"
+    slb.call("DeleteVServerGroup", VServerGroupId=group_id)
+    assert slb.refusal("DeleteVServerGroup", VServerGroupId=group_id) == NO_GROUP

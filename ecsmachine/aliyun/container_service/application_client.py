@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from ecsmachine.aliyun.container_service import rules
@@ -22,10 +23,15 @@ from ecsmachine.aliyun.container_service.applications import (
     read_service,
     read_volume,
 )
+from ecsmachine.aliyun.errors import one_line
 from ecsmachine.aliyun.roa import refused
 from ecsmachine.aliyun.transport import Transport, repeated
 from ecsmachine.errors import MachineError
 
+if TYPE_CHECKING:
+    import requests
+
+_WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 _TIMEOUT_S = 300.0
 """How long one request may take: the master answers a stop once all containers have stopped."""
 
@@ -72,9 +78,9 @@ class ApplicationClient:
         """Return a project (GET /projects/NAME)."""
         return read_project(self._get(_project(name)))
 
-    def create_project(self, request: ProjectRequest) -> None:
-        """Create an application and start it (POST /projects/)."""
-        self._post("/projects/", request.body())
+    def create_project(self, request: ProjectRequest) -> tuple[str, ...]:
+        """Create an application and start it (POST /projects/). Returns the master's warnings."""
+        return warnings_of(self._send("POST", "/projects/", request.body()))
 
     def start_project(self, name: str) -> None:
         """Start what does not run (POST …/start)."""
@@ -92,9 +98,12 @@ class ApplicationClient:
         """Make all containers anew, of the newest images (POST …/redeploy)."""
         self._post(f"{_project(name)}/redeploy")
 
-    def update_project(self, name: str, update: ProjectUpdate) -> None:
-        """Put a new version in place of the old, or beside it (POST …/update)."""
-        self._post(f"{_project(name)}/update", update.body())
+    def update_project(self, name: str, update: ProjectUpdate) -> tuple[str, ...]:
+        """Put a new version in place of the old, or beside it (POST …/update).
+
+        Returns the master's warnings.
+        """
+        return warnings_of(self._send("POST", f"{_project(name)}/update", update.body()))
 
     def confirm_update(self, name: str, *, force: bool) -> None:
         """End a blue-green update with the new version (POST …/confirm-update).
@@ -183,6 +192,19 @@ class ApplicationClient:
         **query: str | int | bool | None,
     ) -> Any:
         """Send one request; return what its answer holds as JSON, or None."""
+        response = self._send(method, path, body, **query)
+        try:
+            return json.loads(response.content)
+        except ValueError:
+            return None
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        **query: str | int | bool | None,
+    ) -> requests.Response:
         sent = {
             name: str(value).lower() if isinstance(value, bool) else str(value)
             for name, value in query.items()
@@ -200,10 +222,13 @@ class ApplicationClient:
         )
         if not 200 <= response.status_code < 300:
             raise refused(what, response)
-        try:
-            return json.loads(response.content)
-        except ValueError:
-            return None
+        return response
+
+
+def warnings_of(response: requests.Response) -> tuple[str, ...]:
+    """Return the texts of an answer's header Warning (RFC 7234, 5.5)."""
+    found = _WARNING.findall(response.headers.get("Warning", ""))
+    return tuple(one_line(re.sub(r"\\(.)", r"\1", text)) for text in found)
 
 
 def https_of(master_url: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -120,7 +122,7 @@ def create(
     request = ProjectRequest(
         name, _read(file), description, version, pairs(variables, "--env"), latest_image
     )
-    client.create_project(request)
+    _warn(client.create_project(request))
     _await(client, name, wait, timeout)
 
 
@@ -149,7 +151,7 @@ def update(
     request = ProjectUpdate(
         _read(file), version, description, pairs(variables, "--env"), latest_image, blue_green
     )
-    client.update_project(name, request)
+    _warn(client.update_project(name, request))
     _await(client, name, wait, timeout)
 
 
@@ -273,9 +275,12 @@ def remove(
         print(f"Removed {name}")
 
 
-def _read(file: Path) -> str:
-    import sys
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        print(f"Warning: {warning}", file=sys.stderr, flush=True)
 
+
+def _read(file: Path) -> str:
     if str(file) == "-":
         return sys.stdin.read()
     try:
@@ -296,8 +301,9 @@ def _await(client: ApplicationClient, name: str, wait: bool, timeout_s: int) -> 
     while True:
         project = client.project(name)
         if project.current_state in FAILED:
+            reason = project.raw.get("message")
             raise MachineError(
-                f'The project "{name}" is in state {project.current_state}',
+                f'The project "{name}" has failed' + (f": {reason}" if reason else ""),
                 hint=f'See its containers with "ecsmachine project inspect {name}".',
             )
         if project.current_state not in MOVING:

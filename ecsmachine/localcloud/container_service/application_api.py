@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
@@ -90,8 +90,8 @@ def _list_projects(applications: Applications, asked: _Asked) -> Reply:
 
 
 def _create_project(applications: Applications, asked: _Asked) -> Reply:
-    name = applications.create_project(asked.body)
-    return Reply(201, headers={"Location": f"/projects/{quote(name)}"})
+    name, warnings = applications.create_project(asked.body)
+    return Reply(201, headers={"Location": f"/projects/{quote(name)}", **_warning(warnings)})
 
 
 def _delete_project(applications: Applications, asked: _Asked) -> Reply:
@@ -101,8 +101,7 @@ def _delete_project(applications: Applications, asked: _Asked) -> Reply:
 
 
 def _update_project(applications: Applications, asked: _Asked) -> Reply:
-    applications.update_project(asked.name, asked.body)
-    return Reply(202)
+    return Reply(202, headers=_warning(applications.update_project(asked.name, asked.body)))
 
 
 def _confirm_update(applications: Applications, asked: _Asked) -> Reply:
@@ -172,6 +171,17 @@ def _set_weight(applications: Applications, asked: _Asked) -> Reply:
 def _delete_volume(applications: Applications, asked: _Asked) -> Reply:
     applications.delete_volume(asked.name)
     return Reply(204)
+
+
+def _warning(lines: Sequence[str]) -> dict[str, str]:
+    """Return a header Warning (RFC 7234, 5.5) with these lines."""
+    if not lines:
+        return {}
+    quoted = (
+        line.encode("ascii", "replace").decode().replace("\\", "\\\\").replace('"', '\\"')
+        for line in lines
+    )
+    return {"Warning": ", ".join(f'299 - "{line}"' for line in quoted)}
 
 
 def _patience(asked: _Asked) -> int:

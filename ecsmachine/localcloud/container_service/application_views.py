@@ -22,6 +22,15 @@ def services_of(project: str, release: Release) -> dict[str, Service]:
     return parse_template(release.template, variables_of(project, release))
 
 
+def warnings_of(project: str, release: Release) -> list[str]:
+    """Return what a release asks for that has no effect here, a line each."""
+    return [
+        f"{service.name}: {warning}"
+        for service in services_of(project, release).values()
+        for warning in service.own.warnings
+    ]
+
+
 def service_id(project: Project, release: Release, service: str) -> str:
     """Return a service's id: PROJECT_NAME; that of a release beside another has its version."""
     plain = f"{project.name}_{service}"
@@ -50,6 +59,9 @@ def project_view(
         "current_state": _current(project, [view["current_state"] for view in views]),
         "services": views if services else [],
     }
+    warnings = warnings_of(project.name, release)
+    if warnings:
+        view["warnings"] = warnings
     if project.failure:
         view["message"] = project.failure
     return view
@@ -69,8 +81,8 @@ def service_view(
         for p in placed
         if (p.project, p.service, p.version) == (project.name, service.name, release.version)
     ]
-    number = len(own) if service.everywhere else wanted_number(release, service)
-    extensions = {**service.extensions, "scale": number}
+    number = len(own) if service.own.everywhere else wanted_number(release, service)
+    extensions = {**service.own.shown, "scale": number}
     if len(project.releases) > 1:
         extensions |= {"version": release.version, "weight": release.weight}
     desired = "stopped" if service.name in release.stopped else "running"
@@ -107,14 +119,18 @@ def volume_view(volume: Volume, node: str, placed: Iterable[Placed]) -> dict[str
 
 def _container_view(project: Project, placed: Placed) -> dict[str, Any]:
     container = placed.container
-    healthy = container.running and container.health != "unhealthy"
+    health = "success"
+    if not container.running or container.health == "unhealthy":
+        health = "failure"
+    elif "starting" in container.health:
+        health = "starting"
     return {
         "name": f"/{container.name}",
         "node": placed.node,
         "ip": next(iter(container.addresses.values()), ""),
         "running": container.running,
         "status": container.status,
-        "health": "success" if healthy else "failure",
+        "health": health,
     }
 
 

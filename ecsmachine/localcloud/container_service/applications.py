@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -22,10 +23,13 @@ from ecsmachine.localcloud.container_service.application_views import (
     service_view,
     services_of,
     volume_view,
+    warnings_of,
 )
 from ecsmachine.localcloud.container_service.deployment import Deployment, Placed, wanted_number
+from ecsmachine.localcloud.container_service.destinations import Destination
 from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
+from ecsmachine.localcloud.container_service.labels import MOST_CONTAINERS, Probe
 from ecsmachine.localcloud.container_service.model import (
     Project,
     Release,
@@ -33,10 +37,8 @@ from ecsmachine.localcloud.container_service.model import (
     precise_now,
     project_id,
 )
-from ecsmachine.localcloud.container_service.templates import (
-    MOST_CONTAINERS,
-    Service,
-)
+from ecsmachine.localcloud.container_service.probes import HealthWatch, Watched
+from ecsmachine.localcloud.container_service.templates import Service
 from ecsmachine.localcloud.errors import ApiError
 from ecsmachine.localcloud.state import State
 
@@ -53,16 +55,30 @@ _DRIVER_OPTIONS = {
 
 
 class Applications:
-    """The projects and volumes of a cluster. Safe to use from several threads."""
+    """The projects and volumes of a cluster. Safe to use from several threads.
 
-    def __init__(self, state: State, cluster_id: str, deployment: Callable[[], Deployment]) -> None:
+    ``deployment`` returns the cluster's nodes as they are now, given who is to be told of
+    containers that are healthy. ``domain`` is the cluster's own, which names without a dot are
+    routed below.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        cluster_id: str,
+        deployment: Callable[[Callable[[str], None]], Deployment],
+        domain: str,
+    ) -> None:
         self._state = state
         self._cluster_id = cluster_id
-        self._deployment = deployment
+        self._domain = domain
+        self._health = HealthWatch(self._watched)
+        self._deployed = deployment
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="applications")
 
     def recover(self, *, everything: bool) -> None:
         """Do what the last server left undone; ``everything``: the engines have forgotten all."""
+        self._watch_health()
         for project in self._projects():
             if project.moving == "deleting":
                 self._begin(project.name, "deleting", lambda p: self._delete(p, False))
@@ -76,16 +92,20 @@ class Applications:
         """
         for work in [self._begin(p.name, "updating", self._settle) for p in self._projects()]:
             work.exception()
+        names = {project.name for project in self._projects()}
+        with suppress(EngineError):
+            self._deployment().remove_strays(names)
 
     def close(self) -> None:
         """End, without what has not begun."""
+        self._health.close()
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     # Projects
 
     def list_projects(self, query: str, *, services: bool, containers: bool) -> list[Any]:
         """Return the projects whose names have ``query`` in them."""
-        placed = self._deployment().look()
+        placed = self._look()
         return [
             project_view(project, placed, services=services, containers=containers)
             for project in self._projects()
@@ -95,10 +115,10 @@ class Applications:
     def get_project(self, name: str) -> dict[str, Any]:
         """Return a project."""
         project = self._find(name)
-        return project_view(project, self._deployment().look(name))
+        return project_view(project, self._look(name))
 
-    def create_project(self, fields: Fields) -> str:
-        """Begin an application; return its name."""
+    def create_project(self, fields: Fields) -> tuple[str, list[str]]:
+        """Begin an application; return its name, and what of its template has no effect."""
         name = check_project_name(fields.require("name"))
         release = _release(fields, name, fields.text("version", "1.0"))
         with self._state.transaction():
@@ -117,10 +137,13 @@ class Applications:
             )
             self._state.projects.put(project)
         self._begin(name, "launching", self._settle)
-        return name
+        return name, warnings_of(name, release)
 
-    def update_project(self, name: str, fields: Fields) -> None:
-        """Begin to put a new version in place of the old one, or beside it."""
+    def update_project(self, name: str, fields: Fields) -> list[str]:
+        """Begin to put a new version in place of the old one, or beside it.
+
+        Returns what of its template has no effect.
+        """
         project = self._at_rest(name)
         version = fields.require("version")
         if len(project.releases) > 1:
@@ -142,11 +165,17 @@ class Applications:
                         "template",
                         f"{service.name}.ports: a port of the node cannot be had by two versions",
                     )
+                if service.container_name:
+                    raise invalid(
+                        "template",
+                        f"{service.name}.container_name: two versions cannot have one name",
+                    )
             self._change(name, releases=(project.release, replace(release, weight=0)))
             self._begin(name, "updating", self._settle)
-            return
+            return warnings_of(name, release)
         self._change(name, releases=(release,))
         self._begin(name, "updating", lambda _: self._replace(name, project.release))
+        return warnings_of(name, release)
 
     def confirm_update(self, name: str, *, force: bool) -> None:
         """Begin to end a blue-green update with the new version."""
@@ -218,7 +247,7 @@ class Applications:
 
     def list_services(self, query: str, *, containers: bool) -> list[Any]:
         """Return the services of all projects whose ids have ``query`` in them."""
-        placed = self._deployment().look()
+        placed = self._look()
         return [
             service_view(project, release, service, placed, containers=containers)
             for project in self._projects()
@@ -230,7 +259,7 @@ class Applications:
     def get_service(self, service: str) -> dict[str, Any]:
         """Return a service."""
         project, release, found = self._find_service(service)
-        return service_view(project, release, found, self._deployment().look(project.name))
+        return service_view(project, release, found, self._look(project.name))
 
     def start_service(self, service: str) -> None:
         """Start its containers."""
@@ -276,10 +305,12 @@ class Applications:
         """Bring a service to the number that ``number`` makes of the present one; return it."""
         project, release, found = self._find_service(service)
         self._at_rest(project.name)
-        if found.everywhere:
+        if found.own.everywhere:
             raise invalid("type", f"{service} has one container on every node (aliyun.global)")
         before = wanted_number(release, found)
         wanted = min(MOST_CONTAINERS, max(0, number(before)))
+        if found.container_name and wanted > 1:
+            raise invalid("value", f"{service} has a container_name, and so one container at most")
         self._put_release(project, release, scales={**release.scales, found.name: wanted})
         try:
             self._finish(self._begin(project.name, "scaling", self._settle))
@@ -356,32 +387,72 @@ class Applications:
 
     # Traffic
 
-    def routes(self) -> dict[str, list[tuple[int, list[tuple[str, int]]]]]:
-        """Return where requests go, by host name: for each version its weight and its places.
+    def routes(self) -> dict[str, list[Destination]]:
+        """Return where requests go, by host name: for each path and version its containers.
 
-        A place is a node's address and the port there that leads to a container.
+        Containers that are not healthy get none.
         """
-        placed = self._deployment().look()
-        found: dict[str, list[tuple[int, list[tuple[str, int]]]]] = {}
-        for project in self._projects():
-            for release in project.releases:
-                for service in services_of(project.name, release).values():
-                    for port, hosts in service.routes.items():
-                        places = [
-                            (p.node, p.container.ports[port])
-                            for p in _of(placed, release, service)
-                            if p.project == project.name
-                            and p.container.running
-                            and port in p.container.ports
-                        ]
-                        for host in hosts:
-                            found.setdefault(host, []).append((release.weight, places))
+        placed = self._look()
+        found: dict[str, list[Destination]] = {}
+        for project, release, service in self._all_services():
+            for port, routes in service.own.routes.items():
+                places = tuple(
+                    (p.node, p.container.ports[port])
+                    for p in _of(placed, release, service)
+                    if p.project == project.name
+                    and p.container.running
+                    and p.container.health in ("", "healthy")
+                    and port in p.container.ports
+                )
+                for route in routes:
+                    destination = Destination(
+                        route.path, release.weight, places, sticky=service.own.sticky
+                    )
+                    found.setdefault(route.host, []).append(destination)
+                    if "." not in route.host:
+                        found.setdefault(f"{route.host}.{self._domain}", []).append(destination)
         return found
+
+    # Health
+
+    def _look(self, project: str = "") -> list[Placed]:
+        """Return the containers, with the health that probes by HTTP and TCP have found."""
+        placed = self._deployment().look(project)
+        if not placed:
+            return placed
+        probed = {
+            (found.name, release.version, service.name)
+            for found, release, service in self._all_services()
+            if service.own.probe is not None and not service.own.probe.command
+        }
+        return [
+            replace(p, container=replace(p.container, health=self._health.health(p.container.id)))
+            if (p.project, p.version, p.service) in probed and p.container.running
+            else p
+            for p in placed
+        ]
+
+    def _watch_health(self) -> None:
+        if any(service.own.probe is not None for _, _, service in self._all_services()):
+            self._health.start()
+
+    def _watched(self) -> list[Watched]:
+        """Return the running containers that are probed by HTTP or TCP."""
+        deployment = self._deployment()
+        placed = deployment.look()
+        return [
+            Watched(p.container.id, probe.delay_s, partial(_passes, deployment, p, probe))
+            for project, release, service in self._all_services()
+            if (probe := service.own.probe) is not None and not probe.command
+            for p in _of(placed, release, service)
+            if p.project == project.name and p.container.running
+        ]
 
     # The work itself, in the worker's thread.
 
     def _settle(self, project: Project, *, fresh: bool = False) -> None:
         """Bring all services of a project to what is wanted of them; remove all others."""
+        self._watch_health()
         deployment = self._deployment()
         deployment.make_network(project)
         wanted = set()
@@ -450,6 +521,9 @@ class Applications:
 
     # What there is
 
+    def _deployment(self) -> Deployment:
+        return self._deployed(lambda container_id: self._health.note(container_id, True))
+
     def _projects(self) -> list[Project]:
         with self._state.lock:
             return [p for p in self._state.projects if p.cluster_id == self._cluster_id]
@@ -475,12 +549,16 @@ class Applications:
             raise ApiError("ProjectNotUpdating", f"The project {name} has one version only.", 409)
         return project
 
-    def _find_service(self, wanted: str) -> tuple[Project, Release, Service]:
+    def _all_services(self) -> Iterator[tuple[Project, Release, Service]]:
         for project in self._projects():
             for release in project.releases:
                 for service in services_of(project.name, release).values():
-                    if service_id(project, release, service.name) == wanted:
-                        return project, release, service
+                    yield project, release, service
+
+    def _find_service(self, wanted: str) -> tuple[Project, Release, Service]:
+        for project, release, service in self._all_services():
+            if service_id(project, release, service.name) == wanted:
+                return project, release, service
         raise ApiError("ServiceNotFound", f"There is no service {wanted}.", 404)
 
     def _find_volume(self, name: str) -> Volume:
@@ -555,6 +633,10 @@ def _signal(text: str) -> str:
 
 def _of(placed: list[Placed], release: Release, service: Service) -> list[Placed]:
     return [p for p in placed if (p.service, p.version) == (service.name, release.version)]
+
+
+def _passes(deployment: Deployment, placed: Placed, probe: Probe) -> bool:
+    return deployment.engine(placed.node).passes(placed.container, probe) is not False
 
 
 def _with(names: tuple[str, ...], name: str) -> tuple[str, ...]:

@@ -23,9 +23,11 @@ from ecsmachine.localcloud.container_service.certificates import make_certificat
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
 from ecsmachine.localcloud.container_service.deployment import Deployment
 from ecsmachine.localcloud.container_service.engines import EngineError
+from ecsmachine.localcloud.container_service.listening import ADDRESS
 from ecsmachine.localcloud.container_service.login_key import make_login_key
-from ecsmachine.localcloud.container_service.master import ADDRESS, Master
+from ecsmachine.localcloud.container_service.master import Master
 from ecsmachine.localcloud.container_service.model import Cluster, Node
+from ecsmachine.localcloud.container_service.node_watch import INTERVAL_S, NodeWatch
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan, Nodes
 from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
 from ecsmachine.localcloud.container_service.routing import Router
@@ -51,6 +53,7 @@ class Served:
     applications: Applications
     master: Master
     router: Router
+    watching: asyncio.Task[None]
 
 
 class ClusterWork:
@@ -356,23 +359,31 @@ class ClusterWork:
     async def _serve(self, cluster_id: str) -> None:
         """Let a cluster's master answer, at the port that it had before if that is free."""
         cluster = self._cluster(cluster_id)
-        applications = Applications(self._state, cluster_id, lambda: self._deployment(cluster_id))
+        watch = NodeWatch()
+        applications = Applications(
+            self._state,
+            cluster_id,
+            lambda healthy: self._deployment(cluster_id, watch, healthy),
+            f"{cluster_id}.{cluster.region}.alicontainer.com",
+        )
         master = Master(
             cluster.master_port,
             self.certificates(cluster_id),
             applications,
-            lambda: self._manager(cluster_id),
+            lambda: self._manager(cluster_id, watch),
         )
         router = Router(cluster.routing_port, applications.routes)
         await master.start()
         await router.start()
-        self._served[cluster_id] = Served(applications, master, router)
+        watching = asyncio.get_running_loop().create_task(self._watch(cluster_id, watch))
+        self._served[cluster_id] = Served(applications, master, router, watching)
         self._change(cluster_id, master_port=master.port, routing_port=router.port)
         applications.recover(everything=not self._nodes.lasting)
 
     async def _stop_serving(self, cluster_id: str) -> None:
         served = self._served.pop(cluster_id, None)
         if served is not None:
+            served.watching.cancel()
             await served.master.stop()
             await served.router.stop()
             served.applications.close()
@@ -383,17 +394,50 @@ class ClusterWork:
         if served is not None:
             await self._in_thread(served.applications.settle_all)
 
-    def _deployment(self, cluster_id: str) -> Deployment:
+    async def _watch(self, cluster_id: str, watch: NodeWatch) -> None:
+        """Let applications move off nodes that fall silent, and settle when these are back."""
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            cluster = self._state.clusters.get(cluster_id)
+            if cluster is None or cluster.state != "running":
+                continue  # what works on it settles the applications itself
+            folder = self._folder / cluster_id
+            try:
+                engines = {node.name: self._nodes.engine(folder, node) for node in cluster.nodes}
+                if not await self._in_thread(watch.look, engines):
+                    continue
+                names = ", ".join(sorted(watch.silent)) or "none"
+                LOG.info("cluster %s: nodes that do not answer: %s", cluster_id, names)
+                async with self._locks.setdefault(cluster_id, asyncio.Lock()):
+                    await self._settle(cluster_id)
+            except Exception:
+                LOG.exception("cluster %s: its nodes cannot be watched", cluster_id)
+
+    def _deployment(
+        self, cluster_id: str, watch: NodeWatch, healthy: Callable[[str], None]
+    ) -> Deployment:
         folder = self._folder / cluster_id
         with self._state.lock:
             nodes = self._cluster(cluster_id).nodes
+        answering = [node for node in nodes if node.name not in watch.silent] or nodes
         return Deployment(
-            cluster_id, {node.address: self._nodes.engine(folder, node) for node in nodes}
+            cluster_id,
+            {node.address: self._nodes.engine(folder, node) for node in answering},
+            {
+                node.address: {
+                    "node": (node.name, node.address, node.instance_id),
+                    "aliyun.node_index": (node.name.rpartition("-node")[2],),
+                }
+                for node in answering
+            },
+            silent=len(answering) < len(nodes),
+            healthy=healthy,
         )
 
-    def _manager(self, cluster_id: str) -> str:
+    def _manager(self, cluster_id: str, watch: NodeWatch) -> str:
         nodes = self._cluster(cluster_id).nodes
-        return nodes[0].engine if nodes else ""
+        answering = [node for node in nodes if node.name not in watch.silent] or nodes
+        return answering[0].engine if answering else ""
 
     def _new_names(self, cluster_id: str, number: int) -> list[str]:
         """Return names for new nodes that none of the cluster ever had."""

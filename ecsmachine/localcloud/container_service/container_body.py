@@ -13,7 +13,11 @@ SERVICE = "aliyun.service"
 VERSION = "aliyun.version"
 NUMBER = "aliyun.number"
 
+_INTERVAL_S = 2
+_NANOSECONDS = 1_000_000_000
+
 _PLAIN = {
+    "domainname": "Domainname",
     "hostname": "Hostname",
     "user": "User",
     "working_dir": "WorkingDir",
@@ -25,7 +29,9 @@ _PLAIN_OF_HOST = {
     "cap_add": "CapAdd",
     "cap_drop": "CapDrop",
     "cpu_shares": "CpuShares",
+    "cpuset": "CpusetCpus",
     "extra_hosts": "ExtraHosts",
+    "oom_kill_disable": "OomKillDisable",
     "privileged": "Privileged",
     "read_only": "ReadonlyRootfs",
     "security_opt": "SecurityOpt",
@@ -38,8 +44,9 @@ def container_body(
 ) -> dict[str, Any]:
     """Return the body for a container of a service on a project's network.
 
-    Other services find it there under its service's name. Ports that are routed are published
-    at a port of the node that the engine chooses.
+    Other services find it there under its service's name. Ports that are routed or probed are
+    published at a port of the node that the engine chooses. A probe that is a command is the
+    engine's health check.
     """
     definition = service.definition
     body: dict[str, Any] = {
@@ -60,7 +67,7 @@ def container_body(
         if port.host is not None:
             binding = {"HostIp": port.address, "HostPort": str(port.host or "")}
             published.setdefault(name, []).append(binding)
-    for number in service.routes:
+    for number in reached_ports(service):
         exposed[f"{number}/tcp"] = {}
         published.setdefault(f"{number}/tcp", []).append({"HostIp": "", "HostPort": ""})
     body["ExposedPorts"] = exposed
@@ -76,9 +83,10 @@ def container_body(
         "Memory": service.memory_bytes,
         **{new: definition[old] for old, new in _PLAIN_OF_HOST.items() if old in definition},
     }
-    if "dns" in definition:
-        dns = definition["dns"]
-        body["HostConfig"]["Dns"] = [dns] if isinstance(dns, str) else dns
+    for old, new in (("dns", "Dns"), ("dns_search", "DnsSearch")):
+        if old in definition:
+            value = definition[old]
+            body["HostConfig"][new] = [value] if isinstance(value, str) else value
     if "tmpfs" in definition:
         folders = definition["tmpfs"]
         listed = [folders] if isinstance(folders, str) else folders
@@ -89,11 +97,24 @@ def container_body(
             network: {
                 "Aliases": [service.name, f"{service.name}.{project}.local"],
                 "Links": [
-                    f"{project}_{target}_1:{alias}"
-                    for target, alias in service.links
-                    if alias != target
+                    f"{target}:{alias}" for target, alias in service.links if alias != target
                 ],
             }
         }
     }
+    probe = service.own.probe
+    if probe is not None and probe.command:
+        body["Healthcheck"] = {
+            "Test": ["CMD-SHELL", probe.command],
+            "Interval": _INTERVAL_S * _NANOSECONDS,
+            "Timeout": probe.timeout_s * _NANOSECONDS,
+            "StartPeriod": probe.delay_s * _NANOSECONDS,
+            "Retries": 3,
+        }
     return body
+
+
+def reached_ports(service: Service) -> list[int]:
+    """Return the ports of a container that the cluster itself reaches, by HTTP or TCP."""
+    probe = service.own.probe
+    return sorted({*service.own.routes, *([probe.port] if probe and probe.port else [])})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ecsmachine.localcloud.container_service.container_body import (
@@ -17,9 +19,17 @@ from ecsmachine.localcloud.container_service.container_body import (
 )
 from ecsmachine.localcloud.container_service.engines import Container, Engine, EngineError
 from ecsmachine.localcloud.container_service.model import Project, Release
+from ecsmachine.localcloud.container_service.placement import Candidate, fitting
 from ecsmachine.localcloud.container_service.templates import Service
 
 _SIDE_BY_SIDE = 8
+_HEALTHY_TIMEOUT_S = 60.0
+"""How long a container may take, after the delay of its probe, until that passes."""
+
+_HEALTH_POLL_S = 0.3
+
+NodeValues = Mapping[str, Collection[str]]
+"""What constraints tell a node by: its names, its number."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +62,26 @@ class Placed:
 
 
 class Deployment:
-    """The engines of a cluster's nodes by address; the first one manages the networks."""
+    """The engines of a cluster's nodes by address.
 
-    def __init__(self, cluster_id: str, engines: Mapping[str, Engine]) -> None:
+    ``values`` are those of each node that constraints are about. ``silent`` says that there are
+    further nodes, which do not answer. ``healthy`` is told of containers that pass their probes.
+    """
+
+    def __init__(
+        self,
+        cluster_id: str,
+        engines: Mapping[str, Engine],
+        values: Mapping[str, NodeValues],
+        *,
+        silent: bool = False,
+        healthy: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._cluster_id = cluster_id
         self._engines = dict(engines)
+        self._values = values
+        self._silent = silent
+        self._healthy = healthy
 
     def look(self, project: str = "") -> list[Placed]:
         """Return the containers on all nodes that answer, by service and number."""
@@ -66,9 +91,10 @@ class Deployment:
         """Bring a service to its number of containers, all of the release, and start them.
 
         Containers of the project's other releases are left alone if the project has these, and
-        replaced, one after the other, if not. ``fresh`` replaces all, by the newest image. A node
-        that does not answer counts as if it were not there: once it is back, what it has too
-        much is removed. Raises :class:`EngineError`.
+        replaced if not: a few at a time (one, unless its labels say otherwise), the next ones
+        when these are healthy. ``fresh`` replaces all, by the newest image. A node that does not
+        answer counts as if it were not there, unless the service stays where it is: once it is
+        back, what it has too much is removed. Raises :class:`EngineError`.
         """
         found, answering = self._look(project.name)
         kept = {other.version for other in project.releases if other is not release}
@@ -79,24 +105,30 @@ class Deployment:
         ]
         current = [p for p in there if p.version == release.version and not fresh]
         outdated = [p for p in there if p not in current]
-        newest = fresh or release.latest_image
-        if service.everywhere:
-            wanted = [n for n in answering if n not in {p.node for p in current}]
+        newest = fresh or release.latest_image or service.own.latest_image
+        if service.own.everywhere:
+            fit = self._fitting(project, service, self.look(), answering)
+            wanted = [n for n in fit if n not in {p.node for p in current}]
             surplus: list[Placed] = []
         else:
             number = wanted_number(release, service)
             surplus = sorted(current, key=lambda p: -p.number)[: max(0, len(current) - number)]
             wanted = [""] * max(0, number - len(current))
+            if service.placement.stays and (self._silent or len(answering) < len(self._engines)):
+                wanted = []
         self._remove(surplus, volumes=False)
-        running = [p for p in current if p not in surplus]
-        for node in wanted:
-            replaced = outdated[:1]
-            self._add(project, release, service, node, newest, replaced)
-            outdated = outdated[1:]
+        still = [p for p in current if p not in surplus and not p.container.running]
+        for placed in still:
+            self._engines[placed.node].start(placed.container.id)
+        self._wait_healthy(project, service, [placed.container.id for placed in still])
+        at_once = service.own.parallelism
+        for nodes in (wanted[n : n + at_once] for n in range(0, len(wanted), at_once)):
+            begun = []
+            for node in nodes:
+                replaced, outdated = outdated[:1], outdated[1:]
+                begun.append(self._add(project, release, service, node, newest, replaced))
+            self._wait_healthy(project, service, begun)
         self._remove(outdated, volumes=False)
-        for placed in running:
-            if not placed.container.running:
-                self._engines[placed.node].start(placed.container.id)
 
     def stop(self, placed: Iterable[Placed], wait_s: int) -> None:
         """Stop containers that run, side by side."""
@@ -112,6 +144,20 @@ class Deployment:
         """Remove a project's containers that are chosen."""
         self._remove([p for p in self.look(project) if chosen(p)], volumes=volumes)
 
+    def remove_strays(self, projects: Collection[str]) -> None:
+        """Remove containers and networks of projects that are none of these: nodes were silent
+        when their projects went.
+        """
+        self._remove([p for p in self.look() if p.project not in projects], volumes=False)
+        kept = {network_of(project) for project in projects}
+        for name in self._manager.networks({CLUSTER: self._cluster_id}):
+            if name not in kept:
+                self._manager.remove_network(name)
+
+    def engine(self, node: str) -> Engine:
+        """Return the engine of a node."""
+        return self._engines[node]
+
     def make_network(self, project: Project) -> None:
         """Make the network of a project."""
         self._manager.create_network(
@@ -119,8 +165,12 @@ class Deployment:
         )
 
     def remove_network(self, project: str) -> None:
-        """Remove the network of a project."""
-        self._manager.remove_network(network_of(project))
+        """Remove the network of a project; later, if a silent node may still be using it."""
+        try:
+            self._manager.remove_network(network_of(project))
+        except EngineError:
+            if not self._silent:
+                raise
 
     def make_volume(self, name: str) -> None:
         """Make a volume on every node."""
@@ -134,9 +184,11 @@ class Deployment:
 
     @property
     def _manager(self) -> Engine:
-        if not self._engines:
-            raise EngineError("The cluster has no nodes.")
-        return next(iter(self._engines.values()))
+        for engine in self._engines.values():
+            with suppress(EngineError):
+                if engine.manages():
+                    return engine
+        raise EngineError("No node that manages the cluster's swarm answers.")
 
     def _look(self, project: str) -> tuple[list[Placed], list[str]]:
         """Return the containers, and the nodes that answer. Raises if none does."""
@@ -166,13 +218,13 @@ class Deployment:
         node: str,
         newest: bool,
         replaced: Sequence[Placed],
-    ) -> None:
-        """Start one more container, in the place of another perhaps: that goes once the image
-        of the new one is there.
+    ) -> str:
+        """Start one more container and return its id, in the place of another perhaps: that goes
+        once the image of the new one is there.
         """
         there, answering = self._look("")
         free = [p for p in there if p not in replaced]
-        node = node or self._choose(service, free, answering)
+        node = node or self._choose(project, service, free, answering)
         engine = self._engines[node]
         engine.pull(service.image, newest=newest)
         numbers = {
@@ -188,28 +240,100 @@ class Deployment:
             "aliyun.service.id": f"{project.name}_{service.name}",
         }
         body = container_body(service, labels, network_of(project.name), project.name)
-        container_id = engine.create(f"{project.name}_{service.name}_{number}", body)
+        name = service.container_name or f"{project.name}_{service.name}_{number}"
+        container_id = engine.create(name, body)
         try:
             engine.start(container_id)
         except EngineError:
             engine.remove(container_id, volumes=True)
             raise
+        return container_id
 
-    def _choose(self, service: Service, there: Sequence[Placed], answering: Sequence[str]) -> str:
+    def _wait_healthy(self, project: Project, service: Service, begun: Sequence[str]) -> None:
+        """Return once these containers pass the probe of their service, if it has one."""
+        probe = service.own.probe
+        if probe is None:
+            return
+        waiting = set(begun)
+        deadline = time.monotonic() + probe.delay_s + _HEALTHY_TIMEOUT_S
+        while waiting:
+            there = {p.container.id: p for p in self.look(project.name)}
+            for container_id in sorted(waiting):
+                placed = there.get(container_id)
+                if placed is None or placed.container.status in ("exited", "dead"):
+                    code = "" if placed is None else f" (exit code {placed.container.exit_code})"
+                    raise EngineError(f"A container of {service.name} does not stay up{code}.")
+                passed = self._engines[placed.node].passes(placed.container, probe)
+                if passed:
+                    self._healthy(container_id)
+                    waiting.remove(container_id)
+                elif time.monotonic() > deadline or (probe.command and passed is False):
+                    raise EngineError(
+                        f"{placed.container.name} is not healthy: its probe {probe} fails."
+                    )
+            if waiting:
+                time.sleep(_HEALTH_POLL_S)
+
+    def _fitting(
+        self,
+        project: Project,
+        service: Service,
+        there: Sequence[Placed],
+        answering: Sequence[str],
+    ) -> list[str]:
+        """Return the nodes that the service's filters admit. Raises if there are none."""
+        filters = service.placement.filters
+        if not filters:
+            return list(answering)
+        by_image = any((f.kind, f.key) == ("affinity", "image") for f in filters)
+        candidates = []
+        for node in answering:
+            own = [p for p in there if p.node == node]
+            labels: defaultdict[str, set[str]] = defaultdict(set)
+            for placed in own:
+                for name, value in placed.container.labels.items():
+                    labels[name].add(value)
+            candidates.append(
+                Candidate(
+                    node,
+                    self._values.get(node, {}),
+                    services={p.service for p in own if p.project == project.name},
+                    containers={name for p in own for name in (p.container.name, p.container.id)},
+                    images=self._engines[node].images() if by_image else (),
+                    labels=labels,
+                )
+            )
+        fit = fitting(service.placement, candidates)
+        if not fit:
+            wanted = ", ".join(str(one) for one in filters if not one.wished)
+            raise EngineError(f"No node fits {service.name}: {wanted}.")
+        return fit
+
+    def _choose(
+        self,
+        project: Project,
+        service: Service,
+        there: Sequence[Placed],
+        answering: Sequence[str],
+    ) -> str:
         """Return the node with the fewest containers of the service, then of all.
 
-        A node whose ports are taken that the service needs is left out.
+        Left out are nodes that its filters do not admit, and those whose ports are taken that it
+        needs.
         """
-        own = Counter(p.node for p in there if p.service == service.name)
+        own = Counter(
+            p.node for p in there if (p.project, p.service) == (project.name, service.name)
+        )
         all_of = Counter(p.node for p in there)
         taken = {(p.node, port) for p in there for port in p.container.ports.values()}
         needed = [port for port, protocol in service.fixed_ports if protocol == "tcp"]
-        fitting = [n for n in answering if not any((n, port) in taken for port in needed)]
-        if not fitting:
+        admitted = self._fitting(project, service, there, answering)
+        free = [n for n in admitted if not any((n, port) in taken for port in needed)]
+        if not free:
             raise EngineError(
                 f"No node has port {', '.join(map(str, needed))} free for {service.name}."
             )
-        return min(fitting, key=lambda n: (own[n], all_of[n]))
+        return min(free, key=lambda n: (own[n], all_of[n]))
 
     def _remove(self, placed: Iterable[Placed], *, volumes: bool) -> None:
         self._each(placed, lambda p: self._engines[p.node].remove(p.container.id, volumes=volumes))
@@ -224,7 +348,7 @@ class Deployment:
 
 def wanted_number(release: Release, service: Service) -> int:
     """Return how many containers a service of a release is to have."""
-    return release.scales.get(service.name, service.scale)
+    return release.scales.get(service.name, service.own.scale)
 
 
 def network_of(project: str) -> str:

@@ -12,9 +12,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from ecsmachine.localcloud.container_service.engines import Container, EngineError
+from ecsmachine.localcloud.container_service.labels import Probe
+from ecsmachine.localcloud.container_service.probes import reached
 
 API = "/v1.40"
 _CONNECT_TIMEOUT_S = 5.0
+_PING_TIMEOUT_S = 3.0
 _TIMEOUT_S = 60.0
 _PULL_TIMEOUT_S = 600.0
 _EXITED = re.compile(r"^Exited \((\d+)\)")
@@ -35,6 +38,14 @@ class DockerEngine:
         self.address = address
         self._context = context
 
+    def answers(self) -> bool:
+        """Return whether it answers within three seconds (GET /_ping)."""
+        try:
+            status, _ = self._exchange("GET", "/_ping", None, None, _PING_TIMEOUT_S)
+        except EngineError:
+            return False
+        return status == 200
+
     def manages(self) -> bool:
         """Return whether it is a manager of a swarm that can be worked with (GET /info)."""
         swarm = self._ask("GET", "/info").get("Swarm") or {}
@@ -45,6 +56,18 @@ class DockerEngine:
         filters = json.dumps({"label": [f"{name}={value}" for name, value in labels.items()]})
         found = self._ask("GET", "/containers/json", {"all": "1", "filters": filters})
         return [_container(item) for item in found or ()]
+
+    def images(self) -> Sequence[str]:
+        """Return the names of the images that are there (GET /images/json)."""
+        tags = [tag for item in self._ask("GET", "/images/json") or () for tag in item["RepoTags"]]
+        return [*tags, *(tag.rpartition(":")[0] for tag in tags)]
+
+    def passes(self, container: Container, probe: Probe) -> bool | None:
+        """Return whether a container passes: by its engine's health check, or by its port."""
+        if probe.command:
+            return {"healthy": True, "unhealthy": False}.get(container.health)
+        port = container.ports.get(probe.port)
+        return port is not None and reached(probe, self.address.rpartition(":")[0], port)
 
     def pull(self, image: str, *, newest: bool) -> str:
         """Return the id of an image, pulled if need be (POST /images/create)."""
@@ -99,6 +122,12 @@ class DockerEngine:
             "IPAM": {"Config": [{"Subnet": subnet}]},
         }
         self._ask("POST", "/networks/create", body=body)
+
+    def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
+        """Return the names of the networks that have all the labels (GET /networks)."""
+        filters = json.dumps({"label": [f"{name}={value}" for name, value in labels.items()]})
+        found = self._ask("GET", "/networks", {"filters": filters})
+        return [str(network["Name"]) for network in found or ()]
 
     def remove_network(self, name: str) -> None:
         """Remove a network (DELETE /networks/NAME)."""
@@ -160,7 +189,7 @@ class DockerEngine:
     ) -> tuple[int, bytes]:
         host, _, port = self.address.rpartition(":")
         connection = http.client.HTTPSConnection(
-            host, int(port), timeout=_CONNECT_TIMEOUT_S, context=self._context
+            host, int(port), timeout=min(_CONNECT_TIMEOUT_S, timeout_s), context=self._context
         )
         try:
             connection.connect()

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from ecsmachine.localcloud.container_service.labels import Probe
+
 
 class EngineError(Exception):
     """An engine refused, or did not answer; the text says which and why."""
@@ -45,8 +47,24 @@ class Container:
 class Engine(Protocol):
     """What applications ask of a node's engine. Calls block; all raise :class:`EngineError`."""
 
+    def answers(self) -> bool:
+        """Return whether it answers, soon."""
+        ...
+
+    def manages(self) -> bool:
+        """Return whether networks can be made by it."""
+        ...
+
     def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
         """Return the containers, running or not, that have all the labels."""
+        ...
+
+    def images(self) -> Sequence[str]:
+        """Return the names of the images that are there, with and without their tags."""
+        ...
+
+    def passes(self, container: Container, probe: Probe) -> bool | None:
+        """Return whether a container passes its probe now; None: that is not known yet."""
         ...
 
     def pull(self, image: str, *, newest: bool) -> str:
@@ -77,6 +95,10 @@ class Engine(Protocol):
         """Make a network for the containers of all nodes (asked of the manager only)."""
         ...
 
+    def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
+        """Return the names of the networks that have all the labels."""
+        ...
+
     def remove_network(self, name: str) -> None:
         """Remove a network; its absence is fine."""
         ...
@@ -95,6 +117,22 @@ class NoEngine:
 
     def __init__(self) -> None:
         self._containers: dict[str, Container] = {}
+
+    def answers(self) -> bool:
+        """Say so."""
+        return True
+
+    def manages(self) -> bool:
+        """Say so."""
+        return True
+
+    def images(self) -> Sequence[str]:
+        """Return the images of the containers."""
+        return [container.image for container in self._containers.values()]
+
+    def passes(self, container: Container, probe: Probe) -> bool | None:
+        """Take what runs for healthy."""
+        return container.running
 
     def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
         """Return the containers that have all the labels."""
@@ -145,6 +183,10 @@ class NoEngine:
 
     def create_network(self, name: str, subnet: str, labels: Mapping[str, str]) -> None:
         """Do nothing: there is no network."""
+
+    def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
+        """Return none."""
+        return ()
 
     def remove_network(self, name: str) -> None:
         """Do nothing: there is no network."""

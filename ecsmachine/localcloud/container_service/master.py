@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
 import ssl
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,12 +25,11 @@ from ecsmachine.localcloud.container_service.application_api import (
 )
 from ecsmachine.localcloud.container_service.applications import Applications
 from ecsmachine.localcloud.container_service.docker import client_context
+from ecsmachine.localcloud.container_service.listening import listen
 from ecsmachine.localcloud.container_service.tls_stream import TlsStream
-from ecsmachine.localcloud.problems import LocalCloudError
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")
 
-ADDRESS = "127.0.0.1"
 _MOST_HEAD_BYTES = 64 * 1024
 _MOST_BODY_BYTES = 1024 * 1024
 _IDLE_S = 120.0
@@ -170,14 +168,6 @@ class Master:
             writer.close()
             raise
         return engine
-
-
-def listen(port: int) -> socket.socket:
-    """Return a socket on a port of 127.0.0.1, or on any if that one is taken."""
-    for wanted in (port, 0):
-        with suppress(OSError):
-            return socket.create_server((ADDRESS, wanted), backlog=128)
-    raise LocalCloudError(f"No port of {ADDRESS} is free for a cluster.")
 
 
 async def _copy(source: TlsStream, target: TlsStream) -> None:

@@ -46,7 +46,10 @@ class Nodes(Protocol):
         ...
 
     def join(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
-        """Let a node begin the cluster's swarm, or join the others there."""
+        """Let a node begin the cluster's swarm, or join the others there.
+
+        Of three nodes or more, any one may fail then.
+        """
         ...
 
     def leave(self, folder: Path, node: Node, others: Sequence[Node]) -> None:

@@ -28,6 +28,7 @@ _log = logging.getLogger("ecsmachine.localcloud.container_service")
 _TIMEOUT_S = 900.0
 _SSH_TIMEOUT_S = 60.0
 _MANAGER_TIMEOUT_S = 60.0
+_MANAGERS = 3
 _OPEN_PORTS = ("80", "443", "32768-60999")
 """What clients reach at nodes, beside SSH and the engine: services, and what is routed."""
 
@@ -97,21 +98,25 @@ class ProvisionedNodes:
         return self._answering(folder, node)
 
     def join(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
-        """Begin a swarm, or join that of the first of the others."""
-        if others:
-            self._run(folder, ["swarm", "join", node.name, "--manager", others[0].name])
-        else:
+        """Begin a swarm, or join that of the others."""
+        if not others:
             self._run(folder, ["swarm", "init", node.name])
+            return
+        managers = [other for other in others if self._manages(folder, other)]
+        if not managers:
+            raise NodeError("No node that manages the cluster's swarm answers.")
+        self._run(folder, ["swarm", "join", node.name, "--manager", managers[0].name])
+        self._arrange_managers(folder, [*others, node])
 
     def leave(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
         """Let another node manage the swarm, and take this one out of it."""
         force = ["--force"]
         if others:
-            self._run(folder, ["swarm", "update", "--role", "manager", others[0].name])
-            # Its engine takes a moment: were this one gone before, the swarm would have no manager.
-            self._wait_for_manager(folder, others[0])
-            force = [] if self._answers(folder, node) else ["--force"]
+            if not any(self._manages(folder, other) for other in others):
+                self._promote(folder, others[0])
+            force = [] if self.engine(folder, node).answers() else ["--force"]
         self._run(folder, ["swarm", "leave", *force, node.name])
+        self._arrange_managers(folder, others)
 
     def forget(self, folder: Path, node: Node, *, release: bool) -> None:
         """Remove the machine; with ``release`` its instance is deleted by that."""
@@ -136,23 +141,35 @@ class ProvisionedNodes:
         except OSError as error:
             raise NodeError(f"{node.name}: its login key cannot be read: {error}") from None
 
-    def _wait_for_manager(self, folder: Path, node: Node) -> None:
-        engine = DockerEngine(node.engine, client_context(certificates_folder(folder)))
-        deadline = time.monotonic() + _MANAGER_TIMEOUT_S
-        while time.monotonic() < deadline:
-            with suppress(EngineError):
-                if engine.manages():
-                    return
-            time.sleep(0.2)
-        raise NodeError(f"{node.name} does not become a manager of the swarm.")
+    def _arrange_managers(self, folder: Path, nodes: Sequence[Node]) -> None:
+        """Let three nodes manage the swarm, so that any may fail; one, if there are fewer."""
+        wanted = _MANAGERS if len(nodes) >= _MANAGERS else 1
+        managers = [node for node in nodes if self._manages(folder, node)]
+        others = [node for node in nodes if node not in managers]
+        for node in others[: max(0, wanted - len(managers))]:
+            if self.engine(folder, node).answers():
+                self._promote(folder, node)
+        for node in managers[wanted:]:
+            self._run(folder, ["swarm", "update", "--role", "worker", node.name])
 
-    def _answers(self, folder: Path, node: Node) -> bool:
-        engine = DockerEngine(node.engine, client_context(certificates_folder(folder)))
+    def _promote(self, folder: Path, node: Node) -> None:
+        self._run(folder, ["swarm", "update", "--role", "manager", node.name])
+        # Its engine takes a moment: were the others gone before, the swarm would have no manager.
+        self._wait_for_manager(folder, node)
+
+    def _manages(self, folder: Path, node: Node) -> bool:
         try:
-            engine.manages()
+            return self.engine(folder, node).manages()
         except EngineError:
             return False
-        return True
+
+    def _wait_for_manager(self, folder: Path, node: Node) -> None:
+        deadline = time.monotonic() + _MANAGER_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._manages(folder, node):
+                return
+            time.sleep(0.2)
+        raise NodeError(f"{node.name} does not become a manager of the swarm.")
 
     def _engine_flags(self) -> list[str]:
         mirror = self._environment().get("ENGINE_REGISTRY_MIRROR", "")

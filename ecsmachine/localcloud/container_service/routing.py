@@ -1,26 +1,30 @@
-"""The way of requests to the services of a cluster: by host name, and by the versions' weights.
+"""The way of requests to the services of a cluster: by host name, path, and versions' weights.
 
-A service that has the label ``aliyun.routing.port_80: web;www.example.com`` gets the HTTP
-connections whose first request is for one of these hosts. What belongs to one connection goes
-to one container.
+A service that has the label ``aliyun.routing.port_80: web;www.example.com/shop`` gets the HTTP
+connections whose first request is for one of these hosts, and below the path. What belongs to
+one connection goes to one container; with ``aliyun.routing.session_sticky`` also what belongs to
+one client, by a cookie.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 
-from ecsmachine.localcloud.container_service.master import listen
+from ecsmachine.localcloud.container_service.destinations import (
+    COOKIE,
+    Routes,
+    choose,
+    token_of,
+)
+from ecsmachine.localcloud.container_service.listening import listen
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")
-
-Places = Sequence[tuple[int, Sequence[tuple[str, int]]]]
-"""The versions of a service: weight, and addresses with ports."""
 
 _MOST_HEAD_BYTES = 64 * 1024
 _BLOCK = 1 << 16
@@ -30,15 +34,24 @@ _FRESH_S = 0.5
 _TRIES = 3
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the head of a request says of where it is to go; ``cookie`` is our own, or ""."""
+
+    host: str
+    path: str
+    cookie: str = ""
+
+
 class Router:
     """Listens on ``port`` of 127.0.0.1, or on any that is free.
 
-    ``routes`` returns the places by host name; it is asked at most twice a second.
+    ``routes`` returns what is routed; it is asked at most twice a second.
     """
 
-    def __init__(self, port: int, routes: Callable[[], Mapping[str, Places]]) -> None:
+    def __init__(self, port: int, routes: Callable[[], Routes]) -> None:
         self._routes = routes
-        self._known: Mapping[str, Places] = {}
+        self._known: Routes = {}
         self._asked = 0.0
         self._listening = listen(port)
         self.port = int(self._listening.getsockname()[1])
@@ -71,64 +84,83 @@ class Router:
 
     async def _route(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_TIMEOUT_S)
-        host = host_of(head)
-        connected = await self._connect(host)
+        asked = read_head(head)
+        connected = await self._connect(asked)
         if connected is None:
-            writer.write(_unavailable(f"No container serves {host or 'requests without a host'}."))
+            what = asked.host + (asked.path if asked.host else "requests without a host")
+            writer.write(_unavailable(f"No container serves {what}."))
             await writer.drain()
             return
-        theirs, to_them = connected
+        theirs, to_them, new_cookie = connected
         try:
             to_them.write(head)
             sending = asyncio.create_task(_copy(reader, to_them))
+            if new_cookie:
+                writer.write(_with_cookie(await _answers_head(theirs, writer), new_cookie))
             await _copy(theirs, writer)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
         finally:
             to_them.close()
 
-    async def _connect(self, host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        """Connect to a container that serves the host; ask where they are again if it is gone."""
+    async def _connect(
+        self, asked: Asked
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, str] | None:
+        """Connect to a container that serves the host; ask where they are again if it is gone.
+
+        The third of what is returned is the cookie that the client is to be given, if any.
+        """
         for _ in range(_TRIES):
-            place = choose((await self._fresh_routes()).get(host, ()))
-            if place is None:
+            destinations = (await self._fresh_routes()).get(asked.host, ())
+            chosen = choose(destinations, asked.path, asked.cookie)
+            if chosen is None:
                 return None
+            destination, place = chosen
             with suppress(OSError, asyncio.TimeoutError):
-                return await asyncio.wait_for(asyncio.open_connection(*place), _CONNECT_TIMEOUT_S)
+                theirs, to_them = await asyncio.wait_for(
+                    asyncio.open_connection(*place, limit=_MOST_HEAD_BYTES), _CONNECT_TIMEOUT_S
+                )
+                cookie = token_of(place) if destination.sticky else ""
+                return theirs, to_them, "" if cookie == asked.cookie else cookie
             self._asked = 0.0
         return None
 
-    async def _fresh_routes(self) -> Mapping[str, Places]:
+    async def _fresh_routes(self) -> Routes:
         if time.monotonic() - self._asked > _FRESH_S:
             self._known = await asyncio.get_running_loop().run_in_executor(self._pool, self._routes)
             self._asked = time.monotonic()
         return self._known
 
 
-def host_of(head: bytes) -> str:
-    """Return the host, without its port, that a request's head names."""
-    for line in head.decode("latin-1").split("\r\n")[1:]:
+def read_head(head: bytes) -> Asked:
+    """Return the host, without its port, the path, and our cookie, that a request's head names."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    target = [*first.split(" "), "/"][1]
+    if "://" in target:  # as for a proxy
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    host = cookie = ""
+    for line in lines:
         name, _, value = line.partition(":")
-        if name.lower() == "host":
-            return value.strip().rpartition(":")[0].lower() or value.strip().lower()
-    return ""
+        if name.lower() == "host" and not host:
+            host = (value.strip().rpartition(":")[0] or value.strip()).lower()
+        elif name.lower() == "cookie":
+            for pair in value.split(";"):
+                key, _, content = pair.strip().partition("=")
+                cookie = content if key == COOKIE else cookie
+    return Asked(host, target.partition("?")[0], cookie)
 
 
-def choose(places: Places) -> tuple[str, int] | None:
-    """Return one of the places, each version as often as its weight says.
+async def _answers_head(theirs: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Return the head of the answer; interim ones (100 Continue) are passed on."""
+    while True:
+        head = await theirs.readuntil(b"\r\n\r\n")
+        if not head.split(b" ", 2)[1].startswith(b"1") or head.split(b" ", 2)[1] == b"101":
+            return head
+        writer.write(head)
 
-    A version without a container is passed over, unless it is the only one with a weight.
-    """
-    usable = [(weight, found) for weight, found in places if weight > 0 and found]
-    total = sum(weight for weight, _ in usable)
-    if not total:
-        return None
-    drawn = secrets.randbelow(total)
-    for weight, found in usable:
-        if drawn < weight:
-            return secrets.choice(found)
-        drawn -= weight
-    return None
+
+def _with_cookie(head: bytes, token: str) -> bytes:
+    return head[:-2] + f"Set-Cookie: {COOKIE}={token}; Path=/; HttpOnly\r\n\r\n".encode()
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

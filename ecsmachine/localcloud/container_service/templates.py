@@ -13,21 +13,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ecsmachine.localcloud.container_service.fields import invalid
+from ecsmachine.localcloud.container_service.labels import PREFIX, Labels, read_labels
+from ecsmachine.localcloud.container_service.placement import Placement, read_placement
 from ecsmachine.localcloud.errors import ApiError
 
-MOST_CONTAINERS = 100
 _MOST_BYTES = 256 * 1024
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _VOLUME_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+")
 _KEYS = frozenset(
     (
-        *("cap_add", "cap_drop", "command", "cpu_shares", "depends_on", "dns", "entrypoint"),
-        *("environment", "expose", "extra_hosts", "hostname", "image", "labels", "links"),
-        *("mem_limit", "ports", "privileged", "read_only", "restart", "stdin_open"),
-        *("stop_signal", "tty", "user", "volumes", "working_dir", "security_opt", "tmpfs"),
+        *("cap_add", "cap_drop", "command", "container_name", "cpu_shares", "cpuset"),
+        *("depends_on", "dns", "dns_search", "domainname", "entrypoint", "environment", "expose"),
+        *("extra_hosts", "hostname", "image", "labels", "links", "mem_limit", "oom_kill_disable"),
+        *("ports", "privileged", "read_only", "restart", "security_opt", "stdin_open"),
+        *("stop_signal", "tmpfs", "tty", "user", "volumes", "working_dir"),
     )
 )
-_PREFIX = "aliyun."
+_CONTAINER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,127}")
 _VARIABLE = re.compile(r"\$(?:(\$)|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?-)([^}]*))?\}|)")
 _PORT = re.compile(r"(?:(?:([\d.]+):)?(\d*):)?(\d+)(?:/(tcp|udp))?")
 _MEMORY = re.compile(r"(\d+)\s*([kmg]?)b?", re.IGNORECASE)
@@ -64,13 +66,15 @@ class Service:
     """A service of a template.
 
     ``definition`` are its Compose keys as written, without the labels that are Container
-    Service's own; those are ``extensions``, by their names after ``aliyun.``.
+    Service's own; those are ``own``. ``environment`` is without what ``placement`` says.
+    ``container_name`` is "" unless its only container is to have a name of its own.
     """
 
     name: str
     definition: Mapping[str, Any]
-    extensions: Mapping[str, Any]
+    own: Labels
     image: str
+    container_name: str = ""
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
     environment: tuple[str, ...] = field(default=(), repr=False)
@@ -82,9 +86,7 @@ class Service:
     links: tuple[tuple[str, str], ...] = ()
     depends_on: tuple[str, ...] = ()
     memory_bytes: int = 0
-    scale: int = 1
-    everywhere: bool = False
-    routes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    placement: Placement = field(default_factory=Placement)
 
     @property
     def fixed_ports(self) -> frozenset[tuple[int, str]]:
@@ -172,56 +174,57 @@ class _Reader:
             raise self._refused("image", "it has to be the name of an image")
         labels = self._pairs("labels")
         own = {
-            name.removeprefix(_PREFIX): value
+            name.removeprefix(PREFIX): value
             for name, value in labels.items()
-            if name.startswith(_PREFIX)
+            if name.startswith(PREFIX)
         }
-        others = {name: value for name, value in labels.items() if not name.startswith(_PREFIX)}
+        others = {name: value for name, value in labels.items() if not name.startswith(PREFIX)}
         shown = {key: value for key, value in definition.items() if key != "labels"}
         if others:
             shown["labels"] = others
         restart, limit = self._restart()
-        scale = self._scale(own)
+        read = read_labels(own, self._refused_label)
+        placement, variables = self._placement()
         return Service(
             name=self._name,
             definition=shown,
-            extensions={**own, "scale": scale},
+            own=read,
             image=image,
+            container_name=self._container_name(read),
             command=self._words("command"),
             entrypoint=self._words("entrypoint"),
-            environment=tuple(f"{k}={v}" for k, v in self._pairs("environment").items()),
+            environment=variables,
             labels=others,
             ports=tuple(self._ports()),
             mounts=tuple(self._mount(text) for text in self._texts("volumes")),
             restart=restart,
             restart_limit=limit,
             links=tuple(self._links()),
-            depends_on=tuple(self._depends_on()),
+            depends_on=(*self._depends_on(), *read.depends_on),
             memory_bytes=self._memory(),
-            scale=scale,
-            everywhere=own.get("global", "").lower() == "true",
-            routes=self._routes(own),
+            placement=placement,
         )
 
-    def _scale(self, own: Mapping[str, str]) -> int:
-        text = own.get("scale", "1")
-        if not text.isdecimal() or not 0 <= int(text) <= MOST_CONTAINERS:
-            raise self._refused("labels", f"aliyun.scale: 0 to {MOST_CONTAINERS}")
-        return int(text)
+    def _placement(self) -> tuple[Placement, tuple[str, ...]]:
+        texts = [f"{name}={value}" for name, value in self._pairs("environment").items()]
+        if isinstance(self._definition.get("environment"), list):
+            texts = self._texts("environment")  # filters may have their first half in common
+        try:
+            placement, variables = read_placement(texts)
+        except ValueError as error:
+            raise self._refused("environment", str(error)) from None
+        pairs = dict(text.partition("=")[::2] for text in variables)
+        return placement, tuple(f"{name}={value}" for name, value in pairs.items())
 
-    def _routes(self, own: Mapping[str, str]) -> dict[int, tuple[str, ...]]:
-        """Return the names that are routed to a port: ``routing.port_80: web;www.example.com``."""
-        routes = {}
-        for name, value in own.items():
-            if not name.startswith("routing.port_"):
-                continue
-            port = name.removeprefix("routing.port_")
-            if not port.isdecimal() or not 1 <= int(port) <= 65535:
-                raise self._refused("labels", f"aliyun.{name}: {port} is not a port")
-            hosts = [host.strip().lower() for host in value.split(";") if host.strip()]
-            plain = [host.partition("://")[2] or host for host in hosts]
-            routes[int(port)] = tuple(host.partition("/")[0] for host in plain)
-        return routes
+    def _container_name(self, own: Labels) -> str:
+        name = str(self._definition.get("container_name") or "")
+        if not name:
+            return ""
+        if not _CONTAINER_NAME.fullmatch(name):
+            raise self._refused("container_name", f'"{name}" cannot be the name of a container')
+        if own.everywhere or own.scale > 1:
+            raise self._refused("container_name", "several containers cannot have one name")
+        return name
 
     def _restart(self) -> tuple[str, int]:
         text = str(self._definition.get("restart", "no"))
@@ -318,6 +321,9 @@ class _Reader:
             found[name] = rest
         return found
 
+    def _refused_label(self, name: str, reason: str) -> ApiError:
+        return self._refused("labels", f"{PREFIX}{name}: {reason}")
+
     def _refused(self, key: str, reason: str) -> ApiError:
         return _refused(f"{self._name}.{key}: {reason}")
 
@@ -347,7 +353,10 @@ def _filled(value: Any, variables: Mapping[str, str]) -> Any:
 
 
 def _order(services: Mapping[str, Service]) -> list[str]:
-    """Return the names so that each stands after those that it depends on."""
+    """Return the names so that each stands after those that it depends on.
+
+    A service whose place depends on where another is comes after that too, if it can.
+    """
     done: list[str] = []
     under_way: list[str] = []
 
@@ -361,6 +370,9 @@ def _order(services: Mapping[str, Service]) -> list[str]:
         service = services[name]
         for other in (*service.depends_on, *(target for target, _ in service.links)):
             visit(other)
+        for other in service.placement.services:
+            if other in services and other not in under_way:
+                visit(other)
         under_way.pop()
         done.append(name)
 

@@ -447,6 +447,35 @@ def test_templates_are_refused(applications: ApplicationClient, template: str, s
     assert applications.projects() == []
 
 
+def test_labels_without_effect_are_warnings(applications: ApplicationClient) -> None:
+    label = "aliyun.lb.port_80: 'http://\"front\":80'"
+    text = f"web: {{image: busybox, labels: {{{label}, aliyun.probe.url: 'http://container/'}}}}"
+    (warning,) = applications.create_project(ProjectRequest("shop", text))
+    assert warning.startswith("web: aliyun.lb.port_80 has no effect: load balancers carry")
+    assert at_rest(applications, "shop") == "running"
+    project = applications.project("shop")
+    assert project.raw["warnings"] == [warning]
+    assert project.services[0].containers[0].health == "success"
+    quiet = ProjectUpdate("web: {image: busybox}", "2.0")
+    assert applications.update_project("shop", quiet) == ()
+    at_rest(applications, "shop")
+    assert "warnings" not in applications.project("shop").raw
+    unknown = ProjectUpdate('web: {image: busybox, labels: {aliyun."a\\": "\u00e9"}}', "3.0")
+    (warning,) = applications.update_project("shop", unknown)
+    assert warning == 'web: aliyun."a\\" has no effect: it is not known'
+
+
+def test_a_container_name_is_for_one_container(applications: ApplicationClient) -> None:
+    text = "db: {image: busybox, container_name: influxdb}"
+    applications.create_project(ProjectRequest("shop", text))
+    at_rest(applications, "shop")
+    assert [c.name for c in applications.service("shop_db").containers] == ["influxdb"]
+    assert refusal(lambda: applications.scale_service("shop_db", 2)) == "400 InvalidParameter"
+    update = ProjectUpdate(text, "2.0", blue_green=True)
+    with pytest.raises(ApiError, match="two versions cannot have one name"):
+        applications.update_project("shop", update)
+
+
 def test_volumes_are_used_and_then_not_removed(applications: ApplicationClient) -> None:
     options = {"bucket": "b", "ak_id": "id", "ak_secret": "s3cret", "url": "u"}
     made = applications.create_volume(VolumeRequest("oss", "ossfs", options))
@@ -686,7 +715,7 @@ def test_raw_calls_that_are_refused(program: Any, arguments: tuple[str, ...], sa
 @pytest.mark.usefixtures("cluster")
 def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: Path) -> None:
     file = tmp_path / "shop.yml"
-    file.write_text(TEMPLATE)
+    file.write_text(TEMPLATE + "  labels: {aliyun.logs: /var/log}\n")
 
     def done(*arguments: str) -> str:
         code, out, err = program(*arguments)
@@ -708,7 +737,14 @@ def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: P
     assert 'export ECSMACHINE_CLUSTER="shared"' in lines
     assert "unset DOCKER_HOST" in done("env", "--cluster", "shared", "-u")
 
-    done("project", "create", "shop", "-f", str(file), "-e", "USER=me", "--wait")
+    code, _, err = program(
+        *("project", "create", "shop", "-f", str(file), "-e", "USER=me", "--wait")
+    )
+    assert (code, err) == (
+        0,
+        "Warning: db: aliyun.logs has no effect: there is no Log Service here: see what "
+        "containers say with docker logs\n",
+    )
     assert done("project", "ls").splitlines()[1].split()[:3] == ["shop", "Running", "1.0"]
     assert json.loads(done("project", "ls", "--json"))[0]["name"] == "shop"
     assert done("service", "ls", "-q").split() == ["shop_web", "shop_db"]

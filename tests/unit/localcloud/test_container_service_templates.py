@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from ecsmachine.localcloud.container_service.container_body import container_body
-from ecsmachine.localcloud.container_service.routing import choose, host_of
+from ecsmachine.localcloud.container_service.destinations import Destination, choose, token_of
+from ecsmachine.localcloud.container_service.labels import Probe, Route
+from ecsmachine.localcloud.container_service.placement import Candidate, fitting
+from ecsmachine.localcloud.container_service.routing import Asked, read_head
 from ecsmachine.localcloud.container_service.templates import Port, parse_template
 from ecsmachine.localcloud.errors import ApiError
 
@@ -35,9 +38,9 @@ db:
     com.example.a: b
 """
     service = parse(text)["db"]
-    assert service.scale == service.extensions["scale"] == 3
-    assert service.extensions["log_store_dbstdout"] == "stdout"
-    assert service.routes == {80: ("web", "www.example.com")}
+    assert service.own.scale == service.own.shown["scale"] == 3
+    assert service.own.shown["log_store_dbstdout"] == "stdout"
+    assert service.own.routes == {80: (Route("web"), Route("www.example.com", "/path"))}
     assert service.definition == {
         "image": "mysql:5.7",
         "environment": ["MYSQL_ROOT_PASSWORD=password"],
@@ -100,7 +103,7 @@ def test_other_services_find_a_container_by_names() -> None:
     text = "web: {image: i, links: ['db:database']}\ndb: {image: i}"
     body = container_body(parse(text)["web"], {}, "shop_default", "shop")
     endpoint = body["NetworkingConfig"]["EndpointsConfig"]["shop_default"]
-    assert endpoint == {"Aliases": ["web", "web.shop.local"], "Links": ["shop_db_1:database"]}
+    assert endpoint == {"Aliases": ["web", "web.shop.local"], "Links": ["db:database"]}
 
 
 @pytest.mark.parametrize(
@@ -129,6 +132,22 @@ def test_other_services_find_a_container_by_names() -> None:
         ("a: {image: i, links: [b]}", "a depends on b, which is missing"),
         ("a: {image: i, links: [b]}\nb: {image: i, links: [a]}", "a -> b -> a"),
         ("a: {image: 'i$'}", "names no variable"),
+        ("a: {image: i, labels: {aliyun.global: sure}}", "aliyun.global: true or false"),
+        ("a: {image: i, labels: {aliyun.probe.url: 'http://web/'}}", "http://container[:PORT]"),
+        ("a: {image: i, labels: {aliyun.probe.url: 'tcp://container'}}", "tcp://container:PORT"),
+        (
+            "a: {image: i, labels: {aliyun.probe.url: 'tcp://container:1', aliyun.probe.cmd: c}}",
+            "either it or aliyun.probe.cmd",
+        ),
+        ("a: {image: i, labels: {aliyun.depends: b}}", "a depends on b, which is missing"),
+        ("a: {image: i, environment: ['constraint:zone==a']}", "nodes have no zone"),
+        ("a: {image: i, environment: ['affinity:service=db']}", "is neither constraint:KEY"),
+        ("a: {image: i, environment: ['reschedule:maybe']}", "reschedule:on-node-failure or off"),
+        ("a: {image: i, container_name: '-a'}", 'a.container_name: "-a"'),
+        (
+            "a: {image: i, container_name: xy, labels: {aliyun.scale: '2'}}",
+            "several containers cannot have one name",
+        ),
     ],
 )
 def test_refusals_name_the_place(text: str, said: str) -> None:
@@ -141,19 +160,193 @@ def test_refusals_name_the_place(text: str, said: str) -> None:
 
 def test_traffic_follows_the_weights() -> None:
     old, new = ("10.0.0.1", 1), ("10.0.0.2", 2)
-    assert {choose([(100, [old]), (0, [new])]) for _ in range(50)} == {old}
-    assert {choose([(50, [old]), (50, [new])]) for _ in range(200)} == {old, new}
-    assert choose([(100, []), (0, [new])]) is None
-    assert choose([]) is None
+
+    def chosen(*parts: tuple[int, list[Any]]) -> set[Any]:
+        destinations = [Destination("/", weight, places) for weight, places in parts]
+        found = (choose(destinations, "/x") for _ in range(200))
+        return {one and one[1] for one in found}
+
+    assert chosen((100, [old]), (0, [new])) == {old}
+    assert chosen((50, [old]), (50, [new])) == {old, new}
+    assert chosen((100, []), (0, [new])) == {None}
+    assert chosen() == {None}
+
+
+def test_the_longest_path_decides() -> None:
+    destinations = [
+        Destination("/", 100, [("10.0.0.1", 1)]),
+        Destination("/shop", 100, [("10.0.0.2", 2)]),
+        Destination("/shop/cart/", 100, []),
+    ]
+    for path, port in (("/", 1), ("/shops", 1), ("/shop", 2), ("/shop/x", 2)):
+        found = choose(destinations, path)
+        assert found is not None
+        assert found[1][1] == port, path
+    assert choose(destinations, "/shop/cart/1") is None
+    assert choose(destinations[1:], "/other") is None
+
+
+def test_a_cookie_leads_to_its_container_while_that_is_there() -> None:
+    places = [("10.0.0.1", port) for port in range(1, 6)]
+    sticky = [Destination("/", 100, places, sticky=True)]
+    for place in places:
+        found = [choose(sticky, "/", token_of(place)) for _ in range(20)]
+        assert {one and one[1] for one in found} == {place}
+    drawn = [choose(sticky, "/", token_of(("10.9.9.9", 1))) for _ in range(200)]
+    assert {one and one[1] for one in drawn} == set(places)
+    plain = [choose([Destination("/", 100, places)], "/", token_of(places[0])) for _ in range(200)]
+    assert {one and one[1] for one in plain} == set(places)
 
 
 @pytest.mark.parametrize(
-    ("head", "host"),
+    ("head", "asked"),
     [
-        (b"GET / HTTP/1.1\r\nHost: Web.local:80\r\n\r\n", "web.local"),
-        (b"GET / HTTP/1.1\r\nhost:web\r\n\r\n", "web"),
-        (b"GET / HTTP/1.0\r\n\r\n", ""),
+        (b"GET / HTTP/1.1\r\nHost: Web.local:80\r\n\r\n", Asked("web.local", "/")),
+        (b"GET /a?b=/c HTTP/1.1\r\nhost:web\r\n\r\n", Asked("web", "/a")),
+        (b"GET http://web/a HTTP/1.1\r\nHost: web\r\n\r\n", Asked("web", "/a")),
+        (b"GET / HTTP/1.0\r\n\r\n", Asked("", "/")),
+        (b"\r\n\r\n", Asked("", "/")),
+        (
+            b"GET / HTTP/1.1\r\nHost: w\r\nCookie: a=b; acs_route=12; c=d\r\n\r\n",
+            Asked("w", "/", "12"),
+        ),
     ],
 )
-def test_the_host_of_a_request(head: bytes, host: str) -> None:
-    assert host_of(head) == host
+def test_the_head_of_a_request(head: bytes, asked: Asked) -> None:
+    assert read_head(head) == asked
+
+
+@pytest.mark.parametrize(
+    ("labels", "probe"),
+    [
+        ("{aliyun.probe.url: 'http://container/ping'}", Probe("http", 80, "/ping")),
+        ("{aliyun.probe.url: 'http://container:8080'}", Probe("http", 8080, "/")),
+        (
+            "{aliyun.probe.url: 'tcp://container:3306', aliyun.probe.timeout_seconds: '3', "
+            "aliyun.probe.initial_delay_seconds: '7'}",
+            Probe("tcp", 3306, "/", timeout_s=3, delay_s=7),
+        ),
+        ("{aliyun.probe.cmd: /check.sh}", Probe(command="/check.sh")),
+        ("{aliyun.probe.timeout_seconds: '3'}", None),
+    ],
+)
+def test_probes(labels: str, probe: Probe | None) -> None:
+    service = parse(f"a: {{image: i, labels: {labels}}}")["a"]
+    assert service.own.probe == probe
+    body = container_body(service, {}, "shop_default", "shop")
+    if probe is not None and probe.port:
+        # so that the probe can come from outside
+        assert body["HostConfig"]["PortBindings"] == {
+            f"{probe.port}/tcp": [{"HostIp": "", "HostPort": ""}]
+        }
+    assert ("Healthcheck" in body) == (probe is not None and bool(probe.command))
+
+
+def test_a_probe_that_is_a_command_is_the_engines_check() -> None:
+    labels = "{aliyun.probe.cmd: 'test -e /ok', aliyun.probe.initial_delay_seconds: 5}"
+    body = container_body(parse(f"a: {{image: i, labels: {labels}}}")["a"], {}, "n", "p")
+    second = 1_000_000_000
+    assert body["Healthcheck"] == {
+        "Test": ["CMD-SHELL", "test -e /ok"],
+        "Interval": 2 * second,
+        "Timeout": 10 * second,
+        "StartPeriod": 5 * second,
+        "Retries": 3,
+    }
+
+
+def test_updates_and_dependencies_by_labels() -> None:
+    labels = (
+        "{aliyun.rolling_updates: 'true', aliyun.rolling_updates.parallelism: '3', "
+        "aliyun.depends: 'b, c', aliyun.latest_image: 'true', aliyun.global: 'true'}"
+    )
+    services = parse(f"a: {{image: i, labels: {labels}}}\nb: {{image: i}}\nc: {{image: i}}")
+    assert list(services) == ["b", "c", "a"]
+    own = services["a"].own
+    assert (own.parallelism, own.latest_image, own.everywhere) == (3, True, True)
+    assert own.warnings == ()
+    # without aliyun.rolling_updates, and with nonsense, it is one at a time
+    for text in ("aliyun.rolling_updates.parallelism: '3'", "aliyun.rolling_updates: 'false'"):
+        assert parse(f"a: {{image: i, labels: {{{text}}}}}")["a"].own.parallelism == 1
+
+
+def test_labels_without_effect_are_told() -> None:
+    text = """
+a:
+  image: i
+  labels:
+    aliyun.logs: /var/log/mysql
+    aliyun.lb.port_80: "http://front:80"
+    aliyun.rooting.port_80: web
+    aliyun.routing.port_443: "https://www.example.com"
+    aliyun.scale: "2"
+"""
+    own = parse(text)["a"].own
+    assert own.shown["logs"] == ["/var/log/mysql"]
+    assert [warning.partition(" has no effect: ")[0] for warning in own.warnings] == [
+        "aliyun.logs",
+        "aliyun.lb.port_80",
+        "aliyun.rooting.port_80",
+        "aliyun.routing.port_443",
+    ]
+    assert own.warnings[2].endswith("it is not known")
+
+
+NODES = {
+    "n1": Candidate(
+        "n1",
+        {"aliyun.node_index": ["1"], "node": ["c-node1"]},
+        services={"db"},
+        images={"redis", "redis:latest"},
+        labels={"tier": {"front"}},
+    ),
+    "n2": Candidate("n2", {"aliyun.node_index": ["2"], "node": ["c-node2"]}, services={"web"}),
+    "n3": Candidate("n3", {"aliyun.node_index": ["3"], "node": ["c-node3"]}),
+}
+
+
+@pytest.mark.parametrize(
+    ("expressions", "nodes"),
+    [
+        ([], "n1 n2 n3"),
+        (["constraint:aliyun.node_index==1"], "n1"),
+        (["constraint:aliyun.node_index!=1"], "n2 n3"),
+        (["constraint:aliyun.node_index==(1|3)"], "n1 n3"),
+        (["constraint:aliyun.node_index!=(1|3)"], "n2"),
+        (["constraint:node==*node2"], "n2"),
+        (["constraint:node==/node[23]/"], "n2 n3"),
+        (["affinity:service!=db"], "n2 n3"),
+        (["affinity:service==db"], "n1"),
+        (["affinity:service==~nothing"], "n1 n2 n3"),
+        (["affinity:service!=~db", "affinity:service!=~web"], "n3"),
+        (["affinity:image==~redis"], "n1"),
+        (["affinity:tier==front"], "n1"),
+        (["constraint:aliyun.node_index==1", "affinity:service!=db"], ""),
+    ],
+)
+def test_filters_choose_nodes(expressions: list[str], nodes: str) -> None:
+    text = f"a: {{image: i, environment: {[*expressions, 'USER=me']}}}"
+    service = parse(text)["a"]
+    assert service.environment == ("USER=me",)
+    assert fitting(service.placement, NODES.values()) == nodes.split()
+
+
+def test_a_service_comes_after_those_that_its_place_depends_on() -> None:
+    text = "a: {image: i, environment: ['affinity:service!=b']}\nb: {image: i}"
+    assert list(parse(text)) == ["b", "a"]
+    both = text.replace("b: {image: i}", "b: {image: i, environment: ['affinity:service!=a']}")
+    assert sorted(parse(both)) == ["a", "b"]
+
+
+def test_whether_a_service_stays_on_a_node_that_fails() -> None:
+    def stays(policy: str) -> bool:
+        service = parse(f"a: {{image: i, environment: ['reschedule:{policy}']}}")["a"]
+        assert service.environment == ()
+        return bool(service.placement.stays)
+
+    assert stays("off")
+    assert not stays("on-node-failure")
+
+
+def test_a_container_with_a_name_of_its_own() -> None:
+    assert parse("a: {image: i, container_name: influxdb}")["a"].container_name == "influxdb"

@@ -1,0 +1,127 @@
+"""The health of containers: probes by HTTP and TCP, again and again.
+
+As documented, probes come from outside the container, every two seconds. A probe that is a
+command is the engine's own health check, and not this module's.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from ecsmachine.localcloud.container_service.labels import Probe
+
+_log = logging.getLogger("ecsmachine.localcloud.container_service")
+
+INTERVAL_S = 2.0
+_FAILURES = 3
+"""How many probes one after the other have to fail before a container counts as unhealthy."""
+_REMEMBERED_S = 60.0
+_SIDE_BY_SIDE = 8
+
+
+def reached(probe: Probe, host: str, port: int) -> bool:
+    """Return whether what listens at ``host`` and ``port`` passes a probe by HTTP or TCP."""
+    if probe.scheme == "tcp":
+        try:
+            socket.create_connection((host, port), timeout=probe.timeout_s).close()
+        except OSError:
+            return False
+        return True
+    connection = http.client.HTTPConnection(host, port, timeout=probe.timeout_s)
+    try:
+        connection.request("GET", probe.path)
+        return 200 <= connection.getresponse().status < 400
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A running container that has a probe; ``passes`` does it once."""
+
+    id: str
+    delay_s: int
+    passes: Callable[[], bool]
+
+
+@dataclass
+class _Seen:
+    since: float
+    failures: int = 0
+    healthy: bool | None = None
+
+
+class HealthWatch:
+    """Probes what ``watched`` returns, in a thread of its own. Safe to use from several."""
+
+    def __init__(self, watched: Callable[[], Sequence[Watched]]) -> None:
+        self._watched = watched
+        self._seen: dict[str, _Seen] = {}
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, unless it has begun."""
+        with self._lock:
+            if self._thread is None and not self._ended.is_set():
+                self._thread = threading.Thread(target=self._run, name="probes", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """End; what is under way is not waited for."""
+        self._ended.set()
+
+    def health(self, container_id: str) -> str:
+        """Return healthy, unhealthy, or "starting" before the first result."""
+        with self._lock:
+            seen = self._seen.get(container_id)
+        if seen is None or seen.healthy is None:
+            return "starting"
+        return "healthy" if seen.healthy else "unhealthy"
+
+    def note(self, container_id: str, healthy: bool) -> None:
+        """Take note of a result."""
+        with self._lock:
+            seen = self._seen.setdefault(container_id, _Seen(time.monotonic()))
+            seen.failures = 0 if healthy else seen.failures + 1
+            if healthy:
+                seen.healthy = True
+            elif seen.failures >= _FAILURES:
+                seen.healthy = False
+
+    def look(self) -> None:
+        """Probe each container once whose delay is over; forget those that are gone."""
+        now = time.monotonic()
+        watched = self._watched()
+        with self._lock:
+            ids = {one.id for one in watched}
+            self._seen = {
+                id_: seen
+                for id_, seen in self._seen.items()
+                # one that began after the look is not among them yet
+                if id_ in ids or now - seen.since < _REMEMBERED_S
+            }
+            for one in watched:
+                self._seen.setdefault(one.id, _Seen(now))
+            due = [one for one in watched if now - self._seen[one.id].since >= one.delay_s]
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            for one, passed in zip(due, pool.map(lambda each: each.passes(), due), strict=True):
+                self.note(one.id, passed)
+
+    def _run(self) -> None:
+        while not self._ended.wait(INTERVAL_S):
+            try:
+                self.look()
+            except Exception:
+                # nodes that do not answer are told elsewhere: here the next look may go better
+                _log.debug("probes", exc_info=True)

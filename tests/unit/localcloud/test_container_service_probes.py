@@ -1,0 +1,76 @@
+"""Probes of containers by HTTP and TCP, and what becomes of their results."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from ecsmachine.localcloud.container_service.labels import Probe
+from ecsmachine.localcloud.container_service.probes import HealthWatch, Watched, reached
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(int(self.path.strip("/")))
+        self.send_header("Location", "/500")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("path", "passed"),
+    [("/200", True), ("/204", True), ("/302", True), ("/404", False), ("/500", False)],
+)
+def test_by_http(port: int, path: str, passed: bool) -> None:
+    assert reached(Probe("http", 80, path), "127.0.0.1", port) is passed
+
+
+def test_by_tcp(port: int) -> None:
+    assert reached(Probe("tcp", 1), "127.0.0.1", port)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = closed.getsockname()[1]
+        assert not reached(Probe("tcp", 1), "127.0.0.1", nobody)
+        assert not reached(Probe("http", 1), "127.0.0.1", nobody)
+
+
+def test_three_failures_make_unhealthy_and_one_success_healthy() -> None:
+    results = {"a": True, "late": True}
+    there = [
+        Watched("a", 0, lambda: results["a"]),
+        Watched("late", 100, lambda: results["late"]),
+    ]
+    watch = HealthWatch(lambda: there)
+    assert watch.health("a") == "starting"
+    watch.look()
+    assert (watch.health("a"), watch.health("late")) == ("healthy", "starting")
+    results["a"] = False
+    watch.look()
+    watch.look()
+    assert watch.health("a") == "healthy"
+    watch.look()
+    assert watch.health("a") == "unhealthy"
+    results["a"] = True
+    watch.look()
+    assert watch.health("a") == "healthy"
+    # what was found while a container began counts before the first look
+    watch.note("new", True)
+    watch.look()
+    assert watch.health("new") == "healthy"

@@ -28,7 +28,8 @@ class PackageManager:
     Locks of other package managers are waited for. ``upgrade``, ``owner`` and ``is_installed``
     find their packages, or the path of a file, in ``"$@"``; ``owner`` prints the name of the
     package that the file belongs to. ``unreachable`` is what it prints when it goes on without
-    a source of packages that did not answer.
+    a source of packages that did not answer. ``engine_needs`` installs what the engine needs and
+    no package of it brings.
     """
 
     name: str
@@ -37,6 +38,7 @@ class PackageManager:
     owner: str
     is_installed: str
     unreachable: str | None = None
+    engine_needs: str = ""
 
 
 @dataclass(frozen=True)

@@ -63,12 +63,21 @@ def own_packages(*alternatives: str) -> Callable[[OperatingSystem], str]:
     return commands
 
 
+# the engine's firewall rules need a module that Enterprise Linux 10 keeps in a package of its own,
+# which iptables asks for no longer; that of another kernel would be of no use
+_MODULES = (
+    'if [ -d "/lib/modules/$(uname -r)" ] && ! modinfo xt_addrtype >/dev/null 2>&1; then\n'
+    f'    {_DNF} -y -q install "kernel-modules-extra-$(uname -r)" || :\n'
+    "fi\n"
+)
+
 DNF = PackageManager(
     name="dnf",
     install=install,
     upgrade=f'{_DNF} -y -q upgrade "$@"',
     owner="rpm -qf --queryformat '%{NAME}\\n' \"$1\"",
     is_installed='rpm -q "$1" >/dev/null 2>&1',
+    engine_needs=_MODULES,
 )
 
 PROVISIONERS = (

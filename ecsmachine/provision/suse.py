@@ -10,9 +10,22 @@ from ecsmachine.provision.provisioner import OperatingSystem, PackageManager, Pr
 _ZYPPER = "ZYPP_LOCK_TIMEOUT=300 zypper --non-interactive --quiet"
 
 
+# zypper leaves so where it did its work and has something to say: reboot, or itself to be
+# started again (102, 103), a source passed over (106), a package's own script failed (107)
+_DONE = "102|103|106|107"
+
+
+def _zypper(arguments: str) -> str:
+    """Return a command that leaves with 0 if the work was done."""
+    return (
+        f"{{ {_ZYPPER} {arguments} || "
+        f"{{ code=$?; case $code in {_DONE}) ;; *) (exit $code) ;; esac; }}; }}"
+    )
+
+
 def install(*packages: str) -> str:
     """Return a command that installs packages."""
-    return f"{_ZYPPER} install --no-recommends {shlex.join(packages)}"
+    return _zypper(f"install --no-recommends {shlex.join(packages)}")
 
 
 def opensuse_engine(system: OperatingSystem) -> str:
@@ -32,7 +45,7 @@ def sles_engine(system: OperatingSystem) -> str:
 ZYPPER = PackageManager(
     name="zypper",
     install=install,
-    upgrade=f'{_ZYPPER} refresh && {_ZYPPER} update "$@"',
+    upgrade=" && ".join((_zypper("refresh"), _zypper('update "$@"'))),
     owner="rpm -qf --queryformat '%{NAME}\\n' \"$1\"",
     is_installed='rpm -q "$1" >/dev/null 2>&1',
 )

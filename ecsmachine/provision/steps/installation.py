@@ -103,7 +103,7 @@ if command -v apt-get >/dev/null 2>&1; then
 {apt}fi
 command -v curl >/dev/null 2>&1 || {packages.install("curl", "ca-certificates")} || exit 1
 command -v sudo >/dev/null 2>&1 || {packages.install("sudo")} || exit 1
-# every curl from here on gives a transfer up that stands still
+{packages.engine_needs}# every curl from here on gives a transfer up that stands still
 {{ cat ~/.curlrc 2>/dev/null; printf '%s\\n' 'connect-timeout = 20' 'speed-limit = 1' \\
     'speed-time = {STALLED_S}'; }} > "$folder/.curlrc"
 export CURL_HOME="$folder"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from ecsmachine.errors import MachineError
+from ecsmachine.provision import redhat, suse
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.provision.detect import PROVISIONERS, provisioner_for
 from ecsmachine.provision.provisioner import OperatingSystem
@@ -105,6 +107,45 @@ def test_a_relative_gets_the_provisioner_of_its_family(system: OperatingSystem, 
 def test_no_id_belongs_to_two_provisioners() -> None:
     ids = [name for provisioner in PROVISIONERS for name in provisioner.ids]
     assert len(ids) == len(set(ids))
+
+
+def run_with_programs(
+    folder: Path, script: str, **programs: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script of ``sh`` with programs of the test's own before those of this machine."""
+    for name, body in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / name).chmod(0o755)
+    return subprocess.run(
+        ["sh", "-c", script],
+        capture_output=True,
+        text=True,
+        env={"PATH": f"{folder}:/usr/bin:/bin"},
+    )
+
+
+@pytest.mark.parametrize(("code", "left_with"), [(0, 0), (102, 0), (106, 0), (104, 104), (4, 4)])
+def test_zypper_that_did_its_work_has_not_failed(code: int, left_with: int, tmp_path: Path) -> None:
+    done = run_with_programs(tmp_path, suse.install("docker"), zypper=f"exit {code}")
+    assert done.returncode == left_with
+    script = f"set -- docker\n{suse.ZYPPER.upgrade}"
+    done = run_with_programs(tmp_path, script, zypper=f'[ "$3" = refresh ] || exit {code}')
+    assert done.returncode == left_with
+
+
+@pytest.mark.parametrize(("found", "asked"), [("exit 0", False), ("exit 1", True)])
+def test_the_module_for_firewall_rules_is_installed_where_it_is_missing(
+    found: str, asked: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "6.12.0-55.el10.x86_64").mkdir()
+    needs = redhat.DNF.engine_needs.replace("/lib/modules", str(tmp_path))
+    for name in ("rocky-10", "centos-stream-10"):
+        assert redhat.DNF.engine_needs in installing(name)
+    programs = {"uname": "echo 6.12.0-55.el10.x86_64", "modinfo": found, "dnf": 'echo "$@"; exit 1'}
+    done = run_with_programs(tmp_path, needs, **programs)
+    assert done.returncode == 0
+    said = "-y -q install kernel-modules-extra-6.12.0-55.el10.x86_64\n"
+    assert done.stdout == (said if asked else "")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
 from ecsmachine.errors import UsageError
 from ecsmachine.provision.base import EngineOptions
@@ -97,8 +98,30 @@ def validate_engine_options(options: EngineOptions) -> None:
                 f'--engine-opt: "{value}" is not flag=value',
                 hint="Write it without dashes in front, for example dns=198.18.0.1.",
             )
+    for mirror in options.registry_mirror:
+        if not _is_url(mirror):
+            raise UsageError(
+                f'--engine-registry-mirror: "{mirror}" is not the URL of a mirror',
+                hint="It is like https://mirror.example:5000.",
+            )
+    for registry in options.insecure_registry:
+        if not re.fullmatch(r"[^\s,]+", registry):
+            raise UsageError(
+                f'--engine-insecure-registry: "{registry}" is not a registry',
+                hint="It is like registry.example:5000 or 10.0.0.0/8.",
+            )
     flags = engine_flags(options, port=2376, provider="", storage_driver="", socket=True)
     drop_in("dockerd", flags, options.env)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    blanks = re.search(r"[\s,]", text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not blanks
 
 
 def drop_in(command: str, flags: Sequence[str], environment: Sequence[str]) -> str:

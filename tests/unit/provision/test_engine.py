@@ -93,7 +93,10 @@ def test_the_drop_in_empties_what_the_package_set() -> None:
         (EngineOptions(labels=["=value"]), '--engine-label: "=value" is not key=value'),
         (EngineOptions(env=["HTTP_PROXY"]), '--engine-env: "HTTP_PROXY" is not key=value'),
         (EngineOptions(arbitrary_flags=["--dns=1"]), '--engine-opt: "--dns=1" is not flag=value'),
-        (EngineOptions(registry_mirror=["a\nb"]), "line break"),
+        (EngineOptions(labels=["a=a\nb"]), "line break"),
+        (EngineOptions(registry_mirror=["mirror.example"]), "is not the URL of a mirror"),
+        (EngineOptions(registry_mirror=["https://a,https://b"]), "is not the URL of a mirror"),
+        (EngineOptions(insecure_registry=["a b"]), 'insecure-registry: "a b" is not a registry'),
     ],
 )
 def test_options_that_cannot_be_are_refused_before_a_machine_is_made(
@@ -105,3 +108,6 @@ def test_options_that_cannot_be_are_refused_before_a_machine_is_made(
 
 def test_good_options_pass() -> None:
     validate_engine_options(EngineOptions(labels=["a=b=c"], env=["A="], arbitrary_flags=["debug"]))
+    mirrors = ["https://mirror.example", "http://198.18.0.1:5000/"]
+    registries = ["10.0.0.0/8", "registry.example:5000", "[::1]:5000"]
+    validate_engine_options(EngineOptions(registry_mirror=mirrors, insecure_registry=registries))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -379,5 +380,24 @@ def test_an_instance_that_is_released_while_it_is_waited_for(rig: Rig) -> None:
     with pytest.raises(ApiError, match="NotFound"):
         driver.start(rig.report)
     assert driver.state() is State.NOT_FOUND
+    driver.remove(journal, rig.report)
+    assert rig.left() == {}
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "there"])
+def test_a_resume_makes_another_instance_if_the_first_is_gone(rig: Rig, gone: bool) -> None:
+    point = "before api AssociateEipAddress"
+    assert die_at(rig, point, 0, **EVERYTHING) == point
+    (first,) = rig.cloud.state.instances
+    pin = rig.context().directory / "known_hosts"
+    pin.write_text("the host key of the first")
+    if gone:
+        rig.driver(**EVERYTHING)._cloud.ecs.delete_instance(first.id)
+        while list(rig.cloud.state.instances):
+            time.sleep(0.01)
+    driver, journal = rig.create(**EVERYTHING)
+    assert rig.left() == WHOLE
+    assert (driver.config()["InstanceId"] != first.id) is gone
+    assert pin.exists() is not gone
     driver.remove(journal, rig.report)
     assert rig.left() == {}

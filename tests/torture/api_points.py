@@ -15,7 +15,10 @@ from tests.torture.proxy import CUTS, FAULTS, KILLS, RELEASED, Request
 HARD = (*KILLS, *CUTS)
 """The faults after which a process does not know what it has done."""
 
-Command = Literal["create", "rm"]
+UNDONE_BY = "AddBackendServers"
+"""The last that such a create asks for: where it is forbidden, all the rest is undone."""
+
+Command = Literal["create", "undo", "rm"]
 Then = Literal["create", "rm", "sweep"]
 
 REMOVE = ("rm", "-y", NAME)
@@ -25,6 +28,7 @@ REMOVE = ("rm", "-y", NAME)
 class Point:
     """A fault at a request of a command, and the command that is given afterwards.
 
+    ``undo`` is what a create does that cannot come to its end.
     ``brought`` is whether the create uses what the user has in place of making it.
     """
 
@@ -74,9 +78,27 @@ def all_points(ground: Ground) -> list[Point]:
     """Return every point of a create that makes everything, and of the rm of its machine.
 
     Both are run once, undisturbed, to see what they ask; and once more with what a user brings,
-    where what counts is that the process dies or its connections are cut.
+    and with an end that is forbidden, where what counts is that the process dies or its
+    connections are cut.
     """
-    return [*_points(ground, FAULTS, brought=False), *_points(ground, HARD, brought=True)]
+    return [
+        *_points(ground, FAULTS, brought=False),
+        *_points(ground, HARD, brought=True),
+        *_points_of_undoing(ground),
+    ]
+
+
+def _points_of_undoing(ground: Ground) -> list[Point]:
+    ground.proxy.arm(None, forbidden=UNDONE_BY)
+    ground.run(*everything(ground, brought=False))
+    asked = list(dict.fromkeys(ground.proxy.seen))
+    refused = next(at for at, each in enumerate(asked) if each.action == UNDONE_BY)
+    return [
+        Point("undo", False, request, fault, then)
+        for request in asked[refused + 1 :]
+        for fault in HARD
+        for then in _thens(fault)
+    ]
 
 
 def _points(ground: Ground, faults: Sequence[str], *, brought: bool) -> list[Point]:
@@ -119,8 +141,10 @@ def try_point(ground: Ground, point: Point) -> Outcome:
         made = ground.run(*create)
         if made.status:
             return Outcome(point, False, ["the create before it failed"], made.output)
-    ground.proxy.arm(point.request, point.fault)
-    first = ground.run(*(create if point.command == "create" else REMOVE))
+    ground.proxy.arm(
+        point.request, point.fault, forbidden=UNDONE_BY if point.command == "undo" else ""
+    )
+    first = ground.run(*(REMOVE if point.command == "rm" else create))
     struck = ground.proxy.struck
     ground.proxy.arm(None)
     log = [first.output]

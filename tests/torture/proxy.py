@@ -38,13 +38,15 @@ class Request:
 class Proxy:
     """Passes requests on, and does what :attr:`fault` says at the request :attr:`at`.
 
-    ``kill`` ends the program at once; ``release`` takes the instance away behind its back.
+    ``kill`` ends the program at once; ``release`` takes the instance away behind its back. The
+    action :attr:`forbidden` is refused for good, until it is armed anew.
     """
 
     def __init__(self, target: str):
         self.seen: list[Request] = []
         self.at: Request | None = None
         self.fault = ""
+        self.forbidden = ""
         self.struck = False
         self.kill: Callable[[], None] = lambda: None
         self.release: Callable[[], None] = lambda: None
@@ -78,12 +80,13 @@ class Proxy:
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         ).start()
 
-    def arm(self, at: Request | None, fault: str = "") -> None:
+    def arm(self, at: Request | None, fault: str = "", *, forbidden: str = "") -> None:
         """Begin to count anew, and to wait for the request."""
         with self._lock:
             self.seen.clear()
             self._counts.clear()
             self.at, self.fault, self.struck = at, fault, False
+            self.forbidden = forbidden
             self._refusals = REFUSALS[fault][2] if fault in REFUSALS else 0
 
     def close(self) -> None:
@@ -94,6 +97,9 @@ class Proxy:
     def _serve(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         action = dict(parse_qsl(body.decode(), keep_blank_values=True))["Action"]
         fault = self._fault_of(action)
+        if action == self.forbidden:
+            _refuse(handler, 403, "Forbidden.RAM")
+            return
         if fault == RELEASED:
             self.release()
         elif fault == "killed before":
@@ -103,9 +109,7 @@ class Proxy:
             handler.close_connection = True
             return
         elif fault in REFUSALS:
-            status, code, _ = REFUSALS[fault]
-            content = f'{{"RequestId":"T-1","Code":"{code}","Message":"Injected."}}'.encode()
-            _answer(handler, status, content)
+            _refuse(handler, *REFUSALS[fault][:2])
             return
         upstream = http.client.HTTPConnection(self._target, timeout=30)
         upstream.request("POST", handler.path, body, dict(handler.headers))
@@ -135,6 +139,11 @@ class Proxy:
                 self._refusals -= 1
                 return self.fault
             return ""
+
+
+def _refuse(handler: BaseHTTPRequestHandler, status: int, code: str) -> None:
+    content = f'{{"RequestId":"T-1","Code":"{code}","Message":"Injected."}}'.encode()
+    _answer(handler, status, content)
 
 
 def _answer(handler: BaseHTTPRequestHandler, status: int, content: bytes) -> None:

@@ -85,7 +85,8 @@ def try_point(point: StepPoint, machines: Machines, name: str) -> Outcome:
         if first.returncode:
             again = machines.run(*create, check=False)
             log += [again.stdout, again.stderr]
-            if again.returncode:
+            # killed within its last steps it may have come to its end all the same
+            if again.returncode and "already exists" not in again.stderr:
                 problems.append(f"the next create left with {again.returncode}")
         problems += differences(machines)
     if (Path(machines.environment["MACHINE_STORAGE_PATH"]) / "machines" / name).exists():

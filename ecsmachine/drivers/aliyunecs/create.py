@@ -113,6 +113,11 @@ def _group(creation: Creation, found: security_group.FoundGroup | None) -> str:
 def _instance(creation: Creation) -> str:
     """Return the id of the instance, with a security group that is still there."""
     cloud, journal, record = creation.cloud, creation.journal, creation.record
+    instance.forget_if_gone(cloud, journal)
+    known = journal.find(instance.KIND, region=cloud.region)
+    if known is None or known.id is None:
+        # a host key that is pinned is that of an earlier instance, which is gone
+        (creation.context.directory / "known_hosts").unlink(missing_ok=True)
 
     def parameters_for(place: Place) -> dict[str, Parameter]:
         vswitch_id = place.vswitch_id

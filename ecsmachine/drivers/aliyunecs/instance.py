@@ -170,6 +170,18 @@ def find_made(cloud: Cloud, create_id: str, *, timeout_s: float = 0.0) -> list[s
     return []
 
 
+def forget_if_gone(cloud: Cloud, journal: Journal) -> None:
+    """Strike the instance off the journal if it was seen once, and is not there any more."""
+    known = journal.find(KIND, region=cloud.region)
+    if (
+        known is not None
+        and known.id is not None
+        and "seen" in known.details
+        and cloud.ecs.instance(known.id) is None
+    ):
+        journal.removed(known)
+
+
 def wait_until_running(cloud: Cloud, instance_id: str) -> Instance:
     """Return the instance once it runs.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ecsmachine.drivers.base import Option
 
 _PREFIX = "aliyunecs-"
@@ -317,20 +319,8 @@ _DEAD = (
 )
 
 
-def _prefixed(option: Option) -> Option:
-    return Option(
-        _PREFIX + option.name,
-        option.help,
-        env=option.env,
-        kind=option.kind,
-        default=option.default,
-        secret=option.secret,
-        deprecated=option.deprecated,
-    )
-
-
 OPTIONS: tuple[Option, ...] = tuple(
-    _prefixed(option)
+    replace(option, name=_PREFIX + option.name)
     for group in (_CREDENTIALS, _PLACE, _INSTANCE, _LOGIN, _NETWORK, _DISKS, _PAYMENT, _DEAD)
     for option in group
 )

@@ -11,6 +11,7 @@ from ecsmachine.drivers.aliyunecs.password import check_password
 from ecsmachine.drivers.aliyunecs.settings import settings_of
 from ecsmachine.drivers.base import PortRange
 from ecsmachine.errors import UsageError
+from ecsmachine.machine.create_request import CreateRequest, recorded
 
 # flag, variable, kind, default: the table of the Go driver
 TABLE = """
@@ -70,6 +71,17 @@ def test_secrets_are_marked_and_dead_flags_warn() -> None:
         "ssh-password",
     }
     assert by_name["upgrade-kernel"].deprecated
+
+
+def test_who_asks_is_not_written_down() -> None:
+    credentials = {
+        "aliyunecs-access-key-id": "id",
+        "aliyunecs-access-key-secret": "secret",
+        "aliyunecs-security-token": "token",
+    }
+    values = {**credentials, "aliyunecs-region": "cn-beijing"}
+    record = recorded(CreateRequest("dev1", "aliyunecs", values))
+    assert record["DriverOptions"] == {"aliyunecs-region": "cn-beijing"}
 
 
 def test_no_variable_is_used_twice() -> None:

@@ -10,8 +10,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from ecsmachine.localcloud import daemon
@@ -25,20 +27,39 @@ _WORKERS = os.cpu_count() or 1
 _Point = TypeVar("_Point")
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which points are tried: at most ``count`` of those whose words have ``words``."""
+
+    count: int | None
+    seed: int
+    words: str
+
+    def of(self, points: Sequence[_Point]) -> list[_Point]:
+        """Return those of ``points``, in any order.
+
+        A fault that leaves something must not be hidden by the one before.
+        """
+        those = [point for point in points if self.words in str(point)]
+        return random.Random(self.seed).sample(those, min(self.count or len(those), len(those)))
+
+
 def main() -> int:
     """Try the points and print the table; return 1 if anything was lost."""
     parser = argparse.ArgumentParser(prog="scripts/torture", description=main.__doc__)
     parser.add_argument("--sample", type=int, help="how many points of each kind [default: all]")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--only", choices=tuple(_KINDS), help="one kind of points alone")
+    parser.add_argument("--match", default="", help="those points alone whose words have this")
     chosen = parser.parse_args()
     print(f"seed {chosen.seed}", flush=True)
     begun = time.monotonic()
     outcomes: list[Outcome] = []
+    choice = Choice(chosen.sample, chosen.seed, chosen.match)
     with tempfile.TemporaryDirectory(prefix="ecsmachine-torture-") as folder:
         for kind, tried in _KINDS.items():
             if chosen.only in (None, kind):
-                for outcome in tried(Path(folder), chosen.sample, chosen.seed):
+                for outcome in tried(Path(folder), choice):
                     outcomes.append(outcome)
                     _tell(outcome)
     print(table(outcomes))
@@ -51,51 +72,50 @@ def main() -> int:
     return 1 if lost else 0
 
 
-def _requests(folder: Path, count: int | None, seed: int) -> Iterator[Outcome]:
+def _requests(folder: Path, choice: Choice) -> Iterator[Outcome]:
     with ground_in(folder / "plan") as ground:
-        points = _sample(api_points.all_points(ground), count, seed)
+        points = choice.of(api_points.all_points(ground))
     print(f"{len(points)} points of requests, on a cloud without guests", flush=True)
     shares = [points[start::_WORKERS] for start in range(_WORKERS)]
+    tried: SimpleQueue[Outcome] = SimpleQueue()
+
+    def work(number: int) -> None:
+        for outcome in api_points.try_points(shares[number], folder / f"worker{number}"):
+            tried.put(outcome)
+
     with ThreadPoolExecutor(_WORKERS) as pool:
-        work = [
-            pool.submit(list, api_points.try_points(share, folder / f"worker{number}"))
-            for number, share in enumerate(shares)
-        ]
-        for each in work:
-            yield from each.result()
+        workers = [pool.submit(work, number) for number in range(_WORKERS)]
+        while not (all(worker.done() for worker in workers) and tried.empty()):
+            with suppress(Empty):
+                yield tried.get(timeout=1)
+        for worker in workers:
+            worker.result()
 
 
-def _import(folder: Path, count: int | None, seed: int) -> Iterator[Outcome]:
+def _import(folder: Path, choice: Choice) -> Iterator[Outcome]:
     with ground_in(folder / "import") as ground:
         made = import_points.traveller(ground)
-        points = _sample(import_points.all_points(made), count, seed)
+        points = choice.of(import_points.all_points(made))
         print(f"{len(points)} points of an import, on a cloud without guests", flush=True)
         yield from import_points.try_points(points, made)
 
 
-def _steps(folder: Path, count: int | None, seed: int) -> Iterator[Outcome]:
-    points = _sample(step_points.all_points(), count, seed)
+def _steps(folder: Path, choice: Choice) -> Iterator[Outcome]:
+    points = choice.of(step_points.all_points())
     print(f"{len(points)} points of provisioning, on real guests", flush=True)
     with _guests(folder / "guests", folder / "machines") as machines:
         yield from step_points.try_points(points, machines)
 
 
-def _adopt(folder: Path, count: int | None, seed: int) -> Iterator[Outcome]:
+def _adopt(folder: Path, choice: Choice) -> Iterator[Outcome]:
     with _guests(folder / "adopt-guests", folder / "adopt-machines") as machines:
         lost = adopt_points.Lost(machines, folder / "adopt")
-        points = _sample(
-            [point for phase in adopt_points.PHASES for point in lost.points(phase)], count, seed
-        )
+        points = choice.of([point for phase in adopt_points.PHASES for point in lost.points(phase)])
         print(f"{len(points)} points of adoptions, on a real guest", flush=True)
         yield from adopt_points.try_points(points, lost)
 
 
 _KINDS = {"requests": _requests, "import": _import, "steps": _steps, "adopt": _adopt}
-
-
-def _sample(points: Sequence[_Point], count: int | None, seed: int) -> list[_Point]:
-    # in any order: a fault that leaves something must not be hidden by the one before
-    return random.Random(seed).sample(points, min(count or len(points), len(points)))
 
 
 @contextmanager

@@ -27,10 +27,15 @@ class Brought:
     load_balancer: str
 
 
+def clients_of(cloud: EmbeddedCloud) -> Cloud:
+    """Return what asks the cloud itself, as its owner does in the console."""
+    key = Credentials(cloud.access_key_id, cloud.access_key_secret)
+    return Cloud(REGION, FixedCredentials("torture", key), custom_endpoint=cloud.endpoint)
+
+
 def bring(cloud: EmbeddedCloud, folder: Path) -> Brought:
     """Put one of everything that a user can bring into a cloud; the key into ``folder``."""
-    key = Credentials(cloud.access_key_id, cloud.access_key_secret)
-    clients = Cloud(REGION, FixedCredentials("torture", key), custom_endpoint=cloud.endpoint)
+    clients = clients_of(cloud)
     vpc = clients.vpc.create_vpc(name="mine", cidr="172.20.0.0/16", description="", token="v")
     vswitch = clients.vpc.create_vswitch(
         vpc_id=vpc,

@@ -12,16 +12,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
-from ecsmachine.aliyun.rpc import Parameter, RpcClient
+from ecsmachine.drivers.aliyunecs import instance, route
 from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
-from tests.torture.brought import Brought, bring
+from tests.torture.brought import Brought, bring, clients_of
 from tests.torture.proxy import Proxy
 
 NAME = "dev1"
-_VERSION = "2014-05-26"
 TIMEOUT_S = 120.0
 
 OUTSIDE = ("PATH", "LANG", "HOME", "TMPDIR")
@@ -73,15 +70,15 @@ class Ground:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     def release_instance(self) -> None:
-        """Take the instance away, as somebody else would in the console."""
-        for instance in list(self.cloud.state.instances):
-            self.ask("DeleteInstance", InstanceId=instance.id, Force="true")
-
-    def ask(self, action: str, **parameters: Parameter) -> dict[str, Any]:
-        """Ask the cloud itself, past the proxy."""
-        key = Credentials(self.cloud.access_key_id, self.cloud.access_key_secret)
-        client = RpcClient(self.cloud.endpoint, _VERSION, FixedCredentials("torture", key))
-        return client.call(action, parameters)
+        """Take the instance away, as somebody else would in the console: its routes first."""
+        clients = clients_of(self.cloud)
+        for entry in list(self.cloud.state.route_entries):
+            for vpc in clients.vpc.vpcs():
+                route.remove_routes_to(clients, vpc.router_id, entry.cidr, entry.next_hop_id)
+        for made in list(self.cloud.state.instances):
+            instance.remove_instance(
+                clients, made.id, seen=True, unprotect=False, report=lambda line: None
+            )
 
     def lose_machine(self) -> None:
         """Lose the machine's entry in the store, as a lost laptop does."""

@@ -57,12 +57,12 @@ class Swarm:
     def applications(self) -> ApplicationClient:
         return ApplicationClient(self.clusters.cluster(self.id).master_url, self.folder)
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, environment: dict[str, str] | None = None) -> str:
         """Run ecsmachine with the cluster's environment."""
         program = str(Path(sys.executable).with_name("ecsmachine"))
         done = subprocess.run(
             [program, *arguments],
-            env=self.environment,
+            env=environment or self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -134,12 +134,13 @@ def test_projects_are_containers_that_reach_each_other_on_two_hosts(swarm: Swarm
     assert len({container.node for container in web.containers}) == 2
     assert all(re.fullmatch(r"172\.28\.0\.\d+", container.ip) for container in web.containers)
 
-    # Docker's own clients get in by the master's address, and see what the node has.
+    # Docker's own clients get in by the master's address, and see what all nodes have.
     url = applications.url
     names = {name for c in swarm.get(f"{url}/v1.40/containers/json").json() for name in c["Names"]}
-    on_first = swarm.engine(0, "/v1.40/containers/json")
-    assert isinstance(on_first, list)
-    assert names == {name for c in on_first for name in c["Names"]} != set()
+    assert names == {"/shop_web_1", "/shop_web_2", "/shop_client_1"}
+    for name in names:
+        told = swarm.get(f"{url}/v1.40/containers{name}/json").json()
+        assert told["Name"] == name
     nodes = swarm.get(f"{url}/v1.40/nodes").json()
     assert {node["Status"]["State"] for node in nodes} == {"ready"}
     assert len(nodes) == 2
@@ -224,6 +225,65 @@ def test_images_that_are_pushed_are_pulled_by_the_nodes(swarm: Swarm, tmp_path: 
     swarm.applications.delete_project("own", force=True, volumes=True)
 
 
+LABELLED = """
+back:
+  image: busybox
+  container_name: backend
+  command: sh -c 'sleep 1; touch /ok; exec sleep 100000'
+  environment: ["constraint:aliyun.node_index==2", "reschedule:off"]
+  labels: {aliyun.probe.cmd: test -e /ok}
+front:
+  image: busybox
+  command: sh -c 'mkdir -p /www/shop; hostname > /www/shop/index.html; exec httpd -f -p 80 -h /www'
+  environment: ["affinity:service!=back"]
+  links: ["back:database"]
+  labels:
+    aliyun.scale: "2"
+    aliyun.probe.url: http://container/PAGE
+    aliyun.routing.port_80: http://labels.local/shop
+    aliyun.routing.session_sticky: "true"
+"""
+
+
+def test_labels_decide_where_containers_are_and_whether_they_are_healthy(swarm: Swarm) -> None:
+    applications = swarm.applications
+    text = LABELLED.replace("PAGE", "shop/index.html")
+    assert applications.create_project(ProjectRequest("labels", text)) == ()
+    swarm.settled("labels")
+    first, second = swarm.clusters.nodes(swarm.id)
+    (back,) = applications.service("labels_back").containers
+    front = applications.service("labels_front").containers
+    assert (back.name, back.node, back.health) == ("backend", second.address, "success")
+    assert {(c.node, c.health) for c in front} == {(first.address, "success")}
+    # over both nodes, by the link's name
+    assert back.ip in _exec(swarm, "labels_front_1", "nslookup database")
+
+    url = str(swarm.clusters.cluster(swarm.id).raw["routing_url"])
+    visit = requests.Session()
+    visit.headers["Host"] = "labels.local"
+    said = {visit.get(f"{url}/shop/", timeout=10).text for _ in range(10)}
+    assert len(said) == 1
+    assert visit.get(f"{url}/", timeout=10).status_code == 503
+
+    # the same again, but its probe fails: what there was stays
+    _exec(swarm, "labels_front_1", "rm /www/shop/index.html")
+    wait_for(
+        lambda: (
+            {c.health for c in applications.service("labels_front").containers}
+            == {"success", "failure"}
+        ),
+        "one container is unhealthy",
+        30,
+    )
+    assert {requests.get(f"{url}/shop/", headers=visit.headers, timeout=10).status_code} == {200}
+    applications.update_project("labels", ProjectUpdate(text.replace("touch /ok", "true"), "2.0"))
+    swarm.settled("labels", "failed")
+    project = applications.project("labels")
+    assert "backend is not healthy: its probe test -e /ok fails" in str(project.raw["message"])
+    assert project.version == "1.0"
+    applications.delete_project("labels", force=True)
+
+
 def test_a_reset_master_is_made_anew_and_a_removed_node_is_gone(swarm: Swarm) -> None:
     applications = swarm.applications
     first, second = swarm.clusters.nodes(swarm.id)
@@ -280,3 +340,50 @@ def _host_key(address: str) -> str:
         return transport.get_remote_server_key().get_base64()
     finally:
         transport.close()
+
+
+def test_containers_move_off_a_node_that_fails(swarm: Swarm) -> None:
+    """Goes on with the cluster's last node; the one that fails is the first, which manages."""
+    swarm.run("cluster", "scale", "shop", "--size", "3", "--data-disk-size", "20", "--wait")
+    applications = swarm.applications
+    applications.create_project(
+        ProjectRequest(
+            "moving",
+            "a: {image: busybox, command: sleep 100000, labels: {aliyun.scale: '3'}}\n"
+            "b: {image: busybox, command: sleep 100000, environment: ['reschedule:off'],"
+            " labels: {aliyun.global: 'true'}}",
+        )
+    )
+    swarm.settled("moving")
+    first, *others = swarm.clusters.nodes(swarm.id)
+    assert {c.node for c in applications.service("moving_a").containers} == {
+        node.address for node in (first, *others)
+    }
+    store = {
+        **swarm.environment,
+        "MACHINE_STORAGE_PATH": str(swarm.cloud.root / "clusters" / swarm.id / "store"),
+    }
+    swarm.run("kill", first.name, environment=store)
+
+    def moved() -> bool:
+        running = [c for c in applications.service("moving_a").containers if c.running]
+        return sorted({c.node for c in running}) == sorted(n.address for n in others) and (
+            len(running) == 3
+        )
+
+    wait_for(moved, "three containers run on the two other nodes", 90)
+    assert swarm.clusters.cluster(swarm.id).state == "running"
+    applications.delete_project("shop", force=True)
+    swarm.run("start", first.name, environment=store)
+
+    def back() -> bool:
+        names = {
+            name
+            for item in swarm.get(f"{applications.url}/v1.40/containers/json?all=1").json()
+            for name in item["Names"]
+        }
+        return names == {f"/moving_a_{n}" for n in (1, 2, 3)} | {
+            f"/moving_b_{n}" for n in (1, 2, 3)
+        }
+
+    wait_for(back, "the node that is back has what it is to have, and no more", 90)

@@ -10,7 +10,7 @@ _NAMES = {
     "ip": "ADDRESS",
     "instances": "INSTANCE",
     "step": "STEP",
-    "value": "NUMBER",
+    "value": "PERCENT",
     "template": "--file",
     "driverOpts": "--opt",
     "ecs_image_id": "--image",

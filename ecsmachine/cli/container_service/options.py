@@ -88,7 +88,7 @@ def connected(
         @functools.wraps(function)
         def call(**given: Any) -> None:
             client = connect(**{name: given[name] for name in needed})
-            with by_option():
+            with for_commands():
                 function(client, **{name: given[name] for name in own})
 
         parameters = [
@@ -103,9 +103,10 @@ def connected(
 
 
 @contextmanager
-def by_option() -> Iterator[None]:
-    """Let an error about a request's field name the option that the field comes from."""
+def for_commands() -> Iterator[None]:
+    """Let errors speak of commands: of the option that a field comes from, of what to do."""
     from ecsmachine.aliyun.container_service.rules import FieldError
+    from ecsmachine.aliyun.errors import ApiError
 
     try:
         yield
@@ -113,6 +114,11 @@ def by_option() -> Iterator[None]:
         from ecsmachine.cli.container_service.field_names import on_command_line
 
         raise on_command_line(error) from None
+    except ApiError as error:
+        from ecsmachine.cli.container_service.hints import hint_for
+
+        error.hint = hint_for(error.code) or error.hint
+        raise
 
 
 def cluster_client(
@@ -121,7 +127,6 @@ def cluster_client(
     """Return the client of the management API that the options and variables name."""
     from ecsmachine.aliyun.container_service.client import ENDPOINT
     from ecsmachine.aliyun.credentials import CredentialFlags, resolve
-    from ecsmachine.aliyun.endpoints import validate_endpoint
 
     environment = environment_of(ctx)
     given = endpoint or environment.get("CS_API_ENDPOINT") or environment.get("ECS_API_ENDPOINT")
@@ -129,8 +134,18 @@ def cluster_client(
     return ClusterClient(
         region or environment.get("ECS_REGION") or "cn-hangzhou",
         resolve(flags, environment),
-        endpoint=validate_endpoint(given) if given else ENDPOINT,
+        endpoint=_endpoint(given) if given else ENDPOINT,
     )
+
+
+def _endpoint(given: str) -> str:
+    from ecsmachine.aliyun.endpoints import validate_endpoint
+
+    try:
+        return validate_endpoint(given)
+    except UsageError as error:
+        error.hint = "Correct --endpoint, CS_API_ENDPOINT or ECS_API_ENDPOINT."
+        raise
 
 
 def application_client(

@@ -78,7 +78,7 @@ def list_projects(
                 project.name,
                 project.current_state.capitalize(),
                 project.version,
-                " ".join(service.name for service in project.services) or "-",
+                " ".join(s.id.removeprefix(f"{project.name}_") for s in project.services) or "-",
                 project.updated.partition(".")[0].rstrip("Z"),
             )
             for project in projects

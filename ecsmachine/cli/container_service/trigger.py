@@ -17,10 +17,10 @@ from ecsmachine.aliyun.container_service import ClusterClient
 from ecsmachine.cli.container_service.options import (
     AsJson,
     ClusterName,
-    by_option,
     cluster_client,
     cluster_name,
     connected,
+    for_commands,
     group,
     print_json,
     print_table,
@@ -153,7 +153,7 @@ def _fire(url: str, kind: str = "", step: int = 0) -> None:
     from ecsmachine.aliyun.container_service import fire
 
     address = sys.stdin.readline().strip() if url == "-" else url
-    with by_option():
+    with for_commands():
         answer = fire(address, kind=kind, step=step)
     if answer.strip():
         print(answer.strip())

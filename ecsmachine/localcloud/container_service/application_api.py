@@ -57,7 +57,8 @@ def respond(applications: Applications, method: str, target: str, body: bytes) -
     except ApiError as error:
         return _refusal(error.status, error.code, error.message)
     except EngineError as error:
-        return _refusal(409, "EngineError", str(error))
+        # one that does not answer may do so soon: clients ask again
+        return _refusal(409 if error.status else 503, "EngineError", str(error))
     except Exception:
         LOG.exception("%s %s failed", method, target.partition("?")[0])
         return _refusal(500, "InternalError", "The request failed of an unknown error.")

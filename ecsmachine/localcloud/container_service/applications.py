@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -45,7 +46,6 @@ from ecsmachine.localcloud.state import State
 LOG = logging.getLogger("ecsmachine.localcloud.container_service")
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SIGNAL = re.compile(r"(?:SIG)?([A-Z][A-Z0-9+-]{0,14}|[1-9][0-9]?)")
 _ENDING = frozenset(("KILL", "TERM", "INT", "QUIT", "ABRT", "9", "15", "2", "3", "6"))
 _SECRET_OPTIONS = frozenset(("ak_id", "ak_secret"))
 _DRIVER_OPTIONS = {
@@ -218,9 +218,9 @@ class Applications:
             )
         )
 
-    def kill_project(self, name: str, signal: str) -> None:
+    def kill_project(self, name: str, signal_name: str) -> None:
         """Send a signal to what runs."""
-        plain = _signal(signal)
+        plain = _signal(signal_name)
         project = self._at_rest(name)
         if plain in _ENDING:
             self._still(project)
@@ -282,9 +282,9 @@ class Applications:
 
         self._finish(self._begin(project.name, "stopping", work))
 
-    def kill_service(self, service: str, signal: str) -> None:
+    def kill_service(self, service: str, signal_name: str) -> None:
         """Send its containers a signal."""
-        plain = _signal(signal)
+        plain = _signal(signal_name)
         project, release, found = self._find_service(service)
         self._at_rest(project.name)
         if plain in _ENDING:
@@ -625,10 +625,11 @@ def _release(fields: Fields, project: str, version: str) -> Release:
 
 
 def _signal(text: str) -> str:
-    match = _SIGNAL.fullmatch(text.upper())
-    if match is None:
+    name = text.upper().removeprefix("SIG")
+    known = {one.name.removeprefix("SIG") for one in signal.Signals} | set(map(str, range(1, 65)))
+    if name not in known:
         raise invalid("signal", f'"{text}" is not a signal such as KILL or HUP')
-    return match[1]
+    return name
 
 
 def _of(placed: list[Placed], release: Release, service: Service) -> list[Placed]:

@@ -370,7 +370,7 @@ class ClusterWork:
             cluster.master_port,
             self.certificates(cluster_id),
             applications,
-            lambda: self._manager(cluster_id, watch),
+            lambda: self._engines(cluster_id, watch),
         )
         router = Router(cluster.routing_port, applications.routes)
         await master.start()
@@ -434,10 +434,10 @@ class ClusterWork:
             healthy=healthy,
         )
 
-    def _manager(self, cluster_id: str, watch: NodeWatch) -> str:
+    def _engines(self, cluster_id: str, watch: NodeWatch) -> list[str]:
         nodes = self._cluster(cluster_id).nodes
         answering = [node for node in nodes if node.name not in watch.silent] or nodes
-        return answering[0].engine if answering else ""
+        return [node.engine for node in answering if node.engine]
 
     def _new_names(self, cluster_id: str, number: int) -> list[str]:
         """Return names for new nodes that none of the cluster ever had."""

@@ -288,7 +288,7 @@ def _at_rest(call: ClusterCall) -> Cluster:
 def _busy(cluster: Cluster) -> ApiError:
     return ApiError(
         "ErrorClusterState",
-        f"The state {cluster.state} of the cluster {cluster.name} does not allow it.",
+        f"The cluster {cluster.name} is {cluster.state}: that does not allow it.",
         409,
     )
 

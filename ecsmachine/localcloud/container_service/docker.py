@@ -38,6 +38,10 @@ class DockerEngine:
         self.address = address
         self._context = context
 
+    def get(self, target: str) -> tuple[int, bytes]:
+        """Return status and content of the answer to a GET of a path, its version included."""
+        return self._exchange("GET", target, None, None, _TIMEOUT_S, version="")
+
     def answers(self) -> bool:
         """Return whether it answers within three seconds (GET /_ping)."""
         try:
@@ -186,6 +190,7 @@ class DockerEngine:
         query: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
         timeout_s: float,
+        version: str = API,
     ) -> tuple[int, bytes]:
         host, _, port = self.address.rpartition(":")
         connection = http.client.HTTPSConnection(
@@ -194,7 +199,7 @@ class DockerEngine:
         try:
             connection.connect()
             connection.sock.settimeout(timeout_s)
-            target = f"{API}{path}" + (f"?{urlencode(query)}" if query else "")
+            target = f"{version}{path}" + (f"?{urlencode(query)}" if query else "")
             content = None if body is None else json.dumps(body).encode()
             headers = {} if content is None else {"Content-Type": "application/json"}
             connection.request(method, target, content, headers)

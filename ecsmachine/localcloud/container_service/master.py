@@ -1,8 +1,8 @@
 """The master of a Swarm cluster: HTTPS for clients with a certificate of the cluster.
 
-One port serves two APIs, told apart by the first request of a connection: applications are
-answered here; all other connections, which are Docker clients', lead to the engine of the
-cluster's first node.
+One port serves two APIs: applications are answered here; all other requests, which are Docker
+clients', are answered by the engines of the cluster's nodes. Such a connection has one request,
+or one stream in both directions (attach, exec).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +25,11 @@ from ecsmachine.localcloud.container_service.application_api import (
 )
 from ecsmachine.localcloud.container_service.applications import Applications
 from ecsmachine.localcloud.container_service.docker import client_context
+from ecsmachine.localcloud.container_service.docker_view import (
+    all_containers,
+    holder_of,
+    is_list_of_containers,
+)
 from ecsmachine.localcloud.container_service.listening import listen
 from ecsmachine.localcloud.container_service.tls_stream import TlsStream
 
@@ -49,16 +54,20 @@ class _Head:
 class Master:
     """Listens on ``port`` of 127.0.0.1 (or on any that is free) with certificates of ``folder``.
 
-    ``manager`` returns HOST:PORT of the first node's engine, "" where there is none. Its methods
-    are called on the event loop.
+    ``engines`` returns HOST:PORT of each node's engine that answers; the first one manages the
+    swarm. Its methods are called on the event loop.
     """
 
     def __init__(
-        self, port: int, folder: Path, applications: Applications, manager: Callable[[], str]
+        self,
+        port: int,
+        folder: Path,
+        applications: Applications,
+        engines: Callable[[], Sequence[str]],
     ) -> None:
         self._folder = folder
         self._applications = applications
-        self._manager = manager
+        self._engines = engines
         self._listening = listen(port)
         self.port = int(self._listening.getsockname()[1])
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="master")
@@ -138,12 +147,22 @@ class Master:
                 return
 
     async def _to_engine(self, head: _Head, stream: TlsStream) -> None:
-        """Let the connection go on with the engine, from this request to its end."""
-        host, _, port = self._manager().rpartition(":")
-        if not host:
+        """Let the connection go on with the engine that the request is for, to its end."""
+        addresses = self._engines()
+        if not addresses:
             reason = "The cluster has no node with an engine."
             await _answer(stream, Reply(502, _docker_error(reason)))
             return
+        context = client_context(self._folder)
+        loop = asyncio.get_running_loop()
+        if is_list_of_containers(head.method, head.target):
+            status, found = await loop.run_in_executor(
+                self._pool, all_containers, addresses, context, head.target
+            )
+            await _answer(stream, Reply(status, found))
+            return
+        address = await loop.run_in_executor(self._pool, holder_of, addresses, context, head.target)
+        host, _, port = address.rpartition(":")
         try:
             engine = await asyncio.wait_for(self._connect(host, int(port)), _CONNECT_TIMEOUT_S)
         except (OSError, asyncio.TimeoutError) as error:
@@ -151,7 +170,7 @@ class Master:
             await _answer(stream, Reply(502, _docker_error(reason)))
             return
         try:
-            await engine.write(head.raw)
+            await engine.write(_for_one_request(head))
             sending = asyncio.create_task(_copy(stream, engine))
             await _copy(engine, stream)
             sending.cancel()
@@ -168,6 +187,18 @@ class Master:
             writer.close()
             raise
         return engine
+
+
+def _for_one_request(head: _Head) -> bytes:
+    """Return the head so that the engine closes the connection after its answer.
+
+    The next request may be for another node. A stream in both directions closes by itself.
+    """
+    if "upgrade" in head.headers:
+        return head.raw
+    first, *lines = head.raw.decode("latin-1").split("\r\n")[:-2]
+    kept = [line for line in lines if not line.lower().startswith("connection:")]
+    return "\r\n".join([first, *kept, "Connection: close", "", ""]).encode("latin-1")
 
 
 async def _copy(source: TlsStream, target: TlsStream) -> None:

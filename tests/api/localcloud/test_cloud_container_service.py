@@ -370,9 +370,11 @@ def test_services_are_scaled_stopped_killed_and_started(applications: Applicatio
     assert applications.service("shop_web").desired_state == "stopped"
     assert [s.id for s in applications.services("db")] == ["shop_db"]
     assert applications.services(containers=False)[0].containers == ()
-    assert refusal(lambda: applications.kill_service("shop_web", signal="a b")) == (
-        "400 InvalidParameter"
-    )
+    for name in ("a b", "FOO", "65"):
+        assert refusal(lambda: applications.kill_service("shop_web", signal=name)) == (  # noqa: B023
+            "400 InvalidParameter"
+        )
+    assert applications.project("shop").current_state != "failed"
     assert refusal(lambda: applications.service("shop_no")) == "404 ServiceNotFound"
 
 
@@ -790,6 +792,11 @@ def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: P
             "--period: only subscriptions",
         ),
         (("cluster", "remove-node", "shared", "x", "-y"), 'ADDRESS: "x" is not an address'),
+        (("cluster", "ls", "--endpoint", "ftp://x"), 'The API endpoint "ftp://x" is not'),
+        (
+            ("service", "weight", "shop_web", "101"),
+            "PERCENT: 101 is out of range. Use a number from 0 to 100.",
+        ),
         (
             ("trigger", "scale-out", "http://127.0.0.1/?triggerUrl=a&secret=b", "101"),
             "STEP: 101 is out of range",
@@ -815,6 +822,39 @@ def test_bad_input_is_one_line(
     assert out == ""
     assert err.startswith(f"Error: {said}"), err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "hint"),
+    [
+        (("cluster", "remove-node", "shared", "10.9.9.9", "-y"), "ErrorNodeNotFound", "nodes"),
+        (("cluster", "create", "x", "--image", "m-1"), "InvalidImageId.NotFound", "images"),
+        (("cs", "GET", "/clusters/c1"), "ErrorClusterNotFound", '"ecsmachine cluster ls"'),
+        (("service", "inspect", "no_no"), "ServiceNotFound", '"ecsmachine service ls"'),
+        (("project", "stop", "no"), "ProjectNotFound", '"ecsmachine project ls"'),
+        (("volume", "rm", "no", "-y"), "VolumeNotFound", '"ecsmachine volume ls"'),
+    ],
+)
+@pytest.mark.usefixtures("cluster")
+def test_refusals_say_which_command_helps(
+    program: Any, folder: Path, tmp_path: Path, arguments: tuple[str, ...], code: str, hint: str
+) -> None:
+    own = tmp_path / ".docker/aliyun/shared"
+    own.mkdir(parents=True)
+    for file in folder.iterdir():
+        (own / file.name).write_bytes(file.read_bytes())
+    vpc = ("--subnet-cidr", "10.200.0.0/16") if arguments[:2] == ("cluster", "create") else ()
+    status, out, err = program(*arguments, *vpc)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert code in err
+    assert hint in err.partition(code)[2]
+
+
+def test_a_wrong_secret_names_what_these_commands_have(program: Any) -> None:
+    status, _, err = program("cluster", "ls", ECS_ACCESS_KEY_SECRET="wrong")
+    assert status == 1
+    assert "ECS_ACCESS_KEY_SECRET, or --profile" in err
+    assert "--aliyunecs" not in err
 
 
 def test_another_server_goes_on_with_what_there_is(tmp_path: Path, swarm: SwarmRequest) -> None:

@@ -77,10 +77,10 @@ def test_the_engine_answers_the_docker_client_over_tls(
     assert answer[1:] == ["overlay2 /var/lib/docker", dev1]
 
 
-def test_a_container_runs(machines: Machines, dev1: str, docker: str, busybox: Path) -> None:
+def test_a_container_runs(machines: Machines, dev1: str, docker: str) -> None:
+    """Its image comes from the cloud's registry."""
     script = (
         f'eval "$({machines.program} env --shell bash {dev1})" && '
-        f"{docker} import {busybox} busybox >/dev/null && "
         f"{docker} run --rm busybox echo from a container"
     )
     assert machines.shell(script) == "from a container\n"

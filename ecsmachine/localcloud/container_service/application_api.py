@@ -106,14 +106,16 @@ def _update_project(applications: Applications, asked: _Asked) -> Reply:
 
 
 def _confirm_update(applications: Applications, asked: _Asked) -> Reply:
-    if "force" not in asked.query:
+    # the guide's table has another name for it than its examples
+    name = "force" if "force" in asked.query else "confirm-update"
+    if name not in asked.query:
         raise ApiError("MissingParameter", "The parameter force is required: true or false.")
-    applications.confirm_update(asked.name, force=asked.query.boolean("force"))
+    applications.confirm_update(asked.name, force=asked.query.boolean(name))
     return Reply(202)
 
 
 def _rollback_update(applications: Applications, asked: _Asked) -> Reply:
-    if not asked.query.boolean("force"):
+    if not (asked.query.boolean("force") or asked.query.boolean("rollback-update")):
         raise ApiError("InvalidParameter", "The parameter force has to be true.")
     applications.rollback_update(asked.name)
     return Reply(202)

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.x509 import Certificate
+
+    Key = EllipticCurvePrivateKey | RSAPrivateKey
 
 _VALID_DAYS = 1080
 _BACKDATED_MINUTES = 5
+_RSA_BITS = 3072
 
 
 def make_certificates(folder: Path, name: str, addresses: Sequence[str]) -> None:
@@ -22,14 +26,16 @@ def make_certificates(folder: Path, name: str, addresses: Sequence[str]) -> None
 
     ``ca``, ``cert`` (the clients') and ``server`` (the master's, for ``addresses``), each with
     its key; all 0600. The first two have the names that ecsmachine's store has for them, so that
-    the nodes' engines are given certificates of the same authority.
+    the nodes' engines are given certificates of the same authority. The clients' key is an RSA
+    key in PEM's old form (BEGIN RSA PRIVATE KEY), as the guide shows it: its sample for Java reads
+    nothing else.
     """
     if (folder / "server-key.pem").is_file():
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ca_key = _new_key()
     ca = _certificate(name, ca_key, None, ca_key)
-    client_key, server_key = _new_key(), _new_key()
+    client_key, server_key = _new_rsa_key(), _new_key()
     client = _certificate(f"{name} client", client_key, ca, ca_key, usage="client")
     server = _certificate(f"{name} master", server_key, ca, ca_key, "server", addresses)
     for file, content in (
@@ -54,9 +60,15 @@ def _new_key() -> EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
+def _new_rsa_key() -> RSAPrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+
+
 def _certificate(
     name: str,
-    key: EllipticCurvePrivateKey,
+    key: Key,
     issuer: Certificate | None,
     issuer_key: EllipticCurvePrivateKey,
     usage: str = "",
@@ -116,14 +128,17 @@ def _pem(certificate: Certificate) -> bytes:
     return certificate.public_bytes(Encoding.PEM)
 
 
-def _pem_key(key: EllipticCurvePrivateKey) -> bytes:
+def _pem_key(key: Key) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
         NoEncryption,
         PrivateFormat,
     )
 
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    old = PrivateFormat.TraditionalOpenSSL
+    form = old if isinstance(key, RSAPrivateKey) else PrivateFormat.PKCS8
+    return key.private_bytes(Encoding.PEM, form, NoEncryption())
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -428,6 +428,94 @@ def test_blue_green(applications: ApplicationClient, confirmed: bool) -> None:
     assert left == (new if confirmed else old)
 
 
+def test_the_guides_requests_by_hand(
+    client: ClusterClient, cluster: str, folder: Path, applications: ApplicationClient
+) -> None:
+    """Status, headers and bodies are the guide's; so are the two names of some parameters."""
+    url = client.cluster(cluster).master_url
+    session = requests.Session()
+    session.trust_env = False
+    session.cert = (str(folder / "cert.pem"), str(folder / "key.pem"))
+    session.verify = str(folder / "ca.pem")
+
+    def call(method: str, path: str, body: Any = None) -> requests.Response:
+        return session.request(method, f"{url}{path}", json=body, timeout=30)
+
+    def status(method: str, path: str, body: Any = None) -> int:
+        answer = call(method, path, body)
+        assert answer.content == b""
+        return answer.status_code
+
+    body = {
+        "name": "test",
+        "description": "This is a test application",
+        "template": "web:\r\n image: nginx",
+        "version": "1.0",
+        "environment": {"USER": "abc", "PWD": "password"},
+    }
+    made = call("POST", "/projects", body)
+    assert (made.status_code, made.headers["Location"], made.content) == (
+        *(201, "/projects/test", b""),
+    )
+    at_rest(applications, "test")
+    listed = call("GET", "/projects/?services=false&q=tes")
+    assert listed.headers["Content-Type"] == "application/json;charset=UTF-8"
+    (project,) = listed.json()
+    assert set(project) == {
+        *("name", "description", "template", "version", "created", "updated", "services"),
+        *("desired_state", "current_state", "environment"),
+    }
+    assert project["services"] == []
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", project["created"])
+    (service,) = call("GET", "/services").json()
+    assert set(service) == {
+        *("id", "name", "project", "description", "created", "updated", "desired_state"),
+        *("current_state", "definition", "extensions", "containers"),
+    }
+    ((key, container),) = service["containers"].items()
+    assert re.fullmatch(r"[0-9a-f]{64}", key)
+    assert set(container) == {"name", "node", "ip", "running", "status", "health"}
+    assert call("GET", "/services/?containers=false").json()[0]["containers"] == {}
+
+    update = {**body, "version": "2.0", "latest_image": True}
+    assert call("POST", "/projects/test/update", body).status_code == 409
+    for action, name in (("confirm", "confirm-update"), ("rollback", "rollback-update")):
+        for parameter in ("force", name):
+            version = f"{action}-{parameter}"
+            wanted = {**update, "version": version, "update_method": "blue-green"}
+            assert status("POST", "/projects/test/update", wanted) == 202
+            at_rest(applications, "test")
+            assert call("POST", f"/projects/test/{name}").status_code == 400
+            assert status("POST", f"/projects/test/{name}?{parameter}=true") == 202
+            at_rest(applications, "test")
+    for path in ("stop?t=1", "start", "kill?signal=KILL", "redeploy"):
+        assert status("POST", f"/projects/test/{path}") == 200
+        at_rest(applications, "test")
+    for path in ("stop", "start", "kill"):
+        assert status("POST", f"/services/test_web/{path}") == 200
+    assert status("POST", "/service/test_web/start") == 200
+    assert status("POST", "/services/test_web/scale", {"type": "scale_to", "value": 3}) == 200
+    assert len(applications.service("test_web").containers) == 3
+    assert status("DELETE", "/projects/test?force=1&v=0") == 200
+
+    nas = {"diskid": "1234556", "host": "1234556-gpp53.cn-hangzhou.nas.aliyuncs.com"}
+    wanted = {"name": "v1", "driver": "nas", "driverOpts": {**nas, "path": "/abc", "mode": "755"}}
+    volume = call("POST", "/volumes/create", wanted)
+    assert volume.status_code == 201
+    assert volume.json()["Mountpoint"] == "/mnt/acs_mnt/nas/v1"
+    assert {"Name", "Driver", "Mountpoint", "Labels", "Scope"} <= set(volume.json())
+    assert {"Node", "Refs"} <= set(call("GET", "/volumes/v1").json())
+    assert [one["Name"] for one in call("GET", "/volumes").json()["Volumes"]] == ["v1"]
+    assert status("DELETE", "/volumes/v1") == 204
+
+
+def test_the_clients_key_is_in_the_guides_form(client: ClusterClient, cluster: str) -> None:
+    found = client.certificates(cluster)
+    assert found.key.startswith("-----BEGIN RSA PRIVATE KEY-----\n")
+    assert found.cert.startswith("-----BEGIN CERTIFICATE-----\n")
+    assert found.ca.startswith("-----BEGIN CERTIFICATE-----\n")
+
+
 def test_blue_green_cannot_share_a_port_of_the_node(applications: ApplicationClient) -> None:
     text = "web: {image: busybox, ports: ['8080:80']}"
     applications.create_project(ProjectRequest("shop", text))

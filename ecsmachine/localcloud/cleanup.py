@@ -15,12 +15,8 @@ from pathlib import Path
 
 from ecsmachine.localcloud.control_groups import guest_groups
 from ecsmachine.localcloud.faults.book import FILE_NAME as FAULTS_FILE
-from ecsmachine.localcloud.guests.nspawn import (
-    remove_traces_of_nspawn,
-    remove_tree,
-    unmount_root_disks,
-)
-from ecsmachine.localcloud.mounts import detach_loops_below, unmount_below
+from ecsmachine.localcloud.guests.nspawn import remove_traces_of_nspawn, unmount_root_disks
+from ecsmachine.localcloud.mounts import detach_loops_below, remove_tree, unmount_below
 from ecsmachine.localcloud.network import remove_link
 from ecsmachine.localcloud.paths import CloudPaths
 from ecsmachine.localcloud.problems import LocalCloudError
@@ -78,7 +74,14 @@ def remove_from_kernel(paths: CloudPaths) -> None:
 
 def remove_files(paths: CloudPaths) -> None:
     """Remove a cloud's files, and its folder unless somebody has put other things in there."""
-    for folder in (paths.instances, paths.namespaces, paths.disks, paths.registry, paths.clusters):
+    for folder in (
+        paths.instances,
+        paths.namespaces,
+        paths.disks,
+        paths.snapshots,
+        paths.registry,
+        paths.clusters,
+    ):
         if folder.is_dir():
             remove_tree(folder)
     files = [paths.daemon_file, paths.settings_file, *paths.root.glob(f"{paths.log.name}*")]

@@ -19,16 +19,18 @@ from typing import Any, TypeVar
 
 from ecsmachine.localcloud.catalog.images import release_of
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
-from ecsmachine.localcloud.clock import minutes
+from ecsmachine.localcloud.clock import minutes, timestamp
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.guests import Moment, guest_faults
 from ecsmachine.localcloud.firewall import Firewall, firewall_of
 from ecsmachine.localcloud.guests.base import GuestDisk, GuestError, Guests, GuestSpec
 from ecsmachine.localcloud.guests.faults import SshDrop
-from ecsmachine.localcloud.model import Disk, Instance, Removal
+from ecsmachine.localcloud.model import Disk, Instance, Removal, Snapshot
 from ecsmachine.localcloud.resources import (
     attached_disks,
+    forget_disk,
     forget_instance,
+    forget_snapshot,
     guest_device,
     public_address,
     user_data,
@@ -129,7 +131,10 @@ class Lifecycle:
         self._after_commit(instance_id, lambda: self._make_system_disk(instance_id, password))
 
     def wipe_disk(self, disk: Disk) -> None:
-        """Empty a data disk that has ``wipe``; its instance is Stopped."""
+        """Make a disk that has ``wipe`` anew; its instance is Stopped.
+
+        A system disk only from a snapshot: its image is work for :meth:`make_system_disk`.
+        """
         self._after_commit(disk.instance_id, lambda: self._wipe_disk(disk.id))
 
     def set_public_ip(self, instance_id: str) -> None:
@@ -138,8 +143,12 @@ class Lifecycle:
 
     def make_disk(self, disk: Disk) -> None:
         """Make the file of a data disk, or make it larger."""
-        spec = GuestDisk(disk.id, "", disk.size_gib)
+        spec = GuestDisk(disk.id, "", disk.size_gib, disk.snapshot_id)
         self._after_commit(disk.id, lambda: self._make_disk(spec))
+
+    def make_snapshot(self, snapshot: Snapshot) -> None:
+        """Make the file of a snapshot that is progressing."""
+        self._after_commit(snapshot.turn, lambda: self._make_snapshot(snapshot))
 
     # What the server calls.
 
@@ -157,6 +166,12 @@ class Lifecycle:
             for disk in self._state.disks:
                 if disk.wipe:
                     self.wipe_disk(disk)
+                elif disk.status == "Creating":
+                    self.make_disk(disk)
+            for snapshot in list(self._state.snapshots):
+                if snapshot.status == "progressing":
+                    # Made now it would be of another time than it says.
+                    self._state.snapshots.put(replace(snapshot, status="failed"))
             self.remove()
         self._run(self._watch(), "watch")
         self._run(self._watch_faults(), "watch")
@@ -260,16 +275,41 @@ class Lifecycle:
         disk = self._state.disks.get(disk_id)
         if disk is None or not disk.wipe:
             return
+        source = disk.restore_from or disk.snapshot_id
         try:
-            await self._in_worker(self.guests.delete_disk, disk_id)
-            await self._in_worker(self.guests.create_disk, GuestDisk(disk_id, "", disk.size_gib))
+            if disk.kind == "system":
+                await self._in_worker(self.guests.restore_root, disk.instance_id, source)
+            else:
+                spec = GuestDisk(disk_id, "", disk.size_gib, source)
+                await self._in_worker(self.guests.delete_disk, disk_id)
+                await self._in_worker(self.guests.create_disk, spec)
         except GuestError as error:
-            LOG.error("disk %s cannot be emptied: %s", disk_id, error)
+            LOG.error("disk %s cannot be made anew: %s", disk_id, error)
             return
         with self._state.transaction():
             disk = self._state.disks.get(disk_id)
             if disk is not None:
-                self._state.disks.put(replace(disk, wipe=False))
+                self._state.disks.put(replace(disk, wipe=False, restore_from=""))
+
+    async def _make_snapshot(self, snapshot: Snapshot) -> None:
+        if snapshot.id not in self._state.snapshots:
+            return  # it was cancelled
+        disk = self._state.disks.get(snapshot.disk_id)
+        status = "accomplished"
+        try:
+            if disk is None:
+                raise GuestError(f"The disk {snapshot.disk_id} is gone.")
+            if disk.kind == "system":
+                await self._in_worker(self.guests.snapshot_root, snapshot.id, disk.instance_id)
+            else:
+                await self._in_worker(self.guests.snapshot_disk, snapshot.id, disk.id)
+        except GuestError as error:
+            LOG.error("snapshot %s cannot be made: %s", snapshot.id, error)
+            status = "failed"
+        with self._state.transaction():
+            now = self._state.snapshots.get(snapshot.id)
+            if now is not None:
+                self._state.snapshots.put(replace(now, status=status, modified=timestamp()))
 
     async def _start(self, instance_id: str) -> None:
         instance = self._state.instances.get(instance_id)
@@ -336,7 +376,11 @@ class Lifecycle:
     async def _remove(self, removal: Removal) -> None:
         self._credentials.pop(removal.id, None)
         self._ssh_drops.pop(removal.id, None)
-        work = self._delete_guest if removal.kind == "instance" else self.guests.delete_disk
+        work = {
+            "instance": self._delete_guest,
+            "disk": self.guests.delete_disk,
+            "snapshot": self.guests.delete_snapshot,
+        }[removal.kind]
         try:
             await self._in_worker(work, removal.id)
         except GuestError as error:
@@ -357,6 +401,18 @@ class Lifecycle:
             await self._in_worker(self.guests.create_disk, spec)
         except GuestError as error:
             LOG.error("disk %s cannot be made: %s", spec.disk_id, error)
+            made = False
+        else:
+            made = True
+        disk = self._state.disks.get(spec.disk_id)
+        if disk is None or disk.status != "Creating":
+            return
+        with self._state.transaction():
+            if made:
+                self._state.disks.put(replace(disk, status="Available"))
+            else:
+                forget_disk(self._state, disk)
+                self.remove()
 
     async def _set_public_ip(self, instance_id: str) -> None:
         instance = self._state.instances.get(instance_id)
@@ -445,6 +501,13 @@ class Lifecycle:
             elif instance.charge_type == "PrePaid" and instance.expires <= now:
                 self._lock_expired(instance)
 
+        for snapshot in list(self._state.snapshots):
+            if snapshot.expires and snapshot.expires <= now:
+                LOG.info("snapshot %s is released, as its time is over", snapshot.id)
+                with self._state.transaction():
+                    forget_snapshot(self._state, snapshot)
+                    self.remove()
+
     def _lock_expired(self, instance: Instance) -> None:
         """Lock an instance whose time is over; one that runs is shut down."""
         if "financial" in instance.locks:
@@ -526,7 +589,7 @@ class Lifecycle:
             public_keys=_public_keys(instance),
             user_data=user_data(instance),
             disks=tuple(
-                GuestDisk(disk.id, guest_device(disk.device), disk.size_gib)
+                GuestDisk(disk.id, guest_device(disk.device), disk.size_gib, disk.snapshot_id)
                 for disk in attached_disks(self._state, instance.id)
                 if disk.kind == "data"
             ),

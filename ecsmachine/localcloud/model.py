@@ -215,7 +215,8 @@ class Instance:
 class Disk:
     """A system or data disk; ``instance_id`` is empty while it is not attached.
 
-    ``wipe``: the file of a data disk is to be made anew, empty.
+    ``wipe``: it is to be made anew, as ``restore_from`` (a snapshot) has it, else as it was in the
+    beginning. ``snapshot_id``: the snapshot that it was made from.
     """
 
     id: str
@@ -245,6 +246,34 @@ class Disk:
     resource_group_id: str = ""
     serial_number: str = ""
     wipe: bool = False
+    restore_from: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy of a disk; ``status`` is progressing, accomplished or failed.
+
+    ``disk_kind``, ``size_gib`` and the encryption are the disk's when it was made. ``turn`` is the
+    queue that it is made in: that of the disk's instance, or of the disk. ``retention_days``: 0 is
+    for ever; after that it goes, at ``expires``.
+    """
+
+    id: str
+    region: str
+    name: str
+    description: str
+    disk_id: str
+    disk_kind: str
+    size_gib: int
+    status: str
+    created: str
+    modified: str
+    turn: str
+    retention_days: int = 0
+    expires: str = ""
+    encrypted: bool = False
+    kms_key_id: str = ""
+    resource_group_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -354,9 +383,10 @@ class TokenUse:
 
 @dataclass(frozen=True)
 class Removal:
-    """A guest (``kind`` instance) or a disk's file (``kind`` disk) that is still to be removed.
+    """A guest (``kind`` instance) or the file of a disk or snapshot that is still to be removed.
 
-    A file is removed after the guest of ``instance_id``; the addresses stay taken until then.
+    A file is removed when its turn comes in the queue of ``instance_id``, and so after the guest;
+    the addresses stay taken until then.
     """
 
     id: str

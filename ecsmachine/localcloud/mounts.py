@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
 
+from ecsmachine.localcloud.problems import LocalCloudError
 from ecsmachine.localcloud.programs import ProgramError, run
 
 
@@ -83,3 +85,16 @@ def detach_loops_below(folder: Path) -> None:
             time.sleep(0.1)
     still = ", ".join(sorted(loops_below(folder)))
     raise ProgramError(["losetup"], f"{still} stays in use")
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder of ours with all in it, but never through a mount."""
+    points = mounts_below(folder)
+    if points:
+        raise LocalCloudError(f"{points[0]} is still mounted.")
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise LocalCloudError(f"Cannot remove {folder}: {error}") from error

@@ -101,6 +101,11 @@ class CloudPaths:
         return self.root / "disks"
 
     @property
+    def snapshots(self) -> Path:
+        """The files of the snapshots."""
+        return self.root / "snapshots"
+
+    @property
     def registry(self) -> Path:
         """The registry's settings and its images."""
         return self.root / "registry"

@@ -12,11 +12,14 @@ from ecsmachine.localcloud.problems import LocalCloudError
 class ProgramError(LocalCloudError):
     """A program could not be run, ran too long, or left with another status than 0."""
 
-    def __init__(self, argv: Sequence[str], reason: str, output: str = ""):
+    def __init__(
+        self, argv: Sequence[str], reason: str, output: str = "", status: int | None = None
+    ):
         last = output.strip().splitlines()[-1:] or [reason]
         super().__init__(f"{Path(argv[0]).name}: {last[0]}", details=output.strip() or None)
         self.argv = tuple(argv)
         self.output = output
+        self.status = status
 
 
 def run(
@@ -48,5 +51,10 @@ def run(
     except subprocess.TimeoutExpired:
         raise ProgramError(argv, f"no end after {timeout_s:g} s") from None
     if done.returncode != 0:
-        raise ProgramError(argv, f"left with status {done.returncode}", done.stderr or done.stdout)
+        raise ProgramError(
+            argv,
+            f"left with status {done.returncode}",
+            done.stderr or done.stdout,
+            status=done.returncode,
+        )
     return done.stdout

@@ -18,6 +18,7 @@ from ecsmachine.localcloud.model import (
     KeyPair,
     Removal,
     SecurityGroup,
+    Snapshot,
     Vpc,
     VSwitch,
 )
@@ -72,6 +73,21 @@ def find_disk(state: State, disk_id: str) -> Disk:
     if disk is None:
         raise ApiError("InvalidDiskId.NotFound", "The specified disk does not exist.", 404)
     return disk
+
+
+def find_snapshot(state: State, snapshot_id: str) -> Snapshot:
+    """Return the snapshot; raises ``InvalidSnapshotId.NotFound``."""
+    snapshot = state.snapshots.get(snapshot_id)
+    if snapshot is None:
+        raise ApiError("InvalidSnapshotId.NotFound", "The specified snapshot does not exist.", 404)
+    return snapshot
+
+
+def forget_snapshot(state: State, snapshot: Snapshot) -> None:
+    """Take a snapshot out of the state; its file is left as a :class:`Removal`."""
+    state.snapshots.remove(snapshot.id)
+    forget_tags(state, "snapshot", snapshot.id)
+    state.removals.put(Removal(snapshot.id, "snapshot", snapshot.turn))
 
 
 def find_eip(state: State, allocation_id: str) -> Eip:

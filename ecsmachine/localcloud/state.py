@@ -50,6 +50,7 @@ from ecsmachine.localcloud.model import (
     SecurityGroup,
     ServerGroup,
     Session,
+    Snapshot,
     TagSet,
     TokenUse,
     Vpc,
@@ -156,6 +157,7 @@ class State:
         self.lock = threading.RLock()
         self.instances: Table[Instance] = Table(Instance, self)
         self.disks: Table[Disk] = Table(Disk, self)
+        self.snapshots: Table[Snapshot] = Table(Snapshot, self)
         self.vpcs: Table[Vpc] = Table(Vpc, self)
         self.vswitches: Table[VSwitch] = Table(VSwitch, self)
         self.route_entries: Table[RouteEntry] = Table(RouteEntry, self)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import paramiko
@@ -226,6 +227,41 @@ def test_a_disk_whose_file_is_gone_is_not_replaced_by_an_empty_one(ground: Guest
     with pytest.raises(GuestError, match="d-test4"):
         ground.guests.start(spec)
     assert ground.guests.running() == set()
+
+
+def test_disks_are_again_as_they_were_kept(ground: GuestGround) -> None:
+    spec = ground.boot(disks=(disk(7),))
+    guests = ground.guests
+    with shell(spec.private_ip, password=PASSWORD) as guest:
+        guest.check("mkfs.ext4 -q /dev/vdb && mount /dev/vdb /mnt && echo kept > /mnt/file")
+        guest.check("umount /mnt")
+        guest.check("echo kept > /root/file && chown 12345:54321 /root/file && rm /etc/issue")
+        guest.check("cp /bin/ls /root/ls && setfattr -n trusted.test -v 1 /root/ls || true")
+        guests.snapshot_root("s-root", spec.instance_id)
+        guests.snapshot_disk("s-data", "d-test7")
+        guest.check("rm /root/file && echo later > /root/later && touch /etc/issue")
+        guest.check("wipefs -aq /dev/vdb")
+    assert b"systemd" in guests.console_output(spec.instance_id).lower()
+    with pytest.raises(GuestError, match="runs"):
+        guests.restore_root(spec.instance_id, "s-root")
+    guests.stop(spec.instance_id, force=False)
+    guests.restore_root(spec.instance_id, "s-root")
+    guests.delete_disk("d-test7")
+    guests.create_disk(replace(disk(7, size_gib=21), snapshot_id="s-data"))
+    guests.start(spec)
+    with shell(spec.private_ip, password=PASSWORD) as guest:
+        guest.check("mount -o ro /dev/vdb /mnt")
+        assert guest.check("cat /root/file /mnt/file").split() == ["kept", "kept"]
+        assert guest.check("stat -c %u:%g /root/file").strip() == "12345:54321"
+        assert guest.check("ls /root").split() == ["file", "ls"]
+        # What was removed from the base image stays removed.
+        assert guest.run("test -e /etc/issue").status != 0
+        assert guest.check("blockdev --getsize64 /dev/vdb").strip() == str(21 * 2**30)
+        guest.check("umount /mnt")
+    for snapshot_id in ("s-root", "s-data", "s-data"):
+        guests.delete_snapshot(snapshot_id)
+    with pytest.raises(GuestError, match="s-data is gone"):
+        guests.create_disk(replace(disk(8), snapshot_id="s-data"))
 
 
 def test_a_base_image_that_is_gone_is_said(ground: GuestGround) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions.snapshots import check_source
 from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.disk_categories import (
     CATEGORIES,
@@ -17,7 +18,7 @@ from ecsmachine.localcloud.devices import free_device, valid_device
 from ecsmachine.localcloud.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.filters import has_tags, matches, tag_filter
 from ecsmachine.localcloud.identifiers import new_id
-from ecsmachine.localcloud.model import Disk, Instance
+from ecsmachine.localcloud.model import Disk, Instance, Snapshot
 from ecsmachine.localcloud.names import check, valid_description, valid_name
 from ecsmachine.localcloud.paging import page
 from ecsmachine.localcloud.parameters import Parameters
@@ -25,6 +26,7 @@ from ecsmachine.localcloud.resources import (
     attached_disks,
     find_disk,
     find_instance,
+    find_snapshot,
     forget_disk,
     resource_tags,
 )
@@ -50,7 +52,10 @@ _SAME_TRUTH = {
 
 
 def create_disk(call: Call) -> Answer:
-    """CreateDisk: an empty data disk, in a zone or right onto an instance."""
+    """CreateDisk: a data disk, in a zone or right onto an instance.
+
+    It is empty, or has what a snapshot of a data disk has.
+    """
     parameters = call.parameters
     region = call.region
     instance_id, zone_id = parameters.text("InstanceId"), parameters.text("ZoneId")
@@ -65,8 +70,7 @@ def create_disk(call: Call) -> Answer:
     zone_id = zone_id or parameters.require("ZoneId")
     if all(zone.id != zone_id for zone in region.zones):
         raise ApiError("InvalidZoneId.NotFound", "The specified zone does not exist.", 404)
-    if parameters.given("SnapshotId"):
-        raise ApiError("InvalidSnapshotId.NotFound", "The specified snapshot does not exist.", 404)
+    snapshot = _snapshot_of_request(call)
     category = parameters.text("DiskCategory", "cloud_essd" if instance else "cloud")
     if category not in CATEGORIES:
         raise ApiError(
@@ -78,9 +82,22 @@ def create_disk(call: Call) -> Answer:
     size_error = ApiError(
         "InvalidDiskSize.NotSupported", "The specified disk size is not supported."
     )
-    parameters.require("Size")
+    if snapshot is None:
+        parameters.require("Size")
     least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
-    size = parameters.integer("Size", least=least, most=limits.data_max, error=size_error)
+    size = parameters.integer(
+        "Size",
+        max(least, snapshot.size_gib if snapshot else 0),
+        least=least,
+        most=limits.data_max,
+        error=size_error,
+    )
+    if snapshot is not None and size < snapshot.size_gib:
+        raise ApiError(
+            "InvalidDiskSize.TooSmall",
+            "Specified disk size is less than the size of snapshot.",
+            403,
+        )
     name, description = _name_and_description(parameters)
     tags = tags_of_request(parameters)
     if len(call.state.disks) >= MAX_DISKS:
@@ -96,8 +113,10 @@ def create_disk(call: Call) -> Answer:
             kind="data",
             category=category,
             size_gib=size,
-            status="Available",
+            # From a snapshot it is copied first, unless its instance has to have it at once.
+            status="Creating" if snapshot is not None and instance is None else "Available",
             created=timestamp(),
+            snapshot_id=snapshot.id if snapshot else "",
             performance_level=level,
             encrypted=parameters.boolean("Encrypted"),
             kms_key_id=parameters.text("KMSKeyId"),
@@ -306,6 +325,17 @@ def modify_disk_spec(call: Call) -> Answer:
         raise ApiError("InvalidDiskSize.NotSupported", "The specified disk size is not supported.")
     call.state.disks.put(replace(disk, category=category, performance_level=level))
     return {"OrderId": "", "TaskId": ""}
+
+
+def _snapshot_of_request(call: Call) -> Snapshot | None:
+    snapshot_id = call.parameters.text("SnapshotId")
+    if not snapshot_id:
+        return None
+    snapshot = find_snapshot(call.state, snapshot_id)
+    if not call.in_region(snapshot.region):
+        raise ApiError("InvalidSnapshotId.NotFound", "The specified snapshot does not exist.", 404)
+    check_source(snapshot)
+    return snapshot
 
 
 def _attach(call: Call, disk: Disk, instance: Instance) -> None:

@@ -13,6 +13,7 @@ from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.instance_charge import charge_of_request
 from ecsmachine.localcloud.actions.metadata_options import metadata_options_of_request
 from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE, check_room
+from ecsmachine.localcloud.actions.snapshots import check_source
 from ecsmachine.localcloud.addresses import (
     pick_private,
     pick_public,
@@ -33,7 +34,7 @@ from ecsmachine.localcloud.devices import free_device, valid_device
 from ecsmachine.localcloud.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.faults.requests import check_stock
 from ecsmachine.localcloud.identifiers import mac_address, new_id
-from ecsmachine.localcloud.model import Disk, Instance, SecurityGroup, VSwitch
+from ecsmachine.localcloud.model import Disk, Instance, SecurityGroup, Snapshot, VSwitch
 from ecsmachine.localcloud.names import (
     check,
     valid_description,
@@ -89,6 +90,7 @@ class DiskRequest:
     performance_level: str
     encrypted: bool
     delete_with_instance: bool
+    snapshot_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
     password = password_of_request(parameters)
     public_key = public_key_of_request(call, region)
     bandwidth = _bandwidth(parameters)
-    disks = _disks(parameters, kind, image)
+    disks = _disks(call, kind, image)
     user_data = user_data_of_request(parameters)
     tags = tags_of_request(parameters)
     charge = charge_of_request(parameters)
@@ -494,7 +496,8 @@ def _wanted_address(call: Call, place: Place, amount: int) -> str:
     return address
 
 
-def _disks(parameters: Parameters, kind: InstanceType, image: Image) -> list[DiskRequest]:
+def _disks(call: Call, kind: InstanceType, image: Image) -> list[DiskRequest]:
+    parameters = call.parameters
     supported = supported_categories(kind)
     disks = [system_disk_of_request(parameters.struct("SystemDisk"), supported, image)]
     requests = parameters.structs("DataDisk")
@@ -505,7 +508,7 @@ def _disks(parameters: Parameters, kind: InstanceType, image: Image) -> list[Dis
         )
     taken = {"/dev/xvda"}
     for request in requests:
-        disk = _data_disk(request, supported, taken)
+        disk = _data_disk(call, request, supported, taken)
         taken.add(disk.device)
         disks.append(disk)
     return disks
@@ -543,13 +546,10 @@ def system_disk_of_request(
     )
 
 
-def _data_disk(request: Parameters, supported: tuple[str, ...], taken: set[str]) -> DiskRequest:
-    if request.given("SnapshotId"):
-        raise ApiError(
-            "InvalidDataDiskSnapshotId.NotFound",
-            'The specified parameter "DataDisk.n.SnapshotId" is not valid.',
-            404,
-        )
+def _data_disk(
+    call: Call, request: Parameters, supported: tuple[str, ...], taken: set[str]
+) -> DiskRequest:
+    snapshot = _snapshot(call, request)
     category = _category(request, supported, "InvalidDataDiskCategory.ValueNotSupported")
     limits = CATEGORIES[category]
     level = _performance_level(request, category)
@@ -559,9 +559,13 @@ def _data_disk(request: Parameters, supported: tuple[str, ...], taken: set[str])
         "The specified DataDisk.n.Size beyond the permitted range, or the capacity of snapshot "
         "exceeds the size limit of the specified disk category.",
     )
-    if not request.given("Size"):
+    if snapshot is None and not request.given("Size"):
         raise size_error
-    size = request.integer("Size", least=least, most=limits.data_max, error=size_error)
+    smallest = snapshot.size_gib if snapshot else 0
+    default = max(least, smallest)
+    size = request.integer("Size", default, least=least, most=limits.data_max, error=size_error)
+    if size < smallest:
+        raise size_error
     device = request.text("Device")
     if device:
         if not valid_device(device):
@@ -582,7 +586,23 @@ def _data_disk(request: Parameters, supported: tuple[str, ...], taken: set[str])
         performance_level=level,
         encrypted=request.boolean("Encrypted"),
         delete_with_instance=request.boolean("DeleteWithInstance", True),
+        snapshot_id=snapshot.id if snapshot else "",
     )
+
+
+def _snapshot(call: Call, request: Parameters) -> Snapshot | None:
+    snapshot_id = request.text("SnapshotId")
+    if not snapshot_id:
+        return None
+    snapshot = call.state.snapshots.get(snapshot_id)
+    if snapshot is None or not call.in_region(snapshot.region):
+        raise ApiError(
+            "InvalidDataDiskSnapshotId.NotFound",
+            'The specified parameter "DataDisk.n.SnapshotId" is not valid.',
+            404,
+        )
+    check_source(snapshot)
+    return snapshot
 
 
 def _category(request: Parameters, supported: tuple[str, ...], code: str) -> str:
@@ -652,6 +672,7 @@ def _put_disk(call: Call, instance: Instance, request: DiskRequest, image: Image
             image_id=image.id if request.kind == "system" else "",
             performance_level=request.performance_level,
             encrypted=request.encrypted,
+            snapshot_id=request.snapshot_id,
             delete_with_instance=request.delete_with_instance,
             charge_type=instance.charge_type,
             attached=timestamp(),

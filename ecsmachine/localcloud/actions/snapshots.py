@@ -1,20 +1,314 @@
-"""Snapshots: the local cloud makes none, and says so to whoever looks for them."""
+"""Snapshots of disks, and disks as a snapshot has them."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+from typing import Any
+
 from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.clock import minutes, timestamp
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.filters import has_tags, tag_filter
+from ecsmachine.localcloud.identifiers import new_id
+from ecsmachine.localcloud.model import Disk, Snapshot
+from ecsmachine.localcloud.names import check, valid_description, valid_name
 from ecsmachine.localcloud.paging import page
-from ecsmachine.localcloud.resources import find_disk, find_instance
+from ecsmachine.localcloud.parameters import Parameters
+from ecsmachine.localcloud.resources import (
+    attached_disks,
+    find_disk,
+    find_instance,
+    find_snapshot,
+    forget_snapshot,
+    resource_tags,
+)
+from ecsmachine.localcloud.tagging import put_tags, tags_of_request
+
+MAX_OF_DISK = 256
+STATUSES = ("progressing", "accomplished", "failed", "all")
+
+
+def create_snapshot(call: Call) -> Answer:
+    """CreateSnapshot: of a disk that is attached, or has been."""
+    parameters = call.parameters
+    disk = find_disk(call.state, parameters.require("DiskId"))
+    name, description = _name_and_description(parameters)
+    days = _retention_days(parameters, 0)
+    tags = tags_of_request(parameters)
+    _check_disk(call, disk)
+    snapshot = call.state.snapshots.put(
+        Snapshot(
+            id=new_id("s", disk.region),
+            region=disk.region,
+            name=name,
+            description=description,
+            disk_id=disk.id,
+            disk_kind=disk.kind,
+            size_gib=disk.size_gib,
+            status="progressing",
+            created=timestamp(),
+            modified=timestamp(),
+            turn=disk.instance_id or disk.id,
+            retention_days=days,
+            expires=_expires(days),
+            encrypted=disk.encrypted,
+            kms_key_id=disk.kms_key_id,
+            resource_group_id=parameters.text("ResourceGroupId"),
+        )
+    )
+    put_tags(call.state, "snapshot", snapshot.id, disk.region, tags)
+    call.lifecycle.make_snapshot(snapshot)
+    return {"SnapshotId": snapshot.id}
 
 
 def describe_snapshots(call: Call) -> Answer:
-    """DescribeSnapshots: there are none."""
-    call.check_region()
-    if call.parameters.given("InstanceId"):
-        find_instance(call.state, call.parameters.text("InstanceId"))
-    if call.parameters.given("DiskId"):
-        find_disk(call.state, call.parameters.text("DiskId"))
-    call.parameters.json_list("SnapshotIds")
-    nothing: list[str] = []
-    _, fields = page(call.parameters, nothing)
-    return {**fields, "Snapshots": {"Snapshot": []}}
+    """DescribeSnapshots: by all that they can be asked for by; newest first."""
+    parameters = call.parameters
+    region = call.region
+    ids = parameters.json_list("SnapshotIds")
+    disks: set[str] | None = None
+    if parameters.given("InstanceId"):
+        instance = find_instance(call.state, parameters.text("InstanceId"))
+        disks = {disk.id for disk in attached_disks(call.state, instance.id)}
+    if parameters.given("DiskId"):
+        disks = {parameters.text("DiskId")} & (disks or {parameters.text("DiskId")})
+    name = parameters.text("SnapshotName")
+    status = parameters.choice("Status", STATUSES, "all")
+    kind = parameters.text("SourceDiskType").lower()
+    if kind not in ("", "system", "data"):
+        raise ApiError(
+            "InvalidSourceDiskType", "The specified parameter SourceDiskType is not valid."
+        )
+    usage = parameters.choice("Usage", ("image", "disk", "image_disk", "none"))
+    snapshot_type = parameters.choice("SnapshotType", ("auto", "user", "all"), "all")
+    wanted = tag_filter(parameters)
+    found = [
+        snapshot
+        for snapshot in reversed(list(call.state.snapshots))
+        if snapshot.region == region.id
+        and (ids is None or snapshot.id in ids)
+        and (disks is None or snapshot.disk_id in disks)
+        and name in ("", snapshot.name)
+        and status in ("all", snapshot.status)
+        and kind in ("", snapshot.disk_kind)
+        and usage in ("", _usage(call, snapshot))
+        and snapshot_type != "auto"
+        and (
+            not parameters.given("Encrypted")
+            or parameters.boolean("Encrypted") == snapshot.encrypted
+        )
+        and has_tags(resource_tags(call.state, "snapshot", snapshot.id), wanted)
+    ]
+    part, fields = page(parameters, found)
+    return {**fields, "Snapshots": {"Snapshot": [_snapshot(call, item) for item in part]}}
+
+
+def modify_snapshot_attribute(call: Call) -> Answer:
+    """ModifySnapshotAttribute: name, description, and how long it is kept."""
+    parameters = call.parameters
+    snapshot = find_snapshot(call.state, parameters.require("SnapshotId"))
+    name, description = _name_and_description(parameters)
+    days = _retention_days(parameters, snapshot.retention_days)
+    call.state.snapshots.put(
+        replace(
+            snapshot,
+            name=name or snapshot.name,
+            description=description or snapshot.description,
+            retention_days=days,
+            expires=_expires(days) if parameters.given("RetentionDays") else snapshot.expires,
+            modified=timestamp(),
+        )
+    )
+    return {}
+
+
+def delete_snapshot(call: Call) -> Answer:
+    """DeleteSnapshot: with ``Force`` also one that disks were made from.
+
+    One that is not there is passed over, and one that is being made is cancelled.
+    """
+    snapshot = call.state.snapshots.get(call.parameters.require("SnapshotId"))
+    if snapshot is None:
+        return {}
+    if _usage(call, snapshot) == "disk" and not call.parameters.boolean("Force"):
+        raise ApiError("SnapshotCreatedDisk", "The snapshot has been used to create disk(s).", 403)
+    if any(_reads(call, disk, snapshot.id) for disk in call.state.disks):
+        raise ApiError(
+            "IncorrectDiskStatus",
+            "The current disk status does not support this operation.",
+            403,
+        )
+    forget_snapshot(call.state, snapshot)
+    call.lifecycle.remove()
+    return {}
+
+
+def reset_disk(call: Call) -> Answer:
+    """ResetDisk: a disk of a Stopped instance becomes what one of its snapshots has."""
+    parameters = call.parameters
+    disk = find_disk(call.state, parameters.require("DiskId"))
+    snapshot = find_snapshot(call.state, parameters.require("SnapshotId"))
+    if snapshot.disk_id != disk.id:
+        raise ApiError(
+            "InvalidParameter.Conflict",
+            "The specified snapshot was not created from the specified disk.",
+        )
+    check_accomplished(snapshot)
+    if not disk.instance_id or disk.wipe:
+        raise ApiError(
+            "IncorrectDiskStatus",
+            "The current disk status does not support this operation.",
+            403,
+        )
+    instance = find_instance(call.state, disk.instance_id)
+    if instance.status != "Stopped" or instance.new_system_disk:
+        raise ApiError(
+            "IncorrectInstanceStatus",
+            "The current status of the resource does not support this operation.",
+            403,
+        )
+    call.lifecycle.wipe_disk(
+        call.state.disks.put(replace(disk, wipe=True, restore_from=snapshot.id))
+    )
+    return {}
+
+
+def check_accomplished(snapshot: Snapshot) -> None:
+    """Refuse a snapshot that is still being made, or never was."""
+    if snapshot.status != "accomplished":
+        raise ApiError(
+            "IncorrectSnapshotStatus",
+            "The current status of the specified snapshot does not support this operation.",
+            403,
+        )
+
+
+def check_source(snapshot: Snapshot) -> None:
+    """Refuse a snapshot that no data disk can be made from.
+
+    Real ECS would take one of a system disk as well; here that is no image of a block device.
+    """
+    check_accomplished(snapshot)
+    if snapshot.disk_kind != "data":
+        raise ApiError(
+            "OperationDenied",
+            "The local cloud makes disks from snapshots of data disks only.",
+            403,
+        )
+
+
+def _check_disk(call: Call, disk: Disk) -> None:
+    if disk.status not in ("In_use", "Available") or disk.wipe:
+        raise ApiError(
+            "IncorrectDiskStatus",
+            "The current disk status does not support this operation.",
+            403,
+        )
+    if not disk.attached:
+        raise ApiError(
+            "IncorrectDiskStatus.NeverAttached",
+            "The specified disk has never been attached to an instance.",
+            403,
+        )
+    if disk.instance_id:
+        instance = find_instance(call.state, disk.instance_id)
+        if "security" in instance.locks:
+            raise ApiError(
+                "InstanceLockedForSecurity", "The instance is locked due to security.", 403
+            )
+        if instance.status not in ("Running", "Stopped") or instance.new_system_disk:
+            raise ApiError(
+                "IncorrectInstanceStatus",
+                "The current status of the resource does not support this operation.",
+                403,
+            )
+    its_own = [item for item in call.state.snapshots if item.disk_id == disk.id]
+    if any(item.status == "progressing" for item in its_own):
+        raise ApiError(
+            "IncorrectDiskStatus.CreatingSnapshot",
+            "A previous snapshot creation is in process.",
+        )
+    if len(its_own) >= MAX_OF_DISK:
+        raise ApiError("QuotaExceed.Snapshot", "The snapshot quota exceeds.", 403)
+
+
+def _reads(call: Call, disk: Disk, snapshot_id: str) -> bool:
+    """Return whether a disk is being made from the snapshot at this moment."""
+    if disk.wipe:
+        return (disk.restore_from or disk.snapshot_id) == snapshot_id
+    instance = call.state.instances.get(disk.instance_id)
+    unmade = disk.status == "Creating" or (instance is not None and not instance.made)
+    return unmade and disk.snapshot_id == snapshot_id
+
+
+def _retention_days(parameters: Parameters, default: int) -> int:
+    return parameters.integer(
+        "RetentionDays",
+        default,
+        least=1,
+        most=65536,
+        error=ApiError(
+            "InvalidRetentionDays.Malformed", "The specified RetentionDays is not valid."
+        ),
+    )
+
+
+def _expires(days: int) -> str:
+    return minutes(time.time() + days * 86400) if days else ""
+
+
+def _name_and_description(parameters: Parameters) -> tuple[str, str]:
+    name, description = parameters.text("SnapshotName"), parameters.text("Description")
+    check(
+        not name or (valid_name(name) and not name.startswith("auto")),
+        "InvalidSnapshotName.Malformed",
+        "The specified parameter SnapshotName is not valid.",
+    )
+    check(
+        not description or valid_description(description),
+        "InvalidDescription.Malformed",
+        "The specified description is not valid.",
+    )
+    return name, description
+
+
+def _usage(call: Call, snapshot: Snapshot) -> str:
+    used = any(disk.snapshot_id == snapshot.id for disk in call.state.disks)
+    return "disk" if used else "none"
+
+
+def _snapshot(call: Call, snapshot: Snapshot) -> dict[str, Any]:
+    tags = resource_tags(call.state, "snapshot", snapshot.id)
+    done = snapshot.status == "accomplished"
+    return {
+        "SnapshotId": snapshot.id,
+        "SnapshotName": snapshot.name,
+        "SnapshotSN": snapshot.id[2:],
+        "SnapshotLinkId": f"sl-{snapshot.disk_id[2:]}",
+        "SnapshotType": "user",
+        "Description": snapshot.description,
+        "RegionId": snapshot.region,
+        "SourceDiskId": snapshot.disk_id,
+        "SourceDiskSize": str(snapshot.size_gib),
+        "SourceDiskType": snapshot.disk_kind,
+        "SourceStorageType": "disk",
+        "SourceRegionId": "",
+        "SourceSnapshotId": "",
+        "Status": snapshot.status,
+        "Available": done,
+        "Progress": "100%" if done else "0%",
+        "RemainTime": 0,
+        "Usage": _usage(call, snapshot),
+        "Category": "standard",
+        "CreationTime": snapshot.created,
+        "LastModifiedTime": snapshot.modified,
+        "RetentionDays": snapshot.retention_days,
+        "Encrypted": snapshot.encrypted,
+        "KMSKeyId": snapshot.kms_key_id,
+        "InstantAccess": False,
+        "InstantAccessRetentionDays": 0,
+        "ProductCode": "",
+        "ResourceGroupId": snapshot.resource_group_id,
+        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+    }

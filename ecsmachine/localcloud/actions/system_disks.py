@@ -21,7 +21,13 @@ from ecsmachine.localcloud.errors import ApiError
 from ecsmachine.localcloud.identifiers import new_id
 from ecsmachine.localcloud.model import Instance
 from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import attached_disks, find_disk, find_instance, forget_tags
+from ecsmachine.localcloud.resources import (
+    attached_disks,
+    find_disk,
+    find_instance,
+    find_snapshot,
+    forget_tags,
+)
 
 
 def replace_system_disk(call: Call) -> Answer:
@@ -69,7 +75,7 @@ def replace_system_disk(call: Call) -> Answer:
 
 
 def reinit_disk(call: Call) -> Answer:
-    """ReInitDisk: a system disk is made from its image again, a data disk is empty again."""
+    """ReInitDisk: a disk is again what it was made from: its image, its snapshot, or nothing."""
     disk = find_disk(call.state, call.parameters.require("DiskId"))
     if not disk.instance_id:
         raise ApiError(
@@ -82,6 +88,8 @@ def reinit_disk(call: Call) -> Answer:
     if disk.kind == "system":
         _anew(call, instance, None)
     else:
+        if disk.snapshot_id:
+            find_snapshot(call.state, disk.snapshot_id)
         call.lifecycle.wipe_disk(call.state.disks.put(replace(disk, wipe=True)))
     if call.parameters.boolean("AutoStartInstance"):
         call.state.instances.put(replace(find_instance(call.state, instance.id), status="Starting"))

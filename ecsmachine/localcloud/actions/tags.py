@@ -225,6 +225,7 @@ def _known(call: Call, kind: str, resource_id: str) -> str:
     tables: dict[str, Table[Any]] = {
         "instance": state.instances,
         "disk": state.disks,
+        "snapshot": state.snapshots,
         "securitygroup": state.security_groups,
         "vpc": state.vpcs,
         "vswitch": state.vswitches,

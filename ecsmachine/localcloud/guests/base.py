@@ -18,12 +18,14 @@ class GuestError(Exception):
 class GuestDisk:
     """A disk of a guest: a sparse file of ``size_gib`` GiB, seen in the guest as ``device``.
 
-    ``device`` is the name below /dev in the guest: ``vdb``, ``vdc``, …
+    ``device`` is the name below /dev in the guest: ``vdb``, ``vdc``, …; a new disk has the data of
+    ``snapshot_id``, or is empty.
     """
 
     disk_id: str
     device: str
     size_gib: int
+    snapshot_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,31 @@ class Guests(Protocol):
         ...
 
     def create_disk(self, disk: GuestDisk) -> None:
-        """Make the (empty) file behind a data disk."""
+        """Make the file behind a data disk, or make it larger."""
         ...
 
     def delete_disk(self, disk_id: str) -> None:
         """Remove the file behind a data disk."""
+        ...
+
+    def snapshot_disk(self, snapshot_id: str, disk_id: str) -> None:
+        """Keep what is on a data disk now."""
+        ...
+
+    def snapshot_root(self, snapshot_id: str, instance_id: str) -> None:
+        """Keep what is on a guest's root disk now."""
+        ...
+
+    def restore_root(self, instance_id: str, snapshot_id: str) -> None:
+        """Let a stopped guest's root disk be as it was kept."""
+        ...
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Remove a snapshot."""
+        ...
+
+    def console_output(self, instance_id: str) -> bytes:
+        """Return the end of what a guest has written to its console since it booted."""
         ...
 
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from ecsmachine.localcloud.guests.base import GuestDisk, GuestError
+from ecsmachine.localcloud.guests.snapshots import Snapshots
 from ecsmachine.localcloud.mounts import attach_loop, detach_loops_below
 
 
 class DataDisks:
     """The data disks of one cloud."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, snapshots: Snapshots):
         self._folder = folder
+        self._snapshots = snapshots
+        self._copying = threading.Lock()
 
     def _file(self, disk_id: str) -> Path:
         return self._folder / f"{disk_id}.raw"
@@ -20,6 +24,9 @@ class DataDisks:
     def create(self, disk: GuestDisk) -> None:
         """Make the disk's file; a smaller one grows, its data stays."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        with self._copying:
+            if disk.snapshot_id and not self._file(disk.disk_id).exists():
+                self._snapshots.load_file(disk.snapshot_id, self._file(disk.disk_id))
         with self._file(disk.disk_id).open("ab") as file:
             if file.tell() < disk.size_gib * 2**30:
                 file.truncate(disk.size_gib * 2**30)
@@ -33,6 +40,12 @@ class DataDisks:
         if not self._file(disk.disk_id).exists():
             raise GuestError(f"The file of the disk {disk.disk_id} is gone.")
         return attach_loop(self._file(disk.disk_id))
+
+    def snapshot(self, snapshot_id: str, disk_id: str) -> None:
+        """Keep what is on the disk now."""
+        if not self._file(disk_id).exists():
+            raise GuestError(f"The file of the disk {disk_id} is gone.")
+        self._snapshots.save_file(snapshot_id, self._file(disk_id))
 
     def detach(self, disk_id: str) -> None:
         """Take the loop device away."""

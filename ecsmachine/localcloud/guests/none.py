@@ -44,6 +44,22 @@ class NoGuests:
     def delete_disk(self, disk_id: str) -> None:
         """Do nothing: there is no file."""
 
+    def snapshot_disk(self, snapshot_id: str, disk_id: str) -> None:
+        """Do nothing: there is no file."""
+
+    def snapshot_root(self, snapshot_id: str, instance_id: str) -> None:
+        """Do nothing: there is no root disk."""
+
+    def restore_root(self, instance_id: str, snapshot_id: str) -> None:
+        """Do nothing: there is no root disk."""
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Do nothing: there is no file."""
+
+    def console_output(self, instance_id: str) -> bytes:
+        """Return nothing: nobody writes."""
+        return b""
+
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
         """Do nothing: nobody can connect."""
 

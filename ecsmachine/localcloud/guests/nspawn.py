@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import signal
 import threading
 import time
@@ -33,7 +32,13 @@ from ecsmachine.localcloud.guests.root_disk import (
     use_repository,
     write_credentials,
 )
-from ecsmachine.localcloud.mounts import detach_loops_below, mounts_below, unmount_below
+from ecsmachine.localcloud.guests.snapshots import Part, Snapshots
+from ecsmachine.localcloud.mounts import (
+    detach_loops_below,
+    mounts_below,
+    remove_tree,
+    unmount_below,
+)
 from ecsmachine.localcloud.network import Network, link_name
 from ecsmachine.localcloud.paths import CloudPaths
 from ecsmachine.localcloud.problems import LocalCloudError
@@ -41,6 +46,7 @@ from ecsmachine.localcloud.processes import ids_by_namespace
 from ecsmachine.localcloud.releases import SUITES
 
 _BOOT_TIMEOUT_S = 30.0
+_CONSOLE_BYTES = 64 * 1024
 _SHUTDOWN_TIMEOUT_S = 30.0
 # systemd(1): start poweroff.target.
 _POWER_OFF = signal.SIGRTMIN + 4
@@ -83,7 +89,8 @@ class NspawnGuests:
         self._bases = bases
         self._network = network
         self._groups = groups
-        self._disks = DataDisks(paths.disks)
+        self._snapshots = Snapshots(paths.snapshots)
+        self._disks = DataDisks(paths.disks, self._snapshots)
         self._ssh_drops: dict[str, tuple[SshDrop, ...]] = {}
         self._dropped: dict[int, int] = {}
         self._locks: dict[str, threading.RLock] = {}
@@ -156,6 +163,38 @@ class NspawnGuests:
         with _as_guest_error(f"disk {disk_id}"):
             self._disks.delete(disk_id)
 
+    def snapshot_disk(self, snapshot_id: str, disk_id: str) -> None:
+        """Keep what is on a data disk now."""
+        with _as_guest_error(f"snapshot {snapshot_id}"):
+            self._disks.snapshot(snapshot_id, disk_id)
+
+    def snapshot_root(self, snapshot_id: str, instance_id: str) -> None:
+        """Keep what is on a guest's root disk now."""
+        with self._guest(instance_id) as folder:
+            self._snapshots.save_parts(snapshot_id, self._root_parts(instance_id, folder))
+
+    def restore_root(self, instance_id: str, snapshot_id: str) -> None:
+        """Let a stopped guest's root disk be as it was kept."""
+        with self._guest(instance_id) as folder:
+            if self._groups.processes(instance_id):
+                raise GuestError(f"{instance_id} runs: its disk cannot be changed.")
+            unmount_root_disks(folder)  # of a guest that switched itself off
+            self._snapshots.load_parts(snapshot_id, self._root_parts(instance_id, folder))
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Remove a snapshot."""
+        with _as_guest_error(f"snapshot {snapshot_id}"):
+            self._snapshots.delete(snapshot_id)
+
+    def console_output(self, instance_id: str) -> bytes:
+        """Return the end of what a guest has written to its console since it booted."""
+        try:
+            with (self._paths.instances / instance_id / "console.log").open("rb") as log:
+                log.seek(max(0, os.fstat(log.fileno()).st_size - _CONSOLE_BYTES))
+                return log.read(_CONSOLE_BYTES)
+        except FileNotFoundError:
+            return b""
+
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
         """Give the guest a public address, or take it away."""
         with self._guest(instance_id) as folder:
@@ -216,6 +255,11 @@ class NspawnGuests:
         return ran
 
     # -- inside ---------------------------------------------------------------------------
+
+    def _root_parts(self, instance_id: str, folder: Path) -> list[Part]:
+        disk = RootDisk(Path(self._load(instance_id).base), folder)
+        disk.attach()
+        return [(disk.store, "upper"), (folder, "docker"), (folder, "containerd")]
 
     @contextmanager
     def _guest(self, instance_id: str) -> Iterator[Path]:
@@ -442,19 +486,6 @@ def remove_traces_of_nspawn(machine: str) -> None:
             unmount_below(folder / machine)
             (folder / machine).rmdir()
     (_RUN / "locks" / f"name-{machine}").unlink(missing_ok=True)
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove a folder of ours with all in it, but never through a mount."""
-    points = mounts_below(folder)
-    if points:
-        raise LocalCloudError(f"{points[0]} is still mounted.")
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise LocalCloudError(f"Cannot remove {folder}: {error}") from error
 
 
 @contextmanager

@@ -24,6 +24,7 @@ class RecordingGuests:
         self.ssh_drops: dict[str, tuple[SshDrop, ...]] = {}
         self.dropped: dict[int, int] = {}
         self.failing: set[str] = set()
+        self.consoles: dict[str, bytes] = {}
         self.up: set[str] = set()
         self.gate = threading.Event()
         self.gate.set()
@@ -58,10 +59,28 @@ class RecordingGuests:
         self.up.discard(instance_id)
 
     def create_disk(self, disk: GuestDisk) -> None:
-        self._note("create_disk", f"{disk.disk_id} {disk.size_gib}")
+        words = [disk.disk_id, str(disk.size_gib), disk.snapshot_id]
+        self._note("create_disk", " ".join(filter(None, words)))
 
     def delete_disk(self, disk_id: str) -> None:
         self._note("delete_disk", disk_id)
+
+    def snapshot_disk(self, snapshot_id: str, disk_id: str) -> None:
+        self.gate.wait(20)
+        self._note("snapshot_disk", f"{snapshot_id} {disk_id}")
+
+    def snapshot_root(self, snapshot_id: str, instance_id: str) -> None:
+        self.gate.wait(20)
+        self._note("snapshot_root", f"{snapshot_id} {instance_id}")
+
+    def restore_root(self, instance_id: str, snapshot_id: str) -> None:
+        self._note("restore_root", f"{instance_id} {snapshot_id}")
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        self._note("delete_snapshot", snapshot_id)
+
+    def console_output(self, instance_id: str) -> bytes:
+        return self.consoles.get(instance_id, b"")
 
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
         self._note("set_public_ip", instance_id)

@@ -204,4 +204,4 @@ def _described(instance: Instance, eip: Eip | None, tags: dict[str, str]) -> dic
 
 
 def _image(instance: Instance) -> Image | None:
-    return image_with_id(all_images(), instance.image_id)
+    return image_with_id(all_images(), instance.base_image_id or instance.image_id)

@@ -595,7 +595,8 @@ class Lifecycle:
             ),
             public_ip=public_address(self._state, instance) or None,
             login_user="ecs-user" if instance.login_as_non_root else "root",
-            release=release_of(instance.image_id),
+            release=release_of(instance.base_image_id or instance.image_id),
+            root_snapshot_id=instance.root_snapshot_id,
             faults=guest_faults(self._faults, instance, moment),
         )
 

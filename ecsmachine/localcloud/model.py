@@ -155,7 +155,9 @@ class Instance:
     image. ``start_next``: once what is under way (Pending, Stopping) has ended, it starts.
     ``address_reclaimed``: its public address was taken when it was stopped in economical mode, and
     it gets another one when it starts. Until ``visible_at`` (seconds since 1970) requests do not
-    find it. ``locks`` are reasons of ``OperationLocks``: financial, security or recycling.
+    find it. Of one that was made from an image of one's own, ``base_image_id`` is the system image
+    below it and ``root_snapshot_id`` what its disk began with. ``locks`` are reasons of
+    ``OperationLocks``: financial, security or recycling.
     """
 
     id: str
@@ -209,6 +211,8 @@ class Instance:
     locks: tuple[str, ...] = ()
     login_as_non_root: bool = False
     metadata_options: MetadataOptions = MetadataOptions()
+    base_image_id: str = ""
+    root_snapshot_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -253,6 +257,8 @@ class Disk:
 class Snapshot:
     """A copy of a disk; ``status`` is progressing, accomplished or failed.
 
+    That of a system disk knows the system image (``base_image_id``) that the disk came from.
+
     ``disk_kind``, ``size_gib`` and the encryption are the disk's when it was made. ``turn`` is the
     queue that it is made in: that of the disk's instance, or of the disk. ``retention_days``: 0 is
     for ever; after that it goes, at ``expires``.
@@ -273,6 +279,24 @@ class Snapshot:
     expires: str = ""
     encrypted: bool = False
     kms_key_id: str = ""
+    resource_group_id: str = ""
+    base_image_id: str = ""
+
+
+@dataclass(frozen=True)
+class CustomImage:
+    """An image of one's own: ``snapshot_id`` of a system disk that came from ``base_image_id``."""
+
+    id: str
+    region: str
+    name: str
+    description: str
+    family: str
+    version: str
+    base_image_id: str
+    snapshot_id: str
+    size_gib: int
+    created: str
     resource_group_id: str = ""
 
 

@@ -40,6 +40,7 @@ from ecsmachine.localcloud.container_service.model import Cluster, Project, Trig
 from ecsmachine.localcloud.identifiers import default_resource_group, new_id
 from ecsmachine.localcloud.model import (
     Account,
+    CustomImage,
     Disk,
     Eip,
     Instance,
@@ -157,6 +158,7 @@ class State:
         self.lock = threading.RLock()
         self.instances: Table[Instance] = Table(Instance, self)
         self.disks: Table[Disk] = Table(Disk, self)
+        self.custom_images: Table[CustomImage] = Table(CustomImage, self)
         self.snapshots: Table[Snapshot] = Table(Snapshot, self)
         self.vpcs: Table[Vpc] = Table(Vpc, self)
         self.vswitches: Table[VSwitch] = Table(VSwitch, self)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ecsmachine.localcloud.actions import (
     account,
+    custom_images,
     disks,
     eips,
     identity,
@@ -69,6 +70,9 @@ ECS: Actions = {
     "DescribeImages": images.describe_images,
     "DescribeImageFromFamily": images.describe_image_from_family,
     "DescribeImageSupportInstanceTypes": images.describe_image_support_instance_types,
+    "CreateImage": custom_images.create_image,
+    "ModifyImageAttribute": custom_images.modify_image_attribute,
+    "DeleteImage": custom_images.delete_image,
     "CreateSnapshot": snapshots.create_snapshot,
     "DescribeSnapshots": snapshots.describe_snapshots,
     "ModifySnapshotAttribute": snapshots.modify_snapshot_attribute,

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from ecsmachine.localcloud.actions.custom_images import (
+    images_of_account,
+    own_images,
+    own_name,
+    own_status,
+    own_view,
+)
 from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, instance_types
 from ecsmachine.localcloud.errors import ApiError
 from ecsmachine.localcloud.filters import has_tags, matches, tag_filter
 from ecsmachine.localcloud.paging import page_by_number
-from ecsmachine.localcloud.resources import image_with_id
+from ecsmachine.localcloud.resources import image_with_id, resource_tags
 
 MACHINE_OF = {"X86": "x86_64", "ARM": "arm64"}
 """An instance type's architecture, in the words of images."""
 
 
 def describe_images(call: Call) -> Answer:
-    """DescribeImages: the public system images, newest first."""
+    """DescribeImages: one's own and the public system images, each newest first."""
     parameters = call.parameters
     region = call.region
     ids = [part.strip() for part in parameters.text("ImageId").split(",") if part.strip()]
@@ -35,31 +42,45 @@ def describe_images(call: Call) -> Answer:
     if architecture not in ("", "i386", "x86_64", "arm64"):
         raise ApiError("InvalidArchitecture.Malformed", "The specified Architecture is not valid.")
     os_type = parameters.text("OSType").lower()
-    status = parameters.text("Status", "Available")
+    statuses = parameters.text("Status", "Available").split(",")
     wanted_tags = tag_filter(parameters)
     family = parameters.text("ImageFamily")
     name = parameters.text("ImageName")
-    found = [
+    public = [
         image
         for image in call.images
         if owner in ("", "system")
-        and (not ids or image.id in ids)
         and (not name or matches(name, image.id) or matches(name, image.id.removesuffix(".vhd")))
+        and "Available" in statuses
+        and parameters.boolean("IsPublic", True)
+        and not parameters.given("SnapshotId")
+        and has_tags({}, wanted_tags)
+    ]
+    own = [
+        image
+        for image in own_images(call)
+        if owner in ("", "self")
+        and (not name or matches(name, own_name(call, image)))
+        and own_status(call, image) in statuses
+        and not parameters.boolean("IsPublic", False)
+        and parameters.text("SnapshotId") in ("", image.snapshot_id)
+        and has_tags(resource_tags(call.state, "image", image.id), wanted_tags)
+    ]
+    found = [
+        image
+        for image in [*own, *public]
+        if (not ids or image.id in ids)
         and (not family or image.family == family)
         and architecture in ("", image.architecture)
         and (kind is None or MACHINE_OF[kind.architecture] == image.architecture)
         and os_type in ("", "linux")
-        and "Available" in status.split(",")
-        and parameters.boolean("IsPublic", True)
         and parameters.boolean("IsSupportCloudinit", True)
-        and not parameters.given("SnapshotId")
-        and has_tags({}, wanted_tags)
     ]
     part, fields = page_by_number(parameters, found)
     return {
         **fields,
         "RegionId": region.id,
-        "Images": {"Image": [_image(call, image) for image in part]},
+        "Images": {"Image": [image_view(call, image) for image in part]},
     }
 
 
@@ -67,15 +88,17 @@ def describe_image_from_family(call: Call) -> Answer:
     """DescribeImageFromFamily: the newest image of a family."""
     call.check_region()
     family = call.parameters.require("ImageFamily")
-    image = next((item for item in call.images if item.family == family), None)
-    return {"Image": _image(call, image)} if image else {}
+    images = [*images_of_account(call), *call.images]
+    image = next((item for item in images if item.family == family), None)
+    return {"Image": image_view(call, image)} if image else {}
 
 
 def describe_image_support_instance_types(call: Call) -> Answer:
     """DescribeImageSupportInstanceTypes: the types of the image's architecture."""
     region = call.region
     image_id = call.parameters.text("ImageId")
-    image = image_with_id(call.images, image_id) if image_id else None
+    images = [*call.images, *images_of_account(call)]
+    image = image_with_id(images, image_id) if image_id else None
     if image_id and image is None:
         raise ApiError("InvalidImageId.NotFound", "The specified ImageId does not exist.", 404)
     return {
@@ -96,7 +119,13 @@ def describe_image_support_instance_types(call: Call) -> Answer:
     }
 
 
-def _image(call: Call, image: Image) -> dict[str, Any]:
+def image_view(call: Call, image: Image) -> dict[str, Any]:
+    """Return an image as DescribeImages tells of it."""
+    view = _system_image(call, image)
+    return {**view, **own_view(call, image)} if image.snapshot_id else view
+
+
+def _system_image(call: Call, image: Image) -> dict[str, Any]:
     return {
         "ImageId": image.id,
         "ImageName": image.id,

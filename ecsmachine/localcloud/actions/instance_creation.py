@@ -9,6 +9,7 @@ import re
 import time
 from dataclasses import dataclass, replace
 
+from ecsmachine.localcloud.actions.custom_images import images_of_account
 from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.instance_charge import charge_of_request
 from ecsmachine.localcloud.actions.metadata_options import metadata_options_of_request
@@ -215,6 +216,8 @@ def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
             has_password=password is not None,
             login_as_non_root=parameters.boolean("ImageOptions.LoginAsNonRoot"),
             metadata_options=metadata_options,
+            base_image_id=image.base_id,
+            root_snapshot_id=image.snapshot_id,
             start_next=start,
             visible_at=time.time() + call.state.delays.invisible_s
             if call.state.delays.invisible_s
@@ -239,10 +242,11 @@ def image_of_request(call: Call) -> Image:
     image_id, family = parameters.text("ImageId"), parameters.text("ImageFamily")
     if not image_id and not family:
         raise missing_parameter("ImageId")
+    images = [*call.images, *images_of_account(call)]
     if image_id:
-        image = image_with_id(call.images, image_id)
+        image = image_with_id(images, image_id)
     else:
-        image = next((item for item in call.images if item.family == family), None)
+        image = next((item for item in images if item.family == family), None)
     if image is None:
         raise ApiError("InvalidImageId.NotFound", "The specified ImageId does not exist.", 404)
     return image

@@ -36,7 +36,18 @@ def create_snapshot(call: Call) -> Answer:
     name, description = _name_and_description(parameters)
     days = _retention_days(parameters, 0)
     tags = tags_of_request(parameters)
+    snapshot = snapshot_of_disk(call, disk, name, description, days)
+    put_tags(call.state, "snapshot", snapshot.id, disk.region, tags)
+    return {"SnapshotId": snapshot.id}
+
+
+def snapshot_of_disk(
+    call: Call, disk: Disk, name: str, description: str, retention_days: int
+) -> Snapshot:
+    """Make a snapshot of a disk, and have its file made; raises the refusals of the disk."""
     _check_disk(call, disk)
+    instance = call.state.instances.get(disk.instance_id)
+    base = instance.base_image_id or instance.image_id if instance else ""
     snapshot = call.state.snapshots.put(
         Snapshot(
             id=new_id("s", disk.region),
@@ -50,16 +61,16 @@ def create_snapshot(call: Call) -> Answer:
             created=timestamp(),
             modified=timestamp(),
             turn=disk.instance_id or disk.id,
-            retention_days=days,
-            expires=_expires(days),
+            retention_days=retention_days,
+            expires=_expires(retention_days),
             encrypted=disk.encrypted,
             kms_key_id=disk.kms_key_id,
-            resource_group_id=parameters.text("ResourceGroupId"),
+            resource_group_id=call.parameters.text("ResourceGroupId"),
+            base_image_id=base if disk.kind == "system" else "",
         )
     )
-    put_tags(call.state, "snapshot", snapshot.id, disk.region, tags)
     call.lifecycle.make_snapshot(snapshot)
-    return {"SnapshotId": snapshot.id}
+    return snapshot
 
 
 def describe_snapshots(call: Call) -> Answer:
@@ -131,7 +142,14 @@ def delete_snapshot(call: Call) -> Answer:
     snapshot = call.state.snapshots.get(call.parameters.require("SnapshotId"))
     if snapshot is None:
         return {}
-    if _usage(call, snapshot) == "disk" and not call.parameters.boolean("Force"):
+    usage = _usage(call, snapshot)
+    if "image" in usage:
+        raise ApiError(
+            "SnapshotCreatedImage",
+            "The snapshot has been used to create user defined image(s).",
+            403,
+        )
+    if usage == "disk" and not call.parameters.boolean("Force"):
         raise ApiError("SnapshotCreatedDisk", "The snapshot has been used to create disk(s).", 403)
     if any(_reads(call, disk, snapshot.id) for disk in call.state.disks):
         raise ApiError(
@@ -238,8 +256,11 @@ def _reads(call: Call, disk: Disk, snapshot_id: str) -> bool:
     if disk.wipe:
         return (disk.restore_from or disk.snapshot_id) == snapshot_id
     instance = call.state.instances.get(disk.instance_id)
-    unmade = disk.status == "Creating" or (instance is not None and not instance.made)
-    return unmade and disk.snapshot_id == snapshot_id
+    unmade = disk.status == "Creating" or (
+        instance is not None and (not instance.made or instance.new_system_disk)
+    )
+    root = instance.root_snapshot_id if instance is not None and disk.kind == "system" else ""
+    return unmade and snapshot_id in (disk.snapshot_id, root)
 
 
 def _retention_days(parameters: Parameters, default: int) -> int:
@@ -274,8 +295,11 @@ def _name_and_description(parameters: Parameters) -> tuple[str, str]:
 
 
 def _usage(call: Call, snapshot: Snapshot) -> str:
-    used = any(disk.snapshot_id == snapshot.id for disk in call.state.disks)
-    return "disk" if used else "none"
+    uses = {
+        "image": any(item.snapshot_id == snapshot.id for item in call.state.custom_images),
+        "disk": any(disk.snapshot_id == snapshot.id for disk in call.state.disks),
+    }
+    return "_".join(name for name, used in uses.items() if used) or "none"
 
 
 def _snapshot(call: Call, snapshot: Snapshot) -> dict[str, Any]:

@@ -86,6 +86,8 @@ def reinit_disk(call: Call) -> Answer:
     instance = find_instance(call.state, disk.instance_id)
     _check_stopped(instance)
     if disk.kind == "system":
+        if instance.root_snapshot_id:
+            find_snapshot(call.state, instance.root_snapshot_id)
         _anew(call, instance, None)
     else:
         if disk.snapshot_id:
@@ -104,6 +106,8 @@ def _anew(call: Call, instance: Instance, image: Image | None) -> None:
         replace(
             instance,
             image_id=instance.image_id if image is None else image.id,
+            base_image_id=instance.base_image_id if image is None else image.base_id,
+            root_snapshot_id=instance.root_snapshot_id if image is None else image.snapshot_id,
             key_pair=call.parameters.text("KeyPairName"),
             public_key=public_key,
             has_password=password is not None,

@@ -226,6 +226,7 @@ def _known(call: Call, kind: str, resource_id: str) -> str:
         "instance": state.instances,
         "disk": state.disks,
         "snapshot": state.snapshots,
+        "image": state.custom_images,
         "securitygroup": state.security_groups,
         "vpc": state.vpcs,
         "vswitch": state.vswitches,

@@ -13,7 +13,11 @@ from functools import cache
 
 @dataclass(frozen=True)
 class Image:
-    """A public system image; ``size_gib`` is the least size of a system disk made from it."""
+    """An image; ``size_gib`` is the least size of a system disk made from it.
+
+    One that is no public system image has the id of the system image below it (``base_id``), and
+    the ``snapshot_id`` that disks begin with.
+    """
 
     id: str
     os_name: str
@@ -23,6 +27,8 @@ class Image:
     architecture: str
     created: str
     size_gib: int = 20
+    base_id: str = ""
+    snapshot_id: str = ""
 
     @property
     def release(self) -> str | None:

@@ -46,6 +46,8 @@ class GuestSpec:
     """Who is given the password and the keys: root, or a user with sudo in root's place."""
     release: str | None = None
     """The release of the base image, such as ``debian_12``; None: the usual one."""
+    root_snapshot_id: str = ""
+    """What a new root disk begins with instead of the base image alone."""
     faults: GuestFaults = NO_FAULTS
 
 

@@ -107,6 +107,10 @@ class NspawnGuests:
             release, base = self._base_of(spec)
             disk = RootDisk(base, folder)
             disk.create(free_mib=spec.faults.free_mib)
+            if spec.root_snapshot_id:
+                parts = self._root_parts(str(base), folder)
+                self._snapshots.load_parts(spec.root_snapshot_id, parts)
+                disk.forget_first_boot()
             personalize(disk, spec)
             use_repository(disk, str(self._network.plan.gateway), SUITES[release])
             if spec.faults.free_mib is not None:
@@ -171,7 +175,8 @@ class NspawnGuests:
     def snapshot_root(self, snapshot_id: str, instance_id: str) -> None:
         """Keep what is on a guest's root disk now."""
         with self._guest(instance_id) as folder:
-            self._snapshots.save_parts(snapshot_id, self._root_parts(instance_id, folder))
+            parts = self._root_parts(self._load(instance_id).base, folder)
+            self._snapshots.save_parts(snapshot_id, parts)
 
     def restore_root(self, instance_id: str, snapshot_id: str) -> None:
         """Let a stopped guest's root disk be as it was kept."""
@@ -179,7 +184,8 @@ class NspawnGuests:
             if self._groups.processes(instance_id):
                 raise GuestError(f"{instance_id} runs: its disk cannot be changed.")
             unmount_root_disks(folder)  # of a guest that switched itself off
-            self._snapshots.load_parts(snapshot_id, self._root_parts(instance_id, folder))
+            parts = self._root_parts(self._load(instance_id).base, folder)
+            self._snapshots.load_parts(snapshot_id, parts)
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Remove a snapshot."""
@@ -256,8 +262,9 @@ class NspawnGuests:
 
     # -- inside ---------------------------------------------------------------------------
 
-    def _root_parts(self, instance_id: str, folder: Path) -> list[Part]:
-        disk = RootDisk(Path(self._load(instance_id).base), folder)
+    @staticmethod
+    def _root_parts(base: str, folder: Path) -> list[Part]:
+        disk = RootDisk(Path(base), folder)
         disk.attach()
         return [(disk.store, "upper"), (folder, "docker"), (folder, "containerd")]
 

@@ -86,6 +86,10 @@ class RootDisk:
             with (self.store / "filler").open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, size)
 
+    def forget_first_boot(self) -> None:
+        """Let the next boot be the first one: of user data there is none, and none was run."""
+        shutil.rmtree(self.upper / Path(USER_DATA).parents[1], ignore_errors=True)
+
     def mount(self) -> None:
         """Mount the disk at :attr:`mounted`."""
         self.attach()

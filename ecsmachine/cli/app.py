@@ -71,6 +71,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 
 _COMPLETE = "__complete"
 
+_HELP = ("help", "h")
+
 _FUNCTIONS = {"import": "import_"}
 """The functions of commands whose names are Python's own words."""
 
@@ -89,7 +91,7 @@ class _Commands(typer.core.TyperGroup):
         return list(_COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name == "help":
+        if cmd_name in _HELP:
             return _command("help", _help)
         if cmd_name not in _COMMANDS:
             return None
@@ -106,7 +108,7 @@ class _Commands(typer.core.TyperGroup):
         return _COMMANDS[name][1]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and args[0] not in (*_COMMANDS, "help"):
+        if args and args[0] not in (*_COMMANDS, *_HELP):
             from ecsmachine.cli.suggestions import did_you_mean
 
             suggestion = did_you_mean(args[0], (*_COMMANDS, "help"))

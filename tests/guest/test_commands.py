@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import shutil
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,46 @@ def test_scp(native: bool, machines: Machines, dev1: str, tmp_path: Path) -> Non
     assert data == (tree / "sub" / "data").read_bytes()
     machines.run(*first, "scp", "-q", f"{dev1}:/srv/there{native}/sub/data", f"{dev1}:/srv/again")
     assert machines.run("ssh", dev1, "stat -c %s /srv/again").stdout == f"{1 << 20}\n"
+
+
+SCRIPT = """
+set -euo pipefail
+eval $(docker-machine env dev1)
+[ "$(docker-machine active)" = dev1 ]
+DOCKER version > /dev/null
+eval $(docker-machine env -u)
+[ -z "${DOCKER_HOST:-}" ]
+DOCKER $(docker-machine config dev1) ps -q
+docker-machine ls --filter state=Running --format '{{.Name}}' | grep -qx dev1
+[ "$(docker-machine ls -q --filter label=purpose=test)" = dev1 ]
+ip=$(docker-machine inspect --format='{{.Driver.IPAddress}}' dev1)
+[ "$ip" = "$(docker-machine ip dev1)" ]
+[ "$(docker-machine url dev1)" = "tcp://$ip:2376" ]
+[ "$(docker-machine status dev1)" = Running ]
+[ "$(docker-machine inspect dev1 -f '{{.HostOptions.EngineOptions.Labels}}')" = "[purpose=test]" ]
+[ "$(docker-machine ssh dev1 -- echo a b)" = "a b" ]
+[ "$(echo in | docker-machine ssh dev1 cat)" = in ]
+[ "$(docker-machine ssh dev1 -T -o LogLevel=QUIET hostname)" = dev1 ]
+code=0; docker-machine ssh dev1 "sh -c 'exit 7'" || code=$?; [ $code = 7 ]
+docker-machine ssh dev1 -f -L 127.0.0.1:PORT:localhost:22 sleep 3 > /dev/null 2>&1
+[ "$(head -c 4 < /dev/tcp/127.0.0.1/PORT)" = SSH- ]
+key=$(docker-machine inspect -f '{{.Driver.SSHKeyPath}}' dev1)
+user=$(docker-machine inspect -f '{{.Driver.SSHUser}}' dev1)
+[ "$(ssh -n -i "$key" -o BatchMode=yes -o StrictHostKeyChecking=no \
+    -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "$user@$ip" hostname)" = dev1 ]
+docker-machine rm -f nonesuch
+echo done
+"""
+
+
+def test_scripts_that_call_docker_machine(
+    machines: Machines, dev1: str, docker: str, tmp_path: Path
+) -> None:
+    (tmp_path / "docker-machine").symlink_to(machines.program)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    script = SCRIPT.replace("DOCKER ", f"{docker} ").replace("PORT", str(port))
+    assert machines.shell(f"PATH={tmp_path}:$PATH\n{script}").splitlines()[-1] == "done"
 
 
 def test_mount(machines: Machines, dev1: str, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_version(environment: dict[str, str], capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == f"ecsmachine version {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"], ["h"]])
 def test_help_lists_every_command(
     arguments: list[str], environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ Uses the standard library alone: ``ls`` asks many engines and must start fast.
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -80,20 +81,29 @@ def exchange(
     Raises :class:`EngineConnectionError`, :class:`EngineCertificateError` or
     :class:`~ecsmachine.ssh.route.NoGuestError`.
     """
-    import http.client
-
     host, port = urlsplit(url).hostname or "", port_of(url)
     where = _where(url)
     check_route(host)
-    connection = http.client.HTTPSConnection(
-        host, port, timeout=timeout_s, context=tls_context(auth)
-    )
+    _check_files(auth)
+    # where nothing listens, neither the certificates nor HTTP need be loaded
+    try:
+        stream = socket.create_connection((host, port), timeout=timeout_s)
+    except OSError as error:
+        raise EngineConnectionError(
+            f"The Docker engine does not answer at {where}: {_reason(error)}"
+        ) from error
+    import http.client
+
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     headers = {"Host": "docker"}
     content = None
     if body is not None:
         headers["Content-Type"] = "application/json"
         content = json.dumps(body).encode()
     try:
+        connection.sock = stream
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sock = tls_context(auth).wrap_socket(stream, server_hostname=host)
         connection.request(method, path, body=content, headers=headers)
         answer = connection.getresponse()
         return EngineAnswer(answer.status, answer.read(_LONGEST_ANSWER))
@@ -124,18 +134,32 @@ def port_of(url: str) -> int:
 
 def tls_context(auth: AuthOptions) -> ssl.SSLContext:
     """Return a TLS context with the machine's CA and the client certificate, TLS 1.2 at least."""
+    check_private(auth.machine_key_path)
     try:
-        check_private(auth.machine_key_path)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(auth.machine_ca_path)
         context.load_cert_chain(auth.machine_cert_path, auth.machine_key_path)
     except (OSError, ssl.SSLError) as error:
-        raise EngineCertificateError(
-            f"The client certificates in {auth.machine_dir} cannot be read: "
-            f"{getattr(error, 'strerror', None) or error}"
-        ) from error
+        raise _unreadable(auth, error) from error
     return context
+
+
+def _check_files(auth: AuthOptions) -> None:
+    """Raise what is wrong with the client's files as far as it can be seen without reading them."""
+    check_private(auth.machine_key_path)
+    try:
+        for path in (auth.machine_ca_path, auth.machine_cert_path, auth.machine_key_path):
+            path.stat()
+    except OSError as error:
+        raise _unreadable(auth, error) from error
+
+
+def _unreadable(auth: AuthOptions, error: OSError) -> EngineCertificateError:
+    return EngineCertificateError(
+        f"The client certificates in {auth.machine_dir} cannot be read: {error.strerror or error}",
+        hint=f'"ecsmachine regenerate-certs {auth.machine_dir.name}" copies them there again.',
+    )
 
 
 def _where(url: str) -> str:

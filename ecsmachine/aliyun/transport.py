@@ -33,12 +33,23 @@ T = TypeVar("T")
 class Transport:
     """Connections to one address. Safe to use from several threads.
 
-    ``check`` names the options that the address may be wrong in.
+    ``check`` names the options that the address may be wrong in, and ``untrusted`` says what to
+    do if one side does not accept the other's certificate.
     """
 
-    def __init__(self, endpoint: str, *, check: str, verify: bool | str = True, cert: Any = None):
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        check: str,
+        verify: bool | str = True,
+        cert: Any = None,
+        untrusted: str = "Check the endpoint and this computer's certificates "
+        "(REQUESTS_CA_BUNDLE).",
+    ):
         self.endpoint = endpoint
         self._check = check
+        self._untrusted = untrusted
         self._verify = verify
         self._cert = cert
         self._session: requests.Session | None = None
@@ -100,10 +111,14 @@ class Transport:
         host = urlsplit(self.endpoint).netloc
         check = f"Check the network and proxy, and {self._check}."
         if isinstance(error, requests.exceptions.SSLError):
+            # an alert comes from the other side: it refuses what we have shown
+            refused = self._cert is not None and " alert " in str(error)
             return ConnectionLostError(
-                f"{what} failed: the certificate of {host} is not accepted",
+                f"{what} failed: {host} does not accept our certificate"
+                if refused
+                else f"{what} failed: the certificate of {host} is not accepted",
                 maybe_done=False,
-                hint="Check the endpoint and this computer's certificates (REQUESTS_CA_BUNDLE).",
+                hint=self._untrusted,
             )
         if isinstance(error, requests.exceptions.ProxyError):
             return ConnectionLostError(

@@ -63,6 +63,8 @@ class ApplicationClient:
         self._transport = Transport(
             self.url,
             check="that the cluster runs",
+            untrusted=f"The certificates in {folder} may be another cluster's: fetch them with "
+            f'"ecsmachine cluster certs {folder.name}".',
             verify=False if insecure else str(files["ca"]),
             cert=(str(files["cert"]), str(files["key"])),
         )

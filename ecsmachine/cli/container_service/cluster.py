@@ -166,6 +166,12 @@ def create(
         region_id=client.roa.region,
     )
     _follow(client, client.create(request), wait, timeout)
+    if wait:
+        print(
+            f'To use it, run: ecsmachine cluster certs {name} && eval "$(ecsmachine env --cluster '
+            f'{name})"',
+            file=sys.stderr,
+        )
 
 
 @app.command("create-kubernetes")

@@ -172,7 +172,7 @@ def _set_weight(applications: Applications, asked: _Asked) -> Reply:
 
 
 def _delete_volume(applications: Applications, asked: _Asked) -> Reply:
-    applications.delete_volume(asked.name)
+    applications.volumes.delete(asked.name)
     return Reply(204)
 
 
@@ -217,9 +217,9 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], _Answer], ...] = tuple(
         ("POST", "/services/NAME/kill", _kill_service),
         ("POST", "/services/NAME/scale", _scale_service),
         ("POST", "/services/NAME/weight", _set_weight),
-        ("GET", "/volumes", lambda a, _: Reply(200, a.list_volumes())),
-        ("POST", "/volumes/create", lambda a, asked: Reply(201, a.create_volume(asked.body))),
-        ("GET", "/volumes/NAME", lambda a, asked: Reply(200, a.get_volume(asked.name))),
+        ("GET", "/volumes", lambda a, _: Reply(200, a.volumes.list())),
+        ("POST", "/volumes/create", lambda a, asked: Reply(201, a.volumes.create(asked.body))),
+        ("GET", "/volumes/NAME", lambda a, asked: Reply(200, a.volumes.get(asked.name))),
         ("DELETE", "/volumes/NAME", _delete_volume),
     )
 )

@@ -23,7 +23,6 @@ from ecsmachine.localcloud.container_service.application_views import (
     service_id,
     service_view,
     services_of,
-    volume_view,
     warnings_of,
 )
 from ecsmachine.localcloud.container_service.deployment import Deployment, Placed, wanted_number
@@ -34,12 +33,13 @@ from ecsmachine.localcloud.container_service.labels import MOST_CONTAINERS, Prob
 from ecsmachine.localcloud.container_service.model import (
     Project,
     Release,
-    Volume,
     precise_now,
     project_id,
 )
 from ecsmachine.localcloud.container_service.probes import HealthWatch, Watched
 from ecsmachine.localcloud.container_service.templates import Service
+from ecsmachine.localcloud.container_service.traffic import routes_of
+from ecsmachine.localcloud.container_service.volumes import Volumes
 from ecsmachine.localcloud.errors import ApiError
 from ecsmachine.localcloud.state import State
 
@@ -47,15 +47,10 @@ LOG = logging.getLogger("ecsmachine.localcloud.container_service")
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ENDING = frozenset(("KILL", "TERM", "INT", "QUIT", "ABRT", "9", "15", "2", "3", "6"))
-_SECRET_OPTIONS = frozenset(("ak_id", "ak_secret"))
-_DRIVER_OPTIONS = {
-    "ossfs": ("bucket", "ak_id", "ak_secret", "url"),
-    "nas": ("diskid", "host", "path"),
-}
 
 
 class Applications:
-    """The projects and volumes of a cluster. Safe to use from several threads.
+    """The projects of a cluster, and its volumes. Safe to use from several threads.
 
     ``deployment`` returns the cluster's nodes as they are now, given who is to be told of
     containers that are healthy. ``domain`` is the cluster's own, which names without a dot are
@@ -75,6 +70,7 @@ class Applications:
         self._health = HealthWatch(self._watched)
         self._deployed = deployment
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="applications")
+        self.volumes = Volumes(state, cluster_id, self._deployment, self._worker)
 
     def recover(self, *, everything: bool) -> None:
         """Do what the last server left undone; ``everything``: the engines have forgotten all."""
@@ -337,81 +333,11 @@ class Applications:
             ),
         )
 
-    # Volumes
-
-    def create_volume(self, fields: Fields) -> dict[str, Any]:
-        """Make a volume on every node."""
-        name = check_project_name(fields.require("name"))
-        driver = fields.require("driver")
-        if driver not in ("local", *_DRIVER_OPTIONS):
-            raise invalid("driver", f"it has to be one of local, {', '.join(_DRIVER_OPTIONS)}")
-        options = fields.mapping("driverOpts")
-        for option in _DRIVER_OPTIONS.get(driver, ()):
-            if not options.get(option):
-                raise ApiError("MissingParameter", f"The field driverOpts.{option} is required.")
-        volume = Volume(
-            id=project_id(self._cluster_id, name),
-            cluster_id=self._cluster_id,
-            name=name,
-            driver=driver,
-            created=precise_now(),
-            options={k: v for k, v in options.items() if k not in _SECRET_OPTIONS},
-        )
-        if self._state.volumes.get(volume.id) is not None:
-            raise ApiError("VolumeAlreadyExists", f"There is a volume {name} already.", 409)
-        self._worked(lambda: self._deployment().make_volume(name))
-        with self._state.transaction():
-            self._state.volumes.put(volume)
-        return volume_view(volume, self._node(), ())
-
-    def list_volumes(self) -> dict[str, Any]:
-        """Return all volumes."""
-        placed = self._deployment().look()
-        with self._state.lock:
-            own = [v for v in self._state.volumes if v.cluster_id == self._cluster_id]
-        return {"Volumes": [volume_view(volume, self._node(), placed) for volume in own]}
-
-    def get_volume(self, name: str) -> dict[str, Any]:
-        """Return a volume."""
-        return volume_view(self._find_volume(name), self._node(), self._deployment().look())
-
-    def delete_volume(self, name: str) -> None:
-        """Remove a volume that no container uses."""
-        volume = self._find_volume(name)
-        users = [p.container.name for p in self._deployment().look() if name in p.container.volumes]
-        if users:
-            raise ApiError("VolumeInUse", f"The volume {name} is used by {', '.join(users)}.", 409)
-        self._worked(lambda: self._deployment().remove_volume(name))
-        with self._state.transaction():
-            self._state.volumes.remove(volume.id)
-
     # Traffic
 
     def routes(self) -> dict[str, list[Destination]]:
-        """Return where requests go, by host name: for each path and version its containers.
-
-        Containers that are not healthy get none.
-        """
-        placed = self._look()
-        found: dict[str, list[Destination]] = {}
-        for project, release, service in self._all_services():
-            for port, routes in service.own.routes.items():
-                places = tuple(
-                    (p.node, p.container.ports[port])
-                    for p in _of(placed, release, service)
-                    if p.project == project.name
-                    and p.container.running
-                    and p.container.health in ("", "healthy")
-                    and port in p.container.ports
-                )
-                for route in routes:
-                    destination = Destination(
-                        route.path, release.weight, places, sticky=service.own.sticky
-                    )
-                    found.setdefault(route.host, []).append(destination)
-                    if "." not in route.host:
-                        found.setdefault(f"{route.host}.{self._domain}", []).append(destination)
-        return found
+        """Return where requests go, by host name."""
+        return routes_of(self._all_services(), self._look(), self._domain)
 
     # Health
 
@@ -513,12 +439,6 @@ class Applications:
     def _finish(self, work: Future[None]) -> None:
         work.result()
 
-    def _worked(self, work: Callable[[], None]) -> None:
-        try:
-            self._worker.submit(work).result()
-        except EngineError as error:
-            raise ApiError("EngineError", str(error), 409) from None
-
     # What there is
 
     def _deployment(self) -> Deployment:
@@ -561,13 +481,6 @@ class Applications:
                 return project, release, service
         raise ApiError("ServiceNotFound", f"There is no service {wanted}.", 404)
 
-    def _find_volume(self, name: str) -> Volume:
-        with self._state.lock:
-            volume = self._state.volumes.get(project_id(self._cluster_id, name))
-        if volume is None:
-            raise ApiError("VolumeNotFound", f"There is no volume {name}.", 404)
-        return volume
-
     def _change(self, name: str, **changes: Any) -> None:
         with self._state.transaction():
             self._state.projects.put(replace(self._find(name), **changes))
@@ -604,10 +517,6 @@ class Applications:
         raise ApiError(
             "SubnetExhausted", f"All of subnet_cidr {block} is taken by projects (/24 each).", 409
         )
-
-    def _node(self) -> str:
-        cluster = self._state.clusters.get(self._cluster_id)
-        return cluster.nodes[0].name if cluster is not None and cluster.nodes else ""
 
 
 def _release(fields: Fields, project: str, version: str) -> Release:

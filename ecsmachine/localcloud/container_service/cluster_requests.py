@@ -73,6 +73,11 @@ def swarm_plan(fields: Fields, state: State, images: tuple[Image, ...]) -> Swarm
     if mode == "vpc":
         vpc_id, vswitch_id = _network(fields, state, "vpc_id", "vswitch_id")
         subnet = _subnet(fields, state, vpc_id)
+    databases = fields.texts("rds_instances")
+    if databases:
+        raise ApiError(
+            "InvalidDBInstanceId.NotFound", f"There is no RDS instance {databases[0]} here.", 404
+        )
     return SwarmPlan(
         name=name,
         size=size,

@@ -245,6 +245,7 @@ def test_kubernetes_clusters_have_the_apis_life(
         ({"subnet_cidr": "8.8.0.0/16"}, "400 InvalidParameter"),
         ({"data_disk_category": "cloud"}, "400 InvalidParameter"),  # not with this type
         ({"region_id": "nowhere"}, "404 InvalidRegionId.NotFound"),
+        ({"rds_instances": ("rm-1",)}, "404 InvalidDBInstanceId.NotFound"),
     ],
 )
 @pytest.mark.usefixtures("cluster")
@@ -313,9 +314,17 @@ def test_the_master_wants_a_certificate_of_its_cluster(
         requests.get(f"{url}/projects/", verify=str(folder / "ca.pem"), cert=stranger, timeout=10)
     for name in ("cert", "key"):
         (tmp_path / f"{name}.pem").write_bytes((folder / f"{name}.pem").read_bytes())
-    with pytest.raises(ConnectionLostError, match=r"certificate of 127\.0\.0\.1"):
+    with pytest.raises(ConnectionLostError, match=r"certificate of 127\.0\.0\.1") as caught:
         ApplicationClient(url, tmp_path).projects()
+    assert caught.value.hint is not None
+    assert f'"ecsmachine cluster certs {tmp_path.name}"' in caught.value.hint
     assert ApplicationClient(url, tmp_path, insecure=True).projects() == []
+    for name in ("cert", "key"):
+        (tmp_path / f"{name}.pem").unlink()
+    (tmp_path / "server-key.pem").unlink()
+    make_certificates(tmp_path, "stranger", ["127.0.0.1"])
+    with pytest.raises(ConnectionLostError, match="does not accept our certificate"):
+        ApplicationClient(url, tmp_path, insecure=True).projects()
 
 
 def test_the_life_of_a_project(applications: ApplicationClient) -> None:

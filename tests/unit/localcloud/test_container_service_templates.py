@@ -25,6 +25,45 @@ def test_both_forms_of_the_guide() -> None:
     assert [service.image for service in services.values()] == ["nginx", "mysql"]
 
 
+def test_the_guides_template_for_scaling_by_metrics() -> None:
+    text = """
+version: '2'
+services:
+  influxdb:
+    image: influxdb:0.13
+    ports:
+      - "8083:8083"
+      - "8086:8086"
+    container_name: "influxdb"
+    labels:
+      aliyun.monitoring.addon.influxdb: "http://influxdb:8086"
+  grafana:
+    image: grafana/grafana:3.0.3-1463994644
+    ports:
+      - "3000:3000"
+    links:
+      - influxdb
+  kapacitor:
+    image: kapacitor:0.13
+    ports:
+      - "9092:9092"
+    volumes:
+      - /etc/acs/:/etc/acs/
+    environment:
+      - KAPACITOR_INFLUXDB_0_URLS_0=http://influxdb:8086
+    command: kapacitord -config /etc/kapacitor/kapacitor.conf
+"""
+    services = parse(text)
+    assert list(services) == ["influxdb", "grafana", "kapacitor"]
+    influxdb = services["influxdb"]
+    assert influxdb.container_name == "influxdb"
+    assert influxdb.fixed_ports == {(8083, "tcp"), (8086, "tcp")}
+    (warning,) = influxdb.own.warnings
+    assert warning.startswith("aliyun.monitoring.addon.influxdb has no effect")
+    (mount,) = services["kapacitor"].mounts
+    assert (mount.source, mount.target) == ("/etc/acs/", "/etc/acs/")
+
+
 def test_own_labels_are_extensions_and_the_others_stay() -> None:
     text = """
 db:

@@ -1,0 +1,100 @@
+"""The volumes of one cluster. One is made on every node; each node has its own data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ecsmachine.localcloud.container_service.application_views import volume_view
+from ecsmachine.localcloud.container_service.deployment import Deployment
+from ecsmachine.localcloud.container_service.engines import EngineError
+from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
+from ecsmachine.localcloud.container_service.model import Volume, precise_now, project_id
+from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.state import State
+
+_SECRET_OPTIONS = frozenset(("ak_id", "ak_secret"))
+_DRIVER_OPTIONS = {
+    "ossfs": ("bucket", "ak_id", "ak_secret", "url"),
+    "nas": ("diskid", "host", "path"),
+}
+
+
+class Volumes:
+    """Volumes that the API made. ``worker`` does the work, in turn with that on projects."""
+
+    def __init__(
+        self,
+        state: State,
+        cluster_id: str,
+        deployment: Callable[[], Deployment],
+        worker: ThreadPoolExecutor,
+    ) -> None:
+        self._state = state
+        self._cluster_id = cluster_id
+        self._deployment = deployment
+        self._worker = worker
+
+    def create(self, fields: Fields) -> dict[str, Any]:
+        """Make a volume on every node."""
+        name = check_project_name(fields.require("name"))
+        driver = fields.require("driver")
+        if driver not in ("local", *_DRIVER_OPTIONS):
+            raise invalid("driver", f"it has to be one of local, {', '.join(_DRIVER_OPTIONS)}")
+        options = fields.mapping("driverOpts")
+        for option in _DRIVER_OPTIONS.get(driver, ()):
+            if not options.get(option):
+                raise ApiError("MissingParameter", f"The field driverOpts.{option} is required.")
+        volume = Volume(
+            id=project_id(self._cluster_id, name),
+            cluster_id=self._cluster_id,
+            name=name,
+            driver=driver,
+            created=precise_now(),
+            options={k: v for k, v in options.items() if k not in _SECRET_OPTIONS},
+        )
+        if self._state.volumes.get(volume.id) is not None:
+            raise ApiError("VolumeAlreadyExists", f"There is a volume {name} already.", 409)
+        self._work(lambda: self._deployment().make_volume(name))
+        with self._state.transaction():
+            self._state.volumes.put(volume)
+        return volume_view(volume, self._node(), ())
+
+    def list(self) -> dict[str, Any]:
+        """Return all volumes."""
+        placed = self._deployment().look()
+        with self._state.lock:
+            own = [v for v in self._state.volumes if v.cluster_id == self._cluster_id]
+        return {"Volumes": [volume_view(volume, self._node(), placed) for volume in own]}
+
+    def get(self, name: str) -> dict[str, Any]:
+        """Return a volume."""
+        return volume_view(self._find(name), self._node(), self._deployment().look())
+
+    def delete(self, name: str) -> None:
+        """Remove a volume that no container uses."""
+        volume = self._find(name)
+        users = [p.container.name for p in self._deployment().look() if name in p.container.volumes]
+        if users:
+            raise ApiError("VolumeInUse", f"The volume {name} is used by {', '.join(users)}.", 409)
+        self._work(lambda: self._deployment().remove_volume(name))
+        with self._state.transaction():
+            self._state.volumes.remove(volume.id)
+
+    def _find(self, name: str) -> Volume:
+        with self._state.lock:
+            volume = self._state.volumes.get(project_id(self._cluster_id, name))
+        if volume is None:
+            raise ApiError("VolumeNotFound", f"There is no volume {name}.", 404)
+        return volume
+
+    def _work(self, work: Callable[[], None]) -> None:
+        try:
+            self._worker.submit(work).result()
+        except EngineError as error:
+            raise ApiError("EngineError", str(error), 409) from None
+
+    def _node(self) -> str:
+        cluster = self._state.clusters.get(self._cluster_id)
+        return cluster.nodes[0].name if cluster is not None and cluster.nodes else ""

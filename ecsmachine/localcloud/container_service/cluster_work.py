@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -250,7 +251,7 @@ class ClusterWork:
         folder = self._folder / cluster_id
         rest = tuple(other for other in self._cluster(cluster_id).nodes if other.name != node.name)
         public_key = await self._in_thread(self._nodes.public_key, folder, node)
-        await self._in_thread(self._nodes.leave, folder, node, rest)
+        await self._in_thread(partial(self._nodes.leave, folder, node, rest, for_good=False))
         self._change(cluster_id, nodes=rest)
         await self._remake(node.instance_id, request.password, public_key, "")
         node = await self._in_thread(self._nodes.prepare, self._cluster(cluster_id), folder, node)
@@ -453,11 +454,14 @@ class ClusterWork:
             async with self._locks.setdefault(cluster_id, asyncio.Lock()):
                 try:
                     await work
+                    return
                 except (NodeError, ApiError, LocalCloudError, EngineError) as error:
                     self._fail(cluster_id, getattr(error, "message", str(error)), otherwise)
                 except Exception:
                     LOG.exception("cluster %s", cluster_id)
                     self._fail(cluster_id, "The work failed: see the log.", otherwise)
+                # there may be other nodes than before, and the applications are still wanted
+                await self._settle(cluster_id)
 
         task = asyncio.get_running_loop().create_task(in_turn())
         self._tasks.add(task)

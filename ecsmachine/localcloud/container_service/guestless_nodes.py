@@ -63,7 +63,9 @@ class GuestlessNodes:
     def join(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
         """Do nothing: there is no swarm."""
 
-    def leave(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
+    def leave(
+        self, folder: Path, node: Node, others: Sequence[Node], *, for_good: bool = True
+    ) -> None:
         """Do nothing: there is no swarm."""
 
     def forget(self, folder: Path, node: Node, *, release: bool) -> None:

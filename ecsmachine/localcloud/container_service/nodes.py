@@ -52,8 +52,13 @@ class Nodes(Protocol):
         """
         ...
 
-    def leave(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
-        """Take a node out of the swarm; another one manages it from then on, if it did."""
+    def leave(
+        self, folder: Path, node: Node, others: Sequence[Node], *, for_good: bool = True
+    ) -> None:
+        """Take a node out of the swarm; another one manages it from then on, if it did.
+
+        ``for_good``: it does not come back soon.
+        """
         ...
 
     def forget(self, folder: Path, node: Node, *, release: bool) -> None:

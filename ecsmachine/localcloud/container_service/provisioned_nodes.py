@@ -108,7 +108,9 @@ class ProvisionedNodes:
         self._run(folder, ["swarm", "join", node.name, "--manager", managers[0].name])
         self._arrange_managers(folder, [*others, node])
 
-    def leave(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
+    def leave(
+        self, folder: Path, node: Node, others: Sequence[Node], *, for_good: bool = True
+    ) -> None:
         """Let another node manage the swarm, and take this one out of it."""
         force = ["--force"]
         if others:
@@ -116,7 +118,8 @@ class ProvisionedNodes:
                 self._promote(folder, others[0])
             force = [] if self.engine(folder, node).answers() else ["--force"]
         self._run(folder, ["swarm", "leave", *force, node.name])
-        self._arrange_managers(folder, others)
+        if for_good:
+            self._arrange_managers(folder, others)
 
     def forget(self, folder: Path, node: Node, *, release: bool) -> None:
         """Remove the machine; with ``release`` its instance is deleted by that."""
@@ -142,7 +145,16 @@ class ProvisionedNodes:
             raise NodeError(f"{node.name}: its login key cannot be read: {error}") from None
 
     def _arrange_managers(self, folder: Path, nodes: Sequence[Node]) -> None:
-        """Let three nodes manage the swarm, so that any may fail; one, if there are fewer."""
+        """Let three nodes manage the swarm, so that any may fail; one, if there are fewer.
+
+        What does not work is only logged: the swarm works with other numbers of managers, too.
+        """
+        try:
+            self._choose_managers(folder, nodes)
+        except NodeError as error:
+            _log.error("managers: %s", error)
+
+    def _choose_managers(self, folder: Path, nodes: Sequence[Node]) -> None:
         wanted = _MANAGERS if len(nodes) >= _MANAGERS else 1
         managers = [node for node in nodes if self._manages(folder, node)]
         others = [node for node in nodes if node not in managers]

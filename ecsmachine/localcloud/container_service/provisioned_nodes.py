@@ -106,7 +106,7 @@ class ProvisionedNodes:
         if not managers:
             raise NodeError("No node that manages the cluster's swarm answers.")
         self._run(folder, ["swarm", "join", node.name, "--manager", managers[0].name])
-        self._arrange_managers(folder, [*others, node])
+        self._add_managers(folder, [*others, node])
 
     def leave(
         self, folder: Path, node: Node, others: Sequence[Node], *, for_good: bool = True
@@ -119,7 +119,7 @@ class ProvisionedNodes:
             force = [] if self.engine(folder, node).answers() else ["--force"]
         self._run(folder, ["swarm", "leave", *force, node.name])
         if for_good:
-            self._arrange_managers(folder, others)
+            self._add_managers(folder, others)
 
     def forget(self, folder: Path, node: Node, *, release: bool) -> None:
         """Remove the machine; with ``release`` its instance is deleted by that."""
@@ -144,25 +144,21 @@ class ProvisionedNodes:
         except OSError as error:
             raise NodeError(f"{node.name}: its login key cannot be read: {error}") from None
 
-    def _arrange_managers(self, folder: Path, nodes: Sequence[Node]) -> None:
-        """Let three nodes manage the swarm, so that any may fail; one, if there are fewer.
+    def _add_managers(self, folder: Path, nodes: Sequence[Node]) -> None:
+        """Let three nodes manage the swarm, if there are so many: then any of them may fail.
 
-        What does not work is only logged: the swarm works with other numbers of managers, too.
+        None is demoted when there are fewer: engines that are promoted again look for managers
+        that are long gone. What does not work is only logged: the swarm works without.
         """
-        try:
-            self._choose_managers(folder, nodes)
-        except NodeError as error:
-            _log.error("managers: %s", error)
-
-    def _choose_managers(self, folder: Path, nodes: Sequence[Node]) -> None:
-        wanted = _MANAGERS if len(nodes) >= _MANAGERS else 1
+        if len(nodes) < _MANAGERS:
+            return
         managers = [node for node in nodes if self._manages(folder, node)]
         others = [node for node in nodes if node not in managers]
-        for node in others[: max(0, wanted - len(managers))]:
-            if self.engine(folder, node).answers():
+        for node in others[: max(0, _MANAGERS - len(managers))]:
+            try:
                 self._promote(folder, node)
-        for node in managers[wanted:]:
-            self._run(folder, ["swarm", "update", "--role", "worker", node.name])
+            except NodeError as error:
+                _log.error("managers: %s", error)
 
     def _promote(self, folder: Path, node: Node) -> None:
         self._run(folder, ["swarm", "update", "--role", "manager", node.name])

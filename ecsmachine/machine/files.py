@@ -15,6 +15,8 @@ from typing import Any
 
 from ecsmachine.errors import MachineError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
@@ -75,8 +77,8 @@ def not_writable(path: Path, error: OSError) -> MachineError:
     """Return the error for a part of the store that cannot be written."""
     return MachineError(
         f"The machine store cannot be written: {path}: {error.strerror or error}",
-        hint="Choose another folder with --storage-path or MACHINE_STORAGE_PATH, "
-        "or mend its permissions.",
+        hint="Choose another folder with --storage-path or MACHINE_STORAGE_PATH, or "
+        + ("make room there." if error.errno in _FULL else "mend its permissions."),
     )
 
 
@@ -94,8 +96,10 @@ def locked(path: Path, *, what: str, wait_s: float = 10.0) -> Iterator[None]:
         raise not_writable(path, error) from error
     try:
         _wait_for_lock(descriptor, path, what, wait_s)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # who holds it is written for those who wait alone: the disk may be full
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

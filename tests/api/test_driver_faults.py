@@ -13,6 +13,7 @@ import pytest
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.base import State
+from ecsmachine.errors import MachineError
 from ecsmachine.localcloud.state import Delays
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.ssh.keys import ensure_key_pair
@@ -401,3 +402,16 @@ def test_a_resume_makes_another_instance_if_the_first_is_gone(rig: Rig, gone: bo
     assert pin.exists() is not gone
     driver.remove(journal, rig.report)
     assert rig.left() == {}
+
+
+def test_all_is_removed_though_the_journal_cannot_be_written(rig: Rig) -> None:
+    driver, journal = rig.create(**EVERYTHING)
+
+    def full(point: str) -> None:
+        raise MachineError("The machine store cannot be written: No space left on device")
+
+    path = rig.context().directory / "journal.json"
+    driver.remove(FileJournal(path, full), rig.report)
+    assert rig.left() == {}
+    driver.remove(FileJournal(path), rig.report)
+    assert journal.resources() and not FileJournal(path).resources()

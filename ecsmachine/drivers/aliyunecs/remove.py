@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from ecsmachine.drivers.aliyunecs import (
     eip,
     instance,
@@ -38,7 +40,9 @@ def remove(
             if resource.kind == instance.KIND:
                 break
         else:
-            journal.removed(resource)
+            # on a full disk: what the journal lists though it is gone is no loss
+            with contextlib.suppress(MachineError):
+                journal.removed(resource)
     if not had_journal and record.instance_id:
         _remove_recorded(cloud, record, report)
     if len(failures) == 1:

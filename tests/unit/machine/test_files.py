@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -135,3 +136,21 @@ def test_a_lock_is_free_after_an_error(tmp_path: Path) -> None:
         _ = 1 / 0
     with files.locked(path, what="It", wait_s=0.0):
         pass
+
+
+def test_a_lock_is_had_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with files.locked(tmp_path / "lock", what="it"):
+        assert files.is_locked(tmp_path / "lock")
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [(errno.ENOSPC, "make room there"), (errno.EACCES, "mend its permissions")],
+)
+def test_what_to_do_about_what_cannot_be_written(number: int, advice: str) -> None:
+    error = files.not_writable(Path("/store"), OSError(number, os.strerror(number)))
+    assert advice in (error.hint or "")

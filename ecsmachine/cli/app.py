@@ -357,7 +357,11 @@ def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
         nonlocal signals
         signals += 1
         if signals == 1:
-            raise _Interrupted
+            if session.interruption is None or not session.interruption.shielded:
+                raise _Interrupted
+            # what is undone needs no interrupt to end, and would be left half done
+            os.write(2, b"Removing goes on; interrupt again to leave at once.\n")
+            return
         line = "Error: Interrupted again: left at once, with work half done."
         if session.under_way:
             names = " ".join(session.under_way)

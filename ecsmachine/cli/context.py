@@ -14,6 +14,7 @@ import typer
 from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
+    from ecsmachine.machine.interruption import Interruption
     from ecsmachine.machine.store import Store
 
 
@@ -28,8 +29,8 @@ class Session:
     ``program`` is the command line, from the name that we were called by. ``certificate_paths``
     are the ``--tls-…`` options, by the names of
     :class:`~ecsmachine.machine.model.AuthOptions`. ``under_way`` names the machines whose create
-    has begun and is not over. ``checkpoint`` is told of every change of a journal, request to a
-    cloud and command on a host.
+    has begun and is not over, ``interruption`` is that of a create of one. ``checkpoint`` is told
+    of every change of a journal, request to a cloud and command on a host.
     """
 
     storage_path: Path
@@ -40,6 +41,7 @@ class Session:
     certificate_paths: dict[str, Path] = field(default_factory=dict)
     tls_key_type: str = "ecdsa"
     under_way: list[str] = field(default_factory=list)
+    interruption: Interruption | None = None
     checkpoint: Callable[[str], None] = lambda point: None
     _warned: set[str] = field(default_factory=set)
 

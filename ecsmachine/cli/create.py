@@ -337,11 +337,13 @@ def _resumed(
 def _create(ctx: typer.Context, request: CreateRequest) -> None:
     from ecsmachine.cli.progress import steps
     from ecsmachine.machine.create import create
+    from ecsmachine.machine.interruption import Interruption
 
     this = session(ctx)
     this.under_way = [request.name]
+    this.interruption = Interruption()
     with steps(this) as report:
-        machine = create(this.store, request, report)
+        machine = create(this.store, request, report, interruption=this.interruption)
     if machine.driver.provisions and not request.provision:
         line = f'There is no engine yet: "ecsmachine provision {request.name}" installs it'
     else:

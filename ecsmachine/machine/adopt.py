@@ -15,6 +15,8 @@ from ecsmachine.machine.model import Machine, auth_options, validate_name
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.sweep import Found, Standing
 
+_WRITTEN = ("config.json", "journal.json")
+
 _LOGIN_TIMEOUT_S = 5.0
 """How long a refused login is tried again: the host has long booted."""
 
@@ -111,7 +113,7 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
     name = validate_name(request.name)
     with store.lock(name):
         journal = store.journal(name)
-        if store.exists(name) and not (
+        if not _is_blank(store, name) and not (
             journal.adopting and journal.create_id == request.instance.create_id
         ):
             raise MachineError(
@@ -144,7 +146,7 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
 
 def is_imported(store: Store, name: str) -> bool:
     """Whether a machine of the store has its CA in its own folder, and that CA's key elsewhere."""
-    if not store.exists(name) or _is_adopting(store, name):
+    if not store.exists(name) or _is_blank(store, name) or _is_adopting(store, name):
         return False
     auth = store.load(name).auth
     return auth.ca_key_path.parent == auth.machine_dir and not auth.ca_key_path.exists()
@@ -175,6 +177,12 @@ def take_over(
             raise
         store.save(machine)
     report(f'Machine "{name}" is of this store now.')
+
+
+def _is_blank(store: Store, name: str) -> bool:
+    """Whether nothing is written of a machine, though its folder may be there: whoever made that
+    died."""
+    return not any((store.directory(name) / file).exists() for file in _WRITTEN)
 
 
 def _is_adopting(store: Store, name: str) -> bool:

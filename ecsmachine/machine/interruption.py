@@ -25,6 +25,11 @@ class Interruption:
         """Whether the work was asked to end."""
         return self._asked
 
+    @property
+    def shielded(self) -> bool:
+        """Whether what runs now goes to its end: it undoes the work."""
+        return self._shielded
+
     def ask(self) -> None:
         """Ask the work to end, and break off what it waits for."""
         with self._lock:

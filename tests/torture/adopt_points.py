@@ -161,7 +161,8 @@ def _shortcomings(store: Machines, path: Path) -> list[str]:
     names = [each.name for each in (path / "machines").iterdir()]
     if names != [NAME]:
         return [*problems, f"in the folder of machines: {', '.join(names)}"]
-    if not json.loads((path / "machines" / NAME / "journal.json").read_text())["Complete"]:
+    journal = path / "machines" / NAME / "journal.json"
+    if not journal.exists() or not json.loads(journal.read_text())["Complete"]:
         problems.append("its journal is not complete")
     (row,) = json.loads(store.run("ls", "--json", "-t", "30").stdout)
     if (row["State"], row["Error"]) != ("Running", ""):

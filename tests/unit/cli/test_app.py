@@ -322,6 +322,43 @@ def test_a_second_interrupt_leaves_at_once_and_says_how_to_go_on(
     assert done.stdout.splitlines()[-1].startswith("2 made, in ")
 
 
+FAILING = """
+import os, sys, time
+from ecsmachine.cli import app
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import create
+undo = create._undo
+def slow_undo(*arguments):
+    os.write(1, b"here\\n")
+    time.sleep(1)
+    return undo(*arguments)
+create._undo = slow_undo
+def checkpoint(point):
+    if point == "before journal finish":
+        raise MachineError("It failed")
+sys.exit(app.run(sys.argv[1:], dict(os.environ), checkpoint))
+"""
+
+
+def test_an_interrupt_does_not_keep_a_failed_create_from_being_undone(tmp_path: Path) -> None:
+    create = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a"]
+    program = subprocess.Popen(
+        [sys.executable, "-c", FAILING, *create],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "MACHINE_STORAGE_PATH": str(tmp_path)},
+    )
+    assert program.stdout
+    while program.stdout.readline() != "here\n":
+        pass
+    program.send_signal(signal.SIGINT)
+    _, errors = program.communicate(timeout=20)
+    assert program.returncode == 1
+    assert "Removing goes on" in errors and "It failed. What was made was removed again" in errors
+    assert not list((tmp_path / "machines").iterdir())
+
+
 def test_a_terminated_program_says_so_and_leaves_with_130(tmp_path: Path) -> None:
     (tmp_path / "machines" / "waiting").mkdir(parents=True)
     program = subprocess.Popen(

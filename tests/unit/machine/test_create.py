@@ -439,6 +439,29 @@ def test_what_an_adoption_that_was_cut_off_can_be_used_for(cut_off: Store) -> No
     assert adopt.choose(cut_off, [candidate], "dev1", "") == candidate
 
 
+def test_a_folder_in_which_nothing_is_written_is_not_in_the_way(store: Store, cloud: Cloud) -> None:
+    store.directory("dev1").mkdir(parents=True)
+    instance = TaggedResource("instance", "instance-1", "here", create_id="c1")
+    request = adopt.AdoptRequest("dev1", instance, {})
+    assert adopt.is_imported(store, "dev1") is False
+    nothing: Any = CloudThatFails()
+    with pytest.raises(MachineError, match="that far"):
+        adopt.adopt(store, nothing, request, lambda line: None)
+    assert store.names() == []
+
+
+class CloudThatFails:
+    """Stands for the tagged resources of a cloud that fails when it is first asked."""
+
+    region = "here"
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def fail(*arguments: object, **named: object) -> Any:
+            raise MachineError("It came that far")
+
+        return fail
+
+
 def test_rm_of_an_adoption_that_was_cut_off_leaves_the_cloud_alone(
     cut_off: Store, cloud: Cloud
 ) -> None:

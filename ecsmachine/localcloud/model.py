@@ -301,6 +301,31 @@ class CustomImage:
 
 
 @dataclass(frozen=True)
+class TemplateVersion:
+    """A version of a launch template: parameters of RunInstances by their names."""
+
+    number: int
+    description: str
+    created: str
+    values: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class LaunchTemplate:
+    """A launch template and its versions, oldest first."""
+
+    id: str
+    region: str
+    name: str
+    created: str
+    modified: str
+    default_version: int
+    latest_version: int
+    versions: tuple[TemplateVersion, ...] = ()
+    resource_group_id: str = ""
+
+
+@dataclass(frozen=True)
 class Eip:
     """An elastic public address, bound to an instance or not."""
 

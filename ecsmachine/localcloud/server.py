@@ -301,7 +301,8 @@ async def _read(request: Request) -> SignedRequest:
 
 def _format(headers: Mapping[str, str], parameters: Mapping[str, str]) -> str:
     asked = parameters.get("Format", "")
-    if not asked and headers.get("authorization", "").startswith("ACS3-"):
+    # Signed in headers (also as products of the ROA form are), a request says it there as well.
+    if not asked and headers.get("authorization", "").startswith(("ACS3-", "acs ")):
         asked = "XML" if "xml" in headers.get("accept", "") else "JSON"
     return wire.answer_format(asked)
 

@@ -45,6 +45,7 @@ from ecsmachine.localcloud.model import (
     Eip,
     Instance,
     KeyPair,
+    LaunchTemplate,
     LoadBalancer,
     Removal,
     RouteEntry,
@@ -159,6 +160,7 @@ class State:
         self.instances: Table[Instance] = Table(Instance, self)
         self.disks: Table[Disk] = Table(Disk, self)
         self.custom_images: Table[CustomImage] = Table(CustomImage, self)
+        self.launch_templates: Table[LaunchTemplate] = Table(LaunchTemplate, self)
         self.snapshots: Table[Snapshot] = Table(Snapshot, self)
         self.vpcs: Table[Vpc] = Table(Vpc, self)
         self.vswitches: Table[VSwitch] = Table(VSwitch, self)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from ecsmachine.localcloud.actions.custom_images import images_of_account
 from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.instance_charge import charge_of_request
+from ecsmachine.localcloud.actions.launch_templates import with_template
 from ecsmachine.localcloud.actions.metadata_options import metadata_options_of_request
 from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE, check_room
 from ecsmachine.localcloud.actions.snapshots import check_source
@@ -57,14 +58,6 @@ MAX_DATA_DISKS = 16
 MAX_USER_DATA_BYTES = 32 * 1024
 MAX_INSTANCES = 1000
 _NEVER_THERE = {
-    "LaunchTemplateId": (
-        "InvalidLaunchTemplate.NotFound",
-        "The specified LaunchTemplate is not found.",
-    ),
-    "LaunchTemplateName": (
-        "InvalidLaunchTemplate.NotFound",
-        "The specified LaunchTemplate is not found.",
-    ),
     "HpcClusterId": (
         "InvalidHpcClusterId.NotFound",
         "The specified HpcClusterId does not exist.",
@@ -104,7 +97,8 @@ class Place:
 
 
 def run_instances(call: Call) -> Answer:
-    """RunInstances: make several at once and start them."""
+    """RunInstances: make several at once and start them; a launch template may say how."""
+    call = with_template(call)
     parameters = call.parameters
     amount_error = ApiError("InvalidParameter.Amount", "The specified Amount is invalid.")
     amount = parameters.integer("Amount", 1, least=1, most=MAX_AMOUNT, error=amount_error)

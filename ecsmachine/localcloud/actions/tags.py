@@ -14,7 +14,16 @@ from ecsmachine.localcloud.state import Table
 from ecsmachine.localcloud.tagging import drop_tags, put_tags, tags_of_request
 
 MAX_RESOURCES = 50
-ECS_KINDS = ("instance", "disk", "securitygroup", "keypair", "image", "snapshot", "eni")
+ECS_KINDS = (
+    "instance",
+    "disk",
+    "securitygroup",
+    "keypair",
+    "image",
+    "snapshot",
+    "eni",
+    "launchtemplate",
+)
 VPC_KINDS = ("vpc", "vswitch", "eip", "routetable")
 
 
@@ -227,6 +236,7 @@ def _known(call: Call, kind: str, resource_id: str) -> str:
         "disk": state.disks,
         "snapshot": state.snapshots,
         "image": state.custom_images,
+        "launchtemplate": state.launch_templates,
         "securitygroup": state.security_groups,
         "vpc": state.vpcs,
         "vswitch": state.vswitches,

@@ -267,6 +267,18 @@ def test_other_ways_to_say_who_one_is(cloud: EmbeddedCloud, authorization: str) 
     assert answer.json()["Code"] in ("MissingParameter", "IncompleteSignature")
 
 
+def test_a_client_of_the_roa_form_is_refused_in_its_format(cloud: EmbeddedCloud) -> None:
+    # As the generic clients send it when they are told the wrong style.
+    headers = {
+        "authorization": "acs LTAInobody:c2lnbmF0dXJl",
+        "accept": "application/json",
+        "x-acs-action": "DescribeRegions",
+        "x-acs-version": ECS,
+    }
+    answer = requests.get(f"{cloud.endpoint}/", headers=headers, timeout=30)
+    assert (answer.status_code, answer.json()["Code"]) == (400, "MissingParameter")
+
+
 def test_a_temporary_key(cloud: EmbeddedCloud) -> None:
     arn = f"acs:ram::{cloud.state.account.id}:role/ci"
     role = {"RoleArn": arn, "RoleSessionName": "tests"}

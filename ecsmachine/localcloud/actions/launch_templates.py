@@ -1,0 +1,398 @@
+"""Launch templates: what RunInstances is to be asked with, kept in versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.clock import timestamp
+from ecsmachine.localcloud.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.filters import has_tags, tag_filter
+from ecsmachine.localcloud.identifiers import new_id
+from ecsmachine.localcloud.model import LaunchTemplate, TemplateVersion
+from ecsmachine.localcloud.names import check, valid_description, valid_name
+from ecsmachine.localcloud.paging import page_by_number
+from ecsmachine.localcloud.parameters import Parameters
+from ecsmachine.localcloud.resources import forget_tags, resource_tags
+from ecsmachine.localcloud.tagging import put_tags, tags_of_request
+
+MAX_TEMPLATES = 30
+MAX_VERSIONS = 30
+_TEXTS = (
+    "AutoReleaseTime",
+    "CreditSpecification",
+    "DeploymentSetId",
+    "Description",
+    "HostName",
+    "HttpEndpoint",
+    "HttpTokens",
+    "ImageId",
+    "ImageOwnerAlias",
+    "InstanceChargeType",
+    "InstanceName",
+    "InstanceType",
+    "InternetChargeType",
+    "IoOptimized",
+    "KeyPairName",
+    "NetworkType",
+    "PeriodUnit",
+    "PrivateIpAddress",
+    "RamRoleName",
+    "ResourceGroupId",
+    "SecurityEnhancementStrategy",
+    "SecurityGroupId",
+    "SpotStrategy",
+    "UserData",
+    "VSwitchId",
+    "VpcId",
+    "ZoneId",
+)
+_NUMBERS = (
+    "AutoRenewPeriod",
+    "HttpPutResponseHopLimit",
+    "InternetMaxBandwidthIn",
+    "InternetMaxBandwidthOut",
+    "Ipv6AddressCount",
+    "Period",
+    "SpotDuration",
+)
+_TRUTHS = ("AutoRenew", "DeletionProtection", "EnableVmOsConfig", "PasswordInherit")
+_LISTS = ("DataDisk", "NetworkInterface", "SecurityGroupIds", "Tag")
+_STRUCTS = ("ImageOptions", "SystemDisk")
+_OF_DISK = (
+    "Category",
+    "Description",
+    "Device",
+    "DiskName",
+    "KMSKeyId",
+    "PerformanceLevel",
+    "SnapshotId",
+)
+_OF_INTERFACE = (
+    "Description",
+    "InstanceType",
+    "NetworkInterfaceName",
+    "NetworkInterfaceTrafficMode",
+    "PrimaryIpAddress",
+    "SecurityGroupId",
+    "VSwitchId",
+)
+_INSTEAD = (
+    {"SecurityGroupId", "SecurityGroupIds", "NetworkInterface"},
+    {"VSwitchId", "NetworkInterface"},
+    {"PrivateIpAddress", "NetworkInterface"},
+    {"ImageId", "ImageFamily"},
+)
+"""Parameters that say the same: of those a request has one, a template's others do not count."""
+
+
+def create_launch_template(call: Call) -> Answer:
+    """CreateLaunchTemplate: with its first version, which is the default one."""
+    region = call.region
+    parameters = call.parameters
+    name = parameters.require("LaunchTemplateName")
+    check(
+        valid_name(name),
+        "InvalidLaunchTemplateName.Malformed",
+        "The specified LaunchTemplateName is not valid.",
+    )
+    there = [item for item in call.state.launch_templates if item.region == region.id]
+    if any(item.name == name for item in there):
+        raise ApiError(
+            "LaunchTemplateName.Duplicated", "The specified LaunchTemplateName already exists."
+        )
+    if len(there) >= MAX_TEMPLATES:
+        raise ApiError(
+            "LaunchTemplateLimitExceed", "The limit of launch templates is exceeded.", 403
+        )
+    tags = tags_of_request(_template_tags(parameters))
+    template = call.state.launch_templates.put(
+        LaunchTemplate(
+            id=new_id("lt", region.id),
+            region=region.id,
+            name=name,
+            created=timestamp(),
+            modified=timestamp(),
+            default_version=1,
+            latest_version=1,
+            versions=(_version_of_request(parameters, 1),),
+            resource_group_id=parameters.text("TemplateResourceGroupId"),
+        )
+    )
+    put_tags(call.state, "launchtemplate", template.id, region.id, tags)
+    return {"LaunchTemplateId": template.id, "LaunchTemplateVersionNumber": 1}
+
+
+def create_launch_template_version(call: Call) -> Answer:
+    """CreateLaunchTemplateVersion: a version's number is never used again."""
+    call.check_region()
+    template = _template_of_request(call)
+    if len(template.versions) >= MAX_VERSIONS:
+        raise ApiError(
+            "LaunchTemplateVersionLimitExceed",
+            "The limit of versions of a launch template is exceeded.",
+            403,
+        )
+    number = template.latest_version + 1
+    version = _version_of_request(call.parameters, number)
+    call.state.launch_templates.put(
+        replace(
+            template,
+            versions=(*template.versions, version),
+            latest_version=number,
+            modified=timestamp(),
+        )
+    )
+    return {"LaunchTemplateId": template.id, "LaunchTemplateVersionNumber": number}
+
+
+def describe_launch_templates(call: Call) -> Answer:
+    """DescribeLaunchTemplates: by id, name, tags; those that are not there are left out."""
+    region = call.region
+    ids = call.parameters.listed("LaunchTemplateId", most=100)
+    names = call.parameters.listed("LaunchTemplateName", most=100)
+    wanted = tag_filter(call.parameters, "TemplateTag")
+    found = [
+        item
+        for item in reversed(list(call.state.launch_templates))
+        if item.region == region.id
+        and (not ids or item.id in ids)
+        and (not names or item.name in names)
+        and has_tags(resource_tags(call.state, "launchtemplate", item.id), wanted)
+    ]
+    part, fields = page_by_number(call.parameters, found, most=50)
+    return {
+        **fields,
+        "LaunchTemplateSets": {"LaunchTemplateSet": [_template(call, item) for item in part]},
+    }
+
+
+def describe_launch_template_versions(call: Call) -> Answer:
+    """DescribeLaunchTemplateVersions: those of one template, newest first."""
+    call.check_region()
+    parameters = call.parameters
+    template = _template_of_request(call)
+    numbers = [_number(parameters, text) for text in parameters.listed("LaunchTemplateVersion")]
+    for number in numbers:
+        find_version(template, number)
+    least = parameters.integer("MinVersion", 1, least=1)
+    most = parameters.integer("MaxVersion", template.latest_version, least=1)
+    default_only = parameters.boolean("DefaultVersion")
+    found = [
+        version
+        for version in reversed(template.versions)
+        if (not numbers or version.number in numbers)
+        and least <= version.number <= most
+        and (not default_only or version.number == template.default_version)
+    ]
+    part, fields = page_by_number(parameters, found, most=50)
+    detail = parameters.boolean("DetailFlag", True)
+    return {
+        **fields,
+        "LaunchTemplateVersionSets": {
+            "LaunchTemplateVersionSet": [
+                {
+                    "LaunchTemplateId": template.id,
+                    "LaunchTemplateName": template.name,
+                    "VersionNumber": version.number,
+                    "VersionDescription": version.description,
+                    "DefaultVersion": version.number == template.default_version,
+                    "CreateTime": version.created,
+                    "ModifiedTime": version.created,
+                    "CreatedBy": call.state.account.id,
+                    **({"LaunchTemplateData": _data(version.values)} if detail else {}),
+                }
+                for version in part
+            ]
+        },
+    }
+
+
+def modify_launch_template_default_version(call: Call) -> Answer:
+    """ModifyLaunchTemplateDefaultVersion: which version counts if none is named."""
+    call.check_region()
+    template = _template_of_request(call)
+    number = _number(call.parameters, call.parameters.require("DefaultVersionNumber"))
+    find_version(template, number)
+    call.state.launch_templates.put(replace(template, default_version=number, modified=timestamp()))
+    return {}
+
+
+def delete_launch_template(call: Call) -> Answer:
+    """DeleteLaunchTemplate: with all its versions."""
+    call.check_region()
+    template = _template_of_request(call)
+    call.state.launch_templates.remove(template.id)
+    forget_tags(call.state, "launchtemplate", template.id)
+    return {}
+
+
+def delete_launch_template_version(call: Call) -> Answer:
+    """DeleteLaunchTemplateVersion: all but the default one."""
+    call.check_region()
+    template = _template_of_request(call)
+    texts = call.parameters.listed("DeleteVersion", most=29)
+    if not texts:
+        raise missing_parameter("DeleteVersion")
+    numbers = [_number(call.parameters, text) for text in texts]
+    for number in numbers:
+        find_version(template, number)
+    if template.default_version in numbers:
+        raise invalid_parameter("DeleteVersion", "The default version cannot be deleted.")
+    rest = tuple(version for version in template.versions if version.number not in numbers)
+    call.state.launch_templates.put(replace(template, versions=rest, modified=timestamp()))
+    return {
+        "LaunchTemplateVersions": {
+            "LaunchTemplateVersion": [
+                {"LaunchTemplateId": template.id, "LaunchTemplateVersionNumber": number}
+                for number in numbers
+            ]
+        }
+    }
+
+
+def with_template(call: Call) -> Call:
+    """Return the call with what its launch template says of all that it does not say itself.
+
+    Raises ``InvalidLaunchTemplate.NotFound`` or ``InvalidLaunchTemplateVersion.NotFound``.
+    """
+    parameters = call.parameters
+    if not (parameters.given("LaunchTemplateId") or parameters.given("LaunchTemplateName")):
+        return call
+    template = _template_of_request(call)
+    text = parameters.text("LaunchTemplateVersion")
+    number = _number(parameters, text) if text else template.default_version
+    version = find_version(template, number)
+    own = {
+        name: parameters.text(name)
+        for name in parameters
+        if parameters.given(name) and not name.startswith("LaunchTemplate")
+    }
+    groups = {name.partition(".")[0] for name in own}
+    said = groups - set(_STRUCTS)
+    for same in _INSTEAD:
+        if groups & same:
+            said |= same
+    rest = {
+        name: value for name, value in version.values.items() if name.partition(".")[0] not in said
+    }
+    return replace(call, parameters=Parameters({**rest, **own}))
+
+
+def find_version(template: LaunchTemplate, number: int) -> TemplateVersion:
+    """Return a version; raises ``InvalidLaunchTemplateVersion.NotFound``."""
+    for version in template.versions:
+        if version.number == number:
+            return version
+    raise ApiError(
+        "InvalidLaunchTemplateVersion.NotFound",
+        "The specified LaunchTemplateVersion is not found.",
+        404,
+    )
+
+
+def _template_of_request(call: Call) -> LaunchTemplate:
+    template_id = call.parameters.text("LaunchTemplateId")
+    name = call.parameters.text("LaunchTemplateName")
+    if not template_id and not name:
+        raise missing_parameter("LaunchTemplateId")
+    for template in call.state.launch_templates:
+        if (
+            call.in_region(template.region)
+            and template_id in ("", template.id)
+            and (template_id or name == template.name)
+        ):
+            return template
+    raise ApiError(
+        "InvalidLaunchTemplate.NotFound", "The specified LaunchTemplate is not found.", 404
+    )
+
+
+def _number(parameters: Parameters, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise invalid_parameter(parameters.name("LaunchTemplateVersion"))
+    return int(text)
+
+
+def _template_tags(parameters: Parameters) -> Parameters:
+    prefix = "TemplateTag."
+    return Parameters(
+        {
+            f"Tag.{name.removeprefix(prefix)}": parameters.text(name)
+            for name in parameters
+            if name.startswith(prefix)
+        }
+    )
+
+
+def _version_of_request(parameters: Parameters, number: int) -> TemplateVersion:
+    kept = {*_TEXTS, *_NUMBERS, *_TRUTHS, *_LISTS, *_STRUCTS, "SpotPriceLimit"}
+    values = {
+        name: parameters.text(name)
+        for name in parameters
+        if parameters.given(name) and name.partition(".")[0] in kept
+    }
+    description = parameters.text("VersionDescription")
+    if description and not valid_description(description):
+        raise invalid_parameter("VersionDescription")
+    tags_of_request(Parameters(values))
+    _data(values)  # which refuses what is no number
+    return TemplateVersion(number, description, timestamp(), values)
+
+
+def _template(call: Call, template: LaunchTemplate) -> dict[str, Any]:
+    tags = resource_tags(call.state, "launchtemplate", template.id)
+    return {
+        "LaunchTemplateId": template.id,
+        "LaunchTemplateName": template.name,
+        "DefaultVersionNumber": template.default_version,
+        "LatestVersionNumber": template.latest_version,
+        "CreateTime": template.created,
+        "ModifiedTime": template.modified,
+        "CreatedBy": call.state.account.id,
+        "ResourceGroupId": template.resource_group_id,
+        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+    }
+
+
+def _data(values: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a version says, as DescribeLaunchTemplateVersions tells it."""
+    parameters = Parameters(values)
+    tags = [
+        {"Key": item.text("Key") or item.text("key"), "Value": item.text("Value")}
+        for item in parameters.structs("Tag")
+    ]
+    return {
+        **{name: parameters.text(name) for name in _TEXTS if parameters.given(name)},
+        **{name: parameters.integer(name) for name in _NUMBERS if parameters.given(name)},
+        **{name: parameters.boolean(name) for name in _TRUTHS if parameters.given(name)},
+        "SpotPriceLimit": parameters.number("SpotPriceLimit"),
+        "SecurityGroupIds": {"SecurityGroupId": parameters.listed("SecurityGroupIds")},
+        "SystemDisk": _disk(parameters.struct("SystemDisk")),
+        "DataDisks": {"DataDisk": [_disk(item) for item in parameters.structs("DataDisk")]},
+        "NetworkInterfaces": {
+            "NetworkInterface": [
+                {
+                    **{name: item.text(name) for name in _OF_INTERFACE if item.given(name)},
+                    "SecurityGroupIds": {"SecurityGroupId": item.listed("SecurityGroupIds")},
+                }
+                for item in parameters.structs("NetworkInterface")
+            ]
+        },
+        "ImageOptions": {"LoginAsNonRoot": parameters.boolean("ImageOptions.LoginAsNonRoot")},
+        "Tags": {"InstanceTag": tags},
+    }
+
+
+def _disk(item: Parameters) -> dict[str, Any]:
+    return {
+        **{name: item.text(name) for name in _OF_DISK if item.given(name)},
+        **({"Size": item.integer("Size", least=1)} if item.given("Size") else {}),
+        **{
+            name: item.boolean(name)
+            for name in ("DeleteWithInstance", "Encrypted")
+            if item.given(name)
+        },
+    }

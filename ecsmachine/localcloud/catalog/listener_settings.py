@@ -16,7 +16,7 @@ class Setting:
 
     ``asked_as`` are its names in requests, if they are others. A whole number has its range, a
     word its ``choices``; any text is taken where there are none. ``optional``: without a value
-    it is not told of. ``needed``: a new listener has to be given it.
+    it is not told of, as 0 is none. ``needed``: a new listener has to be given it.
     """
 
     name: str
@@ -52,14 +52,14 @@ _INTERVAL = Setting(
 )
 _COMMON = (
     Setting("Bandwidth", -1, least=-1, most=5120),
-    Setting("Description", "", optional=True),
+    Setting("Description", ""),
     _number("HealthyThreshold", 3, 2, 10),
     _number("UnhealthyThreshold", 3, 2, 10),
     Setting("HealthCheckConnectPort", 0, least=1, most=65535, optional=True),
 )
 _CHECKED_PAGE = (
-    Setting("HealthCheckDomain", "", optional=True),
-    Setting("HealthCheckURI", "", optional=True),
+    Setting("HealthCheckDomain", ""),
+    Setting("HealthCheckURI", ""),
     Setting("HealthCheckMethod", "head", ("head", "get")),
     Setting("HealthCheckHttpCode", "http_2xx"),
 )
@@ -83,17 +83,17 @@ _UDP = (
     _switch("HealthCheck", "on", asked_as=("HealthCheckSwitch",)),
     _number("HealthCheckConnectTimeout", 10, 1, 300),
     replace(_INTERVAL, default=5),
-    Setting("HealthCheckReq", "", optional=True, asked_as=("HealthCheckReq", "healthCheckReq")),
-    Setting("HealthCheckExp", "", optional=True, asked_as=("HealthCheckExp", "healthCheckExp")),
+    Setting("HealthCheckReq", "", asked_as=("HealthCheckReq", "healthCheckReq")),
+    Setting("HealthCheckExp", "", asked_as=("HealthCheckExp", "healthCheckExp")),
 )
 _HTTP = (
     *_COMMON,
     *_CHECKED_PAGE,
     Setting("Scheduler", "wrr", ("wrr", "rr", "wlc")),
     Setting("StickySession", "off", ("on", "off"), needed=True),
-    Setting("StickySessionType", "", ("insert", "server"), optional=True),
+    Setting("StickySessionType", "", ("insert", "server")),
     Setting("CookieTimeout", 0, least=1, most=86400, optional=True),
-    Setting("Cookie", "", optional=True),
+    Setting("Cookie", ""),
     Setting("HealthCheck", "on", ("on", "off"), needed=True),
     _number("HealthCheckTimeout", 5, 1, 300),
     _INTERVAL,
@@ -118,8 +118,12 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
     "https": (
         *_HTTP,
         Setting("ServerCertificateId", "", needed=True),
-        Setting("CACertificateId", "", optional=True),
+        Setting("CACertificateId", ""),
         _switch("EnableHttp2", "on"),
+        _switch("XForwardedFor_ClientCertClientVerify", "off"),
+        _switch("XForwardedFor_ClientCertFingerprint", "off"),
+        _switch("XForwardedFor_ClientCertIssuerDN", "off"),
+        _switch("XForwardedFor_ClientCertSubjectDN", "off"),
         Setting(
             "TLSCipherPolicy",
             "tls_cipher_policy_1_0",

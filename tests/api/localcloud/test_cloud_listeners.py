@@ -110,7 +110,8 @@ def test_what_http_and_https_need(slb: Slb) -> None:
     assert told["ServerCertificateId"] == "1_cert"
     assert (told["EnableHttp2"], told["TLSCipherPolicy"]) == ("on", "tls_cipher_policy_1_0")
     assert (told["Gzip"], told["XForwardedFor"], told["IdleTimeout"]) == ("on", "on", 15)
-    assert "Cookie" not in told
+    assert (told["Cookie"], told["StickySessionType"]) == ("", "")
+    assert "CookieTimeout" not in told
 
 
 def test_listeners_that_are_refused(slb: Slb) -> None:

@@ -329,10 +329,10 @@ def _as_template(form: str) -> Callable[[list[Record]], None]:
     from ecsmachine.cli.rows import HEADINGS
     from ecsmachine.cli.terminal import ColouredState
 
-    table = form == "table" or form.startswith("table ")
+    table = form.startswith("table")
     if form.strip() == "table":
         form = _DEFAULT_TABLE
-    text = form.removeprefix("table").lstrip() if table else form
+    text = form.removeprefix("table").strip(" ")
     template = Template(text.replace("\\t", "\t").replace("\\n", "\n"))
 
     def show(rows: list[Record]) -> None:

@@ -132,6 +132,8 @@ def test_ls_by_template(program: Program, store: Store) -> None:
         "long-name   told",
     ]
     assert program("ls", "-f", "table").lines[0].split() == CELLS
+    assert program("ls", "-f", "table{{.Name}}").lines == ["NAME", "a", "long-name"]
+    assert program("ls", "-f", " {{.Name}} ").lines == ["a", "long-name"]
     assert program("ls", "-f", r"{{.Name}}\n--").lines == ["a", "--", "long-name", "--"]
     assert program("ls", "-f", "{{json .Name}}").lines == ['"a"', '"long-name"']
     response = program("ls", "-f", "{{.ResponseTime}}").lines[0]

@@ -104,7 +104,7 @@ def test_a_user_cannot_be_taken_for_an_option(tmp_path: Path) -> None:
 def test_ctrl_c_ends_a_command(server: LoopbackServer) -> None:
     arguments = [str(server.port), str(server.folder / "id_rsa"), str(server.pin_path), "ssh"]
     running = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments, "echo begun; sleep 100"],
+        [sys.executable, "-c", PROGRAM, *arguments, "echo begun; sleep 20"],
         stdout=subprocess.PIPE,
         start_new_session=True,
     )

@@ -144,7 +144,7 @@ def _adopt(
         cloud = next(each for each in clouds if each.region == resource.region)
         adopt(this.store, cloud, request, report)
 
-    for_each(this, list(by_name), adopt_one)
+    for_each(list(by_name), adopt_one)
 
 
 def _took_over(this: Session, name: str, values: Mapping[str, OptionValue]) -> bool:
@@ -162,6 +162,6 @@ def _took_over(this: Session, name: str, values: Mapping[str, OptionValue]) -> b
         if regions
         else None
     )
-    with steps(this) as report:
+    with steps() as report:
         take_over(this.store, name, cloud, report, key_type=this.tls_key_type)
     return True

@@ -379,7 +379,13 @@ def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
 def _log_to_standard_error() -> None:
     import logging
 
-    handler = logging.StreamHandler(sys.stderr)
+    class StandardError(logging.Handler):
+        """Finds the stream anew for each line: progress puts one of its own in its place."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            print(self.format(record), file=sys.stderr)
+
+    handler = StandardError()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
     logger = logging.getLogger("ecsmachine")
     logger.addHandler(handler)

@@ -342,7 +342,7 @@ def _create(ctx: typer.Context, request: CreateRequest) -> None:
     this = session(ctx)
     this.under_way = [request.name]
     this.interruption = Interruption()
-    with steps(this) as report:
+    with steps() as report:
         machine = create(this.store, request, report, interruption=this.interruption)
     if machine.driver.provisions and not request.provision:
         line = f'There is no engine yet: "ecsmachine provision {request.name}" installs it'
@@ -360,7 +360,7 @@ def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: in
     this = session(ctx)
     this.under_way = [request.name for request in requests]
     begun = time.monotonic()
-    with progress(this, this.under_way) as shown:
+    with progress(this.under_way) as shown:
 
         def done(outcome: Outcome) -> None:
             this.under_way = [name for name in this.under_way if name != outcome.name]
@@ -398,7 +398,7 @@ def _show_plan(ctx: typer.Context, requests: list[CreateRequest], *, as_json: bo
         made = plan(this.store, request, lambda line: None)
         print_json(made.data if made is not None else {"Name": request.name})
         return
-    with steps(this) as report:
+    with steps() as report:
         made = plan(this.store, request, report)
     if made is None:
         print(f"The checks passed. The driver {request.driver_name} makes nothing in a cloud.")

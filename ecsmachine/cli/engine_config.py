@@ -183,4 +183,4 @@ def _change(ctx: typer.Context, names: list[str], change: EngineChange) -> None:
         if not change_engine(this.store, name, change, report):
             report(f'The engine of "{name}" has these options already')
 
-    for_each(this, existing_machine_names(this, names), change_one)
+    for_each(existing_machine_names(this, names), change_one)

@@ -27,7 +27,7 @@ def start(ctx: typer.Context, names: _Names = None) -> None:
 
     this = session(ctx)
     chosen = existing_machine_names(this, names)
-    for_each(this, chosen, lambda name, report: operations.start(this.store, name, report))
+    for_each(chosen, lambda name, report: operations.start(this.store, name, report))
     refresh_contexts(this, chosen)
     print(
         "Started machines may have new IP addresses. "
@@ -44,7 +44,7 @@ def stop(ctx: typer.Context, names: _Names = None) -> None:
 
     this = session(ctx)
     chosen = existing_machine_names(this, names)
-    for_each(this, chosen, lambda name, report: operations.stop(this.store, name, report))
+    for_each(chosen, lambda name, report: operations.stop(this.store, name, report))
 
 
 def restart(ctx: typer.Context, names: _Names = None) -> None:
@@ -56,7 +56,7 @@ def restart(ctx: typer.Context, names: _Names = None) -> None:
 
     this = session(ctx)
     chosen = existing_machine_names(this, names)
-    for_each(this, chosen, lambda name, report: operations.restart(this.store, name, report))
+    for_each(chosen, lambda name, report: operations.restart(this.store, name, report))
     refresh_contexts(this, chosen)
     print(
         "Restarted machines may have new IP addresses. "
@@ -73,7 +73,7 @@ def kill(ctx: typer.Context, names: _Names = None) -> None:
 
     this = session(ctx)
     chosen = existing_machine_names(this, names)
-    for_each(this, chosen, lambda name, report: operations.kill(this.store, name, report))
+    for_each(chosen, lambda name, report: operations.kill(this.store, name, report))
 
 
 def rm(
@@ -119,7 +119,6 @@ def rm(
             return
     try:
         for_each(
-            this,
             names,
             lambda name, report: operations.remove(this.store, name, report, force=force),
         )

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli import local_faults, local_registry
-from ecsmachine.cli.context import session
 from ecsmachine.cli.local_cloud import (
     START_HINT,
     Root,
@@ -105,7 +104,7 @@ def up(
     from ecsmachine.localcloud import daemon
 
     folder = root_of(ctx, root)
-    with translated(), steps(session(ctx), sys.stderr) as report:
+    with translated(), steps(sys.stderr) as report:
         started = daemon.up(
             folder,
             guests=None if guests is None else guests.value,

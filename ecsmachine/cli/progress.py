@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from ecsmachine.cli.context import Session
 from ecsmachine.cli.terminal import can_move, has_colours
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
@@ -39,16 +38,17 @@ class Progress(Protocol):
 
 @contextmanager
 def steps(
-    session: Session, stream: TextIO | None = None, *, only_steps: bool = False
+    stream: TextIO | None = None, *, only_steps: bool = False, only_on_terminal: bool = False
 ) -> Iterator[Report]:
     """Yield what shows the steps of one piece of work, on standard output unless told otherwise.
 
     On a terminal a step that is done stays as a line with its time, the running one is shown
     with its seconds, and the last line has the time of all. ``only_steps``: every line is a step.
+    ``only_on_terminal``: a pipe gets none of them.
     """
     stream = stream or sys.stdout
-    if not _is_animated(session, stream):
-        yield plain_lines(stream)
+    if not can_move(stream):
+        yield (lambda line: None) if only_on_terminal else plain_lines(stream)
         return
     shown = _Steps(_console(stream), only_steps=only_steps)
     with _live(shown.console, shown.running_line) as live:
@@ -66,14 +66,12 @@ def steps(
 
 
 @contextmanager
-def progress(
-    session: Session, names: Sequence[str], *, with_remarks: bool = False
-) -> Iterator[Progress]:
+def progress(names: Sequence[str], *, with_remarks: bool = False) -> Iterator[Progress]:
     """Yield what shows the progress of several machines on standard output.
 
     On a terminal each is a row of a table; ``with_remarks`` has what is no step above it.
     """
-    if not _is_animated(session, sys.stdout):
+    if not can_move(sys.stdout):
         yield _Lines()
         return
     console = _console(sys.stdout)
@@ -82,9 +80,7 @@ def progress(
         yield rows
 
 
-def for_each(
-    session: Session, names: Sequence[str], operation: Callable[[str, Report], None]
-) -> None:
+def for_each(names: Sequence[str], operation: Callable[[str, Report], None]) -> None:
     """Do the same to machines at once, and show how far each is.
 
     ``operation`` is called with a machine's name and what takes its lines. Raises
@@ -92,12 +88,12 @@ def for_each(
     """
     from ecsmachine.machine import operations
 
-    if len(names) == 1 or not _is_animated(session, sys.stdout):
-        with steps(session) as report:
+    if len(names) == 1 or not can_move(sys.stdout):
+        with steps() as report:
             operations.for_each(names, lambda name: operation(name, report))
         return
     begun = time.monotonic()
-    with progress(session, names, with_remarks=True) as shown:
+    with progress(names, with_remarks=True) as shown:
 
         def work(name: str) -> None:
             begun = time.monotonic()
@@ -130,11 +126,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _is_animated(session: Session, stream: TextIO) -> bool:
-    # what --debug says comes between the lines, and would be written over
-    return can_move(stream) and not session.debug
 
 
 def _console(stream: TextIO) -> Console:

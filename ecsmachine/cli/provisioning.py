@@ -32,7 +32,7 @@ def provision(ctx: typer.Context, names: _Names = None) -> None:
 
     this = session(ctx)
     chosen = existing_machine_names(this, names)
-    for_each(this, chosen, lambda name, report: provisioning.provision(this.store, name, report))
+    for_each(chosen, lambda name, report: provisioning.provision(this.store, name, report))
 
 
 def regenerate_certs(
@@ -64,14 +64,13 @@ def regenerate_certs(
         return
     print("Regenerating TLS certificates", flush=True)
     if not plan:
-        for_each(this, chosen, lambda name, report: regenerate.regenerate(this.store, name, report))
+        for_each(chosen, lambda name, report: regenerate.regenerate(this.store, name, report))
         refresh_contexts(this, chosen)
         return
     print("Regenerating local certificates", flush=True)
-    with steps(this) as report:
+    with steps() as report:
         regenerate.rotate(this.store, chosen, report)
     for_each(
-        this,
         plan.reissued,
         lambda name, report: regenerate.regenerate_later(this.store, name, report),
     )
@@ -89,7 +88,7 @@ def upgrade(ctx: typer.Context, names: _Names = None) -> None:
 
     this = session(ctx)
     chosen = existing_machine_names(this, names)
-    for_each(this, chosen, lambda name, report: provisioning.upgrade(this.store, name, report))
+    for_each(chosen, lambda name, report: provisioning.upgrade(this.store, name, report))
 
 
 def _show(plan: Rotation) -> None:

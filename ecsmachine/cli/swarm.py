@@ -61,7 +61,7 @@ def init(ctx: typer.Context, name: _Name, advertise: _Advertise = "") -> None:
     from ecsmachine.machine.swarm.join import init as init_swarm
 
     this = session(ctx)
-    with steps(this) as report:
+    with steps() as report:
         init_swarm(this.store, name, report, advertise=advertise)
 
 
@@ -91,7 +91,6 @@ def join(
 
     this = session(ctx)
     for_each(
-        this,
         list(dict.fromkeys(names)),
         lambda name, report: join_swarm(
             this.store,
@@ -125,7 +124,7 @@ def leave(
     from ecsmachine.machine.swarm.leave import leave as leave_swarm
 
     this = session(ctx)
-    with steps(this) as report:
+    with steps() as report:
         for name in dict.fromkeys(names):
             leave_swarm(this.store, name, report, force=force)
 
@@ -149,7 +148,7 @@ def update(
     from ecsmachine.machine.swarm.update import update as update_member
 
     this = session(ctx)
-    with steps(this) as report:
+    with steps() as report:
         update_member(
             this.store,
             name,
@@ -168,7 +167,7 @@ def rotate(ctx: typer.Context, manager: _Name) -> None:
     from ecsmachine.machine.swarm.update import rotate as rotate_tokens
 
     this = session(ctx)
-    with steps(this) as report:
+    with steps() as report:
         rotate_tokens(this.store, manager, report)
 
 

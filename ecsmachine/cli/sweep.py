@@ -107,7 +107,7 @@ def _sweep(
     if not dry_run and (chosen or any(this.store.abandoned_path.glob("*.json"))):
         if not yes and chosen and not confirmed(f"Remove these {len(chosen)} for good?"):
             return
-        with nullcontext(_quiet) if as_json else steps(this) as report:
+        with nullcontext(_quiet) if as_json else steps() as report:
             for cloud in clouds:
                 done = sweep(this.store, cloud, chosen, report)
                 swept.removed += done.removed

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ecsmachine.aliyun.container_service import Cluster, ClusterClient, Task
+from ecsmachine.aliyun.container_service import ClusterClient, Task
 from ecsmachine.cli.container_service.options import (
     AsJson,
     JsonAnyway,
@@ -27,6 +26,7 @@ from ecsmachine.cli.container_service.options import (
     print_json,
     print_table,
 )
+from ecsmachine.cli.progress import steps
 
 app = group(
     """Clusters of Alibaba Cloud Container Service.
@@ -439,7 +439,9 @@ def remove(
         client.delete(cluster.id)
     if wait:
         for cluster in clusters:
-            client.wait_gone(cluster.id, timeout_s=timeout)
+            with steps(sys.stderr, only_steps=True, only_on_terminal=True) as report:
+                report(f"{cluster.name}: Deleting")
+                client.wait_gone(cluster.id, timeout_s=timeout)
             print(f"Removed {cluster.name}")
 
 
@@ -535,7 +537,12 @@ def _await(client: ClusterClient, cluster_id: str, timeout_s: int) -> None:
         noted = -1  # a service that has no log
     failure = None
     try:
-        client.wait(cluster_id, timeout_s=timeout_s, report=_reporter())
+        with steps(sys.stderr, only_steps=True) as report:
+            client.wait(
+                cluster_id,
+                timeout_s=timeout_s,
+                report=lambda cluster: report(f"{cluster.name}: {cluster.state.capitalize()}"),
+            )
     except MachineError as error:
         failure = error
     new = client.log(cluster_id)[noted:] if noted >= 0 else []
@@ -543,12 +550,6 @@ def _await(client: ClusterClient, cluster_id: str, timeout_s: int) -> None:
         raise MachineError(f"The work on the cluster failed: {new[-1]}")
     if failure is not None:
         raise failure
-
-
-def _reporter() -> Callable[[Cluster], None]:
-    return lambda cluster: print(
-        f"{cluster.name}: {cluster.state.capitalize()}", file=sys.stderr, flush=True
-    )
 
 
 def _instance_type(ctx: typer.Context, given: str) -> str:

@@ -26,6 +26,7 @@ from ecsmachine.cli.container_service.options import (
     print_json,
     print_table,
 )
+from ecsmachine.cli.progress import steps
 from ecsmachine.errors import MachineError
 
 app = group(
@@ -298,19 +299,22 @@ def _await(client: ApplicationClient, name: str, wait: bool, timeout_s: int) -> 
     from ecsmachine.aliyun.container_service.clusters import FAILED, MOVING
 
     deadline = time.monotonic() + timeout_s
-    while True:
-        project = client.project(name)
-        if project.current_state in FAILED:
-            reason = project.raw.get("message")
-            raise MachineError(
-                f'The project "{name}" has failed' + (f": {reason}" if reason else ""),
-                hint=f'See its containers with "ecsmachine project inspect {name}".',
-            )
-        if project.current_state not in MOVING:
-            print(f"{name}: {project.current_state.capitalize()}")
-            return
-        if time.monotonic() > deadline:
-            raise MachineError(
-                f'The time is up: the project "{name}" is still {project.current_state}'
-            )
-        time.sleep(_POLL_S)
+    seen = ""
+    with steps(sys.stderr, only_steps=True, only_on_terminal=True) as report:
+        while (project := client.project(name)).current_state in MOVING:
+            if project.current_state != seen:
+                seen = project.current_state
+                report(f"{name}: {seen.capitalize()}")
+            if time.monotonic() > deadline:
+                raise MachineError(
+                    f'The time is up: the project "{name}" is still {seen}',
+                    hint=f'"ecsmachine project inspect {name}" shows what it waits for.',
+                )
+            time.sleep(_POLL_S)
+    if project.current_state in FAILED:
+        reason = project.raw.get("message")
+        raise MachineError(
+            f'The project "{name}" has failed' + (f": {reason}" if reason else ""),
+            hint=f'See its containers with "ecsmachine project inspect {name}".',
+        )
+    print(f"{name}: {project.current_state.capitalize()}")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.cli.context import Session
 from ecsmachine.cli.progress import duration, for_each, steps
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
@@ -35,13 +34,13 @@ def damaged(environment: dict[str, str]) -> None:
     (folder / "config.json").write_text("{")
 
 
-def on_terminal(monkeypatch: pytest.MonkeyPatch, work: Callable[[Session], None]) -> list[str]:
+def on_terminal(monkeypatch: pytest.MonkeyPatch, work: Callable[[], None]) -> list[str]:
     """Return what is seen after work in this process, whose standard output is a terminal."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     with terminal() as (stream, written):
         monkeypatch.setattr(sys, "stdout", stream)
-        work(Session(Path("/nonexistent"), {}))
+        work()
         monkeypatch.undo()
         stream.close()
         return seen(written.whole())
@@ -71,21 +70,46 @@ def test_in_a_pipe_it_prints_the_lines_that_scripts_know(environment: dict[str, 
     ]
 
 
-@pytest.mark.parametrize("how", [{"TERM": "dumb"}, {"MACHINE_DEBUG": "1"}])
-def test_where_lines_cannot_be_written_over_they_are_plain(
-    environment: dict[str, str], how: dict[str, str]
-) -> None:
-    code, text = run_on_terminal(*CREATE, environment={**environment, **how})
+def test_where_lines_cannot_be_written_over_they_are_plain(environment: dict[str, str]) -> None:
+    code, text = run_on_terminal(*CREATE, environment={**environment, "TERM": "dumb"})
     assert code == 0
     assert "Running pre-create checks...\r\nCreating machine...\r\n" in text
     assert "\x1b" not in text
 
 
+def test_what_debug_says_stands_between_the_steps(environment: dict[str, str]) -> None:
+    script = (
+        "import logging, os, sys\n"
+        "from ecsmachine.cli import app, progress\n"
+        "app._log_to_standard_error()\n"
+        "with progress.steps() as report:\n"
+        "    report('Waiting...')\n"
+        "    logging.getLogger('ecsmachine.test').debug('asked')\n"
+    )
+    with terminal() as (stream, written):
+        surroundings = {**environment, "TERM": "xterm", "PYTHONUTF8": "1", "COLUMNS": "100"}
+        process = subprocess.Popen(
+            [sys.executable, "-c", script], stdout=stream, stderr=stream, env=surroundings
+        )
+        stream.close()
+        assert process.wait(60) == 0
+        asked, step, total = seen(written.whole())
+    assert asked.endswith("ecsmachine.test: asked")
+    assert step.startswith("✓ Waiting...")
+    assert total.startswith("  Done in")
+
+
+def test_what_a_pipe_shall_not_get_it_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    with steps(only_on_terminal=True) as report:
+        report("Waiting...")
+    assert capsys.readouterr().out == ""
+
+
 def test_the_step_that_fails_is_marked_and_the_undoing_of_it_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def work(session: Session) -> None:
-        with pytest.raises(MachineError), steps(session) as report:
+    def work() -> None:
+        with pytest.raises(MachineError), steps() as report:
             report("Checking...")
             report("Making...")
             try:
@@ -106,7 +130,7 @@ def test_the_step_that_fails_is_marked_and_the_undoing_of_it_is_not(
 def test_a_running_step_is_shown_with_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     with terminal() as (stream, written):
-        with steps(Session(Path("/nonexistent"), {}), stream) as report:
+        with steps(stream) as report:
             report("Waiting...")
         stream.close()
         assert re.search(r"\S Waiting\.\.\. (\x1b\[2m)?0 s", written.whole())
@@ -121,9 +145,9 @@ def test_several_machines_are_rows_and_what_is_said_of_them_stays(
             raise MachineError("no such instance")
         report("The address is another one.")
 
-    def work(session: Session) -> None:
+    def work() -> None:
         with pytest.raises(MachineError):
-            for_each(session, ["a", "b"], one)
+            for_each(["a", "b"], one)
 
     assert on_terminal(monkeypatch, work) == [
         "a: The address is another one.",

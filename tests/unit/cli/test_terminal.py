@@ -212,3 +212,23 @@ def test_rich_is_imported_only_to_show_steps_on_a_terminal(store: Store) -> None
 )
 def test_durations_are_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_what_scripts_read_is_bare_data_on_a_terminal_too(environment: dict[str, str]) -> None:
+    assert run_in_pipe(*CREATE, environment=environment).returncode == 0
+    for words in (
+        ("ls", "-q"),
+        ("ls", "--json"),
+        ("ls", "-f", "{{.State}}"),
+        ("inspect", "dev1"),
+        ("url", "dev1"),
+        ("ip", "dev1"),
+        ("env", "-u", "--shell", "bash"),
+        ("config", "show", "dev1"),
+    ):
+        _, text = run_on_terminal(*words, environment=environment)
+        piped = run_in_pipe(*words, environment=environment)
+        printed = text.replace("\r\n", "\n")
+        if "ResponseTime" not in printed:
+            assert printed == piped.stdout + piped.stderr, words
+        assert "\x1b" not in printed, words

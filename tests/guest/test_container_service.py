@@ -16,6 +16,7 @@ import requests
 
 from ecsmachine.aliyun.container_service import (
     ApplicationClient,
+    AttachRequest,
     ClusterClient,
     ProjectRequest,
     ProjectUpdate,
@@ -303,6 +304,23 @@ def test_a_reset_master_is_made_anew_and_a_removed_node_is_gone(swarm: Swarm) ->
     assert swarm.visit("/passwd") == 200
 
     # now the other one manages again, and what the removed one ran runs there
+    swarm.clusters.remove_node(swarm.id, second.address)
+    swarm.clusters.wait(swarm.id, interval_s=0.5, timeout_s=180)
+    (left,) = swarm.clusters.nodes(swarm.id)
+    swarm.settled("shop")
+    assert {c.node for c in applications.service("shop_web").containers} == {first.address}
+    assert swarm.visit("/passwd") == 200
+
+    # its instance is still there, and becomes a node again, and is released with that
+    attached, _ = swarm.clusters.attach(
+        swarm.id, AttachRequest((second.instance_id,), PASSWORD, image)
+    )
+    assert [one.code for one in attached] == ["200"]
+    swarm.clusters.wait(swarm.id, interval_s=0.5, timeout_s=180)
+    assert swarm.clusters.log(swarm.id) == []
+    assert [node.instance_id for node in swarm.clusters.nodes(swarm.id)] == [
+        *(first.instance_id, second.instance_id),
+    ]
     swarm.clusters.remove_node(swarm.id, second.address, release=True)
     swarm.clusters.wait(swarm.id, interval_s=0.5, timeout_s=180)
     assert swarm.clusters.log(swarm.id) == []

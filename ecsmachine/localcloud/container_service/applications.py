@@ -84,9 +84,14 @@ class Applications:
     def settle_all(self) -> None:
         """Let all projects have the containers that they are to have, after nodes have changed.
 
-        One that cannot have them has failed then, and says why.
+        One that cannot have them has failed then, and says why. Those that have them are left
+        alone.
         """
-        for work in [self._begin(p.name, "updating", self._settle) for p in self._projects()]:
+        placed: list[Placed] = []
+        with suppress(EngineError):  # no node answers: none is settled
+            placed = self._deployment().look()
+        unsettled = [p.name for p in self._projects() if not _is_settled(p, placed)]
+        for work in [self._begin(name, "updating", self._settle) for name in unsettled]:
             work.exception()
         names = {project.name for project in self._projects()}
         with suppress(EngineError):
@@ -547,6 +552,24 @@ def _of(placed: list[Placed], release: Release, service: Service) -> list[Placed
 
 def _passes(deployment: Deployment, placed: Placed, probe: Probe) -> bool:
     return deployment.engine(placed.node).passes(placed.container, probe) is not False
+
+
+def _is_settled(project: Project, placed: list[Placed]) -> bool:
+    """Return whether the containers of a project are as many as they are to be, and run.
+
+    It is not known of services that have one on every node.
+    """
+    for release in project.releases:
+        for service in services_of(project.name, release).values():
+            if service.name in release.stopped:
+                continue
+            own = [p for p in _of(placed, release, service) if p.project == project.name]
+            number = wanted_number(release, service)
+            if service.own.everywhere or len(own) != number:
+                return False
+            if not all(p.container.running for p in own):
+                return False
+    return not project.failure
 
 
 def _with(names: tuple[str, ...], name: str) -> tuple[str, ...]:

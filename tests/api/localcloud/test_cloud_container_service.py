@@ -546,6 +546,30 @@ def test_templates_are_refused(applications: ApplicationClient, template: str, s
     assert applications.projects() == []
 
 
+def test_what_is_settled_is_left_alone(
+    cloud: EmbeddedCloud, client: ClusterClient, cluster: str, applications: ApplicationClient
+) -> None:
+    """Nodes are watched: what they are to have is not made anew each time."""
+    for name in ("shop", "other"):
+        applications.create_project(ProjectRequest(name, "web: {image: busybox}"))
+        at_rest(applications, name)
+    before = {project.name: project.updated for project in applications.projects()}
+    with cloud.state.transaction():
+        project = cloud.state.projects.get(f"{cluster}/other")
+        assert project is not None
+        cloud.state.projects.put(replace(project, failure="no node answered"))
+    scale = ScaleRequest(3, "ecs.g6.large", PASSWORD, "cloud_ssd", 40)
+    client.scale(cluster, scale)
+    client.wait(cluster, interval_s=0.05)
+    assert at_rest(applications, "other") == "running"
+    after = {project.name: project.updated for project in applications.projects()}
+    assert after["shop"] == before["shop"]
+    assert after["other"] != before["other"]
+    added = client.nodes(cluster)[-1]
+    client.remove_node(cluster, added.address, release=True)
+    client.wait(cluster, interval_s=0.05)
+
+
 def test_labels_without_effect_are_warnings(applications: ApplicationClient) -> None:
     label = "aliyun.lb.port_80: 'http://\"front\":80'"
     text = f"web: {{image: busybox, labels: {{{label}, aliyun.probe.url: 'http://container/'}}}}"

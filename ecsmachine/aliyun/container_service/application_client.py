@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +32,8 @@ from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
     import requests
+
+_log = logging.getLogger(__name__)
 
 _WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 _TIMEOUT_S = 300.0
@@ -213,6 +217,7 @@ class ApplicationClient:
             if value is not None
         }
         what = f"{method} {path}"
+        begun = time.monotonic()
         response = self._transport.send(
             what,
             method,
@@ -222,6 +227,8 @@ class ApplicationClient:
             | ({} if body is None else {"Content-Type": "application/json"}),
             read_timeout_s=_TIMEOUT_S,
         )
+        took_ms = (time.monotonic() - begun) * 1000
+        _log.debug("%s: %d, %.0f ms", what, response.status_code, took_ms)
         if not 200 <= response.status_code < 300:
             raise refused(what, response)
         return response

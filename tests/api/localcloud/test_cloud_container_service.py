@@ -599,6 +599,19 @@ def test_a_container_name_is_for_one_container(applications: ApplicationClient) 
         applications.update_project("shop", update)
 
 
+def test_requests_to_the_master_are_in_the_log_without_what_they_hold(
+    applications: ApplicationClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG", "ecsmachine.aliyun"):
+        applications.create_project(
+            ProjectRequest("shop", "web: {image: busybox}", environment={"PWD": "s3cret"})
+        )
+        at_rest(applications, "shop")
+    assert "POST /projects/: 201" in caplog.text
+    assert "GET /projects/shop: 200" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 def test_volumes_are_used_and_then_not_removed(applications: ApplicationClient) -> None:
     options = {"bucket": "b", "ak_id": "id", "ak_secret": "s3cret", "url": "u"}
     made = applications.create_volume(VolumeRequest("oss", "ossfs", options))

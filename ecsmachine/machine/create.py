@@ -15,7 +15,7 @@ from ecsmachine.drivers.base import (
     Resuming,
 )
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
-from ecsmachine.machine import certificates, files, host, install_url
+from ecsmachine.machine import certificates, files, host, install_url, operations
 from ecsmachine.machine.create_request import CreateRequest, differences, recorded
 from ecsmachine.machine.driver_report import driver_report
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted
@@ -69,6 +69,9 @@ def create(
         journal = store.journal(request.name)
         if store.exists(request.name):
             _check_unfinished(store, request.name, journal)
+        if journal.removing:
+            _finish_removal(store, request.name, journal, say)
+            journal = store.journal(request.name)
         machine = Machine(
             name=request.name,
             driver=store.new_driver(
@@ -279,6 +282,18 @@ def _make(
     journal.finish()
 
 
+def _finish_removal(store: Store, name: str, journal: FileJournal, report: Report) -> None:
+    """Remove the rest of what an earlier create made and had begun to remove."""
+    report(f'Removing what is left of "{name}"...')
+    driver = operations.driver_for_removal(store, name, journal, report)
+    try:
+        driver.remove(journal, driver_report(name, report))
+    except MachineError as error:
+        _tell(error, f'"ecsmachine rm {name}" tries again.')
+        raise
+    store.remove(name)
+
+
 def _import_provisioning() -> None:
     """Import what provisioning needs while the cloud is at work: it takes a third of a second."""
     import paramiko  # noqa: F401
@@ -290,6 +305,7 @@ def _undo(store: Store, machine: Machine, journal: FileJournal, report: Report) 
     """Remove all that the create made; return what came of that, in a sentence."""
     report(f'Removing what was made for "{machine.name}"...')
     try:
+        journal.begin_removal()
         machine.driver.remove(journal, driver_report(machine.name, report))
         store.remove(machine.name)
     except MachineError as failure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ class FileJournal:
         self._create_id = ""
         self._complete = False
         self._adopted = False
+        self._removing = False
         self._resources: list[Resource] = []
         self._request: Mapping[str, Any] = {}
         if path.exists():
@@ -52,6 +54,11 @@ class FileJournal:
         return self._adopted and not self._complete
 
     @property
+    def removing(self) -> bool:
+        """Whether the removal of what it lists was begun: some of it may be gone."""
+        return self._removing
+
+    @property
     def request(self) -> Mapping[str, Any]:
         """What the create was asked for, as far as it is written down; empty if it is not."""
         return self._request
@@ -69,6 +76,17 @@ class FileJournal:
         self._create_id = create_id
         self._adopted = True
         self._write("begin")
+
+    def begin_removal(self) -> None:
+        """Write down that what an unfinished create made is removed from now on.
+
+        On a full disk that is left out: the removal matters more.
+        """
+        if self._complete or not self._path.exists():
+            return
+        self._removing = True
+        with contextlib.suppress(MachineError):
+            self._write("removal")
 
     def finish(self) -> None:
         """Write down that the machine is whole."""
@@ -115,6 +133,7 @@ class FileJournal:
                 "CreateId": self._create_id,
                 "Complete": self._complete,
                 "Adopted": self._adopted,
+                "Removing": self._removing,
                 "Request": self._request,
                 "Resources": [asdict(resource) for resource in self._resources],
             },
@@ -132,6 +151,7 @@ class FileJournal:
             self._create_id = content["CreateId"]
             self._complete = content["Complete"]
             self._adopted = content.get("Adopted", False)
+            self._removing = content.get("Removing", False)
             self._request = content.get("Request") or {}
             self._resources = [Resource(**entry) for entry in content["Resources"]]
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -193,7 +193,9 @@ def _remove_from_cloud(store: Store, name: str, report: Report) -> None:
             return
     if journal.resources():
         _leave_swarm(store, name, report)
-    _driver_for_removal(store, name, journal, report).remove(journal, driver_report(name, report))
+    driver = driver_for_removal(store, name, journal, report)
+    journal.begin_removal()
+    driver.remove(journal, driver_report(name, report))
 
 
 def _leave_swarm(store: Store, name: str, report: Report) -> None:
@@ -209,7 +211,7 @@ def _leave_swarm(store: Store, name: str, report: Report) -> None:
     leave_for_good(store, machine, report)
 
 
-def _driver_for_removal(store: Store, name: str, journal: FileJournal, report: Report) -> Driver:
+def driver_for_removal(store: Store, name: str, journal: FileJournal, report: Report) -> Driver:
     """Return the driver of the machine; without its configuration, as its create was asked for."""
     try:
         return store.load(name).driver

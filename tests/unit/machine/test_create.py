@@ -412,6 +412,43 @@ def test_one_failing_machine_does_not_touch_the_others(store: Store, cloud: Clou
     assert sorted(done) == ["a", "c"]
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_create_whose_removal_was_cut_off_begins_anew(
+    resume: bool, store: Store, cloud: Cloud
+) -> None:
+    cloud.fails_at, cloud.refuses_removal = "end", True
+    with pytest.raises(MachineError, match="the cloud is down"):
+        make(store)
+    # the key pair went, and who removed it died before that was written down
+    cloud.things.remove("key-pair")
+    before = store.journal("dev1")
+    with pytest.raises(MachineError, match="the cloud refuses") as refused:
+        make(store)
+    assert '"ecsmachine rm dev1" tries again' in (refused.value.hint or "")
+    cloud.fails_at, cloud.refuses_removal = None, False
+    if resume:
+        create(store, resumed(store, "dev1", {}), lambda line: None)
+    else:
+        make(store)
+    journal = store.journal("dev1")
+    assert (journal.complete, journal.removing) == (True, False)
+    assert journal.create_id != before.create_id
+    assert sorted(cloud.things) == ["instance", "key-pair"]
+
+
+def test_a_create_after_an_rm_that_was_cut_off_begins_anew(store: Store, cloud: Cloud) -> None:
+    cloud.fails_at = "end"
+    with pytest.raises(MachineError):
+        make(store, keep=True)
+    cloud.fails_at, cloud.refuses_removal = None, True
+    with pytest.raises(MachineError, match="the cloud refuses"):
+        operations.remove(store, "dev1", lambda line: None)
+    cloud.refuses_removal = False
+    cloud.things.remove("key-pair")
+    make(store)
+    assert sorted(cloud.things) == ["instance", "key-pair"]
+
+
 @pytest.fixture
 def cut_off(store: Store, cloud: Cloud) -> Store:
     """A store with an adoption of ``dev1`` that was killed when it knew the instance."""

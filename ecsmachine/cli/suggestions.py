@@ -26,7 +26,7 @@ def _message(error: Any, context: Any) -> str:
     option = getattr(error, "option_name", None)
     if getattr(error, "possibilities", None) is None or option is None:
         message: str = error.format_message()
-        return message
+        return message.replace("Value error, ", "")  # what checks the types says so first
     message = f"{error.message.rstrip('.')}."
     suggestion = did_you_mean(option, error.possibilities) or _of_another_driver(option, context)
     return f"{message} {suggestion}".rstrip()

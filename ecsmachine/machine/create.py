@@ -103,7 +103,10 @@ def create(
         if request.swarm_join:
             from ecsmachine.machine.swarm.members import check_manager
 
-            check_manager(store.load(request.swarm_join))
+            try:
+                check_manager(store.load(request.swarm_join))
+            except MachineError as error:
+                raise PreCreateCheckError(error.message, hint=error.hint) from error
         try:
             files.make_private_directory(machine.directory)
             journal.begin(request=recorded(request))

@@ -74,7 +74,12 @@ def make_private_directory(path: Path) -> None:
 
 
 def not_writable(path: Path, error: OSError) -> MachineError:
-    """Return the error for a part of the store that cannot be written."""
+    """Return the error for a part of the store, or another file, that cannot be written."""
+    if error.errno == errno.ENOENT:
+        return MachineError(
+            f"{path} cannot be written: there is no folder {path.parent}",
+            hint="Make it, or name another.",
+        )
     return MachineError(
         f"The machine store cannot be written: {path}: {error.strerror or error}",
         hint="Choose another folder with --storage-path or MACHINE_STORAGE_PATH, or "

@@ -48,6 +48,11 @@ def test_help_lists_every_command(
         (["--frobnicate"], "--frobnicate"),
         (["rm", "--frobnicate"], "--frobnicate"),
         (["statsu"], "Did you mean status or start? See 'ecsmachine --help'."),
+        (
+            ["swarm", "update", "--role", "boss", "dev1"],
+            "Error: Invalid value for '--role': 'boss' is not one of 'manager', 'worker'. "
+            "See 'ecsmachine swarm update --help'.",
+        ),
         (["swarm", "joni"], "Did you mean 'join'? See 'ecsmachine swarm --help'."),
         (["help", "swarm", "joni"], "Did you mean join?"),
         (["help", "ssh", "dev1"], "'ecsmachine ssh' has no command 'dev1'"),

@@ -22,7 +22,7 @@ from ecsmachine.drivers.base import (
 )
 from ecsmachine.drivers.tagged import TaggedResource
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
-from ecsmachine.machine import adopt, operations, transfer
+from ecsmachine.machine import adopt, install_url, operations, transfer
 from ecsmachine.machine.create import create
 from ecsmachine.machine.create_request import CreateRequest, resumed
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted
@@ -192,6 +192,18 @@ def test_a_place_in_a_swarm_that_cannot_be(
 ) -> None:
     request = CreateRequest("dev1", "test", {}, **changes)
     with pytest.raises(UsageError, match=said):
+        create(store, request, lambda line: None)
+    assert not store.exists("dev1")
+    assert cloud.things == []
+
+
+def test_a_swarm_that_cannot_be_joined_is_found_before_anything_is_made(
+    store: Store, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CloudDriver, "provisions", True)
+    monkeypatch.setattr(install_url, "check_install_url", lambda url: None)
+    request = CreateRequest("dev1", "test", {}, swarm_role="worker", swarm_join="nobody")
+    with pytest.raises(PreCreateCheckError, match='"nobody" does not exist'):
         create(store, request, lambda line: None)
     assert not store.exists("dev1")
     assert cloud.things == []

@@ -149,7 +149,11 @@ def test_a_lock_is_had_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("number", "advice"),
-    [(errno.ENOSPC, "make room there"), (errno.EACCES, "mend its permissions")],
+    [
+        (errno.ENOSPC, "make room there"),
+        (errno.EACCES, "mend its permissions"),
+        (errno.ENOENT, "Make it"),
+    ],
 )
 def test_what_to_do_about_what_cannot_be_written(number: int, advice: str) -> None:
     error = files.not_writable(Path("/store"), OSError(number, os.strerror(number)))

@@ -30,6 +30,7 @@ _CHUNK = 65536
 _OUTPUT_AFTER_END_S = 1.0
 _UPLOAD_TIMEOUT_S = 60.0
 _UNANSWERED_S = 60
+_HANDSHAKE_TIMEOUT_S = 30.0
 _LOG_CHANNEL = "ecsmachine.ssh.transport"
 _log = logging.getLogger(__name__)
 
@@ -220,9 +221,17 @@ def _text(content: bytes | bytearray) -> str:
     return content.decode(errors="replace")
 
 
-def connect(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> Connection:
+def connect(
+    target: SSHTarget,
+    pin_path: Path,
+    *,
+    timeout_s: float = 10.0,
+    handshake_timeout_s: float = _HANDSHAKE_TIMEOUT_S,
+) -> Connection:
     """Log in to a host whose key is pinned in ``pin_path``.
 
+    The host has ``timeout_s`` to take the connection, and then ``handshake_timeout_s`` to say
+    who it is: a small or busy one takes its time over that.
     Tries the key, then the password; with neither, the agent's keys and those of ``~/.ssh``.
     Raises :class:`SSHError`, :class:`AuthenticationError`, :class:`KeyFileError`,
     :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError` or
@@ -245,9 +254,9 @@ def connect(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> Co
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             # a host that is gone is noticed in a minute: keepalives go unanswered
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_S * 1000)
-        transport = _transport(sock, pin_path, timeout_s)
+        transport = _transport(sock, pin_path, handshake_timeout_s)
         transport.auth_timeout = 30
-        transport.start_client(timeout=timeout_s)
+        transport.start_client(timeout=handshake_timeout_s)
         host_keys.check(pin_path, target.host, transport.get_remote_server_key())
         _log_in(transport, target, key)
         transport.set_keepalive(15)
@@ -284,8 +293,8 @@ def shown_host_key(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0
         ) from error
     transport: Transport | None = None
     try:
-        transport = _transport(sock, pin_path, timeout_s)
-        transport.start_client(timeout=timeout_s)
+        transport = _transport(sock, pin_path, _HANDSHAKE_TIMEOUT_S)
+        transport.start_client(timeout=_HANDSHAKE_TIMEOUT_S)
         return transport.get_remote_server_key()
     except (paramiko.SSHException, OSError, EOFError) as error:
         raise SSHError(f"SSH does not answer at {where}: {error or 'closed'}") from error

@@ -33,7 +33,12 @@ def wait_for_ssh(
         now = time.monotonic()
         try:
             # a host that is not up yet swallows packets: short tries see it come up sooner
-            return connect(target, pin_path, timeout_s=max(1.0, min(5.0, deadline - now)))
+            return connect(
+                target,
+                pin_path,
+                timeout_s=max(1.0, min(5.0, deadline - now)),
+                handshake_timeout_s=max(1.0, min(15.0, deadline - now)),
+            )
         except AuthenticationError:
             refused_since = refused_since or time.monotonic()
             if time.monotonic() - refused_since + pause_s >= login_timeout_s:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import threading
 import time
@@ -150,6 +151,13 @@ def test_a_login_that_stays_refused_is_an_error(server: LoopbackServer) -> None:
     server.open = False
     with pytest.raises(AuthenticationError):
         wait_for_ssh(server.target(), server.pin_path, login_timeout_s=0.3)
+
+
+def test_a_host_that_takes_the_connection_and_says_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target = SSHTarget("127.0.0.1", port=silent.getsockname()[1], user="root")
+        with pytest.raises(SSHError, match="SSH does not answer"):
+            connect(target, tmp_path / "known_hosts", handshake_timeout_s=0.2)
 
 
 def test_nobody_answers(tmp_path: Path, server: LoopbackServer) -> None:

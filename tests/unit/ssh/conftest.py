@@ -40,7 +40,10 @@ class _Login(paramiko.ServerInterface):
         return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        threading.Thread(target=_serve_command, args=(channel, command), daemon=True).start()
+        # paramiko says yes after this returns: nothing may end the channel before
+        serving = threading.Timer(0.2, _serve_command, args=(channel, command))
+        serving.daemon = True
+        serving.start()
         return True
 
 

@@ -71,7 +71,7 @@ class Connection:
             channel.exec_command(command)
             return self._exchange(channel, stdin or b"", deadline)
         except (SSHException, OSError, EOFError) as error:
-            raise self._lost(error) from error
+            raise self.lost(error) from error
         finally:
             channel.close()
 
@@ -107,7 +107,7 @@ class Connection:
                 with contextlib.suppress(OSError, EOFError, SSHException):
                     sftp.rmdir(folder)
         except (TimeoutError, SSHException, EOFError) as error:
-            raise self._lost(error) from error
+            raise self.lost(error) from error
         except (OSError, SFTPError) as error:
             raise SSHError(f"Cannot write {path} on {self._target.host}: {error}") from error
 
@@ -131,7 +131,7 @@ class Connection:
         try:
             return self._transport.open_session(timeout=30)
         except (SSHException, OSError, EOFError) as error:
-            raise self._lost(error) from error
+            raise self.lost(error) from error
 
     def close(self) -> None:
         """Close the connection."""
@@ -181,7 +181,7 @@ class Connection:
                     if at_end or now - ended_at > _OUTPUT_AFTER_END_S:
                         break
                 if not self._transport.is_active():
-                    raise self._lost(EOFError("the host closed it"))
+                    raise self.lost(EOFError("the host closed it"))
                 if deadline is not None and now >= deadline:
                     raise SSHError(
                         f"A command on {self._target.host} did not end in time",
@@ -203,7 +203,7 @@ class Connection:
             try:
                 self._sftp = SFTPClient.from_transport(self._transport)
             except (SSHException, OSError, EOFError) as error:
-                raise self._lost(error) from error
+                raise self.lost(error) from error
         if self._sftp is None:
             raise SSHError(f"{self._target.host} offers no SFTP")
         channel = self._sftp.get_channel()
@@ -211,7 +211,8 @@ class Connection:
             channel.settimeout(_UPLOAD_TIMEOUT_S)
         return self._sftp
 
-    def _lost(self, error: BaseException) -> SSHError:
+    def lost(self, error: BaseException) -> SSHError:
+        """Return the error for a connection, or a session on it, that has ended too early."""
         return SSHError(
             f"The SSH connection to {self._target.host} was lost: {error or 'no reason given'}"
         )

@@ -72,12 +72,17 @@ def run_session(
             check_host_key(target, pin_path)
         return status
     command = _without_options(command)
+    from paramiko import SSHException
+
     with connect(target, pin_path) as connection:
         channel = connection.open_channel()
-        if command:
-            channel.exec_command(" ".join(command))
-            return _stream(channel)
-        return _shell(channel)
+        try:
+            if command:
+                channel.exec_command(" ".join(command))
+                return _stream(channel)
+            return _shell(channel)
+        except (SSHException, EOFError) as error:
+            raise connection.lost(error) from error
 
 
 def check_host_key(target: SSHTarget, pin_path: Path) -> None:

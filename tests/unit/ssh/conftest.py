@@ -40,6 +40,8 @@ class _Login(paramiko.ServerInterface):
         return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        if not self.server.runs_commands:
+            return False
         # paramiko says yes after this returns: nothing may end the channel before
         serving = threading.Timer(0.2, _serve_command, args=(channel, command))
         serving.daemon = True
@@ -82,6 +84,7 @@ class LoopbackServer:
     folder: Path
     host_key: paramiko.PKey
     password: str | None = None
+    runs_commands: bool = True
     authorized: set[str] = field(default_factory=set)
     open: bool = True
     port: int = 0

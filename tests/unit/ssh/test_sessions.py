@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.ssh.connection import SSHError
-from ecsmachine.ssh.interactive import ssh_command
+from ecsmachine.ssh.interactive import run_session, ssh_command
 from ecsmachine.ssh.keys import ensure_key_pair, public_key_of
 from ecsmachine.ssh.target import SSHTarget
 
@@ -85,6 +85,13 @@ except MachineError as error:
 def test_options_of_the_ssh_program_may_stand_before_the_command(server: LoopbackServer) -> None:
     done = session(server, "ssh", "-T", "-o", "SendEnv=NONE", "--", "exit", "42")
     assert (done.returncode, done.stderr) == (42, "")
+
+
+def test_a_host_that_runs_no_command_is_one_error(server: LoopbackServer) -> None:
+    server.runs_commands = False
+    target = SSHTarget("127.0.0.1", server.port, key_path=server.folder / "id_rsa")
+    with pytest.raises(SSHError, match=r"was lost: Channel closed"):
+        run_session(target, server.pin_path, ["true"], native=True)
 
 
 def test_the_native_client_has_no_options(server: LoopbackServer) -> None:

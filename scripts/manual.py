@@ -15,7 +15,7 @@ from typing import Any
 
 from ecsmachine import __version__
 from ecsmachine.cli.app import command_tree
-from ecsmachine.cli.context import Session
+from ecsmachine.cli.arguments.context import Session
 from ecsmachine.drivers import registry
 
 ROOT = Path(__file__).parents[1]

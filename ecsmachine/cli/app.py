@@ -22,10 +22,10 @@ import typer.core
 import typer.main
 
 from ecsmachine import __version__
-from ecsmachine.cli.context import Session
-from ecsmachine.cli.flag_forms import accept_flag_forms
-from ecsmachine.cli.parameters import write_in_words
-from ecsmachine.cli.parsing import spare_conversions
+from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
+from ecsmachine.cli.arguments.parameters import write_in_words
+from ecsmachine.cli.arguments.parsing import spare_conversions
 from ecsmachine.errors import MachineError, UsageError
 
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -95,7 +95,7 @@ class _Commands(typer.core.TyperGroup):
             return _command("help", _help)
         if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"ecsmachine.cli.{_COMMANDS[cmd_name][0]}")
+        module = import_module(f"ecsmachine.cli.commands.{_COMMANDS[cmd_name][0]}")
         if hasattr(module, "app"):
             return typer.main.get_command(module.app)
         if hasattr(module, "command"):  # the driver says what flags there are
@@ -109,7 +109,7 @@ class _Commands(typer.core.TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in (*_COMMANDS, *_HELP):
-            from ecsmachine.cli.suggestions import did_you_mean
+            from ecsmachine.cli.arguments.suggestions import did_you_mean
 
             suggestion = did_you_mean(args[0], (*_COMMANDS, "help"))
             ctx.fail(f"'{args[0]}' is not a command of {ctx.command_path}. {suggestion}")
@@ -176,7 +176,7 @@ def run(
 
 def _complete(words: list[str], session: Session) -> int:
     """Print what the last word may become, for the scripts of ``completion``."""
-    from ecsmachine.cli.completion import suggest
+    from ecsmachine.cli.arguments.completion import suggest
 
     *before, current = words or [""]
     session.program = ["ecsmachine", *before]
@@ -303,7 +303,7 @@ def _help(
             )
         found = context.command.get_command(context, word)
         if found is None:
-            from ecsmachine.cli.suggestions import did_you_mean
+            from ecsmachine.cli.arguments.suggestions import did_you_mean
 
             suggestion = did_you_mean(word, context.command.list_commands(context))
             raise UsageError(
@@ -404,7 +404,7 @@ def _show(error: MachineError, session: Session) -> None:
 
 def _show_usage(error: Any) -> None:
     """Show an error of the command line parser in one line."""
-    from ecsmachine.cli.suggestions import usage_line
+    from ecsmachine.cli.arguments.suggestions import usage_line
 
     _print_error(usage_line(error))
 
@@ -421,7 +421,7 @@ def _show_unexpected(error: Exception, debug: bool) -> None:
 
 
 def _print_error(line: str) -> None:
-    from ecsmachine.cli.terminal import coloured
+    from ecsmachine.cli.display.terminal import coloured
 
     sys.stdout.flush()
     print(f"{coloured('Error:', 'red', sys.stderr)} {line}", file=sys.stderr)

@@ -143,7 +143,7 @@ def ecs_environment(ecs_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> dict[s
 @contextlib.contextmanager
 def _without_guests(root: Path) -> Iterator[Cloud]:
     from ecsmachine.localcloud.catalog.images import all_images
-    from ecsmachine.localcloud.embedded import embedded_cloud
+    from ecsmachine.localcloud.service.embedded import embedded_cloud
 
     with embedded_cloud(root) as running:
         yield Cloud(
@@ -160,11 +160,11 @@ def _without_guests(root: Path) -> Iterator[Cloud]:
 
 @contextlib.contextmanager
 def _with_guests() -> Iterator[Cloud]:
-    from ecsmachine.localcloud import daemon
     from ecsmachine.localcloud.catalog.images import images_of
     from ecsmachine.localcloud.faults.book import FaultBook
-    from ecsmachine.localcloud.problems import LocalCloudError
-    from ecsmachine.localcloud.releases import USUAL
+    from ecsmachine.localcloud.host.releases import USUAL
+    from ecsmachine.localcloud.protocol.problems import LocalCloudError
+    from ecsmachine.localcloud.service import daemon
 
     # Not below pytest's own folder, which it clears while it may still be in use.
     with tempfile.TemporaryDirectory(prefix="ecs-") as folder:

@@ -14,11 +14,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.aliyunecs.driver import AliyunEcsDriver
-from ecsmachine.drivers.aliyunecs.placement import Plan
+from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
+from ecsmachine.drivers.aliyunecs.resources.placement import Plan
 from ecsmachine.drivers.base import Checkpoint, DriverContext, passing
-from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
-from ecsmachine.localcloud.state import Delays, Settings
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.state.state import Delays, Settings
 from ecsmachine.machine.journal import FileJournal
 
 

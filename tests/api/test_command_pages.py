@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.embedded import embedded_cloud
+from ecsmachine.localcloud.service.embedded import embedded_cloud
 from tests import command_pages
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.drivers.aliyunecs import security_group
+from ecsmachine.drivers.aliyunecs.resources import security_group
 from ecsmachine.drivers.base import MemberPorts, PortRange
 from ecsmachine.errors import MachineError
 from tests.api.driver_rig import Rig, rig_in

@@ -14,7 +14,7 @@ from aliyunsdkcore.acs_exception.exceptions import ServerException
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkecs.request import v20140526 as requests
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 
 Ask = Callable[..., dict[str, Any]]
 REGION = "cn-hangzhou"

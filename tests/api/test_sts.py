@@ -11,7 +11,7 @@ from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.rpc import RpcClient
 from ecsmachine.aliyun.sts import StsClient
 from ecsmachine.errors import MachineError
-from ecsmachine.localcloud.embedded import embedded_cloud
+from ecsmachine.localcloud.service.embedded import embedded_cloud
 
 
 def test_a_role_is_taken_on(tmp_path: Path) -> None:

@@ -17,19 +17,20 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from ecsmachine.localcloud import daemon, image, packages
-from ecsmachine.localcloud.address_plan import AddressPlan, choose, host_networks
-from ecsmachine.localcloud.cleanup import marked_processes, remove_from_kernel
-from ecsmachine.localcloud.control_groups import guest_groups
-from ecsmachine.localcloud.guests.base import GuestDisk, GuestSpec
-from ecsmachine.localcloud.guests.nspawn import NspawnGuests
-from ecsmachine.localcloud.host import check_host
-from ecsmachine.localcloud.mirror import Mirror
-from ecsmachine.localcloud.network import Network
-from ecsmachine.localcloud.paths import CloudPaths, default_cache
-from ecsmachine.localcloud.problems import LocalCloudError
-from ecsmachine.localcloud.releases import SUITES, USUAL
-from ecsmachine.localcloud.settings import Running
+from ecsmachine.localcloud.host import image, packages
+from ecsmachine.localcloud.host.address_plan import AddressPlan, choose, host_networks
+from ecsmachine.localcloud.host.cleanup import marked_processes, remove_from_kernel
+from ecsmachine.localcloud.host.control_groups import guest_groups
+from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestSpec
+from ecsmachine.localcloud.host.guests.nspawn import NspawnGuests
+from ecsmachine.localcloud.host.mirror import Mirror
+from ecsmachine.localcloud.host.network import Network
+from ecsmachine.localcloud.host.paths import CloudPaths, default_cache
+from ecsmachine.localcloud.host.releases import SUITES, USUAL
+from ecsmachine.localcloud.host.requirements import check_host
+from ecsmachine.localcloud.host.settings import Running
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.service import daemon
 from tests.guest.machines import Machines, environment_of
 
 PASSWORD = "Guest-Secret-1"

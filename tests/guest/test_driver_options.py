@@ -15,8 +15,8 @@ import pytest
 
 from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.rpc import RpcClient, items_at
-from ecsmachine.localcloud.address_plan import plan_of
-from ecsmachine.localcloud.settings import read_settings
+from ecsmachine.localcloud.host.address_plan import plan_of
+from ecsmachine.localcloud.host.settings import read_settings
 from tests.guest.conftest import Cloud
 from tests.guest.machines import Machines
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from ecsmachine.localcloud.mirror import Mirror
+from ecsmachine.localcloud.host.mirror import Mirror
 from ecsmachine.ssh.keys import ensure_key_pair
 from tests.guest.conftest import GuestGround, shell
 from tests.guest.machines import Machines

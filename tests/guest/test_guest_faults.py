@@ -15,10 +15,10 @@ import pytest
 
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
-from ecsmachine.localcloud.guests.faults import fault_table
-from ecsmachine.localcloud.mounts import loops_below
-from ecsmachine.localcloud.network import link_name
-from ecsmachine.localcloud.paths import CloudPaths
+from ecsmachine.localcloud.host.guests.faults import fault_table
+from ecsmachine.localcloud.host.mounts import loops_below
+from ecsmachine.localcloud.host.network import link_name
+from ecsmachine.localcloud.host.paths import CloudPaths
 from tests.guest.conftest import PASSWORD, Cloud, shell, wait_for
 from tests.guest.instances import address_of, launch, make_group
 from tests.guest.machines import Machines

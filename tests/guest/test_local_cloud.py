@@ -19,12 +19,12 @@ from paramiko import SSHException
 from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.ecs import EcsClient, Instance, Permission
 from ecsmachine.errors import MachineError
-from ecsmachine.localcloud import daemon
-from ecsmachine.localcloud.cleanup import remove_from_kernel
-from ecsmachine.localcloud.paths import CloudPaths
-from ecsmachine.localcloud.problems import LocalCloudError
-from ecsmachine.localcloud.processes import is_alive, wait_gone
-from ecsmachine.localcloud.settings import Running
+from ecsmachine.localcloud.host.cleanup import remove_from_kernel
+from ecsmachine.localcloud.host.paths import CloudPaths
+from ecsmachine.localcloud.host.processes import is_alive, wait_gone
+from ecsmachine.localcloud.host.settings import Running
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.service import daemon
 from tests.guest.conftest import PASSWORD, assert_nothing_left, shell, traces, wait_for
 
 pytestmark = pytest.mark.guest

@@ -14,8 +14,8 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from ecsmachine.localcloud.guests.base import GuestError, GuestSpec
-from ecsmachine.localcloud.mirror import Mirror
+from ecsmachine.localcloud.host.guests.base import GuestError, GuestSpec
+from ecsmachine.localcloud.host.mirror import Mirror
 from tests.guest.conftest import PASSWORD, GuestGround, disk, shell, wait_for
 
 pytestmark = pytest.mark.guest

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.address_plan import plan_of
-from ecsmachine.localcloud.settings import read_settings
+from ecsmachine.localcloud.host.address_plan import plan_of
+from ecsmachine.localcloud.host.settings import read_settings
 from tests.guest.conftest import PASSWORD, Cloud, Shell, shell
 from tests.guest.instances import ANY, address_of, launch, make_group
 from tests.guest.machines import Machines
@@ -195,8 +195,8 @@ def test_they_hold_after_a_reboot_and_a_crash_of_the_daemon(
     import os
     import signal
 
-    from ecsmachine.localcloud import daemon
-    from ecsmachine.localcloud.processes import wait_gone
+    from ecsmachine.localcloud.host.processes import wait_gone
+    from ecsmachine.localcloud.service import daemon
 
     running = daemon.up(cloud_root).running
     ecs = Machines({**running.environment()})

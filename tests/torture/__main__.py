@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from ecsmachine.localcloud import daemon
+from ecsmachine.localcloud.service import daemon
 from tests.guest.machines import Machines, environment_of
 from tests.torture import adopt_points, api_points, import_points, step_points
 from tests.torture.ground import ground_in

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
-from ecsmachine.drivers.aliyunecs.cloud import Cloud
-from ecsmachine.localcloud.embedded import EmbeddedCloud
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from ecsmachine.ssh.keys import ensure_key_pair
 
 REGION = "eu-central-1"

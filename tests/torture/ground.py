@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecsmachine.drivers.aliyunecs import instance, route
-from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.drivers.aliyunecs.resources import instance, route
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.torture.brought import Brought, bring, clients_of
 from tests.torture.proxy import Proxy
 

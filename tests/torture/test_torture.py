@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud import daemon
+from ecsmachine.localcloud.service import daemon
 from tests.guest.conftest import base_image, cloud_root, engine_packages, host
 from tests.guest.machines import Machines, environment_of
 from tests.torture import adopt_points, api_points, import_points, step_points

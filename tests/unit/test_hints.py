@@ -9,7 +9,7 @@ import ecsmachine
 
 PACKAGE = Path(ecsmachine.__file__).parent
 
-SAID_BY_THE_LINE = {"cli/go_template_syntax.py"}
+SAID_BY_THE_LINE = {"cli/display/go_template_syntax.py"}
 """Files whose errors say where in the text something is wrong: that is what to correct."""
 
 

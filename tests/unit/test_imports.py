@@ -81,7 +81,8 @@ def test_only_the_local_commands_know_the_local_cloud() -> None:
         and any(module.startswith("ecsmachine.localcloud") for module in imported_modules(path))
     }
     assert knowing <= {
-        f"cli/{name}.py" for name in ("local", "local_cloud", "local_faults", "local_registry")
+        f"cli/commands/{name}.py"
+        for name in ("local", "local_cloud", "local_faults", "local_registry")
     }
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.drivers.aliyunecs.options import OPTIONS
+from ecsmachine.drivers.aliyunecs.options.table import OPTIONS
 from ecsmachine.drivers.base import DriverContext, OptionValue
 
 if TYPE_CHECKING:
-    from ecsmachine.drivers.aliyunecs.driver import AliyunEcsDriver
-    from ecsmachine.drivers.aliyunecs.sweep import AliyunTaggedResources
+    from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
+    from ecsmachine.drivers.aliyunecs.life.sweep import AliyunTaggedResources
 
 __all__ = [
     "ACCOUNT_OPTIONS",
@@ -60,14 +60,14 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsD
     Raises :class:`~ecsmachine.errors.UsageError` for values that cannot be, or if there are no
     credentials.
     """
-    from ecsmachine.drivers.aliyunecs import driver
+    from ecsmachine.drivers.aliyunecs.life import driver
 
     return driver.new(context, values)
 
 
 def load(context: DriverContext, config: Mapping[str, Any]) -> AliyunEcsDriver:
     """Return the driver of a machine in the store, ours or Docker Machine's."""
-    from ecsmachine.drivers.aliyunecs import driver
+    from ecsmachine.drivers.aliyunecs.life import driver
 
     return driver.load(context, config)
 
@@ -76,14 +76,14 @@ def suggest_values(
     option: str, given: Mapping[str, str], environment: Mapping[str, str]
 ) -> list[tuple[str, str]]:
     """Return values for an option, each with a few words about it, for a shell's completion."""
-    from ecsmachine.drivers.aliyunecs import completion
+    from ecsmachine.drivers.aliyunecs.checks import completion
 
     return completion.suggest_values(option, given, environment)
 
 
 def share_lookups(drivers: Iterable[AliyunEcsDriver]) -> None:
     """Let the machines of an account and region ask for their states together."""
-    from ecsmachine.drivers.aliyunecs import driver
+    from ecsmachine.drivers.aliyunecs.life import driver
 
     driver.share_lookups(drivers)
 
@@ -95,9 +95,9 @@ def tagged_resources(
 
     ``values`` are those of :data:`ACCOUNT_OPTIONS`. Raises as :func:`new` does.
     """
-    from ecsmachine.drivers.aliyunecs.driver import cloud_of
-    from ecsmachine.drivers.aliyunecs.settings import settings_of
-    from ecsmachine.drivers.aliyunecs.sweep import AliyunTaggedResources
+    from ecsmachine.drivers.aliyunecs.life.driver import cloud_of
+    from ecsmachine.drivers.aliyunecs.life.sweep import AliyunTaggedResources
+    from ecsmachine.drivers.aliyunecs.options.settings import settings_of
 
     cloud = cloud_of(
         settings_of(_account(values)), context.environment, region, checkpoint=context.checkpoint
@@ -107,8 +107,8 @@ def tagged_resources(
 
 def regions(context: DriverContext, values: Mapping[str, OptionValue]) -> list[str]:
     """Return all regions that the account may use (DescribeRegions)."""
-    from ecsmachine.drivers.aliyunecs.driver import cloud_of
-    from ecsmachine.drivers.aliyunecs.settings import settings_of
+    from ecsmachine.drivers.aliyunecs.life.driver import cloud_of
+    from ecsmachine.drivers.aliyunecs.options.settings import settings_of
 
     return cloud_of(settings_of(_account(values)), context.environment).ecs.region_ids()
 

@@ -36,7 +36,7 @@ from ecsmachine.localcloud.actions import (
     system_disks,
     tags,
 )
-from ecsmachine.localcloud.call import Action, Actions
+from ecsmachine.localcloud.actions.call import Action, Actions
 
 _NETWORKS: Actions = {
     "CreateVpc": networks.create_vpc,

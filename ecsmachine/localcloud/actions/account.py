@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.disks import MAX_DISKS
 from ecsmachine.localcloud.actions.instance_creation import MAX_INSTANCES
 from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS
-from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES
 from ecsmachine.localcloud.catalog.instance_types import instance_types
-from ecsmachine.localcloud.errors import invalid_parameter
+from ecsmachine.localcloud.protocol.errors import invalid_parameter
 
 
 def describe_account_attributes(call: Call) -> Answer:

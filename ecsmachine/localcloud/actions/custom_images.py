@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.snapshots import check_accomplished, snapshot_of_disk
-from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.images import Image, all_images
-from ecsmachine.localcloud.clock import timestamp
-from ecsmachine.localcloud.errors import ApiError, invalid_parameter, missing_parameter
-from ecsmachine.localcloud.identifiers import new_id
-from ecsmachine.localcloud.model import CustomImage, Snapshot
-from ecsmachine.localcloud.names import check, valid_description, valid_name
-from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import (
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.model import CustomImage, Snapshot
+from ecsmachine.localcloud.state.resources import (
     attached_disks,
     find_instance,
     find_snapshot,
@@ -22,7 +22,7 @@ from ecsmachine.localcloud.resources import (
     image_with_id,
     resource_tags,
 )
-from ecsmachine.localcloud.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
 
 MAX_IMAGES = 100
 _STATUS = {"progressing": "Creating", "accomplished": "Available", "failed": "CreateFailed"}

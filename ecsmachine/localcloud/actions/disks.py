@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.snapshots import check_source
-from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.disk_categories import (
     CATEGORIES,
     PERFORMANCE_LEVELS,
     supported_categories,
 )
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
-from ecsmachine.localcloud.clock import timestamp
-from ecsmachine.localcloud.devices import free_device, valid_device
-from ecsmachine.localcloud.errors import ApiError, invalid_parameter
-from ecsmachine.localcloud.filters import has_tags, matches, tag_filter
-from ecsmachine.localcloud.identifiers import new_id
-from ecsmachine.localcloud.model import Disk, Instance, Snapshot
-from ecsmachine.localcloud.names import check, valid_description, valid_name
-from ecsmachine.localcloud.paging import page
-from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import (
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.devices import free_device, valid_device
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
+from ecsmachine.localcloud.protocol.paging import page
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
+from ecsmachine.localcloud.state.model import Disk, Instance, Snapshot
+from ecsmachine.localcloud.state.resources import (
     attached_disks,
     find_disk,
     find_instance,
@@ -30,7 +30,7 @@ from ecsmachine.localcloud.resources import (
     forget_disk,
     resource_tags,
 )
-from ecsmachine.localcloud.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
 
 MAX_DISKS = 2000
 _SAME = {

@@ -6,18 +6,18 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from ecsmachine.localcloud.addresses import pick_public, public_in_use
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.clock import timestamp
-from ecsmachine.localcloud.errors import ApiError, invalid_parameter
-from ecsmachine.localcloud.filters import has_tags, tag_filter
-from ecsmachine.localcloud.identifiers import new_id
-from ecsmachine.localcloud.model import Eip, Instance
-from ecsmachine.localcloud.names import check, valid_description, valid_name
-from ecsmachine.localcloud.paging import page_by_number
-from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import find_eip, forget_tags, resource_tags, status_now
-from ecsmachine.localcloud.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
+from ecsmachine.localcloud.protocol.paging import page_by_number
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.addresses import pick_public, public_in_use
+from ecsmachine.localcloud.state.filters import has_tags, tag_filter
+from ecsmachine.localcloud.state.model import Eip, Instance
+from ecsmachine.localcloud.state.resources import find_eip, forget_tags, resource_tags, status_now
+from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
 
 MAX_EIPS = 100
 STATUSES = ("Associating", "Unassociating", "InUse", "Available")

@@ -9,10 +9,10 @@ import string
 import time
 import zlib
 
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.clock import timestamp
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.model import Session
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.state.model import Session
 
 LEAST_DURATION_S = 900
 MOST_DURATION_S = 12 * 3600

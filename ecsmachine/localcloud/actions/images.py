@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.custom_images import (
     images_of_account,
     own_images,
@@ -11,13 +12,12 @@ from ecsmachine.localcloud.actions.custom_images import (
     own_status,
     own_view,
 )
-from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, instance_types
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.filters import has_tags, matches, tag_filter
-from ecsmachine.localcloud.paging import page_by_number
-from ecsmachine.localcloud.resources import image_with_id, resource_tags
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.paging import page_by_number
+from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
+from ecsmachine.localcloud.state.resources import image_with_id, resource_tags
 
 MACHINE_OF = {"X86": "x86_64", "ARM": "arm64"}
 """An instance type's architecture, in the words of images."""

@@ -6,24 +6,24 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.instance_creation import user_data_of_request
-from ecsmachine.localcloud.addresses import pick_public
-from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type
-from ecsmachine.localcloud.clock import minutes
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.lifecycle import Credentials
-from ecsmachine.localcloud.model import Instance
-from ecsmachine.localcloud.names import (
+from ecsmachine.localcloud.protocol.clock import minutes
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.names import (
     check,
     valid_description,
     valid_host_name,
     valid_name,
     valid_password,
 )
-from ecsmachine.localcloud.resources import attached_disks, find_instance, find_security_group
+from ecsmachine.localcloud.state.addresses import pick_public
+from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.resources import attached_disks, find_instance, find_security_group
+from ecsmachine.localcloud.work.lifecycle import Credentials
 
 
 def modify_instance_attribute(call: Call) -> Answer:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from ecsmachine.localcloud import clock
-from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.model import Instance
-from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import attached_disks, find_instance
+from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.resources import attached_disks, find_instance
 
 FOREVER = "2099-12-31T15:59Z"
 """When an instance expires that is paid for by the hour."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.clock import timestamp
-from ecsmachine.localcloud.resources import find_instance
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.state.resources import find_instance
 
 
 def get_instance_console_output(call: Call) -> Answer:

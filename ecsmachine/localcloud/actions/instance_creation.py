@@ -9,6 +9,7 @@ import re
 import time
 from dataclasses import dataclass, replace
 
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.custom_images import images_of_account
 from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.instance_charge import charge_of_request
@@ -16,13 +17,6 @@ from ecsmachine.localcloud.actions.launch_templates import with_template
 from ecsmachine.localcloud.actions.metadata_options import metadata_options_of_request
 from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE, check_room
 from ecsmachine.localcloud.actions.snapshots import check_source
-from ecsmachine.localcloud.addresses import (
-    pick_private,
-    pick_public,
-    private_is_free,
-    usable,
-)
-from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.disk_categories import (
     CATEGORIES,
     PERFORMANCE_LEVELS,
@@ -31,27 +25,33 @@ from ecsmachine.localcloud.catalog.disk_categories import (
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import InstanceType, find_instance_type
 from ecsmachine.localcloud.catalog.regions import Region
-from ecsmachine.localcloud.clock import minutes, timestamp
-from ecsmachine.localcloud.devices import free_device, valid_device
-from ecsmachine.localcloud.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.faults.requests import check_stock
-from ecsmachine.localcloud.identifiers import mac_address, new_id
-from ecsmachine.localcloud.model import Disk, Instance, SecurityGroup, Snapshot, VSwitch
-from ecsmachine.localcloud.names import (
+from ecsmachine.localcloud.protocol.clock import minutes, timestamp
+from ecsmachine.localcloud.protocol.devices import free_device, valid_device
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.identifiers import mac_address, new_id
+from ecsmachine.localcloud.protocol.names import (
     check,
     valid_description,
     valid_host_name,
     valid_name,
     valid_password,
 )
-from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import (
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.addresses import (
+    pick_private,
+    pick_public,
+    private_is_free,
+    usable,
+)
+from ecsmachine.localcloud.state.model import Disk, Instance, SecurityGroup, Snapshot, VSwitch
+from ecsmachine.localcloud.state.resources import (
     find_security_group,
     image_with_id,
     key_pair_named,
     status_now,
 )
-from ecsmachine.localcloud.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
 
 MAX_AMOUNT = 100
 MAX_DATA_DISKS = 16

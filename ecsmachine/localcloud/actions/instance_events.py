@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.model import Instance
-from ecsmachine.localcloud.paging import page, page_by_number
-from ecsmachine.localcloud.resources import find_instance, visible_instances
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.paging import page, page_by_number
+from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.resources import find_instance, visible_instances
 
 _STATUS_CODES = {"Pending": 0, "Starting": 8, "Running": 1, "Stopping": 2, "Stopped": 3}
 _ACTIONS_ON_MAINTENANCE = ("AutoRecover", "Stop", "AutoRedeploy")

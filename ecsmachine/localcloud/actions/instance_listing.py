@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 
-from ecsmachine.localcloud import clock
-from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.instance_view import attributes
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type
-from ecsmachine.localcloud.errors import ApiError, invalid_parameter
-from ecsmachine.localcloud.filters import has_tags, matches, tag_filter
-from ecsmachine.localcloud.instance_view import attributes
-from ecsmachine.localcloud.model import Instance
-from ecsmachine.localcloud.paging import page, page_by_number
-from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import (
+from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.paging import page, page_by_number
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
+from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.resources import (
     bound_eip,
     find_instance,
     resource_tags,

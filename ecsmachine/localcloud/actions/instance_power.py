@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ecsmachine.localcloud.addresses import pick_public
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.clock import minutes
-from ecsmachine.localcloud.errors import ApiError, missing_parameter
-from ecsmachine.localcloud.model import Instance
-from ecsmachine.localcloud.resources import find_instance, forget_instance
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.clock import minutes
+from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.state.addresses import pick_public
+from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.resources import find_instance, forget_instance
 
 MAX_INSTANCES = 100
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ecsmachine.localcloud import public_keys
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.clock import timestamp
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.filters import has_tags, matches, tag_filter
-from ecsmachine.localcloud.identifiers import new_id
-from ecsmachine.localcloud.lifecycle import Credentials
-from ecsmachine.localcloud.model import Instance, KeyPair
-from ecsmachine.localcloud.names import check, valid_name
-from ecsmachine.localcloud.paging import page_by_number
-from ecsmachine.localcloud.resources import (
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.names import check, valid_name
+from ecsmachine.localcloud.protocol.paging import page_by_number
+from ecsmachine.localcloud.state import public_keys
+from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
+from ecsmachine.localcloud.state.model import Instance, KeyPair
+from ecsmachine.localcloud.state.resources import (
     find_instance,
     find_key_pair,
     forget_tags,
     key_pair_named,
     resource_tags,
 )
-from ecsmachine.localcloud.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.work.lifecycle import Credentials
 
 MAX_PAIRS = 500
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions.call import Action, Answer, Call
 from ecsmachine.localcloud.actions.load_balancers import balancer_of_request
 from ecsmachine.localcloud.actions.server_groups import find_server_group
-from ecsmachine.localcloud.call import Action, Answer, Call
 from ecsmachine.localcloud.catalog.listener_settings import (
     OF_EVERY_PROTOCOL,
     SETTINGS,
     Setting,
     Value,
 )
-from ecsmachine.localcloud.errors import ApiError, invalid_parameter, missing_parameter
-from ecsmachine.localcloud.model import Backend, Listener, LoadBalancer
-from ecsmachine.localcloud.paging import page_by_token
-from ecsmachine.localcloud.parameters import Parameters
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.paging import page_by_token
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.model import Backend, Listener, LoadBalancer
 
 MAX_LISTENERS = 50
 

@@ -9,18 +9,18 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from ecsmachine.localcloud import clock
-from ecsmachine.localcloud.addresses import pick_private, pick_public
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.errors import ApiError, invalid_parameter
-from ecsmachine.localcloud.filters import has_tags, tag_filter
-from ecsmachine.localcloud.identifiers import new_id
-from ecsmachine.localcloud.model import Backend, LoadBalancer
-from ecsmachine.localcloud.names import valid_description
-from ecsmachine.localcloud.paging import page_by_number
-from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import find_vswitch, forget_tags, resource_tags
-from ecsmachine.localcloud.tagging import drop_tags, put_tags, tags_of_request
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.names import valid_description
+from ecsmachine.localcloud.protocol.paging import page_by_number
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.addresses import pick_private, pick_public
+from ecsmachine.localcloud.state.filters import has_tags, tag_filter
+from ecsmachine.localcloud.state.model import Backend, LoadBalancer
+from ecsmachine.localcloud.state.resources import find_vswitch, forget_tags, resource_tags
+from ecsmachine.localcloud.state.tagging import drop_tags, put_tags, tags_of_request
 
 MAX_BALANCERS = 60
 MAX_BACKENDS = 200

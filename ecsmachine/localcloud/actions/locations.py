@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog.regions import find_region
-from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.protocol.errors import ApiError
 
 SERVICES = ("ecs", "vpc", "slb", "sts", "location")
 

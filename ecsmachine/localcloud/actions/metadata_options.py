@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.model import MetadataOptions
-from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import find_instance
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.model import MetadataOptions
+from ecsmachine.localcloud.state.resources import find_instance
 
 
 def modify_instance_metadata_options(call: Call) -> Answer:

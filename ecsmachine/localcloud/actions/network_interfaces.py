@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.filters import has_tags, tag_filter
-from ecsmachine.localcloud.model import Instance
-from ecsmachine.localcloud.paging import page
-from ecsmachine.localcloud.resources import bound_eip, resource_tags, visible_instances
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.paging import page
+from ecsmachine.localcloud.state.filters import has_tags, tag_filter
+from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.resources import bound_eip, resource_tags, visible_instances
 
 
 def describe_network_interfaces(call: Call) -> Answer:

@@ -7,25 +7,25 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from ecsmachine.localcloud.addresses import free_addresses
-from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog.regions import known_region
-from ecsmachine.localcloud.clock import timestamp
-from ecsmachine.localcloud.errors import ApiError, invalid_parameter, missing_parameter
-from ecsmachine.localcloud.filters import has_tags, tag_filter
-from ecsmachine.localcloud.identifiers import new_id
-from ecsmachine.localcloud.model import Vpc, VSwitch
-from ecsmachine.localcloud.names import check, valid_description
-from ecsmachine.localcloud.paging import page_by_number
-from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import (
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.names import check, valid_description
+from ecsmachine.localcloud.protocol.paging import page_by_number
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.addresses import free_addresses
+from ecsmachine.localcloud.state.filters import has_tags, tag_filter
+from ecsmachine.localcloud.state.model import Vpc, VSwitch
+from ecsmachine.localcloud.state.resources import (
     find_vpc,
     find_vswitch,
     forget_tags,
     resource_tags,
     status_now,
 )
-from ecsmachine.localcloud.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
 
 MAX_VPCS = 10
 MAX_VSWITCHES = 150

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES, PERFORMANCE_LEVELS
 from ecsmachine.localcloud.catalog.instance_types import InstanceType, find_instance_type
-from ecsmachine.localcloud.errors import ApiError, invalid_parameter
-from ecsmachine.localcloud.parameters import Parameters
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.parameters import Parameters
 
 MAX_AMOUNT = 1000
 _PERIODS = {"Hour": 1, "Day": 30, "Week": 4, "Month": 9, "Year": 5}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.errors import ApiError, missing_parameter
-from ecsmachine.localcloud.model import Instance
-from ecsmachine.localcloud.paging import page_by_number
-from ecsmachine.localcloud.resources import find_instance, visible_instances
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.paging import page_by_number
+from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.resources import find_instance, visible_instances
 
 
 def describe_instance_ram_role(call: Call) -> Answer:

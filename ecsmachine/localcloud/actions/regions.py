@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecsmachine.localcloud.call import Answer, Call
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES, supported_categories
 from ecsmachine.localcloud.catalog.instance_types import (
     InstanceType,
@@ -12,9 +12,9 @@ from ecsmachine.localcloud.catalog.instance_types import (
     instance_types,
 )
 from ecsmachine.localcloud.catalog.regions import Zone, regions
-from ecsmachine.localcloud.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.faults.requests import sold_out
-from ecsmachine.localcloud.paging import page_by_token
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.paging import page_by_token
 
 _RESOURCE_TYPES = ("VSwitch", "IoOptimized", "Instance", "DedicatedHost", "Disk")
 

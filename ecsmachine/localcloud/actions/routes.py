@@ -6,14 +6,14 @@ import ipaddress
 import time
 from dataclasses import dataclass
 
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.clock import timestamp
-from ecsmachine.localcloud.errors import ApiError, missing_parameter
-from ecsmachine.localcloud.filters import has_tags, tag_filter
-from ecsmachine.localcloud.identifiers import new_id
-from ecsmachine.localcloud.model import RouteEntry, Vpc
-from ecsmachine.localcloud.paging import page_by_number, page_by_token
-from ecsmachine.localcloud.resources import resource_tags, status_now
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.paging import page_by_number, page_by_token
+from ecsmachine.localcloud.state.filters import has_tags, tag_filter
+from ecsmachine.localcloud.state.model import RouteEntry, Vpc
+from ecsmachine.localcloud.state.resources import resource_tags, status_now
 
 MAX_ENTRIES = 200
 _SERVICES = "100.64.0.0/10"

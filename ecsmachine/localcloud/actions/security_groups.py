@@ -7,23 +7,23 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.clock import timestamp
-from ecsmachine.localcloud.errors import ApiError, invalid_parameter, missing_parameter
-from ecsmachine.localcloud.filters import has_tags, matches, tag_filter
-from ecsmachine.localcloud.identifiers import new_id
-from ecsmachine.localcloud.model import Instance, Rule, SecurityGroup
-from ecsmachine.localcloud.names import check, valid_description, valid_name
-from ecsmachine.localcloud.paging import page
-from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import (
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
+from ecsmachine.localcloud.protocol.paging import page
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
+from ecsmachine.localcloud.state.model import Instance, Rule, SecurityGroup
+from ecsmachine.localcloud.state.resources import (
     find_instance,
     find_security_group,
     find_vpc,
     forget_tags,
     resource_tags,
 )
-from ecsmachine.localcloud.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
 
 MAX_GROUPS = 100
 MAX_RULES = 200

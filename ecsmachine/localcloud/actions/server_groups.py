@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ecsmachine.localcloud import clock
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.load_balancers import (
     MAX_BACKENDS,
     backend_view,
@@ -14,12 +14,12 @@ from ecsmachine.localcloud.actions.load_balancers import (
     check_server,
     server_ip,
 )
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.errors import ApiError, invalid_parameter
-from ecsmachine.localcloud.identifiers import new_id
-from ecsmachine.localcloud.model import Backend, ServerGroup
-from ecsmachine.localcloud.names import valid_description
-from ecsmachine.localcloud.parameters import Parameters
+from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.names import valid_description
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.model import Backend, ServerGroup
 
 MAX_GROUPS = 50
 Key = tuple[str, int]

@@ -6,16 +6,16 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.clock import minutes, timestamp
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.filters import has_tags, tag_filter
-from ecsmachine.localcloud.identifiers import new_id
-from ecsmachine.localcloud.model import Disk, Snapshot
-from ecsmachine.localcloud.names import check, valid_description, valid_name
-from ecsmachine.localcloud.paging import page
-from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import (
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.clock import minutes, timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
+from ecsmachine.localcloud.protocol.paging import page
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.filters import has_tags, tag_filter
+from ecsmachine.localcloud.state.model import Disk, Snapshot
+from ecsmachine.localcloud.state.resources import (
     attached_disks,
     find_disk,
     find_instance,
@@ -23,7 +23,7 @@ from ecsmachine.localcloud.resources import (
     forget_snapshot,
     resource_tags,
 )
-from ecsmachine.localcloud.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
 
 MAX_OF_DISK = 256
 STATUSES = ("progressing", "accomplished", "failed", "all")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.instance_creation import (
     image_of_request,
@@ -11,17 +12,16 @@ from ecsmachine.localcloud.actions.instance_creation import (
     public_key_of_request,
     system_disk_of_request,
 )
-from ecsmachine.localcloud.call import Answer, Call
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.catalog.regions import known_region
-from ecsmachine.localcloud.clock import timestamp
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.identifiers import new_id
-from ecsmachine.localcloud.model import Instance
-from ecsmachine.localcloud.parameters import Parameters
-from ecsmachine.localcloud.resources import (
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.resources import (
     attached_disks,
     find_disk,
     find_instance,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ecsmachine.localcloud.call import Answer, Call
-from ecsmachine.localcloud.errors import ApiError, missing_parameter
-from ecsmachine.localcloud.filters import MAX_TAGS, has_tags, tag_filter
-from ecsmachine.localcloud.model import TagSet
-from ecsmachine.localcloud.paging import page_by_number, page_by_token
-from ecsmachine.localcloud.state import Table
-from ecsmachine.localcloud.tagging import drop_tags, put_tags, tags_of_request
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.paging import page_by_number, page_by_token
+from ecsmachine.localcloud.state.filters import MAX_TAGS, has_tags, tag_filter
+from ecsmachine.localcloud.state.model import TagSet
+from ecsmachine.localcloud.state.state import Table
+from ecsmachine.localcloud.state.tagging import drop_tags, put_tags, tags_of_request
 
 MAX_RESOURCES = 50
 ECS_KINDS = (

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, quote, unquote
 from ecsmachine.localcloud.container_service.applications import Applications
 from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.fields import Fields, read_fields
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.identifiers import request_id
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.identifiers import request_id
 
 LOG = logging.getLogger("ecsmachine.localcloud.container_service")
 

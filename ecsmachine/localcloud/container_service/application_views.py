@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ecsmachine.localcloud.container_service.deployment import Placed, wanted_number
-from ecsmachine.localcloud.container_service.model import Project, Release, Volume
 from ecsmachine.localcloud.container_service.templates import Service, parse_template
+from ecsmachine.localcloud.state.clusters import Project, Release, Volume
 
 _MOUNT_POINTS = {"ossfs": ("/mnt/acs_mnt/ossfs", "bucket"), "nas": ("/mnt/acs_mnt/nas", "")}
 

@@ -30,18 +30,18 @@ from ecsmachine.localcloud.container_service.destinations import Destination
 from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
 from ecsmachine.localcloud.container_service.labels import MOST_CONTAINERS, Probe
-from ecsmachine.localcloud.container_service.model import (
+from ecsmachine.localcloud.container_service.probes import HealthWatch, Watched
+from ecsmachine.localcloud.container_service.templates import Service
+from ecsmachine.localcloud.container_service.traffic import routes_of
+from ecsmachine.localcloud.container_service.volumes import Volumes
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.state.clusters import (
     Project,
     Release,
     precise_now,
     project_id,
 )
-from ecsmachine.localcloud.container_service.probes import HealthWatch, Watched
-from ecsmachine.localcloud.container_service.templates import Service
-from ecsmachine.localcloud.container_service.traffic import routes_of
-from ecsmachine.localcloud.container_service.volumes import Volumes
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.state import State
+from ecsmachine.localcloud.state.state import State
 
 LOG = logging.getLogger("ecsmachine.localcloud.container_service")
 

@@ -9,10 +9,15 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qsl, unquote
 
-from ecsmachine.localcloud.authentication import CLOCK_TOLERANCE_S, Nonces
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.model import Account
-from ecsmachine.localcloud.signature import content_md5, roa_signature, roa_string_to_sign, same
+from ecsmachine.localcloud.protocol.authentication import CLOCK_TOLERANCE_S, Nonces
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.signature import (
+    content_md5,
+    roa_signature,
+    roa_string_to_sign,
+    same,
+)
+from ecsmachine.localcloud.state.model import Account
 
 VERSION = "2015-12-15"
 

@@ -8,9 +8,9 @@ from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type
 from ecsmachine.localcloud.container_service.fields import Fields, check_cluster_name, invalid
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.names import valid_password
-from ecsmachine.localcloud.state import State
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.names import valid_password
+from ecsmachine.localcloud.state.state import State
 
 KUBERNETES, MANAGED = "Kubernetes", "ManagedKubernetes"
 MOST_NODES = 50

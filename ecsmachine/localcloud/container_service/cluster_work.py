@@ -1,6 +1,6 @@
 """What happens to clusters after a request was answered: their nodes, their masters, their end.
 
-Like :mod:`ecsmachine.localcloud.lifecycle`, of which instances are made: tasks on the server's
+Like :mod:`ecsmachine.localcloud.work.lifecycle`, of which instances are made: tasks on the server's
 event loop, whose blocking parts run in worker threads. Work on one cluster is done in the order
 in which it was asked for. Passwords are only in memory: a cluster whose launch a killed server
 leaves unfinished has failed, and of nodes that were being added those stay that were ready.
@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ecsmachine.localcloud.clock import timestamp
 from ecsmachine.localcloud.container_service.applications import Applications
 from ecsmachine.localcloud.container_service.certificates import make_certificates
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
@@ -27,15 +26,16 @@ from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.listening import ADDRESS
 from ecsmachine.localcloud.container_service.login_key import make_login_key
 from ecsmachine.localcloud.container_service.master import Master
-from ecsmachine.localcloud.container_service.model import Cluster, Node
 from ecsmachine.localcloud.container_service.node_watch import INTERVAL_S, NodeWatch
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan, Nodes
 from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
 from ecsmachine.localcloud.container_service.routing import Router
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.lifecycle import Lifecycle
-from ecsmachine.localcloud.problems import LocalCloudError
-from ecsmachine.localcloud.state import State, Table
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.state.clusters import Cluster, Node
+from ecsmachine.localcloud.state.state import State, Table
+from ecsmachine.localcloud.work.lifecycle import Lifecycle
 
 LOG = logging.getLogger("ecsmachine.localcloud.container_service")
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.regions import find_region, regions
-from ecsmachine.localcloud.clock import timestamp
 from ecsmachine.localcloud.container_service.certificates import read_certificates
 from ecsmachine.localcloud.container_service.cluster_requests import (
     MOST_NODES,
@@ -22,9 +21,10 @@ from ecsmachine.localcloud.container_service.cluster_requests import (
 )
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
 from ecsmachine.localcloud.container_service.fields import Fields, check_cluster_name, invalid
-from ecsmachine.localcloud.container_service.model import Cluster, Node
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.state import State
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.state.clusters import Cluster, Node
+from ecsmachine.localcloud.state.state import State
 
 AGENT_VERSION = "0.9-local"
 

@@ -18,9 +18,9 @@ from ecsmachine.localcloud.container_service.container_body import (
     container_body,
 )
 from ecsmachine.localcloud.container_service.engines import Container, Engine, EngineError
-from ecsmachine.localcloud.container_service.model import Project, Release
 from ecsmachine.localcloud.container_service.placement import Candidate, fitting
 from ecsmachine.localcloud.container_service.templates import Service
+from ecsmachine.localcloud.state.clusters import Project, Release
 
 _SIDE_BY_SIDE = 8
 _HEALTHY_TIMEOUT_S = 60.0

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.protocol.errors import ApiError
 
 _CLUSTER_NAME = re.compile(r"[A-Za-z0-9\u4e00-\u9fff-]{1,63}")
 _PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.localcloud.container_service.engines import Engine, NoEngine
-from ecsmachine.localcloud.container_service.model import Cluster, Node
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan
-from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.state.clusters import Cluster, Node
 
 _TIMEOUT_S = 30.0
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.protocol.errors import ApiError
 
 PREFIX = "aliyun."
 MOST_CONTAINERS = 100

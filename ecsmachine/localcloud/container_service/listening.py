@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 
-from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 ADDRESS = "127.0.0.1"
 

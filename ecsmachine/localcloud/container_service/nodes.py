@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
 from ecsmachine.localcloud.container_service.engines import Engine
-from ecsmachine.localcloud.container_service.model import Cluster, Node
+from ecsmachine.localcloud.state.clusters import Cluster, Node
 
 
 class NodeError(Exception):

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from ecsmachine.localcloud.container_service.docker import DockerEngine, client_context
 from ecsmachine.localcloud.container_service.engines import Engine, EngineError
-from ecsmachine.localcloud.container_service.model import Cluster, Node
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan
+from ecsmachine.localcloud.state.clusters import Cluster, Node
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")
 

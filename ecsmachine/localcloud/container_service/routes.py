@@ -12,17 +12,17 @@ from urllib.parse import parse_qsl, unquote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ecsmachine.localcloud import wire
-from ecsmachine.localcloud.authentication import Nonces
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.container_service import clusters, triggers
 from ecsmachine.localcloud.container_service.authentication import RoaRequest, check
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
 from ecsmachine.localcloud.container_service.clusters import ClusterCall, Result
 from ecsmachine.localcloud.container_service.fields import Fields, read_fields
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.identifiers import request_id as new_request_id
-from ecsmachine.localcloud.state import State
+from ecsmachine.localcloud.protocol import wire
+from ecsmachine.localcloud.protocol.authentication import Nonces
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.identifiers import request_id as new_request_id
+from ecsmachine.localcloud.state.state import State
 
 LOG = logging.getLogger("ecsmachine.localcloud.container_service")
 

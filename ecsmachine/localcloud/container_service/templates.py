@@ -15,7 +15,7 @@ from typing import Any
 from ecsmachine.localcloud.container_service.fields import invalid
 from ecsmachine.localcloud.container_service.labels import PREFIX, Labels, read_labels
 from ecsmachine.localcloud.container_service.placement import Placement, read_placement
-from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.protocol.errors import ApiError
 
 _MOST_BYTES = 256 * 1024
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from ecsmachine.localcloud.container_service.deployment import Placed
 from ecsmachine.localcloud.container_service.destinations import Destination
-from ecsmachine.localcloud.container_service.model import Project, Release
 from ecsmachine.localcloud.container_service.templates import Service
+from ecsmachine.localcloud.state.clusters import Project, Release
 
 
 def routes_of(

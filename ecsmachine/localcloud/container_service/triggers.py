@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from ecsmachine.localcloud.clock import timestamp
 from ecsmachine.localcloud.container_service.application_views import service_id, services_of
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
 from ecsmachine.localcloud.container_service.clusters import ClusterCall, Result
 from ecsmachine.localcloud.container_service.fields import Fields
-from ecsmachine.localcloud.container_service.model import Trigger, project_id
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.state import State
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.state.clusters import Trigger, project_id
+from ecsmachine.localcloud.state.state import State
 
 PATH = "/hook/trigger"
 MOST_STEPS = 100

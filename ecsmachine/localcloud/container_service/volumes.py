@@ -10,9 +10,9 @@ from ecsmachine.localcloud.container_service.application_views import volume_vie
 from ecsmachine.localcloud.container_service.deployment import Deployment
 from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
-from ecsmachine.localcloud.container_service.model import Volume, precise_now, project_id
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.state import State
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.state.clusters import Volume, precise_now, project_id
+from ecsmachine.localcloud.state.state import State
 
 _SECRET_OPTIONS = frozenset(("ak_id", "ak_secret"))
 _DRIVER_OPTIONS = {

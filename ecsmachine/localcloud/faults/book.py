@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecsmachine.localcloud import records
 from ecsmachine.localcloud.faults.fault import Fault, check
-from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.state import records
 
 FILE_NAME = "faults.sqlite"
 
@@ -45,7 +45,7 @@ class Entry:
 class FaultBook:
     """The faults of the cloud in a folder. Its methods may be called from any thread.
 
-    All raise :class:`~ecsmachine.localcloud.problems.LocalCloudError` if the file is unusable.
+    All raise :class:`LocalCloudError` if the file is unusable.
     """
 
     def __init__(self, root: Path) -> None:

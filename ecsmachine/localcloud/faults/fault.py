@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
-from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 FaultKind = Literal[
     "error",

@@ -7,9 +7,9 @@ from typing import Literal
 
 from ecsmachine.localcloud.faults.book import Entry, FaultBook
 from ecsmachine.localcloud.faults.fault import Fault, FaultKind
-from ecsmachine.localcloud.guests.faults import GuestFaults, SshDrop
-from ecsmachine.localcloud.model import Instance
-from ecsmachine.localcloud.state import State
+from ecsmachine.localcloud.host.guests.faults import GuestFaults, SshDrop
+from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.state import State
 
 LOG = logging.getLogger("ecsmachine.localcloud")
 Moment = Literal["make", "start", "run"]

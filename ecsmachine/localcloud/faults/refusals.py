@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ecsmachine.localcloud.errors import ApiError
 from ecsmachine.localcloud.faults.fault import Fault
+from ecsmachine.localcloud.protocol.errors import ApiError
 
 _KNOWN = {
     "Throttling": (400, "Request was denied due to request throttling."),

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ecsmachine.localcloud.errors import ApiError
 from ecsmachine.localcloud.faults.book import Entry, FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.faults.refusals import refusal
 from ecsmachine.localcloud.faults.unseen import Unseen
-from ecsmachine.localcloud.parameters import Parameters
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.parameters import Parameters
 
 LOG = logging.getLogger("ecsmachine.localcloud")
 
@@ -56,7 +56,7 @@ class RequestFaults:
         """Do what is to happen before the work.
 
         Raises :class:`ConnectionCutError`, or the refusal as an
-        :class:`~ecsmachine.localcloud.errors.ApiError`.
+        :class:`~ecsmachine.localcloud.protocol.errors.ApiError`.
         """
         for entry in struck:
             LOG.info("fault %d (%s) strikes %s", entry.id, entry.fault.kind, action)

@@ -12,9 +12,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ecsmachine.localcloud.errors import ApiError
 from ecsmachine.localcloud.faults.book import Entry, FaultBook
-from ecsmachine.localcloud.parameters import Parameters
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.parameters import Parameters
 
 # By the name of the parameter that holds its id: how ECS says that there is none.
 _NOT_FOUND = {

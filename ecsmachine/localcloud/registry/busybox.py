@@ -10,7 +10,7 @@ import platform
 import tarfile
 from pathlib import Path
 
-from ecsmachine.localcloud.programs import run
+from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.registry.content import (
     DOCKER_CONFIG,
     DOCKER_LAYER,

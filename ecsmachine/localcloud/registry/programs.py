@@ -7,9 +7,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecsmachine.localcloud.image import Report, exclusive
-from ecsmachine.localcloud.packages import PackageSet, fetch_packages, packages_path, read_manifest
-from ecsmachine.localcloud.programs import run
+from ecsmachine.localcloud.host.image import Report, exclusive
+from ecsmachine.localcloud.host.packages import (
+    PackageSet,
+    fetch_packages,
+    packages_path,
+    read_manifest,
+)
+from ecsmachine.localcloud.host.programs import run
 
 PACKAGES = PackageSet("registry", ("docker-registry", "busybox-static"))
 
@@ -34,7 +39,7 @@ class RegistryPrograms:
 def fetch_programs(cache: Path, image: Path, report: Report) -> RegistryPrograms:
     """Return the programs; fetch and unpack them first if they are not there.
 
-    Raises :class:`~ecsmachine.localcloud.problems.LocalCloudError`.
+    Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError`.
     """
     target = cache / "registry" / packages_path(cache, image, PACKAGES).name
     if target.is_dir():

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.registry import busybox
 from ecsmachine.localcloud.registry.programs import RegistryPrograms
 from ecsmachine.localcloud.registry.push import answers, has_tag, push
@@ -49,7 +49,7 @@ class Registry:
     def start(self) -> None:
         """Start it, and put busybox into it if it is not there.
 
-        Raises :class:`~ecsmachine.localcloud.problems.LocalCloudError`.
+        Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError`.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         settings = self._folder / "config.yml"

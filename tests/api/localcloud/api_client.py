@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from aliyunsdkcore.auth.composer import rpc_signature_composer
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 
 ECS, SLB, VPC, STS = "2014-05-26", "2014-05-15", "2016-04-28", "2015-04-01"
 DEBIAN = "debian_12_8_x64_20G_alibase_20241216.vhd"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.api_client import Api
 
 

@@ -39,7 +39,7 @@ from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
 from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.cli.app import run
-from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.api_client import until
 
 PASSWORD = "TestPwd124"

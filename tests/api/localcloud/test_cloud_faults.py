@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
-from ecsmachine.localcloud.guests.faults import NO_FAULTS, SshDrop
+from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, SshDrop
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.api_client import SLB, VPC, Api, RefusedError, until
 from tests.unit.localcloud.recording_guests import RecordingGuests
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
-from ecsmachine.localcloud.state import Delays, Settings
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.state.state import Delays, Settings
 from tests.api.localcloud.api_client import Api, until
 from tests.unit.localcloud.recording_guests import RecordingGuests
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.embedded import embedded_cloud
+from ecsmachine.localcloud.service.embedded import embedded_cloud
 from tests.api.localcloud.api_client import DEBIAN, Api, until
 from tests.unit.localcloud.recording_guests import RecordingGuests
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.model import Instance
+from ecsmachine.localcloud.state.model import Instance
 from tests.api.localcloud.api_client import DEBIAN, Api, RefusedError, until
 
 

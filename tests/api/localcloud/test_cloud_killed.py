@@ -10,16 +10,16 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.faults.book import FaultBook
-from ecsmachine.localcloud.guests.none import NoGuests
-from ecsmachine.localcloud.state import State, open_state
+from ecsmachine.localcloud.host.guests.none import NoGuests
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.state.state import State, open_state
 from tests.api.localcloud.api_client import Api, until
 
 SERVE = """
 import sys
 from pathlib import Path
-from ecsmachine.localcloud.embedded import embedded_cloud
+from ecsmachine.localcloud.service.embedded import embedded_cloud
 
 with embedded_cloud(Path(sys.argv[1])) as cloud:
     print(cloud.endpoint, flush=True)

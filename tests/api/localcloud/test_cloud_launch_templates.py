@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.api_client import DEBIAN, Api
 
 NO_TEMPLATE = "404 InvalidLaunchTemplate.NotFound"

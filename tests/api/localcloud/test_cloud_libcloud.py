@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from tests.api.localcloud.api_client import DEBIAN, until
 
 libcloud = pytest.importorskip("libcloud.compute.providers")

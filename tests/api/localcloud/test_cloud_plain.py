@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 import pytest
 import requests
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.api_client import until
 
 ECS, STS, LOCATION = "2014-05-26", "2015-04-01", "2015-06-12"

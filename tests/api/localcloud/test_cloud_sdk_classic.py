@@ -13,7 +13,7 @@ from aliyunsdkcore.client import AcsClient
 from aliyunsdkcore.request import CommonRequest
 from aliyunsdkecs.request.v20140526.DescribeRegionsRequest import DescribeRegionsRequest
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from tests.api.localcloud.api_client import DEBIAN, VPC, until
 
 Do = Callable[..., dict[str, Any]]

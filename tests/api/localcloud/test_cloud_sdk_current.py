@@ -21,7 +21,7 @@ from alibabacloud_tea_openapi.models import Config
 from alibabacloud_vpc20160428 import models as vpc_models
 from alibabacloud_vpc20160428.client import Client as VpcClient
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from tests.api.localcloud.api_client import DEBIAN, until
 
 # Fields of the models that this cloud leaves out, because ECS fills them for others only.

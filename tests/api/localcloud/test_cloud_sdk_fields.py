@@ -20,7 +20,7 @@ from alibabacloud_slb20140515 import models as slb_models
 from alibabacloud_sts20150401 import models as sts_models
 from alibabacloud_vpc20160428 import models as vpc_models
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.api_client import DEBIAN, Api
 from tests.api.localcloud.test_cloud_sdk_current import Clients
 

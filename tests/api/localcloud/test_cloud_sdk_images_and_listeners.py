@@ -12,7 +12,7 @@ pytest.importorskip("alibabacloud_ecs20140526")
 from alibabacloud_ecs20140526 import models as ecs_models
 from alibabacloud_slb20140515 import models as slb_models
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from tests.api.localcloud.api_client import DEBIAN, Api, until
 from tests.api.localcloud.test_cloud_sdk_current import Clients, Seen
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.embedded import embedded_cloud
+from ecsmachine.localcloud.service.embedded import embedded_cloud
 from tests.api.localcloud.api_client import Api, until
 from tests.unit.localcloud.recording_guests import RecordingGuests
 

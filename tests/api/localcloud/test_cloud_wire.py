@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ecsmachine.localcloud.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.api_client import ECS, SLB, STS, VPC, Api, Reply, exchange
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.localcloud.actions import PRODUCTS
-from ecsmachine.localcloud.call import Action
-from ecsmachine.localcloud.embedded import EmbeddedCloud
+from ecsmachine.localcloud.actions.call import Action
 from ecsmachine.localcloud.faults.fault import KINDS
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 
 PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
 NAMES = {

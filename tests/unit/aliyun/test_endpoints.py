@@ -6,7 +6,7 @@ import pytest
 
 from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.endpoints import Product, endpoint, validate_endpoint
-from ecsmachine.drivers.aliyunecs.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.errors import UsageError
 from ecsmachine.localcloud.catalog.regions import regions
 

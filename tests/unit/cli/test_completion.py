@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.cli.app import run
-from ecsmachine.drivers.aliyunecs import completion as aliyunecs_completion
-from ecsmachine.drivers.aliyunecs.options import OPTIONS
+from ecsmachine.drivers.aliyunecs.checks import completion as aliyunecs_completion
+from ecsmachine.drivers.aliyunecs.options.table import OPTIONS
 from tests.unit.terminals import terminal
 
 Complete = Callable[..., list[str]]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecsmachine.cli.driver_options import driver_name_of, help_of, resolve, warnings_of
+from ecsmachine.cli.arguments.driver_options import driver_name_of, help_of, resolve, warnings_of
 from ecsmachine.drivers.base import Option
 from ecsmachine.errors import UsageError
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ecsmachine.cli.app import command_tree
-from ecsmachine.cli.context import Session
-from ecsmachine.cli.parameters import flags_of
+from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.arguments.parameters import flags_of
 
 PRINT_DATA = {
     *("active", "adopt", "config", "config show", "context", "create", "credentials check"),

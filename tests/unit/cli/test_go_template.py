@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ecsmachine.cli.go_template import Record, Template
+from ecsmachine.cli.display.go_template import Record, Template
 from ecsmachine.errors import UsageError
 
 DATA = {

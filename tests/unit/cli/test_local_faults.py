@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.cli.app import run
-from ecsmachine.localcloud.settings import CloudSettings, GuestKind, save
+from ecsmachine.localcloud.host.settings import CloudSettings, GuestKind, save
 
 
 def cloud(root: Path, guests: GuestKind = "nspawn") -> dict[str, str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecsmachine.cli.names import expand, is_pattern, matching
+from ecsmachine.cli.arguments.names import expand, is_pattern, matching
 from ecsmachine.errors import MachineError, UsageError
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecsmachine.cli.output import Duration, align
+from ecsmachine.cli.display.output import Duration, align
 
 
 def test_columns_are_three_blanks_apart_and_five_wide_at_least() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.cli.shells import detect, lines
+from ecsmachine.cli.display.shells import detect, lines
 
 COMMAND = ["ecsmachine", "env", "dev1"]
 HINT = " Run this command to configure your shell: "

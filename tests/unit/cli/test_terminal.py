@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.cli.progress import duration, for_each, steps
+from ecsmachine.cli.display.progress import duration, for_each, steps
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.store import Store
@@ -80,7 +80,8 @@ def test_where_lines_cannot_be_written_over_they_are_plain(environment: dict[str
 def test_what_debug_says_stands_between_the_steps(environment: dict[str, str]) -> None:
     script = (
         "import logging, os, sys\n"
-        "from ecsmachine.cli import app, progress\n"
+        "from ecsmachine.cli import app\n"
+        "from ecsmachine.cli.display import progress\n"
         "app._log_to_standard_error()\n"
         "with progress.steps() as report:\n"
         "    report('Waiting...')\n"

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from ecsmachine.aliyun.ecs import Image, InstanceType
-from ecsmachine.drivers.aliyunecs.images import newest_of
-from ecsmachine.drivers.aliyunecs.suggestions import nearest, nearest_types
+from ecsmachine.drivers.aliyunecs.options.suggestions import nearest, nearest_types
+from ecsmachine.drivers.aliyunecs.resources.images import newest_of
 
 
 def image(name: str, platform: str, os_name: str, created: str = "2024-01-01T00:00:00Z") -> Image:

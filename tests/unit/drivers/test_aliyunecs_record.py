@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.aliyunecs.record import record_from_config
+from ecsmachine.drivers.aliyunecs.life.record import record_from_config
 from ecsmachine.drivers.base import DriverContext, State
 from ecsmachine.errors import MachineError, UsageError
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from ecsmachine.aliyun.ecs import Permission
-from ecsmachine.drivers.aliyunecs.security_group import (
+from ecsmachine.drivers.aliyunecs.options.settings import settings_of
+from ecsmachine.drivers.aliyunecs.resources.security_group import (
     denied_permissions,
     missing_permissions,
     wanted_permissions,
 )
-from ecsmachine.drivers.aliyunecs.settings import settings_of
 
 SSH = Permission("tcp", "22/22", "0.0.0.0/0")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from ecsmachine.localcloud.firewall import Firewall
-from ecsmachine.localcloud.guests.base import GuestDisk, GuestError, GuestSpec
-from ecsmachine.localcloud.guests.faults import SshDrop
+from ecsmachine.localcloud.host.firewall import Firewall
+from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError, GuestSpec
+from ecsmachine.localcloud.host.guests.faults import SshDrop
 
 
 class RecordingGuests:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.authentication import Nonces
 from ecsmachine.localcloud.container_service.authentication import RoaRequest, check
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.model import Account
-from ecsmachine.localcloud.signature import content_md5, roa_signature, roa_string_to_sign
+from ecsmachine.localcloud.protocol.authentication import Nonces
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.signature import content_md5, roa_signature, roa_string_to_sign
+from ecsmachine.localcloud.state.model import Account
 
 ACCOUNT = Account("1", "key", "secret")
 

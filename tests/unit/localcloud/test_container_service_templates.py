@@ -12,7 +12,7 @@ from ecsmachine.localcloud.container_service.labels import Probe, Route
 from ecsmachine.localcloud.container_service.placement import Candidate, fitting
 from ecsmachine.localcloud.container_service.routing import Asked, read_head
 from ecsmachine.localcloud.container_service.templates import Port, parse_template
-from ecsmachine.localcloud.errors import ApiError
+from ecsmachine.localcloud.protocol.errors import ApiError
 
 
 def parse(text: str, **variables: str) -> Any:

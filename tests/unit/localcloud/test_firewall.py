@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.firewall import Firewall, firewall_of, nft_script
-from ecsmachine.localcloud.model import Instance, Rule, SecurityGroup
-from ecsmachine.localcloud.network import link_name
-from ecsmachine.localcloud.state import State, open_state
+from ecsmachine.localcloud.host.firewall import Firewall, firewall_of, nft_script
+from ecsmachine.localcloud.host.network import link_name
+from ecsmachine.localcloud.state.model import Instance, Rule, SecurityGroup
+from ecsmachine.localcloud.state.state import State, open_state
 
 
 def rule(direction: str = "ingress", **values: Any) -> Rule:

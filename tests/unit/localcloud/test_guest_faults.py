@@ -12,7 +12,7 @@ import pytest
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.faults.guests import guest_faults
-from ecsmachine.localcloud.guests.faults import NO_FAULTS, GuestFaults, SshDrop, nft_script
+from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop, nft_script
 from tests.unit.localcloud.test_firewall import instance
 
 

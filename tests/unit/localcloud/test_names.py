@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecsmachine.localcloud.names import (
+from ecsmachine.localcloud.protocol.names import (
     valid_description,
     valid_host_name,
     valid_name,

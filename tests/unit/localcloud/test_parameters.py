@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.filters import has_tags, matches, tag_filter
-from ecsmachine.localcloud.paging import page, page_by_number, page_by_token
-from ecsmachine.localcloud.parameters import Parameters
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.paging import page, page_by_number, page_by_token
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
 
 
 def code_of(function: Callable[[], Any]) -> str:

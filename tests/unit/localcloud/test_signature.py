@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from aliyunsdkcore.auth.composer import rpc_signature_composer
 
-from ecsmachine.localcloud.signature import (
+from ecsmachine.localcloud.protocol.signature import (
     acs3_canonical_request,
     acs3_signature,
     acs3_string_to_sign,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.guests.base import GuestDisk, GuestError
-from ecsmachine.localcloud.guests.data_disks import DataDisks
-from ecsmachine.localcloud.guests.snapshots import Snapshots
+from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError
+from ecsmachine.localcloud.host.guests.data_disks import DataDisks
+from ecsmachine.localcloud.host.guests.snapshots import Snapshots
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud import records
-from ecsmachine.localcloud.addresses import free_addresses, pick_private, pick_public, usable
-from ecsmachine.localcloud.errors import ApiError
-from ecsmachine.localcloud.model import (
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.state import records
+from ecsmachine.localcloud.state.addresses import free_addresses, pick_private, pick_public, usable
+from ecsmachine.localcloud.state.model import (
     Backend,
     Eip,
     LoadBalancer,
@@ -18,7 +18,7 @@ from ecsmachine.localcloud.model import (
     TagSet,
     VSwitch,
 )
-from ecsmachine.localcloud.state import (
+from ecsmachine.localcloud.state.state import (
     FILE_NAME,
     SCHEMA_VERSION,
     Delays,

@@ -5,7 +5,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ecsmachine.localcloud.wire import Rendered, answer_format, encode, parse_body, parse_query
+from ecsmachine.localcloud.protocol.wire import (
+    Rendered,
+    answer_format,
+    encode,
+    parse_body,
+    parse_query,
+)
 
 ANSWER = {
     "RequestId": "R",

@@ -4,8 +4,8 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ecsmachine.localcloud.address_plan import choose, plan_of
-from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.host.address_plan import choose, plan_of
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 
 def test_a_cloud_gets_what_it_prefers() -> None:

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.apt import (
+from ecsmachine.localcloud.host.apt import (
     Source,
     parse_hashes,
     parse_uris,
     read_sources,
     signed_by,
 )
-from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 LISTING = """\
 Packages|http://deb.debian.org/debian/|bookworm|main|Debian|/etc/apt/sources.list.d/debian.sources:1

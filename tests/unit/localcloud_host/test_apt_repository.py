@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.apt_repository import AptRepository, apt_configuration, sources_list
-from ecsmachine.localcloud.packages import Package
-from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.host.apt_repository import AptRepository, apt_configuration, sources_list
+from ecsmachine.localcloud.host.packages import Package
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 RELEASE = "/dists/bookworm/Release"
 PACKAGES = "/dists/bookworm/main/binary-amd64/Packages"

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.cli import local_cloud
 from ecsmachine.cli.app import run
-from ecsmachine.localcloud.daemon import find
-from ecsmachine.localcloud.paths import CloudPaths
-from ecsmachine.localcloud.processes import identify, is_alive
-from ecsmachine.localcloud.settings import Running, save
+from ecsmachine.cli.commands import local_cloud
+from ecsmachine.localcloud.host.paths import CloudPaths
+from ecsmachine.localcloud.host.processes import identify, is_alive
+from ecsmachine.localcloud.host.settings import Running, save
+from ecsmachine.localcloud.service.daemon import find
 
 Said = Callable[[], tuple[str, str]]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ecsmachine.localcloud.control_groups import (
+from ecsmachine.localcloud.host.control_groups import (
     DirectGroups,
     Hierarchies,
     SystemdGroups,

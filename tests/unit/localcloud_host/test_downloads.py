@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud import daemon, image, packages
-from ecsmachine.localcloud.packages import PackageSet
-from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.host import image, packages
+from ecsmachine.localcloud.host.packages import PackageSet
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.registry import programs
+from ecsmachine.localcloud.service import daemon
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ecsmachine.localcloud import host
-from ecsmachine.localcloud.problems import LocalCloudError
+from ecsmachine.localcloud.host import requirements as host
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 
 def test_each_missing_package_is_named_once() -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.apt_repository import AptRepository
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.faults.guests import DownloadFaults
-from ecsmachine.localcloud.mirror import _Server, install_script
-from ecsmachine.localcloud.packages import Package, damaged, read_manifest
-from ecsmachine.localcloud.problems import LocalCloudError
-from ecsmachine.localcloud.state import open_state
+from ecsmachine.localcloud.host.apt_repository import AptRepository
+from ecsmachine.localcloud.host.mirror import _Server, install_script
+from ecsmachine.localcloud.host.packages import Package, damaged, read_manifest
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.state.state import open_state
 from tests.unit.localcloud_host.test_apt_repository import PACKAGES, folder_with
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from ecsmachine.localcloud.guests.root_disk import RootDisk, set_hash, use_repository
+from ecsmachine.localcloud.host.guests.root_disk import RootDisk, set_hash, use_repository
 
 SHADOW = "root:*:19000:0:99999:7:::\nsshd:!:19000::::::\n"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ecsmachine.localcloud
-from ecsmachine.localcloud import image
+from ecsmachine.localcloud.host import image
 
 ROOT = Path(ecsmachine.localcloud.__file__).parent
 SCRIPTS = sorted(

@@ -1,0 +1,167 @@
+"""The command ``adopt``: makes a machine of an instance that this store does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecsmachine.cli.arguments.context import Session, session
+from ecsmachine.cli.arguments.driver_options import driver_name_of, values_of, with_options
+from ecsmachine.cli.commands.orphans import (
+    AllRegions,
+    Driver,
+    Regions,
+    clouds_of,
+    orphan_table,
+    row_of,
+    survey_all,
+)
+from ecsmachine.cli.display.confirmation import secret
+from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.progress import for_each, steps
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.base import OptionValue, Report
+from ecsmachine.errors import UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.drivers.tagged import TaggedResources
+
+
+def command(program: list[str], environment: Mapping[str, str]) -> Callable[..., None]:
+    """Return the function behind ``adopt``, with the flags of the driver that is named."""
+    driver_name = driver_name_of(program, environment)
+    options = (
+        *registry.account_options_of(driver_name),
+        *registry.adoption_options_of(driver_name),
+    )
+
+    def adopt(
+        ctx: typer.Context,
+        name: Annotated[
+            str, typer.Argument(metavar="NAME", help="The machine; without, those are listed")
+        ] = "",
+        instance_id: Annotated[
+            str,
+            typer.Option("--instance-id", metavar="ID", help="The instance; NAME is its new name"),
+        ] = "",
+        everything: Annotated[
+            bool, typer.Option("--all", help="Every instance that could be adopted")
+        ] = False,
+        ssh_key: Annotated[
+            str, typer.Option("--ssh-key", metavar="FILE", help="The private key of the login")
+        ] = "",
+        region: Regions = None,
+        all_regions: AllRegions = False,
+        json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+        driver: Driver = None,
+        **given: Any,
+    ) -> None:
+        """Make a machine of this store of an instance that another store made, or a lost one.
+
+        It is logged in to with the key, or with the password in $ECS_SSH_PASSWORD.
+
+        Example: ecsmachine adopt dev1 --ssh-key ~/backup/id_rsa
+        """
+        this = session(ctx)
+        values = values_of(options, given, environment)
+        if ssh_key:
+            values["aliyunecs-ssh-keypath"] = ssh_key
+        if name and not instance_id and _took_over(this, name, values):
+            return
+        clouds = clouds_of(this, driver_name, values, region or [], all_regions)
+        if not (name or instance_id or everything):
+            _list_candidates(this, clouds, as_json=json)
+            return
+        _adopt(this, clouds, values, name, instance_id, everything)
+
+    return with_options(adopt, options)
+
+
+def _list_candidates(this: Session, clouds: list[TaggedResources], *, as_json: bool) -> None:
+    from ecsmachine.machine.adopt import candidates
+
+    rows = [row_of(each) for each in candidates(this.store, survey_all(this, clouds))]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print(orphan_table(rows))
+        print("To adopt one, run: ecsmachine adopt NAME --ssh-key FILE")
+    else:
+        print("There is no instance that could be adopted.")
+
+
+def _adopt(
+    this: Session,
+    clouds: list[TaggedResources],
+    values: dict[str, OptionValue],
+    name: str,
+    instance_id: str,
+    everything: bool,
+) -> None:
+    from ecsmachine.machine.adopt import (
+        AdoptRequest,
+        adopt,
+        candidates,
+        choose,
+        takes_shared_along,
+    )
+
+    if everything and (name or instance_id):
+        raise UsageError("--all takes no name", hint="Leave one of them out.")
+    found = survey_all(this, clouds)
+    if everything:
+        chosen = candidates(this.store, found)
+    else:
+        chosen = [choose(this.store, found, name, instance_id)]
+    if not chosen:
+        print("There is no instance that could be adopted.")
+        return
+    if not values.get("aliyunecs-ssh-keypath") and not values.get("aliyunecs-ssh-password"):
+        values["aliyunecs-ssh-password"] = secret(
+            "Password of the login: ", hint="Give --ssh-key or ECS_SSH_PASSWORD."
+        )
+    by_name = {name or each.machine_name: each for each in chosen}
+    if len(by_name) < len(chosen):
+        raise UsageError(
+            "Several instances are of machines of the same name",
+            hint="Adopt them one by one, with --instance-id and a name each.",
+        )
+    shared = takes_shared_along(this.store, found, chosen)
+
+    def adopt_one(machine_name: str, report: Report) -> None:
+        resource = by_name[machine_name].resource
+        request = AdoptRequest(
+            machine_name,
+            resource,
+            values,
+            shared=shared,
+            install_url=this.environment.get("MACHINE_DOCKER_INSTALL_URL", ""),
+            certificate_paths=this.certificate_paths,
+            key_type=this.tls_key_type,
+        )
+        cloud = next(each for each in clouds if each.region == resource.region)
+        adopt(this.store, cloud, request, report)
+
+    for_each(list(by_name), adopt_one)
+
+
+def _took_over(this: Session, name: str, values: Mapping[str, OptionValue]) -> bool:
+    """Make a machine that was imported one of this store; False if it is none."""
+    from ecsmachine.machine.adopt import is_imported, take_over
+    from ecsmachine.machine.sweep import regions_of
+
+    if not is_imported(this.store, name):
+        return False
+    this.store.store_id()
+    driver_name = this.store.load(name).driver.name
+    regions = regions_of(this.store, name)
+    cloud = (
+        registry.tagged_resources(driver_name, this.store.context(name), values, regions[0])
+        if regions
+        else None
+    )
+    with steps() as report:
+        take_over(this.store, name, cloud, report, key_type=this.tls_key_type)
+    return True

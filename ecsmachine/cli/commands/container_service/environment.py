@@ -1,0 +1,39 @@
+"""The variables that connect the Docker client, and our own commands, to a cluster."""
+
+from __future__ import annotations
+
+import typer
+
+from ecsmachine.cli.commands.container_service.options import (
+    CLUSTER_VARIABLE,
+    certificate_folder,
+    cluster_client,
+)
+from ecsmachine.errors import MachineError
+
+
+def cluster_variables(ctx: typer.Context, name: str, *, unset: bool = False) -> dict[str, str]:
+    """Return the variables of a cluster; with ``unset`` their names alone count.
+
+    Raises :class:`MachineError` while the cluster has no master, or its certificates are not
+    on this computer.
+    """
+    names = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", CLUSTER_VARIABLE)
+    if unset:
+        return dict.fromkeys(names, "")
+    from ecsmachine.aliyun.container_service.application_client import https_of
+
+    cluster = cluster_client(ctx).find(name)
+    if not cluster.master_url:
+        raise MachineError(
+            f'The cluster "{cluster.name}" has no master: it is {cluster.state}',
+            hint="Only Swarm clusters that run have one.",
+        )
+    folder = certificate_folder(ctx, cluster.name)
+    if not (folder / "key.pem").is_file():
+        raise MachineError(
+            f"There is no {folder / 'key.pem'}",
+            hint=f'Fetch it with "ecsmachine cluster certs {cluster.name}".',
+        )
+    host = https_of(cluster.master_url).replace("https://", "tcp://", 1)
+    return dict(zip(names, ("1", host, str(folder), cluster.name), strict=True))

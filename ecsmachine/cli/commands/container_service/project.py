@@ -1,0 +1,320 @@
+"""``ecsmachine project …``: applications on a Swarm cluster."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecsmachine.aliyun.container_service import ApplicationClient
+from ecsmachine.cli.commands.container_service.options import (
+    AsJson,
+    JsonAnyway,
+    Quiet,
+    Timeout,
+    Wait,
+    Yes,
+    application_client,
+    confirm,
+    connected,
+    group,
+    pairs,
+    print_json,
+    print_table,
+)
+from ecsmachine.cli.display.progress import steps
+from ecsmachine.errors import MachineError
+
+app = group(
+    """Applications (projects) on a Swarm cluster.
+
+    Example: ecsmachine project create web --file docker-compose.yml --cluster my-cluster
+    """
+)
+
+Name = Annotated[str, typer.Argument(metavar="PROJECT", help="Name of the project")]
+TemplateFile = Annotated[
+    Path, typer.Option("--file", "-f", help='Compose template; "-" reads standard input')
+]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option("--env", "-e", help="A variable of the template, NAME=VALUE (repeatable)"),
+]
+Description = Annotated[str, typer.Option("--description", help="What it is")]
+LatestImage = Annotated[bool, typer.Option("--latest-image", help="Pull the newest images")]
+Patience = Annotated[
+    int, typer.Option("--time", "-t", min=0, help="Seconds before what does not stop is killed")
+]
+Signal = Annotated[str, typer.Option("--signal", "-s", help="The signal that is sent")]
+
+_POLL_S = 0.5
+
+
+@app.command("ls")
+@connected(application_client)
+def list_projects(
+    client: ApplicationClient,
+    query: Annotated[str, typer.Option("--filter", help="Only those whose name has it")] = "",
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the projects of a cluster.
+
+    Example: ecsmachine project ls --cluster my-cluster
+    """
+    projects = client.projects(query)
+    if as_json:
+        print_json([dict(project.raw) for project in projects])
+    elif quiet:
+        for project in projects:
+            print(project.name)
+    else:
+        rows: list[tuple[str, ...]] = [("NAME", "STATE", "VERSION", "SERVICES", "UPDATED")]
+        rows += [
+            (
+                project.name,
+                project.current_state.capitalize(),
+                project.version,
+                " ".join(s.id.removeprefix(f"{project.name}_") for s in project.services) or "-",
+                project.updated.partition(".")[0].rstrip("Z"),
+            )
+            for project in projects
+        ]
+        print_table(rows)
+
+
+@app.command("inspect")
+@connected(application_client)
+def inspect(
+    client: ApplicationClient,
+    name: Name,
+    as_json: JsonAnyway = False,
+) -> None:
+    """Print all that the master tells of a project, as JSON.
+
+    Example: ecsmachine project inspect web
+    """
+    print_json(dict(client.project(name).raw))
+
+
+@app.command("create")
+@connected(application_client)
+def create(
+    client: ApplicationClient,
+    name: Name,
+    file: TemplateFile,
+    version: Annotated[str, typer.Option("--version", help="Its version")] = "1.0",
+    description: Description = "",
+    variables: Variables = None,
+    latest_image: LatestImage = False,
+    wait: Wait = False,
+    timeout: Timeout = 600,
+) -> None:
+    """Create a project from a Compose template, and start it.
+
+    Example: ecsmachine project create web --file docker-compose.yml --wait
+    """
+    from ecsmachine.aliyun.container_service import ProjectRequest
+
+    request = ProjectRequest(
+        name, _read(file), description, version, pairs(variables, "--env"), latest_image
+    )
+    _warn(client.create_project(request))
+    _await(client, name, wait, timeout)
+
+
+@app.command("update")
+@connected(application_client)
+def update(
+    client: ApplicationClient,
+    name: Name,
+    file: TemplateFile,
+    version: Annotated[str, typer.Option("--version", help="The new version")],
+    description: Description = "",
+    variables: Variables = None,
+    latest_image: LatestImage = False,
+    blue_green: Annotated[
+        bool, typer.Option("--blue-green", help="Let the old version run beside the new")
+    ] = False,
+    wait: Wait = False,
+    timeout: Timeout = 600,
+) -> None:
+    """Put a new version of a project in place of the old one, or beside it.
+
+    Example: ecsmachine project update web --file docker-compose.yml --version 2.0 --blue-green
+    """
+    from ecsmachine.aliyun.container_service import ProjectUpdate
+
+    request = ProjectUpdate(
+        _read(file), version, description, pairs(variables, "--env"), latest_image, blue_green
+    )
+    _warn(client.update_project(name, request))
+    _await(client, name, wait, timeout)
+
+
+@app.command("confirm-update")
+@connected(application_client)
+def confirm_update(
+    client: ApplicationClient,
+    name: Name,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Give the new version all the traffic, whatever its weight"),
+    ] = False,
+    wait: Wait = False,
+    timeout: Timeout = 600,
+) -> None:
+    """End a blue-green update: the new version stays, the old one is removed.
+
+    Example: ecsmachine project confirm-update web --wait
+    """
+    client.confirm_update(name, force=force)
+    _await(client, name, wait, timeout)
+
+
+@app.command("rollback-update")
+@connected(application_client)
+def rollback_update(
+    client: ApplicationClient,
+    name: Name,
+    wait: Wait = False,
+    timeout: Timeout = 600,
+) -> None:
+    """End a blue-green update: the old version stays, the new one is removed.
+
+    Example: ecsmachine project rollback-update web --wait
+    """
+    client.rollback_update(name)
+    _await(client, name, wait, timeout)
+
+
+@app.command("start")
+@connected(application_client)
+def start(
+    client: ApplicationClient,
+    name: Name,
+    wait: Wait = False,
+    timeout: Timeout = 600,
+) -> None:
+    """Start what of a project does not run.
+
+    Example: ecsmachine project start web
+    """
+    client.start_project(name)
+    _await(client, name, wait, timeout)
+
+
+@app.command("stop")
+@connected(application_client)
+def stop(
+    client: ApplicationClient,
+    name: Name,
+    patience: Patience = 10,
+    wait: Wait = False,
+    timeout: Timeout = 600,
+) -> None:
+    """Stop a project's containers; they stay.
+
+    Example: ecsmachine project stop web --time 30
+    """
+    client.stop_project(name, wait_s=patience)
+    _await(client, name, wait, timeout)
+
+
+@app.command("kill")
+@connected(application_client)
+def kill(
+    client: ApplicationClient,
+    name: Name,
+    signal: Signal = "KILL",
+) -> None:
+    """Send a signal to a project's containers.
+
+    Example: ecsmachine project kill web --signal HUP
+    """
+    client.kill_project(name, signal=signal)
+
+
+@app.command("redeploy")
+@connected(application_client)
+def redeploy(
+    client: ApplicationClient,
+    name: Name,
+    wait: Wait = False,
+    timeout: Timeout = 600,
+) -> None:
+    """Make a project's containers anew, of the newest images.
+
+    Example: ecsmachine project redeploy web --wait
+    """
+    client.redeploy_project(name)
+    _await(client, name, wait, timeout)
+
+
+@app.command("rm")
+@connected(application_client)
+def remove(
+    client: ApplicationClient,
+    names: Annotated[list[str], typer.Argument(metavar="PROJECT...", help="Names of projects")],
+    force: Annotated[bool, typer.Option("--force", "-f", help="Also while it runs")] = False,
+    volumes: Annotated[
+        bool, typer.Option("--volumes", "-v", help="Remove their containers' volumes too")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Remove projects with their containers.
+
+    Example: ecsmachine project rm web --force
+    """
+    confirm(f"About to remove {', '.join(names)}", yes)
+    for name in names:
+        client.delete_project(name, force=force, volumes=volumes)
+        print(f"Removed {name}")
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        print(f"Warning: {warning}", file=sys.stderr, flush=True)
+
+
+def _read(file: Path) -> str:
+    if str(file) == "-":
+        return sys.stdin.read()
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise MachineError(f"{file}: {error.strerror}", hint="Name a Compose template.") from None
+    except ValueError:
+        raise MachineError(f"{file}: it is not text in UTF-8") from None
+
+
+def _await(client: ApplicationClient, name: str, wait: bool, timeout_s: int) -> None:
+    """Return once the project is in its desired state."""
+    if not wait:
+        return
+    from ecsmachine.aliyun.container_service.clusters import FAILED, MOVING
+
+    deadline = time.monotonic() + timeout_s
+    seen = ""
+    with steps(sys.stderr, only_steps=True, only_on_terminal=True) as report:
+        while (project := client.project(name)).current_state in MOVING:
+            if project.current_state != seen:
+                seen = project.current_state
+                report(f"{name}: {seen.capitalize()}")
+            if time.monotonic() > deadline:
+                raise MachineError(
+                    f'The time is up: the project "{name}" is still {seen}',
+                    hint=f'"ecsmachine project inspect {name}" shows what it waits for.',
+                )
+            time.sleep(_POLL_S)
+    if project.current_state in FAILED:
+        reason = project.raw.get("message")
+        raise MachineError(
+            f'The project "{name}" has failed' + (f": {reason}" if reason else ""),
+            hint=f'See its containers with "ecsmachine project inspect {name}".',
+        )
+    print(f"{name}: {project.current_state.capitalize()}")

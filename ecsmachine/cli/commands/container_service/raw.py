@@ -1,0 +1,69 @@
+"""``ecsmachine cs METHOD PATH``: any call of the management API, as the guide writes it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import parse_qsl, unquote
+
+import typer
+
+from ecsmachine.aliyun.container_service import ClusterClient
+from ecsmachine.cli.commands.container_service.options import (
+    cluster_client,
+    connected,
+    pairs,
+)
+from ecsmachine.errors import UsageError
+
+_METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+@connected(cluster_client)
+def cs(
+    client: ClusterClient,
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="GET, POST, PUT or DELETE")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="For example /clusters")],
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", help="A header, Name=value (repeatable)"),
+    ] = None,
+    body: Annotated[
+        str,
+        typer.Option(
+            "--body", help="The body as JSON; @FILE takes it from a file, - from standard input"
+        ),
+    ] = "",
+) -> None:
+    """Call the API of Container Service, and print what it answers.
+
+    Example: ecsmachine cs POST /clusters --header "Content-Type=application/json" --body @new.json
+    """
+    if method.upper() not in _METHODS:
+        raise UsageError(f'"{method}" is not a method', hint=f"Use one of {', '.join(_METHODS)}.")
+    if not path.startswith("/"):
+        raise UsageError(f'The path "{path}" does not begin with /', hint="Example: /clusters")
+    plain, _, query = path.partition("?")
+    answer = client.roa.call(
+        method,
+        unquote(plain),
+        query=dict(parse_qsl(query, keep_blank_values=True)),
+        body=_body(body),
+        headers=pairs(header, "--header"),
+    )
+    if answer.text.strip():
+        print(answer.text.rstrip())
+
+
+def _body(given: str) -> bytes:
+    if given in ("-", "@-"):
+        return sys.stdin.buffer.read()
+    if not given.startswith("@"):
+        return given.encode()
+    try:
+        return Path(given[1:]).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"--body: {given[1:]}: {error.strerror}", hint="Name a file after the @."
+        ) from None

@@ -1,0 +1,159 @@
+"""``ecsmachine trigger …``: addresses that redeploy or scale an application.
+
+The guide's service makes triggers in its console alone; the local cloud makes them by an API in
+the manner of the newer service (POST, GET and DELETE below /clusters/ID/triggers).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from ecsmachine.aliyun.container_service import ClusterClient
+from ecsmachine.cli.commands.container_service.options import (
+    AsJson,
+    ClusterName,
+    cluster_client,
+    cluster_name,
+    connected,
+    for_commands,
+    group,
+    print_json,
+    print_table,
+)
+from ecsmachine.errors import MachineError
+
+app = group(
+    """Triggers: addresses with a secret that redeploy or scale an application.
+
+    Example: ecsmachine trigger create web --cluster my-cluster
+    """
+)
+
+Url = Annotated[
+    str,
+    typer.Argument(
+        metavar="URL", help='The trigger\'s address, in quotes; "-" reads it from stdin'
+    ),
+]
+Step = Annotated[int, typer.Argument(metavar="STEP", help="Number of containers, 1 to 100")]
+
+
+@app.command("redeploy")
+def redeploy(url: Url) -> None:
+    """Call a trigger that redeploys.
+
+    Example: ecsmachine trigger redeploy - < address.txt
+    """
+    _fire(url)
+
+
+@app.command("scale-out")
+def scale_out(url: Url, step: Step) -> None:
+    """Call a trigger that scales: more containers.
+
+    Example: ecsmachine trigger scale-out - 2 < address.txt
+    """
+    _fire(url, "scale_out", step)
+
+
+@app.command("scale-in")
+def scale_in(url: Url, step: Step) -> None:
+    """Call a trigger that scales: fewer containers.
+
+    Example: ecsmachine trigger scale-in - 1 < address.txt
+    """
+    _fire(url, "scale_in", step)
+
+
+@app.command("create")
+@connected(cluster_client)
+def create(
+    client: ClusterClient,
+    ctx: typer.Context,
+    project: Annotated[str, typer.Argument(metavar="PROJECT", help="Name of the project")],
+    service: Annotated[
+        str, typer.Option("--scale", help="Scale this service [default: redeploy the project]")
+    ] = "",
+    as_json: AsJson = False,
+    cluster: ClusterName = "",
+) -> None:
+    """Make a trigger, and print its address. Who has the address can use it.
+
+    Example: ecsmachine trigger create web --scale front --cluster my-cluster
+    """
+    found = client.find(cluster_name(ctx, cluster))
+    body = {
+        "project_id": project,
+        "action": "scaling" if service else "redeploy",
+        **({"service": service} if service else {}),
+    }
+    answer = client.roa.call(
+        "POST", f"/clusters/{found.id}/triggers", body=json.dumps(body).encode()
+    )
+    data: Any = answer.data
+    if not isinstance(data, dict) or "url" not in data:
+        raise MachineError(
+            "The service made no trigger", hint="Triggers are made in its console there."
+        )
+    if as_json:
+        print_json(data)
+    else:
+        print(data["url"])
+
+
+@app.command("ls")
+@connected(cluster_client)
+def list_triggers(
+    client: ClusterClient,
+    ctx: typer.Context,
+    as_json: AsJson = False,
+    cluster: ClusterName = "",
+) -> None:
+    """List a cluster's triggers, without their secrets.
+
+    Example: ecsmachine trigger ls --cluster my-cluster
+    """
+    found = client.find(cluster_name(ctx, cluster))
+    data: Any = client.roa.call("GET", f"/clusters/{found.id}/triggers").data
+    triggers = data if isinstance(data, list) else []
+    if as_json:
+        print_json(triggers)
+        return
+    rows: list[tuple[str, ...]] = [("ID", "PROJECT", "ACTION", "SERVICE")]
+    rows += [
+        tuple(str(one.get(name) or "-") for name in ("id", "project_id", "action", "service"))
+        for one in triggers
+    ]
+    print_table(rows)
+
+
+@app.command("rm")
+@connected(cluster_client)
+def remove(
+    client: ClusterClient,
+    ctx: typer.Context,
+    trigger_id: Annotated[str, typer.Argument(metavar="TRIGGER", help="Id of the trigger")],
+    cluster: ClusterName = "",
+) -> None:
+    """Remove a trigger: its address no longer works.
+
+    Example: ecsmachine trigger rm 1f3a5c7e --cluster my-cluster
+    """
+    found = client.find(cluster_name(ctx, cluster))
+    client.roa.call("DELETE", f"/clusters/{found.id}/triggers/{quote(trigger_id, safe='')}")
+    print(f"Removed {trigger_id}")
+
+
+def _fire(url: str, kind: str = "", step: int = 0) -> None:
+    from ecsmachine.aliyun.container_service import fire
+
+    address = sys.stdin.readline().strip() if url == "-" else url
+    with for_commands():
+        answer = fire(address, kind=kind, step=step)
+    if answer.strip():
+        print(answer.strip())

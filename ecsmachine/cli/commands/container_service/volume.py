@@ -1,0 +1,115 @@
+"""``ecsmachine volume …``: volumes of a Swarm cluster."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ecsmachine.aliyun.container_service import ApplicationClient
+from ecsmachine.cli.commands.container_service.options import (
+    AsJson,
+    JsonAnyway,
+    Quiet,
+    Yes,
+    application_client,
+    confirm,
+    connected,
+    group,
+    pairs,
+    print_json,
+    print_table,
+)
+
+app = group(
+    """Volumes of a Swarm cluster.
+
+    Example: ecsmachine volume ls --cluster my-cluster
+    """
+)
+
+Name = Annotated[str, typer.Argument(metavar="VOLUME", help="Name of the volume")]
+
+
+@app.command("ls")
+@connected(application_client)
+def list_volumes(
+    client: ApplicationClient,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the volumes of a cluster.
+
+    Example: ecsmachine volume ls --cluster my-cluster
+    """
+    volumes = client.volumes()
+    if as_json:
+        print_json([dict(volume.raw) for volume in volumes])
+    elif quiet:
+        for volume in volumes:
+            print(volume.name)
+    else:
+        rows: list[tuple[str, ...]] = [("NAME", "DRIVER", "NODE", "MOUNTPOINT", "USED BY")]
+        rows += [
+            (
+                volume.name,
+                volume.driver,
+                volume.node or "-",
+                volume.mountpoint or "-",
+                " ".join(volume.refs) or "-",
+            )
+            for volume in volumes
+        ]
+        print_table(rows)
+
+
+@app.command("create")
+@connected(application_client)
+def create(
+    client: ApplicationClient,
+    name: Name,
+    driver: Annotated[str, typer.Option("--driver", "-d", help="ossfs, nas or local")],
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--opt", "-o", help="An option of the driver, NAME=VALUE (repeatable)"),
+    ] = None,
+) -> None:
+    """Create a volume.
+
+    Example: ecsmachine volume create data --driver local
+    """
+    from ecsmachine.aliyun.container_service import VolumeRequest
+
+    request = VolumeRequest(name, driver, pairs(options, "--opt"))
+    print(client.create_volume(request).name)
+
+
+@app.command("inspect")
+@connected(application_client)
+def inspect(
+    client: ApplicationClient,
+    name: Name,
+    as_json: JsonAnyway = False,
+) -> None:
+    """Print all that the master tells of a volume, as JSON.
+
+    Example: ecsmachine volume inspect data
+    """
+    print_json(dict(client.volume(name).raw))
+
+
+@app.command("rm")
+@connected(application_client)
+def remove(
+    client: ApplicationClient,
+    names: Annotated[list[str], typer.Argument(metavar="VOLUME...", help="Names of volumes")],
+    yes: Yes = False,
+) -> None:
+    """Remove volumes with what they hold.
+
+    Example: ecsmachine volume rm data
+    """
+    confirm(f"About to remove {', '.join(names)}", yes)
+    for name in names:
+        client.delete_volume(name)
+        print(f"Removed {name}")

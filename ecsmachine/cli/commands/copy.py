@@ -1,0 +1,177 @@
+"""The commands that carry files: scp, mount."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecsmachine.cli.arguments.context import Session, machine_names, session
+from ecsmachine.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.ssh.file_copy import Place
+
+
+def scp(
+    ctx: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="[[USER@]MACHINE:]SOURCE", help="What to copy")],
+    destination: Annotated[
+        str, typer.Argument(metavar="[[USER@]MACHINE:]DESTINATION", help="Where to")
+    ],
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Copy folders with all that is in them")
+    ] = False,
+    delta: Annotated[
+        bool, typer.Option("--delta", "-d", help="Send only what differs, with rsync")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress")] = False,
+) -> None:
+    """Copy files to, from or between machines.
+
+    Without an scp program, with --native-ssh, or for a login by password, SFTP is spoken directly.
+
+    Example: ecsmachine scp -r site dev1:/var/www
+    """
+    this = session(ctx)
+    places = [_place(this, text) for text in (source, destination)]
+    if delta:
+        raise typer.Exit(_rsync(places, recursive=recursive, quiet=quiet))
+    by_password = any(place.host and place.host.target.password for place in places)
+    if this.native_ssh or by_password or not shutil.which("scp"):
+        from ecsmachine.ssh.file_copy import copy
+
+        copy(*places, recursive=recursive)
+        return
+    # through here: the machines need not reach each other
+    flags = ["-3", *(["-r"] if recursive else [])]
+    raise typer.Exit(_run_with_configuration(["scp", *flags], "-F", places, quiet=quiet))
+
+
+def mount(
+    ctx: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="[[USER@]MACHINE:]PATH", help='A folder of a machine; of "default" without one'
+        ),
+    ],
+    mountpoint: Annotated[
+        str, typer.Argument(metavar="[MOUNTPOINT]", help="A folder here [default: the same path]")
+    ] = "",
+    unmount: Annotated[bool, typer.Option("--unmount", "-u", help="Unmount it again")] = False,
+) -> None:
+    """Mount a folder of a machine here, with sshfs.
+
+    Example: ecsmachine mount dev1:/var/www www
+    """
+    this = session(ctx)
+    if ":" not in source:
+        source = f"{machine_names(this, None)[0]}:{source}"
+    where = mountpoint or source.partition(":")[2]
+    if not where:
+        raise UsageError("No folder is named to mount on", hint="Give it after the machine's.")
+    if unmount:
+        raise typer.Exit(_unmount(where))
+    if not shutil.which("sshfs"):
+        raise MachineError(
+            "There is no sshfs program, which mounts folders of machines",
+            hint="Install the package sshfs.",
+        )
+    place = _place(this, source)
+    if place.host is None:
+        raise UsageError(f"{source} is on no machine", hint="Write it as MACHINE:PATH.")
+    if place.host.target.password:
+        raise MachineError(
+            "sshfs cannot log in by password", hint="Use scp, or give the machine a key."
+        )
+    where = f"./{where}" if where.startswith("-") else where
+    raise typer.Exit(_run_with_configuration(["sshfs"], "-F", [place], where))
+
+
+def _place(this: Session, text: str) -> Place:
+    """Read ``[[USER@]MACHINE:]PATH``; a colon after a slash belongs to a path of this machine."""
+    from ecsmachine.machine.login import login
+    from ecsmachine.ssh.file_copy import Place
+
+    before, colon, path = text.partition(":")
+    if not colon or "/" in before:
+        return Place(text)
+    user, _, name = before.rpartition("@")
+    if name == "localhost" and not this.store.exists(name):
+        return Place(path)
+    return Place(path, login(this.store.load(name), user))
+
+
+def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool) -> int:
+    if all(place.host for place in places):
+        raise UsageError(
+            "rsync does not copy from one machine to another",
+            hint="Leave out --delta, or copy through a folder of this machine.",
+        )
+    if any(place.host and place.host.target.password for place in places):
+        raise MachineError(
+            "rsync cannot log in by password", hint="Leave out --delta: scp without it can."
+        )
+    if not shutil.which("rsync"):
+        raise MachineError(
+            "There is no rsync program, which --delta needs",
+            hint="Install the package rsync, or leave out --delta.",
+        )
+    # with its time, a file that did not change is known at once the next time
+    command = ["rsync", "--times", *([] if quiet else ["--progress"])]
+    return _run_with_configuration([*command, *(["-r"] if recursive else [])], "-e", places)
+
+
+def _run_with_configuration(
+    command: Sequence[str],
+    flag: str,
+    places: Sequence[Place],
+    *others: str,
+    quiet: bool = False,
+) -> int:
+    """Run a program that takes an SSH configuration, or with ``-e`` an ssh command.
+
+    ``quiet`` hides its output, but no errors: scp's own ``-q`` would hide why it failed.
+    """
+    from ecsmachine.ssh.interactive import check_host_key
+    from ecsmachine.ssh.openssh import configuration_file
+    from ecsmachine.ssh.private_files import check_private
+
+    hosts = {place.host.alias: place.host for place in places if place.host}
+    for host in hosts.values():
+        if host.target.key_path:
+            check_private(host.target.key_path)
+    with configuration_file(hosts.values()) as path:
+        value = f"ssh -F {shlex.quote(str(path))}" if flag == "-e" else str(path)
+        words = [_word(place) for place in places]
+        done = subprocess.run(
+            [*command, flag, value, *words, *others],
+            check=False,
+            stdout=subprocess.DEVNULL if quiet else None,
+        )
+    if done.returncode:
+        for host in hosts.values():
+            check_host_key(host.target, host.pin_path)
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+
+def _word(place: Place) -> str:
+    """Return a place as the programs take it, whatever it begins with or holds."""
+    if place.host is not None:
+        return f"{place.host.target.user}@{place.host.alias}:{place.path}"
+    needs_prefix = place.path.startswith("-") or (":" in place.path and place.path[0] != "/")
+    return f"./{place.path}" if needs_prefix else place.path
+
+
+def _unmount(where: str) -> int:
+    for command in (["fusermount3", "-u"], ["fusermount", "-u"], ["umount"]):
+        if shutil.which(command[0]):
+            return subprocess.run([*command, "--", where], check=False).returncode
+    raise MachineError(
+        "There is no fusermount program, which unmounts folders", hint="Install fuse3 or fuse."
+    )

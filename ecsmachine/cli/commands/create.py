@@ -1,0 +1,408 @@
+"""The command ``create``. The flags of the driver that it names are among its own."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecsmachine.cli.arguments.context import machine_names, session
+from ecsmachine.cli.arguments.driver_options import (
+    driver_name_of,
+    option_parameters,
+    parameter_name,
+    resolve,
+    warnings_of,
+)
+from ecsmachine.cli.arguments.names import expand
+from ecsmachine.cli.display.output import warn
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.errors import UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.machine.create_request import CreateRequest
+
+_ENGINE = (
+    Option(
+        "engine-install-url",
+        "Where the engine's install script is",
+        env="MACHINE_DOCKER_INSTALL_URL",
+        default="https://get.docker.com",
+    ),
+    Option("engine-opt", "A flag of the engine, as flag=value (repeatable)", kind="list"),
+    Option("engine-insecure-registry", "A registry without TLS (repeatable)", kind="list"),
+    Option(
+        "engine-registry-mirror",
+        "A mirror of Docker's registry (repeatable)",
+        env="ENGINE_REGISTRY_MIRROR",
+        kind="list",
+    ),
+    Option("engine-label", "A label of the engine, as key=value (repeatable)", kind="list"),
+    Option("engine-storage-driver", "The engine's storage driver", default=""),
+    Option("engine-env", "A variable of the engine, as NAME=value (repeatable)", kind="list"),
+    Option(
+        "tls-san", "A further name or address in the engine's certificate (repeatable)", kind="list"
+    ),
+)
+
+_PARALLEL = 10
+"""How many machines are made at a time, unless told otherwise."""
+
+_CLASSIC_SWARM_IS_GONE = "classic Swarm is gone; this does nothing. Use --swarm-mode."
+
+_SWARM_MODE = (
+    Option(
+        "swarm-mode",
+        "Join Docker's Swarm mode as manager or worker; a manager without --swarm-join begins one",
+        default="",
+    ),
+    Option("swarm-join", "A machine that manages the swarm to join", default=""),
+)
+
+_SWARM = (
+    Option("swarm", "Classic Swarm", kind="bool", deprecated=_CLASSIC_SWARM_IS_GONE),
+    Option("swarm-master", "Classic Swarm", kind="bool", deprecated=_CLASSIC_SWARM_IS_GONE),
+    Option(
+        "swarm-image",
+        "Classic Swarm",
+        env="MACHINE_SWARM_IMAGE",
+        default="swarm:latest",
+        deprecated=_CLASSIC_SWARM_IS_GONE,
+    ),
+    Option("swarm-discovery", "Classic Swarm", default="", deprecated=_CLASSIC_SWARM_IS_GONE),
+    Option("swarm-strategy", "Classic Swarm", default="spread", deprecated=_CLASSIC_SWARM_IS_GONE),
+    Option("swarm-opt", "Classic Swarm", kind="list", deprecated=_CLASSIC_SWARM_IS_GONE),
+    Option("swarm-join-opt", "Classic Swarm", kind="list", deprecated=_CLASSIC_SWARM_IS_GONE),
+    Option(
+        "swarm-host",
+        "Classic Swarm",
+        default="tcp://0.0.0.0:3376",
+        deprecated=_CLASSIC_SWARM_IS_GONE,
+    ),
+    Option("swarm-addr", "Classic Swarm", default="", deprecated=_CLASSIC_SWARM_IS_GONE),
+    Option("swarm-experimental", "Classic Swarm", kind="bool", deprecated=_CLASSIC_SWARM_IS_GONE),
+)
+
+
+def command(program: list[str], environment: Mapping[str, str]) -> Callable[..., None]:
+    """Return the function behind ``create``, with the flags of the driver that is named.
+
+    ``program`` is the command line as typed: the driver must be known before it is parsed.
+    """
+    driver_name = driver_name_of(program, environment)
+    options = (*_ENGINE, *_SWARM_MODE, *_SWARM, *registry.options_of(driver_name))
+
+    def create(ctx: typer.Context, **given: Any) -> None:
+        flags = {option.name: given[parameter_name(option)] for option in options}
+        for line in warnings_of(options, flags, environment):
+            warn(line)
+        _check_output(given["dry_run"], given["json"])
+        names = _names(ctx, given["names"], given["count"], resume=given["resume"])
+        changes: dict[str, Any] = {"keep_on_failure": given["keep_on_failure"]}
+        if given["no_provision"]:
+            changes["provision"] = False
+        if given["resume"]:
+            _check_resume(options, flags, given["dry_run"])
+            requests = [_resumed(ctx, name, flags, environment, changes) for name in names]
+        else:
+            values = resolve(options, flags, environment)
+            first = replace(_request(ctx, names[0], driver_name, values), **changes)
+            requests = [replace(first, name=name) for name in names]
+        if given["dry_run"]:
+            _show_plan(ctx, requests, as_json=given["json"])
+        elif len(requests) == 1 and given["count"] is None:
+            _create(ctx, requests[0])
+        else:
+            _create_many(ctx, requests, given["parallel"])
+
+    create.__doc__ = f"""Create machines with the driver {driver_name}.
+
+        Of several, those that are there already stay as they are; one that fails does not touch
+        the others.
+
+        Example: ecsmachine create -d aliyunecs dev1
+
+        The flags of another driver are shown by: ecsmachine create -d DRIVER --help
+        """
+    create.__signature__ = _signature(options)  # type: ignore[attr-defined]
+    create.__annotations__ = {
+        parameter.name: parameter.annotation
+        for parameter in create.__signature__.parameters.values()  # type: ignore[attr-defined]
+    }
+    return create
+
+
+def _signature(options: tuple[Option, ...]) -> inspect.Signature:
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+        inspect.Parameter(
+            "names",
+            keyword,
+            default=None,
+            annotation=Annotated[
+                list[str] | None,
+                typer.Argument(
+                    metavar="NAME", help='The names of the machines; "web-{1..3}" stands for three'
+                ),
+            ],
+        ),
+        inspect.Parameter(
+            "count",
+            keyword,
+            default=None,
+            annotation=Annotated[
+                int | None,
+                typer.Option(
+                    "--count", min=1, max=1000, help="Create so many machines: NAME-1, NAME-2, …"
+                ),
+            ],
+        ),
+        inspect.Parameter(
+            "parallel",
+            keyword,
+            default=_PARALLEL,
+            annotation=Annotated[
+                int, typer.Option("--parallel", min=1, max=100, help="How many at a time")
+            ],
+        ),
+        inspect.Parameter(
+            "resume",
+            keyword,
+            default=False,
+            annotation=Annotated[
+                bool,
+                typer.Option(
+                    "--resume", help="Go on with half-made machines, with the options of then"
+                ),
+            ],
+        ),
+        inspect.Parameter(
+            "no_provision",
+            keyword,
+            default=False,
+            annotation=Annotated[
+                bool,
+                typer.Option(
+                    "--no-provision",
+                    help='Make the machine without an engine; "ecsmachine provision" adds it',
+                ),
+            ],
+        ),
+        inspect.Parameter(
+            "driver",
+            keyword,
+            default=None,
+            annotation=Annotated[
+                str | None,
+                typer.Option(
+                    "--driver", "-d", help="The driver [default: aliyunecs, $MACHINE_DRIVER]"
+                ),
+            ],
+        ),
+        inspect.Parameter(
+            "keep_on_failure",
+            keyword,
+            default=False,
+            annotation=Annotated[
+                bool,
+                typer.Option("--keep-on-failure", help="Keep what was made if the create fails"),
+            ],
+        ),
+        inspect.Parameter(
+            "dry_run",
+            keyword,
+            default=False,
+            annotation=Annotated[
+                bool,
+                typer.Option(
+                    "--dry-run", help="Check all, and say what would be made; make nothing"
+                ),
+            ],
+        ),
+        inspect.Parameter(
+            "json",
+            keyword,
+            default=False,
+            annotation=Annotated[
+                bool, typer.Option("--json", help="With --dry-run: say it as JSON")
+            ],
+        ),
+    ]
+    return inspect.Signature([*parameters, *option_parameters(options)])
+
+
+def _check_output(dry_run: bool, as_json: bool) -> None:
+    if as_json and not dry_run:
+        raise UsageError("--json goes with --dry-run alone", hint="Leave it out.")
+
+
+def _request(
+    ctx: typer.Context,
+    name: str,
+    driver_name: str,
+    values: dict[str, Any],
+) -> CreateRequest:
+    from ecsmachine.machine.create_request import CreateRequest
+    from ecsmachine.machine.model import SwarmOptions
+    from ecsmachine.provision.base import EngineOptions
+
+    own = {option.name for option in (*_ENGINE, *_SWARM_MODE, *_SWARM)}
+    return CreateRequest(
+        name=name,
+        driver_name=driver_name,
+        driver_values={key: value for key, value in values.items() if key not in own},
+        engine=EngineOptions(
+            arbitrary_flags=values["engine-opt"] or [],
+            env=values["engine-env"] or [],
+            insecure_registry=values["engine-insecure-registry"] or [],
+            labels=values["engine-label"] or [],
+            registry_mirror=values["engine-registry-mirror"] or [],
+            storage_driver=values["engine-storage-driver"],
+            install_url=values["engine-install-url"],
+        ),
+        swarm=SwarmOptions(
+            is_swarm=values["swarm"] or False,
+            master=values["swarm-master"] or False,
+            image=values["swarm-image"],
+            discovery=values["swarm-discovery"],
+            strategy=values["swarm-strategy"],
+            host=values["swarm-host"],
+            address=values["swarm-addr"],
+            arbitrary_flags=values["swarm-opt"] or [],
+            arbitrary_join_flags=values["swarm-join-opt"] or [],
+            is_experimental=values["swarm-experimental"] or False,
+        ),
+        tls_sans=values["tls-san"] or [],
+        certificate_paths=session(ctx).certificate_paths,
+        key_type=session(ctx).tls_key_type,
+        swarm_role=values["swarm-mode"],
+        swarm_join=values["swarm-join"],
+    )
+
+
+def _names(
+    ctx: typer.Context, words: list[str] | None, count: int | None, *, resume: bool
+) -> list[str]:
+    """Return the names of the machines that shall be there."""
+    if not words:
+        raise UsageError("No machine name specified", hint="Example: ecsmachine create dev1")
+    if resume:
+        if count is not None:
+            raise UsageError("--count does not go with --resume", hint="Name the machines.")
+        return machine_names(session(ctx), words)
+    names = expand(words)
+    if count is None:
+        return names
+    if len(names) != 1:
+        raise UsageError("--count goes with one name alone", hint="Leave the others out.")
+    return [f"{names[0]}-{number}" for number in range(1, count + 1)]
+
+
+def _check_resume(
+    options: tuple[Option, ...], flags: Mapping[str, OptionValue], dry_run: bool
+) -> None:
+    """Raise :class:`UsageError` for flags that say what the journal knows."""
+    if dry_run:
+        raise UsageError("--dry-run does not go with --resume", hint="Leave one of them out.")
+    given = [option for option in options if flags[option.name] not in (None, [])]
+    for option in given:
+        if not (option.secret or option.credential):
+            raise UsageError(
+                f"--{option.name} does not go with --resume: the options of then are used",
+                hint="Leave it out.",
+            )
+
+
+def _resumed(
+    ctx: typer.Context,
+    name: str,
+    flags: Mapping[str, OptionValue],
+    environment: Mapping[str, str],
+    changes: dict[str, Any],
+) -> CreateRequest:
+    from ecsmachine.machine.create_request import begun_with, resumed, unwritten_options
+
+    store = session(ctx).store
+    driver_name = begun_with(store, name)["DriverName"]
+    unwritten = unwritten_options(registry.options_of(driver_name))
+    return resumed(store, name, resolve(unwritten, flags, environment), **changes)
+
+
+def _create(ctx: typer.Context, request: CreateRequest) -> None:
+    from ecsmachine.cli.display.progress import steps
+    from ecsmachine.machine.create import create
+    from ecsmachine.machine.interruption import Interruption
+
+    this = session(ctx)
+    this.under_way = [request.name]
+    this.interruption = Interruption()
+    with steps() as report:
+        machine = create(this.store, request, report, interruption=this.interruption)
+    if machine.driver.provisions and not request.provision:
+        line = f'There is no engine yet: "ecsmachine provision {request.name}" installs it'
+    else:
+        line = f"To see how to connect Docker to this machine, run: ecsmachine env {request.name}"
+    print(this.as_called(line))
+
+
+def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: int) -> None:
+    """Make machines with a line of progress each, and say at the end what came of all."""
+    from ecsmachine.cli.display.progress import progress
+    from ecsmachine.machine.create_many import Outcome, create_many
+    from ecsmachine.machine.operations import several_failures
+
+    this = session(ctx)
+    this.under_way = [request.name for request in requests]
+    begun = time.monotonic()
+    with progress(this.under_way) as shown:
+
+        def done(outcome: Outcome) -> None:
+            this.under_way = [name for name in this.under_way if name != outcome.name]
+            words = "is there already" if outcome.existed else "made"
+            if outcome.error is not None:
+                words = f"failed: {outcome.error.message}"
+            failed = outcome.error is not None
+            shown.end(outcome.name, words, outcome.seconds, failed=failed)
+
+        outcomes = create_many(this.store, requests, shown.report_for, done, parallel=parallel)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    existed = sum(outcome.existed for outcome in outcomes if outcome.error is None)
+    counts = [f"{len(outcomes) - existed - len(failed)} made"]
+    counts += [f"{existed} there already"] if existed else []
+    counts += [f"{len(failed)} failed"] if failed else []
+    print(f"{', '.join(counts)}, in {time.monotonic() - begun:.1f} s", flush=True)
+    if failed:
+        raise several_failures(
+            [(outcome.name, outcome.error) for outcome in failed if outcome.error],
+            len(outcomes),
+        )
+
+
+def _show_plan(ctx: typer.Context, requests: list[CreateRequest], *, as_json: bool) -> None:
+    """Say what would be made: in words, or as JSON with nothing else on standard output."""
+    from ecsmachine.cli.display.output import align, print_json
+    from ecsmachine.cli.display.progress import steps
+    from ecsmachine.machine.create import plan
+
+    if len(requests) > 1:
+        raise UsageError("--dry-run is for one machine", hint="The others would be made like it.")
+    (request,) = requests
+    this = session(ctx)
+    if as_json:
+        made = plan(this.store, request, lambda line: None)
+        print_json(made.data if made is not None else {"Name": request.name})
+        return
+    with steps() as report:
+        made = plan(this.store, request, report)
+    if made is None:
+        print(f"The checks passed. The driver {request.driver_name} makes nothing in a cloud.")
+        return
+    print(f'Machine "{request.name}" would be made of:')
+    print(align("\n".join(f"  {label}\t{words}" for label, words in made.lines)))
+    print("Nothing was made.")

@@ -1,0 +1,199 @@
+"""``ecsmachine credentials …``: whose rights machines are looked after with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
+from ecsmachine.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.drivers.base import CredentialUse
+
+app = typer.Typer(
+    help="""See and change whose rights machines are looked after with.
+
+    Example: ecsmachine credentials show
+    """,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+_Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME", help='Names of machines, or patterns such as "web*"; all if none is given'
+    ),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
+
+
+@app.command()
+def show(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
+    """Print where the credentials of machines come from. The cloud is not asked.
+
+    Example: ecsmachine credentials show
+    """
+    from ecsmachine.machine.credentials import credential_use
+
+    this = session(ctx)
+    _print(this, names, lambda name: credential_use(this.store, name), as_json=json)
+
+
+@app.command()
+def check(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
+    """Ask the cloud whose the credentials of machines are (GetCallerIdentity).
+
+    Example: ecsmachine credentials check "web*"
+    """
+    from ecsmachine.machine.credentials import check_credentials
+
+    this = session(ctx)
+    _print(this, names, lambda name: check_credentials(this.store, name), as_json=json)
+
+
+@app.command("set")
+def set_(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME", help='Names of machines, or patterns such as "web*"'),
+    ],
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help='A profile of the "aliyun" command')
+    ] = "",
+    environment: Annotated[
+        bool,
+        typer.Option("--environment", help="What ECS_ACCESS_KEY_ID and its siblings hold"),
+    ] = False,
+    ram_role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help='The RAM role of the ECS instance that this runs on; "" for any'
+        ),
+    ] = None,
+    no_check: Annotated[
+        bool,
+        typer.Option("--no-check", help="Do not ask the cloud whether the account is the same"),
+    ] = False,
+) -> None:
+    """Let machines take their credentials from elsewhere from now on.
+
+    The store keeps where they come from, never the secret. Keys that Docker Machine wrote into
+    config.json are dropped.
+
+    Example: ecsmachine credentials set --profile work "web*"
+    """
+    from ecsmachine.machine import operations
+    from ecsmachine.machine.credentials import use_credentials
+
+    if sum((bool(profile), environment, ram_role is not None)) != 1:
+        raise UsageError(
+            "Say where the credentials come from",
+            hint="Give one of --profile NAME, --environment and --ram-role NAME.",
+        )
+    if profile:
+        reference = f"profile:{profile}"
+    elif ram_role is not None:
+        reference = f"ram-role:{ram_role}" if ram_role else "ram-role"
+    else:
+        reference = "environment"
+    this = session(ctx)
+
+    def change(name: str) -> None:
+        use = use_credentials(this.store, name, reference, check=not no_check)
+        account = f" (account {use.account})" if use.account else ""
+        print(f'Machine "{name}" takes its credentials from {_source(use.recorded)}{account} now.')
+
+    operations.for_each(_selected(this, names), change)
+
+
+def _selected(this: Session, names: list[str] | None) -> list[str]:
+    """Return the machines that are named or that a pattern fits; all, if nothing is named."""
+    known = this.store.names()
+    if not names:
+        return known
+    chosen: list[str] = []
+    for name in names:
+        if any(character in name for character in "*?["):
+            fitting = [each for each in known if fnmatchcase(each, name)]
+            if not fitting:
+                raise MachineError(
+                    f'No machine fits "{name}"', hint='"ecsmachine ls -q" lists them.'
+                )
+            chosen += fitting
+        else:
+            chosen += existing_machine_names(this, [name])
+    return list(dict.fromkeys(chosen))
+
+
+def _print(
+    this: Session,
+    names: list[str] | None,
+    look: Callable[[str], CredentialUse],
+    *,
+    as_json: bool,
+) -> None:
+    """Print a row for every machine; of those that fail, the errors at the end."""
+    from ecsmachine.cli.display.output import align, print_json
+    from ecsmachine.machine import operations
+
+    selected = _selected(this, names)
+    if not names:
+        selected = [name for name in selected if _needs_rights(this, name)]
+    found: dict[str, CredentialUse] = {}
+
+    def look_at(name: str) -> None:
+        found[name] = look(name)
+
+    failure: MachineError | None = None
+    if selected:
+        try:
+            operations.for_each(selected, look_at)
+        except MachineError as error:
+            failure = error
+    rows = [(name, found[name]) for name in selected if name in found]
+    if as_json:
+        print_json(
+            [
+                {
+                    "Name": name,
+                    "Recorded": use.recorded or None,
+                    "Taken": use.taken or None,
+                    "Account": use.account or None,
+                }
+                for name, use in rows
+            ]
+        )
+    elif rows or failure is None:
+        lines = ["NAME\tRECORDED\tTAKEN NOW\tACCOUNT"]
+        lines += [
+            f"{name}\t{_source(use.recorded)}\t{use.taken or 'none'}\t{use.account or 'unknown'}"
+            for name, use in rows
+        ]
+        print(align("\n".join(lines)))
+    if failure is not None:
+        raise failure
+
+
+def _needs_rights(this: Session, name: str) -> bool:
+    from ecsmachine.drivers.base import CloudCredentials
+
+    try:
+        return isinstance(this.store.load(name).driver, CloudCredentials)
+    except MachineError:
+        return True  # its error is told with its row
+
+
+def _source(recorded: str) -> str:
+    kind, _, name = recorded.partition(":")
+    if not kind:
+        return "keys in config.json"
+    return {"profile": f"profile {name}", "ram-role": f"RAM role {name}".rstrip()}.get(kind, kind)

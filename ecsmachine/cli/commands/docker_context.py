@@ -1,0 +1,160 @@
+"""The command ``context``: a machine as a context of the docker client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
+from ecsmachine.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.machine.docker_context import DockerConfig
+    from ecsmachine.machine.model import Machine
+    from ecsmachine.ssh.openssh import KnownHost
+
+
+def context(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
+    ] = None,
+    ssh: Annotated[
+        bool,
+        typer.Option("--ssh", help="Let the docker client connect over SSH instead of TLS"),
+    ] = False,
+    use: Annotated[bool, typer.Option("--use", help="Make it the current context")] = False,
+    rm: Annotated[bool, typer.Option("--rm", help="Remove the context")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the names as JSON")] = False,
+) -> None:
+    """Make machines known to the docker client as contexts, or refresh them, and print their names.
+
+    A context goes with its machine: "ecsmachine rm" removes both.
+
+    Example: ecsmachine context dev1 && docker --context dev1 info
+    """
+    this = session(ctx)
+    if rm and (use or ssh):
+        raise UsageError("--rm does not go with --use or --ssh", hint="Give one of them.")
+    if rm:
+        _remove(this, names)
+        return
+    chosen = existing_machine_names(this, names)
+    if use and len(chosen) > 1:
+        raise UsageError("Only one context can be the current one", hint="Name one machine.")
+    docker = _docker(this)
+    contexts = {}
+    for name in chosen:
+        machine = this.store.load(name)
+        if ssh:
+            from ecsmachine.machine.login import login
+
+            login(machine)  # it may have moved
+        written = _write(this, docker, machine, over_ssh=ssh)
+        contexts[name] = written
+        if not json:
+            print(written)
+        if use:
+            _use(this, docker, written)
+    if json:
+        from ecsmachine.cli.display.output import print_json
+
+        print_json([{"Name": name, "Context": written} for name, written in contexts.items()])
+
+
+def refresh_contexts(this: Session, names: Iterable[str]) -> None:
+    """Bring the contexts of machines up to date, as far as they have any.
+
+    What the command was for is done by then: a context that cannot be written is a warning.
+    """
+    from ecsmachine.cli.display.output import warn
+    from ecsmachine.machine import docker_context
+
+    docker = _docker(this)
+    for name in names:
+        try:
+            machine = this.store.load(name)
+            known = docker_context.endpoint(docker, machine)
+            if known is not None:
+                _write(this, docker, machine, over_ssh=known.startswith("ssh:"))
+        except MachineError as error:
+            warn(f'The docker context of "{name}" is not refreshed: {error.message}')
+
+
+def remove_contexts(this: Session, names: Iterable[str]) -> None:
+    """Remove the contexts of machines that are gone from the store."""
+    from ecsmachine.machine import docker_context
+
+    docker = _docker(this)
+    for name in names:
+        if not this.store.exists(name):
+            docker_context.remove(docker, name, this.store.path)
+
+
+def _docker(this: Session) -> DockerConfig:
+    from ecsmachine.machine.docker_context import docker_config
+
+    return docker_config(this.environment, Path.home())
+
+
+def _write(this: Session, docker: DockerConfig, machine: Machine, *, over_ssh: bool) -> str:
+    from ecsmachine.machine import docker_context
+    from ecsmachine.ssh.openssh import KnownHost
+
+    if over_ssh:
+        host = KnownHost(machine.driver.ssh_target(), machine.known_hosts_path)
+        url = f"ssh://{host.alias}"
+        _write_ssh_configuration(this, machine, host)
+    else:
+        url = machine.driver.url()
+        if not url:
+            raise MachineError(
+                f'IP address is not set: machine "{machine.name}" has none',
+                hint=f'"ecsmachine status {machine.name}" says whether it runs.',
+            )
+    return docker_context.write(docker, machine, url, over_ssh=over_ssh)
+
+
+def _write_ssh_configuration(this: Session, machine: Machine, host: KnownHost) -> None:
+    """Write how ssh reaches the machine, as the docker client runs ssh without our options."""
+    from ecsmachine.cli.display.output import warn
+    from ecsmachine.machine import files
+    from ecsmachine.ssh.openssh import configuration
+
+    path = machine.directory / "ssh_config"
+    files.write_atomically(path, configuration([host]).encode())
+    pattern = f"{this.store.machines_path}/*/ssh_config"
+    include = f'Include "{pattern}"' if " " in pattern else f"Include {pattern}"
+    own = Path.home() / ".ssh" / "config"
+    try:
+        lines = [line.strip() for line in own.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        lines = []
+    if include not in lines:
+        warn(f"ssh does not know the machine yet. Put this line at the top of {own}: {include}")
+
+
+def _use(this: Session, docker: DockerConfig, name: str) -> None:
+    from ecsmachine.cli.display.output import warn
+    from ecsmachine.machine import docker_context
+
+    docker_context.use(docker, name)
+    for variable in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        if this.environment.get(variable):
+            warn(f"{variable} is set, and counts for more than the current context")
+
+
+def _remove(this: Session, names: list[str] | None) -> None:
+    from ecsmachine.machine import docker_context
+
+    docker = _docker(this)
+    for name in names or existing_machine_names(this, None):
+        if not docker_context.remove(docker, name, this.store.path):
+            raise MachineError(
+                f'Machine "{name}" has no docker context of this store',
+                hint='"docker context ls" lists all of them.',
+            )

@@ -1,0 +1,186 @@
+"""``ecsmachine config``: how to connect to an engine, and the engine's options.
+
+``config NAME`` is Docker Machine's; ``config set``, ``unset`` and ``show`` come after it. A machine
+that has one of those names is reached by ``config -- set``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from ecsmachine.cli.arguments.context import existing_machine_names, session
+from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
+from ecsmachine.cli.arguments.parsing import spare_conversions
+from ecsmachine.cli.commands import connect
+from ecsmachine.errors import UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.drivers.base import Report
+    from ecsmachine.machine.engine_config import EngineChange
+
+_SETTINGS: dict[str, Any] = {"help_option_names": ["--help", "-h"]}
+_CONNECT = "connect"
+
+
+class _Config(typer.core.TyperGroup):
+    """A group whose commands may be left out: what is none of them is the name of a machine."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args[:1] not in (["-h"], ["--help"]) and args[:1] not in [[n] for n in self.commands]:
+            args = [_CONNECT, *args]
+        return super().parse_args(ctx, args)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return self.default_command if cmd_name == _CONNECT else super().get_command(ctx, cmd_name)
+
+    @property
+    def default_command(self) -> Any:
+        """The command behind ``config NAME``."""
+        one = typer.Typer(add_completion=False, rich_markup_mode=None)
+        one.command("config", context_settings=_SETTINGS)(connect.config)
+        return accept_flag_forms(spare_conversions(typer.main.get_command(one)))
+
+
+app = typer.Typer(
+    cls=_Config,
+    subcommand_metavar="[NAME] | set|unset|show NAME ...",
+    help="""Print the options that connect the Docker client to a machine, or change its engine.
+
+    "config NAME" prints the options, a line each, or with --json as JSON; with --swarm, those for
+    the classic Swarm that the machine is master of. A machine called set, unset or show is reached
+    by "config -- set".
+
+    Example: docker $(ecsmachine config dev1) info
+    """,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings=_SETTINGS,
+)
+
+_Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Names of machines")]
+_Opts = Annotated[
+    list[str] | None,
+    typer.Option("--engine-opt", help="A flag of the engine, as flag=value (repeatable)"),
+]
+_Env = Annotated[
+    list[str] | None,
+    typer.Option("--engine-env", help="A variable of the engine, as NAME=value (repeatable)"),
+]
+_Labels = Annotated[
+    list[str] | None,
+    typer.Option("--engine-label", help="A label of the engine, as key=value (repeatable)"),
+]
+_Insecure = Annotated[
+    list[str] | None,
+    typer.Option("--engine-insecure-registry", help="A registry without TLS (repeatable)"),
+]
+_Mirrors = Annotated[
+    list[str] | None,
+    typer.Option("--engine-registry-mirror", help="A mirror of Docker's registry (repeatable)"),
+]
+
+
+@app.command("set")
+def set_(
+    ctx: typer.Context,
+    names: _Names,
+    engine_opt: _Opts = None,
+    engine_env: _Env = None,
+    engine_label: _Labels = None,
+    engine_insecure_registry: _Insecure = None,
+    engine_registry_mirror: _Mirrors = None,
+    engine_storage_driver: Annotated[
+        str | None,
+        typer.Option(help="The engine's storage driver; images of the former are not seen with it"),
+    ] = None,
+) -> None:
+    """Add options to the engines of machines, which restart if that changes something.
+
+    A value of a key that is there already replaces it. An engine that does not come back with the
+    new options is given its former ones again.
+
+    Example: ecsmachine config set dev1 --engine-label env=test
+    """
+    from ecsmachine.machine.engine_config import EngineChange
+
+    added = _given(
+        engine_opt, engine_env, engine_label, engine_insecure_registry, engine_registry_mirror
+    )
+    if not added and engine_storage_driver is None:
+        raise UsageError("No option is given", hint="Example: --engine-label env=test")
+    _change(ctx, names, EngineChange(added, {}, engine_storage_driver))
+
+
+@app.command()
+def unset(
+    ctx: typer.Context,
+    names: _Names,
+    engine_opt: _Opts = None,
+    engine_env: _Env = None,
+    engine_label: _Labels = None,
+    engine_insecure_registry: _Insecure = None,
+    engine_registry_mirror: _Mirrors = None,
+    engine_storage_driver: Annotated[
+        bool, typer.Option("--engine-storage-driver", help="Back to the default storage driver")
+    ] = False,
+) -> None:
+    """Take options from the engines of machines: by key, or by value where there is no key.
+
+    Example: ecsmachine config unset dev1 --engine-label env
+    """
+    from ecsmachine.machine.engine_config import EngineChange
+
+    removed = _given(
+        engine_opt, engine_env, engine_label, engine_insecure_registry, engine_registry_mirror
+    )
+    if not removed and not engine_storage_driver:
+        raise UsageError("No option is given", hint="Example: --engine-label env")
+    _change(ctx, names, EngineChange({}, removed, "" if engine_storage_driver else None))
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a machine")],
+    json: Annotated[bool, typer.Option("--json", help="As JSON")] = False,
+) -> None:
+    """Print the engine's options of a machine, as the flags of create.
+
+    Example: ecsmachine config show dev1
+    """
+    from ecsmachine.cli.display.output import print_json
+    from ecsmachine.machine.engine_config import option_lines
+
+    machine = session(ctx).store.load(name)
+    if json:
+        print_json(asdict(machine.engine))
+        return
+    for line in option_lines(machine):
+        print(line)
+
+
+def _given(*values: Sequence[str] | None) -> dict[str, Sequence[str]]:
+    """Return the values by their flags, in the order of the table."""
+    from ecsmachine.machine.engine_config import FLAGS
+
+    return {flag: given for flag, given in zip(FLAGS, values, strict=True) if given}
+
+
+def _change(ctx: typer.Context, names: list[str], change: EngineChange) -> None:
+    from ecsmachine.cli.display.progress import for_each
+    from ecsmachine.machine.engine_config import change_engine
+
+    this = session(ctx)
+
+    def change_one(name: str, report: Report) -> None:
+        if not change_engine(this.store, name, change, report):
+            report(f'The engine of "{name}" has these options already')
+
+    for_each(existing_machine_names(this, names), change_one)

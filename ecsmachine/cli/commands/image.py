@@ -1,0 +1,135 @@
+"""``ecsmachine image …``: the images of a registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecsmachine.cli.arguments.context import session
+from ecsmachine.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.container_registry.client import Image, RegistryClient
+
+app = typer.Typer(
+    help="""Images of a registry (Docker Registry HTTP API v2).
+
+    Example: ecsmachine image ls --registry http://127.0.0.1:5000
+    """,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+Registry = Annotated[
+    str, typer.Option("--registry", help="Address of the registry [$ENGINE_REGISTRY_MIRROR]")
+]
+
+
+@app.command("ls")
+def list_images(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A repository; all, if none is named")
+    ] = "",
+    registry: Registry = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only NAME:TAG")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """List the images of a registry.
+
+    Example: ecsmachine image ls --registry http://127.0.0.1:5000
+    """
+    from ecsmachine.cli.display.output import align, print_json
+    from ecsmachine.container_registry.reference import Reference, parse_name
+
+    client = _client(ctx, registry)
+    repositories = [parse_name(name)] if name else client.repositories()
+    tagged = [(one, tag) for one in repositories for tag in client.tags(one)]
+    if quiet:
+        for one, tag in tagged:
+            print(f"{one}:{tag}")
+        return
+    images = [client.image(Reference(one, tag)) for one, tag in tagged]
+    if as_json:
+        print_json(
+            [
+                {"Name": one.name, "Tag": one.tag, "Digest": one.digest, "Size": one.size}
+                for one in images
+            ]
+        )
+        return
+    rows = ["NAME\tTAG\tDIGEST\tSIZE"]
+    rows += [f"{o.name}\t{o.tag}\t{o.digest[:19]}\t{_size(o)}" for o in images]
+    print(align("\n".join(rows)))
+
+
+@app.command("rm")
+def remove(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME:TAG...", help="Images; @DIGEST works too")
+    ],
+    registry: Registry = "",
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Also if other tags lead to the same image")
+    ] = False,
+) -> None:
+    """Remove images from a registry.
+
+    A registry removes an image with all its tags: one that has others is left alone without
+    --force.
+
+    Example: ecsmachine image rm nginx:1.25 --registry http://127.0.0.1:5000
+    """
+    from ecsmachine.container_registry.reference import Reference, parse_reference
+
+    references = [parse_reference(name) for name in names]
+    client = _client(ctx, registry)
+    for reference in references:
+        digest = client.image(reference).digest
+        others = [
+            tag
+            for tag in client.tags(reference.name)
+            if tag != reference.version
+            and client.image(Reference(reference.name, tag)).digest == digest
+        ]
+        if others and not force:
+            raise MachineError(
+                f"{reference} has other tags: {', '.join(others)}",
+                hint="Remove it with all its tags: --force.",
+            )
+        client.remove(reference.name, digest)
+        print(f"Removed {reference} ({digest})")
+
+
+def _client(ctx: typer.Context, given: str) -> RegistryClient:
+    from ecsmachine.container_registry.client import RegistryClient
+    from ecsmachine.container_registry.credentials import stored_login
+    from ecsmachine.container_registry.reference import registry_url
+
+    environment = session(ctx).environment
+    named = given or environment.get("ENGINE_REGISTRY_MIRROR", "")
+    if not named:
+        raise UsageError(
+            "No registry specified", hint="Name it with --registry, or set ENGINE_REGISTRY_MIRROR."
+        )
+    url = registry_url(named)
+    folder = environment.get("DOCKER_CONFIG") or str(
+        Path(environment.get("HOME") or Path.home()) / ".docker"
+    )
+    return RegistryClient(url, stored_login(Path(folder) / "config.json", url))
+
+
+def _size(image: Image) -> str:
+    if image.size is None:
+        return "-"
+    size, units = float(image.size), ["B", "kB", "MB", "GB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:.3g} {units[0]}"

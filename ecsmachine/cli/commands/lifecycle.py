@@ -1,0 +1,126 @@
+"""The commands that change machines: start, stop, restart, kill, rm."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ecsmachine.cli.arguments.context import existing_machine_names, machine_names, session
+from ecsmachine.cli.commands.docker_context import refresh_contexts, remove_contexts
+from ecsmachine.cli.display.confirmation import confirmed
+from ecsmachine.cli.display.progress import for_each
+from ecsmachine.errors import UsageError
+
+_Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
+]
+
+
+def start(ctx: typer.Context, names: _Names = None) -> None:
+    """Start machines, and wait until their engines answer.
+
+    Example: ecsmachine start dev1 dev2
+    """
+    from ecsmachine.machine import operations
+
+    this = session(ctx)
+    chosen = existing_machine_names(this, names)
+    for_each(chosen, lambda name, report: operations.start(this.store, name, report))
+    refresh_contexts(this, chosen)
+    print(
+        "Started machines may have new IP addresses. "
+        f'You may need to re-run the "{this.program[0]} env" command.'
+    )
+
+
+def stop(ctx: typer.Context, names: _Names = None) -> None:
+    """Stop machines in an orderly way.
+
+    Example: ecsmachine stop dev1
+    """
+    from ecsmachine.machine import operations
+
+    this = session(ctx)
+    chosen = existing_machine_names(this, names)
+    for_each(chosen, lambda name, report: operations.stop(this.store, name, report))
+
+
+def restart(ctx: typer.Context, names: _Names = None) -> None:
+    """Restart machines, and wait until their engines answer.
+
+    Example: ecsmachine restart dev1
+    """
+    from ecsmachine.machine import operations
+
+    this = session(ctx)
+    chosen = existing_machine_names(this, names)
+    for_each(chosen, lambda name, report: operations.restart(this.store, name, report))
+    refresh_contexts(this, chosen)
+    print(
+        "Restarted machines may have new IP addresses. "
+        f'You may need to re-run the "{this.program[0]} env" command.'
+    )
+
+
+def kill(ctx: typer.Context, names: _Names = None) -> None:
+    """Stop machines at once, as by pulling the plug.
+
+    Example: ecsmachine kill dev1
+    """
+    from ecsmachine.machine import operations
+
+    this = session(ctx)
+    chosen = existing_machine_names(this, names)
+    for_each(chosen, lambda name, report: operations.kill(this.store, name, report))
+
+
+def rm(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Names of machines")
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            "-f",
+            help="Drop the local part even if the cloud refuses, and do not ask",
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask")] = False,
+) -> None:
+    """Remove machines with all that was made for them in the cloud.
+
+    With --force, one that does not exist is no error.
+
+    Example: ecsmachine rm -y dev1
+    """
+    from ecsmachine.machine import operations
+
+    if not names:
+        raise UsageError(
+            "Expected to get one or more machine names as arguments",
+            hint='"ecsmachine ls -q" lists them.',
+        )
+    this = session(ctx)
+    names = list(dict.fromkeys(machine_names(this, names)))
+    known = [name for name in names if this.store.exists(name)]
+    if force:
+        for name in names:
+            if name not in known:
+                this.warn(f'Docker machine "{name}" does not exist')
+        names = known
+    if known:
+        print(f"About to remove {', '.join(known)}")
+        print("WARNING: This action will delete both local reference and remote instance.")
+        if not (yes or force or confirmed("Are you sure?")):
+            return
+    try:
+        for_each(
+            names,
+            lambda name, report: operations.remove(this.store, name, report, force=force),
+        )
+    finally:
+        remove_contexts(this, known)

@@ -1,0 +1,416 @@
+"""``ecsmachine local …``: an ECS-compatible cloud on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecsmachine.cli.commands import local_faults, local_registry
+from ecsmachine.cli.commands.local_cloud import (
+    START_HINT,
+    Root,
+    environment_of,
+    require_extra,
+    root_of,
+    running_cloud,
+    translated,
+)
+from ecsmachine.cli.display.progress import steps
+from ecsmachine.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.localcloud.host.settings import Running
+
+app = typer.Typer(
+    help="""Run an ECS-compatible cloud on this machine.
+
+    Example: ecsmachine local up && eval "$(ecsmachine local env)"
+    """,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+app.add_typer(local_faults.app, name="fault")
+app.add_typer(local_registry.app, name="registry")
+
+
+class GuestChoice(str, Enum):
+    """What stands behind an instance."""
+
+    nspawn = "nspawn"
+    none = "none"
+
+
+class ImageChoice(str, Enum):
+    """A system that instances can run."""
+
+    debian_11 = "debian_11"
+    debian_12 = "debian_12"
+    debian_13 = "debian_13"
+
+
+class Shell(str, Enum):
+    """A shell that variables can be set for."""
+
+    bash = "bash"
+    zsh = "zsh"
+    fish = "fish"
+    powershell = "powershell"
+    cmd = "cmd"
+    tcsh = "tcsh"
+    emacs = "emacs"
+
+
+@app.command()
+def up(
+    ctx: typer.Context,
+    root: Root = None,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="Port of the API [default: any]", show_default=False),
+    ] = 0,
+    guests: Annotated[
+        GuestChoice | None,
+        typer.Option(help="What instances are [default: nspawn]", show_default=False),
+    ] = None,
+    images: Annotated[
+        list[ImageChoice] | None,
+        typer.Option(
+            "--image",
+            help="A system that instances can run besides debian_12 (repeatable)",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Start the local cloud in the background.
+
+    Base images are built, and the engine's packages are fetched, the first time. Instances
+    that ran at the last "down" are started again.
+
+    Example: ecsmachine local up
+    """
+    require_extra()
+    from ecsmachine.localcloud.service import daemon
+
+    folder = root_of(ctx, root)
+    with translated(), steps(sys.stderr) as report:
+        started = daemon.up(
+            folder,
+            guests=None if guests is None else guests.value,
+            port=port,
+            releases=[image.value for image in images or []],
+            report=lambda step: report(f"{step}..."),
+        )
+    running = started.running
+    print(f"The local cloud is up{' already' if started.already else ''}: {running.endpoint}")
+    print("To use it in this shell, run:")
+    print(f'eval "$({_command("env", root)})"')
+
+
+@app.command()
+def env(
+    ctx: typer.Context,
+    root: Root = None,
+    shell: Annotated[
+        Shell | None,
+        typer.Option(help="Write it for this shell [default: by $SHELL]", show_default=False),
+    ] = None,
+    unset: Annotated[bool, typer.Option("--unset", "-u", help="Unset the variables")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """Print the commands that make ecsmachine use the local cloud, for eval.
+
+    Example: eval "$(ecsmachine local env)"
+    """
+    variables = running_cloud(ctx, root).environment()
+    if as_json:
+        print(json.dumps(variables, indent=2))
+        return
+    chosen = shell or _usual_shell(environment_of(ctx))
+    for name, value in variables.items():
+        print(_assignment(chosen, name, None if unset else value))
+    evaluate = _evaluation(chosen, _command("env", root) + (" -u" if unset else ""))
+    if evaluate:
+        print(f"{'REM' if chosen is Shell.cmd else '#'} Run this command to configure your shell:")
+        print(f"{'REM' if chosen is Shell.cmd else '#'} {evaluate}")
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    root: Root = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """Print whether the local cloud is up, and its instances.
+
+    Example: ecsmachine local status
+    """
+    require_extra()
+    from ecsmachine.localcloud.service.daemon import find, guests_running
+
+    folder = root_of(ctx, root)
+    with translated():
+        running = find(folder)
+        guests = guests_running(folder)
+        instances = _instances(folder)
+        faults = _faults(folder)
+    if running is None:
+        for instance in instances:
+            instance["status"] = "down"  # what is on disk is what the next "up" brings back
+    if as_json:
+        print(json.dumps(_status_as_data(folder, running, instances, guests, faults), indent=2))
+        return
+    print(f"State:      {'up' if running else 'down'}")
+    print(f"Folder:     {folder}")
+    if running is not None:
+        print(f"Endpoint:   {running.endpoint}")
+        print(f"Region:     {running.region}")
+        print(f"Guests:     {running.guests}")
+        if running.install_url is not None:
+            print(f"Mirror:     {running.install_url}")
+        if running.registry is not None:
+            print(f"Registry:   http://{running.registry}")
+        print(f"Process:    {running.pid}")
+    if faults:
+        print(f"Faults:     {faults} (see: ecsmachine local fault ls)")
+    print(f"Instances:  {len(instances)} ({len(guests)} with a running guest)")
+    for instance in instances:
+        print("  " + "  ".join(instance[name] or "-" for name in ("id", "name", "status", "ip")))
+
+
+@app.command()
+def logs(
+    ctx: typer.Context,
+    instance: Annotated[
+        str | None, typer.Argument(help="An instance's id: print its console")
+    ] = None,
+    root: Root = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes")] = False,
+    lines: Annotated[
+        int | None, typer.Option("--lines", "-n", min=0, help="Only the last lines")
+    ] = None,
+) -> None:
+    """Print the local cloud's log, or the console of an instance.
+
+    Example: ecsmachine local logs -n 50 --follow
+    """
+    from ecsmachine.localcloud.host.paths import CloudPaths
+
+    paths = CloudPaths.of(root_of(ctx, root))
+    file = paths.log if instance is None else paths.instances / instance / "console.log"
+    if instance is not None and (os.sep in instance or not file.is_file()):
+        raise MachineError(
+            f"There is no console of an instance {instance}.",
+            hint='"ecsmachine local status" lists the instances.',
+        )
+    if not file.is_file():
+        raise MachineError(f"There is no local cloud in {paths.root}.", hint=START_HINT)
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        text = stream.read()
+        if lines is not None:
+            text = "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
+        sys.stdout.write(text)
+        while follow:
+            sys.stdout.flush()
+            time.sleep(0.2)
+            sys.stdout.write(stream.read())
+
+
+@app.command()
+def packages(
+    name: Annotated[str | None, typer.Argument(help="A package, such as docker.io")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """Print the files of the engine's packages that the mirror serves.
+
+    Example: ecsmachine local packages docker.io
+    """
+    from ecsmachine.localcloud.host.image import image_path
+    from ecsmachine.localcloud.host.packages import packages_path, read_manifest
+    from ecsmachine.localcloud.host.paths import default_cache
+
+    cache = default_cache()
+    folder = packages_path(cache, image_path(cache))
+    if not folder.is_dir():
+        raise MachineError("The engine's packages have not been fetched yet.", hint=START_HINT)
+    with translated():
+        files = [package.file for package in read_manifest(folder)]
+    found = [file for file in files if name is None or file.partition("_")[0] == name]
+    if not found:
+        raise MachineError(
+            f"The mirror has no package {name}.",
+            hint='"ecsmachine local packages" lists those that it has.',
+        )
+    if as_json:
+        print(json.dumps([str(folder / file) for file in found], indent=2))
+        return
+    for file in found:
+        print(folder / file)
+
+
+@app.command()
+def down(ctx: typer.Context, root: Root = None) -> None:
+    """Stop the local cloud and its instances; all of it stays on disk.
+
+    The next "up" starts the instances again that ran.
+
+    Example: ecsmachine local down
+    """
+    from ecsmachine.localcloud.service import daemon
+
+    require_extra()
+    folder = root_of(ctx, root)
+    with translated():
+        was_up = daemon.find(folder) is not None
+        stopped = daemon.down(folder)
+    if stopped:
+        print(f"Stopped {len(stopped)} instance{'s' if len(stopped) > 1 else ''}.")
+    print("The local cloud is down." if was_up or stopped else "The local cloud was not up.")
+
+
+@app.command()
+def reset(
+    ctx: typer.Context,
+    root: Root = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="Also remove the base image and the packages")
+    ] = False,
+) -> None:
+    """Remove the local cloud with all its instances and their data.
+
+    Example: ecsmachine local reset --yes
+    """
+    require_extra()
+    from ecsmachine.localcloud.host.paths import default_cache
+    from ecsmachine.localcloud.service import daemon
+
+    folder = root_of(ctx, root)
+    if not yes:
+        _confirm(f"About to remove the local cloud in {folder} with all its instances and data")
+    with translated():
+        existed = daemon.reset(folder, cache=default_cache() if cache else None)
+    print(f"Removed {folder}" if existed else f"There was no local cloud in {folder}")
+    if cache:
+        print(f"Removed the base image and the packages in {default_cache()}")
+    elif default_cache().is_dir():
+        print(f"The base image and the packages stay in {default_cache()} (--cache removes them)")
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("There is no terminal to ask on.", hint="Confirm with --yes")
+    answer = input(f"{question}\nAre you sure? (y/n): ")
+    if answer.strip().lower() not in ("y", "yes"):
+        raise MachineError("Nothing was removed.", hint="Answer y, or give --yes.")
+
+
+def _command(name: str, root: Path | None) -> str:
+    option = f" --root {shlex.quote(str(root))}" if root is not None else ""
+    return f"ecsmachine local {name}{option}"
+
+
+def _usual_shell(environment: Mapping[str, str]) -> Shell:
+    name = Path(environment.get("SHELL", "")).name
+    return Shell(name) if name in Shell.__members__ else Shell.bash
+
+
+def _assignment(shell: Shell, name: str, value: str | None) -> str:
+    """Return the line that sets a variable, or unsets it if there is no value."""
+    if value is None:
+        return {
+            Shell.fish: f"set -e {name};",
+            Shell.powershell: f"Remove-Item Env:\\{name}",
+            Shell.cmd: f"SET {name}=",
+            Shell.tcsh: f"unsetenv {name};",
+            Shell.emacs: f'(setenv "{name}" nil)',
+        }.get(shell, f"unset {name}")
+    quoted = shlex.quote(value)
+    return {
+        Shell.fish: f"set -gx {name} {quoted};",
+        Shell.powershell: f'$Env:{name} = "{value}"',
+        Shell.cmd: f"SET {name}={value}",
+        Shell.tcsh: f"setenv {name} {quoted};",
+        Shell.emacs: f'(setenv "{name}" "{value}")',
+    }.get(shell, f"export {name}={quoted}")
+
+
+def _evaluation(shell: Shell, command: str) -> str:
+    with_shell = f"{command} --shell {shell.value}"
+    return {
+        Shell.fish: f"{with_shell} | source",
+        Shell.powershell: f"& {with_shell} | Invoke-Expression",
+        Shell.cmd: f"@FOR /f \"tokens=*\" %i IN ('{with_shell}') DO @%i",
+        Shell.tcsh: f"eval `{with_shell}`",
+        Shell.emacs: "",
+    }.get(shell, f'eval "$({command})"')
+
+
+def _instances(folder: Path) -> list[dict[str, Any]]:
+    from ecsmachine.localcloud.state.state import FILE_NAME, open_state
+
+    if not (folder / FILE_NAME).is_file():
+        return []
+    state = open_state(folder)
+    try:
+        return [
+            {
+                "id": instance.id,
+                "name": instance.name,
+                "status": instance.status,
+                "ip": instance.public_ip or instance.private_ip,
+            }
+            for instance in state.instances
+        ]
+    finally:
+        state.close()
+
+
+def _faults(folder: Path) -> int:
+    """Return how many faults on demand there are that can still strike."""
+    from ecsmachine.localcloud.faults.book import FILE_NAME, FaultBook
+
+    if not (folder / FILE_NAME).is_file():
+        return 0
+    book = FaultBook(folder)
+    try:
+        return sum(not entry.spent for entry in book.entries())
+    finally:
+        book.close()
+
+
+def _status_as_data(
+    folder: Path,
+    running: Running | None,
+    instances: list[dict[str, Any]],
+    guests: list[str],
+    faults: int,
+) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "up": running is not None,
+        "root": str(folder),
+        "instances": instances,
+        "guests_running": guests,
+        "faults": faults,
+    }
+    if running is not None:
+        data |= {
+            "endpoint": running.endpoint,
+            "region": running.region,
+            "guests": running.guests,
+            "install_url": running.install_url,
+            "registry": running.registry,
+            "pid": running.pid,
+        }
+    return data

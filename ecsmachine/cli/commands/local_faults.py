@@ -1,0 +1,267 @@
+"""``ecsmachine local fault …``: things that go wrong in a local cloud, on demand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecsmachine.cli.commands.local_cloud import START_HINT, Root, require_extra, root_of, translated
+from ecsmachine.cli.display.output import align
+from ecsmachine.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.localcloud.faults.book import Entry, FaultBook
+
+app = typer.Typer(
+    help="""Make things go wrong in a local cloud.
+
+    Example: ecsmachine local fault add no-stock --instance-type "ecs.n4.*"
+    """,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="What goes wrong (see above)")],
+    root: Root = None,
+    action: Annotated[
+        str, typer.Option(metavar="PATTERN", help="Of requests: which actions", show_default=False)
+    ] = "",
+    code: Annotated[str, typer.Option(help="error: the code", show_default=False)] = "",
+    message: Annotated[
+        str, typer.Option(help="error: another message than the code's", show_default=False)
+    ] = "",
+    status: Annotated[
+        int, typer.Option(help="error: another HTTP status than the code's", show_default=False)
+    ] = 0,
+    seconds: Annotated[
+        float, typer.Option(help="How long, or after what time", show_default=False)
+    ] = 0.0,
+    rate: Annotated[
+        float, typer.Option(help="throttle: requests a second that pass", show_default=False)
+    ] = 0.0,
+    instance_type: Annotated[
+        str,
+        typer.Option(metavar="PATTERN", help="no-stock: which instance types", show_default=False),
+    ] = "",
+    zone: Annotated[
+        str, typer.Option(metavar="PATTERN", help="no-stock: which zones", show_default=False)
+    ] = "",
+    instance: Annotated[
+        str,
+        typer.Option(
+            metavar="PATTERN",
+            help="Of guests and the mirror: instances by name or id",
+            show_default=False,
+        ),
+    ] = "",
+    bytes_: Annotated[
+        int,
+        typer.Option(
+            "--bytes", help="ssh-drops: after so many bytes of a connection", show_default=False
+        ),
+    ] = 0,
+    connection: Annotated[
+        int,
+        typer.Option(
+            help="ssh-drops: only the connection of this number since the start", show_default=False
+        ),
+    ] = 0,
+    free_mib: Annotated[
+        int, typer.Option(help="disk-full: MiB that are left", show_default=False)
+    ] = 0,
+    path: Annotated[
+        str,
+        typer.Option(
+            metavar="PATTERN",
+            help="Of the mirror: which paths, such as '*.deb'",
+            show_default=False,
+        ),
+    ] = "",
+    nth: Annotated[
+        int,
+        typer.Option(
+            help="Strike only the time of this number, or --times from it on", show_default=False
+        ),
+    ] = 0,
+    times: Annotated[
+        int, typer.Option(help="Strike so many times, then no more", show_default=False)
+    ] = 0,
+    probability: Annotated[
+        float, typer.Option(help="Strike with this probability", show_default=False)
+    ] = 1.0,
+    seed: Annotated[
+        int, typer.Option(help="Of the probability: the same one repeats it", show_default=False)
+    ] = 0,
+) -> None:
+    """Add a fault, and print its id. It strikes from now on, until it is removed.
+
+    \b
+    Of requests (after the signature was checked; a dry run is RunInstances/DryRun):
+      error                 refused with --code
+      quota                 refused with the code of a used up quota
+      throttle              Throttling.User beyond --rate
+      delay                 answered --seconds later
+      cut-before            connection cut, nothing done
+      cut-after             connection cut, the work was done
+      eventual-consistency  what is made is not found or listed for --seconds
+      no-stock              an --instance-type is sold out in a --zone
+
+    \b
+    Of guests (counted are instances: --times 1 is the next one):
+      never-boots           the instance is Running, nothing answers
+      ssh-late              port 22 refuses for --seconds after the start
+      ssh-drops             connections break off after --seconds or --bytes,
+                            or only the one with the number --connection
+      disk-full             the system disk of a new instance has --free-mib left
+
+    \b
+    Of the install mirror (counted are downloads):
+      mirror-404            not found
+      mirror-hangs          stops half way
+
+    \b
+    Examples:
+      ecsmachine local fault add error --action RunInstances --code InternalError --times 2
+      ecsmachine local fault add cut-after --action RunInstances --nth 1
+      ecsmachine local fault add throttle --rate 5
+      ecsmachine local fault add delay --action 'Describe*' --seconds 3
+      ecsmachine local fault add eventual-consistency --seconds 5
+      ecsmachine local fault add no-stock --instance-type 'ecs.g6.*' --zone cn-hangzhou-i
+      ecsmachine local fault add error --code ServiceUnavailable --probability 0.1 --seed 7
+      ecsmachine local fault add never-boots --times 1
+      ecsmachine local fault add ssh-late --instance web1 --seconds 20
+      ecsmachine local fault add mirror-404 --path '*.deb'
+    """
+    from ecsmachine.localcloud.faults.fault import Fault
+
+    fault = Fault(
+        kind,  # type: ignore[arg-type]  # the book checks it
+        action=action,
+        code=code,
+        message=message,
+        status=status,
+        seconds=seconds,
+        rate=rate,
+        instance_type=instance_type,
+        zone=zone,
+        instance=instance,
+        bytes=bytes_,
+        connection=connection,
+        free_mib=free_mib,
+        path=path,
+        nth=nth,
+        times=times,
+        probability=probability,
+        seed=seed,
+    )
+    folder = root_of(ctx, root)
+    with _book(folder) as book:
+        _check_guests(folder, fault.kind)
+        print(book.add(fault))
+
+
+@app.command()
+def ls(
+    ctx: typer.Context,
+    root: Root = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """List the faults, and how often each has struck.
+
+    Example: ecsmachine local fault ls
+    """
+    with _book(root_of(ctx, root)) as book:
+        entries = book.entries()
+    if as_json:
+        print(json.dumps([_as_data(entry) for entry in entries], indent=2))
+        return
+    rows = ["ID\tKIND\tOF\tWHAT\tWHEN\tSTRUCK"]
+    for entry in entries:
+        fault = entry.fault
+        when = fault.when() + (" (spent)" if entry.spent else "")
+        row = (str(entry.id), fault.kind, fault.where(), fault.what() or "-", when)
+        rows.append("\t".join([*row, str(entry.struck)]))
+    print(align("\n".join(rows)))
+
+
+@app.command()
+def rm(
+    ctx: typer.Context,
+    ids: Annotated[
+        list[int] | None, typer.Argument(metavar="ID", help="Ids of faults", show_default=False)
+    ] = None,
+    root: Root = None,
+    every: Annotated[bool, typer.Option("--all", help="Remove all faults")] = False,
+) -> None:
+    """Remove faults; they do not strike any more.
+
+    Example: ecsmachine local fault rm --all
+    """
+    if every == bool(ids):
+        raise UsageError(
+            "Name faults by their ids, or all of them with --all",
+            hint='"ecsmachine local fault ls" lists them.',
+        )
+    with _book(root_of(ctx, root)) as book:
+        if every:
+            book.clear()
+            return
+        missing = [str(fault_id) for fault_id in ids or () if not book.remove(fault_id)]
+    if missing:
+        raise MachineError(
+            f"There is no fault {', '.join(missing)}.", hint="See: ecsmachine local fault ls"
+        )
+
+
+@contextmanager
+def _book(folder: Path) -> Iterator[FaultBook]:
+    require_extra()
+    from ecsmachine.localcloud.faults.book import FaultBook
+    from ecsmachine.localcloud.faults.fault import FaultError
+    from ecsmachine.localcloud.host.paths import CloudPaths
+
+    if not CloudPaths.of(folder).settings_file.is_file():
+        raise MachineError(f"There is no local cloud in {folder}.", hint=START_HINT)
+    with translated():
+        book = FaultBook(folder)
+        try:
+            yield book
+        except FaultError as error:
+            hint = error.hint or "See: ecsmachine local fault add --help"
+            raise UsageError(error.message, hint=hint) from error
+        finally:
+            book.close()
+
+
+def _check_guests(folder: Path, kind: str) -> None:
+    """Refuse a fault of guests in a cloud that has none."""
+    from ecsmachine.localcloud.faults.fault import KINDS, Fault, FaultError
+    from ecsmachine.localcloud.host.paths import CloudPaths
+    from ecsmachine.localcloud.host.settings import read_settings
+
+    settings = read_settings(CloudPaths.of(folder).settings_file)
+    without = settings is not None and settings.guests == "none"
+    if without and kind in KINDS and Fault(kind).target != "request":
+        raise FaultError(
+            f"A fault {kind} needs guests, and this local cloud has none.",
+            hint="Use one that was started with --guests nspawn",
+        )
+
+
+def _as_data(entry: Entry) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    plain = {name: value for name, value in asdict(entry.fault).items() if value}
+    return {"id": entry.id, **plain, "struck": entry.struck, "spent": entry.spent}

@@ -1,0 +1,97 @@
+"""The commands that work on hosts again: provision, regenerate-certs, upgrade."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecsmachine.cli.arguments.context import existing_machine_names, session
+from ecsmachine.cli.commands.docker_context import refresh_contexts
+from ecsmachine.cli.display.confirmation import confirmed
+from ecsmachine.cli.display.progress import for_each, steps
+
+if TYPE_CHECKING:
+    from ecsmachine.machine.regenerate import Rotation
+
+_Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
+]
+
+
+def provision(ctx: typer.Context, names: _Names = None) -> None:
+    """Provision machines again, with the options that they were created with.
+
+    What is as it shall be is left alone, so that a machine in order stays as it is.
+
+    Example: ecsmachine provision dev1
+    """
+    from ecsmachine.machine import provisioning
+
+    this = session(ctx)
+    chosen = existing_machine_names(this, names)
+    for_each(chosen, lambda name, report: provisioning.provision(this.store, name, report))
+
+
+def regenerate_certs(
+    ctx: typer.Context,
+    names: _Names = None,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Do not ask")] = False,
+    client_certs: Annotated[
+        bool,
+        typer.Option(
+            "--client-certs",
+            help="Also make a new CA and client certificate, for all machines of the store",
+        ),
+    ] = False,
+) -> None:
+    """Give machines new certificates for their engines, which restart with them.
+
+    With --client-certs nobody who has the old client certificate gets in any more.
+
+    Example: ecsmachine regenerate-certs -f dev1
+    """
+    from ecsmachine.machine import regenerate
+
+    this = session(ctx)
+    chosen = existing_machine_names(this, names)
+    plan = regenerate.plan_rotation(this.store, chosen) if client_certs else None
+    if plan:
+        _show(plan)
+    if not (force or confirmed("Regenerate TLS machine certs?  Warning: this is irreversible.")):
+        return
+    print("Regenerating TLS certificates", flush=True)
+    if not plan:
+        for_each(chosen, lambda name, report: regenerate.regenerate(this.store, name, report))
+        refresh_contexts(this, chosen)
+        return
+    print("Regenerating local certificates", flush=True)
+    with steps() as report:
+        regenerate.rotate(this.store, chosen, report)
+    for_each(
+        plan.reissued,
+        lambda name, report: regenerate.regenerate_later(this.store, name, report),
+    )
+    refresh_contexts(this, plan.reissued)
+
+
+def upgrade(ctx: typer.Context, names: _Names = None) -> None:
+    """Upgrade the engines of machines to the newest that their hosts' packages offer.
+
+    A machine that is stopped is started. Containers stop while the engine restarts.
+
+    Example: ecsmachine upgrade dev1
+    """
+    from ecsmachine.machine import provisioning
+
+    this = session(ctx)
+    chosen = existing_machine_names(this, names)
+    for_each(chosen, lambda name, report: provisioning.upgrade(this.store, name, report))
+
+
+def _show(plan: Rotation) -> None:
+    print(f"A new CA is made for: {', '.join(plan.reissued) or 'no machine'}")
+    for name, what in plan.told.items():
+        print(f"{name}: {what}", file=sys.stderr)

@@ -1,0 +1,219 @@
+"""``ecsmachine swarm …``: machines in Docker's Swarm mode."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from ecsmachine.cli.arguments.context import session
+from ecsmachine.cli.display.output import align, print_json
+from ecsmachine.cli.display.progress import for_each, steps
+from ecsmachine.cli.display.terminal import coloured_state
+
+app = typer.Typer(
+    help="""Join machines in Docker's Swarm mode.
+
+    Example: ecsmachine swarm init dev1 && ecsmachine swarm join --manager dev1 dev2
+    """,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+class RoleChoice(str, Enum):
+    """What a node does in a swarm."""
+
+    manager = "manager"
+    worker = "worker"
+
+
+class AvailabilityChoice(str, Enum):
+    """Whether a node is given tasks."""
+
+    active = "active"
+    pause = "pause"
+    drain = "drain"
+
+
+_Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Names of machines")]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a machine")]
+_Advertise = Annotated[
+    str,
+    typer.Option(
+        "--advertise-addr",
+        help="The address that other nodes reach it at [default: its private address]",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def init(ctx: typer.Context, name: _Name, advertise: _Advertise = "") -> None:
+    """Begin a swarm with a machine as its first manager.
+
+    Example: ecsmachine swarm init dev1
+    """
+    from ecsmachine.machine.swarm.join import init as init_swarm
+
+    this = session(ctx)
+    with steps() as report:
+        init_swarm(this.store, name, report, advertise=advertise)
+
+
+@app.command()
+def join(
+    ctx: typer.Context,
+    names: _Names,
+    manager: Annotated[
+        str,
+        typer.Option("--manager", "-m", metavar="NAME", help="A machine that manages the swarm"),
+    ],
+    role: Annotated[
+        RoleChoice, typer.Option(help="What the machines do in the swarm")
+    ] = RoleChoice.worker,
+    availability: Annotated[
+        AvailabilityChoice, typer.Option(help="Whether they are given tasks")
+    ] = AvailabilityChoice.active,
+    advertise: _Advertise = "",
+) -> None:
+    """Let machines join a swarm, and wait until they are ready there.
+
+    The ports that a swarm needs are opened between its members alone.
+
+    Example: ecsmachine swarm join --manager dev1 dev2 dev3
+    """
+    from ecsmachine.machine.swarm.join import join as join_swarm
+
+    this = session(ctx)
+    for_each(
+        list(dict.fromkeys(names)),
+        lambda name, report: join_swarm(
+            this.store,
+            name,
+            manager,
+            report,
+            role=role.value,
+            availability=availability.value,
+            advertise=advertise,
+        ),
+    )
+
+
+@app.command()
+def leave(
+    ctx: typer.Context,
+    names: _Names,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            "-f",
+            help="Also the last manager (the swarm ends), and a machine that does not answer",
+        ),
+    ] = False,
+) -> None:
+    """Take machines out of their swarm. Their tasks move first; the join tokens are renewed.
+
+    Example: ecsmachine swarm leave dev3
+    """
+    from ecsmachine.machine.swarm.leave import leave as leave_swarm
+
+    this = session(ctx)
+    with steps() as report:
+        for name in dict.fromkeys(names):
+            leave_swarm(this.store, name, report, force=force)
+
+
+@app.command()
+def update(
+    ctx: typer.Context,
+    name: _Name,
+    role: Annotated[
+        RoleChoice | None, typer.Option(help="What it does in the swarm", show_default=False)
+    ] = None,
+    availability: Annotated[
+        AvailabilityChoice | None,
+        typer.Option(help="Whether it is given tasks; drain moves those it has"),
+    ] = None,
+) -> None:
+    """Promote or demote a machine in its swarm, or drain it.
+
+    Example: ecsmachine swarm update --availability drain dev3
+    """
+    from ecsmachine.machine.swarm.update import update as update_member
+
+    this = session(ctx)
+    with steps() as report:
+        update_member(
+            this.store,
+            name,
+            report,
+            role=role.value if role else None,
+            availability=availability.value if availability else None,
+        )
+
+
+@app.command()
+def rotate(ctx: typer.Context, manager: _Name) -> None:
+    """Have new join tokens made; the old ones let nobody in any more.
+
+    Example: ecsmachine swarm rotate dev1
+    """
+    from ecsmachine.machine.swarm.update import rotate as rotate_tokens
+
+    this = session(ctx)
+    with steps() as report:
+        rotate_tokens(this.store, manager, report)
+
+
+@app.command("ls")
+def list_members(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """List the machines that are in a swarm, and the other nodes of their swarms.
+
+    Example: ecsmachine swarm ls
+    """
+    from ecsmachine.machine.swarm.members import members as members_of
+
+    members = members_of(session(ctx).store)
+    if as_json:
+        print_json(
+            [
+                {
+                    "Name": member.machine,
+                    "Swarm": member.cluster_id,
+                    "Hostname": member.hostname,
+                    "Role": member.role,
+                    "Availability": member.node.availability if member.node else "",
+                    "State": member.node.state if member.node else "",
+                    "Manager": member.node.manager if member.node else "",
+                    "Error": member.error,
+                }
+                for member in members
+            ]
+        )
+        return
+    lines = ["NAME\tSWARM\tROLE\tAVAILABILITY\tSTATE\tMANAGER\tERRORS"]
+    for member in members:
+        node = member.node
+        lines.append(
+            "\t".join(
+                (
+                    member.machine or f"({member.hostname})",
+                    member.cluster_id or "-",
+                    member.role,
+                    node.availability if node else "-",
+                    coloured_state(node.state if node else "Unknown"),
+                    (node.manager if node else "") or "-",
+                    member.error,
+                )
+            )
+        )
+    print(align("\n".join(lines)))

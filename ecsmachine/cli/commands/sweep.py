@@ -1,0 +1,173 @@
+"""The command ``sweep``: finds and removes what is left in the cloud of lost machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecsmachine.cli.arguments.context import Session, session
+from ecsmachine.cli.arguments.driver_options import driver_name_of, values_of, with_options
+from ecsmachine.cli.commands.orphans import (
+    AllRegions,
+    Driver,
+    Regions,
+    clouds_of,
+    left_over,
+    orphan_table,
+    row_of,
+    survey_all,
+)
+from ecsmachine.cli.display.confirmation import confirmed
+from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.progress import steps
+from ecsmachine.drivers import registry
+from ecsmachine.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.drivers.tagged import TaggedResources
+    from ecsmachine.machine.sweep import Found, Swept
+
+
+def command(program: list[str], environment: Mapping[str, str]) -> Callable[..., None]:
+    """Return the function behind ``sweep``, with the flags of the driver that is named."""
+    driver_name = driver_name_of(program, environment)
+    options = registry.account_options_of(driver_name)
+
+    def sweep(
+        ctx: typer.Context,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Show what is left, and remove nothing")
+        ] = False,
+        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask")] = False,
+        stores: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--store",
+                metavar="ID",
+                help="Remove what is of that other store as well (repeatable)",
+            ),
+        ] = None,
+        region: Regions = None,
+        all_regions: AllRegions = False,
+        json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+        driver: Driver = None,
+        **given: Any,
+    ) -> None:
+        """Find what is left in the cloud of machines that this store does not have, and remove it.
+
+        Example: ecsmachine sweep --dry-run
+        """
+        if json and not (dry_run or yes):
+            raise UsageError("--json does not ask", hint="Give --dry-run or -y as well.")
+        this = session(ctx)
+        values = values_of(options, given, environment)
+        _sweep(
+            this,
+            clouds_of(this, driver_name, values, region or [], all_regions),
+            stores or [],
+            dry_run=dry_run,
+            yes=yes,
+            as_json=json,
+        )
+
+    return with_options(sweep, options)
+
+
+def _sweep(
+    this: Session,
+    clouds: list[TaggedResources],
+    stores: list[str],
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    from ecsmachine.machine.sweep import Standing, Swept, sweep
+
+    found = survey_all(this, clouds)
+    left = left_over(found)
+    chosen = [
+        each
+        for each in left
+        if each.standing is Standing.ORPHAN
+        or (each.standing is Standing.FOREIGN and each.store_id in stores)
+    ]
+    unknown = set(stores) - {each.store_id for each in left}
+    if unknown:
+        raise UsageError(
+            f"Nothing is there of store {', '.join(sorted(unknown))}",
+            hint='"ecsmachine sweep --dry-run" shows of which stores there is something.',
+        )
+    swept = Swept()
+    if not as_json:
+        _explain(found, left, chosen)
+    if not dry_run and (chosen or any(this.store.abandoned_path.glob("*.json"))):
+        if not yes and chosen and not confirmed(f"Remove these {len(chosen)} for good?"):
+            return
+        with nullcontext(_quiet) if as_json else steps() as report:
+            for cloud in clouds:
+                done = sweep(this.store, cloud, chosen, report)
+                swept.removed += done.removed
+                swept.failures += done.failures
+                swept.journals += done.journals
+        if not as_json:
+            print(f"{len(swept.removed)} removed, {len(swept.failures)} failed")
+    if as_json:
+        _print_swept(left, swept)
+    if swept.failures:
+        raise MachineError(
+            f"{len(swept.failures)} could not be removed",
+            hint='"ecsmachine sweep" tries again.',
+            details="\n".join(
+                f"{failure.what}: {failure.error.message}"
+                + (f". {failure.error.hint}" if failure.error.hint else "")
+                for failure in swept.failures
+            ),
+        )
+
+
+def _explain(found: list[Found], left: list[Found], chosen: list[Found]) -> None:
+    """Print what is left over, whose the rest is, and what it costs."""
+    from ecsmachine.machine.sweep import Standing
+
+    making: dict[str, int] = {}
+    for each in found:
+        if each.standing is Standing.MAKING:
+            making[each.machine_name] = making.get(each.machine_name, 0) + 1
+    for name, count in making.items():
+        print(f"{name} is in the making: {count} of its resources are left alone.")
+    if not left:
+        print("Nothing is left over.")
+        return
+    print(orphan_table([row_of(each) for each in left]))
+    foreign = sorted({each.store_id for each in left if each not in chosen})
+    if foreign:
+        print(
+            f"What is of another store ({', '.join(foreign)}) stays; --store ID removes it as well."
+        )
+    costs: dict[str, float] = {}
+    for each in chosen:
+        if each.cost:
+            costs[each.cost.currency] = costs.get(each.cost.currency, 0.0) + each.cost.amount
+    for currency, amount in costs.items():
+        print(f"To be removed: {len(chosen)}, which cost {amount:g} {currency} an hour.")
+
+
+def _print_swept(left: list[Found], swept: Swept) -> None:
+
+    print_json(
+        {
+            "Found": [row_of(each) for each in left],
+            "Removed": [{"Kind": each.kind, "Id": each.id} for each in swept.removed],
+            "Failed": [
+                {"What": failure.what, "Error": failure.error.message} for failure in swept.failures
+            ],
+        }
+    )
+
+
+def _quiet(line: str) -> None:
+    pass

@@ -1,0 +1,114 @@
+"""The commands ``export`` and ``import``: a machine with its keys, carried in a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecsmachine.cli.arguments.context import Session, session
+from ecsmachine.cli.display.confirmation import secret
+from ecsmachine.cli.display.output import warn
+from ecsmachine.errors import MachineError, UsageError
+
+_PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        help="File whose first line is the passphrase; else $ECSMACHINE_PASSPHRASE, else it is "
+        "asked for",
+    ),
+]
+
+
+def export(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The machine")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help='Default: NAME.ecsmachine; "-" is the output')
+    ] = "",
+    passphrase_file: _PassphraseFile = None,
+) -> None:
+    """Write a machine with its keys into a file, encrypted with a passphrase.
+
+    Example: ecsmachine export dev1 dev1.ecsmachine
+    """
+    from ecsmachine.machine import transfer
+    from ecsmachine.machine.files import write_atomically
+
+    this = session(ctx)
+    target = Path(file or f"{name}.ecsmachine")
+    if file != "-" and target.exists():
+        raise MachineError(f"{target} exists already", hint="Remove it, or name another file.")
+    passphrase = _passphrase(this, passphrase_file, twice=True)
+    content = transfer.export_machine(this.store, name, passphrase)
+    if file == "-":
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        write_atomically(target.absolute(), content)
+    others = transfer.others_of_the_same_ca(this.store, name)
+    if others:
+        warn(
+            f"the client certificate in it is accepted by {len(others)} more "
+            f"machine{'s' if len(others) > 1 else ''} of this store ({', '.join(others[:5])}"
+            f"{', …' if len(others) > 5 else ''}): who can open the file is root on them too"
+        )
+
+
+def import_(
+    ctx: typer.Context,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help='What export wrote; "-" is the input')
+    ],
+    name: Annotated[str, typer.Option("--name", help="Another name for the machine")] = "",
+    passphrase_file: _PassphraseFile = None,
+) -> None:
+    """Put a machine that was exported into this store.
+
+    Example: ecsmachine import dev1.ecsmachine --name theirs
+    """
+    from ecsmachine.machine import transfer
+
+    this = session(ctx)
+    content = _content_of(file, transfer.LONGEST_FILE)
+    passphrase = _passphrase(this, passphrase_file)
+    imported = transfer.import_machine(this.store, content, passphrase, name=name)
+    endpoint = this.store.config(imported)["Driver"].get("APIEndpoint")
+    if endpoint:
+        print(f"Its cloud is asked at {endpoint}")
+    print(f'Machine "{imported}" was imported. To use it, run: ecsmachine env {imported}')
+
+
+def _passphrase(this: Session, path: Path | None, *, twice: bool = False) -> str:
+    """Return the passphrase: from the file, the variable, or the terminal."""
+    if path is not None:
+        try:
+            return (path.read_text().splitlines() or [""])[0]
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"The passphrase file {path} cannot be read: {getattr(error, 'strerror', error)}",
+                hint="Correct --passphrase-file.",
+            ) from error
+    variable = this.environment.get("ECSMACHINE_PASSPHRASE")
+    if variable:
+        return variable
+    hint = "Use --passphrase-file or ECSMACHINE_PASSPHRASE."
+    passphrase = secret("Passphrase: ", hint=hint)
+    if twice and passphrase != secret("Once more: ", hint=hint):
+        raise UsageError("The two passphrases differ", hint="Try again.")
+    return passphrase
+
+
+def _content_of(file: str, longest: int) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read(longest + 1)
+    try:
+        with Path(file).open("rb") as opened:
+            return opened.read(longest + 1)
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be read: {error.strerror}", hint='Name a file that "export" wrote.'
+        ) from error

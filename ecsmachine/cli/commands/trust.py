@@ -1,0 +1,42 @@
+"""The command that pins a host key anew."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ecsmachine.cli.arguments.context import one_machine_name, session
+from ecsmachine.cli.display.confirmation import confirmed
+
+
+def trust(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
+    ] = "",
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask")] = False,
+) -> None:
+    """Pin the host key that a machine shows now, in place of the one that was pinned.
+
+    Example: ecsmachine trust dev1
+    """
+    from ecsmachine.ssh import host_keys
+    from ecsmachine.ssh.connection import shown_host_key
+
+    this = session(ctx)
+    machine = this.store.load(one_machine_name(this, [name] if name else None))
+    with this.store.lock(machine.name):
+        target, pin_path = machine.driver.ssh_target(), machine.known_hosts_path
+        known = host_keys.pinned(pin_path)
+        key = shown_host_key(target, pin_path)
+        kind, text = key.get_name(), key.get_base64()
+        if known == (kind, text):
+            print(f'The host key of "{machine.name}" is the one that is pinned.')
+            return
+        if known:
+            print(f"Pinned: {known[0]} {host_keys.fingerprint(known[1])}")
+        print(f"Shown:  {kind} {host_keys.fingerprint(text)}, by {target.host}:{target.port}")
+        if yes or confirmed("Is that the host's own key?"):
+            host_keys.pin(pin_path, key)
+            print(f'The host key of "{machine.name}" is pinned.')

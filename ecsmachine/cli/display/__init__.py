@@ -1,0 +1,1 @@
+"""What shows: tables, templates, progress, colours."""

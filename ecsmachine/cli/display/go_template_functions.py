@@ -1,0 +1,166 @@
+"""The functions that a ``--format`` template may call.
+
+Those of Go's text/template that make sense on plain data, and those that Docker's templates
+add: ``json``, ``prettyjson``, ``upper``, ``lower``, ``title``, ``join``, ``split``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ecsmachine.cli.display.go_format import (
+    print_text,
+    printf_text,
+    println_text,
+    type_name,
+    value_text,
+)
+
+
+class TemplateError(Exception):
+    """A template that is well-formed does not fit its data."""
+
+
+class Record(dict[str, Any]):
+    """A mapping whose fields are known, as of a struct in Go: any other is an error."""
+
+
+def call(name: str, arguments: list[Any]) -> Any:
+    """Call a function. Raises :class:`TemplateError` if the arguments do not fit."""
+    function = FUNCTIONS[name]
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
+        raise TemplateError(f"wrong number of args for {name}: got {len(arguments)}") from None
+    try:
+        return function(*arguments)
+    except TemplateError as error:
+        raise TemplateError(f"error calling {name}: {error}") from None
+
+
+def is_true(value: Any) -> bool:
+    """Whether a value counts as true: not so are false, 0, nil and what is empty."""
+    return bool(value)
+
+
+def field(value: Any, name: str) -> Any:
+    """Return ``value.name``; None if a mapping does not have it."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or (isinstance(value, Record) and name not in value):
+        kind = "this record" if isinstance(value, Record) else f"type {type_name(value)}"
+        known = f"; it has {', '.join(value)}" if isinstance(value, Record) else ""
+        raise TemplateError(f"can't evaluate field {name} in {kind}{known}")
+    return value.get(name)
+
+
+def json_text(value: Any) -> str:
+    """Return compact JSON; the keys of mappings are sorted, those of a record are not."""
+    return json.dumps(
+        value,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        sort_keys=not isinstance(value, Record),
+    )
+
+
+def _pretty_json(value: Any) -> str:
+    return json.dumps(value, indent=4, ensure_ascii=False, sort_keys=not isinstance(value, Record))
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode())
+    if isinstance(value, (list, Mapping)):
+        return len(value)
+    raise TemplateError(f"len of type {type_name(value)}")
+
+
+def _index(value: Any, *keys: Any) -> Any:
+    for key in keys:
+        if isinstance(value, Mapping):
+            value = value.get(_text(key))
+        elif isinstance(value, list):
+            if not isinstance(key, int) or isinstance(key, bool):
+                raise TemplateError(f"cannot index slice with type {type_name(key)}")
+            if not 0 <= key < len(value):
+                raise TemplateError(f"index out of range: {key}")
+            value = value[key]
+        else:
+            raise TemplateError(f"can't index item of type {type_name(value)}")
+    return value
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "number"
+    return type_name(value)
+
+
+def _equal(first: Any, second: Any, *others: Any) -> bool:
+    for other in (second, *others):
+        if None not in (first, other) and _kind(first) != _kind(other):
+            raise TemplateError("incompatible types for comparison")
+        if first == other:
+            return True
+    return False
+
+
+def _less(first: Any, second: Any) -> bool:
+    if _kind(first) != _kind(second):
+        raise TemplateError("incompatible types for comparison")
+    if _kind(first) not in ("number", "string"):
+        raise TemplateError("invalid type for comparison")
+    return bool(first < second)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TemplateError(f"wrong type for value; expected string; got {type_name(value)}")
+    return value
+
+
+def _join(values: Any, separator: str) -> str:
+    if not isinstance(values, list):
+        raise TemplateError(f"wrong type for value; expected list; got {type_name(values)}")
+    return _text(separator).join(map(value_text, values))
+
+
+def _split(text: str, separator: str) -> list[str]:
+    return _text(text).split(_text(separator)) if separator else list(_text(text))
+
+
+def _title(text: str) -> str:
+    return re.sub(r"(?<!\w)\w", lambda match: match.group().upper(), _text(text))
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "and": lambda first, *others: next(
+        (v for v in (first, *others) if not v), (first, *others)[-1]
+    ),
+    "or": lambda first, *others: next((v for v in (first, *others) if v), (first, *others)[-1]),
+    "not": lambda value: not is_true(value),
+    "eq": _equal,
+    "ne": lambda first, second: not _equal(first, second),
+    "lt": _less,
+    "le": lambda first, second: not _less(second, first),
+    "gt": lambda first, second: _less(second, first),
+    "ge": lambda first, second: not _less(first, second),
+    "index": _index,
+    "len": _length,
+    "print": print_text,
+    "println": println_text,
+    "printf": lambda form, *values: printf_text(_text(form), *values),
+    "json": json_text,
+    "prettyjson": _pretty_json,
+    "upper": lambda text: _text(text).upper(),
+    "lower": lambda text: _text(text).lower(),
+    "title": _title,
+    "join": _join,
+    "split": _split,
+}
+"""The functions by name. ``and`` and ``or`` are called only with what decides them."""

@@ -1,0 +1,80 @@
+"""How output is laid out: columns, JSON, durations, and warnings."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any
+
+from ecsmachine.cli.display.terminal import coloured
+
+_COLOUR = re.compile(r"\x1b\[\d*m")
+_NARROWEST = 5
+_GAP = 3
+
+
+def align(text: str) -> str:
+    """Return ``text`` with its tabs made into columns, at least three blanks apart.
+
+    As Go's tabwriter does it for Docker Machine: a column is as wide as its widest cell in the
+    lines that follow one another and have it; what stands after the last tab of a line is in
+    no column. Blanks at the end of a line are dropped, and colours have no width.
+    """
+    rows = [line.split("\t") for line in text.split("\n")]
+    columns = max(len(row) for row in rows) - 1
+    for column in range(columns):
+        block: list[list[str]] = []
+        for row in [*rows, []]:
+            if len(row) - 1 > column:
+                block.append(row)
+                continue
+            width = max((_width(member[column]) + _GAP for member in block), default=0)
+            for member in block:
+                blanks = max(_NARROWEST, width) - _width(member[column])
+                member[column] += " " * blanks
+            block = []
+    return "\n".join("".join(row).rstrip(" ") for row in rows)
+
+
+def _width(cell: str) -> int:
+    """Return how many characters of a cell are seen: the codes of colours are not."""
+    return len(_COLOUR.sub("", cell)) if "\x1b" in cell else len(cell)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON, indented by four blanks as Docker Machine does."""
+    print(json.dumps(value, indent=4, ensure_ascii=False))
+
+
+def warn(line: str) -> None:
+    """Print one line of warning on standard error."""
+    print(f"{coloured('Warning:', 'yellow', sys.stderr)} {line}", file=sys.stderr)
+
+
+class Duration(int):
+    """A length of time in nanoseconds, which is shown as Go shows one: ``1.5ms``, ``2m0.25s``."""
+
+    @classmethod
+    def of_seconds(cls, seconds: float) -> Duration:
+        """Return the duration of so many seconds."""
+        return cls(round(seconds * 1e9))
+
+    def __str__(self) -> str:
+        if self == 0:
+            return "0s"
+        for unit, nanoseconds in (("ns", 1), ("µs", 1_000), ("ms", 1_000_000)):
+            if self < nanoseconds * 1000:
+                return f"{_decimal(self, nanoseconds)}{unit}"
+        minutes, rest = divmod(int(self), 60_000_000_000)
+        hours, minutes = divmod(minutes, 60)
+        text = f"{_decimal(rest, 1_000_000_000)}s"
+        if hours or minutes:
+            text = f"{minutes}m{text}"
+        return f"{hours}h{text}" if hours else text
+
+
+def _decimal(value: int, unit: int) -> str:
+    whole, rest = divmod(int(value), unit)
+    digits = str(rest).rjust(len(str(unit)) - 1, "0").rstrip("0")
+    return f"{whole}.{digits}" if digits else str(whole)

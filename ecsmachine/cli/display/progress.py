@@ -1,0 +1,301 @@
+"""How far the work is: steps with their times on a terminal, plain lines in a pipe.
+
+The lines that are told of the work are the same in both. One that ends with ``...`` is a step,
+which lasts until the next line; the others are remarks.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from ecsmachine.cli.display.terminal import can_move, has_colours
+from ecsmachine.drivers.base import Report
+from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.table import Table
+
+
+class Progress(Protocol):
+    """Takes what is to be said of machines while they are worked on."""
+
+    def report_for(self, name: str) -> Report:
+        """Return what takes the lines of a machine."""
+        ...
+
+    def end(self, name: str, outcome: str, seconds: float, *, failed: bool = False) -> None:
+        """Say what came of a machine, in a few words."""
+        ...
+
+
+@contextmanager
+def steps(
+    stream: TextIO | None = None, *, only_steps: bool = False, only_on_terminal: bool = False
+) -> Iterator[Report]:
+    """Yield what shows the steps of one piece of work, on standard output unless told otherwise.
+
+    On a terminal a step that is done stays as a line with its time, the running one is shown
+    with its seconds, and the last line has the time of all. ``only_steps``: every line is a step.
+    ``only_on_terminal``: a pipe gets none of them.
+    """
+    stream = stream or sys.stdout
+    if not can_move(stream):
+        yield (lambda line: None) if only_on_terminal else plain_lines(stream)
+        return
+    shown = _Steps(_console(stream), only_steps=only_steps)
+    with _live(shown.console, shown.running_line) as live:
+
+        def take(line: str) -> None:
+            shown.take(line)
+            live.refresh()
+
+        try:
+            yield take
+        finally:
+            shown.end()
+            live.refresh()
+        shown.show_total()
+
+
+@contextmanager
+def progress(names: Sequence[str], *, with_remarks: bool = False) -> Iterator[Progress]:
+    """Yield what shows the progress of several machines on standard output.
+
+    On a terminal each is a row of a table; ``with_remarks`` has what is no step above it.
+    """
+    if not can_move(sys.stdout):
+        yield _Lines()
+        return
+    console = _console(sys.stdout)
+    rows = _Rows(names, console if with_remarks else None)
+    with _live(console, rows.table):
+        yield rows
+
+
+def for_each(names: Sequence[str], operation: Callable[[str, Report], None]) -> None:
+    """Do the same to machines at once, and show how far each is.
+
+    ``operation`` is called with a machine's name and what takes its lines. Raises
+    :class:`MachineError` as :func:`ecsmachine.machine.operations.for_each` does.
+    """
+    from ecsmachine.machine import operations
+
+    if len(names) == 1 or not can_move(sys.stdout):
+        with steps() as report:
+            operations.for_each(names, lambda name: operation(name, report))
+        return
+    begun = time.monotonic()
+    with progress(names, with_remarks=True) as shown:
+
+        def work(name: str) -> None:
+            begun = time.monotonic()
+            try:
+                operation(name, shown.report_for(name))
+            except MachineError as error:
+                spent = time.monotonic() - begun
+                shown.end(name, f"failed: {error.message}", spent, failed=True)
+                raise
+            shown.end(name, "done", time.monotonic() - begun)
+
+        operations.for_each(names, work)
+    print(f"Done in {duration(time.monotonic() - begun)}", flush=True)
+
+
+def plain_lines(stream: TextIO) -> Report:
+    """Return what prints each line whole, whichever thread it comes from."""
+    lock = threading.Lock()
+
+    def say(line: str) -> None:
+        with lock:
+            print(line, file=stream, flush=True)
+
+    return say
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as a person reads it: ``0.4 s``, ``12 s``, ``1 min 12 s``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    colours = has_colours(stream)
+    return Console(
+        file=stream, color_system="auto" if colours else None, no_color=not colours, highlight=False
+    )
+
+
+def _live(console: Console, shown: Callable[[], Table]) -> Live:
+    from rich.live import Live
+
+    return Live(
+        console=console,
+        get_renderable=shown,
+        refresh_per_second=8,
+        redirect_stdout=sys.stdout.isatty(),
+        redirect_stderr=sys.stderr.isatty(),
+    )
+
+
+def _without_name(line: str) -> str:
+    """Return a line of a driver without the name of the machine before it."""
+    name, end, rest = line.partition(") ")
+    return rest if end and name.startswith("(") else line
+
+
+def _is_step(line: str) -> bool:
+    return line.endswith("...")
+
+
+class _Lines:
+    """One line for each step of each machine, with its name before it."""
+
+    def __init__(self) -> None:
+        self._say = plain_lines(sys.stdout)
+
+    def report_for(self, name: str) -> Report:
+        return lambda line: self._print(name, line)
+
+    def end(self, name: str, outcome: str, seconds: float, *, failed: bool = False) -> None:
+        self._print(name, f"{outcome} ({seconds:.1f} s)")
+
+    def _print(self, name: str, line: str) -> None:
+        self._say(f"{name}: {line.removeprefix(f'({name}) ')}")
+
+
+@dataclass
+class _Step:
+    """A step that is under way, and the error that was being handled when it began."""
+
+    line: str
+    begun: float = field(default_factory=time.monotonic)
+    handled: BaseException | None = field(default_factory=lambda: sys.exc_info()[1])
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begun
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether an error has come up since it began."""
+        return sys.exc_info()[1] not in (None, self.handled)
+
+
+class _Steps:
+    """The steps of one piece of work, each with its time, and the running one."""
+
+    def __init__(self, console: Console, *, only_steps: bool):
+        from rich.spinner import Spinner
+
+        self.console = console
+        self._begun = time.monotonic()
+        self._only_steps = only_steps
+        self._lock = threading.RLock()
+        self._running: _Step | None = None
+        self._count = 0
+        unicode = console.encoding.lower().startswith("utf")
+        self._spinner = Spinner("dots" if unicode else "line")
+        self._done = ("✓" if unicode else "+", "green")
+        self._failed = ("✗" if unicode else "x", "red")
+
+    def take(self, line: str) -> None:
+        """Begin a step, or print a remark; the step before it is done."""
+        line = _without_name(line)
+        with self._lock:
+            self.end()
+            if self._only_steps or _is_step(line):
+                self._running = _Step(line)
+                self._count += 1
+            else:
+                self._print(f"  {line}")
+
+    def end(self) -> None:
+        """Print the running step, if there is one, with its time."""
+        from rich.text import Text
+
+        with self._lock:
+            step, self._running = self._running, None
+            if step is None:
+                return
+            mark = self._failed if step.has_failed else self._done
+            self._print(Text.assemble(mark, f" {step.line} ", (duration(step.seconds), "dim")))
+
+    def show_total(self) -> None:
+        """Print how long all of it has taken."""
+        if self._count:
+            self._print(f"  Done in {duration(time.monotonic() - self._begun)}")
+
+    def running_line(self) -> Table:
+        """Return the running step as it is now; nothing if there is none."""
+        from rich.table import Table
+        from rich.text import Text
+
+        shown = Table.grid(padding=(0, 1, 0, 0))
+        shown.add_column(no_wrap=True)
+        shown.add_column(no_wrap=True, overflow="ellipsis")
+        shown.add_column(no_wrap=True)
+        step = self._running
+        if step is not None:
+            shown.add_row(
+                self._spinner, Text(step.line), Text(f"{step.seconds:.0f} s", style="dim")
+            )
+        return shown
+
+    def _print(self, line: object) -> None:
+        self.console.print(line, markup=False, soft_wrap=True)
+
+
+class _Rows:
+    """One row for each machine: how long it has taken, and its last step."""
+
+    def __init__(self, names: Sequence[str], remarks: Console | None):
+        self._begun: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
+        self._steps = dict.fromkeys(names, "")
+        self._failed: set[str] = set()
+        self._remarks = remarks
+
+    def report_for(self, name: str) -> Report:
+        return lambda line: self._take(name, line)
+
+    def end(self, name: str, outcome: str, seconds: float, *, failed: bool = False) -> None:
+        self._seconds[name] = seconds
+        self._steps[name] = outcome
+        if failed:
+            self._failed.add(name)
+
+    def table(self) -> Table:
+        """Return the table as it is now."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        now = time.monotonic()
+        for name, step in self._steps.items():
+            spent = self._seconds.get(name, now - self._begun.get(name, now))
+            style = "red" if name in self._failed else "green" if name in self._seconds else ""
+            table.add_row(Text(name), f"{spent:.0f} s", Text(step, style=style))
+        return table
+
+    def _take(self, name: str, line: str) -> None:
+        line = line.removeprefix(f"({name}) ")
+        self._begun.setdefault(name, time.monotonic())
+        if self._remarks is None or _is_step(line):
+            self._steps[name] = line
+        else:
+            self._remarks.print(f"{name}: {line}", markup=False, soft_wrap=True)

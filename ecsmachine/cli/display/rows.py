@@ -1,0 +1,108 @@
+"""The rows of ``ls``: a machine, and what it looks like now, as the fields of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ecsmachine.cli.display.go_template import Record
+from ecsmachine.cli.display.output import Duration
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.engine_api import port_of
+from ecsmachine.machine.model import Machine, to_config
+from ecsmachine.machine.probe import Probe
+
+HEADINGS = Record(
+    Name="NAME",
+    Active="ACTIVE",
+    ActiveHost="ACTIVE_HOST",
+    ActiveSwarm="ACTIVE_SWARM",
+    DriverName="DRIVER",
+    State="STATE",
+    URL="URL",
+    SwarmOptions="SWARM_OPTIONS",
+    Swarm="SWARM",
+    EngineOptions="ENGINE_OPTIONS",
+    Error="ERRORS",
+    DockerVersion="DOCKER",
+    ResponseTime="RESPONSE",
+)
+"""The fields of a row, in Docker Machine's order, and the heading of each."""
+
+
+def swarm_masters(machines: Iterable[Machine]) -> dict[str, str]:
+    """Return the names of the masters of classic Swarms, by the Swarm's discovery."""
+    return {
+        machine.swarm.discovery: machine.name
+        for machine in machines
+        if machine.swarm.master and machine.swarm.discovery
+    }
+
+
+def row(
+    machine: Machine,
+    probe: Probe,
+    masters: Mapping[str, str],
+    docker_host: str | None,
+    warnings: Iterable[str] = (),
+) -> Record:
+    """Return the row of a machine; ``docker_host`` is what ``DOCKER_HOST`` names.
+
+    ``warnings`` stand in the column of errors, after what the machine's error is.
+    """
+    state = probe.state.value
+    if state == "Timeout":
+        return _record(machine.name, machine.driver.name, state, probe.response_time_s)
+    running = state == "Running" and bool(probe.url)
+    is_host = running and probe.url == docker_host
+    is_swarm = running and machine.swarm.master and swarm_url(machine, probe.url) == docker_host
+    master = masters.get(machine.swarm.discovery, "")
+    options = to_config(machine)["HostOptions"]
+    return _record(
+        machine.name,
+        machine.driver.name,
+        state,
+        probe.response_time_s,
+        Active="*" if is_host else "* (swarm)" if is_swarm else "-",
+        ActiveHost=is_host,
+        ActiveSwarm=is_swarm,
+        URL=probe.url,
+        SwarmOptions=Record(options["SwarmOptions"]),
+        Swarm=f"{master} (master)" if master == machine.name else master,
+        EngineOptions=Record(options["EngineOptions"]),
+        Error=_one_line("; ".join(filter(None, (probe.error, *warnings)))),
+        DockerVersion=probe.docker_version,
+    )
+
+
+def damaged_row(name: str, error: MachineError) -> Record:
+    """Return the row of a machine that cannot be loaded."""
+    return _record(name, "not found", "Error", Error=_one_line(error.message))
+
+
+def swarm_url(machine: Machine, url: str) -> str:
+    """Return the URL of the classic Swarm that the machine is master of."""
+    return f"tcp://{urlsplit(url).hostname}:{port_of(machine.swarm.host)}"
+
+
+def _record(
+    name: str, driver_name: str, state: str, response_time_s: float = 0.0, **fields: Any
+) -> Record:
+    blank = {**dict.fromkeys(HEADINGS, ""), "ActiveHost": False, "ActiveSwarm": False}
+    return Record(
+        {
+            **blank,
+            "SwarmOptions": None,
+            "EngineOptions": None,
+            "Name": name,
+            "DriverName": driver_name,
+            "State": state,
+            "ResponseTime": Duration.of_seconds(response_time_s),
+            **fields,
+        }
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

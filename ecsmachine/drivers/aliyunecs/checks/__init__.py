@@ -1,0 +1,1 @@
+"""What is checked, described and offered before anything is made."""

@@ -1,0 +1,387 @@
+"""What is looked at before anything is made or paid for, and what is chosen on the way.
+
+Questions that do not depend on each other are asked at the same time; of several that fail, the
+first in a fixed order is reported. What they find out goes into the plan, for create.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from ecsmachine.aliyun.ecs import Image, InstanceType, KeyPair, Offer
+from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
+from ecsmachine.aliyun.vpc import VSwitch
+from ecsmachine.drivers.aliyunecs.options.disk_categories import PREFERENCE, check_disk_size
+from ecsmachine.drivers.aliyunecs.options.settings import Settings
+from ecsmachine.drivers.aliyunecs.options.suggestions import nearest, nearest_types
+from ecsmachine.drivers.aliyunecs.resources import network
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.eip import find_eip
+from ecsmachine.drivers.aliyunecs.resources.images import choose_image
+from ecsmachine.drivers.aliyunecs.resources.instance import LOGIN_USER, has_no_stock, run_parameters
+from ecsmachine.drivers.aliyunecs.resources.load_balancer import find_load_balancer
+from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
+from ecsmachine.drivers.aliyunecs.resources.security_group import FoundGroup, find_group
+from ecsmachine.drivers.base import DriverContext
+from ecsmachine.drivers.login_key import check_login_key
+from ecsmachine.errors import PreCreateCheckError
+
+T = TypeVar("T")
+
+
+def check(
+    cloud: Cloud, context: DriverContext, settings: Settings, *, own_instance_id: str = ""
+) -> Plan:
+    """Check all that can be checked for free, and return what was found and chosen.
+
+    ``own_instance_id`` is the machine's instance, if an earlier create came that far.
+
+    Raises :class:`PreCreateCheckError`.
+    """
+    try:
+        return _check(cloud, context, settings, own_instance_id)
+    except (ApiError, ConnectionLostError) as error:
+        raise PreCreateCheckError(error.message, hint=error.hint) from error
+
+
+def _check(cloud: Cloud, context: DriverContext, settings: Settings, own_instance_id: str) -> Plan:
+    public_key = (
+        check_login_key(settings.ssh_keypath, "--aliyunecs-ssh-keypath")
+        if settings.ssh_keypath
+        else ""
+    )
+    with ThreadPoolExecutor(max_workers=8) as pool:
+
+        def ask(question: Callable[[], T]) -> Future[T]:
+            return pool.submit(question)
+
+        regions = ask(cloud.ecs.region_ids)
+        account = ask(lambda: _account_id(cloud))
+        zones = ask(cloud.ecs.zone_ids) if settings.zone else None
+        type_offers = ask(lambda: _type_offers(cloud, settings))
+        own_type = ask(lambda: _instance_type(cloud, settings.instance_type))
+        image = ask(lambda: choose_image(cloud, settings))
+        networks = ask(lambda: network.look(cloud, settings, context.store_id))
+        key_pair = (
+            ask(lambda: cloud.ecs.key_pair(settings.ssh_keypair)) if settings.ssh_keypair else None
+        )
+
+        eip = ask(lambda: find_eip(cloud, settings.eip, own_instance_id)) if settings.eip else None
+        balancer = (
+            ask(lambda: find_load_balancer(cloud, settings.slb_id)) if settings.slb_id else None
+        )
+
+        _check_region(settings, regions.result())
+        if zones is not None:
+            _check_zone(settings, zones.result())
+        found_type = own_type.result()
+        offers = type_offers.result()
+        _check_type(cloud, settings, found_type, offers)
+        _check_image(settings, image.result(), found_type)
+        net = networks.result()
+        if key_pair is not None:
+            _check_key_pair(settings, key_pair.result())
+        if balancer is not None:
+            balancer.result()
+
+        group = (
+            ask(lambda: find_group(cloud, settings.security_group, net.vpc_id))
+            if net.vpc_id
+            else None
+        )
+        places = _places(cloud, settings, net, offers, found_type)
+        found_group = group.result() if group is not None else None
+        _check_group(settings, found_group)
+        plan = Plan(
+            places=places,
+            vpc_id=net.vpc_id,
+            vpc_shared=net.shared,
+            image=image.result(),
+            group=found_group,
+            eip=eip.result() if eip is not None else None,
+            balancer_address=balancer.result().address if balancer is not None else "",
+            public_key=public_key,
+            account_id=account.result(),
+        )
+    if own_instance_id:
+        return plan
+    return replace(plan, tried=_dry_run(cloud, context, settings, plan))
+
+
+def _account_id(cloud: Cloud) -> str:
+    """Return the account's id, or "" where it is not told: other checks name what is wrong."""
+    try:
+        return cloud.account_id
+    except (ApiError, ConnectionLostError):
+        return ""
+
+
+def _check_region(settings: Settings, regions: list[str]) -> None:
+    if settings.region not in regions:
+        raise PreCreateCheckError(
+            f'There is no region "{settings.region}" (--aliyunecs-region, ECS_REGION)',
+            hint=nearest(settings.region, regions, what="regions", most=40),
+        )
+
+
+def _check_zone(settings: Settings, zones: list[str]) -> None:
+    if settings.zone not in zones:
+        raise PreCreateCheckError(
+            f'There is no zone "{settings.zone}" in region {settings.region} '
+            "(--aliyunecs-zone, ECS_ZONE)",
+            hint=f"There is: {', '.join(sorted(zones))}.",
+        )
+
+
+def _type_offers(cloud: Cloud, settings: Settings) -> list[Offer]:
+    """Return the system disks that each zone offers with the instance type."""
+    try:
+        return cloud.ecs.offers(
+            "SystemDisk",
+            zone=settings.zone,
+            instance_type=settings.instance_type,
+            io_optimized="optimized" if settings.io_optimized else "none",
+            charge_type=settings.charge_type,
+            spot_strategy=settings.spot_strategy,
+        )
+    except ApiError as error:
+        if not error.code.startswith(("InvalidInstanceType", "InvalidParameter", "InvalidZoneId")):
+            raise
+        return []
+
+
+def _instance_type(cloud: Cloud, name: str) -> InstanceType | None:
+    try:
+        return next((each for each in cloud.ecs.instance_types([name]) if each.id == name), None)
+    except ApiError as error:
+        if not error.code.startswith(("InvalidInstanceType", "InvalidParameter")):
+            raise
+        return None
+
+
+def _check_type(
+    cloud: Cloud, settings: Settings, found: InstanceType | None, offers: list[Offer]
+) -> None:
+    """Raise unless some zone (the named one, if one is) offers the type."""
+    if found is not None and any(offer.available for offer in offers):
+        return
+    name = settings.instance_type
+    everywhere = cloud.ecs.offers(
+        "InstanceType", charge_type=settings.charge_type, spot_strategy=settings.spot_strategy
+    )
+    zones = sorted({offer.zone for offer in everywhere if offer.available and offer.value == name})
+    offered = {
+        offer.value for offer in everywhere if offer.available and settings.zone in ("", offer.zone)
+    }
+    alternatives = nearest_types(found, name, cloud.ecs.instance_types(), offered)
+    where = f"zone {settings.zone}" if settings.zone else f"region {settings.region}"
+    if found is None:
+        raise PreCreateCheckError(
+            f'There is no instance type "{name}" in {where} '
+            "(--aliyunecs-instance-type, ECS_INSTANCE_TYPE)",
+            hint=alternatives,
+        )
+    elsewhere = f"It is in: {', '.join(zones)}. " if zones and settings.zone else ""
+    raise PreCreateCheckError(
+        f"The instance type {name} is not on offer in {where} now", hint=elsewhere + alternatives
+    )
+
+
+def _check_image(settings: Settings, image: Image, found: InstanceType | None) -> None:
+    if found is not None and image.architecture:
+        of_type = "arm64" if found.architecture.upper().startswith("ARM") else "x86_64"
+        of_image = "x86_64" if image.architecture == "i386" else image.architecture
+        if of_type != of_image:
+            raise PreCreateCheckError(
+                f"The image {image.id} is for {image.architecture}, "
+                f"but {settings.instance_type} is {of_type}",
+                hint="Choose another image or another instance type.",
+            )
+    if image.os_type and image.os_type.lower() != "linux":
+        raise PreCreateCheckError(
+            f"The image {image.id} holds {image.os_name or image.os_type}, not Linux",
+            hint="Choose another with --aliyunecs-image-id (ECS_IMAGE_ID).",
+        )
+    if settings.ssh_user == LOGIN_USER and not image.supports_login_as_non_root:
+        raise PreCreateCheckError(
+            f"The image {image.id} has no user {LOGIN_USER} to log in as",
+            hint="Leave --aliyunecs-ssh-user (ECS_SSH_USER) out, or choose another image.",
+        )
+    size = settings.system_disk_size_gib
+    if size and size < image.size_gib:
+        raise PreCreateCheckError(
+            f"The system disk of {size} GiB is too small for the image {image.id}",
+            hint=f"--aliyunecs-system-disk-size: at least {image.size_gib}.",
+        )
+
+
+def _check_key_pair(settings: Settings, found: KeyPair | None) -> None:
+    if found is None:
+        raise PreCreateCheckError(
+            f'There is no key pair "{settings.ssh_keypair}" in region {settings.region}',
+            hint="Correct --aliyunecs-ssh-keypair, or leave it out: the public key is then "
+            "imported.",
+        )
+
+
+def _places(
+    cloud: Cloud,
+    settings: Settings,
+    net: network.Network,
+    offers: list[Offer],
+    found_type: InstanceType | None,
+) -> tuple[Place, ...]:
+    """Return where the instance can go: zones that offer the type and have a VSwitch."""
+    by_zone = _by_zone(offers)
+    data_by_zone: dict[str, list[Offer]] | None = None
+    places: list[Place] = []
+    failure: PreCreateCheckError | None = None
+    for zone, vswitch in net.candidates(sorted(by_zone), settings.zone):
+        try:
+            if zone not in by_zone:
+                _check_type(cloud, replace(settings, zone=zone), found_type, [])
+            _check_private_ip(settings, vswitch)
+            system = _disk_category("system", settings, by_zone[zone])
+            data = ""
+            if settings.disk_size_gib:
+                if data_by_zone is None:
+                    data_by_zone = _by_zone(_data_disk_offers(cloud, settings, system))
+                data = _disk_category("data", settings, data_by_zone.get(zone, []))
+            places.append(
+                Place(
+                    zone,
+                    vswitch.id if vswitch else "",
+                    system,
+                    data,
+                    shared=vswitch is not None and net.is_shared(vswitch),
+                )
+            )
+        except PreCreateCheckError as error:
+            failure = failure or error
+    if places:
+        return tuple(places)
+    raise failure or PreCreateCheckError(
+        f"There is no VSwitch in a zone that offers {settings.instance_type}",
+        hint=f"Make a VSwitch in one of: {', '.join(sorted(by_zone))}, or leave "
+        "--aliyunecs-vpc-id (ECS_VPC_ID) out.",
+    )
+
+
+def _by_zone(offers: list[Offer]) -> dict[str, list[Offer]]:
+    by_zone: dict[str, list[Offer]] = {}
+    for offer in offers:
+        if offer.available:
+            by_zone.setdefault(offer.zone, []).append(offer)
+    return by_zone
+
+
+def _data_disk_offers(cloud: Cloud, settings: Settings, system_disk_category: str) -> list[Offer]:
+    """Return the data disks that each zone offers beside that system disk."""
+    return cloud.ecs.offers(
+        "DataDisk",
+        zone=settings.zone,
+        instance_type=settings.instance_type,
+        system_disk_category=system_disk_category,
+        io_optimized="optimized" if settings.io_optimized else "none",
+        charge_type=settings.charge_type,
+        spot_strategy=settings.spot_strategy,
+    )
+
+
+def _check_private_ip(settings: Settings, vswitch: VSwitch | None) -> None:
+    if not settings.private_ip:
+        return
+    if vswitch is None:
+        raise PreCreateCheckError(
+            f"There is no VSwitch yet for the private address {settings.private_ip}",
+            hint="Name the one that it is in: --aliyunecs-vswitch-id (ECS_VSWITCH_ID).",
+        )
+    if ipaddress.IPv4Address(settings.private_ip) not in ipaddress.IPv4Network(vswitch.cidr):
+        raise PreCreateCheckError(
+            f"The private address {settings.private_ip} is not in VSwitch {vswitch.id} "
+            f"({vswitch.cidr})",
+            hint="Correct --aliyunecs-private-ip (ECS_VPC_PRIVATE_IP).",
+        )
+
+
+def _check_group(settings: Settings, found: FoundGroup | None) -> None:
+    """Raise if the name is that of no group, and looks like the id of one."""
+    if found is None and settings.security_group.startswith("sg-"):
+        raise PreCreateCheckError(
+            f'There is no security group "{settings.security_group}" in that VPC',
+            hint="Correct --aliyunecs-security-group (ECS_SECURITY_GROUP), or give a name that "
+            "does not begin with sg-: one is then made.",
+        )
+
+
+def _disk_category(kind: str, settings: Settings, offers: list[Offer]) -> str:
+    """Return the category of a disk, asked for or chosen, if the zone offers it in that size."""
+    wanted = settings.system_disk_category if kind == "system" else settings.disk_category
+    size_gib = settings.system_disk_size_gib if kind == "system" else settings.disk_size_gib
+    offered = {offer.value: offer for offer in offers if offer.available}
+    if not wanted:
+        wanted = next(
+            (each for each in PREFERENCE if each in offered), next(iter(sorted(offered)), "")
+        )
+    if wanted not in offered:
+        flag = "system-disk-category" if kind == "system" else "disk-category"
+        raise PreCreateCheckError(
+            f"A {kind} disk of category {wanted or 'any'} is not on offer for "
+            f"{settings.instance_type} here",
+            hint=f"--aliyunecs-{flag}: there is {', '.join(sorted(offered)) or 'none'}.",
+        )
+    if size_gib:
+        check_disk_size(
+            "system" if kind == "system" else "data",
+            wanted,
+            size_gib,
+            PreCreateCheckError,
+            least_gib=offered[wanted].min_size_gib,
+            most_gib=offered[wanted].max_size_gib,
+        )
+    return wanted
+
+
+def _dry_run(cloud: Cloud, context: DriverContext, settings: Settings, plan: Plan) -> bool:
+    """Let ECS itself check the request, if what it names is there already; return whether it has.
+
+    A place that has no stock is followed by the next, as in a create.
+    """
+    group = _group_to_try(cloud, plan)
+    for number, place in enumerate(plan.places, start=1):
+        if not group or not place.vswitch_id:
+            continue
+        try:
+            cloud.ecs.dry_run_instance(
+                run_parameters(
+                    context,
+                    settings,
+                    plan,
+                    place,
+                    security_group_id=group,
+                    key_pair=settings.ssh_keypair,
+                    tags=settings.tags,
+                )
+            )
+            return True
+        except ApiError as error:
+            if has_no_stock(error) and number < len(plan.places):
+                continue
+            # the group was another machine's, and went with it
+            if error.code == "InvalidSecurityGroupId.NotFound":
+                return False
+            raise
+    return False
+
+
+def _group_to_try(cloud: Cloud, plan: Plan) -> str:
+    found: FoundGroup | None = plan.group
+    if found is not None:
+        return found.group.id
+    if not plan.vpc_id:
+        return ""
+    return next((group.id for group in cloud.ecs.security_groups(vpc_id=plan.vpc_id)), "")

@@ -1,0 +1,132 @@
+"""What a shell may suggest for the options of this driver: regions, zones, types, categories.
+
+The cloud is asked, with the credentials at hand, for two seconds at most; its answers are kept
+for a day, without anything secret, so that a press of TAB costs one request a day.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+
+Values = list[tuple[str, str]]
+
+_PATIENCE_S = 2.0
+_KEPT_S = 24 * 3600.0
+
+_FIXED = {
+    "aliyunecs-internet-charge-type": ("PayByTraffic", "PayByBandwidth"),
+    "aliyunecs-disk-fs": ("ext4", "xfs"),
+    "aliyunecs-disk-category": ("cloud_essd", "cloud_auto", "cloud_ssd", "cloud_efficiency"),
+    "aliyunecs-system-disk-category": ("cloud_essd", "cloud_auto", "cloud_ssd", "cloud_efficiency"),
+    "aliyunecs-spot-strategy": ("NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"),
+}
+
+
+def suggest_values(option: str, given: Mapping[str, str], environment: Mapping[str, str]) -> Values:
+    """Return the values that an option may have, each with a few words about it."""
+    if option in _FIXED:
+        return [(value, "") for value in _FIXED[option]]
+    ask = _ASKED.get(option)
+    if ask is None:
+        return []
+    settings = {
+        name: given.get(name) or environment.get(variable) or default
+        for name, variable, default in (
+            ("aliyunecs-region", "ECS_REGION", "cn-hangzhou"),
+            ("aliyunecs-api-endpoint", "ECS_API_ENDPOINT", ""),
+        )
+    }
+    place = json.dumps([option, *settings.values()])
+    kept = _kept_path(place, environment)
+    values = _read(kept)
+    if values is None:
+        values = _asked(lambda: ask(_cloud(settings, given, environment)))
+        if values:
+            _keep(kept, values)
+    return values
+
+
+def _cloud(
+    settings: Mapping[str, str], given: Mapping[str, str], environment: Mapping[str, str]
+) -> Cloud:
+    from ecsmachine.aliyun.credentials import CredentialFlags, StsAddress, resolve
+    from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+
+    flags = CredentialFlags(
+        given.get("aliyunecs-access-key-id", ""), given.get("aliyunecs-access-key-secret", "")
+    )
+    return Cloud(
+        settings["aliyunecs-region"],
+        resolve(flags, environment, sts=StsAddress(settings["aliyunecs-api-endpoint"])),
+        custom_endpoint=settings["aliyunecs-api-endpoint"],
+    )
+
+
+def _asked(ask: Callable[[], Values]) -> Values:
+    """Return the cloud's answer, or nothing if there is none in time."""
+    found: Values = []
+
+    def work() -> None:
+        with contextlib.suppress(MachineError):
+            found.extend(ask())
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_S)
+    return [] if thread.is_alive() else found
+
+
+def _types(cloud: Cloud) -> Values:
+    return [
+        (kind.id, f"{kind.cpu_cores} cores, {kind.memory_gib:g} GiB")
+        for kind in cloud.ecs.instance_types()
+    ]
+
+
+_ASKED: dict[str, Callable[[Cloud], Values]] = {
+    "aliyunecs-region": lambda cloud: [(region, "") for region in cloud.ecs.region_ids()],
+    "aliyunecs-zone": lambda cloud: [(zone, "") for zone in cloud.ecs.zone_ids()],
+    "aliyunecs-instance-type": _types,
+}
+
+
+def _kept_path(place: str, environment: Mapping[str, str]) -> Path | None:
+    home = environment.get("HOME")
+    base = environment.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else "")
+    if not base:
+        return None
+    digest = hashlib.sha256(place.encode()).hexdigest()[:16]
+    return Path(base) / "ecsmachine" / "completion" / f"{digest}.json"
+
+
+def _read(path: Path | None) -> Values | None:
+    if path is None:
+        return None
+    try:
+        if time.time() - path.stat().st_mtime > _KEPT_S:
+            return None
+        return [(str(value), str(about)) for value, about in json.loads(path.read_text())]
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _keep(path: Path | None, values: Values) -> None:
+    if path is None:
+        return
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".{threading.get_native_id()}")
+        fresh.write_text(json.dumps(values))
+        fresh.replace(path)

@@ -1,0 +1,315 @@
+"""What a create would make, in words and as plain data: for a dry run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecsmachine.aliyun.ecs import Permission, Price
+from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
+from ecsmachine.aliyun.rpc import Parameter
+from ecsmachine.drivers.aliyunecs.options.settings import Settings
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.network import CIDR
+from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
+from ecsmachine.drivers.aliyunecs.resources.security_group import (
+    missing_permissions,
+    wanted_permissions,
+)
+from ecsmachine.drivers.base import CreatePlan, DriverContext
+
+
+def describe(cloud: Cloud, context: DriverContext, settings: Settings, plan: Plan) -> CreatePlan:
+    """Return what would be made, without any secret.
+
+    The price is asked for; it is left out where DescribePrice does not answer.
+    """
+    data = _data(context, settings, plan)
+    price = _price(cloud, settings, plan)
+    if price is not None:
+        data["Price"] = {
+            "Amount": price.amount,
+            "Currency": price.currency,
+            "Period": settings.period if settings.charge_type == "PrePaid" else 1,
+            "Unit": settings.period_unit if settings.charge_type == "PrePaid" else "Hour",
+        }
+    return CreatePlan(tuple(_lines(data)), data)
+
+
+def _data(context: DriverContext, settings: Settings, plan: Plan) -> dict[str, Any]:
+    place = plan.places[0]
+    group = plan.group
+    wanted = wanted_permissions(settings)
+    missing = wanted if group is None else missing_permissions(group.permissions, wanted)
+    return {
+        "Name": context.machine_name,
+        "Region": settings.region,
+        "Account": plan.account_id or None,
+        "Instance": {
+            "Action": "create",
+            "Zone": place.zone,
+            "OtherZones": list(dict.fromkeys(other.zone for other in plan.places[1:])),
+            "InstanceType": settings.instance_type,
+            "Image": {"Id": plan.image.id, "System": plan.image.os_name},
+            "HostName": settings.host_name or context.machine_name,
+            "Description": settings.description or None,
+            "ChargeType": settings.charge_type,
+            "Period": f"{settings.period} {settings.period_unit}"
+            if settings.charge_type == "PrePaid"
+            else None,
+            "AutoRenew": settings.auto_renew if settings.charge_type == "PrePaid" else None,
+            "SpotStrategy": settings.spot_strategy,
+            "SpotPriceLimit": settings.spot_price_limit or None,
+            "AutoReleaseTime": settings.auto_release_time or None,
+            "DeletionProtection": settings.deletion_protection,
+            "RamRole": settings.ram_role or None,
+            "UserDataBytes": len(settings.user_data) or None,
+            "ResourceGroup": settings.resource_group_id or None,
+            "Tags": dict(settings.tags),
+        },
+        "SystemDisk": {
+            "Action": "create",
+            "Category": place.system_disk_category,
+            "SizeGiB": settings.system_disk_size_gib or plan.image.size_gib,
+        },
+        "DataDisk": {
+            "Action": "create",
+            "Category": place.data_disk_category,
+            "SizeGiB": settings.disk_size_gib,
+            "FileSystem": settings.disk_file_system,
+        }
+        if settings.disk_size_gib
+        else None,
+        "Vpc": _existing_or_new(plan.vpc_id, CidrBlock=CIDR),
+        "VSwitch": _existing_or_new(place.vswitch_id, Zone=place.zone),
+        "SecurityGroup": {
+            **_existing_or_new(
+                group.group.id if group else "",
+                Name=group.group.name if group else settings.security_group,
+            ),
+            "RulesToAdd": [_rule(rule) for rule in missing],
+            "RulesThere": [_rule(rule) for rule in wanted if rule not in missing],
+        },
+        "KeyPair": _key_pair(settings),
+        "Login": {
+            "User": settings.ssh_user,
+            "Port": settings.ssh_port,
+            "By": _login(settings),
+        },
+        "Address": _address(settings, plan),
+        "Route": {"Action": "create", "DestinationCidrBlock": settings.route_cidr}
+        if settings.route_cidr
+        else None,
+        "LoadBalancer": {
+            "Action": "use",
+            "Id": settings.slb_id,
+            "Address": plan.balancer_address,
+        }
+        if settings.slb_id
+        else None,
+        "TriedByEcs": plan.tried,
+    }
+
+
+def _existing_or_new(resource_id: str, **of_new: str) -> dict[str, str]:
+    if resource_id:
+        return {"Action": "use", "Id": resource_id}
+    return {"Action": "create", **of_new}
+
+
+def _key_pair(settings: Settings) -> dict[str, str] | None:
+    if settings.ssh_password:
+        return None
+    if settings.ssh_keypair:
+        return {"Action": "use", "Name": settings.ssh_keypair}
+    return {"Action": "create"}
+
+
+def _login(settings: Settings) -> str:
+    if settings.ssh_password:
+        own = settings.ssh_keypath
+        return f"password at first, then the key {own}" if own else "password at first, then a key"
+    return f"the key {settings.ssh_keypath}" if settings.ssh_keypath else "a new key"
+
+
+def _address(settings: Settings, plan: Plan) -> dict[str, Any]:
+    address: dict[str, Any] = {"Private": settings.private_ip or None, "Public": None}
+    traffic = {
+        "BandwidthMbps": max(1, settings.bandwidth_mbps),
+        "InternetChargeType": settings.internet_charge_type,
+    }
+    if plan.eip is not None:
+        address["Public"] = {
+            "Action": "use",
+            "Kind": "elastic",
+            "Id": plan.eip.id,
+            "Address": plan.eip.address,
+        }
+    elif settings.allocate_eip:
+        address["Public"] = {"Action": "create", "Kind": "elastic", **traffic}
+    elif settings.has_fixed_public_address:
+        address["Public"] = {"Action": "create", "Kind": "fixed", **traffic}
+    return address
+
+
+def _rule(rule: Permission) -> str:
+    ports = rule.port_range.partition("/")
+    span = ports[0] if ports[0] == ports[2] else f"{ports[0]}-{ports[2]}"
+    return f"{rule.protocol} {span} from {rule.source_cidr}"
+
+
+def _price(cloud: Cloud, settings: Settings, plan: Plan) -> Price | None:
+    """Return what the instance with its disks and bandwidth costs, if the API tells it.
+
+    Source: DescribePrice, whose parameters are those of RunInstances.
+    """
+    place = plan.places[0]
+    subscription = settings.charge_type == "PrePaid"
+    try:
+        return cloud.ecs.price(
+            "instance",
+            _price_parameters(settings, plan, place),
+            unit=settings.period_unit if subscription else "Hour",
+            period=settings.period if subscription else 1,
+        )
+    except (ApiError, ConnectionLostError):
+        return None
+
+
+def _price_parameters(settings: Settings, plan: Plan, place: Place) -> dict[str, Parameter]:
+    parameters: dict[str, Parameter] = {
+        "InstanceType": settings.instance_type,
+        "ImageId": plan.image.id,
+        "IoOptimized": "optimized" if settings.io_optimized else "none",
+        "ZoneId": place.zone,
+        "InternetChargeType": settings.internet_charge_type,
+        "InternetMaxBandwidthOut": settings.bandwidth_mbps
+        if settings.has_fixed_public_address
+        else 0,
+        "SystemDisk.Category": place.system_disk_category,
+        "SystemDisk.Size": settings.system_disk_size_gib or plan.image.size_gib,
+    }
+    if settings.disk_size_gib:
+        parameters["DataDisk.1.Category"] = place.data_disk_category
+        parameters["DataDisk.1.Size"] = settings.disk_size_gib
+    if settings.spot_strategy != "NoSpot":
+        parameters["SpotStrategy"] = settings.spot_strategy
+        parameters["SpotDuration"] = settings.spot_duration_h
+    return parameters
+
+
+def _lines(data: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say in words what ``data`` says."""
+    instance, disk, group = data["Instance"], data["SystemDisk"], data["SecurityGroup"]
+    account = f", account {data['Account']}" if data["Account"] else ""
+    others = ", ".join(instance["OtherZones"])
+    lines = [
+        (
+            "instance",
+            f"new, {instance['InstanceType']} in zone {instance['Zone']}"
+            + (f" (without stock there, in {others})" if others else "")
+            + account,
+        ),
+        ("image", f"{instance['Image']['Id']} ({instance['Image']['System']})"),
+        ("payment", _payment(instance)),
+        ("system disk", f"new, {disk['SizeGiB']} GiB {disk['Category']}"),
+    ]
+    if data["DataDisk"]:
+        data_disk = data["DataDisk"]
+        lines.append(
+            (
+                "data disk",
+                f"new, {data_disk['SizeGiB']} GiB {data_disk['Category']}, "
+                f"{data_disk['FileSystem']} for /var/lib/docker",
+            )
+        )
+    lines += [
+        ("VPC", _id_or(data["Vpc"], f"new, {CIDR}, shared with the other machines of this store")),
+        (
+            "VSwitch",
+            _id_or(data["VSwitch"], "new, shared with the other machines of this store"),
+        ),
+        ("security group", _group_words(group)),
+    ]
+    if data["KeyPair"]:
+        pair = data["KeyPair"]
+        lines.append(("key pair", pair.get("Name", "new, removed with the machine")))
+    login = data["Login"]
+    lines.append(("login", f"{login['User']} at port {login['Port']}, with {login['By']}"))
+    lines += _address_lines(data["Address"])
+    if data["Route"]:
+        lines.append(("route", f"new, {data['Route']['DestinationCidrBlock']} to the instance"))
+    if data["LoadBalancer"]:
+        balancer = data["LoadBalancer"]
+        lines.append(("load balancer", f"{balancer['Id']} ({balancer['Address']}) sends to it"))
+    lines += _extras(instance)
+    if "Price" in data:
+        price = data["Price"]
+        span = "an hour" if price["Unit"] == "Hour" else f"for {instance['Period']}"
+        lines.append(("price", f"{price['Amount']:g} {price['Currency']} {span}"))
+    lines.append(
+        (
+            "tried",
+            "ECS itself has checked the request (RunInstances with DryRun)"
+            if data["TriedByEcs"]
+            else "ECS can check the request only once there are a VSwitch and a security group",
+        )
+    )
+    return lines
+
+
+def _payment(instance: dict[str, Any]) -> str:
+    if instance["ChargeType"] == "PrePaid":
+        renewed = ", renewed by itself" if instance["AutoRenew"] else ""
+        return f"PrePaid for {instance['Period']}{renewed}"
+    spot = "" if instance["SpotStrategy"] == "NoSpot" else f", {instance['SpotStrategy']}"
+    limit = f" up to {instance['SpotPriceLimit']:g} an hour" if instance["SpotPriceLimit"] else ""
+    return f"PostPaid{spot}{limit}"
+
+
+def _id_or(resource: dict[str, str], new: str) -> str:
+    return resource.get("Id", new)
+
+
+def _group_words(group: dict[str, Any]) -> str:
+    named = f"{group['Id']}" if group["Action"] == "use" else f"new, {group['Name']}"
+    to_add = f"; opens {', '.join(group['RulesToAdd'])}" if group["RulesToAdd"] else ""
+    there = f"; open already: {', '.join(group['RulesThere'])}" if group["RulesThere"] else ""
+    return named + to_add + there
+
+
+def _address_lines(address: dict[str, Any]) -> list[tuple[str, str]]:
+    public = address["Public"]
+    if public is None:
+        words = "none: the machine is reached at its private address"
+    elif public["Action"] == "use":
+        words = f"{public['Address']} ({public['Id']}), which stays yours"
+    else:
+        kind = (
+            "new elastic one, released with the machine" if public["Kind"] == "elastic" else "new"
+        )
+        words = f"{kind}, {public['BandwidthMbps']} Mbps, {public['InternetChargeType']}"
+    lines = [("public address", words)]
+    if address["Private"]:
+        lines.insert(0, ("private address", address["Private"]))
+    return lines
+
+
+def _extras(instance: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say what the instance has beside the usual."""
+    tags = ", ".join(f"{key}={value}" for key, value in instance["Tags"].items())
+    size = instance["UserDataBytes"]
+    extras = (
+        ("host name", instance["HostName"] if instance["HostName"] else ""),
+        ("description", instance["Description"]),
+        ("RAM role", instance["RamRole"]),
+        ("user data", f"{size} bytes" if size else ""),
+        ("released by ECS", instance["AutoReleaseTime"]),
+        ("protected", "from being released, by rm as well"),
+        ("resource group", instance["ResourceGroup"]),
+        ("tags", tags),
+    )
+    return [
+        (label, words)
+        for label, words in extras
+        if words and (label != "protected" or instance["DeletionProtection"])
+    ]

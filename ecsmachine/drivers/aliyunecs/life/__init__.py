@@ -1,0 +1,1 @@
+"""The life of a machine: made, powered, taken over, removed."""

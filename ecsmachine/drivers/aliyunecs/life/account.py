@@ -1,0 +1,98 @@
+"""The account that a machine belongs to, and the credentials that it is looked after with."""
+
+from __future__ import annotations
+
+from ecsmachine.aliyun.credentials import (
+    CredentialFlags,
+    StsAddress,
+    in_words,
+    provider_of,
+    resolve,
+)
+from ecsmachine.aliyun.errors import MissingCredentialsError
+from ecsmachine.drivers.aliyunecs.life.record import Record
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.base import CredentialUse, DriverContext
+from ecsmachine.errors import MachineError
+
+
+def use(record: Record, context: DriverContext) -> CredentialUse:
+    """Return what is recorded, and what would be taken now, without asking the cloud."""
+    if record.secret_key:
+        return CredentialUse("", "the keys in config.json", record.account_id)
+    try:
+        found = resolve(
+            CredentialFlags(),
+            context.environment,
+            reference=record.credential_source,
+            sts=_sts(record),
+        )
+    except MissingCredentialsError:
+        taken = ""
+    else:
+        taken = in_words(found.reference)
+    return CredentialUse(record.credential_source, taken, record.account_id)
+
+
+def check(cloud: Cloud, record: Record) -> CredentialUse:
+    """Ask STS whose the credentials are (GetCallerIdentity).
+
+    Raises :class:`MachineError` if they are not of the account that the machine was made with.
+    """
+    account = cloud.account_id
+    if record.account_id and account != record.account_id:
+        raise MachineError(
+            f"The credentials of {in_words(cloud.credentials.reference)} are of account {account}, "
+            f"but the machine is of account {record.account_id}",
+            hint='Name others with "ecsmachine credentials set".',
+        )
+    recorded = "" if record.secret_key else record.credential_source
+    taken = (
+        "the keys in config.json" if record.secret_key else in_words(cloud.credentials.reference)
+    )
+    return CredentialUse(recorded, taken, account)
+
+
+def change(record: Record, context: DriverContext, reference: str, *, check: bool) -> Cloud:
+    """Let the machine take its credentials from ``reference``, and drop keys in the store.
+
+    Returns the cloud as it is reached with them. With ``check`` they must be of the account that
+    the machine was made with; a machine that has none yet gets theirs. Raises
+    :class:`MachineError`, and changes nothing then.
+    """
+    cloud = Cloud(
+        record.region,
+        provider_of(reference, context.environment, sts=_sts(record)),
+        custom_endpoint=record.api_endpoint,
+        vpc_internal=record.vpc_internal,
+    )
+    if check:
+        account = cloud.account_id
+        if record.account_id and account != record.account_id:
+            raise MachineError(
+                f"{in_words(reference)[0].upper()}{in_words(reference)[1:]} is of account "
+                f'{account}, but machine "{context.machine_name}" is of account '
+                f"{record.account_id}",
+                hint="Name credentials of that account.",
+            )
+        record.account_id = account
+    record.credential_source = reference
+    record.access_key = record.secret_key = ""
+    return cloud
+
+
+def check_account(cloud: Cloud, record: Record, instance_id: str) -> None:
+    """Raise if an instance that is not there may only be another account's."""
+    if not record.account_id:
+        return
+    account = cloud.account_id
+    if account != record.account_id:
+        raise MachineError(
+            f"Instance {instance_id} belongs to account {record.account_id}, "
+            f"but the credentials are of account {account}",
+            hint="Use credentials of the account that the machine was made with.",
+        )
+
+
+def _sts(record: Record) -> StsAddress:
+    return StsAddress(record.api_endpoint, record.vpc_internal)

@@ -1,0 +1,202 @@
+"""Making a machine, or going on where the journal says that it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ecsmachine.aliyun.ecs import Instance
+from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.aliyun.rpc import Parameter
+from ecsmachine.drivers.aliyunecs.life.record import Record
+from ecsmachine.drivers.aliyunecs.options.settings import Settings
+from ecsmachine.drivers.aliyunecs.resources import (
+    eip,
+    instance,
+    key_pair,
+    load_balancer,
+    network,
+    route,
+    security_group,
+)
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
+from ecsmachine.drivers.base import DriverContext, Journal, Report
+from ecsmachine.errors import MachineError
+
+_GROUP_TRIES = 3
+"""How often the security group may be removed by another machine's rm under our hands."""
+
+
+@dataclass(frozen=True)
+class Creation:
+    """One create: where, for whom, and what was decided.
+
+    ``record`` is filled in on the way; ``save`` writes it to the store.
+    """
+
+    cloud: Cloud
+    journal: Journal
+    context: DriverContext
+    settings: Settings
+    plan: Plan
+    record: Record
+    report: Report
+    save: Callable[[], None]
+
+
+def create(creation: Creation) -> None:
+    """Make the key pair, the network, the instance and what goes with it.
+
+    ``save`` is called the moment that the instance's id is known, and when its addresses are.
+    """
+    record, settings = creation.record, creation.settings
+    record.account_id = creation.plan.account_id
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        public_key = pool.submit(_login_key, creation)
+        record.vpc_id = creation.plan.vpc_id
+        if creation.plan.vpc_shared:
+            record.vpc_id = network.ensure_vpc(
+                creation.cloud, creation.journal, creation.context, creation.report
+            )
+        record.security_group_id = _group(creation, creation.plan.group)
+        record.public_key = public_key.result()
+    record.ssh_key_pair_name = settings.ssh_keypair
+    if not settings.ssh_keypair and not settings.ssh_password:
+        record.ssh_key_pair_name = key_pair.ensure_key_pair(
+            creation.cloud,
+            creation.journal,
+            creation.context,
+            record.public_key,
+            resource_group_id=settings.resource_group_id,
+        )
+    creation.report("Creating ECS instance...")
+    record.instance_id = _instance(creation)
+    creation.save()
+    _note_running(creation)
+    _connect(creation)
+    creation.save()
+    if not record.base.ip_address:
+        raise MachineError(
+            f"Instance {record.instance_id} runs, but has no "
+            f"{'private' if record.private_ip_only else 'public'} address",
+            hint="Look at it in the ECS console.",
+        )
+
+
+def note(record: Record, found: Instance) -> None:
+    """Write the instance's place and addresses into the record."""
+    record.zone = found.zone or record.zone
+    record.vpc_id = found.vpc_id or record.vpc_id
+    record.vswitch_id = found.vswitch_id or record.vswitch_id
+    record.private_ip_address = found.private_address or record.private_ip_address
+    if record.private_ip_only:
+        record.base.ip_address = found.private_address
+    else:
+        record.base.ip_address = found.public_address
+
+
+def _group(creation: Creation, found: security_group.FoundGroup | None) -> str:
+    return security_group.ensure_group(
+        creation.cloud,
+        creation.journal,
+        creation.context,
+        creation.settings,
+        creation.record.vpc_id,
+        creation.report,
+        found=found,
+    )
+
+
+def _instance(creation: Creation) -> str:
+    """Return the id of the instance, with a security group that is still there."""
+    cloud, journal, record = creation.cloud, creation.journal, creation.record
+    instance.forget_if_gone(cloud, journal)
+    known = journal.find(instance.KIND, region=cloud.region)
+    if known is None or known.id is None:
+        # a host key that is pinned is that of an earlier instance, which is gone
+        (creation.context.directory / "known_hosts").unlink(missing_ok=True)
+
+    def parameters_for(place: Place) -> dict[str, Parameter]:
+        vswitch_id = place.vswitch_id
+        if place.shared or not vswitch_id:
+            vswitch_id = network.ensure_vswitch(
+                cloud, journal, creation.context, record.vpc_id, place.zone, creation.report
+            )
+        return instance.run_parameters(
+            creation.context,
+            creation.settings,
+            creation.plan,
+            replace(place, vswitch_id=vswitch_id),
+            security_group_id=record.security_group_id,
+            key_pair=record.ssh_key_pair_name,
+            tags=instance.create_tags(creation.context, journal.create_id, creation.settings),
+        )
+
+    for remaining in reversed(range(_GROUP_TRIES)):
+        try:
+            return instance.ensure_instance(
+                cloud, journal, parameters_for, creation.plan.places, creation.report
+            )
+        except ApiError as error:
+            if error.code != "InvalidSecurityGroupId.NotFound" or not remaining:
+                raise
+        # the last machine that used the group was removed, and the group with it
+        security_group.forget_group(cloud, journal)
+        found = security_group.find_group(cloud, creation.settings.security_group, record.vpc_id)
+        record.security_group_id = _group(creation, found)
+    raise AssertionError("the last try returns or raises")
+
+
+def _note_running(creation: Creation) -> None:
+    """Wait until the instance runs; write down its addresses and its data disk."""
+    cloud, record = creation.cloud, creation.record
+    found = instance.wait_until_running(cloud, record.instance_id)
+    resource = creation.journal.find(instance.KIND, region=cloud.region)
+    if resource is not None:
+        instance.note_seen(creation.journal, resource)
+    note(record, found)
+    if record.disk_size:
+        record.data_disk_serial = next(
+            (disk.serial for disk in cloud.ecs.disks(instance_id=found.id) if disk.kind == "data"),
+            "",
+        )
+
+
+def _connect(creation: Creation) -> None:
+    """Give the instance its elastic address, its route and its load balancer, as asked for."""
+    cloud, journal, settings = creation.cloud, creation.journal, creation.settings
+    record, report = creation.record, creation.report
+    if settings.allocate_eip or settings.eip:
+        record.base.ip_address = eip.ensure_eip(
+            cloud,
+            journal,
+            creation.context,
+            settings,
+            record.instance_id,
+            creation.plan.eip,
+            report,
+        )
+    if settings.route_cidr:
+        route.ensure_route(
+            cloud, journal, record.vpc_id, settings.route_cidr, record.instance_id, report
+        )
+    if settings.slb_id:
+        load_balancer.ensure_backend(cloud, journal, settings.slb_id, record.instance_id, report)
+        record.slb_ip_address = creation.plan.balancer_address
+
+
+def _login_key(creation: Creation) -> str:
+    """Put the private key into the machine's folder; return the public one."""
+    context, settings = creation.context, creation.settings
+    if settings.ssh_keypath is not None:
+        from ecsmachine.drivers.login_key import copy_login_key
+
+        copy_login_key(settings.ssh_keypath, creation.plan.public_key, context.directory)
+        return creation.plan.public_key
+    from ecsmachine.ssh.keys import ensure_key_pair
+
+    path: Path = context.directory / "id_rsa"
+    return ensure_key_pair(path, f"ecsmachine-{context.machine_name}")

@@ -1,0 +1,452 @@
+"""The driver: an ECS instance as a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecsmachine.aliyun.credentials import CredentialFlags, StsAddress, resolve
+from ecsmachine.drivers.aliyunecs.life.record import Record, new_record, record_from_config
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.lookup import SharedLookup
+from ecsmachine.drivers.base import (
+    Checkpoint,
+    CreatePlan,
+    CredentialUse,
+    DataDiskRequest,
+    Driver,
+    DriverContext,
+    Journal,
+    OptionValue,
+    PortRange,
+    Report,
+    State,
+    passing,
+)
+from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
+from ecsmachine.ssh.target import SSHTarget
+
+if TYPE_CHECKING:
+    from ecsmachine.aliyun.ecs import Instance
+    from ecsmachine.drivers.aliyunecs.options.settings import Settings
+    from ecsmachine.drivers.aliyunecs.resources.member_ports import Peer
+    from ecsmachine.drivers.aliyunecs.resources.placement import Plan
+
+_ENGINE_PORT = 2376
+
+
+def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsDriver:
+    """Return the driver of a new machine.
+
+    Raises :class:`~ecsmachine.errors.UsageError` for values that cannot be, or if there are no
+    credentials.
+    """
+    from ecsmachine.drivers.aliyunecs.options.settings import settings_of
+
+    settings = settings_of(values)
+    cloud = cloud_of(settings, context.environment, checkpoint=context.checkpoint)
+    record = new_record(context, settings, cloud.credentials.reference)
+    return AliyunEcsDriver(context, record, settings=settings, cloud=cloud)
+
+
+def cloud_of(
+    settings: Settings,
+    environment: Mapping[str, str],
+    region: str = "",
+    *,
+    checkpoint: Checkpoint = passing,
+) -> Cloud:
+    """Return the account and region that the settings name; ``region`` goes before theirs.
+
+    Raises :class:`~ecsmachine.errors.MachineError` if there are no credentials.
+    """
+    return Cloud(
+        region or settings.region,
+        resolve(
+            _given(settings.credentials, environment),
+            environment,
+            sts=StsAddress(settings.api_endpoint, settings.vpc_internal),
+        ),
+        custom_endpoint=settings.api_endpoint,
+        vpc_internal=settings.vpc_internal,
+        checkpoint=checkpoint,
+    )
+
+
+def _given(flags: CredentialFlags, environment: Mapping[str, str]) -> CredentialFlags:
+    """Return what came by flags: the variables are options as well."""
+    of_variables = CredentialFlags(
+        environment.get("ECS_ACCESS_KEY_ID", "").strip(),
+        environment.get("ECS_ACCESS_KEY_SECRET", "").strip(),
+        environment.get("ECS_SECURITY_TOKEN", "").strip(),
+        profile=flags.profile,
+    )
+    if flags == of_variables:
+        return CredentialFlags(profile=flags.profile)
+    is_lasting = flags.access_key_id and not flags.access_key_id.startswith("STS.")
+    if is_lasting and flags.security_token == of_variables.security_token:
+        # the token is that of the variables' own key
+        return replace(flags, security_token="")
+    return flags
+
+
+def load(context: DriverContext, config: Mapping[str, Any]) -> AliyunEcsDriver:
+    """Return the driver of a machine in the store, ours or Docker Machine's."""
+    return AliyunEcsDriver(context, record_from_config(context, config))
+
+
+def share_lookups(drivers: Iterable[AliyunEcsDriver]) -> None:
+    """Let the machines of an account and region ask for their states together."""
+    groups: dict[tuple[object, ...], list[AliyunEcsDriver]] = {}
+    for driver in drivers:
+        groups.setdefault(driver.account_and_region(), []).append(driver)
+    for group in groups.values():
+        first = group[0]
+        lookup = SharedLookup(
+            lambda first=first: first._cloud,  # type: ignore[misc]
+            [driver._record.instance_id for driver in group if driver._record.instance_id],
+        )
+        for driver in group:
+            driver._lookup = lookup
+
+
+class AliyunEcsDriver:
+    """An ECS instance. Implements :class:`ecsmachine.drivers.base.Driver`.
+
+    ``settings`` are there for a machine that is yet to be made; ``password`` is that of the first
+    login to an instance that is adopted. Credentials of a machine in the
+    store are looked for when the cloud is first asked.
+    """
+
+    name = "aliyunecs"
+    provisions = True
+
+    def __init__(
+        self,
+        context: DriverContext,
+        record: Record,
+        *,
+        settings: Settings | None = None,
+        cloud: Cloud | None = None,
+        password: str = "",
+    ):
+        self._context = context
+        self._record = record
+        self._settings = settings
+        self._password = settings.ssh_password if settings else password
+        self._plan: Plan | None = None
+        self._reason = ""
+        self._lookup: SharedLookup | None = None
+        if cloud is not None:
+            self._cloud = cloud
+
+    @cached_property
+    def _cloud(self) -> Cloud:
+        record = self._record
+        return Cloud(
+            record.region,
+            resolve(
+                CredentialFlags(record.access_key, record.secret_key),
+                self._context.environment,
+                reference=record.credential_source,
+                sts=StsAddress(record.api_endpoint, record.vpc_internal),
+                warn=self._context.warn,
+            ),
+            custom_endpoint=record.api_endpoint,
+            vpc_internal=record.vpc_internal,
+            checkpoint=self._context.checkpoint,
+        )
+
+    def account_and_region(self) -> tuple[object, ...]:
+        """Return a key that is the same for machines which one request can ask for."""
+        record = self._record
+        return (
+            record.region,
+            record.api_endpoint,
+            record.vpc_internal,
+            record.credential_source,
+            record.access_key,
+            record.account_id,
+        )
+
+    def config(self) -> dict[str, Any]:
+        """Return the ``Driver`` object of ``config.json``, with Docker Machine's names."""
+        return self._record.to_config()
+
+    def pre_create_check(self, report: Report) -> None:
+        """Check all that can be checked for free, and choose zone, image and disks.
+
+        Raises :class:`~ecsmachine.errors.PreCreateCheckError`.
+        """
+        from ecsmachine.drivers.aliyunecs.checks.before_create import check
+
+        self._plan = check(
+            self._cloud, self._context, self._wanted(), own_instance_id=self._record.instance_id
+        )
+        self._check_same_account(self._plan.account_id)
+
+    def resume(self, config: Mapping[str, Any]) -> None:
+        """Take the ids that an earlier process had stored."""
+        earlier = record_from_config(self._context, config)
+        for name in ("id", "account_id", "instance_id"):
+            setattr(self._record, name, getattr(earlier, name))
+
+    def check_several(self) -> None:
+        """Raise :class:`UsageError` for options that can be of one machine only."""
+        wanted = self._wanted()
+        for flag, given in (("private-ip", wanted.private_ip), ("eip", wanted.eip)):
+            if given:
+                raise UsageError(
+                    f"--aliyunecs-{flag}: {given} can be of one machine only",
+                    hint="Leave it out, or create one machine.",
+                )
+
+    def take_checks(self, checked: Driver) -> bool:
+        """Take the plan of another new machine of the same options."""
+        if not isinstance(checked, AliyunEcsDriver) or self._record.instance_id:
+            return False
+        self._plan = checked._plan
+        self._cloud.watch = checked._cloud.watch
+        return self._plan is not None
+
+    def _check_same_account(self, account_id: str) -> None:
+        earlier = self._record.account_id
+        if earlier and account_id and earlier != account_id:
+            raise PreCreateCheckError(
+                f'Machine "{self._context.machine_name}" was begun in account {earlier}, '
+                f"but the credentials are of account {account_id}",
+                hint="Use credentials of the account that it was begun with.",
+            )
+
+    def plan(self) -> CreatePlan:
+        """Return what ``create`` would make, in words and as plain data.
+
+        Raises as :meth:`pre_create_check` does, which it calls if need be.
+        """
+        from ecsmachine.drivers.aliyunecs.checks.describe import describe
+
+        if self._plan is None:
+            self.pre_create_check(lambda line: None)
+        assert self._plan is not None  # noqa: S101  (pre_create_check sets it or raises)
+        return describe(self._cloud, self._context, self._wanted(), self._plan)
+
+    def create(self, journal: Journal, report: Report, save: Callable[[], None]) -> None:
+        """Make the machine, or go on making it where the journal says that it stopped."""
+        from ecsmachine.drivers.aliyunecs.life.create import Creation, create
+
+        if self._plan is None:
+            self.pre_create_check(report)
+        assert self._plan is not None  # noqa: S101  (pre_create_check sets it or raises)
+        create(
+            Creation(
+                self._cloud,
+                journal,
+                self._context,
+                self._wanted(),
+                self._plan,
+                self._record,
+                report,
+                save,
+            )
+        )
+
+    def remove(self, journal: Journal, report: Report) -> None:
+        """Remove all that create made, newest first; what is gone already is success."""
+        if not journal.resources() and not self._record.instance_id:
+            return
+        from ecsmachine.drivers.aliyunecs.life.remove import remove
+
+        remove(self._cloud, journal, self._context, self._record, report)
+
+    def state(self) -> State:
+        """Ask ECS for the state."""
+        from ecsmachine.drivers.aliyunecs.resources.state import reason_of, state_of
+
+        self._reason = ""
+        if not self._record.instance_id:
+            return State.NOT_FOUND
+        lookup = self._lookup or self._cloud.ecs
+        instance = lookup.instance(self._record.instance_id)
+        if instance is None:
+            self._check_account()
+        self._reason = reason_of(instance)
+        return state_of(instance)
+
+    def state_reason(self) -> str:
+        """Return, in words, what is behind the state that was asked for last, or ""."""
+        return self._reason
+
+    def _check_account(self) -> None:
+        """Raise if the instance that is not there may only be another account's."""
+        from ecsmachine.drivers.aliyunecs.life.account import check_account
+
+        cloud = self._lookup.cloud if self._lookup else self._cloud
+        check_account(cloud, self._record, self._record.instance_id)
+
+    def start(self, report: Report) -> None:
+        """Start the instance, wait until it runs, and learn its addresses."""
+        from ecsmachine.drivers.aliyunecs.life.power import start
+
+        self._note(start(self._cloud, self._instance_id()))
+
+    def stop(self, report: Report) -> None:
+        """Stop the instance in an orderly way and wait until it has stopped."""
+        from ecsmachine.drivers.aliyunecs.life.power import stop
+
+        stop(self._cloud, self._instance_id(), force=False)
+
+    def restart(self, report: Report) -> None:
+        """Restart the instance and wait until it runs again."""
+        from ecsmachine.drivers.aliyunecs.life.power import restart
+
+        self._note(restart(self._cloud, self._instance_id()))
+
+    def kill(self, report: Report) -> None:
+        """Stop the instance at once and wait until it has stopped."""
+        from ecsmachine.drivers.aliyunecs.life.power import stop
+
+        stop(self._cloud, self._instance_id(), force=True)
+
+    def address(self) -> str:
+        """Return the known address, or ""."""
+        return self._record.base.ip_address
+
+    def addresses(self) -> Sequence[str]:
+        """Return the public and the private address."""
+        record = self._record
+        known = (record.base.ip_address, record.private_ip_address)
+        return list(dict.fromkeys(address for address in known if address))
+
+    def refresh(self) -> None:
+        """Ask ECS for the addresses and remember them."""
+        instance = self._cloud.ecs.instance(self._instance_id())
+        if instance is None:
+            raise self._gone()
+        self._note(instance)
+
+    def url(self) -> str:
+        """Return the engine's URL, or "" without an address."""
+        return f"tcp://{self.address()}:{_ENGINE_PORT}" if self.address() else ""
+
+    def ssh_target(self) -> SSHTarget:
+        """Return where and as whom to log in."""
+        base = self._record.base
+        if not base.ip_address:
+            raise MachineError(
+                f'IP address is not set: machine "{base.machine_name}" has none yet',
+                hint=f'Finish it with "ecsmachine create {base.machine_name}".',
+            )
+        return SSHTarget(
+            host=base.ip_address,
+            port=base.ssh_port,
+            user=base.ssh_user,
+            key_path=self._key_path(),
+            password=self._password or self._record.ssh_password or None,
+        )
+
+    def data_disk(self) -> DataDiskRequest | None:
+        """Return the data disk, if the machine has one."""
+        record = self._record
+        if not record.disk_size:
+            return None
+        return DataDiskRequest(
+            size_gib=record.disk_size,
+            file_system="xfs" if record.disk_fs == "xfs" else "ext4",
+            serial=record.data_disk_serial or None,
+        )
+
+    def authorized_key(self) -> str | None:
+        """Return our public key where the first login is by password."""
+        return self._record.public_key if self._password else None
+
+    def host_name(self) -> str:
+        """Return the host name that was asked for, or ""."""
+        return self._record.host_name
+
+    def credential_use(self) -> CredentialUse:
+        """Return what is recorded and what would be taken now, without asking the cloud."""
+        from ecsmachine.drivers.aliyunecs.life.account import use
+
+        return use(self._record, self._context)
+
+    def check_credentials(self) -> CredentialUse:
+        """Ask the cloud whose the credentials are."""
+        from ecsmachine.drivers.aliyunecs.life.account import check
+
+        return check(self._cloud, self._record)
+
+    def use_credentials(self, reference: str, *, check: bool) -> None:
+        """Take other credentials from now on; keys in the store are dropped."""
+        from ecsmachine.drivers.aliyunecs.life.account import change
+
+        self._cloud = change(self._record, self._context, reference, check=check)
+
+    def open_between(
+        self, others: Sequence[Driver], ports: Sequence[PortRange], report: Report
+    ) -> None:
+        """Open ports between this machine and the others."""
+        from ecsmachine.drivers.aliyunecs.resources.member_ports import open_between
+
+        if others:
+            report("Opening ports between the machines...")
+            open_between(self._cloud, self._peer(), self._peers(others), ports)
+
+    def close_between(
+        self, others: Sequence[Driver], ports: Sequence[PortRange], report: Report
+    ) -> None:
+        """Close them again; the others still need theirs."""
+        from ecsmachine.drivers.aliyunecs.resources.member_ports import close_between
+
+        close_between(self._cloud, self._peer(), self._peers(others), ports)
+
+    def _peer(self) -> Peer:
+        from ecsmachine.drivers.aliyunecs.resources.member_ports import Peer
+
+        return Peer(self._record.security_group_id, self._record.private_ip_address)
+
+    def _peers(self, others: Sequence[Driver]) -> list[Peer]:
+        """Return those that are in the same region of the same cloud."""
+        record = self._record
+        return [
+            other._peer()
+            for other in others
+            if isinstance(other, AliyunEcsDriver)
+            and other._record.region == record.region
+            and other._record.api_endpoint == record.api_endpoint
+        ]
+
+    def _key_path(self) -> Path | None:
+        """Return the private key: in the machine's folder, even if the store was moved."""
+        path = self._record.base.ssh_key_path
+        return path or self._context.directory / "id_rsa"
+
+    def _wanted(self) -> Settings:
+        if self._settings is None:
+            raise MachineError(
+                f'Machine "{self._context.machine_name}" is loaded: it cannot be made again'
+            )
+        return self._settings
+
+    def _instance_id(self) -> str:
+        if not self._record.instance_id:
+            name = self._context.machine_name
+            raise MachineError(
+                f'Machine "{name}" has no instance: its create did not come that far',
+                hint=f'Finish it with "ecsmachine create {name}", or use "ecsmachine rm {name}".',
+            )
+        return self._record.instance_id
+
+    def _note(self, instance: Instance) -> None:
+        from ecsmachine.drivers.aliyunecs.life.create import note
+
+        note(self._record, instance)
+
+    def _gone(self) -> MachineError:
+        name = self._context.machine_name
+        return MachineError(
+            f'The instance {self._record.instance_id} of machine "{name}" is not there any more',
+            hint=f'Remove what is left with "ecsmachine rm {name}".',
+        )

@@ -1,0 +1,250 @@
+"""Removing what carries our tags, one resource at a time, and seeing that it is gone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.aliyun.rpc import Parameter
+from ecsmachine.drivers.aliyunecs.life import tagged
+from ecsmachine.drivers.aliyunecs.life.record import record_from_config
+from ecsmachine.drivers.aliyunecs.life.remove import remove
+from ecsmachine.drivers.aliyunecs.resources import (
+    eip,
+    instance,
+    key_pair,
+    load_balancer,
+    network,
+    route,
+    security_group,
+)
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.waiting import polls, when_not_busy
+from ecsmachine.drivers.base import DriverContext, Journal, OptionValue, Report
+from ecsmachine.drivers.tagged import HourlyCost, TaggedResource
+from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
+
+_ORDER = (
+    load_balancer.KIND,
+    route.KIND,
+    instance.KIND,
+    eip.KIND,
+    tagged.DISK_KIND,
+    tagged.INTERFACE_KIND,
+    key_pair.KIND,
+    security_group.KIND,
+    network.VSWITCH_KIND,
+    network.VPC_KIND,
+)
+_CONFIGURED = (
+    (instance.KIND, "InstanceId"),
+    (security_group.KIND, "SecurityGroupId"),
+    (network.VPC_KIND, "VpcId"),
+    (network.VSWITCH_KIND, "VSwitchId"),
+    (key_pair.KIND, "SSHKeyPairName"),
+)
+"""The fields of ``config.json`` that name a resource: Docker Machine keeps no journal."""
+
+_GONE_TIMEOUT_S = 20.0
+_UNUSED_TIMEOUT_S = 15.0
+_USED = ("DependencyViolation", "Forbbiden", "Forbidden.VSwitch", "InvalidOperation.InUse")
+"""Beginnings of error codes that say that something else still uses a resource."""
+
+
+class AliyunTaggedResources:
+    """The tagged resources of a region.
+
+    Implements :class:`ecsmachine.drivers.tagged.TaggedResources`.
+    """
+
+    def __init__(self, cloud: Cloud, context: DriverContext):
+        self.region = cloud.region
+        self._cloud = cloud
+        self._context = context
+        self._costs: dict[tuple[str, ...], HourlyCost | None] = {}
+
+    def find(self) -> list[TaggedResource]:
+        """Return all that carries our tags, of whatever store."""
+        return tagged.find(self._cloud)
+
+    def attached_to(self, owner: TaggedResource) -> Iterator[TaggedResource]:
+        """Yield the routes to an instance, and its places behind load balancers."""
+        return tagged.attached_to(self._cloud, owner)
+
+    def listed_in(self, journal: Journal) -> list[TaggedResource]:
+        """Return the routes and places behind load balancers that a journal lists."""
+        return [
+            TaggedResource(
+                each.kind,
+                each.id or "",
+                self.region,
+                create_id=journal.create_id,
+                details=each.details,
+            )
+            for each in journal.resources()
+            if tagged.is_attached(self._cloud, each.kind, each.details)
+        ]
+
+    def named_in(self, config: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return the keys of what the ``Driver`` object of a machine's configuration names."""
+        return [(kind, str(config[name])) for kind, name in _CONFIGURED if config.get(name)]
+
+    def hourly_cost(self, resource: TaggedResource) -> HourlyCost | None:
+        """Return the price of an instance with its disks, or of a disk; None if it is refused.
+
+        Source: DescribePrice. Traffic, and an elastic address, are not in it.
+        """
+        details = resource.details
+        parameters: dict[str, Parameter] = {}
+        try:
+            if resource.kind == instance.KIND:
+                parameters = {"InstanceType": details.get("type", ""), **self._disks(resource.id)}
+            elif resource.kind == tagged.DISK_KIND:
+                parameters = {
+                    "DataDisk.1.Category": details.get("category", ""),
+                    "DataDisk.1.Size": details.get("size", ""),
+                }
+            else:
+                return None
+            key = tuple(map(str, parameters.items()))
+            if key not in self._costs:
+                price = self._cloud.ecs.hourly_price(resource.kind, parameters)
+                self._costs[key] = HourlyCost(price.amount, price.currency) if price else None
+        except MachineError:
+            return None  # not every account may ask, nor is every type on sale
+        return self._costs[key]
+
+    def _disks(self, instance_id: str) -> dict[str, Parameter]:
+        """Return the disks of an instance as parameters of DescribePrice."""
+        parameters: dict[str, Parameter] = {}
+        number = 0
+        for disk in self._cloud.ecs.disks(instance_id=instance_id):
+            name = "SystemDisk"
+            if disk.kind == "data":
+                number += 1
+                name = f"DataDisk.{number}"
+            parameters[f"{name}.Category"] = disk.category
+            parameters[f"{name}.Size"] = disk.size_gib
+        return parameters
+
+    def removal_order(self, resource: TaggedResource) -> int:
+        """Return a number by which resources are sorted so that none is in use when it goes."""
+        return _ORDER.index(resource.kind)
+
+    def remove(self, resource: TaggedResource, report: Report) -> None:
+        """Remove a resource; one that is gone is success. What is still used is an error."""
+        cloud, details = self._cloud, resource.details
+        match resource.kind:
+            case load_balancer.KIND:
+                load_balancer.take_out(cloud, details["slb"], details["instance"])
+            case route.KIND:
+                route.remove_routes_to(
+                    cloud, details["router"], details["cidr"], details["instance"]
+                )
+            case instance.KIND:
+                instance.remove_instance(
+                    cloud, resource.id, seen=True, unprotect=False, report=report
+                )
+            case eip.KIND:
+                eip.release_eip(cloud, resource.id, report)
+            case tagged.DISK_KIND:
+                self._delete(resource, lambda: cloud.ecs.delete_disk(resource.id))
+            case tagged.INTERFACE_KIND:
+                self._delete(resource, lambda: cloud.ecs.delete_network_interface(resource.id))
+            case key_pair.KIND:
+                self._delete(resource, lambda: cloud.ecs.delete_key_pair(resource.id))
+            case security_group.KIND:
+                self._delete(resource, lambda: cloud.ecs.delete_security_group(resource.id))
+            case network.VSWITCH_KIND:
+                self._delete(resource, lambda: cloud.vpc.delete_vswitch(resource.id))
+            case network.VPC_KIND:
+                self._delete(resource, lambda: cloud.vpc.delete_vpc(resource.id))
+
+    def remove_listed(
+        self, journal: Journal, machine_name: str, config: Mapping[str, Any], report: Report
+    ) -> None:
+        """Remove all that the journal of a dropped machine lists, as ``rm`` does."""
+        context = replace(self._context, machine_name=machine_name)
+        record = record_from_config(context, config)
+        if record.account_id and record.account_id != self._cloud.sts.account_id():
+            raise MachineError(
+                f'What is left of "{machine_name}" is in account {record.account_id}, '
+                "and the credentials are of another",
+                hint="Use credentials of the account that the machine was made with.",
+            )
+        remove(self._cloud, journal, context, record, report)
+
+    def adopt(
+        self,
+        owner: TaggedResource,
+        context: DriverContext,
+        values: Mapping[str, OptionValue],
+        journal: Journal,
+    ) -> AliyunEcsDriver:
+        """Return the driver of a machine whose computer is that instance."""
+        from ecsmachine.drivers.aliyunecs.life.adopt import adopt
+
+        return adopt(self._cloud, owner, self.find(), context, values, journal)
+
+    def mark(self, context: DriverContext, journal: Journal, *, shared: bool) -> None:
+        """Tag what the journal lists as the machine's and its store's."""
+        from ecsmachine.drivers.aliyunecs.life.adopt import mark
+
+        mark(self._cloud, context, journal, shared=shared)
+
+    def wait_until_gone(self, resources: Collection[TaggedResource]) -> list[TaggedResource]:
+        """Return those of ``resources`` that the cloud still shows after 20 s."""
+        left: list[TaggedResource] = []
+        for _ in polls(_GONE_TIMEOUT_S):
+            there = {each.key for each in self.find()}
+            left = [
+                each
+                for each in resources
+                if each.key in there or tagged.is_attached(self._cloud, each.kind, each.details)
+            ]
+            if not left:
+                break
+        return left
+
+    def _delete(self, resource: TaggedResource, delete: Callable[[], None]) -> None:
+        """Remove a resource; what has just gone from it counts as using it for a while."""
+        refusal: ApiError | None = None
+        user = ""
+        for spent_s in polls(_UNUSED_TIMEOUT_S):
+            try:
+                when_not_busy(delete)
+                return
+            except ApiError as error:
+                if error.is_not_found:
+                    return
+                if not error.code.startswith(_USED):
+                    raise
+                refusal = error
+            user = self._user_of(resource)
+            if user and spent_s > 1:
+                break
+        raise MachineError(
+            f"{resource.kind} {resource.id} is still used by {user or 'something else'}",
+            hint="It stays until that is gone; then sweep again.",
+        ) from refusal
+
+    def _user_of(self, resource: TaggedResource) -> str:
+        """Return what is in a network, or has a security group; "" if nothing is seen."""
+        cloud = self._cloud
+        users: Iterator[str] = iter(())
+        if resource.kind == security_group.KIND:
+            users = (each.id for each in cloud.ecs.instances(security_group_id=resource.id))
+        elif resource.kind == network.VSWITCH_KIND:
+            users = (each.id for each in cloud.ecs.instances(vswitch_id=resource.id))
+        elif resource.kind == network.VPC_KIND:
+            users = itertools.chain(
+                (each.id for each in cloud.vpc.vswitches(vpc_id=resource.id)),
+                (each.id for each in cloud.ecs.security_groups(vpc_id=resource.id)),
+            )
+        return next(users, "")

@@ -1,0 +1,239 @@
+"""All in a region that carries our tags, looked up kind by kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+
+from ecsmachine.aliyun.vpc import Vpc, VSwitch
+from ecsmachine.drivers.aliyunecs.resources import (
+    eip,
+    instance,
+    key_pair,
+    load_balancer,
+    network,
+    route,
+    security_group,
+    tags,
+)
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.tagged import TaggedResource
+
+DISK_KIND = "disk"
+INTERFACE_KIND = "network-interface"
+
+_EIP_NAME = re.compile(r"ecsmachine-([0-9a-f]{16})")
+_SHARED_NAME = re.compile(r"ecsmachine-([0-9a-f]{12})")
+_TIMES = ("%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ")
+
+
+def find(cloud: Cloud) -> list[TaggedResource]:
+    """Return all in the region that carries our tags, of whatever store.
+
+    An elastic address and a network are tagged after they were made: between the two their
+    names tell that they are ours. What goes with an instance (its own disks and network
+    interface) is not listed beside it.
+    """
+    tagged = {tags.STORE: ""}
+    ecs = cloud.ecs
+    found = [
+        _resource(
+            cloud,
+            instance.KIND,
+            each.id,
+            each.tags,
+            each.created,
+            name=each.name,
+            state=each.status,
+            protected=each.deletion_protection,
+            details={"vpc": each.vpc_id, "type": each.instance_type, "seen": "true"},
+        )
+        for each in ecs.instances(tags=tagged)
+    ]
+    found += [
+        _resource(
+            cloud,
+            DISK_KIND,
+            disk.id,
+            disk.tags,
+            disk.created,
+            name=disk.name,
+            state=disk.status,
+            details={"category": disk.category, "size": str(disk.size_gib)},
+        )
+        for disk in ecs.disks(tags=tagged)
+        if not disk.instance_id
+    ]
+    found += [
+        _resource(
+            cloud,
+            INTERFACE_KIND,
+            each.id,
+            each.tags,
+            each.created,
+            name=each.name,
+            state=each.status,
+        )
+        for each in ecs.network_interfaces(tags=tagged)
+        if not each.instance_id
+    ]
+    found += [
+        _resource(cloud, key_pair.KIND, pair.name, pair.tags, pair.created, name=pair.name)
+        for pair in ecs.key_pairs(tags=tagged)
+    ]
+    found += [
+        _resource(
+            cloud,
+            security_group.KIND,
+            group.id,
+            group.tags,
+            group.created,
+            name=group.name,
+            details={"vpc": group.vpc_id, "name": group.name},
+        )
+        for group in ecs.security_groups(tags=tagged)
+    ]
+    found += _addresses(cloud)
+    found += _networks(cloud)
+    return found
+
+
+def attached_to(cloud: Cloud, owner: TaggedResource) -> Iterator[TaggedResource]:
+    """Yield the routes to an instance, and its places behind load balancers."""
+    router_id = route.router_of(cloud, owner.details.get("vpc", ""))
+    for entry in cloud.vpc.route_entries(router_id) if router_id else ():
+        if entry.next_hop_id == owner.id:
+            yield _like(
+                owner,
+                route.KIND,
+                f"{entry.cidr}>{owner.id}",
+                entry.status,
+                {"router": router_id, "cidr": entry.cidr, "instance": owner.id},
+            )
+    for balancer_id in cloud.slb.load_balancers_before(owner.id):
+        yield _like(
+            owner,
+            load_balancer.KIND,
+            f"{balancer_id}>{owner.id}",
+            "",
+            {"slb": balancer_id, "instance": owner.id},
+        )
+
+
+def is_attached(cloud: Cloud, kind: str, details: Mapping[str, str]) -> bool:
+    """Whether a route, or a place behind a load balancer, is there; False for other kinds."""
+    if kind == route.KIND:
+        return any(
+            entry.cidr == details["cidr"] and entry.next_hop_id == details["instance"]
+            for entry in cloud.vpc.route_entries(details["router"])
+        )
+    if kind == load_balancer.KIND:
+        return details["slb"] in cloud.slb.load_balancers_before(details["instance"])
+    return False
+
+
+def _addresses(cloud: Cloud) -> Iterator[TaggedResource]:
+    for each in cloud.vpc.eips():
+        named = _EIP_NAME.fullmatch(each.name)
+        if tags.STORE in each.tags:
+            its_tags: Mapping[str, str] = each.tags
+        elif named:
+            its_tags = {tags.CREATE: named[1]}
+        else:
+            continue
+        yield _resource(
+            cloud,
+            eip.KIND,
+            each.id,
+            its_tags,
+            each.created,
+            name=each.address,
+            state=each.status,
+            details={"instance": each.instance_id},
+        )
+
+
+def _networks(cloud: Cloud) -> Iterator[TaggedResource]:
+    everything: list[tuple[str, Vpc | VSwitch, dict[str, str]]] = [
+        *((network.VPC_KIND, vpc, {"name": vpc.name}) for vpc in cloud.vpc.vpcs()),
+        *(
+            (
+                network.VSWITCH_KIND,
+                vswitch,
+                {"name": vswitch.name, "vpc": vswitch.vpc_id, "zone": vswitch.zone},
+            )
+            for vswitch in cloud.vpc.vswitches()
+        ),
+    ]
+    for kind, each, details in everything:
+        named = _SHARED_NAME.fullmatch(each.name)
+        if tags.STORE in each.tags:
+            its_tags: Mapping[str, str] = each.tags
+        elif named:
+            its_tags = {tags.STORE: named[1], tags.SHARED: "true"}
+        else:
+            continue
+        yield _resource(
+            cloud,
+            kind,
+            each.id,
+            its_tags,
+            each.created,
+            name=each.name,
+            state=each.status,
+            details=details,
+        )
+
+
+def _resource(
+    cloud: Cloud,
+    kind: str,
+    resource_id: str,
+    its_tags: Mapping[str, str],
+    created: str,
+    *,
+    name: str,
+    state: str = "",
+    protected: bool = False,
+    details: Mapping[str, str] | None = None,
+) -> TaggedResource:
+    return TaggedResource(
+        kind,
+        resource_id,
+        cloud.region,
+        name=name,
+        store_id=its_tags.get(tags.STORE, ""),
+        create_id=its_tags.get(tags.CREATE, ""),
+        machine_name=its_tags.get(tags.MACHINE, ""),
+        shared=tags.SHARED in its_tags,
+        state=state,
+        created=_time(created),
+        protected=protected,
+        details={"region": cloud.region, **(details or {})},
+    )
+
+
+def _like(
+    owner: TaggedResource, kind: str, resource_id: str, state: str, details: Mapping[str, str]
+) -> TaggedResource:
+    """Return something that belongs to an instance, and so to whom the instance belongs."""
+    return TaggedResource(
+        kind,
+        resource_id,
+        owner.region,
+        store_id=owner.store_id,
+        create_id=owner.create_id,
+        machine_name=owner.machine_name,
+        state=state,
+        details={"region": owner.region, **details},
+    )
+
+
+def _time(text: str) -> datetime | None:
+    for form in _TIMES:
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=timezone.utc)
+        except ValueError:
+            pass
+    return None

@@ -1,0 +1,1 @@
+"""The driver's options, their values and what is allowed."""

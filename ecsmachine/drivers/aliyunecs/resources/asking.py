@@ -1,0 +1,69 @@
+"""Asking for a resource over the journal: written down before, and again after the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.drivers.aliyunecs.resources.waiting import polls
+from ecsmachine.drivers.base import Journal, Resource
+
+UNSEEN_S = 3.0
+"""How long what was made a moment ago may not be found, in seconds."""
+
+_UNSEEN_TIMEOUT_S = 2.0
+"""How long is looked for what a request without an answer may have made, in seconds."""
+
+
+def known_or_intended(journal: Journal, kind: str, **details: str) -> Resource:
+    """Return the resource that the journal lists, with or without id, else write one down."""
+    return journal.find(kind, **details) or journal.intend(kind, **details)
+
+
+@contextmanager
+def forgotten_if_refused(
+    journal: Journal, resource: Resource, *, asked_before: bool = False
+) -> Iterator[None]:
+    """Strike a resource off the journal if the API turns the request for it down.
+
+    After any other failure it stays: it may have been made. So it does if it was ``asked_before``,
+    by a process that did not live to see the answer.
+    """
+    try:
+        yield
+    except ApiError as error:
+        if error.is_refusal and not asked_before:
+            journal.removed(resource)
+        raise
+
+
+def is_gone(error: ApiError, spent_s: float, patience_s: float) -> bool:
+    """Whether "not found" means that it is not there any more.
+
+    What was made a moment ago may not be found yet: for ``patience_s`` that is no answer. Raises
+    the error if it is another one.
+    """
+    if not error.is_not_found:
+        raise error
+    return spent_s >= patience_s
+
+
+def delete(ask: Callable[[], None], *, patience_s: float = 0.0) -> None:
+    """Have something removed; gone already is success, as :func:`is_gone` has it."""
+    for spent_s in polls(patience_s):
+        try:
+            ask()
+            return
+        except ApiError as error:
+            if is_gone(error, spent_s, patience_s):
+                return
+
+
+def look_for_unseen(look: Callable[[], list[str]]) -> list[str]:
+    """Return the ids that ``look`` finds of what a request without an answer may have made."""
+    for _ in polls(_UNSEEN_TIMEOUT_S):
+        found = look()
+        if found:
+            return found
+    return []

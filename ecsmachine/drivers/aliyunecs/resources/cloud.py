@@ -1,0 +1,96 @@
+"""The products of Alibaba Cloud that the driver uses, for one region and account."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ecsmachine.aliyun.credentials import CredentialProvider
+from ecsmachine.drivers.aliyunecs.resources.lookup import InstanceWatch
+from ecsmachine.drivers.base import Checkpoint, passing
+
+if TYPE_CHECKING:
+    from ecsmachine.aliyun.ecs import EcsClient
+    from ecsmachine.aliyun.slb import SlbClient
+    from ecsmachine.aliyun.sts import StsClient
+    from ecsmachine.aliyun.vpc import VpcClient
+
+
+class Cloud:
+    """Clients that are made, and imported, when they are first used.
+
+    ``checkpoint`` is told of their requests.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        credentials: CredentialProvider,
+        *,
+        custom_endpoint: str = "",
+        vpc_internal: bool = False,
+        checkpoint: Checkpoint = passing,
+    ):
+        self.region = region
+        self.credentials = credentials
+        self._custom_endpoint = custom_endpoint
+        self._vpc_internal = vpc_internal
+        self._checkpoint = checkpoint
+        self.watch = InstanceWatch()
+
+    @cached_property
+    def ecs(self) -> EcsClient:
+        """Instances, security groups, key pairs, images."""
+        from ecsmachine.aliyun.ecs import EcsClient
+
+        return EcsClient(
+            self.region,
+            self.credentials,
+            custom_endpoint=self._custom_endpoint,
+            vpc_internal=self._vpc_internal,
+            checkpoint=self._checkpoint,
+        )
+
+    @cached_property
+    def vpc(self) -> VpcClient:
+        """Networks, elastic addresses, routes."""
+        from ecsmachine.aliyun.vpc import VpcClient
+
+        return VpcClient(
+            self.region,
+            self.credentials,
+            custom_endpoint=self._custom_endpoint,
+            vpc_internal=self._vpc_internal,
+            checkpoint=self._checkpoint,
+        )
+
+    @cached_property
+    def slb(self) -> SlbClient:
+        """Load balancers."""
+        from ecsmachine.aliyun.slb import SlbClient
+
+        return SlbClient(
+            self.region,
+            self.credentials,
+            custom_endpoint=self._custom_endpoint,
+            vpc_internal=self._vpc_internal,
+            checkpoint=self._checkpoint,
+        )
+
+    @cached_property
+    def sts(self) -> StsClient:
+        """Whose the credentials are."""
+        from ecsmachine.aliyun.sts import StsClient
+
+        return StsClient(
+            self.region,
+            self.credentials,
+            custom_endpoint=self._custom_endpoint,
+            vpc_internal=self._vpc_internal,
+            checkpoint=self._checkpoint,
+        )
+
+    @cached_property
+    def account_id(self) -> str:
+        """The id of the account that the credentials belong to; asked for once."""
+        return self.sts.account_id()

@@ -1,0 +1,206 @@
+"""Elastic public addresses: taken with a machine and given back, or the user's own."""
+
+from __future__ import annotations
+
+from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.aliyun.vpc import Eip
+from ecsmachine.drivers.aliyunecs.options.settings import Settings
+from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
+from ecsmachine.drivers.aliyunecs.resources.asking import (
+    UNSEEN_S,
+    delete,
+    forgotten_if_refused,
+    known_or_intended,
+    look_for_unseen,
+)
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags
+from ecsmachine.drivers.aliyunecs.resources.waiting import polls, wait_for, when_not_busy
+from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
+from ecsmachine.errors import MachineError, PreCreateCheckError
+
+KIND = "eip"
+BINDING_KIND = "eip-binding"
+
+
+def find_eip(cloud: Cloud, wanted: str, own_instance_id: str = "") -> Eip:
+    """Return the elastic address with that id or address.
+
+    Raises :class:`PreCreateCheckError` if there is none, or it is bound to something else.
+    """
+    by_id = wanted.startswith("eip-")
+    found = next(
+        cloud.vpc.eips(allocation_id=wanted) if by_id else cloud.vpc.eips(address=wanted), None
+    )
+    if found is None:
+        raise PreCreateCheckError(
+            f'There is no elastic address "{wanted}" in region {cloud.region} '
+            "(--aliyunecs-eip, ECS_EIP)",
+            hint=nearest(
+                wanted,
+                (eip.id if by_id else eip.address for eip in cloud.vpc.eips()),
+                what="elastic addresses in the region",
+            ),
+        )
+    if found.instance_id not in ("", own_instance_id):
+        raise PreCreateCheckError(
+            f"The elastic address {found.address} ({found.id}) is bound to {found.instance_id}",
+            hint="Take another, or unbind it first.",
+        )
+    return found
+
+
+def ensure_eip(
+    cloud: Cloud,
+    journal: Journal,
+    context: DriverContext,
+    settings: Settings,
+    instance_id: str,
+    existing: Eip | None,
+    report: Report,
+) -> str:
+    """Bind an elastic address to the instance, taking one unless it is ``existing``.
+
+    Returns the address.
+    """
+    if existing is not None:
+        allocation_id = existing.id
+        resource = known_or_intended(
+            journal, BINDING_KIND, region=cloud.region, eip=allocation_id, instance=instance_id
+        )
+        if resource.id is None:
+            journal.made(resource, instance_id)
+    else:
+        allocation_id = _allocate(cloud, journal, context, settings, report)
+    eip = _seen(cloud, allocation_id, UNSEEN_S)
+    if eip is None or eip.instance_id != instance_id:
+        report("Binding the elastic address...")
+        _associate(cloud, allocation_id, instance_id)
+    bound = wait_for(
+        f"Elastic address {allocation_id} is bound to {instance_id}",
+        lambda: _bound(cloud, allocation_id, instance_id),
+    )
+    return bound.address
+
+
+def remove_eip(
+    cloud: Cloud, resource: Resource, create_id: str, report: Report, *, patience_s: float
+) -> None:
+    """Unbind and give back an elastic address of ours; one that is gone is success."""
+    if resource.id is not None:
+        _seen(cloud, resource.id, patience_s)
+        release_eip(cloud, resource.id, report)
+        return
+    for allocation_id in look_for_unseen(lambda: _made_unseen(cloud, create_id)):
+        release_eip(cloud, allocation_id, report)
+
+
+def remove_binding(cloud: Cloud, resource: Resource) -> None:
+    """Unbind the user's elastic address from our instance, if it is still bound to that."""
+    instance_id = resource.details.get("instance") or resource.id
+    if instance_id:
+        unbind(cloud, resource.details["eip"], instance_id)
+
+
+def release_eip(cloud: Cloud, allocation_id: str, report: Report) -> None:
+    """Unbind an elastic address and give it back; one that is gone is success."""
+    report(f"Releasing elastic address {allocation_id}...")
+    unbind(cloud, allocation_id, "")
+    when_not_busy(lambda: delete(lambda: cloud.vpc.release_eip(allocation_id)))
+
+
+def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
+    """Take an elastic address from the instance (from any, if ``instance_id`` is "")."""
+    eip = _eip(cloud, allocation_id)
+    if eip is None or not eip.instance_id or instance_id not in ("", eip.instance_id):
+        return
+    bound_to = eip.instance_id
+
+    def unassociate() -> None:
+        try:
+            cloud.vpc.unassociate_eip(allocation_id, bound_to)
+        except ApiError:
+            # after a connection that broke it may be free already
+            if not _is_free(cloud, allocation_id):
+                raise
+
+    when_not_busy(unassociate)
+    wait_for(
+        f"Elastic address {allocation_id} is free",
+        lambda: True if _is_free(cloud, allocation_id) else None,
+    )
+
+
+def _allocate(
+    cloud: Cloud, journal: Journal, context: DriverContext, settings: Settings, report: Report
+) -> str:
+    known = journal.find(KIND, region=cloud.region)
+    resource = known or journal.intend(KIND, region=cloud.region)
+    if known is not None and known.id is None:
+        # it was asked for, and the answer never came: its token may have expired meanwhile
+        for unseen in _made_unseen(cloud, journal.create_id)[:1]:
+            journal.made(known, unseen)
+    if resource.id is None:
+        report("Allocating an elastic address...")
+        with forgotten_if_refused(journal, resource, asked_before=known is not None):
+            eip = when_not_busy(
+                lambda: cloud.vpc.allocate_eip(
+                    bandwidth_mbps=max(1, settings.bandwidth_mbps),
+                    charge_type=settings.internet_charge_type,
+                    name=_name(journal.create_id),
+                    token=resource.token,
+                    resource_group_id=settings.resource_group_id,
+                )
+            )
+        journal.made(resource, eip.id)
+    allocation_id = resource.id or ""
+    tags = {**settings.tags, **machine_tags(context, journal.create_id)}
+    when_not_busy(lambda: cloud.vpc.tag("EIP", allocation_id, tags))
+    return allocation_id
+
+
+def _made_unseen(cloud: Cloud, create_id: str) -> list[str]:
+    """Return the addresses that a request without an answer may have taken: named so at once."""
+    name = _name(create_id)
+    return [each.id for each in cloud.vpc.eips() if each.name == name]
+
+
+def _associate(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
+    def associate() -> None:
+        try:
+            cloud.vpc.associate_eip(allocation_id, instance_id)
+        except ApiError:
+            # after a connection that broke it may be bound already
+            if _bound(cloud, allocation_id, instance_id) is None:
+                raise
+
+    when_not_busy(associate)
+
+
+def _eip(cloud: Cloud, allocation_id: str) -> Eip | None:
+    return next(cloud.vpc.eips(allocation_id=allocation_id), None)
+
+
+def _seen(cloud: Cloud, allocation_id: str, patience_s: float) -> Eip | None:
+    """Return the address, which may have been taken too recently to be found at once."""
+    for _ in polls(patience_s):
+        eip = _eip(cloud, allocation_id)
+        if eip is not None:
+            return eip
+    return None
+
+
+def _bound(cloud: Cloud, allocation_id: str, instance_id: str) -> Eip | None:
+    eip = _eip(cloud, allocation_id)
+    if eip is None:
+        raise MachineError(f"The elastic address {allocation_id} is gone")
+    return eip if eip.instance_id == instance_id and eip.status == "InUse" else None
+
+
+def _is_free(cloud: Cloud, allocation_id: str) -> bool:
+    eip = _eip(cloud, allocation_id)
+    return eip is None or eip.status == "Available"
+
+
+def _name(create_id: str) -> str:
+    return f"ecsmachine-{create_id}"

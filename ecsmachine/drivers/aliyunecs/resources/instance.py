@@ -1,0 +1,343 @@
+"""The instance: asked for once, whatever happens in between, and waited for."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+
+from ecsmachine.aliyun.ecs import Instance
+from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.aliyun.rpc import Parameter, tag_parameters
+from ecsmachine.drivers.aliyunecs.options.settings import Settings, is_host_name
+from ecsmachine.drivers.aliyunecs.resources.asking import forgotten_if_refused
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
+from ecsmachine.drivers.aliyunecs.resources.state import reason_of, state_of
+from ecsmachine.drivers.aliyunecs.resources.tags import CREATE, machine_tags
+from ecsmachine.drivers.aliyunecs.resources.waiting import polls, when_not_busy
+from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource, State
+from ecsmachine.errors import MachineError
+
+KIND = "instance"
+
+LOGIN_USER = "ecs-user"
+"""Who logs in, in root's place, with ImageOptions.LoginAsNonRoot of RunInstances."""
+
+_APPEAR_TIMEOUT_S = 60.0
+"""How long an instance may stay unseen after it was made."""
+
+_STATE_TIMEOUT_S = 300.0
+_GONE_TIMEOUT_S = 300.0
+_LOOKUP_TIMEOUT_S = 10.0
+"""How long is looked for an instance that a request without an answer may have made."""
+
+_FOUND_AFTER_S = {
+    "InvalidKeyPairName.NotFound": 15.0,
+    "InvalidVSwitchId.NotFound": 15.0,
+    # it may also have been removed with the last machine that used it: then another is made
+    "InvalidSecurityGroupId.NotFound": 4.0,
+}
+"""How long what was just made may go unseen by RunInstances, by the error code, in seconds."""
+
+
+_PAID = ("ChargeTypeViolation", "InvalidChargeType", "InvalidInstanceChargeType")
+"""Beginnings of error codes that say: not while it is paid for in advance."""
+
+
+def run_parameters(
+    context: DriverContext,
+    settings: Settings,
+    plan: Plan,
+    place: Place,
+    *,
+    security_group_id: str,
+    key_pair: str = "",
+    tags: dict[str, str] | None = None,
+) -> dict[str, Parameter]:
+    """Return the parameters of RunInstances for a machine in a place."""
+    name = context.machine_name
+    parameters: dict[str, Parameter] = {
+        "InstanceName": _instance_name(name),
+        "Description": settings.description,
+        "HostName": settings.host_name or (name if is_host_name(name) else ""),
+        "ImageId": plan.image.id,
+        "InstanceType": settings.instance_type,
+        "IoOptimized": "optimized" if settings.io_optimized else "none",
+        "ZoneId": place.zone,
+        "VSwitchId": place.vswitch_id,
+        "PrivateIpAddress": settings.private_ip,
+        "SecurityGroupId": security_group_id,
+        "InternetMaxBandwidthOut": settings.bandwidth_mbps
+        if settings.has_fixed_public_address
+        else 0,
+        "InternetChargeType": settings.internet_charge_type,
+        "SystemDisk.Category": place.system_disk_category,
+        "SystemDisk.Size": str(settings.system_disk_size_gib or plan.image.size_gib),
+        "ResourceGroupId": settings.resource_group_id,
+        "RamRoleName": settings.ram_role,
+        "UserData": base64.b64encode(settings.user_data).decode(),
+        "AutoReleaseTime": settings.auto_release_time,
+        "InstanceChargeType": settings.charge_type,
+    }
+    if key_pair:
+        parameters["KeyPairName"] = key_pair
+    elif settings.ssh_password:
+        parameters["Password"] = settings.ssh_password
+    if settings.deletion_protection:
+        parameters["DeletionProtection"] = True
+    if settings.ssh_user == LOGIN_USER:
+        parameters["ImageOptions.LoginAsNonRoot"] = True
+    if settings.disk_size_gib:
+        parameters["DataDisk.1.Size"] = settings.disk_size_gib
+        parameters["DataDisk.1.Category"] = place.data_disk_category
+        parameters["DataDisk.1.DiskName"] = f"{_instance_name(name)}_data"
+        parameters["DataDisk.1.Description"] = "Data volume for Docker"
+        parameters["DataDisk.1.DeleteWithInstance"] = True
+    if settings.charge_type == "PrePaid":
+        parameters["Period"] = settings.period
+        parameters["PeriodUnit"] = settings.period_unit
+        parameters["AutoRenew"] = settings.auto_renew
+        parameters["AutoPay"] = True
+    if settings.spot_strategy != "NoSpot":
+        parameters["SpotStrategy"] = settings.spot_strategy
+        parameters["SpotDuration"] = settings.spot_duration_h
+        if settings.spot_price_limit:
+            parameters["SpotPriceLimit"] = f"{settings.spot_price_limit:g}"
+    return {**parameters, **tag_parameters(tags or {})}
+
+
+def ensure_instance(
+    cloud: Cloud,
+    journal: Journal,
+    parameters_for: Callable[[Place], dict[str, Parameter]],
+    places: tuple[Place, ...],
+    report: Report,
+) -> str:
+    """Return the id of the machine's instance, asking for one if there is none yet.
+
+    A place without stock is followed by the next. One that was asked for before, without an
+    answer, is looked for first, and then asked for with the same token.
+    """
+    known = journal.find(KIND, region=cloud.region)
+    if known is not None and known.id is not None:
+        return known.id
+    if known is not None:
+        unseen = find_made(cloud, journal.create_id)
+        if unseen:
+            journal.made(known, unseen[0])
+            return unseen[0]
+    refusal: ApiError | None = None
+    for number, place in enumerate(places):
+        if number:
+            report(f"No stock there: trying zone {place.zone}...")
+        parameters = parameters_for(place)
+        resource = journal.intend(KIND, region=cloud.region)
+        try:
+            with forgotten_if_refused(journal, resource, asked_before=resource is known):
+                instance_id = _run(cloud, parameters, resource.token)
+        except ApiError as error:
+            if error.code == "IdempotentParameterMismatch":
+                instance_id = _made_with_other_parameters(cloud, journal, error)
+            elif has_no_stock(error):
+                refusal = error
+                continue
+            else:
+                raise
+        journal.made(resource, instance_id)
+        return instance_id
+    assert refusal is not None  # noqa: S101  (places is never empty)
+    raise refusal
+
+
+def _run(cloud: Cloud, parameters: dict[str, Parameter], token: str) -> str:
+    """Ask for the instance; what it uses may have been made too recently to be found."""
+    for spent_s in polls(max(_FOUND_AFTER_S.values())):
+        try:
+            return when_not_busy(lambda: cloud.ecs.run_instance(parameters, token=token))
+        except ApiError as error:
+            if spent_s >= _FOUND_AFTER_S.get(error.code, 0.0):
+                raise
+    raise AssertionError("the last look returns or raises")
+
+
+def find_made(cloud: Cloud, create_id: str, *, timeout_s: float = 0.0) -> list[str]:
+    """Return the instances that carry the tag of this create, oldest first."""
+    for _ in polls(timeout_s):
+        found = [instance.id for instance in cloud.ecs.instances(tags={CREATE: create_id})]
+        if found:
+            return found
+    return []
+
+
+def forget_if_gone(cloud: Cloud, journal: Journal) -> None:
+    """Strike the instance off the journal if it was seen once, and is not there any more."""
+    known = journal.find(KIND, region=cloud.region)
+    if (
+        known is not None
+        and known.id is not None
+        and "seen" in known.details
+        and cloud.ecs.instance(known.id) is None
+    ):
+        journal.removed(known)
+
+
+def wait_until_running(cloud: Cloud, instance_id: str) -> Instance:
+    """Return the instance once it runs.
+
+    Raises :class:`MachineError` if it vanishes, is locked, or does not run in time.
+    """
+    return _wait(cloud, instance_id, "Running")
+
+
+def wait_until_stopped(cloud: Cloud, instance_id: str) -> Instance:
+    """Return the instance once it has stopped. Raises as :func:`wait_until_running` does."""
+    return _wait(cloud, instance_id, "Stopped")
+
+
+def note_seen(journal: Journal, resource: Resource) -> None:
+    """Write down that the instance was seen: from now on, not finding it means that it is gone."""
+    if resource.id is not None and "seen" not in resource.details:
+        resource.details["seen"] = "true"
+        journal.made(resource, resource.id)
+
+
+def remove_instance(
+    cloud: Cloud, instance_id: str, *, seen: bool, unprotect: bool, report: Report
+) -> bool:
+    """Release an instance in whatever state it is, and wait until it is gone.
+
+    Returns whether it was there: one that is not there is success. ``seen`` is whether it was
+    ever seen; if not, it may only be too new to be found. ``unprotect`` switches its deletion
+    protection off first.
+    """
+    report(f"Removing instance {instance_id}...")
+    if unprotect:
+        _unprotect(cloud, instance_id)
+    if not _release(cloud, instance_id, appear_timeout_s=0.0 if seen else _LOOKUP_TIMEOUT_S):
+        return False
+    for _ in polls(_GONE_TIMEOUT_S):
+        if cloud.ecs.instance(instance_id) is None:
+            return True
+    raise MachineError(
+        f"Instance {instance_id} was released, but is still there after {_GONE_TIMEOUT_S:.0f} s",
+        hint="Try again, or look at it in the ECS console.",
+    )
+
+
+def remove_resource(
+    cloud: Cloud, journal: Journal, resource: Resource, *, unprotect: bool, report: Report
+) -> bool:
+    """Remove the instance of a journal, found by its tag if its id never came.
+
+    Returns whether there was one.
+    """
+    if resource.id is not None:
+        return remove_instance(
+            cloud,
+            resource.id,
+            seen="seen" in resource.details,
+            unprotect=unprotect,
+            report=report,
+        )
+    found = find_made(cloud, journal.create_id, timeout_s=_LOOKUP_TIMEOUT_S)
+    for instance_id in found:
+        remove_instance(cloud, instance_id, seen=True, unprotect=unprotect, report=report)
+    return bool(found)
+
+
+def _release(cloud: Cloud, instance_id: str, *, appear_timeout_s: float) -> bool:
+    """Ask for the release until it is accepted; False if there is no such instance."""
+    refusal: ApiError | None = None
+    for spent_s in polls(_GONE_TIMEOUT_S):
+        try:
+            cloud.ecs.delete_instance(instance_id)
+            return True
+        except ApiError as error:
+            if error.is_not_found:
+                if spent_s >= appear_timeout_s:
+                    return False
+            elif error.code.startswith(_PAID):
+                raise _paid_in_advance(cloud, instance_id, error) from error
+            elif not error.code.startswith("IncorrectInstanceStatus"):
+                raise
+            # on its way from one state to another: it can be released when it has arrived
+            refusal = error
+    assert refusal is not None  # noqa: S101  (at least one look is made)
+    raise refusal
+
+
+def _paid_in_advance(cloud: Cloud, instance_id: str, error: ApiError) -> MachineError:
+    """Return what to do about an instance that cannot be released yet."""
+    instance = cloud.ecs.instance(instance_id)
+    until = f" until {instance.expires}" if instance is not None and instance.expires else ""
+    return MachineError(
+        f"Instance {instance_id} is paid in advance{until} and cannot be released before: "
+        f"{error.message}",
+        hint="Wait until then, or make it PostPaid (or have it refunded) in the ECS console, and "
+        "try again.",
+    )
+
+
+def has_no_stock(error: ApiError) -> bool:
+    """Whether a zone has none of what was asked for now; another zone may."""
+    return error.code in (
+        "OperationDenied.NoStock",
+        "Zone.NotOnSale",
+        "InvalidResourceType.NotSupported",
+        "OperationDenied.ZoneNotOnSale",
+        "ResourceNotAvailable",
+        "InvalidInstanceType.ZoneNotSupported",
+    )
+
+
+def create_tags(context: DriverContext, create_id: str, settings: Settings) -> dict[str, str]:
+    """Return the user's tags and ours."""
+    return {**settings.tags, **machine_tags(context, create_id)}
+
+
+def _wait(cloud: Cloud, instance_id: str, status: str) -> Instance:
+    last = ""
+    for spent_s in polls(_STATE_TIMEOUT_S):
+        instance = cloud.watch.instance(cloud.ecs, instance_id)
+        if instance is None:
+            if last or spent_s > _APPEAR_TIMEOUT_S:
+                raise MachineError(
+                    f"Instance {instance_id} is gone: it was released while it was waited for",
+                    hint="ECS does that when stock runs out or a spot price is exceeded.",
+                )
+            continue
+        if instance.status == status:
+            return instance
+        if state_of(instance) is State.ERROR:
+            raise MachineError(
+                f"Instance {instance_id} does not become {status}: {reason_of(instance)}",
+                hint="Look at it in the ECS console.",
+            )
+        last = instance.status
+    raise MachineError(
+        f"Instance {instance_id} is {last or 'not seen'}, not {status}, "
+        f"after {_STATE_TIMEOUT_S:.0f} s",
+        hint="Look at it in the ECS console.",
+    )
+
+
+def _made_with_other_parameters(cloud: Cloud, journal: Journal, error: ApiError) -> str:
+    """Return the instance that an earlier request with this token, but other values, made."""
+    found = find_made(cloud, journal.create_id, timeout_s=_APPEAR_TIMEOUT_S)
+    if not found:
+        raise error
+    return found[0]
+
+
+def _unprotect(cloud: Cloud, instance_id: str) -> None:
+    instance = cloud.ecs.instance(instance_id)
+    if instance is not None and instance.deletion_protection:
+        cloud.ecs.set_deletion_protection(instance_id, False)
+
+
+def _instance_name(machine_name: str) -> str:
+    """Return a name that ECS takes: 2 to 128 characters, a letter first."""
+    if re.match(r"[A-Za-z]", machine_name) and 2 <= len(machine_name) <= 128:
+        return machine_name
+    return f"ecsmachine-{machine_name}"[:128]

@@ -1,0 +1,376 @@
+"""The network of a machine: the VPC and VSwitch that are named, the region's own, or ours."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.aliyun.vpc import Vpc, VSwitch
+from ecsmachine.drivers.aliyunecs.options.settings import Settings
+from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
+from ecsmachine.drivers.aliyunecs.resources.asking import (
+    forgotten_if_refused,
+    is_gone,
+    look_for_unseen,
+)
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
+from ecsmachine.drivers.aliyunecs.resources.waiting import polls, wait_for, when_not_busy
+from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
+from ecsmachine.errors import MachineError, PreCreateCheckError
+
+VPC_KIND = "vpc"
+VSWITCH_KIND = "vswitch"
+
+CIDR = "192.168.0.0/16"
+"""The addresses of a VPC that we make."""
+
+_VSWITCH_PREFIX = 20
+_UNUSED_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True)
+class Network:
+    """A VPC ("" if one is yet to be made) and the VSwitches in it that may be used.
+
+    ``named`` is whether the one VSwitch was named by the user; ``extensible`` whether we may
+    make VSwitches in the VPC; ``shared_name`` is the name of what the machines of this store
+    share, ``shared`` whether the VPC is that.
+    """
+
+    vpc_id: str
+    vswitches: tuple[VSwitch, ...] = ()
+    named: bool = False
+    extensible: bool = False
+    shared: bool = False
+    shared_name: str = ""
+
+    def is_shared(self, vswitch: VSwitch) -> bool:
+        """Whether a VSwitch is one that we made for the machines of this store."""
+        return bool(self.shared_name) and vswitch.name == self.shared_name
+
+    def candidates(self, zones: Sequence[str], zone: str) -> Iterator[tuple[str, VSwitch | None]]:
+        """Yield zones with a VSwitch each (None if one is yet to be made), best first.
+
+        ``zones`` are those that offer the instance type; ``zone`` is the one that was named, or
+        "". A VSwitch that the user named comes whatever its zone offers.
+        """
+        if self.named:
+            yield self.vswitches[0].zone, self.vswitches[0]
+            return
+        served = set()
+        for vswitch in sorted(
+            self.vswitches, key=lambda each: (not each.is_default, -each.free_addresses, each.id)
+        ):
+            if vswitch.zone in zones and zone in ("", vswitch.zone) and vswitch.free_addresses:
+                served.add(vswitch.zone)
+                yield vswitch.zone, vswitch
+        if self.extensible:
+            for other in zones:
+                if other not in served and zone in ("", other):
+                    yield other, None
+
+
+def look(cloud: Cloud, settings: Settings, store_id: str) -> Network:
+    """Return the network that the settings name, else the region's default one, else ours.
+
+    Raises :class:`PreCreateCheckError` if what is named is not there or does not fit together.
+    """
+    if settings.vswitch_id:
+        return _of_vswitch(cloud, settings)
+    if settings.vpc_id:
+        _check_vpc(cloud, settings.vpc_id)
+        return Network(settings.vpc_id, _vswitches(cloud, settings.vpc_id, settings.zone))
+    name = shared_name(store_id)
+    vpcs = list(cloud.vpc.vpcs())
+    found = next((vpc for vpc in vpcs if vpc.is_default), None) or _ours(vpcs, store_id)
+    if found is None:
+        return Network("", extensible=True, shared=True, shared_name=name)
+    return Network(
+        found.id,
+        _vswitches(cloud, found.id, settings.zone),
+        extensible=True,
+        shared=found.name == name,
+        shared_name=name,
+    )
+
+
+def ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: Report) -> str:
+    """Return the VPC that the machines of this store share, made if need be.
+
+    It is in the journal of every machine in it: the last one removes it.
+    """
+    with context.shared_lock("VPC"):
+        return _ensure_vpc(cloud, journal, context, report)
+
+
+def _ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: Report) -> str:
+    known = journal.find(VPC_KIND, region=cloud.region)
+    if known is not None and known.id is not None and _vpc(cloud, known.id) is None:
+        # another create made one as well, and settled on that one
+        journal.removed(known)
+        known = None
+    name = shared_name(context.store_id)
+    resource = known or journal.intend(VPC_KIND, region=cloud.region, name=name)
+    found = _ours(cloud.vpc.vpcs(), context.store_id)
+    if found is not None:
+        if resource.id is None:
+            journal.made(resource, found.id)
+        if not is_shared_by(found.tags, context.store_id):
+            _tag(cloud, "VPC", found.id, context)
+    else:
+        report("Creating a VPC...")
+        with forgotten_if_refused(journal, resource, asked_before=known is not None):
+            own = when_not_busy(
+                lambda: cloud.vpc.create_vpc(
+                    name=name, cidr=CIDR, description="Docker hosts", token=resource.token
+                )
+            )
+        journal.made(resource, own)
+        _tag(cloud, "VPC", own, context)
+        # one on another computer may have made one at the same moment: all take the oldest
+        found = _ours(cloud.vpc.vpcs(), context.store_id)
+        if found is not None and found.id != own:
+            when_not_busy(lambda: cloud.vpc.delete_vpc(own))
+            journal.made(resource, found.id)
+    chosen = resource.id or ""
+    wait_for(f"VPC {chosen} is available", lambda: _available_vpc(cloud, chosen))
+    return chosen
+
+
+def ensure_vswitch(
+    cloud: Cloud, journal: Journal, context: DriverContext, vpc_id: str, zone: str, report: Report
+) -> str:
+    """Return the VSwitch in a zone that the machines of this store share, made if need be.
+
+    It is in the journal of every machine in it: the last one removes it.
+    """
+    details = {
+        "region": cloud.region,
+        "vpc": vpc_id,
+        "zone": zone,
+        "name": shared_name(context.store_id),
+    }
+    with context.shared_lock(f"VSwitch in {zone}"):
+        return _ensure_vswitch(cloud, journal, context, details, report)
+
+
+def _ensure_vswitch(
+    cloud: Cloud,
+    journal: Journal,
+    context: DriverContext,
+    details: dict[str, str],
+    report: Report,
+) -> str:
+    zone = details["zone"]
+    known = journal.find(VSWITCH_KIND, **details)
+    if known is not None and known.id is not None and _vswitch(cloud, known.id) is None:
+        journal.removed(known)
+        known = None
+    resource = known or journal.intend(VSWITCH_KIND, **details)
+    found = _shared_vswitch(cloud, details["vpc"], zone, details["name"])
+    if found is None:
+        report(f"Creating a VSwitch in zone {zone}...")
+        made = _make_vswitch(cloud, journal, resource, asked_before=known is not None)
+        journal.made(resource, made)
+    elif resource.id is None:
+        journal.made(resource, found.id)
+    if found is None or not is_shared_by(found.tags, context.store_id):
+        _tag(cloud, "VSWITCH", resource.id or "", context)
+    chosen = resource.id or ""
+    wait_for(f"VSwitch {chosen} is available", lambda: _available_vswitch(cloud, chosen))
+    return chosen
+
+
+def remove_vswitch(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
+    """Remove our VSwitch if nothing is in it any more; else another machine's journal has it."""
+    ids = (
+        [resource.id]
+        if resource.id is not None
+        else look_for_unseen(
+            lambda: [
+                each.id
+                for each in _vswitches(cloud, resource.details["vpc"], resource.details["zone"])
+                if each.name == resource.details["name"]
+            ]
+        )
+    )
+    for vswitch_id in ids:
+        _delete_unused(cloud, vswitch_id, is_vpc=False, patience_s=patience_s)
+
+
+def remove_vpc(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
+    """Remove our VPC if nothing is in it any more; else another machine's journal has it."""
+    ids = (
+        [resource.id]
+        if resource.id is not None
+        else look_for_unseen(
+            lambda: [vpc.id for vpc in cloud.vpc.vpcs() if vpc.name == resource.details["name"]]
+        )
+    )
+    for vpc_id in ids:
+        _delete_unused(cloud, vpc_id, is_vpc=True, patience_s=patience_s)
+
+
+def shared_name(store_id: str) -> str:
+    """Return the name of the VPC and VSwitches that the machines of a store share."""
+    return f"ecsmachine-{store_id}" if store_id else "ecsmachine"
+
+
+def free_cidr(within: str, taken: Iterable[str], prefix: int = _VSWITCH_PREFIX) -> str:
+    """Return a network inside ``within`` that meets none of ``taken``.
+
+    Raises :class:`MachineError` if there is no room.
+    """
+    whole = ipaddress.IPv4Network(within)
+    others = [ipaddress.IPv4Network(each) for each in taken]
+    for candidate in whole.subnets(new_prefix=max(prefix, whole.prefixlen)):
+        if not any(candidate.overlaps(other) for other in others):
+            return str(candidate)
+    raise MachineError(
+        f"There is no room for another VSwitch in {within}",
+        hint="Name a VSwitch with --aliyunecs-vswitch-id (ECS_VSWITCH_ID).",
+    )
+
+
+def _make_vswitch(cloud: Cloud, journal: Journal, resource: Resource, *, asked_before: bool) -> str:
+    """Return the new VSwitch, or the one that another create made in the zone meanwhile."""
+    vpc_id, zone, name = (resource.details[key] for key in ("vpc", "zone", "name"))
+    overlap: ApiError | None = None
+    for _ in polls(20.0):
+        other = _shared_vswitch(cloud, vpc_id, zone, name)
+        if other is not None:
+            return other.id
+        vpc = next(cloud.vpc.vpcs(vpc_id=vpc_id))
+        taken = [each.cidr for each in cloud.vpc.vswitches(vpc_id=vpc_id)]
+        cidr = free_cidr(vpc.cidr, taken)
+        try:
+            return when_not_busy(
+                lambda cidr=cidr: cloud.vpc.create_vswitch(  # type: ignore[misc]
+                    vpc_id=vpc_id,
+                    zone=zone,
+                    cidr=cidr,
+                    name=name,
+                    description="Docker hosts",
+                    token=resource.token,
+                )
+            )
+        except ApiError as error:
+            if not error.code.startswith(("InvalidCidrBlock", "IdempotentParameterMismatch")):
+                if error.is_refusal and not asked_before:
+                    journal.removed(resource)
+                raise
+            overlap = error
+    assert overlap is not None  # noqa: S101  (at least one try was made)
+    raise overlap
+
+
+def _shared_vswitch(cloud: Cloud, vpc_id: str, zone: str, name: str) -> VSwitch | None:
+    return next((each for each in _vswitches(cloud, vpc_id, zone) if each.name == name), None)
+
+
+def _of_vswitch(cloud: Cloud, settings: Settings) -> Network:
+    vswitch = next(cloud.vpc.vswitches(vswitch_id=settings.vswitch_id), None)
+    if settings.vpc_id:
+        _check_vpc(cloud, settings.vpc_id)
+    if vswitch is None:
+        within = settings.vpc_id
+        raise PreCreateCheckError(
+            f'There is no VSwitch "{settings.vswitch_id}" in region {cloud.region} '
+            "(--aliyunecs-vswitch-id, ECS_VSWITCH_ID)",
+            hint=nearest(
+                settings.vswitch_id,
+                (each.id for each in cloud.vpc.vswitches(vpc_id=within)),
+                what="VSwitches in that VPC" if within else "VSwitches in the region",
+            ),
+        )
+    if settings.vpc_id and vswitch.vpc_id != settings.vpc_id:
+        raise PreCreateCheckError(
+            f"The VSwitch {vswitch.id} belongs to VPC {vswitch.vpc_id}, not to {settings.vpc_id}",
+            hint="Correct --aliyunecs-vpc-id or --aliyunecs-vswitch-id.",
+        )
+    if settings.zone and vswitch.zone != settings.zone:
+        raise PreCreateCheckError(
+            f"The VSwitch {vswitch.id} is in zone {vswitch.zone}, not in {settings.zone}",
+            hint="Correct --aliyunecs-zone or --aliyunecs-vswitch-id, or leave the zone out.",
+        )
+    if not vswitch.free_addresses:
+        raise PreCreateCheckError(
+            f"The VSwitch {vswitch.id} has no free address left", hint="Take another VSwitch."
+        )
+    return Network(vswitch.vpc_id, (vswitch,), named=True)
+
+
+def _check_vpc(cloud: Cloud, vpc_id: str) -> None:
+    if next(cloud.vpc.vpcs(vpc_id=vpc_id), None) is None:
+        raise PreCreateCheckError(
+            f'There is no VPC "{vpc_id}" in region {cloud.region} (--aliyunecs-vpc-id, ECS_VPC_ID)',
+            hint=nearest(vpc_id, (vpc.id for vpc in cloud.vpc.vpcs()), what="VPCs in the region"),
+        )
+
+
+def _vswitches(cloud: Cloud, vpc_id: str, zone: str) -> tuple[VSwitch, ...]:
+    return tuple(cloud.vpc.vswitches(vpc_id=vpc_id, zone=zone))
+
+
+def _ours(vpcs: Iterable[Vpc], store_id: str) -> Vpc | None:
+    """Return the VPC that the machines of a store share; of several, the oldest."""
+    name = shared_name(store_id)
+    return min(
+        (vpc for vpc in vpcs if vpc.name == name),
+        key=lambda vpc: (vpc.created, vpc.id),
+        default=None,
+    )
+
+
+def _available_vpc(cloud: Cloud, vpc_id: str) -> Vpc | None:
+    vpc = _vpc(cloud, vpc_id)
+    return vpc if vpc is not None and vpc.status == "Available" else None
+
+
+def _vpc(cloud: Cloud, vpc_id: str) -> Vpc | None:
+    return next(cloud.vpc.vpcs(vpc_id=vpc_id), None)
+
+
+def _vswitch(cloud: Cloud, vswitch_id: str) -> VSwitch | None:
+    return next(cloud.vpc.vswitches(vswitch_id=vswitch_id), None)
+
+
+def _available_vswitch(cloud: Cloud, vswitch_id: str) -> VSwitch | None:
+    vswitch = _vswitch(cloud, vswitch_id)
+    return vswitch if vswitch is not None and vswitch.status == "Available" else None
+
+
+def _tag(cloud: Cloud, kind: str, resource_id: str, context: DriverContext) -> None:
+    when_not_busy(lambda: cloud.vpc.tag(kind, resource_id, shared_tags(context)))
+
+
+def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool, patience_s: float) -> None:
+    """Remove a VPC or VSwitch; one that is in use stays, one that is gone is success."""
+    refusal: ApiError | None = None
+    for spent_s in polls(_UNUSED_TIMEOUT_S):
+        try:
+            if is_vpc:
+                when_not_busy(lambda: cloud.vpc.delete_vpc(resource_id))
+            else:
+                when_not_busy(lambda: cloud.vpc.delete_vswitch(resource_id))
+            return
+        except ApiError as error:
+            if not error.code.startswith(("DependencyViolation", "Forbbiden", "Forbidden.VSwitch")):
+                if is_gone(error, spent_s, patience_s):
+                    return
+                continue
+            refusal = error
+        # what has just gone from it counts for a moment
+        used = (
+            next(cloud.vpc.vswitches(vpc_id=resource_id), None)
+            or next(cloud.ecs.security_groups(vpc_id=resource_id), None)
+            if is_vpc
+            else next(cloud.ecs.instances(vswitch_id=resource_id), None)
+        )
+        if used is not None and spent_s > 1:
+            return
+    if refusal is not None:
+        raise refusal

@@ -1,0 +1,105 @@
+"""The route of a network to the instance, in the VPC's system table."""
+
+from __future__ import annotations
+
+from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.aliyun.vpc import RouteEntry
+from ecsmachine.drivers.aliyunecs.resources.asking import forgotten_if_refused, known_or_intended
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.waiting import wait_for, when_not_busy
+from ecsmachine.drivers.base import Journal, Report, Resource
+from ecsmachine.errors import MachineError
+
+KIND = "route-entry"
+
+
+def ensure_route(
+    cloud: Cloud, journal: Journal, vpc_id: str, cidr: str, instance_id: str, report: Report
+) -> None:
+    """Send the traffic of a network to the instance.
+
+    Raises :class:`MachineError` if the VPC sends it elsewhere already.
+    """
+    router_id = _router(cloud, vpc_id)
+    if not router_id:
+        raise MachineError(f"VPC {vpc_id} has no router", hint="Leave --aliyunecs-route-cidr out.")
+    resource = known_or_intended(
+        journal, KIND, region=cloud.region, router=router_id, cidr=cidr, instance=instance_id
+    )
+    present = _entry(cloud, router_id, cidr)
+    if present is not None and present.next_hop_id != instance_id:
+        journal.removed(resource)
+        raise MachineError(
+            f"VPC {vpc_id} sends {cidr} to {present.next_hop_id} already",
+            hint="Choose another --aliyunecs-route-cidr, or remove that route.",
+        )
+    if present is None:
+        report(f"Creating the route of {cidr}...")
+        table_id = cloud.vpc.route_tables(router_id)[0]
+        with forgotten_if_refused(journal, resource):
+            when_not_busy(
+                lambda: cloud.vpc.create_route_entry(
+                    table_id, cidr=cidr, instance_id=instance_id, token=resource.token
+                )
+            )
+    if resource.id is None:
+        journal.made(resource, f"{cidr}>{instance_id}")
+    wait_for(
+        f"The route of {cidr} is available",
+        lambda: True if _is_available(_entry(cloud, router_id, cidr)) else None,
+    )
+
+
+def remove_route(cloud: Cloud, resource: Resource) -> None:
+    """Remove the route; one that is gone, or goes elsewhere, is success."""
+    details = resource.details
+    remove_routes_to(cloud, details["router"], details["cidr"], details["instance"])
+
+
+def remove_routes_to(cloud: Cloud, router_id: str, cidr: str, instance_id: str) -> None:
+    """Remove the routes of a network to an instance, in every table of a router."""
+    for entry in list(cloud.vpc.route_entries(router_id)):
+        if entry.cidr == cidr and entry.next_hop_id == instance_id:
+            _delete(cloud, entry)
+    wait_for(
+        f"The route of {cidr} is gone",
+        lambda: (
+            True
+            if not any(
+                entry.cidr == cidr and entry.next_hop_id == instance_id
+                for entry in cloud.vpc.route_entries(router_id)
+            )
+            else None
+        ),
+    )
+
+
+def router_of(cloud: Cloud, vpc_id: str) -> str:
+    """Return the router of a VPC, or "" if the VPC is gone."""
+    return _router(cloud, vpc_id)
+
+
+def _delete(cloud: Cloud, entry: RouteEntry) -> None:
+    def delete() -> None:
+        try:
+            cloud.vpc.delete_route_entry(
+                entry.table_id, cidr=entry.cidr, instance_id=entry.next_hop_id
+            )
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+
+    when_not_busy(delete)
+
+
+def _router(cloud: Cloud, vpc_id: str) -> str:
+    vpc = next(cloud.vpc.vpcs(vpc_id=vpc_id), None)
+    return vpc.router_id if vpc is not None else ""
+
+
+def _entry(cloud: Cloud, router_id: str, cidr: str) -> RouteEntry | None:
+    return next((each for each in cloud.vpc.route_entries(router_id) if each.cidr == cidr), None)
+
+
+def _is_available(entry: RouteEntry | None) -> bool:
+    return entry is not None and entry.status in ("Available", "")

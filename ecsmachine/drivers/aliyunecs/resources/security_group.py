@@ -1,0 +1,365 @@
+"""The security group: found by name or made, with the ports open that a machine needs."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ecsmachine.aliyun.ecs import RULE_DESCRIPTION, Permission, SecurityGroup
+from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.drivers.aliyunecs.options.settings import Settings
+from ecsmachine.drivers.aliyunecs.resources.asking import (
+    forgotten_if_refused,
+    is_gone,
+    look_for_unseen,
+)
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
+from ecsmachine.drivers.aliyunecs.resources.waiting import polls, when_not_busy
+from ecsmachine.drivers.base import DriverContext, Journal, PortRange, Report, Resource
+
+KIND = "security-group"
+ENGINE_PORT = 2376
+
+_TRIES = 3
+_VISIBLE_TIMEOUT_S = 30.0
+_UNUSED_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True)
+class FoundGroup:
+    """A security group that is there, and its inbound rules."""
+
+    group: SecurityGroup
+    permissions: tuple[Permission, ...]
+
+
+def find_group(cloud: Cloud, name: str, vpc_id: str) -> FoundGroup | None:
+    """Return the security group of that name (or id) in a VPC.
+
+    Names need not be unique: of several, all take the oldest.
+    """
+    groups = _named(cloud, name, vpc_id)
+    if not groups and name.startswith("sg-"):
+        groups = [
+            group
+            for group in cloud.ecs.security_groups(group_id=name)
+            if group.id == name and group.vpc_id == vpc_id
+        ]
+    for group in sorted(groups, key=_age):
+        # another machine's rm, or its create that made one too many, may be faster
+        try:
+            return FoundGroup(group, tuple(cloud.ecs.permissions(group.id)))
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+    return None
+
+
+def ensure_group(
+    cloud: Cloud,
+    journal: Journal,
+    context: DriverContext,
+    settings: Settings,
+    vpc_id: str,
+    report: Report,
+    *,
+    found: FoundGroup | None,
+) -> str:
+    """Return the id of the security group, making it and opening its ports if need be.
+
+    ``found`` is the group of that name that is there, if one is. A group that we share among
+    machines is in the journal of each: the last of them removes it. One that is removed by
+    another machine's create or rm at this very moment is followed by another.
+    """
+    wanted = wanted_permissions(settings)
+    with context.shared_lock(f"security group {settings.security_group}"):
+        if found is None:  # as it was at the checks; another create may have made it since
+            found = find_group(cloud, settings.security_group, vpc_id)
+        return _ensure(cloud, journal, context, settings, vpc_id, wanted, found, report)
+
+
+def _ensure(
+    cloud: Cloud,
+    journal: Journal,
+    context: DriverContext,
+    settings: Settings,
+    vpc_id: str,
+    wanted: Sequence[Permission],
+    found: FoundGroup | None,
+    report: Report,
+) -> str:
+    for remaining in reversed(range(_TRIES)):
+        try:
+            return _found_or_made(cloud, journal, context, settings, vpc_id, wanted, found, report)
+        except ApiError as error:
+            if error.code != "InvalidSecurityGroupId.NotFound" or not remaining:
+                raise
+        forget_group(cloud, journal)
+        found = find_group(cloud, settings.security_group, vpc_id)
+    raise AssertionError("the last try returns or raises")
+
+
+def forget_group(cloud: Cloud, journal: Journal) -> None:
+    """Strike a group that is gone off the journal."""
+    gone = journal.find(KIND, region=cloud.region)
+    if gone is not None:
+        journal.removed(gone)
+
+
+def remove_group(
+    cloud: Cloud, resource: Resource, context: DriverContext, *, patience_s: float
+) -> None:
+    """Remove the security group if it is ours and no other machine uses it.
+
+    One that is in use stays: the journal of whoever uses it lists it too.
+    """
+    group_ids = (
+        [resource.id]
+        if resource.id is not None
+        else look_for_unseen(lambda: _made_unseen(cloud, resource, context))
+    )
+    for group_id in group_ids:
+        _delete_unused(cloud, group_id, patience_s)
+
+
+def wanted_permissions(settings: Settings) -> list[Permission]:
+    """Return the rules that a machine needs: SSH, the engine, and what the user asked for."""
+    ports = [
+        PortRange("tcp", settings.ssh_port, settings.ssh_port),
+        PortRange("tcp", ENGINE_PORT, ENGINE_PORT),
+        *settings.open_ports,
+    ]
+    return [
+        Permission(ports.protocol, f"{ports.first}/{ports.last}", cidr)
+        for ports in dict.fromkeys(ports)
+        for cidr in settings.source_cidrs
+    ]
+
+
+def missing_permissions(
+    present: Iterable[Permission], wanted: Iterable[Permission]
+) -> list[Permission]:
+    """Return those of ``wanted`` that no present rule already allows."""
+    allowed = [
+        rule for rule in present if rule.direction == "ingress" and rule.policy.lower() == "accept"
+    ]
+    return [rule for rule in wanted if not any(_covers(other, rule) for other in allowed)]
+
+
+def denied_permissions(
+    present: Iterable[Permission], wanted: Iterable[Permission]
+) -> list[Permission]:
+    """Return those of ``wanted`` that a present rule drops with priority over an accepting one."""
+    drops = [
+        rule for rule in present if rule.direction == "ingress" and rule.policy.lower() == "drop"
+    ]
+    # ours have priority 1, and of equal priority the dropping one counts
+    return [
+        rule
+        for rule in wanted
+        if any(drop.priority <= rule.priority and _touches(drop, rule) for drop in drops)
+    ]
+
+
+def _found_or_made(
+    cloud: Cloud,
+    journal: Journal,
+    context: DriverContext,
+    settings: Settings,
+    vpc_id: str,
+    wanted: Sequence[Permission],
+    found: FoundGroup | None,
+    report: Report,
+) -> str:
+    details = {"region": cloud.region, "vpc": vpc_id, "name": settings.security_group}
+    known = journal.find(KIND, **details)
+    if known is not None and known.id is not None:
+        _open(cloud, known.id, cloud.ecs.permissions(known.id), wanted, report)
+        return known.id
+    if found is not None:
+        if is_shared_by(found.group.tags, context.store_id):
+            journal.made(known or journal.intend(KIND, **details), found.group.id)
+        _open(cloud, found.group.id, found.permissions, wanted, report)
+        return found.group.id
+    report(f"Creating security group {settings.security_group}...")
+    resource = journal.intend(KIND, **details)
+    with forgotten_if_refused(journal, resource, asked_before=known is not None):
+        group_id = when_not_busy(
+            lambda: cloud.ecs.create_security_group(
+                settings.security_group,
+                vpc_id=vpc_id,
+                description="Docker hosts of ecsmachine",
+                tags=shared_tags(context),
+                token=resource.token,
+                resource_group_id=settings.resource_group_id,
+            )
+        )
+    journal.made(resource, group_id)
+    _open_new(cloud, group_id, wanted)
+    return _agree(cloud, journal, context, resource, wanted, report)
+
+
+def _open(
+    cloud: Cloud,
+    group_id: str,
+    present: Sequence[Permission],
+    wanted: Sequence[Permission],
+    report: Report,
+) -> None:
+    missing = missing_permissions(present, wanted)
+    for start in range(0, len(missing), 100):
+        cloud.ecs.authorize(group_id, missing[start : start + 100])
+    for rule in denied_permissions(present, wanted):
+        report(
+            f"Warning: a rule of security group {group_id} drops {rule.protocol} "
+            f"{rule.port_range} from {rule.source_cidr}; it was left as it is"
+        )
+
+
+def _open_new(cloud: Cloud, group_id: str, wanted: Sequence[Permission]) -> None:
+    """Open the ports of a group that was just made, and may not be found for a moment."""
+    for spent_s in polls(_VISIBLE_TIMEOUT_S):
+        try:
+            _open(cloud, group_id, (), wanted, lambda line: None)
+            return
+        except ApiError as error:
+            if not error.is_not_found or spent_s >= _VISIBLE_TIMEOUT_S:
+                raise
+
+
+def _agree(
+    cloud: Cloud,
+    journal: Journal,
+    context: DriverContext,
+    resource: Resource,
+    wanted: Sequence[Permission],
+    report: Report,
+) -> str:
+    """Return the group that all creates settle on, when several made one of this name at once."""
+    own = resource.id or ""
+    name, vpc_id = resource.details["name"], resource.details["vpc"]
+    groups = _named(cloud, name, vpc_id)
+    chosen = min(groups, key=_age, default=None)
+    if chosen is None or chosen.id == own or not any(group.id == own for group in groups):
+        return own
+    try:
+        cloud.ecs.delete_security_group(own)
+    except ApiError as error:
+        if not _is_used(error):
+            raise
+        return own
+    if is_shared_by(chosen.tags, context.store_id):
+        journal.made(resource, chosen.id)
+    else:
+        journal.removed(resource)
+    _open(cloud, chosen.id, cloud.ecs.permissions(chosen.id), wanted, report)
+    return chosen.id
+
+
+def _age(group: SecurityGroup) -> tuple[str, str]:
+    return group.created, group.id
+
+
+def _named(cloud: Cloud, name: str, vpc_id: str) -> list[SecurityGroup]:
+    return [
+        group
+        for group in cloud.ecs.security_groups(name=name, vpc_id=vpc_id)
+        if group.name == name and group.vpc_id == vpc_id
+    ]
+
+
+def _made_unseen(cloud: Cloud, resource: Resource, context: DriverContext) -> list[str]:
+    """Return the groups that a request without an answer may have made."""
+    return [
+        group.id
+        for group in cloud.ecs.security_groups(
+            name=resource.details["name"], vpc_id=resource.details["vpc"]
+        )
+        if group.name == resource.details["name"] and is_shared_by(group.tags, context.store_id)
+    ]
+
+
+def _delete_unused(cloud: Cloud, group_id: str, patience_s: float) -> None:
+    """Remove a group; one that instances use stays, one that is gone is success.
+
+    Raises :class:`ApiError` if it can be neither: somebody's rule names it.
+    """
+    refusal: ApiError | None = None
+    for spent_s in polls(_UNUSED_TIMEOUT_S):
+        try:
+            cloud.ecs.delete_security_group(group_id)
+            return
+        except ApiError as error:
+            if not _is_used(error):
+                if is_gone(error, spent_s, patience_s):
+                    return
+                continue
+            refusal = error
+        # the group of an instance that has just gone counts as used for a moment
+        if any(cloud.ecs.instances(security_group_id=group_id)):
+            return
+        _revoke_references(cloud, group_id)
+    if refusal is not None:
+        raise refusal
+
+
+def _revoke_references(cloud: Cloud, group_id: str) -> None:
+    """Take back the rules of ours, in other groups, that let the members of this one in."""
+    for other in cloud.ecs.referencing_groups(group_id):
+        ours = [
+            rule
+            for rule in cloud.ecs.permissions(other)
+            if rule.source_group_id == group_id and rule.description == RULE_DESCRIPTION
+        ]
+        if ours:
+            cloud.ecs.revoke(other, ours)
+
+
+def _is_used(error: ApiError) -> bool:
+    return error.code.startswith("DependencyViolation")
+
+
+def _covers(rule: Permission, wanted: Permission) -> bool:
+    """Whether ``rule`` speaks of all that ``wanted`` speaks of."""
+    first, last = _ports(rule)
+    wanted_first, wanted_last = _ports(wanted)
+    return (
+        rule.protocol in (wanted.protocol, "all")
+        and first <= wanted_first
+        and wanted_last <= last
+        and _contains(rule.source_cidr, wanted.source_cidr)
+    )
+
+
+def _touches(rule: Permission, wanted: Permission) -> bool:
+    """Whether ``rule`` speaks of some of what ``wanted`` speaks of."""
+    first, last = _ports(rule)
+    wanted_first, wanted_last = _ports(wanted)
+    return (
+        rule.protocol in (wanted.protocol, "all")
+        and first <= wanted_last
+        and wanted_first <= last
+        and (
+            _contains(rule.source_cidr, wanted.source_cidr)
+            or _contains(wanted.source_cidr, rule.source_cidr)
+        )
+    )
+
+
+def _ports(rule: Permission) -> tuple[int, int]:
+    first, _, last = rule.port_range.partition("/")
+    if first in ("-1", ""):
+        return 0, 65535
+    return int(first), int(last or first)
+
+
+def _contains(outer: str, inner: str) -> bool:
+    try:
+        return ipaddress.IPv4Network(inner, strict=False).subnet_of(
+            ipaddress.IPv4Network(outer, strict=False)
+        )
+    except ValueError:
+        # rules for other groups, prefix lists or IPv6 say nothing of an IPv4 network
+        return False

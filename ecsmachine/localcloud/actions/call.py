@@ -1,0 +1,83 @@
+"""One request on its way through an action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ecsmachine.localcloud.actions.instance_view import InstanceViews
+from ecsmachine.localcloud.catalog.images import Image
+from ecsmachine.localcloud.catalog.regions import Region, find_region, known_region
+from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.identifiers import default_resource_group
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.model import Session
+from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.work.lifecycle import Lifecycle
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """What an action is given: the request's parameters and the cloud it works on.
+
+    ``caller`` is the session whose temporary key signed the request; None is the account itself.
+    """
+
+    action: str
+    parameters: Parameters
+    state: State
+    lifecycle: Lifecycle
+    images: Sequence[Image]
+    views: InstanceViews
+    faults: FaultBook
+    host: str = "localhost"
+    caller: Session | None = None
+
+    @property
+    def region(self) -> Region:
+        """The region asked for; raises ``MissingParameter`` or ``InvalidRegionId.NotFound``."""
+        if not self.parameters.given("RegionId"):
+            raise missing_parameter("RegionId")
+        return self.home_or_region
+
+    def check_region(self) -> None:
+        """Refuse the request if it names no region, or one that there is not."""
+        self.parameters.require("RegionId")
+        self.in_region("")
+
+    @property
+    def region_or_none(self) -> Region | None:
+        """The region asked for, or None where none was; raises ``InvalidRegionId.NotFound``."""
+        region_id = self.parameters.text("RegionId")
+        if not region_id:
+            return None
+        region = find_region(region_id)
+        if region is None:
+            raise ApiError(
+                "InvalidRegionId.NotFound", "The specified RegionId does not exist.", 404
+            )
+        return region
+
+    @property
+    def home_or_region(self) -> Region:
+        """The region asked for, or the cloud's own where the request names none."""
+        return self.region_or_none or known_region(self.state.region)
+
+    @property
+    def resource_group_id(self) -> str:
+        """The resource group asked for, or the account's default one."""
+        default = default_resource_group(self.state.account.id)
+        return self.parameters.text("ResourceGroupId", default)
+
+    def in_region(self, region_id: str) -> bool:
+        """Return whether a resource of ``region_id`` is in the region asked for, if one was."""
+        region = self.region_or_none
+        return region is None or region.id == region_id
+
+
+Action = Callable[[Call], Answer]
+Actions = Mapping[str, Action]

@@ -1,0 +1,207 @@
+"""Instances as DescribeInstances and DescribeInstanceAttribute tell them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecsmachine.localcloud.catalog.images import Image, all_images
+from ecsmachine.localcloud.catalog.instance_types import known_instance_type
+from ecsmachine.localcloud.protocol.wire import Rendered
+from ecsmachine.localcloud.state.model import Eip, Instance
+from ecsmachine.localcloud.state.resources import bound_eip, image_with_id, resource_tags
+from ecsmachine.localcloud.state.state import State
+
+
+class InstanceViews:
+    """What DescribeInstances tells of each instance, made once for each version of it."""
+
+    def __init__(self) -> None:
+        self._views: dict[str, tuple[Instance, Eip | None, dict[str, str], Rendered]] = {}
+
+    def get(self, state: State, instance: Instance) -> Rendered:
+        """Return the instance as a part of an answer."""
+        eip = bound_eip(state, instance)
+        tags = resource_tags(state, "instance", instance.id)
+        known = self._views.get(instance.id)
+        if known and known[0] is instance and known[1] is eip and known[2] == tags:
+            return known[3]
+        view = Rendered(_described(instance, eip, tags))
+        self._views[instance.id] = (instance, eip, tags, view)
+        if len(self._views) > 2 * len(state.instances) + 100:
+            self._views = {key: v for key, v in self._views.items() if key in state.instances}
+        return view
+
+
+def attributes(state: State, instance: Instance) -> dict[str, Any]:
+    """Return what DescribeInstanceAttribute tells of an instance."""
+    common = _common(instance, bound_eip(state, instance))
+    eip = common["EipAddress"]
+    return {
+        **common,
+        "EipAddress": {key: eip[key] for key in eip if key != "IsSupportUnassociate"},
+        "IoOptimized": "optimized" if instance.io_optimized else "none",
+        "DedicatedHostAttribute": {"DedicatedHostId": "", "DedicatedHostName": ""},
+        "EnableJumboFrame": False,
+        "EnableNetworkEncryption": False,
+        "NetworkOptions": {
+            "BandwidthWeighting": "Vpc-L1",
+            "EnableJumboFrame": False,
+            "EnableNetworkEncryption": False,
+        },
+    }
+
+
+def _common(instance: Instance, eip: Eip | None) -> dict[str, Any]:
+    kind = known_instance_type(instance.instance_type)
+    return {
+        "InstanceId": instance.id,
+        "InstanceName": instance.name,
+        "Description": instance.description,
+        "HostName": instance.host_name,
+        "Status": instance.status,
+        "RegionId": instance.region,
+        "ZoneId": instance.zone,
+        "ClusterId": "",
+        "ImageId": instance.image_id,
+        "InstanceType": instance.instance_type,
+        "Cpu": kind.cpu,
+        "Memory": int(kind.memory_gib * 1024),
+        "SerialNumber": instance.serial_number,
+        "CreationTime": instance.created,
+        "ExpiredTime": instance.expires,
+        "InstanceChargeType": instance.charge_type,
+        "InstanceNetworkType": "vpc",
+        "InternetChargeType": instance.internet_charge_type,
+        "InternetMaxBandwidthIn": instance.bandwidth_in,
+        "InternetMaxBandwidthOut": instance.bandwidth_out,
+        "StoppedMode": instance.stopped_mode,
+        "CreditSpecification": instance.credit_specification,
+        "VlanId": "",
+        "InnerIpAddress": {"IpAddress": []},
+        "EipAddress": {
+            "AllocationId": eip.id if eip else "",
+            "IpAddress": eip.address if eip else "",
+            "Bandwidth": eip.bandwidth if eip else 0,
+            "InternetChargeType": eip.internet_charge_type if eip else "",
+            "IsSupportUnassociate": eip is not None,
+        },
+        # After EipAddress: footmark, which Ansible's modules used, reads them in this order.
+        "PublicIpAddress": {"IpAddress": [instance.public_ip] if instance.public_ip else []},
+        "VpcAttributes": {
+            "VpcId": instance.vpc_id,
+            "VSwitchId": instance.vswitch_id,
+            "NatIpAddress": "",
+            "PrivateIpAddress": {"IpAddress": [instance.private_ip]},
+        },
+        "SecurityGroupIds": {"SecurityGroupId": list(instance.security_group_ids)},
+        "OperationLocks": {
+            "LockReason": [{"LockReason": reason, "LockMsg": ""} for reason in instance.locks]
+        },
+        "SecurityOptions": {"EnableSecureBoot": False},
+    }
+
+
+def _described(instance: Instance, eip: Eip | None, tags: dict[str, str]) -> dict[str, Any]:
+    kind = known_instance_type(instance.instance_type)
+    image = _image(instance)
+    return {
+        **_common(instance, eip),
+        "InstanceTypeFamily": kind.family,
+        "IoOptimized": instance.io_optimized,
+        "KeyPairName": instance.key_pair,
+        "OSType": "linux",
+        "OSName": image.os_name if image else "",
+        "OSNameEn": image.os_name_en if image else "",
+        "StartTime": instance.started,
+        "AutoReleaseTime": instance.auto_release,
+        "DeletionProtection": instance.deletion_protection,
+        "DeviceAvailable": True,
+        "Recyclable": False,
+        "SaleCycle": instance.period_unit,
+        "ResourceGroupId": instance.resource_group_id,
+        "SpotStrategy": instance.spot_strategy,
+        "SpotPriceLimit": instance.spot_price_limit,
+        "SpotDuration": instance.spot_duration,
+        "SpotInterruptionBehavior": "Terminate" if instance.spot_strategy != "NoSpot" else "",
+        "GPUAmount": 0,
+        "GPUSpec": "",
+        "LocalStorageAmount": 0,
+        "LocalStorageCapacity": 0,
+        "ISP": "",
+        "HpcClusterId": "",
+        "DeploymentSetId": instance.deployment_set_id,
+        "DeploymentSetGroupNo": 0,
+        "EnableNVS": False,
+        "RdmaIpAddress": {"IpAddress": []},
+        "NetworkInterfaces": {
+            "NetworkInterface": [
+                {
+                    "NetworkInterfaceId": instance.network_interface_id,
+                    "MacAddress": instance.mac,
+                    "Type": "Primary",
+                    "PrimaryIpAddress": instance.private_ip,
+                    "PrivateIpSets": {
+                        "PrivateIpSet": [
+                            {
+                                "PrivateIpAddress": instance.private_ip,
+                                "PrivateDnsName": "",
+                                "Primary": True,
+                            }
+                        ]
+                    },
+                    "Ipv6Sets": {"Ipv6Set": []},
+                    "Ipv4PrefixSets": {"Ipv4PrefixSet": []},
+                    "Ipv6PrefixSets": {"Ipv6PrefixSet": []},
+                }
+            ]
+        },
+        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+        "CpuOptions": {
+            "CoreCount": max(1, kind.cpu // 2),
+            "ThreadsPerCore": 1 if kind.architecture == "ARM" else 2,
+            "Numa": "ON",
+            "TopologyType": "DiscreteCoreToHTMapping",
+            "NestedVirtualization": "disabled",
+            "TurboMode": "Enabled",
+            "EnableVISST": False,
+            "EnableVRDT": False,
+        },
+        "MetadataOptions": {
+            "HttpEndpoint": instance.metadata_options.endpoint,
+            "HttpTokens": instance.metadata_options.tokens,
+            "HttpPutResponseHopLimit": instance.metadata_options.hop_limit,
+            "InstanceMetadataTags": "disabled",
+        },
+        "HibernationOptions": {"Configured": False},
+        "ImageOptions": {
+            "LoginAsNonRoot": instance.login_as_non_root,
+            "CurrentOSNVMeSupported": True,
+        },
+        "ClockOptions": {"PtpStatus": "disabled"},
+        "AdditionalInfo": {
+            "EnableHighDensityMode": False,
+            "ManagedHostId": "",
+            "NodeSerialNumber": "",
+        },
+        "DedicatedHostAttribute": {
+            "DedicatedHostId": "",
+            "DedicatedHostName": "",
+            "DedicatedHostClusterId": "",
+        },
+        "DedicatedInstanceAttribute": {"Affinity": "", "Tenancy": ""},
+        "EcsCapacityReservationAttr": {
+            "CapacityReservationId": "",
+            "CapacityReservationPreference": "",
+        },
+        "PrivateDnsNameOptions": {
+            "HostnameType": "Custom",
+            "EnableIpDnsARecord": False,
+            "EnableIpDnsPtrRecord": False,
+            "EnableInstanceIdDnsARecord": False,
+            "EnableInstanceIdDnsAAAARecord": False,
+        },
+    }
+
+
+def _image(instance: Instance) -> Image | None:
+    return image_with_id(all_images(), instance.base_image_id or instance.image_id)

@@ -1,0 +1,1 @@
+"""The computer under the cloud: guests, network, disks, packages."""

@@ -1,0 +1,112 @@
+"""Take away all that a cloud has outside of its files, found by looking, not by remembering.
+
+So it works after any crash: what is asked is the kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from ecsmachine.localcloud.faults.book import FILE_NAME as FAULTS_FILE
+from ecsmachine.localcloud.host.control_groups import guest_groups
+from ecsmachine.localcloud.host.guests.nspawn import remove_traces_of_nspawn, unmount_root_disks
+from ecsmachine.localcloud.host.mounts import detach_loops_below, remove_tree, unmount_below
+from ecsmachine.localcloud.host.network import remove_link
+from ecsmachine.localcloud.host.paths import CloudPaths
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.state.state import FILE_NAME as STATE_FILE
+
+
+def marked_processes(paths: CloudPaths) -> list[int]:
+    """Return the daemon of a cloud and the programs it started, as far as they run."""
+    mark = paths.mark.encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark in entry.read_bytes().split(b"\0"):
+                found.append(int(entry.parts[2]))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def kill_marked(paths: CloudPaths) -> None:
+    """Kill a cloud's daemon, and whatever a killed daemon was about to do."""
+    for _ in range(200):
+        pids = marked_processes(paths)
+        if not pids:
+            return
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+    raise LocalCloudError(f"Processes that cannot be killed: {pids}")
+
+
+def remove_from_kernel(paths: CloudPaths) -> None:
+    """Kill a cloud's processes, and remove its interfaces, namespaces, mounts and loop devices.
+
+    Its files stay. Nothing of another cloud is touched: all is told by the cloud's folder, or
+    by its id. On a system without guests there is nothing to do.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    kill_marked(paths)
+    if os.geteuid() != 0:
+        return
+    # Guests may have been about to boot again: their groups go first.
+    guest_groups(paths.group).remove_all()
+    remove_link(paths.link)
+    unmount_root_disks(paths.instances)
+    unmount_below(paths.root)
+    for name in ("root", "disk"):  # which a daemon that was killed had unmounted, but not removed
+        for point in paths.instances.glob(f"*/{name}"):
+            with suppress(OSError):
+                point.rmdir()
+    detach_loops_below(paths.root)
+    for entry in Path("/run/systemd/nspawn/propagate").glob(f"{paths.link}-*"):
+        remove_traces_of_nspawn(entry.name)
+
+
+def remove_files(paths: CloudPaths) -> None:
+    """Remove a cloud's files, and its folder unless somebody has put other things in there."""
+    for folder in (
+        paths.instances,
+        paths.namespaces,
+        paths.disks,
+        paths.snapshots,
+        paths.registry,
+        paths.clusters,
+    ):
+        if folder.is_dir():
+            remove_tree(folder)
+    files = [paths.daemon_file, paths.settings_file, *paths.root.glob(f"{paths.log.name}*")]
+    for name in (STATE_FILE, FAULTS_FILE):
+        files += paths.root.glob(f"{name}*")
+    for file in files:
+        file.unlink(missing_ok=True)
+    with suppress(OSError):
+        paths.root.rmdir()
+
+
+def is_foreign(root: Path) -> bool:
+    """Return whether a folder holds things, but no cloud: it is not ours to use."""
+    if not root.is_dir():
+        return root.exists()
+    names = {entry.name for entry in root.iterdir()}
+    return bool(names) and not names & {"settings.json", STATE_FILE, "daemon.log"}
+
+
+def remove_cache(cache: Path) -> None:
+    """Remove the cached images and packages."""
+    from ecsmachine.localcloud.host.image import remove_images
+
+    remove_images(cache)
+    for folder in ("packages", "registry"):
+        shutil.rmtree(cache / folder, ignore_errors=True)
+    with suppress(OSError):
+        cache.rmdir()

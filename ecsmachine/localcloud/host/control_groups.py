@@ -1,0 +1,314 @@
+"""A control group for each guest: its limits, and the list of all its processes.
+
+The group is what owns a guest. Whoever looks into it knows each process of the guest and
+of its supervisor, with no file of process ids that could be wrong.
+
+Three kinds of host are known. With systemd as process 1 a guest is a transient service of
+it, with its part of the tree delegated (cgroups(7): one writer only). Without systemd the
+groups are made directly, in each of the mounted version 1 hierarchies, or in the one of
+version 2.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ecsmachine.localcloud.host.paths import MARK
+from ecsmachine.localcloud.host.programs import run
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a guest may use: memory in MiB at most, and processors by number.
+
+    The processors are a weight, not a bound: a guest that is alone on its host may use all of
+    it, as waiting would serve nobody; many guests share it as their types are to each other.
+    """
+
+    cpu: int
+    memory_mib: int
+
+
+@dataclass(frozen=True)
+class Hierarchies:
+    """Where control groups are mounted: those of version 1, and the unified one."""
+
+    legacy: tuple[Path, ...]
+    unified: Path | None
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """All of them; the first is the one that is asked which processes a group has."""
+        return (*([self.unified] if self.unified is not None else []), *self.legacy)
+
+
+def mounted_hierarchies(mountinfo: str) -> Hierarchies:
+    """Read the hierarchies from the text of /proc/self/mountinfo."""
+    legacy, unified = [], None
+    for line in mountinfo.splitlines():
+        left, _, right = line.partition(" - ")
+        kind = right.split()[0] if right else ""
+        point = Path(left.split()[4])
+        if kind == "cgroup":
+            legacy.append(point)
+        elif kind == "cgroup2" and unified is None:
+            unified = point
+    return Hierarchies(tuple(legacy), unified)
+
+
+class GuestGroups(Protocol):
+    """The control groups of one cloud's guests."""
+
+    def spawn(self, name: str, argv: Sequence[str], limits: Limits, log: Path) -> None:
+        """Start a program in the group ``name``, in the background, writing to ``log``."""
+        ...
+
+    def folders(self, name: str) -> tuple[tuple[Path, ...], Path | None]:
+        """Return the group's folders: those of version 1, and the unified one."""
+        ...
+
+    def processes(self, name: str) -> list[int]:
+        """Return the ids of all processes in the group."""
+        ...
+
+    def kill(self, name: str) -> None:
+        """Kill all processes of the group, and remove it once it is empty."""
+        ...
+
+    def names(self) -> set[str]:
+        """Return the names of the groups that are there."""
+        ...
+
+    def remove_all(self) -> None:
+        """Kill and remove all groups of the cloud."""
+        ...
+
+
+def guest_groups(cloud_group: str) -> GuestGroups:
+    """Return the groups of a cloud in the way this host needs it."""
+    hierarchies = mounted_hierarchies(Path("/proc/self/mountinfo").read_text())
+    if Path("/run/systemd/system").is_dir():  # sd_booted(3)
+        return SystemdGroups(cloud_group, hierarchies)
+    return DirectGroups(cloud_group, hierarchies)
+
+
+def _processes_below(folder: Path) -> list[int]:
+    pids: list[int] = []
+    for path, _, _ in os.walk(folder):  # which passes over groups that go away meanwhile
+        with suppress(OSError):
+            pids += [int(line) for line in Path(path, "cgroup.procs").read_text().split()]
+    return sorted(set(pids) - {0})
+
+
+def _kill_below(folder: Path, timeout_s: float = 15.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while pids := _processes_below(folder):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise LocalCloudError(f"Processes that cannot be killed: {pids}")
+        time.sleep(0.02)
+
+
+def _remove_tree(folder: Path) -> None:
+    """Remove a group and all below it, if it is there; the kernel empties the folders itself."""
+    for _ in range(100):
+        for path, _, _ in os.walk(folder, topdown=False):
+            with suppress(OSError):
+                Path(path).rmdir()
+        if not folder.exists():
+            return
+        time.sleep(0.02)  # processes that were just killed are still being buried
+    raise LocalCloudError(f"The control group {folder} stays in use.")
+
+
+class DirectGroups:
+    """Groups made by hand, on a host where systemd is not process 1."""
+
+    def __init__(self, cloud_group: str, hierarchies: Hierarchies):
+        self._cloud_group = cloud_group
+        self._hierarchies = hierarchies
+
+    def folders(self, name: str) -> tuple[tuple[Path, ...], Path | None]:
+        """See :class:`GuestGroups`."""
+        inner = Path(self._cloud_group) / name
+        unified = self._hierarchies.unified
+        return (
+            tuple(point / inner for point in self._hierarchies.legacy),
+            unified / inner if unified is not None else None,
+        )
+
+    def spawn(self, name: str, argv: Sequence[str], limits: Limits, log: Path) -> None:
+        """See :class:`GuestGroups`."""
+        legacy, unified = self.folders(name)
+        for folder in legacy:
+            folder.mkdir(parents=True, exist_ok=True)
+            _inherit_cpuset(folder.parent)
+            _inherit_cpuset(folder)
+        if unified is not None:
+            unified.mkdir(parents=True, exist_ok=True)
+            _enable_controllers(unified.parent.parent)
+            _enable_controllers(unified.parent)
+        folders = [*legacy, *([unified] if unified is not None else [])]
+        _write_limits(folders, limits)
+        joins = [folder / "cgroup.procs" for folder in folders]
+        # The shell goes into the groups first, and becomes the program then. Before that it
+        # bears the daemon's mark: at no moment is it out of a cleanup's sight.
+        enter = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 > "$1"; shift; n=$((n-1)); done'
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                ["/bin/sh", "-ec", f'{enter}; exec env -u {MARK} "$@"', "sh", str(len(joins))]
+                + [str(file) for file in joins]
+                + list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd="/",
+            )
+        threading.Thread(target=process.wait, name=f"reap-{name}", daemon=True).start()
+
+    def processes(self, name: str) -> list[int]:
+        """See :class:`GuestGroups`."""
+        return [
+            pid
+            for point in self._hierarchies.all[:1]
+            for pid in _processes_below(point / self._cloud_group / name)
+        ]
+
+    def kill(self, name: str) -> None:
+        """See :class:`GuestGroups`."""
+        folders = [point / self._cloud_group / name for point in self._hierarchies.all]
+        for folder in folders:
+            _kill_below(folder)
+        for folder in folders:
+            _remove_tree(folder)
+
+    def names(self) -> set[str]:
+        """See :class:`GuestGroups`."""
+        tops = [point / self._cloud_group for point in self._hierarchies.all]
+        return {e.name for top in tops if top.is_dir() for e in top.iterdir() if e.is_dir()}
+
+    def remove_all(self) -> None:
+        """See :class:`GuestGroups`."""
+        folders = [point / self._cloud_group for point in self._hierarchies.all]
+        for folder in folders:
+            _kill_below(folder)
+        for folder in folders:
+            _remove_tree(folder)
+
+
+class SystemdGroups:
+    """Groups that the host's systemd makes: each guest is a transient service of it."""
+
+    def __init__(self, cloud_group: str, hierarchies: Hierarchies):
+        self._cloud_group = cloud_group
+        self._hierarchies = hierarchies
+
+    def _unit(self, name: str) -> str:
+        return f"{self._cloud_group}-{name}.service"
+
+    def _slice(self) -> str:
+        # systemd.slice(5): a dash would put it into a slice that outlives it.
+        return f"{self._cloud_group.replace('-', '_')}.slice"
+
+    def _tracking(self) -> Path:
+        for point in self._hierarchies.legacy:
+            if point.name == "systemd":
+                return point
+        return self._hierarchies.all[0]
+
+    def folders(self, name: str) -> tuple[tuple[Path, ...], Path | None]:
+        """See :class:`GuestGroups`. Those of version 1 are systemd's business alone."""
+        unified = self._hierarchies.unified
+        return (), unified / self._slice() / self._unit(name) if unified is not None else None
+
+    def spawn(self, name: str, argv: Sequence[str], limits: Limits, log: Path) -> None:
+        """See :class:`GuestGroups`."""
+        run(
+            [
+                "systemd-run",
+                "--quiet",
+                "--collect",
+                f"--unit={self._unit(name)}",
+                f"--slice={self._slice()}",
+                f"--description=Guest {name} of a local ECS cloud",
+                "--property=Delegate=yes",
+                "--property=KillMode=mixed",
+                "--property=TasksMax=infinity",
+                f"--property=MemoryMax={limits.memory_mib}M",
+                f"--property=CPUWeight={min(100 * limits.cpu, 10_000)}",
+                f"--property=StandardOutput=append:{log}",
+                f"--property=StandardError=append:{log}",
+                "--",
+                *argv,
+            ]
+        )
+
+    def processes(self, name: str) -> list[int]:
+        """See :class:`GuestGroups`."""
+        return _processes_below(self._tracking() / self._slice() / self._unit(name))
+
+    def kill(self, name: str) -> None:
+        """See :class:`GuestGroups`."""
+        _kill_below(self._tracking() / self._slice() / self._unit(name))
+        with suppress(LocalCloudError):  # gone by itself once it was empty
+            run(["systemctl", "stop", self._unit(name)])
+
+    def names(self) -> set[str]:
+        """See :class:`GuestGroups`."""
+        top = self._tracking() / self._slice()
+        head = f"{self._cloud_group}-"
+        return {
+            entry.name.removeprefix(head).removesuffix(".service")
+            for entry in top.glob(f"{head}*.service")
+        }
+
+    def remove_all(self) -> None:
+        """See :class:`GuestGroups`."""
+        for name in self.names():
+            self.kill(name)
+        with suppress(LocalCloudError):
+            run(["systemctl", "stop", self._slice()])
+
+
+def _inherit_cpuset(folder: Path) -> None:
+    # A new cpuset of version 1 holds no processors: nothing can enter it before it does.
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        file = folder / name
+        if file.exists() and not file.read_text().strip():
+            file.write_text((folder.parent / name).read_text())
+
+
+def _enable_controllers(folder: Path) -> None:
+    with suppress(OSError):
+        for controller in (folder / "cgroup.controllers").read_text().split():
+            # Refused where processes sit in the group itself: then there are no limits.
+            with suppress(OSError):
+                (folder / "cgroup.subtree_control").write_text(f"+{controller}")
+
+
+def _write_limits(folders: Iterable[Path], limits: Limits) -> None:
+    memory = str(limits.memory_mib * 2**20)
+    values = {
+        "memory.limit_in_bytes": memory,
+        "memory.max": memory,
+        "cpu.shares": str(1024 * limits.cpu),
+        "cpu.weight": str(min(100 * limits.cpu, 10_000)),
+    }
+    for folder in folders:
+        for name, value in values.items():
+            if (folder / name).exists():
+                with suppress(OSError):  # more than a parent group allows
+                    (folder / name).write_text(value)

@@ -1,0 +1,57 @@
+"""Data disks: a sparse file each, seen by the guest through a loop device."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError
+from ecsmachine.localcloud.host.guests.snapshots import Snapshots
+from ecsmachine.localcloud.host.mounts import attach_loop, detach_loops_below
+
+
+class DataDisks:
+    """The data disks of one cloud."""
+
+    def __init__(self, folder: Path, snapshots: Snapshots):
+        self._folder = folder
+        self._snapshots = snapshots
+        self._copying = threading.Lock()
+
+    def _file(self, disk_id: str) -> Path:
+        return self._folder / f"{disk_id}.raw"
+
+    def create(self, disk: GuestDisk) -> None:
+        """Make the disk's file; a smaller one grows, its data stays."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._copying:
+            if disk.snapshot_id and not self._file(disk.disk_id).exists():
+                self._snapshots.load_file(disk.snapshot_id, self._file(disk.disk_id))
+        with self._file(disk.disk_id).open("ab") as file:
+            if file.tell() < disk.size_gib * 2**30:
+                file.truncate(disk.size_gib * 2**30)
+
+    def attach(self, disk: GuestDisk) -> str:
+        """Return the loop device that the disk's file is behind.
+
+        Raises :class:`~ecsmachine.localcloud.host.guests.base.GuestError` if there is no file:
+        an empty disk must not silently take the place of one with data.
+        """
+        if not self._file(disk.disk_id).exists():
+            raise GuestError(f"The file of the disk {disk.disk_id} is gone.")
+        return attach_loop(self._file(disk.disk_id))
+
+    def snapshot(self, snapshot_id: str, disk_id: str) -> None:
+        """Keep what is on the disk now."""
+        if not self._file(disk_id).exists():
+            raise GuestError(f"The file of the disk {disk_id} is gone.")
+        self._snapshots.save_file(snapshot_id, self._file(disk_id))
+
+    def detach(self, disk_id: str) -> None:
+        """Take the loop device away."""
+        detach_loops_below(self._file(disk_id))
+
+    def delete(self, disk_id: str) -> None:
+        """Remove the disk with its data."""
+        self.detach(disk_id)
+        self._file(disk_id).unlink(missing_ok=True)

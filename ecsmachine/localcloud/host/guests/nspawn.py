@@ -1,0 +1,507 @@
+"""Guests that are real: each a Linux system of its own, booted by systemd-nspawn.
+
+A guest's supervisor (supervise.sh) and all its processes run in the guest's control group
+and go on when the daemon ends. The daemon that comes next finds them there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+
+from ecsmachine.localcloud.host.control_groups import GuestGroups, Limits
+from ecsmachine.localcloud.host.firewall import Firewall
+from ecsmachine.localcloud.host.firewall import nft_script as firewall_script
+from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError, GuestSpec
+from ecsmachine.localcloud.host.guests.data_disks import DataDisks
+from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop, fault_table
+from ecsmachine.localcloud.host.guests.faults import nft_script as fault_script
+from ecsmachine.localcloud.host.guests.root_disk import (
+    RootDisk,
+    personalize,
+    use_repository,
+    write_credentials,
+)
+from ecsmachine.localcloud.host.guests.snapshots import Part, Snapshots
+from ecsmachine.localcloud.host.mounts import (
+    detach_loops_below,
+    mounts_below,
+    remove_tree,
+    unmount_below,
+)
+from ecsmachine.localcloud.host.network import Network, link_name
+from ecsmachine.localcloud.host.paths import CloudPaths
+from ecsmachine.localcloud.host.processes import ids_by_namespace
+from ecsmachine.localcloud.host.releases import SUITES
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+_BOOT_TIMEOUT_S = 30.0
+_CONSOLE_BYTES = 64 * 1024
+_SHUTDOWN_TIMEOUT_S = 30.0
+# systemd(1): start poweroff.target.
+_POWER_OFF = signal.SIGRTMIN + 4
+# Instead of a guest that boots: a process 1 that answers nothing but being switched off, in a
+# network that swallows all that comes.
+_NO_BOOT = f"""\
+    echo "A fault of the local cloud: this guest never boots."
+    nsenter --net="$namespace" nft "table ip silent {{
+        chain input {{ type filter hook input priority filter; policy drop; }}
+    }}"
+    exec unshare --pid --fork --kill-child \\
+        sh -c 'trap "exit 0" {int(_POWER_OFF)}; while :; do sleep 3600 & wait $!; done'"""
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What is kept in a guest's folder: its base image and where it is reached."""
+
+    base: str
+    private_ip: str
+    public_ip: str | None
+    disk_ids: tuple[str, ...]
+
+
+class NspawnGuests:
+    """The guests of one cloud (see :class:`~ecsmachine.localcloud.host.guests.base.Guests`).
+
+    ``bases`` are the base images for new guests, by their release and the usual one first; guests
+    that are there keep the one they have.
+    """
+
+    def __init__(
+        self,
+        paths: CloudPaths,
+        bases: Mapping[str, Path],
+        network: Network,
+        groups: GuestGroups,
+    ):
+        self._paths = paths
+        self._bases = bases
+        self._network = network
+        self._groups = groups
+        self._snapshots = Snapshots(paths.snapshots)
+        self._disks = DataDisks(paths.disks, self._snapshots)
+        self._ssh_drops: dict[str, tuple[SshDrop, ...]] = {}
+        self._dropped: dict[int, int] = {}
+        self._locks: dict[str, threading.RLock] = {}
+        self._locks_guard = threading.Lock()
+
+    # -- the Guests protocol --------------------------------------------------------------
+
+    def create(self, spec: GuestSpec) -> None:
+        """Make the root disk and the data disks."""
+        with self._guest(spec.instance_id) as folder:
+            if (folder / "guest.json").exists():
+                return
+            unmount_root_disks(folder)  # of a guest that was half made
+            release, base = self._base_of(spec)
+            disk = RootDisk(base, folder)
+            disk.create(free_mib=spec.faults.free_mib)
+            if spec.root_snapshot_id:
+                parts = self._root_parts(str(base), folder)
+                self._snapshots.load_parts(spec.root_snapshot_id, parts)
+                disk.forget_first_boot()
+            personalize(disk, spec)
+            use_repository(disk, str(self._network.plan.gateway), SUITES[release])
+            if spec.faults.free_mib is not None:
+                disk.fill_up(spec.faults.free_mib)
+            for data_disk in spec.disks:
+                self._disks.create(data_disk)
+            self._save(folder, self._record_of(spec, str(base)))
+
+    def start(self, spec: GuestSpec) -> None:
+        """Boot the guest and return once its systemd runs."""
+        with self._guest(spec.instance_id) as folder:
+            if self._init_pid(spec.instance_id) is not None:
+                return
+            record = self._load(spec.instance_id)
+            self._take_down(spec.instance_id)
+            self._save(folder, self._record_of(spec, record.base))
+            try:
+                self._bring_up(spec, folder, Path(record.base))
+            except BaseException:
+                with suppress(LocalCloudError):
+                    self._take_down(spec.instance_id)
+                raise
+
+    def stop(self, instance_id: str, *, force: bool) -> None:
+        """Shut the guest down, or pull the plug."""
+        with self._guest(instance_id) as folder:
+            if not folder.exists():
+                return
+            if not force:
+                self._shut_down(instance_id, folder)
+            self._take_down(instance_id)
+
+    def reboot(self, spec: GuestSpec, *, force: bool) -> None:
+        """Stop the guest and boot it again."""
+        with self._guest(spec.instance_id):
+            self.stop(spec.instance_id, force=force)
+            self.start(spec)
+
+    def delete(self, instance_id: str) -> None:
+        """Remove the guest with its root disk."""
+        with self._guest(instance_id) as folder:
+            if not folder.exists():
+                return
+            self._take_down(instance_id)
+            remove_tree(folder)
+
+    def create_disk(self, disk: GuestDisk) -> None:
+        """Make the file behind a data disk."""
+        with _as_guest_error(f"disk {disk.disk_id}"):
+            self._disks.create(disk)
+
+    def delete_disk(self, disk_id: str) -> None:
+        """Remove the file behind a data disk."""
+        with _as_guest_error(f"disk {disk_id}"):
+            self._disks.delete(disk_id)
+
+    def snapshot_disk(self, snapshot_id: str, disk_id: str) -> None:
+        """Keep what is on a data disk now."""
+        with _as_guest_error(f"snapshot {snapshot_id}"):
+            self._disks.snapshot(snapshot_id, disk_id)
+
+    def snapshot_root(self, snapshot_id: str, instance_id: str) -> None:
+        """Keep what is on a guest's root disk now."""
+        with self._guest(instance_id) as folder:
+            parts = self._root_parts(self._load(instance_id).base, folder)
+            self._snapshots.save_parts(snapshot_id, parts)
+
+    def restore_root(self, instance_id: str, snapshot_id: str) -> None:
+        """Let a stopped guest's root disk be as it was kept."""
+        with self._guest(instance_id) as folder:
+            if self._groups.processes(instance_id):
+                raise GuestError(f"{instance_id} runs: its disk cannot be changed.")
+            unmount_root_disks(folder)  # of a guest that switched itself off
+            parts = self._root_parts(self._load(instance_id).base, folder)
+            self._snapshots.load_parts(snapshot_id, parts)
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Remove a snapshot."""
+        with _as_guest_error(f"snapshot {snapshot_id}"):
+            self._snapshots.delete(snapshot_id)
+
+    def console_output(self, instance_id: str) -> bytes:
+        """Return the end of what a guest has written to its console since it booted."""
+        try:
+            with (self._paths.instances / instance_id / "console.log").open("rb") as log:
+                log.seek(max(0, os.fstat(log.fileno()).st_size - _CONSOLE_BYTES))
+                return log.read(_CONSOLE_BYTES)
+        except FileNotFoundError:
+            return b""
+
+    def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
+        """Give the guest a public address, or take it away."""
+        with self._guest(instance_id) as folder:
+            record = self._load(instance_id)
+            if record.public_ip is not None and record.public_ip != public_ip:
+                self._network.unpublish(record.public_ip, record.private_ip)
+            self._save(folder, _Record(**{**asdict(record), "public_ip": public_ip}))
+            if public_ip is not None and self._groups.processes(instance_id):
+                self._network.publish(public_ip, record.private_ip)
+
+    def set_firewall(self, firewall: Firewall) -> None:
+        """Let through what the security groups do."""
+        with _as_guest_error("firewall"):
+            self._network.load_rules(firewall_script(firewall))
+
+    def set_ssh_drops(self, instance_id: str, drops: Sequence[SshDrop]) -> None:
+        """Let connections to a running guest's SSH break off in these ways, and no other."""
+        with self._guest(instance_id):
+            if self._groups.processes(instance_id):
+                private_ip = self._load(instance_id).private_ip
+                self._set_faults(instance_id, private_ip, GuestFaults(ssh_drops=tuple(drops)))
+
+    def take_ssh_drops(self) -> dict[int, int]:
+        """Return how many connections broke off since the last call, by the fault's id."""
+        for instance_id in list(self._ssh_drops):
+            self._collect_drops(instance_id)
+        with self._locks_guard:
+            dropped, self._dropped = self._dropped, {}
+        return dropped
+
+    def set_credentials(
+        self, instance_id: str, *, password: str | None, public_keys: Sequence[str]
+    ) -> None:
+        """Change root's password or authorized keys in a stopped guest."""
+        with self._guest(instance_id) as folder:
+            record = self._load(instance_id)
+            if self._groups.processes(instance_id):
+                raise GuestError(f"{instance_id} runs: its disk cannot be changed.")
+            unmount_root_disks(folder)  # of a guest that switched itself off
+            disk = RootDisk(Path(record.base), folder)
+            disk.attach()
+            write_credentials(disk, password=password, public_keys=public_keys)
+
+    def running(self) -> set[str]:
+        """Return the ids of the instances whose guests run now."""
+        return {name for name in self._groups.names() if self._groups.processes(name)}
+
+    # -- beyond the protocol --------------------------------------------------------------
+
+    def stop_all(self, *, force: bool = False) -> list[str]:
+        """Stop all guests, several at once; return the ids of those that ran."""
+        ran = sorted(self.running())
+        folders = self._paths.instances
+        known = sorted(p.name for p in folders.iterdir()) if folders.is_dir() else []
+        with ThreadPoolExecutor(max_workers=16) as pool:
+            list(pool.map(lambda name: self.stop(name, force=force), known))
+        self._groups.remove_all()
+        return ran
+
+    # -- inside ---------------------------------------------------------------------------
+
+    @staticmethod
+    def _root_parts(base: str, folder: Path) -> list[Part]:
+        disk = RootDisk(Path(base), folder)
+        disk.attach()
+        return [(disk.store, "upper"), (folder, "docker"), (folder, "containerd")]
+
+    @contextmanager
+    def _guest(self, instance_id: str) -> Iterator[Path]:
+        """Hold a guest against other calls; its folder. Errors come out as GuestError."""
+        with self._locks_guard:
+            lock = self._locks.setdefault(instance_id, threading.RLock())
+        with lock, _as_guest_error(instance_id):
+            yield self._paths.instances / instance_id
+
+    def _base_of(self, spec: GuestSpec) -> tuple[str, Path]:
+        try:
+            release = spec.release or next(iter(self._bases))
+            return release, self._bases[release]
+        except (KeyError, StopIteration):
+            raise GuestError(f"There is no base image of {spec.release}.") from None
+
+    def _bring_up(self, spec: GuestSpec, folder: Path, base: Path) -> None:
+        if not base.is_dir():
+            raise GuestError(f"The base image {base} that the guest was made from is gone.")
+        disk = RootDisk(base, folder)
+        disk.mount()
+        devices = {d.device: self._disks.attach(d) for d in spec.disks}
+        binds = {"/var/lib/docker": folder / "docker", "/var/lib/containerd": folder / "containerd"}
+        for source in binds.values():
+            source.mkdir(mode=0o710, exist_ok=True)
+        log = folder / "console.log"
+        log.unlink(missing_ok=True)
+        (folder / "stop").unlink(missing_ok=True)
+        settings = folder / "supervise.settings"
+        settings.write_text(self._settings(spec, disk.mounted, devices, binds))
+        # A copy: sh reads a script while it runs, and the one in the package may be updated.
+        script = folder / "supervise.sh"
+        script.unlink(missing_ok=True)
+        script.write_text(
+            resources.files(__package__).joinpath("supervise.sh").read_text(encoding="utf-8")
+        )
+        self._network.route_to_guest(spec.private_ip)
+        if spec.public_ip is not None:
+            self._network.publish(spec.public_ip, spec.private_ip)
+        if spec.faults != NO_FAULTS:
+            self._set_faults(spec.instance_id, spec.private_ip, spec.faults)
+        limits = Limits(cpu=spec.cpu, memory_mib=spec.memory_mib)
+        argv = ["/bin/sh", str(script), str(settings)]
+        self._groups.spawn(spec.instance_id, argv, limits, log)
+        self._wait_for_init(spec.instance_id, log)
+
+    def _settings(
+        self, spec: GuestSpec, root: Path, devices: dict[str, str], binds: dict[str, Path]
+    ) -> str:
+        _, unified = self._groups.folders(spec.instance_id)
+        values = {
+            "router": self._paths.router,
+            "namespace": self._namespace(spec.instance_id),
+            "link": link_name(spec.instance_id),
+            "address": spec.private_ip,
+            "gateway": self._network.plan.gateway,
+            "unified_group": unified if unified is not None else "",
+            "stop_file": self._paths.instances / spec.instance_id / "stop",
+        }
+        argv = [
+            "systemd-nspawn",
+            "--quiet",
+            "--boot",
+            f"--directory={root}",
+            # Both names are seen on the host alone: in its process list and in /run.
+            f"--machine={machine_name(self._paths, spec.instance_id)}",
+            f"--hostname={spec.hostname}",
+            f"--network-namespace-path={values['namespace']}",
+            *(f"--bind={source}:{target}" for target, source in binds.items()),
+            *(f"--bind={device}:/dev/{name}" for name, device in devices.items()),
+            # Under the kernel's own name, too: it is there that mount looks for a UUID.
+            *(f"--bind={device}" for device in devices.values()),
+            # The engine hands all capabilities on to privileged containers, so it must have all.
+            # The host's clock and modules are kept from the guest another way.
+            "--capability=all",
+            "--system-call-filter=@keyring bpf",
+            "--system-call-filter=~@clock @module",
+            "--private-users=no",
+            "--register=no",
+            "--keep-unit",
+            "--resolv-conf=off",
+            "--timezone=off",
+            "--link-journal=no",
+            "--console=read-only",
+        ]
+        # The engine sets /proc/sys/net/ipv4/ip_forward: let it, in its own namespace.
+        command = ["env", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network", *argv]
+        lines = [f"{name}={shlex.quote(str(value))}" for name, value in values.items()]
+        boot = _NO_BOOT if spec.faults.never_boots else f"exec {shlex.join(command)}"
+        return "\n".join([*lines, "boot() {", boot, "}", ""])
+
+    def _collect_drops(self, instance_id: str) -> None:
+        drops = self._ssh_drops.get(instance_id, ())
+        if not drops:
+            return
+        with suppress(LocalCloudError):  # the rules are gone already
+            counters = self._network.take_counters(fault_table(link_name(instance_id)))
+            with self._locks_guard:
+                for drop in drops:
+                    more = counters.get(f"dropped_{drop.id}", 0)
+                    self._dropped[drop.id] = self._dropped.get(drop.id, 0) + more
+
+    def _set_faults(self, instance_id: str, private_ip: str, faults: GuestFaults) -> None:
+        self._collect_drops(instance_id)
+        self._network.load_rules(fault_script(link_name(instance_id), private_ip, faults))
+        self._ssh_drops.pop(instance_id, None)
+        if faults.ssh_drops:
+            self._ssh_drops[instance_id] = faults.ssh_drops
+
+    def _wait_for_init(self, instance_id: str, log: Path) -> None:
+        deadline = time.monotonic() + _BOOT_TIMEOUT_S
+        seen = False
+        while self._init_pid(instance_id) is None:
+            alive = bool(self._groups.processes(instance_id))
+            seen = seen or alive
+            late = time.monotonic() > deadline
+            # The supervisor enters its group a moment after it was started.
+            if late or (seen and not alive):
+                tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+                what = "takes too long" if late else "did not"
+                raise GuestError(f"The guest of {instance_id} {what} to boot: {tail}")
+            time.sleep(0.02)
+
+    def _shut_down(self, instance_id: str, folder: Path) -> None:
+        (folder / "stop").touch()
+        deadline = time.monotonic() + _SHUTDOWN_TIMEOUT_S
+        asked = 0.0
+        while self._groups.processes(instance_id) and time.monotonic() < deadline:
+            # Asked again now and then: early in its boot a guest does not listen yet.
+            if time.monotonic() - asked > 1.0:
+                asked = time.monotonic()
+                init = self._init_pid(instance_id)
+                if init is not None:
+                    with suppress(ProcessLookupError):
+                        os.kill(init, _POWER_OFF)
+            time.sleep(0.03)
+
+    def _take_down(self, instance_id: str) -> None:
+        """Remove all that a guest has in the kernel, whether it runs or not."""
+        folder = self._paths.instances / instance_id
+        if folder.exists():
+            (folder / "stop").touch()
+        self._groups.kill(instance_id)
+        self._network.unplug(instance_id, self._namespace(instance_id))
+        self._collect_drops(instance_id)
+        self._ssh_drops.pop(instance_id, None)
+        with suppress(LocalCloudError):  # there is no router any more
+            script = fault_script(link_name(instance_id), "", NO_FAULTS)
+            self._network.load_rules(script)
+        unmount_root_disks(folder)
+        detach_loops_below(folder)
+        remove_traces_of_nspawn(machine_name(self._paths, instance_id))
+        with suppress(GuestError):
+            record = self._load(instance_id)
+            for disk_id in record.disk_ids:
+                self._disks.detach(disk_id)
+            if record.public_ip is not None:
+                self._network.unpublish(record.public_ip, record.private_ip)
+            self._network.drop_route_to_guest(record.private_ip)
+
+    def _namespace(self, instance_id: str) -> Path:
+        return self._paths.namespaces / instance_id
+
+    def _init_pid(self, instance_id: str) -> int | None:
+        """Return the id, on the host, of the guest's process 1."""
+        for pid in self._groups.processes(instance_id):
+            ids = ids_by_namespace(pid)
+            # Two deep: a container's process 1 is one deeper.
+            if len(ids) == 2 and ids[1] == 1:
+                return pid
+        return None
+
+    def _record_of(self, spec: GuestSpec, base: str) -> _Record:
+        disk_ids = tuple(disk.disk_id for disk in spec.disks)
+        return _Record(base, spec.private_ip, spec.public_ip, disk_ids)
+
+    def _save(self, folder: Path, record: _Record) -> None:
+        temporary = folder / ".guest.json.new"
+        temporary.write_text(json.dumps(asdict(record)))
+        temporary.replace(folder / "guest.json")
+
+    def _load(self, instance_id: str) -> _Record:
+        try:
+            data = json.loads((self._paths.instances / instance_id / "guest.json").read_text())
+        except (OSError, ValueError):
+            raise GuestError(f"There is no guest for {instance_id}.") from None
+        return _Record(**{**data, "disk_ids": tuple(data["disk_ids"])})
+
+
+def machine_name(paths: CloudPaths, instance_id: str) -> str:
+    """Return the name systemd-nspawn knows a guest by on the host."""
+    return f"{paths.link}-{link_name(instance_id)}"
+
+
+_RUN = Path("/run/systemd/nspawn")
+
+
+def unmount_root_disks(folder: Path) -> None:
+    """Unmount all below a folder of guests that no longer run, and drop nspawn's locks on it.
+
+    A systemd-nspawn that was killed leaves its locks behind. And whatever guest of any cloud has
+    booted meanwhile has a copy of these mounts in its namespace, which would hold a disk's loop
+    device as long as it runs: the copies go when what they are mounted on is removed.
+    """
+    locks = []
+    points = mounts_below(folder)
+    for point in points:
+        with suppress(OSError):
+            found = point.stat()
+            locks.append(_RUN / "locks" / f"inode-{found.st_dev}:{found.st_ino}")
+    unmount_below(folder)
+    for point in points:
+        with suppress(OSError):  # what was inside of a disk went with it
+            if point.parent == folder or point.parent.parent == folder:
+                point.rmdir()
+    for lock in locks:
+        lock.unlink(missing_ok=True)
+
+
+def remove_traces_of_nspawn(machine: str) -> None:
+    """Remove what a systemd-nspawn that was killed leaves in /run under a guest's name."""
+    for folder in (_RUN / "propagate", _RUN / "unix-export"):
+        with suppress(OSError):
+            unmount_below(folder / machine)
+            (folder / machine).rmdir()
+    (_RUN / "locks" / f"name-{machine}").unlink(missing_ok=True)
+
+
+@contextmanager
+def _as_guest_error(what: str) -> Iterator[None]:
+    try:
+        yield
+    except GuestError:
+        raise
+    except LocalCloudError as error:
+        raise GuestError(f"{what}: {error.message}") from error
+    except OSError as error:
+        raise GuestError(f"{what}: {error}") from error

@@ -1,0 +1,237 @@
+"""A guest's root disk: the base image below, and a folder with all that differs above.
+
+What a cloud writes into a new disk (host name, keys, password, user data) goes into that
+folder while it is not mounted.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecsmachine.localcloud.host.apt_repository import apt_configuration, sources_list
+from ecsmachine.localcloud.host.guests.base import GuestSpec
+from ecsmachine.localcloud.host.mounts import attach_loop, mount_overlay, mounts_below
+from ecsmachine.localcloud.host.programs import run
+
+NON_ROOT_USER = "ecs-user"
+"""Who logs in where ``ImageOptions.LoginAsNonRoot`` was asked for."""
+
+_NON_ROOT_ID = 1000
+
+# Where cloud-init keeps and logs them: the places a user of ECS knows.
+USER_DATA = "var/lib/cloud/instance/user-data.txt"
+_BESIDE_MIB = 64  # for what is written before a limited disk is filled up
+
+
+@dataclass(frozen=True)
+class RootDisk:
+    """A root disk: ``base`` is never written to, ``folder`` holds the rest.
+
+    That of a limited disk is on a file system of its own, in a file in there.
+    """
+
+    base: Path
+    folder: Path
+
+    @property
+    def store(self) -> Path:
+        """What holds all that differs from the base image."""
+        return self.folder / "disk" if self._limited.exists() else self.folder
+
+    @property
+    def upper(self) -> Path:
+        """What differs from the base image."""
+        return self.store / "upper"
+
+    @property
+    def mounted(self) -> Path:
+        """Where the whole is seen while it is mounted."""
+        return self.folder / "root"
+
+    @property
+    def _limited(self) -> Path:
+        return self.folder / "disk.ext4"
+
+    def create(self, *, free_mib: int | None = None) -> None:
+        """Make an empty disk; with ``free_mib``, one that :meth:`fill_up` leaves so little of."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o755)
+        self._limited.unlink(missing_ok=True)
+        if free_mib is not None:
+            with self._limited.open("wb") as file:
+                file.truncate((free_mib + _BESIDE_MIB) * 2**20)
+            run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(self._limited)])
+            self.attach()
+        for path in (self.upper, self.store / "work"):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o755)
+
+    def attach(self) -> None:
+        """Mount the file system of a limited disk, so that it can be written to."""
+        if self._limited.exists() and self.store not in mounts_below(self.store):
+            self.store.mkdir(exist_ok=True)
+            run(["mount", attach_loop(self._limited), str(self.store)])
+
+    def fill_up(self, free_mib: int) -> None:
+        """Leave so many MiB of the disk free."""
+        room = os.statvfs(self.store)
+        size = room.f_bavail * room.f_frsize - free_mib * 2**20
+        if size > 0:
+            with (self.store / "filler").open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+
+    def forget_first_boot(self) -> None:
+        """Let the next boot be the first one: of user data there is none, and none was run."""
+        shutil.rmtree(self.upper / Path(USER_DATA).parents[1], ignore_errors=True)
+
+    def mount(self) -> None:
+        """Mount the disk at :attr:`mounted`."""
+        self.attach()
+        self.mounted.mkdir(mode=0o755, exist_ok=True)
+        # Left over by a mount that was cut off, it would be refused.
+        work = self.store / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        mount_overlay(lower=self.base, upper=self.upper, work=work, at=self.mounted)
+
+    def read(self, name: str) -> str:
+        """Return the text of a file as the guest sees it."""
+        file = self.upper / name
+        return (file if file.exists() else self.base / name).read_text()
+
+    def write(self, name: str, content: str | bytes, mode: int = 0o644) -> None:
+        """Write a file; folders above it get the rights they have in the base image."""
+        folder = self.upper
+        for part in Path(name).parts[:-1]:
+            folder = folder / part
+            if not folder.is_dir():
+                folder.mkdir()
+                below = self.base / folder.relative_to(self.upper)
+                folder.chmod(stat.S_IMODE(below.stat().st_mode) if below.is_dir() else 0o755)
+        file = self.upper / name
+        data = content.encode() if isinstance(content, str) else content
+        temporary = file.with_name(f".{file.name}.new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            os.fchmod(descriptor, mode)
+            stream.write(data)
+        temporary.replace(file)
+
+
+def personalize(disk: RootDisk, spec: GuestSpec) -> None:
+    """Write into a new disk what makes the guest this one and no other."""
+    disk.write("etc/hostname", f"{spec.hostname}\n")
+    disk.write("etc/hosts", _hosts(spec))
+    disk.write("etc/machine-id", f"{secrets.token_hex(16)}\n", 0o444)
+    for name, private, public in _host_keys():
+        disk.write(f"etc/ssh/{name}", private, 0o600)
+        disk.write(f"etc/ssh/{name}.pub", public)
+    if spec.login_user != "root":
+        _add_user(disk, spec.login_user)
+    write_credentials(disk, password=spec.password, public_keys=spec.public_keys)
+    if spec.user_data is not None:
+        disk.write(USER_DATA, spec.user_data, 0o600)
+
+
+def use_repository(disk: RootDisk, address: str, suite: str) -> None:
+    """Let a new disk's apt have its packages from the cloud's mirror, and from nowhere else."""
+    disk.write("etc/apt/sources.list", sources_list(f"http://{address}", suite))
+    # After the host's own settings, which mmdebstrap has left in the image.
+    disk.write("etc/apt/apt.conf.d/99ecs-mirror", apt_configuration(address))
+
+
+def write_credentials(disk: RootDisk, *, password: str | None, public_keys: Sequence[str]) -> None:
+    """Set what root can log in with, or in its place the user that the disk has for it.
+
+    Without a password the one that is set stays. As in ECS, keys alone switch logins with a
+    password off.
+    """
+    user = NON_ROOT_USER if f"\n{NON_ROOT_USER}:" in disk.read("etc/passwd") else "root"
+    shadow = disk.read("etc/shadow")
+    if password is not None:
+        hashed = hash_password(disk.base, password)
+        disk.write("etc/shadow", set_hash(shadow, user, hashed), 0o640)
+        os.chown(disk.upper / "etc/shadow", 0, (disk.base / "etc/shadow").stat().st_gid)
+    with_password = password is not None or not public_keys
+    root_login = ("yes" if with_password else "prohibit-password") if user == "root" else "no"
+    disk.write(
+        "etc/ssh/sshd_config.d/10-ecs.conf",
+        f"PermitRootLogin {root_login}\n"
+        f"PasswordAuthentication {'yes' if with_password else 'no'}\n",
+    )
+    keys = "".join(f"{key.strip()}\n" for key in public_keys)
+    home = "root" if user == "root" else f"home/{user}"
+    disk.write(f"{home}/.ssh/authorized_keys", keys, 0o600)
+    (disk.upper / home / ".ssh").chmod(0o700)
+    if user != "root":
+        for path in (home, f"{home}/.ssh", f"{home}/.ssh/authorized_keys"):
+            os.chown(disk.upper / path, _NON_ROOT_ID, _NON_ROOT_ID)
+
+
+def _add_user(disk: RootDisk, name: str) -> None:
+    """Add a user that may do everything with sudo, as the images of ECS do it."""
+    number = _NON_ROOT_ID
+    for file, line, mode in (
+        ("passwd", f"{name}:x:{number}:{number}::/home/{name}:/bin/bash", 0o644),
+        ("group", f"{name}:x:{number}:", 0o644),
+        ("shadow", f"{name}:!:19000:0:99999:7:::", 0o640),
+    ):
+        disk.write(f"etc/{file}", f"{disk.read(f'etc/{file}').rstrip()}\n{line}\n", mode)
+    os.chown(disk.upper / "etc/shadow", 0, (disk.base / "etc/shadow").stat().st_gid)
+    disk.write(f"etc/sudoers.d/{name}", f"{name} ALL=(ALL) NOPASSWD:ALL\n", 0o440)
+    (disk.upper / "home" / name).mkdir(mode=0o750, parents=True, exist_ok=True)
+
+
+def hash_password(base: Path, password: str) -> str:
+    """Return a password as /etc/shadow keeps it, with the image's own openssl."""
+    argv = ["chroot", str(base), "openssl", "passwd", "-6", "-stdin"]
+    return run(argv, stdin=f"{password}\n").strip()
+
+
+def set_hash(shadow: str, user: str, hashed: str) -> str:
+    """Return the text of /etc/shadow with one user's hash replaced."""
+    lines = []
+    for line in shadow.splitlines():
+        fields = line.split(":")
+        if fields[0] == user:
+            fields[1] = hashed
+        lines.append(":".join(fields))
+    return "\n".join(lines) + "\n"
+
+
+def _hosts(spec: GuestSpec) -> str:
+    return (
+        "127.0.0.1 localhost\n"
+        "::1 localhost ip6-localhost ip6-loopback\n"
+        "ff02::1 ip6-allnodes\n"
+        "ff02::2 ip6-allrouters\n"
+        f"{spec.private_ip} {spec.hostname}\n"
+    )
+
+
+def _host_keys() -> list[tuple[str, bytes, bytes]]:
+    """Make a guest's host keys: file name, private key, public key."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+    keys = []
+    for kind, key in (
+        ("ed25519", ed25519.Ed25519PrivateKey.generate()),
+        ("ecdsa", ec.generate_private_key(ec.SECP256R1())),
+    ):
+        private = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.OpenSSH,
+            serialization.NoEncryption(),
+        )
+        public = key.public_key().public_bytes(
+            serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+        )
+        keys.append((f"ssh_host_{kind}_key", private, public + b"\n"))
+    return keys

@@ -1,0 +1,103 @@
+"""Snapshots: copies of disks, a file each.
+
+That of a data disk is another sparse file, that of a root disk an archive of all that differs
+from its base image. The disk of a guest that runs is copied as it lies there: what the guest had
+not written yet is not in it, as in ECS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecsmachine.localcloud.host.guests.base import GuestError
+from ecsmachine.localcloud.host.mounts import remove_tree
+from ecsmachine.localcloud.host.programs import ProgramError, run
+
+Part = tuple[Path, str]
+"""A folder that belongs to a root disk: the folder above it, and its name."""
+
+# What a root disk is made of on the host: owners by number, capabilities, overlayfs's marks.
+_KEEP = ("--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls")
+
+
+class Snapshots:
+    """The snapshots of one cloud."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def save_file(self, snapshot_id: str, disk: Path) -> None:
+        """Keep a data disk's file; holes stay holes."""
+        with self._new(snapshot_id) as new:
+            _copy(disk, new.path)
+
+    def load_file(self, snapshot_id: str, disk: Path) -> None:
+        """Put a copy of what was kept in the place of a data disk's file."""
+        new = disk.with_name(f".{disk.name}.new")
+        _copy(self._kept(snapshot_id), new)
+        new.replace(disk)
+
+    def save_parts(self, snapshot_id: str, parts: Sequence[Part]) -> None:
+        """Keep the folders of a root disk, as far as they are there."""
+        there = [(above, name) for above, name in parts if (above / name).is_dir()]
+        names = [word for above, name in there for word in ("-C", str(above), name)]
+        with self._new(snapshot_id) as new:
+            argv = ["tar", "--create", "--sparse", "--one-file-system", *_KEEP]
+            try:
+                run([*argv, f"--file={new.path}", *names], timeout_s=None)
+            except ProgramError as error:
+                # With 1 it says that a running guest has changed a file meanwhile.
+                if error.status != 1:
+                    raise
+
+    def load_parts(self, snapshot_id: str, parts: Sequence[Part]) -> None:
+        """Put what was kept in the place of the folders of a root disk."""
+        kept = self._kept(snapshot_id)
+        names = run(["tar", "--list", f"--file={kept}"], timeout_s=None).splitlines()
+        inside = {name.split("/", 1)[0] for name in names}
+        for above, name in parts:
+            if (above / name).is_dir():
+                remove_tree(above / name)
+            if name in inside:
+                argv = ["tar", "--extract", "--same-permissions", *_KEEP]
+                run([*argv, f"--file={kept}", "-C", str(above), name], timeout_s=None)
+
+    def delete(self, snapshot_id: str) -> None:
+        """Remove a snapshot."""
+        self._file(snapshot_id).unlink(missing_ok=True)
+
+    def _file(self, snapshot_id: str) -> Path:
+        return self._folder / snapshot_id
+
+    def _kept(self, snapshot_id: str) -> Path:
+        file = self._file(snapshot_id)
+        if not file.exists():
+            raise GuestError(f"The file of the snapshot {snapshot_id} is gone.")
+        return file
+
+    def _new(self, snapshot_id: str) -> _NewFile:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return _NewFile(self._file(snapshot_id))
+
+
+class _NewFile:
+    """A file that is there only once it is whole."""
+
+    def __init__(self, at: Path):
+        self._at = at
+        self.path = at.with_name(f".{at.name}.new")
+
+    def __enter__(self) -> _NewFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.path.replace(self._at)
+        else:
+            self.path.unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    argv = ["cp", "--sparse=always", "--reflink=auto", str(source), str(target)]
+    run(argv, timeout_s=None)

@@ -1,0 +1,243 @@
+"""Base images: small Debian systems that guests' root disks lie over, each built once."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecsmachine.localcloud.host.apt import apt_settings, copy_keys, host_sources, source_lines
+from ecsmachine.localcloud.host.mounts import unmount_below
+from ecsmachine.localcloud.host.releases import SUITES, USUAL
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
+
+_PACKAGES = (
+    "ca-certificates",
+    "curl",
+    "dbus",
+    "e2fsprogs",
+    "fdisk",
+    "iproute2",
+    "iptables",
+    "kmod",
+    "openssh-server",
+    "procps",
+    "rsync",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+    "xfsprogs",
+)
+_WANTED_BY = {
+    "ecs-control-groups": "sysinit.target",
+    "ecs-data-disks": "local-fs.target",
+    "ecs-user-data": "multi-user.target",
+}
+# Of no use in a guest that has no console, no kernel modules, no network to update itself from,
+# and no LVM; each of them would take its part of the time that a boot takes.
+_MASKED = (
+    "apt-daily-upgrade.timer",
+    "apt-daily.timer",
+    "console-getty.service",
+    "dev-hugepages.mount",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "modprobe@.service",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-modules-load.service",
+)
+# What each guest must have of its own.
+_REMOVED = ("etc/ssh/ssh_host_*", "etc/machine-id", "var/lib/dbus/machine-id", "etc/hostname")
+
+# What mmdebstrap says of its steps -> what is said to the user.
+_STEPS = {
+    "running apt-get update": "reading the package lists",
+    "downloading packages": "downloading packages",
+    "extracting archives": "unpacking",
+    "installing essential": "installing the essential packages",
+    "installing remaining": "installing the other packages",
+    "cleaning": "cleaning up",
+}
+
+Report = Callable[[str], None]
+
+
+def recipe_hash(suite: str) -> str:
+    """Return what names the image: it changes when anything that makes up the image does."""
+    files = {name: (mode, data.hex()) for name, mode, data in _own_files()}
+    parts = [suite, _PACKAGES, _WANTED_BY, _MASKED, _REMOVED, files]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def image_path(cache: Path, release: str = USUAL) -> Path:
+    """Return where the image of this version is, once it is built."""
+    suite = SUITES[release]
+    return cache / "images" / f"{suite}-{recipe_hash(suite)}"
+
+
+def build_image(cache: Path, report: Report, release: str = USUAL) -> Path:
+    """Return a release's base image; build it first if there is none (a minute or less).
+
+    ``report`` is told each step. Raises :class:`LocalCloudError` with the end of what mmdebstrap
+    wrote.
+    """
+    target = image_path(cache, release)
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # It will hold a whole system, set-user-id programs included: nobody else goes in there.
+    target.parent.chmod(0o700)
+    with exclusive(target.parent, report):
+        if target.is_dir():
+            return target
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            root = temporary / "root"
+            _bootstrap(root, temporary, SUITES[release], report)
+            _finish(root)
+            root.rename(target)
+        finally:
+            with suppress(LocalCloudError):
+                unmount_below(temporary)
+                shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+@contextmanager
+def exclusive(folder: Path, report: Report) -> Iterator[None]:
+    """Hold a folder against other processes that would fill it at the same time."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            report("waiting for another process that does the same")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for left in folder.glob(".*-*"):  # of a process that was killed
+            unmount_below(left)
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _bootstrap(root: Path, work: Path, suite: str, report: Report) -> None:
+    settings = work / "apt.conf"
+    settings.write_text(apt_settings())
+    sources = host_sources()
+    copy_keys(sources, work / "keys")
+    argv = [
+        # Killed with us: it must not go on in a folder that the next one removes.
+        "setpriv",
+        "--pdeathsig=TERM",
+        "mmdebstrap",
+        "--variant=minbase",
+        "--mode=root",
+        f"--include={','.join(_PACKAGES)}",
+        f"--aptopt={settings}",
+        f"--keyring={work / 'keys'}",
+        suite,
+        str(root),
+        *source_lines(sources, suite),
+    ]
+    last: deque[str] = deque(maxlen=20)
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stderr is not None  # noqa: S101 - Popen was asked for it
+        try:
+            for line in process.stderr:
+                last.append(line.rstrip())
+                for said, step in _STEPS.items():
+                    if line.startswith(f"I: {said}"):
+                        report(step)
+        except BaseException:
+            process.terminate()  # mmdebstrap unmounts what it mounted
+            raise
+    if process.returncode != 0:
+        errors = [line[3:] for line in last if line.startswith("E: ")]
+        raise LocalCloudError(
+            f"The base image cannot be built: {errors[0] if errors else 'mmdebstrap failed'}",
+            hint="It is made of Debian packages: can this host install any with apt-get?",
+            details="\n".join(last),
+        )
+
+
+def _finish(root: Path) -> None:
+    for pattern in _REMOVED:
+        for file in root.glob(pattern):
+            file.unlink()
+    for name, mode, data in _own_files():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        file.write_bytes(data)
+        file.chmod(mode)
+    units = root / "etc/systemd/system"
+    for unit, target in _WANTED_BY.items():
+        wants = units / f"{target}.wants"
+        wants.mkdir(exist_ok=True)
+        (wants / f"{unit}.service").symlink_to(f"../{unit}.service")
+    for unit in _MASKED:
+        link = units / unit
+        link.unlink(missing_ok=True)
+        link.symlink_to("/dev/null")
+    for folder in ("var/lib/docker", "var/lib/containerd"):
+        (root / folder).mkdir(mode=0o710, exist_ok=True)
+    root.chmod(0o755)
+
+
+def _own_files() -> list[tuple[str, int, bytes]]:
+    """Return the files that this package puts into the image: name, mode, content."""
+    found: list[tuple[str, int, bytes]] = []
+
+    def walk(folder: Traversable, prefix: str) -> None:
+        for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+            name = f"{prefix}{entry.name}"
+            if entry.is_dir():
+                walk(entry, f"{name}/")
+            else:
+                # A wheel does not keep the mode: scripts are told by how they begin.
+                data = entry.read_bytes()
+                found.append((name, 0o755 if data.startswith(b"#!") else 0o644, data))
+
+    walk(resources.files(__package__).joinpath("image_files"), "")
+    return found
+
+
+def is_in_use(image: Path) -> bool:
+    """Return whether a guest of any cloud on this host runs over the image."""
+    mounts = Path("/proc/self/mountinfo").read_text()
+    return f"lowerdir={image}," in mounts
+
+
+def remove_images(cache: Path) -> None:
+    """Remove all images. Raises ``LocalCloudError`` while a guest runs over one."""
+    folder = cache / "images"
+    for image in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if is_in_use(image):
+            raise LocalCloudError(
+                f"The image {image} is in use by another local cloud.",
+                hint="Stop that first: ecsmachine local down --root DIR",
+            )
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,220 @@
+"""The install mirror: HTTP inside the cloud's own network, for install.sh and packages."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import select
+import shutil
+import socket
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from pathlib import Path
+from typing import BinaryIO
+
+from ecsmachine.localcloud.faults.book import Entry
+from ecsmachine.localcloud.faults.guests import DownloadFaults
+from ecsmachine.localcloud.host.apt_repository import AptRepository
+from ecsmachine.localcloud.host.network import MIRROR_PORT, enter_namespace
+from ecsmachine.localcloud.host.packages import Package, read_manifest
+from ecsmachine.localcloud.host.programs import run
+from ecsmachine.localcloud.host.releases import SUITES
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+_log = logging.getLogger(__name__)
+
+
+def install_script(url: str, packages: Mapping[str, list[Package]], architecture: str) -> str:
+    """Return install.sh for a mirror at ``url`` with packages for some releases of Debian."""
+    text = resources.files(__package__).joinpath("install.sh").read_text(encoding="utf-8")
+    values = {
+        "@URL@": url,
+        "@PACKAGES@": "\n".join(
+            f"{SUITES[release]} {package.sha256}  {package.file}"
+            for release, listed in packages.items()
+            for package in listed
+        ),
+        "@ARCHITECTURE@": architecture,
+    }
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
+
+
+class Mirror:
+    """Serves folders of packages, by release, inside the router's network namespace.
+
+    ``folders`` have the engine's, which install.sh installs; ``others`` are in the apt repository
+    of their release beside these.
+    Nothing of it is seen on the host's other interfaces: the socket is in the namespace.
+    """
+
+    def __init__(
+        self,
+        folders: Mapping[str, Path],
+        *,
+        address: str,
+        namespace: Path,
+        others: Mapping[str, Sequence[Path]] | None = None,
+        faults: DownloadFaults | None = None,
+    ):
+        packages = {release: read_manifest(folder) for release, folder in folders.items()}
+        self.url = f"http://{address}"
+        architecture = run(["dpkg", "--print-architecture"]).strip()
+        script = install_script(self.url, packages, architecture).encode()
+        offered = {
+            release: [folder, *(others or {}).get(release, ())]
+            for release, folder in folders.items()
+        }
+        files = {
+            f"/{package.file}": folder / package.file
+            for listed in offered.values()
+            for folder in listed
+            for package in read_manifest(folder)
+        }
+        repositories = [
+            AptRepository(SUITES[release], architecture, listed)
+            for release, listed in offered.items()
+        ]
+        self._server = _Server(_listen(namespace, address), script, files, repositories, faults)
+
+    def start(self) -> None:
+        """Serve in the background until :meth:`stop`."""
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(0.1,), name="mirror", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop serving, and let go of the namespace."""
+        self._server.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _listen(namespace: Path, address: str) -> socket.socket:
+    """Return a socket that listens inside a network namespace."""
+    made: list[socket.socket | OSError] = []
+
+    def listen() -> None:
+        try:
+            enter_namespace(namespace)
+            made.append(socket.create_server((address, MIRROR_PORT), backlog=128))
+        except OSError as error:
+            made.append(error)
+
+    thread = threading.Thread(target=listen)  # which stays in there, and ends
+    thread.start()
+    thread.join()
+    if isinstance(made[0], OSError):
+        raise LocalCloudError(f"The install mirror cannot listen on {address}: {made[0]}")
+    return made[0]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        script: bytes,
+        files: dict[str, Path],
+        repositories: Sequence[AptRepository],
+        faults: DownloadFaults | None,
+    ):
+        super().__init__(listening.getsockname(), _Request, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        self.script = script
+        self.files = files
+        self.repositories = repositories
+        self.faults = faults
+        self.stopping = threading.Event()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Write to the daemon's log that a client went away, or what else there was."""
+        _log.info("mirror: %s: %s", client_address, sys.exc_info()[1])
+
+
+class _Request(BaseHTTPRequestHandler):
+    server: _Server
+    server_version = "ecsmachine-mirror"
+    sys_version = ""
+    timeout = 60
+
+    def do_GET(self) -> None:
+        """Send a package, an index of them, or install.sh."""
+        self._send(with_body=True)
+
+    def do_HEAD(self) -> None:
+        """Send what GET sends first."""
+        self._send(with_body=False)
+
+    def _send(self, *, with_body: bool) -> None:
+        path = self.path.partition("?")[0]
+        faults = self.server.faults
+        struck = (
+            faults.strike(self.client_address[0], path, whole=with_body)
+            if faults is not None
+            else None
+        )
+        if struck is not None and struck.fault.kind == "mirror-404":
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        if path in ("/install.sh", "/"):
+            self._send_made("text/x-shellscript", self.server.script, struck, with_body)
+            return
+        index = self._index(path)
+        if index is not None:
+            kind = "application/gzip" if path.endswith(".gz") else "text/plain"
+            self._send_made(kind, index, struck, with_body)
+            return
+        try:
+            stream = self.server.files[path].open("rb")
+        except (KeyError, OSError):  # somebody may have removed the cache
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        with stream:
+            size = os.fstat(stream.fileno()).st_size
+            self._begin("application/vnd.debian.binary-package", size)
+            self._copy(stream, size, struck, with_body)
+
+    def _index(self, path: str) -> bytes | None:
+        try:
+            found = (repository.index(path) for repository in self.server.repositories)
+            return next((index for index in found if index is not None), None)
+        except (OSError, LocalCloudError) as error:  # as with the packages
+            _log.warning("mirror: no index of packages: %s", error)
+            return None
+
+    def _send_made(self, kind: str, data: bytes, struck: Entry | None, with_body: bool) -> None:
+        self._begin(kind, len(data))
+        self._copy(io.BytesIO(data), len(data), struck, with_body)
+
+    def _copy(self, stream: BinaryIO, size: int, struck: Entry | None, with_body: bool) -> None:
+        if struck is not None and with_body:
+            self.wfile.write(stream.read(size // 2))
+            self._hang(struck)
+        if with_body:
+            shutil.copyfileobj(stream, self.wfile, 1 << 18)
+
+    def _hang(self, struck: Entry) -> None:
+        """Wait until the fault is removed, the client is gone, or the mirror stops."""
+        faults = self.server.faults
+        while faults is not None and faults.is_there(struck):
+            gone, _, _ = select.select([self.connection], [], [], 0.2)
+            if gone or self.server.stopping.is_set():
+                raise ConnectionAbortedError("the download hung, and was given up")
+
+    def _begin(self, kind: str, size: int) -> None:
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Write to the daemon's log."""
+        _log.info("mirror: %s %s", self.client_address[0], format % args)

@@ -1,0 +1,241 @@
+"""The network of a local cloud: a router of its own that the guests hang on.
+
+Everything lives in network namespaces. The router's has a link to the host and one to each
+guest, forwards between them, translates public addresses, and refuses the guests any way to
+the host or beyond. So the host needs no bridge, no forwarding and no firewall rule of ours:
+it gets one interface, and routes to the guests' addresses, which go when that goes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from ecsmachine.localcloud.host.address_plan import AddressPlan, host_networks
+from ecsmachine.localcloud.host.mounts import mounts_below, unmount_below
+from ecsmachine.localcloud.host.programs import ProgramError, run
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+UPLINK = "uplink"
+_TABLE = "ip ecsmachine"
+MIRROR_PORT = 80
+REGISTRY_PORT = 5000
+
+
+def link_name(instance_id: str) -> str:
+    """Return the router's name for its link to a guest (at most 15 characters)."""
+    return "g" + hashlib.sha256(instance_id.encode()).hexdigest()[:12]
+
+
+class Network:
+    """The router of one cloud, and the host's link to it."""
+
+    def __init__(self, *, link: str, router: Path, plan: AddressPlan):
+        self._link = link
+        self._router = router
+        self.plan = plan
+
+    def up(self) -> None:
+        """Make the router; one that is there already stays as it is, with its guests.
+
+        Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError`, among others when
+        something else on the host uses the cloud's addresses.
+        """
+        if self.is_up():
+            return
+        self.down()
+        for network in host_networks(without_link=self._link):
+            if network.overlaps(self.plan.public):
+                raise LocalCloudError(
+                    f"The local cloud's addresses {self.plan.public} are in use on this host "
+                    f"(there is a route to {network}).",
+                    hint="Stop what uses them, or start afresh with other ones: "
+                    "ecsmachine local reset",
+                )
+        make_namespace(self._router)
+        gateway, host = str(self.plan.gateway), str(self.plan.host)
+        peer = ["peer", "name", UPLINK, "netns", str(self._router)]
+        run(["ip", "link", "add", self._link, "type", "veth", *peer])
+        self._inside(["ip", "link", "set", "lo", "up"])
+        self._inside(["ip", "address", "add", gateway, "peer", host, "dev", UPLINK])
+        self._inside(["ip", "link", "set", UPLINK, "up"])
+        self._inside(["sh", "-ec", _FORWARD])
+        self._inside(["nft", "-f", "-"], stdin=_rules(gateway))
+        # What has no other way comes to the rules above, which refuse it so that it is noticed
+        # at once: a missing route would be told by ICMP, which a connection heeds a second later.
+        self._inside(["ip", "route", "add", "default", "via", host])
+        run(["ip", "address", "add", host, "peer", gateway, "dev", self._link])
+        run(["ip", "link", "set", self._link, "up"])
+        # The last step, and what is_up() looks for.
+        run(["ip", "route", "add", str(self.plan.public), "via", gateway, "dev", self._link])
+
+    def is_up(self) -> bool:
+        """Return whether the router is there, complete."""
+        if not mounts_below(self._router):
+            return False
+        try:
+            route = run(["ip", "route", "show", str(self.plan.public), "dev", self._link])
+            self._inside(["nft", "list", "table", *_TABLE.split()])
+        except ProgramError:
+            return False
+        return bool(route.strip())
+
+    def down(self) -> None:
+        """Remove the router and the host's link to it."""
+        remove_link(self._link)
+        unmount_below(self._router)
+        self._router.unlink(missing_ok=True)
+
+    def route_to_guest(self, private_ip: str) -> None:
+        """Let the host reach a guest's private address.
+
+        Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError` if the host reaches
+        another interface's neighbour at this very address already.
+        """
+        target = f"{private_ip}/32"
+        via = ["via", str(self.plan.gateway), "dev", self._link]
+        here = run(["ip", "route", "show", target]).strip()
+        if f"dev {self._link} " in f"{here} ":
+            return
+        if here:
+            raise LocalCloudError(
+                f"The address {private_ip} is in use on this host ({here}).",
+                hint="Use a VSwitch with another address range.",
+            )
+        run(["ip", "route", "add", target, *via])
+
+    def drop_route_to_guest(self, private_ip: str) -> None:
+        """Forget the way to a guest's private address."""
+        with suppress(ProgramError):
+            run(["ip", "route", "del", f"{private_ip}/32", "dev", self._link])
+
+    def publish(self, public_ip: str, private_ip: str) -> None:
+        """Translate a public address to a guest's private one."""
+        self._inside(
+            ["nft", "-f", "-"],
+            stdin=(
+                f"add element {_TABLE} to_private {{ {public_ip} : {private_ip} }}\n"
+                f"add element {_TABLE} hairpin {{ {private_ip} . {private_ip} }}\n"
+            ),
+        )
+
+    def unpublish(self, public_ip: str, private_ip: str) -> None:
+        """Stop translating a public address."""
+        for element in (
+            f"to_private {{ {public_ip} : {private_ip} }}",
+            f"hairpin {{ {private_ip} . {private_ip} }}",
+        ):
+            with suppress(ProgramError):  # it was not there
+                self._inside(["nft", "-f", "-"], stdin=f"delete element {_TABLE} {element}\n")
+
+    def load_rules(self, script: str) -> None:
+        """Load nftables rules, whole or not at all, into the router's namespace."""
+        self._inside(["nft", "-f", "-"], stdin=script)
+
+    def take_counters(self, table: str) -> dict[str, int]:
+        """Return the packets of a table's named counters, and set them to zero."""
+        answer = self._inside(["nft", "-j", "reset", "counters", "table", "ip", table])
+        counters = [item["counter"] for item in json.loads(answer)["nftables"] if "counter" in item]
+        return {counter["name"]: counter["packets"] for counter in counters}
+
+    def unplug(self, instance_id: str, namespace: Path) -> None:
+        """Remove a guest's namespace and its link to the router."""
+        if mounts_below(self._router):
+            with suppress(ProgramError):
+                self._inside(["ip", "link", "del", link_name(instance_id)])
+        unmount_below(namespace)
+        namespace.unlink(missing_ok=True)
+
+    def _inside(self, argv: list[str], stdin: str | None = None) -> str:
+        return run(["nsenter", f"--net={self._router}", *argv], stdin=stdin)
+
+
+def make_namespace(file: Path) -> None:
+    """Make a network namespace that lasts as long as the file is mounted."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    run(["unshare", f"--net={file}", "true"])
+
+
+def remove_link(link: str) -> None:
+    """Remove an interface of the host, with all routes over it; its absence is fine."""
+    if Path("/sys/class/net", link).exists():
+        with suppress(ProgramError):  # its other end was removed this moment
+            run(["ip", "link", "del", link])
+
+
+def enter_namespace(file: Path) -> None:
+    """Move the calling thread, and no other, into a network namespace. Raises ``OSError``."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)  # os.setns came with Python 3.12
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if libc.setns(descriptor, 0x40000000) != 0:  # CLONE_NEWNET
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), str(file))
+    finally:
+        os.close(descriptor)
+
+
+# rp_filter: a guest can send only from its own address, as a route leads there alone.
+# icmp_ratelimit: every refusal is told, so that nothing in a guest waits in vain.
+_FORWARD = """
+cd /proc/sys/net/ipv4
+echo 1 > ip_forward
+echo 0 > icmp_ratelimit
+for name in all default uplink; do
+    echo 1 > conf/$name/rp_filter
+    echo 0 > conf/$name/send_redirects
+    echo 0 > conf/$name/accept_redirects
+done
+"""
+
+
+def _rules(gateway: str) -> str:
+    return f"""
+table {_TABLE} {{
+    map to_private {{
+        type ipv4_addr : ipv4_addr
+    }}
+    set hairpin {{
+        type ipv4_addr . ipv4_addr
+    }}
+    chain prerouting {{
+        type nat hook prerouting priority dstnat
+        dnat to ip daddr map @to_private
+    }}
+    chain postrouting {{
+        type nat hook postrouting priority srcnat
+        ip saddr . ip daddr @hairpin masquerade
+    }}
+    chain input {{
+        type filter hook input priority filter; policy drop
+        ct state established,related accept
+        iifname {{ "lo", "{UPLINK}" }} accept
+        icmp type echo-request accept
+        ip daddr {gateway} tcp dport {{ {MIRROR_PORT}, {REGISTRY_PORT} }} accept
+        meta l4proto tcp reject with tcp reset
+        reject with icmp type admin-prohibited
+    }}
+    chain forward {{
+        type filter hook forward priority filter; policy drop
+        ct state established,related accept
+        oifname != "{UPLINK}" accept
+        meta l4proto tcp reject with tcp reset
+        reject with icmp type admin-prohibited
+    }}
+}}
+table ip6 ecsmachine {{
+    chain input {{
+        type filter hook input priority filter; policy drop
+        icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept
+    }}
+    chain forward {{
+        type filter hook forward priority filter; policy drop
+    }}
+}}
+"""

@@ -1,0 +1,174 @@
+"""Sets of packages: fetched once with apt, kept with the hashes that Debian signed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from ecsmachine.localcloud.host.apt import (
+    apt_settings,
+    copy_keys,
+    host_sources,
+    parse_hashes,
+    parse_uris,
+)
+from ecsmachine.localcloud.host.image import Report, exclusive
+from ecsmachine.localcloud.host.programs import ProgramError, run
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package file: its name in our folder, its size in bytes and its SHA256."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class PackageSet:
+    """Packages that are fetched together: what they are for, and their names."""
+
+    purpose: str
+    names: tuple[str, ...]
+
+
+ENGINE = PackageSet("engine", ("docker.io", "containerd", "runc", "tini"))
+BASE_SYSTEM = PackageSet("base system", ("xfsprogs",))
+"""What the base image has already, and hosts elsewhere may lack and have to install."""
+_ENGINE_WITH_CLIENT = PackageSet("engine", (*ENGINE.names, "docker-cli"))
+
+
+def engine_of(release: str) -> PackageSet:
+    """Return the engine's packages of a release: since Debian 13 its client is one of its own."""
+    return ENGINE if release in ("debian_11", "debian_12") else _ENGINE_WITH_CLIENT
+
+
+def packages_path(cache: Path, image: Path, wanted: PackageSet = ENGINE) -> Path:
+    """Return where the packages for guests with this base image are kept."""
+    names = hashlib.sha256(" ".join(wanted.names).encode()).hexdigest()[:8]
+    return cache / "packages" / f"{image.name}-{names}"
+
+
+def fetch_packages(cache: Path, image: Path, report: Report, wanted: PackageSet = ENGINE) -> Path:
+    """Return the folder with a set of packages; fetch them first if they are not there.
+
+    With them comes all they depend on that the base image lacks, chosen by apt against the
+    image's own list of packages. Files that no longer have the right hash are fetched again.
+    """
+    target = packages_path(cache, image, wanted)
+    if target.is_dir() and not damaged(target):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive(target.parent, report):
+        if target.is_dir():
+            if not damaged(target):
+                return target
+            shutil.rmtree(target)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            _fetch(image, temporary, report, wanted)
+            (temporary / "files").rename(target)
+        except ProgramError as error:
+            raise LocalCloudError(
+                f"The {wanted.purpose}'s packages cannot be fetched: {error.message}",
+                hint="Can this host install any package with apt-get?",
+                details=error.details,
+            ) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def manifest_path(folder: Path) -> Path:
+    """Return the file with the list of the packages in a folder."""
+    return folder / "packages.json"
+
+
+def read_manifest(folder: Path) -> list[Package]:
+    """Return the packages in a folder. Raises ``LocalCloudError`` if its list is unreadable."""
+    manifest = manifest_path(folder)
+    try:
+        return [Package(**entry) for entry in json.loads(manifest.read_text())]
+    except (OSError, ValueError, TypeError) as error:
+        raise LocalCloudError(f"{manifest} cannot be read: {error}") from None
+
+
+def damaged(folder: Path) -> bool:
+    """Return whether a file is missing, or is not the one that Debian signed."""
+    try:
+        return any(_sha256(folder / p.file) != p.sha256 for p in read_manifest(folder))
+    except (OSError, LocalCloudError):
+        return True
+
+
+def _fetch(image: Path, work: Path, report: Report, wanted: PackageSet) -> None:
+    for folder in ("state/lists/partial", "cache/archives/partial", "files"):
+        (work / folder).mkdir(parents=True)
+    copy_keys(host_sources(), work / "keys")
+    env_file = work / "apt.conf"
+    env_file.write_text(_configuration(image, work))
+    apt = {"APT_CONFIG": str(env_file)}
+    report("reading the package lists")
+    _apt(["apt-get", "update", "--quiet", "--error-on=any"], apt)
+    # Named ones are fetched even if the base image has them.
+    install = ["apt-get", "install", "--reinstall", "--yes", "--quiet", "--no-install-recommends"]
+    install += wanted.names
+    sizes = parse_uris(_apt([*install, "--print-uris"], apt))
+    if not sizes:
+        raise LocalCloudError(f"apt finds no packages of the {wanted.purpose} for the base image.")
+    report(f"downloading {len(sizes)} packages ({sum(sizes.values()) / 1e6:.0f} MB)")
+    _apt([*install, "--download-only"], apt)
+    names = [name.partition("_")[0] for name in sizes]
+    hashes = parse_hashes(_apt(["apt-cache", "show", *names], apt))
+    packages = []
+    for name, size in sorted(sizes.items()):
+        source = work / "cache/archives" / name
+        package, version = (unquote(part) for part in name.split("_")[:2])
+        expected = hashes.get((package, version))
+        if expected is None or source.stat().st_size != size or _sha256(source) != expected:
+            raise LocalCloudError(f"{name} is not the file that its source has signed.")
+        # Plain names: they become part of an address and of a shell script.
+        file = "".join(c if c.isalnum() or c in "._-" else "-" for c in unquote(name))
+        source.rename(work / "files" / file)
+        packages.append(Package(file, size, expected))
+    manifest = json.dumps([asdict(package) for package in packages], indent=1)
+    manifest_path(work / "files").write_text(manifest)
+
+
+def _configuration(image: Path, work: Path) -> str:
+    # The host's own configuration is left out, its hooks above all; what matters of it
+    # (proxies and certificates) is taken over by name.
+    return f"""
+Dir::Etc::main "/dev/null";
+Dir::Etc::parts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::Etc::sourcelist "{image}/etc/apt/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::trustedparts "{work}/keys";
+Dir::State "{work}/state";
+Dir::State::status "{image}/var/lib/dpkg/status";
+Dir::State::extended_states "/dev/null";
+Dir::Cache "{work}/cache";
+APT::Sandbox::User "root";
+APT::Get::List-Cleanup "false";
+{apt_settings()}"""
+
+
+def _apt(argv: list[str], settings: dict[str, str]) -> str:
+    return run(["env", *(f"{k}={v}" for k, v in settings.items()), *argv], timeout_s=1800)
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,86 @@
+"""Processes told apart by id and start time, so that a reused id is never taken for them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """A process: its id, and the moment it started as the host tells it."""
+
+    pid: int
+    started: str
+
+
+def identify(pid: int) -> ProcessId | None:
+    """Return the identity of the process that has this id now; None if there is none.
+
+    A process that has ended and waits for its parent counts as gone.
+    """
+    if not Path("/proc/self/stat").exists():
+        return _identify_without_proc(pid)
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # the name before it may hold blanks
+    state, ticks = fields[0], fields[19]  # proc(5): fields 3 and 22
+    if state in "ZX":
+        return None
+    # The ticks count from the host's boot: which boot belongs to it.
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ProcessId(pid, f"{boot}/{ticks}")
+
+
+def _identify_without_proc(pid: int) -> ProcessId | None:
+    from ecsmachine.localcloud.host.programs import ProgramError, run
+
+    try:
+        started = run(["ps", "-o", "lstart=", "-p", str(pid)]).strip()
+    except ProgramError:
+        return None
+    return ProcessId(pid, started) if started else None
+
+
+def is_alive(process: ProcessId) -> bool:
+    """Return whether this very process runs."""
+    return identify(process.pid) == process
+
+
+def wait_gone(process: ProcessId, timeout_s: float) -> bool:
+    """Wait until the process is gone; return False if it is still there."""
+    deadline = time.monotonic() + timeout_s
+    while is_alive(process):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def terminate(process: ProcessId, timeout_s: float) -> None:
+    """Ask the process to end, and kill it when it does not in time."""
+    for signal_number, patience_s in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, 5.0)):
+        if not is_alive(process):
+            return
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal_number)
+        if wait_gone(process, patience_s):
+            return
+
+
+def ids_by_namespace(pid: int) -> list[int]:
+    """Return the ids a process has, from this process namespace inward; empty if it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return []
+    for line in status.splitlines():
+        if line.startswith("NSpid:"):
+            return [int(word) for word in line.split()[1:]]
+    return []

@@ -1,0 +1,84 @@
+"""What a computer must have to run guests, and how to get what it lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ecsmachine.localcloud.host.control_groups import mounted_hierarchies
+from ecsmachine.localcloud.host.programs import ProgramError, run
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+# Program -> the Debian package that has it.
+_PROGRAMS = {
+    "systemd-nspawn": "systemd-container",
+    "mmdebstrap": "mmdebstrap",
+    "ip": "iproute2",
+    "nft": "nftables",
+    "apt-get": "apt",
+    "dpkg": "dpkg",
+    "losetup": "mount",
+    "mount": "mount",
+    "nsenter": "util-linux",
+    "setpriv": "util-linux",
+    "unshare": "util-linux",
+}
+_WITHOUT_GUESTS = "The API alone runs anywhere: ecsmachine local up --guests none"
+
+Which = Callable[[str], str | None]
+
+
+def check_host() -> None:
+    """Raise :class:`LocalCloudError` if no guest can run here, with what to do about it.
+
+    All that is missing is named at once.
+    """
+    if not sys.platform.startswith("linux"):
+        raise LocalCloudError("Guests need Linux.", hint=_WITHOUT_GUESTS)
+    if os.geteuid() != 0:
+        raise LocalCloudError(
+            "Guests need root: run it with sudo.",
+            hint=_WITHOUT_GUESTS,
+        )
+    packages = missing_packages(shutil.which)
+    if packages:
+        raise LocalCloudError(
+            f"This host lacks {', '.join(packages)}.",
+            hint=f"Install with: apt-get install -y {' '.join(packages)}",
+        )
+    if not mounted_hierarchies(Path("/proc/self/mountinfo").read_text()).all:
+        raise LocalCloudError(
+            "No control groups are mounted on this host.",
+            hint="Mount them: mount -t cgroup2 none /sys/fs/cgroup",
+        )
+    _check_kernel()
+
+
+def missing_packages(which: Which) -> list[str]:
+    """Return the Debian packages to install, given how to look a program up."""
+    return sorted({package for program, package in _PROGRAMS.items() if which(program) is None})
+
+
+def _check_kernel() -> None:
+    for module in ("overlay", "loop"):
+        if not _has(module) and shutil.which("modprobe"):
+            try:
+                run(["modprobe", module])
+            except ProgramError as error:
+                raise LocalCloudError(
+                    f"This kernel has no {module}: {error.message}",
+                    hint="Boot a kernel of the distribution.",
+                ) from None
+        if not _has(module):
+            raise LocalCloudError(
+                f"This kernel has no {module}.", hint="Boot a kernel of the distribution."
+            )
+
+
+def _has(module: str) -> bool:
+    if module == "overlay":
+        return "\toverlay\n" in Path("/proc/filesystems").read_text()
+    return Path("/dev/loop-control").exists()

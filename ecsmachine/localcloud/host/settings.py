@@ -1,0 +1,132 @@
+"""What of a cloud stays the same from one ``up`` to the next, and what it runs as now."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ecsmachine.localcloud.host.processes import ProcessId
+from ecsmachine.localcloud.host.releases import USUAL
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+GuestKind = Literal["nspawn", "none"]
+
+
+@dataclass(frozen=True)
+class CloudSettings:
+    """Chosen at the first ``up``: kind of guests, the API's port, the public addresses.
+
+    ``releases`` are those of the base images; a later ``up`` may add more.
+    """
+
+    guests: GuestKind
+    port: int
+    public: str
+    releases: tuple[str, ...] = (USUAL,)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running cloud: its daemon, and what a client needs to use it. No secret in its repr.
+
+    ``registry`` is the address (HOST:PORT) of its registry.
+    """
+
+    pid: int
+    started: str
+    endpoint: str
+    guests: GuestKind
+    region: str
+    vpc_id: str
+    vswitch_id: str
+    access_key_id: str
+    access_key_secret: str
+    install_url: str | None
+    registry: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Running(pid={self.pid}, endpoint={self.endpoint!r}, guests={self.guests!r})"
+
+    @property
+    def process(self) -> ProcessId:
+        """The daemon's process."""
+        return ProcessId(self.pid, self.started)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make ecsmachine use this cloud."""
+        values = {
+            "ECS_ACCESS_KEY_ID": self.access_key_id,
+            "ECS_ACCESS_KEY_SECRET": self.access_key_secret,
+            "ECS_REGION": self.region,
+            "ECS_API_ENDPOINT": self.endpoint,
+            "ECS_VPC_ID": self.vpc_id,
+            "ECS_VSWITCH_ID": self.vswitch_id,
+        }
+        if self.install_url is not None:
+            values["MACHINE_DOCKER_INSTALL_URL"] = self.install_url
+        if self.registry is not None:
+            values["ENGINE_REGISTRY_MIRROR"] = f"http://{self.registry}"
+        return values
+
+
+def write_private(file: Path, data: dict[str, Any]) -> None:
+    """Write a JSON file that only its owner can read, whole or not at all."""
+    temporary = file.with_name(f".{file.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        json.dump(data, stream, indent=1)
+    temporary.replace(file)
+
+
+def read_settings(file: Path) -> CloudSettings | None:
+    """Return the settings; None if there are none yet.
+
+    Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError` if they are unreadable.
+    """
+    data = _read(file)
+    if data is None:
+        return None
+    if isinstance(data.get("releases"), list):
+        data["releases"] = tuple(data["releases"])
+    settings: CloudSettings = _build(CloudSettings, data, file)
+    return settings
+
+
+def read_running(file: Path) -> Running | None:
+    """Return what the daemon has written about itself; None if there is nothing."""
+    data = _read(file)
+    return None if data is None else _build(Running, data, file)
+
+
+def save(file: Path, value: CloudSettings | Running) -> None:
+    """Write settings, or what a daemon says about itself."""
+    write_private(file, asdict(value))
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        data = json.loads(file.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise _unreadable(file, error) from None
+    if not isinstance(data, dict):
+        raise _unreadable(file, "it holds no object")
+    return data
+
+
+def _build(kind: type[Any], data: dict[str, Any], file: Path) -> Any:
+    try:
+        return kind(**data)
+    except TypeError as error:
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, why: object) -> LocalCloudError:
+    return LocalCloudError(
+        f"{file} cannot be read: {why}.", hint="Start afresh: ecsmachine local reset"
+    )

@@ -1,0 +1,220 @@
+"""Who sent a request, and when: access key, signature, clock and nonce."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.signature import (
+    ACS3,
+    acs3_canonical_request,
+    acs3_signature,
+    acs3_string_to_sign,
+    percent_encode,
+    rpc_signature,
+    rpc_string_to_sign,
+    same,
+)
+from ecsmachine.localcloud.state.model import Account, Session
+
+CLOCK_TOLERANCE_S = 15 * 60
+_MANDATORY = ("AccessKeyId", "SignatureMethod", "SignatureVersion", "SignatureNonce")
+_TIMESTAMPS = ("Timestamp", "TimeStamp")
+"""Both spellings are sent: the API's references have used both."""
+_MANDATORY_HEADERS = ("x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256")
+_FRACTION = re.compile(r"\.[0-9]{1,9}Z\Z")
+_AUTHORIZATION = re.compile(
+    rf"{ACS3}\s+Credential=([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-fA-F]+)"
+)
+
+
+@dataclass(frozen=True)
+class SignedRequest:
+    """A request as it came, with all that signatures are made over. Header names: lower case."""
+
+    method: str
+    path: str
+    query: Sequence[tuple[str, str]]
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    parameters: Mapping[str, str] = field(repr=False)
+
+
+class Nonces:
+    """The nonces that were used; each is remembered for as long as its request could be valid."""
+
+    def __init__(self, lifetime_s: float = 2 * CLOCK_TOLERANCE_S) -> None:
+        self._lifetime_s = lifetime_s
+        self._used: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def use(self, access_key_id: str, nonce: str) -> None:
+        """Remember the nonce; raises ``SignatureNonceUsed`` if it was used before."""
+        now = time.monotonic()
+        while self._used and next(iter(self._used.values())) < now - self._lifetime_s:
+            self._used.popitem(last=False)
+        if (access_key_id, nonce) in self._used:
+            raise ApiError("SignatureNonceUsed", "Specified signature nonce was used already.")
+        self._used[access_key_id, nonce] = now
+
+
+def check(
+    request: SignedRequest,
+    account: Account,
+    nonces: Nonces,
+    find_session: Callable[[str], Session | None],
+) -> Session | None:
+    """Check a request signed in either form; raises :class:`ApiError`.
+
+    Returns the session of the temporary key that signed it, or None for the account's own key.
+    ``find_session`` returns the session of an access key id.
+    """
+    keys = Keys(account, find_session)
+    authorization = request.headers.get("authorization", "")
+    if authorization.startswith("ACS3-"):
+        return _check_acs3(request, keys, nonces)
+    return _check_rpc(request, keys, nonces)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The access keys that requests may be signed with."""
+
+    account: Account
+    find_session: Callable[[str], Session | None]
+
+    def secret(self, key_id: str, security_token: str) -> tuple[str, Session | None]:
+        """Return the secret of a key, and its session if it is a temporary one.
+
+        Raises ``InvalidAccessKeyId.NotFound``, ``MissingSecurityToken``, or one of
+        ``InvalidSecurityToken``.
+        """
+        if same(self.account.access_key_id, key_id):
+            if security_token:
+                raise _foreign_token()
+            return self.account.access_key_secret, None
+        session = self.find_session(key_id)
+        if session is None:
+            raise ApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
+        if not security_token:
+            raise ApiError("MissingSecurityToken", "SecurityToken is mandatory for this action.")
+        if not same(session.security_token, security_token):
+            raise _foreign_token()
+        if session.expires <= time.time():
+            raise ApiError("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
+        return session.access_key_secret, session
+
+
+def _check_rpc(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session | None:
+    parameters = request.parameters
+    for name in _MANDATORY:
+        if not parameters.get(name):
+            raise missing_parameter(name)
+    timestamp = next((parameters[name] for name in _TIMESTAMPS if parameters.get(name)), "")
+    if not timestamp:
+        raise missing_parameter("Timestamp")
+    string_to_sign = rpc_string_to_sign(request.method, parameters)
+    shown = _without_secrets(string_to_sign, parameters)
+    if not parameters.get("Signature"):
+        raise ApiError(
+            "IncompleteSignature",
+            "The request signature does not conform to Aliyun standards. "
+            f"server string to sign is:{shown}",
+        )
+    if parameters["SignatureMethod"].upper() != "HMAC-SHA1":
+        raise invalid_parameter(
+            "SignatureMethod", "HMAC-SHA1 is accepted, or ACS3-HMAC-SHA256 in a header."
+        )
+    if parameters["SignatureVersion"] != "1.0":
+        raise invalid_parameter("SignatureVersion")
+    _check_clock(timestamp)
+    key_id = parameters["AccessKeyId"]
+    secret, session = keys.secret(key_id, parameters.get("SecurityToken", ""))
+    expected = rpc_signature(string_to_sign, secret)
+    if not same(expected, parameters["Signature"]):
+        raise _mismatch(shown)
+    nonces.use(key_id, parameters["SignatureNonce"])
+    return session
+
+
+def _check_acs3(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session | None:
+    headers = request.headers
+    match = _AUTHORIZATION.fullmatch(headers["authorization"].strip())
+    if match is None:
+        raise ApiError(
+            "IncompleteSignature",
+            "The request signature does not conform to Aliyun standards: what is accepted is "
+            f"{ACS3} Credential=...,SignedHeaders=...,Signature=...",
+        )
+    for name in _MANDATORY_HEADERS:
+        if not headers.get(name):
+            raise missing_parameter(name)
+    key_id, names, signature = match[1], match[2].split(";"), match[3]
+    needed = {name for name in headers if name.startswith("x-acs-")} | {"host"}
+    if any(name not in headers for name in names) or not needed <= set(names):
+        raise ApiError(
+            "IncompleteSignature",
+            "The request signature does not conform to Aliyun standards: host and every x-acs- "
+            "header has to be signed.",
+        )
+    _check_clock(headers["x-acs-date"])
+    secret, session = keys.secret(key_id, headers.get("x-acs-security-token", ""))
+    digest = hashlib.sha256(request.body).hexdigest()
+    canonical_request = acs3_canonical_request(
+        request.method,
+        request.path,
+        request.query,
+        {name: headers[name] for name in names},
+        digest,
+    )
+    string_to_sign = acs3_string_to_sign(canonical_request)
+    expected = acs3_signature(string_to_sign, secret)
+    if headers["x-acs-content-sha256"].lower() != digest or not same(expected, signature.lower()):
+        raise _mismatch(string_to_sign)
+    nonces.use(key_id, headers["x-acs-signature-nonce"])
+    return session
+
+
+def _check_clock(timestamp: str) -> None:
+    try:
+        # JavaScript prints milliseconds, and its clients send them so.
+        whole = _FRACTION.sub("Z", timestamp)
+        if len(whole) != len("2024-05-01T08:00:00Z"):
+            raise ValueError(timestamp)
+        sent = clock.parse(whole)
+    except ValueError as error:
+        raise ApiError(
+            "InvalidTimeStamp.Format",
+            "Specified time stamp or date value is not well formatted.",
+        ) from error
+    if abs(time.time() - sent) > CLOCK_TOLERANCE_S:
+        raise ApiError("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
+
+
+def _foreign_token() -> ApiError:
+    return ApiError(
+        "InvalidSecurityToken.MismatchWithAccessKey",
+        "Specified SecurityToken mismatch with the AccessKey.",
+    )
+
+
+def _mismatch(string_to_sign: str) -> ApiError:
+    return ApiError(
+        "SignatureDoesNotMatch",
+        "Specified signature is not matched with our calculation. "
+        f"server string to sign is:{string_to_sign}",
+    )
+
+
+def _without_secrets(string_to_sign: str, parameters: Mapping[str, str]) -> str:
+    # The answer may end in somebody's log.
+    for name, value in parameters.items():
+        if value and name.rpartition(".")[2] in ("Password", "UserData"):
+            encoded = percent_encode(percent_encode(value))
+            string_to_sign = string_to_sign.replace(encoded, "***")
+    return string_to_sign

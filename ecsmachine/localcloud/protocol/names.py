@@ -1,0 +1,58 @@
+"""What names, descriptions and passwords may look like."""
+
+from __future__ import annotations
+
+import re
+
+from ecsmachine.localcloud.protocol.errors import ApiError
+
+_NAME = re.compile(r"[^\W\d_][\w.:\-]*", re.UNICODE)
+_SIGNS = "()`~!@#$%^&*-_+=|{}[]:;'<>,.?/"
+_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?")
+
+
+def valid_name(name: str, *, least: int = 2, most: int = 128) -> bool:
+    """Return whether a name has the right length, begins with a letter, and is no URL."""
+    return (
+        least <= len(name) <= most
+        and not name.lower().startswith(("http://", "https://"))
+        and _NAME.fullmatch(name) is not None
+    )
+
+
+def valid_description(text: str, *, least: int = 2, most: int = 256) -> bool:
+    """Return whether a description has the right length and is no URL."""
+    return least <= len(text) <= most and not text.lower().startswith(("http://", "https://"))
+
+
+def valid_password(password: str) -> bool:
+    """Return whether ECS would take the password of a Linux instance.
+
+    8 to 30 characters, three of: upper case, lower case, digits, signs; no other characters.
+    """
+    kinds = (
+        any("A" <= c <= "Z" for c in password),
+        any("a" <= c <= "z" for c in password),
+        any("0" <= c <= "9" for c in password),
+        any(c in _SIGNS for c in password),
+    )
+    known = all((c.isascii() and c.isalnum()) or c in _SIGNS for c in password)
+    return 8 <= len(password) <= 30 and known and sum(kinds) >= 3
+
+
+def valid_host_name(name: str) -> bool:
+    """Return whether a Linux host may be called so: 2 to 64 characters in dotted labels."""
+    return (
+        2 <= len(name) <= 64
+        and _HOST_NAME.fullmatch(name) is not None
+        and ".." not in name
+        and "--" not in name
+        and ".-" not in name
+        and "-." not in name
+    )
+
+
+def check(valid: bool, code: str, message: str, status: int = 400) -> None:
+    """Raise the refusal unless ``valid``."""
+    if not valid:
+        raise ApiError(code, message, status)

@@ -1,0 +1,162 @@
+"""The parameters of a request, read by name, number and kind.
+
+Lists come flattened (``InstanceId.1``, ``DataDisk.2.Size``); numbering need not be dense, its
+order counts. An empty value counts as not given.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+
+
+class Parameters:
+    """A request's parameters, or those below one prefix of it."""
+
+    def __init__(self, values: Mapping[str, str], prefix: str = "") -> None:
+        self._values = values
+        self._prefix = prefix
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def name(self, name: str) -> str:
+        """Return the full name of a parameter, as errors call it."""
+        return f"{self._prefix}{name}"
+
+    def given(self, name: str) -> bool:
+        """Return whether the parameter has a value."""
+        return bool(self._values.get(self._prefix + name))
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return the value, or ``default``."""
+        return self._values.get(self._prefix + name) or default
+
+    def require(self, name: str) -> str:
+        """Return the value; without one, raise ``MissingParameter``."""
+        value = self._values.get(self._prefix + name)
+        if not value:
+            raise missing_parameter(self.name(name))
+        return value
+
+    def integer(
+        self,
+        name: str,
+        default: int = 0,
+        *,
+        least: int | None = None,
+        most: int | None = None,
+        error: ApiError | None = None,
+    ) -> int:
+        """Return a whole number in a range; raises ``error`` (or ``InvalidParameter``)."""
+        text = self.text(name)
+        if not text:
+            return default
+        if not _INTEGER.fullmatch(text):
+            raise error or invalid_parameter(self.name(name))
+        value = int(text)
+        if (least is not None and value < least) or (most is not None and value > most):
+            raise error or invalid_parameter(self.name(name))
+        return value
+
+    def number(self, name: str, default: float = 0.0) -> float:
+        """Return a decimal number that is not negative."""
+        text = self.text(name)
+        if not text:
+            return default
+        if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]+)?", text):
+            raise invalid_parameter(self.name(name))
+        return float(text)
+
+    def boolean(self, name: str, default: bool = False) -> bool:
+        """Return ``true`` or ``false``, in any case of letters."""
+        text = self.text(name).lower()
+        if not text:
+            return default
+        if text not in ("true", "false"):
+            raise invalid_parameter(self.name(name))
+        return text == "true"
+
+    def choice(
+        self,
+        name: str,
+        choices: tuple[str, ...],
+        default: str = "",
+        *,
+        error: ApiError | None = None,
+    ) -> str:
+        """Return one of ``choices``, whose case of letters counts."""
+        value = self.text(name, default)
+        if value not in choices and self.given(name):
+            raise error or invalid_parameter(self.name(name))
+        return value
+
+    def time(self, name: str) -> float | None:
+        """Return a time in seconds since 1970, or None; raises ``InvalidParameter``."""
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            return clock.parse(text)
+        except ValueError as error:
+            raise invalid_parameter(self.name(name)) from error
+
+    def listed(self, name: str, *, most: int | None = None) -> list[str]:
+        """Return the values of ``NAME.1``, ``NAME.2``, … in order."""
+        values = [
+            self.text(f"{name}.{number}")
+            for number in self._numbers(name)
+            if self.given(f"{name}.{number}")
+        ]
+        if most is not None and len(values) > most:
+            raise invalid_parameter(self.name(name), f"At most {most} values are accepted.")
+        return values
+
+    def json_list(self, name: str, *, most: int = 100) -> list[str] | None:
+        """Return the strings of a JSON array, or None if there is no such parameter.
+
+        Raises ``InvalidParameter`` for other JSON; more than ``most`` are refused too.
+        """
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise invalid_parameter(self.name(name)) from error
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise invalid_parameter(self.name(name))
+        if len(values) > most:
+            raise invalid_parameter(self.name(name), f"At most {most} values are accepted.")
+        return values
+
+    def struct(self, name: str) -> Parameters:
+        """Return the parameters below ``NAME.``."""
+        return Parameters(self._values, f"{self._prefix}{name}.")
+
+    def structs(self, name: str) -> list[Parameters]:
+        """Return the parameters below ``NAME.1.``, ``NAME.2.``, … in order."""
+        return [
+            Parameters(self._values, f"{self._prefix}{name}.{number}.")
+            for number in self._numbers(name)
+        ]
+
+    def any_given(self) -> bool:
+        """Return whether anything is given below this prefix."""
+        return any(key.startswith(self._prefix) and value for key, value in self._values.items())
+
+    def _numbers(self, name: str) -> list[int]:
+        prefix = f"{self._prefix}{name}."
+        numbers = set()
+        for key in self._values:
+            if key.startswith(prefix):
+                number = key[len(prefix) :].partition(".")[0]
+                if number.isascii() and number.isdigit():
+                    numbers.add(int(number))
+        return sorted(numbers)

@@ -1,0 +1,1 @@
+"""The process: the server, the daemon, and a cloud inside another process."""

@@ -1,0 +1,357 @@
+"""The life of a local cloud: up, down, reset, and how it is."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecsmachine.localcloud.host.cleanup import (
+    is_foreign,
+    kill_marked,
+    remove_cache,
+    remove_files,
+    remove_from_kernel,
+)
+from ecsmachine.localcloud.host.paths import CloudPaths, default_cache
+from ecsmachine.localcloud.host.processes import ProcessId, identify, is_alive, terminate
+from ecsmachine.localcloud.host.releases import USUAL
+from ecsmachine.localcloud.host.settings import GuestKind, Running, read_running, read_settings
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+Report = Callable[[str], None]
+
+_READY_TIMEOUT_S = 180.0  # it may have to boot many guests again
+_END_TIMEOUT_S = 20.0
+_LOG_LIMIT_BYTES = 10_000_000
+# Of what is special to mount's options, to systemd-nspawn's or to the shell, nothing.
+_PLAIN_PATH = re.compile(r"[\w./ +@~-]+")
+
+
+@dataclass(frozen=True)
+class Started:
+    """A cloud that is up; ``already``: it was so before."""
+
+    running: Running
+    already: bool
+
+
+def up(
+    root: Path,
+    *,
+    guests: GuestKind | None = None,
+    port: int = 0,
+    releases: Sequence[str] = (),
+    cache: Path | None = None,
+    report: Report = lambda _: None,
+) -> Started:
+    """Start a cloud in the background, and return once its API answers.
+
+    ``guests`` is the kind of its instances, by default the one it had before, or ``nspawn``.
+    ``port`` is the API's, 0 for the one it had before or any. ``releases`` are those whose base
+    images it shall have besides the usual one and those it had before (see
+    :data:`~ecsmachine.localcloud.host.releases.SUITES`). ``cache`` is where the base
+    images and the packages are kept. ``report`` is told what is being done, when it takes
+    longer. Guests that still run, because the daemon was killed, are taken over.
+
+    Raises :class:`LocalCloudError`, among others when the host lacks something.
+    """
+    paths = CloudPaths.of(root)
+    if not _PLAIN_PATH.fullmatch(str(paths.root)):
+        raise LocalCloudError(
+            f"The folder {paths.root} cannot hold a local cloud because of its name.",
+            hint="Letters, digits, blanks and . _ + @ ~ - can be in it",
+        )
+    found = find(root)
+    if found is not None:
+        return _same(found, guests, port, _lacking(paths, releases))
+    kept = read_settings(paths.settings_file)
+    kind = guests or (kept.guests if kept is not None else "nspawn")
+    if kept is not None and kept.guests != kind:
+        raise LocalCloudError(
+            f"The local cloud in {paths.root} was made with --guests {kept.guests}.",
+            hint="Use another folder (--root), or remove it: ecsmachine local reset",
+        )
+    if kind == "none" and releases:
+        raise LocalCloudError(
+            "There is nothing to run on images with --guests none.",
+            hint="Leave --image out, or use --guests nspawn",
+        )
+    if kind == "nspawn":
+        from ecsmachine.localcloud.host.requirements import check_host
+
+        check_host()
+    if is_foreign(paths.root):
+        raise LocalCloudError(
+            f"The folder {paths.root} holds other things than a local cloud.",
+            hint="Name an empty folder, or one that does not exist: --root DIR",
+        )
+    arguments = ["--guests", kind, "--port", str(port)]
+    if kind == "nspawn":
+        wanted = dict.fromkeys((USUAL, *(kept.releases if kept is not None else ()), *releases))
+        arguments += _downloads(cache or default_cache(), list(wanted), report)
+    with _locked(paths, make=True):
+        found = find(root)  # another one may have been faster
+        if found is not None:
+            return _same(found, guests, port, _lacking(paths, releases))
+        report("Starting the daemon")
+        return Started(_start(paths, arguments), already=False)
+
+
+def find(root: Path) -> Running | None:
+    """Return the running cloud in a folder; None if it is not up."""
+    running = read_running(CloudPaths.of(root).daemon_file)
+    return running if running is not None and is_alive(running.process) else None
+
+
+def down(root: Path) -> list[str]:
+    """Stop a cloud: its guests are shut down, then all is gone but its files.
+
+    Returns the ids of the instances whose guests ran. They are started again by the next
+    ``up``, with their disks and addresses.
+    """
+    paths = CloudPaths.of(root)
+    if not paths.root.is_dir():
+        return []
+    with _locked(paths):
+        _end_daemon(paths)
+        stopped = _shut_guests_down(paths)
+        remove_from_kernel(paths)
+        paths.daemon_file.unlink(missing_ok=True)
+    return stopped
+
+
+def reset(root: Path, *, cache: Path | None = None) -> bool:
+    """Remove a cloud with all its instances, at once; return whether there was one.
+
+    Nothing is left: no process, namespace, mount, loop device, interface or file, whatever
+    state it was in. ``cache``: remove the cached images and packages there, too.
+    """
+    paths = CloudPaths.of(root)
+    existed = paths.root.is_dir() and not is_foreign(paths.root)
+    if existed:
+        with _locked(paths):
+            _end_daemon(paths, at_once=True)
+            remove_from_kernel(paths)
+            remove_files(paths)
+    else:
+        # Its files may have been removed by hand while it ran.
+        remove_from_kernel(paths)
+    if cache is not None:
+        remove_cache(cache)
+    return existed
+
+
+def guests_running(root: Path) -> list[str]:
+    """Return the ids of the instances whose guests run now; none where there are no guests."""
+    if not sys.platform.startswith("linux"):
+        return []
+    from ecsmachine.localcloud.host.control_groups import guest_groups
+
+    groups = guest_groups(CloudPaths.of(root).group)
+    return sorted(name for name in groups.names() if groups.processes(name))
+
+
+def _lacking(paths: CloudPaths, releases: Sequence[str]) -> list[str]:
+    kept = read_settings(paths.settings_file)
+    has = kept.releases if kept is not None else ()
+    return [release for release in releases if release not in has]
+
+
+def _same(running: Running, guests: GuestKind | None, port: int, lacking: Sequence[str]) -> Started:
+    if lacking:
+        raise LocalCloudError(
+            f"The local cloud is up already, at {running.endpoint} without {', '.join(lacking)}.",
+            hint="Stop it first: ecsmachine local down",
+        )
+    wanted = f":{port}" if port else ""
+    if (guests is not None and guests != running.guests) or not running.endpoint.endswith(wanted):
+        raise LocalCloudError(
+            f"The local cloud is up already, at {running.endpoint} with --guests {running.guests}.",
+            hint="Stop it first: ecsmachine local down",
+        )
+    return Started(running, already=True)
+
+
+def _downloads(cache: Path, releases: Sequence[str], report: Report) -> list[str]:
+    from ecsmachine.localcloud.host.image import build_image
+    from ecsmachine.localcloud.host.packages import (
+        BASE_SYSTEM,
+        damaged,
+        engine_of,
+        fetch_packages,
+        packages_path,
+    )
+    from ecsmachine.localcloud.registry.programs import PACKAGES, fetch_programs
+
+    arguments: list[str] = []
+    for release in releases:
+        of = "" if release == USUAL else f" of {release}"
+        image = build_image(cache, _prefixed(report, f"Base image{of}"), release)
+        packages = fetch_packages(
+            cache, image, _prefixed(report, f"Engine{of}"), engine_of(release)
+        )
+        arguments += ["--release", release, str(image), str(packages)]
+        try:
+            others = fetch_packages(cache, image, _prefixed(report, f"Tools{of}"), BASE_SYSTEM)
+            arguments += ["--others", release, str(others)]
+        except LocalCloudError as error:  # guests have them: no reason not to be up
+            report(f"Tools{of}: left out of the mirror: {error.message}")
+        if release == USUAL:
+            programs = fetch_programs(cache, image, _prefixed(report, "Registry"))
+            arguments += ["--registry", str(programs.folder)]
+            packed = packages_path(cache, image, PACKAGES)
+            if not damaged(packed):  # they may be gone: only the programs are needed
+                arguments += ["--others", release, str(packed)]
+    return arguments
+
+
+def _prefixed(report: Report, prefix: str) -> Report:
+    return lambda step: report(f"{prefix}: {step}")
+
+
+def _start(paths: CloudPaths, arguments: list[str]) -> Running:
+    # One that lost its file, or died half-way.
+    if sys.platform.startswith("linux"):
+        kill_marked(paths)
+    if paths.log.exists() and paths.log.stat().st_size > _LOG_LIMIT_BYTES:
+        paths.log.replace(paths.log.with_name(f"{paths.log.name}.1"))
+    reader, writer = os.pipe()
+    try:
+        process = _spawn(paths, [*arguments, "--ready", str(writer)], writer)
+        os.close(writer)
+        writer = -1
+        try:
+            _await_ready(paths, reader)
+        except BaseException:
+            if process is not None:
+                terminate(process, _END_TIMEOUT_S)
+            raise
+    finally:
+        os.close(reader)
+        if writer >= 0:
+            os.close(writer)
+    running = find(paths.root)
+    if running is None:
+        raise LocalCloudError("The daemon ended at once.", details=log_tail(paths))
+    return running
+
+
+def _spawn(paths: CloudPaths, arguments: list[str], writer: int) -> ProcessId | None:
+    program = [
+        sys.executable,
+        "-m",
+        "ecsmachine.localcloud.service.serve",
+        str(paths.root),
+        *arguments,
+    ]
+    descriptor = os.open(paths.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        started = subprocess.run(
+            # The shell in between makes the daemon nobody's child: it outlives its caller, and
+            # never waits for it as a zombie. env becomes the program, with its process id.
+            ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", "env", paths.mark, *program],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=descriptor,
+            pass_fds=(writer,),
+            start_new_session=True,
+            cwd="/",
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise LocalCloudError(f"The daemon cannot be started: {error}") from None
+    finally:
+        os.close(descriptor)
+    return identify(int(started.stdout))
+
+
+def _await_ready(paths: CloudPaths, reader: int) -> None:
+    text = b""
+    deadline = time.monotonic() + _READY_TIMEOUT_S
+    while not text.endswith(b"\n"):
+        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            raise LocalCloudError(
+                f"The daemon does not answer after {_READY_TIMEOUT_S:g} s.",
+                details=log_tail(paths),
+            )
+        part = os.read(reader, 65536)
+        if not part:
+            raise LocalCloudError("The daemon ended at once.", details=log_tail(paths))
+        text += part
+    answer = json.loads(text)
+    if answer:
+        raise LocalCloudError(answer["message"], hint=answer["hint"], details=answer["details"])
+
+
+def log_tail(paths: CloudPaths, lines: int = 20) -> str:
+    """Return the last lines of the daemon's log."""
+    try:
+        text = paths.log.read_text(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def _end_daemon(paths: CloudPaths, *, at_once: bool = False) -> None:
+    try:
+        running = read_running(paths.daemon_file)
+    except LocalCloudError:
+        running = None  # it is found by its mark
+    if running is not None:
+        if at_once and is_alive(running.process):
+            with suppress(ProcessLookupError):
+                os.kill(running.pid, signal.SIGKILL)
+        terminate(running.process, _END_TIMEOUT_S)
+
+
+def _shut_guests_down(paths: CloudPaths) -> list[str]:
+    settings = read_settings(paths.settings_file)
+    if settings is None or settings.guests == "none" or not guests_running(paths.root):
+        return []
+    from ecsmachine.localcloud.host.address_plan import plan_of
+    from ecsmachine.localcloud.host.control_groups import guest_groups
+    from ecsmachine.localcloud.host.guests.nspawn import NspawnGuests
+    from ecsmachine.localcloud.host.network import Network
+
+    network = Network(link=paths.link, router=paths.router, plan=plan_of(settings.public))
+    guests = NspawnGuests(paths, {}, network, guest_groups(paths.group))
+    return guests.stop_all()
+
+
+@contextmanager
+def _locked(paths: CloudPaths, *, make: bool = False) -> Iterator[None]:
+    """Hold a cloud against other commands that start or stop it."""
+    while True:
+        if make:
+            paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            paths.root.chmod(0o700)
+        descriptor = os.open(paths.root, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # The folder we waited for may have been removed meanwhile, and made anew.
+            if _is_there(descriptor, paths.root):
+                yield
+                return
+            if not make:
+                raise LocalCloudError("The local cloud was removed meanwhile.")
+        finally:
+            os.close(descriptor)
+
+
+def _is_there(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

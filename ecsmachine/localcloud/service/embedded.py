@@ -1,0 +1,119 @@
+"""A local cloud inside a Python process: for tests, and for whoever wants one for a minute."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from ecsmachine.localcloud.catalog.images import Image
+from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.host.guests.base import Guests
+from ecsmachine.localcloud.host.guests.none import NoGuests
+from ecsmachine.localcloud.service.connections import Connections
+from ecsmachine.localcloud.service.server import create_app
+from ecsmachine.localcloud.state.state import Settings, State, open_state
+
+START_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class EmbeddedCloud:
+    """A cloud that answers at ``endpoint`` as long as its block lasts.
+
+    ``faults`` is what goes wrong in it on demand.
+    """
+
+    endpoint: str
+    state: State
+    guests: Guests
+    faults: FaultBook
+
+    @property
+    def host(self) -> str:
+        """Host and port, as SDKs want their endpoint."""
+        return self.endpoint.removeprefix("http://")
+
+    @property
+    def access_key_id(self) -> str:
+        """The access key's id."""
+        return self.state.account.access_key_id
+
+    @property
+    def access_key_secret(self) -> str:
+        """The access key's secret."""
+        return self.state.account.access_key_secret
+
+    @property
+    def region(self) -> str:
+        """The region that has a default VPC and VSwitch."""
+        return self.state.region
+
+
+@contextlib.contextmanager
+def embedded_cloud(
+    root: Path,
+    settings: Settings | None = None,
+    *,
+    guests: Guests | None = None,
+    images: Sequence[Image] | None = None,
+    watch_interval_s: float = 2.0,
+) -> Iterator[EmbeddedCloud]:
+    """Serve the cloud in ``root`` on a free port of 127.0.0.1, from a thread, without guests.
+
+    What it holds stays in ``root``; the next one there goes on with it.
+    """
+    state = open_state(root, settings)
+    guests = guests or NoGuests()
+    with (
+        contextlib.closing(state),
+        contextlib.closing(FaultBook(root)) as faults,
+        _listener() as listener,
+    ):
+        connections = Connections()
+        config = uvicorn.Config(
+            create_app(
+                state,
+                guests,
+                faults,
+                connections,
+                images=images,
+                watch_interval_s=watch_interval_s,
+            ),
+            http=connections.protocol(),
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), name="local cloud")
+        thread.start()
+        try:
+            _wait_until_started(server, thread)
+            port = listener.getsockname()[1]
+            yield EmbeddedCloud(f"http://127.0.0.1:{port}", state, guests, faults)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _listener() -> socket.socket:
+    # The protocol is named because asyncio sets TCP_NODELAY only on sockets that say theirs.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    return listener
+
+
+def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+    for _ in range(int(START_TIMEOUT_S / 0.01)):
+        if server.started:
+            return
+        thread.join(0.01)
+        if not thread.is_alive():
+            break
+    raise RuntimeError("the local cloud does not start")

@@ -1,0 +1,303 @@
+"""The daemon's process: the API, the install mirror and the guests of one cloud.
+
+Started by :func:`~ecsmachine.localcloud.service.daemon.up`, which is told over a pipe how it
+went: one line of JSON, ``{}`` once the API answers, or ``message``, ``hint`` and ``details``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecsmachine.localcloud.catalog.images import images_of
+from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.faults.guests import DownloadFaults
+from ecsmachine.localcloud.host.address_plan import AddressPlan, choose, host_networks, plan_of
+from ecsmachine.localcloud.host.guests.base import Guests
+from ecsmachine.localcloud.host.paths import CloudPaths
+from ecsmachine.localcloud.host.processes import identify
+from ecsmachine.localcloud.host.releases import USUAL
+from ecsmachine.localcloud.host.settings import CloudSettings, Running, read_settings, save
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.state.state import Settings, State, open_state
+
+if TYPE_CHECKING:
+    from ecsmachine.localcloud.container_service.nodes import Nodes
+    from ecsmachine.localcloud.host.settings import GuestKind
+
+_log = logging.getLogger("ecsmachine.localcloud.service.daemon")
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """What guests of a release are made from: their root file system, and the engine's packages.
+
+    ``others`` are folders with packages that their apt finds as well.
+    """
+
+    release: str
+    image: Path
+    packages: Path
+    others: tuple[Path, ...] = ()
+
+
+def main(arguments: list[str]) -> int:
+    """Serve a cloud until SIGTERM; return the exit code."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--guests", choices=["nspawn", "none"], required=True)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--release", nargs=3, action="append", default=[])
+    parser.add_argument("--others", nargs=2, action="append", default=[])
+    parser.add_argument("--registry", type=Path)
+    parser.add_argument("--ready", type=int, required=True, help="file descriptor")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    os.umask(0o022)  # of the guests' files; the cloud's own are private by their folder
+    # So that the server, which raises the signal once more when it has ended, comes back here.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def say(answer: dict[str, str | None]) -> None:
+        with suppress(OSError):  # nobody waits for it any more
+            os.write(given.ready, json.dumps(answer).encode() + b"\n")
+            os.close(given.ready)
+
+    try:
+        paths = CloudPaths.of(given.root)
+        downloads = None
+        if given.registry is not None:
+            bases = [
+                BaseImage(
+                    name,
+                    Path(base),
+                    Path(files),
+                    tuple(Path(folder) for release, folder in given.others if release == name),
+                )
+                for name, base, files in given.release
+            ]
+            downloads = _Downloads(bases, given.registry)
+        _serve(paths, given.guests, given.port, downloads, lambda: say({}))
+    except LocalCloudError as error:
+        _log.error("%s", error.message)
+        say({"message": error.message, "hint": error.hint, "details": error.details})
+        return 1
+    except Exception as error:
+        _log.exception("the daemon failed")
+        say({"message": f"The daemon failed: {error}", "hint": None, "details": None})
+        return 1
+    return 0
+
+
+@dataclass(frozen=True)
+class _Downloads:
+    """What real guests are made of: base images with the engine's packages, the registry."""
+
+    bases: Sequence[BaseImage]
+    registry: Path
+
+
+@dataclass(frozen=True)
+class _Services:
+    """What a cloud with real guests has besides: an install script, and a registry (HOST:PORT)."""
+
+    install_url: str | None = None
+    registry: str | None = None
+
+
+def _serve(
+    paths: CloudPaths,
+    kind: GuestKind,
+    port: int,
+    downloads: _Downloads | None,
+    ready: Callable[[], None],
+) -> None:
+    from ecsmachine.localcloud.service.connections import Connections
+    from ecsmachine.localcloud.service.server import create_app
+
+    kept = read_settings(paths.settings_file)
+    plan = plan_of(kept.public) if kept is not None else _choose_plan(paths, kind)
+    with ExitStack() as stack:
+        listening = _listen(port, kept.port if kept is not None else 0)
+        stack.callback(listening.close)
+        releases = (
+            (USUAL,) if downloads is None else tuple(base.release for base in downloads.bases)
+        )
+        settings = CloudSettings(kind, listening.getsockname()[1], str(plan.public), releases)
+        save(paths.settings_file, settings)
+        state = open_state(
+            paths.root,
+            Settings(
+                public_pool=str(plan.public),
+                vpc_cidr=str(plan.vpc),
+                vswitch_cidr=str(plan.vswitch),
+                reserved=(str(plan.host),),
+            ),
+        )
+        stack.callback(state.close)
+        faults = FaultBook(paths.root)
+        stack.callback(faults.close)
+        services = _Services()
+        if kind == "nspawn" and downloads is not None:
+            guests, services = _real_guests(
+                paths, plan, downloads, DownloadFaults(faults, state), stack
+            )
+        else:
+            from ecsmachine.localcloud.host.guests.none import NoGuests
+
+            guests = NoGuests()
+        nodes = None
+        if services.install_url is not None:
+            nodes = _real_nodes(state, settings, services)
+        connections = Connections()
+        application = create_app(
+            state, guests, faults, connections, images=images_of(releases), nodes=nodes
+        )
+
+        def answering() -> None:
+            save(paths.daemon_file, _running(state, settings, services))
+            _log.info("serving on port %s", settings.port)
+            ready()
+
+        _run_server(application, connections.protocol(), listening, answering)
+        paths.daemon_file.unlink(missing_ok=True)
+        _log.info("ended")
+
+
+def _choose_plan(paths: CloudPaths, kind: GuestKind) -> AddressPlan:
+    taken = host_networks(without_link=paths.link) if kind == "nspawn" else []
+    return choose(int(paths.id, 16), taken)
+
+
+def _real_guests(
+    paths: CloudPaths,
+    plan: AddressPlan,
+    downloads: _Downloads,
+    faults: DownloadFaults,
+    stack: ExitStack,
+) -> tuple[Guests, _Services]:
+    from ecsmachine.localcloud.host.control_groups import guest_groups
+    from ecsmachine.localcloud.host.guests.nspawn import NspawnGuests
+    from ecsmachine.localcloud.host.mirror import Mirror
+    from ecsmachine.localcloud.host.network import REGISTRY_PORT, Network
+    from ecsmachine.localcloud.registry.programs import RegistryPrograms
+    from ecsmachine.localcloud.registry.server import Registry
+
+    network = Network(link=paths.link, router=paths.router, plan=plan)
+    network.up()
+    folders = {base.release: base.packages for base in downloads.bases}
+    mirror = Mirror(
+        folders,
+        address=str(plan.gateway),
+        namespace=paths.router,
+        others={base.release: base.others for base in downloads.bases},
+        faults=faults,
+    )
+    mirror.start()
+    stack.callback(mirror.stop)
+    registry = Registry(
+        RegistryPrograms(downloads.registry),
+        paths.registry,
+        address=f"{plan.gateway}:{REGISTRY_PORT}",
+        namespace=paths.router,
+    )
+    registry.start()
+    stack.callback(registry.stop)
+    images = {base.release: base.image for base in downloads.bases}
+    guests = NspawnGuests(paths, images, network, guest_groups(paths.group))
+    return guests, _Services(f"{mirror.url}/install.sh", registry.address)
+
+
+def _real_nodes(state: State, settings: CloudSettings, services: _Services) -> Nodes:
+    from ecsmachine.localcloud.container_service.provisioned_nodes import ProvisionedNodes
+
+    def address_of(instance_id: str) -> str:
+        with state.lock:
+            instance = state.instances.get(instance_id)
+        return "" if instance is None else instance.private_ip
+
+    return ProvisionedNodes(lambda: _running(state, settings, services).environment(), address_of)
+
+
+def _listen(port: int, usual: int) -> socket.socket:
+    """Listen on the port that was asked for; or on the usual one, or on any that is free."""
+    try:
+        return _server(port or usual)
+    except OSError as error:
+        if port:
+            raise LocalCloudError(
+                f"The API cannot listen on port {port}: {error.strerror or error}",
+                hint="Choose another one with --port, or none",
+            ) from None
+        return _server(0)
+
+
+def _server(port: int) -> socket.socket:
+    listening = socket.create_server(("127.0.0.1", port), backlog=256)
+    # inherited by every connection: else an answer's body waits 40 ms for its head to be
+    # acknowledged, as asyncio sets this only on sockets of its own making
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
+def _running(state: State, settings: CloudSettings, services: _Services) -> Running:
+    me = identify(os.getpid())
+    return Running(
+        pid=os.getpid(),
+        started=me.started if me is not None else "",
+        endpoint=f"http://127.0.0.1:{settings.port}",
+        guests=settings.guests,
+        region=state.region,
+        vpc_id=state.default_vpc_id,
+        vswitch_id=state.default_vswitch_id,
+        access_key_id=state.account.access_key_id,
+        access_key_secret=state.account.access_key_secret,
+        install_url=services.install_url,
+        registry=services.registry,
+    )
+
+
+def _run_server(
+    application: object,
+    protocol: type[asyncio.Protocol],
+    listening: socket.socket,
+    answering: Callable[[], None],
+) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                await asyncio.get_running_loop().run_in_executor(None, answering)
+
+    # No access log: the parameters of a request may hold passwords.
+    config = uvicorn.Config(
+        application,  # type: ignore[arg-type]
+        http=protocol,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=5,
+    )
+    server = Server(config)
+    server.run(sockets=[listening])
+    if not server.started:
+        raise LocalCloudError("The API could not be started.")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

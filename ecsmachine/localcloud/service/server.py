@@ -1,0 +1,311 @@
+"""The endpoint: an ASGI application over a state and its guests.
+
+How a daemon uses it::
+
+    state = open_state(root, Settings(region=..., public_pool=..., vswitch_cidr=...))
+    connections = Connections()
+    app = create_app(state, guests, FaultBook(root), connections, images=images_of({"debian_12"}))
+    uvicorn.run(app, host="127.0.0.1", port=port, http=connections.protocol(), lifespan="on")
+    state.close()
+
+- ``guests`` is called from worker threads of the application, one call at a time for one
+  instance, several for different instances. A :class:`GuestError` is logged (logger
+  ``ecsmachine.localcloud``) and ends as it does in ECS: an instance that cannot be made is
+  released, one that cannot be started stays Stopped.
+- When the server starts (ASGI lifespan), the state is put right by
+  :func:`ecsmachine.localcloud.work.lifecycle.recover`: what was removed is removed from the host,
+  what was Pending, Starting or Stopping is finished, an instance that is Running without a guest
+  in ``guests.running()`` is started again.
+- While it serves, ``guests.running()`` is asked every ``watch_interval_s`` seconds: a Running
+  instance whose guest is not in it twice in a row was powered off from inside and becomes
+  Stopped. A guest that is on its way through a reboot therefore has to count as running.
+- When the server stops, guests go on running: a daemon that wants them down stops them itself,
+  and what was Running then is started again by the next daemon.
+- ``GET /`` without ``Action`` answers as ECS does (400), so readiness is: the port accepts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from ecsmachine.localcloud.actions import ECS, PRODUCTS, SLB, idempotency
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.instance_view import InstanceViews
+from ecsmachine.localcloud.catalog.images import Image, all_images
+from ecsmachine.localcloud.container_service import triggers
+from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
+from ecsmachine.localcloud.container_service.guestless_nodes import GuestlessNodes
+from ecsmachine.localcloud.container_service.nodes import Nodes
+from ecsmachine.localcloud.container_service.routes import METHODS, ContainerServiceEndpoint
+from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.faults.requests import ConnectionCutError, RequestFaults
+from ecsmachine.localcloud.host.guests.base import Guests
+from ecsmachine.localcloud.protocol import authentication, wire
+from ecsmachine.localcloud.protocol.authentication import Nonces, SignedRequest
+from ecsmachine.localcloud.protocol.errors import ApiError, dry_run_passed, missing_parameter
+from ecsmachine.localcloud.protocol.identifiers import request_id as new_request_id
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.service.connections import Connections
+from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.work.lifecycle import Lifecycle
+
+LOG = logging.getLogger("ecsmachine.localcloud")
+MAX_BODY_BYTES = 1024 * 1024
+
+
+def create_app(
+    state: State,
+    guests: Guests,
+    faults: FaultBook,
+    connections: Connections,
+    *,
+    images: Sequence[Image] | None = None,
+    nodes: Nodes | None = None,
+    watch_interval_s: float = 2.0,
+    workers: int = 8,
+) -> Starlette:
+    """Return the application; see the module for how it is run.
+
+    ``faults`` is what goes wrong on demand, and ``connections`` what the server remembers, so that
+    one can be cut then. ``images`` are what DescribeImages offers and instances are made of (all,
+    unless told otherwise); ``nodes`` makes the nodes of clusters (none that run anything, unless
+    told otherwise); ``workers`` is how many guests are worked on at the same time.
+    """
+    endpoint = Endpoint(
+        state,
+        Lifecycle(state, guests, faults, workers=workers, watch_interval_s=watch_interval_s),
+        faults,
+        connections,
+        tuple(all_images() if images is None else images),
+    )
+
+    work = ClusterWork(
+        state,
+        endpoint.lifecycle,
+        nodes or GuestlessNodes(endpoint.carry_out_for_thread),
+        endpoint.carry_out,
+    )
+    container_service = ContainerServiceEndpoint(state, work, endpoint.images)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        endpoint.loop = asyncio.get_running_loop()
+        endpoint.lifecycle.recover()
+        await work.recover()
+        try:
+            yield
+        finally:
+            await work.close()
+            await endpoint.lifecycle.close()
+
+    app = Starlette(
+        routes=[
+            Route(triggers.PATH, container_service.fire, methods=["GET", "POST"]),
+            Route("/clusters{rest:path}", container_service.respond, methods=METHODS),
+            Route("/images", container_service.respond, methods=METHODS),
+            # As an ASGI application it gets every method, to answer all of them in the API's form.
+            Route("/{path:path}", endpoint),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.endpoint = endpoint
+    return app
+
+
+class Endpoint:
+    """Answers requests: reads them, checks them, hands them to their action, writes the answer."""
+
+    def __init__(
+        self,
+        state: State,
+        lifecycle: Lifecycle,
+        faults: FaultBook,
+        connections: Connections,
+        images: Sequence[Image],
+    ) -> None:
+        self.state = state
+        self.lifecycle = lifecycle
+        self._book = faults
+        self._faults = RequestFaults(faults)
+        self._connections = connections
+        self.images = tuple(images)
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._views = InstanceViews()
+        self._nonces = Nonces()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        response = await self.respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def respond(self, request: Request) -> Response:
+        """Answer one request; whatever goes wrong is answered as ECS would."""
+        request_id = new_request_id()
+        # Until the body is read, the query alone says how to answer.
+        form, root, status = _format(request.headers, request.query_params), "Error", 200
+        answer: Mapping[str, object]
+        try:
+            signed = await _read(request)
+            form = _format(signed.headers, signed.parameters)
+            answer = {"RequestId": request_id, **await self._answer(signed)}
+            # What is answered to be open is open, and what is closed is closed.
+            await self.lifecycle.settle_firewall()
+            root = f"{signed.parameters['Action']}Response"
+        except ApiError as error:
+            status = error.status
+            answer = wire.error_answer(error.code, error.message, request_id, _host(request))
+        except ConnectionCutError:
+            client = request.client
+            await self._connections.cut(client and (client.host, client.port))
+            return Response()  # to nobody
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            LOG.exception("request %s failed", request_id)
+            status = 500
+            answer = wire.error_answer(
+                "InternalError",
+                "The request processing has failed due to some unknown error.",
+                request_id,
+                _host(request),
+            )
+        return Response(
+            wire.encode(answer, form, root),
+            status_code=status,
+            headers={
+                "Content-Type": wire.CONTENT_TYPES[form],
+                "x-acs-request-id": request_id,
+            },
+        )
+
+    async def _answer(self, request: SignedRequest) -> Answer:
+        values = request.parameters
+        for name in ("Version", "Action"):
+            if not values.get(name):
+                raise missing_parameter(name)
+        product = PRODUCTS.get(values["Version"])
+        if product is None:
+            raise ApiError("InvalidVersion", "Specified parameter Version is not valid.")
+        caller = authentication.check(
+            request, self.state.account, self._nonces, self.state.sessions.get
+        )
+        action = product.get(values["Action"])
+        if action is None:
+            raise _no_such_action()
+        name = values["Action"]
+        parameters = Parameters(values)
+        fault_name = _name_for_faults(name, parameters)
+        struck = self._faults.strike(fault_name)
+        await self._faults.before(fault_name, parameters, struck)
+        call = Call(
+            action=name,
+            parameters=parameters,
+            state=self.state,
+            lifecycle=self.lifecycle,
+            images=self.images,
+            views=self._views,
+            faults=self._book,
+            host=request.headers.get("host", ""),
+            caller=caller,
+        )
+        with self._faults.answering(struck), self.state.transaction():
+            answer = idempotency.answer_once(call, action)
+            if parameters.boolean("DryRun"):
+                # Nothing of it stays: the transaction is taken back.
+                raise dry_run_passed()
+        return self._faults.after(name, answer, struck)
+
+    def carry_out(self, action: str, values: Mapping[str, str]) -> Answer:
+        """Carry out an action of ECS or SLB as the cloud itself; raises :class:`ApiError`."""
+        product = SLB if action in SLB and action not in ECS else ECS
+        call = Call(
+            action=action,
+            parameters=Parameters(values),
+            state=self.state,
+            lifecycle=self.lifecycle,
+            images=self.images,
+            views=self._views,
+            faults=self._book,
+        )
+        with self.state.transaction():
+            return product[action](call)
+
+    def carry_out_for_thread(self, action: str, values: Mapping[str, str]) -> Answer:
+        """Do the same on the event loop, for a worker thread that waits for it."""
+
+        async def carried_out() -> Answer:
+            return self.carry_out(action, values)
+
+        if self.loop is None:
+            raise RuntimeError("the server does not run")
+        return asyncio.run_coroutine_threadsafe(carried_out(), self.loop).result()
+
+
+def _no_such_action() -> ApiError:
+    return ApiError(
+        "InvalidAction.NotFound",
+        "Specified api is not found, please check your url and method.",
+        404,
+    )
+
+
+def _name_for_faults(action: str, parameters: Parameters) -> str:
+    # Else who wants to strike a RunInstances would strike the check that came before it.
+    return f"{action}/DryRun" if parameters.text("DryRun").lower() == "true" else action
+
+
+async def _read(request: Request) -> SignedRequest:
+    method = request.method.upper()
+    if method not in ("GET", "POST"):
+        raise ApiError("UnsupportedHTTPMethod", "This http method is not supported.", 403)
+    if request.scope["path"] not in ("", "/"):
+        raise _no_such_action()
+    body = b""
+    if method == "POST":
+        chunks = []
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise ApiError("RequestTooLarge", "The request body is too large.", 413)
+            chunks.append(chunk)
+        body = b"".join(chunks)
+    headers = dict(request.headers)
+    try:
+        query = wire.parse_query(request.url.query)
+        form = wire.parse_body(body, headers.get("content-type", ""))
+    except ValueError as error:
+        raise ApiError(
+            "InvalidParameter", "The request's parameters are not encoded in UTF-8."
+        ) from error
+    parameters: dict[str, str] = {}
+    for name, value in query + form:
+        if parameters.setdefault(name, value) != value:
+            raise ApiError("InvalidParameter", f"The parameter {name} is given with two values.")
+    for name in ("Action", "Version"):
+        # In the newer form of requests they are headers.
+        if name not in parameters and f"x-acs-{name.lower()}" in headers:
+            parameters[name] = headers[f"x-acs-{name.lower()}"]
+    return SignedRequest(method, request.scope["path"], query, headers, body, parameters)
+
+
+def _format(headers: Mapping[str, str], parameters: Mapping[str, str]) -> str:
+    asked = parameters.get("Format", "")
+    # Signed in headers (also as products of the ROA form are), a request says it there as well.
+    if not asked and headers.get("authorization", "").startswith(("ACS3-", "acs ")):
+        asked = "XML" if "xml" in headers.get("accept", "") else "JSON"
+    return wire.answer_format(asked)
+
+
+def _host(request: Request) -> str:
+    return urlsplit(f"//{request.headers.get('host', '')}").hostname or "localhost"

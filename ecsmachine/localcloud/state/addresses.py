@@ -1,0 +1,105 @@
+"""Which addresses are free."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.state.model import VSwitch
+from ecsmachine.localcloud.state.state import State
+
+
+def usable(vswitch: VSwitch, address: str) -> bool:
+    """Return whether ECS would give this address of the VSwitch to an instance.
+
+    The first address of the network and its last three are the cloud's own.
+    """
+    network = ipaddress.IPv4Network(vswitch.cidr)
+    try:
+        number = int(ipaddress.IPv4Address(address))
+    except ValueError:
+        return False
+    first = int(network.network_address)
+    return first + 1 <= number <= first + network.num_addresses - 4
+
+
+def free_addresses(state: State, vswitch: VSwitch) -> int:
+    """Return how many addresses of the VSwitch are free."""
+    total = ipaddress.IPv4Network(vswitch.cidr).num_addresses - 4
+    return total - len(_taken_in(state, vswitch))
+
+
+def pick_private(state: State, vswitch: VSwitch) -> str:
+    """Return a free address of the VSwitch.
+
+    Networks of several VPCs may overlap, but there is one machine below them: an address that
+    is in use anywhere is left out. Raises ``InvalidVSwitchId.IpInsufficient``.
+    """
+    network = ipaddress.IPv4Network(vswitch.cidr)
+    first = int(network.network_address)
+    taken = _private_in_use(state) | state.reserved
+    # The cloud's gateway and the like stand at the start and the end.
+    for number in range(first + 1, first + network.num_addresses - 3):
+        address = str(ipaddress.IPv4Address(number))
+        if address not in taken:
+            return address
+    raise ApiError(
+        "InvalidVSwitchId.IpInsufficient",
+        "The specified VSwitch does not have enough IP addresses.",
+        403,
+    )
+
+
+def private_is_free(state: State, vswitch: VSwitch, address: str) -> bool:
+    """Return whether no instance of the VSwitch's VPC has the address."""
+    return (
+        address not in state.reserved
+        and all(
+            instance.private_ip != address
+            for instance in state.instances
+            if instance.vpc_id == vswitch.vpc_id
+        )
+        and all(removal.private_ip != address for removal in state.removals)
+    )
+
+
+def pick_public(state: State, wanted: str = "") -> str:
+    """Return a free public address of the pool (the ``wanted`` one, if it is in there).
+
+    Raises ``InsufficientPublicIp``.
+    """
+    pool = ipaddress.IPv4Network(state.public_pool)
+    taken = state.reserved | public_in_use(state)
+    first = int(pool.network_address)
+    for number in range(first + 2, first + pool.num_addresses - 1):
+        address = str(ipaddress.IPv4Address(number))
+        if address not in taken and wanted in ("", address):
+            return address
+    raise ApiError(
+        "InsufficientPublicIp",
+        f"No address of the local cloud's public pool {pool} is free.",
+    )
+
+
+def public_in_use(state: State) -> set[str]:
+    """Return the public addresses that are in use."""
+    return (
+        {instance.public_ip for instance in state.instances}
+        | {eip.address for eip in state.eips}
+        | {balancer.address for balancer in state.load_balancers}
+        | {removal.public_ip for removal in state.removals}
+    )
+
+
+def _private_in_use(state: State) -> set[str]:
+    return (
+        {instance.private_ip for instance in state.instances}
+        | {balancer.address for balancer in state.load_balancers}
+        | {removal.private_ip for removal in state.removals}
+    )
+
+
+def _taken_in(state: State, vswitch: VSwitch) -> set[str]:
+    return {
+        instance.private_ip for instance in state.instances if instance.vswitch_id == vswitch.id
+    } | {balancer.address for balancer in state.load_balancers if balancer.vswitch_id == vswitch.id}

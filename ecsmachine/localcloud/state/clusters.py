@@ -1,0 +1,141 @@
+"""What Container Service keeps, as frozen values like those of ``model``.
+
+Passwords are never kept. Times are UTC: seconds for clusters, nanoseconds for applications.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node: its instance, its private address, and how it is called as a machine and a host.
+
+    ``attached``: the instance was there before the cluster, and stays when that is deleted.
+    ``engine`` is HOST:PORT of its engine; "" where nothing runs.
+    """
+
+    name: str
+    instance_id: str
+    address: str
+    engine: str = ""
+    attached: bool = False
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster of any kind; ``kind`` is "" for Swarm, else the request's ``cluster_type``.
+
+    ``settings`` are further fields of the request that are answered again (Kubernetes).
+    ``made_groups`` and ``load_balancer_id`` are what is removed with it. ``names_given`` counts
+    the nodes that were ever made, so that no name is used twice.
+    """
+
+    id: str
+    name: str
+    region: str
+    state: str
+    created: str
+    updated: str
+    kind: str = ""
+    size: int = 0
+    network_mode: str = "vpc"
+    vpc_id: str = ""
+    vswitch_id: str = ""
+    subnet_cidr: str = ""
+    security_group_id: str = ""
+    load_balancer_id: str = ""
+    master_port: int = 0
+    routing_port: int = 0
+    nodes: tuple[Node, ...] = ()
+    names_given: int = 0
+    log: tuple[str, ...] = ()
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_swarm(self) -> bool:
+        """Whether it is a Swarm cluster."""
+        return not self.kind
+
+
+@dataclass(frozen=True)
+class Release:
+    """One version of an application: its template, and what was changed of it since.
+
+    ``weight`` is its part of the traffic in percent; ``scales`` are numbers of containers that
+    differ from the template's; ``stopped`` are the services that are to stand still.
+    """
+
+    version: str
+    template: str
+    description: str = ""
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    latest_image: bool = False
+    weight: int = 100
+    scales: dict[str, int] = field(default_factory=dict)
+    stopped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Project:
+    """An application: one release, or the old and the new one during a blue-green update.
+
+    ``moving`` is the state that it is in while work on it is under way ("" at rest), and
+    ``failure`` what the last work failed of.
+    """
+
+    id: str
+    cluster_id: str
+    name: str
+    created: str
+    updated: str
+    subnet: str
+    releases: tuple[Release, ...]
+    moving: str = ""
+    failure: str = ""
+
+    @property
+    def release(self) -> Release:
+        """The newest release."""
+        return self.releases[-1]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume that was created by the API; secrets among its options are not kept."""
+
+    id: str
+    cluster_id: str
+    name: str
+    driver: str
+    created: str
+    options: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """An address that redeploys or scales; only a digest of its secret is kept."""
+
+    id: str
+    cluster_id: str
+    project: str
+    action: str
+    service: str
+    token: str
+    secret_digest: str = field(repr=False)
+    created: str = ""
+
+
+def project_id(cluster_id: str, name: str) -> str:
+    """Return the key of a project or a volume."""
+    return f"{cluster_id}/{name}"
+
+
+def precise_now() -> str:
+    """Return the time as applications have it: RFC 3339 with nanoseconds."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09}Z"

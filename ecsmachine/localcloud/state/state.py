@@ -1,0 +1,443 @@
+"""All that the local cloud knows: in memory for reading, in SQLite for staying.
+
+The daemon opens it once, before it serves::
+
+    state = open_state(root, Settings(region="cn-hangzhou", public_pool="198.18.7.0/24"))
+    app = create_app(state, guests)          # ecsmachine.localcloud.service.server
+    uvicorn.run(app, host="127.0.0.1", port=port)
+
+The first ``open_state`` on a folder makes ``ROOT/cloud.sqlite`` (mode 0600) with an account, its
+access key pair, a default VPC and a default VSwitch. Later ones read what is there: the region,
+the addresses and the keys stay as they were made; of the settings only ``delays`` count again.
+
+What a daemon or ``local env`` reads from it: ``state.account.access_key_id``,
+``state.account.access_key_secret``, ``state.region``, ``state.default_vpc_id``,
+``state.default_vswitch_id``, ``state.public_pool``, ``len(state.instances)``.
+
+Every change is made in ``with state.transaction():``, which holds the lock, writes to SQLite in
+one transaction, and takes everything back (memory too) when the block raises. What must happen
+only if the change stayed (work on guests) is handed to ``state.after_commit``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import secrets
+import sqlite3
+import string
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ecsmachine.localcloud.catalog.regions import find_zone, known_region
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.identifiers import default_resource_group, new_id
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.state import records
+from ecsmachine.localcloud.state.clusters import Cluster, Project, Trigger, Volume
+from ecsmachine.localcloud.state.model import (
+    Account,
+    CustomImage,
+    Disk,
+    Eip,
+    Instance,
+    KeyPair,
+    LaunchTemplate,
+    LoadBalancer,
+    Removal,
+    RouteEntry,
+    SecurityGroup,
+    ServerGroup,
+    Session,
+    Snapshot,
+    TagSet,
+    TokenUse,
+    Vpc,
+    VSwitch,
+)
+
+SCHEMA_VERSION = 1
+FILE_NAME = "cloud.sqlite"
+
+T = TypeVar("T")
+
+
+class StateError(LocalCloudError):
+    """The state cannot be opened; the text says why."""
+
+
+@dataclass(frozen=True)
+class Delays:
+    """How long things take, in seconds; the defaults are as fast as the guests are.
+
+    ``pending_s``: an instance stays Pending at least so long. ``stopped_s``: one that is to start
+    by itself (RunInstances) is seen Stopped for so long in between. ``starting_s``,
+    ``stopping_s``: at least so long in those states. ``network_s``: a VPC or VSwitch is Pending
+    for so long, an EIP Associating or Unassociating. ``invisible_s``: a new instance is not found
+    for so long (eventual consistency).
+    """
+
+    pending_s: float = 0.0
+    stopped_s: float = 0.0
+    starting_s: float = 0.0
+    stopping_s: float = 0.0
+    network_s: float = 0.0
+    invisible_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a new local cloud is made with.
+
+    ``public_pool`` is the network (inside 198.18.0.0/15) that public addresses come from; its
+    first two and its last address are never given out, nor are ``reserved`` ones.
+    ``vpc_cidr`` and ``vswitch_cidr`` are those of the default VPC and VSwitch; the first address
+    and the last three of a VSwitch are never given to an instance, as in ECS.
+    """
+
+    region: str = "cn-hangzhou"
+    zone: str = ""
+    public_pool: str = "198.18.0.0/24"
+    vpc_cidr: str = "172.16.0.0/12"
+    vswitch_cidr: str = "172.16.0.0/20"
+    reserved: tuple[str, ...] = ()
+    delays: Delays = field(default_factory=Delays)
+
+
+class Table(Generic[T]):
+    """The resources of one kind by id, in the order in which they were made."""
+
+    def __init__(self, kind: type[T], owner: State, key: str = "id") -> None:
+        self.kind = kind
+        self.name = kind.__name__
+        self._owner = owner
+        self._key = key
+        self._rows: dict[str, T] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._rows.values())
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._rows
+
+    def get(self, key: str) -> T | None:
+        """Return the resource, or None."""
+        return self._rows.get(key)
+
+    def put(self, value: T) -> T:
+        """Add the resource, or replace the one with its id; inside a transaction only."""
+        key = getattr(value, self._key)
+        old = self._rows.get(key)
+        self._owner._changed(self, key, old, value)
+        self._rows[key] = value
+        return value
+
+    def remove(self, key: str) -> None:
+        """Remove the resource if it is there; inside a transaction only."""
+        old = self._rows.get(key)
+        if old is not None:
+            self._owner._changed(self, key, old, None)
+            del self._rows[key]
+
+    def _restore(self, order: dict[str, T]) -> None:
+        self._rows = order
+
+
+class State:
+    """The resources, their tables, and the transaction that changes them. See the module."""
+
+    def __init__(self, connection: sqlite3.Connection, root: Path, settings: Settings) -> None:
+        self.root = root
+        self.delays = settings.delays
+        self.lock = threading.RLock()
+        self.instances: Table[Instance] = Table(Instance, self)
+        self.disks: Table[Disk] = Table(Disk, self)
+        self.custom_images: Table[CustomImage] = Table(CustomImage, self)
+        self.launch_templates: Table[LaunchTemplate] = Table(LaunchTemplate, self)
+        self.snapshots: Table[Snapshot] = Table(Snapshot, self)
+        self.vpcs: Table[Vpc] = Table(Vpc, self)
+        self.vswitches: Table[VSwitch] = Table(VSwitch, self)
+        self.route_entries: Table[RouteEntry] = Table(RouteEntry, self)
+        self.security_groups: Table[SecurityGroup] = Table(SecurityGroup, self)
+        self.key_pairs: Table[KeyPair] = Table(KeyPair, self, key="key_id")
+        self.eips: Table[Eip] = Table(Eip, self)
+        self.load_balancers: Table[LoadBalancer] = Table(LoadBalancer, self)
+        self.server_groups: Table[ServerGroup] = Table(ServerGroup, self)
+        self.tag_sets: Table[TagSet] = Table(TagSet, self)
+        self.tokens: Table[TokenUse] = Table(TokenUse, self)
+        self.sessions: Table[Session] = Table(Session, self)
+        self.removals: Table[Removal] = Table(Removal, self)
+        self.clusters: Table[Cluster] = Table(Cluster, self)
+        self.projects: Table[Project] = Table(Project, self)
+        self.volumes: Table[Volume] = Table(Volume, self)
+        self.triggers: Table[Trigger] = Table(Trigger, self)
+        self._tables: tuple[Table[Any], ...] = tuple(
+            value for value in vars(self).values() if isinstance(value, Table)
+        )
+        self._connection = connection
+        self._depth = 0
+        self._undo: list[tuple[Table[Any], dict[str, Any]]] = []
+        self._writes: dict[tuple[str, str], Any] = {}
+        self._callbacks: list[Callable[[], None]] = []
+        self._watches: list[tuple[frozenset[str], Callable[[], None]]] = []
+        self._meta = self._open(settings)
+
+    @property
+    def region(self) -> str:
+        """The home region: the one with the default VPC."""
+        return self._meta["region"]
+
+    @property
+    def account(self) -> Account:
+        """The account and its access key pair."""
+        return Account(
+            self._meta["account_id"],
+            self._meta["access_key_id"],
+            self._meta["access_key_secret"],
+        )
+
+    @property
+    def public_pool(self) -> str:
+        """The network that public addresses come from."""
+        return self._meta["public_pool"]
+
+    @property
+    def reserved(self) -> frozenset[str]:
+        """Addresses that no instance ever gets."""
+        return frozenset(self._meta["reserved"].split())
+
+    @property
+    def default_vpc_id(self) -> str:
+        """The id of the home region's default VPC ("" once it was deleted)."""
+        return next((v.id for v in self.vpcs if v.is_default and v.region == self.region), "")
+
+    @property
+    def default_vswitch_id(self) -> str:
+        """The id of the default VPC's default VSwitch ("" once it was deleted)."""
+        vpc_id = self.default_vpc_id
+        return next((v.id for v in self.vswitches if v.is_default and v.vpc_id == vpc_id), "")
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the lock; keep all changes of the block, or none. Blocks may be nested."""
+        callbacks: list[Callable[[], None]] = []
+        with self.lock:
+            self._depth += 1
+            try:
+                yield
+                if self._depth == 1:
+                    changed = {kind for kind, _ in self._writes}
+                    self._write()
+                    callbacks, self._callbacks = self._callbacks, []
+                    callbacks += [call for kinds, call in self._watches if kinds & changed]
+            except BaseException:
+                if self._depth == 1:
+                    self._take_back()
+                raise
+            finally:
+                self._depth -= 1
+        for callback in callbacks:
+            callback()
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once the running transaction is written, and not if it fails."""
+        self._callbacks.append(callback)
+
+    def watch(self, tables: Iterable[Table[Any]], callback: Callable[[], None]) -> None:
+        """Call ``callback`` after every transaction that changed one of the tables."""
+        self._watches.append((frozenset(table.name for table in tables), callback))
+
+    def close(self) -> None:
+        """Close the database; the state is not used any more afterwards."""
+        with self.lock:
+            self._connection.close()
+
+    def _changed(self, table: Table[Any], key: str, old: Any, new: Any) -> None:
+        if self._depth == 0:
+            raise RuntimeError("the state is changed outside a transaction")
+        if all(table is not changed for changed, _ in self._undo):
+            self._undo.append((table, dict(table._rows)))
+        self._writes[(table.name, key)] = new
+
+    def _write(self) -> None:
+        if not self._writes:
+            return
+        cursor = self._connection.cursor()
+        cursor.execute("BEGIN IMMEDIATE")
+        try:
+            for (kind, key), value in self._writes.items():
+                if value is None:
+                    cursor.execute("DELETE FROM resource WHERE kind=? AND id=?", (kind, key))
+                else:
+                    cursor.execute(
+                        "INSERT INTO resource (kind, id, body) VALUES (?, ?, ?) "
+                        "ON CONFLICT (kind, id) DO UPDATE SET body=excluded.body",
+                        (kind, key, records.dump(value)),
+                    )
+            cursor.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                cursor.execute("ROLLBACK")
+            raise
+        self._writes.clear()
+        self._undo.clear()
+
+    def _take_back(self) -> None:
+        for table, rows in self._undo:
+            table._restore(rows)
+        self._undo.clear()
+        self._writes.clear()
+        self._callbacks.clear()
+
+    def _open(self, settings: Settings) -> dict[str, str]:
+        meta = _read_meta(self._connection)
+        if not meta:
+            with self.transaction():
+                meta = _new_meta(settings)
+                self._make_default_network(settings, meta["account_id"])
+                # One transaction for the settings and the network: half a cloud is never found.
+                self._write_new(meta)
+            return meta
+        for table in self._tables:
+            rows = self._connection.execute(
+                "SELECT id, body FROM resource WHERE kind=? ORDER BY position", (table.name,)
+            )
+            table._restore({key: records.load(table.kind, body) for key, body in rows})
+        return meta
+
+    def _write_new(self, meta: dict[str, str]) -> None:
+        cursor = self._connection.cursor()
+        cursor.execute("BEGIN IMMEDIATE")
+        cursor.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", list(meta.items()))
+        cursor.executemany(
+            "INSERT INTO resource (kind, id, body) VALUES (?, ?, ?)",
+            [(kind, key, records.dump(value)) for (kind, key), value in self._writes.items()],
+        )
+        cursor.execute("COMMIT")
+        self._writes.clear()
+        self._undo.clear()
+
+    def _make_default_network(self, settings: Settings, account_id: str) -> None:
+        zone = settings.zone or known_region(settings.region).zones[0].id
+        vpc = Vpc(
+            id=new_id("vpc", zone),
+            region=settings.region,
+            name="",
+            description="System created default VPC.",
+            cidr=settings.vpc_cidr,
+            status="Available",
+            created=timestamp(),
+            vrouter_id=new_id("vrt", zone),
+            route_table_id=new_id("vtb", zone),
+            is_default=True,
+            resource_group_id=default_resource_group(account_id),
+        )
+        self.vpcs.put(vpc)
+        self.vswitches.put(
+            VSwitch(
+                id=new_id("vsw", zone),
+                region=settings.region,
+                zone=zone,
+                vpc_id=vpc.id,
+                name="",
+                description="System created default virtual switch.",
+                cidr=settings.vswitch_cidr,
+                status="Available",
+                created=timestamp(),
+                is_default=True,
+                resource_group_id=vpc.resource_group_id,
+            )
+        )
+
+
+def open_state(root: Path, settings: Settings | None = None) -> State:
+    """Open the state in ``root``, or make it there.
+
+    The folder is made (0700) if it is missing. Raises :class:`StateError` when the settings are
+    wrong or the file was written by a newer version.
+    """
+    settings = settings or Settings()
+    _check(settings)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = root / FILE_NAME
+    # Made before SQLite opens it, so that nobody else can ever read it.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        _make_tables(connection, path)
+        return State(connection, root, settings)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StateError(f"{path} is not a local cloud's database: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA secure_delete=ON")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise StateError(f"{path} was written by a newer version (format {version})")
+    if version == 0:
+        connection.executescript(
+            f"""
+            BEGIN IMMEDIATE;
+            CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+            CREATE TABLE resource (
+                position INTEGER PRIMARY KEY AUTOINCREMENT,
+                kind TEXT NOT NULL,
+                id TEXT NOT NULL,
+                body TEXT NOT NULL,
+                UNIQUE (kind, id)
+            );
+            PRAGMA user_version = {SCHEMA_VERSION};
+            COMMIT;
+            """
+        )
+
+
+def _read_meta(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT name, value FROM meta").fetchall())
+
+
+def _new_meta(settings: Settings) -> dict[str, str]:
+    alphabet = string.ascii_letters + string.digits
+    return {
+        "region": settings.region,
+        "public_pool": settings.public_pool,
+        "reserved": " ".join(settings.reserved),
+        "account_id": "1" + "".join(secrets.choice(string.digits) for _ in range(15)),
+        "access_key_id": "LTAI5t" + "".join(secrets.choice(alphabet) for _ in range(18)),
+        "access_key_secret": "".join(secrets.choice(alphabet) for _ in range(30)),
+        "created": timestamp(),
+    }
+
+
+def _check(settings: Settings) -> None:
+    try:
+        vpc = ipaddress.IPv4Network(settings.vpc_cidr)
+        vswitch = ipaddress.IPv4Network(settings.vswitch_cidr)
+        pool = ipaddress.IPv4Network(settings.public_pool)
+        region = known_region(settings.region)
+    except (ValueError, LookupError) as error:
+        raise StateError(str(error)) from error
+    if not vswitch.subnet_of(vpc):
+        raise StateError(f"VSwitch {vswitch} is not inside VPC {vpc}")
+    if pool.num_addresses < 8:
+        raise StateError(f"public pool {pool} is too small: /29 is the least")
+    if settings.zone and find_zone(settings.zone) not in region.zones:
+        raise StateError(f"zone {settings.zone} is not in region {settings.region}")
+    for item in fields(Delays):
+        if getattr(settings.delays, item.name) < 0:
+            raise StateError(f"delay {item.name} is negative")

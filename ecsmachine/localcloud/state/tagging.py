@@ -1,0 +1,73 @@
+"""Tags on resources: what is accepted, and where they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.filters import MAX_TAGS
+from ecsmachine.localcloud.state.model import TagSet
+from ecsmachine.localcloud.state.state import State
+
+MAX_LENGTH = 128
+
+
+def tags_of_request(parameters: Parameters, *, values_needed: bool = False) -> dict[str, str]:
+    """Return ``Tag.N.Key`` and ``Tag.N.Value`` of a request that sets tags.
+
+    Raises ``InvalidTagKey.Malformed``, ``InvalidTagValue.Malformed``, ``InvalidTagCount``, or
+    ``Duplicate.TagKey``.
+    """
+    tags: dict[str, str] = {}
+    for item in parameters.structs("Tag"):
+        key = item.text("Key") or item.text("key")
+        value = item.text("Value") or item.text("value")
+        if not key:
+            if values_needed or value:
+                raise missing_parameter(item.name("Key"))
+            continue
+        if len(key) > MAX_LENGTH or key.lower().startswith(
+            ("aliyun", "acs:", "http://", "https://")
+        ):
+            raise ApiError("InvalidTagKey.Malformed", "The specified Tag.n.Key is not valid.")
+        if len(value) > MAX_LENGTH or value.lower().startswith(("http://", "https://", "acs:")):
+            raise ApiError("InvalidTagValue.Malformed", "The specified Tag.n.Value is not valid.")
+        if key in tags:
+            raise ApiError("Duplicate.TagKey", "The Tag.N.Key contain duplicate key.")
+        tags[key] = value
+    if len(tags) > MAX_TAGS:
+        raise ApiError("InvalidTagCount", "The specified tags are beyond the permitted range.")
+    return tags
+
+
+def put_tags(
+    state: State, kind: str, resource_id: str, region: str, tags: Mapping[str, str]
+) -> None:
+    """Add tags to a resource, replacing those with the same keys; inside a transaction.
+
+    Raises ``OperationDenied.QuotaExceed`` when it would have too many.
+    """
+    if not tags:
+        return
+    key = f"{kind}/{resource_id}"
+    old = state.tag_sets.get(key)
+    merged = {**({} if old is None else old.tags), **tags}
+    if len(merged) > MAX_TAGS:
+        raise ApiError(
+            "OperationDenied.QuotaExceed",
+            "The quota of tags on resource is beyond permitted range.",
+        )
+    state.tag_sets.put(TagSet(key, region, merged))
+
+
+def drop_tags(state: State, kind: str, resource_id: str, keys: list[str] | None) -> None:
+    """Remove tags by key (all, for None); inside a transaction."""
+    old = state.tag_sets.get(f"{kind}/{resource_id}")
+    if old is None:
+        return
+    rest = {} if keys is None else {k: v for k, v in old.tags.items() if k not in keys}
+    if rest:
+        state.tag_sets.put(TagSet(old.id, old.region, rest))
+    else:
+        state.tag_sets.remove(old.id)

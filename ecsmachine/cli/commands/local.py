@@ -379,9 +379,10 @@ def _instances(folder: Path) -> list[dict[str, Any]]:
 
 def _faults(folder: Path) -> int:
     """Return how many faults on demand there are that can still strike."""
-    from ecsmachine.localcloud.faults.book import FILE_NAME, FaultBook
+    from ecsmachine.localcloud.faults.book import FaultBook
+    from ecsmachine.localcloud.host.paths import CloudPaths
 
-    if not (folder / FILE_NAME).is_file():
+    if not CloudPaths.of(folder).faults_file.is_file():
         return 0
     book = FaultBook(folder)
     try:

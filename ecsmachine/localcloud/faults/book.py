@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecsmachine.localcloud.faults.fault import Fault, check
+from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.state import records
-
-FILE_NAME = "faults.sqlite"
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class FaultBook:
     """
 
     def __init__(self, root: Path) -> None:
-        self._file = root / FILE_NAME
+        self._file = CloudPaths(root).faults_file
         self._lock = threading.RLock()
         self._entries: dict[int, Entry] = {}
         self._seen_version = -1

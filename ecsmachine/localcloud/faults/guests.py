@@ -7,7 +7,12 @@ from typing import Literal
 
 from ecsmachine.localcloud.faults.book import Entry, FaultBook
 from ecsmachine.localcloud.faults.fault import Fault, FaultKind
-from ecsmachine.localcloud.host.guests.faults import GuestFaults, SshDrop
+from ecsmachine.localcloud.host.guests.faults import (
+    DownloadFault,
+    DownloadFaults,
+    GuestFaults,
+    SshDrop,
+)
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.state import State
 
@@ -53,22 +58,13 @@ def guest_faults(book: FaultBook, instance: Instance, moment: Moment) -> GuestFa
     )
 
 
-class DownloadFaults:
-    """The faults of one cloud's mirror. Its methods may be called from any thread."""
+def download_faults(book: FaultBook, state: State) -> DownloadFaults:
+    """Return what strikes the downloads from one cloud's mirror."""
 
-    def __init__(self, book: FaultBook, state: State) -> None:
-        self._book = book
-        self._state = state
-
-    def strike(self, address: str, path: str, *, whole: bool) -> Entry | None:
-        """Count a download and return the fault that strikes it, or None.
-
-        ``address`` is who downloads: a guest's, or the host's, which is no instance.
-        ``whole``: the content is asked for, and not only whether it is there.
-        """
-        with self._state.lock:
-            found = [(i.id, i.name) for i in self._state.instances if i.private_ip == address]
-        instance_id, name = found[0] if found else ("", "")
+    def strike(address: str, path: str, whole: bool) -> DownloadFault | None:
+        with state.lock:
+            found = [(i.id, i.name) for i in state.instances if i.private_ip == address]
+        instance_id, name = found[0] if found else ("", "")  # the host is no instance
 
         def could(fault: Fault) -> bool:
             return (
@@ -78,8 +74,12 @@ class DownloadFaults:
                 and fault.matches_instance(instance_id, name)
             )
 
-        return next(iter(self._book.strike(could)), None)
+        struck = next(iter(book.strike(could)), None)
+        if struck is None:
+            return None
+        return DownloadFault(struck.fault.kind == "mirror-404", lambda: is_there(struck))
 
-    def is_there(self, entry: Entry) -> bool:
-        """Return whether a fault has not been removed yet."""
-        return any(each.id == entry.id for each in self._book.entries())
+    def is_there(entry: Entry) -> bool:
+        return any(each.id == entry.id for each in book.entries())
+
+    return strike

@@ -13,14 +13,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ecsmachine.localcloud.faults.book import FILE_NAME as FAULTS_FILE
 from ecsmachine.localcloud.host.control_groups import guest_groups
 from ecsmachine.localcloud.host.guests.nspawn import remove_traces_of_nspawn, unmount_root_disks
 from ecsmachine.localcloud.host.mounts import detach_loops_below, remove_tree, unmount_below
 from ecsmachine.localcloud.host.network import remove_link
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
-from ecsmachine.localcloud.state.state import FILE_NAME as STATE_FILE
 
 
 def marked_processes(paths: CloudPaths) -> list[int]:
@@ -84,21 +82,21 @@ def remove_files(paths: CloudPaths) -> None:
     ):
         if folder.is_dir():
             remove_tree(folder)
-    files = [paths.daemon_file, paths.settings_file, *paths.root.glob(f"{paths.log.name}*")]
-    for name in (STATE_FILE, FAULTS_FILE):
-        files += paths.root.glob(f"{name}*")
+    files = [paths.daemon_file, paths.settings_file]
+    for file in (paths.log, paths.state_file, paths.faults_file):
+        files += paths.root.glob(f"{file.name}*")
     for file in files:
         file.unlink(missing_ok=True)
     with suppress(OSError):
         paths.root.rmdir()
 
 
-def is_foreign(root: Path) -> bool:
-    """Return whether a folder holds things, but no cloud: it is not ours to use."""
-    if not root.is_dir():
-        return root.exists()
-    names = {entry.name for entry in root.iterdir()}
-    return bool(names) and not names & {"settings.json", STATE_FILE, "daemon.log"}
+def is_foreign(paths: CloudPaths) -> bool:
+    """Return whether a cloud's folder holds things, but no cloud: it is not ours to use."""
+    if not paths.root.is_dir():
+        return paths.root.exists()
+    found = set(paths.root.iterdir())
+    return bool(found) and not found & {paths.settings_file, paths.state_file, paths.log}
 
 
 def remove_cache(cache: Path) -> None:

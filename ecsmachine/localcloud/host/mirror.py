@@ -17,9 +17,8 @@ from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
-from ecsmachine.localcloud.faults.book import Entry
-from ecsmachine.localcloud.faults.guests import DownloadFaults
 from ecsmachine.localcloud.host.apt_repository import AptRepository
+from ecsmachine.localcloud.host.guests.faults import DownloadFault, DownloadFaults
 from ecsmachine.localcloud.host.network import MIRROR_PORT, enter_namespace
 from ecsmachine.localcloud.host.packages import Package, read_manifest
 from ecsmachine.localcloud.host.programs import run
@@ -61,7 +60,7 @@ class Mirror:
         address: str,
         namespace: Path,
         others: Mapping[str, Sequence[Path]] | None = None,
-        faults: DownloadFaults | None = None,
+        faults: DownloadFaults = lambda *_: None,
     ):
         packages = {release: read_manifest(folder) for release, folder in folders.items()}
         self.url = f"http://{address}"
@@ -123,7 +122,7 @@ class _Server(ThreadingHTTPServer):
         script: bytes,
         files: dict[str, Path],
         repositories: Sequence[AptRepository],
-        faults: DownloadFaults | None,
+        faults: DownloadFaults,
     ):
         super().__init__(listening.getsockname(), _Request, bind_and_activate=False)
         self.socket.close()
@@ -155,13 +154,8 @@ class _Request(BaseHTTPRequestHandler):
 
     def _send(self, *, with_body: bool) -> None:
         path = self.path.partition("?")[0]
-        faults = self.server.faults
-        struck = (
-            faults.strike(self.client_address[0], path, whole=with_body)
-            if faults is not None
-            else None
-        )
-        if struck is not None and struck.fault.kind == "mirror-404":
+        struck = self.server.faults(self.client_address[0], path, with_body)
+        if struck is not None and struck.not_found:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         if path in ("/install.sh", "/"):
@@ -190,21 +184,24 @@ class _Request(BaseHTTPRequestHandler):
             _log.warning("mirror: no index of packages: %s", error)
             return None
 
-    def _send_made(self, kind: str, data: bytes, struck: Entry | None, with_body: bool) -> None:
+    def _send_made(
+        self, kind: str, data: bytes, struck: DownloadFault | None, with_body: bool
+    ) -> None:
         self._begin(kind, len(data))
         self._copy(io.BytesIO(data), len(data), struck, with_body)
 
-    def _copy(self, stream: BinaryIO, size: int, struck: Entry | None, with_body: bool) -> None:
+    def _copy(
+        self, stream: BinaryIO, size: int, struck: DownloadFault | None, with_body: bool
+    ) -> None:
         if struck is not None and with_body:
             self.wfile.write(stream.read(size // 2))
             self._hang(struck)
         if with_body:
             shutil.copyfileobj(stream, self.wfile, 1 << 18)
 
-    def _hang(self, struck: Entry) -> None:
+    def _hang(self, struck: DownloadFault) -> None:
         """Wait until the fault is removed, the client is gone, or the mirror stops."""
-        faults = self.server.faults
-        while faults is not None and faults.is_there(struck):
+        while struck.lasts():
             gone, _, _ = select.select([self.connection], [], [], 0.2)
             if gone or self.server.stopping.is_set():
                 raise ConnectionAbortedError("the download hung, and was given up")

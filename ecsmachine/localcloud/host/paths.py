@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecsmachine.localcloud.state.state import FILE_NAME as STATE_FILE
+
 
 def default_root() -> Path:
     """Return the folder of a person's usual local cloud."""
@@ -74,6 +76,16 @@ class CloudPaths:
     def settings_file(self) -> Path:
         """What stays the same from one ``up`` to the next: port, addresses, kind of guests."""
         return self.root / "settings.json"
+
+    @property
+    def state_file(self) -> Path:
+        """What the API has made (SQLite)."""
+        return self.root / STATE_FILE
+
+    @property
+    def faults_file(self) -> Path:
+        """What goes wrong on demand (SQLite)."""
+        return self.root / "faults.sqlite"
 
     @property
     def log(self) -> Path:

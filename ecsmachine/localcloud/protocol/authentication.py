@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import time
 from collections import OrderedDict
@@ -21,7 +22,6 @@ from ecsmachine.localcloud.protocol.signature import (
     rpc_string_to_sign,
     same,
 )
-from ecsmachine.localcloud.state.model import Account, Session
 
 CLOCK_TOLERANCE_S = 15 * 60
 _MANDATORY = ("AccessKeyId", "SignatureMethod", "SignatureVersion", "SignatureNonce")
@@ -63,54 +63,49 @@ class Nonces:
         self._used[access_key_id, nonce] = now
 
 
-def check(
-    request: SignedRequest,
-    account: Account,
-    nonces: Nonces,
-    find_session: Callable[[str], Session | None],
-) -> Session | None:
-    """Check a request signed in either form; raises :class:`ApiError`.
+@dataclass(frozen=True)
+class AccessKey:
+    """A key that requests may be signed with; a temporary one has a token and an end.
 
-    Returns the session of the temporary key that signed it, or None for the account's own key.
-    ``find_session`` returns the session of an access key id.
+    ``expires`` is in seconds since 1970.
     """
-    keys = Keys(account, find_session)
+
+    secret: str = field(repr=False)
+    security_token: str = field(default="", repr=False)
+    expires: float = math.inf
+
+
+FindKey = Callable[[str], AccessKey | None]
+"""Returns the key with an access key id."""
+
+
+def check(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> str:
+    """Check a request signed in either form; return the id of the key that signed it.
+
+    Raises :class:`ApiError`.
+    """
     authorization = request.headers.get("authorization", "")
     if authorization.startswith("ACS3-"):
-        return _check_acs3(request, keys, nonces)
-    return _check_rpc(request, keys, nonces)
+        return _check_acs3(request, find_key, nonces)
+    return _check_rpc(request, find_key, nonces)
 
 
-@dataclass(frozen=True)
-class Keys:
-    """The access keys that requests may be signed with."""
-
-    account: Account
-    find_session: Callable[[str], Session | None]
-
-    def secret(self, key_id: str, security_token: str) -> tuple[str, Session | None]:
-        """Return the secret of a key, and its session if it is a temporary one.
-
-        Raises ``InvalidAccessKeyId.NotFound``, ``MissingSecurityToken``, or one of
-        ``InvalidSecurityToken``.
-        """
-        if same(self.account.access_key_id, key_id):
-            if security_token:
-                raise _foreign_token()
-            return self.account.access_key_secret, None
-        session = self.find_session(key_id)
-        if session is None:
-            raise ApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
-        if not security_token:
-            raise ApiError("MissingSecurityToken", "SecurityToken is mandatory for this action.")
-        if not same(session.security_token, security_token):
-            raise _foreign_token()
-        if session.expires <= time.time():
-            raise ApiError("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
-        return session.access_key_secret, session
+def _secret(key: AccessKey | None, security_token: str) -> str:
+    if key is None:
+        raise ApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
+    if key.security_token and not security_token:
+        raise ApiError("MissingSecurityToken", "SecurityToken is mandatory for this action.")
+    if not same(key.security_token, security_token):
+        raise ApiError(
+            "InvalidSecurityToken.MismatchWithAccessKey",
+            "Specified SecurityToken mismatch with the AccessKey.",
+        )
+    if key.expires <= time.time():
+        raise ApiError("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
+    return key.secret
 
 
-def _check_rpc(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session | None:
+def _check_rpc(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> str:
     parameters = request.parameters
     for name in _MANDATORY:
         if not parameters.get(name):
@@ -134,15 +129,15 @@ def _check_rpc(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session | 
         raise invalid_parameter("SignatureVersion")
     _check_clock(timestamp)
     key_id = parameters["AccessKeyId"]
-    secret, session = keys.secret(key_id, parameters.get("SecurityToken", ""))
+    secret = _secret(find_key(key_id), parameters.get("SecurityToken", ""))
     expected = rpc_signature(string_to_sign, secret)
     if not same(expected, parameters["Signature"]):
         raise _mismatch(shown)
     nonces.use(key_id, parameters["SignatureNonce"])
-    return session
+    return key_id
 
 
-def _check_acs3(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session | None:
+def _check_acs3(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> str:
     headers = request.headers
     match = _AUTHORIZATION.fullmatch(headers["authorization"].strip())
     if match is None:
@@ -163,7 +158,7 @@ def _check_acs3(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session |
             "header has to be signed.",
         )
     _check_clock(headers["x-acs-date"])
-    secret, session = keys.secret(key_id, headers.get("x-acs-security-token", ""))
+    secret = _secret(find_key(key_id), headers.get("x-acs-security-token", ""))
     digest = hashlib.sha256(request.body).hexdigest()
     canonical_request = acs3_canonical_request(
         request.method,
@@ -177,7 +172,7 @@ def _check_acs3(request: SignedRequest, keys: Keys, nonces: Nonces) -> Session |
     if headers["x-acs-content-sha256"].lower() != digest or not same(expected, signature.lower()):
         raise _mismatch(string_to_sign)
     nonces.use(key_id, headers["x-acs-signature-nonce"])
-    return session
+    return key_id
 
 
 def _check_clock(timestamp: str) -> None:
@@ -194,13 +189,6 @@ def _check_clock(timestamp: str) -> None:
         ) from error
     if abs(time.time() - sent) > CLOCK_TOLERANCE_S:
         raise ApiError("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
-
-
-def _foreign_token() -> ApiError:
-    return ApiError(
-        "InvalidSecurityToken.MismatchWithAccessKey",
-        "Specified SecurityToken mismatch with the AccessKey.",
-    )
 
 
 def _mismatch(string_to_sign: str) -> ApiError:

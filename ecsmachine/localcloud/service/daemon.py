@@ -91,7 +91,7 @@ def up(
         from ecsmachine.localcloud.host.requirements import check_host
 
         check_host()
-    if is_foreign(paths.root):
+    if is_foreign(paths):
         raise LocalCloudError(
             f"The folder {paths.root} holds other things than a local cloud.",
             hint="Name an empty folder, or one that does not exist: --root DIR",
@@ -138,7 +138,7 @@ def reset(root: Path, *, cache: Path | None = None) -> bool:
     state it was in. ``cache``: remove the cached images and packages there, too.
     """
     paths = CloudPaths.of(root)
-    existed = paths.root.is_dir() and not is_foreign(paths.root)
+    existed = paths.root.is_dir() and not is_foreign(paths)
     if existed:
         with _locked(paths):
             _end_daemon(paths, at_once=True)

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.localcloud.catalog.images import images_of
 from ecsmachine.localcloud.faults.book import FaultBook
-from ecsmachine.localcloud.faults.guests import DownloadFaults
+from ecsmachine.localcloud.faults.guests import download_faults
 from ecsmachine.localcloud.host.address_plan import AddressPlan, choose, host_networks, plan_of
 from ecsmachine.localcloud.host.guests.base import Guests
+from ecsmachine.localcloud.host.guests.faults import DownloadFaults
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.host.processes import identify
 from ecsmachine.localcloud.host.releases import USUAL
@@ -153,7 +154,7 @@ def _serve(
         services = _Services()
         if kind == "nspawn" and downloads is not None:
             guests, services = _real_guests(
-                paths, plan, downloads, DownloadFaults(faults, state), stack
+                paths, plan, downloads, download_faults(faults, state), stack
             )
         else:
             from ecsmachine.localcloud.host.guests.none import NoGuests

@@ -196,9 +196,7 @@ class Endpoint:
         product = PRODUCTS.get(values["Version"])
         if product is None:
             raise ApiError("InvalidVersion", "Specified parameter Version is not valid.")
-        caller = authentication.check(
-            request, self.state.account, self._nonces, self.state.sessions.get
-        )
+        key_id = authentication.check(request, self.state.access_key, self._nonces)
         action = product.get(values["Action"])
         if action is None:
             raise _no_such_action()
@@ -216,7 +214,7 @@ class Endpoint:
             views=self._views,
             faults=self._book,
             host=request.headers.get("host", ""),
-            caller=caller,
+            caller=self.state.sessions.get(key_id),
         )
         with self._faults.answering(struck), self.state.transaction():
             answer = idempotency.answer_once(call, action)

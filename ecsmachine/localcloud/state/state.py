@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ecsmachine.localcloud.catalog.regions import find_zone, known_region
+from ecsmachine.localcloud.protocol.authentication import AccessKey
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.identifiers import default_resource_group, new_id
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
@@ -202,6 +203,15 @@ class State:
             self._meta["access_key_id"],
             self._meta["access_key_secret"],
         )
+
+    def access_key(self, key_id: str) -> AccessKey | None:
+        """Return the account's own key or a temporary one, by its id."""
+        if key_id == self.account.access_key_id:
+            return AccessKey(self.account.access_key_secret)
+        session = self.sessions.get(key_id)
+        if session is None:
+            return None
+        return AccessKey(session.access_key_secret, session.security_token, session.expires)
 
     @property
     def public_pool(self) -> str:

@@ -126,7 +126,7 @@ def test_clouds_are_told_by_their_folder(tmp_path: Path) -> None:
 def test_a_folder_with_other_things_is_neither_used_nor_removed(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     (tmp_path / "instances").mkdir()
-    assert is_foreign(tmp_path)
+    assert is_foreign(CloudPaths(tmp_path))
     with pytest.raises(LocalCloudError, match="holds other things"):
         up(tmp_path, guests="none")
     assert not reset(tmp_path)
@@ -137,7 +137,7 @@ def test_what_somebody_put_next_to_a_cloud_stays(tmp_path: Path) -> None:
     paths = CloudPaths.of(tmp_path)
     save(paths.settings_file, CloudSettings("none", 1, "198.18.7.0/24"))
     (tmp_path / "notes.txt").touch()
-    assert not is_foreign(tmp_path)
+    assert not is_foreign(CloudPaths(tmp_path))
     remove_files(paths)
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 

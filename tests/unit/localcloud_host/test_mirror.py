@@ -12,7 +12,7 @@ import pytest
 
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
-from ecsmachine.localcloud.faults.guests import DownloadFaults
+from ecsmachine.localcloud.faults.guests import download_faults
 from ecsmachine.localcloud.host.apt_repository import AptRepository
 from ecsmachine.localcloud.host.mirror import _Server, install_script
 from ecsmachine.localcloud.host.packages import Package, damaged, read_manifest
@@ -38,7 +38,7 @@ def connection(tmp_path: Path, book: FaultBook) -> Iterator[HTTPConnection]:
             AptRepository("trixie", "amd64", [tmp_path / "no such folder"]),
             AptRepository("bookworm", "amd64", [folder_with(tmp_path / "packages", "runc")]),
         ],
-        DownloadFaults(book, open_state(tmp_path)),
+        download_faults(book, open_state(tmp_path)),
     )
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=5)

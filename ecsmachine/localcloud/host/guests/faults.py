@@ -1,7 +1,8 @@
-"""What can be wrong with a guest, and the rules of the router that make it so."""
+"""What can be wrong with a guest or a download, and the rules of the router for guests."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # Marks of connections; no other rule in the router's namespace has any.
@@ -39,6 +40,19 @@ class GuestFaults:
 
 
 NO_FAULTS = GuestFaults()
+
+
+@dataclass(frozen=True)
+class DownloadFault:
+    """What is wrong with a download: it is not found, or stops half way while this ``lasts``."""
+
+    not_found: bool
+    lasts: Callable[[], bool]
+
+
+DownloadFaults = Callable[[str, str, bool], DownloadFault | None]
+"""Counts a download and returns what is wrong with it: from whose address, of which path, and
+whether the content is asked for, and not only whether it is there. Called from any thread."""
 
 
 def fault_table(link: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,16 @@ MAY_IMPORT = {
     "errors": set(),
 }
 
+ROOMS = {
+    "cli": ("display", "arguments", "commands", "app"),
+    "drivers/aliyunecs": ("options", "resources", "checks", "life"),
+    "localcloud": (
+        *("catalog", "protocol", "state", "host", "faults", "registry"),
+        *("work", "actions", "container_service", "service", "pytest"),
+    ),
+}
+"""The rooms of a package, from the ground up: each may import only itself and those before it."""
+
 ONLY_IN = {
     "paramiko": {"ssh", "machine/create.py"},
     "requests": {"aliyun", "container_registry"},
@@ -35,50 +47,74 @@ ONLY_IN = {
     "uvicorn": {"localcloud"},
 }
 
-FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Parse each file, once."""
+    return {
+        path.relative_to(PACKAGE): ast.parse(path.read_text())
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
 
 
-def imported_modules(path: Path) -> set[str]:
-    tree = ast.parse((PACKAGE / path).read_text())
-    modules: set[str] = set()
+@cache
+def imports() -> dict[Path, set[str]]:
+    """Return what each file imports: modules, and names from them, by their whole names."""
+    return {path: set(imported(path, tree)) for path, tree in trees().items()}
+
+
+def imported(path: Path, tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            modules.update(alias.name for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path} imports relatively"
-            modules.add(node.module)
-            modules.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return modules
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def room(path: Path) -> str:
     return path.parts[0].removesuffix(".py")
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if room(p) in MAY_IMPORT], ids=str)
-def test_imports_point_down(path: Path) -> None:
-    allowed = MAY_IMPORT[room(path)]
+def test_imports_point_down() -> None:
     rooms = {p.stem if p.suffix else p.name for p in PACKAGE.iterdir()}
-    for module in imported_modules(path):
-        parts = module.split(".")
-        if parts[0] == "ecsmachine" and len(parts) > 1 and parts[1] in rooms:
-            assert parts[1] in allowed, f"{path} must not import {module}"
+    for path, modules in imports().items():
+        for module in modules if room(path) in MAY_IMPORT else ():
+            parts = module.split(".")
+            if parts[0] == "ecsmachine" and len(parts) > 1 and parts[1] in rooms:
+                assert parts[1] in MAY_IMPORT[room(path)], f"{path} must not import {module}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_libraries_stay_in_their_rooms(path: Path) -> None:
-    for module in imported_modules(path):
-        rooms = ONLY_IN.get(module.split(".")[0])
-        if rooms is not None:
-            assert room(path) in rooms or str(path) in rooms, f"{path} must not import {module}"
+@pytest.mark.parametrize("package", ROOMS)
+def test_each_room_imports_only_those_before_it(package: str) -> None:
+    order = ROOMS[package]
+    prefix = f"ecsmachine.{package.replace('/', '.')}."
+    for path, modules in imports().items():
+        if not path.is_relative_to(package) or path == Path(package, "__init__.py"):
+            continue
+        own = path.relative_to(package).parts[0].removesuffix(".py")
+        assert own in order, f"{path} is in no room that is listed"
+        for module in modules:
+            other = module.removeprefix(prefix).split(".")[0]
+            if module.startswith(prefix) and other in order:
+                assert order.index(other) <= order.index(own), f"{path} must not import {module}"
+
+
+def test_libraries_stay_in_their_rooms() -> None:
+    for path, modules in imports().items():
+        for module in modules:
+            rooms = ONLY_IN.get(module.split(".")[0])
+            if rooms is not None:
+                assert room(path) in rooms or str(path) in rooms, f"{path} must not import {module}"
 
 
 def test_only_the_local_commands_know_the_local_cloud() -> None:
     knowing = {
         str(path)
-        for path in FILES
+        for path, modules in imports().items()
         if room(path) != "localcloud"
-        and any(module.startswith("ecsmachine.localcloud") for module in imported_modules(path))
+        and any(module.startswith("ecsmachine.localcloud") for module in modules)
     }
     assert knowing <= {
         f"cli/commands/{name}.py"
@@ -87,18 +123,15 @@ def test_only_the_local_commands_know_the_local_cloud() -> None:
 
 
 def test_every_room_is_listed() -> None:
-    rooms = {room(path) for path in FILES} - {"__init__", "__main__"}
+    rooms = {room(path) for path in trees()} - {"__init__", "__main__"}
     assert rooms == set(MAY_IMPORT)
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if room(p) not in ("cli", "localcloud", "__main__")], ids=str
-)
-def test_only_the_command_line_prints_exits_and_reads_the_environment(path: Path) -> None:
-    tree = ast.parse((PACKAGE / path).read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id != "print", f"{path}:{node.lineno} prints"
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            name = f"{node.value.id}.{node.attr}"
-            assert name not in ("sys.exit", "os.environ"), f"{path}:{node.lineno} uses {name}"
+def test_only_the_command_line_prints_exits_and_reads_the_environment() -> None:
+    for path, tree in trees().items():
+        for node in ast.walk(tree) if room(path) not in ("cli", "localcloud", "__main__") else ():
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "print", f"{path}:{node.lineno} prints"
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                name = f"{node.value.id}.{node.attr}"
+                assert name not in ("sys.exit", "os.environ"), f"{path}:{node.lineno} uses {name}"

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvicorn
-
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.none import NoGuests
 from ecsmachine.localcloud.service.connections import Connections
+from ecsmachine.localcloud.service.http_server import HttpServer
 from ecsmachine.localcloud.service.server import create_app
 from ecsmachine.localcloud.state.state import Settings, State, open_state
 
@@ -76,21 +75,10 @@ def embedded_cloud(
         _listener() as listener,
     ):
         connections = Connections()
-        config = uvicorn.Config(
-            create_app(
-                state,
-                guests,
-                faults,
-                connections,
-                images=images,
-                watch_interval_s=watch_interval_s,
-            ),
-            http=connections.protocol(),
-            lifespan="on",
-            log_config=None,
-            access_log=False,
+        application = create_app(
+            state, guests, faults, connections, images=images, watch_interval_s=watch_interval_s
         )
-        server = uvicorn.Server(config)
+        server = HttpServer(application, connections.protocol())
         thread = threading.Thread(target=server.run, args=([listener],), name="local cloud")
         thread.start()
         try:
@@ -98,7 +86,7 @@ def embedded_cloud(
             port = listener.getsockname()[1]
             yield EmbeddedCloud(f"http://127.0.0.1:{port}", state, guests, faults)
         finally:
-            server.should_exit = True
+            server.stop()
             thread.join()
 
 
@@ -109,7 +97,7 @@ def _listener() -> socket.socket:
     return listener
 
 
-def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+def _wait_until_started(server: HttpServer, thread: threading.Thread) -> None:
     for _ in range(int(START_TIMEOUT_S / 0.01)):
         if server.started:
             return

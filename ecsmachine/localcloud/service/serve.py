@@ -7,7 +7,6 @@ went: one line of JSON, ``{}`` once the API answers, or ``message``, ``hint`` an
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import logging
 import os
@@ -127,6 +126,7 @@ def _serve(
     ready: Callable[[], None],
 ) -> None:
     from ecsmachine.localcloud.service.connections import Connections
+    from ecsmachine.localcloud.service.http_server import HttpServer
     from ecsmachine.localcloud.service.server import create_app
 
     kept = read_settings(paths.settings_file)
@@ -173,7 +173,10 @@ def _serve(
             _log.info("serving on port %s", settings.port)
             ready()
 
-        _run_server(application, connections.protocol(), listening, answering)
+        server = HttpServer(application, connections.protocol(), ready=answering)
+        server.run(sockets=[listening])
+        if not server.started:
+            raise LocalCloudError("The API could not be started.")
         paths.daemon_file.unlink(missing_ok=True)
         _log.info("ended")
 
@@ -269,35 +272,6 @@ def _running(state: State, settings: CloudSettings, services: _Services) -> Runn
         install_url=services.install_url,
         registry=services.registry,
     )
-
-
-def _run_server(
-    application: object,
-    protocol: type[asyncio.Protocol],
-    listening: socket.socket,
-    answering: Callable[[], None],
-) -> None:
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                await asyncio.get_running_loop().run_in_executor(None, answering)
-
-    # No access log: the parameters of a request may hold passwords.
-    config = uvicorn.Config(
-        application,  # type: ignore[arg-type]
-        http=protocol,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        timeout_graceful_shutdown=5,
-    )
-    server = Server(config)
-    server.run(sockets=[listening])
-    if not server.started:
-        raise LocalCloudError("The API could not be started.")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,31 @@
-"""One request on its way through an action."""
+"""One request on its way through an action.
+
+An action finds what a request names with ``call.required(table, parameter)``: without the parameter
+it is refused, and so is a resource of another region than the request's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ecsmachine.localcloud.actions.instance_view import InstanceViews
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.regions import Region, find_region, known_region
 from ecsmachine.localcloud.faults.book import FaultBook
-from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.protocol.errors import missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import default_resource_group
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import Session
 from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.state.tables import OfRegion, ResourceTable
 from ecsmachine.localcloud.work.lifecycle import Lifecycle
 
 Answer = dict[str, Any]
+R = TypeVar("R", bound=OfRegion)
 
 
 @dataclass(frozen=True)
@@ -57,10 +65,34 @@ class Call:
             return None
         region = find_region(region_id)
         if region is None:
-            raise ApiError(
-                "InvalidRegionId.NotFound", "The specified RegionId does not exist.", 404
-            )
+            raise refusals.REGION_NOT_FOUND()
         return region
+
+    @property
+    def region_id(self) -> str | None:
+        """The id of the region asked for, or None; raises ``InvalidRegionId.NotFound``."""
+        region = self.region_or_none
+        return None if region is None else region.id
+
+    def find(self, table: ResourceTable[R], name: str, *, missing: Refusal | None = None) -> R:
+        """Return the resource of that id in the region of the request.
+
+        Raises the refusal of its table, or ``missing`` where the action has another one for it.
+        """
+        return table.find(name, region=self.region_id, missing=missing)
+
+    def required(
+        self, table: ResourceTable[R], parameter: str, *, missing: Refusal | None = None
+    ) -> R:
+        """Return the resource that a parameter names; raises ``MissingParameter`` without one."""
+        return self.find(table, self.parameters.require(parameter), missing=missing)
+
+    def optional(
+        self, table: ResourceTable[R], parameter: str, *, missing: Refusal | None = None
+    ) -> R | None:
+        """Return the resource that a parameter names, or None if it is not given."""
+        name = self.parameters.text(parameter)
+        return self.find(table, name, missing=missing) if name else None
 
     @property
     def home_or_region(self) -> Region:

@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.listing import Listing, equals, never, newest, one_of, tagged
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
-from ecsmachine.localcloud.protocol.paging import page_by_number
+from ecsmachine.localcloud.protocol.names import checked_description, checked_text, valid_name
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.addresses import pick_public, public_in_use
-from ecsmachine.localcloud.state.filters import has_tags, tag_filter
-from ecsmachine.localcloud.state.model import Eip, Instance
-from ecsmachine.localcloud.state.resources import find_eip, forget_tags, resource_tags, status_now
-from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.model import Eip
+from ecsmachine.localcloud.state.resources import status_now
+from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
 MAX_EIPS = 100
 STATUSES = ("Associating", "Unassociating", "InUse", "Available")
@@ -31,13 +31,14 @@ def allocate_eip_address(call: Call) -> Answer:
         "InternetChargeType",
         ("PayByBandwidth", "PayByTraffic"),
         "PayByBandwidth",
-        error=ApiError(
-            "InvalidInternetChargeType.ValueNotSupported",
-            "The specified value of InternetChargeType is not supported.",
-        ),
+        error=refusals.not_supported("InternetChargeType"),
     )
     bandwidth = parameters.integer(
-        "Bandwidth", 5, least=1, most=_most_bandwidth(charge), error=_bad_bandwidth()
+        "Bandwidth",
+        5,
+        least=1,
+        most=_most_bandwidth(charge),
+        error=refusals.not_supported("Bandwidth"),
     )
     name, description = _name_and_description(parameters)
     tags = tags_of_request(parameters)
@@ -75,53 +76,26 @@ def allocate_eip_address(call: Call) -> Answer:
 
 def describe_eip_addresses(call: Call) -> Answer:
     """DescribeEipAddresses: by id, address, status, what it is bound to, tags."""
-    parameters = call.parameters
-    region = call.region
-    ids = [part.strip() for part in parameters.text("AllocationId").split(",") if part.strip()]
-    addresses = [part.strip() for part in parameters.text("EipAddress").split(",") if part.strip()]
-    status = parameters.text("Status")
-    if status not in ("", *STATUSES):
-        raise ApiError(
-            "InvalidStatus.ValueNotSupported", "The specified value of Status is not supported."
-        )
-    wanted = tag_filter(parameters)
-    found = [
-        eip
-        for eip in call.state.eips
-        if eip.region == region.id
-        and (not ids or eip.id in ids)
-        and (not addresses or eip.address in addresses)
-        and status in ("", _status(eip))
-        and parameters.text("AssociatedInstanceId") in ("", eip.instance_id)
-        and parameters.text("AssociatedInstanceType") in ("", eip.instance_type)
-        and parameters.text("EipName") in ("", eip.name)
-        and parameters.text("ChargeType") in ("", eip.charge_type)
-        and parameters.text("ISP") in ("", eip.isp)
-        and parameters.text("ResourceGroupId") in ("", eip.resource_group_id)
-        and not parameters.given("LockReason")
-        and has_tags(resource_tags(call.state, "eip", eip.id), wanted)
-    ]
-    part, fields = page_by_number(parameters, found[::-1])
-    return {**fields, "EipAddresses": {"EipAddress": [_eip(call, eip) for eip in part]}}
+    return _EIPS.answer(call)
 
 
 def associate_eip_address(call: Call) -> Answer:
     """AssociateEipAddress: to an instance of the region that has no public address."""
     parameters = call.parameters
-    eip = _eip_of_request(call)
+    eip = call.required(call.state.eips, "AllocationId")
     kind = parameters.text("InstanceType", "EcsInstance")
     if kind != "EcsInstance":
-        raise ApiError(
-            "InvalidInstanceType.ValueNotSupported",
-            "The specified value of InstanceType is not supported.",
-        )
-    instance = _instance(call, parameters.require("InstanceId"))
+        raise refusals.not_supported("InstanceType")
+    instance = call.state.instances.get(parameters.require("InstanceId"))
+    if instance is None:
+        # The reference spells it so.
+        raise ApiError("InvalidInstanId.NotFound", "Specified instance does not exist.", 404)
     if instance.region != eip.region:
         raise ApiError(
             "InvalidParameter.Mismatch",
             "Specified elastic IP address and ECS instance are not in the same region.",
         )
-    if _status(eip) != "Available":
+    if _status(call, eip) != "Available":
         raise _wrong_status()
     if instance.eip_id or instance.public_ip:
         raise ApiError("InvalidAssociation.Duplicated", "Specified instance already is associated.")
@@ -146,9 +120,9 @@ def associate_eip_address(call: Call) -> Answer:
 
 def unassociate_eip_address(call: Call) -> Answer:
     """UnassociateEipAddress: the address stays allocated."""
-    eip = _eip_of_request(call)
+    eip = call.required(call.state.eips, "AllocationId")
     instance_id = call.parameters.text("InstanceId")
-    if _status(eip) != "InUse":
+    if _status(call, eip) != "InUse":
         raise _wrong_status()
     if instance_id not in ("", eip.instance_id):
         raise ApiError(
@@ -172,26 +146,25 @@ def unassociate_eip_address(call: Call) -> Answer:
 
 def release_eip_address(call: Call) -> Answer:
     """ReleaseEipAddress: only one that is bound to nothing."""
-    eip = _eip_of_request(call)
-    if _status(eip) != "Available":
+    eip = call.required(call.state.eips, "AllocationId")
+    if _status(call, eip) != "Available":
         raise _wrong_status()
     if eip.charge_type == "PrePaid":
         raise ApiError("Forbidden.ChargeTypeIsPrepaid", "It's forbidden to release a prepaid EIP")
     call.state.eips.remove(eip.id)
-    forget_tags(call.state, "eip", eip.id)
     return {}
 
 
 def modify_eip_address_attribute(call: Call) -> Answer:
     """ModifyEipAddressAttribute: bandwidth, name, description."""
-    eip = _eip_of_request(call)
+    eip = call.required(call.state.eips, "AllocationId")
     name, description = _name_and_description(call.parameters)
     bandwidth = call.parameters.integer(
         "Bandwidth",
         eip.bandwidth,
         least=1,
         most=_most_bandwidth(eip.internet_charge_type),
-        error=_bad_bandwidth(),
+        error=refusals.not_supported("Bandwidth"),
     )
     call.state.eips.put(
         replace(
@@ -204,29 +177,8 @@ def modify_eip_address_attribute(call: Call) -> Answer:
     return {}
 
 
-def _eip_of_request(call: Call) -> Eip:
-    eip = find_eip(call.state, call.parameters.require("AllocationId"))
-    if not call.in_region(eip.region):
-        raise ApiError("InvalidAllocationId.NotFound", "Specified allocation ID is not found", 404)
-    return eip
-
-
-def _instance(call: Call, instance_id: str) -> Instance:
-    instance = call.state.instances.get(instance_id)
-    if instance is None:
-        # The reference spells it so.
-        raise ApiError("InvalidInstanId.NotFound", "Specified instance does not exist.", 404)
-    return instance
-
-
 def _most_bandwidth(charge: str) -> int:
     return 200 if charge == "PayByTraffic" else 500
-
-
-def _bad_bandwidth() -> ApiError:
-    return ApiError(
-        "InvalidBandwidth.ValueNotSupported", "The specified value of Bandwidth is not supported."
-    )
 
 
 def _wrong_status() -> ApiError:
@@ -236,30 +188,24 @@ def _wrong_status() -> ApiError:
 
 
 def _name_and_description(parameters: Parameters) -> tuple[str, str]:
-    name, description = parameters.text("Name"), parameters.text("Description")
-    if name and not valid_name(name, least=1):
-        raise invalid_parameter("Name")
-    check(
-        not description or valid_description(description),
-        "InvalidDescription.Malformed",
-        'The specified parameter "Description" is not valid.',
+    name = checked_text(
+        parameters, "Name", lambda name: valid_name(name, least=1), invalid_parameter("Name")
     )
-    return name, description
+    return name, checked_description(parameters)
 
 
-def _status(eip: Eip) -> str:
+def _status(call: Call, eip: Eip) -> str:
     moving = "Associating" if eip.status == "InUse" else "Unassociating"
     return status_now(eip.status, moving, eip.ready_at)
 
 
 def _eip(call: Call, eip: Eip) -> dict[str, Any]:
     instance = call.state.instances.get(eip.instance_id) if eip.instance_id else None
-    tags = resource_tags(call.state, "eip", eip.id)
     return {
         "AllocationId": eip.id,
         "IpAddress": eip.address,
         "RegionId": eip.region,
-        "Status": _status(eip),
+        "Status": _status(call, eip),
         "InstanceId": eip.instance_id,
         "InstanceType": eip.instance_type,
         "InstanceRegionId": eip.region if eip.instance_id else "",
@@ -297,5 +243,26 @@ def _eip(call: Call, eip: Eip) -> dict[str, Any]:
         "Zone": "",
         "SecurityProtectionTypes": {"SecurityProtectionType": []},
         "OperationLocks": {"LockReason": []},
-        "Tags": {"Tag": [{"Key": key, "Value": value} for key, value in tags.items()]},
+        "Tags": vpc_tags(call.state.eips.tags(eip.id)),
     }
+
+
+_EIPS = Listing(
+    Eip,
+    "EipAddresses.EipAddress",
+    newest(lambda state: state.eips),
+    _eip,
+    (
+        one_of("AllocationId", "id", Parameters.separated),
+        one_of("EipAddress", "address", Parameters.separated),
+        equals("Status", _status, among=STATUSES, error=lambda: refusals.not_supported("Status")),
+        equals("AssociatedInstanceId", "instance_id"),
+        equals("AssociatedInstanceType", "instance_type"),
+        equals("EipName", "name"),
+        equals("ChargeType", "charge_type"),
+        equals("ISP", "isp"),
+        equals("ResourceGroupId", "resource_group_id"),
+        never("LockReason"),
+        tagged(lambda state: state.eips),
+    ),
+)

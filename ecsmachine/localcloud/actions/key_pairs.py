@@ -6,22 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.listing import Listing, equals, like, newest, tagged
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import check, valid_name
-from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.state import public_keys
-from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
 from ecsmachine.localcloud.state.model import Instance, KeyPair
-from ecsmachine.localcloud.state.resources import (
-    find_instance,
-    find_key_pair,
-    forget_tags,
-    key_pair_named,
-    resource_tags,
-)
-from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.resources import check_status
+from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 from ecsmachine.localcloud.work.lifecycle import Credentials
 
 MAX_PAIRS = 500
@@ -61,22 +54,7 @@ def import_key_pair(call: Call) -> Answer:
 
 def describe_key_pairs(call: Call) -> Answer:
     """DescribeKeyPairs: by name (with ``*``), fingerprint, tags."""
-    parameters = call.parameters
-    region = call.region
-    name = parameters.text("KeyPairName")
-    wanted = tag_filter(parameters)
-    with_public = parameters.boolean("IncludePublicKey")
-    found = [
-        pair
-        for pair in call.state.key_pairs
-        if pair.region == region.id
-        and (not name or matches(name, pair.name))
-        and parameters.text("KeyPairFingerPrint") in ("", pair.fingerprint)
-        and parameters.text("ResourceGroupId") in ("", pair.resource_group_id)
-        and has_tags(resource_tags(call.state, "keypair", pair.key_id), wanted)
-    ]
-    part, fields = page_by_number(parameters, found[::-1], most=50)
-    return {**fields, "KeyPairs": {"KeyPair": [_pair(call, p, with_public) for p in part]}}
+    return _KEY_PAIRS.answer(call)
 
 
 def delete_key_pairs(call: Call) -> Answer:
@@ -86,17 +64,16 @@ def delete_key_pairs(call: Call) -> Answer:
     if names is None:
         call.parameters.require("KeyPairNames")
     for name in names or []:
-        pair = key_pair_named(call.state, region.id, name)
+        pair = call.state.key_pairs.find_or_none(name, region=region.id)
         if pair is not None:
             call.state.key_pairs.remove(pair.key_id)
-            forget_tags(call.state, "keypair", pair.key_id)
     return {}
 
 
 def attach_key_pair(call: Call) -> Answer:
     """AttachKeyPair: in effect at once on a stopped instance, else when it next starts."""
-    region = call.region
-    pair = find_key_pair(call.state, region.id, call.parameters.require("KeyPairName"))
+    call.check_region()
+    pair = call.required(call.state.key_pairs, "KeyPairName")
 
     def attach(instance: Instance) -> None:
         call.state.instances.put(
@@ -109,8 +86,8 @@ def attach_key_pair(call: Call) -> Answer:
 
 def detach_key_pair(call: Call) -> Answer:
     """DetachKeyPair: the key is taken from the instance when it next starts."""
-    region = call.region
-    pair = find_key_pair(call.state, region.id, call.parameters.require("KeyPairName"))
+    call.check_region()
+    pair = call.required(call.state.key_pairs, "KeyPairName")
 
     def detach(instance: Instance) -> None:
         if instance.key_pair != pair.name:
@@ -136,13 +113,8 @@ def _each_instance(call: Call, name: str, work: Any) -> Answer:
     results = []
     for instance_id in ids or []:
         try:
-            instance = find_instance(call.state, instance_id)
-            if instance.status not in ("Running", "Stopped"):
-                raise ApiError(
-                    "IncorrectInstanceStatus",
-                    "The current status of the resource does not support this operation.",
-                    403,
-                )
+            instance = call.find(call.state.instances, instance_id)
+            check_status(instance, "Running", "Stopped")
             work(instance)
             results.append(
                 {
@@ -177,9 +149,9 @@ def _check_new_name(call: Call) -> None:
         "InvalidKeyPairName.Malformed",
         "Specified Key Pair name is not valid.",
     )
-    if key_pair_named(call.state, region.id, name) is not None:
+    if call.state.key_pairs.find_or_none(name, region=region.id) is not None:
         raise ApiError("KeyPair.AlreadyExist", "The key pair already exist.")
-    if sum(pair.region == region.id for pair in call.state.key_pairs) >= MAX_PAIRS:
+    if len(call.state.key_pairs.in_region(region.id)) >= MAX_PAIRS:
         raise ApiError("QuotaExceed.KeyPair", "The key pair quota exceeds.", 403)
 
 
@@ -201,15 +173,29 @@ def _put(call: Call, public: str) -> KeyPair:
     return pair
 
 
-def _pair(call: Call, pair: KeyPair, with_public: bool) -> dict[str, Any]:
-    tags = resource_tags(call.state, "keypair", pair.key_id)
+def _pair(call: Call, pair: KeyPair) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "KeyPairName": pair.name,
         "KeyPairFingerPrint": pair.fingerprint,
         "CreationTime": pair.created,
         "ResourceGroupId": pair.resource_group_id,
-        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+        "Tags": ecs_tags(call.state.key_pairs.tags(pair.key_id)),
     }
-    if with_public:
+    if call.parameters.boolean("IncludePublicKey"):
         entry["PublicKey"] = pair.public_key
     return entry
+
+
+_KEY_PAIRS = Listing(
+    KeyPair,
+    "KeyPairs.KeyPair",
+    newest(lambda state: state.key_pairs),
+    _pair,
+    (
+        like("KeyPairName", "name"),
+        equals("KeyPairFingerPrint", "fingerprint"),
+        equals("ResourceGroupId", "resource_group_id"),
+        tagged(lambda state: state.key_pairs, "key_id"),
+    ),
+    most=50,
+)

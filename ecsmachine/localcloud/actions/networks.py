@@ -8,24 +8,26 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.listing import (
+    Listing,
+    equals,
+    is_true,
+    never_true,
+    newest,
+    one_of,
+    tagged,
+)
 from ecsmachine.localcloud.catalog.regions import known_region
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import check, valid_description
-from ecsmachine.localcloud.protocol.paging import page_by_number
+from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.addresses import free_addresses
-from ecsmachine.localcloud.state.filters import has_tags, tag_filter
 from ecsmachine.localcloud.state.model import Vpc, VSwitch
-from ecsmachine.localcloud.state.resources import (
-    find_vpc,
-    find_vswitch,
-    forget_tags,
-    resource_tags,
-    status_now,
-)
-from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.resources import status_now
+from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
 MAX_VPCS = 10
 MAX_VSWITCHES = 150
@@ -42,7 +44,7 @@ def create_vpc(call: Call) -> Answer:
     name, description = _name_and_description(parameters, "VpcName")
     cidr = _network(parameters.text("CidrBlock", "172.16.0.0/12"), least=8, most=28)
     if cidr is None:
-        raise ApiError("InvalidCidrBlock.Malformed", "Specified CIDR block is not valid.")
+        raise refusals.CIDR_BLOCK()
     tags = tags_of_request(parameters)
     if sum(vpc.region == region.id for vpc in call.state.vpcs) >= MAX_VPCS:
         raise ApiError("QuotaExceeded.Vpc", "VPC quota exceeded.")
@@ -72,28 +74,12 @@ def create_vpc(call: Call) -> Answer:
 
 def describe_vpcs(call: Call) -> Answer:
     """DescribeVpcs: by id (also several, separated by commas), name, default, tags."""
-    parameters = call.parameters
-    region = call.region
-    ids = _ids(parameters, "VpcId")
-    wanted = tag_filter(parameters)
-    found = [
-        vpc
-        for vpc in call.state.vpcs
-        if vpc.region == region.id
-        and (not ids or vpc.id in ids)
-        and parameters.text("VpcName") in ("", vpc.name)
-        and parameters.text("ResourceGroupId") in ("", vpc.resource_group_id)
-        and (not parameters.given("IsDefault") or parameters.boolean("IsDefault") == vpc.is_default)
-        and not parameters.boolean("EnableIpv6")
-        and has_tags(resource_tags(call.state, "vpc", vpc.id), wanted)
-    ]
-    part, fields = page_by_number(parameters, found[::-1], most=50)
-    return {**fields, "Vpcs": {"Vpc": [_vpc(call, vpc) for vpc in part]}}
+    return _VPCS.answer(call)
 
 
 def describe_vpc_attribute(call: Call) -> Answer:
     """DescribeVpcAttribute: one VPC."""
-    vpc = find_vpc(call.state, call.parameters.require("VpcId"))
+    vpc = call.required(call.state.vpcs, "VpcId")
     return {
         **_vpc(call, vpc),
         "ClassicLinkEnabled": False,
@@ -107,7 +93,7 @@ def describe_vpc_attribute(call: Call) -> Answer:
 
 def modify_vpc_attribute(call: Call) -> Answer:
     """ModifyVpcAttribute: name and description."""
-    vpc = find_vpc(call.state, call.parameters.require("VpcId"))
+    vpc = call.required(call.state.vpcs, "VpcId")
     name, description = _name_and_description(call.parameters, "VpcName")
     call.state.vpcs.put(
         replace(vpc, name=name or vpc.name, description=description or vpc.description)
@@ -117,9 +103,7 @@ def modify_vpc_attribute(call: Call) -> Answer:
 
 def delete_vpc(call: Call) -> Answer:
     """DeleteVpc: only one that nothing is in."""
-    vpc = find_vpc(call.state, call.parameters.require("VpcId"))
-    if not call.in_region(vpc.region):
-        raise ApiError("InvalidVpcId.NotFound", "Specified VPC does not exist.", 404)
+    vpc = call.required(call.state.vpcs, "VpcId")
     dependents = {
         "VSwitch": any(item.vpc_id == vpc.id for item in call.state.vswitches),
         "SecurityGroup": any(item.vpc_id == vpc.id for item in call.state.security_groups),
@@ -133,23 +117,20 @@ def delete_vpc(call: Call) -> Answer:
                 f"DependencyViolation.{kind}", "Specified object has dependent resources."
             )
     call.state.vpcs.remove(vpc.id)
-    forget_tags(call.state, "vpc", vpc.id)
     return {}
 
 
 def create_vswitch(call: Call) -> Answer:
     """CreateVSwitch: a part of a VPC's network that no other VSwitch has, in one zone."""
     parameters = call.parameters
-    vpc = find_vpc(call.state, parameters.require("VpcId"))
-    if not call.in_region(vpc.region):
-        raise ApiError("InvalidVpcId.NotFound", "Specified VPC does not exist.", 404)
+    vpc = call.required(call.state.vpcs, "VpcId")
     zone_id = parameters.require("ZoneId")
     if zone_id not in [zone.id for zone in known_region(vpc.region).zones]:
-        raise ApiError("InvalidZoneId.NotFound", "Specified zone does not exist.", 404)
+        raise refusals.ZONE_NOT_FOUND()
     name, description = _name_and_description(parameters, "VSwitchName")
     cidr = _network(parameters.require("CidrBlock"), least=16, most=29)
     if cidr is None:
-        raise ApiError("InvalidCidrBlock.Malformed", "Specified CIDR block is not valid.")
+        raise refusals.CIDR_BLOCK()
     if not cidr.subnet_of(ipaddress.IPv4Network(vpc.cidr)):
         raise ApiError("InvalidParameter", "Specified CIDR block is not valid in VPC.")
     tags = tags_of_request(parameters)
@@ -191,36 +172,14 @@ def create_vswitch(call: Call) -> Answer:
 
 def describe_vswitches(call: Call) -> Answer:
     """DescribeVSwitches: by id, VPC, zone, name, default, tags."""
-    parameters = call.parameters
-    vpc_id = parameters.text("VpcId")
-    if not parameters.given("RegionId") and not vpc_id:
+    if not call.parameters.given("RegionId") and not call.parameters.given("VpcId"):
         raise missing_parameter("RegionId")
-    ids = _ids(parameters, "VSwitchId")
-    wanted = tag_filter(parameters)
-    table = parameters.text("RouteTableId")
-    found = [
-        item
-        for item in call.state.vswitches
-        if call.in_region(item.region)
-        and (not ids or item.id in ids)
-        and vpc_id in ("", item.vpc_id)
-        and parameters.text("ZoneId") in ("", item.zone)
-        and parameters.text("VSwitchName") in ("", item.name)
-        and parameters.text("ResourceGroupId") in ("", item.resource_group_id)
-        and (
-            not parameters.given("IsDefault") or parameters.boolean("IsDefault") == item.is_default
-        )
-        and not parameters.boolean("EnableIpv6")
-        and table in ("", _route_table_of(call, item))
-        and has_tags(resource_tags(call.state, "vswitch", item.id), wanted)
-    ]
-    part, fields = page_by_number(parameters, found[::-1], most=50)
-    return {**fields, "VSwitches": {"VSwitch": [_vswitch(call, item) for item in part]}}
+    return _VSWITCHES.answer(call)
 
 
 def describe_vswitch_attributes(call: Call) -> Answer:
     """DescribeVSwitchAttributes: one VSwitch."""
-    item = find_vswitch(call.state, call.parameters.require("VSwitchId"))
+    item = call.required(call.state.vswitches, "VSwitchId")
     return {
         **_vswitch(call, item),
         "RegionId": item.region,
@@ -237,7 +196,7 @@ def describe_vswitch_attributes(call: Call) -> Answer:
 
 def modify_vswitch_attribute(call: Call) -> Answer:
     """ModifyVSwitchAttribute: name and description."""
-    item = find_vswitch(call.state, call.parameters.require("VSwitchId"))
+    item = call.required(call.state.vswitches, "VSwitchId")
     name, description = _name_and_description(call.parameters, "VSwitchName")
     call.state.vswitches.put(
         replace(item, name=name or item.name, description=description or item.description)
@@ -247,9 +206,7 @@ def modify_vswitch_attribute(call: Call) -> Answer:
 
 def delete_vswitch(call: Call) -> Answer:
     """DeleteVSwitch: only one that nothing is in."""
-    item = find_vswitch(call.state, call.parameters.require("VSwitchId"))
-    if not call.in_region(item.region):
-        raise ApiError("InvalidVSwitchId.NotFound", "Specified VSwitch does not exist.", 404)
+    item = call.required(call.state.vswitches, "VSwitchId")
     if status_now("Available", "Pending", item.ready_at) != "Available":
         raise ApiError(
             "IncorrectVSwitchStatus", "Current VSwitch status does not support this operation."
@@ -259,23 +216,14 @@ def delete_vswitch(call: Call) -> Answer:
     if any(balancer.vswitch_id == item.id for balancer in call.state.load_balancers):
         raise ApiError("DependencyViolation", "Specified object has dependent resources.")
     call.state.vswitches.remove(item.id)
-    forget_tags(call.state, "vswitch", item.id)
     return {}
 
 
 def _name_and_description(parameters: Parameters, key: str) -> tuple[str, str]:
-    name, description = parameters.text(key), parameters.text("Description")
-    check(
-        not name or valid_description(name, least=1, most=128),
-        f"Invalid{key}.Malformed",
-        f"The specified parameter {key} is not valid.",
+    return (
+        checked_text(parameters, key, lambda text: valid_description(text, least=1, most=128)),
+        checked_text(parameters, "Description", lambda text: valid_description(text, least=1)),
     )
-    check(
-        not description or valid_description(description, least=1),
-        "InvalidDescription.Malformed",
-        'The specified parameter "Description" is not valid.',
-    )
-    return name, description
 
 
 def _network(text: str, *, least: int, most: int) -> ipaddress.IPv4Network | None:
@@ -288,20 +236,9 @@ def _network(text: str, *, least: int, most: int) -> ipaddress.IPv4Network | Non
     return network
 
 
-def _ids(parameters: Parameters, name: str) -> list[str]:
-    ids = [part.strip() for part in parameters.text(name).split(",") if part.strip()]
-    if len(ids) > 20:
-        raise invalid_parameter(name, "At most 20 ids are accepted.")
-    return ids
-
-
 def _route_table_of(call: Call, item: VSwitch) -> str:
     vpc = call.state.vpcs.get(item.vpc_id)
     return "" if vpc is None else vpc.route_table_id
-
-
-def _tags(tags: dict[str, str]) -> dict[str, Any]:
-    return {"Tag": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
 
 def _vpc_resources(call: Call, vpc: Vpc) -> list[dict[str, Any]]:
@@ -346,7 +283,7 @@ def _vpc(call: Call, vpc: Vpc) -> dict[str, Any]:
         "DhcpOptionsSetStatus": "",
         "DnsHostnameStatus": "DISABLED",
         "CenStatus": "Detached",
-        "Tags": _tags(resource_tags(call.state, "vpc", vpc.id)),
+        "Tags": vpc_tags(call.state.vpcs.tags(vpc.id)),
     }
 
 
@@ -369,5 +306,40 @@ def _vswitch(call: Call, item: VSwitch) -> dict[str, Any]:
         "NetworkAclId": "",
         "ShareType": "",
         "RouteTable": {"RouteTableId": _route_table_of(call, item), "RouteTableType": "System"},
-        "Tags": _tags(resource_tags(call.state, "vswitch", item.id)),
+        "Tags": vpc_tags(call.state.vswitches.tags(item.id)),
     }
+
+
+_VPCS = Listing(
+    Vpc,
+    "Vpcs.Vpc",
+    newest(lambda state: state.vpcs),
+    _vpc,
+    (
+        one_of("VpcId", "id", Parameters.separated, most=20),
+        equals("VpcName", "name"),
+        equals("ResourceGroupId", "resource_group_id"),
+        is_true("IsDefault", "is_default"),
+        never_true("EnableIpv6"),
+        tagged(lambda state: state.vpcs),
+    ),
+    most=50,
+)
+_VSWITCHES = Listing(
+    VSwitch,
+    "VSwitches.VSwitch",
+    newest(lambda state: state.vswitches),
+    _vswitch,
+    (
+        one_of("VSwitchId", "id", Parameters.separated, most=20),
+        equals("VpcId", "vpc_id"),
+        equals("ZoneId", "zone"),
+        equals("VSwitchName", "name"),
+        equals("ResourceGroupId", "resource_group_id"),
+        is_true("IsDefault", "is_default"),
+        never_true("EnableIpv6"),
+        equals("RouteTableId", _route_table_of),
+        tagged(lambda state: state.vswitches),
+    ),
+    most=50,
+)

@@ -10,7 +10,7 @@ from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_number, page_by_token
 from ecsmachine.localcloud.state.filters import MAX_TAGS, has_tags, tag_filter
 from ecsmachine.localcloud.state.model import TagSet
-from ecsmachine.localcloud.state.state import Table
+from ecsmachine.localcloud.state.tables import Table
 from ecsmachine.localcloud.state.tagging import drop_tags, put_tags, tags_of_request
 
 MAX_RESOURCES = 50

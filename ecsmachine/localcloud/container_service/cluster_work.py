@@ -34,7 +34,8 @@ from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
-from ecsmachine.localcloud.state.state import State, Table
+from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.state.tables import Table
 from ecsmachine.localcloud.work.lifecycle import Lifecycle
 
 LOG = logging.getLogger("ecsmachine.localcloud.container_service")

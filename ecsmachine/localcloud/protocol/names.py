@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import malformed
 
 _NAME = re.compile(r"[^\W\d_][\w.:\-]*", re.UNICODE)
 _SIGNS = "()`~!@#$%^&*-_+=|{}[]:;'<>,.?/"
@@ -50,6 +53,27 @@ def valid_host_name(name: str) -> bool:
         and ".-" not in name
         and "-." not in name
     )
+
+
+def checked_text(
+    parameters: Parameters,
+    name: str,
+    valid: Callable[[str], bool],
+    error: ApiError | None = None,
+) -> str:
+    """Return a parameter's text, "" if it is not given.
+
+    Raises ``error`` (or ``InvalidNAME.Malformed``) if it is not ``valid``.
+    """
+    text = parameters.text(name)
+    if text and not valid(text):
+        raise error or malformed(name)
+    return text
+
+
+def checked_description(parameters: Parameters, error: ApiError | None = None) -> str:
+    """Return ``Description``; raises ``error`` (or ``InvalidDescription.Malformed``)."""
+    return checked_text(parameters, "Description", valid_description, error)
 
 
 def check(valid: bool, code: str, message: str, status: int = 400) -> None:

@@ -118,6 +118,13 @@ class Parameters:
             raise invalid_parameter(self.name(name), f"At most {most} values are accepted.")
         return values
 
+    def separated(self, name: str, *, most: int | None = None) -> list[str]:
+        """Return the values of one parameter that are separated by commas."""
+        values = [value.strip() for value in self.text(name).split(",") if value.strip()]
+        if most is not None and len(values) > most:
+            raise invalid_parameter(self.name(name), f"At most {most} values are accepted.")
+        return values
+
     def json_list(self, name: str, *, most: int = 100) -> list[str] | None:
         """Return the strings of a JSON array, or None if there is no such parameter.
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ecsmachine.localcloud.catalog.images import Image
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.model import (
@@ -114,6 +115,12 @@ def find_key_pair(state: State, region: str, name: str) -> KeyPair:
 def image_with_id(images: Iterable[Image], image_id: str) -> Image | None:
     """Return the image of that id, or None."""
     return next((image for image in images if image.id == image_id), None)
+
+
+def check_status(instance: Instance, *statuses: str) -> None:
+    """Raise ``IncorrectInstanceStatus`` unless the instance is in one of these states."""
+    if instance.status not in statuses:
+        raise refusals.INSTANCE_STATUS()
 
 
 def status_now(settled: str, moving: str, ready_at: float) -> str:

@@ -28,12 +28,14 @@ import secrets
 import sqlite3
 import string
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from ecsmachine.localcloud.catalog.regions import find_zone, known_region
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.authentication import AccessKey
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.identifiers import default_resource_group, new_id
@@ -60,11 +62,10 @@ from ecsmachine.localcloud.state.model import (
     Vpc,
     VSwitch,
 )
+from ecsmachine.localcloud.state.tables import ResourceTable, Table
 
 SCHEMA_VERSION = 1
 FILE_NAME = "cloud.sqlite"
-
-T = TypeVar("T")
 
 
 class StateError(LocalCloudError):
@@ -109,48 +110,6 @@ class Settings:
     delays: Delays = field(default_factory=Delays)
 
 
-class Table(Generic[T]):
-    """The resources of one kind by id, in the order in which they were made."""
-
-    def __init__(self, kind: type[T], owner: State, key: str = "id") -> None:
-        self.kind = kind
-        self.name = kind.__name__
-        self._owner = owner
-        self._key = key
-        self._rows: dict[str, T] = {}
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self._rows.values())
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._rows
-
-    def get(self, key: str) -> T | None:
-        """Return the resource, or None."""
-        return self._rows.get(key)
-
-    def put(self, value: T) -> T:
-        """Add the resource, or replace the one with its id; inside a transaction only."""
-        key = getattr(value, self._key)
-        old = self._rows.get(key)
-        self._owner._changed(self, key, old, value)
-        self._rows[key] = value
-        return value
-
-    def remove(self, key: str) -> None:
-        """Remove the resource if it is there; inside a transaction only."""
-        old = self._rows.get(key)
-        if old is not None:
-            self._owner._changed(self, key, old, None)
-            del self._rows[key]
-
-    def _restore(self, order: dict[str, T]) -> None:
-        self._rows = order
-
-
 class State:
     """The resources, their tables, and the transaction that changes them. See the module."""
 
@@ -158,19 +117,55 @@ class State:
         self.root = root
         self.delays = settings.delays
         self.lock = threading.RLock()
-        self.instances: Table[Instance] = Table(Instance, self)
-        self.disks: Table[Disk] = Table(Disk, self)
-        self.custom_images: Table[CustomImage] = Table(CustomImage, self)
-        self.launch_templates: Table[LaunchTemplate] = Table(LaunchTemplate, self)
-        self.snapshots: Table[Snapshot] = Table(Snapshot, self)
-        self.vpcs: Table[Vpc] = Table(Vpc, self)
-        self.vswitches: Table[VSwitch] = Table(VSwitch, self)
-        self.route_entries: Table[RouteEntry] = Table(RouteEntry, self)
-        self.security_groups: Table[SecurityGroup] = Table(SecurityGroup, self)
-        self.key_pairs: Table[KeyPair] = Table(KeyPair, self, key="key_id")
-        self.eips: Table[Eip] = Table(Eip, self)
-        self.load_balancers: Table[LoadBalancer] = Table(LoadBalancer, self)
-        self.server_groups: Table[ServerGroup] = Table(ServerGroup, self)
+        self.instances = ResourceTable(
+            Instance,
+            self,
+            missing=refusals.INSTANCE_NOT_FOUND,
+            tagged_as="instance",
+            is_visible=lambda instance: instance.visible_at <= time.time(),
+        )
+        self.disks = ResourceTable(Disk, self, missing=refusals.DISK_NOT_FOUND, tagged_as="disk")
+        self.custom_images = ResourceTable(
+            CustomImage, self, missing=refusals.IMAGE_NOT_FOUND, tagged_as="image"
+        )
+        self.launch_templates = ResourceTable(
+            LaunchTemplate,
+            self,
+            missing=refusals.LAUNCH_TEMPLATE_NOT_FOUND,
+            tagged_as="launchtemplate",
+        )
+        self.snapshots = ResourceTable(
+            Snapshot, self, missing=refusals.SNAPSHOT_NOT_FOUND, tagged_as="snapshot"
+        )
+        self.vpcs = ResourceTable(Vpc, self, missing=refusals.VPC_NOT_FOUND, tagged_as="vpc")
+        self.vswitches = ResourceTable(
+            VSwitch, self, missing=refusals.VSWITCH_NOT_FOUND, tagged_as="vswitch"
+        )
+        self.route_entries = ResourceTable(RouteEntry, self, missing=refusals.ROUTE_ENTRY_NOT_FOUND)
+        self.security_groups = ResourceTable(
+            SecurityGroup,
+            self,
+            missing=refusals.SECURITY_GROUP_NOT_FOUND,
+            tagged_as="securitygroup",
+        )
+        self.key_pairs = ResourceTable(
+            KeyPair,
+            self,
+            missing=refusals.KEY_PAIR_NOT_FOUND,
+            tagged_as="keypair",
+            key="key_id",
+            named_by="name",
+        )
+        self.eips = ResourceTable(Eip, self, missing=refusals.EIP_NOT_FOUND, tagged_as="eip")
+        self.load_balancers = ResourceTable(
+            LoadBalancer,
+            self,
+            missing=refusals.LOAD_BALANCER_NOT_FOUND,
+            tagged_as="loadbalancer",
+        )
+        self.server_groups = ResourceTable(
+            ServerGroup, self, missing=refusals.SERVER_GROUP_NOT_FOUND
+        )
         self.tag_sets: Table[TagSet] = Table(TagSet, self)
         self.tokens: Table[TokenUse] = Table(TokenUse, self)
         self.sessions: Table[Session] = Table(Session, self)
@@ -269,11 +264,12 @@ class State:
         with self.lock:
             self._connection.close()
 
-    def _changed(self, table: Table[Any], key: str, old: Any, new: Any) -> None:
+    def changed(self, table: Table[Any], key: str, old: Any, new: Any) -> None:
+        """Note a change of a table, to be written or taken back."""
         if self._depth == 0:
             raise RuntimeError("the state is changed outside a transaction")
         if all(table is not changed for changed, _ in self._undo):
-            self._undo.append((table, dict(table._rows)))
+            self._undo.append((table, table.rows()))
         self._writes[(table.name, key)] = new
 
     def _write(self) -> None:
@@ -301,7 +297,7 @@ class State:
 
     def _take_back(self) -> None:
         for table, rows in self._undo:
-            table._restore(rows)
+            table.restore(rows)
         self._undo.clear()
         self._writes.clear()
         self._callbacks.clear()
@@ -319,7 +315,7 @@ class State:
             rows = self._connection.execute(
                 "SELECT id, body FROM resource WHERE kind=? ORDER BY position", (table.name,)
             )
-            table._restore({key: records.load(table.kind, body) for key, body in rows})
+            table.restore({key: records.load(table.kind, body) for key, body in rows})
         return meta
 
     def _write_new(self, meta: dict[str, str]) -> None:

@@ -41,6 +41,16 @@ def tags_of_request(parameters: Parameters, *, values_needed: bool = False) -> d
     return tags
 
 
+def ecs_tags(tags: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
+    """Return tags as answers of ECS and SLB have them."""
+    return {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]}
+
+
+def vpc_tags(tags: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
+    """Return tags as answers of VPC have them."""
+    return {"Tag": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+
 def put_tags(
     state: State, kind: str, resource_id: str, region: str, tags: Mapping[str, str]
 ) -> None:

@@ -1,0 +1,225 @@
+"""Listings declared as tables: what a Describe action lists, by which filters, and how it tells.
+
+A whole action is::
+
+    _VPCS = Listing(
+        Vpc,
+        "Vpcs.Vpc",
+        newest(lambda state: state.vpcs),
+        _vpc,
+        (
+            one_of("VpcId", "id", Parameters.separated, most=20),
+            equals("VpcName", "name"),
+            is_true("IsDefault", "is_default"),
+            tagged(lambda state: state.vpcs),
+        ),
+        most=50,
+    )
+
+    def describe_vpcs(call: Call) -> Answer:
+        return _VPCS.answer(call)
+
+A filter names the parameters that it reads, and a field of the resource, or a function
+``(call, resource) -> value`` where the value is none of its fields. A filter whose parameter is not
+given lets everything pass. What fits none of the functions here is a :class:`Filter` of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.paging import page_by_number
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
+from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.state.tables import OfRegion, ResourceTable
+
+T = TypeVar("T")
+R = TypeVar("R", bound=OfRegion)
+
+Field = str | Callable[[Call, T], Any]
+"""A field of a resource, or what is worked out of it."""
+Test = Callable[[T], bool]
+Several = Callable[..., Sequence[str] | None]
+"""How several values are given: ``Parameters.listed``, ``.json_list`` or ``.separated``."""
+
+
+@dataclass(frozen=True)
+class Filter(Generic[T]):
+    """What one or more parameters of a request choose by.
+
+    ``test`` reads them and returns what a resource has to pass, or None if they are not given; it
+    raises the refusals of their values. ``field`` is what it looks at.
+    """
+
+    names: tuple[str, ...]
+    test: Callable[[Call], Test[T] | None]
+    field: Field[T] = ""
+
+
+@dataclass(frozen=True)
+class Listing(Generic[T]):
+    """What a Describe action lists.
+
+    ``path`` is where the answer has the resources (``Vpcs.Vpc``), ``rows`` what there is in the
+    region of the request, in order, and ``view`` how one of it is told. ``size`` and ``most`` are
+    the page's default and largest size.
+    """
+
+    kind: type[T]
+    path: str
+    rows: Callable[[Call], Iterable[T]]
+    view: Callable[[Call, T], Mapping[str, Any]]
+    filters: Sequence[Filter[T]]
+    paging: Callable[..., tuple[Sequence[Any], dict[str, Any]]] = page_by_number
+    size: int = 10
+    most: int = 100
+
+    def __post_init__(self) -> None:
+        for each in self.filters:
+            if isinstance(each.field, str) and each.field not in ("", *_fields(self.kind)):
+                raise TypeError(f"{self.kind.__name__} has no field {each.field}")
+
+    def choose(self, call: Call) -> list[T]:
+        """Return what the request asks for; raises the refusals of its filters."""
+        rows = self.rows(call)
+        tests = [test for each in self.filters if (test := each.test(call)) is not None]
+        return [row for row in rows if all(test(row) for test in tests)]
+
+    def answer(self, call: Call) -> Answer:
+        """Return the page of it that the request asks for."""
+        found = self.choose(call)
+        part, fields = self.paging(call.parameters, found, size=self.size, most=self.most)
+        return {**fields, **_at(self.path, [self.view(call, row) for row in part])}
+
+
+def newest(table: Callable[[State], ResourceTable[R]]) -> Callable[[Call], list[R]]:
+    """Return the rows of a table in the region of a request, newest first."""
+    return lambda call: table(call.state).in_region(call.region_id)[::-1]
+
+
+def oldest(table: Callable[[State], ResourceTable[R]]) -> Callable[[Call], list[R]]:
+    """Return the rows of a table in the region of a request, oldest first."""
+    return lambda call: table(call.state).in_region(call.region_id)
+
+
+def equals(
+    name: str,
+    field: Field[T],
+    *,
+    among: tuple[str, ...] = (),
+    error: Callable[[], ApiError] | None = None,
+    everything: str = "",
+) -> Filter[T]:
+    """The value is this one; raises ``error`` (or ``InvalidParameter``) for none of ``among``.
+
+    ``everything`` is a value that lets everything pass.
+    """
+
+    def test(call: Call) -> Test[T] | None:
+        value = call.parameters.text(name)
+        if among and value not in ("", *among):
+            raise error() if error else invalid_parameter(name)
+        return None if value in ("", everything) else _test(call, field, lambda its: its == value)
+
+    return Filter((name,), test, field)
+
+
+def one_of(name: str, field: Field[T], given_as: Several, *, most: int = 100) -> Filter[T]:
+    """The value is one of several; more than ``most`` are refused."""
+
+    def test(call: Call) -> Test[T] | None:
+        values = given_as(call.parameters, name, most=most)
+        # An empty JSON list is given and holds nothing; the other ways cannot say so.
+        if values is None or (not values and given_as is not Parameters.json_list):
+            return None
+        return _test(call, field, frozenset(values).__contains__)
+
+    return Filter((name,), test, field)
+
+
+def like(name: str, field: Field[T]) -> Filter[T]:
+    """The value is like this one, in which ``*`` stands for any characters."""
+
+    def test(call: Call) -> Test[T] | None:
+        pattern = call.parameters.text(name)
+        return _test(call, field, lambda its: matches(pattern, its)) if pattern else None
+
+    return Filter((name,), test, field)
+
+
+def contains(name: str, field: Field[T]) -> Filter[T]:
+    """The value is among those of the field."""
+
+    def test(call: Call) -> Test[T] | None:
+        value = call.parameters.text(name)
+        return _test(call, field, lambda its: value in its) if value else None
+
+    return Filter((name,), test, field)
+
+
+def is_true(name: str, field: Field[T]) -> Filter[T]:
+    """The field is true, or false, as the parameter is."""
+
+    def test(call: Call) -> Test[T] | None:
+        if not call.parameters.given(name):
+            return None
+        wanted = call.parameters.boolean(name)
+        return _test(call, field, lambda its: bool(its) == wanted)
+
+    return Filter((name,), test, field)
+
+
+def always(name: str, value: str) -> Filter[Any]:
+    """Every resource has this value: another one is asked for in vain."""
+    return equals(name, lambda call, row: value)
+
+
+def never(*names: str) -> Filter[Any]:
+    """No resource has anything of the kind: asked for by it, none is found."""
+
+    def test(call: Call) -> Test[Any] | None:
+        given = any(call.parameters.given(n) or call.parameters.listed(n) for n in names)
+        return (lambda row: False) if given else None
+
+    return Filter(names, test)
+
+
+def never_true(name: str) -> Filter[Any]:
+    """No resource is so: asked for with ``true``, none is found."""
+    return is_true(name, lambda call, row: False)
+
+
+def tagged(
+    table: Callable[[State], ResourceTable[R]], key: str = "id", *, name: str = "Tag"
+) -> Filter[R]:
+    """It has all the tags of ``Tag.N.Key`` and ``Tag.N.Value``."""
+
+    def test(call: Call) -> Test[R] | None:
+        wanted = tag_filter(call.parameters, name)
+        if not wanted:
+            return None
+        return lambda row: has_tags(table(call.state).tags(getattr(row, key)), wanted)
+
+    return Filter((name,), test, key)
+
+
+def _test(call: Call, field: Field[T], passes: Callable[[Any], bool]) -> Test[T]:
+    if isinstance(field, str):
+        return lambda row: passes(getattr(row, field))
+    return lambda row: passes(field(call, row))
+
+
+def _fields(kind: type[Any]) -> Iterable[str]:
+    return getattr(kind, "__dataclass_fields__", ())
+
+
+def _at(path: str, value: Any) -> Answer:
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    answer: Answer = value
+    return answer

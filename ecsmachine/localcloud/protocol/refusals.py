@@ -1,0 +1,94 @@
+"""The refusals that more than one action answers with, by name.
+
+A refusal is called to be raised, with what its message leaves open::
+
+    raise refusals.DISK_STATUS()
+    raise refusals.QUOTA_OF_DISKS(most=16)
+
+A code and its message stand once in the local cloud: what only one action answers with stands
+there as an :class:`ApiError`, and what a second one needs moves here
+(``tests/unit/localcloud/test_refusals.py``). Where nothing better is known, take the functions at
+the end, which follow the API's own way of naming.
+
+Source: the error codes in the reference of each action (ECS, VPC, SLB).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecsmachine.localcloud.protocol.errors import ApiError
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A code, its message and the HTTP status; ``{name}`` in the message is filled in."""
+
+    code: str
+    message: str
+    status: int = 400
+
+    def __call__(self, **values: object) -> ApiError:
+        """Return the error to raise."""
+        return ApiError(self.code, self.message.format(**values), self.status)
+
+
+# What is not there (each table of the state says which of them is its own).
+REGION_NOT_FOUND = Refusal(
+    "InvalidRegionId.NotFound", "The specified RegionId does not exist.", 404
+)
+ZONE_NOT_FOUND = Refusal("InvalidZoneId.NotFound", "The specified zone does not exist.", 404)
+INSTANCE_NOT_FOUND = Refusal(
+    "InvalidInstanceId.NotFound", "The specified InstanceId does not exist.", 404
+)
+DISK_NOT_FOUND = Refusal("InvalidDiskId.NotFound", "The specified disk does not exist.", 404)
+SNAPSHOT_NOT_FOUND = Refusal(
+    "InvalidSnapshotId.NotFound", "The specified snapshot does not exist.", 404
+)
+IMAGE_NOT_FOUND = Refusal("InvalidImageId.NotFound", "The specified ImageId does not exist.", 404)
+LAUNCH_TEMPLATE_NOT_FOUND = Refusal(
+    "InvalidLaunchTemplate.NotFound", "The specified LaunchTemplate is not found.", 404
+)
+KEY_PAIR_NOT_FOUND = Refusal(
+    "InvalidKeyPair.NotFound", "The specified KeyPairName does not exist.", 404
+)
+SECURITY_GROUP_NOT_FOUND = Refusal(
+    "InvalidSecurityGroupId.NotFound", "The specified SecurityGroupId does not exist.", 404
+)
+VPC_NOT_FOUND = Refusal("InvalidVpcId.NotFound", "Specified VPC does not exist.", 404)
+VSWITCH_NOT_FOUND = Refusal("InvalidVSwitchId.NotFound", "VSwitch not exist.", 404)
+ROUTE_ENTRY_NOT_FOUND = Refusal("InvalidRouteEntry.NotFound", "Route entry not exists.")
+EIP_NOT_FOUND = Refusal("InvalidAllocationId.NotFound", "Specified allocation ID is not found", 404)
+LOAD_BALANCER_NOT_FOUND = Refusal(
+    "InvalidLoadBalancerId.NotFound", "The specified LoadBalancerId does not exist.", 404
+)
+SERVER_GROUP_NOT_FOUND = Refusal(
+    # The code is a sentence: so SLB has it.
+    "The specified VServerGroupId does not exist",
+    "The specified VServerGroupId does not exist.",
+)
+
+# What its status does not allow.
+INSTANCE_STATUS = Refusal(
+    "IncorrectInstanceStatus",
+    "The current status of the resource does not support this operation.",
+    403,
+)
+DISK_STATUS = Refusal(
+    "IncorrectDiskStatus", "The current disk status does not support this operation.", 403
+)
+
+# What is not formed as it has to be.
+CIDR_BLOCK = Refusal("InvalidCidrBlock.Malformed", "Specified CIDR block is not valid.")
+
+
+def malformed(name: str) -> ApiError:
+    """Return the refusal of a value that is not formed as it has to be."""
+    return ApiError(f"Invalid{name}.Malformed", f'The specified parameter "{name}" is not valid.')
+
+
+def not_supported(name: str) -> ApiError:
+    """Return the refusal of a value that is none of those that there are."""
+    return ApiError(
+        f"Invalid{name}.ValueNotSupported", f"The specified value of {name} is not supported."
+    )

@@ -1,0 +1,149 @@
+"""The tables of the state: resources of one kind by id.
+
+:class:`ResourceTable` is for what belongs to a region and is named in requests. It is declared in
+:mod:`ecsmachine.localcloud.state.state` with the refusal of what it does not hold and the name that
+its tags go by; so ``find`` needs nothing but the id and the region of the request::
+
+    vpc = state.vpcs.find("vpc-bp1...", region="cn-hangzhou")   # or InvalidVpcId.NotFound
+
+``get`` is for ids that the state itself holds (the instance of a disk, the VPC of a VSwitch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
+
+from ecsmachine.localcloud.protocol.refusals import Refusal
+from ecsmachine.localcloud.state.model import TagSet
+
+T = TypeVar("T")
+
+
+class Owner(Protocol):
+    """The state that a table is of: it notes each change."""
+
+    tag_sets: Table[TagSet]
+
+    def changed(self, table: Table[Any], key: str, old: Any, new: Any) -> None:
+        """Note a change; raises RuntimeError outside a transaction."""
+
+
+class OfRegion(Protocol):
+    """A resource that belongs to a region."""
+
+    @property
+    def region(self) -> str:
+        """The region's id."""
+
+
+R = TypeVar("R", bound=OfRegion)
+
+
+class Table(Generic[T]):
+    """The resources of one kind by id, in the order in which they were made."""
+
+    def __init__(self, kind: type[T], owner: Owner, *, key: str = "id") -> None:
+        self.kind = kind
+        self.name = kind.__name__
+        self._owner = owner
+        self._key = key
+        self._rows: dict[str, T] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._rows.values())
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._rows
+
+    def get(self, key: str) -> T | None:
+        """Return the resource with an id that the state holds, or None."""
+        return self._rows.get(key)
+
+    def put(self, value: T) -> T:
+        """Add the resource, or replace the one with its id; inside a transaction only."""
+        key = getattr(value, self._key)
+        old = self._rows.get(key)
+        self._owner.changed(self, key, old, value)
+        self._rows[key] = value
+        return value
+
+    def remove(self, key: str) -> None:
+        """Remove the resource if it is there; inside a transaction only."""
+        old = self._rows.get(key)
+        if old is not None:
+            self._owner.changed(self, key, old, None)
+            del self._rows[key]
+
+    def rows(self) -> dict[str, T]:
+        """Return a copy of what the table holds, by id."""
+        return dict(self._rows)
+
+    def restore(self, rows: dict[str, T]) -> None:
+        """Hold these, by id, in their order; nothing is noted."""
+        self._rows = rows
+
+
+class ResourceTable(Table[R]):
+    """Resources of regions, which requests name by id.
+
+    ``missing`` is the refusal of one that is not there. ``tagged_as`` is what TagResources calls
+    the kind, in lower case ("" for what has no tags); a resource's tags go with it. ``named_by``
+    is the field that requests name a resource by, where that is not its id. ``is_visible`` says
+    whether requests may find one (eventual consistency).
+    """
+
+    def __init__(
+        self,
+        kind: type[R],
+        owner: Owner,
+        *,
+        missing: Refusal,
+        tagged_as: str = "",
+        key: str = "id",
+        named_by: str = "",
+        is_visible: Callable[[R], bool] = lambda _: True,
+    ) -> None:
+        super().__init__(kind, owner, key=key)
+        self.missing = missing
+        self.tagged_as = tagged_as
+        self._named_by = named_by
+        self._is_visible = is_visible
+
+    def find(self, name: str, *, region: str | None, missing: Refusal | None = None) -> R:
+        """Return the resource that a request names, if it is in ``region`` (None: in any).
+
+        Raises the table's own refusal, or ``missing`` where an action has another one for it.
+        """
+        found = self.find_or_none(name, region=region)
+        if found is None:
+            raise (missing or self.missing)()
+        return found
+
+    def find_or_none(self, name: str, *, region: str | None) -> R | None:
+        """Return the resource that a request names, or None if it is not in ``region``."""
+        if self._named_by:
+            same = (row for row in self if getattr(row, self._named_by) == name)
+            return next((row for row in same if region in (None, row.region)), None)
+        row = self._rows.get(name)
+        if row is None or region not in (None, row.region) or not self._is_visible(row):
+            return None
+        return row
+
+    def in_region(self, region: str | None) -> list[R]:
+        """Return the resources of a region (None: of all) that requests may find, oldest first."""
+        return [row for row in self if region in (None, row.region) and self._is_visible(row)]
+
+    def tags(self, key: str) -> dict[str, str]:
+        """Return the tags of a resource."""
+        tags = self._owner.tag_sets.get(f"{self.tagged_as}/{key}")
+        return {} if tags is None else tags.tags
+
+    def remove(self, key: str) -> None:
+        """Remove the resource and its tags if it is there; inside a transaction only."""
+        super().remove(key)
+        if self.tagged_as:
+            self._owner.tag_sets.remove(f"{self.tagged_as}/{key}")

@@ -363,8 +363,8 @@ def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
             os.write(2, b"Removing goes on; interrupt again to leave at once.\n")
             return
         line = "Error: Interrupted again: left at once, with work half done."
-        if session.under_way:
-            names = " ".join(session.under_way)
+        names = " ".join(name for name in session.under_way if session.store.exists(name))
+        if names:
             line += (
                 f' "ecsmachine create --resume {names}" goes on with what was made, '
                 f'"ecsmachine rm {names}" removes it.'

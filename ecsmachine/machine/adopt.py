@@ -15,8 +15,6 @@ from ecsmachine.machine.model import Machine, auth_options, validate_name
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.sweep import Found, Standing
 
-_WRITTEN = ("config.json", "journal.json")
-
 _LOGIN_TIMEOUT_S = 5.0
 """How long a refused login is tried again: the host has long booted."""
 
@@ -112,8 +110,9 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
     """
     name = validate_name(request.name)
     with store.lock(name):
+        store.check_place(name)
         journal = store.journal(name)
-        if not _is_blank(store, name) and not (
+        if store.exists(name) and not (
             journal.adopting and journal.create_id == request.instance.create_id
         ):
             raise MachineError(
@@ -146,7 +145,7 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
 
 def is_imported(store: Store, name: str) -> bool:
     """Whether a machine of the store has its CA in its own folder, and that CA's key elsewhere."""
-    if not store.exists(name) or _is_blank(store, name) or _is_adopting(store, name):
+    if not store.exists(name) or _is_adopting(store, name):
         return False
     auth = store.load(name).auth
     return auth.ca_key_path.parent == auth.machine_dir and not auth.ca_key_path.exists()
@@ -177,12 +176,6 @@ def take_over(
             raise
         store.save(machine)
     report(f'Machine "{name}" is of this store now.')
-
-
-def _is_blank(store: Store, name: str) -> bool:
-    """Whether nothing is written of a machine, though its folder may be there: whoever made that
-    died."""
-    return not any((store.directory(name) / file).exists() for file in _WRITTEN)
 
 
 def _is_adopting(store: Store, name: str) -> bool:

@@ -66,6 +66,7 @@ def create(
             interruption.check()
 
     with store.lock(request.name):
+        store.check_place(request.name)
         journal = store.journal(request.name)
         if store.exists(request.name):
             _check_unfinished(store, request.name, journal)
@@ -169,6 +170,7 @@ def plan(store: Store, request: CreateRequest, report: Report) -> CreatePlan | N
     :func:`create` does.
     """
     validate(request)
+    store.check_place(request.name)
     if store.exists(request.name):
         _check_unfinished(store, request.name, store.journal(request.name))
     machine = Machine(

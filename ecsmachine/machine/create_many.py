@@ -66,7 +66,8 @@ def create_many(
                 request,
                 report_for(request.name),
                 interruption=interruptions[request.name],
-                checked=checked,
+                # what was begun before may have other options
+                checked=checked if request in new else None,
             )
         except single.MachineExistsError as error:
             existed, failure = True, _difference(store, request, error)

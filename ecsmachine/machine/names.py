@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 from ecsmachine.errors import MachineError
+
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+"""What is said of a path at which no folder is; of others the folder cannot be looked into."""
 
 
 def names_in(machines_path: Path) -> list[str]:
     """Return the names of all machines, in natural order (``web2`` before ``web10``).
 
-    A machine is a folder below ``machines_path``, be it whole or damaged. Raises
-    :class:`MachineError` if the folder cannot be read.
+    Raises :class:`MachineError` if the folder cannot be read.
     """
     try:
         entries = list(machines_path.iterdir())
@@ -22,8 +26,23 @@ def names_in(machines_path: Path) -> list[str]:
             f"The machine store cannot be read: {machines_path}: {error.strerror}",
             hint="Choose another folder with --storage-path or MACHINE_STORAGE_PATH.",
         ) from error
-    names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
+    names = [entry.name for entry in entries if entry.name[0] != "." and is_machine(entry)]
     return sorted(names, key=natural_key)
+
+
+def is_machine(folder: Path) -> bool:
+    """Whether a folder is that of a machine, be it whole or damaged.
+
+    One in which nothing was begun is not: a create that was killed at its start leaves it, with
+    no more in it than a hidden file.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.name[0] != "." for entry in entries)
+    except ValueError:
+        return False
+    except OSError as error:
+        return error.errno not in _NOTHING_THERE
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:

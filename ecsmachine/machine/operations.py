@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -66,25 +67,44 @@ def remove(store: Store, name: str, report: Report, *, force: bool = False) -> N
     """Remove a machine: all that create made in the cloud, then its folder.
 
     With ``force`` the folder is dropped even if the cloud refuses, or the configuration cannot
-    be read; a journal that lists what may still be there is then kept.
+    be read; a journal that lists what may still be there is then kept, and so is what cannot be
+    read.
     """
-    if not store.exists(name):
+    if not store.is_taken(name):
         raise MachineNotFoundError(name)
     with store.lock(name):
+        directory = store.directory(name)
+        if force:
+            with contextlib.suppress(OSError):
+                if directory.is_dir():
+                    directory.chmod(0o700)
         try:
+            store.check_place(name)
             _remove_from_cloud(store, name, report)
-        except MachineError as error:
+        except Exception as error:  # a driver, or a damaged file, may raise what it likes
             if not force:
                 raise
-            report(f'Error removing host "{name}": {error.message}')
-            kept = store.abandon(name)
-            if kept is not None:
-                report(
-                    f"What may still be there, and cost, is listed in {kept}: "
-                    '"ecsmachine sweep" removes it'
-                )
+            report(f'Error removing host "{name}": {error}')
+            _keep_trace(store, name, report)
+        if directory.is_symlink():
+            report(f"{directory} was a link: {directory.readlink()} stays")
         store.remove(name)
     report(f"Successfully removed {name}")
+
+
+def _keep_trace(store: Store, name: str, report: Report) -> None:
+    """Keep what tells of a machine that is dropped, and say where."""
+    for kept in store.set_aside_unreadable(name):
+        report(
+            f"What cannot be read is kept: {kept}. What the machine had in the cloud may still be "
+            'there, and cost: "ecsmachine sweep" finds what has its tags'
+        )
+    journal = store.abandon(name)
+    if journal is not None:
+        report(
+            f"What may still be there, and cost, is listed in {journal}: "
+            '"ecsmachine sweep" removes it'
+        )
 
 
 def for_each(names: Iterable[str], operation: Callable[[str], None]) -> None:

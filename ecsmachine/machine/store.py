@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import json
+import os
 import re
 import secrets
 import shutil
@@ -46,7 +47,7 @@ from ecsmachine.machine.model import (
     to_config,
     with_unknown_fields,
 )
-from ecsmachine.machine.names import names_in
+from ecsmachine.machine.names import is_machine, names_in
 from ecsmachine.machine.redaction import without_secrets
 
 _SHARED_LOCK_S = 120.0
@@ -104,7 +105,20 @@ class Store:
 
     def exists(self, name: str) -> bool:
         """Whether there is a machine of that name, be it whole or damaged."""
-        return "/" not in name and name not in ("", ".", "..") and self.directory(name).is_dir()
+        return _is_component(name) and is_machine(self.directory(name))
+
+    def is_taken(self, name: str) -> bool:
+        """Whether anything is in the place of a machine's folder, be it no more than a file."""
+        return _is_component(name) and os.path.lexists(self.directory(name))
+
+    def check_place(self, name: str) -> None:
+        """Raise :class:`MachineError` if what is in the place of a machine's folder is none."""
+        directory = self.directory(name)
+        if self.is_taken(name) and not directory.is_dir():
+            raise MachineError(
+                f"{directory} is no folder, and so no machine",
+                hint=f'"ecsmachine rm -f {name}" sets it aside.',
+            )
 
     def store_id(self) -> str:
         """Return the name of this store in the tags of cloud resources; made at first use."""
@@ -122,7 +136,8 @@ class Store:
     def lock(self, name: str, *, wait_s: float = 10.0) -> Iterator[None]:
         """Hold the lock of a machine for the length of a ``with`` block.
 
-        What a process that died left of the machine's folder, on its way in or out, is removed.
+        What a process that died left of the machine's folder, on its way in or out or with nothing
+        begun in it, is removed.
         Raises :class:`MachineError` if another process holds it for longer than ``wait_s``.
         """
         files.make_private_directory(self.path)
@@ -130,6 +145,8 @@ class Store:
         with files.locked(path, what=f'Machine "{name}"', wait_s=wait_s):
             for remnant in self.machines_path.glob(f".{glob.escape(name)}.????????"):
                 shutil.rmtree(remnant, ignore_errors=True)
+            if _is_component(name) and not self.exists(name):
+                shutil.rmtree(self.directory(name), ignore_errors=True)
             yield
 
     def passing_directory(self, name: str) -> Path:
@@ -242,17 +259,51 @@ class Store:
         return FileJournal(self.directory(name) / "journal.json", self.checkpoint)
 
     def remove(self, name: str) -> None:
-        """Remove the folder of a machine, all at once for whoever looks on."""
+        """Remove the folder of a machine, all at once for whoever looks on.
+
+        Of one that is a link elsewhere, the link alone is removed.
+        """
         directory = self.directory(name)
         doomed = self.passing_directory(name)
         try:
             directory.rename(doomed)
             files.sync_directory(directory.parent)
-            shutil.rmtree(doomed)
+            files.remove_tree(doomed)
         except FileNotFoundError:
             return
         except OSError as error:
             raise files.not_writable(directory, error) from error
+
+    def set_aside(self, path: Path) -> Path:
+        """Move what cannot be read, or is not what it must be, below ``.abandoned``.
+
+        Returns where it is then.
+        """
+        there = self.abandoned_path
+        mark = secrets.token_hex(4)
+        kept = there / f"{path.parent.name}-{path.name}-{mark}"
+        try:
+            if os.path.lexists(there) and not there.is_dir():
+                there.rename(there.with_name(f"{there.name}-{mark}"))
+            files.make_private_directory(there)
+            shutil.move(path, kept)
+        except OSError as error:
+            raise files.not_writable(path, error) from error
+        return kept
+
+    def set_aside_unreadable(self, name: str) -> list[Path]:
+        """Set aside what cannot be read of a machine, and return where it is then."""
+        directory = self.directory(name)
+        if not directory.is_dir():
+            return [self.set_aside(directory)] if self.is_taken(name) else []
+        kept = []
+        for read, file in ((self.journal, "journal.json"), (self.config, "config.json")):
+            try:
+                read(name)
+            except MachineError:
+                if os.path.lexists(directory / file):
+                    kept.append(self.set_aside(directory / file))
+        return kept
 
     def abandon(self, name: str) -> Path | None:
         """Keep the journal of a machine that is dropped with cloud resources still there.
@@ -302,6 +353,11 @@ class Store:
             return (self.path / ".store-id").read_text().strip()
         except OSError:
             return ""
+
+
+def _is_component(name: str) -> bool:
+    """Whether a word can be the name of a folder that is not hidden."""
+    return name[:1] not in ("", ".") and "/" not in name
 
 
 def _keep_older_version(path: Path) -> None:

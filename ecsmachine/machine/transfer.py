@@ -104,6 +104,7 @@ def import_machine(store: Store, content: bytes, passphrase: str, *, name: str =
     config = _checked_config(entries)
     name = validate_name(name or str(config.get("Name") or ""))
     with store.lock(name):
+        store.check_place(name)
         if store.exists(name):
             raise MachineError(
                 f'Docker machine "{name}" already exists',

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from ecsmachine.errors import UsageError
+from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.machine.interruption import Interruption
@@ -70,15 +70,18 @@ def session(ctx: typer.Context) -> Session:
     return cast("Session", ctx.obj)
 
 
-def machine_names(session: Session, names: list[str] | None) -> list[str]:
+def machine_names(
+    session: Session, names: list[str] | None, *, missing: Callable[[str], None] | None = None
+) -> list[str]:
     """Return the names that a command was given; ``default``, if there is one, where none was.
 
     Braces stand for several names, and patterns for the machines that they fit. Raises
     :class:`UsageError` if no name is given and no machine is called ``default``, and
-    :class:`~ecsmachine.errors.MachineError` if a pattern fits no machine.
+    :class:`~ecsmachine.errors.MachineError` if a pattern fits no machine, unless ``missing`` is
+    told of that.
     """
     if names:
-        return _named(session, names)
+        return _named(session, names, missing)
     if session.store.exists("default"):
         return ["default"]
     raise UsageError(
@@ -97,15 +100,22 @@ def one_machine_name(session: Session, names: list[str] | None) -> str:
     return chosen[0]
 
 
-def _named(session: Session, words: list[str]) -> list[str]:
+def _named(session: Session, words: list[str], missing: Callable[[str], None] | None) -> list[str]:
     if not any(character in word for word in words for character in "{*?["):
         return words
     from ecsmachine.cli.arguments.names import expand, is_pattern, matching
 
     names: dict[str, None] = {}
+    existing = session.store.names()
     for word in expand(words):
-        found = matching(word, session.store.names()) if is_pattern(word) else [word]
-        names.update(dict.fromkeys(found))
+        try:
+            found = matching(word, existing) if is_pattern(word) else [word]
+        except MachineError as error:
+            if missing is None:
+                raise
+            missing(error.message)
+        else:
+            names.update(dict.fromkeys(found))
     return list(names)
 
 

@@ -106,13 +106,14 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         changes: dict[str, Any] = {"keep_on_failure": given["keep_on_failure"]}
         if given["no_provision"]:
             changes["provision"] = False
-        if given["resume"]:
+        begun = _begun(ctx, names) if given["resume"] else []
+        if begun:
             _check_resume(options, flags, given["dry_run"])
-            requests = [_resumed(ctx, name, flags, environment, changes) for name in names]
-        else:
+        requests = [_resumed(ctx, name, flags, environment, changes) for name in begun]
+        if len(begun) < len(names):
             values = resolve(options, flags, environment)
             first = replace(_request(ctx, names[0], driver_name, values), **changes)
-            requests = [replace(first, name=name) for name in names]
+            requests += [replace(first, name=name) for name in names if name not in begun]
         if given["dry_run"]:
             _show_plan(ctx, requests, as_json=given["json"])
         elif len(requests) == 1 and given["count"] is None:
@@ -317,6 +318,15 @@ def _check_resume(
                 f"--{option.name} does not go with --resume: the options of then are used",
                 hint="Leave it out.",
             )
+
+
+def _begun(ctx: typer.Context, names: list[str]) -> list[str]:
+    """Return those that are gone on with: all but those whose create was killed before it began."""
+    store = session(ctx).store
+    blank = [name for name in names if store.is_taken(name) and not store.exists(name)]
+    if blank:
+        warn(f"Nothing was begun of {', '.join(blank)}: made with the options given now")
+    return [name for name in names if name not in blank]
 
 
 def _resumed(

@@ -86,13 +86,21 @@ def refresh_contexts(this: Session, names: Iterable[str]) -> None:
 
 
 def remove_contexts(this: Session, names: Iterable[str]) -> None:
-    """Remove the contexts of machines that are gone from the store."""
+    """Remove the contexts of machines that are gone from the store.
+
+    One that cannot be removed is a warning, as for :func:`refresh_contexts`.
+    """
+    from ecsmachine.cli.display.output import warn
     from ecsmachine.machine import docker_context
 
     docker = _docker(this)
     for name in names:
-        if not this.store.exists(name):
+        if this.store.exists(name):
+            continue
+        try:
             docker_context.remove(docker, name, this.store.path)
+        except MachineError as error:
+            warn(f"{error.message}. {error.hint}")
 
 
 def _docker(this: Session) -> DockerConfig:

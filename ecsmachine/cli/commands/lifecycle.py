@@ -105,8 +105,8 @@ def rm(
             hint='"ecsmachine ls -q" lists them.',
         )
     this = session(ctx)
-    names = list(dict.fromkeys(machine_names(this, names)))
-    known = [name for name in names if this.store.exists(name)]
+    names = list(dict.fromkeys(machine_names(this, names, missing=this.warn if force else None)))
+    known = [name for name in names if this.store.is_taken(name)]
     if force:
         for name in names:
             if name not in known:

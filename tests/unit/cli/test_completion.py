@@ -24,7 +24,7 @@ Complete = Callable[..., list[str]]
 def environment(tmp_path: Path) -> dict[str, str]:
     """A store with two machines, and nothing else of the user's."""
     for name in ("dev1", "web1"):
-        (tmp_path / "store" / "machines" / name).mkdir(parents=True)
+        (tmp_path / "store" / "machines" / name / "config.json").mkdir(parents=True)
     return {"HOME": str(tmp_path), "MACHINE_STORAGE_PATH": str(tmp_path / "store")}
 
 
@@ -96,7 +96,7 @@ def test_hidden_options_are_not_suggested(complete: Complete) -> None:
 
 
 def test_another_store_is_looked_into(complete: Complete, tmp_path: Path) -> None:
-    (tmp_path / "other" / "machines" / "far").mkdir(parents=True)
+    (tmp_path / "other" / "machines" / "far" / "config.json").mkdir(parents=True)
     assert complete("-s", str(tmp_path / "other"), "ip", "") == ["far"]
 
 

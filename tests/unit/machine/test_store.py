@@ -132,9 +132,10 @@ def test_other_damage(store: Store) -> None:
     with pytest.raises(MachineError, match='"strange": Driver "" not found') as caught:
         store.load("strange")
     assert caught.value.exit_code == 1
-    store.directory("empty").mkdir()
+    store.directory("bare").mkdir()
+    (store.directory("bare") / "id_rsa").touch()
     with pytest.raises(MachineError, match="interrupted"):
-        store.load("empty")
+        store.load("bare")
     folder = store.directory("folder") / "config.json"
     folder.mkdir(parents=True)
     with pytest.raises(MachineError, match="damaged"):
@@ -176,9 +177,25 @@ def test_names_are_in_natural_order(store: Store) -> None:
     assert store.names() == []
     for name in ("web10", "Web2", "web1", "db", "10", "9", "a²"):
         store.directory(name).mkdir(parents=True)
+        (store.directory(name) / "config.json").touch()
     store.directory(".removing").mkdir()
     (store.machines_path / "a-file").touch()
     assert store.names() == ["9", "10", "a²", "db", "web1", "Web2", "web10"]
+
+
+def test_a_folder_in_which_nothing_was_begun_is_no_machine(store: Store) -> None:
+    folder = store.directory("dev1")
+    for leftover in ("", ".journal.json.0a1b2c3d"):
+        folder.mkdir(parents=True)
+        if leftover:
+            (folder / leftover).touch()
+        assert store.names() == []
+        assert not store.exists("dev1")
+        assert store.is_taken("dev1")
+        with store.lock("dev1"):
+            assert not store.is_taken("dev1")
+    with store.lock(".sweep"):
+        assert store.machines_path.is_dir()
 
 
 def test_natural_keys_can_always_be_compared() -> None:

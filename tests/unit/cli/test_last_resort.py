@@ -1,0 +1,177 @@
+"""``rm -f`` always works: what it cannot read is set aside, and named."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.machine.store import Store
+from tests.unit.cli.conftest import Program
+from tests.unit.stand_ins import add_machine
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def a_list(path: Path) -> None:
+    path.write_bytes(b"[]")
+
+
+def nested(path: Path) -> None:
+    path.write_bytes(b"[" * 200_000)
+
+
+def binary(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe\x00")
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "within").touch()
+
+
+def a_dangling_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/nonexistent/file")
+
+
+def a_loop(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
+DAMAGE = [emptied, a_list, nested, binary, a_folder, a_dangling_link, a_loop]
+
+
+def listed(store: Store, name: str) -> Path:
+    """Add a machine with something in the cloud, and return its folder."""
+    add_machine(store, name)
+    journal = store.journal(name)
+    journal.made(journal.intend("instance", region="cn-hangzhou"), "i-1")
+    journal.finish()
+    return store.directory(name)
+
+
+@pytest.mark.parametrize("damage", [each for each in DAMAGE if each is not a_dangling_link])
+@pytest.mark.parametrize("file", ["config.json"])
+def test_a_machine_of_which_a_file_cannot_be_read(
+    store: Store, program: Program, file: str, damage: Callable[[Path], None]
+) -> None:
+    add_machine(store, "other")
+    path = listed(store, "dev1") / file
+    damage(path)
+    content = path.read_bytes() if path.is_file() else None
+    refused = program("rm", "-y", "dev1")
+    assert refused.code == 1
+    assert "rm -f dev1" in refused.err
+    done = program("rm", "-f", "-y", "dev1")
+    assert (done.code, done.err) == (0, "")
+    assert done.lines[-1] == "Successfully removed dev1"
+    (kept,) = store.abandoned_path.glob(f"dev1-{file}-*")
+    assert str(kept) in done.out
+    if content is not None:
+        assert kept.read_bytes() == content
+    listing = [each for each in store.abandoned_path.iterdir() if each != kept]
+    if file == "config.json":
+        (journal,) = listing
+        assert json.loads(journal.read_text())["Resources"][0]["id"] == "i-1"
+        assert str(journal) in done.out
+    else:
+        assert listing == []
+    assert program("ls", "-q").lines == ["other"]
+    assert program("sweep", "--help").code == 0
+
+
+@pytest.mark.parametrize("damage", [emptied, a_dangling_link, a_loop])
+def test_something_else_in_the_place_of_a_machine(
+    store: Store, program: Program, damage: Callable[[Path], None]
+) -> None:
+    add_machine(store, "other")
+    place = store.directory("dev1")
+    place.touch()
+    damage(place)
+    assert program("ls", "-q").lines == ["other"]
+    url = ("-d", "none", "--url", "tcp://127.0.0.1:1")
+    refused = program("create", *url, "dev1")
+    assert (refused.code, len(refused.err.splitlines())) == (1, 1)
+    assert str(place) in refused.err
+    assert program("rm", "-y", "dev1").code == 1
+    done = program("rm", "-f", "dev1")
+    assert (done.code, done.err) == (0, "")
+    (kept,) = store.abandoned_path.iterdir()
+    assert str(kept) in done.out
+    assert program("create", *url, "dev1").code == 0
+
+
+def test_of_a_folder_that_is_a_link_the_link_alone_is_removed(
+    store: Store, program: Program, tmp_path: Path
+) -> None:
+    assert program("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "dev1").code == 0
+    elsewhere = tmp_path / "elsewhere"
+    store.directory("dev1").rename(elsewhere)
+    store.directory("dev1").symlink_to(elsewhere)
+    assert program("ls", "-q").lines == ["dev1"]
+    done = program("rm", "-y", "dev1")
+    assert done.code == 0
+    assert f"{elsewhere} stays" in done.out
+    assert (elsewhere / "config.json").is_file()
+    assert list(store.machines_path.iterdir()) == []
+
+
+# root may read and write everything, unless that is taken from it
+OWNER_ALONE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+@pytest.mark.parametrize("mode", [0o500, 0])
+def test_what_is_read_only_is_removed_by_its_owner(
+    store: Store, program: Program, mode: int
+) -> None:
+    assert program("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "dev1").code == 0
+    folder = store.directory("dev1")
+    (folder / "deep" / "deeper").mkdir(parents=True)
+    (folder / "deep" / "deeper" / "file").touch(0o400)
+    for each in (folder / "deep" / "deeper", folder / "deep", folder):
+        each.chmod(mode)
+    done = subprocess.run(
+        [
+            *(OWNER_ALONE if os.geteuid() == 0 else ()),
+            *(sys.executable, "-m", "ecsmachine", "-s", store.path, "rm", "-f", "dev1"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(store.machines_path.iterdir()) == []
+
+
+def test_nothing_to_remove_is_no_error_with_force(store: Store, program: Program) -> None:
+    add_machine(store, "dev1")
+    for words in (["nosuch"], ["nope-*"], ["nope-*", "nosuch"], ["x" * 300], [""], [".."]):
+        left = program("rm", "-f", *words)
+        assert (left.code, left.out) == (0, ""), words
+        assert len(left.err.splitlines()) == len(words)
+        assert program("rm", "-y", *words).code == 1
+    assert store.names() == ["dev1"]
+
+
+def test_a_folder_in_which_nothing_was_begun(store: Store, program: Program) -> None:
+    url = ("-d", "none", "--url", "tcp://127.0.0.1:1")
+    store.machines_path.mkdir(parents=True)
+    for command in (["create", *url], ["create", "--resume", *url], ["rm", "-y"], ["rm", "-f"]):
+        folder = store.directory("dev1")
+        folder.mkdir()
+        (folder / ".journal.json.01234567").touch()
+        assert program("ls", "-q").out == ""
+        done = program(*command, "dev1")
+        assert done.code == 0, done.err
+        assert store.names() == (["dev1"] if command[0] == "create" else [])
+        if command[0] == "create":
+            assert program("rm", "-f", "dev1").code == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ecsmachine.errors import MachineError
-from ecsmachine.ssh.command_result import CommandResult
+from ecsmachine.ssh.command_result import CommandResult, ending
 
 _LONGEST_REASON = 200
 _REASON = re.compile(
@@ -34,10 +34,10 @@ class ProvisionError(MachineError):
         self.step = step
 
 
-def output_of(result: CommandResult, *, lines: int = 40) -> str:
+def output_of(result: CommandResult) -> str:
     """Return the end of what a command printed, its errors last."""
-    text = "\n".join(part.rstrip() for part in (result.stdout, result.stderr) if part.strip())
-    return "\n".join(text.splitlines()[-lines:])
+    ends = (ending(part) for part in (result.stdout, result.stderr))
+    return ending("\n".join(end for end in ends if end))
 
 
 def reason_in(result: CommandResult) -> str:
@@ -46,7 +46,11 @@ def reason_in(result: CommandResult) -> str:
     Without one it is the last line of all; "" if it printed nothing.
     """
     errors, output = (
-        [line.strip() for line in text.splitlines() if not _AFTERMATH.match(line.strip())]
+        [
+            line.strip()
+            for line in ending(text, lines=400).splitlines()
+            if not _AFTERMATH.match(line.strip())
+        ]
         for text in (result.stderr, result.stdout)
     )
     for lines in (errors, output):

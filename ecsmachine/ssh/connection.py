@@ -10,6 +10,7 @@ import selectors
 import shlex
 import socket
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,17 +19,23 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys
-from ecsmachine.ssh.command_result import CommandResult
+from ecsmachine.ssh.command_result import CommandResult, KeptEnd, ending
 from ecsmachine.ssh.private_files import KeyFileError, check_private
 from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
-    from paramiko import Channel, PKey, SFTPClient, Transport
+    from paramiko import Channel, PKey, Transport
+
+    from ecsmachine.ssh.sftp import SftpSession
 
 _CHUNK = 65536
 _OUTPUT_AFTER_END_S = 1.0
+_LONGEST_OUTPUT_AFTER_END_S = 30.0
+_GRACE_S = 5.0
+_SESSION_TIMEOUT_S = 30
 _UPLOAD_TIMEOUT_S = 60.0
+_LONGEST_REASON = 200
 _UNANSWERED_S = 60
 _HANDSHAKE_TIMEOUT_S = 30.0
 _LOG_CHANNEL = "ecsmachine.ssh.transport"
@@ -49,7 +56,7 @@ class Connection:
     def __init__(self, transport: Transport, target: SSHTarget):
         self._transport = transport
         self._target = target
-        self._sftp: SFTPClient | None = None
+        self._sftp: SftpSession | None = None
 
     @property
     def user(self) -> str:
@@ -59,79 +66,103 @@ class Connection:
     def run(
         self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
     ) -> CommandResult:
-        """Run a shell command line and wait for its end.
+        """Run a shell command line and wait for its end; the last 4 MiB of each output are kept.
 
         Raises :class:`SSHError` when the connection is lost or ``timeout_s`` is over.
         """
-        from paramiko import SSHException
-
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        channel = self.open_channel()
-        try:
-            channel.exec_command(command)
-            return self._exchange(channel, stdin or b"", deadline)
-        except (SSHException, OSError, EOFError) as error:
-            raise self.lost(error) from error
-        finally:
-            channel.close()
+        with self.limited(None if timeout_s is None else timeout_s + _GRACE_S):
+            channel = self.open_channel()
+            try:
+                channel.exec_command(command)
+                return self._exchange(channel, stdin or b"", deadline)
+            finally:
+                channel.close()
 
     def upload(self, content: bytes, path: str, *, mode: int) -> None:
         """Write a file by SFTP: never readable more widely than ``mode``, moved into place.
 
         It is written in a folder that only we can enter. Root moves it from there into its
-        place; another user has sudo install it.
+        place; another user has sudo install it. Raises :class:`SSHError`.
         """
-        from paramiko import SFTPError, SSHException
-
         privileged = self.user != "root"
         parent = "/tmp" if privileged else posixpath.dirname(path)  # noqa: S108 (on the host, private)
         folder = posixpath.join(parent, f".ecsmachine-{secrets.token_hex(8)}")
         temporary = posixpath.join(folder, posixpath.basename(path))
-        sftp = self._open_sftp()
+        sftp = self.sftp()
         try:
             sftp.mkdir(folder, 0o700)
             try:
-                with sftp.open(temporary, "wx") as file:
-                    file.write(content)
+                sftp.write(temporary, [content], new=True)
                 if privileged:
                     self._install(temporary, path, mode)
                     sftp.remove(temporary)
                 else:
                     sftp.chmod(temporary, stat.S_IMODE(mode))
-                    sftp.posix_rename(temporary, path)
+                    sftp.replace(temporary, path)
             except BaseException:
-                with contextlib.suppress(OSError, EOFError, SSHException):
+                with contextlib.suppress(OSError, EOFError):
                     sftp.remove(temporary)
                 raise
             finally:
-                with contextlib.suppress(OSError, EOFError, SSHException):
+                with contextlib.suppress(OSError, EOFError):
                     sftp.rmdir(folder)
-        except (TimeoutError, SSHException, EOFError) as error:
+        except (TimeoutError, EOFError) as error:
             raise self.lost(error) from error
-        except (OSError, SFTPError) as error:
-            raise SSHError(f"Cannot write {path} on {self._target.host}: {error}") from error
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SSHError(f"Cannot write {path} on {self._target.host}: {reason}") from error
 
     def _install(self, source: str, path: str, mode: int) -> None:
         words = ["sudo", "-n", "install", "-m", f"{stat.S_IMODE(mode):04o}", "--", source, path]
         result = self.run(shlex.join(words), timeout_s=_UPLOAD_TIMEOUT_S)
         if result.exit_status:
-            raise SSHError(f"Cannot write {path} on {self._target.host}: {result.stderr.strip()}")
+            raise SSHError(
+                f"Cannot write {path} on {self._target.host}: {ending(result.stderr, lines=1)}"
+            )
 
-    def sftp(self) -> SFTPClient:
+    def sftp(self) -> SftpSession:
         """Return the connection's SFTP session, opened at first use.
 
         Raises :class:`SSHError` if the host offers none.
         """
-        return self._open_sftp()
+        from ecsmachine.ssh.sftp import SftpSession
+
+        if self._sftp is None:
+            with self.limited(_UPLOAD_TIMEOUT_S):
+                channel = self.open_channel()
+                channel.invoke_subsystem("sftp")
+                self._sftp = SftpSession(channel)
+        return self._sftp
 
     def open_channel(self) -> Channel:
         """Open a session on the connection, for one command or a shell."""
-        from paramiko import SSHException
+        with self.limited(None):
+            return self._transport.open_session(timeout=_SESSION_TIMEOUT_S)
 
+    @contextlib.contextmanager
+    def limited(self, seconds: float | None) -> Iterator[None]:
+        """Cut the connection if the block, which asks the host for something, takes longer.
+
+        paramiko waits for ever for some answers, and raises whatever it met in what the host
+        sent: all of it becomes an :class:`SSHError`.
+        """
+        timer = None if seconds is None else threading.Timer(seconds, self._transport.close)
+        begun = time.monotonic()
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
         try:
-            return self._transport.open_session(timeout=30)
-        except (SSHException, OSError, EOFError) as error:
+            yield
+        except MachineError:
+            raise
+        except Exception as error:
+            if seconds is not None and time.monotonic() - begun >= seconds:
+                raise SSHError(f"{self._target.host} did not answer in time") from error
             raise self.lost(error) from error
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def close(self) -> None:
         """Close the connection."""
@@ -150,7 +181,7 @@ class Connection:
 
     def _exchange(self, channel: Channel, stdin: bytes, deadline: float | None) -> CommandResult:
         """Feed a command and collect both of its outputs, whichever comes first."""
-        output, errors = bytearray(), bytearray()
+        output, errors = KeptEnd(), KeptEnd()
         unsent = memoryview(stdin)
         if not stdin:
             channel.shutdown_write()
@@ -166,27 +197,29 @@ class Connection:
                     moved = True
                     if not unsent:
                         channel.shutdown_write()
-                while channel.recv_stderr_ready():
-                    errors += channel.recv_stderr(_CHUNK)
+                if channel.recv_stderr_ready():
+                    errors.add(channel.recv_stderr(_CHUNK))
                     moved = True
-                while channel.recv_ready():
-                    output += channel.recv(_CHUNK)
+                if channel.recv_ready():
+                    output.add(channel.recv(_CHUNK))
                     moved = True
-                if moved:
-                    continue
                 now = time.monotonic()
+                late = deadline is not None and now >= deadline
                 if ended:
                     ended_at = ended_at or now
-                    # a process in the background may hold the outputs open for ever
-                    if at_end or now - ended_at > _OUTPUT_AFTER_END_S:
+                    # a process in the background may hold the outputs open, or fill them, for ever
+                    patience_s = _OUTPUT_AFTER_END_S if not moved else _LONGEST_OUTPUT_AFTER_END_S
+                    if (at_end and not moved) or late or now - ended_at > patience_s:
                         break
-                if not self._transport.is_active():
-                    raise self.lost(EOFError("the host closed it"))
-                if deadline is not None and now >= deadline:
+                elif late:
                     raise SSHError(
                         f"A command on {self._target.host} did not end in time",
-                        details=_text(output + errors).rstrip() or None,
+                        details=ending(output.text() + errors.text()) or None,
                     )
+                if moved:
+                    continue
+                if not self._transport.is_active():
+                    raise self.lost(EOFError("the host closed it"))
                 if channel.eof_received:
                     channel.status_event.wait(0.05)  # readable for ever, all the same
                 else:
@@ -194,32 +227,17 @@ class Connection:
         status = channel.recv_exit_status()
         if status < 0:
             raise SSHError(f"A command on {self._target.host} was ended by a signal")
-        return CommandResult(status, _text(output), _text(errors))
-
-    def _open_sftp(self) -> SFTPClient:
-        from paramiko import SFTPClient, SSHException
-
-        if self._sftp is None:
-            try:
-                self._sftp = SFTPClient.from_transport(self._transport)
-            except (SSHException, OSError, EOFError) as error:
-                raise self.lost(error) from error
-        if self._sftp is None:
-            raise SSHError(f"{self._target.host} offers no SFTP")
-        channel = self._sftp.get_channel()
-        if channel is not None:
-            channel.settimeout(_UPLOAD_TIMEOUT_S)
-        return self._sftp
+        return CommandResult(status, output.text(), errors.text())
 
     def lost(self, error: BaseException) -> SSHError:
         """Return the error for a connection, or a session on it, that has ended too early."""
-        return SSHError(
-            f"The SSH connection to {self._target.host} was lost: {error or 'no reason given'}"
-        )
+        return SSHError(f"The SSH connection to {self._target.host} was lost: {_reason(error)}")
 
 
-def _text(content: bytes | bytearray) -> str:
-    return content.decode(errors="replace")
+def _reason(error: BaseException) -> str:
+    """Return what paramiko says of a failure, which may quote what the host has sent."""
+    text = str(getattr(error, "strerror", None) or error)
+    return " ".join(text.split())[:_LONGEST_REASON] or "closed"
 
 
 def connect(
@@ -267,12 +285,12 @@ def connect(
             f'{where} does not accept the login of "{target.user}" with {_tried(target)}',
             hint="Check the key or the password of the machine.",
         ) from error
-    except (paramiko.SSHException, OSError, EOFError) as error:
+    except BaseException as error:
         _close(transport, sock)
-        raise SSHError(f"SSH does not answer at {where}: {error or 'closed'}") from error
-    except BaseException:
-        _close(transport, sock)
-        raise
+        if isinstance(error, MachineError) or not isinstance(error, Exception):
+            raise
+        # paramiko raises whatever it met in what the host sent
+        raise SSHError(f"SSH does not answer at {where}: {_reason(error)}") from error
     _log.debug("%s: logged in as %s", where, target.user)
     return Connection(transport, target)
 
@@ -282,8 +300,6 @@ def shown_host_key(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0
 
     Raises :class:`SSHError` if the host does not answer.
     """
-    import paramiko
-
     where = f"{target.host}:{target.port}"
     check_route(target.host)
     try:
@@ -297,16 +313,16 @@ def shown_host_key(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0
         transport = _transport(sock, pin_path, _HANDSHAKE_TIMEOUT_S)
         transport.start_client(timeout=_HANDSHAKE_TIMEOUT_S)
         return transport.get_remote_server_key()
-    except (paramiko.SSHException, OSError, EOFError) as error:
-        raise SSHError(f"SSH does not answer at {where}: {error or 'closed'}") from error
+    except Exception as error:
+        raise SSHError(f"SSH does not answer at {where}: {_reason(error)}") from error
     finally:
         _close(transport, sock)
 
 
 def _transport(sock: socket.socket, pin_path: Path, timeout_s: float) -> Transport:
-    import paramiko
+    from ecsmachine.ssh.transport import BoundedTransport
 
-    transport = paramiko.Transport(sock)
+    transport = BoundedTransport(sock)
     # paramiko logs what it raises as well, with a traceback
     logging.getLogger(_LOG_CHANNEL).setLevel(logging.CRITICAL)
     transport.set_log_channel(_LOG_CHANNEL)

@@ -6,22 +6,26 @@ For where there is no scp program, or a host is logged in to by password.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import posixpath
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import Protocol
 
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.connection import connect
 from ecsmachine.ssh.openssh import KnownHost
+from ecsmachine.ssh.sftp import Attributes
 
-if TYPE_CHECKING:
-    from paramiko import SFTPClient
+_BLOCK = 256 * 1024
+_DEEPEST = 64
+"""How deep folders are copied, as by OpenSSH: a loop of them has no end."""
 
-_CHUNK = 32768
+_MOST_ENTRIES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -34,142 +38,143 @@ class Place:
     def __str__(self) -> str:
         return f"{self.host.target.host}:{self.path}" if self.host else self.path
 
+    def at(self, path: str) -> Place:
+        """Return another path of the same machine."""
+        return Place(path, self.host)
+
 
 class _Files(Protocol):
-    """The files of one machine."""
+    """The files of one machine, as :class:`~ecsmachine.ssh.sftp.SftpSession` has them."""
 
-    def mode(self, path: str) -> int | None: ...
+    def stat(self, path: str, *, follow: bool = True) -> Attributes: ...
     def names(self, path: str) -> list[str]: ...
-    def reading(self, path: str) -> contextlib.AbstractContextManager[IO[bytes]]: ...
-    def writing(self, path: str) -> contextlib.AbstractContextManager[IO[bytes]]: ...
-    def make_folder(self, path: str) -> None: ...
-    def change_mode(self, path: str, mode: int) -> None: ...
+    def read(self, path: str, size: int) -> Iterator[bytes]: ...
+    def write(self, path: str, content: Iterable[bytes]) -> None: ...
+    def mkdir(self, path: str, mode: int) -> None: ...
+    def chmod(self, path: str, mode: int) -> None: ...
 
 
 def copy(source: Place, destination: Place, *, recursive: bool = False) -> None:
     """Copy a file, or with ``recursive`` a folder, as scp does: into a folder that is there.
 
+    Nothing is written outside of what the folder becomes, whatever its host lists.
     Raises :class:`MachineError` naming the path, and as
     :func:`~ecsmachine.ssh.connection.connect` does.
     """
     with contextlib.ExitStack() as stack:
-        here = _files_of(source, stack)
-        there = _files_of(destination, stack)
-        target = _plain(destination)
-        with _explained(destination):
-            mode = there.mode(target)
+        copying = _Copying(_files_of(source, stack), _files_of(destination, stack), recursive)
+        source, destination = source.at(_plain(source)), destination.at(_plain(destination))
+        mode = copying.mode_at(destination)
         if mode is not None and stat.S_ISDIR(mode):
-            target = posixpath.join(target, posixpath.basename(_plain(source).rstrip("/")))
-        _copy(here, there, source, _plain(source), target, destination, recursive=recursive)
+            name = posixpath.basename(source.path.rstrip("/"))
+            if name not in ("", ".", ".."):
+                destination = _below(destination, name)
+        copying.copy(source, destination, 0)
 
 
-def _copy(
-    here: _Files,
-    there: _Files,
-    source: Place,
-    path: str,
-    target: str,
-    destination: Place,
-    *,
-    recursive: bool,
-) -> None:
-    with _explained(Place(path, source.host)):
-        mode = here.mode(path)
-    if mode is None:
-        raise MachineError(f"{Place(path, source.host)}: there is no such file")
-    if stat.S_ISDIR(mode):
-        if not recursive:
-            raise MachineError(f"{Place(path, source.host)} is a folder", hint="Copy it with -r.")
-        with _explained(Place(target, destination.host)):
-            if there.mode(target) is None:
-                there.make_folder(target)
-        with _explained(Place(path, source.host)):
-            names = here.names(path)
-        for name in sorted(names):
-            _copy(
-                *(here, there, source, posixpath.join(path, name)),
-                *(posixpath.join(target, name), destination),
-                recursive=True,
+@dataclass
+class _Copying:
+    """A copy under way: of whose files, to whose, and how many there were so far."""
+
+    here: _Files
+    there: _Files
+    recursive: bool
+    entries: int = 0
+
+    def copy(self, source: Place, destination: Place, depth: int) -> None:
+        self.entries += 1
+        if self.entries > _MOST_ENTRIES:
+            raise MachineError(f"{source}: there are more than {_MOST_ENTRIES:,} files and folders")
+        with _explained(source):
+            found = self.here.stat(source.path)
+        mode = found.mode or 0
+        # a name that a host has listed does not lead through what is here already
+        listed = depth > 0 and source.host is not None
+        if stat.S_ISDIR(mode):
+            self._copy_folder(source, destination, mode, depth, listed=listed)
+        elif stat.S_ISREG(mode):
+            if listed and not stat.S_ISREG(self.mode_at(destination, follow=False) or stat.S_IFREG):
+                raise _in_the_way(destination)
+            size = found.size or 0
+            with _explained(destination):
+                if destination.host is None:
+                    _check_room(destination.path, size)
+                self.there.write(
+                    destination.path, _blocks(source, self.here.read(source.path, size))
+                )
+                self.there.chmod(destination.path, mode & 0o777)
+        else:
+            raise MachineError(
+                f"{source} is neither a file nor a folder",
+                hint="Only files and folders are copied.",
             )
-        with _explained(Place(target, destination.host)):
-            there.change_mode(target, stat.S_IMODE(mode))
-        return
-    if not stat.S_ISREG(mode):
-        raise MachineError(
-            f"{Place(path, source.host)} is neither a file nor a folder",
-            hint="Only files and folders are copied.",
-        )
-    with (
-        _explained(Place(path, source.host)),
-        here.reading(path) as reader,
-        _explained(Place(target, destination.host)),
-        there.writing(target) as writer,
-    ):
-        shutil.copyfileobj(reader, writer, _CHUNK)
-    with _explained(Place(target, destination.host)):
-        there.change_mode(target, stat.S_IMODE(mode) & 0o777)
+
+    def _copy_folder(
+        self, source: Place, destination: Place, mode: int, depth: int, *, listed: bool
+    ) -> None:
+        if not self.recursive:
+            raise MachineError(f"{source} is a folder", hint="Copy it with -r.")
+        if depth > _DEEPEST:
+            raise MachineError(
+                f"{source}: folders are nested more than {_DEEPEST} deep",
+                hint="A symbolic link there may lead back to a folder above it.",
+            )
+        there = self.mode_at(destination, follow=not listed)
+        if there is None:
+            with _explained(destination):
+                self.there.mkdir(destination.path, 0o700)
+        elif not stat.S_ISDIR(there):
+            raise _in_the_way(destination)
+        with _explained(source):
+            names = self.here.names(source.path)
+        for name in sorted(names):
+            self.copy(_below(source, name), _below(destination, name), depth + 1)
+        with _explained(destination):
+            self.there.chmod(destination.path, mode & 0o777)
+
+    def mode_at(self, destination: Place, *, follow: bool = True) -> int | None:
+        with _explained(destination):
+            try:
+                return self.there.stat(destination.path, follow=follow).mode
+            except FileNotFoundError:
+                return None
 
 
 class _LocalFiles:
-    def mode(self, path: str) -> int | None:
-        try:
-            return Path(path).stat().st_mode
-        except FileNotFoundError:
-            return None
+    def __init__(self) -> None:
+        self._umask = os.umask(0)
+        os.umask(self._umask)
+
+    def stat(self, path: str, *, follow: bool = True) -> Attributes:
+        found = Path(path).stat(follow_symlinks=follow)
+        return Attributes(found.st_mode, found.st_size)
 
     def names(self, path: str) -> list[str]:
         return [entry.name for entry in Path(path).iterdir()]
 
-    def reading(self, path: str) -> contextlib.AbstractContextManager[IO[bytes]]:
-        return Path(path).open("rb")
+    def read(self, path: str, size: int) -> Iterator[bytes]:
+        with Path(path).open("rb") as file:
+            while block := file.read(_BLOCK):
+                yield block
 
-    def writing(self, path: str) -> contextlib.AbstractContextManager[IO[bytes]]:
-        return Path(path).open("wb")
+    def write(self, path: str, content: Iterable[bytes]) -> None:
+        # only ours until its permissions are known to be in place
+        with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            for block in content:
+                file.write(block)
 
-    def make_folder(self, path: str) -> None:
-        Path(path).mkdir()
+    def mkdir(self, path: str, mode: int) -> None:
+        Path(path).mkdir(mode)
 
-    def change_mode(self, path: str, mode: int) -> None:
-        Path(path).chmod(mode)
-
-
-class _RemoteFiles:
-    def __init__(self, sftp: SFTPClient):
-        self._sftp = sftp
-
-    def mode(self, path: str) -> int | None:
-        try:
-            return self._sftp.stat(path).st_mode
-        except FileNotFoundError:
-            return None
-
-    def names(self, path: str) -> list[str]:
-        return self._sftp.listdir(path)
-
-    @contextlib.contextmanager
-    def reading(self, path: str) -> Iterator[IO[bytes]]:
-        with self._sftp.open(path, "rb") as file:
-            file.prefetch(file.stat().st_size)
-            yield cast("IO[bytes]", file)
-
-    @contextlib.contextmanager
-    def writing(self, path: str) -> Iterator[IO[bytes]]:
-        with self._sftp.open(path, "wb") as file:
-            file.set_pipelined(True)
-            yield cast("IO[bytes]", file)
-
-    def make_folder(self, path: str) -> None:
-        self._sftp.mkdir(path)
-
-    def change_mode(self, path: str, mode: int) -> None:
-        self._sftp.chmod(path, mode)
+    def chmod(self, path: str, mode: int) -> None:
+        if Path(path).is_file() or Path(path).is_dir():
+            Path(path).chmod(mode & ~self._umask)
 
 
 def _files_of(place: Place, stack: contextlib.ExitStack) -> _Files:
     if place.host is None:
         return _LocalFiles()
-    connection = stack.enter_context(connect(place.host.target, place.host.pin_path))
-    return _RemoteFiles(connection.sftp())
+    return stack.enter_context(connect(place.host.target, place.host.pin_path)).sftp()
 
 
 def _plain(place: Place) -> str:
@@ -180,12 +185,33 @@ def _plain(place: Place) -> str:
     return path or "."
 
 
-@contextlib.contextmanager
-def _explained(place: Place) -> Iterator[Any]:
-    from paramiko import SFTPError, SSHException
+def _below(place: Place, name: str) -> Place:
+    return place.at(posixpath.join(place.path, name))
 
+
+def _in_the_way(place: Place) -> MachineError:
+    return MachineError(
+        f"{place} is in the way: what is to be copied is of another kind",
+        hint="Remove it, or copy to another place.",
+    )
+
+
+def _check_room(path: str, size: int) -> None:
+    if size > shutil.disk_usage(Path(path).parent).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _blocks(place: Place, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    with _explained(place):
+        yield from blocks
+
+
+@contextlib.contextmanager
+def _explained(place: Place) -> Iterator[None]:
     try:
         yield
-    except (OSError, EOFError, SFTPError, SSHException) as error:
+    except MachineError:
+        raise
+    except Exception as error:  # a path that is none, what the host answers, a lost connection
         said = getattr(error, "strerror", None) or str(error) or "the connection was lost"
         raise MachineError(f"{place}: {said}") from error

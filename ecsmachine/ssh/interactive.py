@@ -30,6 +30,7 @@ INTERRUPTED = 130
 """What a shell says of a program that was interrupted."""
 
 _CHUNK = 65536
+_BEGIN_TIMEOUT_S = 60.0
 
 
 def ssh_command(target: SSHTarget, pin_path: Path, command: Sequence[str] = ()) -> list[str]:
@@ -76,11 +77,16 @@ def run_session(
 
     with connect(target, pin_path) as connection:
         channel = connection.open_channel()
-        try:
+        with connection.limited(_BEGIN_TIMEOUT_S):
             if command:
                 channel.exec_command(" ".join(command))
-                return _stream(channel)
-            return _shell(channel)
+            elif sys.stdin.isatty():
+                size = shutil.get_terminal_size()
+                channel.get_pty("xterm-256color", size.columns, size.lines)
+            if not command:
+                channel.invoke_shell()
+        try:
+            return _stream(channel) if command or not sys.stdin.isatty() else _typed(channel)
         except (SSHException, EOFError) as error:
             raise connection.lost(error) from error
 
@@ -120,16 +126,10 @@ def _interrupts_left_to_the_child() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _shell(channel: Channel) -> int:
-    if not sys.stdin.isatty():
-        channel.invoke_shell()
-        return _stream(channel)
+def _typed(channel: Channel) -> int:
+    """Carry a shell on our terminal, which passes every key on."""
     import termios
     import tty
-
-    size = shutil.get_terminal_size()
-    channel.get_pty("xterm-256color", size.columns, size.lines)
-    channel.invoke_shell()
 
     def resize(_signal: int, _frame: object) -> None:
         size = shutil.get_terminal_size()
@@ -147,24 +147,31 @@ def _shell(channel: Channel) -> int:
 
 
 def _stream(channel: Channel) -> int:
-    """Carry standard input, output and error between this process and the channel."""
-    inputs: list[Any] = [channel, sys.stdin.buffer]
+    """Carry standard input, output and error between this process and the channel.
+
+    A block at a time in every direction: neither output without end nor a host that does not
+    read what is typed holds up the other.
+    """
+    typing = sys.stdin.fileno()
+    unsent, open_input = b"", True
     while True:
-        readable, _, _ = select.select(inputs, [], [], 0.1)
-        if sys.stdin.buffer in readable:
-            typed = os.read(sys.stdin.fileno(), _CHUNK)
-            if typed:
-                channel.sendall(typed)
-            else:
+        wanted: list[Any] = [channel, *([typing] if open_input and not unsent else [])]
+        readable, _, _ = select.select(wanted, [], [], 0.01 if unsent else 0.1)
+        if typing in readable:
+            unsent = os.read(typing, _CHUNK)
+            if not unsent:
                 channel.shutdown_write()
-                inputs.remove(sys.stdin.buffer)
-        moved = False
+                open_input = False
         # asked before the outputs are emptied: what comes with the end is in them by then
         ended, closed = channel.exit_status_ready() and channel.eof_received, channel.closed
-        while channel.recv_ready():
+        moved = False
+        if unsent and channel.send_ready():
+            unsent = unsent[channel.send(unsent) :]
+            moved = True
+        if channel.recv_ready():
             _write(sys.stdout.fileno(), channel.recv(_CHUNK))
             moved = True
-        while channel.recv_stderr_ready():
+        if channel.recv_stderr_ready():
             _write(sys.stderr.fileno(), channel.recv_stderr(_CHUNK))
             moved = True
         if not moved and ended:

@@ -1,0 +1,81 @@
+"""paramiko's transport, with bounds on what a host can make it read, keep and count.
+
+paramiko reads packets of any size, keeps what comes beyond a channel's window, and counts as far
+as a packet says.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, cast
+
+import paramiko
+from paramiko.channel import Channel
+from paramiko.common import (
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_EXTENDED_DATA,
+    MSG_EXT_INFO,
+)
+from paramiko.message import Message
+from paramiko.packet import Packetizer
+
+_LARGEST_PACKET = 256 * 1024
+"""As in OpenSSH (PACKET_MAX_SIZE)."""
+
+_LONGEST_GREETING = 64 * 1024
+"""The lines before the key exchange (RFC 4253, 4.2), in bytes."""
+
+_MOST_EXTENSIONS = 64
+_SPARE = 64 * 1024
+
+
+class BoundedPacketizer(Packetizer):
+    """Reads packets, but none that is larger than a packet can be."""
+
+    _greeted = 0
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        """Read so many bytes. Raises ``SSHException`` for more than a packet can have."""
+        if n > _LARGEST_PACKET:
+            raise paramiko.SSHException("the host sends a packet that is too large")
+        return super().read_all(n, check_rekey)
+
+    def read_message(self) -> tuple[int, Message]:
+        """Read a packet. Raises ``SSHException`` for one that counts more than it has."""
+        kind, message = super().read_message()
+        if kind == MSG_EXT_INFO:
+            count = Message(message.asbytes()).get_int()
+            if count > _MOST_EXTENSIONS:
+                raise paramiko.SSHException("the host names too many extensions")
+        return kind, message
+
+    def _read_timeout(self, timeout: float) -> bytes:
+        found: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
+        self._greeted += len(found)
+        if self._greeted > _LONGEST_GREETING:
+            raise paramiko.SSHException("the host's greeting does not end")
+        return found
+
+
+class BoundedTransport(paramiko.Transport):
+    """A transport that ends when its host sends more than a channel's window allows."""
+
+    def __init__(self, sock: socket.socket):
+        super().__init__(sock, packetizer_class=BoundedPacketizer)
+        self._channel_handler_table = {
+            **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
+            MSG_CHANNEL_DATA: _within_window(Channel._feed),  # type: ignore[attr-defined]
+            MSG_CHANNEL_EXTENDED_DATA: _within_window(
+                Channel._feed_extended  # type: ignore[attr-defined]
+            ),
+        }
+
+
+def _within_window(feed: Any) -> Any:
+    def checked(channel: Channel, message: Message) -> None:
+        feed(channel, message)
+        kept = [cast("Any", channel).in_buffer, cast("Any", channel).in_stderr_buffer]
+        if sum(map(len, kept)) > cast("Any", channel).in_window_size + _SPARE:
+            raise paramiko.SSHException("the host sends more than it may")
+
+    return checked

@@ -8,6 +8,7 @@ of the kind that their CA's key is.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import ipaddress
 from collections.abc import Callable, Iterable
@@ -52,9 +53,7 @@ def ensure_client_certificates(
     does the key of a CA that ends: what was signed with it goes on being trusted.
     ``key_type`` is that of a new CA: ecdsa or rsa.
     """
-    with files.locked(
-        auth.cert_dir / ".lock", what=f"The certificates in {auth.cert_dir}", wait_s=30
-    ):
+    with _locked(auth, report):
         new_ca = _needs_ca(auth)
         if new_ca:
             report(f"Creating CA: {auth.ca_cert_path}")
@@ -70,9 +69,7 @@ def rotate_client_certificates(auth: AuthOptions, report: Callable[[str], None])
     Certificates go before the keys are replaced, and come back last: a process that dies in
     between leaves a state that :func:`ensure_client_certificates` completes.
     """
-    with files.locked(
-        auth.cert_dir / ".lock", what=f"The certificates in {auth.cert_dir}", wait_s=30
-    ):
+    with _locked(auth, report):
         key_type = _key_type_of(_load_key(auth.ca_key_path)) if auth.ca_key_path.exists() else ""
         for path in (
             *(auth.client_cert_path, auth.ca_cert_path),
@@ -163,6 +160,13 @@ def _names_in(certificate: x509.Certificate) -> frozenset[str]:
             *names.get_values_for_type(x509.DNSName),
         )
     )
+
+
+def _locked(
+    auth: AuthOptions, report: Callable[[str], None]
+) -> contextlib.AbstractContextManager[None]:
+    what = f"The certificates in {auth.cert_dir}"
+    return files.locked(auth.cert_dir / ".lock", what=what, wait_s=30, warn=report)
 
 
 def _needs_ca(auth: AuthOptions) -> bool:

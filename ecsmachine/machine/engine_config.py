@@ -70,9 +70,11 @@ def change_engine(store: Store, name: str, change: EngineChange, report: Report)
         check_provisions(machine)
         machine.engine = changed(machine.engine, change)
         find(machine)
-        with wait_for_ssh(machine.driver.ssh_target(), machine.known_hosts_path) as connection:
+        with (
+            wait_for_ssh(machine.driver.ssh_target(), machine.known_hosts_path) as connection,
+            store.saving(machine),
+        ):
             done = reconfigure(connection, host.provision_request(machine, report), report)
-        store.save(machine)
         if done:
             report("Checking connection to Docker...")
             host.wait_for_engine(machine)

@@ -10,49 +10,83 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ecsmachine.errors import MachineError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REMEDIES = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.EROFS: "mount its file system writable",
+    errno.ENAMETOOLONG: "take a shorter name",
+    errno.EIO: "see whether its disk is sound",
+    **dict.fromkeys(
+        (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY),
+        "move away what is in its place",
+    ),
+}
+"""What to do where something cannot be written; otherwise it is for want of a permission."""
+
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""How a file system says that it has no locks."""
+
+
+@contextlib.contextmanager
+def prepared(path: Path, content: bytes, *, mode: int = 0o600) -> Iterator[None]:
+    """Write a file beside its place, and move it there once the block has come to its end.
+
+    Where there is no room, or no right to write, the block is not begun: :class:`MachineError`.
+    The content is on disk (fsync of file and folder) afterwards.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with _written_as(path):
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(descriptor, "wb") as file:
+                # the umask may have taken bits away that the caller asked for
+                os.fchmod(file.fileno(), mode)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        yield
+        with _written_as(path):
+            temporary.replace(path)
+            sync_directory(path.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
 
-    The content is on disk (fsync of file and folder) when this returns.
+    As :func:`prepared` does.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            # the umask may have taken bits away that the caller asked for
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise not_writable(path, error) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
+    with prepared(path, content, mode=mode):
+        pass
+
+
+def as_json(value: Any) -> bytes:
+    """Return ``value`` as JSON, indented by four blanks as Docker Machine does."""
+    return json.dumps(value, indent=4).encode() + b"\n"
 
 
 def write_json(path: Path, value: Any, *, mode: int = 0o600) -> None:
-    """Write ``value`` as JSON, indented by four blanks as Docker Machine does, atomically."""
-    write_atomically(path, json.dumps(value, indent=4).encode() + b"\n", mode=mode)
+    """Write ``value`` as JSON, atomically."""
+    write_atomically(path, as_json(value), mode=mode)
 
 
 def sync_directory(path: Path) -> None:
-    """Make sure that the entries of a folder are on disk."""
+    """Make sure that the entries of a folder are on disk, where its file system can do that."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
     finally:
         os.close(descriptor)
 
@@ -87,6 +121,14 @@ def make_private_directory(path: Path) -> None:
         raise not_writable(path, error) from error
 
 
+@contextlib.contextmanager
+def _written_as(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise not_writable(path, error) from error
+
+
 def not_writable(path: Path, error: OSError) -> MachineError:
     """Return the error for a part of the store, or another file, that cannot be written."""
     if error.errno == errno.ENOENT:
@@ -97,24 +139,32 @@ def not_writable(path: Path, error: OSError) -> MachineError:
     return MachineError(
         f"The machine store cannot be written: {path}: {error.strerror or error}",
         hint="Choose another folder with --storage-path or MACHINE_STORAGE_PATH, or "
-        + ("make room there." if error.errno in _FULL else "mend its permissions."),
+        f"{_REMEDIES.get(error.errno or 0, 'mend its permissions')}.",
     )
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, what: str, wait_s: float = 10.0) -> Iterator[None]:
+def locked(
+    path: Path,
+    *,
+    what: str,
+    wait_s: float = 10.0,
+    warn: Callable[[str], None] = lambda line: None,
+) -> Iterator[None]:
     """Hold a lock file for the length of the block; a dead process's lock is free.
 
-    Raises :class:`MachineError` naming ``what`` if another process holds it for longer than
-    ``wait_s`` seconds.
+    On a file system without locks ``warn`` is told, and nobody is kept out. Raises
+    :class:`MachineError` naming ``what`` if another process holds it for longer than ``wait_s``
+    seconds.
     """
     make_private_directory(path.parent)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(path, flags, 0o600)
     except OSError as error:
         raise not_writable(path, error) from error
     try:
-        _wait_for_lock(descriptor, path, what, wait_s)
+        _wait_for_lock(descriptor, path, what, wait_s, warn)
         # who holds it is written for those who wait alone: the disk may be full
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
@@ -127,19 +177,21 @@ def locked(path: Path, *, what: str, wait_s: float = 10.0) -> Iterator[None]:
 def is_locked(path: Path) -> bool:
     """Whether a process holds a lock file at this moment."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
     finally:
         os.close(descriptor)
     return False
 
 
-def _wait_for_lock(descriptor: int, path: Path, what: str, wait_s: float) -> None:
+def _wait_for_lock(
+    descriptor: int, path: Path, what: str, wait_s: float, warn: Callable[[str], None]
+) -> None:
     deadline = time.monotonic() + wait_s
     pause_s = 0.01
     while True:
@@ -148,11 +200,19 @@ def _wait_for_lock(descriptor: int, path: Path, what: str, wait_s: float) -> Non
             return
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+                owner = os.pread(descriptor, 32, 0).decode("ascii", errors="replace").strip()
                 raise MachineError(
                     f"{what} is being worked on by another process"
-                    + (f" (process {owner})" if owner else ""),
+                    + (f" (process {owner})" if owner.isdecimal() else ""),
                     hint="Wait until it has ended, then try again.",
                 ) from None
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, 0.25)
+        except OSError as error:
+            if error.errno not in _WITHOUT_LOCKS:
+                raise not_writable(path, error) from error
+            warn(
+                f"The file system of {path.parent} has no locks: let no two commands that change "
+                "something run there at once"
+            )
+            return

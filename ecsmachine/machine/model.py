@@ -16,6 +16,8 @@ CONFIG_VERSION = 3
 """The version of ``config.json`` that Docker Machine 0.16 writes and reads."""
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-.]*")
+_LONGEST_NAME = 128
+"""What an instance's name may have (InstanceName of RunInstances)."""
 
 
 def validate_name(name: str) -> str:
@@ -27,6 +29,11 @@ def validate_name(name: str) -> str:
         raise UsageError(
             f'Invalid hostname specified: "{name}". Allowed hostname chars are: 0-9a-zA-Z . -',
             hint="Begin with a letter or a digit, for example dev1.",
+        )
+    if len(name) > _LONGEST_NAME:
+        raise UsageError(
+            f'The name "{name[:20]}…" has {len(name)} characters',
+            hint=f"Take one of at most {_LONGEST_NAME}.",
         )
     return name
 

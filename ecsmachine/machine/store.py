@@ -140,9 +140,7 @@ class Store:
         begun in it, is removed.
         Raises :class:`MachineError` if another process holds it for longer than ``wait_s``.
         """
-        files.make_private_directory(self.path)
-        path = self.path / ".locks" / name
-        with files.locked(path, what=f'Machine "{name}"', wait_s=wait_s):
+        with self._locked(name, what=f'Machine "{name}"', wait_s=wait_s):
             for remnant in self.machines_path.glob(f".{glob.escape(name)}.????????"):
                 shutil.rmtree(remnant, ignore_errors=True)
             if _is_component(name) and not self.exists(name):
@@ -159,8 +157,18 @@ class Store:
 
         Threads of this process wait in line; processes are kept out by a file.
         """
-        path = self.path / ".locks" / f".{re.sub('[^A-Za-z0-9.-]', '_', what)}"
-        with self._shared_locks[what], files.locked(path, what=what, wait_s=_SHARED_LOCK_S):
+        file = f".{re.sub('[^A-Za-z0-9.-]', '_', what)}"
+        with self._shared_locks[what], self._locked(file, what=what, wait_s=_SHARED_LOCK_S):
+            yield
+
+    @contextlib.contextmanager
+    def _locked(self, file: str, *, what: str, wait_s: float) -> Iterator[None]:
+        """Hold a lock file of the store; what is in its place, and is none, is set aside."""
+        path = self.path / ".locks" / file
+        for part, is_right in ((path.parent, Path.is_dir), (path, _is_lock_file)):
+            if os.path.lexists(part) and not is_right(part):
+                self.warn(f"{part} is set aside, as it cannot be a lock: {self.set_aside(part)}")
+        with files.locked(path, what=what, wait_s=wait_s, warn=self.warn):
             yield
 
     def new_driver(
@@ -246,13 +254,23 @@ class Store:
         Fields of other programs stay in it. One of an older version is kept beside it, as
         ``config.json.bak``.
         """
+        with self.saving(machine):
+            pass
+
+    @contextlib.contextmanager
+    def saving(self, machine: Machine) -> Iterator[None]:
+        """Save the machine as :meth:`save` does once the block has come to its end.
+
+        What cannot be written is found out before the block is begun.
+        """
         files.make_private_directory(machine.directory)
         path = machine.directory / "config.json"
         _keep_older_version(path)
         config = to_config(machine)
         with contextlib.suppress(MachineError):  # what cannot be read is replaced
             config = with_unknown_fields(config, self.config(machine.name))
-        files.write_json(path, config)
+        with files.prepared(path, files.as_json(config)):
+            yield
 
     def journal(self, name: str) -> FileJournal:
         """Return the journal of a machine; an empty one if it has none."""
@@ -353,6 +371,10 @@ class Store:
             return (self.path / ".store-id").read_text().strip()
         except OSError:
             return ""
+
+
+def _is_lock_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _is_component(name: str) -> bool:

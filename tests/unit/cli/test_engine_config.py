@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,6 +87,25 @@ def test_what_the_engine_refuses_is_not_stored(program: Program, store: Store, d
     assert result.code == 1
     assert "does not start" in result.err
     assert store.config("dev1") == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+def test_what_cannot_be_stored_is_not_given_to_the_engine(
+    number: int, program: Program, store: Store, dev1: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = store.config("dev1")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        result = program("config", "set", "dev1", "--engine-label", "env=test")
+    assert result.code == 1
+    assert os.strerror(number) in result.err
+    assert dev1.given == []
+    assert store.config("dev1") == before
+    assert [path.name for path in store.directory("dev1").glob(".*")] == []
 
 
 @pytest.mark.parametrize(

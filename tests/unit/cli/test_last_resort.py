@@ -175,3 +175,32 @@ def test_a_folder_in_which_nothing_was_begun(store: Store, program: Program) -> 
         assert store.names() == (["dev1"] if command[0] == "create" else [])
         if command[0] == "create":
             assert program("rm", "-f", "dev1").code == 0
+
+
+@pytest.mark.parametrize("place", [".locks", ".locks/dev1", ".abandoned"])
+@pytest.mark.parametrize("damage", [emptied, a_folder, a_dangling_link, a_loop])
+def test_something_else_in_the_place_of_a_part_of_the_store(
+    store: Store, program: Program, place: str, damage: Callable[[Path], None]
+) -> None:
+    folder = listed(store, "dev1")
+    emptied(folder / "config.json")
+    path = store.path / place
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    damage(path)
+    done = program("rm", "-f", "-y", "dev1")
+    assert done.code == 0, done.err
+    assert store.names() == []
+    assert list(store.abandoned_path.glob("dev1-config.json-*"))
+
+
+def test_a_lock_that_is_a_link_is_not_written_through(store: Store, program: Program) -> None:
+    add_machine(store, "dev1")
+    victim = store.path.with_name("victim")
+    victim.write_text("precious")
+    (store.path / ".locks").mkdir()
+    (store.path / ".locks" / "dev1").symlink_to(victim)
+    done = program("rm", "-f", "dev1")
+    assert done.code == 0
+    assert "set aside" in done.err
+    assert victim.read_text() == "precious"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import stat
@@ -147,11 +148,43 @@ def test_a_lock_is_had_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monkey
         assert files.is_locked(tmp_path / "lock")
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_said_once_and_worked_on(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    said: list[str] = []
+    with files.locked(tmp_path / "lock", what="it", warn=said.append):
+        assert not files.is_locked(tmp_path / "lock")
+    (line,) = said
+    assert f"{tmp_path} has no locks" in line
+
+
+def test_a_lock_that_cannot_be_had_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(MachineError) as caught, files.locked(tmp_path / "lock", what="it"):
+        pytest.fail("the lock was had")
+    assert "disk is sound" in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize(
     ("number", "advice"),
     [
         (errno.ENOSPC, "make room there"),
+        (errno.EDQUOT, "make room there"),
         (errno.EACCES, "mend its permissions"),
+        (errno.EROFS, "writable"),
+        (errno.EISDIR, "move away what is in its place"),
+        (errno.ELOOP, "move away what is in its place"),
+        (errno.ENAMETOOLONG, "shorter name"),
         (errno.ENOENT, "Make it"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.snapshots import check_accomplished, snapshot_of_disk
 from ecsmachine.localcloud.catalog.images import Image, all_images
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
@@ -16,13 +17,12 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import CustomImage, Snapshot
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
-    find_instance,
     find_snapshot,
     forget_tags,
     image_with_id,
     resource_tags,
 )
-from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_IMAGES = 100
 _STATUS = {"progressing": "Creating", "accomplished": "Available", "failed": "CreateFailed"}
@@ -159,7 +159,7 @@ def own_view(call: Call, image: Image) -> dict[str, Any]:
                 }
             ]
         },
-        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+        "Tags": ecs_tags(tags),
     }
 
 
@@ -183,7 +183,7 @@ def _source(call: Call, region: str, image_id: str) -> Snapshot:
         return snapshot
     if not parameters.given("InstanceId"):
         raise missing_parameter("InstanceId")
-    instance = find_instance(call.state, parameters.text("InstanceId"))
+    instance = call.required(call.state.instances, "InstanceId")
     if instance.region != region:
         raise ApiError(
             "InvalidInstanceId.NotFound", "The specified InstanceId does not exist.", 404
@@ -234,5 +234,5 @@ def _image_of_request(call: Call) -> CustomImage:
 def _find(call: Call, image_id: str) -> CustomImage:
     image = call.state.custom_images.get(image_id)
     if image is None or not call.in_region(image.region):
-        raise ApiError("InvalidImageId.NotFound", "The specified ImageId does not exist.", 404)
+        raise refusals.IMAGE_NOT_FOUND()
     return image

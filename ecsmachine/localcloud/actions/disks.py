@@ -6,6 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.listing import (
+    Listing,
+    equals,
+    is_true,
+    like,
+    never,
+    newest,
+    one_of,
+    tagged,
+)
 from ecsmachine.localcloud.actions.snapshots import check_source
 from ecsmachine.localcloud.catalog.disk_categories import (
     CATEGORIES,
@@ -13,6 +23,7 @@ from ecsmachine.localcloud.catalog.disk_categories import (
     supported_categories,
 )
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.devices import free_device, valid_device
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
@@ -20,35 +31,18 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
 from ecsmachine.localcloud.state.model import Disk, Instance, Snapshot
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
-    find_disk,
+    check_status,
     find_instance,
     find_snapshot,
     forget_disk,
-    resource_tags,
 )
-from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_DISKS = 2000
-_SAME = {
-    "ZoneId": "zone",
-    "Category": "category",
-    "InstanceId": "instance_id",
-    "DiskName": "name",
-    "DiskChargeType": "charge_type",
-    "ResourceGroupId": "resource_group_id",
-    "SnapshotId": "snapshot_id",
-    "KMSKeyId": "kms_key_id",
-}
-_SAME_TRUTH = {
-    "Encrypted": "encrypted",
-    "DeleteWithInstance": "delete_with_instance",
-    "DeleteAutoSnapshot": "delete_auto_snapshot",
-    "EnableAutoSnapshot": "enable_auto_snapshot",
-}
+STATUSES = ("In_use", "Available", "Attaching", "Detaching", "Creating", "Reiniting")
 
 
 def create_disk(call: Call) -> Answer:
@@ -69,7 +63,7 @@ def create_disk(call: Call) -> Answer:
         zone_id = instance.zone
     zone_id = zone_id or parameters.require("ZoneId")
     if all(zone.id != zone_id for zone in region.zones):
-        raise ApiError("InvalidZoneId.NotFound", "The specified zone does not exist.", 404)
+        raise refusals.ZONE_NOT_FOUND()
     snapshot = _snapshot_of_request(call)
     category = parameters.text("DiskCategory", "cloud_essd" if instance else "cloud")
     if category not in CATEGORIES:
@@ -135,65 +129,13 @@ def create_disk(call: Call) -> Answer:
 
 def describe_disks(call: Call) -> Answer:
     """DescribeDisks: by all that it can be asked for by; newest first."""
-    parameters = call.parameters
-    region = call.region
-    ids = parameters.json_list("DiskIds")
-    kind = parameters.choice("DiskType", ("system", "data", "all"), "all")
-    status = parameters.text("Status", "All").capitalize()
-    if status not in (
-        "All",
-        "In_use",
-        "Available",
-        "Attaching",
-        "Detaching",
-        "Creating",
-        "Reiniting",
-    ):
-        raise ApiError("InvalidDiskStatus", "The specified disk status is not valid.")
-    equal = [
-        (field, parameters.text(key))
-        for key, field in _SAME.items()
-        if parameters.given(key) and parameters.text(key) != "all"
-    ]
-    truths = [
-        (field, parameters.boolean(key))
-        for key, field in _SAME_TRUTH.items()
-        if parameters.given(key)
-    ]
-    wanted = tag_filter(parameters)
-
-    def chosen(disk: Disk) -> bool:
-        return (
-            disk.region == region.id
-            and (ids is None or disk.id in ids)
-            and kind in ("all", disk.kind)
-            and status in ("All", disk.status)
-            and all(
-                matches(value, getattr(disk, field))
-                if field == "name"
-                else getattr(disk, field) == value
-                for field, value in equal
-            )
-            and all(getattr(disk, field) == value for field, value in truths)
-            and (
-                not parameters.given("Portable")
-                or parameters.boolean("Portable") == (disk.kind == "data")
-            )
-            and not parameters.given("LockReason")
-            and not parameters.given("AutoSnapshotPolicyId")
-            and has_tags(resource_tags(call.state, "disk", disk.id), wanted)
-        )
-
-    found = [disk for disk in reversed(list(call.state.disks)) if chosen(disk)]
-    part, fields = page(parameters, found)
-    return {**fields, "Disks": {"Disk": [_disk(call, disk) for disk in part]}}
+    return _DISKS.answer(call)
 
 
 def attach_disk(call: Call) -> Answer:
     """AttachDisk: a free disk to an instance of its zone."""
-    parameters = call.parameters
-    instance = find_instance(call.state, parameters.require("InstanceId"))
-    disk = find_disk(call.state, parameters.require("DiskId"))
+    instance = call.required(call.state.instances, "InstanceId")
+    disk = call.required(call.state.disks, "DiskId")
     _attach(call, disk, instance)
     return {}
 
@@ -201,8 +143,8 @@ def attach_disk(call: Call) -> Answer:
 def detach_disk(call: Call) -> Answer:
     """DetachDisk: a data disk from its instance."""
     parameters = call.parameters
-    instance = find_instance(call.state, parameters.require("InstanceId"))
-    disk = find_disk(call.state, parameters.require("DiskId"))
+    instance = call.required(call.state.instances, "InstanceId")
+    disk = call.required(call.state.disks, "DiskId")
     if disk.kind == "system":
         raise ApiError("DiskNotPortable", "The specified disk is not a portable disk.", 403)
     if disk.instance_id != instance.id:
@@ -227,13 +169,9 @@ def detach_disk(call: Call) -> Answer:
 
 def delete_disk(call: Call) -> Answer:
     """DeleteDisk: one that no instance has."""
-    disk = find_disk(call.state, call.parameters.require("DiskId"))
+    disk = call.required(call.state.disks, "DiskId")
     if disk.status != "Available":
-        raise ApiError(
-            "IncorrectDiskStatus",
-            "The current disk status does not support this operation.",
-            403,
-        )
+        raise refusals.DISK_STATUS()
     forget_disk(call.state, disk)
     call.lifecycle.remove()
     return {}
@@ -242,7 +180,7 @@ def delete_disk(call: Call) -> Answer:
 def resize_disk(call: Call) -> Answer:
     """ResizeDisk: larger only."""
     parameters = call.parameters
-    disk = find_disk(call.state, parameters.require("DiskId"))
+    disk = call.required(call.state.disks, "DiskId")
     parameters.require("NewSize")
     parameters.choice(
         "Type",
@@ -276,7 +214,7 @@ def resize_disk(call: Call) -> Answer:
 def modify_disk_attribute(call: Call) -> Answer:
     """ModifyDiskAttribute: name, description, and what becomes of it with its instance."""
     parameters = call.parameters
-    disk = find_disk(call.state, parameters.require("DiskId"))
+    disk = call.required(call.state.disks, "DiskId")
     name, description = _name_and_description(parameters)
     call.state.disks.put(
         replace(
@@ -300,7 +238,7 @@ def modify_disk_attribute(call: Call) -> Answer:
 def modify_disk_spec(call: Call) -> Answer:
     """ModifyDiskSpec: another category, or another performance level."""
     parameters = call.parameters
-    disk = find_disk(call.state, parameters.require("DiskId"))
+    disk = call.required(call.state.disks, "DiskId")
     category = parameters.text("DiskCategory", disk.category)
     if category not in CATEGORIES:
         raise ApiError(
@@ -314,11 +252,7 @@ def modify_disk_spec(call: Call) -> Answer:
         instance = find_instance(call.state, disk.instance_id)
         _check_instance(instance)
         if category not in supported_categories(known_instance_type(instance.instance_type)):
-            raise ApiError(
-                "InvalidDiskCategory.NotSupported",
-                "The specified disk category is not support the specified instance type.",
-                403,
-            )
+            raise refusals.DISK_CATEGORY_OF_TYPE()
     limits = CATEGORIES[category]
     least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
     if disk.size_gib < least:
@@ -347,19 +281,11 @@ def _attach(call: Call, disk: Disk, instance: Instance) -> None:
             403,
         )
     if disk.status != "Available":
-        raise ApiError(
-            "IncorrectDiskStatus",
-            "The current disk status does not support this operation.",
-            403,
-        )
+        raise refusals.DISK_STATUS()
     _check_instance(instance)
     kind = known_instance_type(instance.instance_type)
     if disk.category not in supported_categories(kind):
-        raise ApiError(
-            "InvalidDiskCategory.NotSupported",
-            "The specified disk category is not support the specified instance type.",
-            403,
-        )
+        raise refusals.DISK_CATEGORY_OF_TYPE()
     taken = {other.device for other in attached_disks(call.state, instance.id)}
     if len(taken) >= kind.disks:
         raise ApiError(
@@ -373,7 +299,7 @@ def _attach(call: Call, disk: Disk, instance: Instance) -> None:
             raise ApiError("InvalidDevice.Malformed", "The specified device is not valid.")
         device = "/dev/xvd" + device[-1]
         if device in taken:
-            raise ApiError("InvalidDevice.InUse", "The specified device has been occupied.", 403)
+            raise refusals.DEVICE_IN_USE()
     call.state.disks.put(
         replace(
             disk,
@@ -387,12 +313,7 @@ def _attach(call: Call, disk: Disk, instance: Instance) -> None:
 
 
 def _check_instance(instance: Instance) -> None:
-    if instance.status not in ("Running", "Stopped"):
-        raise ApiError(
-            "IncorrectInstanceStatus",
-            "The current status of the resource does not support this operation.",
-            403,
-        )
+    check_status(instance, "Running", "Stopped")
 
 
 def _performance_level(parameters: Parameters, category: str) -> str:
@@ -422,7 +343,6 @@ def _name_and_description(parameters: Parameters) -> tuple[str, str]:
 
 
 def _disk(call: Call, disk: Disk) -> dict[str, Any]:
-    tags = resource_tags(call.state, "disk", disk.id)
     attachments = (
         [{"InstanceId": disk.instance_id, "Device": disk.device, "AttachedTime": disk.attached}]
         if disk.instance_id
@@ -481,5 +401,41 @@ def _disk(call: Call, disk: Disk) -> dict[str, Any]:
         "OperationLocks": {"OperationLock": []},
         "Placement": {"ZoneIds": ""},
         "DataSource": {"Id": "", "Type": ""},
-        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+        "Tags": ecs_tags(call.state.disks.tags(disk.id)),
     }
+
+
+_DISKS = Listing(
+    Disk,
+    "Disks.Disk",
+    newest(lambda state: state.disks),
+    _disk,
+    (
+        one_of("DiskIds", "id", Parameters.json_list),
+        equals("DiskType", "kind", among=("system", "data", "all"), everything="all"),
+        equals(
+            "Status",
+            "status",
+            among=(*STATUSES, "All"),
+            error=lambda: ApiError("InvalidDiskStatus", "The specified disk status is not valid."),
+            everything="All",
+            spelled=str.capitalize,
+        ),
+        equals("ZoneId", "zone"),
+        equals("Category", "category", everything="all"),
+        equals("InstanceId", "instance_id"),
+        like("DiskName", "name"),
+        equals("DiskChargeType", "charge_type"),
+        equals("ResourceGroupId", "resource_group_id"),
+        equals("SnapshotId", "snapshot_id"),
+        equals("KMSKeyId", "kms_key_id"),
+        is_true("Encrypted", "encrypted"),
+        is_true("DeleteWithInstance", "delete_with_instance"),
+        is_true("DeleteAutoSnapshot", "delete_auto_snapshot"),
+        is_true("EnableAutoSnapshot", "enable_auto_snapshot"),
+        is_true("Portable", lambda call, disk: disk.kind == "data"),
+        never("LockReason", "AutoSnapshotPolicyId"),
+        tagged(lambda state: state.disks),
+    ),
+    paging=page,
+)

@@ -14,6 +14,7 @@ from ecsmachine.localcloud.actions.custom_images import (
 )
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, instance_types
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
@@ -100,7 +101,7 @@ def describe_image_support_instance_types(call: Call) -> Answer:
     images = [*call.images, *images_of_account(call)]
     image = image_with_id(images, image_id) if image_id else None
     if image_id and image is None:
-        raise ApiError("InvalidImageId.NotFound", "The specified ImageId does not exist.", 404)
+        raise refusals.IMAGE_NOT_FOUND()
     return {
         "RegionId": region.id,
         "ImageId": image_id,

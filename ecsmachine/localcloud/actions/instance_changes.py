@@ -11,6 +11,7 @@ from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.instance_creation import user_data_of_request
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.names import (
@@ -22,16 +23,19 @@ from ecsmachine.localcloud.protocol.names import (
 )
 from ecsmachine.localcloud.state.addresses import pick_public
 from ecsmachine.localcloud.state.model import Instance
-from ecsmachine.localcloud.state.resources import attached_disks, find_instance, find_security_group
+from ecsmachine.localcloud.state.resources import (
+    attached_disks,
+    check_status,
+    find_security_group,
+)
 from ecsmachine.localcloud.work.lifecycle import Credentials
 
 
 def modify_instance_attribute(call: Call) -> Answer:
     """ModifyInstanceAttribute: a new password holds from the next start by the API on."""
     parameters = call.parameters
-    instance = find_instance(call.state, parameters.require("InstanceId"))
-    if instance.status not in ("Running", "Stopped"):
-        raise _wrong_status()
+    instance = call.required(call.state.instances, "InstanceId")
+    check_status(instance, "Running", "Stopped")
     changes: dict[str, Any] = {}
     if parameters.given("InstanceName"):
         changes["name"] = parameters.text("InstanceName")
@@ -55,8 +59,7 @@ def modify_instance_attribute(call: Call) -> Answer:
             'The specified parameter "HostName" is not valid.',
         )
     if parameters.given("UserData"):
-        if instance.status != "Stopped":
-            raise _wrong_status()
+        check_status(instance, "Stopped")
         changes["user_data"] = user_data_of_request(parameters)
     if parameters.given("DeletionProtection"):
         changes["deletion_protection"] = parameters.boolean("DeletionProtection")
@@ -84,7 +87,7 @@ def modify_instance_attribute(call: Call) -> Answer:
 
 def modify_instance_auto_release_time(call: Call) -> Answer:
     """ModifyInstanceAutoReleaseTime: set it, or take it away."""
-    instance = find_instance(call.state, call.parameters.require("InstanceId"))
+    instance = call.required(call.state.instances, "InstanceId")
     at = call.parameters.time("AutoReleaseTime")
     if at is not None and at - time.time() < 30 * 60:
         raise ApiError(
@@ -101,17 +104,13 @@ def modify_instance_spec(call: Call) -> Answer:
     ModifyPrepayInstanceSpec is the same for subscriptions.
     """
     parameters = call.parameters
-    instance = find_instance(call.state, parameters.require("InstanceId"))
+    instance = call.required(call.state.instances, "InstanceId")
     changes: dict[str, Any] = {}
     if parameters.given("InstanceType"):
         kind = find_instance_type(parameters.text("InstanceType"))
         if kind is None:
-            raise ApiError(
-                "InvalidInstanceType.ValueNotSupported",
-                "The specified InstanceType does not exist or beyond the permitted range.",
-            )
-        if instance.status != "Stopped":
-            raise _wrong_status()
+            raise refusals.INSTANCE_TYPE()
+        check_status(instance, "Stopped")
         before = known_instance_type(instance.instance_type)
         fits = all(
             disk.category in supported_categories(kind)
@@ -128,11 +127,7 @@ def modify_instance_spec(call: Call) -> Answer:
         changes["bandwidth_out"] = _bandwidth(call)
     prepaid = call.action == "ModifyPrepayInstanceSpec"
     if prepaid != (instance.charge_type == "PrePaid"):
-        raise ApiError(
-            "ChargeTypeViolation",
-            "The operation is not permitted due to charge type of the instance.",
-            403,
-        )
+        raise refusals.CHARGE_TYPE()
     call.state.instances.put(replace(instance, **changes))
     return {"OrderId": ""} if prepaid else {}
 
@@ -140,7 +135,7 @@ def modify_instance_spec(call: Call) -> Answer:
 def modify_instance_network_spec(call: Call) -> Answer:
     """ModifyInstanceNetworkSpec: bandwidth, charge type, and with it a public address."""
     parameters = call.parameters
-    instance = find_instance(call.state, parameters.require("InstanceId"))
+    instance = call.required(call.state.instances, "InstanceId")
     changes: dict[str, Any] = {}
     if parameters.given("InternetMaxBandwidthOut"):
         changes["bandwidth_out"] = _bandwidth(call)
@@ -163,9 +158,8 @@ def modify_instance_network_spec(call: Call) -> Answer:
 
 def allocate_public_ip_address(call: Call) -> Answer:
     """AllocatePublicIpAddress: one address; asked for again, the same one."""
-    instance = find_instance(call.state, call.parameters.require("InstanceId"))
-    if instance.status not in ("Running", "Stopped"):
-        raise _wrong_status()
+    instance = call.required(call.state.instances, "InstanceId")
+    check_status(instance, "Running", "Stopped")
     if instance.public_ip:
         return {"IpAddress": instance.public_ip}
     _check_no_eip(instance)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
-from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Instance
-from ecsmachine.localcloud.state.resources import attached_disks, find_instance
+from ecsmachine.localcloud.state.resources import attached_disks, check_status, find_instance
 
 FOREVER = "2099-12-31T15:59Z"
 """When an instance expires that is paid for by the hour."""
@@ -145,8 +145,7 @@ def modify_instance_charge_type(call: Call) -> Answer:
             raise ApiError(
                 "InvalidInstanceId.NotFound", "The specified InstanceId does not exist.", 404
             )
-        if instance.status not in ("Running", "Stopped"):
-            raise _wrong_status()
+        check_status(instance, "Running", "Stopped")
         if instance.charge_type == wanted:
             raise ApiError(
                 "InvalidChargeType.ValueNotSupported",
@@ -206,11 +205,7 @@ def modify_instance_auto_renew_attribute(call: Call) -> Answer:
 def _subscription(call: Call, instance_id: str) -> Instance:
     instance = find_instance(call.state, instance_id)
     if instance.charge_type != "PrePaid":
-        raise ApiError(
-            "ChargeTypeViolation",
-            "The operation is not permitted due to charge type of the instance.",
-            403,
-        )
+        raise refusals.CHARGE_TYPE()
     return instance
 
 

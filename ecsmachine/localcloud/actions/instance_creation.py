@@ -26,6 +26,7 @@ from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import InstanceType, find_instance_type
 from ecsmachine.localcloud.catalog.regions import Region
 from ecsmachine.localcloud.faults.requests import check_stock
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes, timestamp
 from ecsmachine.localcloud.protocol.devices import free_device, valid_device
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
@@ -242,23 +243,16 @@ def image_of_request(call: Call) -> Image:
     else:
         image = next((item for item in images if item.family == family), None)
     if image is None:
-        raise ApiError("InvalidImageId.NotFound", "The specified ImageId does not exist.", 404)
+        raise refusals.IMAGE_NOT_FOUND()
     return image
 
 
 def _instance_type(call: Call, image: Image) -> InstanceType:
     kind = find_instance_type(call.parameters.require("InstanceType"))
     if kind is None:
-        raise ApiError(
-            "InvalidInstanceType.ValueNotSupported",
-            "The specified InstanceType does not exist or beyond the permitted range.",
-        )
+        raise refusals.INSTANCE_TYPE()
     if MACHINE_OF[kind.architecture] != image.architecture:
-        raise ApiError(
-            "ImageNotSupportInstanceType",
-            "The specified image don't support the InstanceType instance.",
-            403,
-        )
+        raise refusals.IMAGE_OF_TYPE()
     return kind
 
 
@@ -308,7 +302,7 @@ def _place(call: Call, region: Region) -> Place:
         )
     zone_id = parameters.text("ZoneId")
     if zone_id and all(zone.id != zone_id for zone in region.zones):
-        raise ApiError("InvalidZoneId.NotFound", "The specified ZoneId does not exist.", 404)
+        raise refusals.ZONE_NOT_FOUND()
     vswitch = _vswitch(call, region, groups[0].vpc_id, zone_id)
     if status_now("Available", "Pending", vswitch.ready_at) != "Available":
         raise ApiError(
@@ -573,7 +567,7 @@ def _data_disk(
             )
         device = "/dev/xvd" + device[-1]
         if device in taken:
-            raise ApiError("InvalidDevice.InUse", "The specified device has been occupied.", 403)
+            raise refusals.DEVICE_IN_USE()
     return DiskRequest(
         kind="data",
         category=category,
@@ -608,11 +602,7 @@ def _category(request: Parameters, supported: tuple[str, ...], code: str) -> str
     if category not in CATEGORIES:
         raise ApiError(code, f'The specified parameter "{request.name("Category")}" is not valid.')
     if category not in supported:
-        raise ApiError(
-            "InvalidDiskCategory.NotSupported",
-            "The specified disk category is not support the specified instance type.",
-            403,
-        )
+        raise refusals.DISK_CATEGORY_OF_TYPE()
     return category
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.state.addresses import pick_public
@@ -18,19 +19,19 @@ MAX_INSTANCES = 100
 
 def start_instance(call: Call) -> Answer:
     """StartInstance: only a Stopped one."""
-    _start(call, find_instance(call.state, call.parameters.require("InstanceId")))
+    _start(call, call.required(call.state.instances, "InstanceId"))
     return {}
 
 
 def stop_instance(call: Call) -> Answer:
     """StopInstance: only a Running one; ``ForceStop`` pulls the plug."""
-    _stop(call, find_instance(call.state, call.parameters.require("InstanceId")))
+    _stop(call, call.required(call.state.instances, "InstanceId"))
     return {}
 
 
 def reboot_instance(call: Call) -> Answer:
     """RebootInstance: only a Running one."""
-    _reboot(call, find_instance(call.state, call.parameters.require("InstanceId")))
+    _reboot(call, call.required(call.state.instances, "InstanceId"))
     return {}
 
 
@@ -39,7 +40,7 @@ def delete_instance(call: Call) -> Answer:
 
     One that is paid in advance only once that is over, and with ``TerminateSubscription``.
     """
-    _delete(call, find_instance(call.state, call.parameters.require("InstanceId")))
+    _delete(call, call.required(call.state.instances, "InstanceId"))
     return {}
 
 
@@ -128,11 +129,7 @@ def _delete(call: Call, instance: Instance) -> None:
     if instance.charge_type == "PrePaid" and not (
         _is_expired(instance) and call.parameters.boolean("TerminateSubscription")
     ):
-        raise ApiError(
-            "ChargeTypeViolation",
-            "The operation is not permitted due to charge type of the instance.",
-            403,
-        )
+        raise refusals.CHARGE_TYPE()
     if instance.status == "Pending":
         raise ApiError(
             "IncorrectInstanceStatus.Initializing",
@@ -165,11 +162,7 @@ def _is_expired(instance: Instance) -> bool:
 
 def _check_status(instance: Instance, *statuses: str) -> None:
     if instance.status not in statuses:
-        raise ApiError(
-            "IncorrectInstanceStatus",
-            "The current status of the resource does not support this operation.",
-            403,
-        )
+        raise refusals.INSTANCE_STATUS()
 
 
 def _instances_of_request(call: Call) -> list[Instance]:

@@ -10,6 +10,7 @@ from ecsmachine.localcloud.protocol.wire import Rendered
 from ecsmachine.localcloud.state.model import Eip, Instance
 from ecsmachine.localcloud.state.resources import bound_eip, image_with_id, resource_tags
 from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.state.tagging import ecs_tags
 
 
 class InstanceViews:
@@ -155,7 +156,7 @@ def _described(instance: Instance, eip: Eip | None, tags: dict[str, str]) -> dic
                 }
             ]
         },
-        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+        "Tags": ecs_tags(tags),
         "CpuOptions": {
             "CoreCount": max(1, kind.cpu // 2),
             "ThreadsPerCore": 1 if kind.architecture == "ARM" else 2,

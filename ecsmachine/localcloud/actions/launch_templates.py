@@ -16,7 +16,7 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.filters import has_tags, tag_filter
 from ecsmachine.localcloud.state.model import LaunchTemplate, TemplateVersion
 from ecsmachine.localcloud.state.resources import forget_tags, resource_tags
-from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_TEMPLATES = 30
 MAX_VERSIONS = 30
@@ -353,7 +353,7 @@ def _template(call: Call, template: LaunchTemplate) -> dict[str, Any]:
         "ModifiedTime": template.modified,
         "CreatedBy": call.state.account.id,
         "ResourceGroupId": template.resource_group_id,
-        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+        "Tags": ecs_tags(tags),
     }
 
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Action, Answer, Call
-from ecsmachine.localcloud.actions.load_balancers import balancer_of_request
-from ecsmachine.localcloud.actions.server_groups import find_server_group
 from ecsmachine.localcloud.catalog.listener_settings import (
     OF_EVERY_PROTOCOL,
     SETTINGS,
@@ -26,7 +24,7 @@ def create_listener(protocol: str) -> Action:
     """Return CreateLoadBalancerTCPListener, or that of another protocol; it is stopped first."""
 
     def create(call: Call) -> Answer:
-        balancer = balancer_of_request(call)
+        balancer = call.required(call.state.load_balancers, "LoadBalancerId")
         parameters = call.parameters
         port = _port(parameters)
         if any(item.port == port and _collide(item.protocol, protocol) for item in _of(balancer)):
@@ -131,7 +129,7 @@ def describe_health_status(call: Call) -> Answer:
 
     Nothing is forwarded and so nothing probed: a server is normal while its instance runs.
     """
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     protocol = call.parameters.choice("ListenerProtocol", tuple(SETTINGS))
     port = call.parameters.integer("ListenerPort", 0, least=1, most=65535)
     return {
@@ -151,7 +149,7 @@ def describe_health_status(call: Call) -> Answer:
 def _backends(call: Call, balancer: LoadBalancer, listener: Listener) -> tuple[Backend, ...]:
     if not listener.server_group_id:
         return balancer.backends
-    return find_server_group(call, listener.server_group_id).backends
+    return call.find(call.state.server_groups, listener.server_group_id).backends
 
 
 def _health(call: Call, listener: Listener, backend: Backend) -> dict[str, Any]:
@@ -178,7 +176,7 @@ def _with_status(call: Call, status: str) -> Answer:
 
 def _find(call: Call, protocol: str) -> tuple[LoadBalancer, Listener]:
     """Return the listener of a request; ``protocol`` may be empty while the port says it all."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     if protocol not in ("", *SETTINGS):
         raise invalid_parameter("ListenerProtocol")
     port = _port(call.parameters)
@@ -232,10 +230,9 @@ def _server_group(call: Call, balancer: LoadBalancer) -> str:
             "The specified MasterSlaveGroupId does not exist",
             "The specified MasterSlaveServerGroupId does not exist.",
         )
-    group_id = parameters.text("VServerGroupId")
-    if not group_id:
+    group = call.optional(call.state.server_groups, "VServerGroupId")
+    if group is None:
         return ""
-    group = find_server_group(call, group_id)
     if group.balancer_id != balancer.id:
         raise invalid_parameter("VServerGroupId", "It is a group of another load balancer.")
     return group.id

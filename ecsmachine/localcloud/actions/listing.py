@@ -26,11 +26,13 @@ given lets everything pass. What fits none of the functions here is a :class:`Fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol import clock
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -114,14 +116,16 @@ def equals(
     among: tuple[str, ...] = (),
     error: Callable[[], ApiError] | None = None,
     everything: str = "",
+    spelled: Callable[[str], str] = str,
 ) -> Filter[T]:
     """The value is this one; raises ``error`` (or ``InvalidParameter``) for none of ``among``.
 
-    ``everything`` is a value that lets everything pass.
+    ``everything`` is a value that lets everything pass. ``spelled`` gives what is asked for the
+    spelling of the field.
     """
 
     def test(call: Call) -> Test[T] | None:
-        value = call.parameters.text(name)
+        value = spelled(call.parameters.text(name))
         if among and value not in ("", *among):
             raise error() if error else invalid_parameter(name)
         return None if value in ("", everything) else _test(call, field, lambda its: its == value)
@@ -172,6 +176,27 @@ def is_true(name: str, field: Field[T]) -> Filter[T]:
         return _test(call, field, lambda its: bool(its) == wanted)
 
     return Filter((name,), test, field)
+
+
+def created_between(field: Field[T]) -> Filter[T]:
+    """Made between ``CreationStartTime`` and ``CreationEndTime``, given as ``Filter.N``."""
+
+    def test(call: Call) -> Test[T] | None:
+        given = call.parameters.structs("Filter")
+        start, end = -math.inf, math.inf
+        for item in given:
+            key, at = item.text("Key"), item.time("Value")
+            if key not in ("", "CreationStartTime", "CreationEndTime"):
+                raise invalid_parameter(item.name("Key"))
+            if at is not None and key == "CreationStartTime":
+                start = at
+            elif at is not None and key:
+                end = at
+        if not given:
+            return None
+        return _test(call, field, lambda its: start <= clock.parse(its) <= end)
+
+    return Filter(("Filter",), test, field)
 
 
 def always(name: str, value: str) -> Filter[Any]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.listing import Listing, contains, equals, newest, one_of, tagged
 from ecsmachine.localcloud.protocol import clock
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
@@ -17,10 +18,8 @@ from ecsmachine.localcloud.protocol.names import valid_description
 from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.addresses import pick_private, pick_public
-from ecsmachine.localcloud.state.filters import has_tags, tag_filter
 from ecsmachine.localcloud.state.model import Backend, LoadBalancer
-from ecsmachine.localcloud.state.resources import find_vswitch, forget_tags, resource_tags
-from ecsmachine.localcloud.state.tagging import drop_tags, put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import drop_tags, ecs_tags, put_tags, tags_of_request
 
 MAX_BALANCERS = 60
 MAX_BACKENDS = 200
@@ -35,10 +34,7 @@ def create_load_balancer(call: Call) -> Answer:
     if name and not valid_description(name, least=1, most=80):
         raise invalid_parameter("LoadBalancerName")
     address_type = parameters.choice("AddressType", ("internet", "intranet"), "internet")
-    vswitch_id = parameters.text("VSwitchId")
-    vswitch = find_vswitch(call.state, vswitch_id) if vswitch_id else None
-    if vswitch is not None and vswitch.region != region.id:
-        raise ApiError("InvalidVSwitchId.NotFound", "VSwitch not exist.", 404)
+    vswitch = call.optional(call.state.vswitches, "VSwitchId")
     charge = parameters.text("InternetChargeType", "paybytraffic").lower()
     if charge not in ("paybytraffic", "paybybandwidth"):
         raise invalid_parameter("InternetChargeType")
@@ -97,46 +93,12 @@ def create_load_balancer(call: Call) -> Answer:
 
 def describe_load_balancers(call: Call) -> Answer:
     """DescribeLoadBalancers: by id, name, address, backend, tags."""
-    parameters = call.parameters
-    region = call.region
-    ids = [part.strip() for part in parameters.text("LoadBalancerId").split(",") if part.strip()]
-    names = [part for part in parameters.text("LoadBalancerName").split(",") if part]
-    server = parameters.text("ServerId")
-    wanted = tag_filter(parameters)
-    same = {
-        "LoadBalancerStatus": "status",
-        "Address": "address",
-        "AddressType": "address_type",
-        "NetworkType": "network_type",
-        "VpcId": "vpc_id",
-        "VSwitchId": "vswitch_id",
-        "MasterZoneId": "master_zone",
-        "SlaveZoneId": "slave_zone",
-        "PayType": "charge_type",
-        "ResourceGroupId": "resource_group_id",
-    }
-    found = [
-        balancer
-        for balancer in call.state.load_balancers
-        if balancer.region == region.id
-        and (not ids or balancer.id in ids)
-        and (not names or balancer.name in names)
-        and (not server or any(b.server_id == server for b in balancer.backends))
-        and all(
-            parameters.text(key) in ("", getattr(balancer, field)) for key, field in same.items()
-        )
-        and has_tags(resource_tags(call.state, "loadbalancer", balancer.id), wanted)
-    ]
-    part, fields = page_by_number(parameters, found[::-1], size=100)
-    return {
-        **fields,
-        "LoadBalancers": {"LoadBalancer": [_balancer(call, balancer) for balancer in part]},
-    }
+    return _BALANCERS.answer(call)
 
 
 def describe_load_balancer_attribute(call: Call) -> Answer:
     """DescribeLoadBalancerAttribute: one balancer with its backends."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     end = "2999-09-08T16:00Z"
     return {
         **_balancer(call, balancer),
@@ -158,7 +120,7 @@ def describe_load_balancer_attribute(call: Call) -> Answer:
 
 def set_load_balancer_name(call: Call) -> Answer:
     """SetLoadBalancerName."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     name = call.parameters.require("LoadBalancerName")
     if not valid_description(name, least=1, most=80):
         raise invalid_parameter("LoadBalancerName")
@@ -168,7 +130,7 @@ def set_load_balancer_name(call: Call) -> Answer:
 
 def set_load_balancer_status(call: Call) -> Answer:
     """SetLoadBalancerStatus: active or inactive."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     call.parameters.require("LoadBalancerStatus")
     status = call.parameters.choice("LoadBalancerStatus", ("active", "inactive"))
     call.state.load_balancers.put(replace(balancer, status=status))
@@ -177,7 +139,7 @@ def set_load_balancer_status(call: Call) -> Answer:
 
 def set_load_balancer_delete_protection(call: Call) -> Answer:
     """SetLoadBalancerDeleteProtection: on or off."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     call.parameters.require("DeleteProtection")
     protection = call.parameters.choice("DeleteProtection", ("on", "off"))
     call.state.load_balancers.put(replace(balancer, delete_protection=protection))
@@ -186,7 +148,7 @@ def set_load_balancer_delete_protection(call: Call) -> Answer:
 
 def set_load_balancer_modification_protection(call: Call) -> Answer:
     """SetLoadBalancerModificationProtection: on (ConsoleProtection) or off."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     call.parameters.require("ModificationProtectionStatus")
     protection = call.parameters.choice(
         "ModificationProtectionStatus", ("NonProtection", "ConsoleProtection")
@@ -197,7 +159,7 @@ def set_load_balancer_modification_protection(call: Call) -> Answer:
 
 def modify_load_balancer_internet_spec(call: Call) -> Answer:
     """ModifyLoadBalancerInternetSpec: charge type and bandwidth."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     charge = call.parameters.text("InternetChargeType", balancer.internet_charge_type).lower()
     if charge not in ("paybytraffic", "paybybandwidth"):
         raise invalid_parameter("InternetChargeType")
@@ -210,7 +172,7 @@ def modify_load_balancer_internet_spec(call: Call) -> Answer:
 
 def modify_load_balancer_instance_spec(call: Call) -> Answer:
     """ModifyLoadBalancerInstanceSpec: its size."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     spec = call.parameters.require("LoadBalancerSpec")
     if not spec.startswith("slb."):
         raise invalid_parameter("LoadBalancerSpec")
@@ -220,7 +182,7 @@ def modify_load_balancer_instance_spec(call: Call) -> Answer:
 
 def delete_load_balancer(call: Call) -> Answer:
     """DeleteLoadBalancer: unless it is protected."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     if balancer.delete_protection == "on":
         raise ApiError(
             "OperationDenied.DeleteProtectionIsOn",
@@ -230,13 +192,12 @@ def delete_load_balancer(call: Call) -> Answer:
         if group.balancer_id == balancer.id:
             call.state.server_groups.remove(group.id)
     call.state.load_balancers.remove(balancer.id)
-    forget_tags(call.state, "loadbalancer", balancer.id)
     return {}
 
 
 def add_backend_servers(call: Call) -> Answer:
     """AddBackendServers: those that are there already get the new weight."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     backends = {backend.server_id: backend for backend in balancer.backends}
     for backend in backends_of_request(call):
         check_server(call, balancer, backend)
@@ -248,7 +209,7 @@ def add_backend_servers(call: Call) -> Answer:
 
 def set_backend_servers(call: Call) -> Answer:
     """SetBackendServers: weights of those that are there."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     backends = {backend.server_id: backend for backend in balancer.backends}
     for backend in backends_of_request(call):
         if backend.server_id not in backends:
@@ -261,7 +222,7 @@ def set_backend_servers(call: Call) -> Answer:
 
 def remove_backend_servers(call: Call) -> Answer:
     """RemoveBackendServers: those that are not there are passed over."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     gone = {backend.server_id for backend in backends_of_request(call)}
     rest = tuple(backend for backend in balancer.backends if backend.server_id not in gone)
     return _with_backends(call, balancer, rest)
@@ -299,7 +260,7 @@ def remove_tags(call: Call) -> Answer:
     call.check_region()
     tags = _tags_of_json(call)
     for balancer in _balancers_of_request(call):
-        there = resource_tags(call.state, "loadbalancer", balancer.id)
+        there = call.state.load_balancers.tags(balancer.id)
         gone = [k for k, v in tags.items() if k in there and v in ("", there[k])]
         drop_tags(call.state, "loadbalancer", balancer.id, gone)
     return {}
@@ -314,7 +275,7 @@ def describe_tags(call: Call) -> Answer:
     for balancer in call.state.load_balancers:
         if balancer.region != region.id or one not in ("", balancer.id):
             continue
-        for key, value in resource_tags(call.state, "loadbalancer", balancer.id).items():
+        for key, value in call.state.load_balancers.tags(balancer.id).items():
             if not wanted or (key in wanted and wanted[key] in ("", value)):
                 counts[key, value] = counts.get((key, value), 0) + 1
     part, fields = page_by_number(call.parameters, sorted(counts), size=50)
@@ -330,7 +291,11 @@ def describe_tags(call: Call) -> Answer:
 
 def _balancers_of_request(call: Call) -> list[LoadBalancer]:
     ids = call.parameters.require("LoadBalancerId").split(",")
-    return [_find(call, balancer_id.strip()) for balancer_id in ids if balancer_id.strip()]
+    return [
+        call.find(call.state.load_balancers, balancer_id.strip())
+        for balancer_id in ids
+        if balancer_id.strip()
+    ]
 
 
 def _tags_of_json(call: Call) -> dict[str, str]:
@@ -354,21 +319,10 @@ def _tags_of_json(call: Call) -> dict[str, str]:
 def _tagged_balancers(call: Call) -> list[LoadBalancer]:
     if call.parameters.require("ResourceType").lower() not in ("instance", "loadbalancer"):
         raise invalid_parameter("ResourceType")
-    return [_find(call, balancer_id) for balancer_id in call.parameters.listed("ResourceId")]
-
-
-def balancer_of_request(call: Call) -> LoadBalancer:
-    """Return the balancer of ``LoadBalancerId``; raises ``InvalidLoadBalancerId.NotFound``."""
-    return _find(call, call.parameters.require("LoadBalancerId"))
-
-
-def _find(call: Call, balancer_id: str) -> LoadBalancer:
-    balancer = call.state.load_balancers.get(balancer_id)
-    if balancer is None or not call.in_region(balancer.region):
-        raise ApiError(
-            "InvalidLoadBalancerId.NotFound", "The specified LoadBalancerId does not exist.", 404
-        )
-    return balancer
+    return [
+        call.find(call.state.load_balancers, balancer_id)
+        for balancer_id in call.parameters.listed("ResourceId")
+    ]
 
 
 def backends_of_request(call: Call, name: str = "BackendServers") -> list[Backend]:
@@ -467,7 +421,6 @@ def _listeners(balancer: LoadBalancer) -> dict[str, Any]:
 
 
 def _balancer(call: Call, balancer: LoadBalancer) -> dict[str, Any]:
-    tags = resource_tags(call.state, "loadbalancer", balancer.id)
     short = "3" if balancer.internet_charge_type == "paybytraffic" else "4"
     return {
         "LoadBalancerId": balancer.id,
@@ -495,5 +448,34 @@ def _balancer(call: Call, balancer: LoadBalancer) -> dict[str, Any]:
         "DeleteProtection": balancer.delete_protection,
         "ModificationProtectionStatus": balancer.modification_protection,
         "ModificationProtectionReason": "",
-        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+        "Tags": ecs_tags(call.state.load_balancers.tags(balancer.id)),
     }
+
+
+def _servers(call: Call, balancer: LoadBalancer) -> set[str]:
+    return {backend.server_id for backend in balancer.backends}
+
+
+_BALANCERS = Listing(
+    LoadBalancer,
+    "LoadBalancers.LoadBalancer",
+    newest(lambda state: state.load_balancers),
+    _balancer,
+    (
+        one_of("LoadBalancerId", "id", Parameters.separated),
+        one_of("LoadBalancerName", "name", Parameters.separated),
+        contains("ServerId", _servers),
+        equals("LoadBalancerStatus", "status"),
+        equals("Address", "address"),
+        equals("AddressType", "address_type"),
+        equals("NetworkType", "network_type"),
+        equals("VpcId", "vpc_id"),
+        equals("VSwitchId", "vswitch_id"),
+        equals("MasterZoneId", "master_zone"),
+        equals("SlaveZoneId", "slave_zone"),
+        equals("PayType", "charge_type"),
+        equals("ResourceGroupId", "resource_group_id"),
+        tagged(lambda state: state.load_balancers),
+    ),
+    size=100,
+)

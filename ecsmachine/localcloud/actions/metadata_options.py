@@ -8,14 +8,13 @@ from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import MetadataOptions
-from ecsmachine.localcloud.state.resources import find_instance
 
 
 def modify_instance_metadata_options(call: Call) -> Answer:
     """ModifyInstanceMetadataOptions: what is not given stays as it was."""
     call.check_region()
     parameters = call.parameters
-    instance = find_instance(call.state, parameters.require("InstanceId"))
+    instance = call.required(call.state.instances, "InstanceId")
     parameters.require("HttpEndpoint")
     options = metadata_options_of_request(parameters, instance.metadata_options)
     call.state.instances.put(replace(instance, metadata_options=options))

@@ -8,6 +8,7 @@ from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES, PERFORMANCE_LEVELS
 from ecsmachine.localcloud.catalog.instance_types import InstanceType, find_instance_type
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.parameters import Parameters
 
@@ -79,10 +80,7 @@ def _amounts(original: float, trade: float) -> dict[str, Any]:
 def _instance_hours(parameters: Parameters) -> list[tuple[str, float]]:
     kind: InstanceType | None = find_instance_type(parameters.require("InstanceType"))
     if kind is None:
-        raise ApiError(
-            "InvalidInstanceType.ValueNotSupported",
-            "The specified InstanceType does not exist or beyond the permitted range.",
-        )
+        raise refusals.INSTANCE_TYPE()
     hours = [("instanceType", prices.instance_hour(kind))]
     system = parameters.struct("SystemDisk")
     if system.any_given():

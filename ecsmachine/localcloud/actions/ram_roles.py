@@ -6,35 +6,22 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
-from ecsmachine.localcloud.protocol.paging import page_by_number
+from ecsmachine.localcloud.actions.listing import Listing, equals, oldest, one_of
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Instance
-from ecsmachine.localcloud.state.resources import find_instance, visible_instances
 
 
 def describe_instance_ram_role(call: Call) -> Answer:
     """DescribeInstanceRamRole: which instance has which role."""
     region = call.region
-    ids = call.parameters.json_list("InstanceIds")
-    name = call.parameters.text("RamRoleName")
-    if ids is None and not name:
-        raise missing_parameter("InstanceIds")
-    found = [
-        instance
-        for instance in visible_instances(call.state)
-        if instance.region == region.id
-        and (ids is None or instance.id in ids)
-        and name in ("", instance.ram_role)
-    ]
-    part, fields = page_by_number(call.parameters, found, most=50)
+    if not call.parameters.given("RamRoleName"):
+        call.parameters.require("InstanceIds")
+    answer = _ROLES.answer(call)
     return {
         "RegionId": region.id,
-        "TotalCount": fields["TotalCount"],
-        "InstanceRamRoleSets": {
-            "InstanceRamRoleSet": [
-                {"InstanceId": instance.id, "RamRoleName": instance.ram_role} for instance in part
-            ]
-        },
+        "TotalCount": answer["TotalCount"],
+        "InstanceRamRoleSets": answer["InstanceRamRoleSets"],
     }
 
 
@@ -79,7 +66,7 @@ def _each(call: Call, name: str, work: Callable[[Instance], None]) -> Answer:
     for instance_id in ids:
         result = {"InstanceId": instance_id, "Success": True, "Code": "200", "Message": "success"}
         try:
-            work(find_instance(call.state, instance_id))
+            work(call.find(call.state.instances, instance_id))
         except ApiError as error:
             result.update(Success=False, Code=error.code, Message=error.message)
         results.append(result)
@@ -89,3 +76,13 @@ def _each(call: Call, name: str, work: Callable[[Instance], None]) -> Answer:
         "FailCount": sum(not result["Success"] for result in results),
         f"{call.action}Results": {f"{call.action}Result": results},
     }
+
+
+_ROLES = Listing(
+    Instance,
+    "InstanceRamRoleSets.InstanceRamRoleSet",
+    oldest(lambda state: state.instances),
+    lambda call, instance: {"InstanceId": instance.id, "RamRoleName": instance.ram_role},
+    (one_of("InstanceIds", "id", Parameters.json_list), equals("RamRoleName", "ram_role")),
+    most=50,
+)

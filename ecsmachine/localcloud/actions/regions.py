@@ -13,6 +13,7 @@ from ecsmachine.localcloud.catalog.instance_types import (
 )
 from ecsmachine.localcloud.catalog.regions import Zone, regions
 from ecsmachine.localcloud.faults.requests import sold_out
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_token
 
@@ -177,7 +178,7 @@ def describe_available_resource(call: Call) -> Answer:
     destination = parameters.require("DestinationResource")
     zone_id = parameters.text("ZoneId")
     if zone_id and all(zone.id != zone_id for zone in region.zones):
-        raise ApiError("InvalidZoneId.NotFound", "The specified zone does not exist.", 404)
+        raise refusals.ZONE_NOT_FOUND()
     type_id = parameters.text("InstanceType")
     kind = find_instance_type(type_id) if type_id else None
     if type_id and kind is None:

@@ -17,13 +17,13 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
 from ecsmachine.localcloud.state.model import Instance, Rule, SecurityGroup
 from ecsmachine.localcloud.state.resources import (
-    find_instance,
+    check_status,
     find_security_group,
     find_vpc,
     forget_tags,
     resource_tags,
 )
-from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_GROUPS = 100
 MAX_RULES = 200
@@ -266,7 +266,7 @@ def modify_security_group_egress_rule(call: Call) -> Answer:
 def join_security_group(call: Call) -> Answer:
     """JoinSecurityGroup: put an instance into one more group of its VPC."""
     group = _group_of_request(call)
-    instance = find_instance(call.state, call.parameters.require("InstanceId"))
+    instance = call.required(call.state.instances, "InstanceId")
     _check_movable(instance)
     if instance.vpc_id != group.vpc_id:
         raise ApiError(
@@ -293,7 +293,7 @@ def join_security_group(call: Call) -> Answer:
 def leave_security_group(call: Call) -> Answer:
     """LeaveSecurityGroup: take an instance out of a group, unless it is its last."""
     group = _group_of_request(call)
-    instance = find_instance(call.state, call.parameters.require("InstanceId"))
+    instance = call.required(call.state.instances, "InstanceId")
     _check_movable(instance)
     if group.id not in instance.security_group_ids:
         raise ApiError(
@@ -328,12 +328,7 @@ def _change_groups(call: Call, instance: Instance, groups: tuple[str, ...]) -> N
 
 
 def _check_movable(instance: Instance) -> None:
-    if instance.status not in ("Running", "Stopped"):
-        raise ApiError(
-            "IncorrectInstanceStatus",
-            "The current status of the resource does not support this operation.",
-            403,
-        )
+    check_status(instance, "Running", "Stopped")
 
 
 def _group_of_request(call: Call) -> SecurityGroup:
@@ -616,7 +611,7 @@ def _group(call: Call, group: SecurityGroup) -> dict[str, Any]:
         "GroupToGroupRuleCount": sum(bool(rule.group_id) for rule in group.rules),
         "ServiceManaged": False,
         "ServiceID": 0,
-        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+        "Tags": ecs_tags(tags),
     }
 
 

@@ -10,7 +10,6 @@ from ecsmachine.localcloud.actions.load_balancers import (
     MAX_BACKENDS,
     backend_view,
     backends_of_request,
-    balancer_of_request,
     check_server,
     server_ip,
 )
@@ -27,7 +26,7 @@ Key = tuple[str, int]
 
 def create_server_group(call: Call) -> Answer:
     """CreateVServerGroup: with the servers that are named, or empty."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     name = _name(call.parameters) or f"auto_named_{clock.timestamp()[:10]}"
     group = ServerGroup(
         id=new_id("rsp", balancer.region),
@@ -44,7 +43,7 @@ def create_server_group(call: Call) -> Answer:
 
 def describe_server_groups(call: Call) -> Answer:
     """DescribeVServerGroups: those of a balancer."""
-    balancer = balancer_of_request(call)
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     wanted = call.parameters.text("Description")
     listeners = call.parameters.boolean("IncludeListener")
     return {
@@ -76,7 +75,7 @@ def describe_server_groups(call: Call) -> Answer:
 
 def describe_server_group_attribute(call: Call) -> Answer:
     """DescribeVServerGroupAttribute: one group with its servers."""
-    group = _group_of_request(call)
+    group = call.required(call.state.server_groups, "VServerGroupId")
     return {
         "VServerGroupId": group.id,
         "VServerGroupName": group.name,
@@ -94,7 +93,7 @@ def describe_server_group_attribute(call: Call) -> Answer:
 
 def set_server_group_attribute(call: Call) -> Answer:
     """SetVServerGroupAttribute: its name, and weights of servers that are in it."""
-    group = _group_of_request(call)
+    group = call.required(call.state.server_groups, "VServerGroupId")
     group = replace(group, name=_name(call.parameters) or group.name)
     servers = _by_key(group)
     if call.parameters.given("BackendServers"):
@@ -106,13 +105,13 @@ def set_server_group_attribute(call: Call) -> Answer:
 
 def add_server_group_backends(call: Call) -> Answer:
     """AddVServerGroupBackendServers: those that are there already get the new weight."""
-    group = _group_of_request(call)
+    group = call.required(call.state.server_groups, "VServerGroupId")
     return _put(call, group, _by_key(group) | _servers(call, group))
 
 
 def remove_server_group_backends(call: Call) -> Answer:
     """RemoveVServerGroupBackendServers: those that are not there are passed over."""
-    group = _group_of_request(call)
+    group = call.required(call.state.server_groups, "VServerGroupId")
     gone = {(item.server_id, item.port) for item in backends_of_request(call)}
     rest = {key: item for key, item in _by_key(group).items() if key not in gone}
     return _put(call, group, rest)
@@ -120,7 +119,7 @@ def remove_server_group_backends(call: Call) -> Answer:
 
 def modify_server_group_backends(call: Call) -> Answer:
     """ModifyVServerGroupBackendServers: some servers in the place of others."""
-    group = _group_of_request(call)
+    group = call.required(call.state.server_groups, "VServerGroupId")
     old = {(item.server_id, item.port): item for item in _given(call, "OldBackendServers")}
     servers = _by_key(group)
     _check_members(servers, old)
@@ -130,7 +129,7 @@ def modify_server_group_backends(call: Call) -> Answer:
 
 def delete_server_group(call: Call) -> Answer:
     """DeleteVServerGroup: one that no listener uses."""
-    group = _group_of_request(call)
+    group = call.required(call.state.server_groups, "VServerGroupId")
     balancer = call.state.load_balancers.get(group.balancer_id)
     if balancer and any(item.server_group_id == group.id for item in balancer.listeners):
         raise ApiError(
@@ -138,21 +137,6 @@ def delete_server_group(call: Call) -> Answer:
         )
     call.state.server_groups.remove(group.id)
     return {}
-
-
-def find_server_group(call: Call, group_id: str) -> ServerGroup:
-    """Return the group; raises the refusal whose code is a sentence, as SLB has it."""
-    group = call.state.server_groups.get(group_id)
-    if group is None or not call.in_region(group.region):
-        raise ApiError(
-            "The specified VServerGroupId does not exist",
-            "The specified VServerGroupId does not exist.",
-        )
-    return group
-
-
-def _group_of_request(call: Call) -> ServerGroup:
-    return find_server_group(call, call.parameters.require("VServerGroupId"))
 
 
 def _groups_of(call: Call, balancer_id: str) -> list[ServerGroup]:

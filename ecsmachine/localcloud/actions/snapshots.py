@@ -7,23 +7,30 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.listing import (
+    Filter,
+    Listing,
+    Test,
+    equals,
+    is_true,
+    newest,
+    one_of,
+    tagged,
+)
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.filters import has_tags, tag_filter
 from ecsmachine.localcloud.state.model import Disk, Snapshot
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
-    find_disk,
     find_instance,
-    find_snapshot,
     forget_snapshot,
-    resource_tags,
 )
-from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_OF_DISK = 256
 STATUSES = ("progressing", "accomplished", "failed", "all")
@@ -32,7 +39,7 @@ STATUSES = ("progressing", "accomplished", "failed", "all")
 def create_snapshot(call: Call) -> Answer:
     """CreateSnapshot: of a disk that is attached, or has been."""
     parameters = call.parameters
-    disk = find_disk(call.state, parameters.require("DiskId"))
+    disk = call.required(call.state.disks, "DiskId")
     name, description = _name_and_description(parameters)
     days = _retention_days(parameters, 0)
     tags = tags_of_request(parameters)
@@ -75,50 +82,13 @@ def snapshot_of_disk(
 
 def describe_snapshots(call: Call) -> Answer:
     """DescribeSnapshots: by all that they can be asked for by; newest first."""
-    parameters = call.parameters
-    region = call.region
-    ids = parameters.json_list("SnapshotIds")
-    disks: set[str] | None = None
-    if parameters.given("InstanceId"):
-        instance = find_instance(call.state, parameters.text("InstanceId"))
-        disks = {disk.id for disk in attached_disks(call.state, instance.id)}
-    if parameters.given("DiskId"):
-        disks = {parameters.text("DiskId")} & (disks or {parameters.text("DiskId")})
-    name = parameters.text("SnapshotName")
-    status = parameters.choice("Status", STATUSES, "all")
-    kind = parameters.text("SourceDiskType").lower()
-    if kind not in ("", "system", "data"):
-        raise ApiError(
-            "InvalidSourceDiskType", "The specified parameter SourceDiskType is not valid."
-        )
-    usage = parameters.choice("Usage", ("image", "disk", "image_disk", "none"))
-    snapshot_type = parameters.choice("SnapshotType", ("auto", "user", "all"), "all")
-    wanted = tag_filter(parameters)
-    found = [
-        snapshot
-        for snapshot in reversed(list(call.state.snapshots))
-        if snapshot.region == region.id
-        and (ids is None or snapshot.id in ids)
-        and (disks is None or snapshot.disk_id in disks)
-        and name in ("", snapshot.name)
-        and status in ("all", snapshot.status)
-        and kind in ("", snapshot.disk_kind)
-        and usage in ("", _usage(call, snapshot))
-        and snapshot_type != "auto"
-        and (
-            not parameters.given("Encrypted")
-            or parameters.boolean("Encrypted") == snapshot.encrypted
-        )
-        and has_tags(resource_tags(call.state, "snapshot", snapshot.id), wanted)
-    ]
-    part, fields = page(parameters, found)
-    return {**fields, "Snapshots": {"Snapshot": [_snapshot(call, item) for item in part]}}
+    return _SNAPSHOTS.answer(call)
 
 
 def modify_snapshot_attribute(call: Call) -> Answer:
     """ModifySnapshotAttribute: name, description, and how long it is kept."""
     parameters = call.parameters
-    snapshot = find_snapshot(call.state, parameters.require("SnapshotId"))
+    snapshot = call.required(call.state.snapshots, "SnapshotId")
     name, description = _name_and_description(parameters)
     days = _retention_days(parameters, snapshot.retention_days)
     call.state.snapshots.put(
@@ -152,11 +122,7 @@ def delete_snapshot(call: Call) -> Answer:
     if usage == "disk" and not call.parameters.boolean("Force"):
         raise ApiError("SnapshotCreatedDisk", "The snapshot has been used to create disk(s).", 403)
     if any(_reads(call, disk, snapshot.id) for disk in call.state.disks):
-        raise ApiError(
-            "IncorrectDiskStatus",
-            "The current disk status does not support this operation.",
-            403,
-        )
+        raise refusals.DISK_STATUS()
     forget_snapshot(call.state, snapshot)
     call.lifecycle.remove()
     return {}
@@ -164,9 +130,8 @@ def delete_snapshot(call: Call) -> Answer:
 
 def reset_disk(call: Call) -> Answer:
     """ResetDisk: a disk of a Stopped instance becomes what one of its snapshots has."""
-    parameters = call.parameters
-    disk = find_disk(call.state, parameters.require("DiskId"))
-    snapshot = find_snapshot(call.state, parameters.require("SnapshotId"))
+    disk = call.required(call.state.disks, "DiskId")
+    snapshot = call.required(call.state.snapshots, "SnapshotId")
     if snapshot.disk_id != disk.id:
         raise ApiError(
             "InvalidParameter.Conflict",
@@ -174,18 +139,10 @@ def reset_disk(call: Call) -> Answer:
         )
     check_accomplished(snapshot)
     if not disk.instance_id or disk.wipe:
-        raise ApiError(
-            "IncorrectDiskStatus",
-            "The current disk status does not support this operation.",
-            403,
-        )
+        raise refusals.DISK_STATUS()
     instance = find_instance(call.state, disk.instance_id)
     if instance.status != "Stopped" or instance.new_system_disk:
-        raise ApiError(
-            "IncorrectInstanceStatus",
-            "The current status of the resource does not support this operation.",
-            403,
-        )
+        raise refusals.INSTANCE_STATUS()
     call.lifecycle.wipe_disk(
         call.state.disks.put(replace(disk, wipe=True, restore_from=snapshot.id))
     )
@@ -218,11 +175,7 @@ def check_source(snapshot: Snapshot) -> None:
 
 def _check_disk(call: Call, disk: Disk) -> None:
     if disk.status not in ("In_use", "Available") or disk.wipe:
-        raise ApiError(
-            "IncorrectDiskStatus",
-            "The current disk status does not support this operation.",
-            403,
-        )
+        raise refusals.DISK_STATUS()
     if not disk.attached:
         raise ApiError(
             "IncorrectDiskStatus.NeverAttached",
@@ -236,11 +189,7 @@ def _check_disk(call: Call, disk: Disk) -> None:
                 "InstanceLockedForSecurity", "The instance is locked due to security.", 403
             )
         if instance.status not in ("Running", "Stopped") or instance.new_system_disk:
-            raise ApiError(
-                "IncorrectInstanceStatus",
-                "The current status of the resource does not support this operation.",
-                403,
-            )
+            raise refusals.INSTANCE_STATUS()
     its_own = [item for item in call.state.snapshots if item.disk_id == disk.id]
     if any(item.status == "progressing" for item in its_own):
         raise ApiError(
@@ -303,7 +252,6 @@ def _usage(call: Call, snapshot: Snapshot) -> str:
 
 
 def _snapshot(call: Call, snapshot: Snapshot) -> dict[str, Any]:
-    tags = resource_tags(call.state, "snapshot", snapshot.id)
     done = snapshot.status == "accomplished"
     return {
         "SnapshotId": snapshot.id,
@@ -334,5 +282,47 @@ def _snapshot(call: Call, snapshot: Snapshot) -> dict[str, Any]:
         "InstantAccessRetentionDays": 0,
         "ProductCode": "",
         "ResourceGroupId": snapshot.resource_group_id,
-        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]},
+        "Tags": ecs_tags(call.state.snapshots.tags(snapshot.id)),
     }
+
+
+def _of_instance(call: Call) -> Test[Snapshot] | None:
+    instance = call.optional(call.state.instances, "InstanceId")
+    if instance is None:
+        return None
+    disks = {disk.id for disk in attached_disks(call.state, instance.id)}
+    return lambda snapshot: snapshot.disk_id in disks
+
+
+_SNAPSHOTS = Listing(
+    Snapshot,
+    "Snapshots.Snapshot",
+    newest(lambda state: state.snapshots),
+    _snapshot,
+    (
+        one_of("SnapshotIds", "id", Parameters.json_list),
+        Filter(("InstanceId",), _of_instance),
+        equals("DiskId", "disk_id"),
+        equals("SnapshotName", "name"),
+        equals("Status", "status", among=STATUSES, everything="all"),
+        equals(
+            "SourceDiskType",
+            "disk_kind",
+            among=("system", "data"),
+            error=lambda: ApiError(
+                "InvalidSourceDiskType", "The specified parameter SourceDiskType is not valid."
+            ),
+            spelled=str.lower,
+        ),
+        equals("Usage", _usage, among=("image", "disk", "image_disk", "none")),
+        equals(
+            "SnapshotType",
+            lambda call, snapshot: "user",
+            among=("auto", "user", "all"),
+            everything="all",
+        ),
+        is_true("Encrypted", "encrypted"),
+        tagged(lambda state: state.snapshots),
+    ),
+    paging=page,
+)

@@ -16,14 +16,13 @@ from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.catalog.regions import known_region
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
-    find_disk,
     find_instance,
     find_snapshot,
     forget_tags,
@@ -33,16 +32,12 @@ from ecsmachine.localcloud.state.resources import (
 def replace_system_disk(call: Call) -> Answer:
     """ReplaceSystemDisk: a Stopped instance gets a new one, made from another image."""
     parameters = call.parameters
-    instance = find_instance(call.state, parameters.require("InstanceId"))
+    instance = call.required(call.state.instances, "InstanceId")
     _check_stopped(instance)
     image = image_of_request(call)
     kind = known_instance_type(instance.instance_type)
     if MACHINE_OF[kind.architecture] != image.architecture:
-        raise ApiError(
-            "ImageNotSupportInstanceType",
-            "The specified image don't support the InstanceType instance.",
-            403,
-        )
+        raise refusals.IMAGE_OF_TYPE()
     old = attached_disks(call.state, instance.id)[0]
     least = max(old.size_gib, image.size_gib)
     # Unless asked for otherwise, it is as large as the one that goes.
@@ -76,13 +71,9 @@ def replace_system_disk(call: Call) -> Answer:
 
 def reinit_disk(call: Call) -> Answer:
     """ReInitDisk: a disk is again what it was made from: its image, its snapshot, or nothing."""
-    disk = find_disk(call.state, call.parameters.require("DiskId"))
+    disk = call.required(call.state.disks, "DiskId")
     if not disk.instance_id:
-        raise ApiError(
-            "IncorrectDiskStatus",
-            "The current disk status does not support this operation.",
-            403,
-        )
+        raise refusals.DISK_STATUS()
     instance = find_instance(call.state, disk.instance_id)
     _check_stopped(instance)
     if disk.kind == "system":
@@ -119,8 +110,4 @@ def _anew(call: Call, instance: Instance, image: Image | None) -> None:
 
 def _check_stopped(instance: Instance) -> None:
     if instance.status != "Stopped":
-        raise ApiError(
-            "IncorrectInstanceStatus",
-            "The current status of the resource does not support this operation.",
-            403,
-        )
+        raise refusals.INSTANCE_STATUS()

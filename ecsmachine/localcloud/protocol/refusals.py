@@ -77,8 +77,31 @@ INSTANCE_STATUS = Refusal(
 DISK_STATUS = Refusal(
     "IncorrectDiskStatus", "The current disk status does not support this operation.", 403
 )
+CHARGE_TYPE = Refusal(
+    "ChargeTypeViolation",
+    "The operation is not permitted due to charge type of the instance.",
+    403,
+)
+SECURITY_LOCK = Refusal("InstanceLockedForSecurity", "The instance is locked due to security.", 403)
+DEVICE_IN_USE = Refusal("InvalidDevice.InUse", "The specified device has been occupied.", 403)
 
-# What is not formed as it has to be.
+# What does not go together.
+DISK_CATEGORY_OF_TYPE = Refusal(
+    "InvalidDiskCategory.NotSupported",
+    "The specified disk category is not support the specified instance type.",
+    403,
+)
+IMAGE_OF_TYPE = Refusal(
+    "ImageNotSupportInstanceType",
+    "The specified image don't support the InstanceType instance.",
+    403,
+)
+
+# What is not formed as it has to be, or none of what there is.
+INSTANCE_TYPE = Refusal(
+    "InvalidInstanceType.ValueNotSupported",
+    "The specified InstanceType does not exist or beyond the permitted range.",
+)
 CIDR_BLOCK = Refusal("InvalidCidrBlock.Malformed", "Specified CIDR block is not valid.")
 
 

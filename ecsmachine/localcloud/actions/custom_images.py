@@ -8,19 +8,19 @@ from typing import Any
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.snapshots import check_accomplished, snapshot_of_disk
 from ecsmachine.localcloud.catalog.images import Image, all_images
-from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
+from ecsmachine.localcloud.protocol.names import (
+    checked_description,
+    checked_text,
+    valid_name,
+)
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import CustomImage, Snapshot
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
-    find_snapshot,
-    forget_tags,
     image_with_id,
-    resource_tags,
 )
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
@@ -33,15 +33,13 @@ def create_image(call: Call) -> Answer:
     """CreateImage: of an instance's system disk, or of a snapshot of one."""
     parameters = call.parameters
     region = call.region
-    name = parameters.text("ImageName")
-    description = parameters.text("Description")
-    family = parameters.text("ImageFamily")
-    _check_names(call, name, description, family)
+    name, description, family = _texts(call)
+    _check_new_name(call, name)
     tags = tags_of_request(parameters)
     if len(call.state.custom_images) >= MAX_IMAGES:
         raise ApiError("QuotaExceed.Image", "The Image Quota exceeds.")
     image_id = new_id("m", region.id)
-    snapshot = _source(call, region.id, image_id)
+    snapshot = _source(call, image_id)
     image = call.state.custom_images.put(
         CustomImage(
             id=image_id,
@@ -63,11 +61,9 @@ def create_image(call: Call) -> Answer:
 
 def modify_image_attribute(call: Call) -> Answer:
     """ModifyImageAttribute: name, description and family."""
-    parameters = call.parameters
-    image = _image_of_request(call)
-    name, description = parameters.text("ImageName"), parameters.text("Description")
-    family = parameters.text("ImageFamily")
-    _check_names(call, "" if name == image.name else name, description, family)
+    image = call.required(call.state.custom_images, "ImageId")
+    name, description, family = _texts(call)
+    _check_new_name(call, "" if name == image.name else name)
     call.state.custom_images.put(
         replace(
             image,
@@ -81,14 +77,13 @@ def modify_image_attribute(call: Call) -> Answer:
 
 def delete_image(call: Call) -> Answer:
     """DeleteImage: with ``Force`` also one that instances were made from. Its snapshot stays."""
-    image = _image_of_request(call)
+    image = call.required(call.state.custom_images, "ImageId")
     used = any(instance.image_id == image.id for instance in call.state.instances)
     if used and not call.parameters.boolean("Force"):
         raise ApiError(
             "ImageUsingByInstance", "The specified image has been used by instance(s).", 403
         )
     call.state.custom_images.remove(image.id)
-    forget_tags(call.state, "image", image.id)
     return {}
 
 
@@ -100,9 +95,9 @@ def images_of_account(call: Call) -> list[Image]:
 def own_images(call: Call) -> list[Image]:
     """Return all images of one's own in the region of the request, newest first."""
     found = []
-    for image in reversed(list(call.state.custom_images)):
+    for image in reversed(call.state.custom_images.in_region(call.region_id)):
         base = image_with_id(all_images(), image.base_image_id)
-        if base is not None and call.in_region(image.region):
+        if base is not None:
             found.append(
                 replace(
                     base,
@@ -120,7 +115,7 @@ def own_images(call: Call) -> list[Image]:
 
 def own_name(call: Call, image: Image) -> str:
     """Return the name of an image of one's own."""
-    return _find(call, image.id).name
+    return call.find(call.state.custom_images, image.id).name
 
 
 def own_status(call: Call, image: Image) -> str:
@@ -131,9 +126,8 @@ def own_status(call: Call, image: Image) -> str:
 
 def own_view(call: Call, image: Image) -> dict[str, Any]:
     """Return in what DescribeImages tells of an image of one's own it differs from a public one."""
-    own = _find(call, image.id)
+    own = call.find(call.state.custom_images, image.id)
     status = own_status(call, image)
-    tags = resource_tags(call.state, "image", image.id)
     return {
         "ImageName": own.name,
         "ImageOwnerAlias": "self",
@@ -159,20 +153,16 @@ def own_view(call: Call, image: Image) -> dict[str, Any]:
                 }
             ]
         },
-        "Tags": ecs_tags(tags),
+        "Tags": ecs_tags(call.state.custom_images.tags(image.id)),
     }
 
 
-def _source(call: Call, region: str, image_id: str) -> Snapshot:
+def _source(call: Call, image_id: str) -> Snapshot:
     """Return the snapshot that an image is made of; of an instance it is made first."""
     parameters = call.parameters
     snapshot_id = parameters.text("SnapshotId") or _mapped(parameters)
     if snapshot_id:
-        snapshot = find_snapshot(call.state, snapshot_id)
-        if snapshot.region != region:
-            raise ApiError(
-                "InvalidSnapshotId.NotFound", "The specified snapshot does not exist.", 404
-            )
+        snapshot = call.find(call.state.snapshots, snapshot_id)
         check_accomplished(snapshot)
         if snapshot.disk_kind != "system":
             raise ApiError(
@@ -181,13 +171,7 @@ def _source(call: Call, region: str, image_id: str) -> Snapshot:
                 403,
             )
         return snapshot
-    if not parameters.given("InstanceId"):
-        raise missing_parameter("InstanceId")
     instance = call.required(call.state.instances, "InstanceId")
-    if instance.region != region:
-        raise ApiError(
-            "InvalidInstanceId.NotFound", "The specified InstanceId does not exist.", 404
-        )
     system = attached_disks(call.state, instance.id)[0]
     return snapshot_of_disk(call, system, f"Created_from_{image_id}", "", 0)
 
@@ -204,35 +188,22 @@ def _mapped(parameters: Parameters) -> str:
     return mappings[0].require("SnapshotId")
 
 
-def _check_names(call: Call, name: str, description: str, family: str) -> None:
-    reserved = ("acs:", "aliyun")
-    check(
-        not name or (valid_name(name) and not name.lower().startswith(reserved)),
-        "InvalidImageName.Malformed",
-        "The specified Image name is wrongly formed.",
+def _texts(call: Call) -> tuple[str, str, str]:
+    """Return name, description and family of a request; raises their refusals."""
+    parameters = call.parameters
+    return (
+        checked_text(parameters, "ImageName", _valid_name),
+        checked_description(parameters),
+        checked_text(parameters, "ImageFamily", _valid_name),
     )
-    check(
-        not description or valid_description(description),
-        "InvalidDescription.Malformed",
-        "The specified description is wrongly formed.",
-    )
-    check(
-        not family or (valid_name(family) and not family.lower().startswith(reserved)),
-        "InvalidImageFamily.Malformed",
-        "The specified ImageFamily is wrongly formed.",
-    )
+
+
+def _valid_name(name: str) -> bool:
+    return valid_name(name) and not name.lower().startswith(("acs:", "aliyun"))
+
+
+def _check_new_name(call: Call, name: str) -> None:
     if name and any(item.name == name for item in call.state.custom_images):
         raise ApiError(
             "InvalidImageName.Duplicated", "The specified Image name has already been used."
         )
-
-
-def _image_of_request(call: Call) -> CustomImage:
-    return _find(call, call.parameters.require("ImageId"))
-
-
-def _find(call: Call, image_id: str) -> CustomImage:
-    image = call.state.custom_images.get(image_id)
-    if image is None or not call.in_region(image.region):
-        raise refusals.IMAGE_NOT_FOUND()
-    return image

@@ -28,15 +28,17 @@ from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.devices import free_device, valid_device
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
+from ecsmachine.localcloud.protocol.names import (
+    checked_description,
+    checked_text,
+    valid_name,
+)
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Disk, Instance, Snapshot
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
     check_status,
-    find_instance,
-    find_snapshot,
     forget_disk,
 )
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
@@ -52,8 +54,8 @@ def create_disk(call: Call) -> Answer:
     """
     parameters = call.parameters
     region = call.region
-    instance_id, zone_id = parameters.text("InstanceId"), parameters.text("ZoneId")
-    instance = find_instance(call.state, instance_id) if instance_id else None
+    zone_id = parameters.text("ZoneId")
+    instance = call.optional(call.state.instances, "InstanceId")
     if instance is not None:
         if zone_id:
             raise ApiError(
@@ -67,10 +69,7 @@ def create_disk(call: Call) -> Answer:
     snapshot = _snapshot_of_request(call)
     category = parameters.text("DiskCategory", "cloud_essd" if instance else "cloud")
     if category not in CATEGORIES:
-        raise ApiError(
-            "InvalidDiskCategory.ValueNotSupported",
-            "The specified parameter DiskCategory is not valid.",
-        )
+        raise refusals.not_supported("DiskCategory")
     level = _performance_level(parameters, category)
     limits = CATEGORIES[category]
     size_error = ApiError(
@@ -153,7 +152,7 @@ def detach_disk(call: Call) -> Answer:
             "The specified disk has not been attached on the specified instance.",
             403,
         )
-    _check_instance(instance)
+    check_status(instance, "Running", "Stopped")
     call.state.disks.put(
         replace(
             disk,
@@ -204,7 +203,7 @@ def resize_disk(call: Call) -> Answer:
             403,
         )
     if disk.instance_id:
-        _check_instance(find_instance(call.state, disk.instance_id))
+        check_status(call.find(call.state.instances, disk.instance_id), "Running", "Stopped")
     bigger = call.state.disks.put(replace(disk, size_gib=size))
     if disk.kind == "data":
         call.lifecycle.make_disk(bigger)
@@ -241,16 +240,13 @@ def modify_disk_spec(call: Call) -> Answer:
     disk = call.required(call.state.disks, "DiskId")
     category = parameters.text("DiskCategory", disk.category)
     if category not in CATEGORIES:
-        raise ApiError(
-            "InvalidDiskCategory.ValueNotSupported",
-            "The specified parameter DiskCategory is not valid.",
-        )
+        raise refusals.not_supported("DiskCategory")
     level = _performance_level(parameters, category)
     if (category, level) == (disk.category, disk.performance_level):
         raise ApiError("NoChangeInDiskCategory.NotSupported", "No change in disk category.")
     if disk.instance_id:
-        instance = find_instance(call.state, disk.instance_id)
-        _check_instance(instance)
+        instance = call.find(call.state.instances, disk.instance_id)
+        check_status(instance, "Running", "Stopped")
         if category not in supported_categories(known_instance_type(instance.instance_type)):
             raise refusals.DISK_CATEGORY_OF_TYPE()
     limits = CATEGORIES[category]
@@ -262,12 +258,9 @@ def modify_disk_spec(call: Call) -> Answer:
 
 
 def _snapshot_of_request(call: Call) -> Snapshot | None:
-    snapshot_id = call.parameters.text("SnapshotId")
-    if not snapshot_id:
+    snapshot = call.optional(call.state.snapshots, "SnapshotId")
+    if snapshot is None:
         return None
-    snapshot = find_snapshot(call.state, snapshot_id)
-    if not call.in_region(snapshot.region):
-        raise ApiError("InvalidSnapshotId.NotFound", "The specified snapshot does not exist.", 404)
     check_source(snapshot)
     return snapshot
 
@@ -282,7 +275,7 @@ def _attach(call: Call, disk: Disk, instance: Instance) -> None:
         )
     if disk.status != "Available":
         raise refusals.DISK_STATUS()
-    _check_instance(instance)
+    check_status(instance, "Running", "Stopped")
     kind = known_instance_type(instance.instance_type)
     if disk.category not in supported_categories(kind):
         raise refusals.DISK_CATEGORY_OF_TYPE()
@@ -312,10 +305,6 @@ def _attach(call: Call, disk: Disk, instance: Instance) -> None:
     )
 
 
-def _check_instance(instance: Instance) -> None:
-    check_status(instance, "Running", "Stopped")
-
-
 def _performance_level(parameters: Parameters, category: str) -> str:
     level = parameters.text("PerformanceLevel")
     if category != "cloud_essd":
@@ -328,18 +317,7 @@ def _performance_level(parameters: Parameters, category: str) -> str:
 
 
 def _name_and_description(parameters: Parameters) -> tuple[str, str]:
-    name, description = parameters.text("DiskName"), parameters.text("Description")
-    check(
-        not name or valid_name(name),
-        "InvalidDiskName.Malformed",
-        "The specified disk name is not valid.",
-    )
-    check(
-        not description or valid_description(description),
-        "InvalidDescription.Malformed",
-        "The specified description is not valid.",
-    )
-    return name, description
+    return checked_text(parameters, "DiskName", valid_name), checked_description(parameters)
 
 
 def _disk(call: Call, disk: Disk) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ecsmachine.localcloud.protocol.names import checked_description, checked_te
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.addresses import pick_public, public_in_use
 from ecsmachine.localcloud.state.model import Eip
-from ecsmachine.localcloud.state.resources import status_now
+from ecsmachine.localcloud.state.resources import check_status, status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
 MAX_EIPS = 100
@@ -99,11 +99,7 @@ def associate_eip_address(call: Call) -> Answer:
         raise _wrong_status()
     if instance.eip_id or instance.public_ip:
         raise ApiError("InvalidAssociation.Duplicated", "Specified instance already is associated.")
-    if instance.status not in ("Running", "Stopped"):
-        raise ApiError(
-            "IncorrectInstanceStatus",
-            "Current instance status does not support this operation.",
-        )
+    check_status(instance, "Running", "Stopped", refusal=refusals.INSTANCE_STATUS_IN_VPC)
     call.state.eips.put(
         replace(
             eip,

@@ -15,7 +15,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.names import (
-    check,
+    checked_text,
     valid_description,
     valid_host_name,
     valid_name,
@@ -26,7 +26,6 @@ from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
     check_status,
-    find_security_group,
 )
 from ecsmachine.localcloud.work.lifecycle import Credentials
 
@@ -37,27 +36,13 @@ def modify_instance_attribute(call: Call) -> Answer:
     instance = call.required(call.state.instances, "InstanceId")
     check_status(instance, "Running", "Stopped")
     changes: dict[str, Any] = {}
-    if parameters.given("InstanceName"):
-        changes["name"] = parameters.text("InstanceName")
-        check(
-            valid_name(changes["name"]),
-            "InvalidInstanceName.Malformed",
-            'The specified parameter "InstanceName" is not valid.',
-        )
-    if parameters.given("Description"):
-        changes["description"] = parameters.text("Description")
-        check(
-            valid_description(changes["description"]),
-            "InvalidDescription.Malformed",
-            'The specified parameter "Description" is not valid.',
-        )
-    if parameters.given("HostName"):
-        changes["host_name"] = parameters.text("HostName")
-        check(
-            valid_host_name(changes["host_name"]),
-            "InvalidHostName.Malformed",
-            'The specified parameter "HostName" is not valid.',
-        )
+    for field, name, valid in (
+        ("name", "InstanceName", valid_name),
+        ("description", "Description", valid_description),
+        ("host_name", "HostName", valid_host_name),
+    ):
+        if parameters.given(name):
+            changes[field] = checked_text(parameters, name, valid)
     if parameters.given("UserData"):
         check_status(instance, "Stopped")
         changes["user_data"] = user_data_of_request(parameters)
@@ -66,19 +51,14 @@ def modify_instance_attribute(call: Call) -> Answer:
     groups = parameters.listed("SecurityGroupIds", most=5)
     if groups:
         for group_id in groups:
-            if find_security_group(call.state, group_id).vpc_id != instance.vpc_id:
+            if call.find(call.state.security_groups, group_id).vpc_id != instance.vpc_id:
                 raise ApiError(
                     "InvalidParameter.Mismatch",
                     "Specified security group and instance are not in the same VPC.",
                 )
         changes["security_group_ids"] = tuple(dict.fromkeys(groups))
-    password = parameters.text("Password")
+    password = checked_text(parameters, "Password", valid_password)
     if password:
-        check(
-            valid_password(password),
-            "InvalidPassword.Malformed",
-            'The specified parameter "Password" is not valid.',
-        )
         changes["has_password"] = True
         call.lifecycle.set_credentials(instance.id, Credentials(password, None))
     call.state.instances.put(replace(instance, **changes))
@@ -90,10 +70,7 @@ def modify_instance_auto_release_time(call: Call) -> Answer:
     instance = call.required(call.state.instances, "InstanceId")
     at = call.parameters.time("AutoReleaseTime")
     if at is not None and at - time.time() < 30 * 60:
-        raise ApiError(
-            "InvalidAutoReleaseTime.Malformed",
-            "The specified parameter AutoReleaseTime is not valid.",
-        )
+        raise refusals.malformed("AutoReleaseTime")
     call.state.instances.put(replace(instance, auto_release=minutes(at) if at is not None else ""))
     return {}
 
@@ -146,10 +123,7 @@ def modify_instance_network_spec(call: Call) -> Answer:
     instance = call.state.instances.put(replace(instance, **changes))
     if parameters.boolean("AllocatePublicIp") and not instance.public_ip:
         if not instance.bandwidth_out:
-            raise ApiError(
-                "InvalidInternetMaxBandwidthOut.ValueNotSupported",
-                'The specified parameter "InternetMaxBandwidthOut" is not valid.',
-            )
+            raise refusals.not_supported("InternetMaxBandwidthOut")
         _check_no_eip(instance)
         call.state.instances.put(replace(instance, public_ip=pick_public(call.state)))
         call.lifecycle.set_public_ip(instance.id)
@@ -189,16 +163,5 @@ def _bandwidth(call: Call) -> int:
         "InternetMaxBandwidthOut",
         least=0,
         most=100,
-        error=ApiError(
-            "InvalidInternetMaxBandwidthOut.ValueNotSupported",
-            'The specified parameter "InternetMaxBandwidthOut" is not valid.',
-        ),
-    )
-
-
-def _wrong_status() -> ApiError:
-    return ApiError(
-        "IncorrectInstanceStatus",
-        "The current status of the resource does not support this operation.",
-        403,
+        error=refusals.not_supported("InternetMaxBandwidthOut"),
     )

@@ -12,7 +12,7 @@ from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Instance
-from ecsmachine.localcloud.state.resources import attached_disks, check_status, find_instance
+from ecsmachine.localcloud.state.resources import attached_disks, check_status
 
 FOREVER = "2099-12-31T15:59Z"
 """When an instance expires that is paid for by the hour."""
@@ -67,11 +67,7 @@ def charge_of_request(parameters: Parameters) -> Charge:
         "InstanceChargeType",
         ("PostPaid", "PrePaid"),
         "PostPaid",
-        error=ApiError(
-            "InvalidInstanceChargeType.NotFound",
-            "The InstanceChargeType does not exist in our records",
-            404,
-        ),
+        error=refusals.INSTANCE_CHARGE_TYPE(),
     )
     strategy = parameters.choice(
         "SpotStrategy",
@@ -105,10 +101,7 @@ def charge_of_request(parameters: Parameters) -> Charge:
 
 
 def _auto_release(parameters: Parameters) -> str:
-    error = ApiError(
-        "InvalidAutoReleaseTime.Malformed",
-        "The specified parameter AutoReleaseTime is not valid.",
-    )
+    error = refusals.malformed("AutoReleaseTime")
     try:
         at = parameters.time("AutoReleaseTime")
     except ApiError:
@@ -123,7 +116,7 @@ def _auto_release(parameters: Parameters) -> str:
 def modify_instance_charge_type(call: Call) -> Answer:
     """ModifyInstanceChargeType: from the hour to a subscription, or back."""
     parameters = call.parameters
-    region = call.region
+    call.check_region()
     ids = parameters.json_list("InstanceIds", most=MAX_INSTANCES)
     if not ids:
         parameters.require("InstanceIds")
@@ -131,20 +124,12 @@ def modify_instance_charge_type(call: Call) -> Answer:
         "InstanceChargeType",
         ("PrePaid", "PostPaid"),
         "PrePaid",
-        error=ApiError(
-            "InvalidInstanceChargeType.NotFound",
-            "The InstanceChargeType does not exist in our records",
-            404,
-        ),
+        error=refusals.INSTANCE_CHARGE_TYPE(),
     )
     period, unit = period_of_request(parameters) if wanted == "PrePaid" else (0, "")
     fees = []
     for instance_id in ids or []:
-        instance = find_instance(call.state, instance_id)
-        if instance.region != region.id:
-            raise ApiError(
-                "InvalidInstanceId.NotFound", "The specified InstanceId does not exist.", 404
-            )
+        instance = call.find(call.state.instances, instance_id)
         check_status(instance, "Running", "Stopped")
         if instance.charge_type == wanted:
             raise ApiError(
@@ -193,7 +178,8 @@ def modify_instance_auto_renew_attribute(call: Call) -> Answer:
     """ModifyInstanceAutoRenewAttribute: whether subscriptions are renewed when they end."""
     parameters = call.parameters
     call.check_region()
-    ids = [part for part in parameters.require("InstanceId").split(",") if part]
+    parameters.require("InstanceId")
+    ids = parameters.separated("InstanceId")
     status = parameters.choice("RenewalStatus", ("AutoRenewal", "Normal", "NotRenewal"))
     renew = status == "AutoRenewal" if status else parameters.boolean("AutoRenew")
     for instance_id in ids:
@@ -203,7 +189,7 @@ def modify_instance_auto_renew_attribute(call: Call) -> Answer:
 
 
 def _subscription(call: Call, instance_id: str) -> Instance:
-    instance = find_instance(call.state, instance_id)
+    instance = call.find(call.state.instances, instance_id)
     if instance.charge_type != "PrePaid":
         raise refusals.CHARGE_TYPE()
     return instance
@@ -212,11 +198,3 @@ def _subscription(call: Call, instance_id: str) -> Instance:
 def _fee(instance: Instance, period: int, unit: str) -> float:
     hour = prices.instance_hour(known_instance_type(instance.instance_type))
     return hour * prices.HOURS.get(unit, 0.0) * period * prices.SUBSCRIPTION_FACTOR
-
-
-def _wrong_status() -> ApiError:
-    return ApiError(
-        "IncorrectInstanceStatus",
-        "The current status of the resource does not support this operation.",
-        403,
-    )

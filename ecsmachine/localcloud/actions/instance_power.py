@@ -12,7 +12,7 @@ from ecsmachine.localcloud.protocol.clock import minutes
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.state.addresses import pick_public
 from ecsmachine.localcloud.state.model import Instance
-from ecsmachine.localcloud.state.resources import find_instance, forget_instance
+from ecsmachine.localcloud.state.resources import check_status, forget_instance
 
 MAX_INSTANCES = 100
 
@@ -74,7 +74,7 @@ def _start(call: Call, instance: Instance) -> None:
             "The specified operation is denied as your prepay instance is expired (prepay mode) "
             "or in arrears (afterpay mode).",
         )
-    _check_status(instance, "Stopped")
+    check_status(instance, "Stopped")
     address = pick_public(call.state) if instance.address_reclaimed else instance.public_ip
     call.state.instances.put(
         replace(
@@ -90,7 +90,7 @@ def _start(call: Call, instance: Instance) -> None:
 
 def _stop(call: Call, instance: Instance) -> None:
     _check_locks(instance)
-    _check_status(instance, "Running")
+    check_status(instance, "Running")
     mode = call.parameters.choice("StoppedMode", ("StopCharging", "KeepCharging"), "KeepCharging")
     if instance.charge_type == "PrePaid":
         mode = "Not-applicable"
@@ -113,7 +113,7 @@ def _stop(call: Call, instance: Instance) -> None:
 
 def _reboot(call: Call, instance: Instance) -> None:
     _check_locks(instance)
-    _check_status(instance, "Running")
+    check_status(instance, "Running")
     call.state.instances.put(replace(instance, status="Stopping", start_next=True))
     call.lifecycle.stop(instance.id, force=call.parameters.boolean("ForceStop"))
 
@@ -136,7 +136,7 @@ def _delete(call: Call, instance: Instance) -> None:
             "The specified instance status does not support this operation.",
             403,
         )
-    _check_status(instance, "Stopped", *(("Running",) if force else ()))
+    check_status(instance, "Stopped", *(("Running",) if force else ()))
     if any(entry.next_hop_id == instance.id for entry in call.state.route_entries):
         raise ApiError(
             "DependencyViolation.RouteEntry",
@@ -148,21 +148,12 @@ def _delete(call: Call, instance: Instance) -> None:
 
 def _check_locks(instance: Instance) -> None:
     if "security" in instance.locks:
-        raise ApiError(
-            "InstanceLockedForSecurity",
-            "The instance is locked due to security.",
-            403,
-        )
+        raise refusals.SECURITY_LOCK()
 
 
 def _is_expired(instance: Instance) -> bool:
     # Both are written alike, and so their order is that of time.
     return instance.charge_type == "PrePaid" and instance.expires <= minutes()
-
-
-def _check_status(instance: Instance, *statuses: str) -> None:
-    if instance.status not in statuses:
-        raise refusals.INSTANCE_STATUS()
 
 
 def _instances_of_request(call: Call) -> list[Instance]:
@@ -174,13 +165,8 @@ def _instances_of_request(call: Call) -> list[Instance]:
             "InvalidParameter.TooManyInstances",
             f"At most {MAX_INSTANCES} instances are accepted.",
         )
-    region = call.region
-    instances = [find_instance(call.state, instance_id) for instance_id in dict.fromkeys(ids)]
-    if any(instance.region != region.id for instance in instances):
-        raise ApiError(
-            "InvalidInstanceId.NotFound", "The specified InstanceId does not exist.", 404
-        )
-    return instances
+    call.check_region()
+    return [call.find(call.state.instances, instance_id) for instance_id in dict.fromkeys(ids)]
 
 
 def _batch(call: Call, work: Callable[[Call, Instance], None], becomes: str) -> Answer:

@@ -7,15 +7,22 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.listing import (
+    Filter,
+    Listing,
+    Test,
+    at_least,
+    at_most,
+    newest,
+    one_of,
+    tagged,
+)
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
-from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.filters import has_tags, tag_filter
 from ecsmachine.localcloud.state.model import LaunchTemplate, TemplateVersion
-from ecsmachine.localcloud.state.resources import forget_tags, resource_tags
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_TEMPLATES = 30
@@ -98,7 +105,7 @@ def create_launch_template(call: Call) -> Answer:
         "InvalidLaunchTemplateName.Malformed",
         "The specified LaunchTemplateName is not valid.",
     )
-    there = [item for item in call.state.launch_templates if item.region == region.id]
+    there = call.state.launch_templates.in_region(region.id)
     if any(item.name == name for item in there):
         raise ApiError(
             "LaunchTemplateName.Duplicated", "The specified LaunchTemplateName already exists."
@@ -150,64 +157,13 @@ def create_launch_template_version(call: Call) -> Answer:
 
 def describe_launch_templates(call: Call) -> Answer:
     """DescribeLaunchTemplates: by id, name, tags; those that are not there are left out."""
-    region = call.region
-    ids = call.parameters.listed("LaunchTemplateId", most=100)
-    names = call.parameters.listed("LaunchTemplateName", most=100)
-    wanted = tag_filter(call.parameters, "TemplateTag")
-    found = [
-        item
-        for item in reversed(list(call.state.launch_templates))
-        if item.region == region.id
-        and (not ids or item.id in ids)
-        and (not names or item.name in names)
-        and has_tags(resource_tags(call.state, "launchtemplate", item.id), wanted)
-    ]
-    part, fields = page_by_number(call.parameters, found, most=50)
-    return {
-        **fields,
-        "LaunchTemplateSets": {"LaunchTemplateSet": [_template(call, item) for item in part]},
-    }
+    return _TEMPLATES.answer(call)
 
 
 def describe_launch_template_versions(call: Call) -> Answer:
     """DescribeLaunchTemplateVersions: those of one template, newest first."""
     call.check_region()
-    parameters = call.parameters
-    template = _template_of_request(call)
-    numbers = [_number(parameters, text) for text in parameters.listed("LaunchTemplateVersion")]
-    for number in numbers:
-        find_version(template, number)
-    least = parameters.integer("MinVersion", 1, least=1)
-    most = parameters.integer("MaxVersion", template.latest_version, least=1)
-    default_only = parameters.boolean("DefaultVersion")
-    found = [
-        version
-        for version in reversed(template.versions)
-        if (not numbers or version.number in numbers)
-        and least <= version.number <= most
-        and (not default_only or version.number == template.default_version)
-    ]
-    part, fields = page_by_number(parameters, found, most=50)
-    detail = parameters.boolean("DetailFlag", True)
-    return {
-        **fields,
-        "LaunchTemplateVersionSets": {
-            "LaunchTemplateVersionSet": [
-                {
-                    "LaunchTemplateId": template.id,
-                    "LaunchTemplateName": template.name,
-                    "VersionNumber": version.number,
-                    "VersionDescription": version.description,
-                    "DefaultVersion": version.number == template.default_version,
-                    "CreateTime": version.created,
-                    "ModifiedTime": version.created,
-                    "CreatedBy": call.state.account.id,
-                    **({"LaunchTemplateData": _data(version.values)} if detail else {}),
-                }
-                for version in part
-            ]
-        },
-    }
+    return _VERSIONS.answer(call)
 
 
 def modify_launch_template_default_version(call: Call) -> Answer:
@@ -225,7 +181,6 @@ def delete_launch_template(call: Call) -> Answer:
     call.check_region()
     template = _template_of_request(call)
     call.state.launch_templates.remove(template.id)
-    forget_tags(call.state, "launchtemplate", template.id)
     return {}
 
 
@@ -298,16 +253,12 @@ def _template_of_request(call: Call) -> LaunchTemplate:
     name = call.parameters.text("LaunchTemplateName")
     if not template_id and not name:
         raise missing_parameter("LaunchTemplateId")
-    for template in call.state.launch_templates:
-        if (
-            call.in_region(template.region)
-            and template_id in ("", template.id)
-            and (template_id or name == template.name)
-        ):
+    if template_id:
+        return call.find(call.state.launch_templates, template_id)
+    for template in call.state.launch_templates.in_region(call.region_id):
+        if template.name == name:
             return template
-    raise ApiError(
-        "InvalidLaunchTemplate.NotFound", "The specified LaunchTemplate is not found.", 404
-    )
+    raise call.state.launch_templates.missing()
 
 
 def _number(parameters: Parameters, text: str) -> int:
@@ -343,7 +294,6 @@ def _version_of_request(parameters: Parameters, number: int) -> TemplateVersion:
 
 
 def _template(call: Call, template: LaunchTemplate) -> dict[str, Any]:
-    tags = resource_tags(call.state, "launchtemplate", template.id)
     return {
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,
@@ -353,7 +303,7 @@ def _template(call: Call, template: LaunchTemplate) -> dict[str, Any]:
         "ModifiedTime": template.modified,
         "CreatedBy": call.state.account.id,
         "ResourceGroupId": template.resource_group_id,
-        "Tags": ecs_tags(tags),
+        "Tags": ecs_tags(call.state.launch_templates.tags(template.id)),
     }
 
 
@@ -396,3 +346,62 @@ def _disk(item: Parameters) -> dict[str, Any]:
             if item.given(name)
         },
     }
+
+
+def _numbered(call: Call) -> Test[TemplateVersion] | None:
+    parameters = call.parameters
+    numbers = [_number(parameters, text) for text in parameters.listed("LaunchTemplateVersion")]
+    template = _template_of_request(call)
+    for number in numbers:
+        find_version(template, number)
+    return (lambda version: version.number in numbers) if numbers else None
+
+
+def _default(call: Call) -> Test[TemplateVersion] | None:
+    if not call.parameters.boolean("DefaultVersion"):
+        return None
+    number = _template_of_request(call).default_version
+    return lambda version: version.number == number
+
+
+def _version(call: Call, version: TemplateVersion) -> dict[str, Any]:
+    template = _template_of_request(call)
+    detail = call.parameters.boolean("DetailFlag", True)
+    return {
+        "LaunchTemplateId": template.id,
+        "LaunchTemplateName": template.name,
+        "VersionNumber": version.number,
+        "VersionDescription": version.description,
+        "DefaultVersion": version.number == template.default_version,
+        "CreateTime": version.created,
+        "ModifiedTime": version.created,
+        "CreatedBy": call.state.account.id,
+        **({"LaunchTemplateData": _data(version.values)} if detail else {}),
+    }
+
+
+_TEMPLATES = Listing(
+    LaunchTemplate,
+    "LaunchTemplateSets.LaunchTemplateSet",
+    newest(lambda state: state.launch_templates),
+    _template,
+    (
+        one_of("LaunchTemplateId", "id", Parameters.listed),
+        one_of("LaunchTemplateName", "name", Parameters.listed),
+        tagged(lambda state: state.launch_templates, name="TemplateTag"),
+    ),
+    most=50,
+)
+_VERSIONS = Listing(
+    TemplateVersion,
+    "LaunchTemplateVersionSets.LaunchTemplateVersionSet",
+    lambda call: _template_of_request(call).versions[::-1],
+    _version,
+    (
+        Filter(("LaunchTemplateVersion",), _numbered),
+        at_least("MinVersion", "number"),
+        at_most("MaxVersion", "number"),
+        Filter(("DefaultVersion",), _default),
+    ),
+    most=50,
+)

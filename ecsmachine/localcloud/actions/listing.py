@@ -37,6 +37,7 @@ from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
+from ecsmachine.localcloud.state.resources import resource_tags
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tables import OfRegion, ResourceTable
 
@@ -99,14 +100,25 @@ class Listing(Generic[T]):
         return {**fields, **_at(self.path, [self.view(call, row) for row in part])}
 
 
-def newest(table: Callable[[State], ResourceTable[R]]) -> Callable[[Call], list[R]]:
+def newest(
+    table: Callable[[State], ResourceTable[R]], *, region_needed: bool = True
+) -> Callable[[Call], list[R]]:
     """Return the rows of a table in the region of a request, newest first."""
-    return lambda call: table(call.state).in_region(call.region_id)[::-1]
+    rows = oldest(table, region_needed=region_needed)
+    return lambda call: rows(call)[::-1]
 
 
-def oldest(table: Callable[[State], ResourceTable[R]]) -> Callable[[Call], list[R]]:
+def oldest(
+    table: Callable[[State], ResourceTable[R]], *, region_needed: bool = True
+) -> Callable[[Call], list[R]]:
     """Return the rows of a table in the region of a request, oldest first."""
-    return lambda call: table(call.state).in_region(call.region_id)
+
+    def rows(call: Call) -> list[R]:
+        if region_needed:
+            call.check_region()
+        return table(call.state).in_region(call.region_id)
+
+    return rows
 
 
 def equals(
@@ -178,6 +190,26 @@ def is_true(name: str, field: Field[T]) -> Filter[T]:
     return Filter((name,), test, field)
 
 
+def at_least(name: str, field: Field[T]) -> Filter[T]:
+    """The value is this number or more."""
+
+    def test(call: Call) -> Test[T] | None:
+        least = call.parameters.number(name)
+        return _test(call, field, lambda its: its >= least) if call.parameters.given(name) else None
+
+    return Filter((name,), test, field)
+
+
+def at_most(name: str, field: Field[T]) -> Filter[T]:
+    """The value is this number or less."""
+
+    def test(call: Call) -> Test[T] | None:
+        most = call.parameters.number(name)
+        return _test(call, field, lambda its: its <= most) if call.parameters.given(name) else None
+
+    return Filter((name,), test, field)
+
+
 def created_between(field: Field[T]) -> Filter[T]:
     """Made between ``CreationStartTime`` and ``CreationEndTime``, given as ``Filter.N``."""
 
@@ -222,13 +254,19 @@ def never_true(name: str) -> Filter[Any]:
 def tagged(
     table: Callable[[State], ResourceTable[R]], key: str = "id", *, name: str = "Tag"
 ) -> Filter[R]:
-    """It has all the tags of ``Tag.N.Key`` and ``Tag.N.Value``."""
+    """It has all the tags of ``Tag.N.Key`` and ``Tag.N.Value``; ``key`` is the field of its id."""
+    return _tagged(lambda call, row: table(call.state).tags(getattr(row, key)), name, key)
 
-    def test(call: Call) -> Test[R] | None:
+
+def tagged_as(kind: str, key: str) -> Filter[Any]:
+    """The same of what has no table of its own; ``kind`` is what TagResources calls it."""
+    return _tagged(lambda call, row: resource_tags(call.state, kind, getattr(row, key)), "Tag", key)
+
+
+def _tagged(tags: Callable[[Call, T], Mapping[str, str]], name: str, key: str) -> Filter[T]:
+    def test(call: Call) -> Test[T] | None:
         wanted = tag_filter(call.parameters, name)
-        if not wanted:
-            return None
-        return lambda row: has_tags(table(call.state).tags(getattr(row, key)), wanted)
+        return (lambda row: has_tags(tags(call, row), wanted)) if wanted else None
 
     return Filter((name,), test, key)
 

@@ -5,51 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.listing import (
+    Listing,
+    always,
+    contains,
+    equals,
+    newest,
+    one_of,
+    tagged_as,
+)
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.paging import page
-from ecsmachine.localcloud.state.filters import has_tags, tag_filter
+from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Instance
-from ecsmachine.localcloud.state.resources import bound_eip, resource_tags, visible_instances
+from ecsmachine.localcloud.state.resources import bound_eip, resource_tags
+from ecsmachine.localcloud.state.tagging import ecs_tags
 
 
 def describe_network_interfaces(call: Call) -> Answer:
     """DescribeNetworkInterfaces: by id, instance, address, VPC, VSwitch, group."""
-    parameters = call.parameters
-    region = call.region
-    ids = parameters.listed("NetworkInterfaceId", most=100)
-    addresses = parameters.listed("PrivateIpAddress", most=100)
-    group_id = parameters.text("SecurityGroupId")
-    wanted = tag_filter(parameters)
-    found = [
-        instance
-        for instance in reversed(visible_instances(call.state))
-        if instance.region == region.id
-        and (not ids or instance.network_interface_id in ids)
-        and (not addresses or instance.private_ip in addresses)
-        and parameters.text("InstanceId") in ("", instance.id)
-        and parameters.text("VpcId") in ("", instance.vpc_id)
-        and parameters.text("VSwitchId") in ("", instance.vswitch_id)
-        and parameters.text("PrimaryIpAddress") in ("", instance.private_ip)
-        and (not group_id or group_id in instance.security_group_ids)
-        and parameters.text("Type") in ("", "Primary")
-        and parameters.text("Status") in ("", "InUse")
-        and not parameters.given("NetworkInterfaceName")
-        and has_tags(_tags(call, instance), wanted)
-    ]
-    part, fields = page(parameters, found, most=500)
-    return {
-        **fields,
-        "NetworkInterfaceSets": {
-            "NetworkInterfaceSet": [_interface(call, instance) for instance in part]
-        },
-    }
+    return _INTERFACES.answer(call)
 
 
 def describe_network_interface_attribute(call: Call) -> Answer:
     """DescribeNetworkInterfaceAttribute: one interface."""
     wanted = call.parameters.require("NetworkInterfaceId")
-    for instance in visible_instances(call.state):
-        if instance.network_interface_id == wanted and call.in_region(instance.region):
+    for instance in call.state.instances.in_region(call.region_id):
+        if instance.network_interface_id == wanted:
             interface = _interface(call, instance)
             return {
                 **interface,
@@ -87,10 +69,6 @@ def describe_network_interface_attribute(call: Call) -> Answer:
                 },
             }
     raise ApiError("InvalidEniId.NotFound", "The specified NetworkInterfaceId is not found.", 404)
-
-
-def _tags(call: Call, instance: Instance) -> dict[str, str]:
-    return resource_tags(call.state, "eni", instance.network_interface_id)
 
 
 def _interface(call: Call, instance: Instance) -> dict[str, Any]:
@@ -142,9 +120,28 @@ def _interface(call: Call, instance: Instance) -> dict[str, Any]:
         "Ipv4PrefixSets": {"Ipv4PrefixSet": []},
         "Ipv6PrefixSets": {"Ipv6PrefixSet": []},
         "Ipv6Sets": {"Ipv6Set": []},
-        "Tags": {
-            "Tag": [
-                {"TagKey": key, "TagValue": value} for key, value in _tags(call, instance).items()
-            ]
-        },
+        "Tags": ecs_tags(resource_tags(call.state, "eni", instance.network_interface_id)),
     }
+
+
+_INTERFACES = Listing(
+    Instance,
+    "NetworkInterfaceSets.NetworkInterfaceSet",
+    newest(lambda state: state.instances),
+    _interface,
+    (
+        one_of("NetworkInterfaceId", "network_interface_id", Parameters.listed),
+        one_of("PrivateIpAddress", "private_ip", Parameters.listed),
+        equals("InstanceId", "id"),
+        equals("VpcId", "vpc_id"),
+        equals("VSwitchId", "vswitch_id"),
+        equals("PrimaryIpAddress", "private_ip"),
+        contains("SecurityGroupId", "security_group_ids"),
+        always("Type", "Primary"),
+        always("Status", "InUse"),
+        always("NetworkInterfaceName", ""),
+        tagged_as("eni", "network_interface_id"),
+    ),
+    paging=page,
+    most=500,
+)

@@ -328,7 +328,7 @@ _VPCS = Listing(
 _VSWITCHES = Listing(
     VSwitch,
     "VSwitches.VSwitch",
-    newest(lambda state: state.vswitches),
+    newest(lambda state: state.vswitches, region_needed=False),
     _vswitch,
     (
         one_of("VSwitchId", "id", Parameters.separated, most=20),

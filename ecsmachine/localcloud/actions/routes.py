@@ -5,15 +5,18 @@ from __future__ import annotations
 import ipaddress
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.listing import Listing, always, equals, oldest, tagged_as
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.paging import page_by_number, page_by_token
-from ecsmachine.localcloud.state.filters import has_tags, tag_filter
+from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.state.model import RouteEntry, Vpc
-from ecsmachine.localcloud.state.resources import resource_tags, status_now
+from ecsmachine.localcloud.state.resources import check_status, resource_tags, status_now
+from ecsmachine.localcloud.state.tagging import vpc_tags
 
 MAX_ENTRIES = 200
 _SERVICES = "100.64.0.0/10"
@@ -32,37 +35,15 @@ class Entry:
     description: str
     status: str
     modified: str
+    route_table_id: str
+    region: str
 
 
 def describe_vrouters(call: Call) -> Answer:
     """DescribeVRouters: each VPC has one."""
-    parameters = call.parameters
-    wanted = parameters.text("VRouterId")
-    if not parameters.given("RegionId") and not wanted:
-        raise missing_parameter("RegionId")
-    found = [
-        vpc
-        for vpc in call.state.vpcs
-        if call.in_region(vpc.region) and wanted in ("", vpc.vrouter_id)
-    ]
-    part, fields = page_by_number(parameters, found, most=50)
-    return {
-        **fields,
-        "VRouters": {
-            "VRouter": [
-                {
-                    "VRouterId": vpc.vrouter_id,
-                    "VRouterName": "",
-                    "Description": "",
-                    "VpcId": vpc.id,
-                    "RegionId": vpc.region,
-                    "CreationTime": vpc.created,
-                    "RouteTableIds": {"RouteTableId": [vpc.route_table_id]},
-                }
-                for vpc in part
-            ]
-        },
-    }
+    if not call.parameters.given("RegionId"):
+        call.parameters.require("VRouterId")
+    return _ROUTERS.answer(call)
 
 
 def describe_route_tables(call: Call) -> Answer:
@@ -72,161 +53,25 @@ def describe_route_tables(call: Call) -> Answer:
     table = parameters.text("RouteTableId")
     if not router and not table:
         raise missing_parameter("RouteTableId")
-    found = [
-        vpc
-        for vpc in call.state.vpcs
-        if call.in_region(vpc.region)
-        and router in ("", vpc.vrouter_id)
-        and table in ("", vpc.route_table_id)
-    ]
-    if table and not found:
+    if table and not _TABLES.choose(call):
         raise _no_table()
-    part, fields = page_by_number(parameters, found, most=50)
-    return {
-        **fields,
-        "RouteTables": {
-            "RouteTable": [
-                {
-                    "RouteTableId": vpc.route_table_id,
-                    "RouteTableType": "System",
-                    "VRouterId": vpc.vrouter_id,
-                    "Status": "Available",
-                    "CreationTime": vpc.created,
-                    "ResourceGroupId": vpc.resource_group_id,
-                    "VSwitchIds": {"VSwitchId": _vswitch_ids(call, vpc)},
-                    "RouteEntrys": {
-                        "RouteEntry": [
-                            {
-                                "RouteTableId": vpc.route_table_id,
-                                "RouteEntryId": entry.id,
-                                "RouteEntryName": entry.name,
-                                "Description": entry.description,
-                                "DestinationCidrBlock": entry.cidr,
-                                "Type": entry.kind,
-                                "Status": entry.status,
-                                "NextHopType": entry.next_hop_type,
-                                "InstanceId": entry.next_hop_id,
-                                "NextHops": {"NextHop": []},
-                            }
-                            for entry in _entries(call, vpc)
-                        ]
-                    },
-                }
-                for vpc in part
-            ]
-        },
-    }
+    return _TABLES.answer(call)
 
 
 def describe_route_table_list(call: Call) -> Answer:
     """DescribeRouteTableList: the tables without their entries."""
-    parameters = call.parameters
-    region = call.region
-    wanted = tag_filter(parameters)
-    found = [
-        vpc
-        for vpc in call.state.vpcs
-        if vpc.region == region.id
-        and parameters.text("VpcId") in ("", vpc.id)
-        and parameters.text("RouterId") in ("", vpc.vrouter_id)
-        and parameters.text("RouterType") in ("", "VRouter")
-        and parameters.text("RouteTableId") in ("", vpc.route_table_id)
-        and parameters.text("RouteTableName") == ""
-        and parameters.text("RouteTableType") in ("", "System")
-        and has_tags(resource_tags(call.state, "routetable", vpc.route_table_id), wanted)
-    ]
-    part, fields = page_by_number(parameters, found, most=50)
-    return {
-        **fields,
-        "RouterTableList": {
-            "RouterTableListType": [
-                {
-                    "RouteTableId": vpc.route_table_id,
-                    "RouteTableName": "",
-                    "RouteTableType": "System",
-                    "AssociateType": "VSwitch",
-                    "Description": "",
-                    "RouterId": vpc.vrouter_id,
-                    "RouterType": "VRouter",
-                    "VpcId": vpc.id,
-                    "Status": "Available",
-                    "OwnerId": int(call.state.account.id),
-                    "ResourceGroupId": vpc.resource_group_id,
-                    "RoutePropagationEnable": True,
-                    "CreationTime": vpc.created,
-                    "VSwitchIds": {"VSwitchId": _vswitch_ids(call, vpc)},
-                    "GatewayIds": {"GatewayIds": []},
-                    "Tags": {
-                        "Tag": [
-                            {"Key": key, "Value": value}
-                            for key, value in resource_tags(
-                                call.state, "routetable", vpc.route_table_id
-                            ).items()
-                        ]
-                    },
-                }
-                for vpc in part
-            ]
-        },
-    }
+    return _TABLE_LIST.answer(call)
 
 
 def describe_route_entry_list(call: Call) -> Answer:
     """DescribeRouteEntryList: the entries of one table."""
-    parameters = call.parameters
-    call.check_region()
-    vpc = _vpc_of_table(call)
-    wanted_kind = parameters.text("RouteEntryType")
-    found = [
-        entry
-        for entry in _entries(call, vpc)
-        if parameters.text("RouteEntryId") in ("", entry.id)
-        and parameters.text("DestinationCidrBlock") in ("", entry.cidr)
-        and parameters.text("RouteEntryName") in ("", entry.name)
-        and wanted_kind in ("", entry.kind)
-        and parameters.text("NextHopId") in ("", entry.next_hop_id)
-        and parameters.text("NextHopType") in ("", entry.next_hop_type)
-        and parameters.text("IpVersion") in ("", "ipv4")
-    ]
-    size = parameters.integer("MaxResult", 50, least=1, most=100)
-    part, fields = page_by_token(parameters, found, size=size)
+    found = _ENTRIES.choose(call)
+    size = call.parameters.integer("MaxResult", 50, least=1, most=100)
+    part, fields = page_by_token(call.parameters, found, size=size)
     return {
         "TotalCount": len(found),
         "NextToken": fields["NextToken"],
-        "RouteEntrys": {
-            "RouteEntry": [
-                {
-                    "RouteTableId": vpc.route_table_id,
-                    "RouteEntryId": entry.id,
-                    "RouteEntryName": entry.name,
-                    "Description": entry.description,
-                    "DestinationCidrBlock": entry.cidr,
-                    "IpVersion": "ipv4",
-                    "Type": entry.kind,
-                    "Origin": "RoutingTable",
-                    "ServiceType": "",
-                    "Status": entry.status,
-                    "GmtModified": entry.modified,
-                    "NextHops": {
-                        "NextHop": [
-                            {
-                                "NextHopId": entry.next_hop_id,
-                                "NextHopType": entry.next_hop_type,
-                                "NextHopRegionId": vpc.region if entry.next_hop_id else "",
-                                "Enabled": 1,
-                                "Weight": 0,
-                                "NextHopRelatedInfo": {
-                                    "InstanceId": "",
-                                    "InstanceType": "",
-                                    "RegionId": "",
-                                },
-                            }
-                        ]
-                    },
-                }
-                for entry in part
-            ]
-        },
+        "RouteEntrys": {"RouteEntry": [_listed_entry(call, entry) for entry in part]},
     }
 
 
@@ -257,10 +102,7 @@ def create_route_entry(call: Call) -> Answer:
     )
     if inside or cidr.subnet_of(ipaddress.IPv4Network(_SERVICES)):
         raise ApiError("InvalidCidrBlock", "Specified CIDR block is not valid.")
-    if instance.status not in ("Running", "Stopped"):
-        raise ApiError(
-            "IncorrectInstanceStatus", "Current instance status does not support this operation."
-        )
+    check_status(instance, "Running", "Stopped", refusal=refusals.INSTANCE_STATUS_IN_VPC)
     if len(entries) >= MAX_ENTRIES:
         raise ApiError("QuotaExceeded", "Route entry quota exceeded in this route table.")
     entry = call.state.route_entries.put(
@@ -285,9 +127,7 @@ def delete_route_entry(call: Call) -> Answer:
     parameters = call.parameters
     entry_id = parameters.text("RouteEntryId")
     if entry_id and not parameters.given("RouteTableId"):
-        entry = call.state.route_entries.get(entry_id)
-        if entry is None or not call.in_region(entry.region):
-            raise _no_entry()
+        entry = call.find(call.state.route_entries, entry_id)
     else:
         entry = _entry_of_table(call, _vpc_of_table(call), entry_id)
     if status_now("Available", "Pending", entry.ready_at) != "Available":
@@ -314,13 +154,13 @@ def _entry_of_table(call: Call, vpc: Vpc, entry_id: str) -> RouteEntry:
         raise ApiError(
             "OperationDenied", "Specified operation is denied as route entry type is system."
         )
-    raise _no_entry()
+    raise refusals.ROUTE_ENTRY_NOT_FOUND()
 
 
 def _vpc_of_table(call: Call) -> Vpc:
     table = call.parameters.require("RouteTableId")
-    for vpc in call.state.vpcs:
-        if vpc.route_table_id == table and call.in_region(vpc.region):
+    for vpc in call.state.vpcs.in_region(call.region_id):
+        if vpc.route_table_id == table:
             return vpc
     raise _no_table()
 
@@ -329,17 +169,11 @@ def _no_table() -> ApiError:
     return ApiError("InvalidRouteTableId.NotFound", "Specified route table does not exist.", 404)
 
 
-def _no_entry() -> ApiError:
-    return ApiError("InvalidRouteEntry.NotFound", "Route entry not exists.")
-
-
 def _network(text: str) -> ipaddress.IPv4Network:
     try:
         return ipaddress.IPv4Network(text)
     except ValueError as error:
-        raise ApiError(
-            "InvalidCidrBlock.Malformed", "Specified CIDR block is not valid."
-        ) from error
+        raise refusals.CIDR_BLOCK() from error
 
 
 def _vswitch_ids(call: Call, vpc: Vpc) -> list[str]:
@@ -358,6 +192,8 @@ def _entries(call: Call, vpc: Vpc) -> list[Entry]:
             entry.description,
             status_now("Available", "Pending", entry.ready_at),
             entry.created,
+            vpc.route_table_id,
+            vpc.region,
         )
         for entry in call.state.route_entries
         if entry.route_table_id == vpc.route_table_id
@@ -380,7 +216,152 @@ def _entries(call: Call, vpc: Vpc) -> list[Entry]:
             text,
             "Available",
             at,
+            vpc.route_table_id,
+            vpc.region,
         )
         for owner, cidr, text, at in (*local, services)
     ]
     return custom + system
+
+
+def _router(call: Call, vpc: Vpc) -> dict[str, Any]:
+    return {
+        "VRouterId": vpc.vrouter_id,
+        "VRouterName": "",
+        "Description": "",
+        "VpcId": vpc.id,
+        "RegionId": vpc.region,
+        "CreationTime": vpc.created,
+        "RouteTableIds": {"RouteTableId": [vpc.route_table_id]},
+    }
+
+
+def _table(call: Call, vpc: Vpc) -> dict[str, Any]:
+    return {
+        "RouteTableId": vpc.route_table_id,
+        "RouteTableType": "System",
+        "VRouterId": vpc.vrouter_id,
+        "Status": "Available",
+        "CreationTime": vpc.created,
+        "ResourceGroupId": vpc.resource_group_id,
+        "VSwitchIds": {"VSwitchId": _vswitch_ids(call, vpc)},
+        "RouteEntrys": {
+            "RouteEntry": [
+                {
+                    "RouteTableId": vpc.route_table_id,
+                    "RouteEntryId": entry.id,
+                    "RouteEntryName": entry.name,
+                    "Description": entry.description,
+                    "DestinationCidrBlock": entry.cidr,
+                    "Type": entry.kind,
+                    "Status": entry.status,
+                    "NextHopType": entry.next_hop_type,
+                    "InstanceId": entry.next_hop_id,
+                    "NextHops": {"NextHop": []},
+                }
+                for entry in _entries(call, vpc)
+            ]
+        },
+    }
+
+
+def _listed_table(call: Call, vpc: Vpc) -> dict[str, Any]:
+    return {
+        "RouteTableId": vpc.route_table_id,
+        "RouteTableName": "",
+        "RouteTableType": "System",
+        "AssociateType": "VSwitch",
+        "Description": "",
+        "RouterId": vpc.vrouter_id,
+        "RouterType": "VRouter",
+        "VpcId": vpc.id,
+        "Status": "Available",
+        "OwnerId": int(call.state.account.id),
+        "ResourceGroupId": vpc.resource_group_id,
+        "RoutePropagationEnable": True,
+        "CreationTime": vpc.created,
+        "VSwitchIds": {"VSwitchId": _vswitch_ids(call, vpc)},
+        "GatewayIds": {"GatewayIds": []},
+        "Tags": vpc_tags(resource_tags(call.state, "routetable", vpc.route_table_id)),
+    }
+
+
+def _listed_entry(call: Call, entry: Entry) -> dict[str, Any]:
+    return {
+        "RouteTableId": entry.route_table_id,
+        "RouteEntryId": entry.id,
+        "RouteEntryName": entry.name,
+        "Description": entry.description,
+        "DestinationCidrBlock": entry.cidr,
+        "IpVersion": "ipv4",
+        "Type": entry.kind,
+        "Origin": "RoutingTable",
+        "ServiceType": "",
+        "Status": entry.status,
+        "GmtModified": entry.modified,
+        "NextHops": {
+            "NextHop": [
+                {
+                    "NextHopId": entry.next_hop_id,
+                    "NextHopType": entry.next_hop_type,
+                    "NextHopRegionId": entry.region if entry.next_hop_id else "",
+                    "Enabled": 1,
+                    "Weight": 0,
+                    "NextHopRelatedInfo": {"InstanceId": "", "InstanceType": "", "RegionId": ""},
+                }
+            ]
+        },
+    }
+
+
+_ROUTERS = Listing(
+    Vpc,
+    "VRouters.VRouter",
+    oldest(lambda state: state.vpcs, region_needed=False),
+    _router,
+    (equals("VRouterId", "vrouter_id"),),
+    most=50,
+)
+_TABLES = Listing(
+    Vpc,
+    "RouteTables.RouteTable",
+    oldest(lambda state: state.vpcs, region_needed=False),
+    _table,
+    (
+        equals("VRouterId", "vrouter_id"),
+        equals("RouterId", "vrouter_id"),
+        equals("RouteTableId", "route_table_id"),
+    ),
+    most=50,
+)
+_TABLE_LIST = Listing(
+    Vpc,
+    "RouterTableList.RouterTableListType",
+    oldest(lambda state: state.vpcs),
+    _listed_table,
+    (
+        equals("VpcId", "id"),
+        equals("RouterId", "vrouter_id"),
+        always("RouterType", "VRouter"),
+        equals("RouteTableId", "route_table_id"),
+        always("RouteTableName", ""),
+        always("RouteTableType", "System"),
+        tagged_as("routetable", "route_table_id"),
+    ),
+    most=50,
+)
+_ENTRIES = Listing(
+    Entry,
+    "RouteEntrys.RouteEntry",
+    lambda call: _entries(call, _vpc_of_table(call)),
+    _listed_entry,
+    (
+        equals("RouteEntryId", "id"),
+        equals("DestinationCidrBlock", "cidr"),
+        equals("RouteEntryName", "name"),
+        equals("RouteEntryType", "kind"),
+        equals("NextHopId", "next_hop_id"),
+        equals("NextHopType", "next_hop_type"),
+        always("IpVersion", "ipv4"),
+    ),
+)

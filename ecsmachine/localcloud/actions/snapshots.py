@@ -21,13 +21,16 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
+from ecsmachine.localcloud.protocol.names import (
+    checked_description,
+    checked_text,
+    valid_name,
+)
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Disk, Snapshot
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
-    find_instance,
     forget_snapshot,
 )
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
@@ -109,7 +112,9 @@ def delete_snapshot(call: Call) -> Answer:
 
     One that is not there is passed over, and one that is being made is cancelled.
     """
-    snapshot = call.state.snapshots.get(call.parameters.require("SnapshotId"))
+    snapshot = call.state.snapshots.find_or_none(
+        call.parameters.require("SnapshotId"), region=call.region_id
+    )
     if snapshot is None:
         return {}
     usage = _usage(call, snapshot)
@@ -140,7 +145,7 @@ def reset_disk(call: Call) -> Answer:
     check_accomplished(snapshot)
     if not disk.instance_id or disk.wipe:
         raise refusals.DISK_STATUS()
-    instance = find_instance(call.state, disk.instance_id)
+    instance = call.find(call.state.instances, disk.instance_id)
     if instance.status != "Stopped" or instance.new_system_disk:
         raise refusals.INSTANCE_STATUS()
     call.lifecycle.wipe_disk(
@@ -183,11 +188,9 @@ def _check_disk(call: Call, disk: Disk) -> None:
             403,
         )
     if disk.instance_id:
-        instance = find_instance(call.state, disk.instance_id)
+        instance = call.find(call.state.instances, disk.instance_id)
         if "security" in instance.locks:
-            raise ApiError(
-                "InstanceLockedForSecurity", "The instance is locked due to security.", 403
-            )
+            raise refusals.SECURITY_LOCK()
         if instance.status not in ("Running", "Stopped") or instance.new_system_disk:
             raise refusals.INSTANCE_STATUS()
     its_own = [item for item in call.state.snapshots if item.disk_id == disk.id]
@@ -218,9 +221,7 @@ def _retention_days(parameters: Parameters, default: int) -> int:
         default,
         least=1,
         most=65536,
-        error=ApiError(
-            "InvalidRetentionDays.Malformed", "The specified RetentionDays is not valid."
-        ),
+        error=refusals.malformed("RetentionDays"),
     )
 
 
@@ -229,18 +230,10 @@ def _expires(days: int) -> str:
 
 
 def _name_and_description(parameters: Parameters) -> tuple[str, str]:
-    name, description = parameters.text("SnapshotName"), parameters.text("Description")
-    check(
-        not name or (valid_name(name) and not name.startswith("auto")),
-        "InvalidSnapshotName.Malformed",
-        "The specified parameter SnapshotName is not valid.",
+    name = checked_text(
+        parameters, "SnapshotName", lambda name: valid_name(name) and not name.startswith("auto")
     )
-    check(
-        not description or valid_description(description),
-        "InvalidDescription.Malformed",
-        "The specified description is not valid.",
-    )
-    return name, description
+    return name, checked_description(parameters)
 
 
 def _usage(call: Call, snapshot: Snapshot) -> str:

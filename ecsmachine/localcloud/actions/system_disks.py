@@ -23,9 +23,7 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
-    find_instance,
-    find_snapshot,
-    forget_tags,
+    check_status,
 )
 
 
@@ -33,7 +31,7 @@ def replace_system_disk(call: Call) -> Answer:
     """ReplaceSystemDisk: a Stopped instance gets a new one, made from another image."""
     parameters = call.parameters
     instance = call.required(call.state.instances, "InstanceId")
-    _check_stopped(instance)
+    check_status(instance, "Stopped")
     image = image_of_request(call)
     kind = known_instance_type(instance.instance_type)
     if MACHINE_OF[kind.architecture] != image.architecture:
@@ -52,7 +50,6 @@ def replace_system_disk(call: Call) -> Answer:
     )
     disk_id = new_id("d", instance.region)
     call.state.disks.remove(old.id)
-    forget_tags(call.state, "disk", old.id)
     call.state.disks.put(
         replace(
             old,
@@ -74,18 +71,20 @@ def reinit_disk(call: Call) -> Answer:
     disk = call.required(call.state.disks, "DiskId")
     if not disk.instance_id:
         raise refusals.DISK_STATUS()
-    instance = find_instance(call.state, disk.instance_id)
-    _check_stopped(instance)
+    instance = call.find(call.state.instances, disk.instance_id)
+    check_status(instance, "Stopped")
     if disk.kind == "system":
         if instance.root_snapshot_id:
-            find_snapshot(call.state, instance.root_snapshot_id)
+            call.find(call.state.snapshots, instance.root_snapshot_id)
         _anew(call, instance, None)
     else:
         if disk.snapshot_id:
-            find_snapshot(call.state, disk.snapshot_id)
+            call.find(call.state.snapshots, disk.snapshot_id)
         call.lifecycle.wipe_disk(call.state.disks.put(replace(disk, wipe=True)))
     if call.parameters.boolean("AutoStartInstance"):
-        call.state.instances.put(replace(find_instance(call.state, instance.id), status="Starting"))
+        call.state.instances.put(
+            replace(call.find(call.state.instances, instance.id), status="Starting")
+        )
         call.lifecycle.start(instance.id)
     return {}
 
@@ -106,8 +105,3 @@ def _anew(call: Call, instance: Instance, image: Image | None) -> None:
         )
     )
     call.lifecycle.make_system_disk(instance.id, password)
-
-
-def _check_stopped(instance: Instance) -> None:
-    if instance.status != "Stopped":
-        raise refusals.INSTANCE_STATUS()

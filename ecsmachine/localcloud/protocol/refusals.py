@@ -74,6 +74,9 @@ INSTANCE_STATUS = Refusal(
     "The current status of the resource does not support this operation.",
     403,
 )
+INSTANCE_STATUS_IN_VPC = Refusal(
+    "IncorrectInstanceStatus", "Current instance status does not support this operation."
+)
 DISK_STATUS = Refusal(
     "IncorrectDiskStatus", "The current disk status does not support this operation.", 403
 )
@@ -98,6 +101,11 @@ IMAGE_OF_TYPE = Refusal(
 )
 
 # What is not formed as it has to be, or none of what there is.
+INSTANCE_CHARGE_TYPE = Refusal(
+    "InvalidInstanceChargeType.NotFound",
+    "The InstanceChargeType does not exist in our records",
+    404,
+)
 INSTANCE_TYPE = Refusal(
     "InvalidInstanceType.ValueNotSupported",
     "The specified InstanceType does not exist or beyond the permitted range.",

@@ -12,6 +12,7 @@ from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import (
     Disk,
     Eip,
@@ -117,10 +118,12 @@ def image_with_id(images: Iterable[Image], image_id: str) -> Image | None:
     return next((image for image in images if image.id == image_id), None)
 
 
-def check_status(instance: Instance, *statuses: str) -> None:
+def check_status(
+    instance: Instance, *statuses: str, refusal: Refusal = refusals.INSTANCE_STATUS
+) -> None:
     """Raise ``IncorrectInstanceStatus`` unless the instance is in one of these states."""
     if instance.status not in statuses:
-        raise refusals.INSTANCE_STATUS()
+        raise refusal()
 
 
 def status_now(settled: str, moving: str, ready_at: float) -> str:

@@ -17,17 +17,19 @@ from ecsmachine.localcloud.protocol.signature import (
     acs3_canonical_request,
     acs3_signature,
     acs3_string_to_sign,
-    percent_encode,
     rpc_signature,
     rpc_string_to_sign,
     same,
 )
 
 CLOCK_TOLERANCE_S = 15 * 60
+_LONGEST_NONCE = 256
 _MANDATORY = ("AccessKeyId", "SignatureMethod", "SignatureVersion", "SignatureNonce")
 _TIMESTAMPS = ("Timestamp", "TimeStamp")
 """Both spellings are sent: the API's references have used both."""
 _MANDATORY_HEADERS = ("x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256")
+_HIDDEN = "~~~"
+"""Stands for a secret until the rest is encoded, which leaves it as it is."""
 _FRACTION = re.compile(r"\.[0-9]{1,9}Z\Z")
 _AUTHORIZATION = re.compile(
     rf"{ACS3}\s+Credential=([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-fA-F]+)"
@@ -58,6 +60,8 @@ class Nonces:
         now = time.monotonic()
         while self._used and next(iter(self._used.values())) < now - self._lifetime_s:
             self._used.popitem(last=False)
+        if len(nonce) > _LONGEST_NONCE:
+            raise invalid_parameter("SignatureNonce")
         if (access_key_id, nonce) in self._used:
             raise ApiError("SignatureNonceUsed", "Specified signature nonce was used already.")
         self._used[access_key_id, nonce] = now
@@ -113,14 +117,6 @@ def _check_rpc(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> str
     timestamp = next((parameters[name] for name in _TIMESTAMPS if parameters.get(name)), "")
     if not timestamp:
         raise missing_parameter("Timestamp")
-    string_to_sign = rpc_string_to_sign(request.method, parameters)
-    shown = _without_secrets(string_to_sign, parameters)
-    if not parameters.get("Signature"):
-        raise ApiError(
-            "IncompleteSignature",
-            "The request signature does not conform to Aliyun standards. "
-            f"server string to sign is:{shown}",
-        )
     if parameters["SignatureMethod"].upper() != "HMAC-SHA1":
         raise invalid_parameter(
             "SignatureMethod", "HMAC-SHA1 is accepted, or ACS3-HMAC-SHA256 in a header."
@@ -130,9 +126,16 @@ def _check_rpc(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> str
     _check_clock(timestamp)
     key_id = parameters["AccessKeyId"]
     secret = _secret(find_key(key_id), parameters.get("SecurityToken", ""))
-    expected = rpc_signature(string_to_sign, secret)
+    # only now, as it is work: who sends this has a key
+    if not parameters.get("Signature"):
+        raise ApiError(
+            "IncompleteSignature",
+            "The request signature does not conform to Aliyun standards. "
+            f"server string to sign is:{_shown_string_to_sign(request)}",
+        )
+    expected = rpc_signature(rpc_string_to_sign(request.method, parameters), secret)
     if not same(expected, parameters["Signature"]):
-        raise _mismatch(shown)
+        raise _mismatch(_shown_string_to_sign(request))
     nonces.use(key_id, parameters["SignatureNonce"])
     return key_id
 
@@ -199,10 +202,10 @@ def _mismatch(string_to_sign: str) -> ApiError:
     )
 
 
-def _without_secrets(string_to_sign: str, parameters: Mapping[str, str]) -> str:
+def _shown_string_to_sign(request: SignedRequest) -> str:
     # The answer may end in somebody's log.
-    for name, value in parameters.items():
-        if value and name.rpartition(".")[2] in ("Password", "UserData"):
-            encoded = percent_encode(percent_encode(value))
-            string_to_sign = string_to_sign.replace(encoded, "***")
-    return string_to_sign
+    shown = {
+        name: _HIDDEN if name.rpartition(".")[2] in ("Password", "UserData") else value
+        for name, value in request.parameters.items()
+    }
+    return rpc_string_to_sign(request.method, shown).replace(_HIDDEN, "***")

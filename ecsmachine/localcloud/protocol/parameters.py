@@ -16,12 +16,35 @@ from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, m
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
+class _Numbers:
+    """The numbers that stand below each prefix: found once, in one pass over all names."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self._below: dict[str, set[int]] | None = None
+
+    def below(self, prefix: str) -> list[int]:
+        """Return those below a prefix, which ends in a dot, in order."""
+        if self._below is None:
+            self._below = {}
+            for name in self._values:
+                parts = name.split(".")
+                for place, part in enumerate(parts[1:], 1):
+                    if part.isascii() and part.isdigit():
+                        before = ".".join(parts[:place])
+                        self._below.setdefault(f"{before}.", set()).add(int(part))
+        return sorted(self._below.get(prefix, ()))
+
+
 class Parameters:
     """A request's parameters, or those below one prefix of it."""
 
-    def __init__(self, values: Mapping[str, str], prefix: str = "") -> None:
+    def __init__(
+        self, values: Mapping[str, str], prefix: str = "", numbers: _Numbers | None = None
+    ) -> None:
         self._values = values
         self._prefix = prefix
+        self._numbers = numbers or _Numbers(values)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -111,7 +134,7 @@ class Parameters:
         """Return the values of ``NAME.1``, ``NAME.2``, … in order."""
         values = [
             self.text(f"{name}.{number}")
-            for number in self._numbers(name)
+            for number in self._numbers.below(f"{self._prefix}{name}.")
             if self.given(f"{name}.{number}")
         ]
         if most is not None and len(values) > most:
@@ -145,25 +168,15 @@ class Parameters:
 
     def struct(self, name: str) -> Parameters:
         """Return the parameters below ``NAME.``."""
-        return Parameters(self._values, f"{self._prefix}{name}.")
+        return Parameters(self._values, f"{self._prefix}{name}.", self._numbers)
 
     def structs(self, name: str) -> list[Parameters]:
         """Return the parameters below ``NAME.1.``, ``NAME.2.``, … in order."""
         return [
-            Parameters(self._values, f"{self._prefix}{name}.{number}.")
-            for number in self._numbers(name)
+            Parameters(self._values, f"{self._prefix}{name}.{number}.", self._numbers)
+            for number in self._numbers.below(f"{self._prefix}{name}.")
         ]
 
     def any_given(self) -> bool:
         """Return whether anything is given below this prefix."""
         return any(key.startswith(self._prefix) and value for key, value in self._values.items())
-
-    def _numbers(self, name: str) -> list[int]:
-        prefix = f"{self._prefix}{name}."
-        numbers = set()
-        for key in self._values:
-            if key.startswith(prefix):
-                number = key[len(prefix) :].partition(".")[0]
-                if number.isascii() and number.isdigit():
-                    numbers.add(int(number))
-        return sorted(numbers)

@@ -8,6 +8,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
+from ecsmachine.localcloud.protocol.errors import ApiError
+
+_MOST_PARAMETERS = 2000
+"""How many parameters a request may have: with 100 rules of a security group it has 1,300."""
+
+_LONGEST_NAME = 200
+_MOST_PARTS = 8
+
 Answer = Mapping[str, Any]
 
 CONTENT_TYPES = {"JSON": "application/json;charset=utf-8", "XML": "text/xml;charset=utf-8"}
@@ -31,16 +39,34 @@ class Rendered(dict[str, Any]):
 
 
 def parse_query(query: str) -> list[tuple[str, str]]:
-    """Return the parameters of a query; raises ValueError when they are not UTF-8."""
-    return parse_qsl(query, keep_blank_values=True, errors="strict")
+    """Return the parameters of a query; raises :class:`ApiError` unless they are few and UTF-8."""
+    if query.count("&") >= _MOST_PARAMETERS:
+        raise ApiError(
+            "InvalidParameter", f"At most {_MOST_PARAMETERS} parameters are accepted in a request."
+        )
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise _not_utf8() from None
+    for name, _ in pairs:
+        if len(name) > _LONGEST_NAME or name.count(".") >= _MOST_PARTS:
+            raise ApiError("InvalidParameter", "The name of a parameter is too long.")
+    return pairs
 
 
 def parse_body(body: bytes, content_type: str) -> list[tuple[str, str]]:
-    """Return the parameters of a form; raises ValueError when they are not UTF-8."""
+    """Return the parameters of a form; raises as :func:`parse_query` does."""
     kind = content_type.partition(";")[0].strip().lower()
     if body and kind in ("application/x-www-form-urlencoded", ""):
-        return parse_query(body.decode("utf-8"))
+        try:
+            return parse_query(body.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise _not_utf8() from None
     return []
+
+
+def _not_utf8() -> ApiError:
+    return ApiError("InvalidParameter", "The request's parameters are not encoded in UTF-8.")
 
 
 def answer_format(value: str) -> str:

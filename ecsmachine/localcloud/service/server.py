@@ -279,13 +279,8 @@ async def _read(request: Request) -> SignedRequest:
             chunks.append(chunk)
         body = b"".join(chunks)
     headers = dict(request.headers)
-    try:
-        query = wire.parse_query(request.url.query)
-        form = wire.parse_body(body, headers.get("content-type", ""))
-    except ValueError as error:
-        raise ApiError(
-            "InvalidParameter", "The request's parameters are not encoded in UTF-8."
-        ) from error
+    query = wire.parse_query(request.scope["query_string"].decode("latin-1"))
+    form = wire.parse_body(body, headers.get("content-type", ""))
     parameters: dict[str, str] = {}
     for name, value in query + form:
         if parameters.setdefault(name, value) != value:

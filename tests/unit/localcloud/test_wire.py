@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.wire import (
     Rendered,
     answer_format,
@@ -51,8 +52,15 @@ def test_format(asked: str, form: str) -> None:
 
 def test_a_query_is_decoded() -> None:
     assert parse_query("A=a%20b&B=&C=%E6%9D%AD") == [("A", "a b"), ("B", ""), ("C", "杭")]
-    with pytest.raises(ValueError):
+    with pytest.raises(ApiError, match="UTF-8"):
         parse_query("A=%ff")
+
+
+def test_a_request_has_few_parameters_with_short_names() -> None:
+    assert len(parse_query("&".join(f"A.{number}=" for number in range(2000)))) == 2000
+    for query in ("&" * 46_000, f"{'A' * 201}=x", f"A{'.1' * 8}=x"):
+        with pytest.raises(ApiError, match="InvalidParameter"):
+            parse_query(query)
 
 
 def test_only_a_form_is_read_as_parameters() -> None:

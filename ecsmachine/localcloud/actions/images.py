@@ -12,13 +12,22 @@ from ecsmachine.localcloud.actions.custom_images import (
     own_status,
     own_view,
 )
+from ecsmachine.localcloud.actions.listing import (
+    Filter,
+    Listing,
+    Test,
+    equals,
+    is_true,
+    one_of,
+    tagged_as,
+)
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, instance_types
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.protocol.paging import page_by_number
-from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
-from ecsmachine.localcloud.state.resources import image_with_id, resource_tags
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.filters import matches
+from ecsmachine.localcloud.state.resources import image_with_id
 
 MACHINE_OF = {"X86": "x86_64", "ARM": "arm64"}
 """An instance type's architecture, in the words of images."""
@@ -26,71 +35,15 @@ MACHINE_OF = {"X86": "x86_64", "ARM": "arm64"}
 
 def describe_images(call: Call) -> Answer:
     """DescribeImages: one's own and the public system images, each newest first."""
-    parameters = call.parameters
     region = call.region
-    ids = [part.strip() for part in parameters.text("ImageId").split(",") if part.strip()]
-    owner = parameters.text("ImageOwnerAlias")
-    if owner not in ("", "system", "self", "others", "marketplace"):
-        raise ApiError(
-            "InvalidImageOwnerAlias.ValueNotSupported",
-            "The specified ImageOwnerAlias is not supported.",
-        )
-    type_id = parameters.text("InstanceType")
-    kind = find_instance_type(type_id) if type_id else None
-    if type_id and kind is None:
-        raise ApiError("InvalidInstanceType.NotFound", "The specified InstanceType does not exist.")
-    architecture = parameters.text("Architecture")
-    if architecture not in ("", "i386", "x86_64", "arm64"):
-        raise ApiError("InvalidArchitecture.Malformed", "The specified Architecture is not valid.")
-    os_type = parameters.text("OSType").lower()
-    statuses = parameters.text("Status", "Available").split(",")
-    wanted_tags = tag_filter(parameters)
-    family = parameters.text("ImageFamily")
-    name = parameters.text("ImageName")
-    public = [
-        image
-        for image in call.images
-        if owner in ("", "system")
-        and (not name or matches(name, image.id) or matches(name, image.id.removesuffix(".vhd")))
-        and "Available" in statuses
-        and parameters.boolean("IsPublic", True)
-        and not parameters.given("SnapshotId")
-        and has_tags({}, wanted_tags)
-    ]
-    own = [
-        image
-        for image in own_images(call)
-        if owner in ("", "self")
-        and (not name or matches(name, own_name(call, image)))
-        and own_status(call, image) in statuses
-        and not parameters.boolean("IsPublic", False)
-        and parameters.text("SnapshotId") in ("", image.snapshot_id)
-        and has_tags(resource_tags(call.state, "image", image.id), wanted_tags)
-    ]
-    found = [
-        image
-        for image in [*own, *public]
-        if (not ids or image.id in ids)
-        and (not family or image.family == family)
-        and architecture in ("", image.architecture)
-        and (kind is None or MACHINE_OF[kind.architecture] == image.architecture)
-        and os_type in ("", "linux")
-        and parameters.boolean("IsSupportCloudinit", True)
-    ]
-    part, fields = page_by_number(parameters, found)
-    return {
-        **fields,
-        "RegionId": region.id,
-        "Images": {"Image": [image_view(call, image) for image in part]},
-    }
+    return {"RegionId": region.id, **_IMAGES.answer(call)}
 
 
 def describe_image_from_family(call: Call) -> Answer:
     """DescribeImageFromFamily: the newest image of a family."""
     call.check_region()
     family = call.parameters.require("ImageFamily")
-    images = [*images_of_account(call), *call.images]
-    image = next((item for item in images if item.family == family), None)
+    image = next((item for item in usable_images(call) if item.family == family), None)
     return {"Image": image_view(call, image)} if image else {}
 
 
@@ -98,10 +51,7 @@ def describe_image_support_instance_types(call: Call) -> Answer:
     """DescribeImageSupportInstanceTypes: the types of the image's architecture."""
     region = call.region
     image_id = call.parameters.text("ImageId")
-    images = [*call.images, *images_of_account(call)]
-    image = image_with_id(images, image_id) if image_id else None
-    if image_id and image is None:
-        raise refusals.IMAGE_NOT_FOUND()
+    image = find_image(call, image_id) if image_id else None
     return {
         "RegionId": region.id,
         "ImageId": image_id,
@@ -118,6 +68,30 @@ def describe_image_support_instance_types(call: Call) -> Answer:
             ]
         },
     }
+
+
+def usable_images(call: Call) -> list[Image]:
+    """Return the images that instances can be made from now: one's own, then the system's."""
+    return [*images_of_account(call), *call.images]
+
+
+def find_image(call: Call, image_id: str) -> Image:
+    """Return an image that instances can be made from; raises ``InvalidImageId.NotFound``."""
+    image = image_with_id(usable_images(call), image_id)
+    if image is None:
+        raise refusals.IMAGE_NOT_FOUND()
+    return image
+
+
+def image_of_request(call: Call) -> Image:
+    """Return the image of ``ImageId`` or ``ImageFamily``; raises their refusals."""
+    image_id, family = call.parameters.text("ImageId"), call.parameters.text("ImageFamily")
+    if image_id or not family:
+        return find_image(call, call.parameters.require("ImageId"))
+    image = next((item for item in usable_images(call) if item.family == family), None)
+    if image is None:
+        raise refusals.IMAGE_NOT_FOUND()
+    return image
 
 
 def image_view(call: Call, image: Image) -> dict[str, Any]:
@@ -175,3 +149,72 @@ def _system_image(call: Call, image: Image) -> dict[str, Any]:
 def _usage(call: Call, image: Image) -> str:
     used = any(instance.image_id == image.id for instance in call.state.instances)
     return "instance" if used else "none"
+
+
+def _is_own(image: Image) -> bool:
+    return bool(image.snapshot_id)
+
+
+def _owner(call: Call, image: Image) -> str:
+    return "self" if _is_own(image) else "system"
+
+
+def _named(call: Call) -> Test[Image] | None:
+    pattern = call.parameters.text("ImageName")
+    if not pattern:
+        return None
+
+    def test(image: Image) -> bool:
+        if _is_own(image):
+            return matches(pattern, own_name(call, image))
+        return matches(pattern, image.id) or matches(pattern, image.id.removesuffix(".vhd"))
+
+    return test
+
+
+def _with_status(call: Call) -> Test[Image]:
+    statuses = call.parameters.separated("Status") or ["Available"]
+    return lambda image: (own_status(call, image) if _is_own(image) else "Available") in statuses
+
+
+def _fitting(call: Call) -> Test[Image] | None:
+    type_id = call.parameters.text("InstanceType")
+    if not type_id:
+        return None
+    kind = find_instance_type(type_id)
+    if kind is None:
+        raise ApiError("InvalidInstanceType.NotFound", "The specified InstanceType does not exist.")
+    machine = MACHINE_OF[kind.architecture]
+    return lambda image: image.architecture == machine
+
+
+_IMAGES = Listing(
+    Image,
+    "Images.Image",
+    lambda call: [*own_images(call), *call.images],
+    image_view,
+    (
+        one_of("ImageId", "id", Parameters.separated),
+        equals(
+            "ImageOwnerAlias",
+            _owner,
+            among=("system", "self", "others", "marketplace"),
+            error=lambda: refusals.not_supported("ImageOwnerAlias"),
+        ),
+        Filter(("ImageName",), _named),
+        equals("ImageFamily", "family"),
+        Filter(("Status",), _with_status),
+        Filter(("InstanceType",), _fitting),
+        equals(
+            "Architecture",
+            "architecture",
+            among=("i386", "x86_64", "arm64"),
+            error=lambda: refusals.malformed("Architecture"),
+        ),
+        equals("OSType", lambda call, image: "linux", spelled=str.lower),
+        is_true("IsPublic", lambda call, image: not _is_own(image)),
+        equals("SnapshotId", "snapshot_id"),
+        is_true("IsSupportCloudinit", lambda call, image: True),
+        tagged_as("image", "id"),
+    ),
+)

@@ -228,24 +228,6 @@ def remove_backend_servers(call: Call) -> Answer:
     return _with_backends(call, balancer, rest)
 
 
-def add_slb_tags(call: Call) -> Answer:
-    """TagResources of SLB: on balancers."""
-    region = call.region
-    tags = tags_of_request(call.parameters, values_needed=True)
-    for balancer in _tagged_balancers(call):
-        put_tags(call.state, "loadbalancer", balancer.id, region.id, tags)
-    return {}
-
-
-def remove_slb_tags(call: Call) -> Answer:
-    """UntagResources of SLB: from balancers."""
-    call.check_region()
-    keys = call.parameters.listed("TagKey", most=20)
-    for balancer in _tagged_balancers(call):
-        drop_tags(call.state, "loadbalancer", balancer.id, keys or None)
-    return {}
-
-
 def add_tags(call: Call) -> Answer:
     """AddTags: the older form, with the tags in JSON."""
     region = call.region
@@ -314,15 +296,6 @@ def _tags_of_json(call: Call) -> dict[str, str]:
         values[f"Tag.{number}.Key"] = item["TagKey"]
         values[f"Tag.{number}.Value"] = str(item.get("TagValue") or "")
     return tags_of_request(Parameters(values), values_needed=True)
-
-
-def _tagged_balancers(call: Call) -> list[LoadBalancer]:
-    if call.parameters.require("ResourceType").lower() not in ("instance", "loadbalancer"):
-        raise invalid_parameter("ResourceType")
-    return [
-        call.find(call.state.load_balancers, balancer_id)
-        for balancer_id in call.parameters.listed("ResourceId")
-    ]
 
 
 def backends_of_request(call: Call, name: str = "BackendServers") -> list[Backend]:

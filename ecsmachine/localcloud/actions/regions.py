@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.listing import Listing, at_least, at_most, equals, one_of
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES, supported_categories
 from ecsmachine.localcloud.catalog.instance_types import (
     InstanceType,
@@ -16,6 +17,7 @@ from ecsmachine.localcloud.faults.requests import sold_out
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_token
+from ecsmachine.localcloud.protocol.parameters import Parameters
 
 _RESOURCE_TYPES = ("VSwitch", "IoOptimized", "Instance", "DedicatedHost", "Disk")
 
@@ -118,40 +120,16 @@ def describe_slb_zones(call: Call) -> Answer:
 
 
 def describe_instance_types(call: Call) -> Answer:
-    """DescribeInstanceTypes: by id, family, size and architecture."""
-    parameters = call.parameters
-    names = parameters.listed("InstanceTypes", most=100)
-    family = parameters.text("InstanceTypeFamily")
-    for name in names:
+    """DescribeInstanceTypes: by id, family, size and architecture; all of them on one page."""
+    for name in call.parameters.listed("InstanceTypes", most=100):
         if find_instance_type(name) is None and "." not in name:
             raise invalid_parameter("InstanceTypes")
-    least_cpu = parameters.integer("MinimumCpuCoreCount")
-    most_cpu = parameters.integer("MaximumCpuCoreCount", 1 << 30)
-    least_memory = parameters.number("MinimumMemorySize")
-    most_memory = parameters.number("MaximumMemorySize", 1e12)
-    wanted = {
-        "architecture": parameters.text("CpuArchitecture"),
-        "category": parameters.text("InstanceCategory"),
-        "level": parameters.text("InstanceFamilyLevel"),
-        "family": family,
-    }
-    least_gpu = parameters.integer("MinimumGPUAmount")
-    found = [
-        kind
-        for kind in instance_types()
-        if (not names or kind.id in names)
-        and least_cpu <= kind.cpu <= most_cpu
-        and least_memory <= kind.memory_gib <= most_memory
-        and all(not value or getattr(kind, name) == value for name, value in wanted.items())
-        and least_gpu == 0
-    ]
-    token = ""
-    if parameters.given("MaxResults") or parameters.given("NextToken"):
-        part, fields = page_by_token(parameters, found, size=100, most=1600)
-        found, token = list(part), fields["NextToken"]
+    if call.parameters.given("MaxResults") or call.parameters.given("NextToken"):
+        answer = _TYPES.answer(call)
+        return {name: answer[name] for name in ("InstanceTypes", "NextToken")}
     return {
-        "InstanceTypes": {"InstanceType": [_instance_type(kind) for kind in found]},
-        "NextToken": token,
+        "InstanceTypes": {"InstanceType": [_type(call, kind) for kind in _TYPES.choose(call)]},
+        "NextToken": "",
     }
 
 
@@ -317,7 +295,7 @@ def _zone_resources() -> dict[str, Any]:
     }
 
 
-def _instance_type(kind: InstanceType) -> dict[str, Any]:
+def _type(call: Call, kind: InstanceType) -> dict[str, Any]:
     memory = int(kind.memory_gib) if kind.memory_gib == int(kind.memory_gib) else kind.memory_gib
     return {
         "InstanceTypeId": kind.id,
@@ -379,3 +357,26 @@ def _instance_type(kind: InstanceType) -> dict[str, Any]:
         },
         "SecurityOptions": {"SecureBootSupport": "unsupported"},
     }
+
+
+_TYPES = Listing(
+    InstanceType,
+    "InstanceTypes.InstanceType",
+    lambda call: instance_types(),
+    _type,
+    (
+        one_of("InstanceTypes", "id", Parameters.listed),
+        equals("InstanceTypeFamily", "family"),
+        at_least("MinimumCpuCoreCount", "cpu"),
+        at_most("MaximumCpuCoreCount", "cpu"),
+        at_least("MinimumMemorySize", "memory_gib"),
+        at_most("MaximumMemorySize", "memory_gib"),
+        equals("CpuArchitecture", "architecture"),
+        equals("InstanceCategory", "category"),
+        equals("InstanceFamilyLevel", "level"),
+        at_least("MinimumGPUAmount", lambda call, kind: 0),
+    ),
+    paging=page_by_token,
+    size=100,
+    most=1600,
+)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.images import MACHINE_OF
+from ecsmachine.localcloud.actions.images import MACHINE_OF, image_of_request
 from ecsmachine.localcloud.actions.instance_creation import (
-    image_of_request,
     password_of_request,
     public_key_of_request,
-    system_disk_of_request,
 )
+from ecsmachine.localcloud.actions.instance_disks import system_disk_of_request
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
-from ecsmachine.localcloud.catalog.regions import known_region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.identifiers import new_id
@@ -91,7 +89,7 @@ def reinit_disk(call: Call) -> Answer:
 
 def _anew(call: Call, instance: Instance, image: Image | None) -> None:
     password = password_of_request(call.parameters)
-    public_key = public_key_of_request(call, known_region(instance.region))
+    public_key = public_key_of_request(call, instance.region)
     call.state.instances.put(
         replace(
             instance,

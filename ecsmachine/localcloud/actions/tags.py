@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_number, page_by_token
 from ecsmachine.localcloud.state.filters import MAX_TAGS, has_tags, tag_filter
 from ecsmachine.localcloud.state.model import TagSet
-from ecsmachine.localcloud.state.tables import Table
+from ecsmachine.localcloud.state.resources import resource_tags
 from ecsmachine.localcloud.state.tagging import drop_tags, put_tags, tags_of_request
 
 MAX_RESOURCES = 50
@@ -25,6 +24,8 @@ ECS_KINDS = (
     "launchtemplate",
 )
 VPC_KINDS = ("vpc", "vswitch", "eip", "routetable")
+SLB_KINDS = ("loadbalancer",)
+"""Of SLB; it calls them instances too."""
 
 
 _COUNTED = (
@@ -73,9 +74,19 @@ def list_vpc_tag_resources(call: Call) -> Answer:
     return _list(call, VPC_KINDS)
 
 
+def tag_slb_resources(call: Call) -> Answer:
+    """TagResources of SLB."""
+    return _tag(call, SLB_KINDS)
+
+
+def untag_slb_resources(call: Call) -> Answer:
+    """UntagResources of SLB."""
+    return _untag(call, SLB_KINDS)
+
+
 def list_slb_tag_resources(call: Call) -> Answer:
-    """ListTagResources of SLB, where balancers are called instances too."""
-    return _list(call, ("loadbalancer",))
+    """ListTagResources of SLB."""
+    return _list(call, SLB_KINDS)
 
 
 def add_tags(call: Call) -> Answer:
@@ -96,8 +107,7 @@ def remove_tags(call: Call) -> Answer:
     kind = _kind(call, ECS_KINDS)
     resource_id = _known(call, kind, call.parameters.require("ResourceId"))
     wanted = tag_filter(call.parameters)
-    old = call.state.tag_sets.get(f"{kind}/{resource_id}")
-    tags = {} if old is None else old.tags
+    tags = resource_tags(call.state, kind, resource_id)
     keys = [key for key, value in wanted if key in tags and value in (None, tags[key])]
     drop_tags(call.state, kind, resource_id, keys if wanted else None)
     return {}
@@ -201,7 +211,7 @@ def _all(call: Call) -> Iterator[tuple[TagSet, str, str]]:
 
 def _kind(call: Call, kinds: tuple[str, ...]) -> str:
     kind = call.parameters.require("ResourceType").lower()
-    if kinds == ("loadbalancer",) and kind == "instance":
+    if kinds == SLB_KINDS and kind == "instance":
         kind = "loadbalancer"
     if kind not in kinds:
         raise ApiError(
@@ -225,32 +235,22 @@ def _resource_ids(call: Call) -> list[str]:
 
 
 def _known(call: Call, kind: str, resource_id: str) -> str:
-    state = call.state
-    if kind == "keypair":
-        # Key pairs are named in requests and kept by id.
-        for pair in state.key_pairs:
-            if resource_id in (pair.name, pair.key_id) and call.in_region(pair.region):
-                return pair.key_id
-    tables: dict[str, Table[Any]] = {
-        "instance": state.instances,
-        "disk": state.disks,
-        "snapshot": state.snapshots,
-        "image": state.custom_images,
-        "launchtemplate": state.launch_templates,
-        "securitygroup": state.security_groups,
-        "vpc": state.vpcs,
-        "vswitch": state.vswitches,
-        "eip": state.eips,
+    """Return the id that the tags of a resource are kept by; raises its refusal."""
+    state, region = call.state, call.region_id
+    table = state.tagged_table(kind)
+    resource = table.find_or_none(resource_id, region=region) if table else None
+    if table and resource:
+        return table.key_of(resource)
+    # What is not named by its id in other requests, or is a part of another resource.
+    others: dict[str, list[str]] = {
+        "keypair": [pair.key_id for pair in state.key_pairs.in_region(region)],
+        "eni": [item.network_interface_id for item in state.instances.in_region(region)],
+        "routetable": [vpc.route_table_id for vpc in state.vpcs.in_region(region)],
     }
-    table = tables.get(kind)
-    if table is not None:
-        resource = table.get(resource_id)
-        if resource is not None and call.in_region(resource.region):
-            return resource_id
-    if kind == "eni" and any(i.network_interface_id == resource_id for i in state.instances):
-        return resource_id
-    if kind == "routetable" and any(vpc.route_table_id == resource_id for vpc in state.vpcs):
-        return resource_id
-    raise ApiError(
-        "InvalidResourceId.NotFound", "The specified ResourceIds are not found in our records.", 404
-    )
+    if resource_id not in others.get(kind, ()):
+        raise ApiError(
+            "InvalidResourceId.NotFound",
+            "The specified ResourceIds are not found in our records.",
+            404,
+        )
+    return resource_id

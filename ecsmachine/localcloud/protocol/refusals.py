@@ -113,6 +113,11 @@ INSTANCE_TYPE = Refusal(
 CIDR_BLOCK = Refusal("InvalidCidrBlock.Malformed", "Specified CIDR block is not valid.")
 
 
+def not_found(name: str) -> ApiError:
+    """Return the refusal of something that is not there, and never is here."""
+    return ApiError(f"Invalid{name}.NotFound", f"The specified {name} does not exist.", 404)
+
+
 def malformed(name: str) -> ApiError:
     """Return the refusal of a value that is not formed as it has to be."""
     return ApiError(f"Invalid{name}.Malformed", f'The specified parameter "{name}" is not valid.')

@@ -229,6 +229,17 @@ class State:
         vpc_id = self.default_vpc_id
         return next((v.id for v in self.vswitches if v.is_default and v.vpc_id == vpc_id), "")
 
+    def tagged_table(self, kind: str) -> ResourceTable[Any] | None:
+        """Return the table of what TagResources calls ``kind`` (in lower case), or None."""
+        return next(
+            (
+                table
+                for table in self._tables
+                if isinstance(table, ResourceTable) and table.tagged_as == kind
+            ),
+            None,
+        )
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Hold the lock; keep all changes of the block, or none. Blocks may be nested."""

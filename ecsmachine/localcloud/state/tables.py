@@ -137,6 +137,11 @@ class ResourceTable(Table[R]):
         """Return the resources of a region (None: of all) that requests may find, oldest first."""
         return [row for row in self if region in (None, row.region) and self._is_visible(row)]
 
+    def key_of(self, row: R) -> str:
+        """Return the id that a resource and its tags are kept by."""
+        key: str = getattr(row, self._key)
+        return key
+
     def tags(self, key: str) -> dict[str, str]:
         """Return the tags of a resource."""
         tags = self._owner.tag_sets.get(f"{self.tagged_as}/{key}")

@@ -1,0 +1,207 @@
+"""Disks that are asked for with an instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecsmachine.localcloud.actions.call import Call
+from ecsmachine.localcloud.actions.snapshots import check_source
+from ecsmachine.localcloud.catalog.disk_categories import (
+    CATEGORIES,
+    PERFORMANCE_LEVELS,
+    supported_categories,
+)
+from ecsmachine.localcloud.catalog.images import Image
+from ecsmachine.localcloud.catalog.instance_types import InstanceType
+from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.devices import free_device, valid_device
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.names import (
+    checked_description,
+    checked_text,
+    valid_name,
+)
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
+from ecsmachine.localcloud.state.model import Disk, Instance, Snapshot
+
+MAX_DATA_DISKS = 16
+_NO_SNAPSHOT = Refusal(
+    "InvalidDataDiskSnapshotId.NotFound",
+    'The specified parameter "DataDisk.n.SnapshotId" is not valid.',
+    404,
+)
+
+
+@dataclass(frozen=True)
+class DiskRequest:
+    """A disk that is asked for with an instance."""
+
+    kind: str
+    category: str
+    size_gib: int
+    name: str
+    description: str
+    device: str
+    performance_level: str
+    encrypted: bool
+    delete_with_instance: bool
+    snapshot_id: str = ""
+
+
+def disks_of_request(call: Call, kind: InstanceType, image: Image) -> list[DiskRequest]:
+    """Return the system disk and the data disks of a request; raises their refusals."""
+    parameters = call.parameters
+    supported = supported_categories(kind)
+    disks = [system_disk_of_request(parameters.struct("SystemDisk"), supported, image)]
+    requests = parameters.structs("DataDisk")
+    if len(requests) > MAX_DATA_DISKS or len(requests) + 1 > kind.disks:
+        raise ApiError(
+            "InstanceDiskNumber.LimitExceed",
+            "The total number of specified disk in an instance exceeds.",
+        )
+    taken = {"/dev/xvda"}
+    for request in requests:
+        disk = _data_disk(call, request, supported, taken)
+        taken.add(disk.device)
+        disks.append(disk)
+    return disks
+
+
+def system_disk_of_request(
+    request: Parameters, supported: tuple[str, ...], image: Image
+) -> DiskRequest:
+    """Return the system disk of a request; raises its refusals."""
+    category = _category(request, supported, "SystemDiskCategory")
+    limits = CATEGORIES[category]
+    size_error = refusals.not_supported("SystemDiskSize")
+    size = request.integer(
+        "Size", max(40, image.size_gib), least=1, most=limits.system_max, error=size_error
+    )
+    if size < image.size_gib:
+        raise ApiError(
+            "InvalidSystemDiskSize.LessThanImageSize",
+            "The specified parameter SystemDisk.Size is less than the image size.",
+            404,
+        )
+    return DiskRequest(
+        kind="system",
+        category=category,
+        size_gib=size,
+        name=_disk_name(request),
+        description=_disk_description(request),
+        device="/dev/xvda",
+        performance_level=_performance_level(request, category),
+        encrypted=request.boolean("Encrypted"),
+        delete_with_instance=True,
+    )
+
+
+def _data_disk(
+    call: Call, request: Parameters, supported: tuple[str, ...], taken: set[str]
+) -> DiskRequest:
+    snapshot = _snapshot(call, request)
+    category = _category(request, supported, "DataDiskCategory")
+    limits = CATEGORIES[category]
+    level = _performance_level(request, category)
+    least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
+    size_error = ApiError(
+        "InvalidDataDiskSize.ValueNotSupported",
+        "The specified DataDisk.n.Size beyond the permitted range, or the capacity of snapshot "
+        "exceeds the size limit of the specified disk category.",
+    )
+    if snapshot is None and not request.given("Size"):
+        raise size_error
+    smallest = snapshot.size_gib if snapshot else 0
+    default = max(least, smallest)
+    size = request.integer("Size", default, least=least, most=limits.data_max, error=size_error)
+    if size < smallest:
+        raise size_error
+    device = request.text("Device")
+    if device:
+        if not valid_device(device):
+            raise refusals.malformed("DataDevice")
+        device = "/dev/xvd" + device[-1]
+        if device in taken:
+            raise refusals.DEVICE_IN_USE()
+    return DiskRequest(
+        kind="data",
+        category=category,
+        size_gib=size,
+        name=_disk_name(request),
+        description=_disk_description(request),
+        device=device or free_device(taken),
+        performance_level=level,
+        encrypted=request.boolean("Encrypted"),
+        delete_with_instance=request.boolean("DeleteWithInstance", True),
+        snapshot_id=snapshot.id if snapshot else "",
+    )
+
+
+def _snapshot(call: Call, request: Parameters) -> Snapshot | None:
+    snapshot_id = request.text("SnapshotId")
+    if not snapshot_id:
+        return None
+    snapshot = call.find(call.state.snapshots, snapshot_id, missing=_NO_SNAPSHOT)
+    check_source(snapshot)
+    return snapshot
+
+
+def _category(request: Parameters, supported: tuple[str, ...], name: str) -> str:
+    category = request.text("Category", supported[0])
+    if category not in CATEGORIES:
+        raise refusals.not_supported(name)
+    if category not in supported:
+        raise refusals.DISK_CATEGORY_OF_TYPE()
+    return category
+
+
+def _performance_level(request: Parameters, category: str) -> str:
+    level = request.text("PerformanceLevel")
+    if category != "cloud_essd":
+        if level:
+            raise invalid_parameter(request.name("PerformanceLevel"))
+        return ""
+    if level and level not in PERFORMANCE_LEVELS:
+        raise refusals.malformed("PerformanceLevel")
+    return level or "PL1"
+
+
+def _disk_name(request: Parameters) -> str:
+    return checked_text(request, "DiskName", valid_name)
+
+
+def _disk_description(request: Parameters) -> str:
+    return checked_description(request, refusals.malformed("DiskDescription"))
+
+
+def put_disk(call: Call, instance: Instance, request: DiskRequest, image: Image) -> Disk:
+    """Make a disk of an instance as it was asked for; inside a transaction."""
+    disk_id = new_id("d", instance.region)
+    return call.state.disks.put(
+        Disk(
+            id=disk_id,
+            region=instance.region,
+            zone=instance.zone,
+            name=request.name,
+            description=request.description,
+            kind=request.kind,
+            category=request.category,
+            size_gib=request.size_gib,
+            status="In_use",
+            created=timestamp(),
+            instance_id=instance.id,
+            device=request.device,
+            image_id=image.id if request.kind == "system" else "",
+            performance_level=request.performance_level,
+            encrypted=request.encrypted,
+            snapshot_id=request.snapshot_id,
+            delete_with_instance=request.delete_with_instance,
+            charge_type=instance.charge_type,
+            attached=timestamp(),
+            resource_group_id=instance.resource_group_id,
+            serial_number=disk_id[2:],
+        )
+    )

@@ -1,0 +1,141 @@
+"""Where an instance goes: its VSwitch, security groups and private address."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from ecsmachine.localcloud.actions.call import Call
+from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE
+from ecsmachine.localcloud.catalog.regions import Region
+from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.addresses import (
+    private_is_free,
+    usable,
+)
+from ecsmachine.localcloud.state.model import SecurityGroup, VSwitch
+from ecsmachine.localcloud.state.resources import (
+    status_now,
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an instance goes."""
+
+    region: Region
+    vswitch: VSwitch
+    groups: tuple[SecurityGroup, ...]
+
+
+def with_primary_interface(parameters: Parameters) -> Parameters:
+    """Return the parameters with what ``NetworkInterface.1`` says of the primary interface."""
+    interfaces = parameters.structs("NetworkInterface")
+    if not interfaces:
+        return parameters
+    primary = interfaces[0]
+    if len(interfaces) > 1 or primary.text("InstanceType", "Secondary") != "Primary":
+        raise invalid_parameter("NetworkInterface", "Only a primary interface can be made here.")
+    groups = primary.listed("SecurityGroupIds") or [primary.require("SecurityGroupId")]
+    values = {
+        "VSwitchId": primary.require("VSwitchId"),
+        "PrivateIpAddress": primary.text("PrimaryIpAddress"),
+        **{f"SecurityGroupIds.{number}": group for number, group in enumerate(groups, 1)},
+    }
+    for name in ("VSwitchId", "PrivateIpAddress", "SecurityGroupId", "SecurityGroupIds.1"):
+        if parameters.given(name):
+            raise ApiError(
+                "InvalidParameter.Conflict",
+                f"The specified parameter {name} conflicts with NetworkInterface.",
+            )
+    return Parameters({name: parameters.text(name) for name in parameters} | values)
+
+
+def place_of_request(call: Call, region: Region) -> Place:
+    """Return where the instances of a request go; raises the refusals of groups and VSwitch."""
+    parameters = call.parameters
+    several = parameters.listed("SecurityGroupIds")
+    one = parameters.text("SecurityGroupId")
+    if several and one:
+        raise ApiError(
+            "InvalidParameter.Conflict",
+            "The specified parameter SecurityGroupId conflicts with SecurityGroupIds.",
+        )
+    ids = several or ([one] if one else [])
+    if not ids:
+        raise missing_parameter("SecurityGroupId")
+    if len(ids) > MAX_GROUPS_OF_INSTANCE:
+        raise invalid_parameter(
+            "SecurityGroupIds", f"At most {MAX_GROUPS_OF_INSTANCE} are accepted."
+        )
+    groups = tuple(
+        call.find(call.state.security_groups, group_id) for group_id in dict.fromkeys(ids)
+    )
+    zone_id = parameters.text("ZoneId")
+    if zone_id and all(zone.id != zone_id for zone in region.zones):
+        raise refusals.ZONE_NOT_FOUND()
+    vswitch = _vswitch(call, region, groups[0].vpc_id, zone_id)
+    if status_now("Available", "Pending", vswitch.ready_at) != "Available":
+        raise ApiError(
+            "IncorrectVSwitchStatus",
+            "The current status of virtual switch does not support this operation.",
+        )
+    if any(group.vpc_id != vswitch.vpc_id for group in groups):
+        raise ApiError(
+            "InvalidParameter.Mismatch",
+            "Specified security group and virtual switch are not in the same VPC.",
+        )
+    if len({group.kind for group in groups}) > 1:
+        raise ApiError(
+            "InvalidSecurityGroupId.NotSame",
+            "The specified security groups are not of the same type.",
+        )
+    return Place(region, vswitch, groups)
+
+
+def _vswitch(call: Call, region: Region, vpc_id: str, zone_id: str) -> VSwitch:
+    vswitch = call.optional(call.state.vswitches, "VSwitchId")
+    if vswitch is not None:
+        if zone_id not in ("", vswitch.zone):
+            raise ApiError(
+                "InvalidParameter.Mismatch",
+                "Specified virtual switch is not in the specified zone.",
+            )
+        return vswitch
+    # As in ECS: without a VSwitch the default one is taken, if the group is of that VPC.
+    for vswitch in call.state.vswitches:
+        if vswitch.is_default and vswitch.vpc_id == vpc_id and zone_id in ("", vswitch.zone):
+            return vswitch
+    raise missing_parameter("VSwitchId")
+
+
+def private_address_of_request(call: Call, place: Place, amount: int) -> str:
+    """Return ``PrivateIpAddress``, or ""; raises its refusals."""
+    address = call.parameters.text("PrivateIpAddress")
+    if not address:
+        return ""
+    if amount > 1:
+        raise ApiError(
+            "InvalidParameter.Conflict",
+            "PrivateIpAddress can be specified for one instance only.",
+        )
+    try:
+        number = ipaddress.IPv4Address(address)
+    except ValueError as error:
+        raise ApiError(
+            "InvalidPrivateIpAddress.Malformed", "Specified private IP address is malformed."
+        ) from error
+    if number not in ipaddress.IPv4Network(place.vswitch.cidr) or not usable(
+        place.vswitch, address
+    ):
+        raise ApiError(
+            "InvalidPrivateIpAddress",
+            "Specified private IP address is not in the CIDR block of virtual switch.",
+        )
+    if not private_is_free(call.state, place.vswitch, address):
+        raise ApiError(
+            "InvalidPrivateIpAddress.Duplicated", "Specified private IP address is duplicated."
+        )
+    return address

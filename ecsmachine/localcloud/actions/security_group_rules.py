@@ -1,0 +1,352 @@
+"""Rules of security groups: added, removed, changed and told."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import replace
+from typing import Any
+
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.names import checked_text, valid_description
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.model import Rule, SecurityGroup
+
+MAX_RULES = 200
+MAX_RULES_OF_REQUEST = 100
+_PORTS = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
+_PROTOCOLS = ("TCP", "UDP", "ICMP", "ICMPV6", "GRE", "ALL")
+
+
+def authorize_security_group(call: Call) -> Answer:
+    """AuthorizeSecurityGroup: add ingress rules; one that is there already stays as it is."""
+    return _authorize(call, "ingress")
+
+
+def authorize_security_group_egress(call: Call) -> Answer:
+    """AuthorizeSecurityGroupEgress: add egress rules."""
+    return _authorize(call, "egress")
+
+
+def revoke_security_group(call: Call) -> Answer:
+    """RevokeSecurityGroup: remove ingress rules, by id or by what they say."""
+    return _revoke(call, "ingress")
+
+
+def revoke_security_group_egress(call: Call) -> Answer:
+    """RevokeSecurityGroupEgress: remove egress rules, by id or by what they say."""
+    return _revoke(call, "egress")
+
+
+def modify_security_group_rule(call: Call) -> Answer:
+    """ModifySecurityGroupRule: change an ingress rule."""
+    return _modify_rule(call, "ingress")
+
+
+def modify_security_group_egress_rule(call: Call) -> Answer:
+    """ModifySecurityGroupEgressRule: change an egress rule."""
+    return _modify_rule(call, "egress")
+
+
+def check_nic_type(request: Parameters) -> None:
+    """Raise ``InvalidNicType.ValueNotSupported`` for a ``NicType`` that there is not."""
+    if request.text("NicType").lower() not in ("", "internet", "intranet"):
+        raise ApiError("InvalidNicType.ValueNotSupported", "The specified NicType does not exist.")
+
+
+def description_of_request(request: Parameters, *, least: int = 2, most: int = 256) -> str:
+    """Return the description of a group or rule; the reference spells its refusal so."""
+    return checked_text(
+        request,
+        "Description",
+        lambda text: valid_description(text, least=least, most=most),
+        ApiError(
+            "InvalidSecurityGroupDiscription.Malformed",
+            "The specified parameter Description is not valid.",
+        ),
+    )
+
+
+def _requests(parameters: Parameters) -> list[Parameters]:
+    # Several rules as Permissions.N, or one rule as parameters of the request itself.
+    several = parameters.structs("Permissions")
+    if len(several) > MAX_RULES_OF_REQUEST:
+        raise invalid_parameter("Permissions", f"At most {MAX_RULES_OF_REQUEST} are accepted.")
+    return several or [parameters]
+
+
+def _authorize(call: Call, direction: str) -> Answer:
+    group = call.required(call.state.security_groups, "SecurityGroupId")
+    rules = list(group.rules)
+    for request in _requests(call.parameters):
+        rule = _rule(call, group, request, direction)
+        if not any(_same_rule(rule, other) for other in rules):
+            rules.append(rule)
+    if len(rules) > MAX_RULES:
+        raise ApiError(
+            "AuthorizationLimitExceed",
+            "The limit of authorization records in the security group reaches.",
+            403,
+        )
+    call.state.security_groups.put(replace(group, rules=tuple(rules)))
+    return {}
+
+
+def _revoke(call: Call, direction: str) -> Answer:
+    group = call.required(call.state.security_groups, "SecurityGroupId")
+    ids = call.parameters.listed("SecurityGroupRuleId", most=MAX_RULES_OF_REQUEST)
+    if ids:
+        for rule_id in ids:
+            _find_rule(group, direction, rule_id)
+        rest = [rule for rule in group.rules if rule.id not in ids]
+    else:
+        rest = list(group.rules)
+        for request in _requests(call.parameters):
+            rule = _rule(call, group, request, direction)
+            # A rule that is not there is as good as revoked.
+            rest = [other for other in rest if not _same_rule(rule, other)]
+    call.state.security_groups.put(replace(group, rules=tuple(rest)))
+    return {}
+
+
+def _modify_rule(call: Call, direction: str) -> Answer:
+    group = call.required(call.state.security_groups, "SecurityGroupId")
+    parameters = call.parameters
+    rule_id = parameters.text("SecurityGroupRuleId")
+    if rule_id:
+        old = _find_rule(group, direction, rule_id)
+        values = _as_parameters(old)
+        values.update({name: parameters.text(name) for name in values if parameters.given(name)})
+        values["Description"] = parameters.text("Description", old.description)
+        new = _rule(call, group, Parameters(values), direction)
+    else:
+        new = _rule(call, group, parameters, direction)
+        same = [rule for rule in group.rules if _same_rule(new, rule, priority=False)]
+        if not same:
+            raise ApiError(
+                "InvalidSecurityGroupRule.RuleNotExist", "The specified rule does not exist.", 404
+            )
+        old = same[0]
+    changed = replace(new, id=old.id, created=old.created)
+    call.state.security_groups.put(
+        replace(group, rules=tuple(changed if rule is old else rule for rule in group.rules))
+    )
+    return {}
+
+
+def _find_rule(group: SecurityGroup, direction: str, rule_id: str) -> Rule:
+    for rule in group.rules:
+        if rule.id == rule_id and rule.direction == direction:
+            return rule
+    raise ApiError(
+        "InvalidSecurityGroupRuleId.NotFound",
+        "The specified SecurityGroupRuleId does not exist.",
+        404,
+    )
+
+
+def _as_parameters(rule: Rule) -> dict[str, str]:
+    side, own = ("Source", "Dest") if rule.direction == "ingress" else ("Dest", "Source")
+    return {
+        "IpProtocol": rule.protocol,
+        "PortRange": rule.port_range,
+        "Policy": rule.policy,
+        "Priority": str(rule.priority),
+        f"{side}CidrIp": rule.cidr,
+        f"Ipv6{side}CidrIp": rule.ipv6_cidr,
+        f"{side}GroupId": rule.group_id,
+        f"{side}PrefixListId": rule.prefix_list_id,
+        f"{own}CidrIp": rule.own_cidr,
+        f"Ipv6{own}CidrIp": rule.own_ipv6_cidr,
+        "SourcePortRange": rule.source_port_range,
+    }
+
+
+def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: str) -> Rule:
+    side, own = ("Source", "Dest") if direction == "ingress" else ("Dest", "Source")
+    protocol = request.require("IpProtocol").upper()
+    if protocol not in _PROTOCOLS:
+        raise ApiError(
+            "InvalidIpProtocol.ValueNotSupported",
+            "The parameter IpProtocol must be specified with case insensitive TCP, UDP, ICMP, "
+            "GRE or All.",
+        )
+    port_range = request.text("PortRange")
+    if not port_range and protocol in ("TCP", "UDP"):
+        raise missing_parameter(request.name("PortRange"))
+    # The reference has one code for what is removed, and another for what is added.
+    what = "IpPortRange" if call.action.startswith("Revoke") else "IpProtocol"
+    code = f"Invalid{what}.Malformed"
+    port_range = _port_range(port_range or "-1/-1", protocol, code, "PortRange")
+    policy = request.text("Policy", "accept").capitalize()
+    if policy not in ("Accept", "Drop"):
+        raise refusals.malformed("Policy")
+    priority = request.integer(
+        "Priority",
+        1,
+        least=1,
+        most=100,
+        error=ApiError("InvalidPriority.ValueNotSupported", "The parameter Priority is invalid."),
+    )
+    check_nic_type(request)
+    description = description_of_request(request, least=1, most=512)
+    cidr = _cidr(request, f"{side}CidrIp", 4)
+    ipv6_cidr = _cidr(request, f"Ipv6{side}CidrIp", 6)
+    group_id = request.text(f"{side}GroupId")
+    prefix_list = request.text(f"{side}PrefixListId")
+    if not (cidr or ipv6_cidr or group_id or prefix_list):
+        raise ApiError(
+            f"MissingParameter.{side}",
+            f"One of the parameters {side}CidrIp, Ipv6{side}CidrIp, {side}GroupId or "
+            f"{side}PrefixListId must be specified.",
+        )
+    if cidr and ipv6_cidr:
+        raise ApiError(
+            "InvalidParamter.Conflict",
+            f"The parameters {side}CidrIp and Ipv6{side}CidrIp conflict with each other.",
+        )
+    if prefix_list and not (cidr or ipv6_cidr or group_id):
+        raise ApiError(
+            "InvalidPrefixListId.NotFound", "The specified prefix list was not found.", 404
+        )
+    owner = ""
+    if cidr or ipv6_cidr:
+        group_id = ""
+    elif group_id:
+        other = call.state.security_groups.get(group_id)
+        if group_id == group.id:
+            # Whether a group's own instances reach each other is InnerAccessPolicy's matter.
+            raise ApiError(
+                "InvalidParamter.Conflict",
+                f"The specified SecurityGroupId should be different from the {side}GroupId.",
+                403,
+            )
+        if other is None or other.region != group.region:
+            raise ApiError(
+                f"Invalid{side}GroupId.NotFound",
+                f"The {side}GroupId provided does not exist in our records.",
+                404,
+            )
+        if other.vpc_id != group.vpc_id:
+            raise ApiError(
+                f"Invalid{side}GroupId.Mismatch",
+                "Specified security group and source group are not in the same VPC.",
+            )
+        if group.kind == "enterprise":
+            raise ApiError(
+                "InvalidGroupAuthItem.NotSupported",
+                "A rule of an enterprise security group cannot name another group.",
+                403,
+            )
+        owner = call.state.account.id
+    source_ports = request.text("SourcePortRange")
+    if source_ports:
+        code = "InvalidSourcePortRange.Malformed"
+        source_ports = _port_range(source_ports, protocol, code, "SourcePortRange")
+    return Rule(
+        id=new_id("sgr", group.region),
+        direction=direction,
+        protocol=protocol,
+        port_range=port_range,
+        policy=policy,
+        priority=priority,
+        nic_type="intranet",
+        cidr=cidr,
+        ipv6_cidr=ipv6_cidr,
+        group_id=group_id,
+        group_owner=owner,
+        prefix_list_id="",
+        source_port_range=source_ports,
+        own_cidr=_cidr(request, f"{own}CidrIp", 4),
+        own_ipv6_cidr=_cidr(request, f"Ipv6{own}CidrIp", 6),
+        description=description,
+        created=timestamp(),
+    )
+
+
+def _port_range(text: str, protocol: str, code: str, name: str) -> str:
+    error = ApiError(code, f'The specified parameter "{name}" is not valid.')
+    if protocol not in ("TCP", "UDP"):
+        if text != "-1/-1":
+            raise error
+        return text
+    match = _PORTS.fullmatch(text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]) <= 65535:
+        raise error
+    return f"{int(match[1])}/{int(match[2])}"
+
+
+def _cidr(request: Parameters, name: str, version: int) -> str:
+    text = request.text(name)
+    if not text:
+        return ""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError as error:
+        raise _malformed(request, name) from error
+    if network.version != version:
+        raise _malformed(request, name)
+    return text if "/" not in text else str(network)
+
+
+def _malformed(request: Parameters, name: str) -> ApiError:
+    return ApiError(
+        f"Invalid{name}.Malformed",
+        f"The specified parameter {request.name(name)} is not valid.",
+    )
+
+
+def _same_rule(one: Rule, other: Rule, *, priority: bool = True) -> bool:
+    keys = [
+        "direction",
+        "protocol",
+        "port_range",
+        "cidr",
+        "ipv6_cidr",
+        "group_id",
+        "source_port_range",
+        "own_cidr",
+        "own_ipv6_cidr",
+    ]
+    if priority:
+        keys += ["policy", "priority"]
+    return all(getattr(one, key) == getattr(other, key) for key in keys)
+
+
+def rule_view(call: Call, rule: Rule) -> dict[str, Any]:
+    """Return a rule as DescribeSecurityGroupAttribute tells it."""
+    other = call.state.security_groups.get(rule.group_id) if rule.group_id else None
+    name = other.name if other else ""
+    ingress = rule.direction == "ingress"
+    return {
+        "SecurityGroupRuleId": rule.id,
+        "Direction": rule.direction,
+        "IpProtocol": rule.protocol,
+        "PortRange": rule.port_range,
+        "SourcePortRange": rule.source_port_range,
+        "NicType": rule.nic_type,
+        "Policy": rule.policy,
+        "Priority": str(rule.priority),
+        "SourceCidrIp": rule.cidr if ingress else rule.own_cidr,
+        "Ipv6SourceCidrIp": rule.ipv6_cidr if ingress else rule.own_ipv6_cidr,
+        "SourceGroupId": rule.group_id if ingress else "",
+        "SourceGroupName": name if ingress else "",
+        "SourceGroupOwnerAccount": rule.group_owner if ingress else "",
+        "SourcePrefixListId": "",
+        "SourcePrefixListName": "",
+        "DestCidrIp": rule.own_cidr if ingress else rule.cidr,
+        "Ipv6DestCidrIp": rule.own_ipv6_cidr if ingress else rule.ipv6_cidr,
+        "DestGroupId": "" if ingress else rule.group_id,
+        "DestGroupName": "" if ingress else name,
+        "DestGroupOwnerAccount": "" if ingress else rule.group_owner,
+        "DestPrefixListId": "",
+        "DestPrefixListName": "",
+        "PortRangeListId": "",
+        "PortRangeListName": "",
+        "Description": rule.description,
+        "CreateTime": rule.created,
+    }

@@ -11,12 +11,13 @@ from __future__ import annotations
 import contextlib
 import getpass
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
 from ecsmachine.machine.expiry import SOON
@@ -44,42 +45,63 @@ class _Usage:
     client: bool = False
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """A certificate and its key, and the files that they are in."""
+
+    certificate_path: Path
+    key_path: Path
+    certificate: x509.Certificate
+    key: CertificateIssuerPrivateKeyTypes
+
+
+class _DamagedError(MachineError):
+    """A certificate or a key cannot be used."""
+
+
 def ensure_client_certificates(
-    auth: AuthOptions, report: Callable[[str], None], *, key_type: str = "ecdsa"
+    auth: AuthOptions, report: Report, *, key_type: str = "ecdsa", signing: bool = True
 ) -> None:
     """Make the CA and the client certificate where they are missing, or end within 30 days.
 
     A key without its certificate (a process died between the two) gets a new certificate, and so
-    does the key of a CA that ends: what was signed with it goes on being trusted.
-    ``key_type`` is that of a new CA: ecdsa or rsa.
+    does the key of a CA that ends: what was signed with it goes on being trusted. A client
+    certificate that is damaged, or without its key, is made anew; a CA is not.
+    ``key_type`` is that of a new CA: ecdsa or rsa. ``signing`` is whether the CA's key is needed.
+    Raises :class:`MachineError` for a CA that is damaged, or without its key where that is needed.
     """
     with _locked(auth, report):
-        new_ca = _needs_ca(auth)
-        if new_ca:
+        pairs = []
+        if _needs_ca(auth):
             report(f"Creating CA: {auth.ca_cert_path}")
-            _make_ca(auth, key_type)
-        if new_ca or _missing_or_ending(auth.client_cert_path):
+            pairs.append(_new_ca(auth, key_type))
+        elif signing:
+            _load_ca(auth)
+        if pairs or not _has_client(auth):
             report(f"Creating client certificate: {auth.client_cert_path}")
-            _make_client(auth)
+            pairs.append(_new_client(auth, pairs[0] if pairs else _load_ca(auth)))
+        _write(pairs)
 
 
-def rotate_client_certificates(auth: AuthOptions, report: Callable[[str], None]) -> None:
-    """Make a new CA and a new client certificate in place of those that are there.
+def rotate_client_certificates(auth: AuthOptions, report: Report) -> None:
+    """Make a new CA and a new client certificate in place of those that are there, be they damaged.
 
-    Certificates go before the keys are replaced, and come back last: a process that dies in
-    between leaves a state that :func:`ensure_client_certificates` completes.
+    What is not even a file is set aside.
     """
     with _locked(auth, report):
-        key_type = _key_type_of(_load_key(auth.ca_key_path)) if auth.ca_key_path.exists() else ""
+        key_type = ""
+        with contextlib.suppress(MachineError):
+            key_type = _key_type_of(_load_key(auth.ca_key_path))
         for path in (
             *(auth.client_cert_path, auth.ca_cert_path),
             *(auth.client_key_path, auth.ca_key_path),
         ):
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                report(f"{path} is a folder; it is set aside: {files.set_aside(path, path.parent)}")
         report(f"Creating CA: {auth.ca_cert_path}")
-        _make_ca(auth, key_type)
+        ca = _self_signed(auth, _new_key(key_type))
         report(f"Creating client certificate: {auth.client_cert_path}")
-        _make_client(auth)
+        _write([ca, _issued_to_client(auth, ca, _new_key(_key_type_of(ca.key)))])
 
 
 def copy_client_certificates(auth: AuthOptions) -> None:
@@ -104,17 +126,16 @@ def make_server_certificate(
     names = list(
         dict.fromkeys([*auth.server_cert_sans, *filter(None, addresses), "localhost", machine_name])
     )
-    ca, ca_key = _load_ca(auth)
-    key = _new_key(_key_type_of(ca_key))
+    ca = _load_ca(auth)
+    key = _new_key(_key_type_of(ca.key))
     certificate = _issue(
         organization=f"{_user_name()}.{machine_name}",
         key=key,
-        issuer=ca,
-        issuer_key=ca_key,
+        ca=ca,
         usage=_Usage(key_encipherment=True, key_agreement=True, server=True, client=swarm_master),
         names=names,
     )
-    _write_pair(auth.server_cert_path, certificate, auth.server_key_path, key)
+    _write([_Pair(auth.server_cert_path, auth.server_key_path, certificate, key)])
 
 
 def server_certificate_covers(auth: AuthOptions, addresses: Iterable[str]) -> bool:
@@ -162,9 +183,7 @@ def _names_in(certificate: x509.Certificate) -> frozenset[str]:
     )
 
 
-def _locked(
-    auth: AuthOptions, report: Callable[[str], None]
-) -> contextlib.AbstractContextManager[None]:
+def _locked(auth: AuthOptions, report: Report) -> contextlib.AbstractContextManager[None]:
     what = f"The certificates in {auth.cert_dir}"
     return files.locked(auth.cert_dir / ".lock", what=what, wait_s=30, warn=report)
 
@@ -172,9 +191,13 @@ def _locked(
 def _needs_ca(auth: AuthOptions) -> bool:
     """Whether the CA is to be made. One that was brought (``--tls-ca-cert``) is not touched."""
     path = auth.ca_cert_path
-    if not path.exists() or path.parent == auth.cert_dir:
-        return _missing_or_ending(path)
-    if _load_certificate(path).not_valid_after_utc <= datetime.now(timezone.utc):
+    if not path.exists():
+        return True
+    ends = _load_certificate(path).not_valid_after_utc
+    now = datetime.now(timezone.utc)
+    if path.parent == auth.cert_dir:
+        return ends - now <= SOON
+    if ends <= now:
         raise MachineError(
             f"The certificate authority {path} has expired",
             hint="Have it renewed by whoever made it.",
@@ -182,46 +205,57 @@ def _needs_ca(auth: AuthOptions) -> bool:
     return False
 
 
-def _make_ca(auth: AuthOptions, key_type: str) -> None:
-    subject = None
-    if auth.ca_cert_path.exists():
-        # it ends: what it signed names it as the issuer, and its key is known to hosts
-        subject = _load_certificate(auth.ca_cert_path).subject
-        key = _load_key(auth.ca_key_path)
-    else:
-        key = _orphaned_key(auth.ca_cert_path, auth.ca_key_path) or _new_key(key_type)
+def _has_client(auth: AuthOptions) -> bool:
+    """Whether there is a client certificate with its key that does not end soon.
+
+    Raises :class:`MachineError` for a damaged one that was brought (``--tls-client-cert``).
+    """
+    try:
+        pair = _load_pair(auth.client_cert_path, auth.client_key_path)
+    except _DamagedError:
+        if auth.client_cert_path.exists() and auth.client_cert_path.parent != auth.cert_dir:
+            raise
+        return False
+    return pair.certificate.not_valid_after_utc - datetime.now(timezone.utc) > SOON
+
+
+def _new_ca(auth: AuthOptions, key_type: str) -> _Pair:
+    if not auth.ca_cert_path.exists():
+        return _self_signed(auth, _key_or_new(auth.ca_key_path, key_type))
+    # it ends: what it signed names it as the issuer, and its key is known to hosts
+    there = _load_ca(auth)
+    return _self_signed(auth, there.key, there.certificate.subject)
+
+
+def _self_signed(
+    auth: AuthOptions, key: CertificateIssuerPrivateKeyTypes, subject: x509.Name | None = None
+) -> _Pair:
     certificate = _issue(
         organization=_user_name(),
         subject=subject,
         key=key,
-        issuer=None,
-        issuer_key=key,
+        ca=None,
         usage=_Usage(key_encipherment=True, key_agreement=True, sign_certificates=True),
     )
-    _write_pair(auth.ca_cert_path, certificate, auth.ca_key_path, key)
+    return _Pair(auth.ca_cert_path, auth.ca_key_path, certificate, key)
 
 
-def _make_client(auth: AuthOptions) -> None:
-    ca, ca_key = _load_ca(auth)
-    key = _orphaned_key(auth.client_cert_path, auth.client_key_path) or _new_key(
-        _key_type_of(ca_key)
-    )
+def _new_client(auth: AuthOptions, ca: _Pair) -> _Pair:
+    return _issued_to_client(auth, ca, _key_or_new(auth.client_key_path, _key_type_of(ca.key)))
+
+
+def _issued_to_client(auth: AuthOptions, ca: _Pair, key: CertificateIssuerPrivateKeyTypes) -> _Pair:
     certificate = _issue(
-        organization=f"{_user_name()}.<bootstrap>",
-        key=key,
-        issuer=ca,
-        issuer_key=ca_key,
-        usage=_Usage(client=True),
+        organization=f"{_user_name()}.<bootstrap>", key=key, ca=ca, usage=_Usage(client=True)
     )
-    _write_pair(auth.client_cert_path, certificate, auth.client_key_path, key)
+    return _Pair(auth.client_cert_path, auth.client_key_path, certificate, key)
 
 
 def _issue(
     *,
     organization: str,
     key: CertificateIssuerPrivateKeyTypes,
-    issuer: x509.Certificate | None,
-    issuer_key: CertificateIssuerPrivateKeyTypes,
+    ca: _Pair | None,
     usage: _Usage,
     names: Iterable[str] = (),
     subject: x509.Name | None = None,
@@ -236,7 +270,7 @@ def _issue(
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(issuer.subject if issuer else subject)
+        .issuer_name(ca.certificate.subject if ca else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before)
@@ -260,11 +294,11 @@ def _issue(
         )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    if issuer:
+    if ca:
         # a CA that Docker Machine made may lack the identifier; it is derived from the key then
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(
-                issuer.public_key()  # type: ignore[arg-type]
+                ca.certificate.public_key()  # type: ignore[arg-type]
             ),
             critical=False,
         )
@@ -276,7 +310,7 @@ def _issue(
     alternative = [_general_name(name) for name in names]
     if alternative:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternative), critical=False)
-    return builder.sign(issuer_key, hashes.SHA256())
+    return builder.sign(ca.key if ca else key, hashes.SHA256())
 
 
 def _general_name(name: str) -> x509.GeneralName:
@@ -309,15 +343,15 @@ def _key_type_of(key: CertificateIssuerPrivateKeyTypes) -> str:
     return "rsa" if isinstance(key, rsa.RSAPrivateKey) else "ecdsa"
 
 
-def _orphaned_key(
-    certificate_path: Path, key_path: Path
-) -> CertificateIssuerPrivateKeyTypes | None:
-    """Return the key that is there without its certificate."""
-    return _load_key(key_path) if key_path.exists() and not certificate_path.exists() else None
+def _key_or_new(path: Path, key_type: str) -> CertificateIssuerPrivateKeyTypes:
+    """Return the key that is there, unless it is damaged, or a new one."""
+    try:
+        return _load_key(path)
+    except _DamagedError:
+        return _new_key(key_type)
 
 
-def _load_ca(auth: AuthOptions) -> tuple[x509.Certificate, CertificateIssuerPrivateKeyTypes]:
-    certificate = _load_certificate(auth.ca_cert_path)
+def _load_ca(auth: AuthOptions) -> _Pair:
     if not auth.ca_key_path.exists() and auth.ca_key_path.parent == auth.machine_dir:
         name = auth.machine_dir.name
         raise MachineError(
@@ -326,7 +360,14 @@ def _load_ca(auth: AuthOptions) -> tuple[x509.Certificate, CertificateIssuerPriv
             hint="Let that be done there and import it again, or make it a machine of your own: "
             f"ecsmachine adopt {name}",
         )
-    return certificate, _load_key(auth.ca_key_path)
+    return _load_pair(auth.ca_cert_path, auth.ca_key_path)
+
+
+def _load_pair(certificate_path: Path, key_path: Path) -> _Pair:
+    certificate, key = _load_certificate(certificate_path), _load_key(key_path)
+    if certificate.public_key() != key.public_key():
+        raise _damaged(key_path, f"it is not the key of {certificate_path}")
+    return _Pair(certificate_path, key_path, certificate, key)
 
 
 def _load_certificate(path: Path) -> x509.Certificate:
@@ -335,57 +376,63 @@ def _load_certificate(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(_read(path))
     except ValueError as error:
-        raise MachineError(
-            f"The certificate {path} cannot be read: {error}",
-            hint="It must be a PEM file: restore it from a backup.",
-        ) from error
+        raise _damaged(path, "it is no certificate in a PEM file") from error
 
 
 def _load_key(path: Path) -> CertificateIssuerPrivateKeyTypes:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     check_private(path)
     try:
         key = load_pem_private_key(_read(path), password=None)
-    except (ValueError, TypeError) as error:
-        raise MachineError(
-            f"The private key {path} cannot be read",
-            hint="It must be a PEM file without a passphrase.",
-        ) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _damaged(path, "it is no private key in a PEM file without a passphrase") from error
     return cast("CertificateIssuerPrivateKeyTypes", key)
 
 
-def _write_pair(
-    certificate_path: Path,
-    certificate: x509.Certificate,
-    key_path: Path,
-    key: CertificateIssuerPrivateKeyTypes,
-) -> None:
+def _write(pairs: Sequence[_Pair]) -> None:
+    """Write pairs, all of them or none.
+
+    A certificate whose key is replaced goes before, and comes back last: a process that dies in
+    between leaves keys alone, to which :func:`ensure_client_certificates` makes certificates.
+    """
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
         NoEncryption,
         PrivateFormat,
     )
 
-    files.make_private_directory(key_path.parent)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-    # The certificate goes last: a pair is there once its certificate is.
-    files.write_atomically(key_path, pem, mode=0o600)
-    files.write_atomically(certificate_path, certificate.public_bytes(Encoding.PEM), mode=0o644)
-
-
-def _missing_or_ending(certificate_path: Path) -> bool:
-    if not certificate_path.exists():
-        return True
-    end = _load_certificate(certificate_path).not_valid_after_utc
-    return end - datetime.now(timezone.utc) <= SOON
+    with contextlib.ExitStack() as stack:  # what was prepared last is put into its place first
+        for pair in pairs:
+            files.make_private_directory(pair.certificate_path.parent)
+            content = pair.certificate.public_bytes(Encoding.PEM)
+            stack.enter_context(files.prepared(pair.certificate_path, content, mode=0o644))
+        for pair in pairs:
+            files.make_private_directory(pair.key_path.parent)
+            key = pair.key.private_bytes(
+                Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+            )
+            stack.enter_context(files.prepared(pair.key_path, key))
+            if not (pair.key_path.is_file() and _read(pair.key_path) == key):
+                stack.callback(pair.certificate_path.unlink, missing_ok=True)
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
+    except FileNotFoundError as error:
+        raise _damaged(path, "it is not there") from error
     except OSError as error:
-        raise MachineError(f"Cannot read {path}: {error.strerror}") from error
+        raise _damaged(path, error.strerror) from error
+
+
+def _damaged(path: Path, why: str | None) -> _DamagedError:
+    return _DamagedError(
+        f"{path} cannot be used: {why}",
+        hint="Restore it from a backup; what the store made for itself is made anew by "
+        '"ecsmachine regenerate-certs --client-certs".',
+    )
 
 
 def _user_name() -> str:

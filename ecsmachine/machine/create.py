@@ -93,7 +93,9 @@ def create(
                 hint=f'Use "ecsmachine swarm join" when "{request.name}" is there.',
             )
         _go_on(store, machine, journal, request, say)
-        certificates.ensure_client_certificates(machine.auth, say, key_type=request.key_type)
+        certificates.ensure_client_certificates(
+            machine.auth, say, key_type=request.key_type, signing=machine.driver.provisions
+        )
         if not (
             checked
             and isinstance(machine.driver, ManyAtOnce)

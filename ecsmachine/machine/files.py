@@ -91,6 +91,18 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def set_aside(path: Path, folder: Path) -> Path:
+    """Move a file or a folder into a folder, under a name that tells what it was; return where.
+
+    Raises :class:`MachineError`.
+    """
+    kept = folder / f"{path.parent.name}-{path.name}-{secrets.token_hex(4)}"
+    make_private_directory(folder)
+    with _written_as(path):
+        shutil.move(path, kept)
+    return kept
+
+
 def remove_tree(path: Path) -> None:
     """Remove a folder with all that is in it, be it read-only; of a link or a file, that alone."""
     if path.is_symlink() or not path.is_dir():

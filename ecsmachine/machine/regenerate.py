@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates, engine_api, files, host
-from ecsmachine.machine.model import AuthOptions, Machine
+from ecsmachine.machine.model import AuthOptions, Machine, auth_options
 from ecsmachine.machine.provisioning import NotRunningError, check_provisions, find
 from ecsmachine.machine.store import Store
 
@@ -67,6 +67,8 @@ def regenerate(store: Store, name: str, report: Report) -> None:
 def plan_rotation(store: Store, names: Sequence[str]) -> Rotation:
     """Return whom a new CA concerns: all machines of the store that have the CA of the named.
 
+    Without names that is the store's own CA.
+
     Raises :class:`MachineError` for a CA that is not the store's own.
     """
     chosen = [store.load(name) for name in names]
@@ -78,7 +80,7 @@ def plan_rotation(store: Store, names: Sequence[str]) -> Rotation:
                 hint="Renew it where it comes from, then use regenerate-certs without "
                 "--client-certs.",
             )
-    concerned = {machine.auth.ca_cert_path for machine in chosen}
+    concerned = {auth.ca_cert_path for auth in _auths(store, names)}
     reissued: list[str] = []
     told: dict[str, str] = {}
     for name, other in store.machines():
@@ -97,16 +99,19 @@ def plan_rotation(store: Store, names: Sequence[str]) -> Rotation:
 
 
 def rotate(store: Store, names: Sequence[str], report: Report) -> None:
-    """Make a new CA and client certificate for the named machines' store.
+    """Make a new CA and client certificate for the named machines' store, or the store's own.
 
     The folders of machines keep the old ones until :func:`regenerate` gives their hosts new ones.
     """
     seen = set()
-    for name in names:
-        auth = store.load(name).auth
+    for auth in _auths(store, names):
         if auth.ca_cert_path not in seen:
             certificates.rotate_client_certificates(auth, report)
             seen.add(auth.ca_cert_path)
+
+
+def _auths(store: Store, names: Sequence[str]) -> list[AuthOptions]:
+    return [store.load(name).auth for name in names] or [auth_options(store.path, "")]
 
 
 def _contents(auth: AuthOptions) -> dict[str, bytes]:
@@ -115,7 +120,7 @@ def _contents(auth: AuthOptions) -> dict[str, bytes]:
         *(auth.machine_ca_path, auth.machine_cert_path, auth.machine_key_path),
         *(auth.server_cert_path, auth.server_key_path),
     )
-    return {path.name: path.read_bytes() for path in paths if path.exists()}
+    return {path.name: path.read_bytes() for path in paths if path.is_file()}
 
 
 def _put(auth: AuthOptions, contents: dict[str, bytes]) -> None:

@@ -298,16 +298,9 @@ class Store:
         Returns where it is then.
         """
         there = self.abandoned_path
-        mark = secrets.token_hex(4)
-        kept = there / f"{path.parent.name}-{path.name}-{mark}"
-        try:
-            if os.path.lexists(there) and not there.is_dir():
-                there.rename(there.with_name(f"{there.name}-{mark}"))
-            files.make_private_directory(there)
-            shutil.move(path, kept)
-        except OSError as error:
-            raise files.not_writable(path, error) from error
-        return kept
+        if os.path.lexists(there) and not there.is_dir():
+            files.set_aside(there, self.path)
+        return files.set_aside(path, there)
 
     def set_aside_unreadable(self, name: str) -> list[Path]:
         """Set aside what cannot be read of a machine, and return where it is then."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
+import stat
 from pathlib import Path
 
 from ecsmachine.errors import MachineError
@@ -18,15 +19,14 @@ def check_private(path: Path) -> None:
     """Raise :class:`KeyFileError` if others than its owner may read or change a private key.
 
     Whatever its kind (of SSH, of a CA, of an engine or its client): somebody may have it, or may
-    have put theirs in its place. A file that is not there is left to whoever reads it.
+    have put theirs in its place. What is not there, or is no file, is left to whoever reads it.
     """
     try:
-        mode = path.stat().st_mode & 0o777
-    except FileNotFoundError:
+        status = path.stat()
+    except OSError:
         return
-    except OSError as error:
-        raise KeyFileError(f"Cannot read the private key {path}: {error.strerror}") from error
-    if mode & 0o077:
+    mode = stat.S_IMODE(status.st_mode)
+    if stat.S_ISREG(status.st_mode) and mode & 0o077:
         raise KeyFileError(
             f"The permissions of the private key {path} are too open: {mode:04o}",
             hint=f"chmod 600 {shlex.quote(str(path))}",

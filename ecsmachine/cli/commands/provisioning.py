@@ -43,7 +43,8 @@ def regenerate_certs(
         bool,
         typer.Option(
             "--client-certs",
-            help="Also make a new CA and client certificate, for all machines of the store",
+            help="Also make a new CA and client certificate, for all machines of the store; "
+            "no name need be given",
         ),
     ] = False,
 ) -> None:
@@ -56,7 +57,7 @@ def regenerate_certs(
     from ecsmachine.machine import regenerate
 
     this = session(ctx)
-    chosen = existing_machine_names(this, names)
+    chosen = existing_machine_names(this, names) if names or not client_certs else []
     plan = regenerate.plan_rotation(this.store, chosen) if client_certs else None
     if plan:
         _show(plan)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
 import shutil
 import stat
 import subprocess
@@ -232,16 +234,97 @@ def test_a_ca_as_docker_machine_made_it(auth: AuthOptions) -> None:
         load(path).verify_directly_issued_by(ca)
 
 
-@pytest.mark.parametrize("broken", ["ca_cert_path", "ca_key_path", "client_cert_path"])
-def test_files_that_are_no_pem_are_named(broken: str, auth: AuthOptions) -> None:
+DAMAGE = ("nonsense", "empty", "gone", "another", "folder", "loop")
+
+
+def damaged(auth: AuthOptions, broken: str, damage: str) -> Path:
+    """Damage one of the files of CA and client; "another" is a key that belongs to another."""
     make_all(auth)
     path: Path = getattr(auth, broken)
-    path.write_text("nonsense")
+    if damage in ("nonsense", "empty", "another"):
+        other = auth.server_key_path.read_text()
+        path.write_text({"another": other, "empty": ""}.get(damage, damage))
+        return path
+    path.unlink()
+    if damage == "folder":
+        path.mkdir()
+    elif damage == "loop":
+        path.symlink_to(path)
+    return path
+
+
+@pytest.mark.parametrize("damage", ["nonsense", "empty", "folder"])
+def test_a_damaged_ca_is_named_and_left(damage: str, auth: AuthOptions) -> None:
+    path = damaged(auth, "ca_cert_path", damage)
     with pytest.raises(MachineError) as caught:
         ensure(auth)
-        certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
     assert str(path) in caught.value.message
-    assert path.read_text() == "nonsense"
+    assert "regenerate-certs --client-certs" in (caught.value.hint or "")
+    assert path.is_dir() or path.read_text() in damage
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_ca_without_its_key_is_found_before_anything_is_made(
+    damage: str, auth: AuthOptions
+) -> None:
+    path = damaged(auth, "ca_key_path", damage)
+    with pytest.raises(MachineError) as caught:
+        ensure(auth)
+    assert str(path) in caught.value.message
+    assert "regenerate-certs --client-certs" in (caught.value.hint or "")
+    certificates.ensure_client_certificates(auth, lambda line: None, signing=False)
+
+
+@pytest.mark.parametrize("damage", [each for each in DAMAGE if each != "folder"])
+@pytest.mark.parametrize("broken", ["client_cert_path", "client_key_path"])
+def test_a_damaged_client_certificate_is_made_anew(
+    broken: str, damage: str, auth: AuthOptions
+) -> None:
+    damaged(auth, broken, damage)
+    assert ensure(auth) == [f"Creating client certificate: {auth.client_cert_path}"]
+    assert ensure(auth) == []
+    certificate = load(auth.client_cert_path)
+    certificate.verify_directly_issued_by(load(auth.ca_cert_path))
+
+
+def test_a_damaged_client_certificate_that_was_brought_is_left(
+    auth: AuthOptions, tmp_path: Path
+) -> None:
+    ensure(auth)
+    brought = replace(auth, client_cert_path=tmp_path / "mine.pem")
+    brought.client_cert_path.write_text("nonsense")
+    with pytest.raises(MachineError, match=r"mine\.pem"):
+        ensure(brought)
+    assert brought.client_cert_path.read_text() == "nonsense"
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("broken", ["ca_cert_path", "ca_key_path", "client_cert_path"])
+def test_a_rotation_mends_whatever_is_damaged(broken: str, damage: str, auth: AuthOptions) -> None:
+    damaged(auth, broken, damage)
+    said: list[str] = []
+    certificates.rotate_client_certificates(auth, said.append)
+    assert ("set aside" in said[0]) == (damage == "folder")
+    assert ensure(auth) == []
+
+
+def test_a_rotation_on_a_full_disk_changes_nothing(
+    auth: AuthOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_all(auth)
+    before = {path: path.read_bytes() for path in auth.cert_dir.iterdir()}
+    synced = 0
+
+    def fill(descriptor: int) -> None:
+        nonlocal synced
+        synced += 1
+        if synced == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fill)
+    with pytest.raises(MachineError, match="No space left"):
+        certificates.rotate_client_certificates(auth, lambda line: None)
+    assert {path: path.read_bytes() for path in auth.cert_dir.iterdir()} == before
 
 
 def test_a_name_that_cannot_stand_in_a_certificate(auth: AuthOptions) -> None:

@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from pathlib import PurePath
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and leave with its exit code; nothing runs outside of the handler."""
+    try:
+        code = _run()
+    except BaseException as error:  # an installation that is broken, an interrupt while it loads
+        interrupted = isinstance(error, KeyboardInterrupt)
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        line = "Error: Interrupted" if interrupted else f"Error: ecsmachine cannot begin: {text}"
+        with contextlib.suppress(OSError):
+            os.write(2, line.encode("unicode_escape") + b"\n")
+        code = 130 if interrupted else 1
+    sys.exit(code)
+
+
+def _run() -> int:
+    _open_missing_descriptors()
+    from ecsmachine.cli.display import streams
+
+    streams.take_over()
     from ecsmachine.cli.app import run
 
-    called = PurePath(sys.argv[0]).name.removesuffix(".exe")
+    called = os.path.basename(sys.argv[0]).removesuffix(".exe")  # noqa: PTH119
     name = called if called == "docker-machine" else "ecsmachine"
-    sys.exit(run(sys.argv[1:], os.environ, name=name))
+    return run(sys.argv[1:], os.environ, name=name)
+
+
+def _open_missing_descriptors() -> None:
+    """Open standard input, output and error on /dev/null if they are closed.
+
+    Otherwise the next file or socket would become one of them, and what is printed go there.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
 
 
 if __name__ == "__main__":

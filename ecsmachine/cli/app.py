@@ -6,10 +6,9 @@ what ``create`` needs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import sys
-import traceback
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from itertools import pairwise
@@ -26,6 +25,7 @@ from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
 from ecsmachine.cli.arguments.parameters import write_in_words
 from ecsmachine.cli.arguments.parsing import spare_conversions
+from ecsmachine.cli.display import printer
 from ecsmachine.errors import MachineError, UsageError
 
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -134,7 +134,7 @@ def run(
     0 done; 1 an error; 2 wrong usage; 3 a check before creation failed; 130 interrupted.
     """
     session = Session(
-        storage_path=_storage_path(None, environment),
+        storage_path=Path(),
         environment=environment,
         program=[name, *arguments],
         debug=any(
@@ -143,35 +143,39 @@ def run(
         ),
         checkpoint=checkpoint,
     )
-    if arguments[:1] == [_COMPLETE]:
-        return _complete(arguments[1:], session)
-    interrupt = _interrupt(session)
-    for terminating in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(terminating, interrupt)
     try:
+        if arguments[:1] == [_COMPLETE]:
+            return _complete(arguments[1:], session)
+        interrupt = _interrupt(session)
+        for terminating in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if terminating != signal.SIGHUP or signal.getsignal(terminating) != signal.SIG_IGN:
+                signal.signal(terminating, interrupt)  # nohup has the hangup ignored
         result = command_tree().main(
             args=arguments, prog_name=name, standalone_mode=False, obj=session
         )
-        sys.stdout.flush()
-    except MachineError as error:
+        printer.finish()
+    except BaseException as error:
+        return _told(error, session)
+    return result if isinstance(result, int) else 0
+
+
+def _told(error: BaseException, session: Session) -> int:
+    """Say what has ended a command, in one line, and return the exit code."""
+    if isinstance(error, MachineError):
         _show(error, session)
         return error.exit_code
-    except (_Interrupted, KeyboardInterrupt, typer.Abort):
-        _print_error("Interrupted")
+    if isinstance(error, (_Interrupted, KeyboardInterrupt, typer.Abort)):
+        printer.complain_of("Interrupted")
         return 130
-    except typer.Exit as leave:
-        return leave.exit_code
-    except BrokenPipeError:
-        # whoever read our output has gone: what is still buffered goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except Exception as error:
-        if hasattr(error, "format_message"):
-            _show_usage(error)
-            return 2
-        _show_unexpected(error, session.debug)
-        return 1
-    return result if isinstance(result, int) else 0
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if hasattr(error, "format_message"):
+        from ecsmachine.cli.arguments.suggestions import usage_line
+
+        printer.complain_of(usage_line(error))
+        return 2
+    _show_unexpected(error, session.debug)
+    return 1
 
 
 def _complete(words: list[str], session: Session) -> int:
@@ -180,12 +184,12 @@ def _complete(words: list[str], session: Session) -> int:
 
     *before, current = words or [""]
     session.program = ["ecsmachine", *before]
-    for flag, value in pairwise(before):
-        if flag in ("-s", "--storage-path"):
-            session.storage_path = _storage_path(Path(value), session.environment)
     try:
+        given = [Path(path) for flag, path in pairwise(before) if flag in ("-s", "--storage-path")]
+        session.storage_path = _storage_path(given[-1] if given else None, session.environment)
         for suggestion in suggest(command_tree(), session, before, current):
-            print(f"{suggestion.word}\t{suggestion.about}")
+            printer.show(f"{suggestion.word}\t{suggestion.about}")
+        printer.finish()
     except Exception:
         if session.debug:
             raise
@@ -256,7 +260,7 @@ def _root(
     Example: ecsmachine create -d aliyunecs dev1
     """
     if version:
-        print(f"ecsmachine version {__version__}")
+        printer.show(f"ecsmachine version {__version__}")
         raise typer.Exit
     session: Session = ctx.obj
     session.debug = session.debug or debug or _is_true(session.environment, "MACHINE_DEBUG")
@@ -281,7 +285,7 @@ def _root(
         if path:
             session.certificate_paths[name] = Path(path).absolute()
     if ctx.invoked_subcommand is None:
-        print(ctx.get_help())
+        printer.show(ctx.get_help())
 
 
 def _help(
@@ -311,7 +315,7 @@ def _help(
                 hint=suggestion or f"See '{context.command_path} --help'.",
             )
         context = found.make_context(word, [], parent=context, resilient_parsing=True)
-    print(context.get_help())
+    printer.show(context.get_help())
 
 
 def _function_name(command: str) -> str:
@@ -335,7 +339,13 @@ def _command(name: str, function: Callable[..., Any]) -> Any:
 
 def _storage_path(given: Path | None, environment: Mapping[str, str]) -> Path:
     path = given or environment.get("MACHINE_STORAGE_PATH")
-    return Path(path).absolute() if path else Path.home() / ".docker" / "machine"
+    try:
+        return Path(path).absolute() if path else Path.home() / ".docker" / "machine"
+    except RuntimeError:
+        raise UsageError(
+            "It is not known where your home folder is",
+            hint="Set HOME, or name the machine store with --storage-path.",
+        ) from None
 
 
 def _is_true(environment: Mapping[str, str], variable: str) -> bool:
@@ -360,7 +370,7 @@ def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
             if session.interruption is None or not session.interruption.shielded:
                 raise _Interrupted
             # what is undone needs no interrupt to end, and would be left half done
-            os.write(2, b"Removing goes on; interrupt again to leave at once.\n")
+            _write_error("Removing goes on; interrupt again to leave at once.\n")
             return
         line = "Error: Interrupted again: left at once, with work half done."
         names = " ".join(name for name in session.under_way if session.store.exists(name))
@@ -370,10 +380,16 @@ def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
                 f'"ecsmachine rm {names}" removes it.'
             )
         show_cursor = "\x1b[?25h" if os.isatty(2) else ""
-        os.write(2, f"{show_cursor}{line}\n".encode())
+        _write_error(f"{show_cursor}{line}\n")
         os._exit(130)
 
     return interrupt
+
+
+def _write_error(text: str) -> None:
+    """Write on standard error from a signal handler, which may have interrupted a stream."""
+    with contextlib.suppress(OSError):
+        os.write(2, text.encode(errors="replace"))
 
 
 def _log_to_standard_error() -> None:
@@ -383,7 +399,7 @@ def _log_to_standard_error() -> None:
         """Finds the stream anew for each line: progress puts one of its own in its place."""
 
         def emit(self, record: logging.LogRecord) -> None:
-            print(self.format(record), file=sys.stderr)
+            printer.complain(self.format(record))
 
     handler = StandardError()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
@@ -394,34 +410,34 @@ def _log_to_standard_error() -> None:
 
 def _show(error: MachineError, session: Session) -> None:
     if session.debug:
-        traceback.print_exception(error)
+        _show_trace(error)
     if error.details:
-        print(session.as_called(error.details.rstrip()), file=sys.stderr)
+        printer.complain(session.as_called(error.details.rstrip()))
     message = error.message
     line = f"{message.rstrip('.')}. {error.hint}" if error.hint else message
-    _print_error(session.as_called(line))
+    printer.complain_of(session.as_called(line))
 
 
-def _show_usage(error: Any) -> None:
-    """Show an error of the command line parser in one line."""
-    from ecsmachine.cli.arguments.suggestions import usage_line
+def _show_trace(error: BaseException) -> None:
+    import traceback
 
-    _print_error(usage_line(error))
+    printer.complain("".join(traceback.format_exception(error)).rstrip())
 
 
-def _show_unexpected(error: Exception, debug: bool) -> None:
+def _show_unexpected(error: BaseException, debug: bool) -> None:
     if debug:
-        traceback.print_exception(error)
+        _show_trace(error)
+    text = f"{type(error).__name__}: {error}"
+    if not isinstance(error, OSError):
+        printer.complain_of(
+            f"{text}. This is a fault of ecsmachine: run it with --debug and report what it prints."
+        )
         return
-    text = " ".join(str(error).split())
-    _print_error(
-        f"{type(error).__name__}: {text}. This is a fault of ecsmachine: "
-        "run it with --debug and report what it prints."
-    )
-
-
-def _print_error(line: str) -> None:
-    from ecsmachine.cli.display.terminal import coloured
-
-    sys.stdout.flush()
-    print(f"{coloured('Error:', 'red', sys.stderr)} {line}", file=sys.stderr)
+    # the system says no: to whom, and what to do about it, the code that asked does not know
+    if error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    try:
+        Path.cwd()
+    except OSError:
+        text = f"The working directory is gone ({text}). Change to one that is there."
+    printer.complain_of(text)

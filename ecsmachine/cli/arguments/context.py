@@ -58,7 +58,7 @@ class Session:
 
     def warn(self, line: str) -> None:
         """Print a warning, once however many machines it comes from."""
-        from ecsmachine.cli.display.output import warn
+        from ecsmachine.cli.display.printer import warn
 
         if line not in self._warned:
             self._warned.add(line)

@@ -20,6 +20,7 @@ from ecsmachine.cli.commands.orphans import (
 )
 from ecsmachine.cli.display.confirmation import secret
 from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.printer import say, show
 from ecsmachine.cli.display.progress import for_each, steps
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import OptionValue, Report
@@ -86,10 +87,10 @@ def _list_candidates(this: Session, clouds: list[TaggedResources], *, as_json: b
     if as_json:
         print_json(rows)
     elif rows:
-        print(orphan_table(rows))
-        print("To adopt one, run: ecsmachine adopt NAME --ssh-key FILE")
+        show(orphan_table(rows))
+        show("To adopt one, run: ecsmachine adopt NAME --ssh-key FILE")
     else:
-        print("There is no instance that could be adopted.")
+        show("There is no instance that could be adopted.")
 
 
 def _adopt(
@@ -116,7 +117,7 @@ def _adopt(
     else:
         chosen = [choose(this.store, found, name, instance_id)]
     if not chosen:
-        print("There is no instance that could be adopted.")
+        say("There is no instance that could be adopted.")
         return
     if not values.get("aliyunecs-ssh-keypath") and not values.get("aliyunecs-ssh-password"):
         values["aliyunecs-ssh-password"] = secret(

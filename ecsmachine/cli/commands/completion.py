@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ecsmachine.cli.display.printer import show
+
 
 class CompletionShell(str, Enum):
     """A shell that completion is there for."""
@@ -27,7 +29,7 @@ def completion(
 
     Example: eval "$(ecsmachine completion bash)"
     """
-    print(_SCRIPTS[shell.value], end="")
+    show(_SCRIPTS[shell.value], end="")
 
 
 _SCRIPTS = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, one_machine_name, session
+from ecsmachine.cli.display.printer import show
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def env(
             hint="Name the shell, for example with --shell bash.",
         )
 
-    def show(found: Mapping[str, str] | list[str]) -> None:
+    def print_variables(found: Mapping[str, str] | list[str]) -> None:
         if json:
             print_json(dict.fromkeys(found) if isinstance(found, list) else dict(found))
         else:
@@ -82,7 +83,7 @@ def env(
                 "Expected no machine name beside --cluster", hint="Leave one of them out."
             )
         found = cluster_variables(ctx, cluster, unset=unset)
-        show(list(found) if unset else found)
+        print_variables(list(found) if unset else found)
         return
     variables: dict[str, str] = dict.fromkeys(
         ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"), ""
@@ -95,7 +96,7 @@ def env(
                 hint="Leave the name out: the variables are the same for every machine.",
             )
         unwanted = [*variables, *([proxy_variable] if no_proxy else [])]
-        show(unwanted)
+        print_variables(unwanted)
         return
     machine = this.store.load(one_machine_name(this, names))
     url = _checked_url(this, machine, swarm, failure="Error checking TLS connection")
@@ -107,7 +108,7 @@ def env(
         address = machine.driver.address()
         hosts = [host.strip() for host in spared.split(",") if host.strip()]
         variables[proxy_variable] = ",".join(dict.fromkeys([*hosts, address]))
-    show(variables)
+    print_variables(variables)
 
 
 def config(
@@ -133,11 +134,11 @@ def config(
             }
         )
         return
-    print("--tlsverify")
-    print(f'--tlscacert="{machine.auth.machine_ca_path}"')
-    print(f'--tlscert="{machine.auth.machine_cert_path}"')
-    print(f'--tlskey="{machine.auth.machine_key_path}"')
-    print(f"-H={url}")
+    show("--tlsverify")
+    show(f'--tlscacert="{machine.auth.machine_ca_path}"')
+    show(f'--tlscert="{machine.auth.machine_cert_path}"')
+    show(f'--tlskey="{machine.auth.machine_key_path}"')
+    show(f"-H={url}")
 
 
 def ssh(
@@ -165,7 +166,7 @@ def ssh(
     machine = this.store.load(one_machine_name(this, [name] if name else None))
     words = command or []
     if words[:1] == ["--help"]:  # ssh has no such option
-        print(ctx.get_help())
+        show(ctx.get_help())
         return
 
     def run(target: SSHTarget) -> int:
@@ -256,4 +257,4 @@ def _no_proxy(environment: Mapping[str, str]) -> tuple[str, str]:
 
 def _print_lines(lines: list[str]) -> None:
     for line in lines:
-        print(line)
+        show(line)

@@ -19,7 +19,7 @@ from ecsmachine.cli.arguments.driver_options import (
     warnings_of,
 )
 from ecsmachine.cli.arguments.names import expand
-from ecsmachine.cli.display.output import warn
+from ecsmachine.cli.display.printer import say, show, warn
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Option, OptionValue
 from ecsmachine.errors import UsageError
@@ -358,7 +358,7 @@ def _create(ctx: typer.Context, request: CreateRequest) -> None:
         line = f'There is no engine yet: "ecsmachine provision {request.name}" installs it'
     else:
         line = f"To see how to connect Docker to this machine, run: ecsmachine env {request.name}"
-    print(this.as_called(line))
+    say(this.as_called(line))
 
 
 def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: int) -> None:
@@ -386,7 +386,7 @@ def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: in
     counts = [f"{len(outcomes) - existed - len(failed)} made"]
     counts += [f"{existed} there already"] if existed else []
     counts += [f"{len(failed)} failed"] if failed else []
-    print(f"{', '.join(counts)}, in {time.monotonic() - begun:.1f} s", flush=True)
+    say(f"{', '.join(counts)}, in {time.monotonic() - begun:.1f} s")
     if failed:
         raise several_failures(
             [(outcome.name, outcome.error) for outcome in failed if outcome.error],
@@ -396,7 +396,7 @@ def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: in
 
 def _show_plan(ctx: typer.Context, requests: list[CreateRequest], *, as_json: bool) -> None:
     """Say what would be made: in words, or as JSON with nothing else on standard output."""
-    from ecsmachine.cli.display.output import align, print_json
+    from ecsmachine.cli.display.output import print_json, table
     from ecsmachine.cli.display.progress import steps
     from ecsmachine.machine.create import plan
 
@@ -411,8 +411,8 @@ def _show_plan(ctx: typer.Context, requests: list[CreateRequest], *, as_json: bo
     with steps() as report:
         made = plan(this.store, request, report)
     if made is None:
-        print(f"The checks passed. The driver {request.driver_name} makes nothing in a cloud.")
+        show(f"The checks passed. The driver {request.driver_name} makes nothing in a cloud.")
         return
-    print(f'Machine "{request.name}" would be made of:')
-    print(align("\n".join(f"  {label}\t{words}" for label, words in made.lines)))
-    print("Nothing was made.")
+    show(f'Machine "{request.name}" would be made of:')
+    show(table((f"  {label}", words) for label, words in made.lines))
+    show("Nothing was made.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
+from ecsmachine.cli.display import printer
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -110,7 +111,9 @@ def set_(
     def change(name: str) -> None:
         use = use_credentials(this.store, name, reference, check=not no_check)
         account = f" (account {use.account})" if use.account else ""
-        print(f'Machine "{name}" takes its credentials from {_source(use.recorded)}{account} now.')
+        printer.say(
+            f'Machine "{name}" takes its credentials from {_source(use.recorded)}{account} now.'
+        )
 
     operations.for_each(_selected(this, names), change)
 
@@ -142,7 +145,7 @@ def _print(
     as_json: bool,
 ) -> None:
     """Print a row for every machine; of those that fail, the errors at the end."""
-    from ecsmachine.cli.display.output import align, print_json
+    from ecsmachine.cli.display.output import print_json, table
     from ecsmachine.machine import operations
 
     selected = _selected(this, names)
@@ -173,12 +176,12 @@ def _print(
             ]
         )
     elif rows or failure is None:
-        lines = ["NAME\tRECORDED\tTAKEN NOW\tACCOUNT"]
-        lines += [
-            f"{name}\t{_source(use.recorded)}\t{use.taken or 'none'}\t{use.account or 'unknown'}"
+        cells = [("NAME", "RECORDED", "TAKEN NOW", "ACCOUNT")]
+        cells += [
+            (name, _source(use.recorded), use.taken or "none", use.account or "unknown")
             for name, use in rows
         ]
-        print(align("\n".join(lines)))
+        printer.show(table(cells))
     if failure is not None:
         raise failure
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
+from ecsmachine.cli.display.printer import say, warn
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def context(
         written = _write(this, docker, machine, over_ssh=ssh)
         contexts[name] = written
         if not json:
-            print(written)
+            say(written)
         if use:
             _use(this, docker, written)
     if json:
@@ -71,7 +72,6 @@ def refresh_contexts(this: Session, names: Iterable[str]) -> None:
 
     What the command was for is done by then: a context that cannot be written is a warning.
     """
-    from ecsmachine.cli.display.output import warn
     from ecsmachine.machine import docker_context
 
     docker = _docker(this)
@@ -129,7 +129,6 @@ def _write(this: Session, docker: DockerConfig, machine: Machine, *, over_ssh: b
 
 def _write_ssh_configuration(this: Session, machine: Machine, host: KnownHost) -> None:
     """Write how ssh reaches the machine, as the docker client runs ssh without our options."""
-    from ecsmachine.cli.display.output import warn
     from ecsmachine.machine import files
     from ecsmachine.ssh.openssh import configuration
 
@@ -147,7 +146,6 @@ def _write_ssh_configuration(this: Session, machine: Machine, host: KnownHost) -
 
 
 def _use(this: Session, docker: DockerConfig, name: str) -> None:
-    from ecsmachine.cli.display.output import warn
     from ecsmachine.machine import docker_context
 
     docker_context.use(docker, name)

@@ -18,6 +18,7 @@ from ecsmachine.cli.arguments.context import existing_machine_names, session
 from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
 from ecsmachine.cli.arguments.parsing import spare_conversions
 from ecsmachine.cli.commands import connect
+from ecsmachine.cli.display import printer
 from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def show(
         print_json(asdict(machine.engine))
         return
     for line in option_lines(machine):
-        print(line)
+        printer.show(line)
 
 
 def _given(*values: Sequence[str] | None) -> dict[str, Sequence[str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import session
+from ecsmachine.cli.display.printer import say, show
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def list_images(
 
     Example: ecsmachine image ls --registry http://127.0.0.1:5000
     """
-    from ecsmachine.cli.display.output import align, print_json
+    from ecsmachine.cli.display.output import print_json, table
     from ecsmachine.container_registry.reference import Reference, parse_name
 
     client = _client(ctx, registry)
@@ -52,7 +53,7 @@ def list_images(
     tagged = [(one, tag) for one in repositories for tag in client.tags(one)]
     if quiet:
         for one, tag in tagged:
-            print(f"{one}:{tag}")
+            show(f"{one}:{tag}")
         return
     images = [client.image(Reference(one, tag)) for one, tag in tagged]
     if as_json:
@@ -63,9 +64,9 @@ def list_images(
             ]
         )
         return
-    rows = ["NAME\tTAG\tDIGEST\tSIZE"]
-    rows += [f"{o.name}\t{o.tag}\t{o.digest[:19]}\t{_size(o)}" for o in images]
-    print(align("\n".join(rows)))
+    rows = [("NAME", "TAG", "DIGEST", "SIZE")]
+    rows += [(one.name, one.tag, one.digest[:19], _size(one)) for one in images]
+    show(table(rows))
 
 
 @app.command("rm")
@@ -104,7 +105,7 @@ def remove(
                 hint="Remove it with all its tags: --force.",
             )
         client.remove(reference.name, digest)
-        print(f"Removed {reference} ({digest})")
+        say(f"Removed {reference} ({digest})")
 
 
 def _client(ctx: typer.Context, given: str) -> RegistryClient:

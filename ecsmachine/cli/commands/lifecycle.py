@@ -9,6 +9,7 @@ import typer
 from ecsmachine.cli.arguments.context import existing_machine_names, machine_names, session
 from ecsmachine.cli.commands.docker_context import refresh_contexts, remove_contexts
 from ecsmachine.cli.display.confirmation import confirmed
+from ecsmachine.cli.display.printer import say
 from ecsmachine.cli.display.progress import for_each
 from ecsmachine.errors import UsageError
 
@@ -29,7 +30,7 @@ def start(ctx: typer.Context, names: _Names = None) -> None:
     chosen = existing_machine_names(this, names)
     for_each(chosen, lambda name, report: operations.start(this.store, name, report))
     refresh_contexts(this, chosen)
-    print(
+    say(
         "Started machines may have new IP addresses. "
         f'You may need to re-run the "{this.program[0]} env" command.'
     )
@@ -58,7 +59,7 @@ def restart(ctx: typer.Context, names: _Names = None) -> None:
     chosen = existing_machine_names(this, names)
     for_each(chosen, lambda name, report: operations.restart(this.store, name, report))
     refresh_contexts(this, chosen)
-    print(
+    say(
         "Restarted machines may have new IP addresses. "
         f'You may need to re-run the "{this.program[0]} env" command.'
     )
@@ -113,9 +114,9 @@ def rm(
                 this.warn(f'Docker machine "{name}" does not exist')
         names = known
     if known:
-        print(f"About to remove {', '.join(known)}")
-        print("WARNING: This action will delete both local reference and remote instance.")
-        if not (yes or force or confirmed("Are you sure?")):
+        say(f"About to remove {', '.join(known)}")
+        say("WARNING: This action will delete both local reference and remote instance.")
+        if not (yes or force or confirmed("Are you sure?", flag="-y")):
             return
     try:
         for_each(

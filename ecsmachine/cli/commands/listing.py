@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, machine_names, one_machine_name, session
+from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.printer import show, warn
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -83,10 +85,10 @@ def ls(
         return
     if quiet:
         for name in _names(this, wanted, timeout):
-            print(name)
+            show(name)
         return
-    show = _as_json if json or format_ == "json" else _as_template(format_ or _DEFAULT_TABLE)
-    show(_rows(this, wanted, timeout))
+    show_rows = _as_json if json or format_ == "json" else _as_template(format_ or _DEFAULT_TABLE)
+    show_rows(_rows(this, wanted, timeout))
 
 
 def inspect(
@@ -116,7 +118,7 @@ def inspect(
     config = without_secrets(this.store.config(_one(this, name)))
     _warn_of_ending_certificates(this, name)
     if template:
-        print(template.render(config))
+        show(template.render(config))
         return
     from ecsmachine.cli.display.output import print_json
 
@@ -124,7 +126,6 @@ def inspect(
 
 
 def _warn_of_ending_certificates(this: Session, name: str) -> None:
-    from ecsmachine.cli.display.output import warn
     from ecsmachine.machine.expiry import expiring
 
     try:
@@ -226,7 +227,7 @@ def _list_orphans(this: Session, *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     else:
-        print(orphan_table(rows))
+        show(orphan_table(rows))
 
 
 def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str]:
@@ -326,7 +327,7 @@ def _as_template(form: str) -> Callable[[list[Record]], None]:
     """Return what prints rows by a template, with a head if it begins with ``table``."""
     from ecsmachine.cli.display.go_template import Template
     from ecsmachine.cli.display.output import align
-    from ecsmachine.cli.display.rows import HEADINGS
+    from ecsmachine.cli.display.rows import HEADINGS, in_one_line
     from ecsmachine.cli.display.terminal import ColouredState
 
     table = form.startswith("table")
@@ -335,20 +336,21 @@ def _as_template(form: str) -> Callable[[list[Record]], None]:
     text = form.removeprefix("table").strip(" ")
     template = Template(text.replace("\\t", "\t").replace("\\n", "\n"))
 
-    def show(rows: list[Record]) -> None:
+    def show_rows(rows: list[Record]) -> None:
+        rows = [in_one_line(one) for one in rows]
         if table:
             for one in rows:
                 one["State"] = ColouredState(one["State"])
         lines = [template.render(one) for one in ([HEADINGS, *rows] if table else rows)]
         if lines:
-            print(align("\n".join(lines)))
+            show(align("\n".join(lines)))
 
-    return show
+    return show_rows
 
 
 def _print_one(value: dict[str, str], line: str, *, as_json: bool) -> None:
     if not as_json:
-        print(line)
+        show(one_line(line))
         return
     from ecsmachine.cli.display.output import print_json
 
@@ -389,7 +391,7 @@ def _print_each(
             print_json([{"Name": name, what: lines[name]} for name in known])
         else:
             for name in known:
-                print(coloured_state(lines[name]) if what == "State" else lines[name])
+                show(coloured_state(lines[name]) if what == "State" else one_line(lines[name]))
 
 
 def _one(this: Session, name: str) -> str:
@@ -404,8 +406,6 @@ def _address(machine: Machine) -> str:
     except MachineError as error:
         if not known:
             raise
-        from ecsmachine.cli.display.output import warn
-
         warn(f"{error.message}; the address of {machine.name} is the one known before")
         return known
     if not machine.driver.address():

@@ -24,8 +24,10 @@ from ecsmachine.cli.commands.local_cloud import (
     running_cloud,
     translated,
 )
+from ecsmachine.cli.display.confirmation import confirmed
+from ecsmachine.cli.display.printer import finish, say, show
 from ecsmachine.cli.display.progress import steps
-from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
     from ecsmachine.localcloud.host.settings import Running
@@ -113,9 +115,9 @@ def up(
             report=lambda step: report(f"{step}..."),
         )
     running = started.running
-    print(f"The local cloud is up{' already' if started.already else ''}: {running.endpoint}")
-    print("To use it in this shell, run:")
-    print(f'eval "$({_command("env", root)})"')
+    say(f"The local cloud is up{' already' if started.already else ''}: {running.endpoint}")
+    say("To use it in this shell, run:")
+    say(f'eval "$({_command("env", root)})"')
 
 
 @app.command()
@@ -135,15 +137,15 @@ def env(
     """
     variables = running_cloud(ctx, root).environment()
     if as_json:
-        print(json.dumps(variables, indent=2))
+        show(json.dumps(variables, indent=2))
         return
     chosen = shell or _usual_shell(environment_of(ctx))
     for name, value in variables.items():
-        print(_assignment(chosen, name, None if unset else value))
+        show(_assignment(chosen, name, None if unset else value))
     evaluate = _evaluation(chosen, _command("env", root) + (" -u" if unset else ""))
     if evaluate:
-        print(f"{'REM' if chosen is Shell.cmd else '#'} Run this command to configure your shell:")
-        print(f"{'REM' if chosen is Shell.cmd else '#'} {evaluate}")
+        show(f"{'REM' if chosen is Shell.cmd else '#'} Run this command to configure your shell:")
+        show(f"{'REM' if chosen is Shell.cmd else '#'} {evaluate}")
 
 
 @app.command()
@@ -169,24 +171,24 @@ def status(
         for instance in instances:
             instance["status"] = "down"  # what is on disk is what the next "up" brings back
     if as_json:
-        print(json.dumps(_status_as_data(folder, running, instances, guests, faults), indent=2))
+        show(json.dumps(_status_as_data(folder, running, instances, guests, faults), indent=2))
         return
-    print(f"State:      {'up' if running else 'down'}")
-    print(f"Folder:     {folder}")
+    show(f"State:      {'up' if running else 'down'}")
+    show(f"Folder:     {folder}")
     if running is not None:
-        print(f"Endpoint:   {running.endpoint}")
-        print(f"Region:     {running.region}")
-        print(f"Guests:     {running.guests}")
+        show(f"Endpoint:   {running.endpoint}")
+        show(f"Region:     {running.region}")
+        show(f"Guests:     {running.guests}")
         if running.install_url is not None:
-            print(f"Mirror:     {running.install_url}")
+            show(f"Mirror:     {running.install_url}")
         if running.registry is not None:
-            print(f"Registry:   http://{running.registry}")
-        print(f"Process:    {running.pid}")
+            show(f"Registry:   http://{running.registry}")
+        show(f"Process:    {running.pid}")
     if faults:
-        print(f"Faults:     {faults} (see: ecsmachine local fault ls)")
-    print(f"Instances:  {len(instances)} ({len(guests)} with a running guest)")
+        show(f"Faults:     {faults} (see: ecsmachine local fault ls)")
+    show(f"Instances:  {len(instances)} ({len(guests)} with a running guest)")
     for instance in instances:
-        print("  " + "  ".join(instance[name] or "-" for name in ("id", "name", "status", "ip")))
+        show("  " + "  ".join(instance[name] or "-" for name in ("id", "name", "status", "ip")))
 
 
 @app.command()
@@ -220,11 +222,11 @@ def logs(
         text = stream.read()
         if lines is not None:
             text = "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
-        sys.stdout.write(text)
+        show(text, end="")
         while follow:
-            sys.stdout.flush()
+            finish()
             time.sleep(0.2)
-            sys.stdout.write(stream.read())
+            show(stream.read(), end="")
 
 
 @app.command()
@@ -253,10 +255,10 @@ def packages(
             hint='"ecsmachine local packages" lists those that it has.',
         )
     if as_json:
-        print(json.dumps([str(folder / file) for file in found], indent=2))
+        show(json.dumps([str(folder / file) for file in found], indent=2))
         return
     for file in found:
-        print(folder / file)
+        show(str(folder / file))
 
 
 @app.command()
@@ -275,8 +277,8 @@ def down(ctx: typer.Context, root: Root = None) -> None:
         was_up = daemon.find(folder) is not None
         stopped = daemon.down(folder)
     if stopped:
-        print(f"Stopped {len(stopped)} instance{'s' if len(stopped) > 1 else ''}.")
-    print("The local cloud is down." if was_up or stopped else "The local cloud was not up.")
+        say(f"Stopped {len(stopped)} instance{'s' if len(stopped) > 1 else ''}.")
+    say("The local cloud is down." if was_up or stopped else "The local cloud was not up.")
 
 
 @app.command()
@@ -298,22 +300,16 @@ def reset(
 
     folder = root_of(ctx, root)
     if not yes:
-        _confirm(f"About to remove the local cloud in {folder} with all its instances and data")
+        say(f"About to remove the local cloud in {folder} with all its instances and data")
+        if not confirmed("Are you sure?", flag="--yes"):
+            raise MachineError("Nothing was removed.", hint="Answer y, or give --yes.")
     with translated():
         existed = daemon.reset(folder, cache=default_cache() if cache else None)
-    print(f"Removed {folder}" if existed else f"There was no local cloud in {folder}")
+    say(f"Removed {folder}" if existed else f"There was no local cloud in {folder}")
     if cache:
-        print(f"Removed the base image and the packages in {default_cache()}")
+        say(f"Removed the base image and the packages in {default_cache()}")
     elif default_cache().is_dir():
-        print(f"The base image and the packages stay in {default_cache()} (--cache removes them)")
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask on.", hint="Confirm with --yes")
-    answer = input(f"{question}\nAre you sure? (y/n): ")
-    if answer.strip().lower() not in ("y", "yes"):
-        raise MachineError("Nothing was removed.", hint="Answer y, or give --yes.")
+        say(f"The base image and the packages stay in {default_cache()} (--cache removes them)")
 
 
 def _command(name: str, root: Path | None) -> str:

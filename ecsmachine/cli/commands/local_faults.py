@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.commands.local_cloud import START_HINT, Root, require_extra, root_of, translated
-from ecsmachine.cli.display.output import align
+from ecsmachine.cli.display.output import table
+from ecsmachine.cli.display.printer import say, show
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def add(
     folder = root_of(ctx, root)
     with _book(folder) as book:
         _check_guests(folder, fault.kind)
-        print(book.add(fault))
+        say(str(book.add(fault)))
 
 
 @app.command()
@@ -185,15 +186,15 @@ def ls(
     with _book(root_of(ctx, root)) as book:
         entries = book.entries()
     if as_json:
-        print(json.dumps([_as_data(entry) for entry in entries], indent=2))
+        show(json.dumps([_as_data(entry) for entry in entries], indent=2))
         return
-    rows = ["ID\tKIND\tOF\tWHAT\tWHEN\tSTRUCK"]
+    rows = [("ID", "KIND", "OF", "WHAT", "WHEN", "STRUCK")]
     for entry in entries:
         fault = entry.fault
         when = fault.when() + (" (spent)" if entry.spent else "")
         row = (str(entry.id), fault.kind, fault.where(), fault.what() or "-", when)
-        rows.append("\t".join([*row, str(entry.struck)]))
-    print(align("\n".join(rows)))
+        rows.append((*row, str(entry.struck)))
+    show(table(rows))
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.cli.commands.local_cloud import Root, running_cloud, translated
+from ecsmachine.cli.display.printer import say
 from ecsmachine.errors import MachineError
 
 app = typer.Typer(
@@ -58,4 +59,4 @@ def push(
         repository, tag = parse_reference(name)
         image = read_archive(file, Path(work), name)
         digest = push_image(running.registry, repository, tag, image)
-    print(f"{repository}:{tag} {digest}")
+    say(f"{repository}:{tag} {digest}")

@@ -11,7 +11,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.driver_options import driver_name_of, resolve
-from ecsmachine.cli.display.output import align
+from ecsmachine.cli.display.output import table
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import OptionValue
 
@@ -45,22 +45,20 @@ def orphan_rows(this: Session, environment: Mapping[str, str]) -> list[dict[str,
 
 def orphan_table(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return rows of what is left over as a table with a head."""
-    lines = ["NAME\tKIND\tID\tSTATE\tAGE\tCOST/H\tSTORE"]
+    lines = [("NAME", "KIND", "ID", "STATE", "AGE", "COST/H", "STORE")]
     lines += [
-        "\t".join(
-            (
-                row["Name"] or "-",
-                row["Kind"],
-                row["Id"],
-                row["State"] or "-",
-                row["Age"] or "-",
-                "-" if row["CostPerHour"] is None else f"{row['CostPerHour']:g} {row['Currency']}",
-                "this" if row["Standing"] == "orphan" else row["Store"],
-            )
+        (
+            row["Name"] or "-",
+            row["Kind"],
+            row["Id"],
+            row["State"] or "-",
+            row["Age"] or "-",
+            "-" if row["CostPerHour"] is None else f"{row['CostPerHour']:g} {row['Currency']}",
+            "this" if row["Standing"] == "orphan" else row["Store"],
         )
         for row in rows
     ]
-    return align("\n".join(lines))
+    return table(lines)
 
 
 def clouds_of(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ecsmachine.cli.arguments.context import existing_machine_names, session
 from ecsmachine.cli.commands.docker_context import refresh_contexts
+from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.confirmation import confirmed
+from ecsmachine.cli.display.printer import complain, say
 from ecsmachine.cli.display.progress import for_each, steps
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ _Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
 ]
+
+_QUESTION = "Regenerate TLS machine certs?  Warning: this is irreversible."
 
 
 def provision(ctx: typer.Context, names: _Names = None) -> None:
@@ -61,14 +64,14 @@ def regenerate_certs(
     plan = regenerate.plan_rotation(this.store, chosen) if client_certs else None
     if plan:
         _show(plan)
-    if not (force or confirmed("Regenerate TLS machine certs?  Warning: this is irreversible.")):
+    if not (force or confirmed(_QUESTION, flag="--force")):
         return
-    print("Regenerating TLS certificates", flush=True)
+    say("Regenerating TLS certificates")
     if not plan:
         for_each(chosen, lambda name, report: regenerate.regenerate(this.store, name, report))
         refresh_contexts(this, chosen)
         return
-    print("Regenerating local certificates", flush=True)
+    say("Regenerating local certificates")
     with steps() as report:
         regenerate.rotate(this.store, chosen, report)
     for_each(
@@ -93,6 +96,6 @@ def upgrade(ctx: typer.Context, names: _Names = None) -> None:
 
 
 def _show(plan: Rotation) -> None:
-    print(f"A new CA is made for: {', '.join(plan.reissued) or 'no machine'}")
+    say(f"A new CA is made for: {', '.join(plan.reissued) or 'no machine'}")
     for name, what in plan.told.items():
-        print(f"{name}: {what}", file=sys.stderr)
+        complain(one_line(f"{name}: {what}"))

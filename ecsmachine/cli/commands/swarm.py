@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import session
-from ecsmachine.cli.display.output import align, print_json
+from ecsmachine.cli.display.output import print_json, table
+from ecsmachine.cli.display.printer import show
 from ecsmachine.cli.display.progress import for_each, steps
 from ecsmachine.cli.display.terminal import coloured_state
 
@@ -200,20 +201,18 @@ def list_members(
             ]
         )
         return
-    lines = ["NAME\tSWARM\tROLE\tAVAILABILITY\tSTATE\tMANAGER\tERRORS"]
+    rows = [("NAME", "SWARM", "ROLE", "AVAILABILITY", "STATE", "MANAGER", "ERRORS")]
     for member in members:
         node = member.node
-        lines.append(
-            "\t".join(
-                (
-                    member.machine or f"({member.hostname})",
-                    member.cluster_id or "-",
-                    member.role,
-                    node.availability if node else "-",
-                    coloured_state(node.state if node else "Unknown"),
-                    (node.manager if node else "") or "-",
-                    member.error,
-                )
+        rows.append(
+            (
+                member.machine or f"({member.hostname})",
+                member.cluster_id or "-",
+                member.role,
+                node.availability if node else "-",
+                coloured_state(node.state if node else "Unknown"),
+                (node.manager if node else "") or "-",
+                member.error,
             )
         )
-    print(align("\n".join(lines)))
+    show(table(rows))

@@ -22,6 +22,7 @@ from ecsmachine.cli.commands.orphans import (
 )
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.printer import say, show
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError, UsageError
@@ -103,9 +104,9 @@ def _sweep(
         )
     swept = Swept()
     if not as_json:
-        _explain(found, left, chosen)
+        _explain(found, left, chosen, show if dry_run else say)
     if not dry_run and (chosen or any(this.store.abandoned_path.glob("*.json"))):
-        if not yes and chosen and not confirmed(f"Remove these {len(chosen)} for good?"):
+        if not yes and chosen and not confirmed(f"Remove these {len(chosen)} for good?", flag="-y"):
             return
         with nullcontext(_quiet) if as_json else steps() as report:
             for cloud in clouds:
@@ -114,7 +115,7 @@ def _sweep(
                 swept.failures += done.failures
                 swept.journals += done.journals
         if not as_json:
-            print(f"{len(swept.removed)} removed, {len(swept.failures)} failed")
+            say(f"{len(swept.removed)} removed, {len(swept.failures)} failed")
     if as_json:
         _print_swept(left, swept)
     if swept.failures:
@@ -129,7 +130,9 @@ def _sweep(
         )
 
 
-def _explain(found: list[Found], left: list[Found], chosen: list[Found]) -> None:
+def _explain(
+    found: list[Found], left: list[Found], chosen: list[Found], tell: Callable[[str], None]
+) -> None:
     """Print what is left over, whose the rest is, and what it costs."""
     from ecsmachine.machine.sweep import Standing
 
@@ -138,14 +141,15 @@ def _explain(found: list[Found], left: list[Found], chosen: list[Found]) -> None
         if each.standing is Standing.MAKING:
             making[each.machine_name] = making.get(each.machine_name, 0) + 1
     for name, count in making.items():
-        print(f"{name} is in the making: {count} of its resources are left alone.")
+        tell(f"{name} is in the making: {count} of its resources are left alone.")
     if not left:
-        print("Nothing is left over.")
+        tell("Nothing is left over.")
         return
-    print(orphan_table([row_of(each) for each in left]))
+    for line in orphan_table([row_of(each) for each in left]).splitlines():
+        tell(line)
     foreign = sorted({each.store_id for each in left if each not in chosen})
     if foreign:
-        print(
+        tell(
             f"What is of another store ({', '.join(foreign)}) stays; --store ID removes it as well."
         )
     costs: dict[str, float] = {}
@@ -153,7 +157,7 @@ def _explain(found: list[Found], left: list[Found], chosen: list[Found]) -> None
         if each.cost:
             costs[each.cost.currency] = costs.get(each.cost.currency, 0.0) + each.cost.amount
     for currency, amount in costs.items():
-        print(f"To be removed: {len(chosen)}, which cost {amount:g} {currency} an hour.")
+        tell(f"To be removed: {len(chosen)}, which cost {amount:g} {currency} an hour.")
 
 
 def _print_swept(left: list[Found], swept: Swept) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ecsmachine.cli.arguments.context import Session, session
-from ecsmachine.cli.display.confirmation import secret
-from ecsmachine.cli.display.output import warn
+from ecsmachine.cli.display.confirmation import read_input, secret
+from ecsmachine.cli.display.printer import say, show_bytes, warn
 from ecsmachine.errors import MachineError, UsageError
 
 _PassphraseFile = Annotated[
@@ -45,8 +44,7 @@ def export(
     passphrase = _passphrase(this, passphrase_file, twice=True)
     content = transfer.export_machine(this.store, name, passphrase)
     if file == "-":
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        show_bytes(content)
     else:
         write_atomically(target.absolute(), content)
     others = transfer.others_of_the_same_ca(this.store, name)
@@ -78,8 +76,8 @@ def import_(
     imported = transfer.import_machine(this.store, content, passphrase, name=name)
     endpoint = this.store.config(imported)["Driver"].get("APIEndpoint")
     if endpoint:
-        print(f"Its cloud is asked at {endpoint}")
-    print(f'Machine "{imported}" was imported. To use it, run: ecsmachine env {imported}')
+        say(f"Its cloud is asked at {endpoint}")
+    say(f'Machine "{imported}" was imported. To use it, run: ecsmachine env {imported}')
 
 
 def _passphrase(this: Session, path: Path | None, *, twice: bool = False) -> str:
@@ -104,7 +102,7 @@ def _passphrase(this: Session, path: Path | None, *, twice: bool = False) -> str
 
 def _content_of(file: str, longest: int) -> bytes:
     if file == "-":
-        return sys.stdin.buffer.read(longest + 1)
+        return read_input(longest)
     try:
         with Path(file).open("rb") as opened:
             return opened.read(longest + 1)

@@ -8,6 +8,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import one_machine_name, session
 from ecsmachine.cli.display.confirmation import confirmed
+from ecsmachine.cli.display.printer import say
 
 
 def trust(
@@ -32,11 +33,11 @@ def trust(
         key = shown_host_key(target, pin_path)
         kind, text = key.get_name(), key.get_base64()
         if known == (kind, text):
-            print(f'The host key of "{machine.name}" is the one that is pinned.')
+            say(f'The host key of "{machine.name}" is the one that is pinned.')
             return
         if known:
-            print(f"Pinned: {known[0]} {host_keys.fingerprint(known[1])}")
-        print(f"Shown:  {kind} {host_keys.fingerprint(text)}, by {target.host}:{target.port}")
-        if yes or confirmed("Is that the host's own key?"):
+            say(f"Pinned: {known[0]} {host_keys.fingerprint(known[1])}")
+        say(f"Shown:  {kind} {host_keys.fingerprint(text)}, by {target.host}:{target.port}")
+        if yes or confirmed("Is that the host's own key?", flag="-y"):
             host_keys.pin(pin_path, key)
-            print(f'The host key of "{machine.name}" is pinned.')
+            say(f'The host key of "{machine.name}" is pinned.')

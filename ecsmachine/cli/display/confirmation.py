@@ -1,19 +1,32 @@
-"""Asking on the terminal: before what cannot be undone, and for secrets."""
+"""Asking on the terminal, before what cannot be undone and for secrets; and standard input."""
 
 from __future__ import annotations
 
 import sys
 
-from ecsmachine.errors import UsageError
+from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.printer import say
+from ecsmachine.errors import MachineError, UsageError
+
+_LONGEST_ANSWER = 1000
 
 
-def confirmed(question: str) -> bool:
-    """Ask on the terminal; anything but an answer that begins with y is a no."""
+def confirmed(question: str, *, flag: str) -> bool:
+    """Ask on the terminal; anything but an answer that begins with y is a no.
+
+    Raises :class:`UsageError` where there is nobody to ask; ``flag`` is the option that answers.
+    """
+    say(f"{one_line(question)} (y/n): ", end="")
     try:
-        return input(f"{question} (y/n): ").strip().lower().startswith("y")
-    except EOFError:
-        print()
-        return False
+        answer = sys.stdin.readline(_LONGEST_ANSWER)
+    except OSError:
+        answer = ""
+    if not answer:
+        say("")
+        raise UsageError(
+            "There is no answer: standard input has ended", hint=f"Confirm with {flag}."
+        )
+    return answer.strip().lower().startswith("y")
 
 
 def secret(prompt: str, *, hint: str) -> str:
@@ -32,3 +45,17 @@ def secret(prompt: str, *, hint: str) -> str:
         return getpass.getpass(prompt)
     except EOFError:
         return ""
+
+
+def read_input(longest: int = 1 << 24) -> bytes:
+    """Return what is on standard input.
+
+    Raises :class:`MachineError` for more than ``longest`` bytes, and if it cannot be read.
+    """
+    try:
+        content = sys.stdin.buffer.read(longest + 1)
+    except OSError as error:
+        raise MachineError(f"Standard input cannot be read: {error.strerror}") from error
+    if len(content) > longest:
+        raise MachineError(f"Standard input has more than {longest} bytes")
+    return content

@@ -1,15 +1,15 @@
-"""How output is laid out: columns, JSON, durations, and warnings."""
+"""How output is laid out: columns, JSON and durations."""
 
 from __future__ import annotations
 
 import json
-import re
-import sys
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ecsmachine.cli.display.terminal import coloured
+from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.printer import show
+from ecsmachine.cli.display.terminal import without_colours
 
-_COLOUR = re.compile(r"\x1b\[\d*m")
 _NARROWEST = 5
 _GAP = 3
 
@@ -38,18 +38,18 @@ def align(text: str) -> str:
 
 
 def _width(cell: str) -> int:
-    """Return how many characters of a cell are seen: the codes of colours are not."""
-    return len(_COLOUR.sub("", cell)) if "\x1b" in cell else len(cell)
+    """Return how many characters of a cell are seen: the marks of colours are not."""
+    return len(without_colours(cell))
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows in columns, each on a line of its own whatever is in its cells."""
+    return align("\n".join("\t".join(map(one_line, row)) for row in rows))
 
 
 def print_json(value: Any) -> None:
     """Print JSON, indented by four blanks as Docker Machine does."""
-    print(json.dumps(value, indent=4, ensure_ascii=False))
-
-
-def warn(line: str) -> None:
-    """Print one line of warning on standard error."""
-    print(f"{coloured('Warning:', 'yellow', sys.stderr)} {line}", file=sys.stderr)
+    show(json.dumps(value, indent=4, ensure_ascii=False))
 
 
 class Duration(int):

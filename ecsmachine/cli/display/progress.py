@@ -1,7 +1,8 @@
 """How far the work is: steps with their times on a terminal, plain lines in a pipe.
 
 The lines that are told of the work are the same in both. One that ends with ``...`` is a step,
-which lasts until the next line; the others are remarks.
+which lasts until the next line; the others are remarks. Telling never raises: whatever becomes of
+the output, or of what draws on a terminal, the work goes on.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.printer import say
 from ecsmachine.cli.display.terminal import can_move, has_colours
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
@@ -54,15 +57,18 @@ def steps(
     with _live(shown.console, shown.running_line) as live:
 
         def take(line: str) -> None:
-            shown.take(line)
-            live.refresh()
+            with suppress(Exception):
+                shown.take(one_line(line))
+                live.refresh()
 
         try:
             yield take
         finally:
-            shown.end()
-            live.refresh()
-        shown.show_total()
+            with suppress(Exception):
+                shown.end()
+                live.refresh()
+        with suppress(Exception):
+            shown.show_total()
 
 
 @contextmanager
@@ -106,18 +112,18 @@ def for_each(names: Sequence[str], operation: Callable[[str, Report], None]) -> 
             shown.end(name, "done", time.monotonic() - begun)
 
         operations.for_each(names, work)
-    print(f"Done in {duration(time.monotonic() - begun)}", flush=True)
+    say(f"Done in {duration(time.monotonic() - begun)}")
 
 
 def plain_lines(stream: TextIO) -> Report:
     """Return what prints each line whole, whichever thread it comes from."""
     lock = threading.Lock()
 
-    def say(line: str) -> None:
+    def tell(line: str) -> None:
         with lock:
-            print(line, file=stream, flush=True)
+            say(one_line(line), stream)
 
-    return say
+    return tell
 
 
 def duration(seconds: float) -> str:
@@ -133,20 +139,32 @@ def _console(stream: TextIO) -> Console:
 
     colours = has_colours(stream)
     return Console(
-        file=stream, color_system="auto" if colours else None, no_color=not colours, highlight=False
+        file=stream,
+        color_system="auto" if colours else None,
+        no_color=not colours,
+        highlight=False,
+        emoji=False,
     )
 
 
-def _live(console: Console, shown: Callable[[], Table]) -> Live:
+@contextmanager
+def _live(console: Console, shown: Callable[[], Table]) -> Iterator[Live]:
     from rich.live import Live
 
-    return Live(
+    live = Live(
         console=console,
         get_renderable=shown,
         refresh_per_second=8,
         redirect_stdout=sys.stdout.isatty(),
         redirect_stderr=sys.stderr.isatty(),
     )
+    with suppress(Exception):
+        live.start()
+    try:
+        yield live
+    finally:
+        with suppress(Exception):
+            live.stop()
 
 
 def _without_name(line: str) -> str:
@@ -268,11 +286,15 @@ class _Rows:
         self._remarks = remarks
 
     def report_for(self, name: str) -> Report:
-        return lambda line: self._take(name, line)
+        def take(line: str) -> None:
+            with suppress(Exception):
+                self._take(name, one_line(line))
+
+        return take
 
     def end(self, name: str, outcome: str, seconds: float, *, failed: bool = False) -> None:
         self._seconds[name] = seconds
-        self._steps[name] = outcome
+        self._steps[name] = one_line(outcome)
         if failed:
             self._failed.add(name)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.go_template import Record
 from ecsmachine.cli.display.output import Duration
 from ecsmachine.errors import MachineError
@@ -79,6 +80,15 @@ def row(
 def damaged_row(name: str, error: MachineError) -> Record:
     """Return the row of a machine that cannot be loaded."""
     return _record(name, "not found", "Error", Error=_one_line(error.message))
+
+
+def in_one_line(value: Any) -> Any:
+    """Return a row, or a value in one, whose texts begin no line and no column."""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, Record):
+        return Record({name: in_one_line(each) for name, each in value.items()})
+    return [in_one_line(each) for each in value] if isinstance(value, list) else value
 
 
 def swarm_url(machine: Machine, url: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Callable
+from functools import cache
 from typing import TextIO
 
-_RESET = "\x1b[0m"
-_COLOURS = {"red": "\x1b[31m", "green": "\x1b[32m", "yellow": "\x1b[33m"}
+_CODES = {"red": "\x1b[31m", "green": "\x1b[32m", "yellow": "\x1b[33m", "end": "\x1b[0m"}
 
 _STATE_COLOURS = {
     "green": ("running", "ready", "active", "healthy", "in use", "normal", "reachable"),
@@ -36,11 +38,40 @@ def has_colours(stream: TextIO) -> bool:
 def coloured(text: str, colour: str, stream: TextIO | None = None) -> str:
     """Return ``text`` in red, green or yellow; as it is where ``stream`` has no colours.
 
-    ``stream`` is standard output unless another is named.
+    ``stream`` is standard output unless another is named. What is returned is for the printer,
+    which puts the terminal's codes in the place of our marks.
     """
     if not has_colours(stream or sys.stdout):
         return text
-    return f"{_COLOURS[colour]}{text}{_RESET}"
+    return f"{_mark(colour)}{text}{_mark('end')}"
+
+
+def painted(text: str, others: Callable[[str], str] = str) -> str:
+    """Return a text with codes in place of the marks of :func:`coloured`.
+
+    ``others`` is applied to what stands between them.
+    """
+    if _secret() not in text:
+        return others(text)
+    parts = re.split(f"{_secret()}(red|green|yellow|end);", text)
+    parts[::2] = map(others, parts[::2])
+    parts[1::2] = map(_CODES.__getitem__, parts[1::2])
+    return "".join(parts)
+
+
+def without_colours(text: str) -> str:
+    """Return a text without the marks of :func:`coloured`."""
+    return re.sub(f"{_secret()}(red|green|yellow|end);", "", text)
+
+
+@cache
+def _secret() -> str:
+    """Return what our marks begin with: nobody else can write one."""
+    return os.urandom(8).hex()
+
+
+def _mark(colour: str) -> str:
+    return f"{_secret()}{colour};"
 
 
 def coloured_state(state: str) -> str:

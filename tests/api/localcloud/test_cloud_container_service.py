@@ -936,7 +936,7 @@ def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: P
             "STEP: 101 is out of range",
         ),
         (("cluster", "inspect", "none"), 'There is no cluster "none"'),
-        (("cluster", "rm", "shared"), "There is no terminal to ask on"),
+        (("cluster", "rm", "shared"), "There is no answer: standard input has ended"),
         (("project", "create", "x", "-f", "/none.yml"), "/none.yml: No such file"),
         (("project", "ls", "--cluster", "../x"), 'There is no cluster "../x"'),
         (("volume", "create", "v", "-d", "nas", "-o", "x"), '--opt: "x" is not NAME=VALUE'),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -176,17 +177,16 @@ def test_rm_asks_and_takes_no_for_an_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert run(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "kept"], environment) == 0
-    asked = []
-
-    def answer(question: str) -> str:
-        asked.append(question)
-        return "n"
-
-    monkeypatch.setattr("builtins.input", answer)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     capsys.readouterr()
     assert run(["rm", "kept"], environment) == 0
-    assert capsys.readouterr().out.startswith("About to remove kept\n")
-    assert asked == ["Are you sure? (y/n): "]
+    asked = capsys.readouterr().out
+    assert asked.startswith("About to remove kept\n")
+    assert asked.endswith("\nAre you sure? (y/n): ")
+    assert run(["rm", "kept"], environment) == 2
+    assert "There is no answer: standard input has ended. Confirm with -y." in one_error_line(
+        capsys
+    )
     assert (Path(environment["MACHINE_STORAGE_PATH"]) / "machines" / "kept").is_dir()
 
 

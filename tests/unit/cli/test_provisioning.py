@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -27,18 +28,13 @@ def machine(store: Store, monkeypatch: pytest.MonkeyPatch) -> Machine:
 def test_regenerate_certs_asks(
     answer: str, goes_on: bool, program: Program, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-
-    def answering(question: str) -> str:
-        asked.append(question)
-        return answer
-
-    monkeypatch.setattr("builtins.input", answering)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
     before = machine.auth.server_cert_path.read_bytes()
     result = program("regenerate-certs", "dev1")
     assert (result.code, result.err) == (0, "")
-    assert asked == ["Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "]
-    assert ("Regenerating TLS certificates" in result.lines) is goes_on
+    question = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "
+    assert result.out.startswith(question)
+    assert ("Regenerating TLS certificates" in result.out) is goes_on
     assert (machine.auth.server_cert_path.read_bytes() != before) is goes_on
 
 

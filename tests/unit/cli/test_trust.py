@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ def test_a_key_is_only_pinned_when_it_is_confirmed(
     before = pin.read_text()
     assert "is the one that is pinned" in program("trust", machine).out
     server.host_key = paramiko.ECDSAKey.generate()
-    monkeypatch.setattr("builtins.input", lambda prompt: "n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert program("trust", machine).code == 0
     assert pin.read_text() == before
     assert pin.stat().st_mode & 0o777 == 0o600

@@ -154,10 +154,10 @@ def test_reset_asks_and_takes_no_for_an_answer(
     assert ecsmachine("reset") == 2
     assert "--yes" in said()[1]
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("builtins.input", lambda _: "n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert ecsmachine("reset") == 1
     assert root.exists()
-    monkeypatch.setattr("builtins.input", lambda _: "y")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert ecsmachine("reset") == 0
     assert not root.exists()
 

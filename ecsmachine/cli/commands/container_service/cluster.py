@@ -26,6 +26,8 @@ from ecsmachine.cli.commands.container_service.options import (
     print_json,
     print_table,
 )
+from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.printer import complain, say, show
 from ecsmachine.cli.display.progress import steps
 
 app = group(
@@ -80,7 +82,7 @@ def list_clusters(
         print_json([dict(cluster.raw) for cluster in clusters])
     elif quiet:
         for cluster in clusters:
-            print(cluster.name)
+            show(one_line(cluster.name))
     else:
         rows: list[tuple[str, ...]] = [("NAME", "STATE", "SIZE", "KIND", "REGION", "MASTER", "ID")]
         rows += [
@@ -167,10 +169,9 @@ def create(
     )
     _follow(client, client.create(request), wait, timeout)
     if wait:
-        print(
+        complain(
             f'To use it, run: ecsmachine cluster certs {name} && eval "$(ecsmachine env --cluster '
-            f'{name})"',
-            file=sys.stderr,
+            f'{name})"'
         )
 
 
@@ -361,7 +362,7 @@ def attach(
     confirm(f"About to replace the system disk of {', '.join(instances)}", yes)
     attached, task = client.attach(cluster.id, request)
     for one in attached:
-        print(f"{one.instance_id}: {one.message} ({one.code})")
+        say(f"{one.instance_id}: {one.message} ({one.code})")
     failed = [one.instance_id for one in attached if one.code != "200"]
     if len(failed) < len(attached):
         _follow(client, task, wait, timeout)
@@ -442,7 +443,7 @@ def remove(
             with steps(sys.stderr, only_steps=True, only_on_terminal=True) as report:
                 report(f"{cluster.name}: Deleting")
                 client.wait_gone(cluster.id, timeout_s=timeout)
-            print(f"Removed {cluster.name}")
+            say(f"Removed {cluster.name}")
 
 
 @app.command("certs")
@@ -465,7 +466,7 @@ def certs(
     cluster = client.find(name)
     target = folder.absolute() if folder else certificate_folder(ctx, cluster.name)
     store(client.certificates(cluster.id), target)
-    print(f"Stored ca.pem, cert.pem and key.pem in {target}")
+    say(f"Stored ca.pem, cert.pem and key.pem in {target}")
 
 
 @app.command("nodes")
@@ -496,7 +497,7 @@ def log(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
         print_json(lines)
         return
     for line in lines:
-        print(line)
+        show(line)
 
 
 @app.command("images")
@@ -521,7 +522,7 @@ def images(
 
 def _follow(client: ClusterClient, task: Task, wait: bool, timeout_s: int) -> None:
     """Say what was begun, and wait for its end if that was asked for."""
-    print(f"Cluster {task.cluster_id}, task {task.task_id}", flush=True)
+    say(f"Cluster {task.cluster_id}, task {task.task_id}")
     if wait:
         _await(client, task.cluster_id, timeout_s)
 

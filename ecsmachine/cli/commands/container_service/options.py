@@ -184,14 +184,13 @@ def certificate_folder(ctx: typer.Context, name: str) -> Path:
 
 def confirm(question: str, yes: bool) -> None:
     """Ask before something is destroyed. Raises :class:`UsageError` where nobody can be asked."""
-    import sys
+    from ecsmachine.cli.display.confirmation import confirmed
+    from ecsmachine.cli.display.printer import say
 
     if yes:
         return
-    if not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask on", hint="Confirm with --yes.")
-    answer = input(f"{question}\nAre you sure? (y/n): ")
-    if answer.strip().lower() not in ("y", "yes"):
+    say(question)
+    if not confirmed("Are you sure?", flag="--yes"):
         raise typer.Exit(1)
 
 
@@ -208,9 +207,10 @@ def pairs(values: list[str] | None, option: str) -> dict[str, str]:
 
 def print_table(rows: list[tuple[str, ...]]) -> None:
     """Print rows in columns; the first one is the heading."""
-    from ecsmachine.cli.display.output import align
+    from ecsmachine.cli.display.output import table
+    from ecsmachine.cli.display.printer import show
 
-    print(align("\n".join("\t".join(row) for row in rows)))
+    show(table(rows))
 
 
 def print_json(value: object) -> None:

@@ -26,6 +26,9 @@ from ecsmachine.cli.commands.container_service.options import (
     print_json,
     print_table,
 )
+from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.confirmation import read_input
+from ecsmachine.cli.display.printer import say, show, warn
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.errors import MachineError
 
@@ -71,7 +74,7 @@ def list_projects(
         print_json([dict(project.raw) for project in projects])
     elif quiet:
         for project in projects:
-            print(project.name)
+            show(one_line(project.name))
     else:
         rows: list[tuple[str, ...]] = [("NAME", "STATE", "VERSION", "SERVICES", "UPDATED")]
         rows += [
@@ -273,19 +276,17 @@ def remove(
     confirm(f"About to remove {', '.join(names)}", yes)
     for name in names:
         client.delete_project(name, force=force, volumes=volumes)
-        print(f"Removed {name}")
+        say(f"Removed {name}")
 
 
 def _warn(warnings: Iterable[str]) -> None:
     for warning in warnings:
-        print(f"Warning: {warning}", file=sys.stderr, flush=True)
+        warn(warning)
 
 
 def _read(file: Path) -> str:
-    if str(file) == "-":
-        return sys.stdin.read()
     try:
-        return file.read_text(encoding="utf-8")
+        return read_input().decode() if str(file) == "-" else file.read_text(encoding="utf-8")
     except OSError as error:
         raise MachineError(f"{file}: {error.strerror}", hint="Name a Compose template.") from None
     except ValueError:
@@ -317,4 +318,4 @@ def _await(client: ApplicationClient, name: str, wait: bool, timeout_s: int) -> 
             f'The project "{name}" has failed' + (f": {reason}" if reason else ""),
             hint=f'See its containers with "ecsmachine project inspect {name}".',
         )
-    print(f"{name}: {project.current_state.capitalize()}")
+    say(f"{name}: {project.current_state.capitalize()}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qsl, unquote
@@ -15,6 +14,8 @@ from ecsmachine.cli.commands.container_service.options import (
     connected,
     pairs,
 )
+from ecsmachine.cli.display.confirmation import read_input
+from ecsmachine.cli.display.printer import show
 from ecsmachine.errors import UsageError
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
@@ -53,12 +54,12 @@ def cs(
         headers=pairs(header, "--header"),
     )
     if answer.text.strip():
-        print(answer.text.rstrip())
+        show(answer.text.rstrip())
 
 
 def _body(given: str) -> bytes:
     if given in ("-", "@-"):
-        return sys.stdin.buffer.read()
+        return read_input()
     if not given.startswith("@"):
         return given.encode()
     try:

@@ -19,6 +19,8 @@ from ecsmachine.cli.commands.container_service.options import (
     print_table,
 )
 from ecsmachine.cli.commands.container_service.project import Patience, Signal
+from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.printer import show
 
 app = group(
     """Services of the applications on a Swarm cluster.
@@ -47,7 +49,7 @@ def list_services(
         print_json([dict(service.raw) for service in services])
     elif quiet:
         for service in services:
-            print(service.id)
+            show(one_line(service.id))
     else:
         rows: list[tuple[str, ...]] = [("ID", "PROJECT", "STATE", "CONTAINERS", "IMAGE")]
         rows += [

@@ -7,7 +7,6 @@ the manner of the newer service (POST, GET and DELETE below /clusters/ID/trigger
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -25,6 +24,8 @@ from ecsmachine.cli.commands.container_service.options import (
     print_json,
     print_table,
 )
+from ecsmachine.cli.display.confirmation import read_input
+from ecsmachine.cli.display.printer import say, show
 from ecsmachine.errors import MachineError
 
 app = group(
@@ -103,7 +104,7 @@ def create(
     if as_json:
         print_json(data)
     else:
-        print(data["url"])
+        show(str(data["url"]))
 
 
 @app.command("ls")
@@ -146,14 +147,15 @@ def remove(
     """
     found = client.find(cluster_name(ctx, cluster))
     client.roa.call("DELETE", f"/clusters/{found.id}/triggers/{quote(trigger_id, safe='')}")
-    print(f"Removed {trigger_id}")
+    say(f"Removed {trigger_id}")
 
 
 def _fire(url: str, kind: str = "", step: int = 0) -> None:
     from ecsmachine.aliyun.container_service import fire
 
-    address = sys.stdin.readline().strip() if url == "-" else url
+    given = read_input().decode(errors="replace") if url == "-" else url
+    address = given.partition("\n")[0].strip()
     with for_commands():
         answer = fire(address, kind=kind, step=step)
     if answer.strip():
-        print(answer.strip())
+        say(answer.strip())

@@ -20,6 +20,8 @@ from ecsmachine.cli.commands.container_service.options import (
     print_json,
     print_table,
 )
+from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.printer import say, show
 
 app = group(
     """Volumes of a Swarm cluster.
@@ -47,7 +49,7 @@ def list_volumes(
         print_json([dict(volume.raw) for volume in volumes])
     elif quiet:
         for volume in volumes:
-            print(volume.name)
+            show(one_line(volume.name))
     else:
         rows: list[tuple[str, ...]] = [("NAME", "DRIVER", "NODE", "MOUNTPOINT", "USED BY")]
         rows += [
@@ -81,7 +83,7 @@ def create(
     from ecsmachine.aliyun.container_service import VolumeRequest
 
     request = VolumeRequest(name, driver, pairs(options, "--opt"))
-    print(client.create_volume(request).name)
+    say(client.create_volume(request).name)
 
 
 @app.command("inspect")
@@ -112,4 +114,4 @@ def remove(
     confirm(f"About to remove {', '.join(names)}", yes)
     for name in names:
         client.delete_volume(name)
-        print(f"Removed {name}")
+        say(f"Removed {name}")

@@ -1,0 +1,38 @@
+"""What others wrote (hosts, engines, clouds, files), made fit to be shown.
+
+A terminal obeys control characters: it moves, erases, recolours, retitles, and turns the order of
+letters round. Here they become what JSON writes in their place (``\\u001b``), so that they are seen
+and do nothing, and JSON stays the same JSON.
+"""
+
+from __future__ import annotations
+
+import json
+
+_OBEYED = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+"""The categories of Unicode whose characters are not seen but do something: controls (C0, C1 and
+DEL), formats (bidirectional ones, joiners, tags), lone surrogates, separators of lines."""
+
+
+def clean(text: str) -> str:
+    """Return a text of any number of lines, in which line breaks and tabs alone are obeyed."""
+    if text.isprintable():
+        return text
+    if "\n" in text:
+        return "\n".join(clean(line.removesuffix("\r")) for line in text.split("\n"))
+    from unicodedata import category
+
+    return "".join(
+        as_json(character) if category(character) in _OBEYED and character != "\t" else character
+        for character in text
+    )
+
+
+def one_line(text: str) -> str:
+    """Return a text made one line of, without tabs: it cannot begin a line or a column."""
+    return clean(" ".join(text.splitlines()).replace("\t", " "))
+
+
+def as_json(text: str) -> str:
+    """Return a text as it stands in JSON that is all ASCII, without the quotes."""
+    return json.dumps(text)[1:-1]

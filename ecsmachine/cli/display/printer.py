@@ -1,0 +1,94 @@
+"""The one place that prints; what is printed is made fit to be shown here.
+
+Work goes on whether or not anybody can read of it, and its exit code says what became of it. So
+there are two ways to print on standard output: what a command was asked for must arrive
+(:func:`show`), what is told of work need not (:func:`say`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TextIO
+
+from ecsmachine.cli.display import streams
+from ecsmachine.cli.display.cleaning import clean, one_line
+from ecsmachine.cli.display.terminal import coloured, painted
+from ecsmachine.errors import MachineError
+
+
+class OutputError(MachineError):
+    """What a command was asked for could not be written on standard output."""
+
+    def __init__(self, failure: OSError):
+        super().__init__(_sentence(failure))
+
+
+def show(text: str, *, end: str = "\n") -> None:
+    """Print what a command was asked for on standard output; it may have several lines.
+
+    Raises :class:`OutputError` if what was printed so far could not be written, which may be found
+    out as late as in :func:`finish`.
+    """
+    sys.stdout.write(_fit(text) + end)
+    _check()
+
+
+def show_bytes(content: bytes) -> None:
+    """Write the content of a file on standard output. Raises as :func:`show` does."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    finish()
+
+
+def finish() -> None:
+    """Write out what was shown so far. Raises as :func:`show` does."""
+    sys.stdout.flush()
+    _check()
+
+
+def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
+    """Tell of work, at once, on standard output unless told otherwise; never raises.
+
+    That standard output takes no more is said once, on standard error.
+    """
+    stream = stream or sys.stdout
+    with contextlib.suppress(OSError, ValueError):
+        stream.write(_fit(text) + end)
+        stream.flush()
+    output = streams.descriptor_of(sys.stdout)
+    if output is not None and output.failure is not None and not output.told:
+        output.told = True
+        warn(f"{_sentence(output.failure)}. The work goes on.")
+
+
+def complain(text: str) -> None:
+    """Print on standard error, after what is on standard output; never raises."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    say(text, sys.stderr)
+
+
+def warn(line: str) -> None:
+    """Print one line of warning on standard error; never raises."""
+    complain(f"{coloured('Warning:', 'yellow', sys.stderr)} {one_line(line)}")
+
+
+def complain_of(line: str) -> None:
+    """Print one line about an error on standard error; never raises."""
+    complain(f"{coloured('Error:', 'red', sys.stderr)} {one_line(line)}")
+
+
+def _fit(text: str) -> str:
+    return painted(text, clean)
+
+
+def _check() -> None:
+    output = streams.descriptor_of(sys.stdout)
+    if output is not None and output.failure is not None:
+        output.told = True
+        raise OutputError(output.failure)
+
+
+def _sentence(failure: OSError) -> str:
+    return f"Standard output cannot be written: {failure.strerror}"

@@ -1,0 +1,87 @@
+"""Standard output and error as streams that no write can fail on."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import select
+import sys
+from typing import Any, TextIO, cast
+
+from ecsmachine.cli.display.cleaning import as_json
+
+
+class Descriptor(io.RawIOBase):
+    """A file descriptor that takes everything.
+
+    What cannot be written (a full disk, a reader or a terminal that has gone) goes nowhere, as
+    does all that follows. ``failure`` says why; ``told`` is whether a person has been told.
+    """
+
+    def __init__(self, descriptor: int):
+        self._descriptor = descriptor
+        self.failure: OSError | None = None
+        self.told = False
+
+    def fileno(self) -> int:
+        """Return the descriptor's number."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return os.isatty(self._descriptor)
+
+    def writable(self) -> bool:
+        """Return True: it always is."""
+        return True
+
+    def write(self, content: Any) -> int:
+        """Write all of the content, and wait where that takes time; return its length."""
+        rest = memoryview(content)
+        try:
+            while len(rest) and self.failure is None:
+                try:
+                    rest = rest[os.write(self._descriptor, rest) :]
+                except BlockingIOError:  # somebody made the pipe one that does not wait
+                    select.select([], [self._descriptor], [])
+        except OSError as error:
+            self.failure = error
+        return len(content)
+
+
+def take_over() -> None:
+    """Put such streams in the place of ``sys.stdout`` and ``sys.stderr``.
+
+    Characters that the output cannot encode are written as JSON escapes them.
+    """
+    codecs.register_error("as-json", _replace)
+    sys.stdout = _stream(1, sys.stdout)
+    sys.stderr = _stream(2, sys.stderr)
+    if sys.stdin is None:  # closed when the interpreter began
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
+
+
+def descriptor_of(stream: TextIO) -> Descriptor | None:
+    """Return what a stream writes to, if it is one of :func:`take_over`'s."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw if isinstance(raw, Descriptor) else None
+
+
+def _stream(descriptor: int, before: TextIO | None) -> TextIO:
+    raw = Descriptor(descriptor)
+    return io.TextIOWrapper(
+        # the type says that it wants a RawIOBase of its own making
+        cast("Any", io.BufferedWriter(raw)),
+        encoding=before.encoding if before is not None else "utf-8",
+        errors="as-json",
+        line_buffering=raw.isatty(),
+    )
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return as_json(error.object[error.start : error.end]), error.end

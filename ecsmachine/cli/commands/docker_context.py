@@ -90,7 +90,6 @@ def remove_contexts(this: Session, names: Iterable[str]) -> None:
 
     One that cannot be removed is a warning, as for :func:`refresh_contexts`.
     """
-    from ecsmachine.cli.display.output import warn
     from ecsmachine.machine import docker_context
 
     docker = _docker(this)

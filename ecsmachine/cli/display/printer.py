@@ -31,7 +31,10 @@ def show(text: str, *, end: str = "\n") -> None:
     out as late as in :func:`finish`.
     """
     sys.stdout.write(_fit(text) + end)
-    _check()
+    output = streams.descriptor_of(sys.stdout)
+    if output is not None and output.failure is not None:
+        output.told = True
+        raise OutputError(output.failure)
 
 
 def show_bytes(content: bytes) -> None:
@@ -42,20 +45,19 @@ def show_bytes(content: bytes) -> None:
 
 
 def finish() -> None:
-    """Write out what was shown so far. Raises as :func:`show` does."""
+    """Write out what was shown so far. Raises as :func:`show` does, unless it was told of."""
     sys.stdout.flush()
-    _check()
+    output = streams.descriptor_of(sys.stdout)
+    if output is not None and output.failure is not None and not output.told:
+        show("", end="")
 
 
-def say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
-    """Tell of work, at once, on standard output unless told otherwise; never raises.
+def say(line: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
+    """Tell of work in a line, at once, on standard output unless told otherwise; never raises.
 
     That standard output takes no more is said once, on standard error.
     """
-    stream = stream or sys.stdout
-    with contextlib.suppress(OSError, ValueError):
-        stream.write(_fit(text) + end)
-        stream.flush()
+    _write(one_line(line) + end, stream or sys.stdout)
     output = streams.descriptor_of(sys.stdout)
     if output is not None and output.failure is not None and not output.told:
         output.told = True
@@ -66,7 +68,7 @@ def complain(text: str) -> None:
     """Print on standard error, after what is on standard output; never raises."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
-    say(text, sys.stderr)
+    _write(text + "\n", sys.stderr)
 
 
 def warn(line: str) -> None:
@@ -83,11 +85,10 @@ def _fit(text: str) -> str:
     return painted(text, clean)
 
 
-def _check() -> None:
-    output = streams.descriptor_of(sys.stdout)
-    if output is not None and output.failure is not None:
-        output.told = True
-        raise OutputError(output.failure)
+def _write(text: str, stream: TextIO) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        stream.write(_fit(text))
+        stream.flush()
 
 
 def _sentence(failure: OSError) -> str:

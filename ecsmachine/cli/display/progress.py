@@ -121,7 +121,7 @@ def plain_lines(stream: TextIO) -> Report:
 
     def tell(line: str) -> None:
         with lock:
-            say(one_line(line), stream)
+            say(line, stream)
 
     return tell
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -153,7 +154,6 @@ def test_reset_asks_and_takes_no_for_an_answer(
     (root / "daemon.log").touch()
     assert ecsmachine("reset") == 2
     assert "--yes" in said()[1]
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert ecsmachine("reset") == 1
     assert root.exists()

@@ -57,9 +57,8 @@ def answer_once(call: Call, action: Action) -> Answer:
             )
         answer: Answer = json.loads(used.answer)
         return answer
-    for old in list(call.state.tokens):
-        if old.used_at > now - LIFETIME_S:
-            break
+    # they are in the order of their use: all others stay unseen
+    while (old := next(iter(call.state.tokens), None)) and old.used_at <= now - LIFETIME_S:
         call.state.tokens.remove(old.id)
     answer = action(call)
     call.state.tokens.remove(key)

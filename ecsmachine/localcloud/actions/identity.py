@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import string
@@ -12,6 +11,7 @@ import zlib
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.wire import parse_json
 from ecsmachine.localcloud.state.model import Session
 
 LEAST_DURATION_S = 900
@@ -111,7 +111,7 @@ def _check_policy(text: str) -> None:
             f"The size of Policy must be smaller than {MOST_POLICY_LENGTH} bytes.",
         )
     try:
-        policy = json.loads(text or "{}")
+        policy = parse_json(text or "{}")
     except ValueError:
         policy = None
     if not isinstance(policy, dict):

@@ -5,7 +5,6 @@ The local cloud keeps them and tells of them; nothing is forwarded.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import valid_description
 from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.wire import parse_json
 from ecsmachine.localcloud.state.addresses import pick_private, pick_public
 from ecsmachine.localcloud.state.model import Backend, LoadBalancer
 from ecsmachine.localcloud.state.tagging import drop_tags, ecs_tags, put_tags, tags_of_request
@@ -284,7 +284,7 @@ def _tags_of_json(call: Call) -> dict[str, str]:
     """Return the tags of ``Tags``: ``[{"TagKey": …, "TagValue": …}]``."""
     error = invalid_parameter("Tags")
     try:
-        items = json.loads(call.parameters.require("Tags"))
+        items = parse_json(call.parameters.require("Tags"))
     except ValueError:
         raise error from None
     if not isinstance(items, list) or not items:
@@ -303,7 +303,7 @@ def backends_of_request(call: Call, name: str = "BackendServers") -> list[Backen
     text = call.parameters.require(name)
     error = ApiError("InvalidParameter", f"The specified {name} is not valid.")
     try:
-        items = json.loads(text)
+        items = parse_json(text)
     except ValueError:
         raise error from None
     if not isinstance(items, list) or not items or len(items) > MAX_BACKENDS_OF_REQUEST:

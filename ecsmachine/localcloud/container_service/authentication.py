@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from ecsmachine.localcloud.protocol.signature import (
 from ecsmachine.localcloud.state.model import Account
 
 VERSION = "2015-12-15"
+_DATE = re.compile(r"\w{3}, \d{1,2} \w{3} \d{4} \d\d:\d\d:\d\d (GMT|UTC|[+-]\d{4})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ def unquote_plus(text: str) -> str:
 
 def _check_clock(date: str) -> None:
     try:
+        if not _DATE.fullmatch(date):
+            raise ValueError(date)
         sent = parsedate_to_datetime(date)
     except (TypeError, ValueError):
         raise ApiError(

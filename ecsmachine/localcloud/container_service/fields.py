@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
@@ -10,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.wire import parse_json
 
 _CLUSTER_NAME = re.compile(r"[A-Za-z0-9\u4e00-\u9fff-]{1,63}")
 _PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
@@ -83,7 +83,7 @@ class Fields:
             return []
         if isinstance(value, str):
             try:
-                value = json.loads(value)
+                value = parse_json(value)
             except ValueError:
                 raise invalid(name, "it has to be an array of texts") from None
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -119,7 +119,7 @@ def read_fields(body: bytes, content_type: str = "") -> Fields:
     if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
         return Fields(dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)))
     try:
-        values = json.loads(body)
+        values = parse_json(body)
     except ValueError:
         raise ApiError("InvalidJson", "The request's body is not JSON.") from None
     if not isinstance(values, dict):

@@ -26,7 +26,6 @@ from ecsmachine.localcloud.state.state import State
 
 LOG = logging.getLogger("ecsmachine.localcloud.container_service")
 
-MAX_BODY_BYTES = 1024 * 1024
 METHODS = ["GET", "POST", "PUT", "DELETE"]
 
 _Action = Callable[[ClusterCall], Result]
@@ -69,7 +68,7 @@ class ContainerServiceEndpoint:
         form = "XML" if "xml" in request.headers.get("accept", "").lower() else "JSON"
         try:
             asked = RoaRequest(
-                request.method, _target(request), dict(request.headers), await _body(request)
+                request.method, _target(request), dict(request.headers), await request.body()
             )
             name, result = self._answer(request, asked, request_id)
             return _rendered(result, form, name, request_id)
@@ -139,17 +138,6 @@ def _target(request: Request) -> str:
     path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     query: bytes = request.scope.get("query_string") or b""
     return (path.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
-
-
-async def _body(request: Request) -> bytes:
-    chunks = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise ApiError("RequestTooLarge", "The request body is too large.", 413)
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _rendered(result: Result, form: str, name: str, request_id: str) -> Response:

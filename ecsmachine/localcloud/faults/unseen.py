@@ -6,7 +6,6 @@ what is not seen yet, as in ECS.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any
 from ecsmachine.localcloud.faults.book import Entry, FaultBook
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.wire import parse_json
 
 # By the name of the parameter that holds its id: how ECS says that there is none.
 _NOT_FOUND = {
@@ -135,7 +135,7 @@ def _values(text: str) -> list[str]:
     if not text.startswith("["):
         return [text]
     try:
-        values = json.loads(text)
+        values = parse_json(text)
     except ValueError:
         return []
     return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []

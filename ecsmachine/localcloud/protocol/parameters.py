@@ -6,12 +6,12 @@ order counts. An empty value counts as not given.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 
 from ecsmachine.localcloud.protocol import clock
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.wire import parse_json
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
@@ -157,7 +157,7 @@ class Parameters:
         if not text:
             return None
         try:
-            values = json.loads(text)
+            values = parse_json(text)
         except ValueError as error:
             raise invalid_parameter(self.name(name)) from error
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):

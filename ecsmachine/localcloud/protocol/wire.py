@@ -14,6 +14,7 @@ _MOST_PARAMETERS = 2000
 """How many parameters a request may have: with 100 rules of a security group it has 1,300."""
 
 _LONGEST_NAME = 200
+_DEEPEST = 50
 _MOST_PARTS = 8
 
 Answer = Mapping[str, Any]
@@ -67,6 +68,29 @@ def parse_body(body: bytes, content_type: str) -> list[tuple[str, str]]:
 
 def _not_utf8() -> ApiError:
     return ApiError("InvalidParameter", "The request's parameters are not encoded in UTF-8.")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what a request holds as JSON; raises ValueError if it is none that can be answered.
+
+    So are values that nest deeper than 50, numbers without a value, and halves of characters.
+    """
+    try:
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None
+    if isinstance(value, dict | list):
+        _check_depth(value, _DEEPEST)
+    return value
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if not left:
+        raise ValueError("it nests too deeply")
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            _check_depth(item, left - 1)
 
 
 def answer_format(value: str) -> str:

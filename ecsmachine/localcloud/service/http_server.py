@@ -28,8 +28,15 @@ class HttpServer(uvicorn.Server):
         ready: Callable[[], None] = lambda: None,
     ) -> None:
         # No access log: the parameters of a request may hold passwords.
+        # No warnings: anybody can send what is no HTTP, and fill the log with them.
         config = uvicorn.Config(
-            application, http=protocol, lifespan="on", log_config=None, access_log=False
+            application,
+            http=protocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level="error",
+            access_log=False,
         )
         super().__init__(config)
         self._ready = ready

@@ -30,9 +30,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -56,11 +56,11 @@ from ecsmachine.localcloud.protocol.errors import ApiError, dry_run_passed, miss
 from ecsmachine.localcloud.protocol.identifiers import request_id as new_request_id
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.service.connections import Connections
+from ecsmachine.localcloud.service.gate import Gate, host_name
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.lifecycle import Lifecycle
 
 LOG = logging.getLogger("ecsmachine.localcloud")
-MAX_BODY_BYTES = 1024 * 1024
 
 
 def create_app(
@@ -116,6 +116,7 @@ def create_app(
             # As an ASGI application it gets every method, to answer all of them in the API's form.
             Route("/{path:path}", endpoint),
         ],
+        middleware=[Middleware(Gate)],
         lifespan=lifespan,
     )
     app.state.endpoint = endpoint
@@ -268,16 +269,7 @@ async def _read(request: Request) -> SignedRequest:
         raise ApiError("UnsupportedHTTPMethod", "This http method is not supported.", 403)
     if request.scope["path"] not in ("", "/"):
         raise _no_such_action()
-    body = b""
-    if method == "POST":
-        chunks = []
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise ApiError("RequestTooLarge", "The request body is too large.", 413)
-            chunks.append(chunk)
-        body = b"".join(chunks)
+    body = await request.body() if method == "POST" else b""
     headers = dict(request.headers)
     query = wire.parse_query(request.scope["query_string"].decode("latin-1"))
     form = wire.parse_body(body, headers.get("content-type", ""))
@@ -301,4 +293,4 @@ def _format(headers: Mapping[str, str], parameters: Mapping[str, str]) -> str:
 
 
 def _host(request: Request) -> str:
-    return urlsplit(f"//{request.headers.get('host', '')}").hostname or "localhost"
+    return host_name(request.headers.get("host", "")) or "localhost"

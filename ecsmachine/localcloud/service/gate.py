@@ -1,0 +1,121 @@
+"""What a request has to be before anything of the cloud looks at it.
+
+It comes from a program, not from a page in a browser; it is for this endpoint; and its body is
+small and comes soon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ecsmachine.localcloud.protocol import wire
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.identifiers import request_id
+
+ACCEPTED_NAMES = ("localhost", "*.aliyuncs.com")
+"""Host names that a request may be for, besides loopback addresses and the endpoint's own.
+
+Those of Alibaba Cloud are for clients that find this cloud in its place, by a hosts file. Any
+other name would be a page's own, which its server has made lead here (DNS rebinding).
+"""
+
+MOST_BODY_BYTES = 1024 * 1024
+BODY_TIMEOUT_S = 30.0
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?")
+
+
+class Gate:
+    """An ASGI application before another one, which gets each request with all of its body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            headers = Headers(scope=scope)
+            _check_sender(headers)
+            _check_host(headers.get("host", ""), (scope.get("server") or ("",))[0])
+            body = await _body(headers, receive)
+        except ApiError as error:
+            await _refusal(error)(scope, receive, send)
+            return
+        given = False
+
+        async def receive_whole() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, receive_whole, send)
+
+
+def host_name(header: str) -> str:
+    """Return the name or address in a Host header, in lower case; "" for what is none."""
+    match = _HOST.fullmatch(header)
+    return match[1].strip("[]").rstrip(".").lower() if match else ""
+
+
+def _check_sender(headers: Mapping[str, str]) -> None:
+    # browsers say by these which page a request is from; no SDK sends them
+    if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
+        raise ApiError("Forbidden", "Requests of web pages are not served here.", 403)
+
+
+def _check_host(header: str, own_address: str) -> None:
+    if not header:  # HTTP/1.0
+        return
+    name = host_name(header)
+    if not name:
+        raise ApiError("InvalidHost", "The header Host is no host name or address.")
+    try:
+        address = ipaddress.ip_address(name)
+        accepted = address.is_loopback or name == own_address
+    except ValueError:
+        accepted = any(
+            name == known or (known.startswith("*.") and name.endswith(known[1:]))
+            for known in ACCEPTED_NAMES
+        )
+    if not accepted:
+        raise ApiError("InvalidHost", f"This is not the endpoint of {name}.", 403)
+
+
+async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
+    if headers.get("content-length", "").isdecimal():
+        _check_size(int(headers["content-length"]))
+    body = bytearray()
+    deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
+    while True:
+        left_s = deadline - asyncio.get_running_loop().time()
+        try:
+            message = await asyncio.wait_for(receive(), left_s)
+        except asyncio.TimeoutError:
+            raise ApiError("RequestTimeout", "The request's body does not end.", 408) from None
+        body += message.get("body", b"")
+        _check_size(len(body))
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _check_size(size: int) -> None:
+    if size > MOST_BODY_BYTES:
+        raise ApiError("RequestTooLarge", "The request body is too large.", 413)
+
+
+def _refusal(error: ApiError) -> Response:
+    answer = wire.error_answer(error.code, error.message, request_id(), "localhost")
+    # what else comes on the connection is not read
+    headers = {"Content-Type": wire.CONTENT_TYPES["JSON"], "Connection": "close"}
+    return Response(wire.encode(answer, "JSON", "Error"), error.status, headers)

@@ -54,8 +54,7 @@ class Call:
 
     def check_region(self) -> None:
         """Refuse the request if it names no region, or one that there is not."""
-        self.parameters.require("RegionId")
-        self.in_region("")
+        _ = self.region
 
     @property
     def region_or_none(self) -> Region | None:
@@ -104,11 +103,6 @@ class Call:
         """The resource group asked for, or the account's default one."""
         default = default_resource_group(self.state.account.id)
         return self.parameters.text("ResourceGroupId", default)
-
-    def in_region(self, region_id: str) -> bool:
-        """Return whether a resource of ``region_id`` is in the region asked for, if one was."""
-        region = self.region_or_none
-        return region is None or region.id == region_id
 
 
 Action = Callable[[Call], Answer]

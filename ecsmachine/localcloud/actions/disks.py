@@ -72,9 +72,7 @@ def create_disk(call: Call) -> Answer:
         raise refusals.not_supported("DiskCategory")
     level = _performance_level(parameters, category)
     limits = CATEGORIES[category]
-    size_error = ApiError(
-        "InvalidDiskSize.NotSupported", "The specified disk size is not supported."
-    )
+    size_error = refusals.DISK_SIZE()
     if snapshot is None:
         parameters.require("Size")
     least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
@@ -94,7 +92,7 @@ def create_disk(call: Call) -> Answer:
     name, description = _name_and_description(parameters)
     tags = tags_of_request(parameters)
     if len(call.state.disks) >= MAX_DISKS:
-        raise ApiError("QuotaExceed.PostPaidDisk", "Living postPaid disks quota exceeded.", 403)
+        raise refusals.QUOTA_OF_DISKS()
     disk_id = new_id("d", region.id)
     disk = call.state.disks.put(
         Disk(
@@ -252,7 +250,7 @@ def modify_disk_spec(call: Call) -> Answer:
     limits = CATEGORIES[category]
     least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
     if disk.size_gib < least:
-        raise ApiError("InvalidDiskSize.NotSupported", "The specified disk size is not supported.")
+        raise refusals.DISK_SIZE()
     call.state.disks.put(replace(disk, category=category, performance_level=level))
     return {"OrderId": "", "TaskId": ""}
 

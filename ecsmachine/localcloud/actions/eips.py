@@ -14,12 +14,19 @@ from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_description, checked_text, valid_name
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.addresses import pick_public, public_in_use
 from ecsmachine.localcloud.state.model import Eip
 from ecsmachine.localcloud.state.resources import check_status, status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
 MAX_EIPS = 100
+_NO_INSTANCE = Refusal(
+    # The reference spells it so.
+    "InvalidInstanId.NotFound",
+    "Specified instance does not exist.",
+    404,
+)
 STATUSES = ("Associating", "Unassociating", "InUse", "Available")
 
 
@@ -43,7 +50,7 @@ def allocate_eip_address(call: Call) -> Answer:
     name, description = _name_and_description(parameters)
     tags = tags_of_request(parameters)
     if len(call.state.eips) >= MAX_EIPS:
-        raise ApiError("QuotaExceeded.Eip", "Elastic IP address quota exceeded.")
+        raise refusals.QUOTA_OF_EIPS()
     wanted = parameters.text("IpAddress")
     if wanted and wanted in public_in_use(call.state):
         raise ApiError("InvalidIpAddress.InUse", "The specified address is in use.")
@@ -86,10 +93,9 @@ def associate_eip_address(call: Call) -> Answer:
     kind = parameters.text("InstanceType", "EcsInstance")
     if kind != "EcsInstance":
         raise refusals.not_supported("InstanceType")
-    instance = call.state.instances.get(parameters.require("InstanceId"))
-    if instance is None:
-        # The reference spells it so.
-        raise ApiError("InvalidInstanId.NotFound", "Specified instance does not exist.", 404)
+    instance = call.state.instances.find(
+        parameters.require("InstanceId"), region=None, missing=_NO_INSTANCE
+    )
     if instance.region != eip.region:
         raise ApiError(
             "InvalidParameter.Mismatch",

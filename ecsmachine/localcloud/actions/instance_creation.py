@@ -35,7 +35,6 @@ from ecsmachine.localcloud.protocol.names import (
     valid_password,
 )
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.addresses import (
     pick_private,
     pick_public,
@@ -48,11 +47,6 @@ MAX_USER_DATA_BYTES = 32 * 1024
 MAX_INSTANCES = 1000
 _NEVER_THERE = ("HpcClusterId", "DedicatedHostId")
 """Parameters that name what the local cloud never has."""
-_NO_KEY_PAIR = Refusal(
-    "InvalidKeyPairName.NotFound",
-    'The specified parameter "KeyPairName" does not exist in our records.',
-    404,
-)
 _SEQUENCE = re.compile(r"\[([0-9]*)(?:,([0-9]*))?\]")
 
 
@@ -115,7 +109,7 @@ def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
     charge = charge_of_request(parameters)
     addresses = private_address_of_request(networking, place, amount)
     if len(call.state.instances) + amount > MAX_INSTANCES:
-        raise ApiError("QuotaExceed.AfterpayInstance", "Living afterpay instances quota exceeded.")
+        raise refusals.QUOTA_OF_INSTANCES()
     for group in place.groups:
         check_room(call, group, amount)
     check_stock(call.faults, call.action, place.vswitch.zone, kind.id)
@@ -251,7 +245,10 @@ def public_key_of_request(call: Call, region_id: str) -> str:
     name = call.parameters.text("KeyPairName")
     if not name:
         return ""
-    return call.state.key_pairs.find(name, region=region_id, missing=_NO_KEY_PAIR).public_key
+    pair = call.state.key_pairs.find(
+        name, region=region_id, missing=refusals.KEY_PAIR_NAME_NOT_FOUND
+    )
+    return pair.public_key
 
 
 def _bandwidth(parameters: Parameters) -> int:

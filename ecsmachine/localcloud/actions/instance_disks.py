@@ -58,10 +58,7 @@ def disks_of_request(call: Call, kind: InstanceType, image: Image) -> list[DiskR
     disks = [system_disk_of_request(parameters.struct("SystemDisk"), supported, image)]
     requests = parameters.structs("DataDisk")
     if len(requests) > MAX_DATA_DISKS or len(requests) + 1 > kind.disks:
-        raise ApiError(
-            "InstanceDiskNumber.LimitExceed",
-            "The total number of specified disk in an instance exceeds.",
-        )
+        raise refusals.QUOTA_OF_DISKS_OF_INSTANCE()
     taken = {"/dev/xvda"}
     for request in requests:
         disk = _data_disk(call, request, supported, taken)

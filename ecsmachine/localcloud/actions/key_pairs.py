@@ -7,10 +7,11 @@ from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Listing, equals, like, newest, tagged
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import check, valid_name
+from ecsmachine.localcloud.protocol.names import valid_name
 from ecsmachine.localcloud.state import public_keys
 from ecsmachine.localcloud.state.model import Instance, KeyPair
 from ecsmachine.localcloud.state.resources import check_status
@@ -144,15 +145,12 @@ def _each_instance(call: Call, name: str, work: Any) -> Answer:
 def _check_new_name(call: Call) -> None:
     region = call.region
     name = call.parameters.require("KeyPairName")
-    check(
-        valid_name(name),
-        "InvalidKeyPairName.Malformed",
-        "Specified Key Pair name is not valid.",
-    )
+    if not valid_name(name):
+        raise refusals.malformed("KeyPairName")
     if call.state.key_pairs.find_or_none(name, region=region.id) is not None:
         raise ApiError("KeyPair.AlreadyExist", "The key pair already exist.")
     if len(call.state.key_pairs.in_region(region.id)) >= MAX_PAIRS:
-        raise ApiError("QuotaExceed.KeyPair", "The key pair quota exceeds.", 403)
+        raise refusals.QUOTA_OF_KEY_PAIRS()
 
 
 def _put(call: Call, public: str) -> KeyPair:

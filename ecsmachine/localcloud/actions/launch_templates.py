@@ -17,10 +17,11 @@ from ecsmachine.localcloud.actions.listing import (
     one_of,
     tagged,
 )
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import check, valid_description, valid_name
+from ecsmachine.localcloud.protocol.names import valid_description, valid_name
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import LaunchTemplate, TemplateVersion
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
@@ -100,11 +101,8 @@ def create_launch_template(call: Call) -> Answer:
     region = call.region
     parameters = call.parameters
     name = parameters.require("LaunchTemplateName")
-    check(
-        valid_name(name),
-        "InvalidLaunchTemplateName.Malformed",
-        "The specified LaunchTemplateName is not valid.",
-    )
+    if not valid_name(name):
+        raise refusals.malformed("LaunchTemplateName")
     there = call.state.launch_templates.in_region(region.id)
     if any(item.name == name for item in there):
         raise ApiError(

@@ -98,8 +98,8 @@ def describe_load_balancer_listeners(call: Call) -> Answer:
     port = parameters.integer("ListenerPort", 0, least=1, most=65535)
     found = [
         (balancer, listener)
-        for balancer in call.state.load_balancers
-        if balancer.region == region.id and (not ids or balancer.id in ids)
+        for balancer in call.state.load_balancers.in_region(region.id)
+        if not ids or balancer.id in ids
         for listener in _of(balancer)
         if protocol in ("", listener.protocol) and port in (0, listener.port)
     ]

@@ -10,12 +10,13 @@ from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Listing, contains, equals, newest, one_of, tagged
-from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import valid_description
 from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.protocol.wire import parse_json
 from ecsmachine.localcloud.state.addresses import pick_private, pick_public
 from ecsmachine.localcloud.state.model import Backend, LoadBalancer
@@ -24,6 +25,7 @@ from ecsmachine.localcloud.state.tagging import drop_tags, ecs_tags, put_tags, t
 MAX_BALANCERS = 60
 MAX_BACKENDS = 200
 MAX_BACKENDS_OF_REQUEST = 20
+_NO_SERVER = Refusal("InvalidServerId.NotFound", "The specified ServerId does not exist.", 404)
 
 
 def create_load_balancer(call: Call) -> Answer:
@@ -203,7 +205,7 @@ def add_backend_servers(call: Call) -> Answer:
         check_server(call, balancer, backend)
         backends[backend.server_id] = backend
     if len(backends) > MAX_BACKENDS:
-        raise ApiError("BackendServer.QuotaExceeded", "The quota of backend servers is exceeded.")
+        raise refusals.QUOTA_OF_BACKENDS()
     return _with_backends(call, balancer, tuple(backends.values()))
 
 
@@ -213,9 +215,7 @@ def set_backend_servers(call: Call) -> Answer:
     backends = {backend.server_id: backend for backend in balancer.backends}
     for backend in backends_of_request(call):
         if backend.server_id not in backends:
-            raise ApiError(
-                "InvalidBackendServers.NotExist", "The specified backend server does not exist."
-            )
+            raise refusals.BACKENDS()
         backends[backend.server_id] = backend
     return _with_backends(call, balancer, tuple(backends.values()))
 
@@ -254,8 +254,8 @@ def describe_tags(call: Call) -> Answer:
     one = call.parameters.text("LoadBalancerId")
     wanted = _tags_of_json(call) if call.parameters.given("Tags") else {}
     counts: dict[tuple[str, str], int] = {}
-    for balancer in call.state.load_balancers:
-        if balancer.region != region.id or one not in ("", balancer.id):
+    for balancer in call.state.load_balancers.in_region(region.id):
+        if one not in ("", balancer.id):
             continue
         for key, value in call.state.load_balancers.tags(balancer.id).items():
             if not wanted or (key in wanted and wanted[key] in ("", value)):
@@ -335,9 +335,9 @@ def backends_of_request(call: Call, name: str = "BackendServers") -> list[Backen
 
 def check_server(call: Call, balancer: LoadBalancer, backend: Backend) -> None:
     """Refuse a server that is not there, or not in the balancer's VPC."""
-    instance = call.state.instances.get(backend.server_id)
-    if instance is None or instance.region != balancer.region:
-        raise ApiError("InvalidServerId.NotFound", "The specified ServerId does not exist.", 404)
+    instance = call.state.instances.find(
+        backend.server_id, region=balancer.region, missing=_NO_SERVER
+    )
     if balancer.vpc_id not in ("", instance.vpc_id):
         raise ApiError(
             "VpcNotMatched",

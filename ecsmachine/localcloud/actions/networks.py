@@ -46,8 +46,8 @@ def create_vpc(call: Call) -> Answer:
     if cidr is None:
         raise refusals.CIDR_BLOCK()
     tags = tags_of_request(parameters)
-    if sum(vpc.region == region.id for vpc in call.state.vpcs) >= MAX_VPCS:
-        raise ApiError("QuotaExceeded.Vpc", "VPC quota exceeded.")
+    if len(call.state.vpcs.in_region(region.id)) >= MAX_VPCS:
+        raise refusals.QUOTA_OF_VPCS()
     vpc = call.state.vpcs.put(
         Vpc(
             id=new_id("vpc", region.id),
@@ -150,7 +150,7 @@ def create_vswitch(call: Call) -> Answer:
     if status_now("Available", "Pending", vpc.ready_at) != "Available":
         raise ApiError("IncorrectVpcStatus", "Current VPC status does not support this operation.")
     if len(others) >= MAX_VSWITCHES:
-        raise ApiError("QuotaExceeded.VSwitch", "Virtual switch quota exceeded.")
+        raise refusals.QUOTA_OF_VSWITCHES()
     vswitch = call.state.vswitches.put(
         VSwitch(
             id=new_id("vsw", vpc.region),
@@ -212,9 +212,9 @@ def delete_vswitch(call: Call) -> Answer:
             "IncorrectVSwitchStatus", "Current VSwitch status does not support this operation."
         )
     if any(instance.vswitch_id == item.id for instance in call.state.instances):
-        raise ApiError("DependencyViolation", "Specified object has dependent resources.")
+        raise refusals.DEPENDENTS()
     if any(balancer.vswitch_id == item.id for balancer in call.state.load_balancers):
-        raise ApiError("DependencyViolation", "Specified object has dependent resources.")
+        raise refusals.DEPENDENTS()
     call.state.vswitches.remove(item.id)
     return {}
 

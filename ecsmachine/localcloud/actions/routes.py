@@ -14,11 +14,13 @@ from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.paging import page_by_token
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import RouteEntry, Vpc
 from ecsmachine.localcloud.state.resources import check_status, resource_tags, status_now
 from ecsmachine.localcloud.state.tagging import vpc_tags
 
 MAX_ENTRIES = 200
+_NO_NEXT_HOP = Refusal("InvalidNextHopId.NotFound", "Specified next hop does not exist.", 404)
 _SERVICES = "100.64.0.0/10"
 
 
@@ -83,9 +85,9 @@ def create_route_entry(call: Call) -> Answer:
     kind = parameters.text("NextHopType", "Instance")
     if kind != "Instance":
         raise ApiError("InvalidNextHopType", 'Specified parameter "NextHopType" is not valid')
-    instance = call.state.instances.get(parameters.require("NextHopId"))
-    if instance is None or instance.vpc_id != vpc.id:
-        raise ApiError("InvalidNextHopId.NotFound", "Specified next hop does not exist.", 404)
+    instance = call.required(call.state.instances, "NextHopId", missing=_NO_NEXT_HOP)
+    if instance.vpc_id != vpc.id:
+        raise _NO_NEXT_HOP()
     entries = [
         entry for entry in call.state.route_entries if entry.route_table_id == vpc.route_table_id
     ]

@@ -217,7 +217,7 @@ def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: str)
     if cidr or ipv6_cidr:
         group_id = ""
     elif group_id:
-        other = call.state.security_groups.get(group_id)
+        other = call.state.security_groups.find_or_none(group_id, region=group.region)
         if group_id == group.id:
             # Whether a group's own instances reach each other is InnerAccessPolicy's matter.
             raise ApiError(
@@ -225,7 +225,7 @@ def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: str)
                 f"The specified SecurityGroupId should be different from the {side}GroupId.",
                 403,
             )
-        if other is None or other.region != group.region:
+        if other is None:
             raise ApiError(
                 f"Invalid{side}GroupId.NotFound",
                 f"The {side}GroupId provided does not exist in our records.",

@@ -22,6 +22,7 @@ from ecsmachine.localcloud.actions.security_group_rules import (
     description_of_request,
     rule_view,
 )
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
@@ -55,9 +56,7 @@ def create_security_group(call: Call) -> Answer:
     if vpc is None:
         raise missing_parameter("VpcId")
     if len(call.state.security_groups.in_region(region.id)) >= MAX_GROUPS:
-        raise ApiError(
-            "QuotaExceed.SecurityGroup", "The maximum number of security groups is reached.", 403
-        )
+        raise refusals.QUOTA_OF_SECURITY_GROUPS()
     group = call.state.security_groups.put(
         SecurityGroup(
             id=new_id("sg", region.id),

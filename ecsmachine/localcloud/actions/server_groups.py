@@ -13,7 +13,7 @@ from ecsmachine.localcloud.actions.load_balancers import (
     check_server,
     server_ip,
 )
-from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import valid_description
@@ -172,14 +172,12 @@ def _by_key(group: ServerGroup) -> dict[Key, Backend]:
 
 def _check_members(servers: dict[Key, Backend], named: dict[Key, Backend]) -> None:
     if not named.keys() <= servers.keys():
-        raise ApiError(
-            "InvalidBackendServers.NotExist", "The specified backend server does not exist."
-        )
+        raise refusals.BACKENDS()
 
 
 def _put(call: Call, group: ServerGroup, servers: dict[Key, Backend]) -> Answer:
     if len(servers) > MAX_BACKENDS:
-        raise ApiError("BackendServer.QuotaExceeded", "The quota of backend servers is exceeded.")
+        raise refusals.QUOTA_OF_BACKENDS()
     call.state.server_groups.put(replace(group, backends=tuple(servers.values())))
     return {
         "VServerGroupId": group.id,

@@ -28,7 +28,12 @@ from ecsmachine.localcloud.container_service.application_views import (
 from ecsmachine.localcloud.container_service.deployment import Deployment, Placed, wanted_number
 from ecsmachine.localcloud.container_service.destinations import Destination
 from ecsmachine.localcloud.container_service.engines import EngineError
-from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
+from ecsmachine.localcloud.container_service.fields import (
+    Fields,
+    check_project_name,
+    invalid,
+    no_project,
+)
 from ecsmachine.localcloud.container_service.labels import MOST_CONTAINERS, Probe
 from ecsmachine.localcloud.container_service.probes import HealthWatch, Watched
 from ecsmachine.localcloud.container_service.templates import Service
@@ -457,7 +462,7 @@ class Applications:
         with self._state.lock:
             project = self._state.projects.get(project_id(self._cluster_id, name))
         if project is None:
-            raise ApiError("ProjectNotFound", f"There is no project {name}.", 404)
+            raise no_project(name)
         return project
 
     def _at_rest(self, name: str) -> Project:

@@ -10,6 +10,7 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qsl, unquote
 
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.authentication import CLOCK_TOLERANCE_S, Nonces
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.signature import (
@@ -61,13 +62,9 @@ def check(request: RoaRequest, account: Account, nonces: Nonces) -> None:
         raise ApiError("InvalidSignatureMethod", "Only HMAC-SHA1 signatures are known here.")
     _check_clock(headers["date"])
     if not same(account.access_key_id, key_id):
-        raise ApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 403)
+        raise refusals.ACCESS_KEY(status=403)
     if headers.get("x-acs-security-token"):
-        raise ApiError(
-            "InvalidSecurityToken.MismatchWithAccessKey",
-            "Specified SecurityToken mismatch with the AccessKey.",
-            403,
-        )
+        raise refusals.SECURITY_TOKEN(status=403)
     digest = headers.get("content-md5", "")
     if (digest or request.body) and digest != content_md5(request.body):
         raise ApiError(

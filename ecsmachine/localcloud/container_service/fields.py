@@ -50,8 +50,8 @@ class Fields:
         value = self._values.get(name)
         if value in (None, ""):
             if default is None:
-                raise ApiError("MissingParameter", f"The field {name} is required.")
-            return default
+                self.require(name)
+            return default or 0
         try:
             number = int(value) if not isinstance(value, bool | float) else None
         except (TypeError, ValueError):
@@ -125,6 +125,11 @@ def read_fields(body: bytes, content_type: str = "") -> Fields:
     if not isinstance(values, dict):
         raise ApiError("InvalidJson", "The request's body is no JSON object.")
     return Fields(values)
+
+
+def no_project(name: str) -> ApiError:
+    """Return the refusal of a project that is not there."""
+    return ApiError("ProjectNotFound", f"There is no project {name}.", 404)
 
 
 def invalid(name: str, reason: str) -> ApiError:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from ecsmachine.localcloud.container_service.application_views import service_id, services_of
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
 from ecsmachine.localcloud.container_service.clusters import ClusterCall, Result
-from ecsmachine.localcloud.container_service.fields import Fields
+from ecsmachine.localcloud.container_service.fields import Fields, no_project
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Trigger, project_id
@@ -31,7 +31,7 @@ def create_trigger(call: ClusterCall) -> Result:
     name = call.body.require("project_id")
     project = call.state.projects.get(project_id(cluster_id, name))
     if project is None:
-        raise ApiError("ProjectNotFound", f"There is no project {name}.", 404)
+        raise no_project(name)
     action = call.body.choice("action", ("redeploy", "scaling"))
     service = ""
     if action == "scaling":

@@ -1,8 +1,12 @@
-"""Error codes that can be had on demand: their HTTP status and message in ECS's references."""
+"""Error codes that can be had on demand: their HTTP status and message in ECS's references.
+
+Those that the local cloud answers with by itself have them from there.
+"""
 
 from __future__ import annotations
 
 from ecsmachine.localcloud.faults.fault import Fault
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 
 _KNOWN = {
@@ -23,7 +27,6 @@ _KNOWN = {
         "User not authorized to operate on the specified resource, "
         "or this API doesn't support RAM.",
     ),
-    "InvalidAccessKeyId.NotFound": (404, "Specified access key is not found."),
     "InvalidAccessKeyId.Inactive": (400, "Specified access key is disabled."),
     "InvalidAccountStatus.NotEnoughBalance": (
         403,
@@ -36,28 +39,17 @@ _KNOWN = {
         "or other regions and zones.",
     ),
     "OperationConflict": (409, "The operation conflicts with another one that is under way."),
-    "IncorrectInstanceStatus": (
-        403,
-        "The current status of the resource does not support this operation.",
-    ),
-    "QuotaExceed.AfterpayInstance": (400, "Living afterpay instances quota exceeded."),
-    "QuotaExceed.SecurityGroup": (403, "The maximum number of security groups is reached."),
-    "QuotaExceeded.Vpc": (400, "VPC quota exceeded."),
-    "QuotaExceeded.VSwitch": (400, "VSwitch quota exceeded."),
-    "QuotaExceeded.Eip": (400, "Elastic IP address quota exceeded."),
-    "QuotaExceed.KeyPair": (403, "The maximum number of key pairs is reached."),
-    "QuotaExceed.PostPaidDisk": (403, "Living postPaid disks quota exceeded."),
 }
 _QUOTAS = {
-    "RunInstances": "QuotaExceed.AfterpayInstance",
-    "CreateInstance": "QuotaExceed.AfterpayInstance",
-    "CreateSecurityGroup": "QuotaExceed.SecurityGroup",
-    "CreateVpc": "QuotaExceeded.Vpc",
-    "CreateVSwitch": "QuotaExceeded.VSwitch",
-    "AllocateEipAddress": "QuotaExceeded.Eip",
-    "CreateKeyPair": "QuotaExceed.KeyPair",
-    "ImportKeyPair": "QuotaExceed.KeyPair",
-    "CreateDisk": "QuotaExceed.PostPaidDisk",
+    "RunInstances": refusals.QUOTA_OF_INSTANCES,
+    "CreateInstance": refusals.QUOTA_OF_INSTANCES,
+    "CreateSecurityGroup": refusals.QUOTA_OF_SECURITY_GROUPS,
+    "CreateVpc": refusals.QUOTA_OF_VPCS,
+    "CreateVSwitch": refusals.QUOTA_OF_VSWITCHES,
+    "AllocateEipAddress": refusals.QUOTA_OF_EIPS,
+    "CreateKeyPair": refusals.QUOTA_OF_KEY_PAIRS,
+    "ImportKeyPair": refusals.QUOTA_OF_KEY_PAIRS,
+    "CreateDisk": refusals.QUOTA_OF_DISKS,
 }
 
 
@@ -66,13 +58,19 @@ def refusal(fault: Fault, action: str) -> ApiError:
     if fault.kind == "throttle":
         code = "Throttling.User"
     elif fault.kind == "quota":
-        code = _QUOTAS.get(action.partition("/")[0], "QuotaExceeded")
+        quota = _QUOTAS.get(action.partition("/")[0])
+        code = quota.code if quota else "QuotaExceeded"
     elif fault.kind == "no-stock":
         code = "OperationDenied.NoStock"
     else:
         code = fault.code
-    status, message = _KNOWN.get(code, (_usual_status(code), "The request is refused."))
+    status, message = _known().get(code, (_usual_status(code), "The request is refused."))
     return ApiError(code, fault.message or message, fault.status or status)
+
+
+def _known() -> dict[str, tuple[int, str]]:
+    named = [item for item in vars(refusals).values() if isinstance(item, refusals.Refusal)]
+    return {item.code: (item.status, item.message) for item in reversed(named)} | _KNOWN
 
 
 def _usual_status(code: str) -> int:

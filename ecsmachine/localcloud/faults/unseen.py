@@ -12,26 +12,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecsmachine.localcloud.faults.book import Entry, FaultBook
-from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.wire import parse_json
 
 # By the name of the parameter that holds its id: how ECS says that there is none.
 _NOT_FOUND = {
-    "InstanceId": ("InvalidInstanceId.NotFound", "The specified InstanceId does not exist."),
-    "SecurityGroupId": (
-        "InvalidSecurityGroupId.NotFound",
-        "The specified SecurityGroupId does not exist.",
-    ),
-    "VpcId": ("InvalidVpcId.NotFound", "Specified VPC does not exist."),
-    "VSwitchId": ("InvalidVSwitchId.NotFound", "VSwitch not exist."),
-    "AllocationId": ("InvalidAllocationId.NotFound", "Specified allocation ID is not found"),
-    "KeyPairName": ("InvalidKeyPair.NotFound", "The specified KeyPairName does not exist."),
-    "DiskId": ("InvalidDiskId.NotFound", "The specified disk does not exist."),
-    "LoadBalancerId": (
-        "InvalidLoadBalancerId.NotFound",
-        "The specified LoadBalancerId does not exist.",
-    ),
+    "InstanceId": refusals.INSTANCE_NOT_FOUND,
+    "SecurityGroupId": refusals.SECURITY_GROUP_NOT_FOUND,
+    "VpcId": refusals.VPC_NOT_FOUND,
+    "VSwitchId": refusals.VSWITCH_NOT_FOUND,
+    "AllocationId": refusals.EIP_NOT_FOUND,
+    "KeyPairName": refusals.KEY_PAIR_NOT_FOUND,
+    "DiskId": refusals.DISK_NOT_FOUND,
+    "LoadBalancerId": refusals.LOAD_BALANCER_NOT_FOUND,
 }
 # Names of the same under other roles.
 _ROLES = {"SourceGroupId": "SecurityGroupId", "DestGroupId": "SecurityGroupId"}
@@ -88,10 +82,9 @@ class Unseen:
             if kind == "KeyPairName" and action in ("CreateKeyPair", "ImportKeyPair"):
                 continue
             if any((kind, value) in self._until for value in _values(parameters.text(name))):
-                code, message = _NOT_FOUND[kind]
                 if kind == "KeyPairName" and action in ("RunInstances", "CreateInstance"):
-                    code = "InvalidKeyPairName.NotFound"
-                raise ApiError(code, message, 404)
+                    raise refusals.KEY_PAIR_NAME_NOT_FOUND()
+                raise _NOT_FOUND[kind]()
 
     def without(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         """Return an answer without what is not seen yet in its lists."""

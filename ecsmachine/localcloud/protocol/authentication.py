@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.signature import (
     ACS3,
@@ -96,14 +96,11 @@ def check(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> str:
 
 def _secret(key: AccessKey | None, security_token: str) -> str:
     if key is None:
-        raise ApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
+        raise refusals.ACCESS_KEY()
     if key.security_token and not security_token:
         raise ApiError("MissingSecurityToken", "SecurityToken is mandatory for this action.")
     if not same(key.security_token, security_token):
-        raise ApiError(
-            "InvalidSecurityToken.MismatchWithAccessKey",
-            "Specified SecurityToken mismatch with the AccessKey.",
-        )
+        raise refusals.SECURITY_TOKEN()
     if key.expires <= time.time():
         raise ApiError("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
     return key.secret

@@ -6,7 +6,7 @@ import re
 import string
 from collections.abc import Container
 
-from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol import refusals
 
 _DEVICE = re.compile(r"/dev/x?vd[b-z]")
 
@@ -22,7 +22,4 @@ def free_device(taken: Container[str]) -> str:
         device = f"/dev/xvd{letter}"
         if device not in taken:
             return device
-    raise ApiError(
-        "InstanceDiskNumber.LimitExceed",
-        "The total number of specified disk in an instance exceeds.",
-    )
+    raise refusals.QUOTA_OF_DISKS_OF_INSTANCE()

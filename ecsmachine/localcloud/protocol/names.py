@@ -74,9 +74,3 @@ def checked_text(
 def checked_description(parameters: Parameters, error: ApiError | None = None) -> str:
     """Return ``Description``; raises ``error`` (or ``InvalidDescription.Malformed``)."""
     return checked_text(parameters, "Description", valid_description, error)
-
-
-def check(valid: bool, code: str, message: str, status: int = 400) -> None:
-    """Raise the refusal unless ``valid``."""
-    if not valid:
-        raise ApiError(code, message, status)

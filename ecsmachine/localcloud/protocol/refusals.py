@@ -1,9 +1,6 @@
 """The refusals that more than one action answers with, by name.
 
-A refusal is called to be raised, with what its message leaves open::
-
-    raise refusals.DISK_STATUS()
-    raise refusals.QUOTA_OF_DISKS(most=16)
+A refusal is called to be raised: ``raise refusals.DISK_STATUS()``.
 
 A code and its message stand once in the local cloud: what only one action answers with stands
 there as an :class:`ApiError`, and what a second one needs moves here
@@ -22,15 +19,15 @@ from ecsmachine.localcloud.protocol.errors import ApiError
 
 @dataclass(frozen=True)
 class Refusal:
-    """A code, its message and the HTTP status; ``{name}`` in the message is filled in."""
+    """A code, its message and the HTTP status."""
 
     code: str
     message: str
     status: int = 400
 
-    def __call__(self, **values: object) -> ApiError:
-        """Return the error to raise."""
-        return ApiError(self.code, self.message.format(**values), self.status)
+    def __call__(self, status: int = 0) -> ApiError:
+        """Return the error to raise; ``status`` is for a product that has another one."""
+        return ApiError(self.code, self.message, status or self.status)
 
 
 # What is not there (each table of the state says which of them is its own).
@@ -51,6 +48,12 @@ LAUNCH_TEMPLATE_NOT_FOUND = Refusal(
 )
 KEY_PAIR_NOT_FOUND = Refusal(
     "InvalidKeyPair.NotFound", "The specified KeyPairName does not exist.", 404
+)
+KEY_PAIR_NAME_NOT_FOUND = Refusal(
+    # Of a key pair that an instance is to be made with.
+    "InvalidKeyPairName.NotFound",
+    'The specified parameter "KeyPairName" does not exist in our records.',
+    404,
 )
 SECURITY_GROUP_NOT_FOUND = Refusal(
     "InvalidSecurityGroupId.NotFound", "The specified SecurityGroupId does not exist.", 404
@@ -88,7 +91,28 @@ CHARGE_TYPE = Refusal(
 SECURITY_LOCK = Refusal("InstanceLockedForSecurity", "The instance is locked due to security.", 403)
 DEVICE_IN_USE = Refusal("InvalidDevice.InUse", "The specified device has been occupied.", 403)
 
+# What is beyond the account's quota, or too much for one resource.
+QUOTA_OF_INSTANCES = Refusal(
+    "QuotaExceed.AfterpayInstance", "Living afterpay instances quota exceeded."
+)
+QUOTA_OF_DISKS = Refusal("QuotaExceed.PostPaidDisk", "Living postPaid disks quota exceeded.", 403)
+QUOTA_OF_SECURITY_GROUPS = Refusal(
+    "QuotaExceed.SecurityGroup", "The maximum number of security groups is reached.", 403
+)
+QUOTA_OF_KEY_PAIRS = Refusal("QuotaExceed.KeyPair", "The key pair quota exceeds.", 403)
+QUOTA_OF_VPCS = Refusal("QuotaExceeded.Vpc", "VPC quota exceeded.")
+QUOTA_OF_VSWITCHES = Refusal("QuotaExceeded.VSwitch", "Virtual switch quota exceeded.")
+QUOTA_OF_EIPS = Refusal("QuotaExceeded.Eip", "Elastic IP address quota exceeded.")
+QUOTA_OF_BACKENDS = Refusal(
+    "BackendServer.QuotaExceeded", "The quota of backend servers is exceeded."
+)
+QUOTA_OF_DISKS_OF_INSTANCE = Refusal(
+    "InstanceDiskNumber.LimitExceed",
+    "The total number of specified disk in an instance exceeds.",
+)
+
 # What does not go together.
+DEPENDENTS = Refusal("DependencyViolation", "Specified object has dependent resources.")
 DISK_CATEGORY_OF_TYPE = Refusal(
     "InvalidDiskCategory.NotSupported",
     "The specified disk category is not support the specified instance type.",
@@ -100,7 +124,17 @@ IMAGE_OF_TYPE = Refusal(
     403,
 )
 
+# Who asks, and how.
+ACCESS_KEY = Refusal("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
+SECURITY_TOKEN = Refusal(
+    "InvalidSecurityToken.MismatchWithAccessKey",
+    "Specified SecurityToken mismatch with the AccessKey.",
+)
+
+
 # What is not formed as it has to be, or none of what there is.
+DISK_SIZE = Refusal("InvalidDiskSize.NotSupported", "The specified disk size is not supported.")
+BACKENDS = Refusal("InvalidBackendServers.NotExist", "The specified backend server does not exist.")
 INSTANCE_CHARGE_TYPE = Refusal(
     "InvalidInstanceChargeType.NotFound",
     "The InstanceChargeType does not exist in our records",

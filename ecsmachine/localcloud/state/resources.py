@@ -11,106 +11,21 @@ from dataclasses import replace
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import (
     Disk,
     Eip,
     Instance,
-    KeyPair,
     Removal,
-    SecurityGroup,
     Snapshot,
-    Vpc,
-    VSwitch,
 )
 from ecsmachine.localcloud.state.state import State
-
-
-def visible_instances(state: State) -> list[Instance]:
-    """Return the instances that requests may find, oldest first."""
-    now = time.time()
-    return [instance for instance in state.instances if instance.visible_at <= now]
-
-
-def find_instance(state: State, instance_id: str) -> Instance:
-    """Return the instance; raises ``InvalidInstanceId.NotFound``."""
-    instance = state.instances.get(instance_id)
-    if instance is None or instance.visible_at > time.time():
-        raise ApiError(
-            "InvalidInstanceId.NotFound", "The specified InstanceId does not exist.", 404
-        )
-    return instance
-
-
-def find_vpc(state: State, vpc_id: str) -> Vpc:
-    """Return the VPC; raises ``InvalidVpcId.NotFound``."""
-    vpc = state.vpcs.get(vpc_id)
-    if vpc is None:
-        raise ApiError("InvalidVpcId.NotFound", "Specified VPC does not exist.", 404)
-    return vpc
-
-
-def find_vswitch(state: State, vswitch_id: str) -> VSwitch:
-    """Return the VSwitch; raises ``InvalidVSwitchId.NotFound``."""
-    vswitch = state.vswitches.get(vswitch_id)
-    if vswitch is None:
-        raise ApiError("InvalidVSwitchId.NotFound", "VSwitch not exist.", 404)
-    return vswitch
-
-
-def find_security_group(state: State, group_id: str) -> SecurityGroup:
-    """Return the security group; raises ``InvalidSecurityGroupId.NotFound``."""
-    group = state.security_groups.get(group_id)
-    if group is None:
-        raise ApiError(
-            "InvalidSecurityGroupId.NotFound", "The specified SecurityGroupId does not exist.", 404
-        )
-    return group
-
-
-def find_disk(state: State, disk_id: str) -> Disk:
-    """Return the disk; raises ``InvalidDiskId.NotFound``."""
-    disk = state.disks.get(disk_id)
-    if disk is None:
-        raise ApiError("InvalidDiskId.NotFound", "The specified disk does not exist.", 404)
-    return disk
-
-
-def find_snapshot(state: State, snapshot_id: str) -> Snapshot:
-    """Return the snapshot; raises ``InvalidSnapshotId.NotFound``."""
-    snapshot = state.snapshots.get(snapshot_id)
-    if snapshot is None:
-        raise ApiError("InvalidSnapshotId.NotFound", "The specified snapshot does not exist.", 404)
-    return snapshot
 
 
 def forget_snapshot(state: State, snapshot: Snapshot) -> None:
     """Take a snapshot out of the state; its file is left as a :class:`Removal`."""
     state.snapshots.remove(snapshot.id)
-    forget_tags(state, "snapshot", snapshot.id)
     state.removals.put(Removal(snapshot.id, "snapshot", snapshot.turn))
-
-
-def find_eip(state: State, allocation_id: str) -> Eip:
-    """Return the EIP; raises ``InvalidAllocationId.NotFound``."""
-    eip = state.eips.get(allocation_id)
-    if eip is None:
-        raise ApiError("InvalidAllocationId.NotFound", "Specified allocation ID is not found", 404)
-    return eip
-
-
-def key_pair_named(state: State, region: str, name: str) -> KeyPair | None:
-    """Return the key pair of that name in a region, or None."""
-    return next((k for k in state.key_pairs if k.name == name and k.region == region), None)
-
-
-def find_key_pair(state: State, region: str, name: str) -> KeyPair:
-    """Return the key pair; raises ``InvalidKeyPair.NotFound``."""
-    pair = key_pair_named(state, region, name)
-    if pair is None:
-        raise ApiError("InvalidKeyPair.NotFound", "The specified KeyPairName does not exist.", 404)
-    return pair
 
 
 def image_with_id(images: Iterable[Image], image_id: str) -> Image | None:
@@ -181,7 +96,6 @@ def forget_instance(state: State, instance: Instance) -> None:
     other disks and its EIP become free.
     """
     state.instances.remove(instance.id)
-    forget_tags(state, "instance", instance.id)
     forget_tags(state, "eni", instance.network_interface_id)
     state.removals.put(
         Removal(instance.id, "instance", instance.id, instance.private_ip, instance.public_ip)
@@ -209,6 +123,5 @@ def forget_instance(state: State, instance: Instance) -> None:
 def forget_disk(state: State, disk: Disk) -> None:
     """Take a disk out of the state; the file of a data disk is left as a :class:`Removal`."""
     state.disks.remove(disk.id)
-    forget_tags(state, "disk", disk.id)
     if disk.kind == "data":
         state.removals.put(Removal(disk.id, "disk", disk.instance_id))

@@ -276,12 +276,19 @@ def test_disks_are_again_as_they_were_kept(ground: GuestGround) -> None:
         guests.create_disk(replace(disk(8), snapshot_id="s-data"))
 
 
-def test_a_base_image_that_is_gone_is_said(ground: GuestGround) -> None:
+def test_what_is_kept_of_a_guest_may_be_of_another_version_or_damaged(ground: GuestGround) -> None:
     spec = ground.spec()
     ground.guests.create(spec)
     record = ground.paths.instances / spec.instance_id / "guest.json"
-    record.write_text(record.read_text().replace('"base": "', '"base": "/nowhere'))
+    kept = record.read_text()
+    record.write_text(kept.replace('"base": "', '"of_a_newer_version": 1, "base": "'))
+    ground.guests.start(spec)
+    ground.guests.stop(spec.instance_id, force=True)
+    record.write_text(kept.replace('"base": "', '"base": "/nowhere'))
     with pytest.raises(GuestError, match=r"/nowhere.* is gone"):
+        ground.guests.start(spec)
+    record.write_text("{")
+    with pytest.raises(GuestError, match=r"guest\.json cannot be read: it is not JSON"):
         ground.guests.start(spec)
 
 

@@ -7,6 +7,7 @@ line, a test) can change them while the cloud is up, and they outlast it.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import sqlite3
@@ -19,6 +20,8 @@ from ecsmachine.localcloud.faults.fault import Fault, check
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.state import records
+
+LOG = logging.getLogger("ecsmachine.localcloud")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class FaultBook:
         self._entries: dict[int, Entry] = {}
         self._seen_version = -1
         self._changes = 0
+        self._unreadable: set[int] = set()
         # Made before SQLite opens it, so that nobody else can ever read it.
         os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
         self._connection = sqlite3.connect(
@@ -80,23 +84,21 @@ class FaultBook:
         """Add a fault and return its id; it strikes from now on. Raises ``FaultError``."""
         check(fault)
         with self._lock:
-            cursor = self._connection.execute(
-                "INSERT INTO fault (body) VALUES (?)", (records.dump(fault),)
-            )
+            cursor = self._run("INSERT INTO fault (body) VALUES (?)", records.dump(fault))
             self._read()
             return int(cursor.lastrowid or 0)
 
     def remove(self, fault_id: int) -> bool:
         """Remove a fault; return whether there was one with this id."""
         with self._lock:
-            cursor = self._connection.execute("DELETE FROM fault WHERE id=?", (fault_id,))
+            cursor = self._run("DELETE FROM fault WHERE id=?", fault_id)
             self._read()
             return cursor.rowcount > 0
 
     def clear(self) -> int:
         """Remove all faults; return how many there were."""
         with self._lock:
-            cursor = self._connection.execute("DELETE FROM fault")
+            cursor = self._run("DELETE FROM fault")
             self._read()
             return cursor.rowcount
 
@@ -159,30 +161,44 @@ class FaultBook:
         return strikes
 
     def _put(self, entry: Entry, seen: int, struck: int, instances: dict[str, bool]) -> None:
-        self._connection.execute(
+        self._run(
             "UPDATE fault SET seen=?, struck=?, instances=? WHERE id=?",
-            (seen, struck, json.dumps(instances), entry.id),
+            *(seen, struck, json.dumps(instances), entry.id),
         )
         self._entries[entry.id] = Entry(entry.id, entry.fault, seen, struck, instances)
 
     def _refresh(self) -> None:
         # It changes when another connection has written.
-        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        (version,) = self._run("PRAGMA data_version").fetchone()
         if version != self._seen_version:
             self._seen_version = version
             self._read()
 
     def _read(self) -> None:
         before = set(self._entries)
-        rows = self._connection.execute(
-            "SELECT id, body, seen, struck, instances FROM fault ORDER BY id"
-        )
-        self._entries = {
-            row[0]: Entry(row[0], records.load(Fault, row[1]), row[2], row[3], json.loads(row[4]))
-            for row in rows
-        }
+        rows = self._run("SELECT id, body, seen, struck, instances FROM fault ORDER BY id")
+        self._entries = {row[0]: entry for row in rows if (entry := self._entry(*row)) is not None}
         if before != set(self._entries):
             self._changes += 1
+
+    def _run(self, statement: str, *values: object) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.DatabaseError as error:
+            raise LocalCloudError(f"{self._file} cannot be used: {error}") from error
+
+    def _entry(
+        self, fault_id: int, body: str, seen: int, struck: int, instances: str
+    ) -> Entry | None:
+        """Return a fault; None for one of another version, which strikes nobody here."""
+        try:
+            fault, known = records.load(Fault, body), records.load(dict[str, bool], instances)
+        except records.RecordError as error:
+            if fault_id not in self._unreadable:
+                LOG.warning("%s: fault %d is passed over: %s", self._file, fault_id, error)
+                self._unreadable.add(fault_id)
+            return None
+        return Entry(fault_id, fault, seen, struck, known)
 
 
 def _decide(fault: Fault, number: int, struck: int) -> bool:

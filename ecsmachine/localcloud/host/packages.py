@@ -20,6 +20,7 @@ from ecsmachine.localcloud.host.apt import (
 from ecsmachine.localcloud.host.image import Report, exclusive
 from ecsmachine.localcloud.host.programs import ProgramError, run
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.state import records
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,10 @@ def manifest_path(folder: Path) -> Path:
 def read_manifest(folder: Path) -> list[Package]:
     """Return the packages in a folder. Raises ``LocalCloudError`` if its list is unreadable."""
     manifest = manifest_path(folder)
-    try:
-        return [Package(**entry) for entry in json.loads(manifest.read_text())]
-    except (OSError, ValueError, TypeError) as error:
-        raise LocalCloudError(f"{manifest} cannot be read: {error}") from None
+    packages = records.read(list[Package], manifest)
+    if packages is None:
+        raise LocalCloudError(f"{manifest} is not there.")
+    return packages
 
 
 def damaged(folder: Path) -> bool:

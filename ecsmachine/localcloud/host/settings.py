@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ecsmachine.localcloud.host.processes import ProcessId
 from ecsmachine.localcloud.host.releases import USUAL
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.state import records
 
+_AFRESH = "Start afresh: ecsmachine local reset"
 GuestKind = Literal["nspawn", "none"]
 
 
@@ -72,61 +71,14 @@ class Running:
         return values
 
 
-def write_private(file: Path, data: dict[str, Any]) -> None:
-    """Write a JSON file that only its owner can read, whole or not at all."""
-    temporary = file.with_name(f".{file.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        json.dump(data, stream, indent=1)
-    temporary.replace(file)
-
-
 def read_settings(file: Path) -> CloudSettings | None:
     """Return the settings; None if there are none yet.
 
     Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError` if they are unreadable.
     """
-    data = _read(file)
-    if data is None:
-        return None
-    if isinstance(data.get("releases"), list):
-        data["releases"] = tuple(data["releases"])
-    settings: CloudSettings = _build(CloudSettings, data, file)
-    return settings
+    return records.read(CloudSettings, file, hint=_AFRESH)
 
 
 def read_running(file: Path) -> Running | None:
     """Return what the daemon has written about itself; None if there is nothing."""
-    data = _read(file)
-    return None if data is None else _build(Running, data, file)
-
-
-def save(file: Path, value: CloudSettings | Running) -> None:
-    """Write settings, or what a daemon says about itself."""
-    write_private(file, asdict(value))
-
-
-def _read(file: Path) -> dict[str, Any] | None:
-    try:
-        data = json.loads(file.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise _unreadable(file, error) from None
-    if not isinstance(data, dict):
-        raise _unreadable(file, "it holds no object")
-    return data
-
-
-def _build(kind: type[Any], data: dict[str, Any], file: Path) -> Any:
-    try:
-        return kind(**data)
-    except TypeError as error:
-        raise _unreadable(file, error) from None
-
-
-def _unreadable(file: Path, why: object) -> LocalCloudError:
-    return LocalCloudError(
-        f"{file} cannot be read: {why}.", hint="Start afresh: ecsmachine local reset"
-    )
+    return records.read(Running, file, hint=_AFRESH)

@@ -28,8 +28,9 @@ from ecsmachine.localcloud.host.guests.faults import DownloadFaults
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.host.processes import identify
 from ecsmachine.localcloud.host.releases import USUAL
-from ecsmachine.localcloud.host.settings import CloudSettings, Running, read_settings, save
+from ecsmachine.localcloud.host.settings import CloudSettings, Running, read_settings
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.state import records
 from ecsmachine.localcloud.state.state import Settings, State, open_state
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _serve(
             (USUAL,) if downloads is None else tuple(base.release for base in downloads.bases)
         )
         settings = CloudSettings(kind, listening.getsockname()[1], str(plan.public), releases)
-        save(paths.settings_file, settings)
+        records.write(paths.settings_file, settings)
         state = open_state(
             paths.root,
             Settings(
@@ -169,7 +170,7 @@ def _serve(
         )
 
         def answering() -> None:
-            save(paths.daemon_file, _running(state, settings, services))
+            records.write(paths.daemon_file, _running(state, settings, services))
             _log.info("serving on port %s", settings.port)
             ready()
 

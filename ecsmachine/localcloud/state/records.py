@@ -1,14 +1,28 @@
-"""Frozen dataclasses to JSON text and back, by their type hints."""
+"""Frozen dataclasses to JSON and back, by their type hints: all that the cloud reads from disk.
+
+What another version has written is taken as far as it goes: fields that are not known are left
+out, and those that are missing get their defaults. What cannot be taken is a
+:class:`RecordError`, which says in one line what is wrong and where.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import types
+from contextlib import suppress
 from functools import cache
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 T = TypeVar("T")
+
+
+class RecordError(LocalCloudError):
+    """What was kept cannot be read: it is damaged, or of a version that cannot be taken."""
 
 
 def dump(value: Any) -> str:
@@ -17,9 +31,39 @@ def dump(value: Any) -> str:
 
 
 def load(kind: type[T], text: str) -> T:
-    """Return the ``kind`` that ``text`` holds; fields it lacks get their defaults."""
-    value: T = _build(kind, json.loads(text))
+    """Return the ``kind`` (a dataclass, or a list or dict of them) that ``text`` holds.
+
+    Raises :class:`RecordError`.
+    """
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise RecordError(f"it is not JSON ({error})") from None
+    value: T = _build(kind, data, "it")
     return value
+
+
+def read(kind: type[T], file: Path, *, hint: str | None = None) -> T | None:
+    """Return what a file holds; None if there is no such file.
+
+    Raises :class:`RecordError`, which names the file, with ``hint``.
+    """
+    try:
+        return load(kind, file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecordError) as error:
+        raise RecordError(f"{file} cannot be read: {error}", hint=hint) from None
+
+
+def write(file: Path, value: Any) -> None:
+    """Write a dataclass into a file that only its owner can read, whole or not at all."""
+    temporary = file.with_name(f".{file.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        json.dump(dataclasses.asdict(value), stream, indent=1)
+    temporary.replace(file)
 
 
 @cache
@@ -27,16 +71,52 @@ def _hints(kind: type[Any]) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _build(kind: Any, value: Any) -> Any:
+@cache
+def _mandatory(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    )
+
+
+def _build(kind: Any, value: Any, place: str) -> Any:
+    """Return a value as its type hint has it; ``place`` says in an error where it stands."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        given = _expect(dict, value, place)
+        for name in _mandatory(kind):
+            if name not in given:
+                raise RecordError(f"{place} has no {name}")
         hints = _hints(kind)
-        return kind(**{k: _build(hints[k], v) for k, v in value.items() if k in hints})
-    origin = get_origin(kind)
-    if origin is tuple:
-        return tuple(_build(get_args(kind)[0], item) for item in value)
+        return kind(**{k: _build(hints[k], v, k) for k, v in given.items() if k in hints})
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (tuple, list):
+        return origin(_build(arguments[0], item, place) for item in _expect(list, value, place))
     if origin is dict:
-        return dict(value)
+        items = _expect(dict, value, place).items()
+        return {key: _build(arguments[1], item, f"{place}.{key}") for key, item in items}
     if origin is types.UnionType:
-        inner = next(a for a in get_args(kind) if a is not type(None))
-        return None if value is None else _build(inner, value)
-    return value
+        for one in arguments:
+            with suppress(RecordError):
+                return _build(one, value, place)
+    elif origin is Literal:
+        if value in arguments:
+            return value
+    elif kind is float:
+        return float(_expect((int, float), value, place))
+    elif kind is not type(None):
+        return _expect(kind, value, place)
+    elif value is None:
+        return None
+    raise _unknown(value, place)
+
+
+def _expect(kind: Any, value: Any, place: str) -> Any:
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    raise _unknown(value, place)
+
+
+def _unknown(value: Any, place: str) -> RecordError:
+    # What it is is not said: it may be a secret.
+    return RecordError(f"{place} is of a kind ({type(value).__name__}) or value not known here")

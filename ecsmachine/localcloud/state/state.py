@@ -326,8 +326,17 @@ class State:
             rows = self._connection.execute(
                 "SELECT id, body FROM resource WHERE kind=? ORDER BY position", (table.name,)
             )
-            table.restore({key: records.load(table.kind, body) for key, body in rows})
+            table.restore({key: self._read(table.kind, key, body) for key, body in rows})
         return meta
+
+    def _read(self, kind: type[T], key: str, body: str) -> T:
+        try:
+            return records.load(kind, body)
+        except records.RecordError as error:
+            raise StateError(
+                f"{self.root / FILE_NAME}: the {kind.__name__} {key} cannot be read: {error}",
+                hint="Start afresh: ecsmachine local reset",
+            ) from None
 
     def _write_new(self, meta: dict[str, str]) -> None:
         cursor = self._connection.cursor()

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.cli.app import run
-from ecsmachine.localcloud.host.settings import CloudSettings, GuestKind, save
+from ecsmachine.localcloud.host.settings import CloudSettings, GuestKind
+from ecsmachine.localcloud.state import records
 
 
 def cloud(root: Path, guests: GuestKind = "nspawn") -> dict[str, str]:
     root.mkdir()
-    save(root / "settings.json", CloudSettings(guests, 1234, "198.18.1.0/24"))
+    records.write(root / "settings.json", CloudSettings(guests, 1234, "198.18.1.0/24"))
     return {"ECSMACHINE_LOCAL_ROOT": str(root)}
 
 

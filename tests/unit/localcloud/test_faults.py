@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,22 @@ def test_another_process_changes_them_while_they_are_in_use(tmp_path: Path) -> N
     daemon.close()
     command.close()
     assert (tmp_path / "faults.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_a_fault_of_another_version_is_passed_over_and_said_once(
+    book: FaultBook, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    book.add(Fault("delay", seconds=1))
+    other = sqlite3.connect(tmp_path / "faults.sqlite")
+    for body in ('{"kind":"delay","seconds":1,"new":2}', '{"kind":"of-a-newer-version"}', "{"):
+        other.execute("INSERT INTO fault (body) VALUES (?)", (body,))
+    other.commit()
+    assert [entry.id for entry in book.entries()] == [1, 2]
+    other.execute("UPDATE fault SET seen=1")
+    other.commit()
+    other.close()
+    assert [entry.id for entry in book.strike(lambda _: True)] == [1, 2]
+    assert [record.args[1] for record in caplog.records if record.args] == [3, 4]  # type: ignore[index]
 
 
 def test_the_next_instance_stays_struck_and_no_other_is(book: FaultBook) -> None:

@@ -193,6 +193,33 @@ def test_fields_of_older_and_newer_versions() -> None:
     assert records.load(TagSet, '{"id":"a/b","region":"r"}') == TagSet("a/b", "r", {})
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "it is not JSON"),
+        ("[]", "it is of a kind (list)"),
+        ('{"id":"a/b"}', "it has no region"),
+        ('{"id":"a/b","region":null}', "region is of a kind (NoneType)"),
+        ('{"id":"a/b","region":"r","tags":{"k":1}}', "tags.k is of a kind (int)"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(records.RecordError) as caught:
+        records.load(TagSet, text)
+    assert said in caught.value.message
+    (tmp_path / "file").write_text(text)
+    with pytest.raises(records.RecordError, match=r"/file cannot be read: (it|region|tags)"):
+        records.read(TagSet, tmp_path / "file")
+    open_state(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("INSERT INTO resource (kind, id, body) VALUES ('TagSet', 'a/b', ?)", [text])
+    connection.commit()
+    connection.close()
+    with pytest.raises(StateError, match="the TagSet a/b cannot be read") as refused:
+        open_state(tmp_path)
+    assert "local reset" in (refused.value.hint or "")
+
+
 def small_vswitch() -> VSwitch:
     return VSwitch(
         id="vsw-1", region="cn-hangzhou", zone="cn-hangzhou-h", vpc_id="vpc-1", name="",

@@ -16,8 +16,9 @@ from ecsmachine.cli.app import run
 from ecsmachine.cli.commands import local_cloud
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.host.processes import identify, is_alive
-from ecsmachine.localcloud.host.settings import Running, save
+from ecsmachine.localcloud.host.settings import Running
 from ecsmachine.localcloud.service.daemon import find
+from ecsmachine.localcloud.state import records
 
 Said = Callable[[], tuple[str, str]]
 
@@ -62,7 +63,7 @@ def running(root: Path) -> Running:
         access_key_secret="s3cret'$x",
         install_url="http://198.18.7.1/install.sh",
     )
-    save(CloudPaths.of(root).daemon_file, running)
+    records.write(CloudPaths.of(root).daemon_file, running)
     return running
 
 

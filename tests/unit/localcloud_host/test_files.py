@@ -16,9 +16,10 @@ from ecsmachine.localcloud.host.cleanup import is_foreign, remove_files
 from ecsmachine.localcloud.host.paths import CloudPaths, cloud_id
 from ecsmachine.localcloud.host.processes import identify, is_alive
 from ecsmachine.localcloud.host.releases import SUITES, USUAL
-from ecsmachine.localcloud.host.settings import CloudSettings, Running, read_settings, save
+from ecsmachine.localcloud.host.settings import CloudSettings, Running, read_settings
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.service.daemon import find, reset, up
+from ecsmachine.localcloud.state import records
 
 
 def running_as(pid: int) -> Running:
@@ -42,7 +43,7 @@ def test_settings_come_back_and_only_their_owner_reads_them(tmp_path: Path) -> N
     file = tmp_path / "settings.json"
     assert read_settings(file) is None
     settings = CloudSettings("none", 4000, "198.18.7.0/24", ("debian_12", "debian_13"))
-    save(file, settings)
+    records.write(file, settings)
     assert read_settings(file) == settings
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -63,8 +64,8 @@ def test_images_without_guests_are_refused(tmp_path: Path) -> None:
 
 def test_a_running_cloud_gets_no_more_images(tmp_path: Path) -> None:
     paths = CloudPaths.of(tmp_path)
-    save(paths.settings_file, CloudSettings("nspawn", 1, "198.18.7.0/24", ("debian_12",)))
-    save(paths.daemon_file, running_as(os.getpid()))
+    records.write(paths.settings_file, CloudSettings("nspawn", 1, "198.18.7.0/24", ("debian_12",)))
+    records.write(paths.daemon_file, running_as(os.getpid()))
     assert up(tmp_path, releases=["debian_12"]).already
     with pytest.raises(LocalCloudError, match=r"is up already, .* without debian_13") as caught:
         up(tmp_path, releases=["debian_12", "debian_13"])
@@ -94,9 +95,9 @@ def test_the_secret_is_in_no_repr() -> None:
 def test_a_reused_process_id_is_not_the_daemon(tmp_path: Path) -> None:
     paths = CloudPaths.of(tmp_path)
     me = running_as(os.getpid())
-    save(paths.daemon_file, me)
+    records.write(paths.daemon_file, me)
     assert find(tmp_path) == me
-    save(paths.daemon_file, replace(me, started=f"{me.started}0"))
+    records.write(paths.daemon_file, replace(me, started=f"{me.started}0"))
     assert find(tmp_path) is None
     # Above all it is not killed in the daemon's place.
     (tmp_path / "daemon.log").touch()
@@ -135,7 +136,7 @@ def test_a_folder_with_other_things_is_neither_used_nor_removed(tmp_path: Path) 
 
 def test_what_somebody_put_next_to_a_cloud_stays(tmp_path: Path) -> None:
     paths = CloudPaths.of(tmp_path)
-    save(paths.settings_file, CloudSettings("none", 1, "198.18.7.0/24"))
+    records.write(paths.settings_file, CloudSettings("none", 1, "198.18.7.0/24"))
     (tmp_path / "notes.txt").touch()
     assert not is_foreign(CloudPaths(tmp_path))
     remove_files(paths)

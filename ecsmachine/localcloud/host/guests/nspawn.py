@@ -6,7 +6,6 @@ and go on when the daemon ends. The daemon that comes next finds them there.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
@@ -15,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -44,7 +43,9 @@ from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.host.processes import ids_by_namespace
 from ecsmachine.localcloud.host.releases import SUITES
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.state import records
 
+_RECORD = "guest.json"
 _BOOT_TIMEOUT_S = 30.0
 _CONSOLE_BYTES = 64 * 1024
 _SHUTDOWN_TIMEOUT_S = 30.0
@@ -67,8 +68,8 @@ class _Record:
 
     base: str
     private_ip: str
-    public_ip: str | None
-    disk_ids: tuple[str, ...]
+    public_ip: str | None = None
+    disk_ids: tuple[str, ...] = ()
 
 
 class NspawnGuests:
@@ -101,7 +102,7 @@ class NspawnGuests:
     def create(self, spec: GuestSpec) -> None:
         """Make the root disk and the data disks."""
         with self._guest(spec.instance_id) as folder:
-            if (folder / "guest.json").exists():
+            if (folder / _RECORD).exists():
                 return
             unmount_root_disks(folder)  # of a guest that was half made
             release, base = self._base_of(spec)
@@ -117,7 +118,7 @@ class NspawnGuests:
                 disk.fill_up(spec.faults.free_mib)
             for data_disk in spec.disks:
                 self._disks.create(data_disk)
-            self._save(folder, self._record_of(spec, str(base)))
+            records.write(folder / _RECORD, self._record_of(spec, str(base)))
 
     def start(self, spec: GuestSpec) -> None:
         """Boot the guest and return once its systemd runs."""
@@ -126,7 +127,7 @@ class NspawnGuests:
                 return
             record = self._load(spec.instance_id)
             self._take_down(spec.instance_id)
-            self._save(folder, self._record_of(spec, record.base))
+            records.write(folder / _RECORD, self._record_of(spec, record.base))
             try:
                 self._bring_up(spec, folder, Path(record.base))
             except BaseException:
@@ -207,7 +208,7 @@ class NspawnGuests:
             record = self._load(instance_id)
             if record.public_ip is not None and record.public_ip != public_ip:
                 self._network.unpublish(record.public_ip, record.private_ip)
-            self._save(folder, _Record(**{**asdict(record), "public_ip": public_ip}))
+            records.write(folder / _RECORD, replace(record, public_ip=public_ip))
             if public_ip is not None and self._groups.processes(instance_id):
                 self._network.publish(public_ip, record.private_ip)
 
@@ -443,17 +444,12 @@ class NspawnGuests:
         disk_ids = tuple(disk.disk_id for disk in spec.disks)
         return _Record(base, spec.private_ip, spec.public_ip, disk_ids)
 
-    def _save(self, folder: Path, record: _Record) -> None:
-        temporary = folder / ".guest.json.new"
-        temporary.write_text(json.dumps(asdict(record)))
-        temporary.replace(folder / "guest.json")
-
     def _load(self, instance_id: str) -> _Record:
-        try:
-            data = json.loads((self._paths.instances / instance_id / "guest.json").read_text())
-        except (OSError, ValueError):
-            raise GuestError(f"There is no guest for {instance_id}.") from None
-        return _Record(**{**data, "disk_ids": tuple(data["disk_ids"])})
+        with _as_guest_error(instance_id):
+            record = records.read(_Record, self._paths.instances / instance_id / _RECORD)
+        if record is None:
+            raise GuestError(f"There is no guest for {instance_id}.")
+        return record
 
 
 def machine_name(paths: CloudPaths, instance_id: str) -> str:

@@ -329,7 +329,7 @@ class State:
             table.restore({key: self._read(table.kind, key, body) for key, body in rows})
         return meta
 
-    def _read(self, kind: type[T], key: str, body: str) -> T:
+    def _read(self, kind: type[Any], key: str, body: str) -> Any:
         try:
             return records.load(kind, body)
         except records.RecordError as error:

@@ -8,7 +8,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from ecsmachine.localcloud.service import daemon
 from tests.guest.machines import Machines, environment_of
-from tests.torture import adopt_points, api_points, import_points, step_points
+from tests.torture import adopt_points, api_points, import_points, output_points, step_points
 from tests.torture.ground import ground_in
 from tests.torture.outcome import Outcome, table
 
@@ -76,11 +76,27 @@ def _requests(folder: Path, choice: Choice) -> Iterator[Outcome]:
     with ground_in(folder / "plan") as ground:
         points = choice.of(api_points.all_points(ground))
     print(f"{len(points)} points of requests, on a cloud without guests", flush=True)
+    yield from _in_shares(api_points.try_points, points, folder / "requests")
+
+
+def _output(folder: Path, choice: Choice) -> Iterator[Outcome]:
+    with ground_in(folder / "output-plan") as ground:
+        points = choice.of(output_points.all_points(ground))
+    print(f"{len(points)} points of standard output, on a cloud without guests", flush=True)
+    yield from _in_shares(output_points.try_points, points, folder / "output")
+
+
+def _in_shares(
+    try_points: Callable[[Sequence[_Point], Path], Iterator[Outcome]],
+    points: Sequence[_Point],
+    folder: Path,
+) -> Iterator[Outcome]:
+    """Try the points with as many workers as there are cores, each on a ground of its own."""
     shares = [points[start::_WORKERS] for start in range(_WORKERS)]
     tried: SimpleQueue[Outcome] = SimpleQueue()
 
     def work(number: int) -> None:
-        for outcome in api_points.try_points(shares[number], folder / f"worker{number}"):
+        for outcome in try_points(shares[number], folder / f"worker{number}"):
             tried.put(outcome)
 
     with ThreadPoolExecutor(_WORKERS) as pool:
@@ -115,7 +131,13 @@ def _adopt(folder: Path, choice: Choice) -> Iterator[Outcome]:
         yield from adopt_points.try_points(points, lost)
 
 
-_KINDS = {"requests": _requests, "import": _import, "steps": _steps, "adopt": _adopt}
+_KINDS = {
+    "requests": _requests,
+    "output": _output,
+    "import": _import,
+    "steps": _steps,
+    "adopt": _adopt,
+}
 
 
 @contextmanager

@@ -158,7 +158,7 @@ def try_point(ground: Ground, point: Point) -> Outcome:
         log.append(again.output)
         if again.status:
             problems.append(f"the next create left with {again.status}")
-        problems += _differences(ground)
+        problems += differences(ground)
     if point.then == "sweep":
         ground.lose_machine()
         swept = ground.run("sweep", "-y", "--aliyunecs-region", REGION)
@@ -186,7 +186,8 @@ def _whole(ground: Ground, first: Ran) -> list[str]:
     return ground.machines() if first.status == 0 else []
 
 
-def _differences(ground: Ground) -> list[str]:
+def differences(ground: Ground) -> list[str]:
+    """Return what is in the cloud alone, or in the journals of the store alone."""
     cloud, store = ground.in_the_cloud(), ground.in_the_store()
     return [
         *(f"in the cloud alone: {each}" for each in sorted(cloud - store)),

@@ -11,13 +11,14 @@ import pytest
 from ecsmachine.localcloud.service import daemon
 from tests.guest.conftest import base_image, cloud_root, engine_packages, host
 from tests.guest.machines import Machines, environment_of
-from tests.torture import adopt_points, api_points, import_points, step_points
+from tests.torture import adopt_points, api_points, import_points, output_points, step_points
 from tests.torture.ground import ground_in
 from tests.torture.outcome import Outcome
 
 __all__ = ["base_image", "cloud_root", "engine_packages", "host"]  # fixtures of the guests
 
 REQUESTS = 18
+OUTPUTS = 8
 IMPORTS = 2
 STEPS = 2
 ADOPTIONS = 1
@@ -44,6 +45,14 @@ def test_faults_at_requests_lose_nothing(seed: int, tmp_path: Path) -> None:
     outcomes = list(api_points.try_points(points, tmp_path))
     nothing_lost(outcomes, seed)
     assert sum(outcome.struck for outcome in outcomes) > REQUESTS // 2
+
+
+def test_an_output_that_breaks_ends_no_work(seed: int, tmp_path: Path) -> None:
+    with ground_in(tmp_path / "plan") as ground:
+        points = random.Random(seed).sample(output_points.all_points(ground), OUTPUTS)
+    outcomes = list(output_points.try_points(points, tmp_path))
+    nothing_lost(outcomes, seed)
+    assert sum(outcome.struck for outcome in outcomes) > OUTPUTS // 2
 
 
 def test_an_import_that_is_killed_is_whole_or_not_there(seed: int, tmp_path: Path) -> None:

@@ -53,11 +53,13 @@ def finish() -> None:
 
 
 def say(line: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
-    """Tell of work in a line, at once, on standard output unless told otherwise; never raises.
-
-    That standard output takes no more is said once, on standard error.
-    """
+    """Tell of work in a line, at once, on standard output unless told otherwise; never raises."""
     _write(one_line(line) + end, stream or sys.stdout)
+    excuse_output()
+
+
+def excuse_output() -> None:
+    """Say once, on standard error, that what was told of work cannot be read; never raises."""
     output = streams.descriptor_of(sys.stdout)
     if output is not None and output.failure is not None and not output.told:
         output.told = True

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from ecsmachine.cli.display.cleaning import one_line
-from ecsmachine.cli.display.printer import say
+from ecsmachine.cli.display.printer import excuse_output, say
 from ecsmachine.cli.display.terminal import can_move, has_colours
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
@@ -165,6 +165,7 @@ def _live(console: Console, shown: Callable[[], Table]) -> Iterator[Live]:
     finally:
         with suppress(Exception):
             live.stop()
+        excuse_output()
 
 
 def _without_name(line: str) -> str:

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.rules import HOST, LINE, PATH, USER, Rule
+from ecsmachine.documents.text import Fault
 from ecsmachine.drivers.base import DriverContext
+from ecsmachine.errors import MachineError
 
 
 @dataclass
@@ -39,24 +43,46 @@ class BaseFields:
         }
 
 
-def from_config(context: DriverContext, config: Mapping[str, Any]) -> BaseFields:
-    """Read the fields; what is absent keeps its default.
+def config_fault(name: str, directory: Path) -> Fault:
+    """Return what makes the error for a machine's ``config.json``, in its folder."""
+
+    def fault(reason: str) -> MachineError:
+        return MachineError(
+            f'The configuration of machine "{name}" is damaged: '
+            f"{directory / 'config.json'}: {reason}",
+            hint=f'Restore the file, or drop the machine with "ecsmachine rm -f {name}".',
+        )
+
+    return fault
+
+
+def fields_of(context: DriverContext, config: Mapping[str, Any]) -> Fields:
+    """Return the ``Driver`` object of a machine's configuration, to be read by type."""
+    return Fields(config, config_fault(context.machine_name, context.directory), "Driver")
+
+
+def from_config(
+    context: DriverContext, config: Mapping[str, Any], address: Rule = HOST
+) -> BaseFields:
+    """Read the fields; what is absent keeps its default. ``address`` is what IPAddress must be.
 
     A key path below the store's former place is taken to be below its present one, so that a
-    store can be moved.
+    store can be moved. Raises :class:`~ecsmachine.errors.MachineError`, which names the field.
     """
-    key_path = Path(config["SSHKeyPath"]) if config.get("SSHKeyPath") else None
-    former = Path(config.get("StorePath") or context.store_path)
+    fields = fields_of(context, config)
+    recorded = fields.text("SSHKeyPath", PATH)
+    key_path = Path(recorded) if recorded else None
+    former = Path(fields.text("StorePath", PATH, str(context.store_path)))
     if key_path is not None and key_path.is_relative_to(former):
         key_path = context.store_path / key_path.relative_to(former)
     return BaseFields(
         machine_name=context.machine_name,
         store_path=context.store_path,
-        ip_address=config.get("IPAddress") or "",
-        ssh_user=config.get("SSHUser") or "root",
-        ssh_port=int(config.get("SSHPort") or 22),
+        ip_address=fields.text("IPAddress", address),
+        ssh_user=fields.text("SSHUser", USER, "root"),
+        ssh_port=fields.port("SSHPort", 22),
         ssh_key_path=key_path,
-        swarm_master=bool(config.get("SwarmMaster")),
-        swarm_host=config.get("SwarmHost") or "",
-        swarm_discovery=config.get("SwarmDiscovery") or "",
+        swarm_master=fields.flag("SwarmMaster"),
+        swarm_host=fields.text("SwarmHost", LINE),
+        swarm_discovery=fields.text("SwarmDiscovery", LINE),
     )

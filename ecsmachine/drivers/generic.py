@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecsmachine.documents.rules import HOST, PATH, USER
 from ecsmachine.drivers.base import (
     DataDiskRequest,
     Driver,
@@ -20,7 +21,7 @@ from ecsmachine.drivers.base import (
     State,
     UnsupportedOperationError,
 )
-from ecsmachine.drivers.base_fields import BaseFields, from_config
+from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
@@ -61,7 +62,7 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> GenericDri
             "generic driver requires the --generic-ip-address option",
             hint="Give the name or address of the host (or set GENERIC_IP_ADDRESS).",
         )
-    if any(character in address for character in " /@"):
+    if not HOST.fits(address):
         raise UsageError(
             f'--generic-ip-address: "{address}" is neither a host name nor an address',
             hint="Give the host alone, without user, port or scheme.",
@@ -73,11 +74,16 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> GenericDri
             raise UsageError(f"--{option}: {port} is not a port", hint="Ports are 1 to 65535.")
         ports[option] = port
     key = str(values.get("generic-ssh-key") or "")
+    user = str(values.get("generic-ssh-user") or "root")
+    if not USER.fits(user):
+        raise UsageError(
+            f"--generic-ssh-user: {user!r} is not {USER.what}", hint="It is like root."
+        )
     fields = BaseFields(
         context.machine_name,
         context.store_path,
         ip_address=address,
-        ssh_user=str(values.get("generic-ssh-user") or "root"),
+        ssh_user=user,
         ssh_port=ports["generic-ssh-port"],
         ssh_key_path=context.directory / "id_rsa" if key else None,
     )
@@ -91,11 +97,13 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> GenericDri
 
 def load(context: DriverContext, config: Mapping[str, Any]) -> GenericDriver:
     """Return the driver of a machine in the store."""
+    fields = fields_of(context, config)
+    source_key = fields.text("SSHKey", PATH)
     return GenericDriver(
         context,
         from_config(context, config),
-        engine_port=int(config.get("EnginePort") or 2376),
-        source_key=Path(config["SSHKey"]) if config.get("SSHKey") else None,
+        engine_port=fields.port("EnginePort", 2376),
+        source_key=Path(source_key) if source_key else None,
         found=config,
     )
 

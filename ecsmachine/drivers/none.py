@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from ecsmachine.documents.rules import HOST_PORT, URL
 from ecsmachine.drivers.base import (
     DataDiskRequest,
     DriverContext,
@@ -16,7 +17,7 @@ from ecsmachine.drivers.base import (
     State,
     UnsupportedOperationError,
 )
-from ecsmachine.drivers.base_fields import BaseFields, from_config
+from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
 from ecsmachine.errors import UsageError
 from ecsmachine.ssh.target import SSHTarget
 
@@ -31,24 +32,22 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> NoneDriver
             "--url option is required when no driver is selected",
             hint="Give the URL of the engine, for example --url tcp://192.0.2.7:2376.",
         )
-    try:
-        parts = urlsplit(url)
-        valid = bool(parts.scheme) and bool(parts.hostname)
-        _ = parts.port
-    except ValueError:
-        valid = False
-    if not valid:
+    if not URL.fits(url):
         raise UsageError(
             f'--url: "{url}" is not the URL of an engine',
             hint="It is like tcp://192.0.2.7:2376.",
         )
-    fields = BaseFields(context.machine_name, context.store_path, ip_address=parts.netloc)
+    where = urlsplit(url).netloc.rpartition("@")[2]
+    fields = BaseFields(context.machine_name, context.store_path, ip_address=where)
     return NoneDriver(fields, url)
 
 
 def load(context: DriverContext, config: Mapping[str, Any]) -> NoneDriver:
     """Return the driver of a machine in the store."""
-    return NoneDriver(from_config(context, config), str(config.get("URL") or ""), found=config)
+    fields = fields_of(context, config)
+    # as in Docker Machine, its IPAddress is the host with its port
+    base = from_config(context, config, HOST_PORT)
+    return NoneDriver(base, fields.text("URL", URL), found=config)
 
 
 class NoneDriver:

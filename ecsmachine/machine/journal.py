@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ecsmachine.drivers.base import Checkpoint, Resource, passing
+from ecsmachine.documents.fields import Fields, read_object
+from ecsmachine.documents.rules import ID
+from ecsmachine.documents.text import read_file
+from ecsmachine.drivers.base import Checkpoint, OptionValue, Resource, passing
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.files import write_json
 
@@ -33,9 +35,9 @@ class FileJournal:
         self._removing = False
         self._resources: list[Resource] = []
         self._request: Mapping[str, Any] = {}
-        if path.exists():
+        try:
             self._read()
-        else:
+        except FileNotFoundError:
             self._create_id = secrets.token_hex(8)
 
     @property
@@ -124,39 +126,76 @@ class FileJournal:
         """Return what is not removed, newest first."""
         return tuple(reversed(self._resources))
 
+    def content(self) -> dict[str, Any]:
+        """Return the object that the file holds."""
+        return {
+            "Version": _VERSION,
+            "CreateId": self._create_id,
+            "Complete": self._complete,
+            "Adopted": self._adopted,
+            "Removing": self._removing,
+            "Request": self._request,
+            "Resources": [asdict(resource) for resource in self._resources],
+        }
+
     def _write(self, change: str) -> None:
         self._checkpoint(f"before journal {change}")
-        write_json(
-            self._path,
-            {
-                "Version": _VERSION,
-                "CreateId": self._create_id,
-                "Complete": self._complete,
-                "Adopted": self._adopted,
-                "Removing": self._removing,
-                "Request": self._request,
-                "Resources": [asdict(resource) for resource in self._resources],
-            },
-        )
+        write_json(self._path, self.content())
         self._checkpoint(f"after journal {change}")
 
     def _read(self) -> None:
-        try:
-            content: dict[str, Any] = json.loads(self._path.read_text())
-            if content["Version"] != _VERSION:
-                raise MachineError(
-                    f"The journal {self._path} was written by a newer ecsmachine",
-                    hint="Upgrade ecsmachine.",
-                )
-            self._create_id = content["CreateId"]
-            self._complete = content["Complete"]
-            self._adopted = content.get("Adopted", False)
-            self._removing = content.get("Removing", False)
-            self._request = content.get("Request") or {}
-            self._resources = [Resource(**entry) for entry in content["Resources"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        content = read_object(read_file(self._path, self._fault), self._fault)
+        version = content.number("Version")
+        if version > _VERSION:
             raise MachineError(
-                f"The journal {self._path} cannot be read: {error}",
-                hint="It lists the cloud resources of this machine: restore it from a backup, "
-                'or use "ecsmachine rm -f" and look for the resources in the console.',
-            ) from error
+                f"The journal {self._path} was written by a newer ecsmachine",
+                hint="Upgrade ecsmachine.",
+            )
+        for name in ("Version", "Complete", "Resources"):
+            if not content.has(name):
+                raise content.error(name, " is missing")
+        self._create_id = content.required("CreateId", ID)
+        self._complete = content.flag("Complete")
+        self._adopted = content.flag("Adopted")
+        self._removing = content.flag("Removing")
+        self._request = _request(content.object("Request"))
+        self._resources = [
+            Resource(
+                kind=entry.required("kind", ID),
+                token=entry.required("token", ID),
+                id=entry.optional("id"),
+                details=entry.mapping("details"),
+            )
+            for entry in content.objects("Resources")
+        ]
+
+    def _fault(self, reason: str) -> MachineError:
+        return MachineError(
+            f"The journal {self._path} cannot be read: {reason}",
+            hint="It lists the cloud resources of this machine: restore it from a backup, "
+            'or use "ecsmachine rm -f" and look for the resources in the console.',
+        )
+
+
+def _request(fields: Fields) -> dict[str, Any]:
+    """Return what a create was asked for; empty if it is not written down."""
+    if not fields.values:
+        return {}
+    options = fields.object("DriverOptions")
+    return {
+        "DriverName": fields.required("DriverName", ID),
+        "DriverOptions": {name: _option(options, name) for name in options.values},
+        "SecretOptions": fields.texts("SecretOptions"),
+        "Provision": fields.flag("Provision", True),
+        "SwarmRole": fields.text("SwarmRole"),
+        "SwarmJoin": fields.text("SwarmJoin"),
+    }
+
+
+def _option(options: Fields, name: str) -> OptionValue:
+    value = options.values[name]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return options.number(name)
+    return options.texts(name) if isinstance(value, list) else options.text(name)

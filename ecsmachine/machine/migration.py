@@ -11,9 +11,12 @@ version written by   what differs from version 3
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.rules import ID, PATH
 from ecsmachine.machine.model import CONFIG_VERSION
 
 _INSTALL_URL = "https://get.docker.com"
@@ -22,70 +25,79 @@ _FLAT_PATHS = (
     *("CaCertPath", "PrivateKeyPath", "ClientCertPath", "ClientKeyPath"),
     *("ServerCertPath", "ServerKeyPath", "StorePath"),
 )
-_FLAT_SWARM = {"SwarmHost": "Host", "SwarmMaster": "Master", "SwarmDiscovery": "Discovery"}
 
 
-def migrate(config: dict[str, Any], name: str, directory: Path) -> dict[str, Any]:
+def migrate(config: Fields, name: str, directory: Path) -> dict[str, Any]:
     """Return the configuration of the machine in ``directory`` as version 3 has it.
 
-    What is there is kept; ``config`` itself is not changed. Raises :class:`TypeError`,
-    :class:`ValueError` or :class:`AttributeError` for one that is none.
+    What is there is kept; ``config`` itself is not changed. Raises
+    :class:`~ecsmachine.errors.MachineError` for one that is none.
     """
-    version = config.get("ConfigVersion") or 0
+    version = config.number("ConfigVersion")
     if version >= CONFIG_VERSION:
-        return config
-    host = dict(config.get("HostOptions") or {})
-    auth = dict(host.get("AuthOptions") or {})
-    swarm = dict(host.get("SwarmOptions") or {})
-    engine = dict(host.get("EngineOptions") or {})
-    driver = dict(config["Driver"])
-    for key in _FLAT_PATHS:
-        auth[key] = auth.get(key) or config.get(key) or ""
-    for flat, nested in _FLAT_SWARM.items():
-        swarm[nested] = swarm.get(nested) or config.get(flat) or driver.get(flat) or ""
-    swarm["Master"] = bool(swarm["Master"])
+        return dict(config.values)
+    host, found = config.object("HostOptions"), config.object("Driver")
+    auth, swarm, engine = (
+        host.object(part) for part in ("AuthOptions", "SwarmOptions", "EngineOptions")
+    )
+    paths = {key: auth.text(key, PATH) or config.text(key, PATH) for key in _FLAT_PATHS}
+    store = _recorded_store(paths, auth.text("CertDir", PATH), found.text("StorePath", PATH))
+    private_key = paths.pop("PrivateKeyPath")
+    kept = {key: value for key, value in auth.values.items() if key != "PrivateKeyPath"}
+    new_auth = {
+        **kept,
+        **paths,
+        "CaPrivateKeyPath": auth.text("CaPrivateKeyPath", PATH) or private_key,
+    }
+    new_swarm = {
+        **swarm.values,
+        **{key: swarm.text(key) or value for key, value in _SWARM_DEFAULTS.items()},
+        "Host": swarm.text("Host")
+        or config.text("SwarmHost")
+        or found.text("SwarmHost")
+        or _SWARM_DEFAULTS["Host"],
+        "Master": swarm.flag("Master") or config.flag("SwarmMaster") or found.flag("SwarmMaster"),
+        "Discovery": swarm.text("Discovery")
+        or config.text("SwarmDiscovery")
+        or found.text("SwarmDiscovery"),
+    }
+    new_engine = {**engine.values, "InstallURL": engine.text("InstallURL") or _INSTALL_URL}
     if version == 0:
         # the engine was always run with TLS, though the option did not say so yet
-        engine["TlsVerify"] = True
-    engine["InstallURL"] = engine.get("InstallURL") or _INSTALL_URL
-    for key, value in _SWARM_DEFAULTS.items():
-        swarm[key] = swarm.get(key) or value
-    store = _recorded_store(auth, driver)
-    auth["CaPrivateKeyPath"] = auth.get("CaPrivateKeyPath") or auth["PrivateKeyPath"]
-    del auth["PrivateKeyPath"]
+        new_engine["TlsVerify"] = True
+    driver = {**found.values, "MachineName": found.text("MachineName") or name}
     if store is not None:
-        auth["CertDir"] = auth.get("CertDir") or str(store / "certs")
+        new_auth["CertDir"] = auth.text("CertDir", PATH) or str(store / "certs")
         driver["StorePath"] = str(store)
-    driver["MachineName"] = driver.get("MachineName") or name
-    if not driver.get("SSHKeyPath") and (directory / "id_rsa").is_file():
+    if not found.text("SSHKeyPath", PATH) and (directory / "id_rsa").is_file():
         driver["SSHKeyPath"] = str(
             (store or directory.parent.parent) / "machines" / name / "id_rsa"
         )
     return {
         "ConfigVersion": CONFIG_VERSION,
         "Driver": driver,
-        "DriverName": config["DriverName"],
+        "DriverName": config.required("DriverName", ID),
         "HostOptions": {
-            **host,
-            "EngineOptions": engine,
-            "SwarmOptions": swarm,
-            "AuthOptions": auth,
+            **host.values,
+            "EngineOptions": new_engine,
+            "SwarmOptions": new_swarm,
+            "AuthOptions": new_auth,
         },
-        "Name": config.get("Name") or name,
+        "Name": config.text("Name") or name,
     }
 
 
-def _recorded_store(auth: dict[str, Any], driver: dict[str, Any]) -> Path | None:
+def _recorded_store(paths: Mapping[str, str], cert_dir: str, of_driver: str) -> Path | None:
     """Return where the store was when the configuration was written, if it says so."""
-    if driver.get("StorePath"):
-        return Path(driver["StorePath"])
-    if auth.get("StorePath"):
-        path = Path(auth["StorePath"])
+    if of_driver:
+        return Path(of_driver)
+    if paths["StorePath"]:
+        path = Path(paths["StorePath"])
         # some releases wrote the machine's folder here, others the store
         return path.parent.parent if path.parent.name == "machines" else path
-    if auth.get("CertDir"):
-        return Path(auth["CertDir"]).parent
-    if auth.get("CaCertPath"):
-        path = Path(auth["CaCertPath"])
+    if cert_dir:
+        return Path(cert_dir).parent
+    if paths["CaCertPath"]:
+        path = Path(paths["CaCertPath"])
         return path.parent.parent if path.parent.name == "certs" else None
     return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.rules import PATH
 from ecsmachine.drivers.base import Driver
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.provision.base import EngineOptions
@@ -129,9 +131,11 @@ def to_config(machine: Machine) -> dict[str, Any]:
             "Memory": 0,
             "Disk": 0,
             "EngineOptions": {
-                json_name: getattr(engine, name) for name, json_name in _ENGINE_FIELDS
+                json_name: getattr(engine, name) for name, json_name, _ in _ENGINE_FIELDS
             },
-            "SwarmOptions": {json_name: getattr(swarm, name) for name, json_name in _SWARM_FIELDS},
+            "SwarmOptions": {
+                json_name: getattr(swarm, name) for name, json_name, _ in _SWARM_FIELDS
+            },
             "AuthOptions": {
                 "CertDir": str(auth.cert_dir),
                 "CaCertPath": str(auth.ca_cert_path),
@@ -168,14 +172,14 @@ def with_unknown_fields(config: dict[str, Any], former: Mapping[str, Any]) -> di
     return kept
 
 
-def engine_options_from_config(config: dict[str, Any]) -> EngineOptions:
+def engine_options_from_config(fields: Fields) -> EngineOptions:
     """Read ``HostOptions.EngineOptions``; what is absent or null keeps its default."""
-    return EngineOptions(**_given(config, _ENGINE_FIELDS))
+    return EngineOptions(**_given(fields, _ENGINE_FIELDS))
 
 
-def swarm_options_from_config(config: dict[str, Any]) -> SwarmOptions:
+def swarm_options_from_config(fields: Fields) -> SwarmOptions:
     """Read ``HostOptions.SwarmOptions``; what is absent or null keeps its default."""
-    return SwarmOptions(**_given(config, _SWARM_FIELDS))
+    return SwarmOptions(**_given(fields, _SWARM_FIELDS))
 
 
 def auth_options(
@@ -207,7 +211,7 @@ def auth_options(
 
 
 def auth_options_from_config(
-    config: dict[str, Any], store_path: Path, recorded_store: Path, name: str
+    fields: Fields, store_path: Path, recorded_store: Path, name: str
 ) -> AuthOptions:
     """Read ``HostOptions.AuthOptions``.
 
@@ -221,7 +225,7 @@ def auth_options_from_config(
         ("client_cert_path", "ClientCertPath"),
         ("client_key_path", "ClientKeyPath"),
     ):
-        value = config.get(json_name)
+        value = fields.text(json_name, PATH)
         if not value:
             continue
         path = Path(value)
@@ -229,7 +233,7 @@ def auth_options_from_config(
             path = store_path / path.relative_to(recorded_store)
         given[field_name] = path
     return auth_options(
-        store_path, name, given=given, server_cert_sans=config.get("ServerCertSANs") or []
+        store_path, name, given=given, server_cert_sans=fields.texts("ServerCertSANs")
     )
 
 
@@ -243,41 +247,44 @@ class MachineNotFoundError(MachineError):
         )
 
 
-def _given(config: dict[str, Any], fields: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+_Read = Callable[[Fields, str], Any]
+
+
+def _given(fields: Fields, known: tuple[tuple[str, str, _Read], ...]) -> dict[str, Any]:
     return {
-        name: config[json_name] for name, json_name in fields if config.get(json_name) is not None
+        name: read(fields, json_name) for name, json_name, read in known if fields.has(json_name)
     }
 
 
-_ENGINE_FIELDS = (
-    ("arbitrary_flags", "ArbitraryFlags"),
-    ("dns", "Dns"),
-    ("graph_dir", "GraphDir"),
-    ("env", "Env"),
-    ("ipv6", "Ipv6"),
-    ("insecure_registry", "InsecureRegistry"),
-    ("labels", "Labels"),
-    ("log_level", "LogLevel"),
-    ("storage_driver", "StorageDriver"),
-    ("selinux_enabled", "SelinuxEnabled"),
-    ("tls_verify", "TlsVerify"),
-    ("registry_mirror", "RegistryMirror"),
-    ("install_url", "InstallURL"),
+_ENGINE_FIELDS: tuple[tuple[str, str, _Read], ...] = (
+    ("arbitrary_flags", "ArbitraryFlags", Fields.texts),
+    ("dns", "Dns", Fields.texts),
+    ("graph_dir", "GraphDir", Fields.text),
+    ("env", "Env", Fields.texts),
+    ("ipv6", "Ipv6", Fields.flag),
+    ("insecure_registry", "InsecureRegistry", Fields.texts),
+    ("labels", "Labels", Fields.texts),
+    ("log_level", "LogLevel", Fields.text),
+    ("storage_driver", "StorageDriver", Fields.text),
+    ("selinux_enabled", "SelinuxEnabled", Fields.flag),
+    ("tls_verify", "TlsVerify", Fields.flag),
+    ("registry_mirror", "RegistryMirror", Fields.texts),
+    ("install_url", "InstallURL", Fields.text),
 )
 
-_SWARM_FIELDS = (
-    ("is_swarm", "IsSwarm"),
-    ("address", "Address"),
-    ("discovery", "Discovery"),
-    ("agent", "Agent"),
-    ("master", "Master"),
-    ("host", "Host"),
-    ("image", "Image"),
-    ("strategy", "Strategy"),
-    ("heartbeat", "Heartbeat"),
-    ("overcommit", "Overcommit"),
-    ("arbitrary_flags", "ArbitraryFlags"),
-    ("arbitrary_join_flags", "ArbitraryJoinFlags"),
-    ("env", "Env"),
-    ("is_experimental", "IsExperimental"),
+_SWARM_FIELDS: tuple[tuple[str, str, _Read], ...] = (
+    ("is_swarm", "IsSwarm", Fields.flag),
+    ("address", "Address", Fields.text),
+    ("discovery", "Discovery", Fields.text),
+    ("agent", "Agent", Fields.flag),
+    ("master", "Master", Fields.flag),
+    ("host", "Host", Fields.text),
+    ("image", "Image", Fields.text),
+    ("strategy", "Strategy", Fields.text),
+    ("heartbeat", "Heartbeat", Fields.number),
+    ("overcommit", "Overcommit", Fields.decimal),
+    ("arbitrary_flags", "ArbitraryFlags", Fields.texts),
+    ("arbitrary_join_flags", "ArbitraryJoinFlags", Fields.texts),
+    ("env", "Env", Fields.texts),
+    ("is_experimental", "IsExperimental", Fields.flag),
 )

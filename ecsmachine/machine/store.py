@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import json
 import os
 import re
 import secrets
@@ -25,6 +24,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ecsmachine.documents.fields import Fields, read_object
+from ecsmachine.documents.rules import ID, PATH
+from ecsmachine.documents.text import read_file
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import (
     Checkpoint,
@@ -34,6 +36,7 @@ from ecsmachine.drivers.base import (
     Report,
     passing,
 )
+from ecsmachine.drivers.base_fields import config_fault
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import files, migration
 from ecsmachine.machine.journal import FileJournal
@@ -122,15 +125,14 @@ class Store:
 
     def store_id(self) -> str:
         """Return the name of this store in the tags of cloud resources; made at first use."""
-        path = self.path / ".store-id"
-        try:
-            return path.read_text().strip()
-        except FileNotFoundError:
-            pass
+        known = self._known_id()
+        if known:
+            return known
         with self.lock(".store-id"):
-            if not path.exists():
+            if not self._known_id():
+                path = self.path / ".store-id"
                 files.write_atomically(path, f"{secrets.token_hex(6)}\n".encode())
-            return path.read_text().strip()
+            return self._known_id()
 
     @contextlib.contextmanager
     def lock(self, name: str, *, wait_s: float = 10.0) -> Iterator[None]:
@@ -196,9 +198,9 @@ class Store:
         """
         if not self.exists(name):
             raise MachineNotFoundError(name)
-        path = self.directory(name) / "config.json"
+        fault = config_fault(name, self.directory(name))
         try:
-            config = json.loads(path.read_bytes())
+            config = read_object(read_file(self.directory(name) / "config.json", fault), fault)
         except FileNotFoundError:
             if self.journal(name).adopting:
                 raise AdoptionCutOffError(name) from None
@@ -206,47 +208,47 @@ class Store:
                 f'Machine "{name}" has no config.json: its create was interrupted at the start',
                 hint=f'Use "ecsmachine rm {name}", then create it again.',
             ) from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise _damaged(name, path, str(error)) from error
-        if not isinstance(config, dict) or not isinstance(config.get("Driver"), dict):
-            raise _damaged(name, path, "it holds no Driver object")
-        version = config.get("ConfigVersion", 0)
-        if not isinstance(version, int) or version > CONFIG_VERSION:
+        if not config.has("Driver"):
+            raise fault("it holds no Driver object")
+        version = config.number("ConfigVersion")
+        if version > CONFIG_VERSION:
             raise MachineError(
                 f'config version of machine "{name}" is from the future: {version}, '
                 f"this ecsmachine knows {CONFIG_VERSION}",
                 hint="Upgrade ecsmachine.",
             )
-        try:
-            return migration.migrate(config, name, self.directory(name))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _damaged(name, path, f"{type(error).__name__}: {error}") from error
+        migrated = migration.migrate(config, name, self.directory(name))
+        fields = Fields(migrated, fault)
+        fields.object("Driver")
+        for part in ("EngineOptions", "SwarmOptions", "AuthOptions"):
+            fields.object("HostOptions").object(part)
+        return migrated
 
     def load(self, name: str) -> Machine:
         """Return the machine of that name.
 
         Raises :class:`MachineNotFoundError`, or :class:`MachineError` if it is damaged.
         """
-        config = self.config(name)
-        path = self.directory(name) / "config.json"
+        fields = Fields(self.config(name), config_fault(name, self.directory(name)))
+        host, driver = fields.object("HostOptions"), fields.object("Driver")
+        recorded_store = Path(driver.text("StorePath", PATH, str(self.path)))
         try:
-            host = config.get("HostOptions") or {}
-            recorded_store = Path(config["Driver"].get("StorePath") or self.path)
-            return Machine(
-                name=name,
-                driver=registry.load(
-                    config["DriverName"], self._context(name, self._known_id()), config["Driver"]
-                ),
-                auth=auth_options_from_config(
-                    host.get("AuthOptions") or {}, self.path, recorded_store, name
-                ),
-                engine=engine_options_from_config(host.get("EngineOptions") or {}),
-                swarm=swarm_options_from_config(host.get("SwarmOptions") or {}),
+            loaded = registry.load(
+                fields.required("DriverName", ID),
+                self._context(name, self._known_id()),
+                driver.values,
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _damaged(name, path, f"{type(error).__name__}: {error}") from error
         except UsageError as error:  # it was not used wrongly now, but written by another program
             raise MachineError(f'Machine "{name}": {error.message}', hint=error.hint) from error
+        return Machine(
+            name=name,
+            driver=loaded,
+            auth=auth_options_from_config(
+                host.object("AuthOptions"), self.path, recorded_store, name
+            ),
+            engine=engine_options_from_config(host.object("EngineOptions")),
+            swarm=swarm_options_from_config(host.object("SwarmOptions")),
+        )
 
     def save(self, machine: Machine) -> None:
         """Write the machine's ``config.json``, making its folder if need be.
@@ -326,7 +328,7 @@ class Store:
         journal = self.directory(name) / "journal.json"
         if not journal.exists() or not self.journal(name).resources():
             return None
-        content = {**json.loads(journal.read_bytes()), "Machine": name}
+        content = {**self.journal(name).content(), "Machine": name}
         with contextlib.suppress(MachineError):
             config = without_secrets(self.config(name))
             content.update(DriverName=config.get("DriverName"), Driver=config["Driver"])
@@ -360,10 +362,25 @@ class Store:
         )
 
     def _known_id(self) -> str:
+        """Return the name of this store, or "" if it has none yet.
+
+        Raises :class:`MachineError` if it cannot be read: what the store made would look foreign.
+        """
+        path = self.path / ".store-id"
+
+        def fault(reason: str) -> MachineError:
+            return MachineError(
+                f"The name of this store cannot be read: {path}: {reason}",
+                hint="Restore the file: the tags of what this store made have the name.",
+            )
+
         try:
-            return (self.path / ".store-id").read_text().strip()
-        except OSError:
+            text = read_file(path, fault, longest=1024).decode("utf-8", "replace").strip()
+        except FileNotFoundError:
             return ""
+        if not ID.fits(text):
+            raise fault(f"it holds no {ID.what}")
+        return text
 
 
 def _is_lock_file(path: Path) -> bool:
@@ -377,17 +394,7 @@ def _is_component(name: str) -> bool:
 
 def _keep_older_version(path: Path) -> None:
     """Copy a configuration that an older Docker Machine wrote, before it is replaced."""
-    try:
-        content = path.read_bytes()
-        older = (json.loads(content).get("ConfigVersion") or 0) < CONFIG_VERSION
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        return
-    if older:
-        files.write_atomically(path.with_name(f"{path.name}.bak"), content)
-
-
-def _damaged(name: str, path: Path, reason: str) -> MachineError:
-    return MachineError(
-        f'The configuration of machine "{name}" is damaged: {path}: {reason}',
-        hint=f'Restore the file, or drop the machine with "ecsmachine rm -f {name}".',
-    )
+    with contextlib.suppress(MachineError, FileNotFoundError):
+        content = read_file(path, MachineError)
+        if read_object(content, MachineError).number("ConfigVersion") < CONFIG_VERSION:
+            files.write_atomically(path.with_name(f"{path.name}.bak"), content)

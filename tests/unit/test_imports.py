@@ -16,14 +16,15 @@ PACKAGE = Path(ecsmachine.__file__).parent
 MAY_IMPORT = {
     "cli": {
         *("cli", "machine", "drivers", "provision", "aliyun", "container_registry", "ssh"),
-        *("localcloud", "errors"),
+        *("localcloud", "documents", "errors"),
     },
-    "machine": {"machine", "drivers", "provision", "ssh", "errors"},
-    "drivers": {"drivers", "aliyun", "ssh", "errors"},
-    "provision": {"provision", "ssh", "errors"},
-    "aliyun": {"aliyun", "errors"},
-    "container_registry": {"container_registry", "errors"},
-    "ssh": {"ssh", "errors"},
+    "machine": {"machine", "drivers", "provision", "ssh", "documents", "errors"},
+    "drivers": {"drivers", "aliyun", "ssh", "documents", "errors"},
+    "provision": {"provision", "ssh", "documents", "errors"},
+    "aliyun": {"aliyun", "documents", "errors"},
+    "container_registry": {"container_registry", "documents", "errors"},
+    "ssh": {"ssh", "documents", "errors"},
+    "documents": {"documents", "errors"},
     "localcloud": {"localcloud"},
     "errors": set(),
 }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.rules import ADDRESS, HOST, ID, LINE, PATH, REGION, SECRET, WEB_URL, Rule
 from ecsmachine.drivers.base import DriverContext
-from ecsmachine.drivers.base_fields import BaseFields, from_config
+from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.options.settings import Settings
@@ -70,7 +72,7 @@ class Record:
         return {
             **self.unknown,
             **self.base.to_config(),
-            **{json_name: getattr(self, name) for name, json_name in _FIELDS},
+            **{json_name: getattr(self, name) for name, json_name, _ in _FIELDS},
             "PublicKey": _encoded(self.public_key),
         }
 
@@ -118,15 +120,16 @@ def new_record(context: DriverContext, settings: Settings, credential_source: st
 
 def record_from_config(context: DriverContext, config: Mapping[str, Any]) -> Record:
     """Read the object; what is absent or null keeps its default, what is unknown is kept."""
+    fields = fields_of(context, config)
     base = from_config(context, config)
-    known = {json_name for _, json_name in _FIELDS} | set(base.to_config())
+    known = {json_name for _, json_name, _ in _FIELDS} | {*base.to_config(), "PublicKey"}
     record = Record(
         base=base, unknown={key: value for key, value in config.items() if key not in known}
     )
-    for name, json_name in _FIELDS:
-        if config.get(json_name) is not None:
-            setattr(record, name, config[json_name])
-    record.public_key = _decoded(record.public_key)
+    for name, json_name, read in _FIELDS:
+        if fields.has(json_name):
+            setattr(record, name, read(fields, json_name))
+    record.public_key = _public_key(fields)
     return record
 
 
@@ -135,52 +138,72 @@ def _encoded(public_key: str | None) -> str | None:
     return None if public_key is None else base64.b64encode(public_key.encode()).decode()
 
 
-def _decoded(stored: str | None) -> str | None:
+def _public_key(fields: Fields) -> str | None:
+    stored = fields.optional("PublicKey")
     # a key in OpenSSH's format has blanks, which base64 has not
     if stored is None or " " in stored:
         return stored
-    return base64.b64decode(stored).decode(errors="replace")
+    try:
+        key = base64.b64decode(stored, validate=True).decode()
+    except ValueError:
+        key = "\0"
+    if not LINE.fits(key.strip()):
+        raise fields.error("PublicKey", " is not a public key")
+    return key
 
 
-_FIELDS = (
-    ("id", "Id"),
-    ("access_key", "AccessKey"),
-    ("secret_key", "SecretKey"),
-    ("ssh_password", "SSHPassword"),
-    ("region", "Region"),
-    ("image_id", "ImageID"),
-    ("ssh_key_pair_name", "SSHKeyPairName"),
-    ("ssh_private_key_path", "SSHPrivateKeyPath"),
-    ("public_key", "PublicKey"),
-    ("instance_id", "InstanceId"),
-    ("instance_type", "InstanceType"),
-    ("private_ip_address", "PrivateIPAddress"),
-    ("security_group_id", "SecurityGroupId"),
-    ("security_group_name", "SecurityGroupName"),
-    ("reservation_id", "ReservationId"),
-    ("vpc_id", "VpcId"),
-    ("vswitch_id", "VSwitchId"),
-    ("zone", "Zone"),
-    ("private_ip_only", "PrivateIPOnly"),
-    ("internet_max_bandwidth_out", "InternetMaxBandwidthOut"),
-    ("internet_charge_type", "InternetChargeType"),
-    ("route_cidr", "RouteCIDR"),
-    ("slb_id", "SLBID"),
-    ("slb_ip_address", "SLBIPAddress"),
-    ("tags", "Tags"),
-    ("disk_size", "DiskSize"),
-    ("disk_fs", "DiskFS"),
-    ("disk_category", "DiskCategory"),
-    ("description", "Description"),
-    ("io_optimized", "IoOptimized"),
-    ("api_endpoint", "APIEndpoint"),
-    ("system_disk_category", "SystemDiskCategory"),
-    ("system_disk_size", "SystemDiskSize"),
-    ("resource_group_id", "ResourceGroupId"),
-    ("credential_source", "CredentialSource"),
-    ("account_id", "AccountId"),
-    ("vpc_internal", "VpcInternalEndpoint"),
-    ("data_disk_serial", "DataDiskSerial"),
-    ("host_name", "HostName"),
+def _text(rule: Rule) -> Callable[[Fields, str], str]:
+    return lambda fields, name: fields.text(name, rule)
+
+
+def _file_system(fields: Fields, name: str) -> str:
+    return fields.choice(name, ("ext4", "xfs"), "ext4")
+
+
+_line, _id, _region, _address = _text(LINE), _text(ID), _text(REGION), _text(ADDRESS)
+_path, _url, _secret = _text(PATH), _text(WEB_URL), _text(SECRET)
+
+_FIELDS: tuple[tuple[str, str, Callable[[Fields, str], Any]], ...] = (
+    ("id", "Id", _line),
+    ("access_key", "AccessKey", _secret),
+    ("secret_key", "SecretKey", _secret),
+    ("ssh_password", "SSHPassword", _secret),
+    ("region", "Region", _region),
+    ("image_id", "ImageID", _id),
+    ("ssh_key_pair_name", "SSHKeyPairName", _line),
+    ("ssh_private_key_path", "SSHPrivateKeyPath", _path),
+    ("instance_id", "InstanceId", _id),
+    ("instance_type", "InstanceType", _id),
+    ("private_ip_address", "PrivateIPAddress", _address),
+    ("security_group_id", "SecurityGroupId", _id),
+    ("security_group_name", "SecurityGroupName", _line),
+    ("reservation_id", "ReservationId", _line),
+    ("vpc_id", "VpcId", _id),
+    ("vswitch_id", "VSwitchId", _id),
+    ("zone", "Zone", _region),
+    ("private_ip_only", "PrivateIPOnly", Fields.flag),
+    ("internet_max_bandwidth_out", "InternetMaxBandwidthOut", Fields.number),
+    ("internet_charge_type", "InternetChargeType", _id),
+    ("route_cidr", "RouteCIDR", _line),
+    ("slb_id", "SLBID", _id),
+    ("slb_ip_address", "SLBIPAddress", _address),
+    ("tags", "Tags", Fields.mapping),
+    ("disk_size", "DiskSize", Fields.number),
+    ("disk_fs", "DiskFS", _file_system),
+    ("disk_category", "DiskCategory", _id),
+    ("description", "Description", _line),
+    ("io_optimized", "IoOptimized", Fields.flag),
+    ("api_endpoint", "APIEndpoint", _url),
+    ("system_disk_category", "SystemDiskCategory", _id),
+    ("system_disk_size", "SystemDiskSize", Fields.number),
+    ("resource_group_id", "ResourceGroupId", _id),
+    ("credential_source", "CredentialSource", _line),
+    ("account_id", "AccountId", _id),
+    ("vpc_internal", "VpcInternalEndpoint", Fields.flag),
+    ("data_disk_serial", "DataDiskSerial", _id),
+    ("host_name", "HostName", _text(HOST)),
 )
-"""The fields and their names in ``config.json``; the last five are not Docker Machine's."""
+"""The fields, their names in ``config.json``, and how they are read there.
+
+The last five are not Docker Machine's.
+"""

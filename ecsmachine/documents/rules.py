@@ -1,0 +1,118 @@
+"""What a text from outside may be: an address, the name of a user, an id, …"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+# C0 and C1 controls, DEL, the separators of lines and paragraphs, halves of surrogate pairs
+_CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a text must be; ``what`` says it in words, for "… is not a host name".
+
+    It has at most ``longest`` characters. A ``secret`` is never part of an error.
+    """
+
+    what: str
+    accepts: Callable[[str], bool]
+    longest: int = 1024
+    secret: bool = False
+
+    def fits(self, text: str) -> bool:
+        """Whether a text is of this kind."""
+        return len(text) <= self.longest and self.accepts(text)
+
+
+def has_controls(text: str) -> bool:
+    """Whether a text holds a control character, or what else is no character of a line."""
+    return re.search(f"[{_CONTROLS}]", text) is not None
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IPv4 address, or an IPv6 address that may name an interface."""
+    address, percent, scope = text.partition("%")
+    if percent and not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", scope):
+        return False
+    try:
+        return ipaddress.ip_address(address).version == 6 or not percent
+    except ValueError:
+        return False
+
+
+def is_host(text: str) -> bool:
+    """Whether a text is an address, or a host name (RFC 1123; underscores are met in practice)."""
+    if is_address(text):
+        return True
+    if not text.isascii():
+        try:
+            text = text.encode("idna").decode("ascii")
+        except UnicodeError:
+            return False
+    return len(text) <= 253 and re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*\.?", text) is not None
+
+
+def is_host_port(text: str) -> bool:
+    """Whether a text is a host, or a host and a port (``192.0.2.7:2377``, ``[2001:db8::1]:22``)."""
+    if is_host(text):
+        return True
+    bracketed = re.fullmatch(r"\[([^\]]+)\](?::(\d{1,5}))?", text)
+    if bracketed:
+        host, port = bracketed[1], bracketed[2] or "1"
+        return is_address(host) and ":" in host and 1 <= int(port) <= 65535
+    host, _, port = text.rpartition(":")
+    return is_host(host) and ":" not in host and _is_port(port)
+
+
+def is_url(text: str, *schemes: str) -> bool:
+    """Whether a text is the URL of a host, of one of the schemes if any are given."""
+    if has_controls(text) or re.search(r'[\s"<>\\^`{|}]', text):
+        return False
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    known = parts.scheme in schemes if schemes else bool(parts.scheme)
+    return known and is_host(host) and port != 0
+
+
+def _is_port(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,5}", text) is not None and 1 <= int(text) <= 65535
+
+
+def _matching(pattern: str) -> Callable[[str], bool]:
+    # compiled at first use, and kept by re
+    return lambda text: re.fullmatch(pattern, text) is not None
+
+
+def _is_line(text: str) -> bool:
+    return not has_controls(text)
+
+
+LINE = Rule("a line of text without control characters", _is_line, 4096)
+PROSE = Rule("a text", _matching("[^\0\ud800-\udfff]*"), 1 << 16)
+SECRET = Rule("a line of text without control characters", _is_line, 8192, secret=True)
+KEY = Rule("a key: visible ASCII characters", _matching(r"[!-~]+"), 16384, secret=True)
+ID = Rule(
+    "an id: letters, digits and . _ : + @ -", _matching(r"[A-Za-z0-9][A-Za-z0-9._:+@-]*"), 256
+)
+REGION = Rule(
+    "the name of a region: letters, digits and hyphens",
+    _matching(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"),
+    63,
+)
+ADDRESS = Rule("an IP address", is_address, 128)
+HOST = Rule("a host name or address", is_host, 255)
+HOST_PORT = Rule("a host, or a host and its port", is_host_port, 300)
+URL = Rule("a URL with a host", is_url, 2048)
+WEB_URL = Rule("an http or https URL", lambda text: is_url(text, "http", "https"), 2048)
+USER = Rule("the name of a user", _matching(r"[\w.][\w.@\\+-]*\$?"), 128)
+PATH = Rule("a path", _is_line, 4096)
+VERSION = Rule("a version", _matching(r"[A-Za-z0-9][A-Za-z0-9._+~:-]*"), 128)

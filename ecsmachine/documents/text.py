@@ -1,0 +1,103 @@
+"""JSON texts and files, within bounds: a parsed value, or the caller's error."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ecsmachine.errors import MachineError
+
+Fault = Callable[[str], MachineError]
+"""Makes the error for one document of a reason, such as ``Driver.SSHPort: "x" is not a port``."""
+
+LONGEST_FILE = 4 << 20
+"""How long a file may be, in bytes, if nothing else is said."""
+
+DEEPEST = 64
+"""How many objects and arrays may be in each other."""
+
+_LONGEST_NUMBER = 20
+"""How many characters a whole number may have: one of 64 bits, with its sign."""
+
+
+def read_file(path: Path, fault: Fault, *, longest: int = LONGEST_FILE) -> bytes:
+    """Return what a file holds. Raises :class:`FileNotFoundError` if there is none.
+
+    Anything else that is wrong is the ``fault``: it is no plain file (a pipe would be waited for),
+    cannot be read, or is longer than ``longest`` bytes.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise fault("it is not a plain file")
+            content = file.read(longest + 1)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise fault(getattr(error, "strerror", None) or str(error)) from error
+    if len(content) > longest:
+        raise fault(f"it is longer than {longest >> 10} KiB")
+    return content
+
+
+def parse_json(content: bytes, fault: Fault) -> Any:
+    """Return what a JSON text holds.
+
+    The ``fault`` is a text that is not JSON (RFC 8259; NaN and Infinity are none) or not UTF-8,
+    is nested more than :data:`DEEPEST` deep, or has numbers that a 64-bit program cannot hold.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole)
+        if "\\u" in text:
+            # half a surrogate pair can be escaped, but stands for no character
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeDecodeError as error:
+        raise fault(f"it is not UTF-8: byte {error.start}") from error
+    except UnicodeEncodeError as error:
+        raise fault("it holds half a surrogate pair") from error
+    except ValueError as error:
+        raise fault(f"it is not JSON: {error}") from error
+    except RecursionError as error:
+        raise fault("it is nested too deeply") from error
+    if _is_deeper(value, DEEPEST):
+        raise fault("it is nested too deeply")
+    return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels + 1):
+        inner: list[Any] = []
+        for each in layer:
+            if isinstance(each, dict):
+                inner += [item for item in each.values() if isinstance(item, dict | list)]
+            elif isinstance(each, list):
+                inner += [item for item in each if isinstance(item, dict | list)]
+        if not inner:
+            return False
+        layer = inner
+    return True
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:_LONGEST_NUMBER]} is too large a number")
+    return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError(f"{text[:_LONGEST_NUMBER]}… is too large a number")
+    return int(text)

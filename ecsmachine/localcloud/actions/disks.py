@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import (
@@ -35,7 +35,7 @@ from ecsmachine.localcloud.protocol.names import (
 )
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.model import Disk, Instance, Snapshot
+from ecsmachine.localcloud.state.model import Disk, DiskStatus, Instance, Snapshot
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
     check_status,
@@ -44,7 +44,7 @@ from ecsmachine.localcloud.state.resources import (
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_DISKS = 2000
-STATUSES = ("In_use", "Available", "Attaching", "Detaching", "Creating", "Reiniting")
+STATUSES = get_args(DiskStatus)
 
 
 def create_disk(call: Call) -> Answer:

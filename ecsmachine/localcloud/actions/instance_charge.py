@@ -11,7 +11,7 @@ from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.model import ChargeType, Instance, SpotStrategy
 from ecsmachine.localcloud.state.resources import attached_disks, check_status
 
 FOREVER = "2099-12-31T15:59Z"
@@ -25,12 +25,12 @@ _MONTHS = (*range(1, 10), 12, 24, 36, 48, 60)
 class Charge:
     """How an instance is paid for, and for how long it is there."""
 
-    charge_type: str
+    charge_type: ChargeType
     period: int
     period_unit: str
     expires: str
     auto_release: str
-    spot_strategy: str
+    spot_strategy: SpotStrategy
     spot_price_limit: float
     spot_duration: int
 
@@ -63,13 +63,13 @@ def expiry(start: float, period: int, unit: str) -> str:
 
 def charge_of_request(parameters: Parameters) -> Charge:
     """Return how the instances of a request are paid for; raises its refusals."""
-    charge_type = parameters.choice(
+    charge_type: ChargeType = parameters.choice(
         "InstanceChargeType",
         ("PostPaid", "PrePaid"),
         "PostPaid",
         error=refusals.INSTANCE_CHARGE_TYPE(),
     )
-    strategy = parameters.choice(
+    strategy: SpotStrategy = parameters.choice(
         "SpotStrategy",
         ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"),
         "NoSpot",
@@ -120,7 +120,7 @@ def modify_instance_charge_type(call: Call) -> Answer:
     ids = parameters.json_list("InstanceIds", most=MAX_INSTANCES)
     if not ids:
         parameters.require("InstanceIds")
-    wanted = parameters.choice(
+    wanted: ChargeType = parameters.choice(
         "InstanceChargeType",
         ("PrePaid", "PostPaid"),
         "PrePaid",

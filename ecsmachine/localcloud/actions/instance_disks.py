@@ -25,7 +25,7 @@ from ecsmachine.localcloud.protocol.names import (
 )
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
-from ecsmachine.localcloud.state.model import Disk, Instance, Snapshot
+from ecsmachine.localcloud.state.model import Disk, DiskKind, Instance, Snapshot
 
 MAX_DATA_DISKS = 16
 _NO_SNAPSHOT = Refusal(
@@ -39,7 +39,7 @@ _NO_SNAPSHOT = Refusal(
 class DiskRequest:
     """A disk that is asked for with an instance."""
 
-    kind: str
+    kind: DiskKind
     category: str
     size_gib: int
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.instance_view import attributes
@@ -22,12 +22,12 @@ from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.model import Instance, InstanceStatus
 from ecsmachine.localcloud.state.resources import (
     bound_eip,
 )
 
-STATUSES = ("Pending", "Running", "Starting", "Stopping", "Stopped")
+STATUSES = get_args(InstanceStatus)
 _OPTIMIZED = {"true": "optimized", "false": "none"}
 """``IoOptimized`` in the form of today and in the older one."""
 

@@ -11,7 +11,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.state.addresses import pick_public
-from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.model import Instance, InstanceStatus, StoppedMode
 from ecsmachine.localcloud.state.resources import check_status, forget_instance
 
 MAX_INSTANCES = 100
@@ -91,7 +91,9 @@ def _start(call: Call, instance: Instance) -> None:
 def _stop(call: Call, instance: Instance) -> None:
     _check_locks(instance)
     check_status(instance, "Running")
-    mode = call.parameters.choice("StoppedMode", ("StopCharging", "KeepCharging"), "KeepCharging")
+    mode: StoppedMode = call.parameters.choice(
+        "StoppedMode", ("StopCharging", "KeepCharging"), "KeepCharging"
+    )
     if instance.charge_type == "PrePaid":
         mode = "Not-applicable"
     # Economical mode gives the public address back; an elastic one stays.
@@ -169,7 +171,7 @@ def _instances_of_request(call: Call) -> list[Instance]:
     return [call.find(call.state.instances, instance_id) for instance_id in dict.fromkeys(ids)]
 
 
-def _batch(call: Call, work: Callable[[Call, Instance], None], becomes: str) -> Answer:
+def _batch(call: Call, work: Callable[[Call, Instance], None], becomes: InstanceStatus) -> Answer:
     together = (
         call.parameters.choice("BatchOptimization", ("AllTogether", "SuccessFirst"), "AllTogether")
         == "AllTogether"

@@ -15,7 +15,7 @@ from ecsmachine.localcloud.catalog.listener_settings import (
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.model import Backend, Listener, LoadBalancer
+from ecsmachine.localcloud.state.model import Backend, Listener, ListenerStatus, LoadBalancer
 
 MAX_LISTENERS = 50
 
@@ -109,12 +109,12 @@ def describe_load_balancer_listeners(call: Call) -> Answer:
 
 def start_listener(call: Call) -> Answer:
     """StartLoadBalancerListener."""
-    return _with_status(call, "running")
+    return _set_status(call, "running")
 
 
 def stop_listener(call: Call) -> Answer:
     """StopLoadBalancerListener."""
-    return _with_status(call, "stopped")
+    return _set_status(call, "stopped")
 
 
 def delete_listener(call: Call) -> Answer:
@@ -168,7 +168,7 @@ def _health(call: Call, listener: Listener, backend: Backend) -> dict[str, Any]:
     }
 
 
-def _with_status(call: Call, status: str) -> Answer:
+def _set_status(call: Call, status: ListenerStatus) -> Answer:
     balancer, listener = _find(call, call.parameters.text("ListenerProtocol"))
     _replace(call, balancer, listener, replace(listener, status=status))
     return {}

@@ -19,9 +19,16 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.protocol.wire import parse_json
 from ecsmachine.localcloud.state.addresses import pick_private, pick_public
-from ecsmachine.localcloud.state.model import Backend, LoadBalancer
+from ecsmachine.localcloud.state.model import (
+    Backend,
+    BalancerStatus,
+    LoadBalancer,
+    LoadBalancerCharge,
+    Switch,
+)
 from ecsmachine.localcloud.state.tagging import drop_tags, ecs_tags, put_tags, tags_of_request
 
+CHARGES: tuple[LoadBalancerCharge, ...] = ("paybytraffic", "paybybandwidth")
 MAX_BALANCERS = 60
 MAX_BACKENDS = 200
 MAX_BACKENDS_OF_REQUEST = 20
@@ -37,9 +44,7 @@ def create_load_balancer(call: Call) -> Answer:
         raise invalid_parameter("LoadBalancerName")
     address_type = parameters.choice("AddressType", ("internet", "intranet"), "internet")
     vswitch = call.optional(call.state.vswitches, "VSwitchId")
-    charge = parameters.text("InternetChargeType", "paybytraffic").lower()
-    if charge not in ("paybytraffic", "paybybandwidth"):
-        raise invalid_parameter("InternetChargeType")
+    charge = parameters.choice("InternetChargeType", CHARGES, "paybytraffic", spelled=str.lower)
     tags = tags_of_request(parameters)
     if len(call.state.load_balancers) >= MAX_BALANCERS:
         raise ApiError("QuotaLimitExceeds.Instance", "The quota of load balancers is exceeded.")
@@ -133,8 +138,9 @@ def set_load_balancer_name(call: Call) -> Answer:
 def set_load_balancer_status(call: Call) -> Answer:
     """SetLoadBalancerStatus: active or inactive."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    call.parameters.require("LoadBalancerStatus")
-    status = call.parameters.choice("LoadBalancerStatus", ("active", "inactive"))
+    status: BalancerStatus = call.parameters.require_choice(
+        "LoadBalancerStatus", ("active", "inactive")
+    )
     call.state.load_balancers.put(replace(balancer, status=status))
     return {}
 
@@ -142,8 +148,7 @@ def set_load_balancer_status(call: Call) -> Answer:
 def set_load_balancer_delete_protection(call: Call) -> Answer:
     """SetLoadBalancerDeleteProtection: on or off."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    call.parameters.require("DeleteProtection")
-    protection = call.parameters.choice("DeleteProtection", ("on", "off"))
+    protection: Switch = call.parameters.require_choice("DeleteProtection", ("on", "off"))
     call.state.load_balancers.put(replace(balancer, delete_protection=protection))
     return {}
 
@@ -151,8 +156,7 @@ def set_load_balancer_delete_protection(call: Call) -> Answer:
 def set_load_balancer_modification_protection(call: Call) -> Answer:
     """SetLoadBalancerModificationProtection: on (ConsoleProtection) or off."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    call.parameters.require("ModificationProtectionStatus")
-    protection = call.parameters.choice(
+    protection = call.parameters.require_choice(
         "ModificationProtectionStatus", ("NonProtection", "ConsoleProtection")
     )
     call.state.load_balancers.put(replace(balancer, modification_protection=protection))
@@ -162,9 +166,9 @@ def set_load_balancer_modification_protection(call: Call) -> Answer:
 def modify_load_balancer_internet_spec(call: Call) -> Answer:
     """ModifyLoadBalancerInternetSpec: charge type and bandwidth."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    charge = call.parameters.text("InternetChargeType", balancer.internet_charge_type).lower()
-    if charge not in ("paybytraffic", "paybybandwidth"):
-        raise invalid_parameter("InternetChargeType")
+    charge = call.parameters.choice(
+        "InternetChargeType", CHARGES, balancer.internet_charge_type, spelled=str.lower
+    )
     bandwidth = call.parameters.integer("Bandwidth", balancer.bandwidth, least=-1, most=5120)
     call.state.load_balancers.put(
         replace(balancer, internet_charge_type=charge, bandwidth=bandwidth)

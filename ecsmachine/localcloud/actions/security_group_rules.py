@@ -14,7 +14,7 @@ from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, m
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.model import Rule, SecurityGroup
+from ecsmachine.localcloud.state.model import Direction, Policy, Rule, SecurityGroup
 
 MAX_RULES = 200
 MAX_RULES_OF_REQUEST = 100
@@ -79,7 +79,7 @@ def _requests(parameters: Parameters) -> list[Parameters]:
     return several or [parameters]
 
 
-def _authorize(call: Call, direction: str) -> Answer:
+def _authorize(call: Call, direction: Direction) -> Answer:
     group = call.required(call.state.security_groups, "SecurityGroupId")
     rules = list(group.rules)
     for request in _requests(call.parameters):
@@ -96,7 +96,7 @@ def _authorize(call: Call, direction: str) -> Answer:
     return {}
 
 
-def _revoke(call: Call, direction: str) -> Answer:
+def _revoke(call: Call, direction: Direction) -> Answer:
     group = call.required(call.state.security_groups, "SecurityGroupId")
     ids = call.parameters.listed("SecurityGroupRuleId", most=MAX_RULES_OF_REQUEST)
     if ids:
@@ -113,7 +113,7 @@ def _revoke(call: Call, direction: str) -> Answer:
     return {}
 
 
-def _modify_rule(call: Call, direction: str) -> Answer:
+def _modify_rule(call: Call, direction: Direction) -> Answer:
     group = call.required(call.state.security_groups, "SecurityGroupId")
     parameters = call.parameters
     rule_id = parameters.text("SecurityGroupRuleId")
@@ -138,7 +138,7 @@ def _modify_rule(call: Call, direction: str) -> Answer:
     return {}
 
 
-def _find_rule(group: SecurityGroup, direction: str, rule_id: str) -> Rule:
+def _find_rule(group: SecurityGroup, direction: Direction, rule_id: str) -> Rule:
     for rule in group.rules:
         if rule.id == rule_id and rule.direction == direction:
             return rule
@@ -166,7 +166,7 @@ def _as_parameters(rule: Rule) -> dict[str, str]:
     }
 
 
-def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: str) -> Rule:
+def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: Direction) -> Rule:
     side, own = ("Source", "Dest") if direction == "ingress" else ("Dest", "Source")
     protocol = request.require("IpProtocol").upper()
     if protocol not in _PROTOCOLS:
@@ -182,9 +182,13 @@ def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: str)
     what = "IpPortRange" if call.action.startswith("Revoke") else "IpProtocol"
     code = f"Invalid{what}.Malformed"
     port_range = _port_range(port_range or "-1/-1", protocol, code, "PortRange")
-    policy = request.text("Policy", "accept").capitalize()
-    if policy not in ("Accept", "Drop"):
-        raise refusals.malformed("Policy")
+    policy: Policy = request.choice(
+        "Policy",
+        ("Accept", "Drop"),
+        "Accept",
+        error=refusals.malformed("Policy"),
+        spelled=str.capitalize,
+    )
     priority = request.integer(
         "Priority",
         1,

@@ -24,13 +24,19 @@ from ecsmachine.localcloud.actions.security_group_rules import (
 )
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, valid_name
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.filters import matches
-from ecsmachine.localcloud.state.model import Instance, Rule, SecurityGroup
+from ecsmachine.localcloud.state.model import (
+    Instance,
+    Policy,
+    Rule,
+    SecurityGroup,
+    SecurityGroupKind,
+)
 from ecsmachine.localcloud.state.resources import (
     check_status,
 )
@@ -47,7 +53,9 @@ def create_security_group(call: Call) -> Answer:
     region = call.region
     name = _name_of_request(parameters)
     description = description_of_request(parameters)
-    kind = parameters.choice("SecurityGroupType", ("normal", "enterprise"), "normal")
+    kind: SecurityGroupKind = parameters.choice(
+        "SecurityGroupType", ("normal", "enterprise"), "normal"
+    )
     tags = tags_of_request(parameters)
     vpc = call.optional(call.state.vpcs, "VpcId")
     if vpc is None:
@@ -138,9 +146,9 @@ def modify_security_group_attribute(call: Call) -> Answer:
 def modify_security_group_policy(call: Call) -> Answer:
     """ModifySecurityGroupPolicy: whether the group's instances reach each other."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
-    policy = call.parameters.require("InnerAccessPolicy").capitalize()
-    if policy not in ("Accept", "Drop"):
-        raise invalid_parameter("InnerAccessPolicy")
+    policy: Policy = call.parameters.require_choice(
+        "InnerAccessPolicy", ("Accept", "Drop"), spelled=str.capitalize
+    )
     if group.kind == "enterprise":
         raise ApiError(
             "InvalidSecurityGroupType.NotSupported",

@@ -7,12 +7,14 @@ order counts. An empty value counts as not given.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, TypeVar, overload
 
 from ecsmachine.localcloud.protocol import clock
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.wire import parse_json
 
+C = TypeVar("C", bound=str)
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -106,19 +108,59 @@ class Parameters:
             raise invalid_parameter(self.name(name))
         return text == "true"
 
+    @overload
     def choice(
         self,
         name: str,
-        choices: tuple[str, ...],
-        default: str = "",
+        choices: tuple[C, ...],
+        default: C,
         *,
         error: ApiError | None = None,
-    ) -> str:
-        """Return one of ``choices``, whose case of letters counts."""
-        value = self.text(name, default)
-        if value not in choices and self.given(name):
-            raise error or invalid_parameter(self.name(name))
-        return value
+        spelled: Callable[[str], str] = str,
+    ) -> C: ...
+
+    @overload
+    def choice(
+        self,
+        name: str,
+        choices: tuple[C, ...],
+        *,
+        error: ApiError | None = None,
+        spelled: Callable[[str], str] = str,
+    ) -> C | Literal[""]: ...
+
+    def choice(
+        self,
+        name: str,
+        choices: tuple[C, ...],
+        default: C | Literal[""] = "",
+        *,
+        error: ApiError | None = None,
+        spelled: Callable[[str], str] = str,
+    ) -> C | Literal[""]:
+        """Return one of ``choices``, whose case of letters counts.
+
+        ``spelled`` gives the value the spelling of the choices. Raises ``error`` (or
+        ``InvalidParameter``) for another value.
+        """
+        if not self.given(name):
+            return default
+        for choice in choices:
+            if choice == spelled(self.text(name)):
+                return choice
+        raise error or invalid_parameter(self.name(name))
+
+    def require_choice(
+        self,
+        name: str,
+        choices: tuple[C, ...],
+        *,
+        error: ApiError | None = None,
+        spelled: Callable[[str], str] = str,
+    ) -> C:
+        """Return one of ``choices``; without a value, raise ``MissingParameter``."""
+        self.require(name)
+        return self.choice(name, choices, choices[0], error=error, spelled=spelled)
 
     def time(self, name: str) -> float | None:
         """Return a time in seconds since 1970, or None; raises ``InvalidParameter``."""

@@ -7,6 +7,23 @@ UTC in the form that the API prints (``2024-05-01T08:00:00Z``); sizes are GiB, b
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+InstanceStatus = Literal["Pending", "Starting", "Running", "Stopping", "Stopped"]
+DiskStatus = Literal["Creating", "Available", "In_use", "Attaching", "Detaching", "Reiniting"]
+DiskKind = Literal["system", "data"]
+SnapshotStatus = Literal["progressing", "accomplished", "failed"]
+EipStatus = Literal["Available", "InUse"]
+BalancerStatus = Literal["active", "inactive"]
+ListenerStatus = Literal["running", "stopped"]
+LoadBalancerCharge = Literal["paybytraffic", "paybybandwidth"]
+ChargeType = Literal["PostPaid", "PrePaid"]
+SpotStrategy = Literal["NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"]
+StoppedMode = Literal["Not-applicable", "StopCharging", "KeepCharging"]
+Switch = Literal["on", "off"]
+Direction = Literal["ingress", "egress"]
+SecurityGroupKind = Literal["normal", "enterprise"]
+Policy = Literal["Accept", "Drop"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +60,7 @@ class Vpc:
     name: str
     description: str
     cidr: str
-    status: str
+    status: Literal["Available"]
     created: str
     vrouter_id: str
     route_table_id: str
@@ -63,7 +80,7 @@ class VSwitch:
     name: str
     description: str
     cidr: str
-    status: str
+    status: Literal["Available"]
     created: str
     is_default: bool = False
     resource_group_id: str = ""
@@ -91,10 +108,10 @@ class Rule:
     """One rule of a security group; ``direction`` is ingress or egress."""
 
     id: str
-    direction: str
+    direction: Direction
     protocol: str
     port_range: str
-    policy: str
+    policy: Policy
     priority: int
     nic_type: str
     cidr: str
@@ -118,9 +135,9 @@ class SecurityGroup:
     name: str
     description: str
     vpc_id: str
-    kind: str
+    kind: SecurityGroupKind
     created: str
-    inner_access: str = "Accept"
+    inner_access: Policy = "Accept"
     resource_group_id: str = ""
     rules: tuple[Rule, ...] = ()
 
@@ -172,7 +189,7 @@ class Instance:
     vswitch_id: str
     private_ip: str
     security_group_ids: tuple[str, ...]
-    status: str
+    status: InstanceStatus
     created: str
     started: str = ""
     key_pair: str = ""
@@ -182,7 +199,7 @@ class Instance:
     internet_charge_type: str = "PayByTraffic"
     bandwidth_out: int = 0
     bandwidth_in: int = 200
-    charge_type: str = "PostPaid"
+    charge_type: ChargeType = "PostPaid"
     period: int = 0
     period_unit: str = ""
     auto_renew: bool = False
@@ -196,10 +213,10 @@ class Instance:
     resource_group_id: str = ""
     deletion_protection: bool = False
     auto_release: str = ""
-    spot_strategy: str = "NoSpot"
+    spot_strategy: SpotStrategy = "NoSpot"
     spot_price_limit: float = 0.0
     spot_duration: int = 0
-    stopped_mode: str = "Not-applicable"
+    stopped_mode: StoppedMode = "Not-applicable"
     address_reclaimed: bool = False
     credit_specification: str = ""
     deployment_set_id: str = ""
@@ -228,10 +245,10 @@ class Disk:
     zone: str
     name: str
     description: str
-    kind: str
+    kind: DiskKind
     category: str
     size_gib: int
-    status: str
+    status: DiskStatus
     created: str
     instance_id: str = ""
     device: str = ""
@@ -244,7 +261,7 @@ class Disk:
     delete_auto_snapshot: bool = True
     enable_auto_snapshot: bool = False
     multi_attach: bool = False
-    charge_type: str = "PostPaid"
+    charge_type: ChargeType = "PostPaid"
     attached: str = ""
     detached: str = ""
     resource_group_id: str = ""
@@ -269,9 +286,9 @@ class Snapshot:
     name: str
     description: str
     disk_id: str
-    disk_kind: str
+    disk_kind: DiskKind
     size_gib: int
-    status: str
+    status: SnapshotStatus
     created: str
     modified: str
     turn: str
@@ -332,11 +349,11 @@ class Eip:
     id: str
     region: str
     address: str
-    status: str
+    status: EipStatus
     created: str
     bandwidth: int = 5
     internet_charge_type: str = "PayByBandwidth"
-    charge_type: str = "PostPaid"
+    charge_type: ChargeType = "PostPaid"
     name: str = ""
     description: str = ""
     isp: str = "BGP"
@@ -366,7 +383,7 @@ class Listener:
 
     port: int
     protocol: str
-    status: str
+    status: ListenerStatus
     backend_port: int
     server_group_id: str = ""
     settings: dict[str, str | int] = field(default_factory=dict)
@@ -396,16 +413,16 @@ class LoadBalancer:
     network_type: str
     vpc_id: str
     vswitch_id: str
-    status: str
+    status: BalancerStatus
     created: str
-    internet_charge_type: str
+    internet_charge_type: LoadBalancerCharge
     bandwidth: int
     spec: str
     charge_type: str
     master_zone: str
     slave_zone: str
     resource_group_id: str = ""
-    delete_protection: str = "off"
+    delete_protection: Switch = "off"
     modification_protection: str = "NonProtection"
     backends: tuple[Backend, ...] = ()
     listeners: tuple[Listener, ...] = ()
@@ -439,7 +456,7 @@ class Removal:
     """
 
     id: str
-    kind: str
+    kind: Literal["instance", "disk", "snapshot"]
     instance_id: str
     private_ip: str = ""
     public_ip: str = ""

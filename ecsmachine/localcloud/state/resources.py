@@ -16,6 +16,7 @@ from ecsmachine.localcloud.state.model import (
     Disk,
     Eip,
     Instance,
+    InstanceStatus,
     Removal,
     Snapshot,
 )
@@ -34,7 +35,7 @@ def image_with_id(images: Iterable[Image], image_id: str) -> Image | None:
 
 
 def check_status(
-    instance: Instance, *statuses: str, refusal: Refusal = refusals.INSTANCE_STATUS
+    instance: Instance, *statuses: InstanceStatus, refusal: Refusal = refusals.INSTANCE_STATUS
 ) -> None:
     """Raise ``IncorrectInstanceStatus`` unless the instance is in one of these states."""
     if instance.status not in statuses:

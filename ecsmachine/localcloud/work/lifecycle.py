@@ -25,7 +25,7 @@ from ecsmachine.localcloud.host.firewall import Firewall, firewall_of
 from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError, Guests, GuestSpec
 from ecsmachine.localcloud.host.guests.faults import SshDrop
 from ecsmachine.localcloud.protocol.clock import minutes, timestamp
-from ecsmachine.localcloud.state.model import Disk, Instance, Removal, Snapshot
+from ecsmachine.localcloud.state.model import Disk, Instance, Removal, Snapshot, SnapshotStatus
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
     forget_disk,
@@ -295,7 +295,7 @@ class Lifecycle:
         if snapshot.id not in self._state.snapshots:
             return  # it was cancelled
         disk = self._state.disks.get(snapshot.disk_id)
-        status = "accomplished"
+        status: SnapshotStatus = "accomplished"
         try:
             if disk is None:
                 raise GuestError(f"The disk {snapshot.disk_id} is gone.")

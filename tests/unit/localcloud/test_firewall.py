@@ -40,7 +40,7 @@ def instance(number: int, *groups: str) -> Instance:
     empty = {
         name: ""
         for name, item in Instance.__dataclass_fields__.items()
-        if item.type == "str" and item.default.__class__ is not str
+        if item.type in ("str", "InstanceStatus") and item.default.__class__ is not str
     }
     values = {
         **empty,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -136,3 +137,27 @@ def test_only_the_command_line_prints_exits_and_reads_the_environment() -> None:
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 name = f"{node.value.id}.{node.attr}"
                 assert name not in ("sys.exit", "os.environ"), f"{path}:{node.lineno} uses {name}"
+
+
+PRINTERS = {
+    "cli/display/printer.py",  # which cleans what others wrote, and never raises into work
+    "cli/display/streams.py",
+    "cli/display/progress.py",  # whose terminal is drawn by rich, of lines that were cleaned
+}
+WRITES = re.compile(
+    r"(print|input)|sys\.(stdout|stderr)\.(write|writelines|buffer\.\w+)|os\.writev?"
+    r"|(typer|click)\.(echo\w*|secho|prompt|confirm|progressbar|launch|clear|style)"
+    r"|traceback\.print_\w+|warnings\.warn|getpass\.unix_getpass|logging\.\w*Handler|.*Console"
+)
+
+
+def test_the_command_line_prints_through_its_printer_alone() -> None:
+    for path, tree in trees().items():
+        if room(path) != "cli" or str(path) in PRINTERS:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and WRITES.fullmatch(ast.unparse(node.func)):
+                # a signal may come in the midst of the printer's own work
+                assert (str(path), ast.unparse(node.func)) == ("cli/app.py", "os.write"), (
+                    f"{path}:{node.lineno} prints by itself"
+                )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -134,11 +135,14 @@ def config(
             }
         )
         return
+    from ecsmachine.cli.display.shells import option
+
+    host = f"-H={url}" if re.fullmatch(r"[\w.:/\[\]-]+", url) else option("-H", url)
     show("--tlsverify")
-    show(f'--tlscacert="{machine.auth.machine_ca_path}"')
-    show(f'--tlscert="{machine.auth.machine_cert_path}"')
-    show(f'--tlskey="{machine.auth.machine_key_path}"')
-    show(f"-H={url}")
+    show(option("--tlscacert", str(machine.auth.machine_ca_path)))
+    show(option("--tlscert", str(machine.auth.machine_cert_path)))
+    show(option("--tlskey", str(machine.auth.machine_key_path)))
+    show(host)
 
 
 def ssh(

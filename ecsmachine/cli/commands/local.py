@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.commands import local_faults, local_registry
 from ecsmachine.cli.commands.local_cloud import (
     START_HINT,
@@ -24,9 +25,11 @@ from ecsmachine.cli.commands.local_cloud import (
     running_cloud,
     translated,
 )
+from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.printer import finish, say, show
 from ecsmachine.cli.display.progress import steps
+from ecsmachine.cli.display.shells import lines as shell_lines
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -117,7 +120,8 @@ def up(
     running = started.running
     say(f"The local cloud is up{' already' if started.already else ''}: {running.endpoint}")
     say("To use it in this shell, run:")
-    say(f'eval "$({_command("env", root)})"')
+    option = f" --root {shlex.quote(str(root))}" if root is not None else ""
+    say(f'eval "$(ecsmachine local env{option})"')
 
 
 @app.command()
@@ -140,12 +144,10 @@ def env(
         show(json.dumps(variables, indent=2))
         return
     chosen = shell or _usual_shell(environment_of(ctx))
-    for name, value in variables.items():
-        show(_assignment(chosen, name, None if unset else value))
-    evaluate = _evaluation(chosen, _command("env", root) + (" -u" if unset else ""))
-    if evaluate:
-        show(f"{'REM' if chosen is Shell.cmd else '#'} Run this command to configure your shell:")
-        show(f"{'REM' if chosen is Shell.cmd else '#'} {evaluate}")
+    for line in shell_lines(
+        chosen.value, list(variables) if unset else variables, session(ctx).program
+    ):
+        show(line)
 
 
 @app.command()
@@ -188,7 +190,8 @@ def status(
         show(f"Faults:     {faults} (see: ecsmachine local fault ls)")
     show(f"Instances:  {len(instances)} ({len(guests)} with a running guest)")
     for instance in instances:
-        show("  " + "  ".join(instance[name] or "-" for name in ("id", "name", "status", "ip")))
+        words = "  ".join(instance[name] or "-" for name in ("id", "name", "status", "ip"))
+        show(one_line(f"  {words}"))
 
 
 @app.command()
@@ -312,45 +315,9 @@ def reset(
         say(f"The base image and the packages stay in {default_cache()} (--cache removes them)")
 
 
-def _command(name: str, root: Path | None) -> str:
-    option = f" --root {shlex.quote(str(root))}" if root is not None else ""
-    return f"ecsmachine local {name}{option}"
-
-
 def _usual_shell(environment: Mapping[str, str]) -> Shell:
     name = Path(environment.get("SHELL", "")).name
     return Shell(name) if name in Shell.__members__ else Shell.bash
-
-
-def _assignment(shell: Shell, name: str, value: str | None) -> str:
-    """Return the line that sets a variable, or unsets it if there is no value."""
-    if value is None:
-        return {
-            Shell.fish: f"set -e {name};",
-            Shell.powershell: f"Remove-Item Env:\\{name}",
-            Shell.cmd: f"SET {name}=",
-            Shell.tcsh: f"unsetenv {name};",
-            Shell.emacs: f'(setenv "{name}" nil)',
-        }.get(shell, f"unset {name}")
-    quoted = shlex.quote(value)
-    return {
-        Shell.fish: f"set -gx {name} {quoted};",
-        Shell.powershell: f'$Env:{name} = "{value}"',
-        Shell.cmd: f"SET {name}={value}",
-        Shell.tcsh: f"setenv {name} {quoted};",
-        Shell.emacs: f'(setenv "{name}" "{value}")',
-    }.get(shell, f"export {name}={quoted}")
-
-
-def _evaluation(shell: Shell, command: str) -> str:
-    with_shell = f"{command} --shell {shell.value}"
-    return {
-        Shell.fish: f"{with_shell} | source",
-        Shell.powershell: f"& {with_shell} | Invoke-Expression",
-        Shell.cmd: f"@FOR /f \"tokens=*\" %i IN ('{with_shell}') DO @%i",
-        Shell.tcsh: f"eval `{with_shell}`",
-        Shell.emacs: "",
-    }.get(shell, f'eval "$({command})"')
 
 
 def _instances(folder: Path) -> list[dict[str, Any]]:

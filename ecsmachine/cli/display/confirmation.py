@@ -19,7 +19,7 @@ def confirmed(question: str, *, flag: str) -> bool:
     say(f"{one_line(question)} (y/n): ", end="")
     try:
         answer = sys.stdin.readline(_LONGEST_ANSWER)
-    except OSError:
+    except Exception:  # a folder, what is open for writing alone, what does not wait
         answer = ""
     if not answer:
         say("")

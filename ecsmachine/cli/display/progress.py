@@ -50,10 +50,11 @@ def steps(
     ``only_on_terminal``: a pipe gets none of them.
     """
     stream = stream or sys.stdout
-    if not can_move(stream):
+    console = _console(stream)
+    if console is None:
         yield (lambda line: None) if only_on_terminal else plain_lines(stream)
         return
-    shown = _Steps(_console(stream), only_steps=only_steps)
+    shown = _Steps(console, only_steps=only_steps)
     with _live(shown.console, shown.running_line) as live:
 
         def take(line: str) -> None:
@@ -77,10 +78,10 @@ def progress(names: Sequence[str], *, with_remarks: bool = False) -> Iterator[Pr
 
     On a terminal each is a row of a table; ``with_remarks`` has what is no step above it.
     """
-    if not can_move(sys.stdout):
+    console = _console(sys.stdout)
+    if console is None:
         yield _Lines()
         return
-    console = _console(sys.stdout)
     rows = _Rows(names, console if with_remarks else None)
     with _live(console, rows.table):
         yield rows
@@ -134,17 +135,23 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _console(stream: TextIO) -> Console:
+def _console(stream: TextIO) -> Console | None:
+    """Return what draws on a terminal; None where lines cannot be written over."""
+    if not can_move(stream):
+        return None
     from rich.console import Console
 
     colours = has_colours(stream)
-    return Console(
-        file=stream,
-        color_system="auto" if colours else None,
-        no_color=not colours,
-        highlight=False,
-        emoji=False,
-    )
+    # its settings are read from variables that anybody may have set to anything
+    with suppress(Exception):
+        return Console(
+            file=stream,
+            color_system="auto" if colours else None,
+            no_color=not colours,
+            highlight=False,
+            emoji=False,
+        )
+    return None
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What ``env`` prints: the lines that set and unset variables in each shell.
 
 The formats are Docker Machine's. Values are quoted, so that a path with a quote, a dollar sign
-or a backslash arrives as it is.
+or a backslash arrives as it is; what no shell can be given is refused.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
+
+from ecsmachine.cli.display.cleaning import clean
+from ecsmachine.errors import MachineError
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ def lines(
 
     A shell that is not known is taken to be like ``sh``. ``command`` is the command line that
     asked for the lines; the last two lines are comments that say how to evaluate it.
+
+    Raises :class:`MachineError` for a control character: it would end a line, or be changed where
+    it is printed.
     """
     shell = _SHELLS.get(_ALIASES.get(shell_name, shell_name), _SH)
     if isinstance(variables, Mapping):
@@ -51,11 +57,29 @@ def lines(
     else:
         said = [shell.unset_line.format(name=name) for name in variables]
     evaluate = shell.evaluate.format(command=_command_line(shell, command))
-    return [
+    printed = [
         *said,
         f"{shell.comment} Run this command to configure your shell: ",
         f"{shell.comment} {evaluate}",
     ]
+    return list(map(_checked, printed))
+
+
+def option(name: str, value: str) -> str:
+    """Return an option of the docker client with a value in quotes, for ``eval`` in ``sh``.
+
+    Raises as :func:`lines` does.
+    """
+    return _checked(f'{name}="{_SH.quote(value)}"')
+
+
+def _checked(line: str) -> str:
+    if clean(line) != line or "\n" in line:
+        raise MachineError(
+            f"A shell cannot be given the control character in: {line}",
+            hint="Use --json, or a path and a name without it.",
+        )
+    return line
 
 
 def _command_line(shell: Shell, command: Iterable[str]) -> str:
@@ -72,7 +96,8 @@ def _backslashed(special: str) -> Callable[[str], str]:
 
 
 def _backquoted(text: str) -> str:
-    return re.sub(r'[`"$]', lambda match: "`" + match.group(), text)
+    # PowerShell takes typographic quotes for quotes
+    return re.sub(r'[`"$“”„]', lambda match: "`" + match.group(), text)
 
 
 def _tcsh_quoted(text: str) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import paramiko
 import pytest
 
+from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.localcloud.host import image, packages
 from ecsmachine.localcloud.host.address_plan import AddressPlan, choose, host_networks
 from ecsmachine.localcloud.host.cleanup import marked_processes, remove_from_kernel
@@ -34,6 +36,14 @@ from ecsmachine.localcloud.service import daemon
 from tests.guest.machines import Machines, environment_of
 
 PASSWORD = "Guest-Secret-1"
+
+# A host as it is when the engine's packages were installed, and nothing else was done.
+ONLY_THE_PACKAGES = (
+    "systemctl stop docker.socket docker.service containerd.service && rm -rf /etc/docker "
+    "/etc/systemd/system/docker.service.d /var/lib/docker/* /var/lib/containerd/*"
+)
+_FAILED = pytest.StashKey[bool]()  # of a test: whether it has failed
+_SHARED = pytest.StashKey["Cloud"]()  # of a session: the cloud that its tests share
 
 
 @pytest.fixture(scope="session")
@@ -68,11 +78,15 @@ def cloud_root(host: None) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def local_cloud(engine_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def local_cloud(
+    engine_packages: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cloud]:
     """A whole local cloud that is up, with real guests, shared by all tests that only use it."""
     root = tmp_path_factory.mktemp("shared") / "cloud"
     try:
-        yield Cloud(root, daemon.up(root, guests="nspawn").running)
+        cloud = Cloud(root, daemon.up(root, guests="nspawn").running)
+        request.session.stash[_SHARED] = cloud
+        yield cloud
     finally:
         daemon.reset(root)
 
@@ -101,12 +115,103 @@ class Cloud:
     def environment(self) -> dict[str, str]:
         return self.running.environment()
 
+    @property
+    def account(self) -> Machines:
+        """What asks the cloud, and has a store without machines."""
+        return Machines(environment_of(self.environment, self.root / "no-store"))
+
+
+@pytest.fixture(scope="session")
+def engine_image(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The id of an image with the engine, for machines of which installing it is not tested."""
+    store = tmp_path_factory.mktemp("image") / "machines"
+    maker = Machines(environment_of(local_cloud.environment, store))
+    maker.run("create", "image")
+    maker.run("ssh", "image", ONLY_THE_PACKAGES)
+    instance_id = maker.run("inspect", "-f", "{{.Driver.InstanceId}}", "image").stdout.strip()
+    image_id = str(maker.ecs("CreateImage", InstanceId=instance_id)["ImageId"])
+
+    def is_made() -> bool:  # an image that is not Available yet is not listed
+        return bool(maker.ecs("DescribeImages", ImageId=image_id)["Images"]["Image"])
+
+    wait_for(is_made, "the image with the engine", 120)
+    maker.run("rm", "-y", "image")
+    return image_id
+
 
 @pytest.fixture(scope="module")
-def machines(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Machines:
+def bare_machines(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Machines:
     """The program on the local cloud of the tests, with a store of its own for each module."""
     store = tmp_path_factory.mktemp("store") / "machines"
     return Machines(environment_of(local_cloud.environment, store))
+
+
+@pytest.fixture(scope="module")
+def machines(bare_machines: Machines, engine_image: str) -> Machines:
+    """The program as of ``bare_machines``, whose machines have the engine when they boot first."""
+    bare_machines.environment["ECS_IMAGE_ID"] = engine_image
+    return bare_machines
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember which tests have failed."""
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_a_failed_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test made in the shared cloud before it failed is not in the way of the next ones."""
+    if "local_cloud" not in request.fixturenames:
+        yield
+        return
+    cloud = request.getfixturevalue("local_cloud")
+    used = "bare_machines" in request.fixturenames
+    machines: Machines = request.getfixturevalue("bare_machines") if used else cloud.account
+    there, stored = set(machines.left_in_the_cloud()), set(machines.stored())
+    yield
+    if request.node.stash.get(_FAILED, False):
+        if new := set(machines.stored()) - stored:
+            machines.run("rm", "-f", "-y", *new, check=False)
+        remove(machines, set(machines.left_in_the_cloud()) - there)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_of_a_failed_module(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nor is what a module's fixtures made, where one of its tests has failed."""
+    failed = request.session.testsfailed
+    yield
+    cloud = request.session.stash.get(_SHARED, None)
+    if cloud is not None and request.session.testsfailed > failed:
+        remove(cloud.account, cloud.account.left_in_the_cloud())
+
+
+def remove(account: Machines, things: Iterable[str]) -> None:
+    """Remove what ``left_in_the_cloud`` has named, as far as that can be done."""
+    found = [thing.rpartition(" ")[::2] for thing in things]
+    requests: list[tuple[str, dict[str, str]]] = []
+    for instance_id in (name for kind, name in found if kind == "instance"):
+        unprotect = {"InstanceId": instance_id, "DeletionProtection": "false"}
+        requests.append(("ModifyInstanceAttribute", unprotect))
+        requests.append(("DeleteInstance", {"InstanceId": instance_id, "Force": "true"}))
+    for kind, name in found:
+        if kind == "key pair":
+            requests.append(("DeleteKeyPairs", {"KeyPairNames": json.dumps([name])}))
+    for action, parameters in requests:
+        with suppress(ApiError):
+            account.ecs(action, **parameters)
+    gone = {f"instance {name}" for kind, name in found if kind == "instance"}
+    wait_for(lambda: not gone & set(account.left_in_the_cloud(("instance",))), "no guests", 60)
+    for kind, name in found:
+        with suppress(ApiError):
+            if kind == "security group":
+                account.ecs("DeleteSecurityGroup", SecurityGroupId=name)
+            if kind == "disk":
+                account.ecs("DeleteDisk", DiskId=name)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,9 @@ def launch(ecs: Machines, vswitch_id: str, group: str, name: str = "") -> str:
     """Run an instance; return its id at once."""
     answer = ecs.ecs(
         "RunInstances",
-        ImageId=ecs.ecs("DescribeImages")["Images"]["Image"][0]["ImageId"],
+        ImageId=ecs.ecs("DescribeImages", ImageOwnerAlias="system")["Images"]["Image"][0][
+            "ImageId"
+        ],
         InstanceType="ecs.g6.large",
         SecurityGroupId=group,
         VSwitchId=vswitch_id,

@@ -92,6 +92,11 @@ class Machines:
         )
         return client.call(action, {"RegionId": self.environment["ECS_REGION"], **parameters})
 
+    def stored(self) -> list[str]:
+        """Return the names of the machines in the store, whole or not."""
+        folder = Path(self.environment["MACHINE_STORAGE_PATH"], "machines")
+        return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+
     def left_in_the_cloud(
         self, kinds: tuple[str, ...] = ("instance", "key pair", "security group", "disk")
     ) -> list[str]:

@@ -33,7 +33,8 @@ def home(
         command_pages.check("create", environment, folder)
         yield machines
     finally:
-        subprocess.run(["fusermount3", "-uq", str(folder / "shared")], check=False)
+        if shutil.which("fusermount3"):
+            subprocess.run(["fusermount3", "-uq", str(folder / "shared")], check=False)
         for place in (store, folder / "laptop"):
             there = machines.run("-s", str(place), "ls", "-q").stdout.split()
             if there:

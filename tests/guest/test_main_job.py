@@ -17,6 +17,12 @@ pytestmark = pytest.mark.guest
 
 
 @pytest.fixture(scope="module")
+def machines(bare_machines: Machines) -> Machines:
+    """Machines on which the engine is installed: the whole job."""
+    return bare_machines
+
+
+@pytest.fixture(scope="module")
 def dev1(machines: Machines) -> str:
     """A machine with a data disk, a label and a tag."""
     done = machines.run(

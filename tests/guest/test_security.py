@@ -105,6 +105,12 @@ class Said:
 
 
 @pytest.fixture(scope="module")
+def machines(bare_machines: Machines) -> Machines:
+    """Machines on which the engine is installed, whose script sees the odd words as well."""
+    return bare_machines
+
+
+@pytest.fixture(scope="module")
 def said() -> Said:
     return Said()
 

@@ -20,6 +20,7 @@ from ecsmachine.drivers.base import Checkpoint, DriverContext, passing
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state.state import Delays, Settings
 from ecsmachine.machine.journal import FileJournal
+from tests.api.hurried import hurried
 
 
 class Front:
@@ -178,9 +179,13 @@ class Rig:
 
 @contextlib.contextmanager
 def rig_in(folder: Path, delays: Delays | None = None) -> Iterator[Rig]:
-    """Yield a rig whose cloud and store are in a folder."""
+    """Yield a rig whose cloud and store are in a folder.
+
+    Without delays of the cloud, which are real time, the driver waits in a hurry.
+    """
     settings = Settings(delays=delays or Delays())
-    with embedded_cloud(folder / "cloud", settings) as cloud:
+    waiting = hurried() if delays is None else contextlib.nullcontext()
+    with waiting, embedded_cloud(folder / "cloud", settings) as cloud:
         front = Front(cloud.endpoint)
         try:
             yield Rig(cloud, front, folder / "store")

@@ -12,6 +12,7 @@ import pytest
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError, PreCreateCheckError
 from ecsmachine.localcloud.faults.fault import Fault
+from ecsmachine.localcloud.state.state import Delays
 from ecsmachine.machine.journal import FileJournal
 from tests.api.driver_rig import Rig, rig_in
 
@@ -19,6 +20,13 @@ from tests.api.driver_rig import Rig, rig_in
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     with rig_in(tmp_path) as rig:
+        yield rig
+
+
+@pytest.fixture
+def patient_rig(tmp_path: Path) -> Iterator[Rig]:
+    """A rig for faults that last a while."""
+    with rig_in(tmp_path, Delays()) as rig:
         yield rig
 
 
@@ -141,40 +149,44 @@ def test_an_address_that_docker_machine_did_not_take_stays(rig: Rig) -> None:
         "AllocateEipAddress",
     ],
 )
-def test_what_is_made_may_be_found_only_after_a_moment(rig: Rig, action: str) -> None:
-    rig.cloud.faults.add(Fault("eventual-consistency", action=action, seconds=1.2))
-    driver, journal = rig.create(region="eu-central-1", allocate_eip=True)
-    (fault,) = rig.cloud.faults.entries()
+def test_what_is_made_may_be_found_only_after_a_moment(patient_rig: Rig, action: str) -> None:
+    patient_rig.cloud.faults.add(Fault("eventual-consistency", action=action, seconds=1.2))
+    driver, journal = patient_rig.create(region="eu-central-1", allocate_eip=True)
+    (fault,) = patient_rig.cloud.faults.entries()
     assert fault.struck > 0
-    assert {**rig.left(), "disks": 1} == {
+    assert {**patient_rig.left(), "disks": 1} == {
         **dict.fromkeys(("instances", "security groups", "key pairs", "addresses"), 1),
         **dict.fromkeys(("VPCs", "VSwitches", "disks"), 1),
     }
-    driver.remove(journal, rig.report)
-    assert rig.left() == {}
+    driver.remove(journal, patient_rig.report)
+    assert patient_rig.left() == {}
 
 
 @pytest.mark.parametrize(
     "action", ["CreateVpc", "CreateVSwitch", "CreateSecurityGroup", "ImportKeyPair"]
 )
-def test_what_is_not_found_yet_is_not_taken_for_gone(rig: Rig, action: str) -> None:
-    rig.cloud.faults.add(Fault("eventual-consistency", action=action, seconds=1.2))
-    rig.cloud.faults.add(Fault("error", action="RunInstances", code="InvalidParameter"))
+def test_what_is_not_found_yet_is_not_taken_for_gone(patient_rig: Rig, action: str) -> None:
+    patient_rig.cloud.faults.add(Fault("eventual-consistency", action=action, seconds=1.2))
+    patient_rig.cloud.faults.add(Fault("error", action="RunInstances", code="InvalidParameter"))
     with pytest.raises(MachineError):
-        rig.create(region="eu-central-1")
-    journal = FileJournal(rig.context().directory / "journal.json")
+        patient_rig.create(region="eu-central-1")
+    journal = FileJournal(patient_rig.context().directory / "journal.json")
     assert len(journal.resources()) == 4
-    rig.loaded(rig.driver(region="eu-central-1")).remove(journal, rig.report)
+    patient_rig.loaded(patient_rig.driver(region="eu-central-1")).remove(
+        journal, patient_rig.report
+    )
     time.sleep(1.3)
-    assert rig.left() == {}
+    assert patient_rig.left() == {}
 
 
-def test_an_elastic_address_that_is_not_found_yet_is_released(rig: Rig) -> None:
-    rig.cloud.faults.add(Fault("eventual-consistency", action="AllocateEipAddress", seconds=1.2))
-    rig.cloud.faults.add(Fault("error", action="TagResources", code="InvalidParameter"))
+def test_an_elastic_address_that_is_not_found_yet_is_released(patient_rig: Rig) -> None:
+    patient_rig.cloud.faults.add(
+        Fault("eventual-consistency", action="AllocateEipAddress", seconds=1.2)
+    )
+    patient_rig.cloud.faults.add(Fault("error", action="TagResources", code="InvalidParameter"))
     with pytest.raises(MachineError):
-        rig.create(allocate_eip=True)
-    journal = FileJournal(rig.context().directory / "journal.json")
+        patient_rig.create(allocate_eip=True)
+    journal = FileJournal(patient_rig.context().directory / "journal.json")
     assert "eip" in [each.kind for each in journal.resources()]
-    rig.loaded(rig.driver()).remove(journal, rig.report)
-    assert rig.left() == {}
+    patient_rig.loaded(patient_rig.driver()).remove(journal, patient_rig.report)
+    assert patient_rig.left() == {}

@@ -131,6 +131,19 @@ def test_rm_waits_for_what_is_on_its_way(tmp_path: Path, delays: Delays, status:
         assert rig.left() == {}
 
 
+def test_a_state_that_changes_between_refusal_and_look_is_tried_again(rig: Rig) -> None:
+    driver, _ = rig.create()
+    rig.front.faults["StopInstance"] = ["IncorrectInstanceStatus"]  # as if it were Starting
+    driver.stop(rig.report)
+    assert driver.state() is State.STOPPED
+    rig.front.faults["StartInstance"] = ["IncorrectInstanceStatus"]  # as if it were Stopping
+    driver.start(rig.report)
+    assert driver.state() is State.RUNNING
+    rig.front.faults["StopInstance"] = ["IncorrectInstanceStatus"] * 2
+    with pytest.raises(ApiError, match="IncorrectInstanceStatus"):
+        driver.stop(rig.report)
+
+
 def _asked_for(rig: Rig) -> tuple[AliyunEcsDriver, Any]:
     """Begin a create that dies once the instance is asked for."""
 

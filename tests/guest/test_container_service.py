@@ -294,7 +294,7 @@ def test_a_reset_master_is_made_anew_and_a_removed_node_is_gone(swarm: Swarm) ->
     host_key = _host_key(first.address)
     reset = ResetRequest(PASSWORD, image)
     swarm.clusters.reset_node(swarm.id, first.instance_id, reset)
-    swarm.clusters.wait(swarm.id, interval_s=0.5, timeout_s=180)
+    swarm.clusters.wait(swarm.id, timeout_s=180)
     assert swarm.clusters.log(swarm.id) == []
     assert _host_key(first.address) != host_key
     nodes = swarm.clusters.nodes(swarm.id)
@@ -305,7 +305,7 @@ def test_a_reset_master_is_made_anew_and_a_removed_node_is_gone(swarm: Swarm) ->
 
     # now the other one manages again, and what the removed one ran runs there
     swarm.clusters.remove_node(swarm.id, second.address)
-    swarm.clusters.wait(swarm.id, interval_s=0.5, timeout_s=180)
+    swarm.clusters.wait(swarm.id, timeout_s=180)
     (left,) = swarm.clusters.nodes(swarm.id)
     swarm.settled("shop")
     assert {c.node for c in applications.service("shop_web").containers} == {first.address}
@@ -316,13 +316,13 @@ def test_a_reset_master_is_made_anew_and_a_removed_node_is_gone(swarm: Swarm) ->
         swarm.id, AttachRequest((second.instance_id,), PASSWORD, image)
     )
     assert [one.code for one in attached] == ["200"]
-    swarm.clusters.wait(swarm.id, interval_s=0.5, timeout_s=180)
+    swarm.clusters.wait(swarm.id, timeout_s=180)
     assert swarm.clusters.log(swarm.id) == []
     assert [node.instance_id for node in swarm.clusters.nodes(swarm.id)] == [
         *(first.instance_id, second.instance_id),
     ]
     swarm.clusters.remove_node(swarm.id, second.address, release=True)
-    swarm.clusters.wait(swarm.id, interval_s=0.5, timeout_s=180)
+    swarm.clusters.wait(swarm.id, timeout_s=180)
     assert swarm.clusters.log(swarm.id) == []
     (left,) = swarm.clusters.nodes(swarm.id)
     assert left.name == first.name

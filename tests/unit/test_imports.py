@@ -17,17 +17,18 @@ PACKAGE = Path(ecsmachine.__file__).parent
 MAY_IMPORT = {
     "cli": {
         *("cli", "machine", "drivers", "provision", "aliyun", "container_registry", "ssh"),
-        *("localcloud", "documents", "errors"),
+        *("localcloud", "documents", "errors", "polling"),
     },
-    "machine": {"machine", "drivers", "provision", "ssh", "documents", "errors"},
-    "drivers": {"drivers", "aliyun", "ssh", "documents", "errors"},
+    "machine": {"machine", "drivers", "provision", "ssh", "documents", "errors", "polling"},
+    "drivers": {"drivers", "aliyun", "ssh", "documents", "errors", "polling"},
     "provision": {"provision", "ssh", "documents", "errors"},
-    "aliyun": {"aliyun", "documents", "errors"},
+    "aliyun": {"aliyun", "documents", "errors", "polling"},
     "container_registry": {"container_registry", "documents", "errors"},
     "ssh": {"ssh", "documents", "errors"},
     "documents": {"documents", "errors"},
     "localcloud": {"localcloud"},
     "errors": set(),
+    "polling": set(),
 }
 
 ROOMS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,6 +33,7 @@ from ecsmachine.aliyun.credentials import CredentialProvider
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.roa import RoaAnswer, RoaClient
 from ecsmachine.errors import MachineError
+from ecsmachine.polling import polls
 
 VERSION = "2015-12-15"
 ENDPOINT = "https://cs.aliyuncs.com"
@@ -136,7 +136,6 @@ class ClusterClient:
         cluster_id: str,
         *,
         timeout_s: float = 1800.0,
-        interval_s: float = 2.0,
         report: Callable[[Cluster], None] = lambda _: None,
     ) -> Cluster:
         """Return the cluster once its state no longer changes by itself.
@@ -144,9 +143,8 @@ class ClusterClient:
         ``report`` is told each new state. Raises :class:`MachineError` for a state of failure,
         and when the time is up.
         """
-        deadline = time.monotonic() + timeout_s
         seen = ""
-        while True:
+        for _ in polls(timeout_s):
             cluster = self.cluster(cluster_id)
             if cluster.state != seen:
                 seen = cluster.state
@@ -158,14 +156,11 @@ class ClusterClient:
                 )
             if cluster.state not in MOVING:
                 return cluster
-            _sleep_until(deadline, interval_s, f'"{cluster.name}" is still {cluster.state}')
+        raise _time_is_up(cluster)
 
-    def wait_gone(
-        self, cluster_id: str, *, timeout_s: float = 1800.0, interval_s: float = 2.0
-    ) -> None:
+    def wait_gone(self, cluster_id: str, *, timeout_s: float = 1800.0) -> None:
         """Return once the cluster is deleted. Raises :class:`MachineError` if it stays."""
-        deadline = time.monotonic() + timeout_s
-        while True:
+        for _ in polls(timeout_s):
             try:
                 cluster = self.cluster(cluster_id)
             except ApiError as error:
@@ -176,13 +171,14 @@ class ClusterClient:
                 return
             if cluster.state in FAILED:
                 raise MachineError(f'The cluster "{cluster.name}" is in state {cluster.state}')
-            _sleep_until(deadline, interval_s, f'"{cluster.name}" is still {cluster.state}')
+        raise _time_is_up(cluster)
 
     def _send(self, method: str, path: str, body: Mapping[str, Any]) -> RoaAnswer:
         return self.roa.call(method, path, body=json.dumps(body, ensure_ascii=False).encode())
 
 
-def _sleep_until(deadline: float, interval_s: float, what: str) -> None:
-    if time.monotonic() + interval_s > deadline:
-        raise MachineError(f"The time is up: the cluster {what}", hint="Look again later.")
-    time.sleep(interval_s)
+def _time_is_up(cluster: Cluster) -> MachineError:
+    return MachineError(
+        f'The time is up: the cluster "{cluster.name}" is still {cluster.state}',
+        hint="Look again later.",
+    )

@@ -10,11 +10,12 @@ from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.swarm import api
 from ecsmachine.machine.swarm.api import Availability, Node, Role
+from ecsmachine.polling import polls
 
 _READY_TIMEOUT_S = 60.0
 _DRAIN_TIMEOUT_S = 60.0
-_POLL_S = 0.3
 _CHANGE_TRIES = 5
+_CHANGE_PAUSE_S = 0.3
 
 T = TypeVar("T")
 
@@ -80,7 +81,7 @@ def _change(
         except MachineError as error:
             if "out of sequence" not in error.message or not remaining:
                 raise
-        time.sleep(_POLL_S)
+        time.sleep(_CHANGE_PAUSE_S)
         node = next((each for each in api.nodes(manager) if each.id == node.id), node)
 
 
@@ -111,7 +112,8 @@ def strike_off(manager: Machine, node_id: str) -> None:
 
 
 def _wait_for(look: Callable[[], T | None], timeout_s: float) -> T | None:
-    deadline = time.monotonic() + timeout_s
-    while (found := look()) is None and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
-    return found
+    for _ in polls(timeout_s, longest_pause_s=1.0):
+        found = look()
+        if found is not None:
+            return found
+    return None

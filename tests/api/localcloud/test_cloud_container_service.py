@@ -86,7 +86,7 @@ def swarm(cloud: EmbeddedCloud) -> SwarmRequest:
 def cluster(client: ClusterClient, swarm: SwarmRequest) -> str:
     """A Swarm cluster of two nodes, shared by all tests that leave it running."""
     task = client.create(swarm)
-    client.wait(task.cluster_id, interval_s=0.05, timeout_s=60)
+    client.wait(task.cluster_id, timeout_s=60)
     return task.cluster_id
 
 
@@ -148,18 +148,18 @@ def test_the_life_of_nodes(
     task = client.create(replace(swarm, name="life", size=1, need_slb=False))
     (image, *_) = [one.id for one in client.images() if one.region == cloud.region]
     assert refusal(lambda: client.delete(task.cluster_id)) == "409 ErrorClusterState"
-    client.wait(task.cluster_id, interval_s=0.05)
+    client.wait(task.cluster_id)
     scale = ScaleRequest(3, "ecs.g6.large", PASSWORD, "cloud_ssd", 40)
     client.scale(task.cluster_id, scale)
-    assert client.wait(task.cluster_id, interval_s=0.05).size == 3
+    assert client.wait(task.cluster_id).size == 3
     assert refusal(lambda: client.scale(task.cluster_id, scale)) == "400 InvalidParameter"
 
     first, second, third = client.nodes(task.cluster_id)
     client.remove_node(task.cluster_id, second.address)
-    assert client.wait(task.cluster_id, interval_s=0.05).size == 2
+    assert client.wait(task.cluster_id).size == 2
     assert cloud.state.instances.get(second.instance_id) is not None
     client.remove_node(task.cluster_id, third.address, release=True)
-    client.wait(task.cluster_id, interval_s=0.05)
+    client.wait(task.cluster_id)
     until(lambda: cloud.state.instances.get(third.instance_id) is None)
     assert refusal(lambda: client.remove_node(task.cluster_id, first.address)) == (
         "409 ErrorLastNode"
@@ -171,16 +171,16 @@ def test_the_life_of_nodes(
     ids = (second.instance_id, "i-unknown", first.instance_id)
     attached, _ = client.attach(task.cluster_id, AttachRequest(ids, PASSWORD, image))
     assert [one.code for one in attached] == ["200", "404", "409"]
-    client.wait(task.cluster_id, interval_s=0.05)
+    client.wait(task.cluster_id)
     client.reset_node(task.cluster_id, first.instance_id, ResetRequest(PASSWORD, image))
-    client.wait(task.cluster_id, interval_s=0.05)
+    client.wait(task.cluster_id)
     nodes = client.nodes(task.cluster_id)
     assert [node.instance_id for node in nodes] == [second.instance_id, first.instance_id]
     assert {node.state for node in nodes} == {"running"}
     assert client.log(task.cluster_id) == []
 
     client.delete(task.cluster_id)
-    client.wait_gone(task.cluster_id, interval_s=0.05)
+    client.wait_gone(task.cluster_id)
     until(lambda: cloud.state.instances.get(first.instance_id) is None)
     # what was there before the cluster stays
     assert cloud.state.instances.get(second.instance_id) is not None
@@ -223,15 +223,15 @@ def test_kubernetes_clusters_have_the_apis_life(
     ):
         task = client.create(replace(request, name=f"k8s-{number}"))
         assert client.cluster(task.cluster_id).state == "launching"
-        found = client.wait(task.cluster_id, interval_s=0.05)
+        found = client.wait(task.cluster_id)
         assert not found.is_swarm
         assert found.size == (3 if request.kind == "managed" else 6)
         scaling = KubernetesScaleRequest(5, "ecs.g6.large", PASSWORD)
         client.scale(task.cluster_id, scaling)
-        assert client.wait(task.cluster_id, interval_s=0.05).size == found.size + 2
+        assert client.wait(task.cluster_id).size == found.size + 2
         assert refusal(lambda: client.certificates(task.cluster_id)) == "400 ErrorClusterType"  # noqa: B023
         client.delete(task.cluster_id)
-        client.wait_gone(task.cluster_id, interval_s=0.05)
+        client.wait_gone(task.cluster_id)
 
 
 @pytest.mark.parametrize(
@@ -560,14 +560,14 @@ def test_what_is_settled_is_left_alone(
         cloud.state.projects.put(replace(project, failure="no node answered"))
     scale = ScaleRequest(3, "ecs.g6.large", PASSWORD, "cloud_ssd", 40)
     client.scale(cluster, scale)
-    client.wait(cluster, interval_s=0.05)
+    client.wait(cluster)
     assert at_rest(applications, "other") == "running"
     after = {project.name: project.updated for project in applications.projects()}
     assert after["shop"] == before["shop"]
     assert after["other"] != before["other"]
     added = client.nodes(cluster)[-1]
     client.remove_node(cluster, added.address, release=True)
-    client.wait(cluster, interval_s=0.05)
+    client.wait(cluster)
 
 
 def test_labels_without_effect_are_warnings(applications: ApplicationClient) -> None:
@@ -768,12 +768,12 @@ def test_every_row_of_the_guides_table(
     code, out, err = program("cs", "POST", "/clusters", *kind, "--body", f"@{tmp_path}/create.json")
     assert code == 0, err
     cluster = json.loads(out)["cluster_id"]
-    client.wait(cluster, interval_s=0.05)
+    client.wait(cluster)
 
     def call(*arguments: str) -> str:
         code, out, err = program("cs", *arguments)
         assert code == 0, err
-        client.wait(cluster, interval_s=0.05)
+        client.wait(cluster)
         return str(out)
 
     assert json.loads(call("GET", f"/clusters/{cluster}"))["name"] == "raw"
@@ -795,7 +795,7 @@ def test_every_row_of_the_guides_table(
         *(first.instance_id, second.instance_id, third.instance_id)
     }
     assert program("cs", "DELETE", f"/clusters/{cluster}") == (0, "", "")
-    client.wait_gone(cluster, interval_s=0.05)
+    client.wait_gone(cluster)
 
 
 def test_the_guides_own_create_json_makes_a_cluster(
@@ -827,9 +827,9 @@ def test_the_guides_own_create_json_makes_a_cluster(
     begun = json.loads(out)
     assert set(begun) == {"cluster_id", "request_id", "task_id"}
     assert re.fullmatch(r"T-[0-9a-f]{24}", begun["task_id"])
-    assert client.wait(begun["cluster_id"], interval_s=0.05).state == "running"
+    assert client.wait(begun["cluster_id"]).state == "running"
     client.delete(begun["cluster_id"])
-    client.wait_gone(begun["cluster_id"], interval_s=0.05)
+    client.wait_gone(begun["cluster_id"])
 
 
 @pytest.mark.parametrize(
@@ -1006,7 +1006,7 @@ def test_another_server_goes_on_with_what_there_is(tmp_path: Path, swarm: SwarmR
             vswitch_id=cloud.state.default_vswitch_id,
         )
         task = client.create(request)
-        client.wait(task.cluster_id, interval_s=0.05)
+        client.wait(task.cluster_id)
         found = client.certificates(task.cluster_id)
         for name in ("ca", "cert", "key"):
             (tmp_path / f"{name}.pem").write_text(getattr(found, name))
@@ -1026,4 +1026,4 @@ def test_another_server_goes_on_with_what_there_is(tmp_path: Path, swarm: SwarmR
         assert len(again.service("shop_web").containers) == 2
         assert client.cluster(unfinished.cluster_id).state in ("failed", "running")
         client.delete(unfinished.cluster_id)
-        client.wait_gone(unfinished.cluster_id, interval_s=0.05)
+        client.wait_gone(unfinished.cluster_id)

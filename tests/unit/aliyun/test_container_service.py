@@ -213,15 +213,15 @@ def test_waiting_follows_the_states(
     states = ["launching", "launching", "scaling", "running"]
     peer.answers[:] = [make_answer(200, {**CLUSTER, "state": state}) for state in states]
     told: list[str] = []
-    found = client.wait(ID, interval_s=0.0, report=lambda cluster: told.append(cluster.state))
+    found = client.wait(ID, report=lambda cluster: told.append(cluster.state))
     assert found.state == "running"
     assert told == ["launching", "scaling", "running"]
     peer.answers[:] = [make_answer(200, {**CLUSTER, "state": "failed"})]
     with pytest.raises(MachineError, match="in state failed"):
-        client.wait(ID, interval_s=0.0)
+        client.wait(ID)
     peer.answers[:] = [make_answer(200, {**CLUSTER, "state": "scaling"})]
     with pytest.raises(MachineError, match="still scaling"):
-        client.wait(ID, interval_s=1.0, timeout_s=0.5)
+        client.wait(ID, timeout_s=0.5)
 
 
 def test_waiting_for_the_end(
@@ -231,10 +231,10 @@ def test_waiting_for_the_end(
         make_answer(200, {**CLUSTER, "state": "deleting"}),
         refusal("ErrorClusterNotFound", 404),
     ]
-    client.wait_gone(ID, interval_s=0.0)
+    client.wait_gone(ID)
     peer.answers[:] = [refusal("Forbidden", 403)]
     with pytest.raises(ApiError, match="Forbidden"):
-        client.wait_gone(ID, interval_s=0.0)
+        client.wait_gone(ID)
 
 
 @pytest.mark.parametrize(

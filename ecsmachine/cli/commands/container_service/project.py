@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -53,8 +52,6 @@ Patience = Annotated[
     int, typer.Option("--time", "-t", min=0, help="Seconds before what does not stop is killed")
 ]
 Signal = Annotated[str, typer.Option("--signal", "-s", help="The signal that is sent")]
-
-_POLL_S = 0.5
 
 
 @app.command("ls")
@@ -298,20 +295,22 @@ def _await(client: ApplicationClient, name: str, wait: bool, timeout_s: int) -> 
     if not wait:
         return
     from ecsmachine.aliyun.container_service.clusters import FAILED, MOVING
+    from ecsmachine.polling import polls
 
-    deadline = time.monotonic() + timeout_s
     seen = ""
     with steps(sys.stderr, only_steps=True, only_on_terminal=True) as report:
-        while (project := client.project(name)).current_state in MOVING:
+        for _ in polls(timeout_s, longest_pause_s=0.5):
+            project = client.project(name)
+            if project.current_state not in MOVING:
+                break
             if project.current_state != seen:
                 seen = project.current_state
                 report(f"{name}: {seen.capitalize()}")
-            if time.monotonic() > deadline:
-                raise MachineError(
-                    f'The time is up: the project "{name}" is still {seen}',
-                    hint=f'"ecsmachine project inspect {name}" shows what it waits for.',
-                )
-            time.sleep(_POLL_S)
+        else:
+            raise MachineError(
+                f'The time is up: the project "{name}" is still {seen}',
+                hint=f'"ecsmachine project inspect {name}" shows what it waits for.',
+            )
     if project.current_state in FAILED:
         reason = project.raw.get("message")
         raise MachineError(

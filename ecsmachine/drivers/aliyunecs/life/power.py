@@ -6,7 +6,7 @@ from ecsmachine.aliyun.ecs import Instance
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.instance import wait_until_running, wait_until_stopped
-from ecsmachine.drivers.aliyunecs.resources.waiting import polls
+from ecsmachine.polling import polls
 
 _STATE_TIMEOUT_S = 300.0
 _REBOOT_SEEN_TIMEOUT_S = 3.0
@@ -15,6 +15,7 @@ _REBOOT_SEEN_TIMEOUT_S = 3.0
 
 def start(cloud: Cloud, instance_id: str) -> Instance:
     """Start an instance and return it once it runs; one that runs is left as it is."""
+    status = ""
     for _ in polls(_STATE_TIMEOUT_S):
         try:
             cloud.ecs.start_instance(instance_id)
@@ -22,12 +23,12 @@ def start(cloud: Cloud, instance_id: str) -> Instance:
         except ApiError as error:
             if not _is_in_wrong_state(error):
                 raise
-            status = _status(cloud, instance_id)
+            seen_before, status = status, _status(cloud, instance_id)
             if status in ("Running", "Starting"):
                 break
-            if status == "Stopped":
+            if status == seen_before == "Stopped":
                 raise
-            # it is still stopping: it can be started when it has stopped
+            # it is, or was a moment ago, still stopping: it can be started when it has stopped
     return wait_until_running(cloud, instance_id)
 
 
@@ -36,6 +37,7 @@ def stop(cloud: Cloud, instance_id: str, *, force: bool) -> None:
 
     ``force`` is as by pulling the plug, and also ends an orderly stop that hangs.
     """
+    status = ""
     for _ in polls(_STATE_TIMEOUT_S):
         try:
             cloud.ecs.stop_instance(instance_id, force=force)
@@ -43,12 +45,12 @@ def stop(cloud: Cloud, instance_id: str, *, force: bool) -> None:
         except ApiError as error:
             if not _is_in_wrong_state(error):
                 raise
-            status = _status(cloud, instance_id)
+            seen_before, status = status, _status(cloud, instance_id)
             if status in ("Stopped", "Stopping"):
                 break
-            if status == "Running":
+            if status == seen_before == "Running":
                 raise
-            # it is still starting: it can be stopped when it runs
+            # it is, or was a moment ago, still starting: it can be stopped when it runs
     wait_until_stopped(cloud, instance_id)
 
 

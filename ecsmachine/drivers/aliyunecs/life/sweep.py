@@ -22,10 +22,11 @@ from ecsmachine.drivers.aliyunecs.resources import (
     security_group,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.aliyunecs.resources.waiting import polls, when_not_busy
+from ecsmachine.drivers.aliyunecs.resources.waiting import when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, OptionValue, Report
 from ecsmachine.drivers.tagged import HourlyCost, TaggedResource
 from ecsmachine.errors import MachineError
+from ecsmachine.polling import polls
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver

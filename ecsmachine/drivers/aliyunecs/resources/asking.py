@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.drivers.aliyunecs.resources.waiting import polls
 from ecsmachine.drivers.base import Journal, Resource
+from ecsmachine.polling import polls
 
 UNSEEN_S = 3.0
 """How long what was made a moment ago may not be found, in seconds."""

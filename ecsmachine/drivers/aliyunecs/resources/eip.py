@@ -15,9 +15,10 @@ from ecsmachine.drivers.aliyunecs.resources.asking import (
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags
-from ecsmachine.drivers.aliyunecs.resources.waiting import polls, wait_for, when_not_busy
+from ecsmachine.drivers.aliyunecs.resources.waiting import wait_for, when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
 from ecsmachine.errors import MachineError, PreCreateCheckError
+from ecsmachine.polling import polls
 
 KIND = "eip"
 BINDING_KIND = "eip-binding"

@@ -15,9 +15,10 @@ from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.resources.state import reason_of, state_of
 from ecsmachine.drivers.aliyunecs.resources.tags import CREATE, machine_tags
-from ecsmachine.drivers.aliyunecs.resources.waiting import polls, when_not_busy
+from ecsmachine.drivers.aliyunecs.resources.waiting import when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource, State
 from ecsmachine.errors import MachineError
+from ecsmachine.polling import polls
 
 KIND = "instance"
 

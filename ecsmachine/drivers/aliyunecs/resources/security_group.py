@@ -16,8 +16,9 @@ from ecsmachine.drivers.aliyunecs.resources.asking import (
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
-from ecsmachine.drivers.aliyunecs.resources.waiting import polls, when_not_busy
+from ecsmachine.drivers.aliyunecs.resources.waiting import when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, PortRange, Report, Resource
+from ecsmachine.polling import polls
 
 KIND = "security-group"
 ENGINE_PORT = 2376

@@ -1,13 +1,13 @@
-"""Waiting for the cloud: asked often at first, then less, until a time limit."""
+"""Waiting for the cloud: until it is not busy, until something is so."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.errors import MachineError
+from ecsmachine.polling import polls
 
 T = TypeVar("T")
 
@@ -29,26 +29,6 @@ _BUSY = (
     "BackendServer.configuring",
 )
 """Beginnings of error codes that say: not now, something else is under way."""
-
-
-def polls(
-    timeout_s: float, *, first_pause_s: float = 0.1, longest_pause_s: float = 2.5
-) -> Iterator[float]:
-    """Yield the seconds since the beginning, once for each look, until the time is up.
-
-    At least one look is made, and a last one when the time is up; the pause between two grows
-    from the first to the longest.
-    """
-    begun = time.monotonic()
-    pause_s = first_pause_s
-    while True:
-        spent_s = time.monotonic() - begun
-        yield spent_s
-        remaining_s = timeout_s - (time.monotonic() - begun)
-        if remaining_s <= 0:
-            return
-        time.sleep(min(pause_s, remaining_s))
-        pause_s = min(pause_s * 1.5, longest_pause_s)
 
 
 def when_not_busy(call: Callable[[], T], *, timeout_s: float = 60.0) -> T:

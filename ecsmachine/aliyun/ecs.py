@@ -339,6 +339,7 @@ class EcsClient(RegionalClient):
 
     def dry_run_instance(self, parameters: Mapping[str, Parameter]) -> None:
         """Let ECS check a RunInstances request without making anything (DryRun)."""
+        from ecsmachine.aliyun.error_codes import Meaning
         from ecsmachine.aliyun.errors import ApiError
 
         try:
@@ -348,7 +349,7 @@ class EcsClient(RegionalClient):
                 idempotent=True,
             )
         except ApiError as error:
-            if error.code != "DryRunOperation":
+            if error.meaning is not Meaning.DRY_RUN_PASSED:
                 raise
 
     def start_instance(self, instance_id: str) -> None:

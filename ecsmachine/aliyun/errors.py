@@ -4,80 +4,53 @@ from __future__ import annotations
 
 import re
 
+from ecsmachine.aliyun.error_codes import Meaning, meaning_of, what_is_missing
 from ecsmachine.errors import MachineError, UsageError
 
-_HINTS: tuple[tuple[str, str], ...] = (
-    (
-        "InvalidAccessKeyId",
-        "Check the access key id (--aliyunecs-access-key-id, ECS_ACCESS_KEY_ID); "
-        "keys are listed at https://ram.console.aliyun.com.",
+_HINTS = {
+    Meaning.KEY_UNKNOWN: "Check the access key id (--aliyunecs-access-key-id, ECS_ACCESS_KEY_ID); "
+    "keys are listed at https://ram.console.aliyun.com.",
+    Meaning.SECRET_WRONG: (
+        "Check the access key secret (--aliyunecs-access-key-secret, ECS_ACCESS_KEY_SECRET)."
     ),
-    (
-        "SignatureDoesNotMatch",
-        "Check the access key secret (--aliyunecs-access-key-secret, ECS_ACCESS_KEY_SECRET).",
+    Meaning.TOKEN_EXPIRED: "The security token has expired: get a new one.",
+    Meaning.TOKEN_WRONG: "The security token belongs to another access key: get a new one.",
+    Meaning.TOKEN_MISSING: "This access key is a temporary one: give its security token too.",
+    Meaning.CLOCK_WRONG: "Set this computer's clock (for example with NTP).",
+    Meaning.NO_PERMISSION: "Ask the owner of the account for this permission (RAM policy).",
+    Meaning.ACCOUNT_STATUS: "Look at the account in Alibaba Cloud's console: it may be in debt.",
+    Meaning.NO_BALANCE: "Top up the account.",
+    Meaning.NO_REAL_NAME: "Complete the account's real-name registration.",
+    Meaning.TOKEN_MISMATCH: (
+        'An earlier try asked for something else: use "ecsmachine rm", then create anew.'
     ),
-    (
-        "IncompleteSignature",
-        "Check the access key secret (--aliyunecs-access-key-secret, ECS_ACCESS_KEY_SECRET).",
+    Meaning.QUOTA: "Remove what is not needed, or ask for a higher quota in the Quota Center.",
+    Meaning.OUT_OF_STOCK: (
+        "Take another zone (--aliyunecs-zone) or another type (--aliyunecs-instance-type)."
     ),
-    (
-        "InvalidSecurityToken",
-        "The security token has expired or belongs to another access key: get a new one.",
+    Meaning.UNKNOWN_TYPE: "Take another type (--aliyunecs-instance-type).",
+    Meaning.INVALID_PASSWORD: (
+        "Choose another password (--aliyunecs-ssh-password, ECS_SSH_PASSWORD)."
     ),
-    ("MissingSecurityToken", "This access key is a temporary one: give its security token too."),
-    ("InvalidTimeStamp", "Set this computer's clock (for example with NTP)."),
-    ("Forbidden", "Ask the owner of the account for this permission (RAM policy)."),
-    ("NoPermission", "Ask the owner of the account for this permission (RAM policy)."),
-    ("UnauthorizedOperation", "Ask the owner of the account for this permission (RAM policy)."),
-    ("InvalidAccountStatus", "Look at the account in Alibaba Cloud's console: it may be in debt."),
-    ("InsufficientBalance", "Top up the account."),
-    ("Account.Arrearage", "Top up the account."),
-    ("RealNameAuthenticationError", "Complete the account's real-name registration."),
-    (
-        "IdempotentParameterMismatch",
-        'An earlier try asked for something else: use "ecsmachine rm", then create anew.',
-    ),
-    ("QuotaExceed", "Remove what is not needed, or ask for a higher quota in the Quota Center."),
-    ("LimitExceed", "Remove what is not needed, or ask for a higher quota in the Quota Center."),
-    (
-        "OperationDenied.NoStock",
-        "Take another zone (--aliyunecs-zone) or another type (--aliyunecs-instance-type).",
-    ),
-    (
-        "Zone.NotOnSale",
-        "Take another zone (--aliyunecs-zone) or another type (--aliyunecs-instance-type).",
-    ),
-    ("InvalidResourceType.NotSupported", "Take another type (--aliyunecs-instance-type)."),
-    ("InvalidInstanceType", "Take another type (--aliyunecs-instance-type)."),
-    ("InvalidPassword", "Choose another password (--aliyunecs-ssh-password, ECS_SSH_PASSWORD)."),
-    (
-        "InvalidOperation.DeletionProtection",
+    Meaning.PROTECTED: (
         "Switch its deletion protection off first: in the ECS console, or with "
-        "ModifyInstanceAttribute.",
+        "ModifyInstanceAttribute."
     ),
-    (
-        "InstanceLockedForSecurity",
-        "The instance is locked: see why in Alibaba Cloud's console.",
-    ),
-    ("InstanceExpired", "Renew the instance, or top up the account, in Alibaba Cloud's console."),
-    ("HTTP", "Check the API endpoint (--aliyunecs-api-endpoint, ECS_API_ENDPOINT)."),
-    ("Throttling", "Wait a moment and try again."),
-    ("ServiceUnavailable", "Wait a moment and try again."),
-    ("InternalError", "Wait a moment and try again."),
-)
-"""What to do, by the beginning of the error code; the first that fits."""
-
-
-_EARLIER_REQUEST = ("Idempotent", "LastTokenProcessing", "OperationFailed.LastTokenProcessing")
-"""Beginnings of codes that speak of an earlier request with the same ClientToken."""
+    Meaning.LOCKED: "The instance is locked: see why in Alibaba Cloud's console.",
+    Meaning.EXPIRED: "Renew the instance, or top up the account, in Alibaba Cloud's console.",
+    Meaning.NOT_THE_API: "Check the API endpoint (--aliyunecs-api-endpoint, ECS_API_ENDPOINT).",
+    Meaning.THROTTLED: "Wait a moment and try again.",
+    Meaning.PASSING: "Wait a moment and try again.",
+}
+"""What to do, by what an error code means."""
 
 
 class ApiError(MachineError):
     """Alibaba Cloud refused a request.
 
-    ``code`` and ``reason`` are the API's own words, ``request_id`` is what its support asks
-    for, ``status`` is the HTTP status. ``maybe_done`` is whether an earlier try of the same call,
-    which got no clear answer, may have been carried out.
+    ``code`` and ``reason`` are the API's own words, ``meaning`` is what the code means for us,
+    ``request_id`` is what its support asks for, ``status`` is the HTTP status. ``maybe_done`` is
+    whether an earlier try of the same call, which got no clear answer, may have been carried out.
     """
 
     def __init__(
@@ -99,36 +72,28 @@ class ApiError(MachineError):
         self.maybe_done = False
         told = f": {self.reason.rstrip('. ')}" if self.reason else ""
         identified = f" (request {request_id})" if request_id else ""
-        super().__init__(f"{action} failed: {code}{told}{identified}", hint=hint or hint_of(code))
+        self.meaning = meaning_of(code, status)
+        super().__init__(
+            f"{action} failed: {code}{told}{identified}", hint=hint or _HINTS.get(self.meaning)
+        )
 
     @property
     def is_throttling(self) -> bool:
         """Whether the request came too soon after others; nothing was done."""
-        return self.code.startswith("Throttling")
+        return self.meaning is Meaning.THROTTLED
 
     @property
     def is_passing(self) -> bool:
         """Whether the fault is the server's own, and may be over at the next try."""
-        return (
-            self.status >= 500
-            or self.code in ("ServiceUnavailable", "InternalError")
-            or self.code.endswith((".InternalError", ".ServiceUnavailable"))
-        )
+        return self.status >= 500 or self.meaning is Meaning.PASSING
 
     @property
     def is_refusal(self) -> bool:
         """Whether the request was turned down for good, so that certainly nothing was made."""
+        earlier = (Meaning.TOKEN_PROCESSING, Meaning.TOKEN_MISMATCH)
         return not (
-            self.maybe_done
-            or self.is_throttling
-            or self.is_passing
-            or self.code.startswith(_EARLIER_REQUEST)
+            self.maybe_done or self.is_throttling or self.is_passing or self.meaning in earlier
         )
-
-    @property
-    def is_expired_key(self) -> bool:
-        """Whether the temporary access key is past its end; nothing was done."""
-        return self.code in ("InvalidSecurityToken.Expired", "SecurityTokenExpired")
 
     @property
     def is_not_found(self) -> bool:
@@ -136,9 +101,12 @@ class ApiError(MachineError):
 
         An unknown access key or region says nothing about the resource.
         """
-        return self.code.endswith((".NotFound", ".NotExist", ".NotExists")) and not (
-            self.code.startswith(("InvalidAccessKeyId", "InvalidSecurityToken", "InvalidRegionId"))
-        )
+        return self.meaning is Meaning.GONE
+
+    @property
+    def missing(self) -> str:
+        """The parameter whose resource does not exist ("SecurityGroupId"), or ""."""
+        return what_is_missing(self.code)
 
 
 class ConnectionLostError(MachineError):
@@ -154,14 +122,6 @@ class ConnectionLostError(MachineError):
 
 class MissingCredentialsError(UsageError):
     """There are no credentials wherever they were looked for."""
-
-
-def hint_of(code: str) -> str | None:
-    """Return what to do about an error code, if anything is known."""
-    for beginning, hint in _HINTS:
-        if code.startswith(beginning):
-            return hint
-    return None
 
 
 def one_line(text: str) -> str:

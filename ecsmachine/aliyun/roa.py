@@ -12,6 +12,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from ecsmachine.aliyun.error_codes import Meaning, meaning_of
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError, one_line
 from ecsmachine.aliyun.pace import shared_pace
 from ecsmachine.aliyun.signature import content_md5, roa_sign, roa_string_to_sign
@@ -189,7 +190,9 @@ def refused(what: str, response: requests.Response) -> ApiError:
     fields = error_fields(text)
     code = fields.get("code") or ("ServiceUnavailable" if status >= 500 else f"HTTP{status}")
     plain = "" if text.lstrip().startswith(("<", "{", "[")) else text[:500]
-    hint = clock_hint(response.headers.get("Date", "")) if "TimeStamp" in code else None
+    hint = None
+    if meaning_of(code) is Meaning.CLOCK_WRONG:
+        hint = clock_hint(response.headers.get("Date", ""))
     return ApiError(
         action=what,
         code=one_line(code),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from ecsmachine.aliyun.error_codes import Meaning, meaning_of
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError, one_line
 from ecsmachine.aliyun.pace import shared_pace
 from ecsmachine.aliyun.signature import sign
@@ -81,7 +82,7 @@ class RpcClient:
             return self._repeated(action, sent, idempotent)
         except ApiError as error:
             # nothing was done, and a temporary key can be had anew
-            if not error.is_expired_key or not self._credentials.renew():
+            if error.meaning is not Meaning.TOKEN_EXPIRED or not self._credentials.renew():
                 raise
             unsure = error.maybe_done
         try:
@@ -221,7 +222,7 @@ def _refused(action: str, response: requests.Response, answer: dict[str, Any]) -
     if not code:
         code = "ServiceUnavailable" if status >= 500 else f"HTTP{status}"
     hint = None
-    if code.startswith("InvalidTimeStamp"):
+    if meaning_of(code) is Meaning.CLOCK_WRONG:
         hint = clock_hint(response.headers.get("Date", ""))
     return ApiError(
         action=action,

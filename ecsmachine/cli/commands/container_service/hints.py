@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-_BY_BEGINNING = {
-    "HTTP": "Check the endpoint (--endpoint, CS_API_ENDPOINT).",
-    "InvalidAccessKeyId": "Check the access key id (ECS_ACCESS_KEY_ID, or --profile).",
-    "InvalidInstanceType": "Take another type (--instance-type).",
-    "InvalidPassword": "Choose another password (--password, ECS_SSH_PASSWORD).",
-    "InvalidResourceType": "Take another type (--instance-type).",
-    "SignatureDoesNotMatch": "Check the access key secret (ECS_ACCESS_KEY_SECRET, or --profile).",
+from ecsmachine.aliyun.error_codes import Meaning
+from ecsmachine.aliyun.errors import ApiError
+
+_BY_MEANING = {
+    Meaning.NOT_THE_API: "Check the endpoint (--endpoint, CS_API_ENDPOINT).",
+    Meaning.KEY_UNKNOWN: "Check the access key id (ECS_ACCESS_KEY_ID, or --profile).",
+    Meaning.UNKNOWN_TYPE: "Take another type (--instance-type).",
+    Meaning.OUT_OF_STOCK: "Take another type (--instance-type).",
+    Meaning.INVALID_PASSWORD: "Choose another password (--password, ECS_SSH_PASSWORD).",
+    Meaning.SECRET_WRONG: "Check the access key secret (ECS_ACCESS_KEY_SECRET, or --profile).",
 }
-"""For codes that machines have as well, with other options."""
+"""For what machines meet as well, with other options."""
 
 _HINTS = {
     "ErrorClusterNotFound": '"ecsmachine cluster ls" lists them.',
@@ -31,8 +34,6 @@ _HINTS = {
 }
 
 
-def hint_for(code: str) -> str | None:
-    """Return what to do about a refusal with this code, if that is known."""
-    if code in _HINTS:
-        return _HINTS[code]
-    return next((hint for start, hint in _BY_BEGINNING.items() if code.startswith(start)), None)
+def hint_for(error: ApiError) -> str | None:
+    """Return what to do about a refusal, if that is known."""
+    return _HINTS.get(error.code) or _BY_MEANING.get(error.meaning) or error.hint

@@ -117,7 +117,7 @@ def for_commands() -> Iterator[None]:
     except ApiError as error:
         from ecsmachine.cli.commands.container_service.hints import hint_for
 
-        error.hint = hint_for(error.code) or error.hint
+        error.hint = hint_for(error)
         raise
 
 

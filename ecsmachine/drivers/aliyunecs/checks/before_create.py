@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ecsmachine.aliyun.ecs import Image, InstanceType, KeyPair, Offer
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.aliyun.vpc import VSwitch
 from ecsmachine.drivers.aliyunecs.options.disk_categories import PREFERENCE, check_disk_size
@@ -22,7 +23,7 @@ from ecsmachine.drivers.aliyunecs.resources import network
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.eip import find_eip
 from ecsmachine.drivers.aliyunecs.resources.images import choose_image
-from ecsmachine.drivers.aliyunecs.resources.instance import LOGIN_USER, has_no_stock, run_parameters
+from ecsmachine.drivers.aliyunecs.resources.instance import LOGIN_USER, run_parameters
 from ecsmachine.drivers.aliyunecs.resources.load_balancer import find_load_balancer
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.resources.security_group import FoundGroup, find_group
@@ -31,6 +32,9 @@ from ecsmachine.drivers.login_key import check_login_key
 from ecsmachine.errors import PreCreateCheckError
 
 T = TypeVar("T")
+
+_NOT_OFFERED = (Meaning.UNKNOWN_TYPE, Meaning.OUT_OF_STOCK, Meaning.INVALID_VALUE, Meaning.GONE)
+"""What the API says of an instance type or a zone that is not there."""
 
 
 def check(
@@ -149,7 +153,7 @@ def _type_offers(cloud: Cloud, settings: Settings) -> list[Offer]:
             spot_strategy=settings.spot_strategy,
         )
     except ApiError as error:
-        if not error.code.startswith(("InvalidInstanceType", "InvalidParameter", "InvalidZoneId")):
+        if error.meaning not in _NOT_OFFERED:
             raise
         return []
 
@@ -158,7 +162,7 @@ def _instance_type(cloud: Cloud, name: str) -> InstanceType | None:
     try:
         return next((each for each in cloud.ecs.instance_types([name]) if each.id == name), None)
     except ApiError as error:
-        if not error.code.startswith(("InvalidInstanceType", "InvalidParameter")):
+        if error.meaning not in _NOT_OFFERED:
             raise
         return None
 
@@ -369,10 +373,10 @@ def _dry_run(cloud: Cloud, context: DriverContext, settings: Settings, plan: Pla
             )
             return True
         except ApiError as error:
-            if has_no_stock(error) and number < len(plan.places):
+            if error.meaning is Meaning.OUT_OF_STOCK and number < len(plan.places):
                 continue
             # the group was another machine's, and went with it
-            if error.code == "InvalidSecurityGroupId.NotFound":
+            if error.missing == "SecurityGroupId":
                 return False
             raise
     return False

@@ -141,7 +141,7 @@ def _instance(creation: Creation) -> str:
                 cloud, journal, parameters_for, creation.plan.places, creation.report
             )
         except ApiError as error:
-            if error.code != "InvalidSecurityGroupId.NotFound" or not remaining:
+            if error.missing != "SecurityGroupId" or not remaining:
                 raise
         # the last machine that used the group was removed, and the group with it
         security_group.forget_group(cloud, journal)

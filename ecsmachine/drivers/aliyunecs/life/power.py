@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecsmachine.aliyun.ecs import Instance
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.instance import wait_until_running, wait_until_stopped
@@ -21,7 +22,7 @@ def start(cloud: Cloud, instance_id: str) -> Instance:
             cloud.ecs.start_instance(instance_id)
             break
         except ApiError as error:
-            if not _is_in_wrong_state(error):
+            if error.meaning is not Meaning.WRONG_STATUS:
                 raise
             seen_before, status = status, _status(cloud, instance_id)
             if status in ("Running", "Starting"):
@@ -43,7 +44,7 @@ def stop(cloud: Cloud, instance_id: str, *, force: bool) -> None:
             cloud.ecs.stop_instance(instance_id, force=force)
             break
         except ApiError as error:
-            if not _is_in_wrong_state(error):
+            if error.meaning is not Meaning.WRONG_STATUS:
                 raise
             seen_before, status = status, _status(cloud, instance_id)
             if status in ("Stopped", "Stopping"):
@@ -61,10 +62,6 @@ def restart(cloud: Cloud, instance_id: str) -> Instance:
         if _status(cloud, instance_id) != "Running":
             break
     return wait_until_running(cloud, instance_id)
-
-
-def _is_in_wrong_state(error: ApiError) -> bool:
-    return error.code.startswith("IncorrectInstanceStatus")
 
 
 def _status(cloud: Cloud, instance_id: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter
 from ecsmachine.drivers.aliyunecs.life import tagged
@@ -54,8 +55,6 @@ _CONFIGURED = (
 
 _GONE_TIMEOUT_S = 20.0
 _UNUSED_TIMEOUT_S = 15.0
-_USED = ("DependencyViolation", "Forbbiden", "Forbidden.VSwitch", "InvalidOperation.InUse")
-"""Beginnings of error codes that say that something else still uses a resource."""
 
 
 class AliyunTaggedResources:
@@ -224,7 +223,7 @@ class AliyunTaggedResources:
             except ApiError as error:
                 if error.is_not_found:
                     return
-                if not error.code.startswith(_USED):
+                if error.meaning is not Meaning.IN_USE:
                     raise
                 refusal = error
             user = self._user_of(resource)

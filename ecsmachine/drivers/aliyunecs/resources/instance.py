@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 from ecsmachine.aliyun.ecs import Instance
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter, tag_parameters
 from ecsmachine.drivers.aliyunecs.options.settings import Settings, is_host_name
@@ -34,16 +35,12 @@ _LOOKUP_TIMEOUT_S = 10.0
 """How long is looked for an instance that a request without an answer may have made."""
 
 _FOUND_AFTER_S = {
-    "InvalidKeyPairName.NotFound": 15.0,
-    "InvalidVSwitchId.NotFound": 15.0,
+    "KeyPairName": 15.0,
+    "VSwitchId": 15.0,
     # it may also have been removed with the last machine that used it: then another is made
-    "InvalidSecurityGroupId.NotFound": 4.0,
+    "SecurityGroupId": 4.0,
 }
-"""How long what was just made may go unseen by RunInstances, by the error code, in seconds."""
-
-
-_PAID = ("ChargeTypeViolation", "InvalidChargeType", "InvalidInstanceChargeType")
-"""Beginnings of error codes that say: not while it is paid for in advance."""
+"""How long what was just made may go unseen by RunInstances, by its parameter, in seconds."""
 
 
 def run_parameters(
@@ -138,9 +135,9 @@ def ensure_instance(
             with forgotten_if_refused(journal, resource, asked_before=resource is known):
                 instance_id = _run(cloud, parameters, resource.token)
         except ApiError as error:
-            if error.code == "IdempotentParameterMismatch":
+            if error.meaning is Meaning.TOKEN_MISMATCH:
                 instance_id = _made_with_other_parameters(cloud, journal, error)
-            elif has_no_stock(error):
+            elif error.meaning is Meaning.OUT_OF_STOCK:
                 refusal = error
                 continue
             else:
@@ -157,7 +154,7 @@ def _run(cloud: Cloud, parameters: dict[str, Parameter], token: str) -> str:
         try:
             return when_not_busy(lambda: cloud.ecs.run_instance(parameters, token=token))
         except ApiError as error:
-            if spent_s >= _FOUND_AFTER_S.get(error.code, 0.0):
+            if spent_s >= _FOUND_AFTER_S.get(error.missing, 0.0):
                 raise
     raise AssertionError("the last look returns or raises")
 
@@ -258,9 +255,9 @@ def _release(cloud: Cloud, instance_id: str, *, appear_timeout_s: float) -> bool
             if error.is_not_found:
                 if spent_s >= appear_timeout_s:
                     return False
-            elif error.code.startswith(_PAID):
+            elif error.meaning is Meaning.PAID_IN_ADVANCE:
                 raise _paid_in_advance(cloud, instance_id, error) from error
-            elif not error.code.startswith("IncorrectInstanceStatus"):
+            elif error.meaning is not Meaning.WRONG_STATUS:
                 raise
             # on its way from one state to another: it can be released when it has arrived
             refusal = error
@@ -277,18 +274,6 @@ def _paid_in_advance(cloud: Cloud, instance_id: str, error: ApiError) -> Machine
         f"{error.message}",
         hint="Wait until then, or make it PostPaid (or have it refunded) in the ECS console, and "
         "try again.",
-    )
-
-
-def has_no_stock(error: ApiError) -> bool:
-    """Whether a zone has none of what was asked for now; another zone may."""
-    return error.code in (
-        "OperationDenied.NoStock",
-        "Zone.NotOnSale",
-        "InvalidResourceType.NotSupported",
-        "OperationDenied.ZoneNotOnSale",
-        "ResourceNotAvailable",
-        "InvalidInstanceType.ZoneNotSupported",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.asking import (
     delete,
@@ -40,7 +41,7 @@ def ensure_key_pair(
             )
         except ApiError as error:
             # the name holds the id of this create: whoever imported it was us
-            if error.code != "KeyPair.AlreadyExist":
+            if error.meaning is not Meaning.EXISTS:
                 raise
     journal.made(resource, name)
     return name

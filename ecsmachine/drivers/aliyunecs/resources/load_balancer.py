@@ -19,7 +19,7 @@ def find_load_balancer(cloud: Cloud, load_balancer_id: str) -> LoadBalancer:
     try:
         return cloud.slb.load_balancer(load_balancer_id)
     except ApiError as error:
-        if not error.is_not_found and "LoadBalancerId" not in error.code:
+        if not error.is_not_found:
             raise
         raise PreCreateCheckError(
             f'There is no load balancer "{load_balancer_id}" in region {cloud.region} '

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import Vpc, VSwitch
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
@@ -259,7 +260,7 @@ def _make_vswitch(cloud: Cloud, journal: Journal, resource: Resource, *, asked_b
                 )
             )
         except ApiError as error:
-            if not error.code.startswith(("InvalidCidrBlock", "IdempotentParameterMismatch")):
+            if error.meaning not in (Meaning.OVERLAP, Meaning.TOKEN_MISMATCH):
                 if error.is_refusal and not asked_before:
                     journal.removed(resource)
                 raise
@@ -359,7 +360,7 @@ def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool, patience_s: 
                 when_not_busy(lambda: cloud.vpc.delete_vswitch(resource_id))
             return
         except ApiError as error:
-            if not error.code.startswith(("DependencyViolation", "Forbbiden", "Forbidden.VSwitch")):
+            if error.meaning is not Meaning.IN_USE:
                 if is_gone(error, spent_s, patience_s):
                     return
                 continue

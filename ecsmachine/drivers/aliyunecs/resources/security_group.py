@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ecsmachine.aliyun.ecs import RULE_DESCRIPTION, Permission, SecurityGroup
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.resources.asking import (
@@ -95,7 +96,7 @@ def _ensure(
         try:
             return _found_or_made(cloud, journal, context, settings, vpc_id, wanted, found, report)
         except ApiError as error:
-            if error.code != "InvalidSecurityGroupId.NotFound" or not remaining:
+            if error.missing != "SecurityGroupId" or not remaining:
                 raise
         forget_group(cloud, journal)
         found = find_group(cloud, settings.security_group, vpc_id)
@@ -248,7 +249,7 @@ def _agree(
     try:
         cloud.ecs.delete_security_group(own)
     except ApiError as error:
-        if not _is_used(error):
+        if error.meaning is not Meaning.IN_USE:
             raise
         return own
     if is_shared_by(chosen.tags, context.store_id):
@@ -293,7 +294,7 @@ def _delete_unused(cloud: Cloud, group_id: str, patience_s: float) -> None:
             cloud.ecs.delete_security_group(group_id)
             return
         except ApiError as error:
-            if not _is_used(error):
+            if error.meaning is not Meaning.IN_USE:
                 if is_gone(error, spent_s, patience_s):
                     return
                 continue
@@ -316,10 +317,6 @@ def _revoke_references(cloud: Cloud, group_id: str) -> None:
         ]
         if ours:
             cloud.ecs.revoke(other, ours)
-
-
-def _is_used(error: ApiError) -> bool:
-    return error.code.startswith("DependencyViolation")
 
 
 def _covers(rule: Permission, wanted: Permission) -> bool:

@@ -5,30 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.errors import MachineError
 from ecsmachine.polling import polls
 
 T = TypeVar("T")
 
-_BUSY = (
-    "IncorrectRouteEntryStatus",
-    "IncorrectEipStatus",
-    "IncorrectVSwitchStatus",
-    "IncorrectVpcStatus",
-    "IncorrectStatus",
-    "InvalidStatus.RouteEntry",
-    "TaskConflict",
-    "OperationConflict",
-    "OperationFailed.LastTokenProcessing",
-    "LastTokenProcessing",
-    "IdempotentProcessing",
-    "SystemBusy",
-    "ServiceIsConfiguring",
-    "ServiceIsStopping",
-    "BackendServer.configuring",
-)
-"""Beginnings of error codes that say: not now, something else is under way."""
+_BUSY = (Meaning.BUSY, Meaning.TOKEN_PROCESSING)
 
 
 def when_not_busy(call: Callable[[], T], *, timeout_s: float = 60.0) -> T:
@@ -38,7 +22,7 @@ def when_not_busy(call: Callable[[], T], *, timeout_s: float = 60.0) -> T:
         try:
             return call()
         except ApiError as error:
-            if not error.code.startswith(_BUSY):
+            if error.meaning not in _BUSY:
                 raise
             refusal = error
     assert refusal is not None  # noqa: S101  (at least one try was made)

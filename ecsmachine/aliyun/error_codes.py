@@ -1,0 +1,154 @@
+"""What the error codes of Alibaba Cloud mean for us, and what to do about them.
+
+One table: a code belongs to the first row that its beginning or its end fits. Nobody else compares
+codes; they ask an :class:`~ecsmachine.aliyun.errors.ApiError` for its ``meaning``.
+
+Source: the error codes in the references of ECS, VPC, SLB, RAM and STS, and what was met.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+
+
+class Meaning(Enum):
+    """What a refusal means for us."""
+
+    DRY_RUN_PASSED = auto()
+    THROTTLED = auto()
+    """Too soon after others; nothing was done."""
+    PASSING = auto()
+    """A fault of the server's own, which may be over at the next try."""
+    BUSY = auto()
+    """Something else is under way with the resource; later it may be done."""
+    TOKEN_PROCESSING = auto()
+    """An earlier request with this ClientToken is still under way."""
+    TOKEN_MISMATCH = auto()
+    """An earlier request with this ClientToken asked for something else."""
+
+    GONE = auto()
+    """What the request names is not there."""
+    EXISTS = auto()
+    """What the request makes is there already."""
+    IN_USE = auto()
+    """Something else still uses the resource."""
+    WRONG_STATUS = auto()
+    """Its status does not allow it; on its way to another, it may soon."""
+    PAID_IN_ADVANCE = auto()
+    PROTECTED = auto()
+    LOCKED = auto()
+    EXPIRED = auto()
+    OVERLAP = auto()
+    """The network is not free, or not one that can be had."""
+
+    OUT_OF_STOCK = auto()
+    """A zone has none of it now; another zone may."""
+    UNKNOWN_TYPE = auto()
+    """There is no such instance type, or not there."""
+    INVALID_VALUE = auto()
+    INVALID_PASSWORD = auto()
+    QUOTA = auto()
+
+    KEY_UNKNOWN = auto()
+    SECRET_WRONG = auto()
+    TOKEN_EXPIRED = auto()
+    """The temporary access key is past its end; nothing was done."""
+    TOKEN_WRONG = auto()
+    TOKEN_MISSING = auto()
+    CLOCK_WRONG = auto()
+    NO_PERMISSION = auto()
+    ACCOUNT_STATUS = auto()
+    NO_BALANCE = auto()
+    NO_REAL_NAME = auto()
+    UNKNOWN_REGION = auto()
+    NOT_THE_API = auto()
+    OTHER = auto()
+
+
+_TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
+    (Meaning.DRY_RUN_PASSED, ("DryRunOperation",)),
+    (Meaning.THROTTLED, ("Throttling*",)),
+    (
+        Meaning.PASSING,
+        ("ServiceUnavailable*", "InternalError*", "*.InternalError", "*.ServiceUnavailable"),
+    ),
+    (
+        Meaning.TOKEN_PROCESSING,
+        ("OperationFailed.LastTokenProcessing*", "LastTokenProcessing*", "IdempotentProcessing*"),
+    ),
+    (Meaning.TOKEN_MISMATCH, ("Idempotent*",)),
+    (
+        Meaning.BUSY,
+        (
+            *("IncorrectRouteEntryStatus*", "IncorrectEipStatus*", "IncorrectVSwitchStatus*"),
+            *("IncorrectVpcStatus*", "IncorrectStatus*", "InvalidStatus.RouteEntry*"),
+            *("TaskConflict*", "OperationConflict*", "SystemBusy*"),
+            *("ServiceIsConfiguring*", "ServiceIsStopping*", "BackendServer.configuring*"),
+        ),
+    ),
+    (Meaning.KEY_UNKNOWN, ("InvalidAccessKeyId*",)),
+    (Meaning.SECRET_WRONG, ("SignatureDoesNotMatch*", "IncompleteSignature*")),
+    (Meaning.TOKEN_EXPIRED, ("InvalidSecurityToken.Expired", "SecurityTokenExpired")),
+    (Meaning.TOKEN_WRONG, ("InvalidSecurityToken*",)),
+    (Meaning.TOKEN_MISSING, ("MissingSecurityToken*",)),
+    (Meaning.CLOCK_WRONG, ("InvalidTimeStamp*",)),
+    (Meaning.UNKNOWN_REGION, ("InvalidRegionId*",)),
+    (
+        Meaning.IN_USE,
+        # the API itself spells it so
+        ("DependencyViolation*", "Forbbiden*", "Forbidden.VSwitch*", "InvalidOperation.InUse*"),
+    ),
+    (Meaning.NO_PERMISSION, ("Forbidden*", "NoPermission*", "UnauthorizedOperation*")),
+    (Meaning.ACCOUNT_STATUS, ("InvalidAccountStatus*",)),
+    (Meaning.NO_BALANCE, ("InsufficientBalance*", "Account.Arrearage*")),
+    (Meaning.NO_REAL_NAME, ("RealNameAuthenticationError*",)),
+    (
+        Meaning.OUT_OF_STOCK,
+        (
+            *("OperationDenied.NoStock*", "OperationDenied.ZoneNotOnSale", "Zone.NotOnSale*"),
+            *("ResourceNotAvailable", "InvalidResourceType.NotSupported*"),
+            "InvalidInstanceType.ZoneNotSupported",
+        ),
+    ),
+    (Meaning.UNKNOWN_TYPE, ("InvalidInstanceType*",)),
+    (Meaning.GONE, ("*.NotFound", "*.NotExist", "*.NotExists", "InvalidLoadBalancerId*")),
+    (Meaning.EXISTS, ("KeyPair.AlreadyExist",)),
+    (Meaning.WRONG_STATUS, ("IncorrectInstanceStatus*",)),
+    (
+        Meaning.PAID_IN_ADVANCE,
+        ("ChargeTypeViolation*", "InvalidChargeType*", "InvalidInstanceChargeType*"),
+    ),
+    (Meaning.PROTECTED, ("InvalidOperation.DeletionProtection*",)),
+    (Meaning.LOCKED, ("InstanceLockedForSecurity*",)),
+    (Meaning.EXPIRED, ("InstanceExpired*",)),
+    (Meaning.OVERLAP, ("InvalidCidrBlock*",)),
+    (Meaning.INVALID_PASSWORD, ("InvalidPassword*",)),
+    (Meaning.INVALID_VALUE, ("InvalidParameter*", "InvalidZoneId*")),
+    (Meaning.QUOTA, ("QuotaExceed*", "LimitExceed*")),
+    (Meaning.NOT_THE_API, ("HTTP*",)),
+)
+
+_MISSING = re.compile(r"Invalid(\w+)\.NotFound")
+
+
+def meaning_of(code: str, status: int = 400) -> Meaning:
+    """Return what a code means; ``status`` is the HTTP status that it came with."""
+    for meaning, patterns in _TABLE:
+        if any(_fits(pattern, code) for pattern in patterns):
+            return meaning
+    return Meaning.PASSING if status >= 500 else Meaning.OTHER
+
+
+def what_is_missing(code: str) -> str:
+    """Return the parameter that names what is not there ("SecurityGroupId"), or ""."""
+    found = _MISSING.fullmatch(code)
+    return found[1] if found else ""
+
+
+def _fits(pattern: str, code: str) -> bool:
+    if pattern.startswith("*"):
+        return code.endswith(pattern[1:])
+    if pattern.endswith("*"):
+        return code.startswith(pattern[:-1])
+    return code == pattern

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from ecsmachine.aliyun.error_codes import Meaning, meaning_of, what_is_missing
+from ecsmachine.aliyun.errors import ApiError
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        ("Throttling.User", Meaning.THROTTLED),
+        ("SystemBusy", Meaning.BUSY),
+        ("OperationFailed.LastTokenProcessing", Meaning.TOKEN_PROCESSING),
+        ("IdempotentParameterMismatch", Meaning.TOKEN_MISMATCH),
+        ("InvalidInstanceId.NotFound", Meaning.GONE),
+        ("InvalidSecurityGroupId.NotFound", Meaning.GONE),
+        ("InvalidAccessKeyId.NotFound", Meaning.KEY_UNKNOWN),
+        ("InvalidRegionId.NotFound", Meaning.UNKNOWN_REGION),
+        ("InvalidSecurityToken.Expired", Meaning.TOKEN_EXPIRED),
+        ("InvalidSecurityToken.MismatchWithAccessKey", Meaning.TOKEN_WRONG),
+        ("OperationDenied.NoStock", Meaning.OUT_OF_STOCK),
+        ("InvalidInstanceType.ZoneNotSupported", Meaning.OUT_OF_STOCK),
+        ("InvalidInstanceType.ValueNotSupported", Meaning.UNKNOWN_TYPE),
+        ("DependencyViolation.VSwitch", Meaning.IN_USE),
+        ("Forbbiden", Meaning.IN_USE),
+        ("Forbidden.VSwitch", Meaning.IN_USE),
+        ("Forbidden.RAM", Meaning.NO_PERMISSION),
+        ("IncorrectInstanceStatus.Initializing", Meaning.WRONG_STATUS),
+        ("ChargeTypeViolation", Meaning.PAID_IN_ADVANCE),
+        ("QuotaExceeded.Vpc", Meaning.QUOTA),
+        ("HTTP404", Meaning.NOT_THE_API),
+        ("SomethingNew", Meaning.OTHER),
+    ],
+)
+def test_what_a_code_means(code: str, meaning: Meaning) -> None:
+    assert meaning_of(code) is meaning
+
+
+def test_an_unknown_code_of_the_servers_own_may_pass() -> None:
+    assert meaning_of("SomethingNew", 503) is Meaning.PASSING
+
+
+@pytest.mark.parametrize(
+    ("code", "missing"),
+    [("InvalidKeyPairName.NotFound", "KeyPairName"), ("DryRunOperation", ""), ("NotFound", "")],
+)
+def test_what_is_missing(code: str, missing: str) -> None:
+    assert what_is_missing(code) == missing
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "refusal"),
+    [
+        ("InvalidParameter", 400, True),
+        ("Throttling", 400, False),
+        ("IdempotentParameterMismatch", 400, False),
+        ("LastTokenProcessing", 400, False),
+        ("InvalidParameter", 500, False),
+    ],
+)
+def test_a_refusal_made_nothing(code: str, status: int, refusal: bool) -> None:
+    error = ApiError(action="RunInstances", code=code, reason="", status=status)
+    assert error.is_refusal is refusal

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from ecsmachine.documents.rules import LINE, Rule
+from ecsmachine.documents.rules import BASE64, LINE, Rule
 from ecsmachine.documents.text import Fault, parse_json
 from ecsmachine.errors import MachineError
 
@@ -68,11 +69,21 @@ class Fields:
         """Return a text, or None where it is absent or empty."""
         return self.text(name, rule) or None
 
-    def choice(self, name: str, values: Iterable[T], default: T) -> T:
-        """Return one of the texts ``values``."""
+    def base64(self, name: str) -> bytes:
+        """Return the bytes that a text has in base64 (RFC 4648)."""
+        text = self.text(name, BASE64)
+        try:
+            return base64.b64decode(text, validate=True)
+        except ValueError:
+            raise self._wrong(name, text, BASE64.what, secret=True) from None
+
+    def choice(self, name: str, values: Iterable[T], default: T | None = None) -> T:
+        """Return one of the texts ``values``; it must be there if there is no default."""
         known = tuple(values)
         value = self.values.get(name)
         if value is None or value == "":
+            if default is None:
+                raise self.error(name, " is missing")
             return default
         for each in known:
             if each == value:

@@ -43,17 +43,21 @@ class BaseFields:
         }
 
 
-def config_fault(name: str, directory: Path) -> Fault:
-    """Return what makes the error for a machine's ``config.json``, in its folder."""
+class DamagedConfigError(MachineError):
+    """A machine's ``config.json`` cannot be used; ``reason`` begins with the field."""
 
-    def fault(reason: str) -> MachineError:
-        return MachineError(
+    def __init__(self, name: str, directory: Path, reason: str):
+        super().__init__(
             f'The configuration of machine "{name}" is damaged: '
             f"{directory / 'config.json'}: {reason}",
             hint=f'Restore the file, or drop the machine with "ecsmachine rm -f {name}".',
         )
+        self.reason = reason
 
-    return fault
+
+def config_fault(name: str, directory: Path) -> Fault:
+    """Return what makes the error for a machine's ``config.json``, in its folder."""
+    return lambda reason: DamagedConfigError(name, directory, reason)
 
 
 def fields_of(context: DriverContext, config: Mapping[str, Any]) -> Fields:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ecsmachine.documents.rules import has_controls
 from ecsmachine.drivers.base import Driver, DriverContext, Option, OptionValue
 from ecsmachine.drivers.tagged import TaggedResources
 from ecsmachine.errors import MachineError, UsageError
@@ -66,6 +67,8 @@ def new(name: str, context: DriverContext, values: Mapping[str, OptionValue]) ->
     ``values`` holds a value for every option of the driver. Raises
     :class:`~ecsmachine.errors.UsageError` for one that cannot be.
     """
+    for option in options_of(name):
+        _check_value(option, values.get(option.name))
     driver: Driver = _module(name).new(context, values)
     return driver
 
@@ -144,6 +147,24 @@ def tagged_resources(
     """
     found: TaggedResources = _tagging_module(name).tagged_resources(context, values, region)
     return found
+
+
+def _check_value(option: Option, value: OptionValue) -> None:
+    """Raise :class:`UsageError` for a value of another kind, or that is not of one line."""
+    kinds = {"string": str, "int": int, "bool": bool, "list": list}
+    whole = isinstance(value, kinds[option.kind]) and not (
+        option.kind == "int" and isinstance(value, bool)
+    )
+    if value is not None and not whole:
+        raise UsageError(
+            f"--{option.name}: its value is no {option.kind}", hint="Give the option again."
+        )
+    texts = value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and has_controls(text) for text in texts):
+        raise UsageError(
+            f"--{option.name}: its value holds a line break or another control character",
+            hint="Give it without.",
+        )
 
 
 def _tagging_module(name: str) -> Any:

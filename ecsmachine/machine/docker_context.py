@@ -10,6 +10,7 @@ As the docker client keeps them (github.com/docker/cli, cli/context/store), belo
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -19,6 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ecsmachine.documents.fields import Fields, read_object
+from ecsmachine.documents.rules import URL
+from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
 from ecsmachine.machine.model import Machine
@@ -74,8 +78,8 @@ def write(docker: DockerConfig, machine: Machine, url: str, *, over_ssh: bool = 
     """
     name = context_name(machine.name)
     store = _store_of(machine)
-    there = _read(docker.meta_path(name) / "meta.json")
-    if there is not None and _owner(there) != store:
+    meta_path = docker.meta_path(name)
+    if meta_path.exists() and _ours(meta_path, store) is None:
         raise MachineError(
             f'There is another docker context "{name}", which is left alone',
             hint=f'Remove it with "docker context rm {name}", then try again.',
@@ -101,13 +105,12 @@ def write(docker: DockerConfig, machine: Machine, url: str, *, over_ssh: bool = 
 
 def endpoint(docker: DockerConfig, machine: Machine) -> str | None:
     """Return the URL in the context of a machine, or None if it has no context of ours."""
-    there = _read(docker.meta_path(context_name(machine.name)) / "meta.json")
-    if there is None or _owner(there) != _store_of(machine):
+    there = _ours(docker.meta_path(context_name(machine.name)), _store_of(machine))
+    if there is None:
         return None
-    try:
-        return str(there["Endpoints"]["docker"]["Host"])
-    except (KeyError, TypeError):
-        return None
+    with contextlib.suppress(MachineError):
+        return there.object("Endpoints").object("docker").optional("Host", URL)
+    return None
 
 
 def use(docker: DockerConfig, name: str) -> None:
@@ -121,11 +124,9 @@ def remove(docker: DockerConfig, machine_name: str, store_path: Path) -> bool:
     If it was the current one, none is afterwards.
     """
     name = context_name(machine_name)
-    there = _read(docker.meta_path(name) / "meta.json")
-    if there is None or _owner(there) != str(store_path):
+    if _ours(docker.meta_path(name), str(store_path)) is None:
         return False
-    settings = _read(docker.settings_path) or {}
-    if settings.get("currentContext") == name:
+    if _settings(docker.settings_path).get("currentContext") == name:
         _change_current(docker, None)
     try:
         shutil.rmtree(docker.meta_path(name))
@@ -151,14 +152,7 @@ def _certificate(machine: Machine, file: str) -> bytes:
 
 def _change_current(docker: DockerConfig, name: str | None) -> None:
     path = docker.settings_path
-    settings = _read(path)
-    if settings is None:
-        if path.exists():
-            raise MachineError(
-                f"The docker client's settings cannot be read: {path}",
-                hint="Mend that file; it must hold a JSON object.",
-            )
-        settings = {}
+    settings = _settings(path)
     if name is None:
         settings.pop("currentContext", None)
     else:
@@ -171,18 +165,28 @@ def _change_current(docker: DockerConfig, name: str | None) -> None:
     files.write_atomically(real, content.encode(), mode=mode)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """Return the JSON object in a file; None if there is none."""
+def _settings(path: Path) -> dict[str, Any]:
+    """Return what the docker client's settings hold; nothing if there are none."""
+
+    def fault(reason: str) -> MachineError:
+        return MachineError(
+            f"The docker client's settings cannot be read: {path}: {reason}",
+            hint="Mend that file; it must hold a JSON object.",
+        )
+
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+        return dict(read_object(read_file(path, fault), fault).values)
+    except FileNotFoundError:
+        return {}
 
 
-def _owner(meta: dict[str, Any]) -> str | None:
-    metadata = meta.get("Metadata")
-    return metadata.get(_OURS) if isinstance(metadata, dict) else None
+def _ours(meta_path: Path, store: str) -> Fields | None:
+    """Return the description of a context that is of a machine of that store, else None."""
+    with contextlib.suppress(MachineError, FileNotFoundError):
+        there = read_object(read_file(meta_path / "meta.json", MachineError), MachineError)
+        if there.object("Metadata").text(_OURS) == store:
+            return there
+    return None
 
 
 def _store_of(machine: Machine) -> str:

@@ -11,6 +11,8 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ecsmachine.documents.fields import read_object
+from ecsmachine.documents.rules import VERSION
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.ssh.private_files import check_private
@@ -59,11 +61,16 @@ def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersi
         raise EngineConnectionError(
             f"The Docker engine at {where} answered with status {answer.status}"
         )
-    try:
-        version = json.loads(answer.body)
-        return EngineVersion(version=version["Version"], api_version=version["ApiVersion"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise EngineConnectionError(f"What answers at {where} is not a Docker engine") from error
+    version = read_object(
+        answer.body,
+        lambda reason: EngineConnectionError(
+            f"What answers at {where} is not a Docker engine: {reason}"
+        ),
+    )
+    return EngineVersion(
+        version=version.required("Version", VERSION),
+        api_version=version.required("ApiVersion", VERSION),
+    )
 
 
 def exchange(

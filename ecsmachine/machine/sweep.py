@@ -7,7 +7,6 @@ anything, so what the cloud shows of a create that runs is always in a journal b
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from ecsmachine.documents.fields import Fields, read_object
+from ecsmachine.documents.rules import ID
+from ecsmachine.documents.text import read_file
 from ecsmachine.drivers.base import Report
 from ecsmachine.drivers.tagged import INSTANCE, HourlyCost, TaggedResource, TaggedResources
 from ecsmachine.errors import MachineError
@@ -263,11 +265,9 @@ def _sweep_journal(
         if any(journal.create_id == store.journal(name).create_id for name in store.names()):
             return  # it has been adopted since
         before = journal.resources()
-        config = content.get("Driver")
+        config = content.object("Driver").values
         try:
-            cloud.remove_listed(
-                journal, _holder(path), config if isinstance(config, dict) else {}, report
-            )
+            cloud.remove_listed(journal, _holder(path), config, report)
         finally:
             left = journal.resources()
             swept.removed += [
@@ -309,14 +309,24 @@ def _regions(journal: FileJournal) -> list[str]:
     return [each.details["region"] for each in journal.resources() if "region" in each.details]
 
 
-def _content(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_bytes())
-    return content
+def _content(path: Path) -> Fields:
+    """Return what the store wrote down of a dropped machine. Raises :class:`MachineError`."""
+
+    def fault(reason: str) -> MachineError:
+        return MachineError(
+            f"The journal {path} cannot be read: {reason}",
+            hint="It lists what is left of a machine in its cloud: look for that in the console.",
+        )
+
+    try:
+        return read_object(read_file(path, fault), fault)
+    except FileNotFoundError:
+        raise fault("it is gone") from None
 
 
 def _holder(path: Path) -> str:
     """Return the machine that the journal of a dropped machine was of."""
-    return str(_content(path).get("Machine") or path.stem.rpartition("-")[0])
+    return _content(path).text("Machine", ID) or path.stem.rpartition("-")[0]
 
 
 def _is_young(path: Path) -> bool:

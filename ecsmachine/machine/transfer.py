@@ -17,7 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ecsmachine.documents.fields import Fields, read_object
 from ecsmachine.drivers import registry
+from ecsmachine.drivers.base_fields import DamagedConfigError
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import files
 from ecsmachine.machine.journal import FileJournal
@@ -53,6 +55,8 @@ _MOST_SCRYPT = {"n": 1 << 18, "r": 16, "p": 4}
 """More is not worked on: a file must not be able to use up the memory."""
 
 _UNREADABLE = "This is not a machine that ecsmachine exported"
+_UNUSABLE = "The file holds a machine that cannot be used"
+_DISTRUST = "Nothing was imported. Do not trust where it came from."
 
 
 def export_machine(store: Store, name: str, passphrase: str) -> bytes:
@@ -102,7 +106,7 @@ def import_machine(store: Store, content: bytes, passphrase: str, *, name: str =
     """
     entries = _entries(_decrypted(content, passphrase))
     config = _checked_config(entries)
-    name = validate_name(name or str(config.get("Name") or ""))
+    name = validate_name(name or config.text("Name"))
     with store.lock(name):
         store.check_place(name)
         if store.exists(name):
@@ -130,8 +134,12 @@ def import_machine(store: Store, content: bytes, passphrase: str, *, name: str =
             raise
         try:
             store.load(name)
-        except BaseException:
+        except BaseException as error:
             store.remove(name)
+            if isinstance(error, DamagedConfigError):
+                raise MachineError(
+                    f"{_UNUSABLE}: config.json: {error.reason}", hint=_DISTRUST
+                ) from error
             raise
     return name
 
@@ -175,7 +183,7 @@ def _entries(archive: bytes) -> dict[str, bytes]:
                 if entry.name not in _ENTRIES or not entry.isreg() or entry.name in entries:
                     raise MachineError(
                         f"The file holds what no exported machine has: {entry.name!r}",
-                        hint="Nothing was imported. Do not trust where it came from.",
+                        hint=_DISTRUST,
                     )
                 if entry.size > _LONGEST_ENTRY:
                     raise _unreadable(f"{entry.name} is too long: {entry.size} bytes")
@@ -186,28 +194,23 @@ def _entries(archive: bytes) -> dict[str, bytes]:
     return entries
 
 
-def _checked_config(entries: Mapping[str, bytes]) -> dict[str, Any]:
-    try:
-        config = json.loads(entries["config.json"])
-        known = (
-            isinstance(config, dict)
-            and isinstance(config.get("Driver"), dict)
-            and isinstance(config.get("HostOptions") or {}, dict)
-            and config.get("DriverName") in registry.driver_names()
-        )
-    except (KeyError, ValueError, RecursionError) as error:
-        raise _unreadable("its config.json cannot be read") from error
-    if not known or not {"ca.pem", "cert.pem", "key.pem"} <= set(entries):
+def _checked_config(entries: Mapping[str, bytes]) -> Fields:
+    if not {"config.json", "ca.pem", "cert.pem", "key.pem"} <= set(entries):
         raise _unreadable("something is missing in it")
-    return dict(config)
+    config = read_object(
+        entries["config.json"], lambda reason: _unreadable(f"config.json: {reason}")
+    )
+    if not config.has("Driver") or config.text("DriverName") not in registry.driver_names():
+        raise _unreadable("config.json: it is of no driver that is here")
+    return config
 
 
 def _relocated(
-    config: dict[str, Any], store_path: Path, directory: Path, name: str, has_key: bool
+    config: Fields, store_path: Path, directory: Path, name: str, has_key: bool
 ) -> dict[str, Any]:
     """Return a configuration whose every path is in the machine's folder of this store."""
     driver = {
-        **config["Driver"],
+        **config.object("Driver").values,
         "MachineName": name,
         "StorePath": str(store_path),
         "SSHKeyPath": str(directory / "id_rsa") if has_key else "",
@@ -216,9 +219,8 @@ def _relocated(
     for path in ("SSHPrivateKeyPath", "SSHKey", "CredentialSource"):
         if path in driver:
             driver[path] = ""
-    host = dict(config.get("HostOptions") or {})
-    sans = (host.get("AuthOptions") or {}).get("ServerCertSANs")
-    host["AuthOptions"] = {
+    host = config.object("HostOptions")
+    auth = {
         "CertDir": str(directory),
         "CaCertPath": str(directory / "ca.pem"),
         "CaPrivateKeyPath": str(directory / "ca-key.pem"),
@@ -229,18 +231,23 @@ def _relocated(
         "ServerCertRemotePath": "",
         "ServerKeyRemotePath": "",
         "ClientCertPath": str(directory / "cert.pem"),
-        "ServerCertSANs": sans if isinstance(sans, list) else [],
+        "ServerCertSANs": host.object("AuthOptions").texts("ServerCertSANs"),
         "StorePath": str(directory),
     }
-    return {**config, "Driver": driver, "HostOptions": host, "Name": name}
+    return {
+        **config.values,
+        "Driver": driver,
+        "HostOptions": {**host.values, "AuthOptions": auth},
+        "Name": name,
+    }
 
 
 def _renamed_pin(content: bytes, directory: Path) -> bytes:
     """Return the pinned host key under the name that it has in this store."""
-    fields = content.decode(errors="replace").split()
-    if len(fields) < 3:
+    key = host_keys.parse(content)
+    if key is None:
         raise _unreadable("its host key cannot be read")
-    return f"{host_keys.alias(directory / 'known_hosts')} {fields[1]} {fields[2]}\n".encode()
+    return host_keys.line_of(directory / "known_hosts", key)
 
 
 def _encrypted(archive: bytes, passphrase: str) -> bytes:
@@ -272,22 +279,16 @@ def _decrypted(content: bytes, passphrase: str) -> bytes:
             )
         raise _unreadable()
     line, newline, sealed = content[len(_MAGIC) :].partition(b"\n")
-    try:
-        parameters = json.loads(line)
-        costs = {name: int(parameters[name]) for name in _SCRYPT}
-        salt = base64.b64decode(parameters["salt"], validate=True)
-        nonce = base64.b64decode(parameters["nonce"], validate=True)
-        fits = (
-            parameters["kdf"] == "scrypt"
-            and parameters["cipher"] == "AES-256-GCM"
-            and all(0 < costs[name] <= _MOST_SCRYPT[name] for name in costs)
-            and costs["n"] > 1
-            and costs["n"] & (costs["n"] - 1) == 0
-            and len(salt) == 16
-            and len(nonce) == 12
-        )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _unreadable("its head is damaged") from error
+    head = read_object(line, lambda reason: _unreadable(f"its head is damaged: {reason}"))
+    costs = {name: head.number(name, least=1, most=_MOST_SCRYPT[name]) for name in _SCRYPT}
+    salt, nonce = head.base64("salt"), head.base64("nonce")
+    fits = (
+        (head.text("kdf"), head.text("cipher")) == ("scrypt", "AES-256-GCM")
+        and set(_SCRYPT) <= set(head.values)
+        and costs["n"] > 1
+        and costs["n"] & (costs["n"] - 1) == 0
+        and (len(salt), len(nonce)) == (16, 12)
+    )
     if not fits or not newline:
         raise _unreadable("its head is damaged")
     try:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from ecsmachine.documents.rules import has_controls
 from ecsmachine.errors import UsageError
 from ecsmachine.provision.base import EngineOptions
 
@@ -135,11 +136,12 @@ def quote(word: str, *, command_line: bool = True) -> str:
     """Quote a word for a systemd unit: blanks, quotes, backslashes and ``%``, and ``$`` in
     command lines.
 
-    Raises :class:`UsageError` for line breaks, which a unit cannot hold.
+    Raises :class:`UsageError` for line breaks, which a unit cannot hold, and other control
+    characters.
     """
-    if "\n" in word or "\r" in word or "\0" in word:
+    if has_controls(word):
         raise UsageError(
-            f"An engine option holds a line break: {word!r}",
+            f"An engine option holds a line break or another control character: {word!r}",
             hint="Give it without.",
         )
     text = word.replace("%", "%%")

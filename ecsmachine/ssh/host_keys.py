@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.private_files import write_private
 
@@ -32,19 +34,32 @@ def pinned(pin_path: Path) -> tuple[str, str] | None:
 
     Raises :class:`MachineError` if the file is there but cannot be read.
     """
-    try:
-        line = pin_path.read_text().strip()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise MachineError(f"Cannot read the host key {pin_path}: {error.strerror}") from error
-    fields = line.split()
-    if len(fields) < 3:
-        raise MachineError(
-            f"The host key file {pin_path} is damaged",
+
+    def fault(reason: str) -> MachineError:
+        return MachineError(
+            f"The host key file {pin_path} is damaged: {reason}",
             hint="Restore it; without it the host's identity cannot be checked.",
         )
-    return fields[1], fields[2]
+
+    try:
+        key = parse(read_file(pin_path, fault))
+    except FileNotFoundError:
+        return None
+    if key is None:
+        raise fault("it holds no host key")
+    return key
+
+
+def parse(content: bytes) -> tuple[str, str] | None:
+    """Return the type and the base64 text of the key in a pin file's content, if it holds one."""
+    # a comment may follow, as in any file of OpenSSH
+    found = re.match(rb"\s*\S+[ \t]+([a-z0-9@.-]+)[ \t]+([A-Za-z0-9+/]+={0,2})(?=\s|$)", content)
+    return (found[1].decode(), found[2].decode()) if found else None
+
+
+def line_of(pin_path: Path, key: tuple[str, str]) -> bytes:
+    """Return the content of a pin file."""
+    return f"{alias(pin_path)} {key[0]} {key[1]}\n".encode()
 
 
 def fingerprint(base64_key: str) -> str:
@@ -77,9 +92,8 @@ def check(pin_path: Path, host: str, key: PKey) -> None:
 
 
 def _pin(pin_path: Path, shown: tuple[str, str]) -> None:
-    line = f"{alias(pin_path)} {shown[0]} {shown[1]}\n"
     try:
-        write_private(pin_path, line.encode())
+        write_private(pin_path, line_of(pin_path, shown))
     except OSError as error:
         raise MachineError(
             f"Cannot write the host key to {pin_path}: {error.strerror}",

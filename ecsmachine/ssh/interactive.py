@@ -37,16 +37,14 @@ def ssh_command(target: SSHTarget, pin_path: Path, command: Sequence[str] = ()) 
     """Return the arguments for OpenSSH's ``ssh``; the host key must be the pinned one.
 
     The user's own SSH configuration stays out of it, and ``command`` may begin with options of
-    ssh (``-L 8080:localhost:80``, ``-t``), both as in Docker Machine. Raises :class:`SSHError` for
-    a login that ssh would take for an option.
+    ssh (``-L 8080:localhost:80``, ``-t``), both as in Docker Machine. Raises
+    :class:`~ecsmachine.errors.MachineError` for a login that ssh would take for something else.
     """
-    login = f"{target.user}@{target.host}"
-    if login.startswith("-"):
-        raise SSHError(f'"{target.user}" is not the name of a user')
+    host = openssh.KnownHost(target, pin_path)
     arguments = ["ssh", "-F", "/dev/null", "-p", str(target.port)]
-    for name, value in sorted(openssh.options(openssh.KnownHost(target, pin_path)).items()):
+    for name, value in sorted(openssh.options(host).items()):
         arguments += ["-o", f"{name}={value}"]
-    return [*arguments, login, *command]
+    return [*arguments, openssh.login(host), *command]
 
 
 def run_session(

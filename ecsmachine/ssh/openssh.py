@@ -1,7 +1,8 @@
 """OpenSSH's programs with our machines: their options, and configuration files for them.
 
 The user's own SSH configuration stays out of it, as in Docker Machine, and host keys must be the
-pinned ones.
+pinned ones. Nothing leaves this module that OpenSSH could read as more than the one value it is:
+a line break would begin another option, a hyphen an option of the program.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecsmachine.documents.rules import HOST, USER, Rule, has_controls
+from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys
 from ecsmachine.ssh.target import SSHTarget
 
@@ -32,34 +35,49 @@ class KnownHost:
 def options(host: KnownHost) -> dict[str, str]:
     """Return OpenSSH's options for a host, as ssh_config(5) has them; not where it is, and whose.
 
-    Paths are quoted; a ``%`` in them is doubled, as it would begin a token.
+    Paths are quoted; a ``%`` in them is doubled, as it would begin a token. Raises
+    :class:`MachineError` for a value that cannot be written.
     """
     # an unpinned host (made by Docker Machine) is pinned at this first contact
     strict = "yes" if host.pin_path.exists() else "accept-new"
     wanted = {
         "ConnectTimeout": "10",
-        "HostKeyAlias": host.alias,
+        "HostKeyAlias": _checked("HostKeyAlias", host.alias, _ALIAS),
         "LogLevel": "ERROR",
         "PasswordAuthentication": "no",
         "ServerAliveInterval": "60",
         "StrictHostKeyChecking": strict,
         "UpdateHostKeys": "no",
-        "UserKnownHostsFile": _quoted(host.pin_path),
+        "UserKnownHostsFile": _quoted("UserKnownHostsFile", host.pin_path),
     }
     if host.target.key_path:
         wanted["IdentitiesOnly"] = "yes"
-        wanted["IdentityFile"] = _quoted(host.target.key_path)
+        wanted["IdentityFile"] = _quoted("IdentityFile", host.target.key_path)
     return wanted
 
 
+def login(host: KnownHost) -> str:
+    """Return a login as OpenSSH's programs take it, ``USER@HOST``.
+
+    Raises :class:`MachineError` for one that they would take for something else.
+    """
+    where, user = _host_and_user(host)
+    return f"{user}@{where}"
+
+
 def configuration(hosts: Iterable[KnownHost]) -> str:
-    """Return the text of an SSH configuration that knows each host by its alias."""
+    """Return the text of an SSH configuration that knows each host by its alias.
+
+    Raises :class:`MachineError` for a value that cannot be written.
+    """
     blocks = []
     for host in hosts:
+        address, user = _host_and_user(host)
         where = {
-            "HostName": host.target.host,
-            "Port": str(host.target.port),
-            "User": host.target.user,
+            # the interface in an IPv6 address is no token
+            "HostName": address.replace("%", "%%"),
+            "Port": f"{host.target.port:d}",
+            "User": user,
         }
         lines = [f"    {name} {value}" for name, value in {**where, **options(host)}.items()]
         blocks.append("\n".join([f"Host {host.alias}", *lines, ""]))
@@ -75,5 +93,34 @@ def configuration_file(hosts: Iterable[KnownHost]) -> Iterator[Path]:
         yield path
 
 
-def _quoted(path: Path) -> str:
-    return '"' + str(path).replace("%", "%%") + '"'
+def _host_and_user(host: KnownHost) -> tuple[str, str]:
+    return (
+        _checked("HostName", host.target.host, HOST),
+        _checked("User", host.target.user, USER),
+    )
+
+
+def _quoted(name: str, path: Path) -> str:
+    return '"' + _checked(name, str(path), _QUOTABLE).replace("%", "%%") + '"'
+
+
+def _checked(name: str, value: str, rule: Rule) -> str:
+    """Return the value of an option. Raises :class:`MachineError` if it breaks the rule."""
+    if not rule.fits(value):
+        raise MachineError(
+            f"OpenSSH cannot be given {value!r} as {name}: it is not {rule.what}",
+            hint='It is of the configuration of the machine: see "ecsmachine inspect".',
+        )
+    return value
+
+
+_ALIAS = Rule(
+    "a name without blanks, quotes and wildcards",
+    lambda text: not has_controls(text) and not set(text) & set(" \"'`#%*?!,:@/\\"),
+    300,
+)
+_QUOTABLE = Rule(
+    "a path without quotes and control characters",
+    lambda text: not has_controls(text) and '"' not in text,
+    4096,
+)

@@ -5,12 +5,16 @@ Source: Docker Engine API, sections Swarm and Node; works from API version 1.24 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
+from ecsmachine.documents.fields import Fields, read_object, read_objects
+from ecsmachine.documents.rules import HOST_PORT, ID, KEY, PROSE
+from ecsmachine.documents.text import Fault
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.model import Machine
@@ -79,20 +83,22 @@ class JoinTokens:
 
 def membership(machine: Machine, *, timeout_s: float = _TIMEOUT_S) -> Membership:
     """Return what the machine's engine says of its swarm (``GET /info``)."""
-    swarm = _ask(machine, "GET", "/info", timeout_s=timeout_s).get("Swarm") or {}
+    swarm = _object(machine, "/info", timeout_s=timeout_s).object("Swarm")
     return Membership(
-        state=str(swarm.get("LocalNodeState") or "inactive"),
-        node_id=str(swarm.get("NodeID") or ""),
-        is_manager=bool(swarm.get("ControlAvailable")),
-        cluster_id=str((swarm.get("Cluster") or {}).get("ID") or ""),
-        error=str(swarm.get("Error") or ""),
-        managers=tuple(str(each["Addr"]) for each in swarm.get("RemoteManagers") or []),
+        state=swarm.text("LocalNodeState", ID, "inactive"),
+        node_id=swarm.text("NodeID", ID),
+        is_manager=swarm.flag("ControlAvailable"),
+        cluster_id=swarm.object("Cluster").text("ID", ID),
+        error=" ".join(swarm.text("Error", PROSE).split()),
+        managers=tuple(
+            each.required("Addr", HOST_PORT) for each in swarm.objects("RemoteManagers")
+        ),
     )
 
 
 def nodes(machine: Machine, *, timeout_s: float = _TIMEOUT_S) -> list[Node]:
     """Return the nodes of the swarm that the machine manages (``GET /nodes``)."""
-    return [_node(item) for item in _ask(machine, "GET", "/nodes", timeout_s=timeout_s)]
+    return [_node(item) for item in _objects(machine, "/nodes", timeout_s=timeout_s)]
 
 
 def init(machine: Machine, *, advertise: str, port: int) -> None:
@@ -132,19 +138,19 @@ def leave(machine: Machine, *, force: bool) -> None:
 
 def tokens(manager: Machine) -> JoinTokens:
     """Return the tokens of the manager's swarm (``GET /swarm``)."""
-    answer = _ask(manager, "GET", "/swarm")
-    return JoinTokens(answer["JoinTokens"]["Manager"], answer["JoinTokens"]["Worker"])
+    tokens = _object(manager, "/swarm").object("JoinTokens")
+    return JoinTokens(tokens.required("Manager", KEY), tokens.required("Worker", KEY))
 
 
 def rotate_tokens(manager: Machine) -> None:
     """Have new tokens made; the old ones let nobody in any more (``POST /swarm/update``)."""
-    answer = _ask(manager, "GET", "/swarm")
-    version = answer["Version"]["Index"]
+    answer = _object(manager, "/swarm")
+    version = _version(answer)
     _ask(
         manager,
         "POST",
         f"/swarm/update?version={version}&rotateWorkerToken=true&rotateManagerToken=true",
-        body=answer["Spec"],
+        body=answer.object("Spec").values,
     )
 
 
@@ -167,8 +173,8 @@ def change_node(
 def running_tasks(manager: Machine, node_id: str) -> int:
     """Return how many tasks run on a node (``GET /tasks``)."""
     filters = quote(json.dumps({"node": [node_id]}))
-    tasks = _ask(manager, "GET", f"/tasks?filters={filters}")
-    return sum((task.get("Status") or {}).get("State") == "running" for task in tasks)
+    tasks = _objects(manager, f"/tasks?filters={filters}")
+    return sum(task.object("Status").text("State") == "running" for task in tasks)
 
 
 def remove_node(manager: Machine, node_id: str, *, force: bool) -> None:
@@ -176,19 +182,39 @@ def remove_node(manager: Machine, node_id: str, *, force: bool) -> None:
     _ask(manager, "DELETE", f"/nodes/{quote(node_id)}?force={_boolean(force)}")
 
 
-def _node(item: Mapping[str, Any]) -> Node:
-    spec = item["Spec"]
-    manager = item.get("ManagerStatus") or {}
-    reachability = str(manager.get("Reachability") or "") if manager else ""
+def _node(item: Fields) -> Node:
+    spec, manager = item.object("Spec"), item.object("ManagerStatus")
+    role: tuple[Role, ...] = ("worker", "manager")
+    availability: tuple[Availability, ...] = ("active", "pause", "drain")
     return Node(
-        id=item["ID"],
-        hostname=str((item.get("Description") or {}).get("Hostname") or ""),
-        role=spec["Role"],
-        availability=spec["Availability"],
-        state=str((item.get("Status") or {}).get("State") or "unknown"),
-        manager="leader" if manager.get("Leader") else reachability,
-        version=item["Version"]["Index"],
-        spec=spec,
+        id=item.required("ID", ID),
+        hostname=item.object("Description").text("Hostname"),
+        role=spec.choice("Role", role),
+        availability=spec.choice("Availability", availability),
+        state=item.object("Status").text("State", ID, "unknown"),
+        manager="leader" if manager.flag("Leader") else manager.text("Reachability", ID),
+        version=_version(item),
+        spec=spec.values,
+    )
+
+
+def _version(item: Fields) -> int:
+    """Return the number that a change of a node, or of a swarm, has to name."""
+    return item.object("Version").number("Index", most=(1 << 64) - 1)
+
+
+def _object(machine: Machine, path: str, *, timeout_s: float = _TIMEOUT_S) -> Fields:
+    return read_object(_ask(machine, "GET", path, timeout_s=timeout_s), _fault(machine, path))
+
+
+def _objects(machine: Machine, path: str, *, timeout_s: float = _TIMEOUT_S) -> list[Fields]:
+    return read_objects(_ask(machine, "GET", path, timeout_s=timeout_s), _fault(machine, path))
+
+
+def _fault(machine: Machine, path: str) -> Fault:
+    where = path.partition("?")[0]
+    return lambda reason: engine_api.EngineConnectionError(
+        f'The answer of the engine of machine "{machine.name}" to {where} cannot be used: {reason}'
     )
 
 
@@ -199,7 +225,8 @@ def _ask(
     *,
     body: object = None,
     timeout_s: float = _TIMEOUT_S,
-) -> Any:
+) -> bytes:
+    """Return what the engine answers. Raises :class:`SwarmRefusedError` if it refuses."""
     url = machine.driver.url()
     if not url:
         raise MachineError(
@@ -207,17 +234,15 @@ def _ask(
             hint=f'Start it first: "ecsmachine start {machine.name}".',
         )
     answer = engine_api.exchange(url, machine.auth, method, path, body=body, timeout_s=timeout_s)
-    try:
-        content = json.loads(answer.body) if answer.body.strip() else {}
-    except ValueError:
-        content = {}
     if answer.status >= 400:
-        said = content.get("message") if isinstance(content, dict) else None
-        reason = " ".join(str(said or f"status {answer.status}").split())
+        reason = f"status {answer.status}"
+        with contextlib.suppress(MachineError):
+            said = read_object(answer.body, MachineError).text("message", PROSE)
+            reason = " ".join(said.split()) or reason
         raise SwarmRefusedError(
             f'The engine of machine "{machine.name}" refuses: {reason}', hint=_hint(reason)
         )
-    return content
+    return answer.body
 
 
 def _hint(reason: str) -> str | None:

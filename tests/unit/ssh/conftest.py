@@ -17,6 +17,7 @@ import pytest
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 from paramiko.sftp import SFTP_OK
 
+import tests.hypothesis_profiles  # noqa: F401 (they are registered by being imported)
 from ecsmachine.ssh.keys import ensure_key_pair
 from ecsmachine.ssh.target import SSHTarget
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.errors import MachineError
 from ecsmachine.ssh.connection import SSHError
 from ecsmachine.ssh.interactive import run_session, ssh_command
 from ecsmachine.ssh.keys import ensure_key_pair, public_key_of
@@ -103,7 +104,7 @@ def test_the_native_client_has_no_options(server: LoopbackServer) -> None:
 
 def test_a_user_cannot_be_taken_for_an_option(tmp_path: Path) -> None:
     target = SSHTarget("198.18.0.2", 22, "-oProxyCommand=touch x")
-    with pytest.raises(SSHError, match="not the name of a user"):
+    with pytest.raises(MachineError, match="not the name of a user"):
         ssh_command(target, tmp_path / "known_hosts")
 
 
@@ -137,7 +138,7 @@ def test_the_ssh_program_honours_the_pin(server: LoopbackServer) -> None:
 
 
 def test_the_users_own_ssh_configuration_stays_out(tmp_path: Path) -> None:
-    pin = tmp_path / "a b" / "known_hosts"
+    pin = tmp_path / "a b" / "dev1" / "known_hosts"
     target = SSHTarget("198.18.0.2", 2222, "admin", key_path=tmp_path / "id_rsa")
     arguments = ssh_command(target, pin, ["ls", "-la"])
     assert arguments[:5] == ["ssh", "-F", "/dev/null", "-p", "2222"]

@@ -16,7 +16,9 @@ from typing import Any, Literal
 from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.rpc import RpcClient, items_at
 from ecsmachine.cli.app import run
+from ecsmachine.cli.display import streams
 from ecsmachine.provision import provision as provisioning
+from tests.torture.failing_output import GONE, lose_reader
 
 MIDDLE_S = 0.4
 """How long after the beginning of a step its middle is, in seconds."""
@@ -56,6 +58,8 @@ def happening(fault: str) -> Happens:
             threading.Timer(MIDDLE_S, killed).start()
         elif fault == f"cut {when}":
             cut(host)
+        elif fault == GONE and when == "before":
+            lose_reader(1)
         elif fault == "released outside" and when == "before":
             released()
 
@@ -76,6 +80,7 @@ def main() -> None:
         return undisturbed(host, request, report, observe=observe)
 
     provisioning.provision = disturbed  # type: ignore[assignment]
+    streams.take_over()
     sys.exit(run(command, os.environ))
 
 

@@ -11,11 +11,12 @@ from typing import Literal
 
 from ecsmachine.provision.steps import step_names
 from tests.guest.machines import Machines
+from tests.torture.failing_output import GONE
 from tests.torture.ground import journalled
 from tests.torture.outcome import Outcome, worst
 
 KILLS = ("killed before", "killed within", "killed after")
-FAULTS = (*KILLS, "cut before", "cut after", "released outside")
+FAULTS = (*KILLS, "cut before", "cut after", "released outside", GONE)
 
 Then = Literal["create", "rm"]
 
@@ -81,6 +82,10 @@ def try_point(point: StepPoint, machines: Machines, name: str) -> Outcome:
     log = [first.stdout]
     problems: list[str] = []
     struck = first.returncode == -9 if point.fault in KILLS else first.returncode != 0
+    if point.fault == GONE:
+        struck = "Standard output cannot be written" in first.stdout
+        if first.returncode:
+            problems.append(f"it left with {first.returncode}, though nothing was in its way")
     if point.then == "create":
         if first.returncode:
             again = machines.run(*create, check=False)

@@ -1,0 +1,1 @@
+"""What strangers send: hosts, clouds and callers that keep to no rule."""

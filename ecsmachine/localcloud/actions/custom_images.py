@@ -33,13 +33,13 @@ def create_image(call: Call) -> Answer:
     """CreateImage: of an instance's system disk, or of a snapshot of one."""
     parameters = call.parameters
     region = call.region
-    name, description, family = _texts(call)
+    name, description, family = _texts_of_request(call)
     _check_new_name(call, name)
     tags = tags_of_request(parameters)
     if len(call.state.custom_images) >= MAX_IMAGES:
         raise ApiError("QuotaExceed.Image", "The Image Quota exceeds.")
     image_id = new_id("m", region.id)
-    snapshot = _source(call, image_id)
+    snapshot = _source_snapshot(call, image_id)
     image = call.state.custom_images.put(
         CustomImage(
             id=image_id,
@@ -62,7 +62,7 @@ def create_image(call: Call) -> Answer:
 def modify_image_attribute(call: Call) -> Answer:
     """ModifyImageAttribute: name, description and family."""
     image = call.required(call.state.custom_images, "ImageId")
-    name, description, family = _texts(call)
+    name, description, family = _texts_of_request(call)
     _check_new_name(call, "" if name == image.name else name)
     call.state.custom_images.put(
         replace(
@@ -157,10 +157,10 @@ def own_view(call: Call, image: Image) -> dict[str, Any]:
     }
 
 
-def _source(call: Call, image_id: str) -> Snapshot:
+def _source_snapshot(call: Call, image_id: str) -> Snapshot:
     """Return the snapshot that an image is made of; of an instance it is made first."""
     parameters = call.parameters
-    snapshot_id = parameters.text("SnapshotId") or _mapped(parameters)
+    snapshot_id = parameters.text("SnapshotId") or _snapshot_of_mapping(parameters)
     if snapshot_id:
         snapshot = call.find(call.state.snapshots, snapshot_id)
         check_accomplished(snapshot)
@@ -176,7 +176,7 @@ def _source(call: Call, image_id: str) -> Snapshot:
     return snapshot_of_disk(call, system, f"Created_from_{image_id}", "", 0)
 
 
-def _mapped(parameters: Parameters) -> str:
+def _snapshot_of_mapping(parameters: Parameters) -> str:
     """Return the snapshot of ``DiskDeviceMapping``: one, of a system disk."""
     mappings = parameters.structs("DiskDeviceMapping")
     if not mappings:
@@ -188,7 +188,7 @@ def _mapped(parameters: Parameters) -> str:
     return mappings[0].require("SnapshotId")
 
 
-def _texts(call: Call) -> tuple[str, str, str]:
+def _texts_of_request(call: Call) -> tuple[str, str, str]:
     """Return name, description and family of a request; raises their refusals."""
     parameters = call.parameters
     return (

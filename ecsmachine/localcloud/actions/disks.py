@@ -25,12 +25,13 @@ from ecsmachine.localcloud.catalog.disk_categories import (
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.devices import free_device, valid_device
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
     checked_text,
+    free_device,
+    valid_device,
     valid_name,
 )
 from ecsmachine.localcloud.protocol.paging import page
@@ -120,7 +121,7 @@ def create_disk(call: Call) -> Answer:
     put_tags(call.state, "disk", disk.id, region.id, tags)
     call.lifecycle.make_disk(disk)
     if instance is not None:
-        _attach(call, disk, instance)
+        _attach_disk(call, disk, instance)
     return {"DiskId": disk.id, "OrderId": ""}
 
 
@@ -133,7 +134,7 @@ def attach_disk(call: Call) -> Answer:
     """AttachDisk: a free disk to an instance of its zone."""
     instance = call.required(call.state.instances, "InstanceId")
     disk = call.required(call.state.disks, "DiskId")
-    _attach(call, disk, instance)
+    _attach_disk(call, disk, instance)
     return {}
 
 
@@ -263,7 +264,7 @@ def _snapshot_of_request(call: Call) -> Snapshot | None:
     return snapshot
 
 
-def _attach(call: Call, disk: Disk, instance: Instance) -> None:
+def _attach_disk(call: Call, disk: Disk, instance: Instance) -> None:
     parameters = call.parameters
     if disk.zone != instance.zone:
         raise ApiError(
@@ -318,7 +319,7 @@ def _name_and_description(parameters: Parameters) -> tuple[str, str]:
     return checked_text(parameters, "DiskName", valid_name), checked_description(parameters)
 
 
-def _disk(call: Call, disk: Disk) -> dict[str, Any]:
+def _disk_view(call: Call, disk: Disk) -> dict[str, Any]:
     attachments = (
         [{"InstanceId": disk.instance_id, "Device": disk.device, "AttachedTime": disk.attached}]
         if disk.instance_id
@@ -385,7 +386,7 @@ _DISKS = Listing(
     Disk,
     "Disks.Disk",
     newest(lambda state: state.disks),
-    _disk,
+    _disk_view,
     (
         one_of("DiskIds", "id", Parameters.json_list),
         equals("DiskType", "kind", among=("system", "data", "all"), everything="all"),

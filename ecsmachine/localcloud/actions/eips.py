@@ -101,7 +101,7 @@ def associate_eip_address(call: Call) -> Answer:
             "InvalidParameter.Mismatch",
             "Specified elastic IP address and ECS instance are not in the same region.",
         )
-    if _status(call, eip) != "Available":
+    if _status_now(call, eip) != "Available":
         raise _wrong_status()
     if instance.eip_id or instance.public_ip:
         raise ApiError("InvalidAssociation.Duplicated", "Specified instance already is associated.")
@@ -124,7 +124,7 @@ def unassociate_eip_address(call: Call) -> Answer:
     """UnassociateEipAddress: the address stays allocated."""
     eip = call.required(call.state.eips, "AllocationId")
     instance_id = call.parameters.text("InstanceId")
-    if _status(call, eip) != "InUse":
+    if _status_now(call, eip) != "InUse":
         raise _wrong_status()
     if instance_id not in ("", eip.instance_id):
         raise ApiError(
@@ -149,7 +149,7 @@ def unassociate_eip_address(call: Call) -> Answer:
 def release_eip_address(call: Call) -> Answer:
     """ReleaseEipAddress: only one that is bound to nothing."""
     eip = call.required(call.state.eips, "AllocationId")
-    if _status(call, eip) != "Available":
+    if _status_now(call, eip) != "Available":
         raise _wrong_status()
     if eip.charge_type == "PrePaid":
         raise ApiError("Forbidden.ChargeTypeIsPrepaid", "It's forbidden to release a prepaid EIP")
@@ -196,18 +196,18 @@ def _name_and_description(parameters: Parameters) -> tuple[str, str]:
     return name, checked_description(parameters)
 
 
-def _status(call: Call, eip: Eip) -> str:
+def _status_now(call: Call, eip: Eip) -> str:
     moving = "Associating" if eip.status == "InUse" else "Unassociating"
     return status_now(eip.status, moving, eip.ready_at)
 
 
-def _eip(call: Call, eip: Eip) -> dict[str, Any]:
+def _eip_view(call: Call, eip: Eip) -> dict[str, Any]:
     instance = call.state.instances.get(eip.instance_id) if eip.instance_id else None
     return {
         "AllocationId": eip.id,
         "IpAddress": eip.address,
         "RegionId": eip.region,
-        "Status": _status(call, eip),
+        "Status": _status_now(call, eip),
         "InstanceId": eip.instance_id,
         "InstanceType": eip.instance_type,
         "InstanceRegionId": eip.region if eip.instance_id else "",
@@ -253,11 +253,13 @@ _EIPS = Listing(
     Eip,
     "EipAddresses.EipAddress",
     newest(lambda state: state.eips),
-    _eip,
+    _eip_view,
     (
         one_of("AllocationId", "id", Parameters.separated),
         one_of("EipAddress", "address", Parameters.separated),
-        equals("Status", _status, among=STATUSES, error=lambda: refusals.not_supported("Status")),
+        equals(
+            "Status", _status_now, among=STATUSES, error=lambda: refusals.not_supported("Status")
+        ),
         equals("AssociatedInstanceId", "instance_id"),
         equals("AssociatedInstanceType", "instance_type"),
         equals("EipName", "name"),

@@ -96,11 +96,11 @@ def image_of_request(call: Call) -> Image:
 
 def image_view(call: Call, image: Image) -> dict[str, Any]:
     """Return an image as DescribeImages tells of it."""
-    view = _system_image(call, image)
+    view = _system_image_view(call, image)
     return {**view, **own_view(call, image)} if image.snapshot_id else view
 
 
-def _system_image(call: Call, image: Image) -> dict[str, Any]:
+def _system_image_view(call: Call, image: Image) -> dict[str, Any]:
     return {
         "ImageId": image.id,
         "ImageName": image.id,
@@ -159,7 +159,7 @@ def _owner(call: Call, image: Image) -> str:
     return "self" if _is_own(image) else "system"
 
 
-def _named(call: Call) -> Test[Image] | None:
+def _by_name(call: Call) -> Test[Image] | None:
     pattern = call.parameters.text("ImageName")
     if not pattern:
         return None
@@ -172,12 +172,12 @@ def _named(call: Call) -> Test[Image] | None:
     return test
 
 
-def _with_status(call: Call) -> Test[Image]:
+def _by_status(call: Call) -> Test[Image]:
     statuses = call.parameters.separated("Status") or ["Available"]
     return lambda image: (own_status(call, image) if _is_own(image) else "Available") in statuses
 
 
-def _fitting(call: Call) -> Test[Image] | None:
+def _by_instance_type(call: Call) -> Test[Image] | None:
     type_id = call.parameters.text("InstanceType")
     if not type_id:
         return None
@@ -201,10 +201,10 @@ _IMAGES = Listing(
             among=("system", "self", "others", "marketplace"),
             error=lambda: refusals.not_supported("ImageOwnerAlias"),
         ),
-        Filter(("ImageName",), _named),
+        Filter(("ImageName",), _by_name),
         equals("ImageFamily", "family"),
-        Filter(("Status",), _with_status),
-        Filter(("InstanceType",), _fitting),
+        Filter(("Status",), _by_status),
+        Filter(("InstanceType",), _by_instance_type),
         equals(
             "Architecture",
             "architecture",

@@ -68,7 +68,7 @@ def run_instances(call: Call) -> Answer:
         most=amount,
         error=refusals.malformed("MinAmount"),
     )
-    instances = _create(call, amount, start=True)
+    instances = _create_instances(call, amount, start=True)
     return {
         "InstanceIdSets": {"InstanceIdSet": [instance.id for instance in instances]},
         "OrderId": "",
@@ -78,11 +78,11 @@ def run_instances(call: Call) -> Answer:
 
 def create_instance(call: Call) -> Answer:
     """CreateInstance: make one; it is Stopped and has no public address yet."""
-    (instance,) = _create(call, 1, start=False)
+    (instance,) = _create_instances(call, 1, start=False)
     return {"InstanceId": instance.id, "OrderId": "", "TradePrice": 0.0}
 
 
-def _create(call: Call, amount: int, *, start: bool) -> list[Instance]:
+def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]:
     parameters = call.parameters
     region = call.region
     for name in _NEVER_THERE:

@@ -15,12 +15,13 @@ from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import InstanceType
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.devices import free_device, valid_device
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
     checked_text,
+    free_device,
+    valid_device,
     valid_name,
 )
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -99,7 +100,7 @@ def system_disk_of_request(
 def _data_disk(
     call: Call, request: Parameters, supported: tuple[str, ...], taken: set[str]
 ) -> DiskRequest:
-    snapshot = _snapshot(call, request)
+    snapshot = _snapshot_of_request(call, request)
     category = _category(request, supported, "DataDiskCategory")
     limits = CATEGORIES[category]
     level = _performance_level(request, category)
@@ -137,7 +138,7 @@ def _data_disk(
     )
 
 
-def _snapshot(call: Call, request: Parameters) -> Snapshot | None:
+def _snapshot_of_request(call: Call, request: Parameters) -> Snapshot | None:
     snapshot_id = request.text("SnapshotId")
     if not snapshot_id:
         return None

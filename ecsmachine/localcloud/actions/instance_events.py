@@ -33,7 +33,7 @@ def describe_instance_maintenance_attributes(call: Call) -> Answer:
     return _MAINTENANCE.answer(call)
 
 
-def _full_status(call: Call, instance: Instance) -> dict[str, Any]:
+def _full_status_view(call: Call, instance: Instance) -> dict[str, Any]:
     return {
         "InstanceId": instance.id,
         "Status": {"Code": _STATUS_CODES[instance.status], "Name": instance.status},
@@ -42,7 +42,7 @@ def _full_status(call: Call, instance: Instance) -> dict[str, Any]:
     }
 
 
-def _maintenance(call: Call, instance: Instance) -> dict[str, Any]:
+def _maintenance_view(call: Call, instance: Instance) -> dict[str, Any]:
     return {
         "InstanceId": instance.id,
         "ActionOnMaintenance": {
@@ -59,7 +59,7 @@ _FULL_STATUSES = Listing(
     Instance,
     "InstanceFullStatusSet.InstanceFullStatusType",
     newest(lambda state: state.instances),
-    _full_status,
+    _full_status_view,
     (
         one_of("InstanceId", "id", Parameters.listed),
         equals("Status", "status"),
@@ -72,6 +72,6 @@ _MAINTENANCE = Listing(
     Instance,
     "MaintenanceAttributes.MaintenanceAttribute",
     newest(lambda state: state.instances),
-    _maintenance,
+    _maintenance_view,
     (one_of("InstanceId", "id", Parameters.listed),),
 )

@@ -66,11 +66,11 @@ def describe_instance_auto_renew_attribute(call: Call) -> Answer:
     return _RENEWALS.answer(call)
 
 
-def _status(call: Call, instance: Instance) -> dict[str, Any]:
+def _status_view(call: Call, instance: Instance) -> dict[str, Any]:
     return {"InstanceId": instance.id, "Status": instance.status}
 
 
-def _renewal(call: Call, instance: Instance) -> dict[str, Any]:
+def _renewal_view(call: Call, instance: Instance) -> dict[str, Any]:
     return {
         "InstanceId": instance.id,
         "AutoRenewEnabled": instance.auto_renew,
@@ -134,7 +134,7 @@ _STATUSES_OF_INSTANCES = Listing(
     Instance,
     "InstanceStatuses.InstanceStatus",
     newest(lambda state: state.instances),
-    _status,
+    _status_view,
     (one_of("InstanceId", "id", Parameters.listed), equals("ZoneId", "zone")),
     most=50,
 )
@@ -146,6 +146,6 @@ _RENEWALS = Listing(
         for instance in call.state.instances.in_region(call.region_id)
         if instance.charge_type == "PrePaid"
     ],
-    _renewal,
+    _renewal_view,
     (one_of("InstanceId", "id", Parameters.separated),),
 )

@@ -25,7 +25,7 @@ def create_key_pair(call: Call) -> Answer:
     """CreateKeyPair: the private key is in the answer, and nowhere else."""
     _check_new_name(call)
     private, public = public_keys.new_pair()
-    pair = _put(call, public)
+    pair = _make_key_pair(call, public)
     return {
         "KeyPairId": pair.key_id,
         "KeyPairName": pair.name,
@@ -45,7 +45,7 @@ def import_key_pair(call: Call) -> Answer:
             "InvalidPublicKeyBody.Malformed",
             "The PublicKeyBody format is not supported.",
         ) from error
-    pair = _put(call, public)
+    pair = _make_key_pair(call, public)
     return {
         "KeyPairName": pair.name,
         "KeyPairFingerPrint": pair.fingerprint,
@@ -153,7 +153,7 @@ def _check_new_name(call: Call) -> None:
         raise refusals.QUOTA_OF_KEY_PAIRS()
 
 
-def _put(call: Call, public: str) -> KeyPair:
+def _make_key_pair(call: Call, public: str) -> KeyPair:
     region = call.region
     tags = tags_of_request(call.parameters)
     pair = call.state.key_pairs.put(
@@ -171,7 +171,7 @@ def _put(call: Call, public: str) -> KeyPair:
     return pair
 
 
-def _pair(call: Call, pair: KeyPair) -> dict[str, Any]:
+def _pair_view(call: Call, pair: KeyPair) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "KeyPairName": pair.name,
         "KeyPairFingerPrint": pair.fingerprint,
@@ -188,7 +188,7 @@ _KEY_PAIRS = Listing(
     KeyPair,
     "KeyPairs.KeyPair",
     newest(lambda state: state.key_pairs),
-    _pair,
+    _pair_view,
     (
         like("KeyPairName", "name"),
         equals("KeyPairFingerPrint", "fingerprint"),

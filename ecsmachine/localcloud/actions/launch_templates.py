@@ -168,7 +168,7 @@ def modify_launch_template_default_version(call: Call) -> Answer:
     """ModifyLaunchTemplateDefaultVersion: which version counts if none is named."""
     call.check_region()
     template = _template_of_request(call)
-    number = _number(call.parameters, call.parameters.require("DefaultVersionNumber"))
+    number = _version_number(call.parameters, call.parameters.require("DefaultVersionNumber"))
     find_version(template, number)
     call.state.launch_templates.put(replace(template, default_version=number, modified=timestamp()))
     return {}
@@ -189,7 +189,7 @@ def delete_launch_template_version(call: Call) -> Answer:
     texts = call.parameters.listed("DeleteVersion", most=29)
     if not texts:
         raise missing_parameter("DeleteVersion")
-    numbers = [_number(call.parameters, text) for text in texts]
+    numbers = [_version_number(call.parameters, text) for text in texts]
     for number in numbers:
         find_version(template, number)
     if template.default_version in numbers:
@@ -216,7 +216,7 @@ def with_template(call: Call) -> Call:
         return call
     template = _template_of_request(call)
     text = parameters.text("LaunchTemplateVersion")
-    number = _number(parameters, text) if text else template.default_version
+    number = _version_number(parameters, text) if text else template.default_version
     version = find_version(template, number)
     own = {
         name: parameters.text(name)
@@ -259,7 +259,7 @@ def _template_of_request(call: Call) -> LaunchTemplate:
     raise call.state.launch_templates.missing()
 
 
-def _number(parameters: Parameters, text: str) -> int:
+def _version_number(parameters: Parameters, text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise invalid_parameter(parameters.name("LaunchTemplateVersion"))
     return int(text)
@@ -287,11 +287,11 @@ def _version_of_request(parameters: Parameters, number: int) -> TemplateVersion:
     if description and not valid_description(description):
         raise invalid_parameter("VersionDescription")
     tags_of_request(Parameters(values))
-    _data(values)  # which refuses what is no number
+    _data_view(values)  # which refuses what is no number
     return TemplateVersion(number, description, timestamp(), values)
 
 
-def _template(call: Call, template: LaunchTemplate) -> dict[str, Any]:
+def _template_view(call: Call, template: LaunchTemplate) -> dict[str, Any]:
     return {
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,
@@ -305,7 +305,7 @@ def _template(call: Call, template: LaunchTemplate) -> dict[str, Any]:
     }
 
 
-def _data(values: Mapping[str, str]) -> dict[str, Any]:
+def _data_view(values: Mapping[str, str]) -> dict[str, Any]:
     """Return what a version says, as DescribeLaunchTemplateVersions tells it."""
     parameters = Parameters(values)
     tags = [
@@ -318,8 +318,8 @@ def _data(values: Mapping[str, str]) -> dict[str, Any]:
         **{name: parameters.boolean(name) for name in _TRUTHS if parameters.given(name)},
         "SpotPriceLimit": parameters.number("SpotPriceLimit"),
         "SecurityGroupIds": {"SecurityGroupId": parameters.listed("SecurityGroupIds")},
-        "SystemDisk": _disk(parameters.struct("SystemDisk")),
-        "DataDisks": {"DataDisk": [_disk(item) for item in parameters.structs("DataDisk")]},
+        "SystemDisk": _disk_view(parameters.struct("SystemDisk")),
+        "DataDisks": {"DataDisk": [_disk_view(item) for item in parameters.structs("DataDisk")]},
         "NetworkInterfaces": {
             "NetworkInterface": [
                 {
@@ -334,7 +334,7 @@ def _data(values: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _disk(item: Parameters) -> dict[str, Any]:
+def _disk_view(item: Parameters) -> dict[str, Any]:
     return {
         **{name: item.text(name) for name in _OF_DISK if item.given(name)},
         **({"Size": item.integer("Size", least=1)} if item.given("Size") else {}),
@@ -346,23 +346,25 @@ def _disk(item: Parameters) -> dict[str, Any]:
     }
 
 
-def _numbered(call: Call) -> Test[TemplateVersion] | None:
+def _by_number(call: Call) -> Test[TemplateVersion] | None:
     parameters = call.parameters
-    numbers = [_number(parameters, text) for text in parameters.listed("LaunchTemplateVersion")]
+    numbers = [
+        _version_number(parameters, text) for text in parameters.listed("LaunchTemplateVersion")
+    ]
     template = _template_of_request(call)
     for number in numbers:
         find_version(template, number)
     return (lambda version: version.number in numbers) if numbers else None
 
 
-def _default(call: Call) -> Test[TemplateVersion] | None:
+def _by_default(call: Call) -> Test[TemplateVersion] | None:
     if not call.parameters.boolean("DefaultVersion"):
         return None
     number = _template_of_request(call).default_version
     return lambda version: version.number == number
 
 
-def _version(call: Call, version: TemplateVersion) -> dict[str, Any]:
+def _version_view(call: Call, version: TemplateVersion) -> dict[str, Any]:
     template = _template_of_request(call)
     detail = call.parameters.boolean("DetailFlag", True)
     return {
@@ -374,7 +376,7 @@ def _version(call: Call, version: TemplateVersion) -> dict[str, Any]:
         "CreateTime": version.created,
         "ModifiedTime": version.created,
         "CreatedBy": call.state.account.id,
-        **({"LaunchTemplateData": _data(version.values)} if detail else {}),
+        **({"LaunchTemplateData": _data_view(version.values)} if detail else {}),
     }
 
 
@@ -382,7 +384,7 @@ _TEMPLATES = Listing(
     LaunchTemplate,
     "LaunchTemplateSets.LaunchTemplateSet",
     newest(lambda state: state.launch_templates),
-    _template,
+    _template_view,
     (
         one_of("LaunchTemplateId", "id", Parameters.listed),
         one_of("LaunchTemplateName", "name", Parameters.listed),
@@ -394,12 +396,12 @@ _VERSIONS = Listing(
     TemplateVersion,
     "LaunchTemplateVersionSets.LaunchTemplateVersionSet",
     lambda call: _template_of_request(call).versions[::-1],
-    _version,
+    _version_view,
     (
-        Filter(("LaunchTemplateVersion",), _numbered),
+        Filter(("LaunchTemplateVersion",), _by_number),
         at_least("MinVersion", "number"),
         at_most("MaxVersion", "number"),
-        Filter(("DefaultVersion",), _default),
+        Filter(("DefaultVersion",), _by_default),
     ),
     most=50,
 )

@@ -26,8 +26,11 @@ def create_listener(protocol: str) -> Action:
     def create(call: Call) -> Answer:
         balancer = call.required(call.state.load_balancers, "LoadBalancerId")
         parameters = call.parameters
-        port = _port(parameters)
-        if any(item.port == port and _collide(item.protocol, protocol) for item in _of(balancer)):
+        port = _port_of_request(parameters)
+        if any(
+            item.port == port and _share_a_port(item.protocol, protocol)
+            for item in _listeners_of(balancer)
+        ):
             raise ApiError(
                 "ListenerAlreadyExists",
                 "There is already a listener bound to the port on the specified load balancer.",
@@ -38,11 +41,11 @@ def create_listener(protocol: str) -> Action:
             if setting.needed:
                 parameters.require(setting.name)
         _check_sticky(parameters)
-        values = _values(parameters, protocol, {})
-        group_id = _server_group(call, balancer)
+        values = _setting_values(parameters, protocol, {})
+        group_id = _server_group_of_request(call, balancer)
         backend_port = 0 if group_id else _backend_port(parameters)
         listener = Listener(port, protocol, "stopped", backend_port, group_id, values)
-        _put(call, balancer, (*balancer.listeners, listener))
+        _keep_listeners(call, balancer, (*balancer.listeners, listener))
         return {}
 
     return create
@@ -55,18 +58,18 @@ def set_listener(protocol: str) -> Action:
     """
 
     def change(call: Call) -> Answer:
-        balancer, listener = _find(call, protocol)
+        balancer, listener = _listener_of_request(call, protocol)
         parameters = call.parameters
         switch = parameters.choice("VServerGroup", ("on", "off"))
-        group_id = _server_group(call, balancer) or listener.server_group_id
+        group_id = _server_group_of_request(call, balancer) or listener.server_group_id
         if switch == "on":
             group_id = group_id or parameters.require("VServerGroupId")
         changed = replace(
             listener,
-            settings=_values(parameters, protocol, listener.settings),
+            settings=_setting_values(parameters, protocol, listener.settings),
             server_group_id="" if switch == "off" else group_id,
         )
-        _replace(call, balancer, listener, changed)
+        _replace_listener(call, balancer, listener, changed)
         return {}
 
     return change
@@ -76,11 +79,11 @@ def describe_listener(protocol: str) -> Action:
     """Return DescribeLoadBalancerTCPListenerAttribute, or that of another protocol."""
 
     def describe(call: Call) -> Answer:
-        balancer, listener = _find(call, protocol)
+        balancer, listener = _listener_of_request(call, protocol)
         return {
-            **_frame(balancer, listener),
-            **_settings(listener),
-            **_own(protocol),
+            **_general_view(balancer, listener),
+            **_told_settings(listener),
+            **_protocol_view(protocol),
             "SecurityStatus": "on",
             "AclIds": {"AclId": []},
             "Tags": {"Tag": []},
@@ -100,11 +103,11 @@ def describe_load_balancer_listeners(call: Call) -> Answer:
         (balancer, listener)
         for balancer in call.state.load_balancers.in_region(region.id)
         if not ids or balancer.id in ids
-        for listener in _of(balancer)
+        for listener in _listeners_of(balancer)
         if protocol in ("", listener.protocol) and port in (0, listener.port)
     ]
     part, fields = page_by_token(parameters, found, size=20)
-    return {**fields, "Listeners": [_listed(*item) for item in part]}
+    return {**fields, "Listeners": [_listener_view(*item) for item in part]}
 
 
 def start_listener(call: Call) -> Answer:
@@ -119,8 +122,8 @@ def stop_listener(call: Call) -> Answer:
 
 def delete_listener(call: Call) -> Answer:
     """DeleteLoadBalancerListener: in either state."""
-    balancer, listener = _find(call, call.parameters.text("ListenerProtocol"))
-    _put(call, balancer, tuple(item for item in balancer.listeners if item != listener))
+    balancer, listener = _listener_of_request(call, call.parameters.text("ListenerProtocol"))
+    _keep_listeners(call, balancer, tuple(item for item in balancer.listeners if item != listener))
     return {}
 
 
@@ -135,8 +138,8 @@ def describe_health_status(call: Call) -> Answer:
     return {
         "BackendServers": {
             "BackendServer": [
-                _health(call, listener, backend)
-                for listener in _of(balancer)
+                _health_view(call, listener, backend)
+                for listener in _listeners_of(balancer)
                 if listener.status == "running"
                 and port in (0, listener.port)
                 and protocol in ("", listener.protocol)
@@ -152,7 +155,7 @@ def _backends(call: Call, balancer: LoadBalancer, listener: Listener) -> tuple[B
     return call.find(call.state.server_groups, listener.server_group_id).backends
 
 
-def _health(call: Call, listener: Listener, backend: Backend) -> dict[str, Any]:
+def _health_view(call: Call, listener: Listener, backend: Backend) -> dict[str, Any]:
     instance = call.state.instances.get(backend.server_id)
     up = instance is not None and instance.status == "Running"
     health = "normal" if up else "abnormal"
@@ -163,23 +166,23 @@ def _health(call: Call, listener: Listener, backend: Backend) -> dict[str, Any]:
         "Protocol": listener.protocol,
         "Port": backend.port or listener.backend_port,
         "ServerHealthStatus": health
-        if _settings(listener)["HealthCheck"] == "on"
+        if _told_settings(listener)["HealthCheck"] == "on"
         else "unavailable",
     }
 
 
 def _set_status(call: Call, status: ListenerStatus) -> Answer:
-    balancer, listener = _find(call, call.parameters.text("ListenerProtocol"))
-    _replace(call, balancer, listener, replace(listener, status=status))
+    balancer, listener = _listener_of_request(call, call.parameters.text("ListenerProtocol"))
+    _replace_listener(call, balancer, listener, replace(listener, status=status))
     return {}
 
 
-def _find(call: Call, protocol: str) -> tuple[LoadBalancer, Listener]:
+def _listener_of_request(call: Call, protocol: str) -> tuple[LoadBalancer, Listener]:
     """Return the listener of a request; ``protocol`` may be empty while the port says it all."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     if protocol not in ("", *SETTINGS):
         raise invalid_parameter("ListenerProtocol")
-    port = _port(call.parameters)
+    port = _port_of_request(call.parameters)
     found = [
         item for item in balancer.listeners if item.port == port and protocol in ("", item.protocol)
     ]
@@ -194,24 +197,26 @@ def _find(call: Call, protocol: str) -> tuple[LoadBalancer, Listener]:
     return balancer, found[0]
 
 
-def _collide(one: str, other: str) -> bool:
+def _share_a_port(one: str, other: str) -> bool:
     # All but UDP are TCP on the wire.
     return (one == "udp") == (other == "udp")
 
 
-def _of(balancer: LoadBalancer) -> list[Listener]:
+def _listeners_of(balancer: LoadBalancer) -> list[Listener]:
     return sorted(balancer.listeners, key=lambda item: (item.port, item.protocol))
 
 
-def _put(call: Call, balancer: LoadBalancer, listeners: tuple[Listener, ...]) -> None:
+def _keep_listeners(call: Call, balancer: LoadBalancer, listeners: tuple[Listener, ...]) -> None:
     call.state.load_balancers.put(replace(balancer, listeners=listeners))
 
 
-def _replace(call: Call, balancer: LoadBalancer, old: Listener, new: Listener) -> None:
-    _put(call, balancer, tuple(new if item == old else item for item in balancer.listeners))
+def _replace_listener(call: Call, balancer: LoadBalancer, old: Listener, new: Listener) -> None:
+    _keep_listeners(
+        call, balancer, tuple(new if item == old else item for item in balancer.listeners)
+    )
 
 
-def _port(parameters: Parameters) -> int:
+def _port_of_request(parameters: Parameters) -> int:
     parameters.require("ListenerPort")
     return parameters.integer("ListenerPort", least=1, most=65535)
 
@@ -221,7 +226,7 @@ def _backend_port(parameters: Parameters) -> int:
     return parameters.integer("BackendServerPort", least=1, most=65535)
 
 
-def _server_group(call: Call, balancer: LoadBalancer) -> str:
+def _server_group_of_request(call: Call, balancer: LoadBalancer) -> str:
     parameters = call.parameters
     if parameters.text("AclStatus", "off") != "off" or parameters.given("AclId"):
         raise ApiError("AclNotExist", "The specified AclId does not exist.")
@@ -248,11 +253,13 @@ def _check_sticky(parameters: Parameters) -> None:
         parameters.require("Cookie")
 
 
-def _values(parameters: Parameters, protocol: str, before: dict[str, Value]) -> dict[str, Value]:
-    return {item.name: _value(parameters, item, before) for item in SETTINGS[protocol]}
+def _setting_values(
+    parameters: Parameters, protocol: str, before: dict[str, Value]
+) -> dict[str, Value]:
+    return {item.name: _setting_value(parameters, item, before) for item in SETTINGS[protocol]}
 
 
-def _value(parameters: Parameters, setting: Setting, before: dict[str, Value]) -> Value:
+def _setting_value(parameters: Parameters, setting: Setting, before: dict[str, Value]) -> Value:
     name = next((name for name in setting.names if parameters.given(name)), "")
     if not name:
         return before.get(setting.name, setting.default)
@@ -266,7 +273,7 @@ def _value(parameters: Parameters, setting: Setting, before: dict[str, Value]) -
     return parameters.text(name)
 
 
-def _frame(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
+def _general_view(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
     return {
         "LoadBalancerId": balancer.id,
         "ListenerPort": listener.port,
@@ -279,7 +286,7 @@ def _frame(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
     }
 
 
-def _settings(listener: Listener) -> dict[str, Value]:
+def _told_settings(listener: Listener) -> dict[str, Value]:
     """Return the settings that are to be told."""
     values = {
         item: listener.settings.get(item.name, item.default) for item in SETTINGS[listener.protocol]
@@ -287,18 +294,18 @@ def _settings(listener: Listener) -> dict[str, Value]:
     return {item.name: value for item, value in values.items() if value or not item.optional}
 
 
-def _own(protocol: str) -> dict[str, Any]:
+def _protocol_view(protocol: str) -> dict[str, Any]:
     if protocol in ("tcp", "udp"):
         return {"MasterSlaveServerGroupId": "", "ProxyProtocolV2Enabled": False}
     rules: dict[str, Any] = {"Rules": {"Rule": []}}
     return {**rules, "DomainExtensions": {"DomainExtension": []}} if protocol == "https" else rules
 
 
-def _listed(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
-    settings = _settings(listener)
+def _listener_view(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
+    settings = _told_settings(listener)
     general = {name: settings.pop(name) for name in OF_EVERY_PROTOCOL if name in settings}
     return {
-        **_frame(balancer, listener),
+        **_general_view(balancer, listener),
         "ListenerProtocol": listener.protocol,
         "AclIds": [],
         **general,

@@ -84,7 +84,7 @@ class Listing(Generic[T]):
 
     def __post_init__(self) -> None:
         for each in self.filters:
-            if isinstance(each.field, str) and each.field not in ("", *_fields(self.kind)):
+            if isinstance(each.field, str) and each.field not in ("", *_field_names(self.kind)):
                 raise TypeError(f"{self.kind.__name__} has no field {each.field}")
 
     def choose(self, call: Call) -> list[T]:
@@ -97,7 +97,7 @@ class Listing(Generic[T]):
         """Return the page of it that the request asks for."""
         found = self.choose(call)
         part, fields = self.paging(call.parameters, found, size=self.size, most=self.most)
-        return {**fields, **_at(self.path, [self.view(call, row) for row in part])}
+        return {**fields, **_nested(self.path, [self.view(call, row) for row in part])}
 
 
 def newest(
@@ -140,7 +140,11 @@ def equals(
         value = spelled(call.parameters.text(name))
         if among and value not in ("", *among):
             raise error() if error else invalid_parameter(name)
-        return None if value in ("", everything) else _test(call, field, lambda its: its == value)
+        return (
+            None
+            if value in ("", everything)
+            else _field_test(call, field, lambda its: its == value)
+        )
 
     return Filter((name,), test, field)
 
@@ -153,7 +157,7 @@ def one_of(name: str, field: Field[T], given_as: Several, *, most: int = 100) ->
         # An empty JSON list is given and holds nothing; the other ways cannot say so.
         if values is None or (not values and given_as is not Parameters.json_list):
             return None
-        return _test(call, field, frozenset(values).__contains__)
+        return _field_test(call, field, frozenset(values).__contains__)
 
     return Filter((name,), test, field)
 
@@ -163,7 +167,7 @@ def like(name: str, field: Field[T]) -> Filter[T]:
 
     def test(call: Call) -> Test[T] | None:
         pattern = call.parameters.text(name)
-        return _test(call, field, lambda its: matches(pattern, its)) if pattern else None
+        return _field_test(call, field, lambda its: matches(pattern, its)) if pattern else None
 
     return Filter((name,), test, field)
 
@@ -173,7 +177,7 @@ def contains(name: str, field: Field[T]) -> Filter[T]:
 
     def test(call: Call) -> Test[T] | None:
         value = call.parameters.text(name)
-        return _test(call, field, lambda its: value in its) if value else None
+        return _field_test(call, field, lambda its: value in its) if value else None
 
     return Filter((name,), test, field)
 
@@ -185,7 +189,7 @@ def is_true(name: str, field: Field[T]) -> Filter[T]:
         if not call.parameters.given(name):
             return None
         wanted = call.parameters.boolean(name)
-        return _test(call, field, lambda its: bool(its) == wanted)
+        return _field_test(call, field, lambda its: bool(its) == wanted)
 
     return Filter((name,), test, field)
 
@@ -195,7 +199,11 @@ def at_least(name: str, field: Field[T]) -> Filter[T]:
 
     def test(call: Call) -> Test[T] | None:
         least = call.parameters.number(name)
-        return _test(call, field, lambda its: its >= least) if call.parameters.given(name) else None
+        return (
+            _field_test(call, field, lambda its: its >= least)
+            if call.parameters.given(name)
+            else None
+        )
 
     return Filter((name,), test, field)
 
@@ -205,7 +213,11 @@ def at_most(name: str, field: Field[T]) -> Filter[T]:
 
     def test(call: Call) -> Test[T] | None:
         most = call.parameters.number(name)
-        return _test(call, field, lambda its: its <= most) if call.parameters.given(name) else None
+        return (
+            _field_test(call, field, lambda its: its <= most)
+            if call.parameters.given(name)
+            else None
+        )
 
     return Filter((name,), test, field)
 
@@ -226,7 +238,7 @@ def created_between(field: Field[T]) -> Filter[T]:
                 end = at
         if not given:
             return None
-        return _test(call, field, lambda its: start <= clock.parse(its) <= end)
+        return _field_test(call, field, lambda its: start <= clock.parse(its) <= end)
 
     return Filter(("Filter",), test, field)
 
@@ -271,17 +283,17 @@ def _tagged(tags: Callable[[Call, T], Mapping[str, str]], name: str, key: str) -
     return Filter((name,), test, key)
 
 
-def _test(call: Call, field: Field[T], passes: Callable[[Any], bool]) -> Test[T]:
+def _field_test(call: Call, field: Field[T], passes: Callable[[Any], bool]) -> Test[T]:
     if isinstance(field, str):
         return lambda row: passes(getattr(row, field))
     return lambda row: passes(field(call, row))
 
 
-def _fields(kind: type[Any]) -> Iterable[str]:
+def _field_names(kind: type[Any]) -> Iterable[str]:
     return getattr(kind, "__dataclass_fields__", ())
 
 
-def _at(path: str, value: Any) -> Answer:
+def _nested(path: str, value: Any) -> Answer:
     for name in reversed(path.split(".")):
         value = {name: value}
     answer: Answer = value

@@ -108,7 +108,7 @@ def describe_load_balancer_attribute(call: Call) -> Answer:
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     end = "2999-09-08T16:00Z"
     return {
-        **_balancer(call, balancer),
+        **_balancer_view(call, balancer),
         "EndTime": end,
         "EndTimeStamp": int(clock.parse(end) * 1000),
         "AutoReleaseTime": 0,
@@ -121,7 +121,7 @@ def describe_load_balancer_attribute(call: Call) -> Answer:
                 for backend in balancer.backends
             ]
         },
-        **_listeners(balancer),
+        **_listeners_view(balancer),
     }
 
 
@@ -210,7 +210,7 @@ def add_backend_servers(call: Call) -> Answer:
         backends[backend.server_id] = backend
     if len(backends) > MAX_BACKENDS:
         raise refusals.QUOTA_OF_BACKENDS()
-    return _with_backends(call, balancer, tuple(backends.values()))
+    return _keep_backends(call, balancer, tuple(backends.values()))
 
 
 def set_backend_servers(call: Call) -> Answer:
@@ -221,7 +221,7 @@ def set_backend_servers(call: Call) -> Answer:
         if backend.server_id not in backends:
             raise refusals.BACKENDS()
         backends[backend.server_id] = backend
-    return _with_backends(call, balancer, tuple(backends.values()))
+    return _keep_backends(call, balancer, tuple(backends.values()))
 
 
 def remove_backend_servers(call: Call) -> Answer:
@@ -229,7 +229,7 @@ def remove_backend_servers(call: Call) -> Answer:
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     gone = {backend.server_id for backend in backends_of_request(call)}
     rest = tuple(backend for backend in balancer.backends if backend.server_id not in gone)
-    return _with_backends(call, balancer, rest)
+    return _keep_backends(call, balancer, rest)
 
 
 def add_tags(call: Call) -> Answer:
@@ -349,7 +349,7 @@ def check_server(call: Call, balancer: LoadBalancer, backend: Backend) -> None:
         )
 
 
-def _with_backends(call: Call, balancer: LoadBalancer, backends: tuple[Backend, ...]) -> Answer:
+def _keep_backends(call: Call, balancer: LoadBalancer, backends: tuple[Backend, ...]) -> Answer:
     call.state.load_balancers.put(replace(balancer, backends=backends))
     return {
         "LoadBalancerId": balancer.id,
@@ -373,7 +373,7 @@ def server_ip(call: Call, backend: Backend) -> str:
     return instance.private_ip if instance else ""
 
 
-def _listeners(balancer: LoadBalancer) -> dict[str, Any]:
+def _listeners_view(balancer: LoadBalancer) -> dict[str, Any]:
     listeners = sorted(balancer.listeners, key=lambda item: (item.port, item.protocol))
     return {
         "ListenerPorts": {"ListenerPort": [item.port for item in listeners]},
@@ -397,7 +397,7 @@ def _listeners(balancer: LoadBalancer) -> dict[str, Any]:
     }
 
 
-def _balancer(call: Call, balancer: LoadBalancer) -> dict[str, Any]:
+def _balancer_view(call: Call, balancer: LoadBalancer) -> dict[str, Any]:
     short = "3" if balancer.internet_charge_type == "paybytraffic" else "4"
     return {
         "LoadBalancerId": balancer.id,
@@ -429,7 +429,7 @@ def _balancer(call: Call, balancer: LoadBalancer) -> dict[str, Any]:
     }
 
 
-def _servers(call: Call, balancer: LoadBalancer) -> set[str]:
+def _server_ids(call: Call, balancer: LoadBalancer) -> set[str]:
     return {backend.server_id for backend in balancer.backends}
 
 
@@ -437,11 +437,11 @@ _BALANCERS = Listing(
     LoadBalancer,
     "LoadBalancers.LoadBalancer",
     newest(lambda state: state.load_balancers),
-    _balancer,
+    _balancer_view,
     (
         one_of("LoadBalancerId", "id", Parameters.separated),
         one_of("LoadBalancerName", "name", Parameters.separated),
-        contains("ServerId", _servers),
+        contains("ServerId", _server_ids),
         equals("LoadBalancerStatus", "status"),
         equals("Address", "address"),
         equals("AddressType", "address_type"),

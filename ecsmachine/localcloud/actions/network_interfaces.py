@@ -32,7 +32,7 @@ def describe_network_interface_attribute(call: Call) -> Answer:
     wanted = call.parameters.require("NetworkInterfaceId")
     for instance in call.state.instances.in_region(call.region_id):
         if instance.network_interface_id == wanted:
-            interface = _interface(call, instance)
+            interface = _interface_view(call, instance)
             return {
                 **interface,
                 "Attachment": {
@@ -71,7 +71,7 @@ def describe_network_interface_attribute(call: Call) -> Answer:
     raise ApiError("InvalidEniId.NotFound", "The specified NetworkInterfaceId is not found.", 404)
 
 
-def _interface(call: Call, instance: Instance) -> dict[str, Any]:
+def _interface_view(call: Call, instance: Instance) -> dict[str, Any]:
     eip = bound_eip(call.state, instance)
     public = {
         "PublicIpAddress": eip.address if eip else instance.public_ip,
@@ -128,7 +128,7 @@ _INTERFACES = Listing(
     Instance,
     "NetworkInterfaceSets.NetworkInterfaceSet",
     newest(lambda state: state.instances),
-    _interface,
+    _interface_view,
     (
         one_of("NetworkInterfaceId", "network_interface_id", Parameters.listed),
         one_of("PrivateIpAddress", "private_ip", Parameters.listed),

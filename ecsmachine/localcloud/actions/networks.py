@@ -42,7 +42,7 @@ def create_vpc(call: Call) -> Answer:
     parameters = call.parameters
     region = call.region
     name, description = _name_and_description(parameters, "VpcName")
-    cidr = _network(parameters.text("CidrBlock", "172.16.0.0/12"), least=8, most=28)
+    cidr = _parse_network(parameters.text("CidrBlock", "172.16.0.0/12"), least=8, most=28)
     if cidr is None:
         raise refusals.CIDR_BLOCK()
     tags = tags_of_request(parameters)
@@ -81,7 +81,7 @@ def describe_vpc_attribute(call: Call) -> Answer:
     """DescribeVpcAttribute: one VPC."""
     vpc = call.required(call.state.vpcs, "VpcId")
     return {
-        **_vpc(call, vpc),
+        **_vpc_view(call, vpc),
         "ClassicLinkEnabled": False,
         "Ipv4GatewayId": "",
         "SupportIpv4Gateway": False,
@@ -128,7 +128,7 @@ def create_vswitch(call: Call) -> Answer:
     if zone_id not in [zone.id for zone in known_region(vpc.region).zones]:
         raise refusals.ZONE_NOT_FOUND()
     name, description = _name_and_description(parameters, "VSwitchName")
-    cidr = _network(parameters.require("CidrBlock"), least=16, most=29)
+    cidr = _parse_network(parameters.require("CidrBlock"), least=16, most=29)
     if cidr is None:
         raise refusals.CIDR_BLOCK()
     if not cidr.subnet_of(ipaddress.IPv4Network(vpc.cidr)):
@@ -181,7 +181,7 @@ def describe_vswitch_attributes(call: Call) -> Answer:
     """DescribeVSwitchAttributes: one VSwitch."""
     item = call.required(call.state.vswitches, "VSwitchId")
     return {
-        **_vswitch(call, item),
+        **_vswitch_view(call, item),
         "RegionId": item.region,
         "CloudResources": {
             "CloudResourceSetType": [
@@ -226,7 +226,7 @@ def _name_and_description(parameters: Parameters, key: str) -> tuple[str, str]:
     )
 
 
-def _network(text: str, *, least: int, most: int) -> ipaddress.IPv4Network | None:
+def _parse_network(text: str, *, least: int, most: int) -> ipaddress.IPv4Network | None:
     try:
         network = ipaddress.IPv4Network(text)
     except ValueError:
@@ -256,7 +256,7 @@ def _vpc_resources(call: Call, vpc: Vpc) -> list[dict[str, Any]]:
     ]
 
 
-def _vpc(call: Call, vpc: Vpc) -> dict[str, Any]:
+def _vpc_view(call: Call, vpc: Vpc) -> dict[str, Any]:
     return {
         "VpcId": vpc.id,
         "RegionId": vpc.region,
@@ -287,7 +287,7 @@ def _vpc(call: Call, vpc: Vpc) -> dict[str, Any]:
     }
 
 
-def _vswitch(call: Call, item: VSwitch) -> dict[str, Any]:
+def _vswitch_view(call: Call, item: VSwitch) -> dict[str, Any]:
     return {
         "VSwitchId": item.id,
         "VpcId": item.vpc_id,
@@ -314,7 +314,7 @@ _VPCS = Listing(
     Vpc,
     "Vpcs.Vpc",
     newest(lambda state: state.vpcs),
-    _vpc,
+    _vpc_view,
     (
         one_of("VpcId", "id", Parameters.separated, most=20),
         equals("VpcName", "name"),
@@ -329,7 +329,7 @@ _VSWITCHES = Listing(
     VSwitch,
     "VSwitches.VSwitch",
     newest(lambda state: state.vswitches, region_needed=False),
-    _vswitch,
+    _vswitch_view,
     (
         one_of("VSwitchId", "id", Parameters.separated, most=20),
         equals("VpcId", "vpc_id"),

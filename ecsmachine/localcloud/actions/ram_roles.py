@@ -36,7 +36,7 @@ def attach_instance_ram_role(call: Call) -> Answer:
             )
         call.state.instances.put(replace(instance, ram_role=name))
 
-    return _each(call, name, attach)
+    return _each_instance(call, name, attach)
 
 
 def detach_instance_ram_role(call: Call) -> Answer:
@@ -50,10 +50,10 @@ def detach_instance_ram_role(call: Call) -> Answer:
             )
         call.state.instances.put(replace(instance, ram_role=""))
 
-    return _each(call, name, detach)
+    return _each_instance(call, name, detach)
 
 
-def _each(call: Call, name: str, work: Callable[[Instance], None]) -> Answer:
+def _each_instance(call: Call, name: str, work: Callable[[Instance], None]) -> Answer:
     call.check_region()
     call.parameters.require("InstanceIds")
     try:

@@ -73,7 +73,7 @@ def describe_route_entry_list(call: Call) -> Answer:
     return {
         "TotalCount": len(found),
         "NextToken": fields["NextToken"],
-        "RouteEntrys": {"RouteEntry": [_listed_entry(call, entry) for entry in part]},
+        "RouteEntrys": {"RouteEntry": [_listed_entry_view(call, entry) for entry in part]},
     }
 
 
@@ -81,7 +81,7 @@ def create_route_entry(call: Call) -> Answer:
     """CreateRouteEntry: a network that is reached over an instance of the VPC."""
     parameters = call.parameters
     vpc = _vpc_of_table(call)
-    cidr = _network(parameters.require("DestinationCidrBlock"))
+    cidr = _parse_network(parameters.require("DestinationCidrBlock"))
     kind = parameters.text("NextHopType", "Instance")
     if kind != "Instance":
         raise ApiError("InvalidNextHopType", 'Specified parameter "NextHopType" is not valid')
@@ -143,7 +143,7 @@ def _entry_of_table(call: Call, vpc: Vpc, entry_id: str) -> RouteEntry:
     text = parameters.text("DestinationCidrBlock")
     if not entry_id and not text:
         raise missing_parameter("DestinationCidrBlock")
-    cidr = str(_network(text)) if text else ""
+    cidr = str(_parse_network(text)) if text else ""
     for entry in call.state.route_entries:
         if (
             entry.route_table_id == vpc.route_table_id
@@ -152,7 +152,7 @@ def _entry_of_table(call: Call, vpc: Vpc, entry_id: str) -> RouteEntry:
             and parameters.text("NextHopId") in ("", entry.next_hop_id)
         ):
             return entry
-    if any(entry.kind == "System" and entry.cidr == cidr for entry in _entries(call, vpc)):
+    if any(entry.kind == "System" and entry.cidr == cidr for entry in _entries_of(call, vpc)):
         raise ApiError(
             "OperationDenied", "Specified operation is denied as route entry type is system."
         )
@@ -171,7 +171,7 @@ def _no_table() -> ApiError:
     return ApiError("InvalidRouteTableId.NotFound", "Specified route table does not exist.", 404)
 
 
-def _network(text: str) -> ipaddress.IPv4Network:
+def _parse_network(text: str) -> ipaddress.IPv4Network:
     try:
         return ipaddress.IPv4Network(text)
     except ValueError as error:
@@ -182,7 +182,7 @@ def _vswitch_ids(call: Call, vpc: Vpc) -> list[str]:
     return [item.id for item in call.state.vswitches if item.vpc_id == vpc.id]
 
 
-def _entries(call: Call, vpc: Vpc) -> list[Entry]:
+def _entries_of(call: Call, vpc: Vpc) -> list[Entry]:
     custom = [
         Entry(
             entry.id,
@@ -226,7 +226,7 @@ def _entries(call: Call, vpc: Vpc) -> list[Entry]:
     return custom + system
 
 
-def _router(call: Call, vpc: Vpc) -> dict[str, Any]:
+def _router_view(call: Call, vpc: Vpc) -> dict[str, Any]:
     return {
         "VRouterId": vpc.vrouter_id,
         "VRouterName": "",
@@ -238,7 +238,7 @@ def _router(call: Call, vpc: Vpc) -> dict[str, Any]:
     }
 
 
-def _table(call: Call, vpc: Vpc) -> dict[str, Any]:
+def _table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
     return {
         "RouteTableId": vpc.route_table_id,
         "RouteTableType": "System",
@@ -261,13 +261,13 @@ def _table(call: Call, vpc: Vpc) -> dict[str, Any]:
                     "InstanceId": entry.next_hop_id,
                     "NextHops": {"NextHop": []},
                 }
-                for entry in _entries(call, vpc)
+                for entry in _entries_of(call, vpc)
             ]
         },
     }
 
 
-def _listed_table(call: Call, vpc: Vpc) -> dict[str, Any]:
+def _listed_table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
     return {
         "RouteTableId": vpc.route_table_id,
         "RouteTableName": "",
@@ -288,7 +288,7 @@ def _listed_table(call: Call, vpc: Vpc) -> dict[str, Any]:
     }
 
 
-def _listed_entry(call: Call, entry: Entry) -> dict[str, Any]:
+def _listed_entry_view(call: Call, entry: Entry) -> dict[str, Any]:
     return {
         "RouteTableId": entry.route_table_id,
         "RouteEntryId": entry.id,
@@ -320,7 +320,7 @@ _ROUTERS = Listing(
     Vpc,
     "VRouters.VRouter",
     oldest(lambda state: state.vpcs, region_needed=False),
-    _router,
+    _router_view,
     (equals("VRouterId", "vrouter_id"),),
     most=50,
 )
@@ -328,7 +328,7 @@ _TABLES = Listing(
     Vpc,
     "RouteTables.RouteTable",
     oldest(lambda state: state.vpcs, region_needed=False),
-    _table,
+    _table_view,
     (
         equals("VRouterId", "vrouter_id"),
         equals("RouterId", "vrouter_id"),
@@ -340,7 +340,7 @@ _TABLE_LIST = Listing(
     Vpc,
     "RouterTableList.RouterTableListType",
     oldest(lambda state: state.vpcs),
-    _listed_table,
+    _listed_table_view,
     (
         equals("VpcId", "id"),
         equals("RouterId", "vrouter_id"),
@@ -355,8 +355,8 @@ _TABLE_LIST = Listing(
 _ENTRIES = Listing(
     Entry,
     "RouteEntrys.RouteEntry",
-    lambda call: _entries(call, _vpc_of_table(call)),
-    _listed_entry,
+    lambda call: _entries_of(call, _vpc_of_table(call)),
+    _listed_entry_view,
     (
         equals("RouteEntryId", "id"),
         equals("DestinationCidrBlock", "cidr"),

@@ -71,7 +71,7 @@ def description_of_request(request: Parameters, *, least: int = 2, most: int = 2
     )
 
 
-def _requests(parameters: Parameters) -> list[Parameters]:
+def _rule_requests(parameters: Parameters) -> list[Parameters]:
     # Several rules as Permissions.N, or one rule as parameters of the request itself.
     several = parameters.structs("Permissions")
     if len(several) > MAX_RULES_OF_REQUEST:
@@ -82,8 +82,8 @@ def _requests(parameters: Parameters) -> list[Parameters]:
 def _authorize(call: Call, direction: Direction) -> Answer:
     group = call.required(call.state.security_groups, "SecurityGroupId")
     rules = list(group.rules)
-    for request in _requests(call.parameters):
-        rule = _rule(call, group, request, direction)
+    for request in _rule_requests(call.parameters):
+        rule = _rule_of_request(call, group, request, direction)
         if not any(_same_rule(rule, other) for other in rules):
             rules.append(rule)
     if len(rules) > MAX_RULES:
@@ -105,8 +105,8 @@ def _revoke(call: Call, direction: Direction) -> Answer:
         rest = [rule for rule in group.rules if rule.id not in ids]
     else:
         rest = list(group.rules)
-        for request in _requests(call.parameters):
-            rule = _rule(call, group, request, direction)
+        for request in _rule_requests(call.parameters):
+            rule = _rule_of_request(call, group, request, direction)
             # A rule that is not there is as good as revoked.
             rest = [other for other in rest if not _same_rule(rule, other)]
     call.state.security_groups.put(replace(group, rules=tuple(rest)))
@@ -122,9 +122,9 @@ def _modify_rule(call: Call, direction: Direction) -> Answer:
         values = _as_parameters(old)
         values.update({name: parameters.text(name) for name in values if parameters.given(name)})
         values["Description"] = parameters.text("Description", old.description)
-        new = _rule(call, group, Parameters(values), direction)
+        new = _rule_of_request(call, group, Parameters(values), direction)
     else:
-        new = _rule(call, group, parameters, direction)
+        new = _rule_of_request(call, group, parameters, direction)
         same = [rule for rule in group.rules if _same_rule(new, rule, priority=False)]
         if not same:
             raise ApiError(
@@ -166,7 +166,9 @@ def _as_parameters(rule: Rule) -> dict[str, str]:
     }
 
 
-def _rule(call: Call, group: SecurityGroup, request: Parameters, direction: Direction) -> Rule:
+def _rule_of_request(
+    call: Call, group: SecurityGroup, request: Parameters, direction: Direction
+) -> Rule:
     side, own = ("Source", "Dest") if direction == "ingress" else ("Dest", "Source")
     protocol = request.require("IpProtocol").upper()
     if protocol not in _PROTOCOLS:

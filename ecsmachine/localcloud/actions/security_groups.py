@@ -247,7 +247,7 @@ def _change_groups(call: Call, instance: Instance, groups: tuple[str, ...]) -> N
     call.state.instances.put(replace(instance, security_group_ids=groups))
 
 
-def _group(call: Call, group: SecurityGroup) -> dict[str, Any]:
+def _group_view(call: Call, group: SecurityGroup) -> dict[str, Any]:
     members = sum(group.id in item.security_group_ids for item in call.state.instances)
     return {
         "SecurityGroupId": group.id,
@@ -271,7 +271,7 @@ def _name_of_request(parameters: Parameters) -> str:
     return checked_text(parameters, "SecurityGroupName", valid_name)
 
 
-def _named(call: Call) -> Test[SecurityGroup] | None:
+def _by_name(call: Call) -> Test[SecurityGroup] | None:
     name = call.parameters.text("SecurityGroupName")
     if not name:
         return None
@@ -289,11 +289,11 @@ _GROUPS = Listing(
     SecurityGroup,
     "SecurityGroups.SecurityGroup",
     newest(lambda state: state.security_groups),
-    _group,
+    _group_view,
     (
         one_of("SecurityGroupIds", "id", Parameters.json_list),
         equals("SecurityGroupId", "id"),
-        Filter(("SecurityGroupName", "FuzzyQuery"), _named),
+        Filter(("SecurityGroupName", "FuzzyQuery"), _by_name),
         equals("VpcId", "vpc_id"),
         equals("SecurityGroupType", "kind"),
         equals("ResourceGroupId", "resource_group_id"),

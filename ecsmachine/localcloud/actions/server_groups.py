@@ -37,8 +37,8 @@ def create_server_group(call: Call) -> Answer:
     )
     if len(_groups_of(call, balancer.id)) >= MAX_GROUPS:
         raise ApiError("VServerGroupQuotaExceeded", "The quota of server groups is exceeded.")
-    servers = _servers(call, group) if call.parameters.given("BackendServers") else {}
-    return _put(call, group, servers)
+    servers = _servers_of_request(call, group) if call.parameters.given("BackendServers") else {}
+    return _keep_servers(call, group, servers)
 
 
 def describe_server_groups(call: Call) -> Answer:
@@ -83,7 +83,7 @@ def describe_server_group_attribute(call: Call) -> Answer:
         "CreateTime": group.created,
         "BackendServers": {
             "BackendServer": [
-                {**_view(backend), "ServerIp": server_ip(call, backend)}
+                {**_server_view(backend), "ServerIp": server_ip(call, backend)}
                 for backend in group.backends
             ]
         },
@@ -95,36 +95,38 @@ def set_server_group_attribute(call: Call) -> Answer:
     """SetVServerGroupAttribute: its name, and weights of servers that are in it."""
     group = call.required(call.state.server_groups, "VServerGroupId")
     group = replace(group, name=_name(call.parameters) or group.name)
-    servers = _by_key(group)
+    servers = _servers_by_key(group)
     if call.parameters.given("BackendServers"):
-        changes = _servers(call, group)
+        changes = _servers_of_request(call, group)
         _check_members(servers, changes)
         servers |= changes
-    return {**_put(call, group, servers), "VServerGroupName": group.name}
+    return {**_keep_servers(call, group, servers), "VServerGroupName": group.name}
 
 
 def add_server_group_backends(call: Call) -> Answer:
     """AddVServerGroupBackendServers: those that are there already get the new weight."""
     group = call.required(call.state.server_groups, "VServerGroupId")
-    return _put(call, group, _by_key(group) | _servers(call, group))
+    return _keep_servers(call, group, _servers_by_key(group) | _servers_of_request(call, group))
 
 
 def remove_server_group_backends(call: Call) -> Answer:
     """RemoveVServerGroupBackendServers: those that are not there are passed over."""
     group = call.required(call.state.server_groups, "VServerGroupId")
     gone = {(item.server_id, item.port) for item in backends_of_request(call)}
-    rest = {key: item for key, item in _by_key(group).items() if key not in gone}
-    return _put(call, group, rest)
+    rest = {key: item for key, item in _servers_by_key(group).items() if key not in gone}
+    return _keep_servers(call, group, rest)
 
 
 def modify_server_group_backends(call: Call) -> Answer:
     """ModifyVServerGroupBackendServers: some servers in the place of others."""
     group = call.required(call.state.server_groups, "VServerGroupId")
-    old = {(item.server_id, item.port): item for item in _given(call, "OldBackendServers")}
-    servers = _by_key(group)
+    old = {
+        (item.server_id, item.port): item for item in _servers_with_ports(call, "OldBackendServers")
+    }
+    servers = _servers_by_key(group)
     _check_members(servers, old)
     rest = {key: item for key, item in servers.items() if key not in old}
-    return _put(call, group, rest | _servers(call, group, "NewBackendServers"))
+    return _keep_servers(call, group, rest | _servers_of_request(call, group, "NewBackendServers"))
 
 
 def delete_server_group(call: Call) -> Answer:
@@ -150,23 +152,25 @@ def _name(parameters: Parameters) -> str:
     return name
 
 
-def _given(call: Call, name: str) -> list[Backend]:
+def _servers_with_ports(call: Call, name: str) -> list[Backend]:
     backends = backends_of_request(call, name)
     if any(not 1 <= backend.port <= 65535 for backend in backends):
         raise invalid_parameter(name, "Each server needs a Port.")
     return backends
 
 
-def _servers(call: Call, group: ServerGroup, name: str = "BackendServers") -> dict[Key, Backend]:
+def _servers_of_request(
+    call: Call, group: ServerGroup, name: str = "BackendServers"
+) -> dict[Key, Backend]:
     balancer = call.state.load_balancers.get(group.balancer_id)
-    backends = _given(call, name)
+    backends = _servers_with_ports(call, name)
     for backend in backends:
         if balancer is not None:
             check_server(call, balancer, backend)
     return {(item.server_id, item.port): item for item in backends}
 
 
-def _by_key(group: ServerGroup) -> dict[Key, Backend]:
+def _servers_by_key(group: ServerGroup) -> dict[Key, Backend]:
     return {(item.server_id, item.port): item for item in group.backends}
 
 
@@ -175,15 +179,15 @@ def _check_members(servers: dict[Key, Backend], named: dict[Key, Backend]) -> No
         raise refusals.BACKENDS()
 
 
-def _put(call: Call, group: ServerGroup, servers: dict[Key, Backend]) -> Answer:
+def _keep_servers(call: Call, group: ServerGroup, servers: dict[Key, Backend]) -> Answer:
     if len(servers) > MAX_BACKENDS:
         raise refusals.QUOTA_OF_BACKENDS()
     call.state.server_groups.put(replace(group, backends=tuple(servers.values())))
     return {
         "VServerGroupId": group.id,
-        "BackendServers": {"BackendServer": [_view(item) for item in servers.values()]},
+        "BackendServers": {"BackendServer": [_server_view(item) for item in servers.values()]},
     }
 
 
-def _view(backend: Backend) -> dict[str, Any]:
+def _server_view(backend: Backend) -> dict[str, Any]:
     return {**backend_view(backend), "Port": backend.port}

@@ -126,7 +126,7 @@ def delete_snapshot(call: Call) -> Answer:
         )
     if usage == "disk" and not call.parameters.boolean("Force"):
         raise ApiError("SnapshotCreatedDisk", "The snapshot has been used to create disk(s).", 403)
-    if any(_reads(call, disk, snapshot.id) for disk in call.state.disks):
+    if any(_is_being_made_from(call, disk, snapshot.id) for disk in call.state.disks):
         raise refusals.DISK_STATUS()
     forget_snapshot(call.state, snapshot)
     call.lifecycle.remove()
@@ -203,7 +203,7 @@ def _check_disk(call: Call, disk: Disk) -> None:
         raise ApiError("QuotaExceed.Snapshot", "The snapshot quota exceeds.", 403)
 
 
-def _reads(call: Call, disk: Disk, snapshot_id: str) -> bool:
+def _is_being_made_from(call: Call, disk: Disk, snapshot_id: str) -> bool:
     """Return whether a disk is being made from the snapshot at this moment."""
     if disk.wipe:
         return (disk.restore_from or disk.snapshot_id) == snapshot_id
@@ -244,7 +244,7 @@ def _usage(call: Call, snapshot: Snapshot) -> str:
     return "_".join(name for name, used in uses.items() if used) or "none"
 
 
-def _snapshot(call: Call, snapshot: Snapshot) -> dict[str, Any]:
+def _snapshot_view(call: Call, snapshot: Snapshot) -> dict[str, Any]:
     done = snapshot.status == "accomplished"
     return {
         "SnapshotId": snapshot.id,
@@ -279,7 +279,7 @@ def _snapshot(call: Call, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _of_instance(call: Call) -> Test[Snapshot] | None:
+def _by_instance(call: Call) -> Test[Snapshot] | None:
     instance = call.optional(call.state.instances, "InstanceId")
     if instance is None:
         return None
@@ -291,10 +291,10 @@ _SNAPSHOTS = Listing(
     Snapshot,
     "Snapshots.Snapshot",
     newest(lambda state: state.snapshots),
-    _snapshot,
+    _snapshot_view,
     (
         one_of("SnapshotIds", "id", Parameters.json_list),
-        Filter(("InstanceId",), _of_instance),
+        Filter(("InstanceId",), _by_instance),
         equals("DiskId", "disk_id"),
         equals("SnapshotName", "name"),
         equals("Status", "status", among=STATUSES, everything="all"),

@@ -60,7 +60,7 @@ def replace_system_disk(call: Call) -> Answer:
             serial_number=disk_id[2:],
         )
     )
-    _anew(call, instance, image)
+    _give_new_system_disk(call, instance, image)
     return {"DiskId": disk_id}
 
 
@@ -74,7 +74,7 @@ def reinit_disk(call: Call) -> Answer:
     if disk.kind == "system":
         if instance.root_snapshot_id:
             call.find(call.state.snapshots, instance.root_snapshot_id)
-        _anew(call, instance, None)
+        _give_new_system_disk(call, instance, None)
     else:
         if disk.snapshot_id:
             call.find(call.state.snapshots, disk.snapshot_id)
@@ -87,7 +87,7 @@ def reinit_disk(call: Call) -> Answer:
     return {}
 
 
-def _anew(call: Call, instance: Instance, image: Image | None) -> None:
+def _give_new_system_disk(call: Call, instance: Instance, image: Image | None) -> None:
     password = password_of_request(call.parameters)
     public_key = public_key_of_request(call, instance.region)
     call.state.instances.put(

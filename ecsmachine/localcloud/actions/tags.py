@@ -92,8 +92,8 @@ def list_slb_tag_resources(call: Call) -> Answer:
 def add_tags(call: Call) -> Answer:
     """AddTags: on one resource."""
     call.check_region()
-    kind = _kind(call, ECS_KINDS)
-    resource_id = _known(call, kind, call.parameters.require("ResourceId"))
+    kind = _kind_of_request(call, ECS_KINDS)
+    resource_id = _tagged_id(call, kind, call.parameters.require("ResourceId"))
     tags = tags_of_request(call.parameters, values_needed=True)
     if not tags:
         raise missing_parameter("Tag.1.Key")
@@ -104,8 +104,8 @@ def add_tags(call: Call) -> Answer:
 def remove_tags(call: Call) -> Answer:
     """RemoveTags: from one resource; a value that is given has to be the tag's."""
     call.check_region()
-    kind = _kind(call, ECS_KINDS)
-    resource_id = _known(call, kind, call.parameters.require("ResourceId"))
+    kind = _kind_of_request(call, ECS_KINDS)
+    resource_id = _tagged_id(call, kind, call.parameters.require("ResourceId"))
     wanted = tag_filter(call.parameters)
     tags = resource_tags(call.state, kind, resource_id)
     keys = [key for key, value in wanted if key in tags and value in (None, tags[key])]
@@ -120,7 +120,7 @@ def describe_tags(call: Call) -> Answer:
     resource_id = call.parameters.text("ResourceId")
     wanted = tag_filter(call.parameters)
     counts: dict[tuple[str, str], dict[str, int]] = {}
-    for tag_set, its_kind, its_id in _all(call):
+    for tag_set, its_kind, its_id in _tag_sets(call):
         if its_kind not in ECS_KINDS or tag_set.region != region.id:
             continue
         if kind not in ("", its_kind) or resource_id not in ("", its_id):
@@ -151,7 +151,7 @@ def describe_tags(call: Call) -> Answer:
 
 def _tag(call: Call, kinds: tuple[str, ...]) -> Answer:
     region = call.region
-    kind = _kind(call, kinds)
+    kind = _kind_of_request(call, kinds)
     ids = _resource_ids(call)
     if len(call.parameters.structs("Tag")) > MAX_TAGS:
         raise ApiError(
@@ -161,26 +161,26 @@ def _tag(call: Call, kinds: tuple[str, ...]) -> Answer:
     if not tags:
         raise missing_parameter("Tag.1.Key")
     for resource_id in ids:
-        put_tags(call.state, kind, _known(call, kind, resource_id), region.id, tags)
+        put_tags(call.state, kind, _tagged_id(call, kind, resource_id), region.id, tags)
     return {}
 
 
 def _untag(call: Call, kinds: tuple[str, ...]) -> Answer:
     call.check_region()
-    kind = _kind(call, kinds)
+    kind = _kind_of_request(call, kinds)
     ids = _resource_ids(call)
     keys = call.parameters.listed("TagKey", most=20)
     everything = call.parameters.boolean("All")
     if not keys and not everything:
         raise missing_parameter("TagKey")
     for resource_id in ids:
-        drop_tags(call.state, kind, _known(call, kind, resource_id), keys or None)
+        drop_tags(call.state, kind, _tagged_id(call, kind, resource_id), keys or None)
     return {}
 
 
 def _list(call: Call, kinds: tuple[str, ...]) -> Answer:
     region = call.region
-    kind = _kind(call, kinds)
+    kind = _kind_of_request(call, kinds)
     ids = call.parameters.listed("ResourceId", most=MAX_RESOURCES)
     wanted = tag_filter(call.parameters)
     if not ids and not wanted and not call.parameters.structs("TagFilter"):
@@ -192,7 +192,7 @@ def _list(call: Call, kinds: tuple[str, ...]) -> Answer:
     asked = call.parameters.text("ResourceType")
     entries = [
         {"ResourceType": asked, "ResourceId": its_id, "TagKey": key, "TagValue": value}
-        for tag_set, its_kind, its_id in _all(call)
+        for tag_set, its_kind, its_id in _tag_sets(call)
         if its_kind == kind
         and tag_set.region == region.id
         and (not ids or its_id in ids)
@@ -203,13 +203,13 @@ def _list(call: Call, kinds: tuple[str, ...]) -> Answer:
     return {"NextToken": fields["NextToken"], "TagResources": {"TagResource": list(part)}}
 
 
-def _all(call: Call) -> Iterator[tuple[TagSet, str, str]]:
+def _tag_sets(call: Call) -> Iterator[tuple[TagSet, str, str]]:
     for tag_set in call.state.tag_sets:
         kind, _, resource_id = tag_set.id.partition("/")
         yield tag_set, kind, resource_id
 
 
-def _kind(call: Call, kinds: tuple[str, ...]) -> str:
+def _kind_of_request(call: Call, kinds: tuple[str, ...]) -> str:
     kind = call.parameters.require("ResourceType").lower()
     if kinds == SLB_KINDS and kind == "instance":
         kind = "loadbalancer"
@@ -234,7 +234,7 @@ def _resource_ids(call: Call) -> list[str]:
     return ids
 
 
-def _known(call: Call, kind: str, resource_id: str) -> str:
+def _tagged_id(call: Call, kind: str, resource_id: str) -> str:
     """Return the id that the tags of a resource are kept by; raises its refusal."""
     state, region = call.state, call.region_id
     table = state.tagged_table(kind)

@@ -1,16 +1,18 @@
-"""What names, descriptions and passwords may look like."""
+"""What names, descriptions, passwords and devices may look like."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import string
+from collections.abc import Callable, Container
 
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.protocol.refusals import malformed
 
 _NAME = re.compile(r"[^\W\d_][\w.:\-]*", re.UNICODE)
 _SIGNS = "()`~!@#$%^&*-_+=|{}[]:;'<>,.?/"
+_DEVICE = re.compile(r"/dev/x?vd[b-z]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?")
 
 
@@ -55,6 +57,20 @@ def valid_host_name(name: str) -> bool:
     )
 
 
+def valid_device(device: str) -> bool:
+    """Return whether a data disk can be attached under this name."""
+    return _DEVICE.fullmatch(device) is not None
+
+
+def free_device(taken: Container[str]) -> str:
+    """Return the first free name for a data disk; raises ``InstanceDiskNumber.LimitExceed``."""
+    for letter in string.ascii_lowercase[1:]:
+        device = f"/dev/xvd{letter}"
+        if device not in taken:
+            return device
+    raise refusals.QUOTA_OF_DISKS_OF_INSTANCE()
+
+
 def checked_text(
     parameters: Parameters,
     name: str,
@@ -67,7 +83,7 @@ def checked_text(
     """
     text = parameters.text(name)
     if text and not valid(text):
-        raise error or malformed(name)
+        raise error or refusals.malformed(name)
     return text
 
 

@@ -38,6 +38,8 @@ def read_file(path: Path, fault: Fault, *, longest: int = LONGEST_FILE) -> bytes
                 raise fault("it is not a plain file")
             content = file.read(longest + 1)
     except FileNotFoundError:
+        if path.is_symlink():
+            raise fault("it is a link to nothing") from None
         raise
     except (OSError, ValueError) as error:
         raise fault(getattr(error, "strerror", None) or str(error)) from error

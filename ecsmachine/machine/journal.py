@@ -170,11 +170,11 @@ class FileJournal:
         ]
 
     def _fault(self, reason: str) -> MachineError:
-        return MachineError(
-            f"The journal {self._path} cannot be read: {reason}",
-            hint="It lists the cloud resources of this machine: restore it from a backup, "
-            'or use "ecsmachine rm -f" and look for the resources in the console.',
-        )
+        name = self._path.parent.name
+        hint = "It lists cloud resources: restore it from a backup"
+        if not name.startswith("."):  # a machine's, and not one that is in passing or abandoned
+            hint += f', or drop the machine with "ecsmachine rm -f {name}"'
+        return MachineError(f"The journal {self._path} cannot be read: {reason}", hint=f"{hint}.")
 
 
 def _request(fields: Fields) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def login(machine: Machine, user: str = "") -> KnownHost:
     """Return the machine's login, as ``user`` if one is given.
 
     The provider is asked only if nothing answers where the store says that the machine is: it
-    may have moved. Raises :class:`~ecsmachine.machine.provisioning.NotRunningError`.
+    may have moved. Raises :class:`~ecsmachine.machine.probe.NotRunningError`.
     """
     target = machine.driver.ssh_target() if machine.driver.address() else None
     if target is None or not _answers(target):

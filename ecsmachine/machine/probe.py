@@ -101,6 +101,29 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
     )
 
 
+class NotRunningError(MachineError):
+    """The machine does not run, so that its host or engine cannot be used."""
+
+    def __init__(self, machine: Machine, state: State, message: str):
+        name = machine.name
+        hint: str | None = f'"ecsmachine start {name}" starts it.'
+        if state is State.ERROR:
+            hint = f"It is {_reason(machine)}." if _reason(machine) else None
+        elif state is State.NOT_FOUND and is_half_made(machine):
+            hint = f'"ecsmachine create --resume {name}" goes on with its create.'
+        elif state is State.NOT_FOUND:
+            hint = f'"ecsmachine rm {name}" removes what is left of it.'
+        super().__init__(message, hint=hint)
+
+
+def is_half_made(machine: Machine) -> bool:
+    """Whether the machine's create did not come to its end; False if that is not known."""
+    journal = machine.directory / "journal.json"
+    with contextlib.suppress(MachineError):
+        return journal.exists() and not FileJournal(journal).complete
+    return False
+
+
 def _reason(machine: Machine) -> str:
     """Return why the provider calls the machine what it last did, "" where it gives no reason."""
     return machine.driver.state_reason() if isinstance(machine.driver, StateReason) else ""
@@ -118,10 +141,8 @@ def _without_engine(machine: Machine, url: str, begun: float) -> Probe:
     except MachineError as refusal:
         state, failure = State.ERROR, refusal
     hint = f'"ecsmachine provision {machine.name}" installs it.'
-    journal = machine.directory / "journal.json"
-    with contextlib.suppress(MachineError):
-        if journal.exists() and not FileJournal(journal).complete:
-            hint = f'"ecsmachine create --resume {machine.name}" goes on with its create.'
+    if is_half_made(machine):
+        hint = f'"ecsmachine create --resume {machine.name}" goes on with its create.'
     running = state is State.RUNNING
     if failure is not None:
         reason = failure.message

@@ -10,11 +10,8 @@ from ecsmachine.errors import MachineError
 from ecsmachine.machine import host
 from ecsmachine.machine.driver_report import driver_report
 from ecsmachine.machine.model import Machine
+from ecsmachine.machine.probe import NotRunningError
 from ecsmachine.machine.store import Store
-
-
-class NotRunningError(MachineError):
-    """The machine does not run, so that its host cannot be worked on."""
 
 
 def provision(store: Store, name: str, report: Report) -> None:
@@ -74,14 +71,13 @@ def check_provisions(machine: Machine) -> None:
 def find(machine: Machine) -> None:
     """Learn the machine's address before its host is worked on.
 
-    Raises :class:`NotRunningError` if it does not run. A provider that cannot be asked is no
-    obstacle: the address is then the one known before.
+    Raises :class:`~ecsmachine.machine.probe.NotRunningError` if it does not run. A provider that
+    cannot be asked is no obstacle: the address is then the one known before.
     """
     state = _state(machine)
     if state not in (State.RUNNING, State.NONE):
         raise NotRunningError(
-            f'Host "{machine.name}" is not running: it is {state.value}',
-            hint=f'"ecsmachine start {machine.name}" starts it.',
+            machine, state, f'Host "{machine.name}" is not running: it is {state.value}'
         )
     if state is State.RUNNING:
         machine.driver.refresh()

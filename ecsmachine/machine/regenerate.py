@@ -9,7 +9,8 @@ from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates, engine_api, files, host
 from ecsmachine.machine.model import AuthOptions, Machine, auth_options
-from ecsmachine.machine.provisioning import NotRunningError, check_provisions, find
+from ecsmachine.machine.probe import NotRunningError
+from ecsmachine.machine.provisioning import check_provisions, find
 from ecsmachine.machine.store import Store
 
 _ANSWER_TIMEOUT_S = 10.0

@@ -77,7 +77,7 @@ def export_machine(store: Store, name: str, passphrase: str) -> bytes:
         if (machine.directory / "journal.json").exists() and not journal.complete:
             raise MachineError(
                 f'Machine "{name}" is not whole: its create was interrupted',
-                hint=f'Finish it with "ecsmachine create {name}" first.',
+                hint=f'Finish it with "ecsmachine create --resume {name}" first.',
             )
         contents = {
             entry: (machine.directory / entry).read_bytes()

@@ -210,17 +210,18 @@ def _find_anew(machine: Machine) -> None:
     Raises :class:`MachineError` if it does not run. A provider that cannot be asked adds nothing
     to what was said about the connection.
     """
+    from ecsmachine.drivers.base import State
+    from ecsmachine.machine.probe import NotRunningError
+
     try:
-        state = machine.driver.state().value
-        if state == "Running":
+        state = machine.driver.state()
+        if state is State.RUNNING:
             machine.driver.refresh()
     except MachineError:
         return
-    if state != "Running":
-        raise MachineError(
-            f'Cannot run SSH command: Host "{machine.name}" is not running',
-            hint=f'"ecsmachine start {machine.name}" starts it.',
-        )
+    if state is not State.RUNNING:
+        message = f'Cannot run SSH command: Host "{machine.name}" is not running'
+        raise NotRunningError(machine, state, message)
 
 
 def _checked_url(this: Session, machine: Machine, swarm: bool, *, failure: str) -> str:
@@ -228,8 +229,9 @@ def _checked_url(this: Session, machine: Machine, swarm: bool, *, failure: str) 
 
     Raises :class:`MachineError` that begins with ``failure``.
     """
+    from ecsmachine.drivers.base import State
     from ecsmachine.machine.moves import written_down
-    from ecsmachine.machine.probe import probe
+    from ecsmachine.machine.probe import NotRunningError, probe
 
     if swarm and not machine.swarm.master:
         raise MachineError(
@@ -238,14 +240,10 @@ def _checked_url(this: Session, machine: Machine, swarm: bool, *, failure: str) 
         )
     with written_down(this.store, [machine]):
         seen = probe(machine, timeout_s=_ENGINE_TIMEOUT_S)
-    state = seen.state.value
     if seen.error:
         raise MachineError(f"{failure}: {seen.error}", hint=seen.hint)
-    if state != "Running" or not seen.url:
-        raise MachineError(
-            f"{failure}: Host is not running",
-            hint=f'"ecsmachine start {machine.name}" starts it.',
-        )
+    if seen.state is not State.RUNNING or not seen.url:
+        raise NotRunningError(machine, seen.state, f"{failure}: Host is not running")
     if not swarm:
         return seen.url
     from ecsmachine.cli.display.rows import swarm_url

@@ -417,14 +417,15 @@ def _address(machine: Machine) -> str:
 
 
 def _url(machine: Machine) -> str:
-    running = machine.driver.state().value == "Running"
-    if running:
+    from ecsmachine.drivers.base import State
+    from ecsmachine.machine.probe import NotRunningError
+
+    state = machine.driver.state()
+    if state is State.RUNNING:
         machine.driver.refresh()
-    if not running or not machine.driver.url():
-        raise MachineError(
-            f'Host is not running: machine "{machine.name}" has no URL',
-            hint=f'"ecsmachine start {machine.name}" starts it.',
-        )
+    if state is not State.RUNNING or not machine.driver.url():
+        message = f'Host is not running: machine "{machine.name}" has no URL'
+        raise NotRunningError(machine, state, message)
     return machine.driver.url()
 
 

@@ -60,8 +60,8 @@ def listed(store: Store, name: str) -> Path:
     return store.directory(name)
 
 
-@pytest.mark.parametrize("damage", [each for each in DAMAGE if each is not a_dangling_link])
-@pytest.mark.parametrize("file", ["config.json"])
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("file", ["journal.json", "config.json"])
 def test_a_machine_of_which_a_file_cannot_be_read(
     store: Store, program: Program, file: str, damage: Callable[[Path], None]
 ) -> None:

@@ -10,7 +10,7 @@ from cryptography import x509
 
 from ecsmachine.drivers.base import UnsupportedOperationError
 from ecsmachine.errors import MachineError
-from ecsmachine.machine import certificates, engine_api, host, provisioning, regenerate
+from ecsmachine.machine import certificates, engine_api, host, probe, provisioning, regenerate
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from tests.unit.stand_ins import ToldDriver, add_machine, engine, refusing_url
@@ -144,7 +144,7 @@ def test_a_machine_that_does_not_run_has_its_turn_later(
 ) -> None:
     machine = add_machine(store, "dev1", State="Stopped")
     before = files_of(machine)
-    with pytest.raises(provisioning.NotRunningError):
+    with pytest.raises(probe.NotRunningError):
         regenerate.regenerate(store, "dev1", quiet)
     said: list[str] = []
     regenerate.regenerate_later(store, "dev1", said.append)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -290,25 +291,29 @@ class AliyunEcsDriver:
         """Start the instance, wait until it runs, and learn its addresses."""
         from ecsmachine.drivers.aliyunecs.life.power import start
 
-        self._note(start(self._cloud, self._instance_id()))
+        with self._telling_if_gone():
+            self._note(start(self._cloud, self._instance_id()))
 
     def stop(self, report: Report) -> None:
         """Stop the instance in an orderly way and wait until it has stopped."""
         from ecsmachine.drivers.aliyunecs.life.power import stop
 
-        stop(self._cloud, self._instance_id(), force=False)
+        with self._telling_if_gone():
+            stop(self._cloud, self._instance_id(), force=False)
 
     def restart(self, report: Report) -> None:
         """Restart the instance and wait until it runs again."""
         from ecsmachine.drivers.aliyunecs.life.power import restart
 
-        self._note(restart(self._cloud, self._instance_id()))
+        with self._telling_if_gone():
+            self._note(restart(self._cloud, self._instance_id()))
 
     def kill(self, report: Report) -> None:
         """Stop the instance at once and wait until it has stopped."""
         from ecsmachine.drivers.aliyunecs.life.power import stop
 
-        stop(self._cloud, self._instance_id(), force=True)
+        with self._telling_if_gone():
+            stop(self._cloud, self._instance_id(), force=True)
 
     def address(self) -> str:
         """Return the known address, or ""."""
@@ -335,9 +340,10 @@ class AliyunEcsDriver:
         """Return where and as whom to log in."""
         base = self._record.base
         if not base.ip_address:
+            self._instance_id()
             raise MachineError(
                 f'IP address is not set: machine "{base.machine_name}" has none yet',
-                hint=f'Finish it with "ecsmachine create {base.machine_name}".',
+                hint=f'"ecsmachine status {base.machine_name}" says whether it runs.',
             )
         return SSHTarget(
             host=base.ip_address,
@@ -435,7 +441,8 @@ class AliyunEcsDriver:
             name = self._context.machine_name
             raise MachineError(
                 f'Machine "{name}" has no instance: its create did not come that far',
-                hint=f'Finish it with "ecsmachine create {name}", or use "ecsmachine rm {name}".',
+                hint=f'Finish it with "ecsmachine create --resume {name}", or use "ecsmachine rm '
+                f'{name}".',
             )
         return self._record.instance_id
 
@@ -443,6 +450,19 @@ class AliyunEcsDriver:
         from ecsmachine.drivers.aliyunecs.life.create import note
 
         note(self._record, instance)
+
+    @contextlib.contextmanager
+    def _telling_if_gone(self) -> Iterator[None]:
+        """Let an instance that the cloud does not find be one error, with what to do about it."""
+        from ecsmachine.aliyun.errors import ApiError
+
+        try:
+            yield
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+            self._check_account()
+            raise self._gone() from error
 
     def _gone(self) -> MachineError:
         name = self._context.machine_name

@@ -119,7 +119,7 @@ def create_disk(call: Call) -> Answer:
         )
     )
     put_tags(call.state, "disk", disk.id, region.id, tags)
-    call.lifecycle.make_disk(disk)
+    call.lifecycle.storage.make_disk(disk)
     if instance is not None:
         _attach_disk(call, disk, instance)
     return {"DiskId": disk.id, "OrderId": ""}
@@ -171,7 +171,7 @@ def delete_disk(call: Call) -> Answer:
     if disk.status != "Available":
         raise refusals.DISK_STATUS()
     forget_disk(call.state, disk)
-    call.lifecycle.remove()
+    call.lifecycle.removals.begin()
     return {}
 
 
@@ -205,7 +205,7 @@ def resize_disk(call: Call) -> Answer:
         check_status(call.find(call.state.instances, disk.instance_id), "Running", "Stopped")
     bigger = call.state.disks.put(replace(disk, size_gib=size))
     if disk.kind == "data":
-        call.lifecycle.make_disk(bigger)
+        call.lifecycle.storage.make_disk(bigger)
     return {"OrderId": ""}
 
 

@@ -116,7 +116,7 @@ def associate_eip_address(call: Call) -> Answer:
         )
     )
     call.state.instances.put(replace(instance, eip_id=eip.id))
-    call.lifecycle.set_public_ip(instance.id)
+    call.lifecycle.instances.set_public_ip(instance.id)
     return {}
 
 
@@ -133,7 +133,7 @@ def unassociate_eip_address(call: Call) -> Answer:
     instance = call.state.instances.get(eip.instance_id)
     if instance is not None:
         call.state.instances.put(replace(instance, eip_id=""))
-        call.lifecycle.set_public_ip(instance.id)
+        call.lifecycle.instances.set_public_ip(instance.id)
     call.state.eips.put(
         replace(
             eip,

@@ -27,7 +27,7 @@ from ecsmachine.localcloud.state.resources import (
     attached_disks,
     check_status,
 )
-from ecsmachine.localcloud.work.lifecycle import Credentials
+from ecsmachine.localcloud.work.instances import Credentials
 
 
 def modify_instance_attribute(call: Call) -> Answer:
@@ -60,7 +60,7 @@ def modify_instance_attribute(call: Call) -> Answer:
     password = checked_text(parameters, "Password", valid_password)
     if password:
         changes["has_password"] = True
-        call.lifecycle.set_credentials(instance.id, Credentials(password, None))
+        call.lifecycle.instances.set_credentials(instance.id, Credentials(password, None))
     call.state.instances.put(replace(instance, **changes))
     return {}
 
@@ -126,7 +126,7 @@ def modify_instance_network_spec(call: Call) -> Answer:
             raise refusals.not_supported("InternetMaxBandwidthOut")
         _check_no_eip(instance)
         call.state.instances.put(replace(instance, public_ip=pick_public(call.state)))
-        call.lifecycle.set_public_ip(instance.id)
+        call.lifecycle.instances.set_public_ip(instance.id)
     return {"OrderId": ""}
 
 
@@ -146,7 +146,7 @@ def allocate_public_ip_address(call: Call) -> Answer:
         )
     address = pick_public(call.state)
     call.state.instances.put(replace(instance, public_ip=address))
-    call.lifecycle.set_public_ip(instance.id)
+    call.lifecycle.instances.set_public_ip(instance.id)
     return {"IpAddress": address}
 
 

@@ -182,7 +182,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
         for request in disks:
             disk = put_disk(call, instance, request, image)
             put_tags(call.state, "disk", disk.id, region.id, its_tags)
-        call.lifecycle.make(instance.id, password)
+        call.lifecycle.instances.make(instance.id, password)
         made.append(instance)
     return made
 

@@ -85,7 +85,7 @@ def _start(call: Call, instance: Instance) -> None:
             address_reclaimed=False,
         )
     )
-    call.lifecycle.start(instance.id)
+    call.lifecycle.instances.start(instance.id)
 
 
 def _stop(call: Call, instance: Instance) -> None:
@@ -108,16 +108,16 @@ def _stop(call: Call, instance: Instance) -> None:
             address_reclaimed=reclaimed,
         )
     )
-    call.lifecycle.stop(instance.id, force=call.parameters.boolean("ForceStop"))
+    call.lifecycle.instances.stop(instance.id, force=call.parameters.boolean("ForceStop"))
     if reclaimed:
-        call.lifecycle.set_public_ip(instance.id)
+        call.lifecycle.instances.set_public_ip(instance.id)
 
 
 def _reboot(call: Call, instance: Instance) -> None:
     _check_locks(instance)
     check_status(instance, "Running")
     call.state.instances.put(replace(instance, status="Stopping", start_next=True))
-    call.lifecycle.stop(instance.id, force=call.parameters.boolean("ForceStop"))
+    call.lifecycle.instances.stop(instance.id, force=call.parameters.boolean("ForceStop"))
 
 
 def _delete(call: Call, instance: Instance) -> None:
@@ -145,7 +145,7 @@ def _delete(call: Call, instance: Instance) -> None:
             "Specified instance is used by route entry.",
         )
     forget_instance(call.state, instance)
-    call.lifecycle.remove()
+    call.lifecycle.removals.begin()
 
 
 def _check_locks(instance: Instance) -> None:

@@ -16,7 +16,7 @@ from ecsmachine.localcloud.state import public_keys
 from ecsmachine.localcloud.state.model import Instance, KeyPair
 from ecsmachine.localcloud.state.resources import check_status
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
-from ecsmachine.localcloud.work.lifecycle import Credentials
+from ecsmachine.localcloud.work.instances import Credentials
 
 MAX_PAIRS = 500
 
@@ -80,7 +80,7 @@ def attach_key_pair(call: Call) -> Answer:
         call.state.instances.put(
             replace(instance, key_pair=pair.name, public_key=pair.public_key, has_password=False)
         )
-        call.lifecycle.set_credentials(instance.id, Credentials(None, (pair.public_key,)))
+        call.lifecycle.instances.set_credentials(instance.id, Credentials(None, (pair.public_key,)))
 
     return _each_instance(call, pair.name, attach)
 
@@ -97,7 +97,7 @@ def detach_key_pair(call: Call) -> Answer:
                 "The specified key pair is not attached to the instance.",
             )
         call.state.instances.put(replace(instance, key_pair="", public_key=""))
-        call.lifecycle.set_credentials(instance.id, Credentials(None, ()))
+        call.lifecycle.instances.set_credentials(instance.id, Credentials(None, ()))
 
     return _each_instance(call, pair.name, detach)
 

@@ -79,7 +79,7 @@ def snapshot_of_disk(
             base_image_id=base if disk.kind == "system" else "",
         )
     )
-    call.lifecycle.make_snapshot(snapshot)
+    call.lifecycle.storage.make_snapshot(snapshot)
     return snapshot
 
 
@@ -129,7 +129,7 @@ def delete_snapshot(call: Call) -> Answer:
     if any(_is_being_made_from(call, disk, snapshot.id) for disk in call.state.disks):
         raise refusals.DISK_STATUS()
     forget_snapshot(call.state, snapshot)
-    call.lifecycle.remove()
+    call.lifecycle.removals.begin()
     return {}
 
 
@@ -148,7 +148,7 @@ def reset_disk(call: Call) -> Answer:
     instance = call.find(call.state.instances, disk.instance_id)
     if instance.status != "Stopped" or instance.new_system_disk:
         raise refusals.INSTANCE_STATUS()
-    call.lifecycle.wipe_disk(
+    call.lifecycle.storage.wipe_disk(
         call.state.disks.put(replace(disk, wipe=True, restore_from=snapshot.id))
     )
     return {}

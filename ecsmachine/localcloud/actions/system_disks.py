@@ -78,12 +78,12 @@ def reinit_disk(call: Call) -> Answer:
     else:
         if disk.snapshot_id:
             call.find(call.state.snapshots, disk.snapshot_id)
-        call.lifecycle.wipe_disk(call.state.disks.put(replace(disk, wipe=True)))
+        call.lifecycle.storage.wipe_disk(call.state.disks.put(replace(disk, wipe=True)))
     if call.parameters.boolean("AutoStartInstance"):
         call.state.instances.put(
             replace(call.find(call.state.instances, instance.id), status="Starting")
         )
-        call.lifecycle.start(instance.id)
+        call.lifecycle.instances.start(instance.id)
     return {}
 
 
@@ -102,4 +102,4 @@ def _give_new_system_disk(call: Call, instance: Instance, image: Image | None) -
             new_system_disk=True,
         )
     )
-    call.lifecycle.make_system_disk(instance.id, password)
+    call.lifecycle.instances.make_system_disk(instance.id, password)

@@ -306,17 +306,13 @@ class ClusterWork:
             if instance is None:
                 raise NodeError(f"There is no instance {instance_id} any more.")
             groups = instance.security_group_ids
-            self._state.instances.put(
-                replace(
-                    instance,
-                    status="Stopping",
-                    start_next=True,
-                    has_password=not public_key,
-                    public_key=public_key or instance.public_key,
-                    security_group_ids=groups if not group or group in groups else (*groups, group),
-                )
+            wanted = replace(
+                instance,
+                has_password=not public_key,
+                public_key=public_key or instance.public_key,
+                security_group_ids=groups if not group or group in groups else (*groups, group),
             )
-            self._lifecycle.remake(instance_id, password)
+            self._lifecycle.instances.remake(wanted, password)
         for _ in range(int(_RUNNING_TIMEOUT_S / 0.05)):
             await asyncio.sleep(0.05)
             instance = self._state.instances.get(instance_id)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ecsmachine.localcloud.container_service.labels import Probe
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 
-class EngineError(Exception):
+class EngineError(LocalCloudError):
     """An engine refused, or did not answer; the text says which and why."""
 
     def __init__(self, message: str, status: int = 0) -> None:

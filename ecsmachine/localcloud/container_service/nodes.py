@@ -9,10 +9,11 @@ from typing import Protocol
 
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
 from ecsmachine.localcloud.container_service.engines import Engine
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
 
 
-class NodeError(Exception):
+class NodeError(LocalCloudError):
     """A node could not be made, joined or removed; the text says which and why."""
 
 

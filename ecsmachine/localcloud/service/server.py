@@ -9,13 +9,12 @@ How a daemon uses it::
     state.close()
 
 - ``guests`` is called from worker threads of the application, one call at a time for one
-  instance, several for different instances. A :class:`GuestError` is logged (logger
+  instance, several for different instances. Whatever they raise is logged (logger
   ``ecsmachine.localcloud``) and ends as it does in ECS: an instance that cannot be made is
   released, one that cannot be started stays Stopped.
-- When the server starts (ASGI lifespan), the state is put right by
-  :func:`ecsmachine.localcloud.work.lifecycle.recover`: what was removed is removed from the host,
-  what was Pending, Starting or Stopping is finished, an instance that is Running without a guest
-  in ``guests.running()`` is started again.
+- When the server starts (ASGI lifespan), the state is put right by ``Lifecycle.recover``: what was
+  removed is removed from the host, what was Pending, Starting or Stopping is finished, an
+  instance that is Running without a guest in ``guests.running()`` is started again.
 - While it serves, ``guests.running()`` is asked every ``watch_interval_s`` seconds: a Running
   instance whose guest is not in it twice in a row was powered off from inside and becomes
   Stopped. A guest that is on its way through a reboot therefore has to count as running.
@@ -59,6 +58,7 @@ from ecsmachine.localcloud.service.connections import Connections
 from ecsmachine.localcloud.service.gate import Gate, host_name
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.lifecycle import Lifecycle
+from ecsmachine.localcloud.work.supervisor import Supervisor
 
 LOG = logging.getLogger("ecsmachine.localcloud")
 
@@ -81,9 +81,12 @@ def create_app(
     unless told otherwise); ``nodes`` makes the nodes of clusters (none that run anything, unless
     told otherwise); ``workers`` is how many guests are worked on at the same time.
     """
+    supervisor = Supervisor(state)
     endpoint = Endpoint(
         state,
-        Lifecycle(state, guests, faults, workers=workers, watch_interval_s=watch_interval_s),
+        Lifecycle(
+            state, guests, faults, supervisor, workers=workers, watch_interval_s=watch_interval_s
+        ),
         faults,
         connections,
         tuple(all_images() if images is None else images),
@@ -100,13 +103,14 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         endpoint.loop = asyncio.get_running_loop()
+        supervisor.start()
         endpoint.lifecycle.recover()
         await work.recover()
         try:
             yield
         finally:
             await work.close()
-            await endpoint.lifecycle.close()
+            await supervisor.close()
 
     app = Starlette(
         routes=[
@@ -160,7 +164,7 @@ class Endpoint:
             form = _format(signed.headers, signed.parameters)
             answer = {"RequestId": request_id, **await self._answer(signed)}
             # What is answered to be open is open, and what is closed is closed.
-            await self.lifecycle.settle_firewall()
+            await self.lifecycle.firewall.settle()
             root = f"{signed.parameters['Action']}Response"
         except ApiError as error:
             status = error.status

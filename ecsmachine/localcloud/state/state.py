@@ -263,8 +263,15 @@ class State:
             callback()
 
     def after_commit(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` once the running transaction is written, and not if it fails."""
-        self._callbacks.append(callback)
+        """Call ``callback`` once the running transaction is written, and not if it fails.
+
+        Outside of a transaction it is called at once. It may be called from any thread.
+        """
+        with self.lock:
+            if self._depth:
+                self._callbacks.append(callback)
+                return
+        callback()
 
     def watch(self, tables: Iterable[Table[Any]], callback: Callable[[], None]) -> None:
         """Call ``callback`` after every transaction that changed one of the tables."""

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from ecsmachine.localcloud.host.firewall import Firewall
 from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 
-class GuestError(Exception):
+class GuestError(LocalCloudError):
     """A guest could not be made, started, stopped or removed; the text says why."""
 
 

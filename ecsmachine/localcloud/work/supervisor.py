@@ -1,0 +1,225 @@
+"""Background work: what goes on after an answer, and what goes on all the time.
+
+A server has one :class:`Supervisor`. What is added to the cloud uses it in three ways:
+
+- A *task* is done once, after those with the same key that were begun before it. Whatever it
+  raises, it ends in a state that is declared with it::
+
+      self._supervisor.begin(
+          image_id,                                    # the key: one copy of an image at a time
+          f"the copy of image {image_id}",             # what a failure is called in the log
+          lambda: self._copy(image_id),                # a coroutine; writes Available at its end
+          lambda reason: self._change(image_id, status="CreateFailed"),
+      )
+
+  It may be called inside a transaction and outside of one, and from any thread: the task begins
+  once the transaction is written, and not if it is taken back. :func:`unchanged` is the end of
+  work whose failure changes nothing.
+- A *loop* is done again and again: ``repeat("the watch for …", 2.0, self._look)``. What a round
+  raises is logged, and the next round comes.
+- *Threads* do what blocks: ``threads = supervisor.threads("copies", 2)``, and in the task
+  ``await threads.run(copy, source, target)``. There they wait with ``supervisor.pause(seconds)``,
+  which ends with :class:`ClosingError` when the server stops.
+
+When the server stops, tasks and loops are cancelled where they wait, and threads are waited for.
+A task that was cancelled leaves the state as it is, and so what is under way has to stand there
+(``Pending``, ``Creating``, a ``Removal``): the next server's ``recover`` begins it anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.state.state import State
+
+LOG = logging.getLogger("ecsmachine.localcloud")
+
+T = TypeVar("T")
+Work = Callable[[], Coroutine[Any, Any, None]]
+Failed = Callable[[str], object]
+"""Writes the state that something is in once work on it has failed, for a reason."""
+
+_PLAIN = (LocalCloudError, ApiError)
+"""What says in its own words what is wrong; of all else the log has where it came from."""
+
+
+class ClosingError(LocalCloudError):
+    """The server stops: what was being done is left as it is."""
+
+
+def unchanged(reason: str) -> None:
+    """Do nothing: the state of what the work was about is right without it."""
+
+
+class Threads:
+    """Threads for what blocks; there are none until the first call."""
+
+    def __init__(self, name: str, number: int) -> None:
+        self._pool = ThreadPoolExecutor(number, thread_name_prefix=name)
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function in one of the threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+
+    def close(self) -> None:
+        """Leave out what has not begun, and wait for the rest."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass
+class _Turn:
+    """Those that wait for their turn at one key; the lock serves them in order."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
+class Supervisor:
+    """Carries out the background work of one server. See the module."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._closing = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread = 0
+        self._turns: dict[str, _Turn] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._threads: list[Threads] = []
+
+    def start(self) -> None:
+        """Work on the running event loop from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
+
+    def threads(self, name: str, number: int) -> Threads:
+        """Return threads of one's own, which are closed with the supervisor."""
+        self._threads.append(Threads(name, number))
+        return self._threads[-1]
+
+    def begin(self, key: str, what: str, work: Work, failed: Failed) -> Future[None]:
+        """Begin a task. What is returned ends with it, and has its error; threads may wait for it.
+
+        See the module for the rest.
+        """
+        done: Future[None] = Future()
+
+        def begin() -> None:
+            self._run(lambda: self._in_turn(key, what, work, failed, done))
+
+        def committed() -> None:
+            if self._loop is None or self._closing.is_set():
+                done.cancel()
+            elif threading.get_ident() == self._loop_thread:
+                begin()
+            else:
+                with suppress(RuntimeError):  # the loop has ended
+                    self._loop.call_soon_threadsafe(begin)
+
+        self._state.after_commit(committed)
+        return done
+
+    def repeat(self, what: str, interval_s: float, work: Work) -> asyncio.Task[None]:
+        """Begin a loop, after a first pause; whoever wants it to end cancels what is returned."""
+        return self._run(lambda: self._again(what, interval_s, work))
+
+    def attempt(self, what: str, work: Callable[..., object], *arguments: Any) -> None:
+        """Do a part of something at once; what it raises is logged, and the rest goes on."""
+        try:
+            work(*arguments)
+        except Exception as error:
+            _log(what, error)
+
+    def pause(self, seconds: float) -> None:
+        """Wait in a thread. Raises :class:`ClosingError` as soon as the server stops."""
+        if self._closing.wait(seconds):
+            raise ClosingError("the local cloud is stopping")
+
+    async def close(self) -> None:
+        """Stop all that goes on; what is undone is for the next server."""
+        self._closing.set()
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        # Not here: one of them may be waiting for this loop.
+        await asyncio.get_running_loop().run_in_executor(None, self._close_threads)
+
+    def _close_threads(self) -> None:
+        for threads in self._threads:
+            threads.close()
+
+    def _run(self, work: Work) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        if self._closing.is_set():
+            task.cancel()
+        return task
+
+    async def _in_turn(
+        self, key: str, what: str, work: Work, failed: Failed, done: Future[None]
+    ) -> None:
+        turn = self._turns.setdefault(key, _Turn())
+        turn.waiting += 1
+        try:
+            async with turn.lock:
+                await self._to_its_end(what, work, failed, done)
+        finally:
+            done.cancel()  # unless it has ended
+            turn.waiting -= 1
+            if not turn.waiting:
+                del self._turns[key]
+
+    async def _to_its_end(self, what: str, work: Work, failed: Failed, done: Future[None]) -> None:
+        error: BaseException
+        try:
+            await work()
+        except asyncio.CancelledError as cancelled:
+            if self._closing.is_set():
+                raise
+            error = cancelled
+        except Exception as raised:
+            error = raised
+        else:
+            done.set_result(None)
+            return
+        reason = _log(what, error)
+        self.attempt(f"the end of {what}", failed, reason)
+        done.set_exception(error)
+
+    async def _again(self, what: str, interval_s: float, work: Work) -> None:
+        said = ""
+        while True:
+            await asyncio.sleep(interval_s)
+            try:
+                await work()
+            except Exception as error:
+                if repr(error) != said:  # else it is in the log already
+                    _log(what, error)
+                said = repr(error)
+            else:
+                if said:
+                    LOG.info("%s goes on", what)
+                said = ""
+
+
+def _log(what: str, error: BaseException) -> str:
+    """Write to the log that something failed; return the reason for those who asked for it."""
+    if isinstance(error, _PLAIN):
+        LOG.error("%s failed: %s", what, error)
+        return error.message
+    LOG.error("%s failed", what, exc_info=error)
+    return "The work failed: see the local cloud's log."
+
+
+async def finished(work: Future[None]) -> None:
+    """Wait on the event loop for a task that was begun; raises its error."""
+    await asyncio.shield(asyncio.wrap_future(work))

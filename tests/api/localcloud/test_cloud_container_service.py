@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO, TextIOWrapper
@@ -40,7 +41,8 @@ from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.cli.app import run
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from tests.api.localcloud.api_client import until
+from tests.api.localcloud.api_client import Api, until
+from tests.unit.localcloud.recording_guests import RecordingGuests
 
 PASSWORD = "TestPwd124"
 TEMPLATE = """
@@ -67,11 +69,10 @@ def client(cloud: EmbeddedCloud) -> ClusterClient:
     return ClusterClient(cloud.region, FixedCredentials("flags", key), endpoint=cloud.endpoint)
 
 
-@pytest.fixture(scope="module")
-def swarm(cloud: EmbeddedCloud) -> SwarmRequest:
+def small_swarm(cloud: EmbeddedCloud) -> SwarmRequest:
     return SwarmRequest(
-        name="shared",
-        size=2,
+        name="small",
+        size=1,
         instance_type="ecs.g6.large",
         password=PASSWORD,
         data_disk_category="cloud_ssd",
@@ -80,6 +81,11 @@ def swarm(cloud: EmbeddedCloud) -> SwarmRequest:
         vswitch_id=cloud.state.default_vswitch_id,
         subnet_cidr="10.200.0.0/16",
     )
+
+
+@pytest.fixture(scope="module")
+def swarm(cloud: EmbeddedCloud) -> SwarmRequest:
+    return replace(small_swarm(cloud), name="shared", size=2)
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +191,26 @@ def test_the_life_of_nodes(
     # what was there before the cluster stays
     assert cloud.state.instances.get(second.instance_id) is not None
     assert not (cloud.state.root / "clusters" / task.cluster_id).exists()
+
+
+def test_a_server_that_stops_while_a_disk_is_made_anew_loses_no_instance(tmp_path: Path) -> None:
+    guests = RecordingGuests()
+    with embedded_cloud(tmp_path, guests=guests) as cloud:
+        key = Credentials(cloud.access_key_id, cloud.access_key_secret)
+        credentials = FixedCredentials("flags", key)
+        client = ClusterClient(cloud.region, credentials, endpoint=cloud.endpoint)
+        cluster_id = client.create(small_swarm(cloud)).cluster_id
+        client.wait(cluster_id, interval_s=0.05)
+        (node,) = client.nodes(cluster_id)
+        (image, *_) = [one.id for one in client.images() if one.region == cloud.region]
+        guests.gate.clear()
+        client.reset_node(cluster_id, node.instance_id, ResetRequest(PASSWORD, image))
+        until(lambda: ("delete", node.instance_id) in guests.calls)
+        threading.Timer(0.2, guests.gate.set).start()  # the server waits for what blocks
+    with embedded_cloud(tmp_path, guests=guests) as cloud:
+        Api(cloud).wait(node.instance_id, "Running")
+        calls = [what for what, whom in guests.calls if whom == node.instance_id]
+        assert calls[-2:] == ["create", "start"]
 
 
 def test_kubernetes_clusters_have_the_apis_life(

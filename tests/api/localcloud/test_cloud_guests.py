@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.localcloud.host.guests.base import GuestError
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from ecsmachine.localcloud.state.state import Delays, Settings
+from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.resources import forget_instance
+from ecsmachine.localcloud.state.state import Delays, Settings, State
 from tests.api.localcloud.api_client import Api, until
 from tests.unit.localcloud.recording_guests import RecordingGuests
 
@@ -33,6 +36,10 @@ def guests() -> RecordingGuests:
 def api(tmp_path: Path, guests: RecordingGuests) -> Iterator[Api]:
     with served(tmp_path, guests) as running:
         yield running
+
+
+FAILURES = (GuestError, KeyError)
+"""What guests say in their own words, and what nobody has thought of."""
 
 
 def calls_for(guests: RecordingGuests, whom: str) -> list[str]:
@@ -99,7 +106,11 @@ def test_the_order_of_a_removal(api: Api, guests: RecordingGuests) -> None:
     assert removal == [("stop", instance_id), ("delete", instance_id), ("delete_disk", disk_id)]
 
 
-def test_a_guest_that_cannot_be_made(api: Api, guests: RecordingGuests) -> None:
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_guest_that_cannot_be_made(
+    api: Api, guests: RecordingGuests, failure: type[Exception]
+) -> None:
+    guests.failure = failure
     guests.failing.add("create")
     answer = api.call("RunInstances", api.base(api.group()))
     (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
@@ -108,7 +119,11 @@ def test_a_guest_that_cannot_be_made(api: Api, guests: RecordingGuests) -> None:
     until(lambda: "delete" in calls_for(guests, instance_id))
 
 
-def test_a_guest_that_does_not_start(api: Api, guests: RecordingGuests) -> None:
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_guest_that_does_not_start(
+    api: Api, guests: RecordingGuests, failure: type[Exception]
+) -> None:
+    guests.failure = failure
     guests.failing.add("start")
     answer = api.call("RunInstances", api.base(api.group()))
     (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
@@ -119,7 +134,11 @@ def test_a_guest_that_does_not_start(api: Api, guests: RecordingGuests) -> None:
     api.wait(instance_id, "Running")
 
 
-def test_a_guest_that_does_not_stop(api: Api, guests: RecordingGuests) -> None:
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_guest_that_does_not_stop(
+    api: Api, guests: RecordingGuests, failure: type[Exception]
+) -> None:
+    guests.failure = failure
     instance_id = api.run(api.group())
     guests.failing.add("stop")
     api.call("StopInstance", InstanceId=instance_id)
@@ -163,6 +182,20 @@ def test_powered_off_from_inside(api: Api, guests: RecordingGuests) -> None:
     api.wait(instance_id, "Stopped")
     api.call("StartInstance", InstanceId=instance_id)
     api.wait(instance_id, "Running")
+
+
+def test_the_watch_goes_on_after_what_nobody_has_thought_of(
+    api: Api, guests: RecordingGuests
+) -> None:
+    guests.failure = KeyError
+    guests.failing.add("running")
+    first, second = api.run(api.group()), api.run(api.group("other"))
+    guests.up.discard(first)
+    # Time goes on meanwhile, and is no business of the watch that fails.
+    as_left_by_a_killed_server(api.cloud, second, auto_release="2020-01-01T00:00Z")
+    until(lambda: api.instance(second) is None)
+    guests.failing.clear()
+    api.wait(first, "Stopped")
 
 
 def test_addresses_reach_the_guest(api: Api, guests: RecordingGuests) -> None:
@@ -338,6 +371,25 @@ def test_the_time_of_release_comes(api: Api, guests: RecordingGuests) -> None:
     as_left_by_a_killed_server(api.cloud, instance_id, auto_release="2020-01-01T00:00Z")
     until(lambda: api.instance(instance_id) is None)
     until(lambda: ("delete", instance_id) in guests.calls)
+
+
+def test_one_whose_time_cannot_be_dealt_with_holds_up_no_other(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = api.run(api.group()), api.run(api.group("other"))
+
+    def forget_but(state: State, instance: Instance) -> None:
+        if instance.id == first:
+            raise KeyError(first)
+        forget_instance(state, instance)
+
+    monkeypatch.setattr("ecsmachine.localcloud.work.instances.forget_instance", forget_but)
+    for instance_id in (first, second):
+        as_left_by_a_killed_server(api.cloud, instance_id, auto_release="2020-01-01T00:00Z")
+    until(lambda: api.instance(second) is None)
+    assert api.instance(first) is not None
+    monkeypatch.undo()
+    until(lambda: api.instance(first) is None)
 
 
 def as_left_by_a_killed_server(

@@ -11,7 +11,9 @@ from ecsmachine.localcloud.host.guests.faults import SshDrop
 
 
 class RecordingGuests:
-    """``calls`` are (what, whom); ``failing`` are what fails; ``gate`` closed holds ``create``."""
+    """``calls`` are (what, whom); ``failing`` are what fails, with ``failure``; ``gate`` closed
+    holds ``create``.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
@@ -24,6 +26,7 @@ class RecordingGuests:
         self.ssh_drops: dict[str, tuple[SshDrop, ...]] = {}
         self.dropped: dict[int, int] = {}
         self.failing: set[str] = set()
+        self.failure: type[Exception] = GuestError
         self.consoles: dict[str, bytes] = {}
         self.up: set[str] = set()
         self.gate = threading.Event()
@@ -34,7 +37,7 @@ class RecordingGuests:
         with self._lock:
             self.calls.append((what, whom))
         if what in self.failing:
-            raise GuestError(f"{what} fails")
+            raise self.failure(f"{what} fails")
 
     def create(self, spec: GuestSpec) -> None:
         self.gate.wait(20)
@@ -105,4 +108,6 @@ class RecordingGuests:
         self.public_keys.append(tuple(public_keys))
 
     def running(self) -> set[str]:
+        if "running" in self.failing:
+            raise self.failure("running fails")
         return set(self.up)

@@ -200,7 +200,7 @@ def test_a_server_that_stops_while_a_disk_is_made_anew_loses_no_instance(tmp_pat
         credentials = FixedCredentials("flags", key)
         client = ClusterClient(cloud.region, credentials, endpoint=cloud.endpoint)
         cluster_id = client.create(small_swarm(cloud)).cluster_id
-        client.wait(cluster_id, interval_s=0.05)
+        client.wait(cluster_id)
         (node,) = client.nodes(cluster_id)
         (image, *_) = [one.id for one in client.images() if one.region == cloud.region]
         guests.gate.clear()

@@ -16,9 +16,10 @@ from typing import Any
 
 from ecsmachine.errors import MachineError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 _REMEDIES = {
-    errno.ENOSPC: "make room there",
-    errno.EDQUOT: "make room there",
+    **dict.fromkeys(_FULL, "make room there"),
     errno.EROFS: "mount its file system writable",
     errno.ENAMETOOLONG: "take a shorter name",
     errno.EIO: "see whether its disk is sound",
@@ -165,7 +166,8 @@ def locked(
 ) -> Iterator[None]:
     """Hold a lock file for the length of the block; a dead process's lock is free.
 
-    On a file system without locks ``warn`` is told, and nobody is kept out. Raises
+    On a file system without locks, and on a disk that is too full for the file, ``warn`` is told
+    and nobody is kept out: who holds a lock has its file. Raises
     :class:`MachineError` naming ``what`` if another process holds it for longer than ``wait_s``
     seconds.
     """
@@ -174,7 +176,11 @@ def locked(
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(path, flags, 0o600)
     except OSError as error:
-        raise not_writable(path, error) from error
+        if error.errno not in _FULL:
+            raise not_writable(path, error) from error
+        warn(f"{what} is not locked against other commands: {path}: {error.strerror}")
+        yield
+        return
     try:
         _wait_for_lock(descriptor, path, what, wait_s, warn)
         # who holds it is written for those who wait alone: the disk may be full

@@ -85,7 +85,11 @@ def remove(store: Store, name: str, report: Report, *, force: bool = False) -> N
             if not force:
                 raise
             report(f'Error removing host "{name}": {error}')
-            _keep_trace(store, name, report)
+            try:
+                _keep_trace(store, name, report)
+            except MachineError:
+                store.make_room(name)
+                _keep_trace(store, name, report)
         if directory.is_symlink():
             report(f"{directory} was a link: {directory.readlink()} stays")
         store.remove(name)

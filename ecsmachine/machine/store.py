@@ -294,6 +294,13 @@ class Store:
         except OSError as error:
             raise files.not_writable(directory, error) from error
 
+    def make_room(self, name: str) -> None:
+        """Remove what a machine's folder has beside configuration and journal."""
+        for path in self.directory(name).iterdir():
+            if path.name not in ("config.json", "journal.json"):
+                with contextlib.suppress(OSError):
+                    files.remove_tree(path)
+
     def set_aside(self, path: Path) -> Path:
         """Move what cannot be read, or is not what it must be, below ``.abandoned``.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -204,3 +206,31 @@ def test_a_lock_that_is_a_link_is_not_written_through(store: Store, program: Pro
     assert done.code == 0
     assert "set aside" in done.err
     assert victim.read_text() == "precious"
+
+
+def test_on_a_disk_without_room_for_a_lock_or_a_folder(
+    store: Store, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = listed(store, "dev1")
+    (folder / "id_rsa").touch()
+    emptied(folder / "journal.json")
+    make, opened = Path.mkdir, os.open
+
+    def make_if_there_is_room(path: Path, *arguments: Any, **options: Any) -> None:
+        if (folder / "id_rsa").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        make(path, *arguments, **options)
+
+    def open_if_there(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if flags & os.O_CREAT and Path(path).parent.name == ".locks":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return opened(path, flags, *arguments, **options)
+
+    (store.path / ".locks").mkdir()
+    monkeypatch.setattr(Path, "mkdir", make_if_there_is_room)
+    monkeypatch.setattr(os, "open", open_if_there)
+    done = program("rm", "-f", "dev1")
+    assert done.code == 0, done.err
+    assert "not locked" in done.err
+    assert store.names() == []
+    assert list(store.abandoned_path.glob("dev1-journal.json-*"))

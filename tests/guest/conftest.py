@@ -43,6 +43,7 @@ ONLY_THE_PACKAGES = (
     "/etc/systemd/system/docker.service.d /var/lib/docker/* /var/lib/containerd/*"
 )
 _FAILED = pytest.StashKey[bool]()  # of a test: whether it has failed
+_MACHINES = pytest.StashKey[Machines]()  # of a module: its program and store
 _SHARED = pytest.StashKey["Cloud"]()  # of a session: the cloud that its tests share
 
 
@@ -140,10 +141,14 @@ def engine_image(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def bare_machines(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Machines:
+def bare_machines(
+    local_cloud: Cloud, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Machines:
     """The program on the local cloud of the tests, with a store of its own for each module."""
     store = tmp_path_factory.mktemp("store") / "machines"
-    return Machines(environment_of(local_cloud.environment, store))
+    machines = Machines(environment_of(local_cloud.environment, store))
+    request.node.stash[_MACHINES] = machines
+    return machines
 
 
 @pytest.fixture(scope="module")
@@ -187,30 +192,33 @@ def _nothing_of_a_failed_module(request: pytest.FixtureRequest) -> Iterator[None
     yield
     cloud = request.session.stash.get(_SHARED, None)
     if cloud is not None and request.session.testsfailed > failed:
+        machines = request.node.stash.get(_MACHINES, cloud.account)
+        if stored := machines.stored():
+            machines.run("rm", "-f", "-y", *stored, check=False)
         remove(cloud.account, cloud.account.left_in_the_cloud())
 
 
 def remove(account: Machines, things: Iterable[str]) -> None:
     """Remove what ``left_in_the_cloud`` has named, as far as that can be done."""
     found = [thing.rpartition(" ")[::2] for thing in things]
-    requests: list[tuple[str, dict[str, str]]] = []
-    for instance_id in (name for kind, name in found if kind == "instance"):
-        unprotect = {"InstanceId": instance_id, "DeletionProtection": "false"}
-        requests.append(("ModifyInstanceAttribute", unprotect))
-        requests.append(("DeleteInstance", {"InstanceId": instance_id, "Force": "true"}))
+    instances = [name for kind, name in found if kind == "instance"]
+    for instance_id in instances:
+        unprotected = {"InstanceId": instance_id, "DeletionProtection": "false"}
+        account.ecs("ModifyInstanceAttribute", **unprotected)
+        account.ecs("DeleteInstance", InstanceId=instance_id, Force="true")
+
+    def are_gone() -> bool:
+        there = account.left_in_the_cloud(("instance",))
+        return not any(f"instance {instance_id}" in there for instance_id in instances)
+
+    wait_for(are_gone, "what a test has left to be gone", 60)
     for kind, name in found:
-        if kind == "key pair":
-            requests.append(("DeleteKeyPairs", {"KeyPairNames": json.dumps([name])}))
-    for action, parameters in requests:
-        with suppress(ApiError):
-            account.ecs(action, **parameters)
-    gone = {f"instance {name}" for kind, name in found if kind == "instance"}
-    wait_for(lambda: not gone & set(account.left_in_the_cloud(("instance",))), "no guests", 60)
-    for kind, name in found:
-        with suppress(ApiError):
-            if kind == "security group":
+        with suppress(ApiError):  # used by what was there before
+            if kind == "key pair":
+                account.ecs("DeleteKeyPairs", KeyPairNames=json.dumps([name]))
+            elif kind == "security group":
                 account.ecs("DeleteSecurityGroup", SecurityGroupId=name)
-            if kind == "disk":
+            elif kind == "disk":
                 account.ecs("DeleteDisk", DiskId=name)
 
 

@@ -158,7 +158,10 @@ def ground(
             spot_price_limit="0.5",
         ),
     }
-    variables = {"secret": {"ECS_SSH_PASSWORD": PASSWORD}}
+    variables = {
+        "inside": {"ECS_IMAGE_ID": ""},  # its image is chosen by its system
+        "secret": {"ECS_SSH_PASSWORD": PASSWORD},
+    }
     started = {
         name: subprocess.Popen(
             [machines.program, "create", *words, name],

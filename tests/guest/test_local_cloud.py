@@ -250,9 +250,9 @@ def test_two_ups_at_once_start_one_cloud(cloud_root: Path, engine_packages: Path
         subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=60)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert sorted("is up already" in text for text in said) == [False, True]
+    said = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sorted("is up already" in text for text, _ in said) == [False, True]
 
 
 def test_the_commands_as_a_person_types_them(cloud_root: Path, engine_packages: Path) -> None:

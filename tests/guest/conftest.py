@@ -20,7 +20,12 @@ import pytest
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.localcloud.host import image, packages
-from ecsmachine.localcloud.host.address_plan import AddressPlan, choose, host_networks
+from ecsmachine.localcloud.host.address_plan import (
+    AddressPlan,
+    alone_in_choosing,
+    choose,
+    host_networks,
+)
 from ecsmachine.localcloud.host.cleanup import marked_processes, remove_from_kernel
 from ecsmachine.localcloud.host.control_groups import guest_groups
 from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestSpec
@@ -288,9 +293,10 @@ def session_ground(
     base_image: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GuestGround]:
     paths = CloudPaths.of(tmp_path_factory.mktemp("guests"))
-    plan = choose(int(paths.id, 16), host_networks(without_link=paths.link))
-    network = Network(link=paths.link, router=paths.router, plan=plan)
-    network.up()
+    with alone_in_choosing():
+        plan = choose(int(paths.id, 16), host_networks(without_link=paths.link))
+        network = Network(link=paths.link, router=paths.router, plan=plan)
+        network.up()
     guests = NspawnGuests(paths, BaseImages(), network, guest_groups(paths.group))
     try:
         yield GuestGround(guests, network, paths, plan)

@@ -21,7 +21,7 @@ def test_one_of_many_that_fails_does_not_touch_the_others(
     machines: Machines, local_cloud: Cloud
 ) -> None:
     with closing(FaultBook(local_cloud.root)) as faults:
-        fault_id = faults.add(Fault("mirror-404", instance="many-2"))
+        fault_id = faults.add(Fault("ssh-drops", instance="many-2", bytes=12_000))
         try:
             done = machines.run("create", "-d", "aliyunecs", "many-{1..3}", check=False)
         finally:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -76,6 +79,17 @@ def choose(preference: int, taken: Iterable[IPv4Network]) -> AddressPlan:
         "All of 198.18.0.0/15 and 10.128.0.0/9 is in use on this host.",
         hint="Stop a local cloud that is no longer needed: ecsmachine local down",
     )
+
+
+@contextmanager
+def alone_in_choosing() -> Iterator[None]:
+    """Let no other cloud of the host choose until this one's choice shows in the host's routes."""
+    descriptor = os.open("/run", os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def host_networks(*, without_link: str) -> list[IPv4Network]:

@@ -22,7 +22,13 @@ from typing import TYPE_CHECKING
 from ecsmachine.localcloud.catalog.images import images_of
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.guests import download_faults
-from ecsmachine.localcloud.host.address_plan import AddressPlan, choose, host_networks, plan_of
+from ecsmachine.localcloud.host.address_plan import (
+    AddressPlan,
+    alone_in_choosing,
+    choose,
+    host_networks,
+    plan_of,
+)
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.faults import DownloadFaults
 from ecsmachine.localcloud.host.paths import CloudPaths
@@ -131,8 +137,11 @@ def _serve(
     from ecsmachine.localcloud.service.server import create_app
 
     kept = read_settings(paths.settings_file)
-    plan = plan_of(kept.public) if kept is not None else _choose_plan(paths, kind)
     with ExitStack() as stack:
+        others_wait = stack.enter_context(ExitStack())
+        if kind == "nspawn":
+            others_wait.enter_context(alone_in_choosing())
+        plan = plan_of(kept.public) if kept is not None else _choose_plan(paths, kind)
         listening = _listen(port, kept.port if kept is not None else 0)
         stack.callback(listening.close)
         releases = (
@@ -161,6 +170,7 @@ def _serve(
             from ecsmachine.localcloud.host.guests.none import NoGuests
 
             guests = NoGuests()
+        others_wait.close()
         nodes = None
         if services.install_url is not None:
             nodes = _real_nodes(state, settings, services)

@@ -14,9 +14,11 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ecsmachine.documents.text import read_file
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
@@ -147,8 +149,8 @@ def server_certificate_covers(auth: AuthOptions, addresses: Iterable[str]) -> bo
 
     check_private(auth.server_key_path)
     try:
-        certificate = x509.load_pem_x509_certificate(auth.server_cert_path.read_bytes())
-        ca = x509.load_pem_x509_certificate(auth.ca_cert_path.read_bytes())
+        certificate = x509.load_pem_x509_certificate(_read(auth.server_cert_path))
+        ca = x509.load_pem_x509_certificate(_read(auth.ca_cert_path))
         certificate.verify_directly_issued_by(ca)
         known = _names_in(certificate)
     except Exception:  # whatever is wrong with it, it does not cover the addresses
@@ -166,8 +168,8 @@ def names_of_server(auth: AuthOptions) -> frozenset[str]:
     from cryptography import x509
 
     try:
-        return _names_in(x509.load_pem_x509_certificate(auth.server_cert_path.read_bytes()))
-    except (OSError, ValueError, x509.ExtensionNotFound):
+        return _names_in(x509.load_pem_x509_certificate(_read(auth.server_cert_path)))
+    except (MachineError, ValueError, x509.ExtensionNotFound):
         return frozenset()
 
 
@@ -383,9 +385,10 @@ def _load_key(path: Path) -> CertificateIssuerPrivateKeyTypes:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+    content = _read(path)
     check_private(path)
     try:
-        key = load_pem_private_key(_read(path), password=None)
+        key = load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise _damaged(path, "it is no private key in a PEM file without a passphrase") from error
     return cast("CertificateIssuerPrivateKeyTypes", key)
@@ -420,14 +423,12 @@ def _write(pairs: Sequence[_Pair]) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path, partial(_damaged, path))
     except FileNotFoundError as error:
         raise _damaged(path, "it is not there") from error
-    except OSError as error:
-        raise _damaged(path, error.strerror) from error
 
 
-def _damaged(path: Path, why: str | None) -> _DamagedError:
+def _damaged(path: Path, why: str) -> _DamagedError:
     return _DamagedError(
         f"{path} cannot be used: {why}",
         hint="Restore it from a backup; what the store made for itself is made anew by "

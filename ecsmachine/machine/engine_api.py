@@ -5,9 +5,11 @@ Uses the standard library alone: ``ls`` asks many engines and must start fast.
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import ssl
+import stat
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -157,7 +159,8 @@ def _check_files(auth: AuthOptions) -> None:
     check_private(auth.machine_key_path)
     try:
         for path in (auth.machine_ca_path, auth.machine_cert_path, auth.machine_key_path):
-            path.stat()
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+                raise OSError(errno.EINVAL, f"{path.name} is not a plain file")
     except OSError as error:
         raise _unreadable(auth, error) from error
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+from ecsmachine.documents.text import read_file
+from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import AuthOptions
 
 SOON = timedelta(days=30)
@@ -26,8 +28,8 @@ def expiring(auth: AuthOptions) -> list[str]:
         ("engine's certificate", auth.server_cert_path),
     ):
         try:
-            end = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
-        except (OSError, ValueError):
+            end = x509.load_pem_x509_certificate(read_file(path, MachineError)).not_valid_after_utc
+        except (FileNotFoundError, MachineError, ValueError):
             continue
         if end - now > SOON:
             continue

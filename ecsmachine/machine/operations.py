@@ -68,9 +68,9 @@ def remove(store: Store, name: str, report: Report, *, force: bool = False) -> N
 
     With ``force`` the folder is dropped even if the cloud refuses, or the configuration cannot
     be read; a journal that lists what may still be there is then kept, and so is what cannot be
-    read.
+    read. One that another process has removed meanwhile is no error then.
     """
-    if not store.is_taken(name):
+    if not store.is_taken(name) and not force:
         raise MachineNotFoundError(name)
     with store.lock(name):
         directory = store.directory(name)
@@ -88,7 +88,7 @@ def remove(store: Store, name: str, report: Report, *, force: bool = False) -> N
             try:
                 _keep_trace(store, name, report)
             except MachineError:
-                store.make_room(name)
+                store.make_room(name)  # the disk may be full
                 _keep_trace(store, name, report)
         if directory.is_symlink():
             report(f"{directory} was a link: {directory.readlink()} stays")

@@ -296,7 +296,7 @@ class Store:
 
     def make_room(self, name: str) -> None:
         """Remove what a machine's folder has beside configuration and journal."""
-        for path in self.directory(name).iterdir():
+        for path in self.directory(name).glob("*"):
             if path.name not in ("config.json", "journal.json"):
                 with contextlib.suppress(OSError):
                     files.remove_tree(path)

@@ -19,14 +19,19 @@ def check_private(path: Path) -> None:
     """Raise :class:`KeyFileError` if others than its owner may read or change a private key.
 
     Whatever its kind (of SSH, of a CA, of an engine or its client): somebody may have it, or may
-    have put theirs in its place. What is not there, or is no file, is left to whoever reads it.
+    have put theirs in its place. What is no file would be waited for, or have no end. What is not
+    there is left to whoever reads it.
     """
     try:
         status = path.stat()
     except OSError:
         return
+    if not stat.S_ISREG(status.st_mode):
+        raise KeyFileError(
+            f"The private key {path} is not a plain file", hint="Put the key in its place."
+        )
     mode = stat.S_IMODE(status.st_mode)
-    if stat.S_ISREG(status.st_mode) and mode & 0o077:
+    if mode & 0o077:
         raise KeyFileError(
             f"The permissions of the private key {path} are too open: {mode:04o}",
             hint=f"chmod 600 {shlex.quote(str(path))}",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import os
@@ -424,3 +425,15 @@ def test_an_imported_machine_says_how_to_get_a_new_certificate(auth: AuthOptions
     with pytest.raises(MachineError, match="was imported") as caught:
         certificates.make_server_certificate(imported, "dev1", ["198.18.0.8"])
     assert "ecsmachine adopt dev1" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["ca_cert_path", "ca_key_path", "client_cert_path"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(name: str, auth: AuthOptions) -> None:
+    make_all(auth)
+    path: Path = getattr(auth, name)
+    path.unlink()
+    os.mkfifo(path)
+    with contextlib.suppress(MachineError):
+        ensure(auth)
+    certificates.rotate_client_certificates(auth, lambda line: None)
+    assert ensure(auth) == []

@@ -399,7 +399,8 @@ def _log_to_standard_error() -> None:
         """Finds the stream anew for each line: progress puts one of its own in its place."""
 
         def emit(self, record: logging.LogRecord) -> None:
-            printer.complain(self.format(record))
+            # what a cloud or a host said may have lines that look like another record
+            printer.complain(self.format(record).replace("\n", "\n    "))
 
     handler = StandardError()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))

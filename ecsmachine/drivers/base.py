@@ -64,6 +64,16 @@ class Option:
     secret: bool = False
     deprecated: str | None = None
     credential: bool = False
+    choices: tuple[str, ...] = ()
+
+
+def one_of(text: str, choices: Sequence[str]) -> str:
+    """Return what to say of a text that is none of the choices."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(text, choices, n=1)
+    meant = f"Did you mean {close[0]}? " if close else ""
+    return f"{meant}It is {' or '.join((', '.join(choices[:-1]), choices[-1]))}."
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.drivers.aliyunecs.options.table import OPTIONS
+from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
 from ecsmachine.drivers.base import DriverContext, OptionValue
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def tagged_resources(
     """
     from ecsmachine.drivers.aliyunecs.life.driver import cloud_of
     from ecsmachine.drivers.aliyunecs.life.sweep import AliyunTaggedResources
-    from ecsmachine.drivers.aliyunecs.options.settings import settings_of
+    from ecsmachine.drivers.aliyunecs.options.reading import settings_of
 
     cloud = cloud_of(
         settings_of(_account(values)), context.environment, region, checkpoint=context.checkpoint
@@ -108,7 +108,7 @@ def tagged_resources(
 def regions(context: DriverContext, values: Mapping[str, OptionValue]) -> list[str]:
     """Return all regions that the account may use (DescribeRegions)."""
     from ecsmachine.drivers.aliyunecs.life.driver import cloud_of
-    from ecsmachine.drivers.aliyunecs.options.settings import settings_of
+    from ecsmachine.drivers.aliyunecs.options.reading import settings_of
 
     return cloud_of(settings_of(_account(values)), context.environment).ecs.region_ids()
 

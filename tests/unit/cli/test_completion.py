@@ -14,7 +14,7 @@ import pytest
 
 from ecsmachine.cli.app import run
 from ecsmachine.drivers.aliyunecs.checks import completion as aliyunecs_completion
-from ecsmachine.drivers.aliyunecs.options.table import OPTIONS
+from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
 from tests.unit.terminals import terminal
 
 Complete = Callable[..., list[str]]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ecsmachine.drivers.aliyunecs.options.password import check_password
-from ecsmachine.drivers.aliyunecs.options.settings import settings_of
-from ecsmachine.drivers.aliyunecs.options.table import OPTIONS
+from ecsmachine.drivers.aliyunecs.options.reading import settings_of
+from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
 from ecsmachine.drivers.base import PortRange
 from ecsmachine.errors import UsageError
 from ecsmachine.machine.create_request import CreateRequest, recorded

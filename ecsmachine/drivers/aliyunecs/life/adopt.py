@@ -10,7 +10,7 @@ from ecsmachine.drivers.aliyunecs.life import tagged
 from ecsmachine.drivers.aliyunecs.life.create import note
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.aliyunecs.life.record import new_record
-from ecsmachine.drivers.aliyunecs.options.settings import settings_of
+from ecsmachine.drivers.aliyunecs.options.reading import settings_of
 from ecsmachine.drivers.aliyunecs.resources import (
     eip,
     instance,
@@ -106,12 +106,12 @@ def _describe(cloud: Cloud, record: Record, found: Instance) -> None:
     record.instance_id = found.id
     record.instance_type = found.instance_type
     record.image_id = found.image_id
-    record.ssh_key_pair_name = found.key_pair_name
+    record.ssh_keypair = found.key_pair_name
     record.internet_charge_type = found.internet_charge_type or record.internet_charge_type
-    record.internet_max_bandwidth_out = found.internet_max_bandwidth_mbps
+    record.bandwidth_mbps = found.internet_max_bandwidth_mbps
     record.description = found.description
     record.resource_group_id = found.resource_group_id
-    record.private_ip_only = record.private_ip_only or not found.public_address
+    record.private_only = record.private_only or not found.public_address
     record.tags = {
         key: value for key, value in found.tags.items() if not key.startswith(tags.PREFIX)
     } or None
@@ -119,14 +119,14 @@ def _describe(cloud: Cloud, record: Record, found: Instance) -> None:
     if groups:
         record.security_group_id = groups[0]
         group = next(cloud.ecs.security_groups(group_id=groups[0]), None)
-        record.security_group_name = group.name if group else ""
+        record.security_group = group.name if group else ""
     for disk in cloud.ecs.disks(instance_id=found.id):
-        if disk.kind == "data" and not record.disk_size:
-            record.disk_size = disk.size_gib
+        if disk.kind == "data" and not record.disk_size_gib:
+            record.disk_size_gib = disk.size_gib
             record.disk_category = disk.category
             record.data_disk_serial = disk.serial
         elif disk.kind == "system":
-            record.system_disk_size = disk.size_gib
+            record.system_disk_size_gib = disk.size_gib
             record.system_disk_category = disk.category
     note(record, found)
 

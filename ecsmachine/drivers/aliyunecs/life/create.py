@@ -63,9 +63,9 @@ def create(creation: Creation) -> None:
             )
         record.security_group_id = _group(creation, creation.plan.group)
         record.public_key = public_key.result()
-    record.ssh_key_pair_name = settings.ssh_keypair
+    record.ssh_keypair = settings.ssh_keypair
     if not settings.ssh_keypair and not settings.ssh_password:
-        record.ssh_key_pair_name = key_pair.ensure_key_pair(
+        record.ssh_keypair = key_pair.ensure_key_pair(
             creation.cloud,
             creation.journal,
             creation.context,
@@ -81,7 +81,7 @@ def create(creation: Creation) -> None:
     if not record.base.ip_address:
         raise MachineError(
             f"Instance {record.instance_id} runs, but has no "
-            f"{'private' if record.private_ip_only else 'public'} address",
+            f"{'private' if record.private_only else 'public'} address",
             hint="Look at it in the ECS console.",
         )
 
@@ -92,7 +92,7 @@ def note(record: Record, found: Instance) -> None:
     record.vpc_id = found.vpc_id or record.vpc_id
     record.vswitch_id = found.vswitch_id or record.vswitch_id
     record.private_ip_address = found.private_address or record.private_ip_address
-    if record.private_ip_only:
+    if record.private_only:
         record.base.ip_address = found.private_address
     else:
         record.base.ip_address = found.public_address
@@ -131,7 +131,7 @@ def _instance(creation: Creation) -> str:
             creation.plan,
             replace(place, vswitch_id=vswitch_id),
             security_group_id=record.security_group_id,
-            key_pair=record.ssh_key_pair_name,
+            key_pair=record.ssh_keypair,
             tags=instance.create_tags(creation.context, journal.create_id, creation.settings),
         )
 
@@ -158,7 +158,7 @@ def _note_running(creation: Creation) -> None:
     if resource is not None:
         instance.note_seen(creation.journal, resource)
     note(record, found)
-    if record.disk_size:
+    if record.disk_size_gib:
         record.data_disk_serial = next(
             (disk.serial for disk in cloud.ecs.disks(instance_id=found.id) if disk.kind == "data"),
             "",

@@ -45,7 +45,7 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsD
     Raises :class:`~ecsmachine.errors.UsageError` for values that cannot be, or if there are no
     credentials.
     """
-    from ecsmachine.drivers.aliyunecs.options.settings import settings_of
+    from ecsmachine.drivers.aliyunecs.options.reading import settings_of
 
     settings = settings_of(values)
     cloud = cloud_of(settings, context.environment, checkpoint=context.checkpoint)
@@ -356,11 +356,11 @@ class AliyunEcsDriver:
     def data_disk(self) -> DataDiskRequest | None:
         """Return the data disk, if the machine has one."""
         record = self._record
-        if not record.disk_size:
+        if not record.disk_size_gib:
             return None
         return DataDiskRequest(
-            size_gib=record.disk_size,
-            file_system="xfs" if record.disk_fs == "xfs" else "ext4",
+            size_gib=record.disk_size_gib,
+            file_system="xfs" if record.disk_file_system == "xfs" else "ext4",
             serial=record.data_disk_serial or None,
         )
 

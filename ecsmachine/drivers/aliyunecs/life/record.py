@@ -6,15 +6,14 @@ import base64
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ecsmachine.documents.fields import Fields
-from ecsmachine.documents.rules import ADDRESS, HOST, ID, LINE, PATH, REGION, SECRET, WEB_URL, Rule
+from ecsmachine.documents.rules import ADDRESS, ID, LINE, SECRET, Rule
+from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Declaration, Settings
 from ecsmachine.drivers.base import DriverContext
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
-
-if TYPE_CHECKING:
-    from ecsmachine.drivers.aliyunecs.options.settings import Settings
 
 
 @dataclass
@@ -32,33 +31,33 @@ class Record:
     ssh_password: str = field(default="", repr=False)
     region: str = "cn-hangzhou"
     image_id: str = ""
-    ssh_key_pair_name: str = ""
-    ssh_private_key_path: str = ""
+    ssh_keypair: str = ""
+    ssh_keypath: str = ""
     public_key: str | None = None
     instance_id: str = ""
     instance_type: str = ""
     private_ip_address: str = ""
     security_group_id: str = ""
-    security_group_name: str = ""
+    security_group: str = ""
     reservation_id: str = ""
     vpc_id: str = ""
     vswitch_id: str = ""
     zone: str = ""
-    private_ip_only: bool = False
-    internet_max_bandwidth_out: int = 0
+    private_only: bool = False
+    bandwidth_mbps: int = 0
     internet_charge_type: str = ""
     route_cidr: str = ""
     slb_id: str = ""
     slb_ip_address: str = ""
     tags: dict[str, str] | None = None
-    disk_size: int = 0
-    disk_fs: str = "ext4"
+    disk_size_gib: int = 0
+    disk_file_system: str = "ext4"
     disk_category: str = ""
     description: str = ""
     io_optimized: bool = True
     api_endpoint: str = ""
     system_disk_category: str = ""
-    system_disk_size: int = 0
+    system_disk_size_gib: int = 0
     resource_group_id: str = ""
     credential_source: str = ""
     account_id: str = ""
@@ -79,7 +78,7 @@ class Record:
 
 def new_record(context: DriverContext, settings: Settings, credential_source: str) -> Record:
     """Return the record of a machine of which nothing is made yet."""
-    return Record(
+    record = Record(
         base=BaseFields(
             context.machine_name,
             context.store_path,
@@ -88,34 +87,18 @@ def new_record(context: DriverContext, settings: Settings, credential_source: st
             ssh_key_path=context.directory / "id_rsa",
         ),
         id=secrets.token_hex(16),
-        region=settings.region,
-        image_id=settings.image_id,
-        ssh_key_pair_name=settings.ssh_keypair,
-        ssh_private_key_path=str(settings.ssh_keypath or ""),
-        instance_type=settings.instance_type,
-        security_group_name=settings.security_group,
-        vpc_id=settings.vpc_id,
-        vswitch_id=settings.vswitch_id,
-        zone=settings.zone,
-        private_ip_only=settings.private_only,
-        internet_max_bandwidth_out=settings.bandwidth_mbps,
-        internet_charge_type=settings.internet_charge_type,
-        route_cidr=settings.route_cidr,
-        slb_id=settings.slb_id,
-        tags=dict(settings.tags) or None,
-        disk_size=settings.disk_size_gib,
-        disk_fs=settings.disk_file_system,
-        disk_category=settings.disk_category,
-        description=settings.description,
-        io_optimized=settings.io_optimized,
-        api_endpoint=settings.api_endpoint,
-        system_disk_category=settings.system_disk_category,
-        system_disk_size=settings.system_disk_size_gib,
-        resource_group_id=settings.resource_group_id,
         credential_source=credential_source,
-        vpc_internal=settings.vpc_internal,
-        host_name=settings.host_name,
     )
+    for name in _STORED_OPTIONS:
+        setattr(record, name, _as_stored(getattr(settings, name)))
+    return record
+
+
+def _as_stored(value: Any) -> Any:
+    """Return the value of an option as Docker Machine stores one of its kind."""
+    if isinstance(value, dict):
+        return dict(value) or None
+    return str(value or "") if value is None or isinstance(value, Path) else value
 
 
 def record_from_config(context: DriverContext, config: Mapping[str, Any]) -> Record:
@@ -156,54 +139,40 @@ def _text(rule: Rule) -> Callable[[Fields, str], str]:
     return lambda fields, name: fields.text(name, rule)
 
 
-def _file_system(fields: Fields, name: str) -> str:
-    return fields.choice(name, ("ext4", "xfs"), "ext4")
+def _reader_of(name: str, declared: Declaration) -> Callable[[Fields, str], Any]:
+    """Return how the value of an option is read from the store, by the type that it has."""
+    kind = str(Settings.__annotations__[name])
+    if kind.startswith("Literal"):
+        option = declared.option
+        return lambda fields, json_name: fields.choice(
+            json_name, option.choices, str(option.default)
+        )
+    by_type: dict[str, Callable[[Fields, str], Any]] = {
+        "bool": Fields.flag,
+        "int": Fields.number,
+        "dict[str, str]": Fields.mapping,
+    }
+    return by_type.get(kind) or _text(declared.rule)
 
 
-_line, _id, _region, _address = _text(LINE), _text(ID), _text(REGION), _text(ADDRESS)
-_path, _url, _secret = _text(PATH), _text(WEB_URL), _text(SECRET)
+_STORED_OPTIONS = {name: each for name, each in DECLARATIONS.items() if each.stored}
 
 _FIELDS: tuple[tuple[str, str, Callable[[Fields, str], Any]], ...] = (
-    ("id", "Id", _line),
-    ("access_key", "AccessKey", _secret),
-    ("secret_key", "SecretKey", _secret),
-    ("ssh_password", "SSHPassword", _secret),
-    ("region", "Region", _region),
-    ("image_id", "ImageID", _id),
-    ("ssh_key_pair_name", "SSHKeyPairName", _line),
-    ("ssh_private_key_path", "SSHPrivateKeyPath", _path),
-    ("instance_id", "InstanceId", _id),
-    ("instance_type", "InstanceType", _id),
-    ("private_ip_address", "PrivateIPAddress", _address),
-    ("security_group_id", "SecurityGroupId", _id),
-    ("security_group_name", "SecurityGroupName", _line),
-    ("reservation_id", "ReservationId", _line),
-    ("vpc_id", "VpcId", _id),
-    ("vswitch_id", "VSwitchId", _id),
-    ("zone", "Zone", _region),
-    ("private_ip_only", "PrivateIPOnly", Fields.flag),
-    ("internet_max_bandwidth_out", "InternetMaxBandwidthOut", Fields.number),
-    ("internet_charge_type", "InternetChargeType", _id),
-    ("route_cidr", "RouteCIDR", _line),
-    ("slb_id", "SLBID", _id),
-    ("slb_ip_address", "SLBIPAddress", _address),
-    ("tags", "Tags", Fields.mapping),
-    ("disk_size", "DiskSize", Fields.number),
-    ("disk_fs", "DiskFS", _file_system),
-    ("disk_category", "DiskCategory", _id),
-    ("description", "Description", _line),
-    ("io_optimized", "IoOptimized", Fields.flag),
-    ("api_endpoint", "APIEndpoint", _url),
-    ("system_disk_category", "SystemDiskCategory", _id),
-    ("system_disk_size", "SystemDiskSize", Fields.number),
-    ("resource_group_id", "ResourceGroupId", _id),
-    ("credential_source", "CredentialSource", _line),
-    ("account_id", "AccountId", _id),
-    ("vpc_internal", "VpcInternalEndpoint", Fields.flag),
-    ("data_disk_serial", "DataDiskSerial", _id),
-    ("host_name", "HostName", _text(HOST)),
+    ("id", "Id", _text(LINE)),
+    ("access_key", "AccessKey", _text(SECRET)),
+    ("secret_key", "SecretKey", _text(SECRET)),
+    ("ssh_password", "SSHPassword", _text(SECRET)),
+    ("instance_id", "InstanceId", _text(ID)),
+    ("private_ip_address", "PrivateIPAddress", _text(ADDRESS)),
+    ("security_group_id", "SecurityGroupId", _text(ID)),
+    ("reservation_id", "ReservationId", _text(LINE)),
+    ("slb_ip_address", "SLBIPAddress", _text(ADDRESS)),
+    *((name, each.stored, _reader_of(name, each)) for name, each in _STORED_OPTIONS.items()),
+    ("credential_source", "CredentialSource", _text(LINE)),
+    ("account_id", "AccountId", _text(ID)),
+    ("data_disk_serial", "DataDiskSerial", _text(ID)),
 )
 """The fields, their names in ``config.json``, and how they are read there.
 
-The last five are not Docker Machine's.
+Those that are not Docker Machine's are the last three, VpcInternalEndpoint and HostName.
 """

@@ -10,7 +10,8 @@ from ecsmachine.aliyun.ecs import Instance
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter, tag_parameters
-from ecsmachine.drivers.aliyunecs.options.settings import Settings, is_host_name
+from ecsmachine.drivers.aliyunecs.options.settings import Settings
+from ecsmachine.drivers.aliyunecs.options.values import is_host_name
 from ecsmachine.drivers.aliyunecs.resources.asking import forgotten_if_refused
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan

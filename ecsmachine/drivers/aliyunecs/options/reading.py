@@ -1,0 +1,124 @@
+"""From the values of the options to settings: each read by itself, then looked at together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ecsmachine.drivers.aliyunecs.options.disk_categories import check_disk_size
+from ecsmachine.drivers.aliyunecs.options.password import check_password
+from ecsmachine.drivers.aliyunecs.options.settings import (
+    DECLARATIONS,
+    OPTIONS,
+    PREFIX,
+    Declaration,
+    Settings,
+)
+from ecsmachine.drivers.aliyunecs.options.values import UnfitValueError
+from ecsmachine.drivers.base import OptionValue
+from ecsmachine.errors import UsageError
+
+_PERIODS = {"Week": (1, 2, 3, 4), "Month": (*range(1, 10), 12, 24, 36, 48, 60)}
+"""For how long an instance can be paid in advance (Period of RunInstances)."""
+
+
+def settings_of(values: Mapping[str, OptionValue]) -> Settings:
+    """Return what the values of the options mean.
+
+    Raises :class:`UsageError` for the first value that cannot be, naming its flag, and for values
+    that cannot be together.
+    """
+
+    def value_of(declared: Declaration) -> Any:
+        value = values.get(declared.option.name)
+        try:
+            return declared.reader.read(declared.option.default if value is None else value)
+        except UnfitValueError as unfit:
+            raise _refused(
+                declared.option.name.removeprefix(PREFIX), unfit.reason, unfit.hint
+            ) from None
+
+    settings = Settings(**{name: value_of(each) for name, each in DECLARATIONS.items()})
+    if settings.private_only or settings.bandwidth_mbps == 0:
+        settings = replace(settings, private_only=True, bandwidth_mbps=0)
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    """Raise :class:`UsageError` for values that cannot be together."""
+    if settings.ssh_password:
+        check_password(settings.ssh_password)
+    if settings.ssh_keypair and settings.ssh_keypath is None:
+        raise _refused(
+            "ssh-keypair", "a key pair needs its private key", "Give --aliyunecs-ssh-keypath too."
+        )
+    if settings.ssh_password and settings.ssh_keypair:
+        raise _refused(
+            "ssh-password",
+            "ECS takes a password or a key pair, not both",
+            "Leave one of them out.",
+        )
+    if settings.image_id and (settings.image_family or settings.image_os):
+        raise _refused(
+            "image-id", "an image is given, and a family or system as well", "Give one of them."
+        )
+    if settings.eip and settings.allocate_eip:
+        raise _refused("eip", "it cannot be with --aliyunecs-allocate-eip", "Give one of them.")
+    if settings.private_only and (settings.eip or settings.allocate_eip):
+        raise _refused(
+            "eip",
+            "a machine with a private address only has no elastic address",
+            "Leave --aliyunecs-private-address-only out.",
+        )
+    if settings.spot_strategy != "NoSpot" and settings.charge_type == "PrePaid":
+        raise _refused("spot-strategy", "spot instances are PostPaid", "Leave PrePaid out.")
+    if settings.spot_strategy == "SpotWithPriceLimit" and not settings.spot_price_limit:
+        raise _refused(
+            "spot-strategy",
+            "SpotWithPriceLimit needs a price",
+            "Give --aliyunecs-spot-price-limit.",
+        )
+    if settings.charge_type == "PrePaid" and settings.auto_release_time:
+        raise _refused(
+            "auto-release-time", "a PrePaid instance cannot be released early", "Leave it out."
+        )
+    _check_period(settings)
+    if settings.spot_price_limit and settings.spot_strategy != "SpotWithPriceLimit":
+        raise _refused(
+            "spot-price-limit",
+            f"it means nothing with {settings.spot_strategy}",
+            "Give --aliyunecs-spot-strategy SpotWithPriceLimit, or leave it out.",
+        )
+    if settings.system_disk_category and settings.system_disk_size_gib:
+        check_disk_size(
+            "system", settings.system_disk_category, settings.system_disk_size_gib, UsageError
+        )
+    if settings.disk_category and settings.disk_size_gib:
+        check_disk_size("data", settings.disk_category, settings.disk_size_gib, UsageError)
+
+
+def _check_period(settings: Settings) -> None:
+    if settings.charge_type != "PrePaid":
+        for name, given in (("auto-renew", settings.auto_renew), ("period", settings.period != 1)):
+            if given:
+                raise _refused(
+                    name,
+                    f"it means nothing with {settings.charge_type}",
+                    "Give --aliyunecs-charge-type PrePaid, or leave it out.",
+                )
+        return
+    allowed = _PERIODS[settings.period_unit]
+    if settings.period not in allowed:
+        raise _refused(
+            "period",
+            f"nothing is paid for {settings.period} {settings.period_unit.lower()}s",
+            f"It is one of {', '.join(str(each) for each in allowed)}.",
+        )
+
+
+def _refused(name: str, reason: str, hint: str) -> UsageError:
+    """Return the error for the value of an option, given the name without the driver's prefix."""
+    (variable,) = (option.env for option in OPTIONS if option.name == PREFIX + name)
+    return UsageError(f"--{PREFIX}{name} ({variable}): {reason}", hint=hint)

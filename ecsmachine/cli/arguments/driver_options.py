@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.drivers.base import Option, OptionValue, one_of
 from ecsmachine.errors import UsageError
 
 _TRUE = {"1", "t", "true", "y", "yes", "on"}
 _FALSE = {"0", "f", "false", "n", "no", "off", ""}
 
-FLAG_TYPES = {
+_FLAG_TYPES = {
     "string": str | None,
     "int": int | None,
     "bool": bool | None,
@@ -54,9 +54,12 @@ def option_parameters(options: Iterable[Option]) -> list[inspect.Parameter]:
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
             annotation=Annotated[
-                FLAG_TYPES[option.kind],
+                _FLAG_TYPES[option.kind],
                 typer.Option(
-                    f"--{option.name}", help=help_of(option), hidden=bool(option.deprecated)
+                    f"--{option.name}",
+                    help=help_of(option),
+                    hidden=bool(option.deprecated),
+                    metavar="|".join(option.choices) or None,
                 ),
             ],
         )
@@ -88,9 +91,9 @@ def resolve(
     for option in options:
         flag = flags.get(option.name)
         if flag not in (None, []):
-            values[option.name] = flag
+            values[option.name] = _chosen(option, flag)
         elif option.env and environment.get(option.env):
-            values[option.name] = _from_text(option, environment[option.env])
+            values[option.name] = _chosen(option, _from_text(option, environment[option.env]))
         else:
             values[option.name] = option.default
     return values
@@ -150,3 +153,14 @@ def _from_text(option: Option, text: str) -> OptionValue:
             )
         return word in _TRUE
     return text
+
+
+def _chosen(option: Option, value: OptionValue) -> OptionValue:
+    """Return a value; raise :class:`UsageError` if it is none of those that there are."""
+    if option.choices and value not in ("", *option.choices):
+        variable = f" ({option.env})" if option.env else ""
+        raise UsageError(
+            f'--{option.name}{variable}: "{value}" is not known',
+            hint=one_of(str(value), option.choices),
+        )
+    return value

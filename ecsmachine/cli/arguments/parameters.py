@@ -24,6 +24,8 @@ def takes_value(option: Any) -> bool:
 
 def choices_of(parameter: Any) -> list[str]:
     """Return the only values that there are, if the parameter has such."""
+    if "|" in (parameter.metavar or ""):
+        return str(parameter.metavar).split("|")
     annotation = _annotation(parameter)
     for kind in (annotation, *get_args(annotation)):
         if isinstance(kind, type) and issubclass(kind, Enum):

@@ -60,6 +60,7 @@ _SWARM_MODE = (
         "swarm-mode",
         "Join Docker's Swarm mode as manager or worker; a manager without --swarm-join begins one",
         default="",
+        choices=("manager", "worker"),
     ),
     Option("swarm-join", "A machine that manages the swarm to join", default=""),
 )

@@ -102,7 +102,7 @@ def test_another_store_is_looked_into(complete: Complete, tmp_path: Path) -> Non
 
 def test_options_with_values_of_the_cloud_exist() -> None:
     names = {option.name for option in OPTIONS}
-    known = {*aliyunecs_completion._FIXED, *aliyunecs_completion._ASKED}
+    known = {*aliyunecs_completion._ASKED}
     assert known <= names | {f"aliyunecs-{name}" for name in names}
 
 

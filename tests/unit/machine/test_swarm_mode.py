@@ -71,7 +71,6 @@ class Engines:
 def engines(monkeypatch: pytest.MonkeyPatch) -> Engines:
     engines = Engines()
     monkeypatch.setattr(engine_api, "exchange", engines.exchange)
-    monkeypatch.setattr(nodes, "_POLL_S", 0.001)
     monkeypatch.setattr(nodes, "_READY_TIMEOUT_S", 0.05)
     return engines
 

@@ -25,19 +25,9 @@ Values = list[tuple[str, str]]
 _PATIENCE_S = 2.0
 _KEPT_S = 24 * 3600.0
 
-_FIXED = {
-    "aliyunecs-internet-charge-type": ("PayByTraffic", "PayByBandwidth"),
-    "aliyunecs-disk-fs": ("ext4", "xfs"),
-    "aliyunecs-disk-category": ("cloud_essd", "cloud_auto", "cloud_ssd", "cloud_efficiency"),
-    "aliyunecs-system-disk-category": ("cloud_essd", "cloud_auto", "cloud_ssd", "cloud_efficiency"),
-    "aliyunecs-spot-strategy": ("NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"),
-}
-
 
 def suggest_values(option: str, given: Mapping[str, str], environment: Mapping[str, str]) -> Values:
     """Return the values that an option may have, each with a few words about it."""
-    if option in _FIXED:
-        return [(value, "") for value in _FIXED[option]]
     ask = _ASKED.get(option)
     if ask is None:
         return []

@@ -6,11 +6,11 @@ from typing import Any
 
 from ecsmachine.aliyun.ecs import Permission, Price
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
-from ecsmachine.aliyun.rpc import Parameter
-from ecsmachine.drivers.aliyunecs.options.settings import Settings
+from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.instance import priced_parameters
 from ecsmachine.drivers.aliyunecs.resources.network import CIDR
-from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
+from ecsmachine.drivers.aliyunecs.resources.placement import Plan
 from ecsmachine.drivers.aliyunecs.resources.security_group import (
     missing_permissions,
     wanted_permissions,
@@ -50,8 +50,6 @@ def _data(context: DriverContext, settings: Settings, plan: Plan) -> dict[str, A
             "OtherZones": list(dict.fromkeys(other.zone for other in plan.places[1:])),
             "InstanceType": settings.instance_type,
             "Image": {"Id": plan.image.id, "System": plan.image.os_name},
-            "HostName": settings.host_name or context.machine_name,
-            "Description": settings.description or None,
             "ChargeType": settings.charge_type,
             "Period": f"{settings.period} {settings.period_unit}"
             if settings.charge_type == "PrePaid"
@@ -59,12 +57,8 @@ def _data(context: DriverContext, settings: Settings, plan: Plan) -> dict[str, A
             "AutoRenew": settings.auto_renew if settings.charge_type == "PrePaid" else None,
             "SpotStrategy": settings.spot_strategy,
             "SpotPriceLimit": settings.spot_price_limit or None,
-            "AutoReleaseTime": settings.auto_release_time or None,
-            "DeletionProtection": settings.deletion_protection,
-            "RamRole": settings.ram_role or None,
-            "UserDataBytes": len(settings.user_data) or None,
-            "ResourceGroup": settings.resource_group_id or None,
-            "Tags": dict(settings.tags),
+            **_planned(settings),
+            "HostName": settings.host_name or context.machine_name,
         },
         "SystemDisk": {
             "Action": "create",
@@ -107,6 +101,23 @@ def _data(context: DriverContext, settings: Settings, plan: Plan) -> dict[str, A
         if settings.slb_id
         else None,
         "TriedByEcs": plan.tried,
+    }
+
+
+def _planned(settings: Settings) -> dict[str, Any]:
+    """Return the options of the instance that are shown as they were given."""
+    values = {
+        each.planned[0]: getattr(settings, name)
+        for name, each in DECLARATIONS.items()
+        if each.planned
+    }
+    return {
+        key: len(value) or None
+        if isinstance(value, bytes)
+        else value
+        if isinstance(value, bool | dict)
+        else value or None
+        for key, value in values.items()
     }
 
 
@@ -167,34 +178,12 @@ def _price(cloud: Cloud, settings: Settings, plan: Plan) -> Price | None:
     try:
         return cloud.ecs.price(
             "instance",
-            _price_parameters(settings, plan, place),
+            priced_parameters(settings, plan, place),
             unit=settings.period_unit if subscription else "Hour",
             period=settings.period if subscription else 1,
         )
     except (ApiError, ConnectionLostError):
         return None
-
-
-def _price_parameters(settings: Settings, plan: Plan, place: Place) -> dict[str, Parameter]:
-    parameters: dict[str, Parameter] = {
-        "InstanceType": settings.instance_type,
-        "ImageId": plan.image.id,
-        "IoOptimized": "optimized" if settings.io_optimized else "none",
-        "ZoneId": place.zone,
-        "InternetChargeType": settings.internet_charge_type,
-        "InternetMaxBandwidthOut": settings.bandwidth_mbps
-        if settings.has_fixed_public_address
-        else 0,
-        "SystemDisk.Category": place.system_disk_category,
-        "SystemDisk.Size": settings.system_disk_size_gib or plan.image.size_gib,
-    }
-    if settings.disk_size_gib:
-        parameters["DataDisk.1.Category"] = place.data_disk_category
-        parameters["DataDisk.1.Size"] = settings.disk_size_gib
-    if settings.spot_strategy != "NoSpot":
-        parameters["SpotStrategy"] = settings.spot_strategy
-        parameters["SpotDuration"] = settings.spot_duration_h
-    return parameters
 
 
 def _lines(data: dict[str, Any]) -> list[tuple[str, str]]:
@@ -296,20 +285,12 @@ def _address_lines(address: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _extras(instance: dict[str, Any]) -> list[tuple[str, str]]:
     """Say what the instance has beside the usual."""
-    tags = ", ".join(f"{key}={value}" for key, value in instance["Tags"].items())
-    size = instance["UserDataBytes"]
-    extras = (
-        ("host name", instance["HostName"] if instance["HostName"] else ""),
-        ("description", instance["Description"]),
-        ("RAM role", instance["RamRole"]),
-        ("user data", f"{size} bytes" if size else ""),
-        ("released by ECS", instance["AutoReleaseTime"]),
-        ("protected", "from being released, by rm as well"),
-        ("resource group", instance["ResourceGroup"]),
-        ("tags", tags),
-    )
-    return [
-        (label, words)
-        for label, words in extras
-        if words and (label != "protected" or instance["DeletionProtection"])
-    ]
+    words = {
+        **instance,
+        "UserDataBytes": f"{instance['UserDataBytes']} bytes" if instance["UserDataBytes"] else "",
+        "DeletionProtection": instance["DeletionProtection"]
+        and "from being released, by rm as well",
+        "Tags": ", ".join(f"{key}={value}" for key, value in instance["Tags"].items()),
+    }
+    shown = (each.planned for each in DECLARATIONS.values() if each.planned)
+    return [(label, str(words[key])) for key, label in shown if words[key]]

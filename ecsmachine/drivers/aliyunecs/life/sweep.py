@@ -106,10 +106,8 @@ class AliyunTaggedResources:
             if resource.kind == instance.KIND:
                 parameters = {"InstanceType": details.get("type", ""), **self._disks(resource.id)}
             elif resource.kind == tagged.DISK_KIND:
-                parameters = {
-                    "DataDisk.1.Category": details.get("category", ""),
-                    "DataDisk.1.Size": details.get("size", ""),
-                }
+                category, size = details.get("category", ""), details.get("size", "")
+                parameters = instance.disk_parameters("DataDisk.1", category, size)
             else:
                 return None
             key = tuple(map(str, parameters.items()))
@@ -129,8 +127,7 @@ class AliyunTaggedResources:
             if disk.kind == "data":
                 number += 1
                 name = f"DataDisk.{number}"
-            parameters[f"{name}.Category"] = disk.category
-            parameters[f"{name}.Size"] = disk.size_gib
+            parameters |= instance.disk_parameters(name, disk.category, disk.size_gib)
         return parameters
 
     def removal_order(self, resource: TaggedResource) -> int:

@@ -316,7 +316,6 @@ class Settings:
         read.choice("PayByTraffic", "PayByBandwidth"),
         "PayByTraffic",
         stored="InternetChargeType",
-        parameter="InternetChargeType",
     )
     allocate_eip: bool = _option(
         "allocate-eip",

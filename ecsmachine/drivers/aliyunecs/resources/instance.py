@@ -10,7 +10,7 @@ from ecsmachine.aliyun.ecs import Instance
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter, tag_parameters
-from ecsmachine.drivers.aliyunecs.options.settings import Settings
+from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
 from ecsmachine.drivers.aliyunecs.options.values import is_host_name
 from ecsmachine.drivers.aliyunecs.resources.asking import forgotten_if_refused
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
@@ -57,39 +57,25 @@ def run_parameters(
     """Return the parameters of RunInstances for a machine in a place."""
     name = context.machine_name
     parameters: dict[str, Parameter] = {
+        **{
+            each.parameter: value
+            for field, each in DECLARATIONS.items()
+            if each.parameter and (value := getattr(settings, field))
+        },
+        **priced_parameters(settings, plan, place),
         "InstanceName": _instance_name(name),
-        "Description": settings.description,
         "HostName": settings.host_name or (name if is_host_name(name) else ""),
-        "ImageId": plan.image.id,
-        "InstanceType": settings.instance_type,
-        "IoOptimized": "optimized" if settings.io_optimized else "none",
-        "ZoneId": place.zone,
         "VSwitchId": place.vswitch_id,
-        "PrivateIpAddress": settings.private_ip,
         "SecurityGroupId": security_group_id,
-        "InternetMaxBandwidthOut": settings.bandwidth_mbps
-        if settings.has_fixed_public_address
-        else 0,
-        "InternetChargeType": settings.internet_charge_type,
-        "SystemDisk.Category": place.system_disk_category,
-        "SystemDisk.Size": str(settings.system_disk_size_gib or plan.image.size_gib),
-        "ResourceGroupId": settings.resource_group_id,
-        "RamRoleName": settings.ram_role,
         "UserData": base64.b64encode(settings.user_data).decode(),
-        "AutoReleaseTime": settings.auto_release_time,
-        "InstanceChargeType": settings.charge_type,
     }
     if key_pair:
         parameters["KeyPairName"] = key_pair
     elif settings.ssh_password:
         parameters["Password"] = settings.ssh_password
-    if settings.deletion_protection:
-        parameters["DeletionProtection"] = True
     if settings.ssh_user == LOGIN_USER:
         parameters["ImageOptions.LoginAsNonRoot"] = True
     if settings.disk_size_gib:
-        parameters["DataDisk.1.Size"] = settings.disk_size_gib
-        parameters["DataDisk.1.Category"] = place.data_disk_category
         parameters["DataDisk.1.DiskName"] = f"{_instance_name(name)}_data"
         parameters["DataDisk.1.Description"] = "Data volume for Docker"
         parameters["DataDisk.1.DeleteWithInstance"] = True
@@ -98,12 +84,41 @@ def run_parameters(
         parameters["PeriodUnit"] = settings.period_unit
         parameters["AutoRenew"] = settings.auto_renew
         parameters["AutoPay"] = True
+    if settings.spot_price_limit:
+        parameters["SpotPriceLimit"] = f"{settings.spot_price_limit:g}"
+    return {**parameters, **tag_parameters(tags or {})}
+
+
+def priced_parameters(settings: Settings, plan: Plan, place: Place) -> dict[str, Parameter]:
+    """Return the parameters that RunInstances and DescribePrice share: what costs something."""
+    parameters: dict[str, Parameter] = {
+        "ImageId": plan.image.id,
+        "InstanceType": settings.instance_type,
+        "IoOptimized": "optimized" if settings.io_optimized else "none",
+        "ZoneId": place.zone,
+        "InternetChargeType": settings.internet_charge_type,
+        "InternetMaxBandwidthOut": settings.bandwidth_mbps
+        if settings.has_fixed_public_address
+        else 0,
+        **disk_parameters(
+            "SystemDisk",
+            place.system_disk_category,
+            settings.system_disk_size_gib or plan.image.size_gib,
+        ),
+    }
+    if settings.disk_size_gib:
+        parameters |= disk_parameters(
+            "DataDisk.1", place.data_disk_category, settings.disk_size_gib
+        )
     if settings.spot_strategy != "NoSpot":
         parameters["SpotStrategy"] = settings.spot_strategy
         parameters["SpotDuration"] = settings.spot_duration_h
-        if settings.spot_price_limit:
-            parameters["SpotPriceLimit"] = f"{settings.spot_price_limit:g}"
-    return {**parameters, **tag_parameters(tags or {})}
+    return parameters
+
+
+def disk_parameters(disk: str, category: str, size_gib: int | str) -> dict[str, Parameter]:
+    """Return the parameters of a disk, ``SystemDisk`` or ``DataDisk.N``."""
+    return {f"{disk}.Category": category, f"{disk}.Size": size_gib}
 
 
 def ensure_instance(

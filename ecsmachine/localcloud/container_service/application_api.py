@@ -14,6 +14,7 @@ from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.fields import Fields, read_fields
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import request_id
+from ecsmachine.localcloud.work.supervisor import ClosingError
 
 LOG = logging.getLogger("ecsmachine.localcloud.container_service")
 
@@ -54,6 +55,8 @@ def respond(applications: Applications, method: str, target: str, body: bytes) -
         answer, name = _route(method, path.rstrip("/"))
         values = Fields(dict(parse_qsl(query, keep_blank_values=True)))
         return answer(applications, _Asked(name, values, read_fields(body)))
+    except ClosingError as error:
+        return _refusal(503, "ServiceUnavailable", error.message)
     except ApiError as error:
         return _refusal(error.status, error.code, error.message)
     except EngineError as error:

@@ -1,9 +1,8 @@
 """What happens to clusters after a request was answered: their nodes, their masters, their end.
 
-Like :mod:`ecsmachine.localcloud.work.lifecycle`, of which instances are made: tasks on the server's
-event loop, whose blocking parts run in worker threads. Work on one cluster is done in the order
-in which it was asked for. Passwords are only in memory: a cluster whose launch a killed server
-leaves unfinished has failed, and of nodes that were being added those stay that were ready.
+Work on one cluster is done in the order in which it was asked for. Passwords are only in memory:
+a cluster whose launch a killed server leaves unfinished has failed, and of nodes that were being
+added those stay that were ready.
 """
 
 from __future__ import annotations
@@ -11,32 +10,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from ecsmachine.localcloud.container_service.applications import Applications
 from ecsmachine.localcloud.container_service.certificates import make_certificates
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
-from ecsmachine.localcloud.container_service.deployment import Deployment
 from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.listening import ADDRESS
 from ecsmachine.localcloud.container_service.login_key import make_login_key
-from ecsmachine.localcloud.container_service.master import Master
-from ecsmachine.localcloud.container_service.node_watch import INTERVAL_S, NodeWatch
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan, Nodes
 from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
-from ecsmachine.localcloud.container_service.routing import Router
+from ecsmachine.localcloud.container_service.serving import ClusterServing
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
-from ecsmachine.localcloud.state.clusters import Cluster, Node
+from ecsmachine.localcloud.state.clusters import Cluster, ClusterState, Node
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tables import Table
-from ecsmachine.localcloud.work.lifecycle import Lifecycle
+from ecsmachine.localcloud.work.instances import InstanceWork
+from ecsmachine.localcloud.work.supervisor import Supervisor, Work, ended, unchanged
 
 LOG = logging.getLogger("ecsmachine.localcloud.container_service")
 
@@ -45,21 +39,9 @@ _RUNNING_TIMEOUT_S = 120.0
 _KUBERNETES_S = 0.2
 """How long clusters without guests are seen on their way, in seconds."""
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Served:
-    """What answers for a Swarm cluster that runs."""
-
-    applications: Applications
-    master: Master
-    router: Router
-    watching: asyncio.Task[None]
-
 
 class ClusterWork:
-    """The work that follows the answers. Its methods are called on the event loop.
+    """The work on clusters. Actions call it once the state has the cluster's new state.
 
     ``call`` carries out an action of the API of ECS or SLB in a transaction.
     """
@@ -67,24 +49,20 @@ class ClusterWork:
     def __init__(
         self,
         state: State,
-        lifecycle: Lifecycle,
+        supervisor: Supervisor,
+        instances: InstanceWork,
         nodes: Nodes,
         call: Callable[..., Mapping[str, Any]],
     ) -> None:
         self._state = state
-        self._lifecycle = lifecycle
+        self._supervisor = supervisor
+        self._instances = instances
         self._nodes = nodes
         self._call = call
         self._folder = state.root / "clusters"
-        self._pool = ThreadPoolExecutor(8, thread_name_prefix="cluster")
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._served: dict[str, Served] = {}
-
-    def applications(self, cluster_id: str) -> Applications | None:
-        """Return the applications of a cluster that is served; None for any other."""
-        served = self._served.get(cluster_id)
-        return None if served is None else served.applications
+        self._threads = supervisor.threads("cluster", 8)
+        self._serving = ClusterServing(state, supervisor, nodes, self._folder)
+        self.applications = self._serving.applications
 
     def certificates(self, cluster_id: str) -> Path:
         """Return the folder with a cluster's certificates."""
@@ -94,74 +72,91 @@ class ClusterWork:
 
     def launch(self, cluster_id: str, request: NodeRequest, *, balanced: bool) -> None:
         """Make a new Swarm cluster's nodes, and serve it; ``balanced``: behind a load balancer."""
-        self._run(cluster_id, self._launch(cluster_id, request, balanced), "failed")
+        work = partial(self._launch, cluster_id, request, balanced)
+        self._begin(cluster_id, "launching", work, "failed")
 
     def launch_without_guests(self, cluster_id: str) -> None:
         """Let a cluster of Kubernetes kind run."""
-        self._run(cluster_id, self._pass_time(cluster_id), "failed")
+        self._begin(cluster_id, "launching", lambda: self._pass_time(cluster_id), "failed")
 
     def add_nodes(self, cluster_id: str, number: int, request: NodeRequest) -> None:
         """Make further nodes."""
-        self._run(cluster_id, self._add_nodes(cluster_id, number, request), "running")
+        self._begin(
+            cluster_id,
+            "adding nodes to",
+            lambda: self._add_nodes(cluster_id, number, request),
+            "running",
+        )
 
     def attach(self, cluster_id: str, instance_ids: Sequence[str], request: NodeRequest) -> None:
         """Make nodes of instances, whose system disks are made anew."""
-        self._run(cluster_id, self._attach(cluster_id, instance_ids, request), "running")
+        self._begin(
+            cluster_id,
+            "attaching instances to",
+            lambda: self._attach(cluster_id, instance_ids, request),
+            "running",
+        )
 
     def remove_node(self, cluster_id: str, node: Node, *, release: bool) -> None:
         """Take a node out; what ran on it runs on others then."""
-        self._run(cluster_id, self._remove_node(cluster_id, node, release), "running")
+        self._begin(
+            cluster_id,
+            "removing a node of",
+            lambda: self._remove_node(cluster_id, node, release),
+            "running",
+        )
 
     def reset_node(self, cluster_id: str, node: Node, request: NodeRequest) -> None:
         """Make a node's system disk anew, and a node of it again."""
-        self._run(cluster_id, self._reset_node(cluster_id, node, request), "running")
+        self._begin(
+            cluster_id,
+            "making a node anew in",
+            lambda: self._reset_node(cluster_id, node, request),
+            "running",
+        )
 
     def delete(self, cluster_id: str) -> None:
         """Remove a cluster with all that it has."""
-        self._run(cluster_id, self._delete(cluster_id), "failed")
+        self._begin(cluster_id, "deleting", lambda: self._delete(cluster_id), "failed")
 
     # What the server calls.
 
     async def recover(self) -> None:
         """Serve the clusters that there are, and put right what the last server left undone."""
+        begun = []
         for cluster in list(self._state.clusters):
             if cluster.state == "deleting":
                 self.delete(cluster.id)
             elif cluster.state == "launching" and cluster.is_swarm:
                 self._fail(cluster.id, "The local cloud was stopped while it was launched.")
-            elif cluster.state in ("launching", "scaling", "updating") or (
-                cluster.state == "running"
-            ):
+            elif cluster.state != "failed":
                 self._change(cluster.id, state="running", size=_size(cluster))
                 if cluster.is_swarm:
-                    await self._serve(cluster.id)
+                    serve = partial(self._serving.serve, cluster.id)
+                    begun.append(self._begin(cluster.id, "serving", serve, "failed"))
+        await ended(*begun)  # whoever finds the server there finds its masters, too
 
     async def close(self) -> None:
-        """Stop working and serving; the nodes go on."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for cluster_id in list(self._served):
-            await self._stop_serving(cluster_id)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Let clusters answer no more; their nodes go on."""
+        await self._serving.close()
 
     # The work itself.
 
     async def _launch(self, cluster_id: str, request: NodeRequest, balanced: bool) -> None:
         cluster = self._cluster(cluster_id)
         folder = self._folder / cluster_id
-        await self._in_thread(
+        await self._threads.run(
             make_certificates, certificates_folder(folder), cluster.name, [ADDRESS]
         )
         if balanced:
             self._make_load_balancer(cluster)
         await self._grow(cluster_id, cluster.size, request)
-        await self._serve(cluster_id)
+        await self._serving.serve(cluster_id)
         self._change(cluster_id, state="running")
 
     async def _add_nodes(self, cluster_id: str, number: int, request: NodeRequest) -> None:
         await self._grow(cluster_id, number, request)
-        await self._settle(cluster_id)
+        await self._serving.settle(cluster_id)
         self._change(cluster_id, state="running")
 
     async def _grow(self, cluster_id: str, number: int, request: NodeRequest) -> None:
@@ -173,7 +168,7 @@ class ClusterWork:
 
         async def make(plan: NodePlan) -> Node:
             async with turns:
-                return await self._in_thread(self._nodes.create, cluster, folder, plan)
+                return await self._threads.run(self._nodes.create, cluster, folder, plan)
 
         # The first of all makes what the others share (the security group).
         made: list[Node | BaseException] = []
@@ -193,10 +188,10 @@ class ClusterWork:
         folder = self._folder / cluster_id
         others = self._cluster(cluster_id).nodes
         try:
-            await self._in_thread(self._nodes.join, folder, node, others)
-        except NodeError:
+            await self._threads.run(self._nodes.join, folder, node, others)
+        except Exception:
             # half a node is none: it goes, and its instance, unless that was somebody's before
-            await self._in_thread(self._forget, folder, node, not node.attached)
+            await self._threads.run(self._forget, folder, node, not node.attached)
             raise
         with self._state.transaction():
             cluster = self._cluster(cluster_id)
@@ -223,63 +218,63 @@ class ClusterWork:
         self, cluster_id: str, instance_ids: Sequence[str], request: NodeRequest
     ) -> None:
         folder = self._folder / cluster_id
-        key, public_key = await self._in_thread(make_login_key, folder)
+        key, public_key = await self._threads.run(make_login_key, folder)
         names = self._new_names(cluster_id, len(instance_ids))
         for name, instance_id in zip(names, instance_ids, strict=True):
             group = self._cluster(cluster_id).security_group_id
             instance = await self._remake(instance_id, request.password, public_key, group)
             node = Node(name, instance_id, instance, attached=True)
-            node = await self._in_thread(
+            node = await self._threads.run(
                 self._nodes.adopt, self._cluster(cluster_id), folder, node, key
             )
             await self._join(cluster_id, node)
-        await self._settle(cluster_id)
+        await self._serving.settle(cluster_id)
         self._change(cluster_id, state="running")
 
     async def _remove_node(self, cluster_id: str, node: Node, release: bool) -> None:
         folder = self._folder / cluster_id
         rest = tuple(other for other in self._cluster(cluster_id).nodes if other.name != node.name)
-        await self._empty(cluster_id, node)
-        await self._in_thread(self._nodes.leave, folder, node, rest)
+        await self._remove_containers(cluster_id, node)
+        await self._threads.run(self._nodes.leave, folder, node, rest)
         self._change(cluster_id, nodes=rest, size=len(rest))
-        await self._in_thread(self._forget, folder, node, release)
+        await self._threads.run(self._forget, folder, node, release)
         if release and node.attached:
             self._release(node)
-        await self._settle(cluster_id)
+        await self._serving.settle(cluster_id)
         self._change(cluster_id, state="running")
 
     async def _reset_node(self, cluster_id: str, node: Node, request: NodeRequest) -> None:
         folder = self._folder / cluster_id
         rest = tuple(other for other in self._cluster(cluster_id).nodes if other.name != node.name)
-        public_key = await self._in_thread(self._nodes.public_key, folder, node)
-        await self._in_thread(partial(self._nodes.leave, folder, node, rest, for_good=False))
+        public_key = await self._threads.run(self._nodes.public_key, folder, node)
+        await self._threads.run(partial(self._nodes.leave, folder, node, rest, for_good=False))
         self._change(cluster_id, nodes=rest)
         await self._remake(node.instance_id, request.password, public_key, "")
-        node = await self._in_thread(self._nodes.prepare, self._cluster(cluster_id), folder, node)
+        node = await self._threads.run(self._nodes.prepare, self._cluster(cluster_id), folder, node)
         # Its data disk is the same: what an engine of before had there goes now at the latest.
-        await self._empty(cluster_id, node)
+        await self._remove_containers(cluster_id, node)
         await self._join(cluster_id, node)
-        await self._settle(cluster_id)
+        await self._serving.settle(cluster_id)
         self._change(cluster_id, state="running")
 
     async def _delete(self, cluster_id: str) -> None:
         cluster = self._cluster(cluster_id)
         folder = self._folder / cluster_id
-        await self._stop_serving(cluster_id)
+        await self._serving.stop(cluster_id)
         for node in cluster.nodes:
             if node.attached:
-                await self._empty(cluster_id, node)
-                await self._in_thread(self._nodes.leave, folder, node, ())
+                await self._remove_containers(cluster_id, node)
+                await self._threads.run(self._nodes.leave, folder, node, ())
         await asyncio.gather(
             *(
-                self._in_thread(self._forget, folder, node, not node.attached)
+                self._threads.run(self._forget, folder, node, not node.attached)
                 for node in cluster.nodes
             )
         )
         if cluster.load_balancer_id:
             place = {"RegionId": cluster.region, "LoadBalancerId": cluster.load_balancer_id}
             self._call("DeleteLoadBalancer", place)
-        await self._in_thread(shutil.rmtree, folder, True)
+        await self._threads.run(shutil.rmtree, folder, True)
         with self._state.transaction():
             tables: tuple[Table[Any], ...] = (
                 self._state.projects,
@@ -291,7 +286,6 @@ class ClusterWork:
                     if item.cluster_id == cluster_id:
                         table.remove(item.id)
             self._state.clusters.remove(cluster_id)
-        self._locks.pop(cluster_id, None)
 
     async def _pass_time(self, cluster_id: str) -> None:
         await asyncio.sleep(_KUBERNETES_S)
@@ -312,7 +306,7 @@ class ClusterWork:
                 public_key=public_key or instance.public_key,
                 security_group_ids=groups if not group or group in groups else (*groups, group),
             )
-            self._lifecycle.instances.remake(wanted, password)
+            self._instances.remake(wanted, password)
         for _ in range(int(_RUNNING_TIMEOUT_S / 0.05)):
             await asyncio.sleep(0.05)
             instance = self._state.instances.get(instance_id)
@@ -322,10 +316,10 @@ class ClusterWork:
                 return instance.private_ip
         raise NodeError(f"The instance {instance_id} does not come up again.")
 
-    async def _empty(self, cluster_id: str, node: Node) -> None:
+    async def _remove_containers(self, cluster_id: str, node: Node) -> None:
         """Remove the cluster's containers from a node that stays somebody's."""
 
-        def empty() -> None:
+        def remove() -> None:
             engine = self._nodes.engine(self._folder / cluster_id, node)
             try:
                 for container in engine.containers({"aliyun.cluster": cluster_id}):
@@ -333,7 +327,7 @@ class ClusterWork:
             except EngineError as error:
                 LOG.error("cluster %s: %s is not emptied: %s", cluster_id, node.name, error)
 
-        await self._in_thread(empty)
+        await self._threads.run(remove)
 
     def _forget(self, folder: Path, node: Node, release: bool) -> None:
         self._nodes.forget(folder, node, release=release)
@@ -354,89 +348,6 @@ class ClusterWork:
         )
         self._change(cluster.id, load_balancer_id=str(made["LoadBalancerId"]))
 
-    async def _serve(self, cluster_id: str) -> None:
-        """Let a cluster's master answer, at the port that it had before if that is free."""
-        cluster = self._cluster(cluster_id)
-        watch = NodeWatch()
-        applications = Applications(
-            self._state,
-            cluster_id,
-            lambda healthy: self._deployment(cluster_id, watch, healthy),
-            f"{cluster_id}.{cluster.region}.alicontainer.com",
-        )
-        master = Master(
-            cluster.master_port,
-            self.certificates(cluster_id),
-            applications,
-            lambda: self._engines(cluster_id, watch),
-        )
-        router = Router(cluster.routing_port, applications.routes)
-        await master.start()
-        await router.start()
-        watching = asyncio.get_running_loop().create_task(self._watch(cluster_id, watch))
-        self._served[cluster_id] = Served(applications, master, router, watching)
-        self._change(cluster_id, master_port=master.port, routing_port=router.port)
-        applications.recover(everything=not self._nodes.lasting)
-
-    async def _stop_serving(self, cluster_id: str) -> None:
-        served = self._served.pop(cluster_id, None)
-        if served is not None:
-            served.watching.cancel()
-            await served.master.stop()
-            await served.router.stop()
-            served.applications.close()
-
-    async def _settle(self, cluster_id: str) -> None:
-        """Let the applications have all their containers, on the nodes that there are now."""
-        served = self._served.get(cluster_id)
-        if served is not None:
-            await self._in_thread(served.applications.settle_all)
-
-    async def _watch(self, cluster_id: str, watch: NodeWatch) -> None:
-        """Let applications move off nodes that fall silent, and settle when these are back."""
-        while True:
-            await asyncio.sleep(INTERVAL_S)
-            cluster = self._state.clusters.get(cluster_id)
-            if cluster is None or cluster.state != "running":
-                continue  # what works on it settles the applications itself
-            folder = self._folder / cluster_id
-            try:
-                engines = {node.name: self._nodes.engine(folder, node) for node in cluster.nodes}
-                if not await self._in_thread(watch.look, engines):
-                    continue
-                names = ", ".join(sorted(watch.silent)) or "none"
-                LOG.info("cluster %s: nodes that do not answer: %s", cluster_id, names)
-                async with self._locks.setdefault(cluster_id, asyncio.Lock()):
-                    await self._settle(cluster_id)
-            except Exception:
-                LOG.exception("cluster %s: its nodes cannot be watched", cluster_id)
-
-    def _deployment(
-        self, cluster_id: str, watch: NodeWatch, healthy: Callable[[str], None]
-    ) -> Deployment:
-        folder = self._folder / cluster_id
-        with self._state.lock:
-            nodes = self._cluster(cluster_id).nodes
-        answering = [node for node in nodes if node.name not in watch.silent] or nodes
-        return Deployment(
-            cluster_id,
-            {node.address: self._nodes.engine(folder, node) for node in answering},
-            {
-                node.address: {
-                    "node": (node.name, node.address, node.instance_id),
-                    "aliyun.node_index": (node.name.rpartition("-node")[2],),
-                }
-                for node in answering
-            },
-            silent=len(answering) < len(nodes),
-            healthy=healthy,
-        )
-
-    def _engines(self, cluster_id: str, watch: NodeWatch) -> list[str]:
-        nodes = self._cluster(cluster_id).nodes
-        answering = [node for node in nodes if node.name not in watch.silent] or nodes
-        return [node.engine for node in answering if node.engine]
-
     def _new_names(self, cluster_id: str, number: int) -> list[str]:
         """Return names for new nodes that none of the cluster ever had."""
         with self._state.transaction():
@@ -444,28 +355,20 @@ class ClusterWork:
             self._change(cluster_id, names_given=given + number)
         return [f"{cluster_id[:9]}-node{given + n}" for n in range(1, number + 1)]
 
-    def _run(self, cluster_id: str, work: Coroutine[Any, Any, None], otherwise: str) -> None:
-        """Do the work in its turn; if it fails, the cluster is in the state ``otherwise``."""
+    def _begin(
+        self, cluster_id: str, what: str, work: Work, otherwise: ClusterState
+    ) -> Future[None]:
+        """Begin work; if it fails, the cluster is in the state ``otherwise``."""
 
-        async def in_turn() -> None:
-            async with self._locks.setdefault(cluster_id, asyncio.Lock()):
-                try:
-                    await work
-                    return
-                except (NodeError, ApiError, LocalCloudError, EngineError) as error:
-                    self._fail(cluster_id, getattr(error, "message", str(error)), otherwise)
-                except Exception:
-                    LOG.exception("cluster %s", cluster_id)
-                    self._fail(cluster_id, "The work failed: see the log.", otherwise)
-                # there may be other nodes than before, and the applications are still wanted
-                await self._settle(cluster_id)
+        def failed(reason: str) -> None:
+            self._fail(cluster_id, reason, otherwise)
+            # There may be other nodes than before, and the applications are still wanted.
+            settle = partial(self._serving.settle, cluster_id)
+            self._supervisor.begin(cluster_id, f"settling cluster {cluster_id}", settle, unchanged)
 
-        task = asyncio.get_running_loop().create_task(in_turn())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        return self._supervisor.begin(cluster_id, f"{what} cluster {cluster_id}", work, failed)
 
-    def _fail(self, cluster_id: str, reason: str, state: str = "failed") -> None:
-        LOG.error("cluster %s: %s", cluster_id, reason)
+    def _fail(self, cluster_id: str, reason: str, state: ClusterState = "failed") -> None:
         with self._state.transaction():
             cluster = self._state.clusters.get(cluster_id)
             if cluster is not None:
@@ -483,9 +386,6 @@ class ClusterWork:
         with self._state.transaction():
             cluster = self._cluster(cluster_id)
             self._state.clusters.put(replace(cluster, updated=timestamp(), **changes))
-
-    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
 
 def _size(cluster: Cluster) -> int:

@@ -98,7 +98,7 @@ def create_cluster(call: ClusterCall) -> Result:
                 settings=plan.settings,
             )
         )
-        call.state.after_commit(lambda: call.work.launch_without_guests(cluster.id))
+        call.work.launch_without_guests(cluster.id)
         return _begun(call, cluster.id)
     swarm = swarm_plan(body, call.state, call.images)
     call.state.clusters.put(
@@ -112,9 +112,7 @@ def create_cluster(call: ClusterCall) -> Result:
             subnet_cidr=swarm.subnet_cidr,
         )
     )
-    call.state.after_commit(
-        lambda: call.work.launch(cluster.id, swarm.nodes, balanced=swarm.load_balancer)
-    )
+    call.work.launch(cluster.id, swarm.nodes, balanced=swarm.load_balancer)
     return _begun(call, cluster.id)
 
 
@@ -125,7 +123,7 @@ def scale_cluster(call: ClusterCall) -> Result:
         masters = 0 if cluster.kind.startswith("Managed") else 3
         size = masters + workers_wanted(call.body)
         _put(call, cluster, state="scaling", size=size)
-        call.state.after_commit(lambda: call.work.launch_without_guests(cluster.id))
+        call.work.launch_without_guests(cluster.id)
         return _begun(call, cluster.id)
     size = call.body.integer("size", least=1, most=MOST_NODES)
     request = node_request(call.body, call.images)
@@ -133,7 +131,7 @@ def scale_cluster(call: ClusterCall) -> Result:
     if number < 1:
         raise invalid("size", f"it has to be more than the {len(cluster.nodes)} that there are")
     _put(call, cluster, state="scaling", size=size)
-    call.state.after_commit(lambda: call.work.add_nodes(cluster.id, number, request))
+    call.work.add_nodes(cluster.id, number, request)
     return _begun(call, cluster.id)
 
 
@@ -152,7 +150,7 @@ def attach_instances(call: ClusterCall) -> Result:
             fitting.append(instance_id)
     if fitting:
         _put(call, cluster, state="scaling", size=len(cluster.nodes) + len(fitting))
-        call.state.after_commit(lambda: call.work.attach(cluster.id, fitting, request))
+        call.work.attach(cluster.id, fitting, request)
     return Result(202, {"list": results, "task_id": _task_id()})
 
 
@@ -168,7 +166,7 @@ def remove_node(call: ClusterCall) -> Result:
     if len(cluster.nodes) == 1:
         raise ApiError("ErrorLastNode", "The last node cannot be removed: delete the cluster.", 409)
     _put(call, cluster, state="scaling")
-    call.state.after_commit(lambda: call.work.remove_node(cluster.id, node, release=release))
+    call.work.remove_node(cluster.id, node, release=release)
     return Result(202)
 
 
@@ -178,7 +176,7 @@ def reset_node(call: ClusterCall) -> Result:
     request = disk_request(call.body, call.images)
     node = _node(cluster, lambda n: n.instance_id == call.part, call.part)
     _put(call, cluster, state="updating")
-    call.state.after_commit(lambda: call.work.reset_node(cluster.id, node, request))
+    call.work.reset_node(cluster.id, node, request)
     return _begun(call, cluster.id)
 
 
@@ -188,7 +186,7 @@ def delete_cluster(call: ClusterCall) -> Result:
     if cluster.state not in ("running", "failed"):
         raise _busy(cluster)
     _put(call, cluster, state="deleting")
-    call.state.after_commit(lambda: call.work.delete(cluster.id))
+    call.work.delete(cluster.id)
     return Result(202)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,8 +20,8 @@ from ecsmachine.localcloud.container_service.engines import Container, Engine, E
 from ecsmachine.localcloud.container_service.placement import Candidate, fitting
 from ecsmachine.localcloud.container_service.templates import Service
 from ecsmachine.localcloud.state.clusters import Project, Release
+from ecsmachine.localcloud.work.supervisor import Pause, Threads
 
-_SIDE_BY_SIDE = 8
 _HEALTHY_TIMEOUT_S = 60.0
 """How long a container may take, after the delay of its probe, until that passes."""
 
@@ -64,8 +63,9 @@ class Placed:
 class Deployment:
     """The engines of a cluster's nodes by address.
 
-    ``values`` are those of each node that constraints are about. ``silent`` says that there are
-    further nodes, which do not answer. ``healthy`` is told of containers that pass their probes.
+    ``values`` are those of each node that constraints are about. ``threads`` ask engines side by
+    side. ``silent`` says that there are further nodes, which do not answer. ``healthy`` is told of
+    containers that pass their probes; ``pause`` waits until they are looked at again.
     """
 
     def __init__(
@@ -73,15 +73,19 @@ class Deployment:
         cluster_id: str,
         engines: Mapping[str, Engine],
         values: Mapping[str, NodeValues],
+        threads: Threads,
         *,
         silent: bool = False,
         healthy: Callable[[str], None] = lambda _: None,
+        pause: Pause = time.sleep,
     ) -> None:
         self._cluster_id = cluster_id
         self._engines = dict(engines)
         self._values = values
         self._silent = silent
+        self._threads = threads
         self._healthy = healthy
+        self._pause = pause
 
     def look(self, project: str = "") -> list[Placed]:
         """Return the containers on all nodes that answer, by service and number."""
@@ -202,8 +206,7 @@ class Deployment:
                 failures.append(error)
                 return None
 
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            parts = list(zip(self._engines, pool.map(ask, self._engines), strict=True))
+        parts = list(zip(self._engines, self._threads.map(ask, self._engines), strict=True))
         answering = [node for node, part in parts if part is not None]
         if failures and not answering:
             raise failures[0]
@@ -272,7 +275,7 @@ class Deployment:
                         f"{placed.container.name} is not healthy: its probe {probe} fails."
                     )
             if waiting:
-                time.sleep(_HEALTH_POLL_S)
+                self._pause(_HEALTH_POLL_S)
 
     def _fitting(
         self,
@@ -339,8 +342,7 @@ class Deployment:
         self._each(placed, lambda p: self._engines[p.node].remove(p.container.id, volumes=volumes))
 
     def _each(self, placed: Iterable[Placed], work: Callable[[Placed], None]) -> None:
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            list(pool.map(work, placed))
+        self._threads.map(work, placed)
 
     def _labels(self, project: str) -> dict[str, str]:
         return {CLUSTER: self._cluster_id, PROJECT: project}

@@ -10,17 +10,16 @@ import json
 import re
 import ssl
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs
 
 from ecsmachine.localcloud.container_service.docker import DockerEngine
 from ecsmachine.localcloud.container_service.engines import EngineError
+from ecsmachine.localcloud.work.supervisor import Threads
 
 _PATH = re.compile(r"(/v[0-9.]+)?(/[^?]*)(?:\?(.*))?")
 _ITEM = re.compile(r"/(containers|exec)/([^/]+)(?:/.*)?")
 _NO_CONTAINERS = frozenset(("json", "create", "prune"))
-_SIDE_BY_SIDE = 8
 
 
 def is_list_of_containers(method: str, target: str) -> bool:
@@ -30,14 +29,14 @@ def is_list_of_containers(method: str, target: str) -> bool:
 
 
 def all_containers(
-    addresses: Sequence[str], context: ssl.SSLContext, target: str
+    addresses: Sequence[str], context: ssl.SSLContext, target: str, threads: Threads
 ) -> tuple[int, Any]:
     """Return status and content of the answer to a request for a list: that of all nodes.
 
     The newest containers come first. Nodes that do not answer are left out.
     """
     status, found = 200, []
-    for code, content in _ask_each(addresses, context, lambda engine: engine.get(target)):
+    for code, content in _ask_each(addresses, context, threads, lambda engine: engine.get(target)):
         try:
             answer = json.loads(content)
         except ValueError:
@@ -53,7 +52,9 @@ def all_containers(
     return 200, found[: int(limit)] if limit.isdecimal() and int(limit) else found
 
 
-def holder_of(addresses: Sequence[str], context: ssl.SSLContext, target: str) -> str:
+def holder_of(
+    addresses: Sequence[str], context: ssl.SSLContext, target: str, threads: Threads
+) -> str:
     """Return the address of the engine that a request is for."""
     match = _PATH.fullmatch(target)
     item = _ITEM.fullmatch(match[2]) if match is not None else None
@@ -64,7 +65,7 @@ def holder_of(addresses: Sequence[str], context: ssl.SSLContext, target: str) ->
         return addresses[0]
     question = f"{match[1] or ''}/{kind}/{name}/json"
     answers = _ask_each(
-        addresses, context, lambda engine: (engine.get(question)[0], engine.address)
+        addresses, context, threads, lambda engine: (engine.get(question)[0], engine.address)
     )
     return next((address for status, address in answers if status == 200), addresses[0])
 
@@ -72,6 +73,7 @@ def holder_of(addresses: Sequence[str], context: ssl.SSLContext, target: str) ->
 def _ask_each(
     addresses: Sequence[str],
     context: ssl.SSLContext,
+    threads: Threads,
     question: Callable[[DockerEngine], tuple[int, Any]],
 ) -> list[tuple[int, Any]]:
     def ask(address: str) -> tuple[int, Any] | None:
@@ -80,5 +82,4 @@ def _ask_each(
         except EngineError:
             return None
 
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        return [answer for answer in pool.map(ask, addresses) if answer is not None]
+    return [answer for answer in threads.map(ask, addresses) if answer is not None]

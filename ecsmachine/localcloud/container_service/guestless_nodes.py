@@ -11,6 +11,7 @@ from ecsmachine.localcloud.container_service.engines import Engine, NoEngine
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
+from ecsmachine.localcloud.work.supervisor import Pause
 
 _TIMEOUT_S = 30.0
 
@@ -18,12 +19,13 @@ CallAction = Callable[[str, Mapping[str, str]], Mapping[str, Any]]
 
 
 class GuestlessNodes:
-    """Makes nodes by ``call``, which carries out an action of the ECS API."""
+    """Makes nodes by ``call``, which carries out an action of the ECS API; waits by ``pause``."""
 
     lasting = False
 
-    def __init__(self, call: CallAction) -> None:
+    def __init__(self, call: CallAction, pause: Pause) -> None:
         self._call = call
+        self._pause = pause
         self._engines: dict[str, NoEngine] = {}
 
     def create(self, cluster: Cluster, folder: Path, plan: NodePlan) -> Node:
@@ -105,5 +107,5 @@ class GuestlessNodes:
                 if instance["Status"] == "Running":
                     addresses = instance["VpcAttributes"]["PrivateIpAddress"]["IpAddress"]
                     return str(addresses[0])
-            time.sleep(0.02)
+            self._pause(0.02)
         raise NodeError(f"{instance_id} does not come up.")

@@ -12,7 +12,6 @@ import json
 import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -32,6 +31,7 @@ from ecsmachine.localcloud.container_service.docker_view import (
 )
 from ecsmachine.localcloud.container_service.listening import listen
 from ecsmachine.localcloud.container_service.tls_stream import TlsStream
+from ecsmachine.localcloud.work.supervisor import Threads
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")
 
@@ -55,7 +55,8 @@ class Master:
     """Listens on ``port`` of 127.0.0.1 (or on any that is free) with certificates of ``folder``.
 
     ``engines`` returns HOST:PORT of each node's engine that answers; the first one manages the
-    swarm. Its methods are called on the event loop.
+    swarm. ``requests`` are the threads that answer, ``engine_calls`` those that ask engines. Its
+    methods are called on the event loop.
     """
 
     def __init__(
@@ -64,13 +65,16 @@ class Master:
         folder: Path,
         applications: Applications,
         engines: Callable[[], Sequence[str]],
+        requests: Threads,
+        engine_calls: Threads,
     ) -> None:
         self._folder = folder
         self._applications = applications
         self._engines = engines
         self._listening = listen(port)
         self.port = int(self._listening.getsockname()[1])
-        self._pool = ThreadPoolExecutor(8, thread_name_prefix="master")
+        self._requests = requests
+        self._engine_calls = engine_calls
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -94,7 +98,6 @@ class Master:
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _connected(self, stream: TlsStream) -> None:
         task = asyncio.current_task()
@@ -137,8 +140,8 @@ class Master:
             if head.headers.get("expect", "").lower() == "100-continue":
                 await stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = await asyncio.wait_for(stream.read_exactly(length), _IDLE_S)
-            reply = await asyncio.get_running_loop().run_in_executor(
-                self._pool, respond, self._applications, head.method, head.target, body
+            reply = await self._requests.run(
+                respond, self._applications, head.method, head.target, body
             )
             _log.info("master: %s %s %d", head.method, head.target.partition("?")[0], reply.status)
             last = head.headers.get("connection", "").lower() == "close"
@@ -154,14 +157,15 @@ class Master:
             await _answer(stream, Reply(502, _docker_error(reason)))
             return
         context = client_context(self._folder)
-        loop = asyncio.get_running_loop()
         if is_list_of_containers(head.method, head.target):
-            status, found = await loop.run_in_executor(
-                self._pool, all_containers, addresses, context, head.target
+            status, found = await self._requests.run(
+                all_containers, addresses, context, head.target, self._engine_calls
             )
             await _answer(stream, Reply(status, found))
             return
-        address = await loop.run_in_executor(self._pool, holder_of, addresses, context, head.target)
+        address = await self._requests.run(
+            holder_of, addresses, context, head.target, self._engine_calls
+        )
         host, _, port = address.rpartition(":")
         try:
             engine = await asyncio.wait_for(self._connect(host, int(port)), _CONNECT_TIMEOUT_S)

@@ -7,23 +7,19 @@ command is the engine's own health check, and not this module's.
 from __future__ import annotations
 
 import http.client
-import logging
 import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ecsmachine.localcloud.container_service.labels import Probe
-
-_log = logging.getLogger("ecsmachine.localcloud.container_service")
+from ecsmachine.localcloud.work.supervisor import Threads
 
 INTERVAL_S = 2.0
 _FAILURES = 3
 """How many probes one after the other have to fail before a container counts as unhealthy."""
 _REMEMBERED_S = 60.0
-_SIDE_BY_SIDE = 8
 
 
 def reached(probe: Probe, host: str, port: int) -> bool:
@@ -61,25 +57,13 @@ class _Seen:
 
 
 class HealthWatch:
-    """Probes what ``watched`` returns, in a thread of its own. Safe to use from several."""
+    """Probes what ``watched`` returns, in ``threads``. Safe to use from several threads."""
 
-    def __init__(self, watched: Callable[[], Sequence[Watched]]) -> None:
+    def __init__(self, watched: Callable[[], Sequence[Watched]], threads: Threads) -> None:
         self._watched = watched
+        self._threads = threads
         self._seen: dict[str, _Seen] = {}
         self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin, unless it has begun."""
-        with self._lock:
-            if self._thread is None and not self._ended.is_set():
-                self._thread = threading.Thread(target=self._run, name="probes", daemon=True)
-                self._thread.start()
-
-    def close(self) -> None:
-        """End; what is under way is not waited for."""
-        self._ended.set()
 
     def health(self, container_id: str) -> str:
         """Return healthy, unhealthy, or "starting" before the first result."""
@@ -100,7 +84,7 @@ class HealthWatch:
                 seen.healthy = False
 
     def look(self) -> None:
-        """Probe each container once whose delay is over; forget those that are gone."""
+        """Probe each container once, blocking, whose delay is over; forget those that are gone."""
         now = time.monotonic()
         watched = self._watched()
         with self._lock:
@@ -114,14 +98,6 @@ class HealthWatch:
             for one in watched:
                 self._seen.setdefault(one.id, _Seen(now))
             due = [one for one in watched if now - self._seen[one.id].since >= one.delay_s]
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            for one, passed in zip(due, pool.map(lambda each: each.passes(), due), strict=True):
-                self.note(one.id, passed)
-
-    def _run(self) -> None:
-        while not self._ended.wait(INTERVAL_S):
-            try:
-                self.look()
-            except Exception:
-                # nodes that do not answer are told elsewhere: here the next look may go better
-                _log.debug("probes", exc_info=True)
+        results = self._threads.map(lambda each: each.passes(), due)
+        for one, passed in zip(due, results, strict=True):
+            self.note(one.id, passed)

@@ -22,10 +22,12 @@ from ecsmachine.localcloud.container_service.docker import DockerEngine, client_
 from ecsmachine.localcloud.container_service.engines import Engine, EngineError
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan
 from ecsmachine.localcloud.state.clusters import Cluster, Node
+from ecsmachine.localcloud.work.supervisor import Pause
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")
 
 _TIMEOUT_S = 900.0
+_LOOK_S = 0.2
 _SSH_TIMEOUT_S = 60.0
 _MANAGER_TIMEOUT_S = 60.0
 _MANAGERS = 3
@@ -36,7 +38,8 @@ _OPEN_PORTS = ("80", "443", "32768-60999")
 class ProvisionedNodes:
     """Runs the program. ``environment`` returns what makes it use this cloud.
 
-    ``address_of`` returns the private address of an instance.
+    ``address_of`` returns the private address of an instance. When ``pause`` says that the server
+    stops, the program is killed.
     """
 
     lasting = True
@@ -45,7 +48,9 @@ class ProvisionedNodes:
         self,
         environment: Callable[[], Mapping[str, str]],
         address_of: Callable[[str], str],
+        pause: Pause,
     ) -> None:
+        self._pause = pause
         self._environment = environment
         self._address_of = address_of
 
@@ -76,7 +81,7 @@ class ProvisionedNodes:
 
     def adopt(self, cluster: Cluster, folder: Path, node: Node, key: Path) -> Node:
         """Create a machine with the driver generic."""
-        _wait_for_ssh(node.address)
+        _wait_for_ssh(node.address, self._pause)
         self._run(
             folder,
             [
@@ -90,7 +95,7 @@ class ProvisionedNodes:
 
     def prepare(self, cluster: Cluster, folder: Path, node: Node) -> Node:
         """Provision the machine again; its host has another host key now."""
-        _wait_for_ssh(node.address)
+        _wait_for_ssh(node.address, self._pause)
         (_machine(folder, node.name) / "known_hosts").unlink(missing_ok=True)
         self._run(folder, ["provision", node.name])
         # its data disk may still know of a swarm that it could not be told to leave
@@ -176,7 +181,7 @@ class ProvisionedNodes:
         while time.monotonic() < deadline:
             if self._manages(folder, node):
                 return
-            time.sleep(0.2)
+            self._pause(0.2)
         raise NodeError(f"{node.name} does not become a manager of the swarm.")
 
     def _engine_flags(self) -> list[str]:
@@ -185,8 +190,11 @@ class ProvisionedNodes:
         return [f"--engine-insecure-registry={registry}"] if registry else []
 
     def _instance_id(self, folder: Path, name: str) -> str:
-        config = json.loads((_machine(folder, name) / "config.json").read_text())
-        return str(config["Driver"]["InstanceId"])
+        file = _machine(folder, name) / "config.json"
+        try:
+            return str(json.loads(file.read_text())["Driver"]["InstanceId"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise NodeError(f"{file} cannot be read: {error}") from None
 
     def _answering(self, folder: Path, node: Node) -> Node:
         """Return the node with the address of its engine."""
@@ -212,26 +220,38 @@ class ProvisionedNodes:
         words = " ".join(word for word in arguments if not word.startswith("--"))
         _log.info("ecsmachine %s", words)
         try:
-            done = subprocess.run(  # argument list, no shell
+            program = subprocess.Popen(  # argument list, no shell
                 [sys.executable, "-m", "ecsmachine", *arguments],
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
                 env=environment,
                 cwd="/",
-                timeout=_TIMEOUT_S,
-                check=False,
             )
-        except subprocess.TimeoutExpired:
-            raise NodeError(f"ecsmachine {words}: no end after {_TIMEOUT_S:g} s") from None
         except OSError as error:
             raise NodeError(f"ecsmachine cannot be run: {error}") from None
-        if done.returncode != 0:
-            _log.error("ecsmachine %s:\n%s%s", words, done.stdout, done.stderr)
-            last = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
+        with program:
+            try:
+                output, errors = self._outputs(program)
+            except BaseException:
+                program.kill()
+                raise
+        if program.returncode != 0:
+            _log.error("ecsmachine %s:\n%s%s", words, output, errors)
+            last = errors.strip().splitlines()[-1:] or [f"status {program.returncode}"]
             raise NodeError(f"ecsmachine {words}: {last[0].removeprefix('Error: ')}")
-        return done.stdout
+        return output
+
+    def _outputs(self, program: subprocess.Popen[str]) -> tuple[str, str]:
+        """Return what a program writes until it ends. Raises also when the server stops."""
+        deadline = time.monotonic() + _TIMEOUT_S
+        while time.monotonic() < deadline:
+            with suppress(subprocess.TimeoutExpired):
+                return program.communicate(timeout=_LOOK_S)
+            self._pause(0)
+        raise NodeError(f"ecsmachine has no end after {_TIMEOUT_S:g} s")
 
 
 def certificates_folder(folder: Path) -> Path:
@@ -243,12 +263,12 @@ def _machine(folder: Path, name: str) -> Path:
     return folder / "store" / "machines" / name
 
 
-def _wait_for_ssh(address: str) -> None:
+def _wait_for_ssh(address: str, pause: Pause) -> None:
     deadline = time.monotonic() + _SSH_TIMEOUT_S
     while time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection((address, 22), timeout=2) as connection:
             connection.settimeout(2)
             if connection.recv(4) == b"SSH-":
                 return
-        time.sleep(0.2)
+        pause(0.2)
     raise NodeError(f"{address} does not answer to SSH.")

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from ecsmachine.localcloud.container_service.destinations import (
     token_of,
 )
 from ecsmachine.localcloud.container_service.listening import listen
+from ecsmachine.localcloud.work.supervisor import Threads
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")
 
@@ -46,16 +46,16 @@ class Asked:
 class Router:
     """Listens on ``port`` of 127.0.0.1, or on any that is free.
 
-    ``routes`` returns what is routed; it is asked at most twice a second.
+    ``routes`` returns what is routed; it is asked in ``threads``, twice a second at most.
     """
 
-    def __init__(self, port: int, routes: Callable[[], Routes]) -> None:
+    def __init__(self, port: int, routes: Callable[[], Routes], threads: Threads) -> None:
         self._routes = routes
         self._known: Routes = {}
         self._asked = 0.0
         self._listening = listen(port)
         self.port = int(self._listening.getsockname()[1])
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="routes")
+        self._threads = threads
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -68,7 +68,6 @@ class Router:
         """Stop serving."""
         if self._server is not None:
             self._server.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -127,7 +126,7 @@ class Router:
 
     async def _fresh_routes(self) -> Routes:
         if time.monotonic() - self._asked > _FRESH_S:
-            self._known = await asyncio.get_running_loop().run_in_executor(self._pool, self._routes)
+            self._known = await self._threads.run(self._routes)
             self._asked = time.monotonic()
         return self._known
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ecsmachine.localcloud.container_service.application_views import volume_view
-from ecsmachine.localcloud.container_service.deployment import Deployment
-from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
+from ecsmachine.localcloud.container_service.project_work import ProjectWork
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Volume, precise_now, project_id
 from ecsmachine.localcloud.state.state import State
@@ -22,19 +19,13 @@ _DRIVER_OPTIONS = {
 
 
 class Volumes:
-    """Volumes that the API made. ``worker`` does the work, in turn with that on projects."""
+    """Volumes that the API made; the work is done in turn with that on projects."""
 
-    def __init__(
-        self,
-        state: State,
-        cluster_id: str,
-        deployment: Callable[[], Deployment],
-        worker: ThreadPoolExecutor,
-    ) -> None:
+    def __init__(self, state: State, cluster_id: str, work: ProjectWork) -> None:
         self._state = state
         self._cluster_id = cluster_id
-        self._deployment = deployment
-        self._worker = worker
+        self._work = work
+        self._deployment = work.deployment
 
     def create(self, fields: Fields) -> dict[str, Any]:
         """Make a volume on every node."""
@@ -56,7 +47,7 @@ class Volumes:
         )
         if self._state.volumes.get(volume.id) is not None:
             raise ApiError("VolumeAlreadyExists", f"There is a volume {name} already.", 409)
-        self._work(lambda: self._deployment().make_volume(name))
+        self._work.do(f"making volume {name}", lambda: self._deployment().make_volume(name))
         with self._state.transaction():
             self._state.volumes.put(volume)
         return volume_view(volume, self._node(), ())
@@ -78,7 +69,7 @@ class Volumes:
         users = [p.container.name for p in self._deployment().look() if name in p.container.volumes]
         if users:
             raise ApiError("VolumeInUse", f"The volume {name} is used by {', '.join(users)}.", 409)
-        self._work(lambda: self._deployment().remove_volume(name))
+        self._work.do(f"removing volume {name}", lambda: self._deployment().remove_volume(name))
         with self._state.transaction():
             self._state.volumes.remove(volume.id)
 
@@ -88,12 +79,6 @@ class Volumes:
         if volume is None:
             raise ApiError("VolumeNotFound", f"There is no volume {name}.", 404)
         return volume
-
-    def _work(self, work: Callable[[], None]) -> None:
-        try:
-            self._worker.submit(work).result()
-        except EngineError as error:
-            raise ApiError("EngineError", str(error), 409) from None
 
     def _node(self) -> str:
         cluster = self._state.clusters.get(self._cluster_id)

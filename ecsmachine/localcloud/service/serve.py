@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ from ecsmachine.localcloud.state.state import Settings, State, open_state
 if TYPE_CHECKING:
     from ecsmachine.localcloud.container_service.nodes import Nodes
     from ecsmachine.localcloud.host.settings import GuestKind
+    from ecsmachine.localcloud.work.supervisor import Pause
 
 _log = logging.getLogger("ecsmachine.localcloud.service.daemon")
 
@@ -173,7 +175,7 @@ def _serve(
         others_wait.close()
         nodes = None
         if services.install_url is not None:
-            nodes = _real_nodes(state, settings, services)
+            nodes = partial(_real_nodes, state, settings, services)
         connections = Connections()
         application = create_app(
             state, guests, faults, connections, images=images_of(releases), nodes=nodes
@@ -236,7 +238,7 @@ def _real_guests(
     return guests, _Services(f"{mirror.url}/install.sh", registry.address)
 
 
-def _real_nodes(state: State, settings: CloudSettings, services: _Services) -> Nodes:
+def _real_nodes(state: State, settings: CloudSettings, services: _Services, pause: Pause) -> Nodes:
     from ecsmachine.localcloud.container_service.provisioned_nodes import ProvisionedNodes
 
     def address_of(instance_id: str) -> str:
@@ -244,7 +246,9 @@ def _real_nodes(state: State, settings: CloudSettings, services: _Services) -> N
             instance = state.instances.get(instance_id)
         return "" if instance is None else instance.private_ip
 
-    return ProvisionedNodes(lambda: _running(state, settings, services).environment(), address_of)
+    return ProvisionedNodes(
+        lambda: _running(state, settings, services).environment(), address_of, pause
+    )
 
 
 def _listen(port: int, usual: int) -> socket.socket:

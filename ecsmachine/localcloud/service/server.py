@@ -28,7 +28,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -58,7 +59,7 @@ from ecsmachine.localcloud.service.connections import Connections
 from ecsmachine.localcloud.service.gate import Gate, host_name
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.lifecycle import Lifecycle
-from ecsmachine.localcloud.work.supervisor import Supervisor
+from ecsmachine.localcloud.work.supervisor import Pause, Supervisor
 
 LOG = logging.getLogger("ecsmachine.localcloud")
 
@@ -70,7 +71,7 @@ def create_app(
     connections: Connections,
     *,
     images: Sequence[Image] | None = None,
-    nodes: Nodes | None = None,
+    nodes: Callable[[Pause], Nodes] | None = None,
     watch_interval_s: float = 2.0,
     workers: int = 8,
 ) -> Starlette:
@@ -78,8 +79,9 @@ def create_app(
 
     ``faults`` is what goes wrong on demand, and ``connections`` what the server remembers, so that
     one can be cut then. ``images`` are what DescribeImages offers and instances are made of (all,
-    unless told otherwise); ``nodes`` makes the nodes of clusters (none that run anything, unless
-    told otherwise); ``workers`` is how many guests are worked on at the same time.
+    unless told otherwise); ``nodes`` returns what makes the nodes of clusters (none that run
+    anything, unless told otherwise), given what it waits with; ``workers`` is how many guests are
+    worked on at the same time.
     """
     supervisor = Supervisor(state)
     endpoint = Endpoint(
@@ -92,10 +94,12 @@ def create_app(
         tuple(all_images() if images is None else images),
     )
 
+    make_nodes = nodes or partial(GuestlessNodes, endpoint.carry_out_for_thread)
     work = ClusterWork(
         state,
-        endpoint.lifecycle,
-        nodes or GuestlessNodes(endpoint.carry_out_for_thread),
+        supervisor,
+        endpoint.lifecycle.instances,
+        make_nodes(supervisor.pause),
         endpoint.carry_out,
     )
     container_service = ContainerServiceEndpoint(state, work, endpoint.images)

@@ -8,6 +8,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Literal
+
+ClusterState = Literal["launching", "running", "scaling", "updating", "deleting", "failed"]
+Moving = Literal["", "launching", "updating", "starting", "stopping", "scaling", "deleting"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Cluster:
     id: str
     name: str
     region: str
-    state: str
+    state: ClusterState
     created: str
     updated: str
     kind: str = ""
@@ -94,7 +98,7 @@ class Project:
     updated: str
     subnet: str
     releases: tuple[Release, ...]
-    moving: str = ""
+    moving: Moving = ""
     failure: str = ""
 
     @property

@@ -31,7 +31,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -43,8 +43,12 @@ from ecsmachine.localcloud.state.state import State
 
 LOG = logging.getLogger("ecsmachine.localcloud")
 
+S = TypeVar("S")
 T = TypeVar("T")
 Work = Callable[[], Coroutine[Any, Any, None]]
+Pause = Callable[[float], None]
+"""Waits in a thread for so many seconds, or until the server stops."""
+
 Failed = Callable[[str], object]
 """Writes the state that something is in once work on it has failed, for a reason."""
 
@@ -69,6 +73,10 @@ class Threads:
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function in one of the threads."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+
+    def map(self, function: Callable[[S], T], items: Iterable[S]) -> list[T]:
+        """Call a function for each item side by side, from a thread that is none of these."""
+        return list(self._pool.map(function, items))
 
     def close(self) -> None:
         """Leave out what has not begun, and wait for the rest."""
@@ -223,3 +231,8 @@ def _log(what: str, error: BaseException) -> str:
 async def finished(work: Future[None]) -> None:
     """Wait on the event loop for a task that was begun; raises its error."""
     await asyncio.shield(asyncio.wrap_future(work))
+
+
+async def ended(*work: Future[None]) -> None:
+    """Wait on the event loop for tasks that were begun, however they end."""
+    await asyncio.gather(*map(finished, work), return_exceptions=True)

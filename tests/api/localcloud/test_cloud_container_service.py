@@ -40,6 +40,8 @@ from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
 from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.cli.app import run
+from ecsmachine.localcloud.container_service.guestless_nodes import GuestlessNodes
+from ecsmachine.localcloud.container_service.project_work import ProjectWork
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.api_client import Api, until
 from tests.unit.localcloud.recording_guests import RecordingGuests
@@ -211,6 +213,27 @@ def test_a_server_that_stops_while_a_disk_is_made_anew_loses_no_instance(tmp_pat
         Api(cloud).wait(node.instance_id, "Running")
         calls = [what for what, whom in guests.calls if whom == node.instance_id]
         assert calls[-2:] == ["create", "start"]
+
+
+def test_what_nobody_has_thought_of_leaves_a_cluster_that_can_be_worked_on(
+    cloud: EmbeddedCloud, client: ClusterClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("disk_ids")
+
+    cluster_id = client.create(replace(small_swarm(cloud), need_slb=False)).cluster_id
+    client.wait(cluster_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(GuestlessNodes, "create", broken)
+        patch.setattr(ProjectWork, "settle_all", broken)
+        client.scale(cluster_id, ScaleRequest(2, "ecs.g6.large", PASSWORD, "cloud_ssd", 40))
+        until(lambda: client.cluster(cluster_id).state == "running")
+        (line,) = client.log(cluster_id)
+        assert line.endswith("The work failed: see the local cloud's log.")
+    client.scale(cluster_id, ScaleRequest(2, "ecs.g6.large", PASSWORD, "cloud_ssd", 40))
+    assert client.wait(cluster_id).size == 2
+    client.delete(cluster_id)
+    client.wait_gone(cluster_id)
 
 
 def test_kubernetes_clusters_have_the_apis_life(

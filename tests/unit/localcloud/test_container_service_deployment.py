@@ -15,6 +15,7 @@ from ecsmachine.localcloud.container_service.engines import Container, EngineErr
 from ecsmachine.localcloud.container_service.labels import Probe
 from ecsmachine.localcloud.container_service.node_watch import NodeWatch
 from ecsmachine.localcloud.state.clusters import Project, Release
+from ecsmachine.localcloud.work.supervisor import Threads
 
 
 class Node(NoEngine):
@@ -69,7 +70,7 @@ class Cluster:
 
     def deployment(self, *, silent: bool = False) -> Deployment:
         values = {name: {"aliyun.node_index": [name.removeprefix("n")]} for name in self.nodes}
-        return Deployment("c1", self.nodes, values, silent=silent)
+        return Deployment("c1", self.nodes, values, Threads("engines", 4), silent=silent)
 
     def deploy(self, template: str, version: str = "1", *, silent: bool = False) -> list[Placed]:
         release = Release(version, template)
@@ -198,7 +199,7 @@ def test_networks_are_asked_of_a_node_that_manages(cluster: Cluster) -> None:
 
 
 def test_a_node_is_silent_after_three_looks(cluster: Cluster) -> None:
-    watch = NodeWatch()
+    watch = NodeWatch(Threads("engines", 4))
     assert watch.look(cluster.nodes)  # the first time: it is not known what has happened before
     assert not watch.look(cluster.nodes)
     cluster.nodes["n3"].is_silent = True

@@ -20,6 +20,9 @@ from ecsmachine.localcloud.container_service.docker_view import (
     holder_of,
     is_list_of_containers,
 )
+from ecsmachine.localcloud.work.supervisor import Threads
+
+THREADS = Threads("engines", 4)
 
 
 @contextmanager
@@ -80,15 +83,17 @@ def test_the_containers_of_all_nodes_are_one_list(nodes: Any) -> None:
     addresses, context = nodes
 
     def listed(query: str = "") -> list[str]:
-        status, found = all_containers(addresses, context, f"/v1.40/containers/json{query}")
+        status, found = all_containers(
+            addresses, context, f"/v1.40/containers/json{query}", THREADS
+        )
         assert status == 200
         return [item["Id"] for item in found]
 
     assert listed() == ["c", "b", "a"]
     assert listed("?all=1&limit=2") == ["c", "b"]
     silent = [*addresses, "127.0.0.1:1"]
-    assert len(all_containers(silent, context, "/v1.40/containers/json")[1]) == 3
-    status, refused = all_containers(addresses, context, "/v1.30/containers/json")
+    assert len(all_containers(silent, context, "/v1.40/containers/json", THREADS)[1]) == 3
+    status, refused = all_containers(addresses, context, "/v1.30/containers/json", THREADS)
     assert status == 400
     assert "too old" in refused["message"]
 
@@ -109,7 +114,7 @@ def test_the_containers_of_all_nodes_are_one_list(nodes: Any) -> None:
 )
 def test_the_node_that_has_a_container_is_asked(nodes: Any, target: str, number: int) -> None:
     addresses, context = nodes
-    assert holder_of(addresses, context, target) == addresses[number]
+    assert holder_of(addresses, context, target, THREADS) == addresses[number]
 
 
 def test_what_a_list_of_containers_is() -> None:

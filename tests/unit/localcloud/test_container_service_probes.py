@@ -11,6 +11,7 @@ import pytest
 
 from ecsmachine.localcloud.container_service.labels import Probe
 from ecsmachine.localcloud.container_service.probes import HealthWatch, Watched, reached
+from ecsmachine.localcloud.work.supervisor import Threads
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -57,7 +58,7 @@ def test_three_failures_make_unhealthy_and_one_success_healthy() -> None:
         Watched("a", 0, lambda: results["a"]),
         Watched("late", 100, lambda: results["late"]),
     ]
-    watch = HealthWatch(lambda: there)
+    watch = HealthWatch(lambda: there, Threads("probes", 2))
     assert watch.health("a") == "starting"
     watch.look()
     assert (watch.health("a"), watch.health("late")) == ("healthy", "starting")

@@ -10,6 +10,7 @@ import pytest
 
 from ecsmachine.localcloud.container_service.destinations import Destination, Place
 from ecsmachine.localcloud.container_service.routing import Router
+from ecsmachine.localcloud.work.supervisor import Threads
 
 
 def serve(answers: Sequence[bytes], client: Callable[[Router, list[Place]], None]) -> list[bytes]:
@@ -37,7 +38,7 @@ def serve(answers: Sequence[bytes], client: Callable[[Router, list[Place]], None
             "web": [Destination("/", 100, places, sticky=True)],
             "plain": [Destination("/shop", 100, places)],
         }
-        router = Router(0, lambda: destinations)
+        router = Router(0, lambda: destinations, Threads("routes", 1))
         await router.start()
         try:
             await asyncio.get_running_loop().run_in_executor(None, client, router, places)

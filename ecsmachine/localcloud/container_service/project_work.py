@@ -1,0 +1,227 @@
+"""The work on the applications of one cluster, done one after the other.
+
+Work on a project stands in the state (``moving``) until it is done: what a killed server leaves
+undone is done by the next.
+"""
+
+from __future__ import annotations
+
+from asyncio import Task
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+
+from ecsmachine.localcloud.container_service.application_views import services_of
+from ecsmachine.localcloud.container_service.deployment import Deployment, Placed, wanted_number
+from ecsmachine.localcloud.container_service.engines import EngineError
+from ecsmachine.localcloud.container_service.labels import Probe
+from ecsmachine.localcloud.container_service.probes import INTERVAL_S, HealthWatch, Watched
+from ecsmachine.localcloud.container_service.projects import Projects
+from ecsmachine.localcloud.container_service.templates import Service
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.state.clusters import Moving, Project, Release
+from ecsmachine.localcloud.work.supervisor import (
+    ClosingError,
+    Failed,
+    Supervisor,
+    Threads,
+    ended,
+    unchanged,
+)
+
+
+class ProjectWork:
+    """Brings a cluster's containers to what its projects are to be. Safe to use from any thread.
+
+    ``deployment`` returns the cluster's nodes as they are now, given who is to be told of
+    containers that are healthy.
+    """
+
+    def __init__(
+        self,
+        cluster_id: str,
+        projects: Projects,
+        deployment: Callable[[Callable[[str], None]], Deployment],
+        supervisor: Supervisor,
+        threads: Threads,
+        probes: Threads,
+    ) -> None:
+        self._cluster_id = cluster_id
+        self._projects = projects
+        self._deployed = deployment
+        self._supervisor = supervisor
+        self._threads = threads
+        self._health = HealthWatch(self._watched, probes)
+
+    def recover(self, *, everything: bool) -> None:
+        """Do what the last server left undone; ``everything``: the engines have forgotten all."""
+        for project in self._projects.all():
+            if project.moving == "deleting":
+                self.begin(project.name, "deleting", lambda p: self.delete(p, volumes=False))
+            elif project.moving or everything:
+                self.begin(project.name, project.moving or "starting", self.settle)
+
+    async def settle_all(self) -> None:
+        """Let all projects have the containers that they are to have, after nodes have changed.
+
+        One that cannot have them has failed then, and says why. Those that have them are left
+        alone.
+        """
+        placed: list[Placed] = []
+        with suppress(EngineError):  # no node answers: none is settled
+            placed = await self._threads.run(self.deployment().look)
+        unsettled = [p.name for p in self._projects.all() if not _is_settled(p, placed)]
+        await ended(*(self.begin(name, "updating", self.settle) for name in unsettled))
+        names = {project.name for project in self._projects.all()}
+        with suppress(EngineError):
+            await self._threads.run(self.deployment().remove_strays, names)
+
+    # In a thread, one after the other.
+
+    def begin(self, name: str, moving: Moving, work: Callable[[Project], None]) -> Future[None]:
+        """Begin work on a project, which is ``moving`` until it has ended, well or in a failure."""
+        self._projects.change(name, moving=moving, failure="")
+
+        def do() -> None:
+            work(self._projects.find(name))
+            self._projects.rest(name)
+
+        return self._begin(f"{moving} project {name}", do, partial(self._projects.rest, name))
+
+    def do(self, what: str, work: Callable[[], None]) -> None:
+        """Do other work in its turn; returns when it is done. Raises as :func:`finish`."""
+        finish(self._begin(what, work, unchanged))
+
+    def _begin(self, what: str, work: Callable[[], None], failed: Failed) -> Future[None]:
+        async def in_thread() -> None:
+            await self._threads.run(work)
+
+        return self._supervisor.begin(
+            f"applications of {self._cluster_id}", what, in_thread, failed
+        )
+
+    def settle(self, project: Project, *, fresh: bool = False) -> None:
+        """Bring all services of a project to what is wanted of them; remove all others."""
+        deployment = self.deployment()
+        deployment.make_network(project)
+        wanted = set()
+        for release in project.releases:
+            for service in services_of(project.name, release).values():
+                wanted.add((release.version, service.name))
+                if service.name not in release.stopped:
+                    deployment.deploy(project, release, service, fresh=fresh)
+        deployment.remove(
+            project.name, lambda p: (p.version, p.service) not in wanted, volumes=False
+        )
+
+    def replace(self, project: Project, before: Release) -> None:
+        """Put the new release in place of the one before, which comes back if that fails."""
+        try:
+            self.settle(project)
+        except ClosingError:
+            raise
+        except Exception:
+            self._projects.change(project.name, releases=(before,))
+            self._supervisor.attempt(
+                f"going back to version {before.version} of project {project.name}",
+                lambda: self.settle(self._projects.find(project.name)),
+            )
+            raise
+
+    def delete(self, project: Project, *, volumes: bool) -> None:
+        """Remove a project with its containers."""
+        deployment = self.deployment()
+        deployment.remove(project.name, lambda _: True, volumes=volumes)
+        deployment.remove_network(project.name)
+        self._projects.remove(project)
+
+    # What there is.
+
+    def deployment(self) -> Deployment:
+        """Return the nodes as they are now."""
+        return self._deployed(lambda container_id: self._health.note(container_id, True))
+
+    def look(self, project: str = "") -> list[Placed]:
+        """Return the containers, with the health that probes by HTTP and TCP have found."""
+        placed = self.deployment().look(project)
+        if not placed:
+            return placed
+        probed = {
+            (found.name, release.version, service.name)
+            for found, release, service in self._projects.services()
+            if service.own.probe is not None and not service.own.probe.command
+        }
+        return [
+            replace(p, container=replace(p.container, health=self._health.health(p.container.id)))
+            if (p.project, p.version, p.service) in probed and p.container.running
+            else p
+            for p in placed
+        ]
+
+    def watch_health(self) -> Task[None]:
+        """Probe from now on, until what is returned is cancelled."""
+
+        async def probe() -> None:
+            await self._threads.run(self._health.look)
+
+        what = f"the probes of cluster {self._cluster_id}"
+        return self._supervisor.repeat(what, INTERVAL_S, probe)
+
+    def _watched(self) -> list[Watched]:
+        """Return the running containers that are probed by HTTP or TCP."""
+        probed = [
+            (project, release, service, service.own.probe)
+            for project, release, service in self._projects.services()
+            if service.own.probe is not None and not service.own.probe.command
+        ]
+        if not probed:
+            return []
+        deployment = self.deployment()
+        placed = deployment.look()
+        return [
+            Watched(p.container.id, probe.delay_s, partial(_passes, deployment, p, probe))
+            for project, release, service, probe in probed
+            for p in containers_of(placed, release, service)
+            if p.project == project.name and p.container.running
+        ]
+
+
+def finish(work: Future[None]) -> None:
+    """Wait in a thread for work that was begun. Raises what it raised, and
+    :class:`ClosingError` if the server stops meanwhile.
+    """
+    try:
+        work.result()
+    except CancelledError:
+        raise ClosingError("The local cloud is stopping.") from None
+    except EngineError as error:
+        raise ApiError("EngineError", error.message, 409) from None
+
+
+def containers_of(placed: list[Placed], release: Release, service: Service) -> list[Placed]:
+    """Return those of a service of a release, of whichever project."""
+    return [p for p in placed if (p.service, p.version) == (service.name, release.version)]
+
+
+def _passes(deployment: Deployment, placed: Placed, probe: Probe) -> bool:
+    return deployment.engine(placed.node).passes(placed.container, probe) is not False
+
+
+def _is_settled(project: Project, placed: list[Placed]) -> bool:
+    """Return whether the containers of a project are as many as they are to be, and run.
+
+    It is not known of services that have one on every node.
+    """
+    for release in project.releases:
+        for service in services_of(project.name, release).values():
+            if service.name in release.stopped:
+                continue
+            own = [p for p in containers_of(placed, release, service) if p.project == project.name]
+            number = wanted_number(release, service)
+            if service.own.everywhere or len(own) != number:
+                return False
+            if not all(p.container.running for p in own):
+                return False
+    return not project.failure

@@ -1,0 +1,172 @@
+"""What answers for the Swarm clusters that run: their masters, routers and applications."""
+
+from __future__ import annotations
+
+import logging
+from asyncio import Task
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ecsmachine.localcloud.container_service.applications import Applications
+from ecsmachine.localcloud.container_service.deployment import Deployment
+from ecsmachine.localcloud.container_service.master import Master
+from ecsmachine.localcloud.container_service.node_watch import INTERVAL_S, NodeWatch
+from ecsmachine.localcloud.container_service.nodes import NodeError, Nodes
+from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
+from ecsmachine.localcloud.container_service.routing import Router
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.state.clusters import Cluster, Node
+from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.work.supervisor import Supervisor, ended, unchanged
+
+LOG = logging.getLogger("ecsmachine.localcloud.container_service")
+
+
+@dataclass(frozen=True)
+class Served:
+    """What answers for one cluster, and the loops that go with it."""
+
+    applications: Applications
+    master: Master
+    router: Router
+    loops: tuple[Task[None], ...]
+
+
+class ClusterServing:
+    """Lets clusters answer. ``folder`` has a folder for each. Called on the event loop."""
+
+    def __init__(self, state: State, supervisor: Supervisor, nodes: Nodes, folder: Path) -> None:
+        self._state = state
+        self._supervisor = supervisor
+        self._nodes = nodes
+        self._folder = folder
+        self._served: dict[str, Served] = {}
+        # Requests may wait for work, work asks engines, and routes are looked up beside both.
+        self._requests = supervisor.threads("master", 8)
+        self._work = supervisor.threads("applications", 8)
+        self._lookups = supervisor.threads("routes", 4)
+        self._engine_calls = supervisor.threads("engines", 16)
+        self._probes = supervisor.threads("probes", 8)
+
+    def applications(self, cluster_id: str) -> Applications | None:
+        """Return the applications of a cluster that is served; None for any other."""
+        served = self._served.get(cluster_id)
+        return None if served is None else served.applications
+
+    async def serve(self, cluster_id: str) -> None:
+        """Let a cluster's master answer, at the port that it had before if that is free."""
+        cluster = self._cluster(cluster_id)
+        watch = NodeWatch(self._engine_calls)
+        applications = Applications(
+            self._state,
+            cluster_id,
+            lambda healthy: self._deployment(cluster_id, watch, healthy),
+            f"{cluster_id}.{cluster.region}.alicontainer.com",
+            self._supervisor,
+            self._work,
+            self._probes,
+        )
+        master = Master(
+            cluster.master_port,
+            certificates_folder(self._folder / cluster_id),
+            applications,
+            lambda: [node.engine for node in self._answering(cluster_id, watch) if node.engine],
+            self._requests,
+            self._engine_calls,
+        )
+        router = Router(cluster.routing_port, applications.routes, self._lookups)
+        await master.start()
+        await router.start()
+        loops = (
+            self._supervisor.repeat(
+                f"the watch over the nodes of cluster {cluster_id}",
+                INTERVAL_S,
+                lambda: self._look(cluster_id, watch),
+            ),
+            applications.watch_health(),
+        )
+        self._served[cluster_id] = Served(applications, master, router, loops)
+        with self._state.transaction():
+            self._state.clusters.put(
+                replace(
+                    self._cluster(cluster_id),
+                    updated=timestamp(),
+                    master_port=master.port,
+                    routing_port=router.port,
+                )
+            )
+        applications.recover(everything=not self._nodes.lasting)
+
+    async def settle(self, cluster_id: str) -> None:
+        """Let the applications have all their containers, on the nodes that there are now."""
+        served = self._served.get(cluster_id)
+        if served is not None:
+            await served.applications.settle_all()
+
+    async def stop(self, cluster_id: str) -> None:
+        """Let a cluster answer no more; its nodes go on."""
+        served = self._served.pop(cluster_id, None)
+        if served is not None:
+            for loop in served.loops:
+                loop.cancel()
+            await served.master.stop()
+            await served.router.stop()
+
+    async def close(self) -> None:
+        """Stop all."""
+        for cluster_id in list(self._served):
+            await self.stop(cluster_id)
+
+    async def _look(self, cluster_id: str, watch: NodeWatch) -> None:
+        """Let applications move off nodes that fall silent, and settle when these are back."""
+        cluster = self._state.clusters.get(cluster_id)
+        if cluster is None or cluster.state != "running":
+            return  # what works on it settles the applications itself
+        folder = self._folder / cluster_id
+        engines = {node.name: self._nodes.engine(folder, node) for node in cluster.nodes}
+        if await self._lookups.run(watch.look, engines):
+            names = ", ".join(sorted(watch.silent)) or "none"
+            LOG.info("cluster %s: nodes that do not answer: %s", cluster_id, names)
+            await ended(
+                self._supervisor.begin(
+                    cluster_id,
+                    f"settling cluster {cluster_id}",
+                    lambda: self.settle(cluster_id),
+                    unchanged,
+                )
+            )
+
+    def _deployment(
+        self, cluster_id: str, watch: NodeWatch, healthy: Callable[[str], None]
+    ) -> Deployment:
+        folder = self._folder / cluster_id
+        with self._state.lock:
+            nodes = self._cluster(cluster_id).nodes
+            answering = self._answering(cluster_id, watch)
+        return Deployment(
+            cluster_id,
+            {node.address: self._nodes.engine(folder, node) for node in answering},
+            {
+                node.address: {
+                    "node": (node.name, node.address, node.instance_id),
+                    "aliyun.node_index": (node.name.rpartition("-node")[2],),
+                }
+                for node in answering
+            },
+            self._engine_calls,
+            silent=len(answering) < len(nodes),
+            healthy=healthy,
+            pause=self._supervisor.pause,
+        )
+
+    def _answering(self, cluster_id: str, watch: NodeWatch) -> Sequence[Node]:
+        """Return the nodes that answer, as far as that is known; all of them if none does."""
+        nodes = self._cluster(cluster_id).nodes
+        return [node for node in nodes if node.name not in watch.silent] or nodes
+
+    def _cluster(self, cluster_id: str) -> Cluster:
+        cluster = self._state.clusters.get(cluster_id)
+        if cluster is None:
+            raise NodeError(f"There is no cluster {cluster_id} any more.")
+        return cluster

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.errors import UsageError
+from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.ssh import host_keys, openssh
 from ecsmachine.ssh.connection import SSHError, connect, shown_host_key
 from ecsmachine.ssh.private_files import check_private
@@ -180,4 +180,9 @@ def _stream(channel: Channel) -> int:
 
 def _write(descriptor: int, content: bytes) -> None:
     while content:
-        content = content[os.write(descriptor, content) :]
+        try:
+            content = content[os.write(descriptor, content) :]
+        except BlockingIOError:  # somebody made the pipe one that does not wait
+            select.select([], [descriptor], [])
+        except OSError as error:
+            raise MachineError(f"What the host sent cannot be written: {error.strerror}") from error

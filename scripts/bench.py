@@ -18,7 +18,7 @@ from pathlib import Path
 from bench_api import measure_api
 from bench_many import measure_listing, measure_many
 
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.rpc import RpcClient
 from ecsmachine.ssh.connection import Connection
 from ecsmachine.ssh.target import SSHTarget

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ecsmachine.aliyun.credentials import CredentialProvider
+from ecsmachine.aliyun.access_key import CredentialProvider
 from ecsmachine.aliyun.endpoints import REGION_LIST_ENDPOINT
 from ecsmachine.aliyun.regional import RegionalClient
 from ecsmachine.aliyun.rpc import Parameter, RpcClient, items_at, numbered, tag_parameters

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from ecsmachine.aliyun.credentials import (
+from ecsmachine.aliyun.access_key import (
     CredentialProvider,
     Credentials,
     RenewedCredentials,

@@ -6,18 +6,18 @@ ChainableRamRoleArn and EcsRamRole.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecsmachine.aliyun.credentials import (
+from ecsmachine.aliyun.access_key import (
     CredentialProvider,
     Credentials,
     FixedCredentials,
     RenewedCredentials,
     StsAddress,
-    read_json,
 )
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.errors import MachineError
@@ -30,7 +30,7 @@ def load(path: Path, name: str, sts: StsAddress) -> CredentialProvider | None:
     leaves it at first. Raises :class:`MachineError` if there is no such profile, or its mode is
     not supported.
     """
-    content = read_json(path)
+    content = _read_json(path)
     profiles = content.get("profiles") if isinstance(content, dict) else None
     if not isinstance(profiles, list):
         raise MachineError(f"{path} holds no profiles", hint='Run "aliyun configure".')
@@ -124,4 +124,23 @@ def _seconds(name: str, profile: Mapping[str, Any], path: Path) -> int:
         raise MachineError(
             f'The profile "{name}" in {path} has no number as its expired_seconds: {given}',
             hint="Correct it, for example to 3600.",
+        ) from None
+
+
+def _read_json(path: Path) -> Any:
+    """Return what a JSON file holds, with its errors as one line."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingCredentialsError(
+            f"There is no {path}", hint='Run "aliyun configure", or set ECS_ACCESS_KEY_ID.'
+        ) from None
+    except OSError as error:
+        raise MachineError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="Make it readable, or set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET.",
+        ) from None
+    except ValueError:
+        raise MachineError(
+            f"{path} is not JSON", hint='Correct it, or run "aliyun configure".'
         ) from None

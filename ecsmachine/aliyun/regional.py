@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ecsmachine.aliyun.credentials import CredentialProvider
+from ecsmachine.aliyun.access_key import CredentialProvider
 from ecsmachine.aliyun.endpoints import Product, endpoint
 from ecsmachine.aliyun.rpc import Parameter, RpcClient
 

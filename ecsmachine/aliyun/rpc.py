@@ -19,7 +19,7 @@ from ecsmachine.aliyun.transport import Transport, clock_hint, repeated
 if TYPE_CHECKING:
     import requests
 
-    from ecsmachine.aliyun.credentials import CredentialProvider
+    from ecsmachine.aliyun.access_key import CredentialProvider
 
 _log = logging.getLogger(__name__)
 

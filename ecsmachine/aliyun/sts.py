@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ecsmachine.aliyun.credentials import CredentialProvider, Credentials, parse_temporary
+from ecsmachine.aliyun.access_key import CredentialProvider, Credentials, parse_temporary
 from ecsmachine.aliyun.endpoints import endpoint
 from ecsmachine.aliyun.rpc import RpcClient
 

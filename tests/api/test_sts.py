@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.rpc import RpcClient
 from ecsmachine.aliyun.sts import StsClient
 from ecsmachine.errors import MachineError

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.container_service import (
     ApplicationClient,
     AttachRequest,
@@ -22,7 +23,6 @@ from ecsmachine.aliyun.container_service import (
     ProjectUpdate,
     ResetRequest,
 )
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.container_registry.client import RegistryClient
 from tests.guest.conftest import Cloud, wait_for
 

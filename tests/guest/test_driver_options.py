@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.rpc import RpcClient, items_at
 from ecsmachine.localcloud.host.address_plan import plan_of
 from ecsmachine.localcloud.host.settings import read_settings

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from paramiko import SSHException
 
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.ecs import EcsClient, Instance, Permission
 from ecsmachine.errors import MachineError
 from ecsmachine.localcloud.host.cleanup import remove_from_kernel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from ecsmachine.ssh.keys import ensure_key_pair

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.rpc import RpcClient, items_at
 from ecsmachine.cli.app import run
 from ecsmachine.cli.display import streams

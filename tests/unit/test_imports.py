@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,10 @@ def imported(path: Path, tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def module_of(path: Path) -> str:
+    return ".".join((PACKAGE.name, *path.with_suffix("").parts)).removesuffix(".__init__")
+
+
 def room(path: Path) -> str:
     return path.parts[0].removesuffix(".py")
 
@@ -102,6 +107,24 @@ def test_each_room_imports_only_those_before_it(package: str) -> None:
             other = module.removeprefix(prefix).split(".")[0]
             if module.startswith(prefix) and other in order:
                 assert order.index(other) <= order.index(own), f"{path} must not import {module}"
+
+
+def test_there_is_no_circle_of_imports() -> None:
+    """Those inside functions, and for types alone, count as well."""
+    modules = {module_of(path): names for path, names in imports().items()}
+    imported_by = {
+        module: {
+            name
+            for name in names & modules.keys() - {module}
+            # of what is taken from a package, a module of it alone
+            if not any(other.startswith(f"{name}.") for other in names & modules.keys())
+        }
+        for module, names in modules.items()
+    }
+    try:
+        TopologicalSorter(imported_by).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
 def test_libraries_stay_in_their_rooms() -> None:

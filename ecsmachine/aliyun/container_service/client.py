@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ecsmachine.aliyun.access_key import CredentialProvider
 from ecsmachine.aliyun.container_service import rules
 from ecsmachine.aliyun.container_service.answers import array, mapping, text
 from ecsmachine.aliyun.container_service.clusters import (
@@ -29,7 +30,6 @@ from ecsmachine.aliyun.container_service.clusters import (
     read_task,
 )
 from ecsmachine.aliyun.container_service.kubernetes import KubernetesRequest, KubernetesScaleRequest
-from ecsmachine.aliyun.credentials import CredentialProvider
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.roa import RoaAnswer, RoaClient
 from ecsmachine.errors import MachineError

@@ -22,6 +22,7 @@ from aliyunsdkcs.request.v20151215.DescribeClusterDetailRequest import DescribeC
 from aliyunsdkcs.request.v20151215.DescribeClustersRequest import DescribeClustersRequest
 from aliyunsdkcs.request.v20151215.ScaleClusterRequest import ScaleClusterRequest
 
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.container_service import (
     ApplicationClient,
     AttachRequest,
@@ -37,7 +38,6 @@ from ecsmachine.aliyun.container_service import (
     fire,
 )
 from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.cli.app import run
 from ecsmachine.localcloud.container_service.guestless_nodes import GuestlessNodes

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.container_service import (
     AttachRequest,
     ClusterClient,
@@ -25,7 +26,6 @@ from ecsmachine.aliyun.container_service import (
 from ecsmachine.aliyun.container_service.application_client import https_of
 from ecsmachine.aliyun.container_service.applications import read_project, read_volume
 from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.errors import MachineError, UsageError
 

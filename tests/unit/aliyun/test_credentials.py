@@ -8,13 +8,8 @@ import pytest
 
 from ecsmachine.aliyun import credentials as credentials_module
 from ecsmachine.aliyun import metadata, profiles
-from ecsmachine.aliyun.credentials import (
-    CredentialFlags,
-    Credentials,
-    StsAddress,
-    provider_of,
-    resolve,
-)
+from ecsmachine.aliyun.access_key import Credentials, StsAddress
+from ecsmachine.aliyun.credentials import CredentialFlags, provider_of, resolve
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.errors import MachineError, UsageError
 

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import pytest
 
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.endpoints import Product, endpoint, validate_endpoint
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.errors import UsageError

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.pace import Pace
 from ecsmachine.aliyun.rpc import RpcClient

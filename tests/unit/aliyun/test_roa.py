@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.aliyun.roa import RoaClient
 from ecsmachine.aliyun.signature import content_md5, roa_sign, roa_string_to_sign

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.aliyun.credentials import Credentials, FixedCredentials, RenewedCredentials
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials, RenewedCredentials
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.aliyun.rpc import RpcClient, items_at, numbered, tag_parameters
 from ecsmachine.aliyun.signature import sign

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from ecsmachine.drivers.aliyunecs.resources.lookup import InstanceWatch
+from ecsmachine.drivers.aliyunecs.resources.instance_watch import InstanceWatch
 
 
 @dataclass

@@ -51,7 +51,8 @@ def suggest_values(option: str, given: Mapping[str, str], environment: Mapping[s
 def _cloud(
     settings: Mapping[str, str], given: Mapping[str, str], environment: Mapping[str, str]
 ) -> Cloud:
-    from ecsmachine.aliyun.credentials import CredentialFlags, StsAddress, resolve
+    from ecsmachine.aliyun.access_key import StsAddress
+    from ecsmachine.aliyun.credentials import CredentialFlags, resolve
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 
     flags = CredentialFlags(

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from ecsmachine.aliyun.credentials import (
-    CredentialFlags,
-    StsAddress,
-    in_words,
-    provider_of,
-    resolve,
-)
+from ecsmachine.aliyun.access_key import StsAddress
+from ecsmachine.aliyun.credentials import CredentialFlags, in_words, provider_of, resolve
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.drivers.aliyunecs.life.record import Record
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud

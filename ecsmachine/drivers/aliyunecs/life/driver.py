@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.aliyun.credentials import CredentialFlags, StsAddress, resolve
+from ecsmachine.aliyun.access_key import StsAddress
+from ecsmachine.aliyun.credentials import CredentialFlags, resolve
 from ecsmachine.drivers.aliyunecs.life.record import Record, new_record, record_from_config
+from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.aliyunecs.resources.lookup import SharedLookup
 from ecsmachine.drivers.base import (
     Checkpoint,
     CreatePlan,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ecsmachine.aliyun.credentials import CredentialProvider
-from ecsmachine.drivers.aliyunecs.resources.lookup import InstanceWatch
+from ecsmachine.aliyun.access_key import CredentialProvider
+from ecsmachine.drivers.aliyunecs.resources.instance_watch import InstanceWatch
 from ecsmachine.drivers.base import Checkpoint, passing
 
 if TYPE_CHECKING:

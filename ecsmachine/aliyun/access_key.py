@@ -1,0 +1,113 @@
+"""Access keys, and what gives them: one that stays, or temporary ones that are fetched anew."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Protocol
+
+from ecsmachine.errors import MachineError
+
+_RENEW_BEFORE_S = 300.0
+"""How long before its end a temporary key is replaced, in seconds."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An access key; with ``security_token`` it is a temporary one."""
+
+    access_key_id: str
+    access_key_secret: str = field(repr=False)
+    security_token: str = field(default="", repr=False)
+
+
+class CredentialProvider(Protocol):
+    """Something that gives an access key, a fresh one when the last is about to expire."""
+
+    @property
+    def reference(self) -> str:
+        """Where the key comes from, for the store; never the secret."""
+        ...
+
+    def current(self) -> Credentials:
+        """Return a key that is valid now."""
+        ...
+
+    def renew(self) -> bool:
+        """Forget the key, which was said to have expired; whether another can be had."""
+        ...
+
+
+@dataclass(frozen=True)
+class FixedCredentials:
+    """An access key that does not change."""
+
+    reference: str
+    credentials: Credentials
+
+    def current(self) -> Credentials:
+        """Return the key."""
+        return self.credentials
+
+    def renew(self) -> bool:
+        """Return False: there is no other."""
+        return False
+
+
+class RenewedCredentials:
+    """Temporary access keys, each fetched when the one before is about to expire.
+
+    ``fetch`` returns a key and when it expires, in seconds since the epoch.
+    """
+
+    def __init__(self, reference: str, fetch: Callable[[], tuple[Credentials, float]]):
+        self.reference = reference
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._credentials: Credentials | None = None
+        self._expires_at = 0.0
+
+    def current(self) -> Credentials:
+        """Return the key, fetching it if need be."""
+        with self._lock:
+            if self._credentials is None or time.time() > self._expires_at - _RENEW_BEFORE_S:
+                self._credentials, self._expires_at = self._fetch()
+            return self._credentials
+
+    def renew(self) -> bool:
+        """Forget the key, so that the next one is fetched: clocks may differ."""
+        with self._lock:
+            self._credentials = None
+        return True
+
+
+def parse_temporary(answer: Any, what: str) -> tuple[Credentials, float]:
+    """Read a temporary key (AccessKeyId, AccessKeySecret, SecurityToken, Expiration).
+
+    ``what`` says in an error whose answer it is. The metadata service and STS answer alike.
+    """
+    try:
+        expires = datetime.strptime(answer["Expiration"], "%Y-%m-%dT%H:%M:%SZ")
+        return (
+            Credentials(answer["AccessKeyId"], answer["AccessKeySecret"], answer["SecurityToken"]),
+            expires.replace(tzinfo=timezone.utc).timestamp(),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise MachineError(
+            f"{what} gave no temporary access key",
+            hint="Let the instance have a RAM role, or set ECS_ACCESS_KEY_ID.",
+        ) from None
+
+
+@dataclass(frozen=True)
+class StsAddress:
+    """Where roles are assumed; "" and False for the public address of the profile's region."""
+
+    custom_endpoint: str = ""
+    vpc_internal: bool = False
+
+
+PUBLIC_STS = StsAddress()

@@ -1,0 +1,53 @@
+"""Looking at many machines of an account and region at once: one request for a hundred of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from ecsmachine.drivers.aliyunecs.resources.instance_watch import MOST_AT_ONCE
+
+if TYPE_CHECKING:
+    from ecsmachine.aliyun.ecs import Instance
+    from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+
+_FRESH_S = 2.0
+"""How long an answer counts as what is so now, in seconds."""
+
+
+class SharedLookup:
+    """Instances of one account and region, asked for together when the first is wanted.
+
+    Safe to use from several threads: who comes while the question is under way waits for its
+    answer.
+    """
+
+    def __init__(self, cloud: Callable[[], Cloud], instance_ids: Iterable[str]):
+        self._cloud = cloud
+        self._ids = list(dict.fromkeys(instance_ids))
+        self._lock = threading.Lock()
+        self._asked_at: float | None = None
+        self._found: dict[str, Instance] = {}
+
+    @property
+    def cloud(self) -> Cloud:
+        """The account and region that all of them are in."""
+        return self._cloud()
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """Return an instance, or None if it is not there. Raises as DescribeInstances does."""
+        with self._lock:
+            if self._asked_at is None or time.monotonic() - self._asked_at > _FRESH_S:
+                self._found = self._ask()
+                self._asked_at = time.monotonic()
+            return self._found.get(instance_id)
+
+    def _ask(self) -> dict[str, Instance]:
+        ecs = self._cloud().ecs
+        return {
+            instance.id: instance
+            for start in range(0, len(self._ids), MOST_AT_ONCE)
+            for instance in ecs.instances(ids=self._ids[start : start + MOST_AT_ONCE])
+        }

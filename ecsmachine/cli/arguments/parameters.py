@@ -30,8 +30,8 @@ def choices_of(parameter: Any) -> list[str]:
     for kind in (annotation, *get_args(annotation)):
         if isinstance(kind, type) and issubclass(kind, Enum):
             return [str(member.value) for member in kind]
-    kind = getattr(parameter, "type", None)
-    return [str(getattr(each, "value", each)) for each in getattr(kind, "choices", None) or ()]
+    items = parameter.shell_complete(None, "")
+    return [str(item.value) for item in items if item.type == "plain"]
 
 
 def written_in_help(parameter: Any) -> str:

@@ -31,10 +31,19 @@ app = typer.Typer(
 )
 
 
+def _kinds() -> list[str]:
+    from ecsmachine.localcloud.faults.fault import KINDS
+
+    return list(KINDS)
+
+
 @app.command()
 def add(
     ctx: typer.Context,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="What goes wrong (see above)")],
+    kind: Annotated[
+        str,
+        typer.Argument(metavar="KIND", help="What goes wrong (see above)", autocompletion=_kinds),
+    ],
     root: Root = None,
     action: Annotated[
         str, typer.Option(metavar="PATTERN", help="Of requests: which actions", show_default=False)

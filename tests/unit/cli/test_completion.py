@@ -62,6 +62,9 @@ def complete(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) ->
         (["swarm", "join", "--role", ""], ["manager", "worker"]),
         (["swarm", "join", "--manager", "web1", ""], ["dev1", "web1"]),
         (["local", "up", "--guests", ""], ["nspawn", "none"]),
+        (["local", "fault", "add", "mir"], ["mirror-404", "mirror-hangs"]),
+        (["create", "--swarm-mode", ""], ["manager", "worker"]),
+        (["create", "--aliyunecs-charge-type", ""], ["PostPaid", "PrePaid"]),
         (["--debug", "ip", "w"], ["web1"]),
         (["help", "ins"], ["inspect"]),
         (["help", "swarm", "j"], ["join"]),
@@ -104,6 +107,12 @@ def test_options_with_values_of_the_cloud_exist() -> None:
     names = {option.name for option in OPTIONS}
     known = {*aliyunecs_completion._ASKED}
     assert known <= names | {f"aliyunecs-{name}" for name in names}
+
+
+def test_every_option_with_choices_is_completed(complete: Complete) -> None:
+    for option in OPTIONS:
+        if option.choices:
+            assert complete("create", f"--{option.name}", "") == list(option.choices)
 
 
 def test_without_credentials_nothing_is_suggested(environment: dict[str, str]) -> None:

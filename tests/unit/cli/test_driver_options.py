@@ -86,3 +86,16 @@ def test_deprecated_options_warn_only_when_given() -> None:
 def test_help_names_default_and_variable() -> None:
     assert help_of(REGION) == "The region [default: cn-hangzhou, $X_REGION]"
     assert help_of(TAGS) == "A tag [$X_TAGS]"
+
+
+SIZE = Option("size", "Size", env="SIZE", choices=("small", "large"))
+
+
+def test_choices_are_matched_of_a_flag_and_of_a_variable() -> None:
+    assert resolve([SIZE], {"size": "small"}, {})["size"] == "small"
+    assert resolve([SIZE], {"size": ""}, {})["size"] == "", "a script's empty variable is no choice"
+    for flags, environment in (({"size": "smal"}, {}), ({}, {"SIZE": "smal"})):
+        with pytest.raises(UsageError) as caught:
+            resolve([SIZE], flags, environment)
+        assert caught.value.message == '--size (SIZE): "smal" is not known'
+        assert caught.value.hint == "Did you mean small? It is small or large."

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.drivers.aliyunecs.life.record import new_record, record_from_config
 from ecsmachine.drivers.aliyunecs.options.password import check_password
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
-from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
-from ecsmachine.drivers.base import PortRange
+from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, OPTIONS
+from ecsmachine.drivers.base import DriverContext, PortRange
 from ecsmachine.errors import UsageError
 from ecsmachine.machine.create_request import CreateRequest, recorded
 
@@ -222,3 +223,20 @@ def test_user_data_is_read(tmp_path: Path) -> None:
     path.write_bytes(b"x" * (32 * 1024 + 1))
     with pytest.raises(UsageError, match="too long"):
         of(user_data=str(path))
+
+
+def test_one_more_option_is_one_more_field(tmp_path: Path) -> None:
+    """What is declared of an option reaches the store, RunInstances and the dry run by itself."""
+    given = of(description="for tests", ram_role="reader", vpc_id="vpc-1", tag=["a=b"])
+    context = DriverContext("dev1", tmp_path, tmp_path / "dev1")
+    stored = new_record(context, given, "environment").to_config()
+    again = record_from_config(context, stored)
+    for name, declared in DECLARATIONS.items():
+        if declared.stored:
+            assert getattr(again, name) == stored[declared.stored]
+    assert (stored["Description"], stored["VpcId"], stored["Tags"]) == (
+        "for tests",
+        "vpc-1",
+        {"a": "b"},
+    )
+    assert DECLARATIONS["ram_role"].parameter == "RamRoleName"

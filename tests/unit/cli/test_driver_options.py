@@ -88,14 +88,14 @@ def test_help_names_default_and_variable() -> None:
     assert help_of(TAGS) == "A tag [$X_TAGS]"
 
 
-SIZE = Option("size", "Size", env="SIZE", choices=("small", "large"))
+PLAN = Option("plan", "Plan", env="PLAN", choices=("small", "large"))
 
 
 def test_choices_are_matched_of_a_flag_and_of_a_variable() -> None:
-    assert resolve([SIZE], {"size": "small"}, {})["size"] == "small"
-    assert resolve([SIZE], {"size": ""}, {})["size"] == "", "a script's empty variable is no choice"
-    for flags, environment in (({"size": "smal"}, {}), ({}, {"SIZE": "smal"})):
+    assert resolve([PLAN], {"plan": "small"}, {})["plan"] == "small"
+    assert resolve([PLAN], {"plan": ""}, {})["plan"] == "", "a script's empty variable is no choice"
+    for flags, environment in (({"plan": "smal"}, {}), ({}, {"PLAN": "smal"})):
         with pytest.raises(UsageError) as caught:
-            resolve([SIZE], flags, environment)
-        assert caught.value.message == '--size (SIZE): "smal" is not known'
+            resolve([PLAN], flags, environment)
+        assert caught.value.message == '--plan (PLAN): "smal" is not known'
         assert caught.value.hint == "Did you mean small? It is small or large."

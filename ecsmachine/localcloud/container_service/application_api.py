@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote
 from ecsmachine.localcloud.container_service.applications import Applications
 from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.fields import Fields, read_fields
+from ecsmachine.localcloud.container_service.volumes import Volumes
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import request_id
 from ecsmachine.localcloud.work.supervisor import ClosingError
@@ -84,37 +85,13 @@ def _route(method: str, path: str) -> tuple[_Answer, str]:
     raise ApiError("PathNotFound", f"There is no {path} here.", 404)
 
 
-def _list_projects(applications: Applications, asked: _Asked) -> Reply:
-    found = applications.list_projects(
-        asked.query.text("q"),
-        services=asked.query.boolean("services", True),
-        containers=asked.query.boolean("containers", True),
-    )
-    return Reply(200, found)
-
-
 def _create_project(applications: Applications, asked: _Asked) -> Reply:
     name, warnings = applications.create_project(asked.body)
     return Reply(201, headers={"Location": f"/projects/{quote(name)}", **_warning(warnings)})
 
 
-def _delete_project(applications: Applications, asked: _Asked) -> Reply:
-    volumes = asked.query.boolean("v") or asked.query.boolean("volume")
-    applications.delete_project(asked.name, force=asked.query.boolean("force"), volumes=volumes)
-    return Reply(200)
-
-
 def _update_project(applications: Applications, asked: _Asked) -> Reply:
     return Reply(202, headers=_warning(applications.update_project(asked.name, asked.body)))
-
-
-def _confirm_update(applications: Applications, asked: _Asked) -> Reply:
-    # the guide's table has another name for it than its examples
-    name = "force" if "force" in asked.query else "confirm-update"
-    if name not in asked.query:
-        raise ApiError("MissingParameter", "The parameter force is required: true or false.")
-    applications.confirm_update(asked.name, force=asked.query.boolean(name))
-    return Reply(202)
 
 
 def _rollback_update(applications: Applications, asked: _Asked) -> Reply:
@@ -122,61 +99,6 @@ def _rollback_update(applications: Applications, asked: _Asked) -> Reply:
         raise ApiError("InvalidParameter", "The parameter force has to be true.")
     applications.rollback_update(asked.name)
     return Reply(202)
-
-
-def _redeploy(applications: Applications, asked: _Asked) -> Reply:
-    applications.redeploy_project(asked.name)
-    return Reply(200)
-
-
-def _start_project(applications: Applications, asked: _Asked) -> Reply:
-    applications.start_project(asked.name)
-    return Reply(200)
-
-
-def _stop_project(applications: Applications, asked: _Asked) -> Reply:
-    applications.stop_project(asked.name, _patience(asked))
-    return Reply(200)
-
-
-def _kill_project(applications: Applications, asked: _Asked) -> Reply:
-    applications.kill_project(asked.name, asked.query.text("signal", "KILL"))
-    return Reply(200)
-
-
-def _list_services(applications: Applications, asked: _Asked) -> Reply:
-    containers = asked.query.boolean("containers", True)
-    return Reply(200, applications.list_services(asked.query.text("q"), containers=containers))
-
-
-def _start_service(applications: Applications, asked: _Asked) -> Reply:
-    applications.start_service(asked.name)
-    return Reply(200)
-
-
-def _stop_service(applications: Applications, asked: _Asked) -> Reply:
-    applications.stop_service(asked.name, _patience(asked))
-    return Reply(200)
-
-
-def _kill_service(applications: Applications, asked: _Asked) -> Reply:
-    applications.kill_service(asked.name, asked.query.text("signal", "KILL"))
-    return Reply(200)
-
-
-def _scale_service(applications: Applications, asked: _Asked) -> Reply:
-    applications.scale_service(asked.name, asked.body)
-    return Reply(200)
-
-
-def _set_weight(applications: Applications, asked: _Asked) -> Reply:
-    applications.set_weight(asked.name, asked.body)
-    return Reply(200)
-
-
-def _delete_volume(applications: Applications, asked: _Asked) -> Reply:
-    applications.volumes.delete(asked.name)
-    return Reply(204)
 
 
 def _warning(lines: Sequence[str]) -> dict[str, str]:
@@ -190,39 +112,100 @@ def _warning(lines: Sequence[str]) -> dict[str, str]:
     return {"Warning": ", ".join(f'299 - "{line}"' for line in quoted)}
 
 
-def _patience(asked: _Asked) -> int:
+_Read = Callable[[_Asked], Any]
+
+
+def _call(status: int, do: Callable[..., Any], *read: _Read, **named: _Read) -> _Answer:
+    """Return what calls ``do`` with values of the request, and answers with what it returns."""
+
+    def answer(applications: Applications, asked: _Asked) -> Reply:
+        values = {name: each(asked) for name, each in named.items()}
+        return Reply(status, do(applications, *(each(asked) for each in read), **values))
+
+    return answer
+
+
+def _of_volumes(do: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda applications, *values: do(applications.volumes, *values)
+
+
+def _flag(*names: str, default: bool = False) -> _Read:
+    return lambda asked: any(asked.query.boolean(name, default) for name in names)
+
+
+def _confirmed(asked: _Asked) -> bool:
+    # the guide's table has another name for it than its examples
+    name = "force" if "force" in asked.query else "confirm-update"
+    if name not in asked.query:
+        raise ApiError("MissingParameter", "The parameter force is required: true or false.")
+    return asked.query.boolean(name)
+
+
+def _name(asked: _Asked) -> str:
+    return asked.name
+
+
+def _body(asked: _Asked) -> Fields:
+    return asked.body
+
+
+def _part(asked: _Asked) -> str:
+    return asked.query.text("q")
+
+
+def _signal(asked: _Asked) -> str:
+    return asked.query.text("signal", "KILL")
+
+
+def _wait_s(asked: _Asked) -> int:
     return asked.query.integer("t", 10, least=0, most=_MOST_WAIT_S)
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(re.escape(path).replace("NAME", "([^/]+)"))
-
-
+_A = Applications
+_WITH_CONTAINERS = _flag("containers", default=True)
 _ROUTES: tuple[tuple[str, re.Pattern[str], _Answer], ...] = tuple(
-    (method, _pattern(path), answer)
+    (method, re.compile(re.escape(path).replace("NAME", "([^/]+)")), answer)
     for method, path, answer in (
-        ("GET", "/projects", _list_projects),
+        (
+            *("GET", "/projects"),
+            _call(
+                *(200, _A.list_projects, _part),
+                services=_flag("services", default=True),
+                containers=_WITH_CONTAINERS,
+            ),
+        ),
         ("POST", "/projects", _create_project),
-        ("GET", "/projects/NAME", lambda a, asked: Reply(200, a.get_project(asked.name))),
-        ("DELETE", "/projects/NAME", _delete_project),
-        ("POST", "/projects/NAME/start", _start_project),
-        ("POST", "/projects/NAME/stop", _stop_project),
-        ("POST", "/projects/NAME/kill", _kill_project),
-        ("POST", "/projects/NAME/redeploy", _redeploy),
+        ("GET", "/projects/NAME", _call(200, _A.get_project, _name)),
+        (
+            *("DELETE", "/projects/NAME"),
+            _call(
+                *(200, _A.delete_project, _name),
+                force=_flag("force"),
+                volumes=_flag("v", "volume"),
+            ),
+        ),
+        ("POST", "/projects/NAME/start", _call(200, _A.start_project, _name)),
+        ("POST", "/projects/NAME/stop", _call(200, _A.stop_project, _name, _wait_s)),
+        ("POST", "/projects/NAME/kill", _call(200, _A.kill_project, _name, _signal)),
+        ("POST", "/projects/NAME/redeploy", _call(200, _A.redeploy_project, _name)),
         ("POST", "/projects/NAME/update", _update_project),
-        ("POST", "/projects/NAME/confirm-update", _confirm_update),
+        (
+            *("POST", "/projects/NAME/confirm-update"),
+            _call(202, _A.confirm_update, _name, force=_confirmed),
+        ),
         ("POST", "/projects/NAME/rollback-update", _rollback_update),
-        ("GET", "/services", _list_services),
-        ("GET", "/services/NAME", lambda a, asked: Reply(200, a.get_service(asked.name))),
-        ("POST", "/services/NAME/start", _start_service),
-        ("POST", "/service/NAME/start", _start_service),  # so it stands in the guide's example
-        ("POST", "/services/NAME/stop", _stop_service),
-        ("POST", "/services/NAME/kill", _kill_service),
-        ("POST", "/services/NAME/scale", _scale_service),
-        ("POST", "/services/NAME/weight", _set_weight),
-        ("GET", "/volumes", lambda a, _: Reply(200, a.volumes.list())),
-        ("POST", "/volumes/create", lambda a, asked: Reply(201, a.volumes.create(asked.body))),
-        ("GET", "/volumes/NAME", lambda a, asked: Reply(200, a.volumes.get(asked.name))),
-        ("DELETE", "/volumes/NAME", _delete_volume),
+        ("GET", "/services", _call(200, _A.list_services, _part, containers=_WITH_CONTAINERS)),
+        ("GET", "/services/NAME", _call(200, _A.get_service, _name)),
+        ("POST", "/services/NAME/start", _call(200, _A.start_service, _name)),
+        # so it stands in the guide's example
+        ("POST", "/service/NAME/start", _call(200, _A.start_service, _name)),
+        ("POST", "/services/NAME/stop", _call(200, _A.stop_service, _name, _wait_s)),
+        ("POST", "/services/NAME/kill", _call(200, _A.kill_service, _name, _signal)),
+        ("POST", "/services/NAME/scale", _call(200, _A.scale_service, _name, _body)),
+        ("POST", "/services/NAME/weight", _call(200, _A.set_weight, _name, _body)),
+        ("GET", "/volumes", _call(200, _of_volumes(Volumes.list))),
+        ("POST", "/volumes/create", _call(201, _of_volumes(Volumes.create), _body)),
+        ("GET", "/volumes/NAME", _call(200, _of_volumes(Volumes.get), _name)),
+        ("DELETE", "/volumes/NAME", _call(204, _of_volumes(Volumes.delete), _name)),
     )
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from ecsmachine.localcloud.container_service.deployment import Placed, wanted_number
@@ -17,9 +19,14 @@ def variables_of(project: str, release: Release) -> dict[str, str]:
     return {**release.environment, "COMPOSE_PROJECT_NAME": project}
 
 
-def services_of(project: str, release: Release) -> dict[str, Service]:
-    """Return the services of a release by name, in starting order."""
-    return parse_template(release.template, variables_of(project, release))
+def services_of(project: str, release: Release) -> Mapping[str, Service]:
+    """Return the services of a release by name, in starting order; its template is parsed once."""
+    return _parsed(release.template, tuple(variables_of(project, release).items()))
+
+
+@lru_cache(maxsize=512)
+def _parsed(template: str, variables: tuple[tuple[str, str], ...]) -> Mapping[str, Service]:
+    return MappingProxyType(parse_template(template, dict(variables)))
 
 
 def warnings_of(project: str, release: Release) -> list[str]:

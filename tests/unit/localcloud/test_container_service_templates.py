@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from ecsmachine.localcloud.container_service import application_views
 from ecsmachine.localcloud.container_service.container_body import container_body
 from ecsmachine.localcloud.container_service.destinations import Destination, choose, token_of
 from ecsmachine.localcloud.container_service.labels import Probe, Route
 from ecsmachine.localcloud.container_service.placement import Candidate, fitting
 from ecsmachine.localcloud.container_service.routing import Asked, read_head
-from ecsmachine.localcloud.container_service.templates import Port, parse_template
+from ecsmachine.localcloud.container_service.templates import Port, Service, parse_template
 from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.state.clusters import Release
 
 
 def parse(text: str, **variables: str) -> Any:
@@ -389,3 +392,20 @@ def test_whether_a_service_stays_on_a_node_that_fails() -> None:
 
 def test_a_container_with_a_name_of_its_own() -> None:
     assert parse("a: {image: i, container_name: influxdb}")["a"].container_name == "influxdb"
+
+
+def test_a_template_is_parsed_once_until_it_or_a_variable_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parsed: list[str] = []
+
+    def parse(text: str, variables: Mapping[str, str]) -> dict[str, Service]:
+        parsed.append(variables["WORD"])
+        return parse_template(text, variables)
+
+    monkeypatch.setattr(application_views, "parse_template", parse)
+    template = "web: {image: busybox, command: echo $WORD of-this-test}"
+    for word in ("one", "one", "two"):
+        release = Release("1", template, environment={"WORD": word})
+        assert application_views.services_of("shop", release)["web"].command[1] == word  # type: ignore[index]
+    assert parsed == ["one", "two"]

@@ -24,7 +24,7 @@ from ecsmachine import __version__
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
 from ecsmachine.cli.arguments.parameters import write_in_words
-from ecsmachine.cli.arguments.parsing import spare_conversions
+from ecsmachine.cli.arguments.parsing import convert_only_if_needed
 from ecsmachine.cli.display import printer
 from ecsmachine.errors import MachineError, UsageError
 
@@ -207,7 +207,7 @@ def command_tree() -> Any:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback(invoke_without_command=True)(_root)
-    return accept_flag_forms(spare_conversions(write_in_words(typer.main.get_command(app))))
+    return accept_flag_forms(convert_only_if_needed(write_in_words(typer.main.get_command(app))))
 
 
 def _root(
@@ -334,7 +334,7 @@ def _command(name: str, function: Callable[..., Any]) -> Any:
         **getattr(function, "context_settings", {}),
     }
     app.command(name, context_settings=settings)(function)
-    return accept_flag_forms(spare_conversions(write_in_words(typer.main.get_command(app))))
+    return accept_flag_forms(convert_only_if_needed(write_in_words(typer.main.get_command(app))))
 
 
 def _storage_path(given: Path | None, environment: Mapping[str, str]) -> Path:

@@ -92,7 +92,7 @@ def create(
                 f"--swarm-mode does not go with the driver {request.driver_name}",
                 hint=f'Use "ecsmachine swarm join" when "{request.name}" is there.',
             )
-        _go_on(store, machine, journal, request, say)
+        _check_and_resume(store, machine, journal, request, say)
         certificates.ensure_client_certificates(
             machine.auth, say, key_type=request.key_type, signing=machine.driver.provisions
         )
@@ -118,7 +118,9 @@ def create(
         except BaseException as error:
             interruption.shield()
             if request.keep_on_failure:
-                _tell(error, f'What was made is kept: "ecsmachine rm {machine.name}" removes it.')
+                _add_outcome(
+                    error, f'What was made is kept: "ecsmachine rm {machine.name}" removes it.'
+                )
                 report(
                     f'What was made for "{machine.name}" is kept: "ecsmachine rm {machine.name}" '
                     f'removes it, "ecsmachine create --resume {machine.name}" goes on.'
@@ -128,7 +130,7 @@ def create(
                     from ecsmachine.machine.swarm.leave import leave_for_good
 
                     leave_for_good(store, machine, report)
-                _tell(error, _undo(store, machine, journal, report))
+                _add_outcome(error, _undo(store, machine, journal, report))
             if interruption.asked:
                 raise WorkInterrupted from error
             raise
@@ -197,7 +199,7 @@ def _check_unfinished(store: Store, name: str, journal: FileJournal) -> None:
         raise MachineExistsError(name)
 
 
-def _go_on(
+def _check_and_resume(
     store: Store, machine: Machine, journal: FileJournal, request: CreateRequest, report: Report
 ) -> None:
     """Take up what an earlier create of the machine left, if one did.
@@ -277,10 +279,10 @@ def _make(
         host.make_docker_host(machine, report, checkpoint=checkpoint, interruption=interruption)
         store.save(machine)
         if request.swarm_role:
-            from ecsmachine.machine.swarm.join import take_part
+            from ecsmachine.machine.swarm.join import join_or_begin
 
             interruption.check()
-            take_part(
+            join_or_begin(
                 store, machine, report, role=request.swarm_role, manager_name=request.swarm_join
             )
     else:
@@ -296,7 +298,7 @@ def _finish_removal(store: Store, name: str, journal: FileJournal, report: Repor
     try:
         driver.remove(journal, driver_report(name, report))
     except MachineError as error:
-        _tell(error, f'"ecsmachine rm {name}" tries again.')
+        _add_outcome(error, f'"ecsmachine rm {name}" tries again.')
         raise
     store.remove(name)
 
@@ -327,7 +329,7 @@ def _undo(store: Store, machine: Machine, journal: FileJournal, report: Report) 
     return "What was made was removed again."
 
 
-def _tell(error: BaseException, outcome: str) -> None:
+def _add_outcome(error: BaseException, outcome: str) -> None:
     """Let the error say what became of what was made."""
     if isinstance(error, MachineError):
         error.hint = f"{error.hint} {outcome}" if error.hint else outcome

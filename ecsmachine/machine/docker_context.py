@@ -79,7 +79,7 @@ def write(docker: DockerConfig, machine: Machine, url: str, *, over_ssh: bool = 
     name = context_name(machine.name)
     store = _store_of(machine)
     meta_path = docker.meta_path(name)
-    if meta_path.exists() and _ours(meta_path, store) is None:
+    if meta_path.exists() and _own_description(meta_path, store) is None:
         raise MachineError(
             f'There is another docker context "{name}", which is left alone',
             hint=f'Remove it with "docker context rm {name}", then try again.',
@@ -105,7 +105,7 @@ def write(docker: DockerConfig, machine: Machine, url: str, *, over_ssh: bool = 
 
 def endpoint(docker: DockerConfig, machine: Machine) -> str | None:
     """Return the URL in the context of a machine, or None if it has no context of ours."""
-    there = _ours(docker.meta_path(context_name(machine.name)), _store_of(machine))
+    there = _own_description(docker.meta_path(context_name(machine.name)), _store_of(machine))
     if there is None:
         return None
     with contextlib.suppress(MachineError):
@@ -124,7 +124,7 @@ def remove(docker: DockerConfig, machine_name: str, store_path: Path) -> bool:
     If it was the current one, none is afterwards.
     """
     name = context_name(machine_name)
-    if _ours(docker.meta_path(name), str(store_path)) is None:
+    if _own_description(docker.meta_path(name), str(store_path)) is None:
         return False
     if _settings(docker.settings_path).get("currentContext") == name:
         _change_current(docker, None)
@@ -180,7 +180,7 @@ def _settings(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _ours(meta_path: Path, store: str) -> Fields | None:
+def _own_description(meta_path: Path, store: str) -> Fields | None:
     """Return the description of a context that is of a machine of that store, else None."""
     with contextlib.suppress(MachineError, FileNotFoundError):
         there = read_object(read_file(meta_path / "meta.json", MachineError), MachineError)

@@ -59,7 +59,7 @@ def restart(store: Store, name: str, report: Report) -> None:
             return
         machine.driver.restart(driver_report(name, report))
         store.save(machine)
-        _come_back(store, machine, report)
+        _wait_until_back(store, machine, report)
         report(f'Machine "{name}" was restarted.')
 
 
@@ -161,18 +161,18 @@ def _start(store: Store, machine: Machine, report: Report, state: State) -> None
     if state is State.RUNNING:
         report(f'Machine "{name}" is already running.')
         machine.driver.refresh()
-        _tell_move(store, machine, before, report)
+        _report_new_address(store, machine, before, report)
         if machine.driver.provisions and not host.has_fitting_certificate(machine):
-            _come_back(store, machine, report)
+            _wait_until_back(store, machine, report)
         return
     machine.driver.start(driver_report(name, report))
     store.save(machine)
     report(f'Machine "{name}" was started.')
-    _tell_move(store, machine, before, report)
-    _come_back(store, machine, report)
+    _report_new_address(store, machine, before, report)
+    _wait_until_back(store, machine, report)
 
 
-def _tell_move(store: Store, machine: Machine, before: str, report: Report) -> None:
+def _report_new_address(store: Store, machine: Machine, before: str, report: Report) -> None:
     """Say that the address is another one than before, if it is, and write it down."""
     if machine.driver.address() == before:
         return
@@ -183,7 +183,7 @@ def _tell_move(store: Store, machine: Machine, before: str, report: Report) -> N
     )
 
 
-def _come_back(store: Store, machine: Machine, report: Report) -> None:
+def _wait_until_back(store: Store, machine: Machine, report: Report) -> None:
     """Wait for the engine after a boot; renew its certificate if the address is a new one."""
     if not machine.driver.provisions:
         return

@@ -49,7 +49,7 @@ def regenerate(store: Store, name: str, report: Report) -> None:
         machine = store.load(name)
         check_provisions(machine)
         find(machine)
-        before = _contents(machine.auth)
+        before = _read_contents(machine.auth)
         try:
             certificates.copy_client_certificates(machine.auth)
             certificates.make_server_certificate(
@@ -60,7 +60,7 @@ def regenerate(store: Store, name: str, report: Report) -> None:
             )
             host.make_docker_host(machine, report)
         except BaseException:
-            _take_back(machine, before)
+            _restore(machine, before)
             raise
         store.save(machine)
 
@@ -115,7 +115,7 @@ def _auths(store: Store, names: Sequence[str]) -> list[AuthOptions]:
     return [store.load(name).auth for name in names] or [auth_options(store.path, "")]
 
 
-def _contents(auth: AuthOptions) -> dict[str, bytes]:
+def _read_contents(auth: AuthOptions) -> dict[str, bytes]:
     """Return the certificates and keys in the machine's folder, by the names of the files."""
     paths = (
         *(auth.machine_ca_path, auth.machine_cert_path, auth.machine_key_path),
@@ -124,19 +124,19 @@ def _contents(auth: AuthOptions) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths if path.is_file()}
 
 
-def _put(auth: AuthOptions, contents: dict[str, bytes]) -> None:
+def _write_contents(auth: AuthOptions, contents: dict[str, bytes]) -> None:
     for name, content in contents.items():
         mode = 0o600 if name.endswith("key.pem") else 0o644
         files.write_atomically(auth.machine_dir / name, content, mode=mode)
 
 
-def _take_back(machine: Machine, before: dict[str, bytes]) -> None:
+def _restore(machine: Machine, before: dict[str, bytes]) -> None:
     """Put the former certificates back, unless the engine has the new ones already."""
-    after = _contents(machine.auth)
-    _put(machine.auth, before)
+    after = _read_contents(machine.auth)
+    _write_contents(machine.auth, before)
     try:
         engine_api.ask_version(machine.driver.url(), machine.auth, timeout_s=_ANSWER_TIMEOUT_S)
     except engine_api.EngineCertificateError:
-        _put(machine.auth, after)
+        _write_contents(machine.auth, after)
     except MachineError:
         pass  # it does not answer at all: what it was known by is the better guess

@@ -149,7 +149,7 @@ class Store:
                 shutil.rmtree(self.directory(name), ignore_errors=True)
             yield
 
-    def passing_directory(self, name: str) -> Path:
+    def temporary_directory(self, name: str) -> Path:
         """Return a folder for a machine on its way in or out, which no command takes for one."""
         return self.machines_path / f".{name}.{secrets.token_hex(4)}"
 
@@ -284,7 +284,7 @@ class Store:
         Of one that is a link elsewhere, the link alone is removed.
         """
         directory = self.directory(name)
-        doomed = self.passing_directory(name)
+        doomed = self.temporary_directory(name)
         try:
             directory.rename(doomed)
             files.sync_directory(directory.parent)

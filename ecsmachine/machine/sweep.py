@@ -143,7 +143,7 @@ def regions_of(store: Store, name: str) -> list[str]:
 
 
 def _survey_region(store: Store, cloud: TaggedResources) -> list[Found]:
-    there = _of_their_stores(cloud.find())
+    there = _with_store_ids(cloud.find())
     claims = _claims(store, cloud)
     own_id = store.context("").store_id
     listed = _listed_in_abandoned(store, cloud.region)
@@ -171,14 +171,14 @@ def _survey_region(store: Store, cloud: TaggedResources) -> list[Found]:
     known = {each.resource.key for each in found}
     for path in _abandoned(store, cloud.region):
         found += [
-            Found(each, Standing.ORPHAN, _holder(path), None, path)
+            Found(each, Standing.ORPHAN, _machine_name_of(path), None, path)
             for each in cloud.listed_in(FileJournal(path))
             if each.key not in known
         ]
     return found
 
 
-def _of_their_stores(resources: Iterable[TaggedResource]) -> list[TaggedResource]:
+def _with_store_ids(resources: Iterable[TaggedResource]) -> list[TaggedResource]:
     """Return the resources; one whose tags were not written yet is of the store of its create."""
     resources = list(resources)
     stores = {
@@ -267,7 +267,7 @@ def _sweep_journal(
         before = journal.resources()
         config = content.object("Driver").values
         try:
-            cloud.remove_listed(journal, _holder(path), config, report)
+            cloud.remove_listed(journal, _machine_name_of(path), config, report)
         finally:
             left = journal.resources()
             swept.removed += [
@@ -324,7 +324,7 @@ def _content(path: Path) -> Fields:
         raise fault("it is gone") from None
 
 
-def _holder(path: Path) -> str:
+def _machine_name_of(path: Path) -> str:
     """Return the machine that the journal of a dropped machine was of."""
     return _content(path).text("Machine", ID) or path.stem.rpartition("-")[0]
 

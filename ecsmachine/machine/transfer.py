@@ -121,7 +121,7 @@ def import_machine(store: Store, content: bytes, passphrase: str, *, name: str =
         if "known_hosts" in entries:
             entries["known_hosts"] = _renamed_pin(entries["known_hosts"], directory)
         files.make_private_directory(store.machines_path)
-        arriving = store.passing_directory(name)
+        arriving = store.temporary_directory(name)
         try:
             files.make_private_directory(arriving)
             for entry, data in entries.items():

@@ -60,7 +60,7 @@ def reason_in(result: CommandResult) -> str:
     return (errors or output or [""])[-1][:_LONGEST_REASON]
 
 
-def left_with(what: str, result: CommandResult) -> str:
+def failure_line(what: str, result: CommandResult) -> str:
     """Return that ``what`` left with its status, and why, in one line."""
     reason = reason_in(result)
     return f"{what} left with {result.exit_status}" + (f": {reason}" if reason else "")

@@ -49,7 +49,7 @@ def provision(
     for step in STEPS:
         if observe is not None:
             observe(step.name, "before")
-        _take(step, host, situation, report)
+        _run_step(step, host, situation, report)
         if observe is not None:
             observe(step.name, "after")
     return ProvisionResult(situation.system, situation.changed)
@@ -73,7 +73,7 @@ def look(host: HostConnection, request: ProvisionRequest) -> Situation:
     return Situation(request, system, provisioner, seen, user=host.user)
 
 
-def _take(step: Step, host: HostConnection, situation: Situation, report: Report) -> None:
+def _run_step(step: Step, host: HostConnection, situation: Situation, report: Report) -> None:
     try:
         actions = step.actions(situation)
         _log.debug("%s: %s", step.name, "differs" if actions else "is as it shall be")

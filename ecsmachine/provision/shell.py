@@ -6,7 +6,7 @@ import shlex
 
 from ecsmachine.errors import MachineError
 from ecsmachine.provision.base import HostConnection
-from ecsmachine.provision.errors import ProvisionError, left_with, output_of
+from ecsmachine.provision.errors import ProvisionError, failure_line, output_of
 from ecsmachine.ssh.command_result import CommandResult
 
 # a login without a shell of its own may lack what is for root
@@ -51,5 +51,5 @@ def command_failed(step: str, user: str, result: CommandResult) -> ProvisionErro
     if user != "root" and "sudo" in result.stderr:
         hint = f'"{user}" needs sudo without a password on the host.'
     return ProvisionError(
-        step, left_with("a command", result), hint=hint, details=output_of(result)
+        step, failure_line("a command", result), hint=hint, details=output_of(result)
     )

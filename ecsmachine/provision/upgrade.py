@@ -5,7 +5,7 @@ from __future__ import annotations
 from ecsmachine.provision import facts
 from ecsmachine.provision.base import HostConnection, Report
 from ecsmachine.provision.detect import parse_os_release, provisioner_for
-from ecsmachine.provision.errors import ProvisionError, left_with, output_of
+from ecsmachine.provision.errors import ProvisionError, failure_line, output_of
 from ecsmachine.provision.journal import engine_journal
 from ecsmachine.provision.provisioner import PackageManager
 from ecsmachine.provision.shell import PATH, as_root, run
@@ -51,7 +51,7 @@ def upgrade_engine(host: HostConnection, report: Report) -> tuple[str, str]:
     if result.exit_status:
         raise ProvisionError(
             _STEP,
-            left_with(provisioner.packages.name, result),
+            failure_line(provisioner.packages.name, result),
             hint="Can the host reach its sources of packages?",
             details=output_of(result),
         )

@@ -282,7 +282,7 @@ def connect(
     except paramiko.AuthenticationException as error:
         _close(transport, sock)
         raise AuthenticationError(
-            f'{where} does not accept the login of "{target.user}" with {_tried(target)}',
+            f'{where} does not accept the login of "{target.user}" with {_ways_tried(target)}',
             hint="Check the key or the password of the machine.",
         ) from error
     except BaseException as error:
@@ -397,7 +397,7 @@ def _own_keys() -> Iterator[PKey]:
             yield load_private_key(Path.home() / ".ssh" / name)
 
 
-def _tried(target: SSHTarget) -> str:
+def _ways_tried(target: SSHTarget) -> str:
     ways = []
     if target.key_path:
         ways.append(f"the key {target.key_path}")

@@ -84,7 +84,9 @@ def run_session(
             if not command:
                 channel.invoke_shell()
         try:
-            return _stream(channel) if command or not sys.stdin.isatty() else _typed(channel)
+            return (
+                _stream(channel) if command or not sys.stdin.isatty() else _run_on_terminal(channel)
+            )
         except (SSHException, EOFError) as error:
             raise connection.lost(error) from error
 
@@ -124,7 +126,7 @@ def _interrupts_left_to_the_child() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _typed(channel: Channel) -> int:
+def _run_on_terminal(channel: Channel) -> int:
     """Carry a shell on our terminal, which passes every key on."""
     import termios
     import tty

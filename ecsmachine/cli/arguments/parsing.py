@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def spare_conversions(command: Any) -> Any:
+def convert_only_if_needed(command: Any) -> Any:
     """Return the command, changed so that only values that need it are converted.
 
     So are the commands of a group.
@@ -20,7 +20,9 @@ def spare_conversions(command: Any) -> Any:
         parameters: list[Any] = parameters_of(context)
         for parameter in parameters:
             if "process_value" not in vars(parameter):
-                parameter.process_value = _sparing(parameter, parameter.process_value)
+                parameter.process_value = _converting_only_if_needed(
+                    parameter, parameter.process_value
+                )
         return parameters
 
     command.get_params = get_params
@@ -29,13 +31,13 @@ def spare_conversions(command: Any) -> Any:
 
         def get_command(context: Any, name: str) -> Any:
             found = find(context, name)
-            return None if found is None else spare_conversions(found)
+            return None if found is None else convert_only_if_needed(found)
 
         command.get_command = get_command
     return command
 
 
-def _sparing(parameter: Any, convert: Any) -> Any:
+def _converting_only_if_needed(parameter: Any, convert: Any) -> Any:
     several = getattr(parameter, "multiple", False) or parameter.nargs == -1
     # typer before 0.27 has no such attribute, and converts quickly
     annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)

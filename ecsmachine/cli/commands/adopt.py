@@ -69,7 +69,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         values = values_of(options, given, environment)
         if ssh_key:
             values["aliyunecs-ssh-keypath"] = ssh_key
-        if name and not instance_id and _took_over(this, name, values):
+        if name and not instance_id and _take_over_imported(this, name, values):
             return
         clouds = clouds_of(this, driver_name, values, region or [], all_regions)
         if not (name or instance_id or everything):
@@ -148,7 +148,7 @@ def _adopt(
     for_each(list(by_name), adopt_one)
 
 
-def _took_over(this: Session, name: str, values: Mapping[str, OptionValue]) -> bool:
+def _take_over_imported(this: Session, name: str, values: Mapping[str, OptionValue]) -> bool:
     """Make a machine that was imported one of this store; False if it is none."""
     from ecsmachine.machine.adopt import is_imported, take_over
     from ecsmachine.machine.sweep import regions_of

@@ -185,11 +185,11 @@ def ssh(
         # another host may have the machine's former address by now
         failure = error
     if code == CONNECTION_FAILED:
-        from ecsmachine.machine.moves import written_down
+        from ecsmachine.machine.moves import saving_new_addresses
 
         # a command that itself leaves with that code costs a question to the provider
-        with written_down(this.store, [machine]):
-            _find_anew(machine)
+        with saving_new_addresses(this.store, [machine]):
+            _refresh_address(machine)
         moved = machine.driver.ssh_target()
         if moved != target:
             code, failure = run(moved), None
@@ -204,7 +204,7 @@ ssh.context_settings = {  # type: ignore[attr-defined]
 }
 
 
-def _find_anew(machine: Machine) -> None:
+def _refresh_address(machine: Machine) -> None:
     """Learn the address of a machine that did not answer.
 
     Raises :class:`MachineError` if it does not run. A provider that cannot be asked adds nothing
@@ -230,7 +230,7 @@ def _checked_url(this: Session, machine: Machine, swarm: bool, *, failure: str) 
     Raises :class:`MachineError` that begins with ``failure``.
     """
     from ecsmachine.drivers.base import State
-    from ecsmachine.machine.moves import written_down
+    from ecsmachine.machine.moves import saving_new_addresses
     from ecsmachine.machine.probe import NotRunningError, probe
 
     if swarm and not machine.swarm.master:
@@ -238,7 +238,7 @@ def _checked_url(this: Session, machine: Machine, swarm: bool, *, failure: str) 
             f'{failure}: "{machine.name}" is not a swarm master',
             hint="Classic Swarm is gone: --swarm is only for masters that Docker Machine made.",
         )
-    with written_down(this.store, [machine]):
+    with saving_new_addresses(this.store, [machine]):
         seen = probe(machine, timeout_s=_ENGINE_TIMEOUT_S)
     if seen.error:
         raise MachineError(f"{failure}: {seen.error}", hint=seen.hint)

@@ -115,7 +115,7 @@ def inspect(
     from ecsmachine.machine.redaction import without_secrets
 
     this = session(ctx)
-    config = without_secrets(this.store.config(_one(this, name)))
+    config = without_secrets(this.store.config(_one_name(this, name)))
     _warn_of_ending_certificates(this, name)
     if template:
         show(template.render(config))
@@ -129,7 +129,7 @@ def _warn_of_ending_certificates(this: Session, name: str) -> None:
     from ecsmachine.machine.expiry import expiring
 
     try:
-        machine = this.store.load(_one(this, name))
+        machine = this.store.load(_one_name(this, name))
     except MachineError:
         return  # what is stored can be shown all the same
     for line in expiring(machine.auth):
@@ -297,11 +297,11 @@ def _probes(
     this: Session, machines: dict[str, Machine | MachineError], timeout_s: float
 ) -> dict[str, Probe]:
     from ecsmachine.machine.model import Machine
-    from ecsmachine.machine.moves import written_down
+    from ecsmachine.machine.moves import saving_new_addresses
     from ecsmachine.machine.probe import probe_all
 
     loaded = [one for one in machines.values() if isinstance(one, Machine)]
-    with written_down(this.store, loaded):
+    with saving_new_addresses(this.store, loaded):
         return probe_all(loaded, timeout_s=timeout_s)
 
 
@@ -370,7 +370,7 @@ def _print_each(
     As JSON it is a list of objects with the keys Name and ``what``.
     """
     from ecsmachine.cli.display.terminal import coloured_state
-    from ecsmachine.machine.moves import written_down
+    from ecsmachine.machine.moves import saving_new_addresses
     from ecsmachine.machine.operations import for_each
 
     names = machine_names(this, names)
@@ -378,7 +378,7 @@ def _print_each(
 
     def ask(name: str) -> None:
         machine = this.store.load(name)
-        with written_down(this.store, [machine]):
+        with saving_new_addresses(this.store, [machine]):
             lines[name] = describe(machine)
 
     try:
@@ -394,7 +394,7 @@ def _print_each(
                 show(coloured_state(lines[name]) if what == "State" else one_line(lines[name]))
 
 
-def _one(this: Session, name: str) -> str:
+def _one_name(this: Session, name: str) -> str:
     return one_machine_name(this, [name] if name else None)
 
 

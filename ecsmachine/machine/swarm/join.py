@@ -33,7 +33,7 @@ def _begin(machine: Machine, report: Report, advertise: str = "") -> None:
     )
 
 
-def take_part(
+def join_or_begin(
     store: Store, machine: Machine, report: Report, *, role: str, manager_name: str
 ) -> None:
     """Let a machine whose lock is held join a swarm, or begin one if no manager is named.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from ecsmachine.provision.base import DEFAULT_INSTALL_URL, HostConnection, ProvisionRequest
-from ecsmachine.provision.errors import ProvisionError, left_with, output_of
+from ecsmachine.provision.errors import ProvisionError, failure_line, output_of
 from ecsmachine.provision.facts import Facts
 from ecsmachine.provision.journal import engine_journal
 from ecsmachine.provision.provisioner import PackageManager
@@ -148,7 +148,7 @@ def _explain(
             hint="Choose a nearer mirror with --engine-install-url.",
             details=details,
         )
-    return ProvisionError(NAME, left_with(what, result), details=details)
+    return ProvisionError(NAME, failure_line(what, result), details=details)
 
 
 STEP = Step(NAME, look, actions, "Installing Docker...", look_again=True)

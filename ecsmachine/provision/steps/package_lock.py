@@ -59,7 +59,7 @@ done
 """
 
 
-def _says(situation: Situation) -> str:
+def _message(situation: Situation) -> str:
     return f"Waiting for {situation.facts['package_lock'].strip()} to end its work..."
 
 
@@ -76,4 +76,4 @@ def _explain(
     )
 
 
-STEP = Step(_NAME, look, actions, _says, look_again=True, changes=False)
+STEP = Step(_NAME, look, actions, _message, look_again=True, changes=False)

@@ -6,7 +6,7 @@ import pytest
 
 from ecsmachine.drivers.base import State
 from ecsmachine.machine import certificates, operations
-from ecsmachine.machine.moves import written_down
+from ecsmachine.machine.moves import saving_new_addresses
 from ecsmachine.machine.probe import probe
 from ecsmachine.machine.store import Store
 from tests.unit.stand_ins import ToldDriver, add_machine, engine
@@ -21,7 +21,7 @@ def stored_url(store: Store, name: str = "dev1") -> str:
 def test_a_move_that_is_noticed_is_stored(store: Store) -> None:
     add_machine(store, "dev1", URL=OLD, Moved=NEW)
     machine = store.load("dev1")
-    with written_down(store, [machine]):
+    with saving_new_addresses(store, [machine]):
         machine.driver.refresh()
         assert stored_url(store) == OLD
     assert stored_url(store) == NEW
@@ -30,7 +30,7 @@ def test_a_move_that_is_noticed_is_stored(store: Store) -> None:
 def test_a_move_is_left_to_who_has_the_lock(store: Store) -> None:
     add_machine(store, "dev1", URL=OLD, Moved=NEW)
     machine = store.load("dev1")
-    with written_down(store, [machine]):
+    with saving_new_addresses(store, [machine]):
         machine.driver.refresh()
         holder = store.lock("dev1")
         holder.__enter__()
@@ -41,7 +41,7 @@ def test_a_move_is_left_to_who_has_the_lock(store: Store) -> None:
 def test_what_another_process_has_stored_meanwhile_stays(store: Store) -> None:
     add_machine(store, "dev1", URL=OLD, Moved=NEW)
     machine = store.load("dev1")
-    with written_down(store, [machine]):
+    with saving_new_addresses(store, [machine]):
         machine.driver.refresh()
         add_machine(store, "dev1", URL=OLD, Moved=NEW, labels=["kept=yes"])
     assert stored_url(store) == OLD

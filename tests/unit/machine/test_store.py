@@ -221,10 +221,10 @@ def test_remove(store: Store) -> None:
 
 def test_what_a_dead_process_left_of_a_folder_is_gone_with_the_next_lock(store: Store) -> None:
     store.machines_path.mkdir(parents=True)
-    folder = store.passing_directory("dev1")
+    folder = store.temporary_directory("dev1")
     folder.mkdir()
     (folder / "id_rsa").write_text("a key")
-    others = [store.passing_directory(name) for name in ("dev1.a", "dev", "dev11")]
+    others = [store.temporary_directory(name) for name in ("dev1.a", "dev", "dev11")]
     for other in others:
         other.mkdir()
     assert store.names() == []

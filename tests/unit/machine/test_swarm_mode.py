@@ -271,11 +271,13 @@ def test_the_node_of_a_removed_machine_is_struck_off(store: Store, swarm: Engine
 
 
 def test_to_take_part_is_to_join_or_to_begin(store: Store, swarm: Engines) -> None:
-    join.take_part(store, store.load("free"), lambda line: None, role="manager", manager_name="")
+    join.join_or_begin(
+        store, store.load("free"), lambda line: None, role="manager", manager_name=""
+    )
     (body,) = [body for _, _, path, body in swarm.asked if path == "/swarm/init"]
     assert body["AdvertiseAddr"] == "10.0.0.4:2377"
     with pytest.raises(MachineError, match="does not see it ready"):
-        join.take_part(
+        join.join_or_begin(
             store, store.load("free"), lambda line: None, role="worker", manager_name="m"
         )
     (body,) = [body for _, _, path, body in swarm.asked if path == "/swarm/join"]

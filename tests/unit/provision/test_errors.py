@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecsmachine.provision.errors import left_with, reason_in
+from ecsmachine.provision.errors import failure_line, reason_in
 from ecsmachine.ssh.command_result import CommandResult
 
 
@@ -39,7 +39,7 @@ def test_the_line_that_says_why(stdout: str, stderr: str, reason: str) -> None:
 
 
 def test_the_status_and_the_reason_are_one_line_of_bearable_length() -> None:
-    assert left_with("apt", CommandResult(100, "", "")) == "apt left with 100"
-    said = left_with("apt", CommandResult(100, "", f"E: {'x' * 500}\n"))
+    assert failure_line("apt", CommandResult(100, "", "")) == "apt left with 100"
+    said = failure_line("apt", CommandResult(100, "", f"E: {'x' * 500}\n"))
     assert said.startswith("apt left with 100: E: xxx")
     assert len(said) < 250

@@ -39,12 +39,12 @@ def suggest_values(option: str, given: Mapping[str, str], environment: Mapping[s
         )
     }
     place = json.dumps([option, *settings.values()])
-    kept = _kept_path(place, environment)
-    values = _read(kept)
+    kept = _cache_path(place, environment)
+    values = _read_cache(kept)
     if values is None:
-        values = _asked(lambda: ask(_cloud(settings, given, environment)))
+        values = _answer_in_time(lambda: ask(_cloud(settings, given, environment)))
         if values:
-            _keep(kept, values)
+            _write_cache(kept, values)
     return values
 
 
@@ -65,7 +65,7 @@ def _cloud(
     )
 
 
-def _asked(ask: Callable[[], Values]) -> Values:
+def _answer_in_time(ask: Callable[[], Values]) -> Values:
     """Return the cloud's answer, or nothing if there is none in time."""
     found: Values = []
 
@@ -93,7 +93,7 @@ _ASKED: dict[str, Callable[[Cloud], Values]] = {
 }
 
 
-def _kept_path(place: str, environment: Mapping[str, str]) -> Path | None:
+def _cache_path(place: str, environment: Mapping[str, str]) -> Path | None:
     home = environment.get("HOME")
     base = environment.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else "")
     if not base:
@@ -102,7 +102,7 @@ def _kept_path(place: str, environment: Mapping[str, str]) -> Path | None:
     return Path(base) / "ecsmachine" / "completion" / f"{digest}.json"
 
 
-def _read(path: Path | None) -> Values | None:
+def _read_cache(path: Path | None) -> Values | None:
     if path is None:
         return None
     try:
@@ -113,7 +113,7 @@ def _read(path: Path | None) -> Values | None:
         return None
 
 
-def _keep(path: Path | None, values: Values) -> None:
+def _write_cache(path: Path | None, values: Values) -> None:
     if path is None:
         return
     with contextlib.suppress(OSError):

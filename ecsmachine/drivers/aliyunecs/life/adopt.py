@@ -70,7 +70,7 @@ def adopt(
         record.public_key = ensure_key_pair(
             context.directory / "id_rsa", f"ecsmachine-{context.machine_name}"
         )
-    _note_all(cloud, record, owner, found, list(others), journal)
+    _record_all(cloud, record, owner, found, list(others), journal)
     return AliyunEcsDriver(context, record, cloud=cloud, password=password)
 
 
@@ -131,7 +131,7 @@ def _describe(cloud: Cloud, record: Record, found: Instance) -> None:
     note(record, found)
 
 
-def _note_all(
+def _record_all(
     cloud: Cloud,
     record: Record,
     owner: TaggedResource,
@@ -141,23 +141,23 @@ def _note_all(
 ) -> None:
     used = {record.vpc_id, record.vswitch_id, *found.security_group_ids}
     for kind in (network.VPC_KIND, security_group.KIND):
-        _note(journal, (each for each in others if each.kind == kind and each.id in used))
+        _record(journal, (each for each in others if each.kind == kind and each.id in used))
     own = [each for each in others if each.create_id and each.create_id == owner.create_id]
-    _note(journal, (each for each in own if each.kind == key_pair.KIND))
-    _note(
+    _record(journal, (each for each in own if each.kind == key_pair.KIND))
+    _record(
         journal,
         (each for each in others if each.kind == network.VSWITCH_KIND and each.id in used),
     )
-    _note(journal, [owner])
-    _note(journal, (each for each in own if each.kind == eip.KIND))
+    _record(journal, [owner])
+    _record(journal, (each for each in own if each.kind == eip.KIND))
     attached = list(tagged.attached_to(cloud, owner))
-    _note(journal, attached)
+    _record(journal, attached)
     for each in attached:
         record.route_cidr = each.details.get("cidr", record.route_cidr)
         record.slb_id = each.details.get("slb", record.slb_id)
 
 
-def _note(journal: Journal, found: Iterable[TaggedResource]) -> None:
+def _record(journal: Journal, found: Iterable[TaggedResource]) -> None:
     for each in found:
         details = {"region": each.region, **each.details}
         known = next((one for one in journal.resources() if (one.kind, one.id) == each.key), None)

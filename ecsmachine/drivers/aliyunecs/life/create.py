@@ -156,7 +156,7 @@ def _note_running(creation: Creation) -> None:
     found = instance.wait_until_running(cloud, record.instance_id)
     resource = creation.journal.find(instance.KIND, region=cloud.region)
     if resource is not None:
-        instance.note_seen(creation.journal, resource)
+        instance.mark_seen(creation.journal, resource)
     note(record, found)
     if record.disk_size_gib:
         record.data_disk_serial = next(

@@ -68,7 +68,7 @@ def cloud_of(
     return Cloud(
         region or settings.region,
         resolve(
-            _given(settings.credentials, environment),
+            _flags_alone(settings.credentials, environment),
             environment,
             sts=StsAddress(settings.api_endpoint, settings.vpc_internal),
         ),
@@ -78,7 +78,7 @@ def cloud_of(
     )
 
 
-def _given(flags: CredentialFlags, environment: Mapping[str, str]) -> CredentialFlags:
+def _flags_alone(flags: CredentialFlags, environment: Mapping[str, str]) -> CredentialFlags:
     """Return what came by flags: the variables are options as well."""
     of_variables = CredentialFlags(
         environment.get("ECS_ACCESS_KEY_ID", "").strip(),
@@ -292,28 +292,28 @@ class AliyunEcsDriver:
         """Start the instance, wait until it runs, and learn its addresses."""
         from ecsmachine.drivers.aliyunecs.life.power import start
 
-        with self._telling_if_gone():
-            self._note(start(self._cloud, self._instance_id()))
+        with self._explaining_if_gone():
+            self._record_instance(start(self._cloud, self._instance_id()))
 
     def stop(self, report: Report) -> None:
         """Stop the instance in an orderly way and wait until it has stopped."""
         from ecsmachine.drivers.aliyunecs.life.power import stop
 
-        with self._telling_if_gone():
+        with self._explaining_if_gone():
             stop(self._cloud, self._instance_id(), force=False)
 
     def restart(self, report: Report) -> None:
         """Restart the instance and wait until it runs again."""
         from ecsmachine.drivers.aliyunecs.life.power import restart
 
-        with self._telling_if_gone():
-            self._note(restart(self._cloud, self._instance_id()))
+        with self._explaining_if_gone():
+            self._record_instance(restart(self._cloud, self._instance_id()))
 
     def kill(self, report: Report) -> None:
         """Stop the instance at once and wait until it has stopped."""
         from ecsmachine.drivers.aliyunecs.life.power import stop
 
-        with self._telling_if_gone():
+        with self._explaining_if_gone():
             stop(self._cloud, self._instance_id(), force=True)
 
     def address(self) -> str:
@@ -331,7 +331,7 @@ class AliyunEcsDriver:
         instance = self._cloud.ecs.instance(self._instance_id())
         if instance is None:
             raise self._gone()
-        self._note(instance)
+        self._record_instance(instance)
 
     def url(self) -> str:
         """Return the engine's URL, or "" without an address."""
@@ -447,13 +447,13 @@ class AliyunEcsDriver:
             )
         return self._record.instance_id
 
-    def _note(self, instance: Instance) -> None:
+    def _record_instance(self, instance: Instance) -> None:
         from ecsmachine.drivers.aliyunecs.life.create import note
 
         note(self._record, instance)
 
     @contextlib.contextmanager
-    def _telling_if_gone(self) -> Iterator[None]:
+    def _explaining_if_gone(self) -> Iterator[None]:
         """Let an instance that the cloud does not find be one error, with what to do about it."""
         from ecsmachine.aliyun.errors import ApiError
 

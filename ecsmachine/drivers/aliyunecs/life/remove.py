@@ -118,7 +118,7 @@ def _remove_recorded(cloud: Cloud, record: Record, report: Report) -> None:
         if router_id:
             route.remove_routes_to(cloud, router_id, record.route_cidr, record.instance_id)
     if record.slb_id:
-        load_balancer.take_out(cloud, record.slb_id, record.instance_id)
+        load_balancer.detach_instance(cloud, record.slb_id, record.instance_id)
     if found is not None:
         instance.remove_instance(
             cloud, record.instance_id, seen=True, unprotect=False, report=report

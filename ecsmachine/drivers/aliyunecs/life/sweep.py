@@ -139,7 +139,7 @@ class AliyunTaggedResources:
         cloud, details = self._cloud, resource.details
         match resource.kind:
             case load_balancer.KIND:
-                load_balancer.take_out(cloud, details["slb"], details["instance"])
+                load_balancer.detach_instance(cloud, details["slb"], details["instance"])
             case route.KIND:
                 route.remove_routes_to(
                     cloud, details["router"], details["cidr"], details["instance"]

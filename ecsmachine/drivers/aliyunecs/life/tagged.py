@@ -104,7 +104,7 @@ def attached_to(cloud: Cloud, owner: TaggedResource) -> Iterator[TaggedResource]
     router_id = route.router_of(cloud, owner.details.get("vpc", ""))
     for entry in cloud.vpc.route_entries(router_id) if router_id else ():
         if entry.next_hop_id == owner.id:
-            yield _like(
+            yield _belonging_to(
                 owner,
                 route.KIND,
                 f"{entry.cidr}>{owner.id}",
@@ -112,7 +112,7 @@ def attached_to(cloud: Cloud, owner: TaggedResource) -> Iterator[TaggedResource]
                 {"router": router_id, "cidr": entry.cidr, "instance": owner.id},
             )
     for balancer_id in cloud.slb.load_balancers_before(owner.id):
-        yield _like(
+        yield _belonging_to(
             owner,
             load_balancer.KIND,
             f"{balancer_id}>{owner.id}",
@@ -214,7 +214,7 @@ def _resource(
     )
 
 
-def _like(
+def _belonging_to(
     owner: TaggedResource, kind: str, resource_id: str, state: str, details: Mapping[str, str]
 ) -> TaggedResource:
     """Return something that belongs to an instance, and so to whom the instance belongs."""

@@ -16,13 +16,13 @@ _UNSEEN_TIMEOUT_S = 2.0
 """How long is looked for what a request without an answer may have made, in seconds."""
 
 
-def known_or_intended(journal: Journal, kind: str, **details: str) -> Resource:
+def find_or_intend(journal: Journal, kind: str, **details: str) -> Resource:
     """Return the resource that the journal lists, with or without id, else write one down."""
     return journal.find(kind, **details) or journal.intend(kind, **details)
 
 
 @contextmanager
-def forgotten_if_refused(
+def forget_if_refused(
     journal: Journal, resource: Resource, *, asked_before: bool = False
 ) -> Iterator[None]:
     """Strike a resource off the journal if the API turns the request for it down.
@@ -60,7 +60,7 @@ def delete(ask: Callable[[], None], *, patience_s: float = 0.0) -> None:
                 return
 
 
-def look_for_unseen(look: Callable[[], list[str]]) -> list[str]:
+def wait_for_unseen(look: Callable[[], list[str]]) -> list[str]:
     """Return the ids that ``look`` finds of what a request without an answer may have made."""
     for _ in polls(_UNSEEN_TIMEOUT_S):
         found = look()

@@ -9,9 +9,9 @@ from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
 from ecsmachine.drivers.aliyunecs.resources.asking import (
     UNSEEN_S,
     delete,
-    forgotten_if_refused,
-    known_or_intended,
-    look_for_unseen,
+    find_or_intend,
+    forget_if_refused,
+    wait_for_unseen,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags
@@ -66,20 +66,20 @@ def ensure_eip(
     """
     if existing is not None:
         allocation_id = existing.id
-        resource = known_or_intended(
+        resource = find_or_intend(
             journal, BINDING_KIND, region=cloud.region, eip=allocation_id, instance=instance_id
         )
         if resource.id is None:
             journal.made(resource, instance_id)
     else:
         allocation_id = _allocate(cloud, journal, context, settings, report)
-    eip = _seen(cloud, allocation_id, UNSEEN_S)
+    eip = _wait_for_eip(cloud, allocation_id, UNSEEN_S)
     if eip is None or eip.instance_id != instance_id:
         report("Binding the elastic address...")
         _associate(cloud, allocation_id, instance_id)
     bound = wait_for(
         f"Elastic address {allocation_id} is bound to {instance_id}",
-        lambda: _bound(cloud, allocation_id, instance_id),
+        lambda: _eip_bound_to(cloud, allocation_id, instance_id),
     )
     return bound.address
 
@@ -89,10 +89,10 @@ def remove_eip(
 ) -> None:
     """Unbind and give back an elastic address of ours; one that is gone is success."""
     if resource.id is not None:
-        _seen(cloud, resource.id, patience_s)
+        _wait_for_eip(cloud, resource.id, patience_s)
         release_eip(cloud, resource.id, report)
         return
-    for allocation_id in look_for_unseen(lambda: _made_unseen(cloud, create_id)):
+    for allocation_id in wait_for_unseen(lambda: _made_without_answer(cloud, create_id)):
         release_eip(cloud, allocation_id, report)
 
 
@@ -139,11 +139,11 @@ def _allocate(
     resource = known or journal.intend(KIND, region=cloud.region)
     if known is not None and known.id is None:
         # it was asked for, and the answer never came: its token may have expired meanwhile
-        for unseen in _made_unseen(cloud, journal.create_id)[:1]:
+        for unseen in _made_without_answer(cloud, journal.create_id)[:1]:
             journal.made(known, unseen)
     if resource.id is None:
         report("Allocating an elastic address...")
-        with forgotten_if_refused(journal, resource, asked_before=known is not None):
+        with forget_if_refused(journal, resource, asked_before=known is not None):
             eip = when_not_busy(
                 lambda: cloud.vpc.allocate_eip(
                     bandwidth_mbps=max(1, settings.bandwidth_mbps),
@@ -160,7 +160,7 @@ def _allocate(
     return allocation_id
 
 
-def _made_unseen(cloud: Cloud, create_id: str) -> list[str]:
+def _made_without_answer(cloud: Cloud, create_id: str) -> list[str]:
     """Return the addresses that a request without an answer may have taken: named so at once."""
     name = _name(create_id)
     return [each.id for each in cloud.vpc.eips() if each.name == name]
@@ -172,7 +172,7 @@ def _associate(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
             cloud.vpc.associate_eip(allocation_id, instance_id)
         except ApiError:
             # after a connection that broke it may be bound already
-            if _bound(cloud, allocation_id, instance_id) is None:
+            if _eip_bound_to(cloud, allocation_id, instance_id) is None:
                 raise
 
     when_not_busy(associate)
@@ -182,7 +182,7 @@ def _eip(cloud: Cloud, allocation_id: str) -> Eip | None:
     return next(cloud.vpc.eips(allocation_id=allocation_id), None)
 
 
-def _seen(cloud: Cloud, allocation_id: str, patience_s: float) -> Eip | None:
+def _wait_for_eip(cloud: Cloud, allocation_id: str, patience_s: float) -> Eip | None:
     """Return the address, which may have been taken too recently to be found at once."""
     for _ in polls(patience_s):
         eip = _eip(cloud, allocation_id)
@@ -191,7 +191,7 @@ def _seen(cloud: Cloud, allocation_id: str, patience_s: float) -> Eip | None:
     return None
 
 
-def _bound(cloud: Cloud, allocation_id: str, instance_id: str) -> Eip | None:
+def _eip_bound_to(cloud: Cloud, allocation_id: str, instance_id: str) -> Eip | None:
     eip = _eip(cloud, allocation_id)
     if eip is None:
         raise MachineError(f"The elastic address {allocation_id} is gone")

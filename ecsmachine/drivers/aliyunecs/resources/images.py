@@ -57,7 +57,9 @@ def newest_of(images: Iterable[Image], system: str) -> Image | None:
     fitting = [
         (_version(image), image.created, image.id, image)
         for image in images
-        if _squeezed(image.platform or image.os_name).startswith(_squeezed(name))
+        if _without_separators(image.platform or image.os_name).startswith(
+            _without_separators(name)
+        )
         and (not version or _starts_with(_version(image), version))
     ]
     if name == "ubuntu" and not version:
@@ -118,5 +120,5 @@ def _starts_with(version: tuple[int, ...], text: str) -> bool:
     return version[: len(wanted)] == wanted
 
 
-def _squeezed(name: str) -> str:
+def _without_separators(name: str) -> str:
     return re.sub(r"[\s_-]", "", name.lower())

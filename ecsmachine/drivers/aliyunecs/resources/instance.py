@@ -12,7 +12,7 @@ from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter, tag_parameters
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
 from ecsmachine.drivers.aliyunecs.options.values import is_host_name
-from ecsmachine.drivers.aliyunecs.resources.asking import forgotten_if_refused
+from ecsmachine.drivers.aliyunecs.resources.asking import forget_if_refused
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.resources.state import reason_of, state_of
@@ -148,7 +148,7 @@ def ensure_instance(
         parameters = parameters_for(place)
         resource = journal.intend(KIND, region=cloud.region)
         try:
-            with forgotten_if_refused(journal, resource, asked_before=resource is known):
+            with forget_if_refused(journal, resource, asked_before=resource is known):
                 instance_id = _run(cloud, parameters, resource.token)
         except ApiError as error:
             if error.meaning is Meaning.TOKEN_MISMATCH:
@@ -209,7 +209,7 @@ def wait_until_stopped(cloud: Cloud, instance_id: str) -> Instance:
     return _wait(cloud, instance_id, "Stopped")
 
 
-def note_seen(journal: Journal, resource: Resource) -> None:
+def mark_seen(journal: Journal, resource: Resource) -> None:
     """Write down that the instance was seen: from now on, not finding it means that it is gone."""
     if resource.id is not None and "seen" not in resource.details:
         resource.details["seen"] = "true"

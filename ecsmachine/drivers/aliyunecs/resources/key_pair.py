@@ -8,8 +8,8 @@ from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.asking import (
     delete,
-    forgotten_if_refused,
-    known_or_intended,
+    find_or_intend,
+    forget_if_refused,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags
@@ -28,10 +28,10 @@ def ensure_key_pair(
 ) -> str:
     """Return the name of the machine's key pair, importing the public key if need be."""
     name = _name(context.machine_name, journal.create_id)
-    resource = known_or_intended(journal, KIND, region=cloud.region, name=name)
+    resource = find_or_intend(journal, KIND, region=cloud.region, name=name)
     if resource.id is not None:
         return name
-    with forgotten_if_refused(journal, resource):
+    with forget_if_refused(journal, resource):
         try:
             cloud.ecs.import_key_pair(
                 name,

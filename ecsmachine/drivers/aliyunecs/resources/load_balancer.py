@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.slb import LoadBalancer
-from ecsmachine.drivers.aliyunecs.resources.asking import known_or_intended
+from ecsmachine.drivers.aliyunecs.resources.asking import find_or_intend
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.waiting import when_not_busy
 from ecsmachine.drivers.base import Journal, Report, Resource
@@ -32,7 +32,7 @@ def ensure_backend(
     cloud: Cloud, journal: Journal, load_balancer_id: str, instance_id: str, report: Report
 ) -> None:
     """Put the instance behind the load balancer; twice is as once."""
-    resource = known_or_intended(
+    resource = find_or_intend(
         journal, KIND, region=cloud.region, slb=load_balancer_id, instance=instance_id
     )
     if resource.id is not None:
@@ -46,10 +46,10 @@ def ensure_backend(
 
 def remove_backend(cloud: Cloud, resource: Resource) -> None:
     """Take the instance from behind the load balancer; not being there is success."""
-    take_out(cloud, resource.details["slb"], resource.details["instance"])
+    detach_instance(cloud, resource.details["slb"], resource.details["instance"])
 
 
-def take_out(cloud: Cloud, load_balancer_id: str, instance_id: str) -> None:
+def detach_instance(cloud: Cloud, load_balancer_id: str, instance_id: str) -> None:
     """Take an instance from behind a load balancer, which may be gone itself."""
 
     def remove() -> None:

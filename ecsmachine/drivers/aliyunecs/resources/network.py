@@ -12,9 +12,9 @@ from ecsmachine.aliyun.vpc import Vpc, VSwitch
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
 from ecsmachine.drivers.aliyunecs.resources.asking import (
-    forgotten_if_refused,
+    forget_if_refused,
     is_gone,
-    look_for_unseen,
+    wait_for_unseen,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
@@ -87,7 +87,7 @@ def look(cloud: Cloud, settings: Settings, store_id: str) -> Network:
         return Network(settings.vpc_id, _vswitches(cloud, settings.vpc_id, settings.zone))
     name = shared_name(store_id)
     vpcs = list(cloud.vpc.vpcs())
-    found = next((vpc for vpc in vpcs if vpc.is_default), None) or _ours(vpcs, store_id)
+    found = next((vpc for vpc in vpcs if vpc.is_default), None) or _shared_vpc(vpcs, store_id)
     if found is None:
         return Network("", extensible=True, shared=True, shared_name=name)
     return Network(
@@ -116,7 +116,7 @@ def _ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: 
         known = None
     name = shared_name(context.store_id)
     resource = known or journal.intend(VPC_KIND, region=cloud.region, name=name)
-    found = _ours(cloud.vpc.vpcs(), context.store_id)
+    found = _shared_vpc(cloud.vpc.vpcs(), context.store_id)
     if found is not None:
         if resource.id is None:
             journal.made(resource, found.id)
@@ -124,7 +124,7 @@ def _ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: 
             _tag(cloud, "VPC", found.id, context)
     else:
         report("Creating a VPC...")
-        with forgotten_if_refused(journal, resource, asked_before=known is not None):
+        with forget_if_refused(journal, resource, asked_before=known is not None):
             own = when_not_busy(
                 lambda: cloud.vpc.create_vpc(
                     name=name, cidr=CIDR, description="Docker hosts", token=resource.token
@@ -133,7 +133,7 @@ def _ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: 
         journal.made(resource, own)
         _tag(cloud, "VPC", own, context)
         # one on another computer may have made one at the same moment: all take the oldest
-        found = _ours(cloud.vpc.vpcs(), context.store_id)
+        found = _shared_vpc(cloud.vpc.vpcs(), context.store_id)
         if found is not None and found.id != own:
             when_not_busy(lambda: cloud.vpc.delete_vpc(own))
             journal.made(resource, found.id)
@@ -191,7 +191,7 @@ def remove_vswitch(cloud: Cloud, resource: Resource, *, patience_s: float) -> No
     ids = (
         [resource.id]
         if resource.id is not None
-        else look_for_unseen(
+        else wait_for_unseen(
             lambda: [
                 each.id
                 for each in _vswitches(cloud, resource.details["vpc"], resource.details["zone"])
@@ -208,7 +208,7 @@ def remove_vpc(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
     ids = (
         [resource.id]
         if resource.id is not None
-        else look_for_unseen(
+        else wait_for_unseen(
             lambda: [vpc.id for vpc in cloud.vpc.vpcs() if vpc.name == resource.details["name"]]
         )
     )
@@ -317,7 +317,7 @@ def _vswitches(cloud: Cloud, vpc_id: str, zone: str) -> tuple[VSwitch, ...]:
     return tuple(cloud.vpc.vswitches(vpc_id=vpc_id, zone=zone))
 
 
-def _ours(vpcs: Iterable[Vpc], store_id: str) -> Vpc | None:
+def _shared_vpc(vpcs: Iterable[Vpc], store_id: str) -> Vpc | None:
     """Return the VPC that the machines of a store share; of several, the oldest."""
     name = shared_name(store_id)
     return min(

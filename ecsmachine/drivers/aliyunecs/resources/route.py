@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import RouteEntry
-from ecsmachine.drivers.aliyunecs.resources.asking import forgotten_if_refused, known_or_intended
+from ecsmachine.drivers.aliyunecs.resources.asking import find_or_intend, forget_if_refused
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.waiting import wait_for, when_not_busy
 from ecsmachine.drivers.base import Journal, Report, Resource
@@ -23,7 +23,7 @@ def ensure_route(
     router_id = _router(cloud, vpc_id)
     if not router_id:
         raise MachineError(f"VPC {vpc_id} has no router", hint="Leave --aliyunecs-route-cidr out.")
-    resource = known_or_intended(
+    resource = find_or_intend(
         journal, KIND, region=cloud.region, router=router_id, cidr=cidr, instance=instance_id
     )
     present = _entry(cloud, router_id, cidr)
@@ -36,7 +36,7 @@ def ensure_route(
     if present is None:
         report(f"Creating the route of {cidr}...")
         table_id = cloud.vpc.route_tables(router_id)[0]
-        with forgotten_if_refused(journal, resource):
+        with forget_if_refused(journal, resource):
             when_not_busy(
                 lambda: cloud.vpc.create_route_entry(
                     table_id, cidr=cidr, instance_id=instance_id, token=resource.token

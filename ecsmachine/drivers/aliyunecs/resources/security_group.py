@@ -11,9 +11,9 @@ from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.resources.asking import (
-    forgotten_if_refused,
+    forget_if_refused,
     is_gone,
-    look_for_unseen,
+    wait_for_unseen,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
@@ -42,7 +42,7 @@ def find_group(cloud: Cloud, name: str, vpc_id: str) -> FoundGroup | None:
 
     Names need not be unique: of several, all take the oldest.
     """
-    groups = _named(cloud, name, vpc_id)
+    groups = _groups_named(cloud, name, vpc_id)
     if not groups and name.startswith("sg-"):
         groups = [
             group
@@ -120,7 +120,7 @@ def remove_group(
     group_ids = (
         [resource.id]
         if resource.id is not None
-        else look_for_unseen(lambda: _made_unseen(cloud, resource, context))
+        else wait_for_unseen(lambda: _made_without_answer(cloud, resource, context))
     )
     for group_id in group_ids:
         _delete_unused(cloud, group_id, patience_s)
@@ -161,7 +161,7 @@ def denied_permissions(
     return [
         rule
         for rule in wanted
-        if any(drop.priority <= rule.priority and _touches(drop, rule) for drop in drops)
+        if any(drop.priority <= rule.priority and _overlaps(drop, rule) for drop in drops)
     ]
 
 
@@ -187,7 +187,7 @@ def _found_or_made(
         return found.group.id
     report(f"Creating security group {settings.security_group}...")
     resource = journal.intend(KIND, **details)
-    with forgotten_if_refused(journal, resource, asked_before=known is not None):
+    with forget_if_refused(journal, resource, asked_before=known is not None):
         group_id = when_not_busy(
             lambda: cloud.ecs.create_security_group(
                 settings.security_group,
@@ -200,7 +200,7 @@ def _found_or_made(
         )
     journal.made(resource, group_id)
     _open_new(cloud, group_id, wanted)
-    return _agree(cloud, journal, context, resource, wanted, report)
+    return _settle_on_one(cloud, journal, context, resource, wanted, report)
 
 
 def _open(
@@ -231,7 +231,7 @@ def _open_new(cloud: Cloud, group_id: str, wanted: Sequence[Permission]) -> None
                 raise
 
 
-def _agree(
+def _settle_on_one(
     cloud: Cloud,
     journal: Journal,
     context: DriverContext,
@@ -242,7 +242,7 @@ def _agree(
     """Return the group that all creates settle on, when several made one of this name at once."""
     own = resource.id or ""
     name, vpc_id = resource.details["name"], resource.details["vpc"]
-    groups = _named(cloud, name, vpc_id)
+    groups = _groups_named(cloud, name, vpc_id)
     chosen = min(groups, key=_age, default=None)
     if chosen is None or chosen.id == own or not any(group.id == own for group in groups):
         return own
@@ -264,7 +264,7 @@ def _age(group: SecurityGroup) -> tuple[str, str]:
     return group.created, group.id
 
 
-def _named(cloud: Cloud, name: str, vpc_id: str) -> list[SecurityGroup]:
+def _groups_named(cloud: Cloud, name: str, vpc_id: str) -> list[SecurityGroup]:
     return [
         group
         for group in cloud.ecs.security_groups(name=name, vpc_id=vpc_id)
@@ -272,7 +272,7 @@ def _named(cloud: Cloud, name: str, vpc_id: str) -> list[SecurityGroup]:
     ]
 
 
-def _made_unseen(cloud: Cloud, resource: Resource, context: DriverContext) -> list[str]:
+def _made_without_answer(cloud: Cloud, resource: Resource, context: DriverContext) -> list[str]:
     """Return the groups that a request without an answer may have made."""
     return [
         group.id
@@ -331,7 +331,7 @@ def _covers(rule: Permission, wanted: Permission) -> bool:
     )
 
 
-def _touches(rule: Permission, wanted: Permission) -> bool:
+def _overlaps(rule: Permission, wanted: Permission) -> bool:
     """Whether ``rule`` speaks of some of what ``wanted`` speaks of."""
     first, last = _ports(rule)
     wanted_first, wanted_last = _ports(wanted)

@@ -55,6 +55,7 @@ from ecsmachine.localcloud.protocol.authentication import Nonces, SignedRequest
 from ecsmachine.localcloud.protocol.errors import ApiError, dry_run_passed, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import request_id as new_request_id
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.required import check_required
 from ecsmachine.localcloud.service.connections import Connections
 from ecsmachine.localcloud.service.gate import Gate, host_name
 from ecsmachine.localcloud.state.state import State
@@ -225,6 +226,7 @@ class Endpoint:
             host=request.headers.get("host", ""),
             caller=self.state.sessions.get(key_id),
         )
+        check_required(values["Version"], name, values)
         with self._faults.answering(struck), self.state.transaction():
             answer = idempotency.answer_once(call, action)
             if parameters.boolean("DryRun"):

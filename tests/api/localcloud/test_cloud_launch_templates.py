@@ -158,6 +158,7 @@ def test_what_is_refused(api: Api) -> None:
     for values, expected in wrong:
         assert api.refusal("CreateLaunchTemplate", values) == expected, values
     assert len(templates(api)) == 1
+    nobody = {"LaunchTemplateId": "lt-nobody", "DeleteVersion.1": 1, "DefaultVersionNumber": 1}
     for action in (
         "CreateLaunchTemplateVersion",
         "DescribeLaunchTemplateVersions",
@@ -166,7 +167,7 @@ def test_what_is_refused(api: Api) -> None:
         "ModifyLaunchTemplateDefaultVersion",
     ):
         assert api.refusal(action) == "400 MissingParameter"
-        assert api.refusal(action, LaunchTemplateId="lt-nobody") == NO_TEMPLATE
+        assert api.refusal(action, nobody) == NO_TEMPLATE
     base = {"LaunchTemplateId": template_id}
     action = "ModifyLaunchTemplateDefaultVersion"
     assert api.refusal(action, base, DefaultVersionNumber=2) == NO_VERSION

@@ -92,7 +92,7 @@ def test_the_life_of_a_listener(slb: Slb) -> None:
 
 
 def test_what_http_and_https_need(slb: Slb) -> None:
-    base = {"ListenerPort": 443, "BackendServerPort": 80, "HealthCheck": "off"}
+    base = {"ListenerPort": 443, "BackendServerPort": 80, "HealthCheck": "off", "Bandwidth": -1}
     for protocol in ("HTTP", "HTTPS"):
         action = f"CreateLoadBalancer{protocol}Listener"
         assert slb.refusal(action, **base) == "400 MissingParameter"
@@ -116,7 +116,7 @@ def test_what_http_and_https_need(slb: Slb) -> None:
 
 def test_listeners_that_are_refused(slb: Slb) -> None:
     action = "CreateLoadBalancerTCPListener"
-    base: dict[str, Any] = {"ListenerPort": 80, "BackendServerPort": 80}
+    base: dict[str, Any] = {"ListenerPort": 80, "BackendServerPort": 80, "Bandwidth": -1}
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"ListenerPort": ""}, "400 MissingParameter"),
         ({"BackendServerPort": ""}, "400 MissingParameter"),
@@ -147,7 +147,7 @@ def test_listeners_that_are_refused(slb: Slb) -> None:
 def test_tcp_and_udp_on_one_port(slb: Slb) -> None:
     for protocol in ("TCP", "UDP"):
         action = f"CreateLoadBalancer{protocol}Listener"
-        slb.call(action, ListenerPort=53, BackendServerPort=53)
+        slb.call(action, ListenerPort=53, BackendServerPort=53, Bandwidth=-1)
     assert slb.refusal("StartLoadBalancerListener", ListenerPort=53) == "400 MissingParameter"
     slb.call("StartLoadBalancerListener", ListenerPort=53, ListenerProtocol="udp")
     assert slb.listener("TCP", 53)["Status"] == "stopped"
@@ -195,7 +195,9 @@ def test_a_server_group_and_its_health(slb: Slb) -> None:
     slb.call("RemoveVServerGroupBackendServers", VServerGroupId=group_id, BackendServers=three)
     assert members() == {8080: 50}
 
-    slb.call("CreateLoadBalancerTCPListener", ListenerPort=80, VServerGroupId=group_id)
+    slb.call(
+        "CreateLoadBalancerTCPListener", ListenerPort=80, VServerGroupId=group_id, Bandwidth=-1
+    )
     assert slb.call("DescribeHealthStatus")["BackendServers"]["BackendServer"] == []
     slb.call("StartLoadBalancerListener", ListenerPort=80)
 
@@ -237,7 +239,7 @@ def test_server_groups_that_are_refused(slb: Slb) -> None:
         values = {"VServerGroupId": group_id, "BackendServers": servers}
         assert slb.refusal(action, **values) == expected, servers
     other = Slb(slb.api)
-    values = {"ListenerPort": 80, "VServerGroupId": group_id}
+    values = {"ListenerPort": 80, "VServerGroupId": group_id, "Bandwidth": -1}
     assert other.refusal("CreateLoadBalancerTCPListener", **values) == "400 InvalidParameter"
     slb.call("DeleteVServerGroup", VServerGroupId=group_id)
     assert slb.refusal("DeleteVServerGroup", VServerGroupId=group_id) == NO_GROUP

@@ -121,7 +121,12 @@ def test_listeners_and_server_groups(clients: Clients, api: Api) -> None:
         )
     ).vserver_group_id
     sticky = {"sticky_session": "on", "sticky_session_type": "insert", "cookie_timeout": 60}
-    common: dict[str, Any] = {**base, "vserver_group_id": group, "health_check_connect_port": 80}
+    common: dict[str, Any] = {
+        **base,
+        "vserver_group_id": group,
+        "health_check_connect_port": 80,
+        "bandwidth": -1,
+    }
     of_http: dict[str, Any] = {**common, **sticky, "health_check": "on"}
     slb.create_load_balancer_tcplistener(
         slb_models.CreateLoadBalancerTCPListenerRequest(

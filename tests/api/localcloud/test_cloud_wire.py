@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ecsmachine.localcloud.actions import PRODUCTS
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.api_client import ECS, SLB, STS, VPC, Api, Reply, exchange
 
@@ -234,3 +235,10 @@ def test_a_body_without_end(cloud: EmbeddedCloud) -> None:
 def test_an_unknown_region(api: Api) -> None:
     assert api.refusal("DescribeInstances", RegionId="mars-1") == "404 InvalidRegionId.NotFound"
     assert api.refusal("DescribeInstances", RegionId="") == "400 MissingParameter"
+
+
+@pytest.mark.parametrize("version", ["2014-05-26", "2014-05-15", "2016-04-28"])
+def test_no_action_is_carried_out_in_a_region_that_is_not_there(api: Api, version: str) -> None:
+    for action in PRODUCTS[version]:
+        refusal = api.refusal(action, version=version, RegionId="nowhere")
+        assert refusal in ("404 InvalidRegionId.NotFound", "400 MissingParameter"), action

@@ -1,0 +1,60 @@
+"""What each action requires, as Alibaba Cloud publishes it, and the region that every one needs.
+
+The server looks before it carries an action out, so that no action has to. The names are kept in
+``required_parameters.txt`` beside this module, which ``scripts/measure_api/write_required.py``
+writes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from importlib import resources
+
+from ecsmachine.localcloud.catalog.regions import find_region
+from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.protocol.errors import missing_parameter
+
+_REGIONAL = ("2014-05-26", "2014-05-15", "2016-04-28")
+"""The versions of ECS, SLB and VPC: they are asked in a region."""
+
+
+def check_required(version: str, action: str, values: Mapping[str, str]) -> None:
+    """Raise ``MissingParameter``, or ``InvalidRegionId.NotFound`` for a region that is not there.
+
+    The part of a list's item may be empty (the value of a tag), but has to be there.
+    """
+    for name in _required().get(version, {}).get(action, ()):
+        for missing in _missing(name, values):
+            raise missing_parameter(missing)
+    region_id = values.get("RegionId")
+    if region_id and version in _REGIONAL and find_region(region_id) is None:
+        raise refusals.REGION_NOT_FOUND()
+
+
+def _missing(name: str, values: Mapping[str, str]) -> Iterator[str]:
+    whole, listed, part = name.partition(".N")
+    if not listed:
+        if not values.get(name):
+            yield name
+        return
+    items = {key.split(".")[1] for key in values if key.startswith(f"{whole}.")}
+    if not part:
+        if not items:
+            yield whole
+        return
+    parts = (f"{whole}.{item}{part}" for item in sorted(items))
+    yield from (each for each in parts if each not in values)
+
+
+@functools.cache
+def _required() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    file = resources.files(__package__) / "required_parameters.txt"
+    versions: dict[str, dict[str, tuple[str, ...]]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        first, *names = line.split()
+        if first == "version":
+            actions = versions.setdefault(names[0], {})
+        elif first != "#":
+            actions[first] = tuple(names)
+    return versions

@@ -1,4 +1,4 @@
-"""Writes which parameters each official action requires: required_parameters.txt of the local cloud.
+"""Writes what each official action requires: required_parameters.txt of the local cloud.
 
     python scripts/measure_api/write_required.py --metadata FOLDER
 

@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 
 from ecsmachine.localcloud.actions.instance_view import InstanceViews
 from ecsmachine.localcloud.catalog.images import Image
-from ecsmachine.localcloud.catalog.regions import Region, find_region, known_region
+from ecsmachine.localcloud.catalog.regions import Region, known_region
 from ecsmachine.localcloud.faults.book import FaultBook
-from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import default_resource_group
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -47,31 +46,16 @@ class Call:
 
     @property
     def region(self) -> Region:
-        """The region asked for; raises ``MissingParameter`` or ``InvalidRegionId.NotFound``."""
-        if not self.parameters.given("RegionId"):
+        """The region asked for; raises ``MissingParameter`` where none is, and none is required."""
+        region_id = self.region_id
+        if region_id is None:
             raise missing_parameter("RegionId")
-        return self.home_or_region
-
-    def check_region(self) -> None:
-        """Refuse the request if it names no region, or one that there is not."""
-        _ = self.region
-
-    @property
-    def region_or_none(self) -> Region | None:
-        """The region asked for, or None where none was; raises ``InvalidRegionId.NotFound``."""
-        region_id = self.parameters.text("RegionId")
-        if not region_id:
-            return None
-        region = find_region(region_id)
-        if region is None:
-            raise refusals.REGION_NOT_FOUND()
-        return region
+        return known_region(region_id)
 
     @property
     def region_id(self) -> str | None:
-        """The id of the region asked for, or None; raises ``InvalidRegionId.NotFound``."""
-        region = self.region_or_none
-        return None if region is None else region.id
+        """The id of the region asked for, or None. That it is there was checked before."""
+        return self.parameters.text("RegionId") or None
 
     def find(self, table: ResourceTable[R], name: str, *, missing: Refusal | None = None) -> R:
         """Return the resource of that id in the region of the request.
@@ -92,11 +76,6 @@ class Call:
         """Return the resource that a parameter names, or None if it is not given."""
         name = self.parameters.text(parameter)
         return self.find(table, name, missing=missing) if name else None
-
-    @property
-    def home_or_region(self) -> Region:
-        """The region asked for, or the cloud's own where the request names none."""
-        return self.region_or_none or known_region(self.state.region)
 
     @property
     def resource_group_id(self) -> str:

@@ -41,7 +41,6 @@ def describe_images(call: Call) -> Answer:
 
 def describe_image_from_family(call: Call) -> Answer:
     """DescribeImageFromFamily: the newest image of a family."""
-    call.check_region()
     family = call.parameters.require("ImageFamily")
     image = next((item for item in usable_images(call) if item.family == family), None)
     return {"Image": image_view(call, image)} if image else {}

@@ -116,7 +116,6 @@ def _auto_release(parameters: Parameters) -> str:
 def modify_instance_charge_type(call: Call) -> Answer:
     """ModifyInstanceChargeType: from the hour to a subscription, or back."""
     parameters = call.parameters
-    call.check_region()
     ids = parameters.json_list("InstanceIds", most=MAX_INSTANCES)
     if not ids:
         parameters.require("InstanceIds")
@@ -177,7 +176,6 @@ def renew_instance(call: Call) -> Answer:
 def modify_instance_auto_renew_attribute(call: Call) -> Answer:
     """ModifyInstanceAutoRenewAttribute: whether subscriptions are renewed when they end."""
     parameters = call.parameters
-    call.check_region()
     parameters.require("InstanceId")
     ids = parameters.separated("InstanceId")
     status = parameters.choice("RenewalStatus", ("AutoRenewal", "Normal", "NotRenewal"))

@@ -21,7 +21,6 @@ def describe_instances_full_status(call: Call) -> Answer:
 
 def describe_instance_history_events(call: Call) -> Answer:
     """DescribeInstanceHistoryEvents: there have been none."""
-    call.check_region()
     call.optional(call.state.instances, "InstanceId")
     nothing: list[Instance] = []
     _, fields = page(call.parameters, nothing)

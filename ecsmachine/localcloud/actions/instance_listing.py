@@ -39,7 +39,6 @@ def describe_instances(call: Call) -> Answer:
 
 def describe_instance_status(call: Call) -> Answer:
     """DescribeInstanceStatus: ids and states."""
-    call.check_region()
     for instance_id in call.parameters.listed("InstanceId", most=100):
         call.find(call.state.instances, instance_id)
     return _STATUSES_OF_INSTANCES.answer(call)

@@ -167,7 +167,6 @@ def _instances_of_request(call: Call) -> list[Instance]:
             "InvalidParameter.TooManyInstances",
             f"At most {MAX_INSTANCES} instances are accepted.",
         )
-    call.check_region()
     return [call.find(call.state.instances, instance_id) for instance_id in dict.fromkeys(ids)]
 
 

@@ -73,7 +73,6 @@ def delete_key_pairs(call: Call) -> Answer:
 
 def attach_key_pair(call: Call) -> Answer:
     """AttachKeyPair: in effect at once on a stopped instance, else when it next starts."""
-    call.check_region()
     pair = call.required(call.state.key_pairs, "KeyPairName")
 
     def attach(instance: Instance) -> None:
@@ -87,7 +86,6 @@ def attach_key_pair(call: Call) -> Answer:
 
 def detach_key_pair(call: Call) -> Answer:
     """DetachKeyPair: the key is taken from the instance when it next starts."""
-    call.check_region()
     pair = call.required(call.state.key_pairs, "KeyPairName")
 
     def detach(instance: Instance) -> None:

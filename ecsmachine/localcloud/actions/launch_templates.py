@@ -132,7 +132,6 @@ def create_launch_template(call: Call) -> Answer:
 
 def create_launch_template_version(call: Call) -> Answer:
     """CreateLaunchTemplateVersion: a version's number is never used again."""
-    call.check_region()
     template = _template_of_request(call)
     if len(template.versions) >= MAX_VERSIONS:
         raise ApiError(
@@ -160,13 +159,11 @@ def describe_launch_templates(call: Call) -> Answer:
 
 def describe_launch_template_versions(call: Call) -> Answer:
     """DescribeLaunchTemplateVersions: those of one template, newest first."""
-    call.check_region()
     return _VERSIONS.answer(call)
 
 
 def modify_launch_template_default_version(call: Call) -> Answer:
     """ModifyLaunchTemplateDefaultVersion: which version counts if none is named."""
-    call.check_region()
     template = _template_of_request(call)
     number = _version_number(call.parameters, call.parameters.require("DefaultVersionNumber"))
     find_version(template, number)
@@ -176,7 +173,6 @@ def modify_launch_template_default_version(call: Call) -> Answer:
 
 def delete_launch_template(call: Call) -> Answer:
     """DeleteLaunchTemplate: with all its versions."""
-    call.check_region()
     template = _template_of_request(call)
     call.state.launch_templates.remove(template.id)
     return {}
@@ -184,7 +180,6 @@ def delete_launch_template(call: Call) -> Answer:
 
 def delete_launch_template_version(call: Call) -> Answer:
     """DeleteLaunchTemplateVersion: all but the default one."""
-    call.check_region()
     template = _template_of_request(call)
     texts = call.parameters.listed("DeleteVersion", most=29)
     if not texts:

@@ -100,25 +100,14 @@ class Listing(Generic[T]):
         return {**fields, **_nested(self.path, [self.view(call, row) for row in part])}
 
 
-def newest(
-    table: Callable[[State], ResourceTable[R]], *, region_needed: bool = True
-) -> Callable[[Call], list[R]]:
+def newest(table: Callable[[State], ResourceTable[R]]) -> Callable[[Call], list[R]]:
     """Return the rows of a table in the region of a request, newest first."""
-    rows = oldest(table, region_needed=region_needed)
-    return lambda call: rows(call)[::-1]
+    return lambda call: table(call.state).in_region(call.region_id)[::-1]
 
 
-def oldest(
-    table: Callable[[State], ResourceTable[R]], *, region_needed: bool = True
-) -> Callable[[Call], list[R]]:
+def oldest(table: Callable[[State], ResourceTable[R]]) -> Callable[[Call], list[R]]:
     """Return the rows of a table in the region of a request, oldest first."""
-
-    def rows(call: Call) -> list[R]:
-        if region_needed:
-            call.check_region()
-        return table(call.state).in_region(call.region_id)
-
-    return rows
+    return lambda call: table(call.state).in_region(call.region_id)
 
 
 def equals(

@@ -243,7 +243,6 @@ def add_tags(call: Call) -> Answer:
 
 def remove_tags(call: Call) -> Answer:
     """RemoveTags: those of these keys; a value that is given has to be the tag's."""
-    call.check_region()
     tags = _tags_of_json(call)
     for balancer in _balancers_of_request(call):
         there = call.state.load_balancers.tags(balancer.id)

@@ -12,7 +12,6 @@ from ecsmachine.localcloud.state.model import MetadataOptions
 
 def modify_instance_metadata_options(call: Call) -> Answer:
     """ModifyInstanceMetadataOptions: what is not given stays as it was."""
-    call.check_region()
     parameters = call.parameters
     instance = call.required(call.state.instances, "InstanceId")
     parameters.require("HttpEndpoint")

@@ -328,7 +328,7 @@ _VPCS = Listing(
 _VSWITCHES = Listing(
     VSwitch,
     "VSwitches.VSwitch",
-    newest(lambda state: state.vswitches, region_needed=False),
+    newest(lambda state: state.vswitches),
     _vswitch_view,
     (
         one_of("VSwitchId", "id", Parameters.separated, most=20),

@@ -20,7 +20,6 @@ _LONG_MONTHS = (12, 24, 36, 48, 60)
 def describe_price(call: Call) -> Answer:
     """DescribePrice: of instances with their disks and bandwidth, of disks, of bandwidth."""
     parameters = call.parameters
-    call.check_region()
     what = parameters.choice("ResourceType", ("instance", "disk", "bandwidth"), "instance")
     unit = parameters.choice("PriceUnit", tuple(prices.HOURS), "Hour")
     period = parameters.integer("Period", 1, least=1, error=_bad_period())

@@ -135,7 +135,6 @@ def describe_instance_types(call: Call) -> Answer:
 
 def describe_instance_type_families(call: Call) -> Answer:
     """DescribeInstanceTypeFamilies: the families and their generations."""
-    call.check_region()
     generation = call.parameters.text("Generation")
     families = {kind.family: kind.generation for kind in instance_types()}
     return {

@@ -319,7 +319,7 @@ def _listed_entry_view(call: Call, entry: Entry) -> dict[str, Any]:
 _ROUTERS = Listing(
     Vpc,
     "VRouters.VRouter",
-    oldest(lambda state: state.vpcs, region_needed=False),
+    oldest(lambda state: state.vpcs),
     _router_view,
     (equals("VRouterId", "vrouter_id"),),
     most=50,
@@ -327,7 +327,7 @@ _ROUTERS = Listing(
 _TABLES = Listing(
     Vpc,
     "RouteTables.RouteTable",
-    oldest(lambda state: state.vpcs, region_needed=False),
+    oldest(lambda state: state.vpcs),
     _table_view,
     (
         equals("VRouterId", "vrouter_id"),

@@ -107,7 +107,6 @@ def describe_security_group_attribute(call: Call) -> Answer:
 
 def describe_security_group_references(call: Call) -> Answer:
     """DescribeSecurityGroupReferences: which groups have rules that name these."""
-    call.check_region()
     ids = call.parameters.listed("SecurityGroupId", most=10)
     if not ids:
         raise missing_parameter("SecurityGroupId.1")

@@ -91,7 +91,6 @@ def list_slb_tag_resources(call: Call) -> Answer:
 
 def add_tags(call: Call) -> Answer:
     """AddTags: on one resource."""
-    call.check_region()
     kind = _kind_of_request(call, ECS_KINDS)
     resource_id = _tagged_id(call, kind, call.parameters.require("ResourceId"))
     tags = tags_of_request(call.parameters, values_needed=True)
@@ -103,7 +102,6 @@ def add_tags(call: Call) -> Answer:
 
 def remove_tags(call: Call) -> Answer:
     """RemoveTags: from one resource; a value that is given has to be the tag's."""
-    call.check_region()
     kind = _kind_of_request(call, ECS_KINDS)
     resource_id = _tagged_id(call, kind, call.parameters.require("ResourceId"))
     wanted = tag_filter(call.parameters)
@@ -166,7 +164,6 @@ def _tag(call: Call, kinds: tuple[str, ...]) -> Answer:
 
 
 def _untag(call: Call, kinds: tuple[str, ...]) -> Answer:
-    call.check_region()
     kind = _kind_of_request(call, kinds)
     ids = _resource_ids(call)
     keys = call.parameters.listed("TagKey", most=20)

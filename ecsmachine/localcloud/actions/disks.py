@@ -59,10 +59,7 @@ def create_disk(call: Call) -> Answer:
     instance = call.optional(call.state.instances, "InstanceId")
     if instance is not None:
         if zone_id:
-            raise ApiError(
-                "InvalidParameter.Conflict",
-                "The specified parameter ZoneId conflicts with InstanceId.",
-            )
+            raise refusals.conflicting("ZoneId", "InstanceId")
         zone_id = instance.zone
     zone_id = zone_id or parameters.require("ZoneId")
     if all(zone.id != zone_id for zone in region.zones):
@@ -288,7 +285,7 @@ def _attach_disk(call: Call, disk: Disk, instance: Instance) -> None:
     device = parameters.text("Device")
     if device:
         if not valid_device(device):
-            raise ApiError("InvalidDevice.Malformed", "The specified device is not valid.")
+            raise refusals.malformed("Device")
         device = "/dev/xvd" + device[-1]
         if device in taken:
             raise refusals.DEVICE_IN_USE()

@@ -41,10 +41,7 @@ def period_of_request(parameters: Parameters) -> tuple[int, str]:
         "PeriodUnit",
         ("Month", "Week", "Year"),
         "Month",
-        error=ApiError(
-            "InvalidPeriodUnit.ValueNotSupported",
-            "The specified parameter PeriodUnit is not valid.",
-        ),
+        error=refusals.not_supported("PeriodUnit"),
     )
     parameters.require("Period")
     error = ApiError("InvalidPeriod", "The specified period is not valid.")

@@ -146,9 +146,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
                 "IoOptimized",
                 ("none", "optimized"),
                 "optimized",
-                error=ApiError(
-                    "InvalidIoOptimizedValue.ValueNotSupported", "IoOptimized value not supported."
-                ),
+                error=refusals.not_supported("IoOptimizedValue"),
             )
             == "optimized",
             serial_number=f"{instance_id[2:10]}-{mac_address().replace(':', '')}",

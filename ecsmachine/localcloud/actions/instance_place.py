@@ -46,10 +46,7 @@ def with_primary_interface(parameters: Parameters) -> Parameters:
     }
     for name in ("VSwitchId", "PrivateIpAddress", "SecurityGroupId", "SecurityGroupIds.1"):
         if parameters.given(name):
-            raise ApiError(
-                "InvalidParameter.Conflict",
-                f"The specified parameter {name} conflicts with NetworkInterface.",
-            )
+            raise refusals.conflicting(name, "NetworkInterface")
     return Parameters({name: parameters.text(name) for name in parameters} | values)
 
 
@@ -59,10 +56,7 @@ def place_of_request(call: Call, region: Region) -> Place:
     several = parameters.listed("SecurityGroupIds")
     one = parameters.text("SecurityGroupId")
     if several and one:
-        raise ApiError(
-            "InvalidParameter.Conflict",
-            "The specified parameter SecurityGroupId conflicts with SecurityGroupIds.",
-        )
+        raise refusals.conflicting("SecurityGroupId", "SecurityGroupIds")
     ids = several or ([one] if one else [])
     if not ids:
         raise missing_parameter("SecurityGroupId")
@@ -124,9 +118,7 @@ def private_address_of_request(call: Call, place: Place, amount: int) -> str:
     try:
         number = ipaddress.IPv4Address(address)
     except ValueError as error:
-        raise ApiError(
-            "InvalidPrivateIpAddress.Malformed", "Specified private IP address is malformed."
-        ) from error
+        raise refusals.malformed("PrivateIpAddress") from error
     if number not in ipaddress.IPv4Network(place.vswitch.cidr) or not usable(
         place.vswitch, address
     ):

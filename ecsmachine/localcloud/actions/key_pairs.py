@@ -41,10 +41,7 @@ def import_key_pair(call: Call) -> Answer:
     try:
         public = public_keys.normalized(body)
     except ValueError as error:
-        raise ApiError(
-            "InvalidPublicKeyBody.Malformed",
-            "The PublicKeyBody format is not supported.",
-        ) from error
+        raise refusals.malformed("PublicKeyBody") from error
     pair = _make_key_pair(call, public)
     return {
         "KeyPairName": pair.name,
@@ -105,10 +102,7 @@ def _each_instance(call: Call, name: str, work: Any) -> Answer:
     try:
         ids = call.parameters.json_list("InstanceIds", most=50)
     except ApiError as error:
-        raise ApiError(
-            "InvalidInstanceIds.ValueNotSupported",
-            "The specified parameter InstanceIds is not valid.",
-        ) from error
+        raise refusals.not_supported("InstanceIds") from error
     results = []
     for instance_id in ids or []:
         try:

@@ -116,4 +116,4 @@ def _bandwidth_hours(parameters: Parameters) -> list[tuple[str, float]]:
 
 
 def _bad_period() -> ApiError:
-    return ApiError("InvalidPeriod.ValueNotSupported", "The specified parameter Period is invalid.")
+    return refusals.not_supported("Period")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Listing, equals, oldest, one_of
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Instance
@@ -58,9 +59,7 @@ def _each_instance(call: Call, name: str, work: Callable[[Instance], None]) -> A
     try:
         ids = call.parameters.json_list("InstanceIds") or []
     except ApiError as error:
-        raise ApiError(
-            "InvalidInstanceIds.Malformed", "The specified instanceIds are not valid."
-        ) from error
+        raise refusals.malformed("InstanceIds") from error
     results = []
     for instance_id in ids:
         result = {"InstanceId": instance_id, "Success": True, "Code": "200", "Message": "success"}

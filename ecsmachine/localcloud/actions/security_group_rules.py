@@ -196,7 +196,7 @@ def _rule_of_request(
         1,
         least=1,
         most=100,
-        error=ApiError("InvalidPriority.ValueNotSupported", "The parameter Priority is invalid."),
+        error=refusals.not_supported("Priority"),
     )
     check_nic_type(request)
     description = description_of_request(request, least=1, most=512)
@@ -216,9 +216,7 @@ def _rule_of_request(
             f"The parameters {side}CidrIp and Ipv6{side}CidrIp conflict with each other.",
         )
     if prefix_list and not (cidr or ipv6_cidr or group_id):
-        raise ApiError(
-            "InvalidPrefixListId.NotFound", "The specified prefix list was not found.", 404
-        )
+        raise refusals.not_found("PrefixListId")
     owner = ""
     if cidr or ipv6_cidr:
         group_id = ""

@@ -157,6 +157,13 @@ def malformed(name: str) -> ApiError:
     return ApiError(f"Invalid{name}.Malformed", f'The specified parameter "{name}" is not valid.')
 
 
+def conflicting(name: str, other: str) -> ApiError:
+    """Return the refusal of two parameters of which a request may have one."""
+    return ApiError(
+        "InvalidParameter.Conflict", f"The specified parameter {name} conflicts with {other}."
+    )
+
+
 def not_supported(name: str) -> ApiError:
     """Return the refusal of a value that is none of those that there are."""
     return ApiError(

@@ -22,7 +22,7 @@ import typer.main
 
 from ecsmachine import __version__
 from ecsmachine.cli.arguments.context import Session
-from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
+from ecsmachine.cli.arguments.flag_forms import TRUE_WORDS, accept_flag_forms, is_true
 from ecsmachine.cli.arguments.parameters import write_in_words
 from ecsmachine.cli.arguments.parsing import convert_only_if_needed
 from ecsmachine.cli.display import printer
@@ -75,9 +75,6 @@ _HELP = ("help", "h")
 
 _FUNCTIONS = {"import": "import_"}
 """The functions of commands whose names are Python's own words."""
-
-_TRUE = {"1", "t", "true", "y", "yes", "on"}
-_FALSE = {"0", "f", "false", "n", "no", "off", ""}
 
 
 class _Interrupted(BaseException):
@@ -138,7 +135,7 @@ def run(
         environment=environment,
         program=[name, *arguments],
         debug=any(
-            environment.get(variable, "").strip().lower() in _TRUE
+            environment.get(variable, "").strip().lower() in TRUE_WORDS
             for variable in ("MACHINE_DEBUG", "DEBUG")
         ),
         checkpoint=checkpoint,
@@ -263,12 +260,12 @@ def _root(
         printer.show(f"ecsmachine version {__version__}")
         raise typer.Exit
     session: Session = ctx.obj
-    session.debug = session.debug or debug or _is_true(session.environment, "MACHINE_DEBUG")
+    session.debug = session.debug or debug or _is_set(session.environment, "MACHINE_DEBUG")
     if session.debug:
         _log_to_standard_error()
     environment = session.environment
     session.storage_path = _storage_path(storage_path, environment)
-    session.native_ssh = native_ssh or _is_true(environment, "MACHINE_NATIVE_SSH")
+    session.native_ssh = native_ssh or _is_set(environment, "MACHINE_NATIVE_SSH")
     session.tls_key_type = tls_key_type or environment.get("MACHINE_TLS_KEY_TYPE") or "ecdsa"
     if session.tls_key_type not in ("ecdsa", "rsa"):
         raise UsageError(
@@ -348,15 +345,11 @@ def _storage_path(given: Path | None, environment: Mapping[str, str]) -> Path:
         ) from None
 
 
-def _is_true(environment: Mapping[str, str], variable: str) -> bool:
+def _is_set(environment: Mapping[str, str], variable: str) -> bool:
     """Read a switch. Raises :class:`UsageError` for a value that is none."""
-    word = environment.get(variable, "").strip().lower()
-    if word not in _TRUE | _FALSE:
-        raise UsageError(
-            f'The variable {variable} is neither true nor false: "{environment[variable]}"',
-            hint="Correct it, or unset it.",
-        )
-    return word in _TRUE
+    text = environment.get(variable, "")
+    what = f"The variable {variable}"
+    return bool(text.strip()) and is_true(text, what, "Correct it, or unset it.")
 
 
 def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:

@@ -22,11 +22,11 @@ Checkpoint = Callable[[str], None]
 What it raises ends the work there."""
 
 
-def passing(point: str) -> None:
+def no_checkpoint(point: str) -> None:
     """Let the work go on, whatever the point."""
 
 
-def unlocked(what: str) -> AbstractContextManager[None]:
+def no_lock(what: str) -> AbstractContextManager[None]:
     """Keep nobody out, for drivers on their own."""
     return nullcontext()
 
@@ -162,8 +162,8 @@ class DriverContext:
     store_id: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     warn: Report = lambda line: None
-    shared_lock: Callable[[str], AbstractContextManager[None]] = unlocked
-    checkpoint: Checkpoint = passing
+    shared_lock: Callable[[str], AbstractContextManager[None]] = no_lock
+    checkpoint: Checkpoint = no_checkpoint
 
 
 @dataclass(frozen=True)

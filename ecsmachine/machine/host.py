@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ecsmachine.drivers.base import Checkpoint, NamedHost, Report, passing
+from ecsmachine.drivers.base import Checkpoint, NamedHost, Report, no_checkpoint
 from ecsmachine.machine import certificates as machine_certificates
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.interruption import Interruption
@@ -46,7 +46,7 @@ def make_docker_host(
     machine: Machine,
     report: Report,
     *,
-    checkpoint: Checkpoint = passing,
+    checkpoint: Checkpoint = no_checkpoint,
     interruption: Interruption | None = None,
 ) -> None:
     """Provision the host of ``machine`` over one SSH connection, and see its engine answer.

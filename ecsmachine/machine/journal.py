@@ -12,7 +12,7 @@ from typing import Any
 from ecsmachine.documents.fields import Fields, read_object
 from ecsmachine.documents.rules import ID
 from ecsmachine.documents.text import read_file
-from ecsmachine.drivers.base import Checkpoint, OptionValue, Resource, passing
+from ecsmachine.drivers.base import Checkpoint, OptionValue, Resource, no_checkpoint
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.files import write_json
 
@@ -26,7 +26,7 @@ class FileJournal:
     Implements :class:`ecsmachine.drivers.base.Journal`.
     """
 
-    def __init__(self, path: Path, checkpoint: Checkpoint = passing):
+    def __init__(self, path: Path, checkpoint: Checkpoint = no_checkpoint):
         self._path = path
         self._checkpoint = checkpoint
         self._create_id = ""

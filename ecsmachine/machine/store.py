@@ -34,7 +34,7 @@ from ecsmachine.drivers.base import (
     DriverContext,
     OptionValue,
     Report,
-    passing,
+    no_checkpoint,
 )
 from ecsmachine.drivers.base_fields import config_fault
 from ecsmachine.errors import MachineError, UsageError
@@ -80,7 +80,7 @@ class Store:
         path: Path,
         environment: Mapping[str, str],
         warn: Report = lambda line: None,
-        checkpoint: Checkpoint = passing,
+        checkpoint: Checkpoint = no_checkpoint,
     ):
         self.path = path
         self.environment = environment

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.aliyunecs.resources.placement import Plan
-from ecsmachine.drivers.base import Checkpoint, DriverContext, passing
+from ecsmachine.drivers.base import Checkpoint, DriverContext, no_checkpoint
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state.state import Delays, Settings
 from ecsmachine.machine.journal import FileJournal
@@ -132,7 +132,7 @@ class Rig:
         return driver._plan
 
     def driver(
-        self, name: str = "dev1", *, checkpoint: Checkpoint = passing, **values: Any
+        self, name: str = "dev1", *, checkpoint: Checkpoint = no_checkpoint, **values: Any
     ) -> AliyunEcsDriver:
         given = {option.name: option.default for option in registry.options_of("aliyunecs")}
         given["aliyunecs-region"] = self.cloud.region

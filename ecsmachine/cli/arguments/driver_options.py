@@ -8,11 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ecsmachine.cli.arguments.flag_forms import is_true
 from ecsmachine.drivers.base import Option, OptionValue, one_of
 from ecsmachine.errors import UsageError
-
-_TRUE = {"1", "t", "true", "y", "yes", "on"}
-_FALSE = {"0", "f", "false", "n", "no", "off", ""}
 
 _FLAG_TYPES = {
     "string": str | None,
@@ -145,13 +143,8 @@ def _from_text(option: Option, text: str) -> OptionValue:
                 hint=f"Correct it, or give --{option.name}.",
             ) from None
     if option.kind == "bool":
-        word = text.strip().lower()
-        if word not in _TRUE | _FALSE:
-            raise UsageError(
-                f'The variable {option.env} is neither true nor false: "{text}"',
-                hint=f"Correct it, or give --{option.name}.",
-            )
-        return word in _TRUE
+        hint = f"Correct it, or give --{option.name}."
+        return bool(text.strip()) and is_true(text, f"The variable {option.env}", hint)
     return text
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from ecsmachine.cli.arguments.parameters import flags_of, takes_value
 from ecsmachine.errors import UsageError
 
-_TRUE = {"1", "t", "true"}
-_FALSE = {"0", "f", "false"}
+TRUE_WORDS = frozenset(("1", "t", "true", "y", "yes", "on"))
+_FALSE_WORDS = frozenset(("0", "f", "false", "n", "no", "off"))
 
 
 def accept_flag_forms(command: Any) -> Any:
@@ -50,7 +50,8 @@ def usual_forms(
         if not _is_flag(word) or name not in options:
             usual.append(word)
         elif not takes_value(options[name]):
-            usual += [name] if not equals or _is_true(name, value) else []
+            hint = f"Give {name} alone, or not at all."
+            usual += [name] if not equals or is_true(value, name, hint) else []
         elif not equals:
             usual += [name, *rest[:1]]
             rest = rest[1:]
@@ -63,11 +64,12 @@ def _is_flag(word: str) -> bool:
     return word.startswith("-") and word != "-"
 
 
-def _is_true(name: str, value: str) -> bool:
-    word = value.lower()
-    if word not in _TRUE | _FALSE:
-        raise UsageError(
-            f'{name}: "{value}" is neither true nor false',
-            hint=f"Give {name} alone, or not at all.",
-        )
-    return word in _TRUE
+def is_true(text: str, what: str, hint: str) -> bool:
+    """Read the value of a switch: ``what`` is its flag or variable.
+
+    Raises :class:`UsageError`, with the hint, for one that is neither true nor false.
+    """
+    word = text.strip().lower()
+    if word not in TRUE_WORDS | _FALSE_WORDS:
+        raise UsageError(f'{what} is neither true nor false: "{text}"', hint=hint)
+    return word in TRUE_WORDS

@@ -170,6 +170,7 @@ def active(ctx: typer.Context, timeout: _Timeout = 10, json: _Json = False) -> N
     this = session(ctx)
     docker_host = this.environment.get("DOCKER_HOST")
     if docker_host:
+        from ecsmachine.drivers.base import State
         from ecsmachine.machine.model import Machine
         from ecsmachine.machine.probe import probe_all
 
@@ -181,10 +182,11 @@ def active(ctx: typer.Context, timeout: _Timeout = 10, json: _Json = False) -> N
         ]
         probes = probe_all(machines, timeout_s=timeout)
         for machine in machines:
-            if _is_active(machine, probes[machine.name], docker_host):
+            running = probes[machine.name].state is State.RUNNING
+            if running and docker_host in _urls(machine):
                 _print_one({"Name": machine.name}, machine.name, as_json=json)
                 return
-        if any(probe.state.value == "Timeout" for probe in probes.values()):
+        if any(probe.state is State.TIMEOUT for probe in probes.values()):
             raise MachineError(
                 "Error getting active host: timeout",
                 hint="Allow its engine more time with --timeout SECONDS.",
@@ -437,7 +439,3 @@ def _urls(machine: Machine) -> list[str]:
     from ecsmachine.cli.display.rows import swarm_url
 
     return [url, swarm_url(machine, url)]
-
-
-def _is_active(machine: Machine, probe: Probe, docker_host: str) -> bool:
-    return probe.state.value == "Running" and docker_host in _urls(machine)

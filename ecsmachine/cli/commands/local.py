@@ -26,7 +26,7 @@ from ecsmachine.cli.commands.local_cloud import (
     translated,
 )
 from ecsmachine.cli.display.cleaning import one_line
-from ecsmachine.cli.display.confirmation import confirmed
+from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.printer import finish, say, show
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.cli.display.shells import lines as shell_lines
@@ -302,10 +302,7 @@ def reset(
     from ecsmachine.localcloud.service import daemon
 
     folder = root_of(ctx, root)
-    if not yes:
-        say(f"About to remove the local cloud in {folder} with all its instances and data")
-        if not confirmed("Are you sure?", flag="--yes"):
-            raise MachineError("Nothing was removed.", hint="Answer y, or give --yes.")
+    confirm(f"About to remove the local cloud in {folder} with all its instances and data", yes)
     with translated():
         existed = daemon.reset(folder, cache=default_cache() if cache else None)
     say(f"Removed {folder}" if existed else f"There was no local cloud in {folder}")

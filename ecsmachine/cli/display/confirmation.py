@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+import typer
+
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import say
 from ecsmachine.errors import MachineError, UsageError
@@ -27,6 +29,18 @@ def confirmed(question: str, *, flag: str) -> bool:
             "There is no answer: standard input has ended", hint=f"Confirm with {flag}."
         )
     return answer.strip().lower().startswith("y")
+
+
+def confirm(what: str, yes: bool) -> None:
+    """Ask before something is destroyed, unless ``yes``; a no ends the command (exit code 1).
+
+    Raises :class:`UsageError` where there is nobody to ask.
+    """
+    if yes:
+        return
+    say(what)
+    if not confirmed("Are you sure?", flag="--yes"):
+        raise typer.Exit(1)
 
 
 def secret(prompt: str, *, hint: str) -> str:

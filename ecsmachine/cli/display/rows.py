@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.go_template import Record
 from ecsmachine.cli.display.output import Duration
+from ecsmachine.drivers.base import State
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.engine_api import port_of
 from ecsmachine.machine.model import Machine, to_config
@@ -53,9 +54,9 @@ def row(
     ``warnings`` stand in the column of errors, after what the machine's error is.
     """
     state = probe.state.value
-    if state == "Timeout":
+    if probe.state is State.TIMEOUT:
         return _record(machine.name, machine.driver.name, state, probe.response_time_s)
-    running = state == "Running" and bool(probe.url)
+    running = probe.state is State.RUNNING and bool(probe.url)
     is_host = running and probe.url == docker_host
     is_swarm = running and machine.swarm.master and swarm_url(machine, probe.url) == docker_host
     master = masters.get(machine.swarm.discovery, "")

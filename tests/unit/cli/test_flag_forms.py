@@ -44,7 +44,7 @@ def test_switches_with_values(program: Program, store: Store) -> None:
     assert len(program("ls", "-quiet=false").lines) == 2
     wrong = program("ls", "--quiet=maybe")
     assert (wrong.code, wrong.out) == (2, "")
-    assert '"maybe" is neither true nor false' in wrong.err
+    assert 'is neither true nor false: "maybe"' in wrong.err
 
 
 def test_global_options(program: Program, store: Store) -> None:

@@ -19,7 +19,6 @@ from ecsmachine.cli.commands.container_service.options import (
     Yes,
     certificate_folder,
     cluster_client,
-    confirm,
     connected,
     environment_of,
     group,
@@ -27,6 +26,7 @@ from ecsmachine.cli.commands.container_service.options import (
     print_table,
 )
 from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.printer import complain, say, show
 from ecsmachine.cli.display.progress import steps
 

@@ -182,18 +182,6 @@ def certificate_folder(ctx: typer.Context, name: str) -> Path:
     return (Path(home) if home else Path.home()) / ".docker" / "aliyun" / name
 
 
-def confirm(question: str, yes: bool) -> None:
-    """Ask before something is destroyed. Raises :class:`UsageError` where nobody can be asked."""
-    from ecsmachine.cli.display.confirmation import confirmed
-    from ecsmachine.cli.display.printer import say
-
-    if yes:
-        return
-    say(question)
-    if not confirmed("Are you sure?", flag="--yes"):
-        raise typer.Exit(1)
-
-
 def pairs(values: list[str] | None, option: str) -> dict[str, str]:
     """Return ``NAME=VALUE`` words as a dictionary."""
     found = {}

@@ -18,7 +18,6 @@ from ecsmachine.cli.commands.container_service.options import (
     Wait,
     Yes,
     application_client,
-    confirm,
     connected,
     group,
     pairs,
@@ -26,7 +25,7 @@ from ecsmachine.cli.commands.container_service.options import (
     print_table,
 )
 from ecsmachine.cli.display.cleaning import one_line
-from ecsmachine.cli.display.confirmation import read_input
+from ecsmachine.cli.display.confirmation import confirm, read_input
 from ecsmachine.cli.display.printer import say, show, warn
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.errors import MachineError

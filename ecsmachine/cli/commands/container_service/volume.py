@@ -13,7 +13,6 @@ from ecsmachine.cli.commands.container_service.options import (
     Quiet,
     Yes,
     application_client,
-    confirm,
     connected,
     group,
     pairs,
@@ -21,6 +20,7 @@ from ecsmachine.cli.commands.container_service.options import (
     print_table,
 )
 from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.printer import say, show
 
 app = group(

@@ -26,7 +26,7 @@ from ecsmachine.drivers.base import (
     PortRange,
     Report,
     State,
-    passing,
+    no_checkpoint,
 )
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.ssh.target import SSHTarget
@@ -59,7 +59,7 @@ def cloud_of(
     environment: Mapping[str, str],
     region: str = "",
     *,
-    checkpoint: Checkpoint = passing,
+    checkpoint: Checkpoint = no_checkpoint,
 ) -> Cloud:
     """Return the account and region that the settings name; ``region`` goes before theirs.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.aliyun.access_key import CredentialProvider
 from ecsmachine.drivers.aliyunecs.resources.instance_watch import InstanceWatch
-from ecsmachine.drivers.base import Checkpoint, passing
+from ecsmachine.drivers.base import Checkpoint, no_checkpoint
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs import EcsClient
@@ -29,7 +29,7 @@ class Cloud:
         *,
         custom_endpoint: str = "",
         vpc_internal: bool = False,
-        checkpoint: Checkpoint = passing,
+        checkpoint: Checkpoint = no_checkpoint,
     ):
         self.region = region
         self.credentials = credentials

@@ -7,8 +7,6 @@ and go on when the daemon ends. The daemon that comes next finds them there.
 from __future__ import annotations
 
 import os
-import shlex
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +16,19 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
+from ecsmachine.localcloud.catalog.images import SUITES
 from ecsmachine.localcloud.host.control_groups import GuestGroups, Limits
 from ecsmachine.localcloud.host.firewall import Firewall
 from ecsmachine.localcloud.host.firewall import nft_script as firewall_script
 from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError, GuestSpec
+from ecsmachine.localcloud.host.guests.boot_script import POWER_OFF, boot_script
 from ecsmachine.localcloud.host.guests.data_disks import DataDisks
 from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop, fault_table
 from ecsmachine.localcloud.host.guests.faults import nft_script as fault_script
+from ecsmachine.localcloud.host.guests.leftovers import (
+    remove_traces_of_nspawn,
+    unmount_root_disks,
+)
 from ecsmachine.localcloud.host.guests.root_disk import (
     RootDisk,
     personalize,
@@ -34,14 +38,11 @@ from ecsmachine.localcloud.host.guests.root_disk import (
 from ecsmachine.localcloud.host.guests.snapshots import Part, Snapshots
 from ecsmachine.localcloud.host.mounts import (
     detach_loops_below,
-    mounts_below,
     remove_tree,
-    unmount_below,
 )
 from ecsmachine.localcloud.host.network import Network, link_name
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.host.processes import ids_by_namespace
-from ecsmachine.localcloud.host.releases import SUITES
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.state import records
 
@@ -49,17 +50,6 @@ _RECORD = "guest.json"
 _BOOT_TIMEOUT_S = 30.0
 _CONSOLE_BYTES = 64 * 1024
 _SHUTDOWN_TIMEOUT_S = 30.0
-# systemd(1): start poweroff.target.
-_POWER_OFF = signal.SIGRTMIN + 4
-# Instead of a guest that boots: a process 1 that answers nothing but being switched off, in a
-# network that swallows all that comes.
-_NO_BOOT = f"""\
-    echo "A fault of the local cloud: this guest never boots."
-    nsenter --net="$namespace" nft "table ip silent {{
-        chain input {{ type filter hook input priority filter; policy drop; }}
-    }}"
-    exec unshare --pid --fork --kill-child \\
-        sh -c 'trap "exit 0" {int(_POWER_OFF)}; while :; do sleep 3600 & wait $!; done'"""
 
 
 @dataclass(frozen=True)
@@ -297,7 +287,16 @@ class NspawnGuests:
         log.unlink(missing_ok=True)
         (folder / "stop").unlink(missing_ok=True)
         settings = folder / "supervise.settings"
-        settings.write_text(self._settings(spec, disk.mounted, devices, binds))
+        settings.write_text(
+            boot_script(
+                spec,
+                self._settings(spec),
+                machine=self._machine_name(spec.instance_id),
+                root=disk.mounted,
+                binds=binds,
+                devices=devices,
+            )
+        )
         # A copy: sh reads a script while it runs, and the one in the package may be updated.
         script = folder / "supervise.sh"
         script.unlink(missing_ok=True)
@@ -314,11 +313,9 @@ class NspawnGuests:
         self._groups.spawn(spec.instance_id, argv, limits, log)
         self._wait_for_init(spec.instance_id, log)
 
-    def _settings(
-        self, spec: GuestSpec, root: Path, devices: dict[str, str], binds: dict[str, Path]
-    ) -> str:
+    def _settings(self, spec: GuestSpec) -> dict[str, object]:
         _, unified = self._groups.folders(spec.instance_id)
-        values = {
+        return {
             "router": self._paths.router,
             "namespace": self._namespace(spec.instance_id),
             "link": link_name(spec.instance_id),
@@ -327,37 +324,10 @@ class NspawnGuests:
             "unified_group": unified if unified is not None else "",
             "stop_file": self._paths.instances / spec.instance_id / "stop",
         }
-        argv = [
-            "systemd-nspawn",
-            "--quiet",
-            "--boot",
-            f"--directory={root}",
-            # Both names are seen on the host alone: in its process list and in /run.
-            f"--machine={machine_name(self._paths, spec.instance_id)}",
-            f"--hostname={spec.hostname}",
-            f"--network-namespace-path={values['namespace']}",
-            *(f"--bind={source}:{target}" for target, source in binds.items()),
-            *(f"--bind={device}:/dev/{name}" for name, device in devices.items()),
-            # Under the kernel's own name, too: it is there that mount looks for a UUID.
-            *(f"--bind={device}" for device in devices.values()),
-            # The engine hands all capabilities on to privileged containers, so it must have all.
-            # The host's clock and modules are kept from the guest another way.
-            "--capability=all",
-            "--system-call-filter=@keyring bpf",
-            "--system-call-filter=~@clock @module",
-            "--private-users=no",
-            "--register=no",
-            "--keep-unit",
-            "--resolv-conf=off",
-            "--timezone=off",
-            "--link-journal=no",
-            "--console=read-only",
-        ]
-        # The engine sets /proc/sys/net/ipv4/ip_forward: let it, in its own namespace.
-        command = ["env", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network", *argv]
-        lines = [f"{name}={shlex.quote(str(value))}" for name, value in values.items()]
-        boot = _NO_BOOT if spec.faults.never_boots else f"exec {shlex.join(command)}"
-        return "\n".join([*lines, "boot() {", boot, "}", ""])
+
+    def _machine_name(self, instance_id: str) -> str:
+        """Return the name systemd-nspawn knows a guest by on the host."""
+        return f"{self._paths.link}-{link_name(instance_id)}"
 
     def _collect_drops(self, instance_id: str) -> None:
         drops = self._ssh_drops.get(instance_id, ())
@@ -402,7 +372,7 @@ class NspawnGuests:
                 init = self._init_pid(instance_id)
                 if init is not None:
                     with suppress(ProcessLookupError):
-                        os.kill(init, _POWER_OFF)
+                        os.kill(init, POWER_OFF)
             time.sleep(0.03)
 
     def _take_down(self, instance_id: str) -> None:
@@ -419,7 +389,7 @@ class NspawnGuests:
             self._network.load_rules(script)
         unmount_root_disks(folder)
         detach_loops_below(folder)
-        remove_traces_of_nspawn(machine_name(self._paths, instance_id))
+        remove_traces_of_nspawn(self._machine_name(instance_id))
         with suppress(GuestError):
             record = self._load(instance_id)
             for disk_id in record.disk_ids:
@@ -450,45 +420,6 @@ class NspawnGuests:
         if record is None:
             raise GuestError(f"There is no guest for {instance_id}.")
         return record
-
-
-def machine_name(paths: CloudPaths, instance_id: str) -> str:
-    """Return the name systemd-nspawn knows a guest by on the host."""
-    return f"{paths.link}-{link_name(instance_id)}"
-
-
-_RUN = Path("/run/systemd/nspawn")
-
-
-def unmount_root_disks(folder: Path) -> None:
-    """Unmount all below a folder of guests that no longer run, and drop nspawn's locks on it.
-
-    A systemd-nspawn that was killed leaves its locks behind. And whatever guest of any cloud has
-    booted meanwhile has a copy of these mounts in its namespace, which would hold a disk's loop
-    device as long as it runs: the copies go when what they are mounted on is removed.
-    """
-    locks = []
-    points = mounts_below(folder)
-    for point in points:
-        with suppress(OSError):
-            found = point.stat()
-            locks.append(_RUN / "locks" / f"inode-{found.st_dev}:{found.st_ino}")
-    unmount_below(folder)
-    for point in points:
-        with suppress(OSError):  # what was inside of a disk went with it
-            if point.parent == folder or point.parent.parent == folder:
-                point.rmdir()
-    for lock in locks:
-        lock.unlink(missing_ok=True)
-
-
-def remove_traces_of_nspawn(machine: str) -> None:
-    """Remove what a systemd-nspawn that was killed leaves in /run under a guest's name."""
-    for folder in (_RUN / "propagate", _RUN / "unix-export"):
-        with suppress(OSError):
-            unmount_below(folder / machine)
-            (folder / machine).rmdir()
-    (_RUN / "locks" / f"name-{machine}").unlink(missing_ok=True)
 
 
 @contextmanager

@@ -1,0 +1,69 @@
+"""What supervise.sh is told of a guest: settings, and how it boots."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from ecsmachine.localcloud.host.guests.base import GuestSpec
+
+# systemd(1): start poweroff.target.
+POWER_OFF = signal.SIGRTMIN + 4
+# Instead of a guest that boots: a process 1 that answers nothing but being switched off, in a
+# network that swallows all that comes.
+_NO_BOOT = f"""\
+    echo "A fault of the local cloud: this guest never boots."
+    nsenter --net="$namespace" nft "table ip silent {{
+        chain input {{ type filter hook input priority filter; policy drop; }}
+    }}"
+    exec unshare --pid --fork --kill-child \\
+        sh -c 'trap "exit 0" {int(POWER_OFF)}; while :; do sleep 3600 & wait $!; done'"""
+
+
+def boot_script(
+    spec: GuestSpec,
+    settings: Mapping[str, object],
+    *,
+    machine: str,
+    root: Path,
+    binds: Mapping[str, Path],
+    devices: Mapping[str, str],
+) -> str:
+    """Return what supervise.sh reads: shell variables, and the function ``boot``.
+
+    ``machine`` is the name that systemd-nspawn knows the guest by; ``binds`` are the host's folders
+    by where they are in the guest, ``devices`` block devices by their names there.
+    """
+    argv = [
+        "systemd-nspawn",
+        "--quiet",
+        "--boot",
+        f"--directory={root}",
+        # Both names are seen on the host alone: in its process list and in /run.
+        f"--machine={machine}",
+        f"--hostname={spec.hostname}",
+        f"--network-namespace-path={settings['namespace']}",
+        *(f"--bind={source}:{target}" for target, source in binds.items()),
+        *(f"--bind={device}:/dev/{name}" for name, device in devices.items()),
+        # Under the kernel's own name, too: it is there that mount looks for a UUID.
+        *(f"--bind={device}" for device in devices.values()),
+        # The engine hands all capabilities on to privileged containers, so it must have all.
+        # The host's clock and modules are kept from the guest another way.
+        "--capability=all",
+        "--system-call-filter=@keyring bpf",
+        "--system-call-filter=~@clock @module",
+        "--private-users=no",
+        "--register=no",
+        "--keep-unit",
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        "--console=read-only",
+    ]
+    # The engine sets /proc/sys/net/ipv4/ip_forward: let it, in its own namespace.
+    command = ["env", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network", *argv]
+    lines = [f"{name}={shlex.quote(str(value))}" for name, value in settings.items()]
+    boot = _NO_BOOT if spec.faults.never_boots else f"exec {shlex.join(command)}"
+    return "\n".join([*lines, "boot() {", boot, "}", ""])

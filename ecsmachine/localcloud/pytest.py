@@ -160,9 +160,8 @@ def _without_guests(root: Path) -> Iterator[Cloud]:
 
 @contextlib.contextmanager
 def _with_guests() -> Iterator[Cloud]:
-    from ecsmachine.localcloud.catalog.images import images_of
+    from ecsmachine.localcloud.catalog.images import USUAL, images_of
     from ecsmachine.localcloud.faults.book import FaultBook
-    from ecsmachine.localcloud.host.releases import USUAL
     from ecsmachine.localcloud.protocol.problems import LocalCloudError
     from ecsmachine.localcloud.service import daemon
 

@@ -19,6 +19,7 @@ import paramiko
 import pytest
 
 from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.localcloud.catalog.images import SUITES, USUAL
 from ecsmachine.localcloud.host import image, packages
 from ecsmachine.localcloud.host.address_plan import (
     AddressPlan,
@@ -33,7 +34,6 @@ from ecsmachine.localcloud.host.guests.nspawn import NspawnGuests
 from ecsmachine.localcloud.host.mirror import Mirror
 from ecsmachine.localcloud.host.network import Network
 from ecsmachine.localcloud.host.paths import CloudPaths, default_cache
-from ecsmachine.localcloud.host.releases import SUITES, USUAL
 from ecsmachine.localcloud.host.requirements import check_host
 from ecsmachine.localcloud.host.settings import Running
 from ecsmachine.localcloud.protocol.problems import LocalCloudError

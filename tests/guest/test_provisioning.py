@@ -15,11 +15,11 @@ from typing import Any, Literal
 import pytest
 
 from ecsmachine.errors import MachineError
+from ecsmachine.localcloud.catalog.images import SUITES, USUAL
 from ecsmachine.localcloud.host import packages
 from ecsmachine.localcloud.host.guests.base import GuestSpec
 from ecsmachine.localcloud.host.mirror import Mirror
 from ecsmachine.localcloud.host.paths import default_cache
-from ecsmachine.localcloud.host.releases import SUITES, USUAL
 from ecsmachine.machine import certificates, engine_api
 from ecsmachine.machine.model import AuthOptions, auth_options
 from ecsmachine.provision.base import (

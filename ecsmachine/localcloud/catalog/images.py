@@ -10,6 +10,12 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+SUITES = {"debian_12": "bookworm", "debian_13": "trixie", "debian_11": "bullseye"}
+"""The releases that guests can be of, by the names that ECS gives their images: Debian's names."""
+
+USUAL = "debian_12"
+"""The release that every local cloud has."""
+
 
 @dataclass(frozen=True)
 class Image:

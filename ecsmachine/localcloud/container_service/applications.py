@@ -20,12 +20,11 @@ from ecsmachine.localcloud.container_service.application_views import (
     warnings_of,
 )
 from ecsmachine.localcloud.container_service.deployment import Deployment, wanted_number
-from ecsmachine.localcloud.container_service.destinations import Destination
+from ecsmachine.localcloud.container_service.destinations import Destination, routes_of
 from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
 from ecsmachine.localcloud.container_service.labels import MOST_CONTAINERS
 from ecsmachine.localcloud.container_service.project_work import ProjectWork, containers_of, finish
 from ecsmachine.localcloud.container_service.projects import Projects
-from ecsmachine.localcloud.container_service.traffic import routes_of
 from ecsmachine.localcloud.container_service.volumes import Volumes
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Project, Release
@@ -93,7 +92,7 @@ class Applications:
 
         Returns what of its template has no effect.
         """
-        project = self._projects.at_rest(name)
+        project = self._projects.idle(name)
         version = fields.require("version")
         if len(project.releases) > 1:
             raise ApiError(
@@ -147,19 +146,19 @@ class Applications:
 
     def redeploy_project(self, name: str) -> None:
         """Begin to make all containers anew, of the newest images."""
-        self._projects.at_rest(name)
+        self._projects.idle(name)
         self._work.begin(name, "updating", lambda project: self._work.settle(project, fresh=True))
 
     def start_project(self, name: str) -> None:
         """Start what does not run."""
-        project = self._projects.at_rest(name)
+        project = self._projects.idle(name)
         releases = tuple(replace(release, stopped=()) for release in project.releases)
         self._projects.change(name, releases=releases)
         finish(self._work.begin(name, "starting", self._work.settle))
 
     def stop_project(self, name: str, wait_s: int) -> None:
         """Stop what runs."""
-        self._projects.stop_all_services(self._projects.at_rest(name))
+        self._projects.stop_all_services(self._projects.idle(name))
 
         def work(_: Project) -> None:
             deployment = self._work.deployment()
@@ -170,7 +169,7 @@ class Applications:
     def kill_project(self, name: str, signal_name: str) -> None:
         """Send a signal to what runs."""
         plain = _signal(signal_name)
-        project = self._projects.at_rest(name)
+        project = self._projects.idle(name)
         if plain in _ENDING:
             self._projects.stop_all_services(project)
 
@@ -182,7 +181,7 @@ class Applications:
 
     def delete_project(self, name: str, *, force: bool, volumes: bool) -> None:
         """Remove a project with its containers; one that runs only with ``force``."""
-        project = self._projects.find(name) if force else self._projects.at_rest(name)
+        project = self._projects.find(name) if force else self._projects.idle(name)
         if not force and project_view(project, self._work.deployment().look(name))[
             "current_state"
         ] not in ("stopped", "failed"):
@@ -212,7 +211,7 @@ class Applications:
     def start_service(self, service: str) -> None:
         """Start its containers."""
         project, release, found = self._projects.find_service(service)
-        self._projects.at_rest(project.name)
+        self._projects.idle(project.name)
         self._projects.change_release(
             project, release, stopped=tuple(n for n in release.stopped if n != found.name)
         )
@@ -221,8 +220,8 @@ class Applications:
     def stop_service(self, service: str, wait_s: int) -> None:
         """Stop its containers."""
         project, release, found = self._projects.find_service(service)
-        self._projects.at_rest(project.name)
-        self._projects.change_release(project, release, stopped=_with(release.stopped, found.name))
+        self._projects.idle(project.name)
+        self._projects.change_release(project, release, stopped=_added(release.stopped, found.name))
 
         def work(_: Project) -> None:
             deployment = self._work.deployment()
@@ -234,9 +233,9 @@ class Applications:
         """Send its containers a signal."""
         plain = _signal(signal_name)
         project, release, found = self._projects.find_service(service)
-        self._projects.at_rest(project.name)
+        self._projects.idle(project.name)
         if plain in _ENDING:
-            stopped = _with(release.stopped, found.name)
+            stopped = _added(release.stopped, found.name)
             self._projects.change_release(project, release, stopped=stopped)
 
         def work(_: Project) -> None:
@@ -253,7 +252,7 @@ class Applications:
     def scale_to(self, service: str, number: Callable[[int], int]) -> int:
         """Bring a service to the number that ``number`` makes of the present one; return it."""
         project, release, found = self._projects.find_service(service)
-        self._projects.at_rest(project.name)
+        self._projects.idle(project.name)
         if found.own.everywhere:
             raise invalid("type", f"{service} has one container on every node (aliyun.global)")
         before = wanted_number(release, found)
@@ -317,5 +316,5 @@ def _signal(text: str) -> str:
     return name
 
 
-def _with(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+def _added(names: tuple[str, ...], name: str) -> tuple[str, ...]:
     return names if name in names else (*names, name)

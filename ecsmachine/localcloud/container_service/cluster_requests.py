@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.images import Image
@@ -10,6 +11,7 @@ from ecsmachine.localcloud.catalog.instance_types import find_instance_type
 from ecsmachine.localcloud.container_service.fields import Fields, check_cluster_name, invalid
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.names import valid_password
+from ecsmachine.localcloud.state.clusters import NetworkMode
 from ecsmachine.localcloud.state.state import State
 
 KUBERNETES, MANAGED = "Kubernetes", "ManagedKubernetes"
@@ -23,6 +25,7 @@ _DATA_DISK_SIZES = {
 
 _IO_OPTIMIZED = ("none", "optimized", "true", "false")
 _ZONES = ("a", "b", "c")
+_NETWORK_MODES: tuple[NetworkMode, ...] = get_args(NetworkMode)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class SwarmPlan:
 
     name: str
     size: int
-    network_mode: str
+    network_mode: NetworkMode
     vpc_id: str
     vswitch_id: str
     subnet_cidr: str
@@ -67,7 +70,7 @@ def swarm_plan(fields: Fields, state: State, images: tuple[Image, ...]) -> Swarm
     """Read the body of a Swarm cluster's creation. Raises ``ApiError``."""
     name = check_cluster_name(fields.require("name"))
     size = fields.integer("size", least=1, most=MOST_NODES)
-    mode = fields.choice("network_mode", ("vpc", "classic"))
+    mode = fields.choice("network_mode", _NETWORK_MODES)
     vpc_id, vswitch_id = state.default_vpc_id, state.default_vswitch_id
     subnet = "172.28.0.0/16"
     if mode == "vpc":

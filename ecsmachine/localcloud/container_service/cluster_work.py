@@ -17,11 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ecsmachine.localcloud.container_service.certificates import make_certificates
+from ecsmachine.localcloud.container_service.certificates import make_certificates, make_login_key
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
 from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.listening import ADDRESS
-from ecsmachine.localcloud.container_service.login_key import make_login_key
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan, Nodes
 from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
 from ecsmachine.localcloud.container_service.serving import ClusterServing
@@ -77,7 +76,7 @@ class ClusterWork:
 
     def launch_without_guests(self, cluster_id: str) -> None:
         """Let a cluster of Kubernetes kind run."""
-        self._begin(cluster_id, "launching", lambda: self._pass_time(cluster_id), "failed")
+        self._begin(cluster_id, "launching", lambda: self._wait_as_kubernetes(cluster_id), "failed")
 
     def add_nodes(self, cluster_id: str, number: int, request: NodeRequest) -> None:
         """Make further nodes."""
@@ -287,7 +286,7 @@ class ClusterWork:
                         table.remove(item.id)
             self._state.clusters.remove(cluster_id)
 
-    async def _pass_time(self, cluster_id: str) -> None:
+    async def _wait_as_kubernetes(self, cluster_id: str) -> None:
         await asyncio.sleep(_KUBERNETES_S)
         self._change(cluster_id, state="running")
 

@@ -99,7 +99,7 @@ def create_cluster(call: ClusterCall) -> Result:
             )
         )
         call.work.launch_without_guests(cluster.id)
-        return _begun(call, cluster.id)
+        return _accepted(call, cluster.id)
     swarm = swarm_plan(body, call.state, call.images)
     call.state.clusters.put(
         replace(
@@ -113,31 +113,31 @@ def create_cluster(call: ClusterCall) -> Result:
         )
     )
     call.work.launch(cluster.id, swarm.nodes, balanced=swarm.load_balancer)
-    return _begun(call, cluster.id)
+    return _accepted(call, cluster.id)
 
 
 def scale_cluster(call: ClusterCall) -> Result:
     """UpdateClusterSizeById: ``size`` is the number of nodes afterwards."""
-    cluster = _at_rest(call)
+    cluster = _running(call)
     if not cluster.is_swarm:
         masters = 0 if cluster.kind.startswith("Managed") else 3
         size = masters + workers_wanted(call.body)
-        _put(call, cluster, state="scaling", size=size)
+        _change(call, cluster, state="scaling", size=size)
         call.work.launch_without_guests(cluster.id)
-        return _begun(call, cluster.id)
+        return _accepted(call, cluster.id)
     size = call.body.integer("size", least=1, most=MOST_NODES)
     request = node_request(call.body, call.images)
     number = size - len(cluster.nodes)
     if number < 1:
         raise invalid("size", f"it has to be more than the {len(cluster.nodes)} that there are")
-    _put(call, cluster, state="scaling", size=size)
+    _change(call, cluster, state="scaling", size=size)
     call.work.add_nodes(cluster.id, number, request)
-    return _begun(call, cluster.id)
+    return _accepted(call, cluster.id)
 
 
 def attach_instances(call: ClusterCall) -> Result:
     """Attach existing instances; how it went is told for each."""
-    cluster = _swarm(_at_rest(call))
+    cluster = _of_swarm_kind(_running(call))
     request = disk_request(call.body, call.images)
     ids = list(dict.fromkeys(call.body.texts("instances")))
     if not ids:
@@ -149,14 +149,14 @@ def attach_instances(call: ClusterCall) -> Result:
         if code == "200":
             fitting.append(instance_id)
     if fitting:
-        _put(call, cluster, state="scaling", size=len(cluster.nodes) + len(fitting))
+        _change(call, cluster, state="scaling", size=len(cluster.nodes) + len(fitting))
         call.work.attach(cluster.id, fitting, request)
     return Result(202, {"list": results, "task_id": _task_id()})
 
 
 def remove_node(call: ClusterCall) -> Result:
     """Remove a node by its private address; ``releaseInstance`` releases its instance."""
-    cluster = _swarm(_at_rest(call))
+    cluster = _of_swarm_kind(_running(call))
     try:
         ipaddress.IPv4Address(call.part)
     except ValueError:
@@ -165,19 +165,19 @@ def remove_node(call: ClusterCall) -> Result:
     node = _node(cluster, lambda n: n.address == call.part, call.part)
     if len(cluster.nodes) == 1:
         raise ApiError("ErrorLastNode", "The last node cannot be removed: delete the cluster.", 409)
-    _put(call, cluster, state="scaling")
+    _change(call, cluster, state="scaling")
     call.work.remove_node(cluster.id, node, release=release)
     return Result(202)
 
 
 def reset_node(call: ClusterCall) -> Result:
     """Make a node anew; its system disk is replaced."""
-    cluster = _swarm(_at_rest(call))
+    cluster = _of_swarm_kind(_running(call))
     request = disk_request(call.body, call.images)
     node = _node(cluster, lambda n: n.instance_id == call.part, call.part)
-    _put(call, cluster, state="updating")
+    _change(call, cluster, state="updating")
     call.work.reset_node(cluster.id, node, request)
-    return _begun(call, cluster.id)
+    return _accepted(call, cluster.id)
 
 
 def delete_cluster(call: ClusterCall) -> Result:
@@ -185,14 +185,14 @@ def delete_cluster(call: ClusterCall) -> Result:
     cluster = _find(call)
     if cluster.state not in ("running", "failed"):
         raise _busy(cluster)
-    _put(call, cluster, state="deleting")
+    _change(call, cluster, state="deleting")
     call.work.delete(cluster.id)
     return Result(202)
 
 
 def get_certificates(call: ClusterCall) -> Result:
     """GetClusterCerts."""
-    cluster = _swarm(_find(call))
+    cluster = _of_swarm_kind(_find(call))
     try:
         return Result(content=read_certificates(call.work.certificates(cluster.id)))
     except FileNotFoundError:
@@ -210,7 +210,7 @@ def get_nodes(call: ClusterCall) -> Result:
             "instance_name": node.name,
             "ip_address": [node.address],
             "instance_role": "Master" if number == 0 else "Worker",
-            "state": _status(call.state, node),
+            "state": _instance_status(call.state, node),
             "engine": node.engine,
         }
         for number, node in enumerate(cluster.nodes)
@@ -276,7 +276,7 @@ def _find(call: ClusterCall) -> Cluster:
     return cluster
 
 
-def _at_rest(call: ClusterCall) -> Cluster:
+def _running(call: ClusterCall) -> Cluster:
     cluster = _find(call)
     if cluster.state != "running":
         raise _busy(cluster)
@@ -291,7 +291,7 @@ def _busy(cluster: Cluster) -> ApiError:
     )
 
 
-def _swarm(cluster: Cluster) -> Cluster:
+def _of_swarm_kind(cluster: Cluster) -> Cluster:
     if not cluster.is_swarm:
         raise ApiError("ErrorClusterType", f"{cluster.name} is no Swarm cluster.", 400)
     return cluster
@@ -318,16 +318,16 @@ def _attachable(state: State, cluster: Cluster, instance_id: str) -> tuple[str, 
     return "200", "successful"
 
 
-def _status(state: State, node: Node) -> str:
+def _instance_status(state: State, node: Node) -> str:
     instance = state.instances.get(node.instance_id)
     return "gone" if instance is None else instance.status.lower()
 
 
-def _put(call: ClusterCall, cluster: Cluster, **changes: Any) -> None:
+def _change(call: ClusterCall, cluster: Cluster, **changes: Any) -> None:
     call.state.clusters.put(replace(cluster, updated=timestamp(), **changes))
 
 
-def _begun(call: ClusterCall, cluster_id: str) -> Result:
+def _accepted(call: ClusterCall, cluster_id: str) -> Result:
     content: Mapping[str, str] = {
         "cluster_id": cluster_id,
         "request_id": call.request_id,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from ecsmachine.localcloud.container_service.deployment import Placed
+from ecsmachine.localcloud.container_service.templates import Service
+from ecsmachine.localcloud.state.clusters import Project, Release
 
 COOKIE = "acs_route"
 
@@ -64,3 +68,31 @@ def token_of(place: Place) -> str:
 
 def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder if folder.endswith("/") else f"{folder}/")
+
+
+def routes_of(
+    services: Iterable[tuple[Project, Release, Service]], placed: Sequence[Placed], domain: str
+) -> dict[str, list[Destination]]:
+    """Return the destinations by host name. Containers that are not healthy are none.
+
+    A name without a dot is also one below ``domain``.
+    """
+    found: dict[str, list[Destination]] = {}
+    for project, release, service in services:
+        own = [
+            p
+            for p in placed
+            if (p.project, p.version, p.service) == (project.name, release.version, service.name)
+            and p.container.running
+            and p.container.health in ("", "healthy")
+        ]
+        for port, routes in service.own.routes.items():
+            places = [(p.node, p.container.ports[port]) for p in own if port in p.container.ports]
+            for route in routes:
+                destination = Destination(
+                    route.path, release.weight, places, sticky=service.own.sticky
+                )
+                found.setdefault(route.host, []).append(destination)
+                if "." not in route.host:
+                    found.setdefault(f"{route.host}.{domain}", []).append(destination)
+    return found

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.wire import parse_json
 
 _CLUSTER_NAME = re.compile(r"[A-Za-z0-9\u4e00-\u9fff-]{1,63}")
+C = TypeVar("C", bound=str)
+
 _PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 
@@ -69,12 +71,13 @@ class Fields:
             raise invalid(name, "it has to be true or false")
         return str(value).lower() in ("true", "1")
 
-    def choice(self, name: str, allowed: tuple[str, ...], default: str = "") -> str:
+    def choice(self, name: str, allowed: tuple[C, ...], default: C | None = None) -> C:
         """Return one of the texts that are allowed; required if there is no default."""
-        value = self.text(name, default) if default else self.require(name)
-        if value not in allowed:
-            raise invalid(name, f"it has to be one of {', '.join(allowed)}")
-        return value
+        value = self.require(name) if default is None else self.text(name, default)
+        for choice in allowed:
+            if choice == value:
+                return choice
+        raise invalid(name, f"it has to be one of {', '.join(allowed)}")
 
     def texts(self, name: str) -> list[str]:
         """Return an array of texts."""

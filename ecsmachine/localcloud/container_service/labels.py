@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlsplit
 
 from ecsmachine.localcloud.protocol.errors import ApiError
@@ -34,6 +35,9 @@ _WITHOUT_EFFECT = (
 """Labels that the guide's service has and this one has not, by how they begin, with the reason."""
 
 
+ProbeScheme = Literal["", "http", "tcp"]
+
+
 @dataclass(frozen=True)
 class Probe:
     """How to tell whether a container is healthy: by HTTP, by TCP, or by a command in it.
@@ -42,7 +46,7 @@ class Probe:
     the exit code 0 is success. Times are seconds.
     """
 
-    scheme: str = ""
+    scheme: ProbeScheme = ""
     port: int = 0
     path: str = "/"
     command: str = ""
@@ -150,7 +154,8 @@ def _probe(own: Mapping[str, str], refuse: Refuse) -> Probe | None:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not path.isascii() or any(character.isspace() for character in path):
         raise refuse("probe.url", f'"{path}" has to be encoded')
-    return Probe(parts.scheme, port, path, timeout_s=timeout_s, delay_s=delay_s)
+    scheme: ProbeScheme = "tcp" if parts.scheme == "tcp" else "http"
+    return Probe(scheme, port, path, timeout_s=timeout_s, delay_s=delay_s)
 
 
 def _routes(own: Mapping[str, str], refuse: Refuse) -> dict[int, tuple[Route, ...]]:

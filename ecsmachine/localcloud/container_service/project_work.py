@@ -86,9 +86,9 @@ class ProjectWork:
 
         def do() -> None:
             work(self._projects.find(name))
-            self._projects.rest(name)
+            self._projects.end_work(name)
 
-        return self._begin(f"{moving} project {name}", do, partial(self._projects.rest, name))
+        return self._begin(f"{moving} project {name}", do, partial(self._projects.end_work, name))
 
     def do(self, what: str, work: Callable[[], None]) -> None:
         """Do other work in its turn; returns when it is done. Raises as :func:`finish`."""

@@ -42,7 +42,7 @@ class Projects:
             raise no_project(name)
         return project
 
-    def at_rest(self, name: str) -> Project:
+    def idle(self, name: str) -> Project:
         """Return a project; raises ``ProjectBusy`` while work on it is under way."""
         project = self.find(name)
         if project.moving:
@@ -53,7 +53,7 @@ class Projects:
 
     def in_blue_green(self, name: str) -> Project:
         """Return a project at rest that has two versions; raises ``ProjectNotUpdating``."""
-        project = self.at_rest(name)
+        project = self.idle(name)
         if len(project.releases) < 2:
             raise ApiError("ProjectNotUpdating", f"The project {name} has one version only.", 409)
         return project
@@ -105,7 +105,7 @@ class Projects:
         )
         self.change(project.name, releases=releases)
 
-    def rest(self, name: str, failure: str = "") -> None:
+    def end_work(self, name: str, failure: str = "") -> None:
         """Note that work on a project has ended; one that is gone stays so."""
         with self._state.transaction():
             project = self._state.projects.get(project_id(self._cluster_id, name))

@@ -4,23 +4,54 @@ from __future__ import annotations
 
 import logging
 from asyncio import Task
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecsmachine.localcloud.container_service.applications import Applications
 from ecsmachine.localcloud.container_service.deployment import Deployment
+from ecsmachine.localcloud.container_service.engines import Engine
 from ecsmachine.localcloud.container_service.master import Master
-from ecsmachine.localcloud.container_service.node_watch import INTERVAL_S, NodeWatch
 from ecsmachine.localcloud.container_service.nodes import NodeError, Nodes
 from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
 from ecsmachine.localcloud.container_service.routing import Router
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.state.clusters import Cluster, Node
 from ecsmachine.localcloud.state.state import State
-from ecsmachine.localcloud.work.supervisor import Supervisor, ended, unchanged
+from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, ended, unchanged
 
 LOG = logging.getLogger("ecsmachine.localcloud.container_service")
+
+_WATCH_S = 5.0
+_MISSES = 3
+"""How many times one after the other a node has to be silent until it counts as gone."""
+
+
+class NodeWatch:
+    """Remembers what nodes, by name, have answered. ``threads`` ask them."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self.silent: frozenset[str] = frozenset()
+        self._misses: Counter[str] = Counter()
+        self._begun = False
+
+    def look(self, engines: Mapping[str, Engine]) -> bool:
+        """Ask the engines of the nodes; blocks. Return whether another set of them is silent now.
+
+        It is also when all have answered for the first time: who knows what they have been through.
+        """
+        answered = self._threads.map(lambda engine: engine.answers(), engines.values())
+        answers = dict(zip(engines, answered, strict=True))
+        for name, there in answers.items():
+            self._misses[name] = 0 if there else self._misses[name] + 1
+        silent = frozenset(name for name in answers if self._misses[name] >= _MISSES)
+        changed = silent != self.silent & answers.keys()
+        if not self._begun and all(answers.values()):
+            self._begun = changed = True
+        self.silent = silent
+        return changed
 
 
 @dataclass(frozen=True)
@@ -81,7 +112,7 @@ class ClusterServing:
         loops = (
             self._supervisor.repeat(
                 f"the watch over the nodes of cluster {cluster_id}",
-                INTERVAL_S,
+                _WATCH_S,
                 lambda: self._look(cluster_id, watch),
             ),
             applications.watch_health(),

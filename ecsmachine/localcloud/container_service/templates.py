@@ -10,12 +10,16 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ecsmachine.localcloud.container_service.fields import invalid
 from ecsmachine.localcloud.container_service.labels import PREFIX, Labels, read_labels
 from ecsmachine.localcloud.container_service.placement import Placement, read_placement
 from ecsmachine.localcloud.protocol.errors import ApiError
+
+PortProtocol = Literal["tcp", "udp"]
+RestartPolicy = Literal["no", "always", "on-failure", "unless-stopped"]
+_RESTARTS: tuple[RestartPolicy, ...] = get_args(RestartPolicy)
 
 _MOST_BYTES = 256 * 1024
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -40,7 +44,7 @@ class Port:
     """A port of a container; ``host`` 0 lets the engine choose one, None publishes none."""
 
     container: int
-    protocol: str = "tcp"
+    protocol: PortProtocol = "tcp"
     host: int | None = None
     address: str = ""
 
@@ -81,7 +85,7 @@ class Service:
     labels: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[Port, ...] = ()
     mounts: tuple[Mount, ...] = ()
-    restart: str = "no"
+    restart: RestartPolicy = "no"
     restart_limit: int = 0
     links: tuple[tuple[str, str], ...] = ()
     depends_on: tuple[str, ...] = ()
@@ -226,12 +230,12 @@ class _Reader:
             raise self._refused("container_name", "several containers cannot have one name")
         return name
 
-    def _restart(self) -> tuple[str, int]:
+    def _restart(self) -> tuple[RestartPolicy, int]:
         text = str(self._definition.get("restart", "no"))
         # YAML 1.1 reads a bare no as false
-        policy, _, limit = ("no" if text == "False" else text).partition(":")
-        known = policy in ("no", "always", "on-failure", "unless-stopped")
-        if not known or (limit and (policy != "on-failure" or not limit.isdecimal())):
+        name, _, limit = ("no" if text == "False" else text).partition(":")
+        policy: RestartPolicy | None = next((p for p in _RESTARTS if p == name), None)
+        if policy is None or (limit and (policy != "on-failure" or not limit.isdecimal())):
             raise self._refused("restart", "no, always, on-failure[:N] or unless-stopped")
         return policy, int(limit or 0)
 
@@ -241,7 +245,12 @@ class _Reader:
             match = _PORT.fullmatch(text)
             if match is None:
                 raise self._refused("ports", f'"{text}" is not [[ADDRESS:]HOST:]CONTAINER')
-            port = Port(int(match[3]), match[4] or "tcp", int(match[2] or 0), match[1] or "")
+            port = Port(
+                int(match[3]),
+                "udp" if match[4] == "udp" else "tcp",
+                int(match[2] or 0),
+                match[1] or "",
+            )
             if not 1 <= port.container <= 65535 or (port.host or 0) > 65535:
                 raise self._refused("ports", f"{text} is out of range")
             found.append(port)

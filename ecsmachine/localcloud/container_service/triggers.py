@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 from ecsmachine.localcloud.container_service.application_views import service_id, services_of
@@ -18,11 +18,12 @@ from ecsmachine.localcloud.container_service.clusters import ClusterCall, Result
 from ecsmachine.localcloud.container_service.fields import Fields, no_project
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.state.clusters import Trigger, project_id
+from ecsmachine.localcloud.state.clusters import Trigger, TriggerAction, project_id
 from ecsmachine.localcloud.state.state import State
 
 PATH = "/hook/trigger"
 MOST_STEPS = 100
+_ACTIONS: tuple[TriggerAction, ...] = get_args(TriggerAction)
 
 
 def create_trigger(call: ClusterCall) -> Result:
@@ -32,7 +33,7 @@ def create_trigger(call: ClusterCall) -> Result:
     project = call.state.projects.get(project_id(cluster_id, name))
     if project is None:
         raise no_project(name)
-    action = call.body.choice("action", ("redeploy", "scaling"))
+    action = call.body.choice("action", _ACTIONS)
     service = ""
     if action == "scaling":
         service = call.body.require("service")

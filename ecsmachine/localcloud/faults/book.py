@@ -143,7 +143,7 @@ class FaultBook:
                 return entry.instances[instance_id]
             seen = entry.seen + 1
             strikes = _decide(entry.fault, seen, sum(entry.instances.values()))
-            self._put(entry, seen, entry.struck, {**entry.instances, instance_id: strikes})
+            self._store(entry, seen, entry.struck, {**entry.instances, instance_id: strikes})
             return strikes
 
     def count(self, entry_id: int, more: int = 1) -> None:
@@ -152,15 +152,15 @@ class FaultBook:
             self._refresh()
             entry = self._entries.get(entry_id)
             if entry is not None and more:
-                self._put(entry, entry.seen, entry.struck + more, entry.instances)
+                self._store(entry, entry.seen, entry.struck + more, entry.instances)
 
     def _strikes_next(self, entry: Entry) -> bool:
         seen = entry.seen + 1
         strikes = _decide(entry.fault, seen, entry.struck)
-        self._put(entry, seen, entry.struck + strikes, entry.instances)
+        self._store(entry, seen, entry.struck + strikes, entry.instances)
         return strikes
 
-    def _put(self, entry: Entry, seen: int, struck: int, instances: dict[str, bool]) -> None:
+    def _store(self, entry: Entry, seen: int, struck: int, instances: dict[str, bool]) -> None:
         self._run(
             "UPDATE fault SET seen=?, struck=?, instances=? WHERE id=?",
             *(seen, struck, json.dumps(instances), entry.id),

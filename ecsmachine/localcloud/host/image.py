@@ -16,9 +16,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ecsmachine.localcloud.catalog.images import SUITES, USUAL
 from ecsmachine.localcloud.host.apt import apt_settings, copy_keys, host_sources, source_lines
 from ecsmachine.localcloud.host.mounts import unmount_below
-from ecsmachine.localcloud.host.releases import SUITES, USUAL
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 if TYPE_CHECKING:

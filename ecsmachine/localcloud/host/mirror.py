@@ -17,12 +17,12 @@ from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
+from ecsmachine.localcloud.catalog.images import SUITES
 from ecsmachine.localcloud.host.apt_repository import AptRepository
 from ecsmachine.localcloud.host.guests.faults import DownloadFault, DownloadFaults
 from ecsmachine.localcloud.host.network import MIRROR_PORT, enter_namespace
 from ecsmachine.localcloud.host.packages import Package, read_manifest
 from ecsmachine.localcloud.host.programs import run
-from ecsmachine.localcloud.host.releases import SUITES
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 _log = logging.getLogger(__name__)

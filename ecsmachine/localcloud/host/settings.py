@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ecsmachine.localcloud.catalog.images import USUAL
 from ecsmachine.localcloud.host.processes import ProcessId
-from ecsmachine.localcloud.host.releases import USUAL
 from ecsmachine.localcloud.state import records
 
 _AFRESH = "Start afresh: ecsmachine local reset"

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecsmachine.localcloud.catalog.images import USUAL
 from ecsmachine.localcloud.host.cleanup import (
     is_foreign,
     kill_marked,
@@ -25,7 +26,6 @@ from ecsmachine.localcloud.host.cleanup import (
 )
 from ecsmachine.localcloud.host.paths import CloudPaths, default_cache
 from ecsmachine.localcloud.host.processes import ProcessId, identify, is_alive, terminate
-from ecsmachine.localcloud.host.releases import USUAL
 from ecsmachine.localcloud.host.settings import GuestKind, Running, read_running, read_settings
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
@@ -74,7 +74,7 @@ def up(
         )
     found = find(root)
     if found is not None:
-        return _same(found, guests, port, _lacking(paths, releases))
+        return _already_up(found, guests, port, _missing_releases(paths, releases))
     kept = read_settings(paths.settings_file)
     kind = guests or (kept.guests if kept is not None else "nspawn")
     if kept is not None and kept.guests != kind:
@@ -99,11 +99,11 @@ def up(
     arguments = ["--guests", kind, "--port", str(port)]
     if kind == "nspawn":
         wanted = dict.fromkeys((USUAL, *(kept.releases if kept is not None else ()), *releases))
-        arguments += _downloads(cache or default_cache(), list(wanted), report)
+        arguments += _fetch_downloads(cache or default_cache(), list(wanted), report)
     with _locked(paths, make=True):
         found = find(root)  # another one may have been faster
         if found is not None:
-            return _same(found, guests, port, _lacking(paths, releases))
+            return _already_up(found, guests, port, _missing_releases(paths, releases))
         report("Starting the daemon")
         return Started(_start(paths, arguments), already=False)
 
@@ -162,13 +162,15 @@ def guests_running(root: Path) -> list[str]:
     return sorted(name for name in groups.names() if groups.processes(name))
 
 
-def _lacking(paths: CloudPaths, releases: Sequence[str]) -> list[str]:
+def _missing_releases(paths: CloudPaths, releases: Sequence[str]) -> list[str]:
     kept = read_settings(paths.settings_file)
     has = kept.releases if kept is not None else ()
     return [release for release in releases if release not in has]
 
 
-def _same(running: Running, guests: GuestKind | None, port: int, lacking: Sequence[str]) -> Started:
+def _already_up(
+    running: Running, guests: GuestKind | None, port: int, lacking: Sequence[str]
+) -> Started:
     if lacking:
         raise LocalCloudError(
             f"The local cloud is up already, at {running.endpoint} without {', '.join(lacking)}.",
@@ -183,7 +185,7 @@ def _same(running: Running, guests: GuestKind | None, port: int, lacking: Sequen
     return Started(running, already=True)
 
 
-def _downloads(cache: Path, releases: Sequence[str], report: Report) -> list[str]:
+def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> list[str]:
     from ecsmachine.localcloud.host.image import build_image
     from ecsmachine.localcloud.host.packages import (
         BASE_SYSTEM,

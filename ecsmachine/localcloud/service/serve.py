@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecsmachine.localcloud.catalog.images import images_of
+from ecsmachine.localcloud.catalog.images import USUAL, images_of
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.guests import download_faults
 from ecsmachine.localcloud.host.address_plan import (
@@ -34,7 +34,6 @@ from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.faults import DownloadFaults
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.host.processes import identify
-from ecsmachine.localcloud.host.releases import USUAL
 from ecsmachine.localcloud.host.settings import CloudSettings, Running, read_settings
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.state import records

@@ -11,6 +11,8 @@ from datetime import datetime, timezone
 from typing import Literal
 
 ClusterState = Literal["launching", "running", "scaling", "updating", "deleting", "failed"]
+NetworkMode = Literal["vpc", "classic"]
+TriggerAction = Literal["redeploy", "scaling"]
 Moving = Literal["", "launching", "updating", "starting", "stopping", "scaling", "deleting"]
 
 
@@ -46,7 +48,7 @@ class Cluster:
     updated: str
     kind: str = ""
     size: int = 0
-    network_mode: str = "vpc"
+    network_mode: NetworkMode = "vpc"
     vpc_id: str = ""
     vswitch_id: str = ""
     subnet_cidr: str = ""
@@ -126,7 +128,7 @@ class Trigger:
     id: str
     cluster_id: str
     project: str
-    action: str
+    action: TriggerAction
     service: str
     token: str
     secret_digest: str = field(repr=False)

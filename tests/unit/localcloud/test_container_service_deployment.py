@@ -13,7 +13,7 @@ from ecsmachine.localcloud.container_service.application_views import services_o
 from ecsmachine.localcloud.container_service.deployment import Deployment, Placed
 from ecsmachine.localcloud.container_service.engines import Container, EngineError, NoEngine
 from ecsmachine.localcloud.container_service.labels import Probe
-from ecsmachine.localcloud.container_service.node_watch import NodeWatch
+from ecsmachine.localcloud.container_service.serving import NodeWatch
 from ecsmachine.localcloud.state.clusters import Project, Release
 from ecsmachine.localcloud.work.supervisor import Threads
 

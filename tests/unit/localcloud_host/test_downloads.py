@@ -32,7 +32,7 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 def others(cache: Path, said: list[str]) -> list[tuple[str, str]]:
-    arguments = daemon._downloads(cache, ["debian_12", "debian_13"], said.append)
+    arguments = daemon._fetch_downloads(cache, ["debian_12", "debian_13"], said.append)
     found = [place for place, argument in enumerate(arguments) if argument == "--others"]
     return [(arguments[place + 1], arguments[place + 2]) for place in found]
 

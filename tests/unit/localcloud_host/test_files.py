@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.catalog.images import images_of, release_of
+from ecsmachine.localcloud.catalog.images import SUITES, USUAL, images_of, release_of
 from ecsmachine.localcloud.host.cleanup import is_foreign, remove_files
 from ecsmachine.localcloud.host.paths import CloudPaths, cloud_id
 from ecsmachine.localcloud.host.processes import identify, is_alive
-from ecsmachine.localcloud.host.releases import SUITES, USUAL
 from ecsmachine.localcloud.host.settings import CloudSettings, Running, read_settings
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.service.daemon import find, reset, up

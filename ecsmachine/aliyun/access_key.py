@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import Protocol
 
-from ecsmachine.errors import MachineError
+from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.rules import KEY
 
 _RENEW_BEFORE_S = 300.0
 """How long before its end a temporary key is replaced, in seconds."""
@@ -84,22 +84,18 @@ class RenewedCredentials:
         return True
 
 
-def parse_temporary(answer: Any, what: str) -> tuple[Credentials, float]:
-    """Read a temporary key (AccessKeyId, AccessKeySecret, SecurityToken, Expiration).
+def temporary_key(answer: Fields) -> tuple[Credentials, float]:
+    """Return a temporary key, and when it ends, in seconds since the epoch.
 
-    ``what`` says in an error whose answer it is. The metadata service and STS answer alike.
+    The metadata service and STS answer alike: AccessKeyId, AccessKeySecret, SecurityToken and
+    Expiration.
     """
-    try:
-        expires = datetime.strptime(answer["Expiration"], "%Y-%m-%dT%H:%M:%SZ")
-        return (
-            Credentials(answer["AccessKeyId"], answer["AccessKeySecret"], answer["SecurityToken"]),
-            expires.replace(tzinfo=timezone.utc).timestamp(),
-        )
-    except (KeyError, TypeError, ValueError):
-        raise MachineError(
-            f"{what} gave no temporary access key",
-            hint="Let the instance have a RAM role, or set ECS_ACCESS_KEY_ID.",
-        ) from None
+    credentials = Credentials(
+        answer.required("AccessKeyId", KEY),
+        answer.required("AccessKeySecret", KEY),
+        answer.required("SecurityToken", KEY),
+    )
+    return credentials, answer.time("Expiration").timestamp()
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ raise :class:`~ecsmachine.aliyun.errors.ApiError` and
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ecsmachine.aliyun.access_key import CredentialProvider
 from ecsmachine.aliyun.endpoints import REGION_LIST_ENDPOINT
-from ecsmachine.aliyun.regional import RegionalClient
-from ecsmachine.aliyun.rpc import Parameter, RpcClient, items_at, numbered, tag_parameters
+from ecsmachine.aliyun.regional import RegionalClient, tags_of
+from ecsmachine.aliyun.rpc import Parameter, RpcClient, numbered, tag_parameters
+from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.rules import ADDRESS, ID, REGION, Rule
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,11 @@ class Price:
     currency: str
 
 
+_PORT_RANGE = Rule(
+    "a range of ports such as 22/22",
+    lambda text: re.fullmatch(r"(-1|[0-9]{1,5})(/(-1|[0-9]{1,5}))?", text) is not None,
+)
+
 RULE_DESCRIPTION = "ecsmachine"
 """What is written beside the rules that we make."""
 
@@ -208,12 +215,14 @@ class EcsClient(RegionalClient):
     def region_ids(self) -> list[str]:
         """Return every region that the account may use (DescribeRegions)."""
         answer = self._central.call("DescribeRegions", {})
-        return [region["RegionId"] for region in items_at(answer, "Regions", "Region")]
+        return [
+            region.required("RegionId", REGION) for region in answer.objects("Regions", "Region")
+        ]
 
     def zone_ids(self) -> list[str]:
         """Return the zones of the region (DescribeZones)."""
         answer = self._call("DescribeZones", {"Verbose": False})
-        return [zone["ZoneId"] for zone in items_at(answer, "Zones", "Zone")]
+        return [zone.required("ZoneId", REGION) for zone in answer.objects("Zones", "Zone")]
 
     def instance_types(self, names: Sequence[str] = ()) -> Iterator[InstanceType]:
         """Yield instance types, all or the named ones that exist (DescribeInstanceTypes)."""
@@ -223,9 +232,9 @@ class EcsClient(RegionalClient):
                 "DescribeInstanceTypes",
                 {**numbered("InstanceTypes", tuple(names)), "NextToken": token, "MaxResults": 100},
             )
-            for item in items_at(answer, "InstanceTypes", "InstanceType"):
+            for item in answer.objects("InstanceTypes", "InstanceType"):
                 yield _instance_type(item)
-            token = answer.get("NextToken") or ""
+            token = answer.text("NextToken")
             if not token:
                 return
 
@@ -258,19 +267,19 @@ class EcsClient(RegionalClient):
             },
         )
         offers = []
-        for place in items_at(answer, "AvailableZones", "AvailableZone"):
-            for available in items_at(place, "AvailableResources", "AvailableResource"):
-                if available.get("Type") not in (resource, None):
+        for place in answer.objects("AvailableZones", "AvailableZone"):
+            for available in place.objects("AvailableResources", "AvailableResource"):
+                if available.text("Type", ID, resource) != resource:
                     continue
-                for item in items_at(available, "SupportedResources", "SupportedResource"):
+                for item in available.objects("SupportedResources", "SupportedResource"):
                     offers.append(
                         Offer(
-                            zone=place["ZoneId"],
-                            value=item["Value"],
-                            available=place.get("Status", "Available") == "Available"
-                            and item.get("Status", "Available") == "Available",
-                            min_size_gib=item.get("Min") or None,
-                            max_size_gib=item.get("Max") or None,
+                            zone=place.required("ZoneId", REGION),
+                            value=item.required("Value", ID),
+                            available=place.text("Status", ID, "Available") == "Available"
+                            and item.text("Status", ID, "Available") == "Available",
+                            min_size_gib=item.number("Min") or None,
+                            max_size_gib=item.number("Max") or None,
                         )
                     )
         return offers
@@ -335,7 +344,10 @@ class EcsClient(RegionalClient):
         answer = self._call(
             "RunInstances", {**parameters, "Amount": 1, "MinAmount": 1, "ClientToken": token}
         )
-        return str(items_at(answer, "InstanceIdSets", "InstanceIdSet")[0])
+        made = answer.texts("InstanceIdSets", "InstanceIdSet", rule=ID)
+        if not made:
+            raise answer.error("InstanceIdSets", " is missing")
+        return made[0]
 
     def dry_run_instance(self, parameters: Mapping[str, Parameter]) -> None:
         """Let ECS check a RunInstances request without making anything (DryRun)."""
@@ -391,16 +403,16 @@ class EcsClient(RegionalClient):
             "Disk",
         ):
             yield Disk(
-                id=item["DiskId"],
-                kind=item.get("Type") or "",
-                category=item.get("Category") or "",
-                size_gib=int(item.get("Size") or 0),
-                serial=item.get("SerialNumber") or "",
-                instance_id=item.get("InstanceId") or "",
-                name=item.get("DiskName") or "",
-                status=item.get("Status") or "",
-                tags=_tags(item),
-                created=item.get("CreationTime") or "",
+                id=item.required("DiskId", ID),
+                kind=item.text("Type", ID),
+                category=item.text("Category", ID),
+                size_gib=item.number("Size"),
+                serial=item.text("SerialNumber", ID),
+                instance_id=item.text("InstanceId", ID),
+                name=item.prose("DiskName"),
+                status=item.text("Status", ID),
+                tags=tags_of(item),
+                created=item.text("CreationTime"),
             )
 
     def delete_disk(self, disk_id: str) -> None:
@@ -416,12 +428,12 @@ class EcsClient(RegionalClient):
             "NetworkInterfaceSet",
         ):
             yield NetworkInterface(
-                id=item["NetworkInterfaceId"],
-                name=item.get("NetworkInterfaceName") or "",
-                status=item.get("Status") or "",
-                instance_id=item.get("InstanceId") or "",
-                tags=_tags(item),
-                created=item.get("CreationTime") or "",
+                id=item.required("NetworkInterfaceId", ID),
+                name=item.prose("NetworkInterfaceName"),
+                status=item.text("Status", ID),
+                instance_id=item.text("InstanceId", ID),
+                tags=tags_of(item),
+                created=item.text("CreationTime"),
             )
 
     def delete_network_interface(self, interface_id: str) -> None:
@@ -443,10 +455,10 @@ class EcsClient(RegionalClient):
             "DescribePrice",
             {"ResourceType": resource_type, "PriceUnit": unit, "Period": period, **parameters},
         )
-        price = (answer.get("PriceInfo") or {}).get("Price") or {}
-        if price.get("TradePrice") is None:
+        price = answer.object("PriceInfo").object("Price")
+        if not price.has("TradePrice"):
             return None
-        return Price(float(price["TradePrice"]), str(price.get("Currency") or ""))
+        return Price(price.decimal("TradePrice"), price.text("Currency", ID))
 
     def tag(self, resource_type: str, resource_ids: Sequence[str], tags: Mapping[str, str]) -> None:
         """Tag at most 50 resources (TagResources); types are instance, disk, securitygroup, …"""
@@ -482,11 +494,11 @@ class EcsClient(RegionalClient):
             page_size=50,
         ):
             yield SecurityGroup(
-                id=item["SecurityGroupId"],
-                name=item.get("SecurityGroupName") or "",
-                vpc_id=item.get("VpcId") or "",
-                tags=_tags(item),
-                created=item.get("CreationTime") or "",
+                id=item.required("SecurityGroupId", ID),
+                name=item.text("SecurityGroupName"),
+                vpc_id=item.text("VpcId", ID),
+                tags=tags_of(item),
+                created=item.text("CreationTime"),
             )
 
     def create_security_group(
@@ -511,7 +523,7 @@ class EcsClient(RegionalClient):
                 **tag_parameters(tags),
             },
         )
-        return str(answer["SecurityGroupId"])
+        return answer.required("SecurityGroupId", ID)
 
     def permissions(self, group_id: str) -> list[Permission]:
         """Return the inbound rules of a security group (DescribeSecurityGroupAttribute)."""
@@ -529,18 +541,18 @@ class EcsClient(RegionalClient):
             )
             permissions += [
                 Permission(
-                    protocol=str(item.get("IpProtocol") or "").lower(),
-                    port_range=item.get("PortRange") or "",
-                    source_cidr=item.get("SourceCidrIp") or "",
-                    policy=item.get("Policy") or "Accept",
-                    direction=item.get("Direction") or "ingress",
-                    priority=int(item.get("Priority") or 1),
-                    source_group_id=item.get("SourceGroupId") or "",
-                    description=item.get("Description") or "",
+                    protocol=item.text("IpProtocol", ID).lower(),
+                    port_range=item.text("PortRange", _PORT_RANGE),
+                    source_cidr=item.text("SourceCidrIp"),
+                    policy=item.text("Policy", ID, "Accept"),
+                    direction=item.text("Direction", ID, "ingress"),
+                    priority=item.number("Priority", 1),
+                    source_group_id=item.text("SourceGroupId", ID),
+                    description=item.prose("Description"),
                 )
-                for item in items_at(answer, "Permissions", "Permission")
+                for item in answer.objects("Permissions", "Permission")
             ]
-            token = answer.get("NextToken") or ""
+            token = answer.text("NextToken")
             if not token:
                 return permissions
 
@@ -550,15 +562,15 @@ class EcsClient(RegionalClient):
             "DescribeSecurityGroupReferences", numbered("SecurityGroupId", (group_id,))
         )
         return [
-            each["SecurityGroupId"]
-            for item in items_at(answer, "SecurityGroupReferences", "SecurityGroupReference")
-            for each in items_at(item, "ReferencingSecurityGroups", "ReferencingSecurityGroup")
+            each.required("SecurityGroupId", ID)
+            for item in answer.objects("SecurityGroupReferences", "SecurityGroupReference")
+            for each in item.objects("ReferencingSecurityGroups", "ReferencingSecurityGroup")
         ]
 
     def inner_access(self, group_id: str) -> bool:
         """Return whether members of a group reach each other (DescribeSecurityGroupAttribute)."""
         answer = self._call("DescribeSecurityGroupAttribute", {"SecurityGroupId": group_id})
-        return str(answer.get("InnerAccessPolicy") or "Accept").lower() != "drop"
+        return answer.text("InnerAccessPolicy", ID, "Accept").lower() != "drop"
 
     def authorize(self, group_id: str, permissions: Sequence[Permission]) -> None:
         """Add inbound rules; those that are there already stay as they are.
@@ -596,10 +608,10 @@ class EcsClient(RegionalClient):
             page_size=50,
         ):
             yield KeyPair(
-                item.get("KeyPairName") or "",
-                item.get("KeyPairFingerPrint") or "",
-                tags=_tags(item),
-                created=item.get("CreationTime") or "",
+                item.text("KeyPairName"),
+                item.text("KeyPairFingerPrint"),
+                tags=tags_of(item),
+                created=item.text("CreationTime"),
             )
 
     def import_key_pair(
@@ -625,7 +637,7 @@ class EcsClient(RegionalClient):
             },
             idempotent=True,
         )
-        return KeyPair(name, str(answer.get("KeyPairFingerPrint") or ""))
+        return KeyPair(name, answer.text("KeyPairFingerPrint"))
 
     def delete_key_pair(self, name: str) -> None:
         """Remove a key pair; the hosts that it was given to keep it (DeleteKeyPairs)."""
@@ -649,72 +661,62 @@ def _rule_parameters(group_id: str, permissions: Sequence[Permission]) -> dict[s
     return parameters
 
 
-def _instance(item: Mapping[str, Any]) -> Instance:
-    vpc = item.get("VpcAttributes") or {}
-    eip = item.get("EipAddress") or {}
-    private = items_at(vpc, "PrivateIpAddress", "IpAddress") or items_at(
-        item, "InnerIpAddress", "IpAddress"
+def _instance(item: Fields) -> Instance:
+    vpc, eip = item.object("VpcAttributes"), item.object("EipAddress")
+    private = vpc.texts("PrivateIpAddress", "IpAddress", rule=ADDRESS) or item.texts(
+        "InnerIpAddress", "IpAddress", rule=ADDRESS
     )
     return Instance(
-        id=item["InstanceId"],
-        name=item.get("InstanceName") or "",
-        status=item.get("Status") or "",
-        zone=item.get("ZoneId") or "",
-        instance_type=item.get("InstanceType") or "",
-        image_id=item.get("ImageId") or "",
-        vpc_id=vpc.get("VpcId") or "",
-        vswitch_id=vpc.get("VSwitchId") or "",
+        id=item.required("InstanceId", ID),
+        name=item.prose("InstanceName"),
+        status=item.text("Status", ID),
+        zone=item.text("ZoneId", REGION),
+        instance_type=item.text("InstanceType", ID),
+        image_id=item.text("ImageId", ID),
+        vpc_id=vpc.text("VpcId", ID),
+        vswitch_id=vpc.text("VSwitchId", ID),
         private_addresses=tuple(private),
-        public_addresses=tuple(items_at(item, "PublicIpAddress", "IpAddress")),
-        eip_address=eip.get("IpAddress") or "",
-        eip_allocation_id=eip.get("AllocationId") or "",
-        security_group_ids=tuple(items_at(item, "SecurityGroupIds", "SecurityGroupId")),
-        deletion_protection=bool(item.get("DeletionProtection")),
-        charge_type=item.get("InstanceChargeType") or "",
-        expires=item.get("ExpiredTime") or "",
+        public_addresses=tuple(item.texts("PublicIpAddress", "IpAddress", rule=ADDRESS)),
+        eip_address=eip.text("IpAddress", ADDRESS),
+        eip_allocation_id=eip.text("AllocationId", ID),
+        security_group_ids=tuple(item.texts("SecurityGroupIds", "SecurityGroupId", rule=ID)),
+        deletion_protection=item.flag("DeletionProtection"),
+        charge_type=item.text("InstanceChargeType", ID),
+        expires=item.text("ExpiredTime"),
         locks=tuple(
-            lock.get("LockReason") or "" for lock in items_at(item, "OperationLocks", "LockReason")
+            lock.text("LockReason", ID) for lock in item.objects("OperationLocks", "LockReason")
         ),
-        tags=_tags(item),
-        created=item.get("CreationTime") or "",
-        internet_charge_type=item.get("InternetChargeType") or "",
-        internet_max_bandwidth_mbps=int(item.get("InternetMaxBandwidthOut") or 0),
-        key_pair_name=item.get("KeyPairName") or "",
-        description=item.get("Description") or "",
-        resource_group_id=item.get("ResourceGroupId") or "",
+        tags=tags_of(item),
+        created=item.text("CreationTime"),
+        internet_charge_type=item.text("InternetChargeType", ID),
+        internet_max_bandwidth_mbps=item.number("InternetMaxBandwidthOut"),
+        key_pair_name=item.text("KeyPairName"),
+        description=item.prose("Description"),
+        resource_group_id=item.text("ResourceGroupId", ID),
     )
 
 
-def _image(item: Mapping[str, Any]) -> Image:
+def _image(item: Fields) -> Image:
     return Image(
-        id=item["ImageId"],
-        name=item.get("ImageName") or "",
-        family=item.get("ImageFamily") or "",
-        platform=item.get("Platform") or "",
-        os_name=item.get("OSNameEn") or item.get("OSName") or "",
-        os_type=item.get("OSType") or "",
-        architecture=item.get("Architecture") or "",
-        size_gib=int(item.get("Size") or 0),
-        created=item.get("CreationTime") or "",
-        status=item.get("Status") or "",
-        supports_login_as_non_root=bool(item.get("LoginAsNonRootSupported")),
+        id=item.required("ImageId", ID),
+        name=item.prose("ImageName"),
+        family=item.text("ImageFamily", ID),
+        platform=item.prose("Platform"),
+        os_name=item.prose("OSNameEn") or item.prose("OSName"),
+        os_type=item.text("OSType", ID),
+        architecture=item.text("Architecture", ID),
+        size_gib=item.number("Size"),
+        created=item.text("CreationTime"),
+        status=item.text("Status", ID),
+        supports_login_as_non_root=item.flag("LoginAsNonRootSupported"),
     )
 
 
-def _instance_type(item: Mapping[str, Any]) -> InstanceType:
+def _instance_type(item: Fields) -> InstanceType:
     return InstanceType(
-        id=item["InstanceTypeId"],
-        family=item.get("InstanceTypeFamily") or "",
-        cpu_cores=int(item.get("CpuCoreCount") or 0),
-        memory_gib=float(item.get("MemorySize") or 0),
-        architecture=item.get("CpuArchitecture") or "X86",
+        id=item.required("InstanceTypeId", ID),
+        family=item.text("InstanceTypeFamily", ID),
+        cpu_cores=item.number("CpuCoreCount"),
+        memory_gib=item.decimal("MemorySize"),
+        architecture=item.text("CpuArchitecture", ID, "X86"),
     )
-
-
-def _tags(item: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        str(tag.get("TagKey") or tag.get("Key") or ""): str(
-            tag.get("TagValue") or tag.get("Value") or ""
-        )
-        for tag in items_at(item, "Tags", "Tag")
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ecsmachine.aliyun.error_codes import Meaning, meaning_of, what_is_missing
+from ecsmachine.documents.rules import CONTROLS
 from ecsmachine.errors import MachineError, UsageError
 
 _HINTS = {
@@ -43,6 +44,10 @@ _HINTS = {
     Meaning.PASSING: "Wait a moment and try again.",
 }
 """What to do, by what an error code means."""
+
+
+_LONGEST_WORDS = 2000
+"""How much of what a cloud says is shown, in characters."""
 
 
 class ApiError(MachineError):
@@ -120,10 +125,20 @@ class ConnectionLostError(MachineError):
         self.maybe_done = maybe_done
 
 
+class AnswerError(MachineError):
+    """What was answered is not what the API answers; it may have been carried out all the same."""
+
+    def __init__(self, what: str, endpoint: str, reason: str):
+        super().__init__(
+            f"{what} failed: the answer of {endpoint} cannot be used: {reason}",
+            hint="Something else may answer there: check the endpoint.",
+        )
+
+
 class MissingCredentialsError(UsageError):
     """There are no credentials wherever they were looked for."""
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` on one line, without characters that a terminal would act on."""
-    return re.sub(r"[\x00-\x1f\x7f]+", " ", text).strip()
+    """Return the beginning of ``text`` on one line, without control characters."""
+    return re.sub(f"[{CONTROLS}]+", " ", text[:_LONGEST_WORDS]).strip()

@@ -11,13 +11,17 @@ from ecsmachine.aliyun.access_key import (
     CredentialProvider,
     Credentials,
     RenewedCredentials,
-    parse_temporary,
+    temporary_key,
 )
+from ecsmachine.documents.fields import read_object
+from ecsmachine.documents.rules import KEY
 from ecsmachine.errors import MachineError
 
 _ADDRESS = "http://100.100.100.200"
 _ROLES = "/latest/meta-data/ram/security-credentials/"
 _TIMEOUT_S = 2.0
+_LONGEST_NAME = 256
+_SERVICE = "The instance metadata service"
 
 
 def role_credentials(
@@ -47,7 +51,7 @@ def _fetch(role: str, address: str) -> tuple[Credentials, float]:
             timeout=_TIMEOUT_S,
             allow_redirects=False,
         )
-        headers = {"X-aliyun-ecs-metadata-token": token.text} if token.ok else {}
+        headers = {"X-aliyun-ecs-metadata-token": _token(token.content)} if token.ok else {}
 
         def get(path: str) -> requests.Response:
             answer = session.get(
@@ -64,11 +68,10 @@ def _fetch(role: str, address: str) -> tuple[Credentials, float]:
                 raise MachineError(f"The instance metadata service answered {answer.status_code}")
             return answer
 
-        name = role or get(_ROLES).text.strip().splitlines()[0]
-        return parse_temporary(
-            get(_ROLES + quote(name, safe="")).json(), "The instance metadata service"
-        )
-    except (requests.RequestException, IndexError):
+        name = role or get(_ROLES).content[:_LONGEST_NAME].decode(errors="replace").split("\n")[0]
+        answer = get(_ROLES + quote(name.strip(), safe=""))
+        return temporary_key(read_object(answer.content, _fault))
+    except requests.RequestException:
         raise MachineError(
             f"The instance metadata service at {address} does not answer",
             hint="It answers on ECS instances alone: elsewhere set ECS_ACCESS_KEY_ID and "
@@ -76,3 +79,19 @@ def _fetch(role: str, address: str) -> tuple[Credentials, float]:
         ) from None
     finally:
         session.close()
+
+
+def _fault(reason: str) -> MachineError:
+    return MachineError(
+        f"{_SERVICE} gave no temporary access key: {reason}",
+        hint="Let the instance have a RAM role, or set ECS_ACCESS_KEY_ID.",
+    )
+
+
+def _token(content: bytes) -> str:
+    token = content.decode(errors="replace").strip()
+    if not KEY.fits(token):
+        raise MachineError(
+            f"{_SERVICE} gave no token that can be sent", hint="Set ECS_ACCESS_KEY_ID."
+        )
+    return token

@@ -6,11 +6,9 @@ ChainableRamRoleArn and EcsRamRole.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ecsmachine.aliyun.access_key import (
     CredentialProvider,
@@ -20,6 +18,9 @@ from ecsmachine.aliyun.access_key import (
     StsAddress,
 )
 from ecsmachine.aliyun.errors import MissingCredentialsError
+from ecsmachine.documents.fields import Fields, read_object
+from ecsmachine.documents.rules import KEY, REGION
+from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
 
 
@@ -30,14 +31,13 @@ def load(path: Path, name: str, sts: StsAddress) -> CredentialProvider | None:
     leaves it at first. Raises :class:`MachineError` if there is no such profile, or its mode is
     not supported.
     """
-    content = _read_json(path)
-    profiles = content.get("profiles") if isinstance(content, dict) else None
-    if not isinstance(profiles, list):
+    content = _read(path)
+    if not content.has("profiles"):
         raise MachineError(f"{path} holds no profiles", hint='Run "aliyun configure".')
-    by_name = {profile.get("name"): profile for profile in profiles if isinstance(profile, dict)}
-    wanted = name or str(content.get("current") or "default")
+    by_name = {profile.text("name"): profile for profile in content.objects("profiles")}
+    wanted = name or content.text("current") or "default"
     if wanted not in by_name:
-        known = ", ".join(str(each) for each in by_name)
+        known = ", ".join(by_name)
         raise MissingCredentialsError(
             f'There is no profile "{wanted}" in {path}', hint=f"There is: {known}."
         )
@@ -46,7 +46,7 @@ def load(path: Path, name: str, sts: StsAddress) -> CredentialProvider | None:
 
 def _credentials(
     name: str,
-    profiles: Mapping[Any, dict[str, Any]],
+    profiles: Mapping[str, Fields],
     path: Path,
     sts: StsAddress,
     *,
@@ -54,18 +54,16 @@ def _credentials(
 ) -> CredentialProvider | None:
     profile = profiles[name]
     reference = f"profile:{name}"
-    mode = profile.get("mode") or "AK"
-    key_id = str(profile.get("access_key_id") or "")
-    secret = str(profile.get("access_key_secret") or "")
-    token = str(profile.get("sts_token") or "")
+    mode = profile.text("mode", default="AK")
+    key_id = profile.text("access_key_id", KEY)
+    secret = profile.text("access_key_secret", KEY)
+    token = profile.text("sts_token", KEY)
     if mode == "EcsRamRole":
         from ecsmachine.aliyun import metadata
 
-        return metadata.role_credentials(
-            str(profile.get("ram_role_name") or ""), reference=reference
-        )
+        return metadata.role_credentials(profile.text("ram_role_name"), reference=reference)
     if mode == "ChainableRamRoleArn":
-        source = str(profile.get("source_profile") or "")
+        source = profile.text("source_profile")
         if source not in profiles or source in (*seen, name):
             raise MachineError(
                 f'The profile "{name}" in {path} has no usable source_profile',
@@ -87,20 +85,22 @@ def _credentials(
 
 
 def _assumed(
-    name: str, profile: Mapping[str, Any], base: CredentialProvider, path: Path, sts: StsAddress
+    name: str, profile: Fields, base: CredentialProvider, path: Path, sts: StsAddress
 ) -> CredentialProvider:
     """Return the credentials of the role that a profile names, assumed with ``base``."""
     from ecsmachine.aliyun.sts import StsClient
 
-    role = str(profile.get("ram_role_arn") or "")
+    role = profile.text("ram_role_arn")
     if not role:
         raise MachineError(
             f'The profile "{name}" in {path} names no ram_role_arn',
             hint=f'Run "aliyun configure --profile {name}".',
         )
-    region = str(profile.get("sts_region") or profile.get("region_id") or "cn-hangzhou")
-    duration_s = _seconds(name, profile, path)
-    session = str(profile.get("ram_session_name") or "") or f"ecsmachine-{int(time.time())}"
+    region = (
+        profile.text("sts_region", REGION) or profile.text("region_id", REGION) or "cn-hangzhou"
+    )
+    duration_s = profile.number("expired_seconds") or 3600
+    session = profile.text("ram_session_name") or f"ecsmachine-{int(time.time())}"
 
     def fetch() -> tuple[Credentials, float]:
         client = StsClient(
@@ -110,37 +110,26 @@ def _assumed(
             role,
             session_name=session,
             duration_s=duration_s,
-            external_id=str(profile.get("external_id") or ""),
+            external_id=profile.text("external_id"),
         )
 
     return RenewedCredentials(f"profile:{name}", fetch)
 
 
-def _seconds(name: str, profile: Mapping[str, Any], path: Path) -> int:
-    given = profile.get("expired_seconds") or 3600
-    try:
-        return int(given)
-    except (TypeError, ValueError):
-        raise MachineError(
-            f'The profile "{name}" in {path} has no number as its expired_seconds: {given}',
-            hint="Correct it, for example to 3600.",
-        ) from None
+def _read(path: Path) -> Fields:
+    """Return what the file holds, with its errors as one line."""
 
+    def fault(reason: str) -> MachineError:
+        return MachineError(
+            f"{path} cannot be used: {reason}",
+            hint='Correct it, run "aliyun configure", or set ECS_ACCESS_KEY_ID and '
+            "ECS_ACCESS_KEY_SECRET.",
+        )
 
-def _read_json(path: Path) -> Any:
-    """Return what a JSON file holds, with its errors as one line."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        # the aliyun command's releases, and people, write numbers as texts too
+        return read_object(read_file(path, fault, pipes=True), fault, loose=True)
     except FileNotFoundError:
         raise MissingCredentialsError(
             f"There is no {path}", hint='Run "aliyun configure", or set ECS_ACCESS_KEY_ID.'
-        ) from None
-    except OSError as error:
-        raise MachineError(
-            f"{path} cannot be read: {error.strerror}",
-            hint="Make it readable, or set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET.",
-        ) from None
-    except ValueError:
-        raise MachineError(
-            f"{path} is not JSON", hint='Correct it, or run "aliyun configure".'
         ) from None

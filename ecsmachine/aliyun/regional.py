@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from ecsmachine.aliyun.access_key import CredentialProvider
 from ecsmachine.aliyun.endpoints import Product, endpoint
 from ecsmachine.aliyun.rpc import Parameter, RpcClient
+from ecsmachine.documents.fields import Fields
 
 
 class RegionalClient:
@@ -39,7 +39,7 @@ class RegionalClient:
 
     def _call(
         self, action: str, parameters: Mapping[str, Parameter], *, idempotent: bool | None = None
-    ) -> dict[str, Any]:
+    ) -> Fields:
         return self.rpc.call(action, {"RegionId": self.region, **parameters}, idempotent=idempotent)
 
     def _pages(
@@ -48,10 +48,18 @@ class RegionalClient:
         parameters: Mapping[str, Parameter],
         *path: str,
         page_size: int | None = None,
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Fields]:
         return self.rpc.pages(
             action,
             {"RegionId": self.region, **parameters},
             *path,
             page_size=page_size or self.PAGE_SIZE,
         )
+
+
+def tags_of(item: Fields) -> dict[str, str]:
+    """Return the tags of a resource; the products name their parts differently."""
+    return {
+        tag.prose("TagKey") or tag.prose("Key"): tag.prose("TagValue") or tag.prose("Value")
+        for tag in item.objects("Tags", "Tag")
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
 import time
 import uuid
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from ecsmachine.aliyun.error_codes import Meaning, meaning_of
-from ecsmachine.aliyun.errors import ApiError, ConnectionLostError, one_line
+from ecsmachine.aliyun.errors import AnswerError, ApiError, ConnectionLostError, one_line
 from ecsmachine.aliyun.pace import shared_pace
 from ecsmachine.aliyun.signature import content_md5, roa_sign, roa_string_to_sign
 from ecsmachine.aliyun.transport import Transport, clock_hint, repeated
+from ecsmachine.documents.fields import Fields, read_object, read_objects
+from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
     import requests
@@ -32,19 +34,32 @@ Query = Mapping[str, str | int | bool | None]
 
 @dataclass(frozen=True)
 class RoaAnswer:
-    """An answer: its HTTP status, its text, and the request's id for Alibaba Cloud's support."""
+    """An answer to ``what`` of ``endpoint``: its HTTP status, its content, and the request's id.
 
+    The id is for Alibaba Cloud's support.
+    """
+
+    what: str
+    endpoint: str
     status: int
-    text: str
-    request_id: str
+    content: bytes
+    request_id: str = ""
 
     @property
-    def data(self) -> Any:
-        """What the text holds as JSON; None if it is empty or something else."""
-        try:
-            return json.loads(self.text)
-        except ValueError:
-            return None
+    def text(self) -> str:
+        """The content as text."""
+        return self.content.decode("utf-8", errors="replace")
+
+    def object(self) -> Fields:
+        """Return the object that the content is. Raises :class:`AnswerError`."""
+        return read_object(self.content, self._fault, loose=True)
+
+    def objects(self) -> list[Fields]:
+        """Return the objects of the array that the content is. Raises :class:`AnswerError`."""
+        return read_objects(self.content, self._fault, loose=True)
+
+    def _fault(self, reason: str) -> MachineError:
+        return AnswerError(self.what, self.endpoint, reason)
 
 
 class RoaClient:
@@ -122,7 +137,9 @@ class RoaClient:
         except ConnectionLostError as error:
             _log.debug("%s: %s", what, error.message)
             raise
-        answer = RoaAnswer(response.status_code, _text(response), request_id_of(response))
+        answer = RoaAnswer(
+            what, self.endpoint, response.status_code, response.content, request_id_of(response)
+        )
         _log.debug(
             "%s: %d, request %s, %.0f ms",
             what,
@@ -213,11 +230,8 @@ def error_fields(text: str) -> dict[str, str]:
     if text.lstrip().startswith("<"):
         pairs = _elements(text)
     else:
-        try:
-            data = json.loads(text)
-        except ValueError:
-            return {}
-        pairs = list(data.items()) if isinstance(data, dict) else []
+        with contextlib.suppress(MachineError):
+            pairs = list(read_object(text.encode(), MachineError).values.items())
     named = {name.lower().replace("_", ""): value for name, value in pairs}
     return {name: str(named[name]) for name in wanted if isinstance(named.get(name), str | int)}
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ecsmachine.aliyun.error_codes import Meaning, meaning_of
-from ecsmachine.aliyun.errors import ApiError, ConnectionLostError, one_line
+from ecsmachine.aliyun.errors import AnswerError, ApiError, ConnectionLostError, one_line
 from ecsmachine.aliyun.pace import shared_pace
 from ecsmachine.aliyun.signature import sign
 from ecsmachine.aliyun.transport import Transport, clock_hint, repeated
+from ecsmachine.documents.fields import Fields, read_object
+from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
     import requests
@@ -64,7 +66,7 @@ class RpcClient:
 
     def call(
         self, action: str, parameters: Mapping[str, Parameter], *, idempotent: bool | None = None
-    ) -> dict[str, Any]:
+    ) -> Fields:
         """Carry out an action and return its answer.
 
         Parameters that are None or "" are left out. Throttling is waited out, by all requests of
@@ -73,7 +75,8 @@ class RpcClient:
         doing the action twice does no harm: reading does none, nor does a request with a
         ClientToken; ``idempotent`` says so for others.
 
-        Raises :class:`ApiError` and :class:`ConnectionLostError`.
+        Raises :class:`ApiError` and :class:`ConnectionLostError`; reading a field of the answer
+        raises :class:`AnswerError`.
         """
         sent = {key: _text(value) for key, value in parameters.items() if value not in (None, "")}
         if idempotent is None:
@@ -97,7 +100,7 @@ class RpcClient:
         parameters: Mapping[str, Parameter],
         *path: str,
         page_size: int = 100,
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Fields]:
         """Yield the items of every page of a list, by PageNumber and PageSize.
 
         ``path`` leads to the list in an answer (``"Instances", "Instance"``).
@@ -105,18 +108,16 @@ class RpcClient:
         number = 1
         while True:
             answer = self.call(action, {**parameters, "PageNumber": number, "PageSize": page_size})
-            items = items_at(answer, *path)
+            items = answer.objects(*path)
             yield from items
-            total = answer.get("TotalCount")
-            if not items or (len(items) < page_size and total is None):
+            counted = answer.has("TotalCount")
+            if not items or (len(items) < page_size and not counted):
                 return
-            if total is not None and number * page_size >= int(total):
+            if counted and number * page_size >= answer.number("TotalCount"):
                 return
             number += 1
 
-    def _repeated(
-        self, action: str, parameters: Mapping[str, str], idempotent: bool
-    ) -> dict[str, Any]:
+    def _repeated(self, action: str, parameters: Mapping[str, str], idempotent: bool) -> Fields:
         return repeated(
             lambda: self._call_once(action, parameters),
             action,
@@ -126,7 +127,7 @@ class RpcClient:
             pace=shared_pace(self.endpoint, self._credentials.current().access_key_id, action),
         )
 
-    def _call_once(self, action: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def _call_once(self, action: str, parameters: Mapping[str, str]) -> Fields:
         self._checkpoint(f"before api {action}")
         credentials = self._credentials.current()
         body = {
@@ -156,32 +157,42 @@ class RpcClient:
             _log.debug("%s %s: %s", action, _redacted(parameters), error.message)
             raise
         self._checkpoint(f"after api {action}")
-        answer = _parsed(response)
+        answer = self._parsed(action, response)
         _log.debug(
             "%s %s: %d, request %s, %.0f ms",
             action,
             _redacted(parameters),
             response.status_code,
-            answer.get("RequestId", "unknown"),
+            _said(answer, "RequestId") or "unknown",
             (time.monotonic() - begun) * 1000,
         )
-        if response.status_code >= 300 or ("Code" in answer and "Message" in answer):
+        if response.status_code >= 300 or (answer.has("Code") and answer.has("Message")):
             raise _refused(action, response, answer)
-        if not answer:
-            raise ConnectionLostError(
-                f"{action} failed: what answers at {self.endpoint} is not Alibaba Cloud's API",
+        return answer
+
+    def _parsed(self, action: str, response: requests.Response) -> Fields:
+        """Return an answer; of a refusal, whatever can be read of it."""
+
+        def no_answer(reason: str) -> MachineError:
+            return ConnectionLostError(
+                f"{action} failed: what answers at {self.endpoint} is not Alibaba Cloud's API: "
+                f"{reason}",
                 maybe_done=False,
                 hint="Check --aliyunecs-api-endpoint or ECS_API_ENDPOINT.",
             )
-        return answer
 
+        def fault(reason: str) -> MachineError:
+            return AnswerError(action, self.endpoint, reason)
 
-def items_at(answer: Mapping[str, Any], *path: str) -> list[Any]:
-    """Return the list at ``path`` of an answer; an absent one is empty."""
-    value: Any = answer
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, list) else []
+        try:
+            values = read_object(response.content, no_answer).values
+            if not values:
+                raise no_answer("it says nothing")
+        except MachineError:
+            if response.status_code < 300:
+                raise
+            values = {}
+        return Fields(values, fault, loose=True)
 
 
 def numbered(name: str, values: list[str] | tuple[str, ...]) -> dict[str, Parameter]:
@@ -208,17 +219,16 @@ def _redacted(parameters: Mapping[str, str]) -> dict[str, str]:
     return {key: "***" if key in _SECRET_PARAMETERS else value for key, value in parameters.items()}
 
 
-def _parsed(response: requests.Response) -> dict[str, Any]:
-    try:
-        answer = json.loads(response.content)
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
+def _said(answer: Fields, name: str) -> str:
+    """Return words of an answer, "" if they are none."""
+    with contextlib.suppress(MachineError):
+        return answer.prose(name)
+    return ""
 
 
-def _refused(action: str, response: requests.Response, answer: dict[str, Any]) -> ApiError:
+def _refused(action: str, response: requests.Response, answer: Fields) -> ApiError:
     status = response.status_code
-    code = str(answer.get("Code") or "")
+    code = _said(answer, "Code")
     if not code:
         code = "ServiceUnavailable" if status >= 500 else f"HTTP{status}"
     hint = None
@@ -227,8 +237,8 @@ def _refused(action: str, response: requests.Response, answer: dict[str, Any]) -
     return ApiError(
         action=action,
         code=one_line(code),
-        reason=str(answer.get("Message") or response.reason or ""),
-        request_id=one_line(str(answer.get("RequestId") or "")),
+        reason=_said(answer, "Message") or one_line(response.reason or ""),
+        request_id=one_line(_said(answer, "RequestId")),
         status=status,
         hint=hint,
     )

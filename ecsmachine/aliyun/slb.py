@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from ecsmachine.aliyun.regional import RegionalClient
-from ecsmachine.aliyun.rpc import items_at
+from ecsmachine.documents.rules import ADDRESS, ID
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,21 @@ class SlbClient(RegionalClient):
         """Return a load balancer (DescribeLoadBalancerAttribute)."""
         answer = self._call("DescribeLoadBalancerAttribute", {"LoadBalancerId": load_balancer_id})
         return LoadBalancer(
-            id=answer.get("LoadBalancerId") or load_balancer_id,
-            name=answer.get("LoadBalancerName") or "",
-            address=answer.get("Address") or "",
-            status=answer.get("LoadBalancerStatus") or "",
-            vpc_id=answer.get("VpcId") or "",
+            id=answer.text("LoadBalancerId", ID, load_balancer_id),
+            name=answer.text("LoadBalancerName"),
+            address=answer.text("Address", ADDRESS),
+            status=answer.text("LoadBalancerStatus", ID),
+            vpc_id=answer.text("VpcId", ID),
             server_ids=tuple(
-                server.get("ServerId") or ""
-                for server in items_at(answer, "BackendServers", "BackendServer")
+                server.text("ServerId", ID)
+                for server in answer.objects("BackendServers", "BackendServer")
             ),
         )
 
     def load_balancers_before(self, instance_id: str) -> list[str]:
         """Return the ids of the load balancers that send to an instance (DescribeLoadBalancers)."""
         return [
-            str(item["LoadBalancerId"])
+            item.required("LoadBalancerId", ID)
             for item in self._pages(
                 "DescribeLoadBalancers",
                 {"ServerId": instance_id},

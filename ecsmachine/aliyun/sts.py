@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ecsmachine.aliyun.access_key import CredentialProvider, Credentials, parse_temporary
+from ecsmachine.aliyun.access_key import CredentialProvider, Credentials, temporary_key
 from ecsmachine.aliyun.endpoints import endpoint
 from ecsmachine.aliyun.rpc import RpcClient
+from ecsmachine.documents.rules import ID
 
 
 class StsClient:
@@ -30,7 +31,7 @@ class StsClient:
 
     def account_id(self) -> str:
         """Return the id of the account that the credentials belong to (GetCallerIdentity)."""
-        return str(self._rpc.call("GetCallerIdentity", {}).get("AccountId") or "")
+        return self._rpc.call("GetCallerIdentity", {}).text("AccountId", ID)
 
     def assume_role(
         self, role_arn: str, *, session_name: str, duration_s: int, external_id: str = ""
@@ -46,4 +47,4 @@ class StsClient:
             },
             idempotent=True,
         )
-        return parse_temporary(answer.get("Credentials"), "AssumeRole")
+        return temporary_key(answer.object("Credentials"))

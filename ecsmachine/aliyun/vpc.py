@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from ecsmachine.aliyun.regional import RegionalClient
-from ecsmachine.aliyun.rpc import items_at, tag_parameters
+from ecsmachine.aliyun.regional import RegionalClient, tags_of
+from ecsmachine.aliyun.rpc import tag_parameters
+from ecsmachine.documents.rules import ADDRESS, CIDR, ID, REGION
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ class VpcClient(RegionalClient):
             "DescribeVpcs", {"VpcId": vpc_id, "IsDefault": is_default}, "Vpcs", "Vpc"
         ):
             yield Vpc(
-                id=item["VpcId"],
-                name=item.get("VpcName") or "",
-                cidr=item.get("CidrBlock") or "",
-                status=item.get("Status") or "",
-                is_default=bool(item.get("IsDefault")),
-                router_id=item.get("VRouterId") or "",
-                tags=_tags(item),
-                created=item.get("CreationTime") or "",
+                id=item.required("VpcId", ID),
+                name=item.text("VpcName"),
+                cidr=item.text("CidrBlock", CIDR),
+                status=item.text("Status", ID),
+                is_default=item.flag("IsDefault"),
+                router_id=item.text("VRouterId", ID),
+                tags=tags_of(item),
+                created=item.text("CreationTime"),
             )
 
     def create_vpc(self, *, name: str, cidr: str, description: str, token: str) -> str:
@@ -91,7 +91,7 @@ class VpcClient(RegionalClient):
             "CreateVpc",
             {"VpcName": name, "CidrBlock": cidr, "Description": description, "ClientToken": token},
         )
-        return str(answer["VpcId"])
+        return answer.required("VpcId", ID)
 
     def delete_vpc(self, vpc_id: str) -> None:
         """Remove a VPC that holds nothing (DeleteVpc)."""
@@ -112,16 +112,16 @@ class VpcClient(RegionalClient):
             "VSwitch",
         ):
             yield VSwitch(
-                id=item["VSwitchId"],
-                name=item.get("VSwitchName") or "",
-                vpc_id=item.get("VpcId") or "",
-                zone=item.get("ZoneId") or "",
-                cidr=item.get("CidrBlock") or "",
-                status=item.get("Status") or "",
-                free_addresses=int(item.get("AvailableIpAddressCount") or 0),
-                is_default=bool(item.get("IsDefault")),
-                tags=_tags(item),
-                created=item.get("CreationTime") or "",
+                id=item.required("VSwitchId", ID),
+                name=item.text("VSwitchName"),
+                vpc_id=item.text("VpcId", ID),
+                zone=item.text("ZoneId", REGION),
+                cidr=item.text("CidrBlock", CIDR),
+                status=item.text("Status", ID),
+                free_addresses=item.number("AvailableIpAddressCount"),
+                is_default=item.flag("IsDefault"),
+                tags=tags_of(item),
+                created=item.text("CreationTime"),
             )
 
     def create_vswitch(
@@ -139,7 +139,7 @@ class VpcClient(RegionalClient):
                 "ClientToken": token,
             },
         )
-        return str(answer["VSwitchId"])
+        return answer.required("VSwitchId", ID)
 
     def delete_vswitch(self, vswitch_id: str) -> None:
         """Remove a VSwitch that holds nothing (DeleteVSwitch)."""
@@ -177,13 +177,13 @@ class VpcClient(RegionalClient):
             "EipAddress",
         ):
             yield Eip(
-                id=item["AllocationId"],
-                address=item.get("IpAddress") or "",
-                status=item.get("Status") or "",
-                instance_id=item.get("InstanceId") or "",
-                name=item.get("Name") or "",
-                tags=_tags(item),
-                created=item.get("AllocationTime") or "",
+                id=item.required("AllocationId", ID),
+                address=item.text("IpAddress", ADDRESS),
+                status=item.text("Status", ID),
+                instance_id=item.text("InstanceId", ID),
+                name=item.text("Name"),
+                tags=tags_of(item),
+                created=item.text("AllocationTime"),
             )
 
     def allocate_eip(
@@ -207,7 +207,7 @@ class VpcClient(RegionalClient):
                 "ClientToken": token,
             },
         )
-        return Eip(str(answer["AllocationId"]), str(answer.get("EipAddress") or ""), "", "")
+        return Eip(answer.required("AllocationId", ID), answer.text("EipAddress", ADDRESS), "", "")
 
     def associate_eip(self, allocation_id: str, instance_id: str) -> None:
         """Bind an elastic address to an instance (AssociateEipAddress)."""
@@ -248,8 +248,8 @@ class VpcClient(RegionalClient):
                 page_size=50,
             )
         )
-        tables.sort(key=lambda table: table.get("RouteTableType") != "System")
-        return [table["RouteTableId"] for table in tables]
+        tables.sort(key=lambda table: table.text("RouteTableType", ID) != "System")
+        return [table.required("RouteTableId", ID) for table in tables]
 
     def route_entries(self, router_id: str) -> Iterator[RouteEntry]:
         """Yield the routes of every table of a router (DescribeRouteTables)."""
@@ -260,16 +260,15 @@ class VpcClient(RegionalClient):
             "RouteTable",
             page_size=50,
         ):
-            for item in items_at(table, "RouteEntrys", "RouteEntry"):
-                hops = items_at(item, "NextHops", "NextHop")
+            for item in table.objects("RouteEntrys", "RouteEntry"):
+                hops = item.objects("NextHops", "NextHop")
                 yield RouteEntry(
-                    table_id=table["RouteTableId"],
-                    cidr=item.get("DestinationCidrBlock") or "",
-                    next_hop_id=item.get("InstanceId")
-                    or item.get("NextHopId")
-                    or (hops[0].get("NextHopId") if hops else "")
-                    or "",
-                    status=item.get("Status") or "",
+                    table_id=table.required("RouteTableId", ID),
+                    cidr=item.text("DestinationCidrBlock", CIDR),
+                    next_hop_id=item.text("InstanceId", ID)
+                    or item.text("NextHopId", ID)
+                    or (hops[0].text("NextHopId", ID) if hops else ""),
+                    status=item.text("Status", ID),
                 )
 
     def create_route_entry(self, table_id: str, *, cidr: str, instance_id: str, token: str) -> None:
@@ -296,12 +295,3 @@ class VpcClient(RegionalClient):
             },
             idempotent=True,
         )
-
-
-def _tags(item: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        str(tag.get("Key") or tag.get("TagKey") or ""): str(
-            tag.get("Value") or tag.get("TagValue") or ""
-        )
-        for tag in items_at(item, "Tags", "Tag")
-    }

@@ -6,9 +6,10 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from typing import Any, TypeVar
 
-from ecsmachine.documents.rules import BASE64, LINE, Rule
+from ecsmachine.documents.rules import BASE64, CONTROLS, LINE, PROSE, Rule
 from ecsmachine.documents.text import Fault, parse_json
 from ecsmachine.errors import MachineError
 
@@ -27,7 +28,7 @@ class Fields:
     What is absent or null has the default; what is there and of another type, or against the
     rule, raises what ``fault`` makes of the reason. ``place`` is where the object is in the
     document, for that reason. ``loose`` takes numbers, and true and false, that are written as
-    texts, and an empty text for none: clouds write them either way.
+    texts, a number for a text, and an empty text for none: clouds write them either way.
     """
 
     __slots__ = ("_fault", "_loose", "_place", "values")
@@ -56,6 +57,8 @@ class Fields:
         value = self.values.get(name)
         if value is None or value == "":
             return default
+        if self._loose and isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
         return self._checked_text(name, value, rule)
 
     def required(self, name: str, rule: Rule = LINE) -> str:
@@ -77,6 +80,20 @@ class Fields:
         except ValueError:
             raise self._wrong(name, text, BASE64.what, secret=True) from None
 
+    def prose(self, name: str) -> str:
+        """Return a text of any form on one line: what people or programs wrote for people."""
+        text = re.sub(f"[{CONTROLS}]", " ", self.text(name, PROSE))
+        return " ".join(text.split())
+
+    def time(self, name: str) -> datetime:
+        """Return a moment in UTC that must be there, like ``2030-01-31T12:00:00Z``."""
+        text = self.required(name)
+        try:
+            moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
+        except ValueError:
+            raise self._wrong(name, text, "a time such as 2030-01-31T12:00:00Z") from None
+        return moment.replace(tzinfo=timezone.utc)
+
     def choice(self, name: str, values: Iterable[T], default: T | None = None) -> T:
         """Return one of the texts ``values``; it must be there if there is no default."""
         known = tuple(values)
@@ -94,7 +111,7 @@ class Fields:
         self, name: str, default: int = 0, *, least: int = 0, most: int = LARGEST, what: str = ""
     ) -> int:
         """Return a whole number."""
-        value = self._scalar(name)
+        value = self._given(name)
         if value is None:
             return default
         number = value
@@ -111,7 +128,7 @@ class Fields:
 
     def decimal(self, name: str, default: float = 0.0) -> float:
         """Return a number that need not be whole, and is not negative."""
-        value = self._scalar(name)
+        value = self._given(name)
         if value is None:
             return default
         number = value
@@ -127,7 +144,7 @@ class Fields:
 
     def flag(self, name: str, default: bool = False) -> bool:
         """Return true or false."""
-        value = self._scalar(name)
+        value = self._given(name)
         if value is None:
             return default
         if isinstance(value, bool):
@@ -138,7 +155,7 @@ class Fields:
 
     def object(self, name: str) -> Fields:
         """Return an object within this one; an absent one has no values."""
-        value = self.values.get(name)
+        value = self._given(name)
         if value is not None and not isinstance(value, dict):
             raise self._wrong(name, value, "an object")
         return self._inner(value or {}, name)
@@ -178,7 +195,7 @@ class Fields:
         return {key: inner.text(key, rule) for key in inner.values}
 
     def _array(self, name: str) -> list[Any]:
-        value = self.values.get(name)
+        value = self._given(name)
         if value is None:
             return []
         if not isinstance(value, list):
@@ -198,7 +215,7 @@ class Fields:
     def _wrong(self, name: str, value: Any, what: str, *, secret: bool = False) -> MachineError:
         return self.error(name, f": {'its value' if secret else _shown(value)} is not {what}")
 
-    def _scalar(self, name: str) -> Any:
+    def _given(self, name: str) -> Any:
         value = self.values.get(name)
         return None if self._loose and value == "" else value
 
@@ -217,7 +234,10 @@ def read_object(content: bytes, fault: Fault, *, loose: bool = False) -> Fields:
 
 def read_objects(content: bytes, fault: Fault, *, loose: bool = False) -> list[Fields]:
     """Return the objects of the array that a JSON text holds."""
-    return Fields({"": parse_json(content, fault)}, fault, loose=loose).objects("")
+    value = parse_json(content, fault)
+    if not isinstance(value, list):
+        raise fault(f"it holds {_shown(value)}, and not an array")
+    return Fields({"": value}, fault, loose=loose).objects("")
 
 
 def _shown(value: Any) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 # C0 and C1 controls, DEL, the separators of lines and paragraphs, halves of surrogate pairs
-_CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 
 
@@ -32,7 +32,7 @@ class Rule:
 
 def has_controls(text: str) -> bool:
     """Whether a text holds a control character, or what else is no character of a line."""
-    return re.search(f"[{_CONTROLS}]", text) is not None
+    return re.search(f"[{CONTROLS}]", text) is not None
 
 
 def is_address(text: str) -> bool:
@@ -44,6 +44,15 @@ def is_address(text: str) -> bool:
         return ipaddress.ip_address(address).version == 6 or not percent
     except ValueError:
         return False
+
+
+def is_network(text: str) -> bool:
+    """Whether a text is a network of IPv4 or IPv6 in CIDR notation, or an address."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def is_host(text: str) -> bool:
@@ -116,4 +125,5 @@ WEB_URL = Rule("an http or https URL", lambda text: is_url(text, "http", "https"
 USER = Rule("the name of a user", _matching(r"[\w.][\w.@\\+-]*\$?"), 128)
 PATH = Rule("a path", _is_line, 4096)
 BASE64 = Rule("a text in base64", _matching(r"[A-Za-z0-9+/]*={0,2}"), 1 << 16, secret=True)
+CIDR = Rule("a network such as 10.0.0.0/8", is_network, 64)
 VERSION = Rule("a version", _matching(r"[A-Za-z0-9][A-Za-z0-9._+~:-]*"), 128)

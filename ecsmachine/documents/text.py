@@ -25,16 +25,20 @@ _LONGEST_NUMBER = 20
 """How many characters a whole number may have: one of 64 bits, with its sign."""
 
 
-def read_file(path: Path, fault: Fault, *, longest: int = LONGEST_FILE) -> bytes:
+def read_file(
+    path: Path, fault: Fault, *, longest: int = LONGEST_FILE, pipes: bool = False
+) -> bytes:
     """Return what a file holds. Raises :class:`FileNotFoundError` if there is none.
 
-    Anything else that is wrong is the ``fault``: it is no plain file (a pipe would be waited for),
-    cannot be read, or is longer than ``longest`` bytes.
+    Anything else that is wrong is the ``fault``: it is no plain file (a pipe would be waited for,
+    if that is not asked for with ``pipes``), cannot be read, or is longer than ``longest`` bytes.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        no_wait = 0 if pipes else os.O_NONBLOCK
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | no_wait)
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode) and not (pipes and stat.S_ISFIFO(mode)):
                 raise fault("it is not a plain file")
             content = file.read(longest + 1)
     except FileNotFoundError:

@@ -90,7 +90,7 @@ def test_every_option_is_told(rig: Rig, capsys: pytest.CaptureFixture[str], tmp_
     balancer = cloud.slb.rpc.call(
         "CreateLoadBalancer",
         {"RegionId": rig.cloud.region, "AddressType": "intranet", "VSwitchId": vswitch.id},
-    )["LoadBalancerId"]
+    ).required("LoadBalancerId")
     private = vswitch.cidr.rsplit(".", 1)[0] + ".77"
     given = {
         "instance-type": "ecs.g6.large",

@@ -38,7 +38,7 @@ def test_the_states_of_150_machines_take_two_requests(rig: Rig) -> None:
                 "ClientToken": f"t{amount}",
             },
         )
-        ids += answer["InstanceIdSets"]["InstanceIdSet"]
+        ids += answer.texts("InstanceIdSets", "InstanceIdSet")
     ids[-1] = "i-gone"
     machines: list[Driver] = [
         registry.load("aliyunecs", rig.context(), {**config, "InstanceId": each}) for each in ids

@@ -47,7 +47,7 @@ def balancer(rig: Rig) -> str:
             "ClientToken": "t",
         },
     )
-    return str(answer["LoadBalancerId"])
+    return answer.required("LoadBalancerId")
 
 
 def test_an_elastic_address_is_taken_bound_and_released(rig: Rig) -> None:

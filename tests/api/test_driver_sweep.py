@@ -264,7 +264,7 @@ def test_a_detached_disk_of_ours_is_an_orphan(ground: Ground) -> None:
     answer = cloud.ecs._call(
         "CreateDisk", {"ZoneId": zone, "Size": 20, "DiskCategory": "cloud_efficiency"}
     )
-    cloud.ecs.tag("disk", [answer["DiskId"]], {"ecsmachine:store": STORE_ID})
+    cloud.ecs.tag("disk", [answer.required("DiskId")], {"ecsmachine:store": STORE_ID})
     assert ground.kinds(Standing.ORPHAN) == ["disk"]
     assert ground.sweep().failures == []
     assert ground.rig.left() == {}
@@ -319,4 +319,4 @@ def _public_key(ground: Ground) -> str:
 
 def _balancer(ground: Ground) -> str:
     answer = ground.rig.driver()._cloud.slb._call("CreateLoadBalancer", {"LoadBalancerName": "lb"})
-    return str(answer["LoadBalancerId"])
+    return answer.required("LoadBalancerId")

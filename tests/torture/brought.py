@@ -56,4 +56,6 @@ def bring(cloud: EmbeddedCloud, folder: Path) -> Brought:
     balancer = clients.slb.rpc.call(
         "CreateLoadBalancer", {"RegionId": REGION, "LoadBalancerName": "mine", "ClientToken": "b"}
     )
-    return Brought(vpc, vswitch, group, "mine", key_path, eip.id, balancer["LoadBalancerId"])
+    return Brought(
+        vpc, vswitch, group, "mine", key_path, eip.id, balancer.required("LoadBalancerId")
+    )

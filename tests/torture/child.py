@@ -14,10 +14,11 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.rpc import RpcClient, items_at
+from ecsmachine.aliyun.rpc import RpcClient
 from ecsmachine.cli.app import run
 from ecsmachine.cli.display import streams
 from ecsmachine.provision import provision as provisioning
+from tests.answers import items_at
 from tests.torture.failing_output import GONE, lose_reader
 
 MIDDLE_S = 0.4
@@ -39,7 +40,7 @@ def released() -> None:
         environment["ECS_API_ENDPOINT"], "2014-05-26", FixedCredentials("torture", key)
     )
     region = {"RegionId": environment["ECS_REGION"]}
-    for each in items_at(client.call("DescribeInstances", region), "Instances", "Instance"):
+    for each in items_at(client.call("DescribeInstances", region).values, "Instances", "Instance"):
         client.call("DeleteInstance", {"InstanceId": each["InstanceId"], "Force": "true"})
 
 

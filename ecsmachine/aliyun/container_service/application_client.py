@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from ecsmachine.aliyun.container_service import rules
-from ecsmachine.aliyun.container_service.answers import array, mapping
 from ecsmachine.aliyun.container_service.applications import (
     Project,
     ProjectRequest,
@@ -26,7 +25,7 @@ from ecsmachine.aliyun.container_service.applications import (
     read_volume,
 )
 from ecsmachine.aliyun.errors import one_line
-from ecsmachine.aliyun.roa import refused
+from ecsmachine.aliyun.roa import RoaAnswer, refused
 from ecsmachine.aliyun.transport import Transport, repeated
 from ecsmachine.errors import MachineError
 
@@ -77,12 +76,12 @@ class ApplicationClient:
         self, query: str = "", *, services: bool = True, containers: bool = True
     ) -> list[Project]:
         """Return the projects, or those that match ``query`` (GET /projects/)."""
-        data = self._get("/projects/", q=query or None, services=services, containers=containers)
-        return [read_project(item) for item in array(data, "a list of projects")]
+        answer = self._get("/projects/", q=query or None, services=services, containers=containers)
+        return [read_project(item) for item in answer.objects()]
 
     def project(self, name: str) -> Project:
         """Return a project (GET /projects/NAME)."""
-        return read_project(self._get(_project(name)))
+        return read_project(self._get(_project(name)).object())
 
     def create_project(self, request: ProjectRequest) -> tuple[str, ...]:
         """Create an application and start it (POST /projects/). Returns the master's warnings."""
@@ -128,12 +127,12 @@ class ApplicationClient:
 
     def services(self, query: str = "", *, containers: bool = True) -> list[Service]:
         """Return the services of all projects (GET /services/)."""
-        data = self._get("/services/", q=query or None, containers=containers)
-        return [read_service(item) for item in array(data, "a list of services")]
+        answer = self._get("/services/", q=query or None, containers=containers)
+        return [read_service(item) for item in answer.objects()]
 
     def service(self, service_id: str) -> Service:
         """Return a service by its id, PROJECT_NAME (GET /services/ID)."""
-        return read_service(self._get(_service(service_id)))
+        return read_service(self._get(_service(service_id)).object())
 
     def start_service(self, service_id: str) -> None:
         """Start its containers (POST …/start)."""
@@ -162,22 +161,21 @@ class ApplicationClient:
 
     def create_volume(self, request: VolumeRequest) -> Volume:
         """Create a volume (POST /volumes/create)."""
-        return read_volume(self._post("/volumes/create", request.body()))
+        return read_volume(self._post("/volumes/create", request.body()).object())
 
     def volumes(self) -> list[Volume]:
         """Return the volumes (GET /volumes)."""
-        data = mapping(self._get("/volumes"), "a list of volumes")
-        return [read_volume(item) for item in array(data.get("Volumes"), "a list of volumes")]
+        return [read_volume(item) for item in self._get("/volumes").object().objects("Volumes")]
 
     def volume(self, name: str) -> Volume:
         """Return a volume (GET /volumes/NAME)."""
-        return read_volume(self._get(f"/volumes/{quote(name, safe='')}"))
+        return read_volume(self._get(f"/volumes/{quote(name, safe='')}").object())
 
     def delete_volume(self, name: str) -> None:
         """Remove a volume (DELETE /volumes/NAME)."""
         self._call("DELETE", f"/volumes/{quote(name, safe='')}")
 
-    def _get(self, path: str, **query: str | int | bool | None) -> Any:
+    def _get(self, path: str, **query: str | int | bool | None) -> RoaAnswer:
         return repeated(
             lambda: self._call("GET", path, None, **query),
             f"GET {path}",
@@ -187,7 +185,7 @@ class ApplicationClient:
 
     def _post(
         self, path: str, body: Mapping[str, Any] | None = None, **query: str | int | bool | None
-    ) -> Any:
+    ) -> RoaAnswer:
         return self._call("POST", path, body, **query)
 
     def _call(
@@ -196,13 +194,11 @@ class ApplicationClient:
         path: str,
         body: Mapping[str, Any] | None = None,
         **query: str | int | bool | None,
-    ) -> Any:
-        """Send one request; return what its answer holds as JSON, or None."""
+    ) -> RoaAnswer:
+        """Send one request and return its answer."""
         response = self._send(method, path, body, **query)
-        try:
-            return json.loads(response.content)
-        except ValueError:
-            return None
+        what = f"{method} {path}"
+        return RoaAnswer(what, self.url, response.status_code, response.content)
 
     def _send(
         self,

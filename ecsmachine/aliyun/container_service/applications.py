@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ecsmachine.aliyun.container_service import rules
-from ecsmachine.aliyun.container_service.answers import mapping, required, text
+from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.rules import ADDRESS, PROSE
 
 _DRIVER_OPTIONS = {
     "ossfs": (("bucket", "ak_id", "ak_secret", "url"), ("no_stat_cache", "other_opts")),
@@ -156,80 +157,65 @@ class VolumeRequest:
         return {"name": self.name, "driver": self.driver, "driverOpts": dict(self.options)}
 
 
-def read_project(data: Any) -> Project:
+def read_project(fields: Fields) -> Project:
     """Return a project of an answer."""
-    fields = mapping(data, "a project")
-    services = fields.get("services")
     return Project(
-        name=required(fields, "name", "a project"),
-        description=text(fields, "description"),
-        template=text(fields, "template"),
-        version=text(fields, "version"),
-        environment=_texts(fields.get("environment")),
-        desired_state=text(fields, "desired_state"),
-        current_state=text(fields, "current_state"),
-        services=tuple(
-            read_service(item) for item in (services if isinstance(services, list) else [])
-        ),
-        created=text(fields, "created"),
-        updated=text(fields, "updated"),
-        raw=fields,
+        name=fields.required("name"),
+        description=fields.prose("description"),
+        template=fields.text("template", _TEMPLATE),
+        version=fields.text("version"),
+        environment=fields.mapping("environment", PROSE),
+        desired_state=fields.text("desired_state"),
+        current_state=fields.text("current_state"),
+        services=tuple(read_service(item) for item in fields.objects("services")),
+        created=fields.text("created"),
+        updated=fields.text("updated"),
+        raw=fields.values,
     )
 
 
-def read_service(data: Any) -> Service:
+def read_service(fields: Fields) -> Service:
     """Return a service of an answer."""
-    fields = mapping(data, "a service")
-    containers = fields.get("containers")
-    definition, extensions = fields.get("definition"), fields.get("extensions")
     return Service(
-        id=required(fields, "id", "a service"),
-        name=text(fields, "name"),
-        project=text(fields, "project"),
-        desired_state=text(fields, "desired_state"),
-        current_state=text(fields, "current_state"),
-        definition=definition if isinstance(definition, Mapping) else {},
-        extensions=extensions if isinstance(extensions, Mapping) else {},
+        id=fields.required("id"),
+        name=fields.text("name"),
+        project=fields.text("project"),
+        desired_state=fields.text("desired_state"),
+        current_state=fields.text("current_state"),
+        definition=fields.object("definition").values,
+        extensions=fields.object("extensions").values,
         containers=tuple(
-            _container(key, value)
-            for key, value in (containers if isinstance(containers, Mapping) else {}).items()
+            _container(key, value) for key, value in fields.objects_by_name("containers").items()
         ),
-        created=text(fields, "created"),
-        updated=text(fields, "updated"),
-        raw=fields,
+        created=fields.text("created"),
+        updated=fields.text("updated"),
+        raw=fields.values,
     )
 
 
-def read_volume(data: Any) -> Volume:
+def read_volume(fields: Fields) -> Volume:
     """Return a volume of an answer; its fields are in PascalCase."""
-    fields = mapping(data, "a volume")
-    refs = fields.get("Refs")
     return Volume(
-        name=required(fields, "Name", "a volume"),
-        driver=text(fields, "Driver"),
-        mountpoint=text(fields, "Mountpoint"),
-        node=text(fields, "Node"),
-        scope=text(fields, "Scope"),
-        refs=tuple(
-            text(mapping(item, "a reference"), "Name").lstrip("/")
-            for item in (refs if isinstance(refs, list) else [])
-        ),
-        raw=fields,
+        name=fields.required("Name"),
+        driver=fields.text("Driver"),
+        mountpoint=fields.text("Mountpoint"),
+        node=fields.text("Node"),
+        scope=fields.text("Scope"),
+        refs=tuple(item.text("Name").lstrip("/") for item in fields.objects("Refs")),
+        raw=fields.values,
     )
 
 
-def _container(container_id: str, data: Any) -> Container:
-    fields = mapping(data, "a container")
+def _container(container_id: str, fields: Fields) -> Container:
     return Container(
         id=container_id,
-        name=text(fields, "name").lstrip("/"),
-        node=text(fields, "node"),
-        ip=text(fields, "ip"),
-        running=fields.get("running") is True,
-        status=text(fields, "status"),
-        health=text(fields, "health"),
+        name=fields.text("name").lstrip("/"),
+        node=fields.text("node"),
+        ip=fields.text("ip", ADDRESS),
+        running=fields.flag("running"),
+        status=fields.text("status"),
+        health=fields.text("health"),
     )
 
 
-def _texts(value: Any) -> dict[str, str]:
-    return {key: str(item) for key, item in value.items()} if isinstance(value, Mapping) else {}
+_TEMPLATE = replace(PROSE, longest=1 << 20)

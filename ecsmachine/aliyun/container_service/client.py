@@ -8,7 +8,6 @@ from typing import Any
 
 from ecsmachine.aliyun.access_key import CredentialProvider
 from ecsmachine.aliyun.container_service import rules
-from ecsmachine.aliyun.container_service.answers import array, mapping, text
 from ecsmachine.aliyun.container_service.clusters import (
     FAILED,
     MOVING,
@@ -32,6 +31,7 @@ from ecsmachine.aliyun.container_service.clusters import (
 from ecsmachine.aliyun.container_service.kubernetes import KubernetesRequest, KubernetesScaleRequest
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.roa import RoaAnswer, RoaClient
+from ecsmachine.documents.rules import PROSE
 from ecsmachine.errors import MachineError
 from ecsmachine.polling import polls
 
@@ -58,11 +58,11 @@ class ClusterClient:
     def clusters(self, name: str = "") -> list[Cluster]:
         """Return all clusters, or those of a name (GET /clusters)."""
         answer = self.roa.call("GET", "/clusters", query={"name": name or None})
-        return [read_cluster(item) for item in array(answer.data, "a list of clusters")]
+        return [read_cluster(item) for item in answer.objects()]
 
     def cluster(self, cluster_id: str) -> Cluster:
         """Return a cluster (GET /clusters/ID)."""
-        return read_cluster(self.roa.call("GET", f"/clusters/{cluster_id}").data)
+        return read_cluster(self.roa.call("GET", f"/clusters/{cluster_id}").object())
 
     def find(self, name_or_id: str) -> Cluster:
         """Return the cluster of that name or id. Raises :class:`MachineError` if there is none."""
@@ -83,16 +83,16 @@ class ClusterClient:
 
     def create(self, request: SwarmRequest | KubernetesRequest) -> Task:
         """Begin to make a cluster (POST /clusters)."""
-        return read_task(self._send("POST", "/clusters", request.body()).data)
+        return read_task(self._send("POST", "/clusters", request.body()).object())
 
     def scale(self, cluster_id: str, request: ScaleRequest | KubernetesScaleRequest) -> Task:
         """Begin to add nodes (PUT /clusters/ID)."""
         path = f"/clusters/{cluster_id}"
-        return read_task(self._send("PUT", path, request.body()).data, cluster_id)
+        return read_task(self._send("PUT", path, request.body()).object(), cluster_id)
 
     def attach(self, cluster_id: str, request: AttachRequest) -> tuple[list[Attached], Task]:
         """Begin to make nodes of instances; their system disks are replaced (POST …/attach)."""
-        data = self._send("POST", f"/clusters/{cluster_id}/attach", request.body()).data
+        data = self._send("POST", f"/clusters/{cluster_id}/attach", request.body()).object()
         return read_attached(data), read_task(data, cluster_id)
 
     def remove_node(self, cluster_id: str, address: str, *, release: bool = False) -> None:
@@ -108,7 +108,7 @@ class ClusterClient:
     def reset_node(self, cluster_id: str, instance_id: str, request: ResetRequest) -> Task:
         """Begin to make a node anew; its disk is replaced (POST …/instances/ID/reset)."""
         path = f"/clusters/{cluster_id}/instances/{instance_id}/reset"
-        return read_task(self._send("POST", path, request.body()).data, cluster_id)
+        return read_task(self._send("POST", path, request.body()).object(), cluster_id)
 
     def delete(self, cluster_id: str) -> None:
         """Begin to remove a cluster with its nodes (DELETE /clusters/ID)."""
@@ -116,20 +116,20 @@ class ClusterClient:
 
     def certificates(self, cluster_id: str) -> Certificates:
         """Return the certificates for the cluster's master (GET …/certs)."""
-        return read_certificates(self.roa.call("GET", f"/clusters/{cluster_id}/certs").data)
+        return read_certificates(self.roa.call("GET", f"/clusters/{cluster_id}/certs").object())
 
     def nodes(self, cluster_id: str) -> list[Node]:
         """Return the nodes of a cluster (GET …/nodes, of newer versions of the service)."""
-        return read_nodes(self.roa.call("GET", f"/clusters/{cluster_id}/nodes").data)
+        return read_nodes(self.roa.call("GET", f"/clusters/{cluster_id}/nodes").object())
 
     def log(self, cluster_id: str) -> list[str]:
         """Return what was noted of work on a cluster (GET …/logs, of newer versions)."""
-        data = self.roa.call("GET", f"/clusters/{cluster_id}/logs").data
-        return [text(mapping(item, "a log"), "cluster_log") for item in array(data, "a log")]
+        logs = self.roa.call("GET", f"/clusters/{cluster_id}/logs").objects()
+        return [item.text("cluster_log", PROSE) for item in logs]
 
     def images(self) -> list[Image]:
         """Return the images that nodes can be made of (GET /images)."""
-        return read_images(self.roa.call("GET", "/images").data)
+        return read_images(self.roa.call("GET", "/images").object())
 
     def wait(
         self,

@@ -6,11 +6,12 @@ Field names are the guide's (chapter 4). Sizes of disks are GiB.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ecsmachine.aliyun.container_service import rules
-from ecsmachine.aliyun.container_service.answers import array, mapping, number, required, text
+from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.rules import ADDRESS, ID, PROSE, REGION, URL
 
 MOVING = frozenset(
     (
@@ -223,87 +224,74 @@ class ResetRequest:
         }
 
 
-def read_cluster(data: Any) -> Cluster:
+def read_cluster(fields: Fields) -> Cluster:
     """Return a cluster of an answer; fields that are not known are kept in ``raw``."""
-    fields = mapping(data, "a cluster")
     return Cluster(
-        id=required(fields, "cluster_id", "a cluster"),
-        name=text(fields, "name"),
-        state=required(fields, "state", "a cluster"),
-        size=number(fields, "size", "a cluster"),
-        region=text(fields, "region_id"),
-        network_mode=text(fields, "network_mode"),
-        vpc_id=text(fields, "vpc_id"),
-        vswitch_id=text(fields, "vswitch_id"),
-        security_group_id=text(fields, "security_group_id"),
-        load_balancer_id=text(fields, "external_loadbalancer_id"),
-        master_url=text(fields, "master_url"),
-        agent_version=text(fields, "agent_version"),
-        kind=text(fields, "cluster_type"),
-        created=text(fields, "created"),
-        updated=text(fields, "updated"),
-        raw=fields,
+        id=fields.required("cluster_id", ID),
+        name=fields.text("name"),
+        state=fields.required("state", ID),
+        size=fields.number("size"),
+        region=fields.text("region_id", REGION),
+        network_mode=fields.text("network_mode", ID),
+        vpc_id=fields.text("vpc_id", ID),
+        vswitch_id=fields.text("vswitch_id"),
+        security_group_id=fields.text("security_group_id", ID),
+        load_balancer_id=fields.text("external_loadbalancer_id", ID),
+        master_url=fields.text("master_url", URL),
+        agent_version=fields.text("agent_version"),
+        kind=fields.text("cluster_type", ID),
+        created=fields.text("created"),
+        updated=fields.text("updated"),
+        raw=fields.values,
     )
 
 
-def read_task(data: Any, cluster_id: str = "") -> Task:
+def read_task(fields: Fields, cluster_id: str = "") -> Task:
     """Return the task of an answer."""
-    fields = mapping(data, "a task")
     return Task(
-        text(fields, "cluster_id") or cluster_id,
-        text(fields, "request_id") or text(fields, "requestId"),
-        required(fields, "task_id", "a task"),
+        fields.text("cluster_id", ID, cluster_id),
+        fields.text("request_id") or fields.text("requestId"),
+        fields.required("task_id"),
     )
 
 
-def read_attached(data: Any) -> list[Attached]:
+def read_attached(fields: Fields) -> list[Attached]:
     """Return what became of each instance."""
-    items = array(mapping(data, "a list of instances").get("list"), "a list of instances")
     return [
-        Attached(
-            text(mapping(item, "an instance"), "instanceId"),
-            text(item, "code"),
-            text(item, "message"),
-        )
-        for item in items
+        Attached(item.text("instanceId", ID), item.text("code"), item.prose("message"))
+        for item in fields.objects("list")
     ]
 
 
-def read_certificates(data: Any) -> Certificates:
+def read_certificates(fields: Fields) -> Certificates:
     """Return the certificates of an answer."""
-    fields = mapping(data, "a set of certificates")
-    return Certificates(
-        *(required(fields, name, "a certificate") for name in ("ca", "cert", "key"))
-    )
+    return Certificates(*(fields.required(name, _PEM) for name in ("ca", "cert", "key")))
 
 
-def read_nodes(data: Any) -> list[Node]:
+def read_nodes(fields: Fields) -> list[Node]:
     """Return the nodes of an answer."""
-    items = array(mapping(data, "a list of nodes").get("nodes"), "a list of nodes")
-    found = []
-    for item in items:
-        fields = mapping(item, "a node")
-        addresses = fields.get("ip_address")
-        found.append(
-            Node(
-                required(fields, "instance_id", "a node"),
-                text(fields, "instance_name"),
-                str(addresses[0]) if isinstance(addresses, list) and addresses else "",
-                text(fields, "instance_role"),
-                text(fields, "state"),
-            )
+    return [
+        Node(
+            item.required("instance_id", ID),
+            item.prose("instance_name"),
+            next(iter(item.texts("ip_address", rule=ADDRESS)), ""),
+            item.text("instance_role"),
+            item.text("state"),
         )
-    return found
+        for item in fields.objects("nodes")
+    ]
 
 
-def read_images(data: Any) -> list[Image]:
+def read_images(fields: Fields) -> list[Image]:
     """Return the images of all regions."""
-    found = []
-    for region, entry in mapping(data, "a list of images").items():
-        for item in array(mapping(entry, "a list of images").get("items"), "a list of images"):
-            fields = mapping(item, "an image")
-            found.append(Image(region, required(fields, "value", "an image"), text(fields, "text")))
-    return found
+    return [
+        Image(region, item.required("value", ID), item.prose("text"))
+        for region in fields.values
+        for item in fields.object(region).objects("items")
+    ]
+
+
+_PEM = replace(PROSE, what="a PEM text", secret=True)
 
 
 def _node_fields(request: SwarmRequest | ScaleRequest) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from ecsmachine.documents.fields import Fields, read_object, read_objects
-from ecsmachine.documents.rules import HOST_PORT, ID, KEY, PROSE
+from ecsmachine.documents.rules import HOST_PORT, ID, KEY
 from ecsmachine.documents.text import Fault
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_api
@@ -89,7 +89,7 @@ def membership(machine: Machine, *, timeout_s: float = _TIMEOUT_S) -> Membership
         node_id=swarm.text("NodeID", ID),
         is_manager=swarm.flag("ControlAvailable"),
         cluster_id=swarm.object("Cluster").text("ID", ID),
-        error=" ".join(swarm.text("Error", PROSE).split()),
+        error=swarm.prose("Error"),
         managers=tuple(
             each.required("Addr", HOST_PORT) for each in swarm.objects("RemoteManagers")
         ),
@@ -237,8 +237,7 @@ def _ask(
     if answer.status >= 400:
         reason = f"status {answer.status}"
         with contextlib.suppress(MachineError):
-            said = read_object(answer.body, MachineError).text("message", PROSE)
-            reason = " ".join(said.split()) or reason
+            reason = read_object(answer.body, MachineError).prose("message") or reason
         raise SwarmRefusedError(
             f'The engine of machine "{machine.name}" refuses: {reason}', hint=_hint(reason)
         )

@@ -688,8 +688,8 @@ def test_triggers(cloud: EmbeddedCloud, client: ClusterClient, applications: Any
 
     def create(**body: str) -> dict[str, str]:
         path = f"/clusters/{cluster}/triggers"
-        made: dict[str, str] = client.roa.call("POST", path, body=json.dumps(body).encode()).data
-        return made
+        made = client.roa.call("POST", path, body=json.dumps(body).encode()).object()
+        return dict(made.values)
 
     scaling = create(project_id="shop", action="scaling", service="web")
     url = scaling["url"]

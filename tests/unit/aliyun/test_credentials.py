@@ -114,14 +114,14 @@ def test_the_current_profile_is_taken(home: dict[str, str]) -> None:
     ("content", "message"),
     [
         ("{", "is not JSON"),
-        ("[]", "holds no profiles"),
+        ("[]", "holds an array"),
         ('{"profiles": []}', 'no profile "default"'),
         ('{"profiles": [{"name": "default", "mode": "External"}]}', "mode External"),
         (
             '{"profiles": [{"name": "default", "mode": "RamRoleArn", "access_key_id": "a", '
             '"access_key_secret": "b", "ram_role_arn": "acs:ram::1:role/r", '
             '"expired_seconds": "soon"}]}',
-            "no number as its expired_seconds",
+            r"profiles\[0\].expired_seconds: \"soon\" is not a whole number",
         ),
         (
             '{"profiles": [{"name": "default", "mode": "RamRoleArn", "access_key_id": "a", '

@@ -44,7 +44,11 @@ def test_a_request_has_the_guides_headers_and_its_signature(
     answer = client.call(
         "put", "/clusters/c1", query={"a b": "ü&=", "flag": True, "none": None}, body=body
     )
-    assert (answer.status, answer.data["cluster_id"], answer.request_id) == (202, "c1", "R-1")
+    assert (answer.status, answer.object().text("cluster_id"), answer.request_id) == (
+        202,
+        "c1",
+        "R-1",
+    )
     (asked,) = peer.asked
     headers = {name.lower(): value for name, value in asked.headers.items()}
     assert asked.method == "PUT"
@@ -66,7 +70,7 @@ def test_without_a_body_there_is_neither_its_type_nor_its_digest(
 ) -> None:
     peer.answers[:] = [make_answer(200, b"", headers={"x-acs-request-id": "R-2"})]
     answer = client.call("DELETE", "/clusters/c1")
-    assert (answer.text, answer.data, answer.request_id) == ("", None, "R-2")
+    assert (answer.text, answer.request_id) == ("", "R-2")
     names = {name.lower() for name in peer.asked[0].headers}
     assert not names & {"content-md5", "content-type"}
 

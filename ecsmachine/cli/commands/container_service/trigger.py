@@ -7,7 +7,7 @@ the manner of the newer service (POST, GET and DELETE below /clusters/ID/trigger
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
@@ -26,6 +26,7 @@ from ecsmachine.cli.commands.container_service.options import (
 )
 from ecsmachine.cli.display.confirmation import read_input
 from ecsmachine.cli.display.printer import say, show
+from ecsmachine.documents.rules import WEB_URL
 from ecsmachine.errors import MachineError
 
 app = group(
@@ -96,15 +97,15 @@ def create(
     answer = client.roa.call(
         "POST", f"/clusters/{found.id}/triggers", body=json.dumps(body).encode()
     )
-    data: Any = answer.data
-    if not isinstance(data, dict) or "url" not in data:
+    made = answer.object()
+    if not made.has("url"):
         raise MachineError(
             "The service made no trigger", hint="Triggers are made in its console there."
         )
     if as_json:
-        print_json(data)
+        print_json(made.values)
     else:
-        show(str(data["url"]))
+        show(made.required("url", WEB_URL))
 
 
 @app.command("ls")
@@ -120,14 +121,13 @@ def list_triggers(
     Example: ecsmachine trigger ls --cluster my-cluster
     """
     found = client.find(cluster_name(ctx, cluster))
-    data: Any = client.roa.call("GET", f"/clusters/{found.id}/triggers").data
-    triggers = data if isinstance(data, list) else []
+    triggers = client.roa.call("GET", f"/clusters/{found.id}/triggers").objects()
     if as_json:
-        print_json(triggers)
+        print_json([one.values for one in triggers])
         return
     rows: list[tuple[str, ...]] = [("ID", "PROJECT", "ACTION", "SERVICE")]
     rows += [
-        tuple(str(one.get(name) or "-") for name in ("id", "project_id", "action", "service"))
+        tuple(one.text(name) or "-" for name in ("id", "project_id", "action", "service"))
         for one in triggers
     ]
     print_table(rows)

@@ -7,10 +7,15 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from ecsmachine.drivers.aliyunecs.resources.instance_watch import MOST_AT_ONCE
+from ecsmachine.drivers.aliyunecs.resources.instance_watch import (
+    MOST_AT_ONCE,
+    instances_by_id,
+    or_raised,
+)
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs import Instance
+    from ecsmachine.aliyun.errors import AnswerError
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 
 _FRESH_S = 2.0
@@ -29,7 +34,7 @@ class SharedLookup:
         self._ids = list(dict.fromkeys(instance_ids))
         self._lock = threading.Lock()
         self._asked_at: float | None = None
-        self._found: dict[str, Instance] = {}
+        self._found: dict[str, Instance | AnswerError] = {}
 
     @property
     def cloud(self) -> Cloud:
@@ -42,12 +47,11 @@ class SharedLookup:
             if self._asked_at is None or time.monotonic() - self._asked_at > _FRESH_S:
                 self._found = self._ask()
                 self._asked_at = time.monotonic()
-            return self._found.get(instance_id)
+            return or_raised(self._found.get(instance_id))
 
-    def _ask(self) -> dict[str, Instance]:
+    def _ask(self) -> dict[str, Instance | AnswerError]:
         ecs = self._cloud().ecs
-        return {
-            instance.id: instance
-            for start in range(0, len(self._ids), MOST_AT_ONCE)
-            for instance in ecs.instances(ids=self._ids[start : start + MOST_AT_ONCE])
-        }
+        found: dict[str, Instance | AnswerError] = {}
+        for start in range(0, len(self._ids), MOST_AT_ONCE):
+            found |= instances_by_id(ecs, self._ids[start : start + MOST_AT_ONCE])
+        return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ecsmachine.documents.rules import ID
 from ecsmachine.drivers.base import DriverContext
 
 PREFIX = "ecsmachine:"
@@ -21,6 +22,12 @@ def machine_tags(context: DriverContext, create_id: str) -> dict[str, str]:
 def shared_tags(context: DriverContext) -> dict[str, str]:
     """Return the tags of what machines of one store share (security group, VPC, VSwitch)."""
     return {SHARED: "true", STORE: context.store_id}
+
+
+def own(tags: Mapping[str, str], key: str) -> str:
+    """Return the value of one of our tags; "" if it is none that we would write."""
+    value = tags.get(key, "")
+    return value if ID.fits(value) else ""
 
 
 def is_shared_by(tags: Mapping[str, str], store_id: str) -> bool:

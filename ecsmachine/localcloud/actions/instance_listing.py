@@ -23,9 +23,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Instance, InstanceStatus
-from ecsmachine.localcloud.state.resources import (
-    bound_eip,
-)
+from ecsmachine.localcloud.state.resources import bound_eip
 
 STATUSES = get_args(InstanceStatus)
 _OPTIMIZED = {"true": "optimized", "false": "none"}

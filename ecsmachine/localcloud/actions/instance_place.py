@@ -16,9 +16,7 @@ from ecsmachine.localcloud.state.addresses import (
     usable,
 )
 from ecsmachine.localcloud.state.model import SecurityGroup, VSwitch
-from ecsmachine.localcloud.state.resources import (
-    status_now,
-)
+from ecsmachine.localcloud.state.resources import status_now
 
 
 @dataclass(frozen=True)

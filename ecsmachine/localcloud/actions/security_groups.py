@@ -37,9 +37,7 @@ from ecsmachine.localcloud.state.model import (
     SecurityGroup,
     SecurityGroupKind,
 )
-from ecsmachine.localcloud.state.resources import (
-    check_status,
-)
+from ecsmachine.localcloud.state.resources import check_status
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_GROUPS = 100

@@ -25,17 +25,13 @@ from unittest import mock
 from urllib.parse import quote, urlencode
 
 from ecsmachine.localcloud.actions import PRODUCTS
+from ecsmachine.localcloud.actions.unsupported import checked
 from ecsmachine.localcloud.protocol import clock, identifiers
 from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from ecsmachine.localcloud.state.state import Table
+from ecsmachine.localcloud.state.tables import Table
 
 _TAKEN_BACK = "Measured"
-
-
-class _Copied(str):
-    """A parameter's name that code got by going over all of them: nobody named it."""
 
 
 @dataclass
@@ -168,16 +164,15 @@ class Probe:
         recorder = _Recorder(call.lifecycle)
         call = dataclasses.replace(call, lifecycle=recorder)
         before = _rows(self.cloud.state)
-        _read.clear()
         with (
             mock.patch.object(identifiers, "secrets", _Seeded()),
             mock.patch.object(clock, "datetime", _Fixed),
             mock.patch.object(time, "time", lambda: _Fixed.at),
         ):
             try:
-                outcome.answer = json.loads(json.dumps(action(call)))
+                outcome.answer = json.loads(json.dumps(checked(action)(call)))
             finally:
-                outcome.read = set(_read)
+                outcome.read = set(call.parameters.read)
         after = _rows(self.cloud.state)
         outcome.changes = {
             key: dataclasses.asdict(after[key]) if key in after else None
@@ -187,22 +182,12 @@ class Probe:
         raise ApiError(_TAKEN_BACK, "taken back")
 
 
-_read: set[str] = set()
-
-
 @contextlib.contextmanager
 def probed_cloud(root: Path) -> Iterator[Probe]:
     """Run a local cloud without guests, and a probe on it."""
     with contextlib.ExitStack() as stack:
         cloud = stack.enter_context(embedded_cloud(root))
         probe = Probe(cloud)
-        for name in ("text", "given", "require", "_numbers"):
-            stack.enter_context(mock.patch.object(Parameters, name, _traced(name)))
-        stack.enter_context(
-            mock.patch.object(
-                Parameters, "__iter__", lambda self: iter([_Copied(key) for key in self._values])
-            )
-        )
         for actions in PRODUCTS.values():
             wrapped = {name: _wrapped(probe, action) for name, action in actions.items()}
             stack.enter_context(mock.patch.dict(actions, wrapped))
@@ -213,17 +198,6 @@ def _wrapped(probe: Probe, action: Any) -> Any:
     return lambda call: probe._carry_out(action, call)
 
 
-def _traced(name: str) -> Any:
-    original = getattr(Parameters, name)
-
-    def traced(self: Parameters, key: str, *rest: Any, **more: Any) -> Any:
-        if not isinstance(key, _Copied):
-            _read.add(self.name(key))
-        return original(self, key, *rest, **more)
-
-    return traced
-
-
 def _rows(state: Any) -> dict[str, Any]:
     tables = [value for value in vars(state).values() if isinstance(value, Table)]
-    return {f"{table.name}/{key}": row for table in tables for key, row in table._rows.items()}
+    return {f"{table.name}/{key}": row for table in tables for key, row in table.rows().items()}

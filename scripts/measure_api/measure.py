@@ -105,7 +105,7 @@ def _count(counter: collections.Counter[str], found: dict[str, Any]) -> None:
 
 def _print_details(name: str, found: dict[str, Any]) -> None:
     print(name)
-    for how in ("refused", "checked", "passed over", "no meaning"):
+    for how in ("refused", "checked", "without effect", "passed over", "no meaning"):
         names = [
             " ".join([key, *codes])
             for key, (its, *codes) in found["parameters"].items()

@@ -97,11 +97,17 @@ def up(
             show_default=False,
         ),
     ] = None,
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="Ignore what is not implemented, and log it")
+    ] = False,
 ) -> None:
     """Start the local cloud in the background.
 
     Base images are built, and the engine's packages are fetched, the first time. Instances
     that ran at the last "down" are started again.
+
+    A request with a parameter that ECS has and the local cloud does not implement is refused;
+    with --lenient it is carried out without it.
 
     Example: ecsmachine local up
     """
@@ -115,6 +121,7 @@ def up(
             guests=None if guests is None else guests.value,
             port=port,
             releases=[image.value for image in images or []],
+            lenient=lenient,
             report=lambda step: report(f"{step}..."),
         )
     running = started.running

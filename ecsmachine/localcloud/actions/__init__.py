@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ecsmachine.localcloud.actions import (
     account,
+    available_resources,
     custom_images,
     disks,
     eips,
@@ -18,6 +19,7 @@ from ecsmachine.localcloud.actions import (
     instance_events,
     instance_listing,
     instance_power,
+    instance_types,
     key_pairs,
     launch_templates,
     listeners,
@@ -64,9 +66,9 @@ ECS: Actions = {
     **_NETWORKS,
     "DescribeRegions": regions.describe_regions,
     "DescribeZones": regions.describe_zones,
-    "DescribeInstanceTypes": regions.describe_instance_types,
-    "DescribeInstanceTypeFamilies": regions.describe_instance_type_families,
-    "DescribeAvailableResource": regions.describe_available_resource,
+    "DescribeInstanceTypes": instance_types.describe_instance_types,
+    "DescribeInstanceTypeFamilies": instance_types.describe_instance_type_families,
+    "DescribeAvailableResource": available_resources.describe_available_resource,
     "DescribeAccountAttributes": account.describe_account_attributes,
     "DescribePrice": prices.describe_price,
     "DescribeImages": images.describe_images,

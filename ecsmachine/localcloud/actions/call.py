@@ -32,6 +32,8 @@ class Call:
     """What an action is given: the request's parameters and the cloud it works on.
 
     ``caller`` is the session whose temporary key signed the request; None is the account itself.
+    ``version`` is that of the request's product ("" for what the cloud itself does). ``lenient``:
+    parameters that are not implemented are passed over, and not refused.
     """
 
     action: str
@@ -43,6 +45,8 @@ class Call:
     faults: FaultBook
     host: str = "localhost"
     caller: Session | None = None
+    version: str = ""
+    lenient: bool = False
 
     @property
     def region(self) -> Region:

@@ -69,8 +69,8 @@ def answer_once(call: Call, action: Action) -> Answer:
 def _fingerprint(call: Call) -> str:
     # Keyed, so that a password in the request cannot be guessed from what is stored.
     request = {
-        name: call.parameters.text(name)
-        for name in sorted(call.parameters)
+        name: value
+        for name, value in sorted(call.parameters.values.items())
         if name not in _NOT_THE_REQUEST
     }
     secret = call.state.account.access_key_secret.encode()

@@ -45,7 +45,7 @@ def with_primary_interface(parameters: Parameters) -> Parameters:
     for name in ("VSwitchId", "PrivateIpAddress", "SecurityGroupId", "SecurityGroupIds.1"):
         if parameters.given(name):
             raise refusals.conflicting(name, "NetworkInterface")
-    return Parameters({name: parameters.text(name) for name in parameters} | values)
+    return parameters.with_values({**parameters.values, **values})
 
 
 def place_of_request(call: Call, region: Region) -> Place:

@@ -17,6 +17,7 @@ from ecsmachine.localcloud.actions.listing import (
     one_of,
     tagged,
 )
+from ecsmachine.localcloud.actions.unsupported import refuse_unsupported
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
@@ -68,8 +69,9 @@ _NUMBERS = (
 )
 _TRUTHS = ("AutoRenew", "DeletionProtection", "EnableVmOsConfig", "PasswordInherit")
 _LISTS = ("DataDisk", "NetworkInterface", "SecurityGroupIds", "Tag")
-_STRUCTS = ("ImageOptions", "SystemDisk")
+_STRUCTS = ("ImageOptions", "SecurityOptions", "SystemDisk")
 _OF_DISK = (
+    "AutoSnapshotPolicyId",
     "Category",
     "Description",
     "Device",
@@ -87,6 +89,8 @@ _OF_INTERFACE = (
     "SecurityGroupId",
     "VSwitchId",
 )
+_OF_TEMPLATES_ALONE = ("EnableVmOsConfig", "ImageOwnerAlias", "NetworkType", "VpcId")
+"""What a template may say, and RunInstances does not know."""
 _INSTEAD = (
     {"SecurityGroupId", "SecurityGroupIds", "NetworkInterface"},
     {"VSwitchId", "NetworkInterface"},
@@ -204,7 +208,8 @@ def delete_launch_template_version(call: Call) -> Answer:
 def with_template(call: Call) -> Call:
     """Return the call with what its launch template says of all that it does not say itself.
 
-    Raises ``InvalidLaunchTemplate.NotFound`` or ``InvalidLaunchTemplateVersion.NotFound``.
+    Raises ``InvalidLaunchTemplate.NotFound`` or ``InvalidLaunchTemplateVersion.NotFound``, and
+    refuses what of it is not implemented.
     """
     parameters = call.parameters
     if not (parameters.given("LaunchTemplateId") or parameters.given("LaunchTemplateName")):
@@ -214,19 +219,21 @@ def with_template(call: Call) -> Call:
     number = _version_number(parameters, text) if text else template.default_version
     version = find_version(template, number)
     own = {
-        name: parameters.text(name)
-        for name in parameters
-        if parameters.given(name) and not name.startswith("LaunchTemplate")
+        name: value
+        for name, value in parameters.values.items()
+        if value and not name.startswith("LaunchTemplate")
     }
     groups = {name.partition(".")[0] for name in own}
-    said = groups - set(_STRUCTS)
+    said = groups - set(_STRUCTS) | set(_OF_TEMPLATES_ALONE)
     for same in _INSTEAD:
         if groups & same:
             said |= same
     rest = {
         name: value for name, value in version.values.items() if name.partition(".")[0] not in said
     }
-    return replace(call, parameters=Parameters({**rest, **own}))
+    whole = replace(call, parameters=parameters.with_values({**rest, **own}))
+    refuse_unsupported(whole)
+    return whole
 
 
 def find_version(template: LaunchTemplate, number: int) -> TemplateVersion:
@@ -265,7 +272,7 @@ def _template_tags(parameters: Parameters) -> Parameters:
     return Parameters(
         {
             f"Tag.{name.removeprefix(prefix)}": parameters.text(name)
-            for name in parameters
+            for name in parameters.values
             if name.startswith(prefix)
         }
     )
@@ -275,8 +282,8 @@ def _version_of_request(parameters: Parameters, number: int) -> TemplateVersion:
     kept = {*_TEXTS, *_NUMBERS, *_TRUTHS, *_LISTS, *_STRUCTS, "SpotPriceLimit"}
     values = {
         name: parameters.text(name)
-        for name in parameters
-        if parameters.given(name) and name.partition(".")[0] in kept
+        for name in parameters.values
+        if name.partition(".")[0] in kept and parameters.given(name)
     }
     description = parameters.text("VersionDescription")
     if description and not valid_description(description):
@@ -324,6 +331,9 @@ def _data_view(values: Mapping[str, str]) -> dict[str, Any]:
                 for item in parameters.structs("NetworkInterface")
             ]
         },
+        "SecurityOptions": {
+            "TrustedSystemMode": parameters.text("SecurityOptions.TrustedSystemMode")
+        },
         "ImageOptions": {"LoginAsNonRoot": parameters.boolean("ImageOptions.LoginAsNonRoot")},
         "Tags": {"InstanceTag": tags},
     }
@@ -332,10 +342,14 @@ def _data_view(values: Mapping[str, str]) -> dict[str, Any]:
 def _disk_view(item: Parameters) -> dict[str, Any]:
     return {
         **{name: item.text(name) for name in _OF_DISK if item.given(name)},
-        **({"Size": item.integer("Size", least=1)} if item.given("Size") else {}),
+        **{
+            name: item.integer(name, least=1)
+            for name in ("Iops", "ProvisionedIops", "Size")
+            if item.given(name)
+        },
         **{
             name: item.boolean(name)
-            for name in ("DeleteWithInstance", "Encrypted")
+            for name in ("BurstingEnabled", "DeleteWithInstance", "Encrypted")
             if item.given(name)
         },
     }

@@ -17,7 +17,6 @@ from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
@@ -38,13 +37,13 @@ def replace_system_disk(call: Call) -> Answer:
     least = max(old.size_gib, image.size_gib)
     # Unless asked for otherwise, it is as large as the one that goes.
     wanted = {"SystemDisk.Size": str(least)} | {
-        name: parameters.text(name) for name in parameters if name.startswith("SystemDisk.")
+        name: value for name, value in parameters.values.items() if name.startswith("SystemDisk.")
     }
     values = {**wanted, "SystemDisk.Category": old.category}
     if old.performance_level:
         values.setdefault("SystemDisk.PerformanceLevel", old.performance_level)
     request = system_disk_of_request(
-        Parameters(values, "SystemDisk."), supported_categories(kind), image
+        parameters.with_values(values).struct("SystemDisk"), supported_categories(kind), image
     )
     disk_id = new_id("d", instance.region)
     call.state.disks.remove(old.id)

@@ -77,11 +77,11 @@ class Unseen:
         """Raise the refusal of a request that names something that is not seen yet."""
         if not self._now() or (action.startswith("Describe") and not _ABOUT_ONE.fullmatch(action)):
             return
-        for name in parameters:
+        for name, text in parameters.values.items():
             kind = _kind(name)
             if kind == "KeyPairName" and action in ("CreateKeyPair", "ImportKeyPair"):
                 continue
-            if any((kind, value) in self._until for value in _values(parameters.text(name))):
+            if any((kind, value) in self._until for value in _values(text)):
                 if kind == "KeyPairName" and action in ("RunInstances", "CreateInstance"):
                     raise refusals.KEY_PAIR_NAME_NOT_FOUND()
                 raise _NOT_FOUND[kind]()

@@ -31,7 +31,8 @@ class CloudSettings:
 class Running:
     """A running cloud: its daemon, and what a client needs to use it. No secret in its repr.
 
-    ``registry`` is the address (HOST:PORT) of its registry.
+    ``registry`` is the address (HOST:PORT) of its registry. ``lenient``: official parameters that
+    are not implemented are passed over.
     """
 
     pid: int
@@ -45,6 +46,7 @@ class Running:
     access_key_secret: str
     install_url: str | None
     registry: str | None = None
+    lenient: bool = False
 
     def __repr__(self) -> str:
         return f"Running(pid={self.pid}, endpoint={self.endpoint!r}, guests={self.guests!r})"

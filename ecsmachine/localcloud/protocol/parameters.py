@@ -1,13 +1,14 @@
 """The parameters of a request, read by name, number and kind.
 
 Lists come flattened (``InstanceId.1``, ``DataDisk.2.Size``); numbering need not be dense, its
-order counts. An empty value counts as not given.
+order counts. An empty value counts as not given. What is read is noted: see
+:mod:`ecsmachine.localcloud.actions.unsupported`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, TypeVar, overload
 
 from ecsmachine.localcloud.protocol import clock
@@ -42,14 +43,26 @@ class Parameters:
     """A request's parameters, or those below one prefix of it."""
 
     def __init__(
-        self, values: Mapping[str, str], prefix: str = "", numbers: _Numbers | None = None
+        self,
+        values: Mapping[str, str],
+        prefix: str = "",
+        numbers: _Numbers | None = None,
+        read: set[str] | None = None,
     ) -> None:
         self._values = values
         self._prefix = prefix
         self._numbers = numbers or _Numbers(values)
+        self.read = set() if read is None else read
+        """The full names that were asked for until now."""
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+    @property
+    def values(self) -> Mapping[str, str]:
+        """All parameters of the request as they came; to look at them here is not to read them."""
+        return self._values
+
+    def with_values(self, values: Mapping[str, str]) -> Parameters:
+        """Return others in place of these, for the same request."""
+        return Parameters(values, read=self.read)
 
     def name(self, name: str) -> str:
         """Return the full name of a parameter, as errors call it."""
@@ -57,15 +70,17 @@ class Parameters:
 
     def given(self, name: str) -> bool:
         """Return whether the parameter has a value."""
-        return bool(self._values.get(self._prefix + name))
+        return bool(self.text(name))
 
     def text(self, name: str, default: str = "") -> str:
         """Return the value, or ``default``."""
-        return self._values.get(self._prefix + name) or default
+        full = self._prefix + name
+        self.read.add(full)
+        return self._values.get(full) or default
 
     def require(self, name: str) -> str:
         """Return the value; without one, raise ``MissingParameter``."""
-        value = self._values.get(self._prefix + name)
+        value = self.text(name)
         if not value:
             raise missing_parameter(self.name(name))
         return value
@@ -210,12 +225,12 @@ class Parameters:
 
     def struct(self, name: str) -> Parameters:
         """Return the parameters below ``NAME.``."""
-        return Parameters(self._values, f"{self._prefix}{name}.", self._numbers)
+        return Parameters(self._values, f"{self._prefix}{name}.", self._numbers, self.read)
 
     def structs(self, name: str) -> list[Parameters]:
         """Return the parameters below ``NAME.1.``, ``NAME.2.``, … in order."""
         return [
-            Parameters(self._values, f"{self._prefix}{name}.{number}.", self._numbers)
+            Parameters(self._values, f"{self._prefix}{name}.{number}.", self._numbers, self.read)
             for number in self._numbers.below(f"{self._prefix}{name}.")
         ]
 

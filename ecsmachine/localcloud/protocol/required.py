@@ -1,19 +1,16 @@
 """What each action requires, as Alibaba Cloud publishes it, and the region that every one needs.
 
-The server looks before it carries an action out, so that no action has to. The names are kept in
-``required_parameters.txt`` beside this module, which ``scripts/measure_api/write_required.py``
-writes.
+The server looks before it carries an action out, so that no action has to.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
-from importlib import resources
 
 from ecsmachine.localcloud.catalog.regions import find_region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import missing_parameter
+from ecsmachine.localcloud.protocol.official import official_actions
 
 _REGIONAL = ("2014-05-26", "2014-05-15", "2016-04-28")
 """The versions of ECS, SLB and VPC: they are asked in a region."""
@@ -24,7 +21,9 @@ def check_required(version: str, action: str, values: Mapping[str, str]) -> None
 
     The part of a list's item may be empty (the value of a tag), but has to be there.
     """
-    for name in _required().get(version, {}).get(action, ()):
+    official = official_actions(version).get(action)
+    names = official.required if official else ()
+    for name in sorted(names, key=lambda name: (name != "RegionId", name)):
         for missing in _missing(name, values):
             raise missing_parameter(missing)
     region_id = values.get("RegionId")
@@ -45,16 +44,3 @@ def _missing(name: str, values: Mapping[str, str]) -> Iterator[str]:
         return
     parts = (f"{whole}.{item}{part}" for item in sorted(items))
     yield from (each for each in parts if each not in values)
-
-
-@functools.cache
-def _required() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-    file = resources.files(__package__) / "required_parameters.txt"
-    versions: dict[str, dict[str, tuple[str, ...]]] = {}
-    for line in file.read_text(encoding="utf-8").splitlines():
-        first, *names = line.split()
-        if first == "version":
-            actions = versions.setdefault(names[0], {})
-        elif first != "#":
-            actions[first] = tuple(names)
-    return versions

@@ -53,6 +53,7 @@ def up(
     port: int = 0,
     releases: Sequence[str] = (),
     cache: Path | None = None,
+    lenient: bool = False,
     report: Report = lambda _: None,
 ) -> Started:
     """Start a cloud in the background, and return once its API answers.
@@ -61,8 +62,9 @@ def up(
     ``port`` is the API's, 0 for the one it had before or any. ``releases`` are those whose base
     images it shall have besides the usual one and those it had before (see
     :data:`~ecsmachine.localcloud.host.releases.SUITES`). ``cache`` is where the base
-    images and the packages are kept. ``report`` is told what is being done, when it takes
-    longer. Guests that still run, because the daemon was killed, are taken over.
+    images and the packages are kept. ``lenient``: until the next ``up``, official parameters that
+    are not implemented are passed over, and not refused. ``report`` is told what is being done,
+    when it takes longer. Guests that still run, because the daemon was killed, are taken over.
 
     Raises :class:`LocalCloudError`, among others when the host lacks something.
     """
@@ -74,7 +76,7 @@ def up(
         )
     found = find(root)
     if found is not None:
-        return _already_up(found, guests, port, _missing_releases(paths, releases))
+        return _already_up(found, guests, port, _missing_releases(paths, releases), lenient)
     kept = read_settings(paths.settings_file)
     kind = guests or (kept.guests if kept is not None else "nspawn")
     if kept is not None and kept.guests != kind:
@@ -96,14 +98,14 @@ def up(
             f"The folder {paths.root} holds other things than a local cloud.",
             hint="Name an empty folder, or one that does not exist: --root DIR",
         )
-    arguments = ["--guests", kind, "--port", str(port)]
+    arguments = ["--guests", kind, "--port", str(port), *(["--lenient"] if lenient else [])]
     if kind == "nspawn":
         wanted = dict.fromkeys((USUAL, *(kept.releases if kept is not None else ()), *releases))
         arguments += _fetch_downloads(cache or default_cache(), list(wanted), report)
     with _locked(paths, make=True):
         found = find(root)  # another one may have been faster
         if found is not None:
-            return _already_up(found, guests, port, _missing_releases(paths, releases))
+            return _already_up(found, guests, port, _missing_releases(paths, releases), lenient)
         report("Starting the daemon")
         return Started(_start(paths, arguments), already=False)
 
@@ -169,11 +171,12 @@ def _missing_releases(paths: CloudPaths, releases: Sequence[str]) -> list[str]:
 
 
 def _already_up(
-    running: Running, guests: GuestKind | None, port: int, lacking: Sequence[str]
+    running: Running, guests: GuestKind | None, port: int, lacking: Sequence[str], lenient: bool
 ) -> Started:
-    if lacking:
+    missing = [*lacking, *(["--lenient"] if lenient and not running.lenient else [])]
+    if missing:
         raise LocalCloudError(
-            f"The local cloud is up already, at {running.endpoint} without {', '.join(lacking)}.",
+            f"The local cloud is up already, at {running.endpoint} without {', '.join(missing)}.",
             hint="Stop it first: ecsmachine local down",
         )
     wanted = f":{port}" if port else ""

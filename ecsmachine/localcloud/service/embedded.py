@@ -62,10 +62,12 @@ def embedded_cloud(
     guests: Guests | None = None,
     images: Sequence[Image] | None = None,
     watch_interval_s: float = 2.0,
+    lenient: bool = False,
 ) -> Iterator[EmbeddedCloud]:
     """Serve the cloud in ``root`` on a free port of 127.0.0.1, from a thread, without guests.
 
-    What it holds stays in ``root``; the next one there goes on with it.
+    What it holds stays in ``root``; the next one there goes on with it. ``lenient`` passes over
+    official parameters that are not implemented, in place of refusing them.
     """
     state = open_state(root, settings)
     guests = guests or NoGuests()
@@ -76,7 +78,13 @@ def embedded_cloud(
     ):
         connections = Connections()
         application = create_app(
-            state, guests, faults, connections, images=images, watch_interval_s=watch_interval_s
+            state,
+            guests,
+            faults,
+            connections,
+            images=images,
+            watch_interval_s=watch_interval_s,
+            lenient=lenient,
         )
         server = HttpServer(application, connections.protocol())
         thread = threading.Thread(target=server.run, args=([listener],), name="local cloud")

@@ -15,7 +15,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +69,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--release", nargs=3, action="append", default=[])
     parser.add_argument("--others", nargs=2, action="append", default=[])
     parser.add_argument("--registry", type=Path)
+    parser.add_argument("--lenient", action="store_true")
     parser.add_argument("--ready", type=int, required=True, help="file descriptor")
     given = parser.parse_args(arguments)
     logging.basicConfig(
@@ -98,7 +99,7 @@ def main(arguments: list[str]) -> int:
                 for name, base, files in given.release
             ]
             downloads = _Downloads(bases, given.registry)
-        _serve(paths, given.guests, given.port, downloads, lambda: say({}))
+        _serve(paths, given.guests, given.port, downloads, given.lenient, lambda: say({}))
     except LocalCloudError as error:
         _log.error("%s", error.message)
         say({"message": error.message, "hint": error.hint, "details": error.details})
@@ -131,6 +132,7 @@ def _serve(
     kind: GuestKind,
     port: int,
     downloads: _Downloads | None,
+    lenient: bool,
     ready: Callable[[], None],
 ) -> None:
     from ecsmachine.localcloud.service.connections import Connections
@@ -177,11 +179,18 @@ def _serve(
             nodes = partial(_real_nodes, state, settings, services)
         connections = Connections()
         application = create_app(
-            state, guests, faults, connections, images=images_of(releases), nodes=nodes
+            state,
+            guests,
+            faults,
+            connections,
+            images=images_of(releases),
+            nodes=nodes,
+            lenient=lenient,
         )
 
         def answering() -> None:
-            records.write(paths.daemon_file, _running(state, settings, services))
+            running = _running(state, settings, services)
+            records.write(paths.daemon_file, replace(running, lenient=lenient))
             _log.info("serving on port %s", settings.port)
             ready()
 

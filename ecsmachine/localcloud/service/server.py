@@ -41,6 +41,7 @@ from starlette.types import Receive, Scope, Send
 from ecsmachine.localcloud.actions import ECS, PRODUCTS, SLB, idempotency
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.instance_view import InstanceViews
+from ecsmachine.localcloud.actions.unsupported import checked
 from ecsmachine.localcloud.catalog.images import Image, all_images
 from ecsmachine.localcloud.container_service import triggers
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
@@ -54,6 +55,7 @@ from ecsmachine.localcloud.protocol import authentication, wire
 from ecsmachine.localcloud.protocol.authentication import Nonces, SignedRequest
 from ecsmachine.localcloud.protocol.errors import ApiError, dry_run_passed, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import request_id as new_request_id
+from ecsmachine.localcloud.protocol.official import official_actions
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.required import check_required
 from ecsmachine.localcloud.service.connections import Connections
@@ -75,6 +77,7 @@ def create_app(
     nodes: Callable[[Pause], Nodes] | None = None,
     watch_interval_s: float = 2.0,
     workers: int = 8,
+    lenient: bool = False,
 ) -> Starlette:
     """Return the application; see the module for how it is run.
 
@@ -82,7 +85,8 @@ def create_app(
     one can be cut then. ``images`` are what DescribeImages offers and instances are made of (all,
     unless told otherwise); ``nodes`` returns what makes the nodes of clusters (none that run
     anything, unless told otherwise), given what it waits with; ``workers`` is how many guests are
-    worked on at the same time.
+    worked on at the same time; ``lenient`` passes over official parameters that are not
+    implemented, in place of refusing them.
     """
     supervisor = Supervisor(state)
     endpoint = Endpoint(
@@ -93,6 +97,7 @@ def create_app(
         faults,
         connections,
         tuple(all_images() if images is None else images),
+        lenient=lenient,
     )
 
     make_nodes = nodes or partial(GuestlessNodes, endpoint.carry_out_for_thread)
@@ -142,6 +147,8 @@ class Endpoint:
         faults: FaultBook,
         connections: Connections,
         images: Sequence[Image],
+        *,
+        lenient: bool = False,
     ) -> None:
         self.state = state
         self.lifecycle = lifecycle
@@ -149,6 +156,7 @@ class Endpoint:
         self._faults = RequestFaults(faults)
         self._connections = connections
         self.images = tuple(images)
+        self._lenient = lenient
         self.loop: asyncio.AbstractEventLoop | None = None
         self._views = InstanceViews()
         self._nonces = Nonces()
@@ -209,7 +217,7 @@ class Endpoint:
         key_id = authentication.check(request, self.state.access_key, self._nonces)
         action = product.get(values["Action"])
         if action is None:
-            raise _no_such_action()
+            raise _not_here(values["Version"], values["Action"])
         name = values["Action"]
         parameters = Parameters(values)
         fault_name = _name_for_faults(name, parameters)
@@ -225,10 +233,12 @@ class Endpoint:
             faults=self._book,
             host=request.headers.get("host", ""),
             caller=self.state.sessions.get(key_id),
+            version=values["Version"],
+            lenient=self._lenient,
         )
         check_required(values["Version"], name, values)
         with self._faults.answering(struck), self.state.transaction():
-            answer = idempotency.answer_once(call, action)
+            answer = idempotency.answer_once(call, checked(action))
             if parameters.boolean("DryRun"):
                 # Nothing of it stays: the transaction is taken back.
                 raise dry_run_passed()
@@ -264,6 +274,18 @@ def _no_such_action() -> ApiError:
     return ApiError(
         "InvalidAction.NotFound",
         "Specified api is not found, please check your url and method.",
+        404,
+    )
+
+
+def _not_here(version: str, action: str) -> ApiError:
+    if action not in official_actions(version):
+        return _no_such_action()
+    LOG.warning("%s is an action of %s that the local cloud does not have", action, version)
+    return ApiError(
+        "InvalidAction.NotFound",
+        f"{action} is an action of Alibaba Cloud that the local cloud does not have. "
+        "docs/emulator.md lists those that it has.",
         404,
     )
 

@@ -1,4 +1,4 @@
-"""docs/emulator.md: its table is what the code has, and its examples run."""
+"""docs/emulator.md: its tables are what the code has, and its examples run."""
 
 from __future__ import annotations
 
@@ -6,24 +6,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.actions import PRODUCTS
-from ecsmachine.localcloud.actions.call import Action
 from ecsmachine.localcloud.faults.fault import KINDS
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 
 PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
-NAMES = {
-    "2014-05-26": "ECS",
-    "2014-05-15": "SLB",
-    "2016-04-28": "VPC",
-    "2015-04-01": "STS",
-    "2015-06-12": "Location",
-}
 
 
 def python_blocks() -> list[str]:
@@ -34,31 +24,12 @@ def scripts() -> list[str]:
     return [block for block in python_blocks() if "pytest" not in block]
 
 
-def actions_table() -> str:
-    """Return the table as it has to be; a row for each product and each kind of resource."""
-    rows = ["| product | of | actions |", "|---|---|---|"]
-    for version, product in PRODUCTS.items():
-        for resource, actions in by_resource(product).items():
-            names = ", ".join(actions)
-            rows.append(f"| {NAMES[version]} {version} | {resource} | {names} |")
-    return "\n".join(rows)
-
-
-def by_resource(product: Mapping[str, Action]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, action in product.items():
-        module = action.__module__.rpartition(".")[2]
-        words = module.replace("instance_", "instances: ").replace("_", " ")
-        found.setdefault(words, []).append(name)
-    return found
-
-
-def test_the_table_of_actions() -> None:
-    match = re.search(
-        r"<!-- actions: begin -->\n(.*?)\n?<!-- actions: end -->", PAGE.read_text(), re.DOTALL
+def test_the_tables_are_as_the_code_is() -> None:
+    script = PAGE.parents[1] / "scripts" / "emulator_page.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, timeout=60
     )
-    assert match
-    assert match[1].strip() == actions_table(), f"it has to be\n{actions_table()}"
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_kind_of_fault_is_named() -> None:

@@ -1,0 +1,156 @@
+"""What can be had where: zones, instance types, and disks that go with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.images import MACHINE_OF
+from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES, supported_categories
+from ecsmachine.localcloud.catalog.instance_types import (
+    InstanceType,
+    find_instance_type,
+    instance_types,
+)
+from ecsmachine.localcloud.catalog.regions import Zone
+from ecsmachine.localcloud.faults.requests import sold_out
+from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+
+_DESTINATIONS = {
+    "Zone": ("",),
+    "IoOptimized": ("optimized", "none"),
+    "Network": ("vpc",),
+    "InstanceType": (),
+    "SystemDisk": (),
+    "DataDisk": (),
+    "ddh": (),
+}
+"""What can be asked for, and what is there of it, where that is the same in every zone."""
+
+
+def describe_available_resource(call: Call) -> Answer:
+    """DescribeAvailableResource: which zones, types or disks can be had, narrowed step by step."""
+    parameters = call.parameters
+    region = call.region
+    destination = parameters.require("DestinationResource")
+    zone_id = parameters.text("ZoneId")
+    if zone_id and all(zone.id != zone_id for zone in region.zones):
+        raise refusals.ZONE_NOT_FOUND()
+    resource_type = parameters.choice(
+        "ResourceType", ("instance", "disk", "reservedinstance", "ddh"), "instance"
+    )
+    classic = parameters.choice("NetworkCategory", ("vpc", "classic")) == "classic"
+    # In every way of charging all is on offer that is.
+    parameters.choice("InstanceChargeType", ("PrePaid", "PostPaid"))
+    parameters.choice("SpotStrategy", ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"))
+    parameters.integer("SpotDuration", least=0, most=6)
+    parameters.choice("Scope", ("Region", "Zone"))
+    if classic or parameters.given("DedicatedHostId") or resource_type not in ("instance", "disk"):
+        return {}
+    type_id = parameters.text("InstanceType")
+    kind = find_instance_type(type_id) if type_id else None
+    if type_id and kind is None:
+        return {}
+    of_disk = destination in ("SystemDisk", "DataDisk")
+    if of_disk and kind is None and resource_type == "instance":
+        raise missing_parameter("InstanceType")
+    resources = _supported(call, destination, _types(call, kind))
+    if not resources:
+        return {}
+    zones = [zone for zone in region.zones if zone_id in ("", zone.id)]
+    return {
+        "AvailableZones": {
+            "AvailableZone": [
+                _available_zone(call, region.id, zone, destination, type_id, resources)
+                for zone in zones
+            ]
+        }
+    }
+
+
+def _types(call: Call, only: InstanceType | None) -> list[InstanceType]:
+    """Return the instance types that fit what the request says of the instance."""
+    parameters = call.parameters
+    cores, memory = parameters.integer("Cores"), parameters.number("Memory")
+    categories = {parameters.text("SystemDiskCategory"), parameters.text("DataDiskCategory")} - {""}
+    io_optimized = parameters.choice("IoOptimized", ("none", "optimized"), "optimized")
+    architectures = {image.architecture for image in call.images}
+    return [
+        kind
+        for kind in instance_types()
+        if only in (None, kind)
+        and cores in (0, kind.cpu)
+        and memory in (0.0, kind.memory_gib)
+        and categories.issubset(supported_categories(kind))
+        and (io_optimized == "optimized" or kind.generation == "ecs-1")
+        and MACHINE_OF[kind.architecture] in architectures
+    ]
+
+
+def _supported(call: Call, destination: str, types: list[InstanceType]) -> list[dict[str, Any]]:
+    if destination not in _DESTINATIONS:
+        raise ApiError(
+            "Invalid.DestinationResource",
+            "The specified value of parameter DestinationResource is not valid.",
+        )
+    if not types or destination == "ddh":
+        return []
+    if destination == "InstanceType":
+        return [_resource(kind.id) for kind in types]
+    if destination not in ("SystemDisk", "DataDisk"):
+        return [_resource(value) for value in _DESTINATIONS[destination]]
+    system = destination == "SystemDisk"
+    its_own = call.parameters.text(f"{destination}Category")
+    return [
+        {
+            **_resource(name),
+            "Min": category.system_min if system else category.data_min,
+            "Max": category.system_max if system else category.data_max,
+            "Unit": "GiB",
+        }
+        for name in dict.fromkeys(name for kind in types for name in supported_categories(kind))
+        if its_own in ("", name)
+        for category in (CATEGORIES[name],)
+    ]
+
+
+def _resource(value: str) -> dict[str, Any]:
+    return {"Value": value, **_stock(True)}
+
+
+def _available_zone(
+    call: Call,
+    region_id: str,
+    zone: Zone,
+    destination: str,
+    type_id: str,
+    resources: list[dict[str, Any]],
+) -> dict[str, Any]:
+    if destination == "InstanceType":
+        resources = [
+            {**item, **_stock(not sold_out(call.faults, zone.id, item["Value"]))}
+            for item in resources
+        ]
+    in_stock = (
+        any(item["Status"] == "Available" for item in resources)
+        if destination == "InstanceType"
+        else not type_id or not sold_out(call.faults, zone.id, type_id)
+    )
+    entry: dict[str, Any] = {"RegionId": region_id, "ZoneId": zone.id, **_stock(in_stock)}
+    if destination != "Zone":
+        entry["AvailableResources"] = {
+            "AvailableResource": [
+                {
+                    "Type": destination,
+                    "SupportedResources": {"SupportedResource": resources},
+                }
+            ]
+        }
+    return entry
+
+
+def _stock(there: bool) -> dict[str, str]:
+    if there:
+        return {"Status": "Available", "StatusCategory": "WithStock"}
+    return {"Status": "SoldOut", "StatusCategory": "WithoutStock"}

@@ -1,0 +1,177 @@
+"""Instance types and their families."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.listing import (
+    Filter,
+    Listing,
+    Test,
+    at_least,
+    at_most,
+    equals,
+    one_of,
+)
+from ecsmachine.localcloud.catalog.instance_types import (
+    InstanceType,
+    find_instance_type,
+    instance_types,
+)
+from ecsmachine.localcloud.protocol.errors import invalid_parameter
+from ecsmachine.localcloud.protocol.paging import page_by_token
+from ecsmachine.localcloud.protocol.parameters import Parameters
+
+
+def describe_instance_types(call: Call) -> Answer:
+    """DescribeInstanceTypes: by id, and by every figure that is told of one."""
+    for name in call.parameters.listed("InstanceTypes"):
+        if find_instance_type(name) is None and "." not in name:
+            raise invalid_parameter("InstanceTypes")
+    return _TYPES.answer(call)
+
+
+def describe_instance_type_families(call: Call) -> Answer:
+    """DescribeInstanceTypeFamilies: the families and their generations."""
+    generation = call.parameters.text("Generation")
+    families = {kind.family: kind.generation for kind in instance_types()}
+    return {
+        "InstanceTypeFamilies": {
+            "InstanceTypeFamily": [
+                {"InstanceTypeFamilyId": family, "Generation": age}
+                for family, age in families.items()
+                if not generation or age == generation
+            ]
+        }
+    }
+
+
+def _type(call: Call, kind: InstanceType) -> dict[str, Any]:
+    memory = int(kind.memory_gib) if kind.memory_gib == int(kind.memory_gib) else kind.memory_gib
+    return {
+        "InstanceTypeId": kind.id,
+        "InstanceTypeFamily": kind.family,
+        "InstanceFamilyLevel": kind.level,
+        "InstanceCategory": kind.category,
+        "CpuArchitecture": kind.architecture,
+        "PhysicalProcessorModel": kind.processor,
+        "CpuCoreCount": kind.cpu,
+        "CpuSpeedFrequency": kind.frequency,
+        "CpuTurboFrequency": kind.turbo,
+        "MemorySize": memory,
+        "BaselineCredit": kind.baseline_credit,
+        "InitialCredit": kind.initial_credit,
+        "GPUAmount": 0,
+        "GPUSpec": "",
+        "GPUMemorySize": 0,
+        "LocalStorageCategory": "",
+        "LocalStorageAmount": 0,
+        "LocalStorageCapacity": 0,
+        "DiskQuantity": kind.disks,
+        "NvmeSupport": kind.nvme,
+        "EniQuantity": kind.interfaces,
+        "EniTotalQuantity": kind.interfaces,
+        "EniTrunkSupported": False,
+        "EniPrivateIpAddressQuantity": kind.addresses_per_interface,
+        "EniIpv6AddressQuantity": 1,
+        "EriQuantity": 0,
+        "InstanceBandwidthRx": kind.bandwidth_kbps,
+        "InstanceBandwidthTx": kind.bandwidth_kbps,
+        "InstancePpsRx": kind.packets_per_second,
+        "InstancePpsTx": kind.packets_per_second,
+        "PrimaryEniQueueNumber": kind.queues,
+        "SecondaryEniQueueNumber": kind.queues,
+        "MaximumQueueNumberPerEni": kind.queues,
+        "TotalEniQueueQuantity": kind.queues * kind.interfaces,
+        "QueuePairNumber": 0,
+        "NetworkCardQuantity": 1,
+        "NetworkCards": {"NetworkCardInfo": [{"NetworkCardIndex": 0}]},
+        "JumboFrameSupport": kind.nvme != "unsupported",
+        "NetworkEncryptionSupport": False,
+        "SupportedBootModes": {"SupportedBootMode": ["BIOS", "UEFI"]},
+        "Attributes": {"Attribute": []},
+        "CpuOptions": {
+            "Core": max(1, kind.cpu // 2),
+            "CoreFactor": 1,
+            "ThreadsPerCore": 1 if kind.architecture == "ARM" else 2,
+            "HyperThreadingAdjustable": False,
+            "NestedVirtualizationSupport": "unsupported",
+            "SupportedTopologyTypes": {"SupportedTopologyType": []},
+        },
+        "Clock": {"PtpSupport": "unsupported"},
+        "NetworkInfo": {"BandwidthWeighting": {"WeightingInfos": {"WeightingInfo": []}}},
+        "EnhancedNetwork": {
+            "ExpressSupport": False,
+            "RssSupport": False,
+            "SriovSupport": False,
+            "VfQueueNumberPerEni": 0,
+        },
+        "SecurityOptions": {"SecureBootSupport": "unsupported"},
+    }
+
+
+def _has_in_it(name: str, figure: str) -> Filter[InstanceType]:
+    def test(call: Call) -> Test[InstanceType] | None:
+        part = call.parameters.text(name).lower()
+        return (lambda kind: part in _type(call, kind)[figure].lower()) if part else None
+
+    return Filter((name,), test)
+
+
+def _told(figure: str) -> Any:
+    return lambda call, kind: _type(call, kind)[figure]
+
+
+def _page(
+    parameters: Parameters, found: Sequence[InstanceType], *, size: int, most: int
+) -> tuple[Sequence[InstanceType], dict[str, Any]]:
+    part, fields = page_by_token(parameters, found, size=size, most=most)
+    return part, {"NextToken": fields["NextToken"]}
+
+
+_TYPES = Listing(
+    InstanceType,
+    "InstanceTypes.InstanceType",
+    lambda call: instance_types(),
+    _type,
+    (
+        one_of("InstanceTypes", "id", Parameters.listed),
+        equals("InstanceTypeFamily", "family"),
+        one_of("InstanceTypeFamilies", "family", Parameters.listed, most=10),
+        equals("CpuArchitecture", "architecture"),
+        one_of("CpuArchitectures", "architecture", Parameters.listed, most=2),
+        equals("InstanceCategory", "category"),
+        one_of("InstanceCategories", "category", Parameters.listed, most=10),
+        equals("InstanceFamilyLevel", "level"),
+        equals("NvmeSupport", "nvme"),
+        _has_in_it("PhysicalProcessorModel", "PhysicalProcessorModel"),
+        one_of("PhysicalProcessorModels", "processor", Parameters.listed, most=10),
+        _has_in_it("GPUSpec", "GPUSpec"),
+        one_of("GpuSpecs", _told("GPUSpec"), Parameters.listed, most=10),
+        equals("LocalStorageCategory", _told("LocalStorageCategory")),
+        one_of("LocalStorageCategories", _told("LocalStorageCategory"), Parameters.listed, most=2),
+        *(
+            at_least(f"Minimum{figure}", _told(figure))
+            for figure in (
+                *("CpuCoreCount", "MemorySize", "GPUAmount", "CpuSpeedFrequency", "DiskQuantity"),
+                *("CpuTurboFrequency", "BaselineCredit", "InitialCredit", "EniQuantity"),
+                *("EniIpv6AddressQuantity", "EniPrivateIpAddressQuantity", "EriQuantity"),
+                *("InstanceBandwidthRx", "InstanceBandwidthTx", "InstancePpsRx", "InstancePpsTx"),
+                *("LocalStorageAmount", "LocalStorageCapacity", "QueuePairNumber"),
+                *("PrimaryEniQueueNumber", "SecondaryEniQueueNumber"),
+            )
+        ),
+        *(
+            at_most(f"Maximum{figure}", _told(figure))
+            for figure in (
+                *("CpuCoreCount", "MemorySize", "GPUAmount", "CpuSpeedFrequency"),
+                "CpuTurboFrequency",
+            )
+        ),
+    ),
+    paging=_page,
+    size=1600,
+    most=1600,
+)

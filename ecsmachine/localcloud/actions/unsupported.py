@@ -1,0 +1,175 @@
+"""Official parameters that the local cloud does not implement, and those without an effect here.
+
+All others are read by their actions: ``tests/api/localcloud/test_official_parameters.py`` holds
+that each official parameter of each action is read, or stands here.
+
+A pattern is a parameter's official name (lists as ``NAME.N``), in which ``*`` stands for any
+characters. It is of all actions, or of those that stand before it: ``CreateDisk:StorageSetId``.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from ecsmachine.localcloud.actions.call import Action, Answer, Call
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.official import (
+    COMMON,
+    OF_OTHER_OWNERS,
+    OfficialAction,
+    official_actions,
+    plain_name,
+)
+
+LOG = logging.getLogger("ecsmachine.localcloud")
+_NAMES_IN_LOG = 10
+
+UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
+    "IPv6 addresses": (
+        *("RunInstances:Ipv6Address*", "RunInstances:NetworkInterface.N.Ipv6Address*"),
+        *("CreateVpc:*Ipv6*", "ModifyVpcAttribute:*I*v6*", "CreateVSwitch:*Ipv6*"),
+        "ModifyVSwitchAttribute:*I*v6*",
+    ),
+    "address pools of IPAM": ("CreateVpc:Ipv4*", "CreateVSwitch:CidrMask"),
+    "dedicated hosts": (
+        *("DescribePrice:SchedulerOptions.*", "DescribePrice:DedicatedHostType"),
+        *("RunInstances:SchedulerOptions.*", "Affinity", "Tenancy", "ManagedHostId"),
+    ),
+    "reserved capacity and reserved instances": (
+        *(
+            "PrivatePoolOptions.*",
+            "DescribePrice:AssuranceTimes",
+            "DescribePrice:RecurrenceRules.*",
+        ),
+        *("DescribePrice:InstanceCpuCoreCount", "DescribePrice:InstanceTypeList.N"),
+        *("DescribePrice:StartTime", "DescribePrice:OfferingType", "DescribePrice:Scope"),
+        *("DescribePrice:InstanceAmount", "DescribePrice:Capacity"),
+    ),
+    "storage sets and dedicated block storage clusters": (
+        *("*StorageClusterId", "StorageSetId", "StorageSetPartitionNumber"),
+    ),
+    "trusted and confidential computing": (
+        *("RunInstances:SecurityOptions.*", "CreateImage:SecureBootOptions.*"),
+    ),
+    "private DNS names": ("PrivateDnsNameOptions.*", "*EnableDnsHostname"),
+    "clocks, jumbo frames and queues of network cards": (
+        *("ClockOptions.*", "RunInstances:NetworkOptions.*", "EnableJumboFrame"),
+        *("NetworkInterfaceQueueNumber", "NetworkInterface.N.Queue*", "NetworkCardIndex"),
+    ),
+    "routes with several next hops": ("NextHopList.*",),
+    "the classic network": ("CreateInstance:InnerIpAddress", "CreateInstance:VlanId"),
+    "access control lists": ("AclType",),
+    "master-slave server groups": ("MasterSlaveServerGroup",),
+    "lists of ports": ("*PortRangeListId",),
+}
+"""What is not there, and the parameters that ask for it."""
+
+WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
+    "All attributes are told in any case.": (
+        *(
+            "DescribeInstanceTypes:AdditionalAttributes.N",
+            "DescribeInstances:AdditionalAttributes.N",
+        ),
+        "DescribeDisks:AdditionalAttributes.N",
+    ),
+}
+"""Why the answer of ECS, and what it does, would not depend on a parameter in this cloud."""
+
+_ASKS_FOR_NOTHING = {
+    "Tenancy": "default",
+    "ClockOptions.PtpStatus": "disabled",
+}
+"""Values of unsupported parameters that ask for what there is anyway; ``false`` always does."""
+
+
+def checked(action: Action) -> Action:
+    """Return the action, made to refuse what is not implemented before it does anything.
+
+    What is no parameter of the action is logged and ignored, as ECS does. The action of a
+    ClientToken that is repeated is not carried out, and refuses nothing.
+    """
+
+    def carried_out(call: Call) -> Answer:
+        official = official_actions(call.version).get(call.action)
+        if official is None:
+            return action(call)
+        refuse_unsupported(call)
+        answer = action(call)
+        strange = [
+            name
+            for name, value in call.parameters.values.items()
+            if value and name not in call.parameters.read and name not in COMMON
+            if plain_name(name) not in official.parameters
+        ]
+        if strange:
+            LOG.info("%s has no parameter %s: ignored", call.action, _shown(strange))
+        return answer
+
+    return carried_out
+
+
+def refuse_unsupported(call: Call) -> None:
+    """Raise ``UnsupportedParameter`` for values that ask for what is not implemented.
+
+    A lenient cloud logs them in place of that.
+    """
+    official = official_actions(call.version).get(call.action)
+    table = unsupported(call.action, official) if official else {}
+    found = {
+        name: table[plain]
+        for name, value in call.parameters.values.items()
+        if (plain := plain_name(name)) in table
+        and value.lower() not in ("", "false", _ASKS_FOR_NOTHING.get(plain, ""))
+    }
+    if found and call.lenient:
+        LOG.warning("%s: passed over what is not implemented: %s", call.action, _shown(found))
+    elif found:
+        names, things = ", ".join(found), ", ".join(dict.fromkeys(found.values()))
+        raise ApiError(
+            "UnsupportedParameter",
+            f"The parameter {names} of {call.action} is not implemented, for the local cloud has "
+            f"no {things}. Nothing was done. (ecsmachine local up --lenient passes over it.)",
+        )
+
+
+@functools.cache
+def unsupported(action: str, official: OfficialAction) -> Mapping[str, str]:
+    """Return the parameters of an action that are refused, each with what is not there."""
+    return _matching(UNSUPPORTED, action, official)
+
+
+@functools.cache
+def without_effect(action: str, official: OfficialAction) -> Mapping[str, str]:
+    """Return the parameters of an action that change nothing, each with the reason.
+
+    Besides the table these are what ECS itself does nothing with: the owners that every action
+    may be given, and what its official description calls deprecated or not open to all.
+    """
+    of_ecs = "ECS itself does nothing with it."
+    return {
+        **_matching(WITHOUT_EFFECT, action, official),
+        **dict.fromkeys([*OF_OTHER_OWNERS, *official.idle], of_ecs),
+    }
+
+
+def _matching(
+    table: Mapping[str, Iterable[str]], action: str, official: OfficialAction
+) -> dict[str, str]:
+    return {
+        name: text
+        for text, patterns in table.items()
+        for pattern in patterns
+        for of, _, name_pattern in (pattern.rpartition(":"),)
+        if of in ("", action)
+        for name in official.parameters
+        if name not in official.idle and fnmatchcase(name, name_pattern)
+    }
+
+
+def _shown(names: Iterable[str]) -> str:
+    shown = [repr(name[:80]) for name in names]
+    more = ", ..." if len(shown) > _NAMES_IN_LOG else ""
+    return ", ".join(shown[:_NAMES_IN_LOG]) + more

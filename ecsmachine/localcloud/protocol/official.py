@@ -1,0 +1,67 @@
+"""The names that Alibaba Cloud publishes: its actions, and the parameters of each.
+
+They are kept in ``official_names.txt`` beside this module, which
+``scripts/measure_api/write_names.py`` writes.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+COMMON = frozenset(
+    (
+        *("Action", "Version", "Format", "RegionId", "AccessKeyId", "SecurityToken", "Timestamp"),
+        *("TimeStamp", "Signature", "SignatureMethod", "SignatureNonce", "SignatureVersion"),
+        *("SignatureType", "BearerToken"),
+    )
+)
+"""What every request may have, whatever its action."""
+OF_OTHER_OWNERS = frozenset(("OwnerId", "OwnerAccount", "ResourceOwnerId", "ResourceOwnerAccount"))
+"""Official for almost every action, and without a meaning for any."""
+
+_NUMBER = re.compile(r"\.[0-9]+(?=\.|$)")
+
+
+@dataclass(frozen=True)
+class OfficialAction:
+    """Names of parameters, lists as ``NAME.N``; ``idle`` are those that ECS does nothing with.
+
+    Those are called deprecated, or not yet open to all, by their official description.
+    """
+
+    parameters: frozenset[str]
+    required: frozenset[str]
+    idle: frozenset[str]
+
+
+def official_actions(version: str) -> Mapping[str, OfficialAction]:
+    """Return the actions of a product by name; empty where nothing is known of it."""
+    return _products().get(version, {})
+
+
+def plain_name(name: str) -> str:
+    """Return the name as it is written officially: ``DataDisk.2.Size`` is ``DataDisk.N.Size``."""
+    return _NUMBER.sub(".N", name)
+
+
+@functools.cache
+def _products() -> Mapping[str, Mapping[str, OfficialAction]]:
+    file = resources.files(__package__) / "official_names.txt"
+    products: dict[str, dict[str, OfficialAction]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        first, *names = line.split()
+        if first == "version":
+            actions = products.setdefault(names[0], {})
+            continue
+        actions[first] = OfficialAction(
+            parameters=frozenset(name.lstrip("-!") for name in names),
+            required=frozenset(name[1:] for name in names if name[0] == "!"),
+            idle=frozenset(name[1:] for name in names if name[0] == "-"),
+        )
+    return products

@@ -44,29 +44,19 @@ class Credentials:
     public_keys: tuple[str, ...] | None
 
 
+@dataclass
 class InstanceWork:
     """The work on instances. Actions call it inside their transaction."""
 
-    def __init__(
-        self,
-        state: State,
-        guests: Guests,
-        faults: FaultBook,
-        supervisor: Supervisor,
-        threads: Threads,
-        removals: RemovalWork,
-        firewall: FirewallWork,
-        ssh_drops: SshDropWatch,
-    ) -> None:
-        self._state = state
-        self._guests = guests
-        self._faults = faults
-        self._supervisor = supervisor
-        self._threads = threads
-        self._removals = removals
-        self._firewall = firewall
-        self._ssh_drops = ssh_drops
-        self._credentials: dict[str, Credentials] = {}
+    state: State
+    guests: Guests
+    faults: FaultBook
+    supervisor: Supervisor
+    threads: Threads
+    removals: RemovalWork
+    firewall: FirewallWork
+    ssh_drops: SshDropWatch
+    _credentials: dict[str, Credentials] = field(default_factory=dict)
 
     # What is asked for, and the state that it ends in if it fails.
 
@@ -124,7 +114,7 @@ class InstanceWork:
         Its data disks stay. One whose disk cannot be made is Stopped.
         """
         # made, with new_system_disk: a server that dies in it has lost the password, not a guest.
-        self._state.instances.put(
+        self.state.instances.put(
             replace(instance, status="Stopping", start_next=True, new_system_disk=True)
         )
         self._begin(
@@ -144,7 +134,7 @@ class InstanceWork:
                 before.public_keys if credentials.public_keys is None else credentials.public_keys,
             )
 
-        self._state.after_commit(remember)
+        self.state.after_commit(remember)
         self._begin_login(instance_id)
 
     def set_public_ip(self, instance_id: str) -> None:
@@ -158,16 +148,16 @@ class InstanceWork:
 
     def release(self, instance_id: str) -> None:
         """Take an instance out of the state, and remove its guest."""
-        with self._state.transaction():
-            instance = self._state.instances.get(instance_id)
+        with self.state.transaction():
+            instance = self.state.instances.get(instance_id)
             if instance is not None:
-                forget_instance(self._state, instance)
-                self._removals.begin()
+                forget_instance(self.state, instance)
+                self.removals.begin()
 
     def recover(self, running: set[str]) -> None:
         """Do what the last server left undone, given whose guests run; inside a transaction."""
-        self._state.watch((self._state.instances,), self._forget_credentials)
-        for instance in list(self._state.instances):
+        self.state.watch((self.state.instances,), self._forget_credentials)
+        for instance in list(self.state.instances):
             runs = instance.id in running
             if not instance.made:
                 if instance.has_password:
@@ -189,12 +179,12 @@ class InstanceWork:
     # The work itself.
 
     async def _make(self, instance_id: str, password: str | None) -> None:
-        delays = self._state.delays
-        instance = self._state.instances.get(instance_id)
+        delays = self.state.delays
+        instance = self.state.instances.get(instance_id)
         if instance is None or instance.made:
             return
         spec = self._spec(instance, password, "make")
-        await self._at_least(delays.pending_s, lambda: self._guests.create(spec))
+        await self._at_least(delays.pending_s, lambda: self.guests.create(spec))
         at_once = instance.start_next and not delays.stopped_s
         made = self._change(instance_id, made=True, status="Starting" if at_once else "Stopped")
         if made is None or not made.start_next:
@@ -205,23 +195,23 @@ class InstanceWork:
         self.start(instance_id)
 
     async def _start(self, instance_id: str) -> None:
-        instance = self._state.instances.get(instance_id)
+        instance = self.state.instances.get(instance_id)
         if instance is None or instance.status != "Starting":
             return
-        await self._firewall.settle()
+        await self.firewall.settle()
         spec = self._spec(instance, None, "start")
-        self._ssh_drops.begun(instance_id, spec.faults.ssh_drops)
-        await self._at_least(self._state.delays.starting_s, lambda: self._guests.start(spec))
+        self.ssh_drops.begun(instance_id, spec.faults.ssh_drops)
+        await self._at_least(self.state.delays.starting_s, lambda: self.guests.start(spec))
         self._change(instance_id, status="Running", start_next=False, started=minutes())
 
     async def _stop(self, instance_id: str, force: bool) -> None:
-        instance = self._state.instances.get(instance_id)
+        instance = self.state.instances.get(instance_id)
         if instance is None or instance.status != "Stopping":
             return
         await self._at_least(
-            self._state.delays.stopping_s, lambda: self._guests.stop(instance_id, force=force)
+            self.state.delays.stopping_s, lambda: self.guests.stop(instance_id, force=force)
         )
-        instance = self._state.instances.get(instance_id)
+        instance = self.state.instances.get(instance_id)
         if instance is None:
             return
         if instance.start_next:
@@ -232,12 +222,12 @@ class InstanceWork:
             self._begin_login(instance_id)
 
     async def _make_system_disk(self, instance_id: str, password: str | None) -> None:
-        instance = self._state.instances.get(instance_id)
+        instance = self.state.instances.get(instance_id)
         if instance is None or not instance.new_system_disk:
             return
         spec = self._spec(instance, password, "make")
-        await self._threads.run(self._removals.delete_guest, instance_id)
-        await self._threads.run(self._guests.create, spec)
+        await self.threads.run(self.removals.delete_guest, instance_id)
+        await self.threads.run(self.guests.create, spec)
         self._change(instance_id, new_system_disk=False)
 
     async def _remake(self, instance_id: str, password: str) -> None:
@@ -246,13 +236,13 @@ class InstanceWork:
         self.start(instance_id)
 
     async def _set_public_ip(self, instance_id: str) -> None:
-        instance = self._state.instances.get(instance_id)
+        instance = self.state.instances.get(instance_id)
         if instance is not None and instance.made:
-            address = public_address(self._state, instance) or None
-            await self._threads.run(self._guests.set_public_ip, instance_id, address)
+            address = public_address(self.state, instance) or None
+            await self.threads.run(self.guests.set_public_ip, instance_id, address)
 
     async def _give_credentials(self, instance_id: str) -> None:
-        instance = self._state.instances.get(instance_id)
+        instance = self.state.instances.get(instance_id)
         if instance is None or not instance.made or instance.status not in ("Stopped", "Starting"):
             return
         credentials = self._credentials.pop(instance_id, None)
@@ -262,20 +252,20 @@ class InstanceWork:
         given = _public_keys(instance) if keys is None else keys
 
         def give() -> None:
-            self._guests.set_credentials(
+            self.guests.set_credentials(
                 instance_id, password=credentials.password, public_keys=given
             )
 
-        await self._threads.run(give)
+        await self.threads.run(give)
 
     def _forget_credentials(self) -> None:
-        for instance_id in [key for key in self._credentials if key not in self._state.instances]:
+        for instance_id in [key for key in self._credentials if key not in self.state.instances]:
             del self._credentials[instance_id]
 
     # The parts that the work is made of.
 
     def _begin(self, what: str, instance_id: str, work: Work, failed: Failed) -> None:
-        self._supervisor.begin(instance_id, f"{what} instance {instance_id}", work, failed)
+        self.supervisor.begin(instance_id, f"{what} instance {instance_id}", work, failed)
 
     def _begin_login(self, instance_id: str) -> None:
         self._begin(
@@ -284,7 +274,7 @@ class InstanceWork:
 
     async def _at_least(self, seconds: float, function: Callable[[], None]) -> None:
         end = time.monotonic() + seconds
-        await self._threads.run(function)
+        await self.threads.run(function)
         if (rest := end - time.monotonic()) > 0:
             await asyncio.sleep(rest)
 
@@ -292,11 +282,11 @@ class InstanceWork:
         return lambda _: self._change(instance_id, status="Stopped", start_next=False)
 
     def _change(self, instance_id: str, **changes: Any) -> Instance | None:
-        with self._state.transaction():
-            instance = self._state.instances.get(instance_id)
+        with self.state.transaction():
+            instance = self.state.instances.get(instance_id)
             if instance is None:
                 return None
-            return self._state.instances.put(replace(instance, **changes))
+            return self.state.instances.put(replace(instance, **changes))
 
     def _spec(self, instance: Instance, password: str | None, moment: Moment) -> GuestSpec:
         kind = known_instance_type(instance.instance_type)
@@ -311,14 +301,14 @@ class InstanceWork:
             user_data=user_data(instance),
             disks=tuple(
                 GuestDisk(disk.id, guest_device(disk.device), disk.size_gib, disk.snapshot_id)
-                for disk in attached_disks(self._state, instance.id)
+                for disk in attached_disks(self.state, instance.id)
                 if disk.kind == "data"
             ),
-            public_ip=public_address(self._state, instance) or None,
+            public_ip=public_address(self.state, instance) or None,
             login_user="ecs-user" if instance.login_as_non_root else "root",
             release=release_of(instance.base_image_id or instance.image_id),
             root_snapshot_id=instance.root_snapshot_id,
-            faults=guest_faults(self._faults, instance, moment),
+            faults=guest_faults(self.faults, instance, moment),
         )
 
 

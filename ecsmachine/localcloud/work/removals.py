@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.state.model import Removal
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.supervisor import Supervisor, Threads
 
 
+@dataclass
 class RemovalWork:
     """Removes what the state has a :class:`Removal` for. One that fails stays there: the next
     server tries again.
     """
 
-    def __init__(
-        self, state: State, guests: Guests, supervisor: Supervisor, threads: Threads
-    ) -> None:
-        self._state = state
-        self._guests = guests
-        self._supervisor = supervisor
-        self._threads = threads
-        self._begun: set[str] = set()
+    state: State
+    guests: Guests
+    supervisor: Supervisor
+    threads: Threads
+    _begun: set[str] = field(default_factory=set)
 
     def begin(self) -> None:
         """Remove what there is to be removed, once the transaction is written."""
-        self._state.after_commit(self._begin_all)
+        self.state.after_commit(self._begin_all)
 
     def _begin_all(self) -> None:
-        for removal in self._state.removals:
+        for removal in self.state.removals:
             if removal.id not in self._begun:
                 self._begun.add(removal.id)
                 self._begin(removal)
 
     def _begin(self, removal: Removal) -> None:
         async def remove() -> None:
-            await self._threads.run(
+            await self.threads.run(
                 {
                     "instance": self.delete_guest,
-                    "disk": self._guests.delete_disk,
-                    "snapshot": self._guests.delete_snapshot,
+                    "disk": self.guests.delete_disk,
+                    "snapshot": self.guests.delete_snapshot,
                 }[removal.kind],
                 removal.id,
             )
-            with self._state.transaction():
-                self._state.removals.remove(removal.id)
+            with self.state.transaction():
+                self.state.removals.remove(removal.id)
             self._begun.discard(removal.id)
 
-        self._supervisor.begin(
+        self.supervisor.begin(
             # Its instance's turn: a disk's file waits for the guest to be gone.
             removal.instance_id or removal.id,
             f"the removal of {removal.kind} {removal.id}",
@@ -56,5 +56,5 @@ class RemovalWork:
 
     def delete_guest(self, instance_id: str) -> None:
         """Remove a guest with its root disk; blocks."""
-        self._guests.stop(instance_id, force=True)
-        self._guests.delete(instance_id)
+        self.guests.stop(instance_id, force=True)
+        self.guests.delete(instance_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.guests import guest_faults
 from ecsmachine.localcloud.host.guests.base import Guests
@@ -13,54 +15,47 @@ from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, unchanged
 _INTERVAL_S = 0.5
 
 
+@dataclass
 class SshDropWatch:
     """Tells guests which of their connections break off, and counts those that did."""
 
-    def __init__(
-        self,
-        state: State,
-        guests: Guests,
-        faults: FaultBook,
-        supervisor: Supervisor,
-        threads: Threads,
-    ) -> None:
-        self._state = state
-        self._guests = guests
-        self._faults = faults
-        self._supervisor = supervisor
-        self._threads = threads
-        self._seen = -1
-        self._drops: dict[str, tuple[SshDrop, ...]] = {}
+    state: State
+    guests: Guests
+    faults: FaultBook
+    supervisor: Supervisor
+    threads: Threads
+    _seen: int = -1
+    _drops: dict[str, tuple[SshDrop, ...]] = field(default_factory=dict)
 
     def start(self) -> None:
         """Watch from now on."""
-        self._supervisor.repeat("the watch for broken connections", _INTERVAL_S, self._look)
+        self.supervisor.repeat("the watch for broken connections", _INTERVAL_S, self._look)
 
     def begun(self, instance_id: str, drops: tuple[SshDrop, ...]) -> None:
         """Take note of what a guest is told when it starts."""
         self._drops[instance_id] = drops
 
     async def _look(self) -> None:
-        if self._seen != (changes := self._faults.changes):
-            for instance in list(self._state.instances):
+        if self._seen != (changes := self.faults.changes):
+            for instance in list(self.state.instances):
                 if instance.status == "Running":
                     self._change(instance)
-            self._drops = {k: v for k, v in self._drops.items() if k in self._state.instances}
+            self._drops = {k: v for k, v in self._drops.items() if k in self.state.instances}
             self._seen = changes
-        dropped = await self._threads.run(self._guests.take_ssh_drops)
+        dropped = await self.threads.run(self.guests.take_ssh_drops)
         for fault_id, connections in dropped.items():
-            self._faults.count(fault_id, connections)
+            self.faults.count(fault_id, connections)
 
     def _change(self, instance: Instance) -> None:
-        drops = guest_faults(self._faults, instance, "run").ssh_drops
+        drops = guest_faults(self.faults, instance, "run").ssh_drops
         # Of a guest that an earlier server started it is not known how its connections fare.
         if drops == self._drops.get(instance.id):
             return
         self._drops[instance.id] = drops
 
         async def change() -> None:
-            await self._threads.run(self._guests.set_ssh_drops, instance.id, drops)
+            await self.threads.run(self.guests.set_ssh_drops, instance.id, drops)
 
-        self._supervisor.begin(
+        self.supervisor.begin(
             instance.id, f"the broken connections of instance {instance.id}", change, unchanged
         )

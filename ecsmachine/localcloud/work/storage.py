@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError, Guests
 from ecsmachine.localcloud.protocol.clock import timestamp
@@ -16,42 +16,35 @@ from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, unchanged
 LOG = logging.getLogger("ecsmachine.localcloud")
 
 
+@dataclass
 class StorageWork:
     """The work on disks and snapshots. Actions call it inside their transaction."""
 
-    def __init__(
-        self,
-        state: State,
-        guests: Guests,
-        supervisor: Supervisor,
-        threads: Threads,
-        removals: RemovalWork,
-    ) -> None:
-        self._state = state
-        self._guests = guests
-        self._supervisor = supervisor
-        self._threads = threads
-        self._removals = removals
+    state: State
+    guests: Guests
+    supervisor: Supervisor
+    threads: Threads
+    removals: RemovalWork
 
     def make_disk(self, disk: Disk) -> None:
         """Make the file of a data disk, or make it larger. A new one that fails is gone."""
         spec = GuestDisk(disk.id, "", disk.size_gib, disk.snapshot_id)
 
         async def make() -> None:
-            await self._threads.run(self._guests.create_disk, spec)
-            with self._state.transaction():
-                now = self._state.disks.get(disk.id)
+            await self.threads.run(self.guests.create_disk, spec)
+            with self.state.transaction():
+                now = self.state.disks.get(disk.id)
                 if now is not None and now.status == "Creating":
-                    self._state.disks.put(replace(now, status="Available"))
+                    self.state.disks.put(replace(now, status="Available"))
 
         def failed(_: str) -> None:
-            with self._state.transaction():
-                now = self._state.disks.get(disk.id)
+            with self.state.transaction():
+                now = self.state.disks.get(disk.id)
                 if now is not None and now.status == "Creating":
-                    forget_disk(self._state, now)
-                    self._removals.begin()
+                    forget_disk(self.state, now)
+                    self.removals.begin()
 
-        self._supervisor.begin(disk.id, f"making disk {disk.id}", make, failed)
+        self.supervisor.begin(disk.id, f"making disk {disk.id}", make, failed)
 
     def wipe_disk(self, disk: Disk) -> None:
         """Make a disk that has ``wipe`` anew; its instance is Stopped. If it fails it keeps
@@ -59,7 +52,7 @@ class StorageWork:
 
         A system disk only from a snapshot: its image is made into one with the instance's guest.
         """
-        self._supervisor.begin(
+        self.supervisor.begin(
             disk.instance_id,
             f"making disk {disk.id} anew",
             lambda: self._wipe_disk(disk.id),
@@ -68,7 +61,7 @@ class StorageWork:
 
     def make_snapshot(self, snapshot: Snapshot) -> None:
         """Make the file of a snapshot that is progressing."""
-        self._supervisor.begin(
+        self.supervisor.begin(
             snapshot.turn,
             f"making snapshot {snapshot.id}",
             lambda: self._make_snapshot(snapshot),
@@ -77,46 +70,46 @@ class StorageWork:
 
     def recover(self) -> None:
         """Do what the last server left undone; inside a transaction."""
-        for disk in self._state.disks:
+        for disk in self.state.disks:
             if disk.wipe:
                 self.wipe_disk(disk)
             elif disk.status == "Creating":
                 self.make_disk(disk)
-        for snapshot in list(self._state.snapshots):
+        for snapshot in list(self.state.snapshots):
             if snapshot.status == "progressing":
                 # Made now it would be of another time than it says.
                 self._end_snapshot(snapshot.id, "failed")
 
     async def _wipe_disk(self, disk_id: str) -> None:
-        disk = self._state.disks.get(disk_id)
+        disk = self.state.disks.get(disk_id)
         if disk is None or not disk.wipe:
             return
         source = disk.restore_from or disk.snapshot_id
         if disk.kind == "system":
-            await self._threads.run(self._guests.restore_root, disk.instance_id, source)
+            await self.threads.run(self.guests.restore_root, disk.instance_id, source)
         else:
             spec = GuestDisk(disk_id, "", disk.size_gib, source)
-            await self._threads.run(self._guests.delete_disk, disk_id)
-            await self._threads.run(self._guests.create_disk, spec)
-        with self._state.transaction():
-            disk = self._state.disks.get(disk_id)
+            await self.threads.run(self.guests.delete_disk, disk_id)
+            await self.threads.run(self.guests.create_disk, spec)
+        with self.state.transaction():
+            disk = self.state.disks.get(disk_id)
             if disk is not None:
-                self._state.disks.put(replace(disk, wipe=False, restore_from=""))
+                self.state.disks.put(replace(disk, wipe=False, restore_from=""))
 
     async def _make_snapshot(self, snapshot: Snapshot) -> None:
-        if snapshot.id not in self._state.snapshots:
+        if snapshot.id not in self.state.snapshots:
             return  # it was cancelled
-        disk = self._state.disks.get(snapshot.disk_id)
+        disk = self.state.disks.get(snapshot.disk_id)
         if disk is None:
             raise GuestError(f"the disk {snapshot.disk_id} is gone")
         if disk.kind == "system":
-            await self._threads.run(self._guests.snapshot_root, snapshot.id, disk.instance_id)
+            await self.threads.run(self.guests.snapshot_root, snapshot.id, disk.instance_id)
         else:
-            await self._threads.run(self._guests.snapshot_disk, snapshot.id, disk.id)
+            await self.threads.run(self.guests.snapshot_disk, snapshot.id, disk.id)
         self._end_snapshot(snapshot.id, "accomplished")
 
     def _end_snapshot(self, snapshot_id: str, status: SnapshotStatus) -> None:
-        with self._state.transaction():
-            now = self._state.snapshots.get(snapshot_id)
+        with self.state.transaction():
+            now = self.state.snapshots.get(snapshot_id)
             if now is not None:
-                self._state.snapshots.put(replace(now, status=status, modified=timestamp()))
+                self.state.snapshots.put(replace(now, status=status, modified=timestamp()))

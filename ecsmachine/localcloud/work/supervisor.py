@@ -102,6 +102,7 @@ class Supervisor:
         self._turns: dict[str, _Turn] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._threads: list[Threads] = []
+        self._logged: dict[str, str] = {}
 
     def start(self) -> None:
         """Work on the running event loop from now on."""
@@ -144,7 +145,9 @@ class Supervisor:
         try:
             work(*arguments)
         except Exception as error:
-            _log(what, error)
+            self._log_once(what, error)
+        else:
+            self._logged.pop(what, None)
 
     def pause(self, seconds: float) -> None:
         """Wait in a thread. Raises :class:`ClosingError` as soon as the server stops."""
@@ -204,19 +207,21 @@ class Supervisor:
         done.set_exception(error)
 
     async def _again(self, what: str, interval_s: float, work: Work) -> None:
-        said = ""
         while True:
             await asyncio.sleep(interval_s)
             try:
                 await work()
             except Exception as error:
-                if repr(error) != said:  # else it is in the log already
-                    _log(what, error)
-                said = repr(error)
+                self._log_once(what, error)
             else:
-                if said:
+                if self._logged.pop(what, None):
                     LOG.info("%s goes on", what)
-                said = ""
+
+    def _log_once(self, what: str, error: Exception) -> None:
+        """Write to the log why what is tried again and again fails, unless that is there."""
+        if self._logged.get(what) != repr(error):
+            _log(what, error)
+        self._logged[what] = repr(error)
 
 
 def _log(what: str, error: BaseException) -> str:

@@ -9,12 +9,11 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from ecsmachine import __version__
-from ecsmachine.container_registry.challenge import Challenge, parse_challenge
 from ecsmachine.container_registry.credentials import Login
 from ecsmachine.container_registry.reference import Reference
 from ecsmachine.errors import MachineError
@@ -34,6 +33,9 @@ _MANIFESTS = ", ".join(
         "application/vnd.oci.image.index.v1+json",
     )
 )
+
+
+_CHALLENGE_PARAMETER = re.compile(r'([A-Za-z_]+)=(?:"((?:[^"\\]|\\.)*)"|([^,\s]*))')
 
 
 class RegistryError(MachineError):
@@ -240,3 +242,21 @@ _HINTS = {
     "NAME_UNKNOWN": '"ecsmachine image ls" lists what there is.',
     "MANIFEST_UNKNOWN": '"ecsmachine image ls" lists what there is.',
 }
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A scheme (``bearer``, ``basic``) and its parameters (realm, service, scope)."""
+
+    scheme: str
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+def parse_challenge(header: str) -> Challenge:
+    """Return what a ``WWW-Authenticate`` header asks for (RFC 9110, 11.6.1); "" has no scheme."""
+    scheme, _, rest = header.strip().partition(" ")
+    found = {
+        name.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else plain
+        for name, quoted, plain in _CHALLENGE_PARAMETER.findall(rest)
+    }
+    return Challenge(scheme.lower(), found)

@@ -22,6 +22,11 @@ Checkpoint = Callable[[str], None]
 What it raises ends the work there."""
 
 
+def driver_report(name: str, report: Report) -> Report:
+    """Mark a driver's lines with the machine's name, as Docker Machine does."""
+    return lambda line: report(f"({name}) {line}")
+
+
 def no_checkpoint(point: str) -> None:
     """Let the work go on, whatever the point."""
 

@@ -6,11 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecsmachine.drivers.base import OptionValue, Report, State
+from ecsmachine.drivers.base import OptionValue, Report, State, driver_report
 from ecsmachine.drivers.tagged import INSTANCE, TaggedResource, TaggedResources
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import certificates, files, host
-from ecsmachine.machine.driver_report import driver_report
 from ecsmachine.machine.model import Machine, auth_options, validate_name
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.sweep import Found, Standing

@@ -22,7 +22,6 @@ from ecsmachine.documents.text import read_file
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
-from ecsmachine.machine.expiry import SOON
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.ssh.private_files import check_private
 
@@ -35,6 +34,9 @@ if TYPE_CHECKING:
 _LIFETIME = timedelta(days=1080)
 _BACKDATED = timedelta(minutes=5)
 _RSA_BITS = 3072
+
+_SOON = timedelta(days=30)
+"""How long before its end a certificate is spoken of."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,36 @@ def names_of_server(auth: AuthOptions) -> frozenset[str]:
         return frozenset()
 
 
+def expiring(auth: AuthOptions) -> list[str]:
+    """Return a line for each certificate of a machine that ends within 30 days, or has ended.
+
+    Looks at what the machine's folder holds: the CA, the client's and the engine's. One that is
+    not there, or cannot be read, is none of this: connecting says so.
+    """
+    from cryptography import x509
+
+    lines = []
+    now = datetime.now(timezone.utc)
+    for what, path in (
+        ("CA", auth.machine_ca_path),
+        ("client's certificate", auth.machine_cert_path),
+        ("engine's certificate", auth.server_cert_path),
+    ):
+        try:
+            end = x509.load_pem_x509_certificate(read_file(path, MachineError)).not_valid_after_utc
+        except (FileNotFoundError, MachineError, ValueError):
+            continue
+        if end - now > _SOON:
+            continue
+        days = (end - now).days
+        when = f"expires in {days} days" if end > now else "has expired"
+        lines.append(
+            f"The {what} {when} ({end:%Y-%m-%d}): "
+            f'"ecsmachine regenerate-certs {auth.machine_dir.name}" renews it'
+        )
+    return lines
+
+
 def _names_in(certificate: x509.Certificate) -> frozenset[str]:
     from cryptography import x509
 
@@ -198,7 +230,7 @@ def _needs_ca(auth: AuthOptions) -> bool:
     ends = _load_certificate(path).not_valid_after_utc
     now = datetime.now(timezone.utc)
     if path.parent == auth.cert_dir:
-        return ends - now <= SOON
+        return ends - now <= _SOON
     if ends <= now:
         raise MachineError(
             f"The certificate authority {path} has expired",
@@ -218,7 +250,7 @@ def _has_client(auth: AuthOptions) -> bool:
         if auth.client_cert_path.exists() and auth.client_cert_path.parent != auth.cert_dir:
             raise
         return False
-    return pair.certificate.not_valid_after_utc - datetime.now(timezone.utc) > SOON
+    return pair.certificate.not_valid_after_utc - datetime.now(timezone.utc) > _SOON
 
 
 def _new_ca(auth: AuthOptions, key_type: str) -> _Pair:

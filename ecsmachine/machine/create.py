@@ -13,11 +13,11 @@ from ecsmachine.drivers.base import (
     Planning,
     Report,
     Resuming,
+    driver_report,
 )
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.machine import certificates, files, host, install_url, operations
 from ecsmachine.machine.create_request import CreateRequest, differences, recorded
-from ecsmachine.machine.driver_report import driver_report
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine, auth_options, validate_name

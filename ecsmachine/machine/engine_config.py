@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import UsageError
 from ecsmachine.machine import host
+from ecsmachine.machine.address import refresh_address
 from ecsmachine.machine.model import Machine
-from ecsmachine.machine.provisioning import check_provisions, find
+from ecsmachine.machine.provisioning import check_provisions
 from ecsmachine.machine.store import Store
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.provision.engine import validate_engine_options
@@ -69,7 +70,7 @@ def change_engine(store: Store, name: str, change: EngineChange, report: Report)
         machine = store.load(name)
         check_provisions(machine)
         machine.engine = changed(machine.engine, change)
-        find(machine)
+        refresh_address(machine)
         with (
             wait_for_ssh(machine.driver.ssh_target(), machine.known_hosts_path) as connection,
             store.saving(machine),

@@ -21,6 +21,14 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-.]*")
 _LONGEST_NAME = 128
 """What an instance's name may have (InstanceName of RunInstances)."""
 
+_SECRET = re.compile(
+    r"(password|passphrase|secret|token|(access|secret|api)_?key|^rawdriver)$", re.IGNORECASE
+)
+"""What the names of secrets in the configurations of Docker Machine's drivers end with.
+
+``RawDriver``, of betas, is the driver's object in base64.
+"""
+
 
 def validate_name(name: str) -> str:
     """Return ``name`` if Docker Machine would take it as a machine's name.
@@ -235,6 +243,20 @@ def auth_options_from_config(
     return auth_options(
         store_path, name, given=given, server_cert_sans=fields.texts("ServerCertSANs")
     )
+
+
+def without_secrets(config: Any) -> Any:
+    """Return a copy of a configuration in which the texts of secrets are empty."""
+    if isinstance(config, list):
+        return [without_secrets(entry) for entry in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: ""
+        if value and isinstance(value, str) and _SECRET.search(key)
+        else without_secrets(value)
+        for key, value in config.items()
+    }
 
 
 class MachineNotFoundError(MachineError):

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Driver, Report, State
+from ecsmachine.drivers.base import Driver, Report, State, driver_report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import host
-from ecsmachine.machine.driver_report import driver_report
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine, MachineNotFoundError
 from ecsmachine.machine.probe import is_without_engine

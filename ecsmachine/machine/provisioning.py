@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ecsmachine.drivers.base import Report, State, UnsupportedOperationError
+from ecsmachine.drivers.base import Report, State, UnsupportedOperationError, driver_report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import host
-from ecsmachine.machine.driver_report import driver_report
+from ecsmachine.machine.address import refresh_address, state_or_none
 from ecsmachine.machine.model import Machine
-from ecsmachine.machine.probe import NotRunningError
 from ecsmachine.machine.store import Store
 
 
@@ -22,7 +21,7 @@ def provision(store: Store, name: str, report: Report) -> None:
     with store.lock(name):
         machine = store.load(name)
         check_provisions(machine)
-        find(machine)
+        refresh_address(machine)
         with _naming_the_next_command("provision", name):
             host.make_docker_host(machine, report)
         store.save(machine)
@@ -39,11 +38,11 @@ def upgrade(store: Store, name: str, report: Report) -> None:
     with store.lock(name):
         machine = store.load(name)
         check_provisions(machine)
-        if _state(machine) is State.STOPPED:
+        if state_or_none(machine) is State.STOPPED:
             report(f'Starting "{name}"...')
             machine.driver.start(driver_report(name, report))
             store.save(machine)
-        find(machine)
+        refresh_address(machine)
         report("Waiting for SSH to be available...")
         with wait_for_ssh(machine.driver.ssh_target(), machine.known_hosts_path) as connection:
             report("Detecting the provisioner...")
@@ -68,21 +67,6 @@ def check_provisions(machine: Machine) -> None:
         )
 
 
-def find(machine: Machine) -> None:
-    """Learn the machine's address before its host is worked on.
-
-    Raises :class:`~ecsmachine.machine.probe.NotRunningError` if it does not run. A provider that
-    cannot be asked is no obstacle: the address is then the one known before.
-    """
-    state = _state(machine)
-    if state not in (State.RUNNING, State.NONE):
-        raise NotRunningError(
-            machine, state, f'Host "{machine.name}" is not running: it is {state.value}'
-        )
-    if state is State.RUNNING:
-        machine.driver.refresh()
-
-
 @contextmanager
 def _naming_the_next_command(command: str, name: str) -> Iterator[None]:
     """Let an error that does not say what to do say how to look, and how to try again."""
@@ -93,13 +77,3 @@ def _naming_the_next_command(command: str, name: str) -> Iterator[None]:
             f'"ecsmachine ssh {name}" lets you look, "ecsmachine {command} {name}" tries again.'
         )
         raise
-
-
-def _state(machine: Machine) -> State:
-    """Return the state; NONE if the provider cannot be asked."""
-    try:
-        return machine.driver.state()
-    except MachineError:
-        if not machine.driver.address():
-            raise
-        return State.NONE

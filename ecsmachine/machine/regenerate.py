@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates, engine_api, files, host
+from ecsmachine.machine.address import refresh_address
 from ecsmachine.machine.model import AuthOptions, Machine, auth_options
 from ecsmachine.machine.probe import NotRunningError
-from ecsmachine.machine.provisioning import check_provisions, find
+from ecsmachine.machine.provisioning import check_provisions
 from ecsmachine.machine.store import Store
 
 _ANSWER_TIMEOUT_S = 10.0
@@ -48,7 +49,7 @@ def regenerate(store: Store, name: str, report: Report) -> None:
     with store.lock(name):
         machine = store.load(name)
         check_provisions(machine)
-        find(machine)
+        refresh_address(machine)
         before = _read_contents(machine.auth)
         try:
             certificates.copy_client_certificates(machine.auth)

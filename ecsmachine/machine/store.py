@@ -49,9 +49,9 @@ from ecsmachine.machine.model import (
     swarm_options_from_config,
     to_config,
     with_unknown_fields,
+    without_secrets,
 )
 from ecsmachine.machine.names import is_machine, names_in
-from ecsmachine.machine.redaction import without_secrets
 
 _SHARED_LOCK_S = 120.0
 """How long another create may take to make what machines share, in seconds."""

@@ -23,8 +23,7 @@ from ecsmachine.drivers.base_fields import DamagedConfigError
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import files
 from ecsmachine.machine.journal import FileJournal
-from ecsmachine.machine.model import MachineNotFoundError, validate_name
-from ecsmachine.machine.redaction import without_secrets
+from ecsmachine.machine.model import MachineNotFoundError, validate_name, without_secrets
 from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.ssh import host_keys
 

@@ -53,3 +53,13 @@ def command_failed(step: str, user: str, result: CommandResult) -> ProvisionErro
     return ProvisionError(
         step, failure_line("a command", result), hint=hint, details=output_of(result)
     )
+
+
+def engine_journal(host: HostConnection) -> str:
+    """Return the end of the engine's journal under a heading; nothing if there is none."""
+    command = "journalctl -u docker.service --no-pager -q -n 30 -o cat"
+    try:
+        text = host.run(as_root(command, host.user), timeout_s=60).stdout.strip()
+    except MachineError:
+        return ""  # the error that brought us here says more
+    return f"The engine's journal:\n{text}" if text else ""

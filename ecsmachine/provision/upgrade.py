@@ -6,9 +6,8 @@ from ecsmachine.provision import facts
 from ecsmachine.provision.base import HostConnection, Report
 from ecsmachine.provision.detect import parse_os_release, provisioner_for
 from ecsmachine.provision.errors import ProvisionError, failure_line, output_of
-from ecsmachine.provision.journal import engine_journal
 from ecsmachine.provision.provisioner import PackageManager
-from ecsmachine.provision.shell import PATH, as_root, run
+from ecsmachine.provision.shell import PATH, as_root, engine_journal, run
 from ecsmachine.provision.steps.installation import LOCK_PATH
 
 _STEP = "engine upgrade"

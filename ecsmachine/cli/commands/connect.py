@@ -77,7 +77,7 @@ def env(
             _print_lines(shells.lines(shell_name, found, this.program))
 
     if cluster:
-        from ecsmachine.cli.commands.container_service.environment import cluster_variables
+        from ecsmachine.cli.commands.container_service.access import cluster_variables
 
         if names:
             raise UsageError(
@@ -185,7 +185,7 @@ def ssh(
         # another host may have the machine's former address by now
         failure = error
     if code == CONNECTION_FAILED:
-        from ecsmachine.machine.moves import saving_new_addresses
+        from ecsmachine.machine.address import saving_new_addresses
 
         # a command that itself leaves with that code costs a question to the provider
         with saving_new_addresses(this.store, [machine]):
@@ -230,7 +230,7 @@ def _checked_url(this: Session, machine: Machine, swarm: bool, *, failure: str) 
     Raises :class:`MachineError` that begins with ``failure``.
     """
     from ecsmachine.drivers.base import State
-    from ecsmachine.machine.moves import saving_new_addresses
+    from ecsmachine.machine.address import saving_new_addresses
     from ecsmachine.machine.probe import NotRunningError, probe
 
     if swarm and not machine.swarm.master:

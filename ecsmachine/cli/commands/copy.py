@@ -95,7 +95,7 @@ def mount(
 
 def _place(this: Session, text: str) -> Place:
     """Read ``[[USER@]MACHINE:]PATH``; a colon after a slash belongs to a path of this machine."""
-    from ecsmachine.machine.login import login
+    from ecsmachine.machine.address import login
     from ecsmachine.ssh.file_copy import Place
 
     before, colon, path = text.partition(":")

@@ -52,7 +52,7 @@ def context(
     for name in chosen:
         machine = this.store.load(name)
         if ssh:
-            from ecsmachine.machine.login import login
+            from ecsmachine.machine.address import login
 
             login(machine)  # it may have moved
         written = _write(this, docker, machine, over_ssh=ssh)

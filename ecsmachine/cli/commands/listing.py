@@ -112,7 +112,7 @@ def inspect(
         from ecsmachine.cli.display.go_template import Template
 
         template = Template(format_)
-    from ecsmachine.machine.redaction import without_secrets
+    from ecsmachine.machine.model import without_secrets
 
     this = session(ctx)
     config = without_secrets(this.store.config(_one_name(this, name)))
@@ -126,7 +126,7 @@ def inspect(
 
 
 def _warn_of_ending_certificates(this: Session, name: str) -> None:
-    from ecsmachine.machine.expiry import expiring
+    from ecsmachine.machine.certificates import expiring
 
     try:
         machine = this.store.load(_one_name(this, name))
@@ -298,8 +298,8 @@ def _accepted(this: Session, filters: Filters | None) -> dict[str, Machine | Mac
 def _probes(
     this: Session, machines: dict[str, Machine | MachineError], timeout_s: float
 ) -> dict[str, Probe]:
+    from ecsmachine.machine.address import saving_new_addresses
     from ecsmachine.machine.model import Machine
-    from ecsmachine.machine.moves import saving_new_addresses
     from ecsmachine.machine.probe import probe_all
 
     loaded = [one for one in machines.values() if isinstance(one, Machine)]
@@ -309,7 +309,7 @@ def _probes(
 
 def _ending_certificates(machines: dict[str, Machine | MachineError]) -> dict[str, list[str]]:
     """Return what is to be said of the certificates of each machine."""
-    from ecsmachine.machine.expiry import expiring
+    from ecsmachine.machine.certificates import expiring
     from ecsmachine.machine.model import Machine
 
     return {
@@ -372,7 +372,7 @@ def _print_each(
     As JSON it is a list of objects with the keys Name and ``what``.
     """
     from ecsmachine.cli.display.terminal import coloured_state
-    from ecsmachine.machine.moves import saving_new_addresses
+    from ecsmachine.machine.address import saving_new_addresses
     from ecsmachine.machine.operations import for_each
 
     names = machine_names(this, names)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ecsmachine.drivers.base import MemberPorts, PortRange, Report
+from ecsmachine.drivers.base import MemberPorts, PortRange, Report, driver_report
 from ecsmachine.errors import MachineError
-from ecsmachine.machine.driver_report import driver_report
 from ecsmachine.machine.model import Machine
 
 MANAGEMENT_PORT = 2377

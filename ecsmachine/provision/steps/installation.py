@@ -7,9 +7,8 @@ import shlex
 from ecsmachine.provision.base import DEFAULT_INSTALL_URL, HostConnection, ProvisionRequest
 from ecsmachine.provision.errors import ProvisionError, failure_line, output_of
 from ecsmachine.provision.facts import Facts
-from ecsmachine.provision.journal import engine_journal
 from ecsmachine.provision.provisioner import PackageManager
-from ecsmachine.provision.shell import PATH
+from ecsmachine.provision.shell import PATH, engine_journal
 from ecsmachine.provision.step import Action, Run, Situation, Step
 from ecsmachine.ssh.command_result import CommandResult
 

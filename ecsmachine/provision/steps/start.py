@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ecsmachine.provision.base import HostConnection, ProvisionRequest
 from ecsmachine.provision.engine import DROP_IN_PATH
 from ecsmachine.provision.errors import ProvisionError, output_of
-from ecsmachine.provision.journal import engine_journal
+from ecsmachine.provision.shell import engine_journal
 from ecsmachine.provision.step import Action, Run, Situation, Step
 from ecsmachine.provision.steps.certificates import hashes_of
 from ecsmachine.provision.steps.configuration import environment, flags

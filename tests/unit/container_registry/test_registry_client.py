@@ -13,8 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ecsmachine.container_registry.challenge import parse_challenge
-from ecsmachine.container_registry.client import RegistryClient, RegistryError
+from ecsmachine.container_registry.client import RegistryClient, RegistryError, parse_challenge
 from ecsmachine.container_registry.credentials import Login, stored_login
 from ecsmachine.container_registry.reference import (
     Reference,

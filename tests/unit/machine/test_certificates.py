@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates
-from ecsmachine.machine.expiry import expiring
+from ecsmachine.machine.certificates import expiring
 from ecsmachine.machine.model import AuthOptions, auth_options
 
 SANS = ["dev1.example.com", "198.18.0.99"]

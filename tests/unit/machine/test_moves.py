@@ -6,7 +6,7 @@ import pytest
 
 from ecsmachine.drivers.base import State
 from ecsmachine.machine import certificates, operations
-from ecsmachine.machine.moves import saving_new_addresses
+from ecsmachine.machine.address import saving_new_addresses
 from ecsmachine.machine.probe import probe
 from ecsmachine.machine.store import Store
 from tests.unit.stand_ins import ToldDriver, add_machine, engine

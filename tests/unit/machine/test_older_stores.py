@@ -15,7 +15,7 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import DriverContext, UnsupportedOperationError
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import operations
-from ecsmachine.machine.redaction import without_secrets
+from ecsmachine.machine.model import without_secrets
 from ecsmachine.machine.store import Store
 
 RELEASES = ("0.2", "0.3", "0.5.0-beta", "0.16")

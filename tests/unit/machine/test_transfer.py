@@ -13,7 +13,7 @@ import pytest
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import engine_api, transfer
-from ecsmachine.machine.redaction import without_secrets
+from ecsmachine.machine.model import without_secrets
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh import host_keys
 from tests.unit.stand_ins import add_machine, engine

@@ -461,11 +461,11 @@ def certs(
 
     Example: ecsmachine cluster certs my-cluster
     """
-    from ecsmachine.cli.commands.container_service.certificates import store
+    from ecsmachine.cli.commands.container_service.access import store_certificates
 
     cluster = client.find(name)
     target = folder.absolute() if folder else certificate_folder(ctx, cluster.name)
-    store(client.certificates(cluster.id), target)
+    store_certificates(client.certificates(cluster.id), target)
     say(f"Stored ca.pem, cert.pem and key.pem in {target}")
 
 

@@ -1,6 +1,9 @@
-"""The variables that connect the Docker client, and our own commands, to a cluster."""
+"""How a cluster is reached from here: by ~/.docker/aliyun/NAME/{ca,cert,key}.pem, and variables."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -10,6 +13,9 @@ from ecsmachine.cli.commands.container_service.options import (
     cluster_client,
 )
 from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from ecsmachine.aliyun.container_service import Certificates
 
 
 def cluster_variables(ctx: typer.Context, name: str, *, unset: bool = False) -> dict[str, str]:
@@ -37,3 +43,23 @@ def cluster_variables(ctx: typer.Context, name: str, *, unset: bool = False) -> 
         )
     host = https_of(cluster.master_url).replace("https://", "tcp://", 1)
     return dict(zip(names, ("1", host, str(folder), cluster.name), strict=True))
+
+
+def store_certificates(certificates: Certificates, folder: Path) -> None:
+    """Write the three files, readable by their owner alone; the folder too.
+
+    The key goes last: a folder with a key is complete. Raises :class:`MachineError`.
+    """
+    from ecsmachine.ssh.private_files import write_private
+
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        for name in ("ca", "cert", "key"):
+            text = getattr(certificates, name)
+            write_private(folder / f"{name}.pem", text.encode())
+    except OSError as error:
+        raise MachineError(
+            f"{error.filename or folder}: {error.strerror}",
+            hint="Check the rights of the folder ~/.docker/aliyun.",
+        ) from None

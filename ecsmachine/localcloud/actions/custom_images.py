@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.snapshots import check_accomplished, snapshot_of_disk
-from ecsmachine.localcloud.catalog.images import Image, all_images
+from ecsmachine.localcloud.actions.snapshots import (
+    check_accomplished,
+    check_source,
+    snapshot_of_disk,
+    snapshots_of,
+)
+from ecsmachine.localcloud.catalog.images import Image, ImageDisk, all_images
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
     checked_text,
+    free_device,
     valid_name,
 )
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -34,12 +41,10 @@ def create_image(call: Call) -> Answer:
     parameters = call.parameters
     region = call.region
     name, description, family = _texts_of_request(call)
-    _check_new_name(call, name)
+    check_new_image(call, name)
     tags = tags_of_request(parameters)
-    if len(call.state.custom_images) >= MAX_IMAGES:
-        raise ApiError("QuotaExceed.Image", "The Image Quota exceeds.")
     image_id = new_id("m", region.id)
-    snapshot = _source_snapshot(call, image_id)
+    snapshot, data_disks = _sources(call, image_id)
     image = call.state.custom_images.put(
         CustomImage(
             id=image_id,
@@ -53,6 +58,7 @@ def create_image(call: Call) -> Answer:
             size_gib=snapshot.size_gib,
             created=timestamp(),
             resource_group_id=parameters.text("ResourceGroupId"),
+            data_disks=data_disks,
         )
     )
     put_tags(call.state, "image", image.id, region.id, tags)
@@ -63,7 +69,7 @@ def modify_image_attribute(call: Call) -> Answer:
     """ModifyImageAttribute: name, description and family."""
     image = call.required(call.state.custom_images, "ImageId")
     name, description, family = _texts_of_request(call)
-    _check_new_name(call, "" if name == image.name else name)
+    _check_free(call, "" if name == image.name else name)
     call.state.custom_images.put(
         replace(
             image,
@@ -108,6 +114,7 @@ def own_images(call: Call) -> list[Image]:
                     size_gib=image.size_gib,
                     base_id=base.id,
                     snapshot_id=image.snapshot_id,
+                    data_disks=image.data_disks,
                 )
             )
     return found
@@ -118,16 +125,17 @@ def own_name(call: Call, image: Image) -> str:
     return call.find(call.state.custom_images, image.id).name
 
 
-def own_status(call: Call, image: Image) -> str:
+def own_status(call: Call, image: Image | CustomImage) -> str:
     """Return Creating, Available or CreateFailed."""
-    snapshot = call.state.snapshots.get(image.snapshot_id)
-    return "CreateFailed" if snapshot is None else _STATUS[snapshot.status]
+    found = [call.state.snapshots.get(snapshot_id) for snapshot_id in snapshots_of(image)]
+    statuses = {"CreateFailed" if each is None else _STATUS[each.status] for each in found}
+    return next(each for each in ("CreateFailed", "Creating", "Available") if each in statuses)
 
 
 def own_view(call: Call, image: Image) -> dict[str, Any]:
     """Return in what DescribeImages tells of an image of one's own it differs from a public one."""
     own = call.find(call.state.custom_images, image.id)
-    status = own_status(call, image)
+    status = own_status(call, own)
     return {
         "ImageName": own.name,
         "ImageOwnerAlias": "self",
@@ -136,73 +144,118 @@ def own_view(call: Call, image: Image) -> dict[str, Any]:
         "Status": status,
         "Progress": "100%" if status == "Available" else "0%",
         "IsPublic": False,
+        "IsCopied": bool(own.copied_from),
+        "IsSelfShared": "True" if own.shared_with else "False",
         "ResourceGroupId": own.resource_group_id,
         "DiskDeviceMappings": {
             "DiskDeviceMapping": [
-                {
-                    "SnapshotId": own.snapshot_id,
-                    "Type": "system",
-                    "Device": "/dev/xvda",
-                    "Size": str(own.size_gib),
-                    "Format": "",
-                    "ImportOSSBucket": "",
-                    "ImportOSSObject": "",
-                    "Progress": "",
-                    "RemainTime": 0,
-                    "Encrypted": False,
-                }
+                _mapping_view("system", ImageDisk("/dev/xvda", own.snapshot_id, own.size_gib)),
+                *(_mapping_view("data", disk) for disk in own.data_disks),
             ]
         },
         "Tags": ecs_tags(call.state.custom_images.tags(image.id)),
     }
 
 
-def _source_snapshot(call: Call, image_id: str) -> Snapshot:
-    """Return the snapshot that an image is made of; of an instance it is made first."""
+def _mapping_view(kind: str, disk: ImageDisk) -> dict[str, Any]:
+    return {
+        "SnapshotId": disk.snapshot_id,
+        "Type": kind,
+        "Device": disk.device,
+        "Size": str(disk.size_gib),
+        "Format": "",
+        "ImportOSSBucket": "",
+        "ImportOSSObject": "",
+        "Progress": "",
+        "RemainTime": 0,
+        "Encrypted": False,
+    }
+
+
+def _sources(call: Call, image_id: str) -> tuple[Snapshot, tuple[ImageDisk, ...]]:
+    """Return the snapshot of the system disk that an image is made of, and its data disks.
+
+    Of an instance, the snapshots of its disks are made first.
+    """
     parameters = call.parameters
-    snapshot_id = parameters.text("SnapshotId") or _snapshot_of_mapping(parameters)
-    if snapshot_id:
-        snapshot = call.find(call.state.snapshots, snapshot_id)
-        check_accomplished(snapshot)
-        if snapshot.disk_kind != "system":
-            raise ApiError(
-                "InvalidSnapshotId.NotSystemSnapshot",
-                "The specified snapshot is not of a system disk.",
-                403,
-            )
-        return snapshot
-    instance = call.required(call.state.instances, "InstanceId")
-    system = attached_disks(call.state, instance.id)[0]
-    return snapshot_of_disk(call, system, f"Created_from_{image_id}", "", 0)
-
-
-def _snapshot_of_mapping(parameters: Parameters) -> str:
-    """Return the snapshot of ``DiskDeviceMapping``: one, of a system disk."""
     mappings = parameters.structs("DiskDeviceMapping")
-    if not mappings:
-        return ""
-    if len(mappings) > 1 or mappings[0].text("DiskType", "system") != "system":
-        raise invalid_parameter(
-            "DiskDeviceMapping", "The local cloud makes images of a system disk alone."
+    if parameters.text("SnapshotId"):
+        return _system_snapshot(call, parameters.text("SnapshotId")), ()
+    if mappings:
+        return _sources_of_mappings(call, mappings)
+    instance = call.required(call.state.instances, "InstanceId")
+    system, *data = attached_disks(call.state, instance.id)
+    name = f"Created_from_{image_id}"
+    snapshot = snapshot_of_disk(call, system, name, "", 0)
+    brought = (
+        ImageDisk(disk.device, snapshot_of_disk(call, disk, name, "", 0).id, disk.size_gib)
+        for disk in data
+    )
+    return snapshot, tuple(brought)
+
+
+def _sources_of_mappings(
+    call: Call, mappings: Sequence[Parameters]
+) -> tuple[Snapshot, tuple[ImageDisk, ...]]:
+    """Return the same of ``DiskDeviceMapping.N``: snapshots, one of them of a system disk."""
+    system: Snapshot | None = None
+    data: list[ImageDisk] = []
+    taken = {"/dev/xvda"}
+    for mapping in mappings:
+        kind = mapping.choice("DiskType", ("", "system", "data")) or (
+            "data" if system is not None else "system"
         )
-    return mappings[0].require("SnapshotId")
+        if kind == "system":
+            if system is not None:
+                raise invalid_parameter(mapping.name("DiskType"))
+            system = _system_snapshot(call, mapping.require("SnapshotId"))
+            continue
+        snapshot = call.find(call.state.snapshots, mapping.require("SnapshotId"))
+        check_source(snapshot)
+        device = mapping.text("Device") or free_device(taken)
+        taken.add(device)
+        size = mapping.integer("Size", snapshot.size_gib, least=snapshot.size_gib, most=65536)
+        data.append(ImageDisk(device, snapshot.id, size))
+    if system is None:
+        raise missing_parameter("DiskDeviceMapping.1.SnapshotId")
+    return system, tuple(data)
+
+
+def _system_snapshot(call: Call, snapshot_id: str) -> Snapshot:
+    snapshot = call.find(call.state.snapshots, snapshot_id)
+    check_accomplished(snapshot)
+    if snapshot.disk_kind != "system":
+        raise ApiError(
+            "InvalidSnapshotId.NotSystemSnapshot",
+            "The specified snapshot is not of a system disk.",
+            403,
+        )
+    return snapshot
 
 
 def _texts_of_request(call: Call) -> tuple[str, str, str]:
     """Return name, description and family of a request; raises their refusals."""
     parameters = call.parameters
     return (
-        checked_text(parameters, "ImageName", _valid_name),
+        checked_text(parameters, "ImageName", valid_image_name),
         checked_description(parameters),
-        checked_text(parameters, "ImageFamily", _valid_name),
+        checked_text(parameters, "ImageFamily", valid_image_name),
     )
 
 
-def _valid_name(name: str) -> bool:
+def valid_image_name(name: str) -> bool:
+    """Whether an image, or a family of images, may be called so."""
     return valid_name(name) and not name.lower().startswith(("acs:", "aliyun"))
 
 
-def _check_new_name(call: Call, name: str) -> None:
+def check_new_image(call: Call, name: str) -> None:
+    """Refuse a name that an image of one's own has, and one more image than the quota allows."""
+    _check_free(call, name)
+    if len(call.state.custom_images) >= MAX_IMAGES:
+        raise ApiError("QuotaExceed.Image", "The Image Quota exceeds.")
+
+
+def _check_free(call: Call, name: str) -> None:
     if name and any(item.name == name for item in call.state.custom_images):
         raise ApiError(
             "InvalidImageName.Duplicated", "The specified Image name has already been used."

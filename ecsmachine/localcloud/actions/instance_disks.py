@@ -11,7 +11,7 @@ from ecsmachine.localcloud.catalog.disk_categories import (
     PERFORMANCE_LEVELS,
     supported_categories,
 )
-from ecsmachine.localcloud.catalog.images import Image
+from ecsmachine.localcloud.catalog.images import Image, ImageDisk
 from ecsmachine.localcloud.catalog.instance_types import InstanceType
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
@@ -61,10 +61,15 @@ def disks_of_request(call: Call, kind: InstanceType, image: Image) -> list[DiskR
     if len(requests) > MAX_DATA_DISKS or len(requests) + 1 > kind.disks:
         raise refusals.QUOTA_OF_DISKS_OF_INSTANCE()
     taken = {"/dev/xvda"}
+    brought = {disk.device: disk for disk in image.data_disks}
     for request in requests:
-        disk = _data_disk(call, request, supported, taken)
+        own = brought.pop(_device(request), None)
+        disk = _data_disk(call, request, supported, taken | set(brought), own)
         taken.add(disk.device)
         disks.append(disk)
+    disks += [_disk_of_image(disk, supported) for disk in brought.values()]
+    if len(disks) > kind.disks:
+        raise refusals.QUOTA_OF_DISKS_OF_INSTANCE()
     return disks
 
 
@@ -97,10 +102,34 @@ def system_disk_of_request(
     )
 
 
+def _disk_of_image(disk: ImageDisk, supported: tuple[str, ...]) -> DiskRequest:
+    """Return a data disk that the image brings and the request says nothing of."""
+    category = supported[0]
+    return DiskRequest(
+        kind="data",
+        category=category,
+        size_gib=max(disk.size_gib, CATEGORIES[category].data_min),
+        name="",
+        description="",
+        device=disk.device,
+        performance_level="PL1" if category == "cloud_essd" else "",
+        encrypted=False,
+        delete_with_instance=True,
+        snapshot_id=disk.snapshot_id,
+    )
+
+
 def _data_disk(
-    call: Call, request: Parameters, supported: tuple[str, ...], taken: set[str]
+    call: Call,
+    request: Parameters,
+    supported: tuple[str, ...],
+    taken: set[str],
+    brought: ImageDisk | None,
 ) -> DiskRequest:
+    """Return a data disk of a request; ``brought`` is what the image has at its device."""
     snapshot = _snapshot_of_request(call, request)
+    if snapshot is None and brought is not None:
+        snapshot = call.find(call.state.snapshots, brought.snapshot_id)
     category = _category(request, supported, "DataDiskCategory")
     limits = CATEGORIES[category]
     level = _performance_level(request, category)
@@ -117,13 +146,9 @@ def _data_disk(
     size = request.integer("Size", default, least=least, most=limits.data_max, error=size_error)
     if size < smallest:
         raise size_error
-    device = request.text("Device")
-    if device:
-        if not valid_device(device):
-            raise refusals.malformed("DataDevice")
-        device = "/dev/xvd" + device[-1]
-        if device in taken:
-            raise refusals.DEVICE_IN_USE()
+    device = _device(request)
+    if device in taken:
+        raise refusals.DEVICE_IN_USE()
     return DiskRequest(
         kind="data",
         category=category,
@@ -136,6 +161,13 @@ def _data_disk(
         delete_with_instance=request.boolean("DeleteWithInstance", True),
         snapshot_id=snapshot.id if snapshot else "",
     )
+
+
+def _device(request: Parameters) -> str:
+    device = request.text("Device")
+    if device and not valid_device(device):
+        raise refusals.malformed("DataDevice")
+    return "/dev/xvd" + device[-1] if device else ""
 
 
 def _snapshot_of_request(call: Call, request: Parameters) -> Snapshot | None:

@@ -17,6 +17,7 @@ from ecsmachine.localcloud.actions.listing import (
     one_of,
     tagged,
 )
+from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
@@ -28,7 +29,7 @@ from ecsmachine.localcloud.protocol.names import (
 )
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.model import Disk, Snapshot
+from ecsmachine.localcloud.state.model import CustomImage, Disk, Snapshot
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
     forget_snapshot,
@@ -81,6 +82,25 @@ def snapshot_of_disk(
     )
     call.lifecycle.storage.make_snapshot(snapshot)
     return snapshot
+
+
+def copy_of_snapshot(call: Call, snapshot: Snapshot, region: str) -> Snapshot:
+    """Make a copy of a snapshot in a region, and have its file made."""
+    new_snapshot_id = new_id("s", region)
+    copy = call.state.snapshots.put(
+        replace(
+            snapshot,
+            id=new_snapshot_id,
+            region=region,
+            status="progressing",
+            created=timestamp(),
+            modified=timestamp(),
+            turn=new_snapshot_id,
+            copied_from=snapshot.id,
+        )
+    )
+    call.lifecycle.storage.make_snapshot(copy)
+    return copy
 
 
 def describe_snapshots(call: Call) -> Answer:
@@ -152,6 +172,11 @@ def reset_disk(call: Call) -> Answer:
         call.state.disks.put(replace(disk, wipe=True, restore_from=snapshot.id))
     )
     return {}
+
+
+def snapshots_of(image: Image | CustomImage) -> list[str]:
+    """Return the ids of the snapshots that an image of one's own is made of."""
+    return [image.snapshot_id, *(disk.snapshot_id for disk in image.data_disks)]
 
 
 def check_accomplished(snapshot: Snapshot) -> None:
@@ -238,7 +263,7 @@ def _name_and_description(parameters: Parameters) -> tuple[str, str]:
 
 def _usage(call: Call, snapshot: Snapshot) -> str:
     uses = {
-        "image": any(item.snapshot_id == snapshot.id for item in call.state.custom_images),
+        "image": any(snapshot.id in snapshots_of(item) for item in call.state.custom_images),
         "disk": any(disk.snapshot_id == snapshot.id for disk in call.state.disks),
     }
     return "_".join(name for name, used in uses.items() if used) or "none"
@@ -246,6 +271,7 @@ def _usage(call: Call, snapshot: Snapshot) -> str:
 
 def _snapshot_view(call: Call, snapshot: Snapshot) -> dict[str, Any]:
     done = snapshot.status == "accomplished"
+    source = call.state.snapshots.get(snapshot.copied_from)
     return {
         "SnapshotId": snapshot.id,
         "SnapshotName": snapshot.name,
@@ -258,8 +284,8 @@ def _snapshot_view(call: Call, snapshot: Snapshot) -> dict[str, Any]:
         "SourceDiskSize": str(snapshot.size_gib),
         "SourceDiskType": snapshot.disk_kind,
         "SourceStorageType": "disk",
-        "SourceRegionId": "",
-        "SourceSnapshotId": "",
+        "SourceRegionId": "" if source is None else source.region,
+        "SourceSnapshotId": snapshot.copied_from,
         "Status": snapshot.status,
         "Available": done,
         "Progress": "100%" if done else "0%",

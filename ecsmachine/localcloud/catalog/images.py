@@ -18,11 +18,20 @@ USUAL = "debian_12"
 
 
 @dataclass(frozen=True)
+class ImageDisk:
+    """A data disk that an image brings: what its snapshot holds, at that device."""
+
+    device: str
+    snapshot_id: str
+    size_gib: int
+
+
+@dataclass(frozen=True)
 class Image:
     """An image; ``size_gib`` is the least size of a system disk made from it.
 
     One that is no public system image has the id of the system image below it (``base_id``), and
-    the ``snapshot_id`` that disks begin with.
+    the ``snapshot_id`` that disks begin with; it may bring data disks.
     """
 
     id: str
@@ -35,6 +44,7 @@ class Image:
     size_gib: int = 20
     base_id: str = ""
     snapshot_id: str = ""
+    data_disks: tuple[ImageDisk, ...] = ()
 
     @property
     def release(self) -> str | None:

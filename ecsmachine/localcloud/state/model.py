@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ecsmachine.localcloud.catalog.images import ImageDisk
+
 InstanceStatus = Literal["Pending", "Starting", "Running", "Stopping", "Stopped"]
 DiskStatus = Literal["Creating", "Available", "In_use", "Attaching", "Detaching", "Reiniting"]
 DiskKind = Literal["system", "data"]
@@ -278,7 +280,7 @@ class Snapshot:
 
     ``disk_kind``, ``size_gib`` and the encryption are the disk's when it was made. ``turn`` is the
     queue that it is made in: that of the disk's instance, or of the disk. ``retention_days``: 0 is
-    for ever; after that it goes, at ``expires``.
+    for ever; after that it goes, at ``expires``. ``copied_from`` is the snapshot that it copies.
     """
 
     id: str
@@ -298,11 +300,16 @@ class Snapshot:
     kms_key_id: str = ""
     resource_group_id: str = ""
     base_image_id: str = ""
+    copied_from: str = ""
 
 
 @dataclass(frozen=True)
 class CustomImage:
-    """An image of one's own: ``snapshot_id`` of a system disk that came from ``base_image_id``."""
+    """An image of one's own: ``snapshot_id`` of a system disk that came from ``base_image_id``.
+
+    ``copied_from`` is the image that it is a copy of; ``shared_with`` are the accounts that may
+    use it as well.
+    """
 
     id: str
     region: str
@@ -315,6 +322,9 @@ class CustomImage:
     size_gib: int
     created: str
     resource_group_id: str = ""
+    data_disks: tuple[ImageDisk, ...] = ()
+    copied_from: str = ""
+    shared_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,10 @@ class StorageWork:
     async def _make_snapshot(self, snapshot: Snapshot) -> None:
         if snapshot.id not in self.state.snapshots:
             return  # it was cancelled
+        if snapshot.copied_from:
+            await self.threads.run(self.guests.copy_snapshot, snapshot.id, snapshot.copied_from)
+            self._end_snapshot(snapshot.id, "accomplished")
+            return
         disk = self.state.disks.get(snapshot.disk_id)
         if disk is None:
             raise GuestError(f"the disk {snapshot.disk_id} is gone")

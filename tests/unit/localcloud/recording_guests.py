@@ -12,7 +12,7 @@ from ecsmachine.localcloud.host.guests.faults import SshDrop
 
 class RecordingGuests:
     """``calls`` are (what, whom); ``failing`` are what fails, with ``failure``; ``gate`` closed
-    holds ``create``.
+    holds ``create``, and ``copying`` the copies of snapshots.
     """
 
     def __init__(self) -> None:
@@ -31,6 +31,8 @@ class RecordingGuests:
         self.up: set[str] = set()
         self.gate = threading.Event()
         self.gate.set()
+        self.copying = threading.Event()
+        self.copying.set()
         self._lock = threading.Lock()
 
     def _note(self, what: str, whom: str) -> None:
@@ -78,6 +80,10 @@ class RecordingGuests:
 
     def restore_root(self, instance_id: str, snapshot_id: str) -> None:
         self._note("restore_root", f"{instance_id} {snapshot_id}")
+
+    def copy_snapshot(self, snapshot_id: str, source_id: str) -> None:
+        self.copying.wait(20)
+        self._note("copy_snapshot", f"{snapshot_id} {source_id}")
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         self._note("delete_snapshot", snapshot_id)

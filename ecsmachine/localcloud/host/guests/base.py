@@ -99,6 +99,10 @@ class Guests(Protocol):
         """Let a stopped guest's root disk be as it was kept."""
         ...
 
+    def copy_snapshot(self, snapshot_id: str, source_id: str) -> None:
+        """Keep a copy of a snapshot, which may be removed afterwards."""
+        ...
+
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Remove a snapshot."""
         ...

@@ -53,6 +53,9 @@ class NoGuests:
     def restore_root(self, instance_id: str, snapshot_id: str) -> None:
         """Do nothing: there is no root disk."""
 
+    def copy_snapshot(self, snapshot_id: str, source_id: str) -> None:
+        """Do nothing: there is no file."""
+
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Do nothing: there is no file."""
 

@@ -178,6 +178,11 @@ class NspawnGuests:
             parts = self._root_parts(self._load(instance_id).base, folder)
             self._snapshots.load_parts(snapshot_id, parts)
 
+    def copy_snapshot(self, snapshot_id: str, source_id: str) -> None:
+        """Keep a copy of a snapshot."""
+        with _as_guest_error(f"snapshot {snapshot_id}"):
+            self._snapshots.copy(snapshot_id, source_id)
+
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Remove a snapshot."""
         with _as_guest_error(f"snapshot {snapshot_id}"):

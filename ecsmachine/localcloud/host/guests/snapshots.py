@@ -38,6 +38,11 @@ class Snapshots:
         _copy(self._kept(snapshot_id), new)
         new.replace(disk)
 
+    def copy(self, snapshot_id: str, source_id: str) -> None:
+        """Keep a copy of a snapshot."""
+        with self._new(snapshot_id) as new:
+            _copy(self._kept(source_id), new.path)
+
     def save_parts(self, snapshot_id: str, parts: Sequence[Part]) -> None:
         """Keep the folders of a root disk, as far as they are there."""
         there = [(above, name) for above, name in parts if (above / name).is_dir()]

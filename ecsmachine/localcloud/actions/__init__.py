@@ -15,7 +15,6 @@ from ecsmachine.localcloud.actions import (
     images,
     instance_changes,
     instance_charge,
-    instance_console,
     instance_creation,
     instance_events,
     instance_listing,
@@ -101,7 +100,7 @@ ECS: Actions = {
     "DescribeInstanceAttribute": instance_listing.describe_instance_attribute,
     "DescribeInstanceAutoRenewAttribute": instance_listing.describe_instance_auto_renew_attribute,
     "DescribeUserData": instance_listing.describe_user_data,
-    "GetInstanceConsoleOutput": instance_console.get_instance_console_output,
+    "GetInstanceConsoleOutput": instance_listing.get_instance_console_output,
     "DescribeInstancesFullStatus": instance_events.describe_instances_full_status,
     "DescribeInstanceHistoryEvents": instance_events.describe_instance_history_events,
     "DescribeInstanceMaintenanceAttributes": (

@@ -25,8 +25,8 @@ from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, instance_types
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.filters import matches
 from ecsmachine.localcloud.state.resources import image_with_id
 
 MACHINE_OF = {"X86": "x86_64", "ARM": "arm64"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any, get_args
 
 from ecsmachine.localcloud.actions.call import Answer, Call
@@ -20,6 +21,7 @@ from ecsmachine.localcloud.actions.listing import (
 )
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Instance, InstanceStatus
@@ -55,6 +57,19 @@ def describe_user_data(call: Call) -> Answer:
         "RegionId": instance.region,
         "InstanceId": instance.id,
         "UserData": instance.user_data,
+    }
+
+
+def get_instance_console_output(call: Call) -> Answer:
+    """GetInstanceConsoleOutput: the last 64 KiB since the instance booted, in base64."""
+    instance = call.required(call.state.instances, "InstanceId")
+    output = call.lifecycle.guests.console_output(instance.id) if instance.made else b""
+    if call.parameters.boolean("RemoveSymbols"):
+        output = bytes(byte for byte in output if byte >= 0x20 or byte in b"\t\n\r")
+    return {
+        "InstanceId": instance.id,
+        "ConsoleOutput": base64.b64encode(output).decode(),
+        "LastUpdateTime": timestamp(),
     }
 
 

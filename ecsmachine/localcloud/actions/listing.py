@@ -34,12 +34,13 @@ from typing import Any, Generic, TypeVar
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.protocol import clock
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
 from ecsmachine.localcloud.state.resources import resource_tags
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tables import OfRegion, ResourceTable
+from ecsmachine.localcloud.state.tagging import has_tags, tag_filter
 
 T = TypeVar("T")
 R = TypeVar("R", bound=OfRegion)

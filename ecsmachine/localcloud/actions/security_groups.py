@@ -26,10 +26,9 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import checked_text, valid_name
+from ecsmachine.localcloud.protocol.names import checked_text, matches, valid_name
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.filters import matches
 from ecsmachine.localcloud.state.model import (
     Instance,
     Policy,

@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_number, page_by_token
-from ecsmachine.localcloud.state.filters import MAX_TAGS, has_tags, tag_filter
 from ecsmachine.localcloud.state.model import TagSet
 from ecsmachine.localcloud.state.resources import resource_tags
-from ecsmachine.localcloud.state.tagging import drop_tags, put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import (
+    MAX_TAGS,
+    drop_tags,
+    has_tags,
+    put_tags,
+    tag_filter,
+    tags_of_request,
+)
 
 MAX_RESOURCES = 50
 ECS_KINDS = (

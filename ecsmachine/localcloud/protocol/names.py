@@ -1,4 +1,4 @@
-"""What names, descriptions, passwords and devices may look like."""
+"""What names, descriptions, passwords and devices may look like, and patterns of names."""
 
 from __future__ import annotations
 
@@ -69,6 +69,14 @@ def free_device(taken: Container[str]) -> str:
         if device not in taken:
             return device
     raise refusals.QUOTA_OF_DISKS_OF_INSTANCE()
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Return whether a name matches a pattern in which ``*`` stands for any characters."""
+    if "*" not in pattern:
+        return pattern == name
+    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
+    return re.fullmatch(expression, name, re.DOTALL) is not None
 
 
 def checked_text(

@@ -1,4 +1,4 @@
-"""Tags on resources: what is accepted, and where they are kept."""
+"""Tags on resources: what is accepted, asked for and told, and where they are kept."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.filters import MAX_TAGS
 from ecsmachine.localcloud.state.model import TagSet
 from ecsmachine.localcloud.state.state import State
 
+MAX_TAGS = 20
 MAX_LENGTH = 128
 
 
@@ -39,6 +39,29 @@ def tags_of_request(parameters: Parameters, *, values_needed: bool = False) -> d
     if len(tags) > MAX_TAGS:
         raise ApiError("InvalidTagCount", "The specified tags are beyond the permitted range.")
     return tags
+
+
+def tag_filter(parameters: Parameters, name: str = "Tag") -> list[tuple[str, str | None]]:
+    """Return the tags asked for (``Tag.N.Key`` and ``Tag.N.Value``); None is any value."""
+    wanted = []
+    for item in parameters.structs(name):
+        key = item.text("Key") or item.text("key")
+        value = item.text("Value") or item.text("value")
+        if not key:
+            if value:
+                raise missing_parameter(item.name("Key"))
+            continue
+        wanted.append((key, value or None))
+    if len(wanted) > MAX_TAGS:
+        raise ApiError(
+            "InvalidTagCount", f"The number of specified tags exceeds the limit of {MAX_TAGS}."
+        )
+    return wanted
+
+
+def has_tags(tags: Mapping[str, str], wanted: list[tuple[str, str | None]]) -> bool:
+    """Return whether all tags asked for are there."""
+    return all(key in tags and value in (None, tags[key]) for key, value in wanted)
 
 
 def ecs_tags(tags: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.paging import page, page_by_number, page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.filters import has_tags, matches, tag_filter
+from ecsmachine.localcloud.state.tagging import has_tags, tag_filter
 
 
 def code_of(function: Callable[[], Any]) -> str:

@@ -23,9 +23,10 @@ def main() -> None:
 
 def _run() -> int:
     _open_missing_descriptors()
-    from ecsmachine.cli.display import streams
+    from ecsmachine.cli.display import libraries, streams
 
     streams.take_over()
+    libraries.quieten()
     from ecsmachine.cli.app import run
 
     called = os.path.basename(sys.argv[0]).removesuffix(".exe")  # noqa: PTH119

@@ -166,6 +166,9 @@ def _told(error: BaseException, session: Session) -> int:
         return 130
     if isinstance(error, typer.Exit):
         return error.exit_code
+    if type(error).__name__ == "NoArgsIsHelpError":
+        printer.complain(error.ctx.get_help())  # type: ignore[attr-defined]
+        return 2
     if hasattr(error, "format_message"):
         from ecsmachine.cli.arguments.suggestions import usage_line
 

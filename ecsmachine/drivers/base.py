@@ -14,7 +14,9 @@ from ecsmachine.ssh.target import SSHTarget
 
 OptionValue = str | int | bool | list[str] | None
 Report = Callable[[str], None]
-"""Takes one line of progress, without a newline."""
+"""Takes one line of progress, without a newline.
+
+It raises nothing that has to do with telling: the work goes on whether or not it can be read of."""
 
 Checkpoint = Callable[[str], None]
 """Is told each point that the work comes to, such as ``before api RunInstances``.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, get_args
 
+from ecsmachine.cli.display.printer import show
+
 
 def flags_of(parameter: Any) -> list[str]:
     """Return the words that an option is given by; none for an argument."""
@@ -51,7 +53,10 @@ def written_in_help(parameter: Any) -> str:
 
 
 def write_in_words(command: Any) -> Any:
-    """Return the command, changed so that its help, and that of its commands, names no types."""
+    """Return the command, changed so that its help, and that of its commands, names no types.
+
+    Help is printed by our printer.
+    """
     parameters_of = command.get_params
 
     def get_params(context: Any) -> list[Any]:
@@ -61,7 +66,16 @@ def write_in_words(command: Any) -> Any:
                 parameter.get_help_record = _in_words(parameter, parameter.get_help_record)
         return parameters
 
+    option_of = command.get_help_option
+
+    def get_help_option(context: Any) -> Any:
+        option = option_of(context)
+        if option is not None:
+            option.callback = _show_help
+        return option
+
     command.get_params = get_params
+    command.get_help_option = get_help_option
     if hasattr(command, "get_command"):
         find = command.get_command
 
@@ -71,6 +85,12 @@ def write_in_words(command: Any) -> Any:
 
         command.get_command = get_command
     return command
+
+
+def _show_help(context: Any, _option: Any, given: bool) -> None:
+    if given and not context.resilient_parsing:
+        show(context.get_help())
+        context.exit()
 
 
 def _in_words(parameter: Any, record_of: Any) -> Any:

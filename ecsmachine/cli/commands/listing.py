@@ -85,7 +85,7 @@ def ls(
         return
     if quiet:
         for name in _names(this, wanted, timeout):
-            show(name)
+            show(one_line(name))
         return
     show_rows = _as_json if json or format_ == "json" else _as_template(format_ or _DEFAULT_TABLE)
     show_rows(_rows(this, wanted, timeout))

@@ -6,7 +6,6 @@ import sys
 
 import typer
 
-from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import say
 from ecsmachine.errors import MachineError, UsageError
 
@@ -18,7 +17,9 @@ def confirmed(question: str, *, flag: str) -> bool:
 
     Raises :class:`UsageError` where there is nobody to ask; ``flag`` is the option that answers.
     """
-    say(f"{one_line(question)} (y/n): ", end="")
+    # a question that goes into a file or a pipe is not seen there
+    unseen = sys.stderr.isatty() and not sys.stdout.isatty()
+    say(f"{question} (y/n): ", sys.stderr if unseen else sys.stdout, end="")
     try:
         answer = sys.stdin.readline(_LONGEST_ANSWER)
     except Exception:  # a folder, what is open for writing alone, what does not wait

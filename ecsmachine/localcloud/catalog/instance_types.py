@@ -287,8 +287,13 @@ def find_instance_type(type_id: str) -> InstanceType | None:
 
 
 def known_instance_type(type_id: str) -> InstanceType:
-    """Return the instance type; raises LookupError if there is none."""
-    return _by_id()[type_id]
+    """Return the type of an instance that there is.
+
+    One that only another version of the cloud has on offer is taken as small.
+    """
+    family = type_id.rpartition(".")[0]
+    small = InstanceType(type_id, family, 2, 4.0, "", "", "")
+    return _by_id().get(type_id, small)
 
 
 @cache

@@ -366,6 +366,19 @@ def test_a_stopped_instance_whose_guest_runs_is_stopped(
         api.wait(instance_id, "Stopped")
 
 
+def test_an_instance_of_a_type_that_only_another_version_offers(
+    tmp_path: Path, guests: RecordingGuests
+) -> None:
+    with served(tmp_path, guests) as api:
+        instance_id = api.run(api.group())
+        as_left_by_a_killed_server(api.cloud, instance_id, instance_type="ecs.odd.large")
+    guests.up.clear()
+    with served(tmp_path, guests) as api:
+        assert api.wait(instance_id, "Running")["InstanceType"] == "ecs.odd.large"
+        api.call("StopInstance", InstanceId=instance_id)
+        api.wait(instance_id, "Stopped")
+
+
 def test_the_time_of_release_comes(api: Api, guests: RecordingGuests) -> None:
     instance_id = api.run(api.group())
     as_left_by_a_killed_server(api.cloud, instance_id, auto_release="2020-01-01T00:00Z")

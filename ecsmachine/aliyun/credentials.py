@@ -26,12 +26,13 @@ _DMI_VENDOR = Path("/sys/class/dmi/id/sys_vendor")
 
 @dataclass(frozen=True)
 class CredentialFlags:
-    """What the command line says about credentials."""
+    """What the command line says about credentials; ``named`` are its options for id and secret."""
 
     access_key_id: str = ""
     access_key_secret: str = field(default="", repr=False)
     security_token: str = field(default="", repr=False)
     profile: str = ""
+    named: tuple[str, str] | None = None
 
 
 def resolve(
@@ -49,10 +50,11 @@ def resolve(
     place. Raises :class:`MissingCredentialsError`, or :class:`UsageError` for an id without its
     secret.
     """
+    id_option, secret_option = flags.named or ("the access key id", "the access key secret")
     found = _pair(
         "flags",
-        (flags.access_key_id, "--aliyunecs-access-key-id"),
-        (flags.access_key_secret, "--aliyunecs-access-key-secret"),
+        (flags.access_key_id, id_option),
+        (flags.access_key_secret, secret_option),
         flags.security_token,
     )
     if found:
@@ -87,8 +89,9 @@ def resolve(
             hint='Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET, or name others with "ecsmachine '
             'credentials set".'
             if lost
-            else "Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET, give --aliyunecs-access-key-id "
-            'and --aliyunecs-access-key-secret, or run "aliyun configure".',
+            else "Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET, "
+            + (f"give {id_option} and {secret_option}, " if flags.named else "")
+            + 'or run "aliyun configure".',
         )
     if lost:
         warn(

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from ecsmachine.aliyun.access_key import CredentialProvider
 from ecsmachine.aliyun.endpoints import REGION_LIST_ENDPOINT
 from ecsmachine.aliyun.regional import RegionalClient, tags_of
 from ecsmachine.aliyun.rpc import Parameter, RpcClient, numbered, tag_parameters
@@ -189,28 +189,10 @@ class EcsClient(RegionalClient):
     VERSION = "2014-05-26"
     PAGE_SIZE = 100
 
-    def __init__(
-        self,
-        region: str,
-        credentials: CredentialProvider,
-        *,
-        custom_endpoint: str = "",
-        vpc_internal: bool = False,
-        checkpoint: Callable[[str], None] = lambda point: None,
-    ):
-        super().__init__(
-            region,
-            credentials,
-            custom_endpoint=custom_endpoint,
-            vpc_internal=vpc_internal,
-            checkpoint=checkpoint,
-        )
+    @cached_property
+    def _central(self) -> RpcClient:
         # a region that does not exist has no address of its own to ask at
-        self._central = (
-            self.rpc
-            if custom_endpoint or vpc_internal
-            else RpcClient(REGION_LIST_ENDPOINT, self.VERSION, credentials, checkpoint=checkpoint)
-        )
+        return self._client_at(REGION_LIST_ENDPOINT) if self._at_public_address else self.rpc
 
     def region_ids(self) -> list[str]:
         """Return every region that the account may use (DescribeRegions)."""

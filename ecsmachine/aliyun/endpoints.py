@@ -51,10 +51,10 @@ def endpoint(product: Product, region: str, *, custom: str = "", vpc_internal: b
     return f"https://{product}.{region}.aliyuncs.com"
 
 
-def validate_endpoint(url: str) -> str:
+def validate_endpoint(url: str, named: str = "the API endpoint") -> str:
     """Return ``url`` without a trailing slash if it is an http or https address.
 
-    Raises :class:`UsageError` otherwise.
+    ``named`` is where it was given. Raises :class:`UsageError` otherwise.
     """
     try:
         parts = urlsplit(url)
@@ -66,7 +66,7 @@ def validate_endpoint(url: str) -> str:
         suggestion = f" Did you mean https://{url}?" if "://" not in url else ""
         raise UsageError(
             f'The API endpoint "{url}" is not an address with http:// or https://',
-            hint="Correct --aliyunecs-api-endpoint or ECS_API_ENDPOINT." + suggestion,
+            hint=f"Correct {named}.{suggestion}",
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(

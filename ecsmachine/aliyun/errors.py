@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ecsmachine.aliyun.error_codes import Meaning, meaning_of, what_is_missing
 from ecsmachine.documents.rules import CONTROLS
 from ecsmachine.errors import MachineError, UsageError
 
 _HINTS = {
-    Meaning.KEY_UNKNOWN: "Check the access key id (--aliyunecs-access-key-id, ECS_ACCESS_KEY_ID); "
-    "keys are listed at https://ram.console.aliyun.com.",
-    Meaning.SECRET_WRONG: (
-        "Check the access key secret (--aliyunecs-access-key-secret, ECS_ACCESS_KEY_SECRET)."
+    Meaning.KEY_UNKNOWN: (
+        "Check the access key id; keys are listed at https://ram.console.aliyun.com."
     ),
+    Meaning.SECRET_WRONG: "Check the access key secret.",
     Meaning.TOKEN_EXPIRED: "The security token has expired: get a new one.",
     Meaning.TOKEN_WRONG: "The security token belongs to another access key: get a new one.",
     Meaning.TOKEN_MISSING: "This access key is a temporary one: give its security token too.",
@@ -22,29 +23,36 @@ _HINTS = {
     Meaning.ACCOUNT_STATUS: "Look at the account in Alibaba Cloud's console: it may be in debt.",
     Meaning.NO_BALANCE: "Top up the account.",
     Meaning.NO_REAL_NAME: "Complete the account's real-name registration.",
-    Meaning.TOKEN_MISMATCH: (
-        'An earlier try asked for something else: use "ecsmachine rm", then create anew.'
-    ),
+    Meaning.TOKEN_MISMATCH: "An earlier try asked for something else.",
     Meaning.QUOTA: "Remove what is not needed, or ask for a higher quota in the Quota Center.",
-    Meaning.OUT_OF_STOCK: (
-        "Take another zone (--aliyunecs-zone) or another type (--aliyunecs-instance-type)."
-    ),
-    Meaning.UNKNOWN_TYPE: "Take another type (--aliyunecs-instance-type).",
-    Meaning.INVALID_PASSWORD: (
-        "Choose another password (--aliyunecs-ssh-password, ECS_SSH_PASSWORD)."
-    ),
+    Meaning.OUT_OF_STOCK: "Take another zone or another instance type.",
+    Meaning.UNKNOWN_TYPE: "Take another instance type.",
+    Meaning.INVALID_PASSWORD: "Choose another password.",
     Meaning.PROTECTED: (
         "Switch its deletion protection off first: in the ECS console, or with "
         "ModifyInstanceAttribute."
     ),
     Meaning.LOCKED: "The instance is locked: see why in Alibaba Cloud's console.",
     Meaning.EXPIRED: "Renew the instance, or top up the account, in Alibaba Cloud's console.",
-    Meaning.NOT_THE_API: "Check the API endpoint (--aliyunecs-api-endpoint, ECS_API_ENDPOINT).",
+    Meaning.NOT_THE_API: "Check the API endpoint.",
     Meaning.THROTTLED: "Wait a moment and try again.",
     Meaning.PASSING: "Wait a moment and try again.",
 }
-"""What to do, by what an error code means."""
+"""What to do, by what an error code means, where the program has no words of its own."""
 
+
+@dataclass(frozen=True)
+class Wording:
+    """What a program calls its options, for what an error says to do.
+
+    ``endpoint`` names those that say where the API is; ``hints`` go before those for all programs.
+    """
+
+    endpoint: str = "the API endpoint"
+    hints: Mapping[Meaning, str] = field(default_factory=dict)
+
+
+NEUTRAL = Wording()
 
 _LONGEST_WORDS = 2000
 """How much of what a cloud says is shown, in characters."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from ecsmachine.aliyun.access_key import CredentialProvider
 from ecsmachine.aliyun.endpoints import Product, endpoint
+from ecsmachine.aliyun.errors import NEUTRAL, Wording
 from ecsmachine.aliyun.rpc import Parameter, RpcClient
 from ecsmachine.documents.fields import Fields
 
@@ -27,14 +29,20 @@ class RegionalClient:
         *,
         custom_endpoint: str = "",
         vpc_internal: bool = False,
+        wording: Wording = NEUTRAL,
         checkpoint: Callable[[str], None] = lambda point: None,
     ):
         self.region = region
-        self.rpc = RpcClient(
-            endpoint(self.PRODUCT, region, custom=custom_endpoint, vpc_internal=vpc_internal),
-            self.VERSION,
-            credentials,
+        self._at_public_address = not (custom_endpoint or vpc_internal)
+        self._client_at = partial(
+            RpcClient,
+            version=self.VERSION,
+            credentials=credentials,
+            wording=wording,
             checkpoint=checkpoint,
+        )
+        self.rpc = self._client_at(
+            endpoint(self.PRODUCT, region, custom=custom_endpoint, vpc_internal=vpc_internal)
         )
 
     def _call(

@@ -11,7 +11,14 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from ecsmachine.aliyun.error_codes import Meaning, meaning_of
-from ecsmachine.aliyun.errors import AnswerError, ApiError, ConnectionLostError, one_line
+from ecsmachine.aliyun.errors import (
+    NEUTRAL,
+    AnswerError,
+    ApiError,
+    ConnectionLostError,
+    Wording,
+    one_line,
+)
 from ecsmachine.aliyun.pace import shared_pace
 from ecsmachine.aliyun.signature import sign
 from ecsmachine.aliyun.transport import Transport, clock_hint, repeated
@@ -35,9 +42,9 @@ Parameter = str | int | bool | None
 class RpcClient:
     """One product of Alibaba Cloud at one address.
 
-    ``total_timeout_s`` limits all tries of a call together. ``checkpoint`` is told of
-    every request, before it is sent and when it is answered; what it raises ends the call. Safe
-    to use from several threads.
+    ``wording`` is what errors call the program's options. ``total_timeout_s`` limits all tries of
+    a call together. ``checkpoint`` is told of every request, before it is sent and when it is
+    answered; what it raises ends the call. Safe to use from several threads.
     """
 
     def __init__(
@@ -46,6 +53,7 @@ class RpcClient:
         version: str,
         credentials: CredentialProvider,
         *,
+        wording: Wording = NEUTRAL,
         total_timeout_s: float = 60.0,
         checkpoint: Callable[[str], None] = lambda point: None,
         sleep: Callable[[float], None] = time.sleep,
@@ -56,10 +64,8 @@ class RpcClient:
         self._total_timeout_s = total_timeout_s
         self._checkpoint = checkpoint
         self._sleep = sleep
-        self._transport = Transport(
-            endpoint,
-            check="--aliyunecs-region or --aliyunecs-api-endpoint (ECS_API_ENDPOINT)",
-        )
+        self._wording = wording
+        self._transport = Transport(endpoint, check=wording.endpoint)
 
     def __repr__(self) -> str:
         return f"RpcClient({self.endpoint!r}, {self._version!r})"
@@ -167,7 +173,7 @@ class RpcClient:
             (time.monotonic() - begun) * 1000,
         )
         if response.status_code >= 300 or (answer.has("Code") and answer.has("Message")):
-            raise _refused(action, response, answer)
+            raise _refused(action, response, answer, self._wording)
         return answer
 
     def _parsed(self, action: str, response: requests.Response) -> Fields:
@@ -178,7 +184,7 @@ class RpcClient:
                 f"{action} failed: what answers at {self.endpoint} is not Alibaba Cloud's API: "
                 f"{reason}",
                 maybe_done=False,
-                hint="Check --aliyunecs-api-endpoint or ECS_API_ENDPOINT.",
+                hint=f"Check {self._wording.endpoint}.",
             )
 
         def fault(reason: str) -> MachineError:
@@ -226,13 +232,16 @@ def _said(answer: Fields, name: str) -> str:
     return ""
 
 
-def _refused(action: str, response: requests.Response, answer: Fields) -> ApiError:
+def _refused(
+    action: str, response: requests.Response, answer: Fields, wording: Wording
+) -> ApiError:
     status = response.status_code
     code = _said(answer, "Code")
     if not code:
         code = "ServiceUnavailable" if status >= 500 else f"HTTP{status}"
-    hint = None
-    if meaning_of(code) is Meaning.CLOCK_WRONG:
+    meaning = meaning_of(code, status)
+    hint = wording.hints.get(meaning)
+    if meaning is Meaning.CLOCK_WRONG:
         hint = clock_hint(response.headers.get("Date", ""))
     return ApiError(
         action=action,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ecsmachine.aliyun.access_key import CredentialProvider, Credentials, temporary_key
 from ecsmachine.aliyun.endpoints import endpoint
+from ecsmachine.aliyun.errors import NEUTRAL, Wording
 from ecsmachine.aliyun.rpc import RpcClient
 from ecsmachine.documents.rules import ID
 
@@ -20,12 +21,14 @@ class StsClient:
         *,
         custom_endpoint: str = "",
         vpc_internal: bool = False,
+        wording: Wording = NEUTRAL,
         checkpoint: Callable[[str], None] = lambda point: None,
     ):
         self._rpc = RpcClient(
             endpoint("sts", region, custom=custom_endpoint, vpc_internal=vpc_internal),
             "2015-04-01",
             credentials,
+            wording=wording,
             checkpoint=checkpoint,
         )
 

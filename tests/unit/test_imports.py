@@ -127,6 +127,12 @@ def test_there_is_no_circle_of_imports() -> None:
         pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
+def test_the_client_knows_no_option_of_the_driver() -> None:
+    for path in trees():
+        if room(path) == "aliyun":
+            assert "--aliyunecs" not in (PACKAGE / path).read_text(), path
+
+
 def test_libraries_stay_in_their_rooms() -> None:
     for path, modules in imports().items():
         for module in modules:

@@ -63,9 +63,9 @@ def test_the_reference_names_the_source_and_no_secret(home: dict[str, str]) -> N
 
 def test_none_at_all_names_flags_and_variables(home: dict[str, str]) -> None:
     with pytest.raises(MissingCredentialsError) as caught:
-        resolve(CredentialFlags(), home)
+        resolve(CredentialFlags(named=("--the-id", "--the-secret")), home)
     assert caught.value.exit_code == 2
-    for name in ("ECS_ACCESS_KEY_ID", "--aliyunecs-access-key-secret", "aliyun configure"):
+    for name in ("ECS_ACCESS_KEY_ID", "--the-id and --the-secret", "aliyun configure"):
         assert name in (caught.value.hint or "")
 
 

@@ -84,8 +84,8 @@ def test_a_custom_address_is_for_every_product(product: Product) -> None:
 )
 def test_an_address_without_scheme_is_one_clear_line(url: str) -> None:
     with pytest.raises(UsageError) as caught:
-        validate_endpoint(url)
-    assert "ECS_API_ENDPOINT" in (caught.value.hint or "")
+        validate_endpoint(url, "--the-endpoint")
+    assert (caught.value.hint or "").startswith("Correct --the-endpoint.")
     assert "\n" not in str(caught.value)
 
 

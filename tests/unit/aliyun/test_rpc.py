@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials, RenewedCredentials
-from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
+from ecsmachine.aliyun.error_codes import Meaning
+from ecsmachine.aliyun.errors import ApiError, ConnectionLostError, Wording
 from ecsmachine.aliyun.rpc import RpcClient, numbered, tag_parameters
 from ecsmachine.aliyun.signature import sign
 from ecsmachine.errors import MachineError
 
 SECRET = "very-secret-value"
 PASSWORD = "Passw0rd-of-host"
+CREDENTIALS = FixedCredentials("flags", Credentials("LTAI-id", SECRET, "token-1"))
 
 
 @pytest.fixture
@@ -23,8 +25,7 @@ def pauses() -> list[float]:
 
 @pytest.fixture
 def client(peer: Any, pauses: list[float]) -> RpcClient:
-    credentials = FixedCredentials("flags", Credentials("LTAI-id", SECRET, "token-1"))
-    return RpcClient(peer.address, "2014-05-26", credentials, sleep=pauses.append)
+    return RpcClient(peer.address, "2014-05-26", CREDENTIALS, sleep=pauses.append)
 
 
 def answers(peer: Any, *given: Any) -> None:
@@ -144,7 +145,7 @@ def test_something_else_than_the_api_is_named_so(
     answers(peer, make_answer(status=404, content=b"<html>no</html>"))
     with pytest.raises(ApiError, match="HTTP404") as caught:
         client.call("DescribeRegions", {})
-    assert "ECS_API_ENDPOINT" in (caught.value.hint or "")
+    assert caught.value.hint == "Check the API endpoint."
 
 
 def test_a_redirect_is_not_followed(
@@ -254,3 +255,19 @@ def test_a_temporary_key_that_has_expired_is_had_anew(
     with pytest.raises(ApiError, match="Expired"):
         RpcClient(peer.address, "2014-05-26", fixed).call("DescribeRegions", {})
     assert len(peer.asked) == 5
+
+
+def test_a_program_has_words_of_its_own(peer: Any, make_answer: Callable[..., Any]) -> None:
+    wording = Wording("--where", {Meaning.KEY_UNKNOWN: "Correct --key."})
+    client = RpcClient(peer.address, "2014-05-26", CREDENTIALS, wording=wording)
+    content = b'{"Code": "InvalidAccessKeyId.NotFound", "Message": "Unknown.", "RequestId": "1"}'
+    answers(peer, make_answer(status=404, content=content))
+    with pytest.raises(ApiError) as caught:
+        client.call("DescribeRegions", {})
+    assert caught.value.hint == "Correct --key."
+    gone = RpcClient(
+        "http://127.0.0.1:1", "2014-05-26", CREDENTIALS, wording=wording, total_timeout_s=0
+    )
+    with pytest.raises(ConnectionLostError) as lost:
+        gone.call("DescribeRegions", {}, idempotent=False)
+    assert "--where" in (lost.value.hint or "")

@@ -18,6 +18,8 @@ from ecsmachine.errors import UsageError
 
 T = TypeVar("T")
 
+_ENDPOINT_NAMED = "--endpoint, CS_API_ENDPOINT or ECS_API_ENDPOINT"
+
 CLUSTER_VARIABLE = "ECSMACHINE_CLUSTER"
 
 Region = Annotated[str, typer.Option("--region", help="Region [default: cn-hangzhou, $ECS_REGION]")]
@@ -127,6 +129,7 @@ def cluster_client(
     """Return the client of the management API that the options and variables name."""
     from ecsmachine.aliyun.container_service.client import ENDPOINT
     from ecsmachine.aliyun.credentials import CredentialFlags, resolve
+    from ecsmachine.aliyun.endpoints import validate_endpoint
 
     environment = environment_of(ctx)
     given = endpoint or environment.get("CS_API_ENDPOINT") or environment.get("ECS_API_ENDPOINT")
@@ -134,18 +137,8 @@ def cluster_client(
     return ClusterClient(
         region or environment.get("ECS_REGION") or "cn-hangzhou",
         resolve(flags, environment),
-        endpoint=_endpoint(given) if given else ENDPOINT,
+        endpoint=validate_endpoint(given, _ENDPOINT_NAMED) if given else ENDPOINT,
     )
-
-
-def _endpoint(given: str) -> str:
-    from ecsmachine.aliyun.endpoints import validate_endpoint
-
-    try:
-        return validate_endpoint(given)
-    except UsageError as error:
-        error.hint = "Correct --endpoint, CS_API_ENDPOINT or ECS_API_ENDPOINT."
-        raise
 
 
 def application_client(

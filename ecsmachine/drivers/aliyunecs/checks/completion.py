@@ -52,10 +52,11 @@ def _cloud(
     settings: Mapping[str, str], given: Mapping[str, str], environment: Mapping[str, str]
 ) -> Cloud:
     from ecsmachine.aliyun.access_key import StsAddress
-    from ecsmachine.aliyun.credentials import CredentialFlags, resolve
+    from ecsmachine.aliyun.credentials import resolve
+    from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 
-    flags = CredentialFlags(
+    flags = credential_flags(
         given.get("aliyunecs-access-key-id", ""), given.get("aliyunecs-access-key-secret", "")
     )
     return Cloud(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ecsmachine.aliyun.access_key import StsAddress
-from ecsmachine.aliyun.credentials import CredentialFlags, in_words, provider_of, resolve
+from ecsmachine.aliyun.credentials import in_words, provider_of, resolve
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.drivers.aliyunecs.life.record import Record
+from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.base import CredentialUse, DriverContext
 from ecsmachine.errors import MachineError
@@ -17,7 +18,7 @@ def use(record: Record, context: DriverContext) -> CredentialUse:
         return CredentialUse("", "the keys in config.json", record.account_id)
     try:
         found = resolve(
-            CredentialFlags(),
+            credential_flags(),
             context.environment,
             reference=record.credential_source,
             sts=_sts(record),

@@ -13,6 +13,7 @@ from ecsmachine.aliyun.access_key import StsAddress
 from ecsmachine.aliyun.credentials import CredentialFlags, resolve
 from ecsmachine.drivers.aliyunecs.life.record import Record, new_record, record_from_config
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
+from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.base import (
     Checkpoint,
@@ -80,14 +81,14 @@ def cloud_of(
 
 def _flags_alone(flags: CredentialFlags, environment: Mapping[str, str]) -> CredentialFlags:
     """Return what came by flags: the variables are options as well."""
-    of_variables = CredentialFlags(
+    of_variables = credential_flags(
         environment.get("ECS_ACCESS_KEY_ID", "").strip(),
         environment.get("ECS_ACCESS_KEY_SECRET", "").strip(),
         environment.get("ECS_SECURITY_TOKEN", "").strip(),
         profile=flags.profile,
     )
     if flags == of_variables:
-        return CredentialFlags(profile=flags.profile)
+        return credential_flags(profile=flags.profile)
     is_lasting = flags.access_key_id and not flags.access_key_id.startswith("STS.")
     if is_lasting and flags.security_token == of_variables.security_token:
         # the token is that of the variables' own key
@@ -151,7 +152,7 @@ class AliyunEcsDriver:
         return Cloud(
             record.region,
             resolve(
-                CredentialFlags(record.access_key, record.secret_key),
+                credential_flags(record.access_key, record.secret_key),
                 self._context.environment,
                 reference=record.credential_source,
                 sts=StsAddress(record.api_endpoint, record.vpc_internal),

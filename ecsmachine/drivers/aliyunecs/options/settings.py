@@ -461,9 +461,9 @@ class Settings:
     @property
     def credentials(self) -> CredentialFlags:
         """What was given of whose rights to use."""
-        from ecsmachine.aliyun.credentials import CredentialFlags
+        from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
 
-        return CredentialFlags(
+        return credential_flags(
             access_key_id=self.access_key_id,
             access_key_secret=self.access_key_secret,
             security_token=self.security_token,

@@ -95,7 +95,7 @@ def _identifier(text: str) -> str:
 def _endpoint(text: str) -> str:
     from ecsmachine.aliyun.endpoints import validate_endpoint
 
-    return validate_endpoint(text) if text else ""
+    return validate_endpoint(text, "--aliyunecs-api-endpoint or ECS_API_ENDPOINT") if text else ""
 
 
 def _lines(value: OptionValue) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from ecsmachine.aliyun.access_key import CredentialProvider
+from ecsmachine.aliyun.errors import Wording
+from ecsmachine.drivers.aliyunecs.options.wording import WORDING
 from ecsmachine.drivers.aliyunecs.resources.instance_watch import InstanceWatch
 from ecsmachine.drivers.base import Checkpoint, no_checkpoint
 
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
     from ecsmachine.aliyun.slb import SlbClient
     from ecsmachine.aliyun.sts import StsClient
     from ecsmachine.aliyun.vpc import VpcClient
+
+
+class _Options(TypedDict):
+    """What the clients of all products are told."""
+
+    custom_endpoint: str
+    vpc_internal: bool
+    wording: Wording
+    checkpoint: Checkpoint
 
 
 class Cloud:
@@ -33,62 +44,41 @@ class Cloud:
     ):
         self.region = region
         self.credentials = credentials
-        self._custom_endpoint = custom_endpoint
-        self._vpc_internal = vpc_internal
-        self._checkpoint = checkpoint
         self.watch = InstanceWatch()
+        self._options = _Options(
+            custom_endpoint=custom_endpoint,
+            vpc_internal=vpc_internal,
+            wording=WORDING,
+            checkpoint=checkpoint,
+        )
 
     @cached_property
     def ecs(self) -> EcsClient:
         """Instances, security groups, key pairs, images."""
         from ecsmachine.aliyun.ecs import EcsClient
 
-        return EcsClient(
-            self.region,
-            self.credentials,
-            custom_endpoint=self._custom_endpoint,
-            vpc_internal=self._vpc_internal,
-            checkpoint=self._checkpoint,
-        )
+        return EcsClient(self.region, self.credentials, **self._options)
 
     @cached_property
     def vpc(self) -> VpcClient:
         """Networks, elastic addresses, routes."""
         from ecsmachine.aliyun.vpc import VpcClient
 
-        return VpcClient(
-            self.region,
-            self.credentials,
-            custom_endpoint=self._custom_endpoint,
-            vpc_internal=self._vpc_internal,
-            checkpoint=self._checkpoint,
-        )
+        return VpcClient(self.region, self.credentials, **self._options)
 
     @cached_property
     def slb(self) -> SlbClient:
         """Load balancers."""
         from ecsmachine.aliyun.slb import SlbClient
 
-        return SlbClient(
-            self.region,
-            self.credentials,
-            custom_endpoint=self._custom_endpoint,
-            vpc_internal=self._vpc_internal,
-            checkpoint=self._checkpoint,
-        )
+        return SlbClient(self.region, self.credentials, **self._options)
 
     @cached_property
     def sts(self) -> StsClient:
         """Whose the credentials are."""
         from ecsmachine.aliyun.sts import StsClient
 
-        return StsClient(
-            self.region,
-            self.credentials,
-            custom_endpoint=self._custom_endpoint,
-            vpc_internal=self._vpc_internal,
-            checkpoint=self._checkpoint,
-        )
+        return StsClient(self.region, self.credentials, **self._options)
 
     @cached_property
     def account_id(self) -> str:

@@ -1,0 +1,37 @@
+"""What errors of Alibaba Cloud call the options of the driver."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ecsmachine.aliyun.credentials import CredentialFlags
+from ecsmachine.aliyun.error_codes import Meaning
+from ecsmachine.aliyun.errors import Wording
+
+WORDING = Wording(
+    endpoint="--aliyunecs-region or --aliyunecs-api-endpoint (ECS_API_ENDPOINT)",
+    hints={
+        Meaning.KEY_UNKNOWN: "Check the access key id (--aliyunecs-access-key-id, "
+        "ECS_ACCESS_KEY_ID); keys are listed at https://ram.console.aliyun.com.",
+        Meaning.SECRET_WRONG: (
+            "Check the access key secret (--aliyunecs-access-key-secret, ECS_ACCESS_KEY_SECRET)."
+        ),
+        Meaning.TOKEN_MISMATCH: (
+            'An earlier try asked for something else: use "ecsmachine rm", then create anew.'
+        ),
+        Meaning.OUT_OF_STOCK: (
+            "Take another zone (--aliyunecs-zone) or another type (--aliyunecs-instance-type)."
+        ),
+        Meaning.UNKNOWN_TYPE: "Take another type (--aliyunecs-instance-type).",
+        Meaning.INVALID_PASSWORD: (
+            "Choose another password (--aliyunecs-ssh-password, ECS_SSH_PASSWORD)."
+        ),
+        Meaning.NOT_THE_API: "Check the API endpoint (--aliyunecs-api-endpoint, ECS_API_ENDPOINT).",
+    },
+)
+
+credential_flags = partial(
+    CredentialFlags,
+    named=("--aliyunecs-access-key-id", "--aliyunecs-access-key-secret"),
+)
+"""Makes what the command line says about credentials, under the driver's names."""

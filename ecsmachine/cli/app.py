@@ -425,13 +425,14 @@ def _show_unexpected(error: BaseException, debug: bool) -> None:
     if debug:
         _show_trace(error)
     text = f"{type(error).__name__}: {error}"
-    if not isinstance(error, OSError):
+    refused = isinstance(error, (OSError, MemoryError, ImportError)) or "start new thread" in text
+    if not refused:
         printer.complain_of(
             f"{text}. This is a fault of ecsmachine: run it with --debug and report what it prints."
         )
         return
     # the system says no: to whom, and what to do about it, the code that asked does not know
-    if error.strerror:
+    if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     try:
         Path.cwd()

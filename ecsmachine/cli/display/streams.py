@@ -72,10 +72,15 @@ def descriptor_of(stream: TextIO) -> Descriptor | None:
 
 def _stream(descriptor: int, before: TextIO | None) -> TextIO:
     raw = Descriptor(descriptor)
+    encoding = before.encoding if before is not None else "utf-8"
+    try:
+        "Error: \\".encode(encoding)
+    except UnicodeError:  # one that is not for texts, chosen by PYTHONIOENCODING
+        encoding = "utf-8"
     return io.TextIOWrapper(
         # the type says that it wants a RawIOBase of its own making
         cast("Any", io.BufferedWriter(raw)),
-        encoding=before.encoding if before is not None else "utf-8",
+        encoding=encoding,
         errors="as-json",
         line_buffering=raw.isatty(),
     )

@@ -24,8 +24,8 @@ _LONGEST_ANSWER = 16 << 20
 """How much of an answer is read, in bytes; that of a swarm of 1,000 nodes is about 2 MiB."""
 
 
-_EXPIRED = 10
-"""X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
+_NOT_YET_VALID, _EXPIRED = 9, 10
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
 
 
 class EngineConnectionError(MachineError):
@@ -119,10 +119,7 @@ def exchange(
     except ssl.SSLCertVerificationError as error:
         raise EngineCertificateError(
             f"There was an error validating certificates for {where}: {error.verify_message}",
-            hint=f'"ecsmachine regenerate-certs {auth.machine_dir.name}" makes a new one.'
-            if error.verify_code == _EXPIRED
-            else "The certificate may be of another address or another CA: "
-            '"ecsmachine inspect" shows both.',
+            hint=_certificate_hint(auth, error.verify_code),
         ) from error
     except ssl.SSLError as error:
         raise EngineCertificateError(
@@ -163,6 +160,18 @@ def _check_files(auth: AuthOptions) -> None:
                 raise OSError(errno.EINVAL, f"{path.name} is not a plain file")
     except OSError as error:
         raise _unreadable(auth, error) from error
+
+
+def _certificate_hint(auth: AuthOptions, verify_code: int) -> str:
+    name = auth.machine_dir.name
+    if verify_code == _NOT_YET_VALID:
+        return "Set this computer's clock (for example with NTP): the certificate is of later."
+    if verify_code == _EXPIRED:
+        return f'"ecsmachine regenerate-certs {name}" makes a new one.'
+    return (
+        "The certificate may be of another address or another CA: "
+        f'"ecsmachine inspect {name}" shows both.'
+    )
 
 
 def _unreadable(auth: AuthOptions, error: OSError) -> EngineCertificateError:

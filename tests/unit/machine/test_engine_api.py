@@ -30,9 +30,11 @@ def auth(store: Store) -> AuthOptions:
 
 
 @contextmanager
-def refused(kind: type[EngineConnectionError], said: str, url: str) -> Iterator[None]:
+def refused(
+    kind: type[EngineConnectionError], said: str, url: str
+) -> Iterator[pytest.ExceptionInfo[EngineConnectionError]]:
     with pytest.raises(kind) as caught:
-        yield
+        yield caught
     assert said in caught.value.message
     assert url.removeprefix("tcp://") in caught.value.message
     assert "\n" not in caught.value.message
@@ -65,6 +67,15 @@ def test_an_expired_certificate(auth: AuthOptions, monkeypatch: pytest.MonkeyPat
         certificates.make_server_certificate(auth, "dev1", ["127.0.0.1"])
     with engine(auth) as url, refused(EngineCertificateError, "expired", url):
         ask_version(url, auth, timeout_s=PATIENCE_S)
+
+
+def test_a_clock_in_the_past(auth: AuthOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as later:
+        later.setattr(certificates, "_BACKDATED", timedelta(hours=-1))
+        certificates.make_server_certificate(auth, "dev1", ["127.0.0.1"])
+    with engine(auth) as url, refused(EngineCertificateError, "not yet valid", url) as caught:
+        ask_version(url, auth, timeout_s=PATIENCE_S)
+    assert "clock" in (caught.value.hint or "")
 
 
 def test_a_client_that_the_engine_does_not_accept(auth: AuthOptions) -> None:

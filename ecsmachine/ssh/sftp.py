@@ -37,6 +37,7 @@ _AT_ONCE = 64
 _ANSWER_TIMEOUT_S = 60.0
 _LISTING_TIMEOUT_S = 120.0
 _MOST_NAMES = 100_000
+_LONGEST_NAME = 255
 _MOST_UNTOLD = 16 * 1024 * 1024
 """How much is read of a file that has no size, as those of /proc have none; in bytes."""
 
@@ -116,17 +117,20 @@ class SftpSession:
         handle = self._ask(_OPENDIR, _text(path), expect=_HANDLE).string()
         deadline = time.monotonic() + _LISTING_TIMEOUT_S
         found: list[str] = []
+        seen = 0
         while True:
             kind, fields = self._answer(self._request(_READDIR, _string(handle)))
             if kind == _STATUS and not _is_ok(fields):
                 break
-            for _ in range(_of_kind(_NAME, kind, fields).number()):
+            count = _of_kind(_NAME, kind, fields).number()
+            seen += max(count, 1)
+            for _ in range(count):
                 name = fields.string()
                 fields.string()
                 fields.attributes()
                 if name not in (b".", b".."):
                     found.append(_plain_name(name))
-            if len(found) > _MOST_NAMES:
+            if seen > _MOST_NAMES:
                 raise BadAnswerError(f"There are more than {_MOST_NAMES:,} entries")
             if time.monotonic() > deadline:
                 raise BadAnswerError("The list of entries does not end")
@@ -143,7 +147,7 @@ class SftpSession:
         asked: deque[tuple[int, int, int]] = deque()
         next_at, ended = 0, False
         while True:
-            while next_at < told and not ended and len(asked) < (_AT_ONCE if size else 1):
+            while next_at < told and not ended and len(asked) < _AT_ONCE:
                 length = min(_BLOCK, told - next_at)
                 asked.append((self._request_block(handle, next_at, length), next_at, length))
                 next_at += length
@@ -270,8 +274,8 @@ class SftpSession:
 
 def _plain_name(name: bytes) -> str:
     """Return the name of an entry. Raises :class:`BadAnswerError` for what can be none."""
-    if not name or b"/" in name or b"\0" in name:
-        raise BadAnswerError(f"The host lists {name[:200]!r}, which is no name of a file")
+    if not 0 < len(name) <= _LONGEST_NAME or b"/" in name or b"\0" in name:
+        raise BadAnswerError(f"The host lists {name[:100]!r}, which is no name of a file")
     return name.decode(errors="surrogateescape")
 
 

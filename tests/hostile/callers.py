@@ -137,16 +137,10 @@ def odd_bodies(seed: int, number: int) -> Iterator[tuple[str, str, bytes]]:
     """Yield method, path and body of requests to Container Service."""
     choice = random.Random(seed)
     parts = ("clusters", "certs", "nodes", "instances", "ip", "attach", "reset", "triggers", "x")
-    fields: tuple[str, ...] = (
-        "name",
-        "size",
-        "password",
-        "cluster_type",
-        "vpc_id",
-        "vswitch_id",
-        "subnet_cidr",
-    )
-    fields += ("instance_type", "instances", "project_id", "action", "service", "params")
+    fields = [
+        *("name", "size", "password", "cluster_type", "vpc_id", "vswitch_id", "subnet_cidr"),
+        *("instance_type", "instances", "project_id", "action", "service", "params"),
+    ]
     for _ in range(number):
         path = "/clusters" + "".join(f"/{choice.choice(parts)}" for _ in range(choice.randrange(4)))
         if choice.random() < 0.1:

@@ -183,15 +183,10 @@ def test_thousands_of_requests_without_a_key_are_answered(caller: Caller) -> Non
     for request in odd_actions(4, 1000):
         status, content = caller.rpc(request, signed=False)
         assert 400 <= status < 500, (request, content)
-    names: tuple[str, ...] = (
-        "Authorization",
-        "Date",
-        "Content-MD5",
-        "x-acs-date",
-        "Accept",
-        "Content-Type",
-    )
-    names += ("x-acs-signature-nonce", "x-acs-content-sha256", "X-Acs-Action", "X-Acs-Version")
+    names = [
+        *("Authorization", "Date", "Content-MD5", "x-acs-date", "Accept", "Content-Type"),
+        *("x-acs-signature-nonce", "x-acs-content-sha256", "X-Acs-Action", "X-Acs-Version"),
+    ]
     starts = ("", "acs ", "acs x:", "ACS3-", "ACS3-HMAC-SHA256 ", "Basic ")
     for _ in range(1000):
         headers = {

@@ -243,7 +243,7 @@ def test_an_address_whose_tags_did_not_come_is_known_by_its_name(
     (found,) = [each for each in ground.survey() if each.resource.kind == "eip"]
     assert (found.standing, found.store_id) == (Standing.ORPHAN, STORE_ID)
     # alone it is nobody's: it may be of another store, and stays unless that is named
-    monkeypatch.setattr(sweeping, "_of_their_stores", list)
+    monkeypatch.setattr(sweeping, "_with_store_ids", list)
     (found,) = [each for each in ground.survey() if each.resource.kind == "eip"]
     assert (found.standing, found.store_id) == (Standing.FOREIGN, "unknown")
 

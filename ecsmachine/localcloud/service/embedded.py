@@ -86,7 +86,7 @@ def embedded_cloud(
             watch_interval_s=watch_interval_s,
             lenient=lenient,
         )
-        server = HttpServer(application, connections.protocol())
+        server = HttpServer(application, connections.protocol(), grace_s=1.0)
         thread = threading.Thread(target=server.run, args=([listener],), name="local cloud")
         thread.start()
         try:

@@ -11,14 +11,14 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-GRACE_S = 5.0
-"""How long requests that are being answered may take when the server stops."""
-
 _LOOK_S = 0.001
 
 
 class HttpServer(uvicorn.Server):
-    """Serves an application on one socket; ``ready`` is called once it answers."""
+    """Serves an application on one socket; ``ready`` is called once it answers.
+
+    ``grace_s`` is how long requests that are being answered may take when it stops.
+    """
 
     def __init__(
         self,
@@ -26,6 +26,7 @@ class HttpServer(uvicorn.Server):
         protocol: type[asyncio.Protocol],
         *,
         ready: Callable[[], None] = lambda: None,
+        grace_s: float = 5.0,
     ) -> None:
         # No access log: the parameters of a request may hold passwords.
         # No warnings: anybody can send what is no HTTP, and fill the log with them.
@@ -40,6 +41,7 @@ class HttpServer(uvicorn.Server):
         )
         super().__init__(config)
         self._ready = ready
+        self._grace_s = grace_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told = asyncio.Event()
 
@@ -75,7 +77,7 @@ class HttpServer(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._answered(), GRACE_S)
+            await asyncio.wait_for(self._answered(), self._grace_s)
         for task in self.server_state.tasks:
             task.cancel()
         await self.lifespan.shutdown()

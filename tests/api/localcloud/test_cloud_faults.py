@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,24 @@ from tests.unit.localcloud.recording_guests import RecordingGuests
 
 def struck(cloud: EmbeddedCloud) -> list[int]:
     return [entry.struck for entry in cloud.faults.entries()]
+
+
+def test_a_cloud_stops_while_a_request_waits(tmp_path: Path) -> None:
+    ended: list[Exception] = []
+
+    def ask(api: Api) -> None:
+        try:
+            api.call("DescribeRegions")
+        except Exception as error:
+            ended.append(error)
+
+    with embedded_cloud(tmp_path) as cloud:
+        cloud.faults.add(Fault("delay", action="DescribeRegions", seconds=600))
+        asking = threading.Thread(target=ask, args=(Api(cloud),))
+        asking.start()
+        until(lambda: struck(cloud) == [1])
+    asking.join(30)
+    assert len(ended) == 1
 
 
 def test_an_error_for_the_next_calls_of_an_action(cloud: EmbeddedCloud, api: Api) -> None:

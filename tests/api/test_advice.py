@@ -101,24 +101,17 @@ def other_options(ground: Ground) -> str:
     return f"create --no-provision {flags} --aliyunecs-system-disk-size 50 dev1"
 
 
-def no_instance(ground: Ground) -> str:
-    ground.half_made()
-    return "start dev1"
-
-
-def no_address(ground: Ground) -> str:
-    ground.half_made()
-    return "ssh dev1 true"
-
-
 def half_made_to_export(ground: Ground) -> str:
     ground.half_made()
     return f"export dev1 {ground.store.path}/dev1 --passphrase-file {passphrase(ground)}"
 
 
-def no_address_for_a_context(ground: Ground) -> str:
-    ground.half_made()
-    return "context dev1"
+def half_made(command: str) -> Callable[[Ground], str]:
+    def begin(ground: Ground) -> str:
+        ground.half_made()
+        return command
+
+    return begin
 
 
 def stopped(command: str) -> Callable[[Ground], str]:
@@ -165,10 +158,6 @@ def only(line: str) -> Callable[[Ground], str]:
     return lambda ground: line
 
 
-def nothing_to_adopt(ground: Ground) -> str:
-    return "adopt dev1"
-
-
 def a_removal_that_is_refused(ground: Ground) -> str:
     ground.instance()
     ground.store.remove("dev1")
@@ -184,10 +173,6 @@ def a_cluster_without_its_certificates(ground: Ground) -> str:
     return "project ls --cluster dev1"
 
 
-def an_unknown_store_to_sweep(ground: Ground) -> str:
-    return "sweep --store 0123456789ab"
-
-
 CASES: list[tuple[str, Callable[[Ground], str]]] = [
     ('drop the machine with "ecsmachine rm -f dev1".', damaged_configuration),
     ('or drop the machine with "ecsmachine rm -f dev1".', damaged_journal),
@@ -197,11 +182,11 @@ CASES: list[tuple[str, Callable[[Ground], str]]] = [
     ('remove it with "ecsmachine rm dev1".', a_machine_that_is_there),
     ('"ecsmachine create --resume dev1" goes on with those', other_options),
     ('"ecsmachine rm dev1" removes what there is.', other_options),
-    ('Finish it with "ecsmachine create --resume dev1"', no_instance),
-    ('use "ecsmachine rm dev1"', no_instance),
-    ('"ecsmachine create --resume dev1" goes on with its create.', no_address),
+    ('Finish it with "ecsmachine create --resume dev1"', half_made("start dev1")),
+    ('use "ecsmachine rm dev1"', half_made("start dev1")),
+    ('"ecsmachine create --resume dev1" goes on with its create.', half_made("ssh dev1 true")),
     ('Finish it with "ecsmachine create --resume dev1" first.', half_made_to_export),
-    ('"ecsmachine status dev1" says whether it runs.', no_address_for_a_context),
+    ('"ecsmachine status dev1" says whether it runs.', half_made("context dev1")),
     *(
         ('"ecsmachine start dev1" starts it.', stopped(command))
         for command in ("env --shell sh dev1", "url dev1", "provision dev1")
@@ -214,8 +199,8 @@ CASES: list[tuple[str, Callable[[Ground], str]]] = [
     ('"ecsmachine ls -q" lists them.', only("credentials show 'no-*'")),
     ('Use "ecsmachine ls" to list machines.', only("stop")),
     ('"ecsmachine ls" lists all machines.', only("create --resume dev1")),
-    ('"ecsmachine adopt" without a name lists those that could', nothing_to_adopt),
-    ('"ecsmachine sweep --dry-run" shows of which', an_unknown_store_to_sweep),
+    ('"ecsmachine adopt" without a name lists those that could', only("adopt dev1")),
+    ('"ecsmachine sweep --dry-run" shows of which', only("sweep --store 0123456789ab")),
     ('"ecsmachine sweep" tries again.', a_removal_that_is_refused),
     ('Fetch it with "ecsmachine cluster certs dev1".', a_cluster_without_its_certificates),
     ('"ecsmachine cluster ls" lists them.', only("cluster inspect shop")),

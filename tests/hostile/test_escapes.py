@@ -27,6 +27,8 @@ from tests.unit.stand_ins import add_machine, engine, register_told_driver
 SEEDS = range(int(os.environ.get("HOSTILE_SEEDS", "3")))
 SHARES = (0.03, 0.3)
 
+SAID = ("".join(ESCAPES), "\u202e", "\tforged", "`touch forged`$(touch forged)")
+
 Run = Callable[..., tuple[int, str, str]]
 
 MACHINES: tuple[tuple[str, ...], ...] = (
@@ -183,7 +185,7 @@ def test_a_cloud_of_clusters(cloud: EmbeddedCloud, program: Run, seed: int, shar
             check(words, *program(endpoint, *words))
 
 
-@pytest.mark.parametrize("escape", ESCAPES, ids=ascii)
+@pytest.mark.parametrize("escape", SAID, ids=ascii)
 def test_an_engine(
     escape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -222,7 +224,7 @@ def test_an_engine(
                     assert len(out.splitlines()) == 2
 
 
-@pytest.mark.parametrize("escape", ESCAPES, ids=ascii)
+@pytest.mark.parametrize("escape", SAID, ids=ascii)
 def test_files_of_the_store(escape: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     environment = {"MACHINE_STORAGE_PATH": str(tmp_path), "SHELL": "/bin/sh", "HOME": str(tmp_path)}
     create = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "--engine-label", "a=b", "m1"]

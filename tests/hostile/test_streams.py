@@ -222,7 +222,7 @@ def _fill(writing: int) -> None:
         pass
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "ascii:strict", "latin-1", "cp1252", "utf-8:strict"])
+@pytest.mark.parametrize("encoding", ["ascii:strict", "latin-1", "utf-8", "undefined"])
 def test_a_character_that_cannot_be_encoded_is_replaced(store: Path, encoding: str) -> None:
     config = store / "machines" / "old" / "config.json"
     label = "l=\u2713\u00e9\u6cc9\U0001f433"
@@ -238,7 +238,7 @@ def test_a_character_that_cannot_be_encoded_is_replaced(store: Path, encoding: s
             env=environment,
         )
         assert (done.returncode, done.stderr) == (0, b"")
-        text = done.stdout.decode(encoding.partition(":")[0])
+        text = done.stdout.decode(encoding.partition(":")[0].replace("undefined", "utf-8"))
         # whatever the output takes, JSON stays the same JSON
         assert label in json.dumps(json.loads(text), ensure_ascii=False)
     done = subprocess.run(
@@ -348,7 +348,7 @@ def test_an_installation_that_is_broken(
 )
 def test_an_environment_that_is_broken(store: Path, environment: dict[str, str | None]) -> None:
     whole = {**os.environ, "MACHINE_STORAGE_PATH": str(store), **environment}
-    for words in (("ls",), ("rm", "-y", "old"), ("env", "-u"), ("__complete", "ssh", "")):
+    for words in (("rm", "-y", "old"), ("__complete", "ssh", "")):
         done = subprocess.run(
             [sys.executable, "-m", "ecsmachine", *words],
             capture_output=True,

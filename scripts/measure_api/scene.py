@@ -132,6 +132,7 @@ def furnish(probe: Probe) -> Scene:
     for name, size in (("free_disk", 40), ("hot_disk", 500)):
         ids[name] = call(ECS, "CreateDisk", DiskName=name, Size=size, Encrypted=True,
                          KMSKeyId="key-test", **made)["DiskId"]  # fmt: skip
+    ids["auto_disk"] = call(ECS, "CreateDisk", Size=40, **{**made, "DiskCategory": "cloud_auto"})["DiskId"]
     hot = {"InstanceId": ids["private"], "DiskId": ids["hot_disk"]}
     for action in ("AttachDisk", "DetachDisk", "AttachDisk"):
         call(ECS, action, **hot)
@@ -712,6 +713,8 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
         {**disk},
         {**disk, "DataDisk.1.Encrypted": "true"},
         {"SystemDisk.Category": "cloud_essd"},
+        {"SystemDisk.Category": "cloud_auto"},
+        {"DataDisk.1.Size": 40, "DataDisk.1.Category": "cloud_auto"},
         {"InstanceType": "ecs.t6-c1m1.large"},
         {"InternetMaxBandwidthOut": 5},
         {"HttpEndpoint": "enabled"},
@@ -765,6 +768,7 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
         ],
         "ecs.CreateDisk": [
             {"Size": None}, {"ZoneId": None}, {"Encrypted": "true"}, {"DiskCategory": None}, {"Tag.1.Key": "team"},
+            {"DiskCategory": "cloud_auto"},
         ],
         "ecs.DescribeDisks": [*filters, {"DiskType": "all"}],
         "ecs.DeleteInstance": [{"InstanceId": s.spot}, {"InstanceId": s.prepaid}],
@@ -800,8 +804,8 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
         "ecs.RevokeSecurityGroupEgress": [no_rule, {**no_rule, "Permissions.1.IpProtocol": "tcp", "Permissions.1.PortRange": "22/22"}],
         "ecs.JoinSecurityGroup": [{"InstanceId": None}],
         "ecs.LeaveSecurityGroup": [{"InstanceId": None}],
-        "ecs.ModifyDiskSpec": [{"PerformanceLevel": None}],
-        "ecs.ModifyDiskAttribute": [{"DiskId": None}, {"DiskName": None}],
+        "ecs.ModifyDiskSpec": [{"PerformanceLevel": None}, {"DiskCategory": "cloud_auto", "PerformanceLevel": None}],
+        "ecs.ModifyDiskAttribute": [{"DiskId": None}, {"DiskName": None}, {"DiskId": s.auto_disk}],
         "ecs.AttachDisk": [{"InstanceId": s.stopped}],
         "ecs.ListTagResources": [{"Tag.1.Key": "team"}, {"ResourceId.1": None, "TagFilter.1.TagKey": "team"}],
         "ecs.RemoveTags": [{"Tag.1.Key": None, "Tag.1.Value": None}],

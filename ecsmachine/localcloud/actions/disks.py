@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, get_args
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.instance_disks import (
+    AUTO,
+    bursting_enabled,
+    disk_options,
+    provisioned_iops,
+)
 from ecsmachine.localcloud.actions.listing import (
     Listing,
+    created_between,
     equals,
     is_true,
     like,
     never,
+    never_true,
     newest,
     one_of,
     tagged,
@@ -20,6 +28,7 @@ from ecsmachine.localcloud.actions.snapshots import check_source
 from ecsmachine.localcloud.catalog.disk_categories import (
     CATEGORIES,
     PERFORMANCE_LEVELS,
+    baseline_iops,
     supported_categories,
 )
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
@@ -45,6 +54,7 @@ from ecsmachine.localcloud.state.resources import (
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_DISKS = 2000
+MAX_DISKS_AT_ONCE = 100
 STATUSES = get_args(DiskStatus)
 
 
@@ -107,10 +117,9 @@ def create_disk(call: Call) -> Answer:
             created=timestamp(),
             snapshot_id=snapshot.id if snapshot else "",
             performance_level=level,
-            encrypted=parameters.boolean("Encrypted"),
-            kms_key_id=parameters.text("KMSKeyId"),
+            **asdict(disk_options(parameters, category, size)),
             delete_with_instance=False,
-            multi_attach=parameters.text("MultiAttach") == "Enabled",
+            multi_attach=parameters.choice("MultiAttach", ("Disabled", "Enabled")) == "Enabled",
             resource_group_id=parameters.text("ResourceGroupId"),
             serial_number=disk_id[2:],
         )
@@ -209,36 +218,47 @@ def resize_disk(call: Call) -> Answer:
 def modify_disk_attribute(call: Call) -> Answer:
     """ModifyDiskAttribute: name, description, and what becomes of it with its instance."""
     parameters = call.parameters
-    disk = call.required(call.state.disks, "DiskId")
+    ids = parameters.listed("DiskIds", most=MAX_DISKS_AT_ONCE)
+    if ids and parameters.given("DiskId"):
+        raise refusals.conflicting("DiskId", "DiskIds")
     name, description = _name_and_description(parameters)
-    call.state.disks.put(
-        replace(
-            disk,
-            name=name or disk.name,
-            description=description or disk.description,
-            delete_with_instance=parameters.boolean(
-                "DeleteWithInstance", disk.delete_with_instance
-            ),
-            delete_auto_snapshot=parameters.boolean(
-                "DeleteAutoSnapshot", disk.delete_auto_snapshot
-            ),
-            enable_auto_snapshot=parameters.boolean(
-                "EnableAutoSnapshot", disk.enable_auto_snapshot
-            ),
+    for disk_id in ids or [parameters.require("DiskId")]:
+        disk = call.find(call.state.disks, disk_id)
+        call.state.disks.put(
+            replace(
+                disk,
+                name=name or disk.name,
+                description=description or disk.description,
+                bursting_enabled=bursting_enabled(parameters, disk.category, disk.bursting_enabled),
+                delete_with_instance=parameters.boolean(
+                    "DeleteWithInstance", disk.delete_with_instance
+                ),
+                delete_auto_snapshot=parameters.boolean(
+                    "DeleteAutoSnapshot", disk.delete_auto_snapshot
+                ),
+                enable_auto_snapshot=parameters.boolean(
+                    "EnableAutoSnapshot", disk.enable_auto_snapshot
+                ),
+            )
         )
-    )
     return {}
 
 
 def modify_disk_spec(call: Call) -> Answer:
-    """ModifyDiskSpec: another category, or another performance level."""
+    """ModifyDiskSpec: another category or performance level, or other provisioned IOPS."""
     parameters = call.parameters
     disk = call.required(call.state.disks, "DiskId")
     category = parameters.text("DiskCategory", disk.category)
     if category not in CATEGORIES:
         raise refusals.not_supported("DiskCategory")
     level = _performance_level(parameters, category)
-    if (category, level) == (disk.category, disk.performance_level):
+    iops = disk.provisioned_iops if category == disk.category else 0
+    if parameters.given("ProvisionedIops"):
+        iops = provisioned_iops(parameters, category, disk.size_gib)
+    changed = replace(disk, category=category, performance_level=level, provisioned_iops=iops)
+    if category != AUTO:
+        changed = replace(changed, bursting_enabled=False)
+    if changed == disk:
         raise ApiError("NoChangeInDiskCategory.NotSupported", "No change in disk category.")
     if disk.instance_id:
         instance = call.find(call.state.instances, disk.instance_id)
@@ -249,7 +269,7 @@ def modify_disk_spec(call: Call) -> Answer:
     least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
     if disk.size_gib < least:
         raise refusals.DISK_SIZE()
-    call.state.disks.put(replace(disk, category=category, performance_level=level))
+    call.state.disks.put(changed)
     return {"OrderId": "", "TaskId": ""}
 
 
@@ -322,7 +342,7 @@ def _disk_view(call: Call, disk: Disk) -> dict[str, Any]:
         if disk.instance_id
         else []
     )
-    iops = min(50000, 1800 + 50 * disk.size_gib)
+    iops = baseline_iops(disk.size_gib) + disk.provisioned_iops
     throughput = min(350, 120 + disk.size_gib // 2)
     return {
         "DiskId": disk.id,
@@ -340,8 +360,8 @@ def _disk_view(call: Call, disk: Disk) -> dict[str, Any]:
         "ProductCode": "",
         "Portable": disk.kind == "data",
         "PerformanceLevel": disk.performance_level,
-        "ProvisionedIops": 0,
-        "BurstingEnabled": False,
+        "ProvisionedIops": disk.provisioned_iops,
+        "BurstingEnabled": disk.bursting_enabled,
         "Encrypted": disk.encrypted,
         "KMSKeyId": disk.kms_key_id,
         "InstanceId": disk.instance_id,
@@ -358,8 +378,8 @@ def _disk_view(call: Call, disk: Disk) -> dict[str, Any]:
         "DeleteWithInstance": disk.delete_with_instance,
         "DeleteAutoSnapshot": disk.delete_auto_snapshot,
         "EnableAutoSnapshot": disk.enable_auto_snapshot,
-        "EnableAutomatedSnapshotPolicy": False,
-        "AutoSnapshotPolicyId": "",
+        "EnableAutomatedSnapshotPolicy": bool(disk.auto_snapshot_policy_id),
+        "AutoSnapshotPolicyId": disk.auto_snapshot_policy_id,
         "StorageSetId": "",
         "StorageSetPartitionNumber": 0,
         "StorageClusterId": "",
@@ -408,7 +428,18 @@ _DISKS = Listing(
         is_true("DeleteAutoSnapshot", "delete_auto_snapshot"),
         is_true("EnableAutoSnapshot", "enable_auto_snapshot"),
         is_true("Portable", lambda call, disk: disk.kind == "data"),
-        never("LockReason", "AutoSnapshotPolicyId"),
+        equals("AutoSnapshotPolicyId", "auto_snapshot_policy_id"),
+        is_true("EnableAutomatedSnapshotPolicy", "auto_snapshot_policy_id"),
+        equals("PerformanceLevel", "performance_level"),
+        equals(
+            "MultiAttach",
+            lambda call, disk: "Enabled" if disk.multi_attach else "Disabled",
+            among=("Disabled", "Enabled", "LegacyShared"),
+        ),
+        # Shared Block Storage was before multi-attach, and none is here.
+        never_true("EnableShared"),
+        created_between("created"),
+        never("LockReason"),
         tagged(lambda state: state.disks),
     ),
     paging=page,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.actions.snapshots import check_source
 from ecsmachine.localcloud.catalog.disk_categories import (
     CATEGORIES,
     PERFORMANCE_LEVELS,
+    baseline_iops,
     supported_categories,
 )
 from ecsmachine.localcloud.catalog.images import Image, ImageDisk
@@ -29,11 +30,24 @@ from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import Disk, DiskKind, Instance, Snapshot
 
 MAX_DATA_DISKS = 16
+AUTO = "cloud_auto"
+"""The category whose disks can be given performance."""
 _NO_SNAPSHOT = Refusal(
     "InvalidDataDiskSnapshotId.NotFound",
     'The specified parameter "DataDisk.n.SnapshotId" is not valid.',
     404,
 )
+
+
+@dataclass(frozen=True)
+class DiskOptions:
+    """What a disk is to have besides its size, in the fields of :class:`Disk`."""
+
+    encrypted: bool = False
+    kms_key_id: str = ""
+    provisioned_iops: int = 0
+    bursting_enabled: bool = False
+    auto_snapshot_policy_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,7 @@ class DiskRequest:
     description: str
     device: str
     performance_level: str
-    encrypted: bool
+    options: DiskOptions
     delete_with_instance: bool
     snapshot_id: str = ""
 
@@ -97,7 +111,7 @@ def system_disk_of_request(
         description=_disk_description(request),
         device="/dev/xvda",
         performance_level=_performance_level(request, category),
-        encrypted=request.boolean("Encrypted"),
+        options=disk_options(request, category, size),
         delete_with_instance=True,
     )
 
@@ -113,7 +127,7 @@ def _disk_of_image(disk: ImageDisk, supported: tuple[str, ...]) -> DiskRequest:
         description="",
         device=disk.device,
         performance_level="PL1" if category == "cloud_essd" else "",
-        encrypted=False,
+        options=DiskOptions(),
         delete_with_instance=True,
         snapshot_id=disk.snapshot_id,
     )
@@ -157,7 +171,7 @@ def _data_disk(
         description=_disk_description(request),
         device=device or free_device(taken),
         performance_level=level,
-        encrypted=request.boolean("Encrypted"),
+        options=disk_options(request, category, size),
         delete_with_instance=request.boolean("DeleteWithInstance", True),
         snapshot_id=snapshot.id if snapshot else "",
     )
@@ -199,6 +213,31 @@ def _performance_level(request: Parameters, category: str) -> str:
     return level or "PL1"
 
 
+def disk_options(request: Parameters, category: str, size_gib: int) -> DiskOptions:
+    """Return what is asked for of a disk besides its size; raises ``InvalidParameter``."""
+    return DiskOptions(
+        encrypted=request.boolean("Encrypted"),
+        kms_key_id=request.text("KMSKeyId"),
+        provisioned_iops=provisioned_iops(request, category, size_gib),
+        bursting_enabled=bursting_enabled(request, category),
+        auto_snapshot_policy_id=request.text("AutoSnapshotPolicyId"),
+    )
+
+
+def provisioned_iops(request: Parameters, category: str, size_gib: int) -> int:
+    """Return ``ProvisionedIops``, which disks of the category cloud_auto may have."""
+    most = max(0, min(50000, 1000 * size_gib - baseline_iops(size_gib)))
+    return request.integer("ProvisionedIops", least=0, most=most if category == AUTO else 0)
+
+
+def bursting_enabled(request: Parameters, category: str, default: bool = False) -> bool:
+    """Return ``BurstingEnabled``, which disks of the category cloud_auto may have."""
+    enabled = request.boolean("BurstingEnabled", default)
+    if enabled and category != AUTO:
+        raise invalid_parameter(request.name("BurstingEnabled"))
+    return enabled
+
+
 def _disk_name(request: Parameters) -> str:
     return checked_text(request, "DiskName", valid_name)
 
@@ -226,7 +265,7 @@ def put_disk(call: Call, instance: Instance, request: DiskRequest, image: Image)
             device=request.device,
             image_id=image.id if request.kind == "system" else "",
             performance_level=request.performance_level,
-            encrypted=request.encrypted,
+            **asdict(request.options),
             snapshot_id=request.snapshot_id,
             delete_with_instance=request.delete_with_instance,
             charge_type=instance.charge_type,

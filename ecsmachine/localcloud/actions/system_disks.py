@@ -57,6 +57,8 @@ def replace_system_disk(call: Call) -> Answer:
             created=timestamp(),
             attached=timestamp(),
             serial_number=disk_id[2:],
+            encrypted=parameters.boolean("Encrypted"),
+            kms_key_id=parameters.text("KMSKeyId"),
         )
     )
     _give_new_system_disk(call, instance, image)
@@ -87,6 +89,7 @@ def reinit_disk(call: Call) -> Answer:
 
 
 def _give_new_system_disk(call: Call, instance: Instance, image: Image | None) -> None:
+    call.parameters.choice("SecurityEnhancementStrategy", ("Active", "Deactive"))
     password = password_of_request(call.parameters)
     public_key = public_key_of_request(call, instance.region)
     call.state.instances.put(

@@ -50,6 +50,11 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
     ),
     "storage sets and dedicated block storage clusters": (
         *("*StorageClusterId", "StorageSetId", "StorageSetPartitionNumber"),
+        "ModifyDiskSpec:PerformanceControlOptions.*",
+    ),
+    "regional disks, and system disks that are attached to an instance": (
+        *("AttachDisk:Bootable", "AttachDisk:Force", "AttachDisk:KeyPairName"),
+        "AttachDisk:Password",
     ),
     "trusted and confidential computing": (
         *("RunInstances:SecurityOptions.*", "CreateImage:SecureBootOptions.*"),

@@ -33,6 +33,11 @@ PERFORMANCE_LEVELS = {"PL0": 1, "PL1": 20, "PL2": 461, "PL3": 1261}
 """The performance levels of cloud_essd, and the smallest data disk (GiB) of each."""
 
 
+def baseline_iops(size_gib: int) -> int:
+    """Return the IOPS that a disk of this size has by itself."""
+    return min(50000, 1800 + 50 * size_gib)
+
+
 def supported_categories(instance_type: InstanceType) -> tuple[str, ...]:
     """Return the categories that disks of such an instance may have, best default first."""
     family = instance_type.family.removeprefix("ecs.")

@@ -259,6 +259,9 @@ class Disk:
     performance_level: str = ""
     encrypted: bool = False
     kms_key_id: str = ""
+    provisioned_iops: int = 0
+    bursting_enabled: bool = False
+    auto_snapshot_policy_id: str = ""
     delete_with_instance: bool = True
     delete_auto_snapshot: bool = True
     enable_auto_snapshot: bool = False

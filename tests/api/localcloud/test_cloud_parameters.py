@@ -1,0 +1,136 @@
+"""Parameters that are kept and told, and what is refused rather than passed over."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
+from tests.api.localcloud.api_client import ECS, VPC, Api, RefusedError
+
+
+def refusal(api: Api, action: str, **values: object) -> RefusedError:
+    with pytest.raises(RefusedError) as caught:
+        api.call(action, values)
+    return caught.value
+
+
+def test_what_is_not_implemented_is_refused_by_name_and_changes_nothing(api: Api) -> None:
+    group_id = api.group()
+    error = refusal(api, "RunInstances", **api.base(group_id), Ipv6AddressCount=1)
+    assert (error.status, error.code) == (400, "UnsupportedParameter")
+    assert "Ipv6AddressCount of RunInstances" in error.message
+    assert "IPv6 addresses" in error.message
+    assert not list(api.cloud.state.instances)
+
+
+def test_a_refused_request_may_come_again_with_its_token(api: Api) -> None:
+    values = {**api.base(api.group()), "ClientToken": "once"}
+    assert refusal(api, "RunInstances", **values, StorageSetId="ss-1")
+    first = api.call("RunInstances", values)["InstanceIdSets"]
+    assert api.call("RunInstances", values)["InstanceIdSets"] == first
+
+
+def test_what_asks_for_nothing_is_not_refused(api: Api) -> None:
+    values = {"Tenancy": "default", "NetworkOptions.EnableJumboFrame": "false"}
+    api.run(api.group(), **values)
+    api.call("CreateVpc", {"EnableIpv6": "false"}, version=VPC)
+
+
+def test_a_template_with_what_is_not_implemented_is_refused_when_it_is_used(api: Api) -> None:
+    values = {**api.base(api.group()), "SecurityOptions.TrustedSystemMode": "vTPM"}
+    api.call("CreateLaunchTemplate", {"LaunchTemplateName": "safe", **values})
+    error = refusal(api, "RunInstances", LaunchTemplateName="safe")
+    assert "SecurityOptions.TrustedSystemMode" in error.message
+
+
+def test_lenient_passes_over_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with embedded_cloud(tmp_path / "cloud", lenient=True) as cloud:
+        api = Api(cloud)
+        with caplog.at_level(logging.WARNING, "ecsmachine.localcloud"):
+            api.run(api.group(), Ipv6AddressCount=1)
+    assert "RunInstances: passed over what is not implemented: 'Ipv6AddressCount'" in caplog.text
+
+
+def test_what_is_no_parameter_is_ignored_and_logged(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "ecsmachine.localcloud"):
+        api.call("DescribeVpcs", {"Colour": "blue\nred"}, version=VPC)
+    assert r"DescribeVpcs has no parameter 'Colour': ignored" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "said"),
+    [
+        (VPC, "CreateNatGateway", "CreateNatGateway is an action of Alibaba Cloud"),
+        (ECS, "CreateNatGatway", "Specified api is not found"),
+    ],
+)
+def test_an_official_action_that_is_missing_is_told_from_a_typo(
+    cloud: EmbeddedCloud,
+    api: Api,
+    version: str,
+    action: str,
+    said: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with (
+        caplog.at_level(logging.WARNING, "ecsmachine.localcloud"),
+        pytest.raises(RefusedError) as caught,
+    ):
+        api.call(action, version=version)
+    assert (caught.value.status, caught.value.code) == (404, "InvalidAction.NotFound")
+    assert said in caught.value.message
+    assert (action in caplog.text) == (version == VPC)
+
+
+def test_a_disk_keeps_what_it_was_asked_for(api: Api) -> None:
+    zone = api.call("DescribeZones")["Zones"]["Zone"][0]["ZoneId"]
+    auto = {"ZoneId": zone, "DiskCategory": "cloud_auto", "Size": 40}
+    kept = {"BurstingEnabled": True, "ProvisionedIops": 100, "KMSKeyId": "key-1"}
+    disk_id = api.call("CreateDisk", {**auto, **kept, "Encrypted": True})["DiskId"]
+
+    def told(**filters: object) -> dict[str, object]:
+        (disk,) = api.call("DescribeDisks", filters)["Disks"]["Disk"]
+        return dict(disk)
+
+    assert kept.items() <= told().items()
+    assert told()["IOPS"] == 1800 + 50 * 40 + 100
+    api.call("ModifyDiskSpec", DiskId=disk_id, DiskCategory="cloud_auto", ProvisionedIops=200)
+    api.call("ModifyDiskAttribute", {"DiskIds.1": disk_id, "BurstingEnabled": False})
+    assert (told()["ProvisionedIops"], told()["BurstingEnabled"]) == (200, False)
+    essd = {**auto, "DiskCategory": "cloud_essd"}
+    assert api.refusal("CreateDisk", essd, BurstingEnabled=True) == "400 InvalidParameter"
+    assert api.refusal("CreateDisk", essd, ProvisionedIops=1) == "400 InvalidParameter"
+
+
+def test_disks_of_an_instance_keep_what_they_were_asked_for(api: Api) -> None:
+    instance_id = api.run(
+        api.group(),
+        **{
+            "SystemDisk.Category": "cloud_auto",
+            "SystemDisk.ProvisionedIops": 50,
+            "SystemDisk.AutoSnapshotPolicyId": "sp-1",
+            "DataDisk.1.Size": 40,
+            "DataDisk.1.Category": "cloud_auto",
+            "DataDisk.1.BurstingEnabled": "true",
+            "DataDisk.1.Encrypted": "true",
+            "DataDisk.1.KMSKeyId": "key-1",
+        },
+    )
+
+    def disks(**filters: object) -> list[dict[str, object]]:
+        found = api.call("DescribeDisks", {"InstanceId": instance_id, **filters})
+        return list(found["Disks"]["Disk"])
+
+    (system,) = disks(AutoSnapshotPolicyId="sp-1")
+    assert (system["Type"], system["ProvisionedIops"]) == ("system", 50)
+    assert disks(EnableAutomatedSnapshotPolicy="true") == [system]
+    (data,) = disks(EnableAutomatedSnapshotPolicy="false")
+    assert (data["BurstingEnabled"], data["KMSKeyId"]) == (True, "key-1")
+    assert disks(MultiAttach="Enabled") == disks(PerformanceLevel="PL1") == []
+    later = {"Filter.1.Key": "CreationStartTime", "Filter.1.Value": "2099-01-01T00:00Z"}
+    assert disks(**later) == []

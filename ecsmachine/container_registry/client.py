@@ -5,17 +5,20 @@ Source: Docker Registry HTTP API v2 and its token authentication.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from ecsmachine import __version__
 from ecsmachine.container_registry.credentials import Login
-from ecsmachine.container_registry.reference import Reference
+from ecsmachine.container_registry.reference import DIGEST, NAME, TAG, Reference
+from ecsmachine.documents.fields import Fields, read_object
+from ecsmachine.documents.rules import KEY, WEB_URL, Rule
+from ecsmachine.documents.text import Fault
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 _TIMEOUT_S = (5.0, 30.0)
 _MOST_PAGES = 1000
+_LONGEST_WORDS = 2000
 _MANIFESTS = ", ".join(
     (
         "application/vnd.docker.distribution.manifest.v2+json",
@@ -71,12 +75,13 @@ class RegistryClient:
 
     def repositories(self) -> list[str]:
         """Return the names of all repositories (GET /v2/_catalog)."""
-        return sorted(self._pages("/v2/_catalog?n=100", "repositories", "registry:catalog:*"))
+        path = "/v2/_catalog?n=100"
+        return sorted(self._pages(path, "repositories", NAME, "registry:catalog:*"))
 
     def tags(self, name: str) -> list[str]:
         """Return the tags of a repository; none if all were removed (GET …/tags/list)."""
         try:
-            return sorted(self._pages(f"/v2/{name}/tags/list?n=100", "tags", _pull(name)))
+            return sorted(self._pages(f"/v2/{name}/tags/list?n=100", "tags", TAG, _pull(name)))
         except RegistryError as error:
             if error.code == "NAME_UNKNOWN":
                 return []
@@ -86,29 +91,26 @@ class RegistryClient:
         """Return an image (GET …/manifests/TAG)."""
         path = f"/v2/{reference.name}/manifests/{quote(reference.version, safe=':')}"
         response = self._ask("GET", path, _pull(reference.name), {"Accept": _MANIFESTS})
-        digest = response.headers.get("Docker-Content-Digest", "")
-        manifest = _json(response)
-        layers = manifest.get("layers")
+        digest = _header(response, "Docker-Content-Digest", DIGEST)
+        manifest = _object(response)
         size = None
-        if isinstance(layers, list):
-            size = sum(int(layer.get("size") or 0) for layer in layers if isinstance(layer, dict))
+        if manifest.has("layers"):
+            size = sum(layer.number("size") for layer in manifest.objects("layers"))
         return Image(reference.name, reference.version, digest, size)
 
     def remove(self, name: str, digest: str) -> None:
         """Remove a manifest, and with it every tag that leads to it (DELETE …/manifests/…)."""
         self._ask("DELETE", f"/v2/{name}/manifests/{digest}", f"repository:{name}:delete,pull")
 
-    def _pages(self, path: str, field: str, scope: str) -> Iterator[str]:
+    def _pages(self, path: str, field: str, rule: Rule, scope: str) -> Iterator[str]:
         """Yield the texts of a list, page by page as the Link headers lead (RFC 8288)."""
         for _ in range(_MOST_PAGES):
             response = self._ask("GET", path, scope)
-            items = _json(response).get(field)
-            yield from (str(item) for item in items or ())
+            yield from _object(response).texts(field, rule=rule)
             following = re.match(r'<([^>]+)>;\s*rel="?next"?', response.headers.get("Link", ""))
             if following is None:
                 return
-            parts = urlsplit(urljoin(self.url + path, following[1]))
-            path = f"{parts.path}?{parts.query}"
+            path = _path_of(following[1], self.url + path)
 
     def _ask(
         self, method: str, path: str, scope: str, headers: Mapping[str, str] | None = None
@@ -127,14 +129,15 @@ class RegistryClient:
         """Return the Authorization header that answers a challenge."""
         if challenge.scheme == "basic" and self._login is not None:
             return self._login.basic
-        realm = urlsplit(challenge.parameters.get("realm", ""))
-        if challenge.scheme != "bearer" or realm.scheme not in ("http", "https"):
+        address = challenge.parameters.get("realm", "")
+        if challenge.scheme != "bearer" or not WEB_URL.fits(address):
             raise RegistryError(
                 f"The registry {self.url} asks for a login",
                 code="UNAUTHORIZED",
                 status=401,
                 hint=f'Run "docker login {urlsplit(self.url).netloc}".',
             )
+        realm = urlsplit(address)
         if realm.scheme == "http" and self.url.startswith("https:"):
             raise RegistryError(
                 f"The registry {self.url} sends logins to {realm.netloc} without TLS",
@@ -150,9 +153,9 @@ class RegistryClient:
         response = self._exchange("GET", realm.geturl(), headers, asked)
         if response.status_code != 200:
             raise _refused("GET", realm.path, response)
-        answer = _json(response)
-        token = answer.get("token") or answer.get("access_token")
-        if not isinstance(token, str) or not token:
+        answer = _object(response)
+        token = answer.text("token", KEY) or answer.text("access_token", KEY)
+        if not token:
             raise RegistryError(
                 f"{realm.netloc} gave no token for {self.url}", code="UNAUTHORIZED", status=401
             )
@@ -205,28 +208,41 @@ def _pull(name: str) -> str:
     return f"repository:{name}:pull"
 
 
-def _json(response: requests.Response) -> dict[str, Any]:
+def _fault(response: requests.Response) -> Fault:
+    where = urlsplit(response.url).netloc
+    return lambda reason: MachineError(
+        f"What answers at {where} is no registry: {reason}",
+        hint="Check --registry (ENGINE_REGISTRY_MIRROR).",
+    )
+
+
+def _object(response: requests.Response) -> Fields:
+    return read_object(response.content, _fault(response))
+
+
+def _header(response: requests.Response, name: str, rule: Rule) -> str:
+    return Fields(response.headers, _fault(response)).text(name, rule)
+
+
+def _path_of(link: str, base: str) -> str:
+    """Return path and query of the next page, which is on the same registry."""
     try:
-        data = json.loads(response.content)
+        parts = urlsplit(urljoin(base, link))
     except ValueError:
-        data = None
-    if not isinstance(data, dict):
         raise MachineError(
-            f"What answers at {urlsplit(response.url).netloc} is no registry",
-            hint="Check --registry (ENGINE_REGISTRY_MIRROR).",
-        )
-    return data
+            f"The registry at {urlsplit(base).netloc} names a next page that is no address",
+            hint="Tell those who run it.",
+        ) from None
+    return f"{quote(parts.path, safe='/%:@')}?{quote(parts.query, safe='=&%:@/')}"
 
 
 def _refused(method: str, path: str, response: requests.Response) -> RegistryError:
     code, message = "", ""
-    try:
-        first = json.loads(response.content)["errors"][0]
-        code, message = str(first.get("code") or ""), str(first.get("message") or "")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        pass
+    with contextlib.suppress(MachineError):
+        for first in _object(response).objects("errors")[:1]:
+            code, message = first.prose("code"), first.prose("message")[:_LONGEST_WORDS]
     status = response.status_code
-    said = ": ".join(part for part in (code, " ".join(message.split())) if part)
+    said = ": ".join(part for part in (code, message) if part)
     return RegistryError(
         f"{method} {path.partition('?')[0]} failed: {said or f'{status} {response.reason}'}",
         code=code,

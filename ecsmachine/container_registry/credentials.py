@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from ecsmachine.documents.fields import read_object
+from ecsmachine.documents.text import read_file
+from ecsmachine.errors import MachineError
 
 
 @dataclass(frozen=True)
@@ -26,19 +29,25 @@ class Login:
 def stored_login(config: Path, url: str) -> Login | None:
     """Return the login for a registry that Docker's configuration holds in clear, if any.
 
-    Logins that Docker keeps in a credential helper are not found.
+    Logins that Docker keeps in a credential helper are not found. Raises :class:`MachineError` if
+    the file cannot be read.
     """
+
+    def fault(reason: str) -> MachineError:
+        return MachineError(
+            f"The docker client's settings cannot be read: {config}: {reason}",
+            hint="Mend that file; it must hold a JSON object.",
+        )
+
     try:
-        auths = json.loads(config.read_text(encoding="utf-8")).get("auths", {})
-    except (OSError, ValueError, AttributeError):
+        auths = read_object(read_file(config, fault), fault).object("auths")
+    except FileNotFoundError:
         return None
     host = urlsplit(url).netloc
-    for place, entry in auths.items() if isinstance(auths, dict) else ():
+    for place in auths.values:
         if place.partition("://")[2].partition("/")[0] == host or place == host:
-            try:
-                user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
-            except (KeyError, TypeError, ValueError):
-                continue
+            pair = auths.object(place).base64("auth").decode("utf-8", "replace")
+            user, _, password = pair.partition(":")
             if user and password:
                 return Login(user, password)
     return None

@@ -6,12 +6,19 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ecsmachine.documents.rules import WEB_URL, Rule
 from ecsmachine.errors import UsageError
 
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_NAME = re.compile(rf"{_PART}(?:/{_PART})*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,}")
+
+
+def _rule(what: str, pattern: str) -> Rule:
+    return Rule(what, lambda text: re.fullmatch(pattern, text) is not None, 255)
+
+
+NAME = _rule("the name of a repository", rf"{_PART}(?:/{_PART})*")
+TAG = _rule("a tag", r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+DIGEST = _rule("a digest", r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,}")
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Reference:
 
 def parse_name(text: str) -> str:
     """Return the name of a repository. Raises :class:`UsageError`."""
-    if not _NAME.fullmatch(text):
+    if not NAME.fits(text):
         raise UsageError(
             f'"{text}" is not the name of a repository',
             hint="Write it in lower case, for example library/busybox.",
@@ -44,11 +51,11 @@ def parse_reference(text: str) -> Reference:
     """Return the image that NAME:TAG or NAME@DIGEST names. Raises :class:`UsageError`."""
     name, at, digest = text.partition("@")
     if at:
-        if not _DIGEST.fullmatch(digest):
+        if not DIGEST.fits(digest):
             raise UsageError(f'"{digest}" is not a digest', hint="Write sha256: and 64 digits.")
         return Reference(parse_name(name), digest)
     name, colon, tag = text.rpartition(":")
-    if not colon or not _TAG.fullmatch(tag):
+    if not colon or not TAG.fits(tag):
         raise UsageError(
             f'"{text}" names no tag', hint="Write NAME:TAG, for example library/busybox:latest."
         )
@@ -61,13 +68,8 @@ def registry_url(text: str) -> str:
     Raises :class:`UsageError`.
     """
     url = text if "://" in text else f"https://{text}"
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname)
-        _ = parts.port
-    except ValueError:
-        valid = False
-    if not valid or parts.query or parts.fragment or parts.username or parts.path.strip("/"):
+    parts = urlsplit(url) if WEB_URL.fits(url) else None
+    if parts is None or parts.query or parts.fragment or parts.username or parts.path.strip("/"):
         raise UsageError(
             f'"{text}" is not the address of a registry',
             hint="Give host and port, for example registry.example.com or http://127.0.0.1:5000.",

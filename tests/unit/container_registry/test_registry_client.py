@@ -70,7 +70,7 @@ class TokenRegistry:
         if parts.path == "/token":
             if given != Login("me", "secret").basic:
                 return 401, {}, {"errors": [{"code": "UNAUTHORIZED", "message": "who?"}]}
-            return 200, {}, {"token": f"for {query['service']} {query['scope']}"}
+            return 200, {}, {"token": f"for-{query['service']}-{query['scope']}"}
         scope = "repository:web:pull"
         if parts.path == "/v2/_catalog":
             scope = "registry:catalog:*"
@@ -195,7 +195,11 @@ def test_stored_logins_are_found_by_host(tmp_path: Path) -> None:
     assert stored_login(config, "https://reg.example") == Login("me", "se:cret")
     assert stored_login(config, "https://other.example") is None
     config.write_text("{")
-    assert stored_login(config, "https://reg.example") is None
+    with pytest.raises(MachineError, match=r"config\.json: it is not JSON"):
+        stored_login(config, "https://reg.example")
+    # what is wrong with a login for another place is no matter
+    config.write_text(json.dumps({"auths": {"x": 7, "reg.example": {"auth": auth}}}))
+    assert stored_login(config, "https://reg.example") == Login("me", "se:cret")
     assert stored_login(tmp_path / "none", "https://reg.example") is None
 
 

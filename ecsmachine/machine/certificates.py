@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from ecsmachine.documents.pem import certificate_in, names_in, private_key_in
 from ecsmachine.documents.text import read_file
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
@@ -147,31 +148,25 @@ def server_certificate_covers(auth: AuthOptions, addresses: Iterable[str]) -> bo
 
     Raises :class:`MachineError` if others can read its key.
     """
-    from cryptography import x509
-
     check_private(auth.server_key_path)
     try:
-        certificate = x509.load_pem_x509_certificate(_read(auth.server_cert_path))
-        ca = x509.load_pem_x509_certificate(_read(auth.ca_cert_path))
-        certificate.verify_directly_issued_by(ca)
-        known = _names_in(certificate)
+        certificate = _load_certificate(auth.server_cert_path)
+        certificate.verify_directly_issued_by(_load_certificate(auth.ca_cert_path))
     except Exception:  # whatever is wrong with it, it does not cover the addresses
         return False
     wanted = set(filter(None, [*auth.server_cert_sans, *addresses]))
     return (
         auth.server_key_path.exists()
         and certificate.not_valid_after_utc > datetime.now(timezone.utc)
-        and wanted <= known
+        and wanted <= names_in(certificate)
     )
 
 
 def names_of_server(auth: AuthOptions) -> frozenset[str]:
     """Return the names and addresses in the server certificate; none if it cannot be read."""
-    from cryptography import x509
-
     try:
-        return _names_in(x509.load_pem_x509_certificate(_read(auth.server_cert_path)))
-    except (MachineError, ValueError, x509.ExtensionNotFound):
+        return names_in(_load_certificate(auth.server_cert_path))
+    except MachineError:
         return frozenset()
 
 
@@ -181,8 +176,6 @@ def expiring(auth: AuthOptions) -> list[str]:
     Looks at what the machine's folder holds: the CA, the client's and the engine's. One that is
     not there, or cannot be read, is none of this: connecting says so.
     """
-    from cryptography import x509
-
     lines = []
     now = datetime.now(timezone.utc)
     for what, path in (
@@ -191,8 +184,8 @@ def expiring(auth: AuthOptions) -> list[str]:
         ("engine's certificate", auth.server_cert_path),
     ):
         try:
-            end = x509.load_pem_x509_certificate(read_file(path, MachineError)).not_valid_after_utc
-        except (FileNotFoundError, MachineError, ValueError):
+            end = certificate_in(read_file(path, MachineError), MachineError).not_valid_after_utc
+        except (FileNotFoundError, MachineError):
             continue
         if end - now > _SOON:
             continue
@@ -203,18 +196,6 @@ def expiring(auth: AuthOptions) -> list[str]:
             f'"ecsmachine regenerate-certs {auth.machine_dir.name}" renews it'
         )
     return lines
-
-
-def _names_in(certificate: x509.Certificate) -> frozenset[str]:
-    from cryptography import x509
-
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return frozenset(
-        (
-            *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
-            *names.get_values_for_type(x509.DNSName),
-        )
-    )
 
 
 def _locked(auth: AuthOptions, report: Report) -> contextlib.AbstractContextManager[None]:
@@ -405,25 +386,13 @@ def _load_pair(certificate_path: Path, key_path: Path) -> _Pair:
 
 
 def _load_certificate(path: Path) -> x509.Certificate:
-    from cryptography import x509
-
-    try:
-        return x509.load_pem_x509_certificate(_read(path))
-    except ValueError as error:
-        raise _damaged(path, "it is no certificate in a PEM file") from error
+    return certificate_in(_read(path), partial(_damaged, path))
 
 
 def _load_key(path: Path) -> CertificateIssuerPrivateKeyTypes:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
     content = _read(path)
     check_private(path)
-    try:
-        key = load_pem_private_key(content, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise _damaged(path, "it is no private key in a PEM file without a passphrase") from error
-    return cast("CertificateIssuerPrivateKeyTypes", key)
+    return private_key_in(content, partial(_damaged, path))
 
 
 def _write(pairs: Sequence[_Pair]) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ecsmachine.documents.fields import Fields
 from ecsmachine.provision.base import HostConnection
+from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.shell import PATH, run_as_root
 
 _MARK = "=== "
+_STEP = "looking at the host"
 _BEGIN = f"""\
 export LC_ALL=C PATH="{PATH}"
 mark() {{ printf '\\n{_MARK}%s\\n' "$1"; }}
@@ -35,10 +38,17 @@ class Facts:
         lines = (line.partition("=") for line in self[name].splitlines())
         return {name: value for name, separator, value in lines if separator}
 
+    def fields(self, name: str) -> Fields:
+        """Return the ``NAME=value`` lines of a section, to be read by type.
+
+        What is not of its type raises ``ProvisionError``.
+        """
+        return Fields(self.pairs(name), _fault, name, loose=True)
+
     @property
     def systemd_version(self) -> int:
         """The version of systemd; 0 without it."""
-        found = re.match(r"systemd (\d+)", self["systemd"])
+        found = re.match(r"systemd ([0-9]{1,6})\b", self["systemd"])
         return int(found[1]) if found else 0
 
     @property
@@ -52,10 +62,18 @@ class Facts:
         return self.unit.get("ActiveState") == "active"
 
 
+def _fault(reason: str) -> ProvisionError:
+    return ProvisionError(
+        _STEP,
+        f"what the host says of itself cannot be used: {reason}",
+        hint="Look at the host: its commands answer as those of no Linux system do.",
+    )
+
+
 def gather(host: HostConnection, *looks: str) -> Facts:
     """Look at a host; nothing is changed. Raises ``ProvisionError``."""
     script = "".join((_BEGIN, SYSTEM, *looks, ":\n"))
-    return parse(run_as_root(host, "looking at the host", script).stdout)
+    return parse(run_as_root(host, _STEP, script).stdout)
 
 
 def parse(output: str) -> Facts:

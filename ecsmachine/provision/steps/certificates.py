@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 
 from ecsmachine.provision.base import HostCertificates, ProvisionRequest
@@ -63,8 +64,8 @@ def seen_hashes(facts: Facts) -> dict[str, str]:
 
 def seen_modes(facts: Facts) -> dict[str, int]:
     """Return the permission bits of each certificate file on the host, by its path."""
-    pairs = (line.split(maxsplit=1) for line in facts["modes"].splitlines())
-    return {pair[1]: int(pair[0], 8) for pair in pairs if len(pair) == 2}
+    lines = (re.fullmatch(r"([0-7]{1,4}) (.+)", line) for line in facts["modes"].splitlines())
+    return {found[2]: int(found[1], 8) for found in lines if found}
 
 
 STEP = Step(

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ecsmachine.documents.fields import read_object
 from ecsmachine.provision.base import ProvisionRequest
 from ecsmachine.provision.engine import (
     CONFIGURATION_VARIABLE,
@@ -112,18 +113,18 @@ def refuse_conflicts(situation: Situation) -> None:
         )
 
 
-def daemon_json(facts: Facts) -> dict[str, object]:
-    """Return what daemon.json holds. Raises :class:`ProvisionError` if it is no JSON."""
+def daemon_json(facts: Facts) -> Mapping[str, object]:
+    """Return what daemon.json holds. Raises :class:`ProvisionError` if it is no JSON object."""
     text = facts["daemon_json"].strip()
-    try:
-        value = json.loads(text) if text else {}
-    except ValueError as error:
-        raise ProvisionError(
-            NAME,
-            f"{DAEMON_JSON_PATH} on the host is no JSON: {error}",
-            hint="Correct or remove the file, then try again.",
-        ) from error
-    return value if isinstance(value, dict) else {}
+    return read_object(text.encode(), _fault).values if text else {}
+
+
+def _fault(reason: str) -> ProvisionError:
+    return ProvisionError(
+        NAME,
+        f"{DAEMON_JSON_PATH} on the host cannot be used: {reason}",
+        hint="Correct or remove the file, then try again.",
+    )
 
 
 def _storage_driver(situation: Situation) -> str:

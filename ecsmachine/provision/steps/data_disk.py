@@ -118,8 +118,9 @@ def _find(disk: DataDisk, facts: Facts) -> _Found:
             continue
         # a name alone is a guess: an empty disk of another size is not the one that was ordered
         guessed = position >= by_serial
-        if guessed and _is_empty(found) and int(probe.get("SIZE", "0")) != disk.size_gib * _GIB:
-            others.append(f"{device} has {int(probe.get('SIZE', '0')) / _GIB:.3g} GiB")
+        size = facts.fields(f"device {device}").number("SIZE")
+        if guessed and _is_empty(found) and size != disk.size_gib * _GIB:
+            others.append(f"{device} has {size / _GIB:.3g} GiB")
             continue
         return found
     raise ProvisionError(

@@ -140,7 +140,7 @@ def test_what_the_cloud_said_is_kept_for_a_day(
     assert len(asked) == 2
     kept.write_text("{")  # what is damaged is asked for again
     aliyunecs_completion.suggest_values("aliyunecs-region", {}, environment)
-    assert json.loads(kept.read_text()) == [["cn-hangzhou", ""]]
+    assert json.loads(kept.read_text()) == {"Values": {"cn-hangzhou": ""}}
 
 
 BASH = """

@@ -76,7 +76,7 @@ class TokenRegistry:
             scope = "registry:catalog:*"
         if method == "DELETE":
             scope = "repository:web:delete,pull"
-        if given != f"Bearer for reg {scope}":
+        if given != f"Bearer for-reg-{scope}":
             challenge = self.challenge.replace("SCOPE", scope)
             return 401, {"WWW-Authenticate": challenge}, {}
         if method == "DELETE":

@@ -67,7 +67,7 @@ def test_a_storage_driver_that_the_host_has_chosen_stays() -> None:
     [
         ('{"hosts": ["fd://"], "tlsverify": true}', "sets hosts, tlsverify, which"),
         ('{"labels": ["a=b"]}', "sets labels, which"),
-        ("{not json", "is no JSON"),
+        ("{not json", "it is not JSON"),
     ],
 )
 def test_a_daemon_json_that_would_stop_the_engine_is_refused_before_it_is_stopped(

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ecsmachine.documents.fields import read_object
+from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -109,8 +111,9 @@ def _read_cache(path: Path | None) -> Values | None:
     try:
         if time.time() - path.stat().st_mtime > _KEPT_S:
             return None
-        return [(str(value), str(about)) for value, about in json.loads(path.read_text())]
-    except (OSError, ValueError, TypeError):
+        kept = read_object(read_file(path, MachineError), MachineError)
+        return list(kept.mapping("Values").items())
+    except (OSError, MachineError):
         return None
 
 
@@ -120,5 +123,5 @@ def _write_cache(path: Path | None, values: Values) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(f".{threading.get_native_id()}")
-        fresh.write_text(json.dumps(values))
+        fresh.write_text(json.dumps({"Values": dict(values)}))
         fresh.replace(path)

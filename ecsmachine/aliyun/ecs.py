@@ -208,17 +208,12 @@ class EcsClient(RegionalClient):
 
     def instance_types(self, names: Sequence[str] = ()) -> Iterator[InstanceType]:
         """Yield instance types, all or the named ones that exist (DescribeInstanceTypes)."""
-        token = ""
-        while True:
-            answer = self._call(
-                "DescribeInstanceTypes",
-                {**numbered("InstanceTypes", tuple(names)), "NextToken": token, "MaxResults": 100},
-            )
-            for item in answer.objects("InstanceTypes", "InstanceType"):
-                yield _instance_type(item)
-            token = answer.text("NextToken")
-            if not token:
-                return
+        for item in self.rpc.pages_by_token(
+            "DescribeInstanceTypes",
+            {"RegionId": self.region, **numbered("InstanceTypes", tuple(names))},
+            *("InstanceTypes", "InstanceType"),
+        ):
+            yield _instance_type(item)
 
     def offers(
         self,
@@ -509,34 +504,25 @@ class EcsClient(RegionalClient):
 
     def permissions(self, group_id: str) -> list[Permission]:
         """Return the inbound rules of a security group (DescribeSecurityGroupAttribute)."""
-        permissions: list[Permission] = []
-        token = ""
-        while True:
-            answer = self._call(
-                "DescribeSecurityGroupAttribute",
-                {
-                    "SecurityGroupId": group_id,
-                    "Direction": "ingress",
-                    "NextToken": token,
-                    "MaxResults": 1000 if token else None,
-                },
+        return [
+            Permission(
+                protocol=item.text("IpProtocol", ID).lower(),
+                port_range=item.text("PortRange", _PORT_RANGE),
+                source_cidr=item.text("SourceCidrIp"),
+                policy=item.text("Policy", ID, "Accept"),
+                direction=item.text("Direction", ID, "ingress"),
+                priority=item.number("Priority", 1),
+                source_group_id=item.text("SourceGroupId", ID),
+                description=item.prose("Description"),
             )
-            permissions += [
-                Permission(
-                    protocol=item.text("IpProtocol", ID).lower(),
-                    port_range=item.text("PortRange", _PORT_RANGE),
-                    source_cidr=item.text("SourceCidrIp"),
-                    policy=item.text("Policy", ID, "Accept"),
-                    direction=item.text("Direction", ID, "ingress"),
-                    priority=item.number("Priority", 1),
-                    source_group_id=item.text("SourceGroupId", ID),
-                    description=item.prose("Description"),
-                )
-                for item in answer.objects("Permissions", "Permission")
-            ]
-            token = answer.text("NextToken")
-            if not token:
-                return permissions
+            for item in self.rpc.pages_by_token(
+                "DescribeSecurityGroupAttribute",
+                {"RegionId": self.region, "SecurityGroupId": group_id, "Direction": "ingress"},
+                *("Permissions", "Permission"),
+                page_size=1000,
+                first_size=0,  # then all come at once, up to a number that is not documented
+            )
+        ]
 
     def referencing_groups(self, group_id: str) -> list[str]:
         """Return the groups whose rules name a group (DescribeSecurityGroupReferences)."""

@@ -41,22 +41,21 @@ def role_credentials(
 def _fetch(role: str, address: str) -> tuple[Credentials, float]:
     import requests
 
+    from ecsmachine.http_client.session import BoundedSession
+
     # the service is on the link: a proxy must not see its answers
-    session = requests.Session()
+    session = BoundedSession()
     session.trust_env = False
     try:
         token = session.put(
             f"{address}/latest/api/token",
             headers={"X-aliyun-ecs-metadata-token-ttl-seconds": "60"},
             timeout=_TIMEOUT_S,
-            allow_redirects=False,
         )
         headers = {"X-aliyun-ecs-metadata-token": _token(token.content)} if token.ok else {}
 
         def get(path: str) -> requests.Response:
-            answer = session.get(
-                address + path, headers=headers, timeout=_TIMEOUT_S, allow_redirects=False
-            )
+            answer = session.get(address + path, headers=headers, timeout=_TIMEOUT_S)
             if answer.status_code == 404:
                 raise MachineError(
                     f'This instance has no RAM role "{role}"'

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecsmachine.aliyun.error_codes import Meaning, meaning_of
 from ecsmachine.aliyun.errors import (
@@ -19,10 +19,12 @@ from ecsmachine.aliyun.errors import (
     Wording,
     one_line,
 )
+from ecsmachine.aliyun.listing import Listing
 from ecsmachine.aliyun.pace import shared_pace
 from ecsmachine.aliyun.signature import sign
 from ecsmachine.aliyun.transport import Transport, clock_hint, repeated
 from ecsmachine.documents.fields import Fields, read_object
+from ecsmachine.documents.text import Fault
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -37,6 +39,16 @@ _SECRET_PARAMETERS = frozenset(
 )
 
 Parameter = str | int | bool | None
+
+
+class Answer(Fields):
+    """The fields of an answer, and the ``size`` of its JSON in bytes."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, values: Mapping[str, Any], fault: Fault, size: int):
+        super().__init__(values, fault, loose=True)
+        self.size = size
 
 
 class RpcClient:
@@ -72,7 +84,7 @@ class RpcClient:
 
     def call(
         self, action: str, parameters: Mapping[str, Parameter], *, idempotent: bool | None = None
-    ) -> Fields:
+    ) -> Answer:
         """Carry out an action and return its answer.
 
         Parameters that are None or "" are left out. Throttling is waited out, by all requests of
@@ -111,6 +123,7 @@ class RpcClient:
 
         ``path`` leads to the list in an answer (``"Instances", "Instance"``).
         """
+        listing = Listing(action, self.endpoint)
         number = 1
         while True:
             answer = self.call(action, {**parameters, "PageNumber": number, "PageSize": page_size})
@@ -121,9 +134,36 @@ class RpcClient:
                 return
             if counted and number * page_size >= answer.number("TotalCount"):
                 return
+            listing.add(items, answer.size)
             number += 1
 
-    def _repeated(self, action: str, parameters: Mapping[str, str], idempotent: bool) -> Fields:
+    def pages_by_token(
+        self,
+        action: str,
+        parameters: Mapping[str, Parameter],
+        *path: str,
+        page_size: int = 100,
+        first_size: int | None = None,
+    ) -> Iterator[Fields]:
+        """Yield the items of every page of a list, by NextToken and MaxResults.
+
+        ``first_size`` is that of the first page, where it is another; 0 asks for none.
+        """
+        listing = Listing(action, self.endpoint)
+        token = ""
+        while True:
+            size = page_size if token or first_size is None else first_size
+            answer = self.call(
+                action, {**parameters, "NextToken": token, "MaxResults": size or None}
+            )
+            items = answer.objects(*path)
+            yield from items
+            token = answer.text("NextToken")
+            if not token:
+                return
+            listing.add(items, answer.size, token)
+
+    def _repeated(self, action: str, parameters: Mapping[str, str], idempotent: bool) -> Answer:
         return repeated(
             lambda: self._call_once(action, parameters),
             action,
@@ -133,7 +173,7 @@ class RpcClient:
             pace=shared_pace(self.endpoint, self._credentials.current().access_key_id, action),
         )
 
-    def _call_once(self, action: str, parameters: Mapping[str, str]) -> Fields:
+    def _call_once(self, action: str, parameters: Mapping[str, str]) -> Answer:
         self._checkpoint(f"before api {action}")
         credentials = self._credentials.current()
         body = {
@@ -176,7 +216,7 @@ class RpcClient:
             raise _refused(action, response, answer, self._wording)
         return answer
 
-    def _parsed(self, action: str, response: requests.Response) -> Fields:
+    def _parsed(self, action: str, response: requests.Response) -> Answer:
         """Return an answer; of a refusal, whatever can be read of it."""
 
         def no_answer(reason: str) -> MachineError:
@@ -198,7 +238,7 @@ class RpcClient:
             if response.status_code < 300:
                 raise
             values = {}
-        return Fields(values, fault, loose=True)
+        return Answer(values, fault, len(response.content))
 
 
 def numbered(name: str, values: list[str] | tuple[str, ...]) -> dict[str, Parameter]:

@@ -78,7 +78,6 @@ class Transport:
                 data=data,
                 headers=dict(headers),
                 timeout=(_CONNECT_TIMEOUT_S, read_timeout_s),
-                allow_redirects=False,
                 auth=_unchanged,
                 verify=self._verify,
                 cert=self._cert,
@@ -88,14 +87,10 @@ class Transport:
 
     def _connection(self) -> requests.Session:
         if self._session is None:
-            import requests
-            from requests.adapters import HTTPAdapter
+            from ecsmachine.http_client.session import BoundedSession
 
-            session = requests.Session()
+            session = BoundedSession()
             session.headers["User-Agent"] = f"ecsmachine/{__version__}"
-            adapter = HTTPAdapter(pool_maxsize=64)
-            session.mount("http://", adapter)
-            session.mount("https://", adapter)
             self._session = session
         return self._session
 
@@ -107,6 +102,8 @@ class Transport:
         The texts of requests' own errors are not passed on: they may hold the proxy's password.
         """
         import requests
+
+        from ecsmachine.http_client.session import AnswerTooLongError
 
         host = urlsplit(self.endpoint).netloc
         check = f"Check the network and proxy, and {self._check}."
@@ -125,6 +122,12 @@ class Transport:
                 f"{what} failed: the proxy towards {host} does not answer",
                 maybe_done=False,
                 hint="Check HTTPS_PROXY and NO_PROXY.",
+            )
+        if isinstance(error, AnswerTooLongError):
+            return ConnectionLostError(
+                f"{what} failed: what {host} sends is no answer: {error}",
+                maybe_done=True,
+                hint=check,
             )
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return ConnectionLostError(

@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 _TIMEOUT_S = (5.0, 30.0)
 _MOST_PAGES = 1000
+_MOST_BYTES = 64 << 20
 _LONGEST_WORDS = 2000
 _MANIFESTS = ", ".join(
     (
@@ -104,13 +105,19 @@ class RegistryClient:
 
     def _pages(self, path: str, field: str, rule: Rule, scope: str) -> Iterator[str]:
         """Yield the texts of a list, page by page as the Link headers lead (RFC 8288)."""
-        for _ in range(_MOST_PAGES):
+        seen: set[str] = set()
+        size = 0
+        while True:
+            seen.add(path)
             response = self._ask("GET", path, scope)
             yield from _object(response).texts(field, rule=rule)
             following = re.match(r'<([^>]+)>;\s*rel="?next"?', response.headers.get("Link", ""))
             if following is None:
                 return
             path = _path_of(following[1], self.url + path)
+            size += len(response.content)
+            if path in seen or len(seen) > _MOST_PAGES or size > _MOST_BYTES:
+                raise MachineError(f"The registry {self.url} gives a list that does not end")
 
     def _ask(
         self, method: str, path: str, scope: str, headers: Mapping[str, str] | None = None
@@ -177,8 +184,10 @@ class RegistryClient:
     ) -> requests.Response:
         import requests
 
+        from ecsmachine.http_client.session import AnswerTooLongError, BoundedSession
+
         if self._session is None:
-            self._session = requests.Session()
+            self._session = BoundedSession()
             self._session.headers["User-Agent"] = f"ecsmachine/{__version__}"
         try:
             response = self._session.request(
@@ -187,13 +196,17 @@ class RegistryClient:
                 headers=dict(headers),
                 params=dict(query or {}),
                 timeout=_TIMEOUT_S,
-                allow_redirects=False,
                 auth=lambda request: request,  # no password out of ~/.netrc
             )
         except requests.exceptions.SSLError:
             raise MachineError(
                 f"The certificate of {urlsplit(url).netloc} is not accepted",
                 hint="A registry without TLS is named with http:// in front.",
+            ) from None
+        except AnswerTooLongError as error:
+            raise MachineError(
+                f"What answers at {urlsplit(url).netloc} is no registry: {error}",
+                hint="Check --registry (ENGINE_REGISTRY_MIRROR).",
             ) from None
         except requests.RequestException:
             raise MachineError(

@@ -20,7 +20,7 @@ from ecsmachine.machine.model import AuthOptions
 from ecsmachine.ssh.private_files import check_private
 from ecsmachine.ssh.route import check_route
 
-_LONGEST_ANSWER = 16 << 20
+_LONGEST_ANSWER = 8 << 20
 """How much of an answer is read, in bytes; that of a swarm of 1,000 nodes is about 2 MiB."""
 
 
@@ -103,7 +103,9 @@ def exchange(
         ) from error
     import http.client
 
-    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    from ecsmachine.http_client.answer import timed
+
+    connection = timed(http.client.HTTPConnection)(host, port, timeout=timeout_s)
     headers = {"Host": "docker"}
     content = None
     if body is not None:

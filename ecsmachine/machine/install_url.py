@@ -34,14 +34,30 @@ def check_install_url(url: str, *, timeout_s: float = 3.0) -> None:
     import urllib.error
     import urllib.request
 
+    from ecsmachine.http_client.answer import timed
+
+    class Http(urllib.request.HTTPHandler):
+        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(timed(http.client.HTTPConnection), req)
+
+    class Https(urllib.request.HTTPSHandler):
+        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(timed(http.client.HTTPSConnection), req)
+
+    class NoRedirect(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *arguments: object) -> None:
+            """Follow none: where it leads is for the machine to find out."""
+
     request = urllib.request.Request(url, headers={"User-Agent": "curl/8 (ecsmachine)"})  # noqa: S310 (validate_install_url)
     try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
-            answer.read(1)
+        opener = urllib.request.build_opener(Http, Https, NoRedirect)
+        with opener.open(request, timeout=timeout_s):
+            pass
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code in _GONE:
             raise PreCreateCheckError(
-                f"The engine install URL {url} answers {error.code} {error.reason}",
+                f"The engine install URL {url} answers {error.code} {error.reason[:100]}",
                 hint="Correct --engine-install-url or MACHINE_DOCKER_INSTALL_URL.",
             ) from error
     except (OSError, http.client.HTTPException):

@@ -20,11 +20,15 @@ MAY_IMPORT = {
         *("cli", "machine", "drivers", "provision", "aliyun", "container_registry", "ssh"),
         *("localcloud", "documents", "errors", "polling"),
     },
-    "machine": {"machine", "drivers", "provision", "ssh", "documents", "errors", "polling"},
+    "machine": {
+        *("machine", "drivers", "provision", "ssh", "http_client", "documents", "errors"),
+        "polling",
+    },
     "drivers": {"drivers", "aliyun", "ssh", "documents", "errors", "polling"},
     "provision": {"provision", "ssh", "documents", "errors"},
-    "aliyun": {"aliyun", "documents", "errors", "polling"},
-    "container_registry": {"container_registry", "documents", "errors"},
+    "aliyun": {"aliyun", "http_client", "documents", "errors", "polling"},
+    "container_registry": {"container_registry", "http_client", "documents", "errors"},
+    "http_client": {"http_client"},
     "ssh": {"ssh", "documents", "errors"},
     "documents": {"documents", "errors"},
     "localcloud": {"localcloud"},
@@ -44,7 +48,7 @@ ROOMS = {
 
 ONLY_IN = {
     "paramiko": {"ssh", "machine/create.py"},
-    "requests": {"aliyun", "container_registry"},
+    "requests": {"aliyun", "container_registry", "http_client"},
     "typer": {"cli"},
     "rich": {"cli"},
     "starlette": {"localcloud"},

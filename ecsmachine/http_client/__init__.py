@@ -1,0 +1,1 @@
+"""HTTP to servers that are not trusted: an answer has a size and a time that it may take."""

@@ -63,12 +63,18 @@ def plan_of(public: str) -> AddressPlan:
     return AddressPlan(network, list(_PRIVATE.subnets(new_prefix=17))[slot])
 
 
+def _is_public(network: IPv4Network) -> bool:
+    return any(network.subnet_of(public) for public in _PUBLIC)
+
+
 def choose(preference: int, taken: Iterable[IPv4Network]) -> AddressPlan:
     """Return a plan that overlaps none of the networks in ``taken``.
 
     ``preference`` is where to look first, so that clouds rarely want the same.
     """
     used = list(taken)
+    # the route to another cloud's public range tells of its VPC, which has one for each guest only
+    used += [plan_of(str(n)).vpc for n in used if n.prefixlen == 24 and _is_public(n)]
     for offset in range(256):
         slot = (preference + offset) % 256
         for public in _PUBLIC:

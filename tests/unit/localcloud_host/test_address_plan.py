@@ -29,6 +29,12 @@ def test_the_search_goes_round() -> None:
     assert str(plan.public) == "198.18.0.0/24"
 
 
+def test_another_cloud_that_prefers_the_same_has_its_vpc_too() -> None:
+    other = choose(7, [])
+    plan = choose(7, [other.public])
+    assert not plan.vpc.overlaps(other.vpc)
+
+
 def test_a_kept_plan_is_the_same_again() -> None:
     plan = choose(0x3FA9C1, [])
     assert plan_of(str(plan.public)) == plan

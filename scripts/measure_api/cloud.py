@@ -88,14 +88,14 @@ class _Fixed(datetime):
 class _Recorder:
     """Stands before the lifecycle, and notes what work on guests an action orders."""
 
-    def __init__(self, lifecycle: Any) -> None:
+    def __init__(self, lifecycle: Any, orders: list[Any] | None = None) -> None:
         self._lifecycle = lifecycle
-        self.orders: list[Any] = []
+        self.orders: list[Any] = [] if orders is None else orders
 
     def __getattr__(self, name: str) -> Any:
         order = getattr(self._lifecycle, name)
         if not callable(order):
-            return order
+            return _Recorder(order, self.orders)
 
         def ordered(*args: Any, **more: Any) -> Any:
             plain = [

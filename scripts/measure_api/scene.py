@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cloud import Probe
@@ -111,7 +111,7 @@ def furnish(probe: Probe) -> Scene:
     run("stopped", InstanceType="ecs.g6.large", HostName="stopped")
     run("spot", InstanceType="ecs.g6.large", SpotStrategy="SpotAsPriceGo",
         AutoReleaseTime=_at(86400))  # fmt: skip
-    for name in ("prepaid", "stopped_prepaid"):
+    for name in ("prepaid", "stopped_prepaid", "expired"):
         run(
             name,
             InstanceType="ecs.g6.large",
@@ -119,9 +119,9 @@ def furnish(probe: Probe) -> Scene:
             Period=1,
             AutoRenew=True,
         )
-    names = ("public", "private", "stopped", "spot", "prepaid", "stopped_prepaid")
+    names = ("public", "private", "stopped", "spot", "prepaid", "stopped_prepaid", "expired")
     _until_all(call, [ids[name] for name in names], "Running")
-    off = [ids["stopped"], ids["stopped_prepaid"]]
+    off = [ids["stopped"], ids["stopped_prepaid"], ids["expired"]]
     for instance_id in off:
         call(ECS, "StopInstance", InstanceId=instance_id)
     ids["created"] = call(ECS, "CreateInstance", **base, InstanceType="ecs.g6.large",
@@ -203,6 +203,10 @@ def furnish(probe: Probe) -> Scene:
     }  # fmt: skip
     call(ECS, "CreateLaunchTemplateVersion", LaunchTemplateId=ids["template"], **template)
     ids |= _balancers(call, ids)
+    state = probe.cloud.state
+    with state.transaction():
+        row = state.instances.get(ids["expired"])
+        state.instances.put(replace(row, expires="2024-01-01T00:00Z", auto_renew=False))
     told = call(ECS, "DescribeInstances", InstanceIds=json.dumps([ids["public"]]))
     ids["public_ip"] = told["Instances"]["Instance"][0]["PublicIpAddress"]["IpAddress"][0]
     ids["account"] = probe.cloud.state.account.id
@@ -708,6 +712,7 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
     creation = [
         {"InstanceChargeType": "PrePaid", "Period": 1},
         {"InstanceChargeType": "PrePaid", "Period": 1, "AutoRenew": "true"},
+        {"Amount": 1, "HostName": None},
         {"SpotStrategy": "SpotWithPriceLimit"},
         {"SpotStrategy": "SpotAsPriceGo"},
         {**disk},
@@ -771,10 +776,11 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
             {"DiskCategory": "cloud_auto"},
         ],
         "ecs.DescribeDisks": [*filters, {"DiskType": "all"}],
-        "ecs.DeleteInstance": [{"InstanceId": s.spot}, {"InstanceId": s.prepaid}],
-        "ecs.DeleteInstances": [{"InstanceId.1": s.spot}, {"InstanceId.1": s.prepaid}],
+        "ecs.DeleteInstance": [{"InstanceId": s.spot}, {"InstanceId": s.prepaid}, {"InstanceId": s.expired}],
+        "ecs.DeleteInstances": [{"InstanceId.1": s.spot}, {"InstanceId.1": s.prepaid}, {"InstanceId.1": s.expired}],
         "ecs.DescribeSecurityGroups": [*filters, {"SecurityGroupName": "gro*"}],
         "ecs.ModifyInstanceAttribute": [{"InstanceId": s.stopped}, {"InstanceId": s.public}],
+        "ecs.ModifyPrepayInstanceSpec": [{"InstanceType": None, "InternetMaxBandwidthOut": 3}],
         "ecs.ModifyInstanceSpec": [{"InstanceType": None, "InternetMaxBandwidthOut": 3, "InstanceId": s.public}],
         "ecs.ModifyInstanceChargeType": [{"InstanceChargeType": "PostPaid", "Period": None, "InstanceIds": json.dumps([s.prepaid])}],
         "ecs.ModifyInstanceAutoRenewAttribute": [{"AutoRenew": None}],

@@ -14,7 +14,6 @@ from ecsmachine.localcloud.actions.instance_disks import (
 )
 from ecsmachine.localcloud.actions.listing import (
     Listing,
-    created_between,
     equals,
     is_true,
     like,
@@ -23,6 +22,7 @@ from ecsmachine.localcloud.actions.listing import (
     newest,
     one_of,
     tagged,
+    times_between,
 )
 from ecsmachine.localcloud.actions.snapshots import check_source
 from ecsmachine.localcloud.catalog.disk_categories import (
@@ -438,7 +438,7 @@ _DISKS = Listing(
         ),
         # Shared Block Storage was before multi-attach, and none is here.
         never_true("EnableShared"),
-        created_between("created"),
+        times_between(Creation="created"),
         never("LockReason"),
         tagged(lambda state: state.disks),
     ),

@@ -7,13 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.cpu_options import cpu_options_of_request
 from ecsmachine.localcloud.actions.images import MACHINE_OF
+from ecsmachine.localcloud.actions.instance_charge import only_ordered
 from ecsmachine.localcloud.actions.instance_creation import user_data_of_request
+from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes
-from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_order_id
 from ecsmachine.localcloud.protocol.names import (
     checked_text,
     valid_description,
@@ -48,6 +52,16 @@ def modify_instance_attribute(call: Call) -> Answer:
         changes["user_data"] = user_data_of_request(parameters)
     if parameters.given("DeletionProtection"):
         changes["deletion_protection"] = parameters.boolean("DeletionProtection")
+    kind = known_instance_type(instance.instance_type)
+    changes["cpu_options"] = cpu_options_of_request(parameters, kind, instance.cpu_options)
+    if changes["cpu_options"].topology != instance.cpu_options.topology:
+        check_status(instance, "Stopped")
+    if parameters.given("CreditSpecification"):
+        if not kind.baseline_credit:
+            raise refusals.not_supported("CreditSpecification")
+        changes["credit_specification"] = parameters.choice(
+            "CreditSpecification", ("Standard", "Unlimited")
+        )
     groups = parameters.listed("SecurityGroupIds", most=5)
     if groups:
         for group_id in groups:
@@ -82,44 +96,53 @@ def modify_instance_spec(call: Call) -> Answer:
     """
     parameters = call.parameters
     instance = call.required(call.state.instances, "InstanceId")
-    changes: dict[str, Any] = {}
+    changes = _bandwidths(call)
+    disks = attached_disks(call.state, instance.id)
+    category = parameters.choice("SystemDisk.Category", ("cloud_efficiency", "cloud_ssd"))
+    if category:
+        disks = [replace(disk, category=category) for disk in disks[:1]] + disks[1:]
+    direction = parameters.choice("OperatorType", ("upgrade", "downgrade"))
     if parameters.given("InstanceType"):
         kind = find_instance_type(parameters.text("InstanceType"))
         if kind is None:
             raise refusals.INSTANCE_TYPE()
         check_status(instance, "Stopped")
         before = known_instance_type(instance.instance_type)
-        fits = all(
-            disk.category in supported_categories(kind)
-            for disk in attached_disks(call.state, instance.id)
-        )
+        fits = all(disk.category in supported_categories(kind) for disk in disks)
         if MACHINE_OF[kind.architecture] != MACHINE_OF[before.architecture] or not fits:
             raise ApiError(
                 "InvalidInstanceType.NotSupported",
                 "The specified InstanceType does not support the image or the disks of the "
                 "instance.",
             )
+        cheaper = prices.instance_hour(kind) < prices.instance_hour(before)
+        if direction and (direction == "downgrade") != cheaper:
+            raise invalid_parameter("OperatorType")
         changes["instance_type"] = kind.id
-    if parameters.given("InternetMaxBandwidthOut"):
-        changes["bandwidth_out"] = _bandwidth(call)
+    elif category:
+        raise refusals.conflicting("SystemDisk.Category", "InstanceType")
     prepaid = call.action == "ModifyPrepayInstanceSpec"
     if prepaid != (instance.charge_type == "PrePaid"):
         raise refusals.CHARGE_TYPE()
+    if prepaid and only_ordered(parameters, "PrePaid"):
+        return {"OrderId": new_order_id()}
     call.state.instances.put(replace(instance, **changes))
-    return {"OrderId": ""} if prepaid else {}
+    call.state.disks.put(disks[0])
+    return {"OrderId": new_order_id()} if prepaid else {}
 
 
 def modify_instance_network_spec(call: Call) -> Answer:
     """ModifyInstanceNetworkSpec: bandwidth, charge type, and with it a public address."""
     parameters = call.parameters
     instance = call.required(call.state.instances, "InstanceId")
-    changes: dict[str, Any] = {}
-    if parameters.given("InternetMaxBandwidthOut"):
-        changes["bandwidth_out"] = _bandwidth(call)
+    changes = _bandwidths(call)
     if parameters.given("NetworkChargeType"):
         changes["internet_charge_type"] = parameters.choice(
             "NetworkChargeType", ("PayByTraffic", "PayByBandwidth")
         )
+    prepaid = instance.charge_type == "PrePaid"
+    if not parameters.boolean("AutoPay", True) and prepaid:
+        return {"OrderId": new_order_id()}
     instance = call.state.instances.put(replace(instance, **changes))
     if parameters.boolean("AllocatePublicIp") and not instance.public_ip:
         if not instance.bandwidth_out:
@@ -127,12 +150,13 @@ def modify_instance_network_spec(call: Call) -> Answer:
         _check_no_eip(instance)
         call.state.instances.put(replace(instance, public_ip=pick_public(call.state)))
         call.lifecycle.instances.set_public_ip(instance.id)
-    return {"OrderId": ""}
+    return {"OrderId": new_order_id() if prepaid else ""}
 
 
 def allocate_public_ip_address(call: Call) -> Answer:
     """AllocatePublicIpAddress: one address; asked for again, the same one."""
     instance = call.required(call.state.instances, "InstanceId")
+    wanted = call.parameters.text("IpAddress")
     check_status(instance, "Running", "Stopped")
     if instance.public_ip:
         return {"IpAddress": instance.public_ip}
@@ -144,7 +168,7 @@ def allocate_public_ip_address(call: Call) -> Answer:
             "InternetMaxBandwidthOut is 0.",
             403,
         )
-    address = pick_public(call.state)
+    address = pick_public(call.state, wanted)
     call.state.instances.put(replace(instance, public_ip=address))
     call.lifecycle.instances.set_public_ip(instance.id)
     return {"IpAddress": address}
@@ -158,10 +182,18 @@ def _check_no_eip(instance: Instance) -> None:
         )
 
 
-def _bandwidth(call: Call) -> int:
-    return call.parameters.integer(
-        "InternetMaxBandwidthOut",
-        least=0,
-        most=100,
-        error=refusals.not_supported("InternetMaxBandwidthOut"),
-    )
+def _bandwidths(call: Call) -> dict[str, Any]:
+    """Return what a request says of the bandwidth, in the fields of :class:`Instance`."""
+    changes: dict[str, Any] = {}
+    if call.parameters.given("InternetMaxBandwidthOut"):
+        changes["bandwidth_out"] = call.parameters.integer(
+            "InternetMaxBandwidthOut",
+            least=0,
+            most=100,
+            error=refusals.not_supported("InternetMaxBandwidthOut"),
+        )
+    if call.parameters.given("InternetMaxBandwidthIn"):
+        changes["bandwidth_in"] = call.parameters.integer(
+            "InternetMaxBandwidthIn", least=1, most=200
+        )
+    return changes

@@ -9,7 +9,8 @@ from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import clock, refusals
-from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_order_id
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import ChargeType, Instance, SpotStrategy
 from ecsmachine.localcloud.state.resources import attached_disks, check_status
@@ -19,6 +20,12 @@ FOREVER = "2099-12-31T15:59Z"
 MAX_INSTANCES = 20
 _WEEKS = (1, 2, 3, 4)
 _MONTHS = (*range(1, 10), 12, 24, 36, 48, 60)
+_RENEWALS = {
+    "Week": (1, 2, 3, 4),
+    "Month": (1, 2, 3, 6, 12, 24, 36, 48, 60),
+    "Year": (1, 2, 3, 4, 5),
+}
+"""For how long subscriptions are renewed by themselves, by the unit."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,8 @@ class Charge:
     spot_strategy: SpotStrategy
     spot_price_limit: float
     spot_duration: int
+    spot_interruption: str
+    auto_renew_period: int
 
 
 def period_of_request(parameters: Parameters) -> tuple[int, str]:
@@ -51,11 +60,6 @@ def period_of_request(parameters: Parameters) -> tuple[int, str]:
     if period not in (_WEEKS if unit == "Week" else _MONTHS):
         raise error
     return period, unit
-
-
-def expiry(start: float, period: int, unit: str) -> str:
-    """Return when a period ends that begins at ``start`` (seconds since 1970)."""
-    return clock.minutes(start + period * (7 if unit == "Week" else 30) * 86400)
 
 
 def charge_of_request(parameters: Parameters) -> Charge:
@@ -77,14 +81,17 @@ def charge_of_request(parameters: Parameters) -> Charge:
     limit = parameters.number("SpotPriceLimit")
     if strategy == "SpotWithPriceLimit" and not limit:
         raise ApiError("InvalidSpotPriceLimit", "The specified SpotPriceLimitis not valid.")
-    period, unit, expires = 0, "", FOREVER
+    interruption = parameters.choice("SpotInterruptionBehavior", ("Terminate", "Stop"), "Terminate")
+    period, unit, expires, renewed_for = 0, "", FOREVER, 0
     if charge_type == "PrePaid":
         if strategy != "NoSpot":
             raise ApiError(
                 "InvalidSpotPrepaid", "The specified Spot type is not support PrePay Instance."
             )
         period, unit = period_of_request(parameters)
-        expires = expiry(time.time(), period, unit)
+        expires = clock.later(time.time(), period, unit)
+        if parameters.boolean("AutoRenew"):
+            renewed_for = renewal_period(parameters, "AutoRenewPeriod", unit)
     return Charge(
         charge_type,
         period,
@@ -94,7 +101,33 @@ def charge_of_request(parameters: Parameters) -> Charge:
         strategy,
         limit,
         duration if strategy != "NoSpot" else 0,
+        interruption if strategy != "NoSpot" else "",
+        renewed_for,
     )
+
+
+def renewal_period(parameters: Parameters, name: str, unit: str) -> int:
+    """Return for how long a subscription is renewed, in ``unit``; 1 unless told otherwise."""
+    period = parameters.integer(name, 1)
+    if period not in _RENEWALS[unit]:
+        raise invalid_parameter(name)
+    return period
+
+
+def only_ordered(parameters: Parameters, charge_type: ChargeType) -> bool:
+    """Return whether a request makes an order that is not paid for, and so does nothing more.
+
+    There is nobody here to pay for it later. Raises ``InvalidParameter`` where nothing is ordered.
+    """
+    unpaid = not parameters.boolean("AutoPay", True)
+    if unpaid and charge_type == "PostPaid":
+        raise invalid_parameter("AutoPay", "What is paid for by the hour needs no order.")
+    return unpaid
+
+
+def order_of_request(parameters: Parameters) -> str:
+    """Return the number of the order that a request for a subscription makes, else ""."""
+    return new_order_id() if parameters.text("InstanceChargeType") == "PrePaid" else ""
 
 
 def _auto_release(parameters: Parameters) -> str:
@@ -123,6 +156,10 @@ def modify_instance_charge_type(call: Call) -> Answer:
         error=refusals.INSTANCE_CHARGE_TYPE(),
     )
     period, unit = period_of_request(parameters) if wanted == "PrePaid" else (0, "")
+    # Back to the hour there is nothing to pay.
+    unpaid = not parameters.boolean("AutoPay", True) and wanted == "PrePaid"
+    data_disks_too = parameters.boolean("IncludeDataDisks") or wanted == "PostPaid"
+    told = parameters.boolean("IsDetailFee") or wanted == "PrePaid"
     fees = []
     for instance_id in ids or []:
         instance = call.find(call.state.instances, instance_id)
@@ -138,6 +175,15 @@ def modify_instance_charge_type(call: Call) -> Answer:
                 "The operation is not supported on spot instances.",
                 403,
             )
+        fees.append(
+            {
+                "InstanceId": instance.id,
+                "Currency": prices.CURRENCY,
+                "Fee": f"{_fee(instance, period, unit):.2f}",
+            }
+        )
+        if unpaid:
+            continue
         call.state.instances.put(
             replace(
                 instance,
@@ -146,28 +192,25 @@ def modify_instance_charge_type(call: Call) -> Answer:
                 period_unit=unit,
                 auto_renew=instance.auto_renew and wanted == "PrePaid",
                 auto_release="" if wanted == "PrePaid" else instance.auto_release,
-                expires=expiry(time.time(), period, unit) if period else FOREVER,
+                expires=clock.later(time.time(), period, unit) if period else FOREVER,
             )
         )
         for disk in attached_disks(call.state, instance.id):
-            call.state.disks.put(replace(disk, charge_type=wanted))
-        fees.append(
-            {
-                "InstanceId": instance.id,
-                "Currency": prices.CURRENCY,
-                "Fee": f"{_fee(instance, period, unit):.2f}",
-            }
-        )
-    return {"OrderId": "", "FeeOfInstances": {"FeeOfInstance": fees}}
+            if disk.kind == "system" or data_disks_too:
+                call.state.disks.put(replace(disk, charge_type=wanted))
+    return {
+        "OrderId": new_order_id() if wanted == "PrePaid" else "",
+        "FeeOfInstances": {"FeeOfInstance": fees if told else []},
+    }
 
 
 def renew_instance(call: Call) -> Answer:
     """RenewInstance: a subscription goes on for another period."""
     instance = _subscription(call, call.parameters.require("InstanceId"))
     period, unit = period_of_request(call.parameters)
-    ends = expiry(clock.parse(instance.expires), period, unit)
+    ends = clock.later(clock.parse(instance.expires), period, unit)
     call.state.instances.put(replace(instance, period=period, period_unit=unit, expires=ends))
-    return {"OrderId": ""}
+    return {"OrderId": new_order_id()}
 
 
 def modify_instance_auto_renew_attribute(call: Call) -> Answer:
@@ -177,9 +220,18 @@ def modify_instance_auto_renew_attribute(call: Call) -> Answer:
     ids = parameters.separated("InstanceId")
     status = parameters.choice("RenewalStatus", ("AutoRenewal", "Normal", "NotRenewal"))
     renew = status == "AutoRenewal" if status else parameters.boolean("AutoRenew")
+    unit = parameters.choice("PeriodUnit", ("Month", "Week", "Year"), "Month")
+    period = renewal_period(parameters, "Duration", unit)
     for instance_id in ids:
-        instance = _subscription(call, instance_id)
-        call.state.instances.put(replace(instance, auto_renew=renew))
+        call.state.instances.put(
+            replace(
+                _subscription(call, instance_id),
+                auto_renew=renew,
+                never_renewed=status == "NotRenewal",
+                auto_renew_period=period if renew else 0,
+                auto_renew_unit=unit if renew else "",
+            )
+        )
     return {}
 
 

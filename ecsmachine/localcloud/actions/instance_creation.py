@@ -9,8 +9,13 @@ import time
 from dataclasses import replace
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.cpu_options import cpu_options_of_request
 from ecsmachine.localcloud.actions.images import MACHINE_OF, image_of_request
-from ecsmachine.localcloud.actions.instance_charge import charge_of_request
+from ecsmachine.localcloud.actions.instance_charge import (
+    charge_of_request,
+    only_ordered,
+    order_of_request,
+)
 from ecsmachine.localcloud.actions.instance_disks import disks_of_request, put_disk
 from ecsmachine.localcloud.actions.instance_place import (
     place_of_request,
@@ -25,7 +30,7 @@ from ecsmachine.localcloud.catalog.instance_types import InstanceType, find_inst
 from ecsmachine.localcloud.faults.requests import check_stock
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes
-from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import mac_address, new_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
@@ -71,7 +76,7 @@ def run_instances(call: Call) -> Answer:
     instances = _create_instances(call, amount, start=True)
     return {
         "InstanceIdSets": {"InstanceIdSet": [instance.id for instance in instances]},
-        "OrderId": "",
+        "OrderId": order_of_request(parameters),
         "TradePrice": 0.0,
     }
 
@@ -98,7 +103,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
     networking = replace(call, parameters=with_primary_interface(parameters))
     place = place_of_request(networking, region)
     names = _names(parameters, "InstanceName", amount)
-    host_names = _names(parameters, "HostName", amount)
+    host_names = _host_names(parameters, amount)
     _check_names(parameters, names, host_names)
     password = password_of_request(parameters)
     public_key = public_key_of_request(call, region.id)
@@ -107,13 +112,18 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
     user_data = user_data_of_request(parameters)
     tags = tags_of_request(parameters)
     charge = charge_of_request(parameters)
+    cpu_options = cpu_options_of_request(parameters, kind)
+    interface = parameters.struct("NetworkInterface.1")
+    unpaid = start and only_ordered(parameters, charge.charge_type)
     addresses = private_address_of_request(networking, place, amount)
     if len(call.state.instances) + amount > MAX_INSTANCES:
         raise refusals.QUOTA_OF_INSTANCES()
     for group in place.groups:
         check_room(call, group, amount)
     check_stock(call.faults, call.action, place.vswitch.zone, kind.id)
-    made = []
+    made: list[Instance] = []
+    if unpaid:
+        return made
     for number in range(amount):
         instance_id = new_id("i", region.id)
         instance = Instance(
@@ -141,6 +151,8 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
             period=charge.period,
             period_unit=charge.period_unit,
             auto_renew=parameters.boolean("AutoRenew"),
+            auto_renew_period=charge.auto_renew_period,
+            auto_renew_unit=charge.period_unit,
             expires=charge.expires,
             io_optimized=parameters.choice(
                 "IoOptimized",
@@ -160,8 +172,13 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
             spot_strategy=charge.spot_strategy,
             spot_price_limit=charge.spot_price_limit,
             spot_duration=charge.spot_duration,
+            spot_interruption=charge.spot_interruption,
             credit_specification=(credit_specification if kind.baseline_credit else ""),
             deployment_set_id=parameters.text("DeploymentSetId"),
+            deployment_set_group=parameters.integer("DeploymentSetGroupNo", least=1, most=7),
+            cpu_options=cpu_options,
+            interface_name=checked_text(interface, "NetworkInterfaceName", valid_name),
+            interface_description=checked_description(interface),
             has_password=password is not None,
             login_as_non_root=parameters.boolean("ImageOptions.LoginAsNonRoot"),
             metadata_options=metadata_options,
@@ -214,6 +231,17 @@ def _names(parameters: Parameters, key: str, amount: int) -> list[str]:
         f"{name[: match.start()]}{start + number:0{digits}d}{name[match.end() :]}"
         for number in range(amount)
     ]
+
+
+def _host_names(parameters: Parameters, amount: int) -> list[str]:
+    several = parameters.listed("HostNames")
+    if not several:
+        return _names(parameters, "HostName", amount)
+    if parameters.given("HostName"):
+        raise refusals.conflicting("HostName", "HostNames")
+    if len(several) != amount:
+        raise invalid_parameter("HostNames", f"{amount} are needed, one for each instance.")
+    return several
 
 
 def _check_names(parameters: Parameters, names: list[str], host_names: list[str]) -> None:

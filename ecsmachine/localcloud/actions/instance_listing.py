@@ -11,13 +11,13 @@ from ecsmachine.localcloud.actions.listing import (
     Listing,
     always,
     contains,
-    created_between,
     equals,
     like,
     never,
     newest,
     one_of,
     tagged,
+    times_between,
 )
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
@@ -87,10 +87,16 @@ def _renewal_view(call: Call, instance: Instance) -> dict[str, Any]:
         "InstanceId": instance.id,
         "AutoRenewEnabled": instance.auto_renew,
         "EnableExpectedRenewDay": False,
-        "RenewalStatus": "AutoRenewal" if instance.auto_renew else "Normal",
-        "PeriodUnit": instance.period_unit,
-        "Duration": instance.period if instance.auto_renew else 0,
+        "RenewalStatus": _renewal_status(call, instance),
+        "PeriodUnit": instance.auto_renew_unit or instance.period_unit,
+        "Duration": instance.auto_renew_period,
     }
+
+
+def _renewal_status(call: Call, instance: Instance) -> str:
+    if instance.auto_renew:
+        return "AutoRenewal"
+    return "NotRenewal" if instance.never_renewed else "Normal"
 
 
 def _elastic_address(call: Call, instance: Instance) -> str:
@@ -136,7 +142,9 @@ _INSTANCES = Listing(
         like("InstanceName", "name"),
         contains("SecurityGroupId", "security_group_ids"),
         equals("IoOptimized", _optimized, spelled=lambda text: _OPTIMIZED.get(text.lower(), text)),
-        created_between("created"),
+        times_between(Creation="created", Expired="expires"),
+        equals("HttpEndpoint", lambda call, instance: instance.metadata_options.endpoint),
+        equals("HttpTokens", lambda call, instance: instance.metadata_options.tokens),
         never("InnerIpAddresses", "RdmaIpAddresses", "Ipv6Address", "LockReason", "HpcClusterId"),
         tagged(lambda state: state.instances),
     ),
@@ -147,7 +155,11 @@ _STATUSES_OF_INSTANCES = Listing(
     "InstanceStatuses.InstanceStatus",
     newest(lambda state: state.instances),
     _status_view,
-    (one_of("InstanceId", "id", Parameters.listed), equals("ZoneId", "zone")),
+    (
+        one_of("InstanceId", "id", Parameters.listed),
+        equals("ZoneId", "zone"),
+        always("ClusterId", ""),
+    ),
     most=50,
 )
 _RENEWALS = Listing(
@@ -159,5 +171,8 @@ _RENEWALS = Listing(
         if instance.charge_type == "PrePaid"
     ],
     _renewal_view,
-    (one_of("InstanceId", "id", Parameters.separated),),
+    (
+        one_of("InstanceId", "id", Parameters.separated),
+        equals("RenewalStatus", _renewal_status, among=("AutoRenewal", "Normal", "NotRenewal")),
+    ),
 )

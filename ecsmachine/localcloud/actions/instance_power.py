@@ -117,7 +117,9 @@ def _reboot(call: Call, instance: Instance) -> None:
     _check_locks(instance)
     check_status(instance, "Running")
     call.state.instances.put(replace(instance, status="Stopping", start_next=True))
-    call.lifecycle.instances.stop(instance.id, force=call.parameters.boolean("ForceStop"))
+    # The two actions call it differently.
+    force = call.parameters.boolean("ForceStop") or call.parameters.boolean("ForceReboot")
+    call.lifecycle.instances.stop(instance.id, force=force)
 
 
 def _delete(call: Call, instance: Instance) -> None:
@@ -128,9 +130,8 @@ def _delete(call: Call, instance: Instance) -> None:
             "The operation is not allowed due to deletion protection.",
             403,
         )
-    if instance.charge_type == "PrePaid" and not (
-        _is_expired(instance) and call.parameters.boolean("TerminateSubscription")
-    ):
+    ended = call.parameters.boolean("TerminateSubscription") and _is_expired(instance)
+    if instance.charge_type == "PrePaid" and not ended:
         raise refusals.CHARGE_TYPE()
     if instance.status == "Pending":
         raise ApiError(

@@ -93,9 +93,9 @@ def _type(call: Call, kind: InstanceType) -> dict[str, Any]:
         "SupportedBootModes": {"SupportedBootMode": ["BIOS", "UEFI"]},
         "Attributes": {"Attribute": []},
         "CpuOptions": {
-            "Core": max(1, kind.cpu // 2),
+            "Core": kind.cores,
             "CoreFactor": 1,
-            "ThreadsPerCore": 1 if kind.architecture == "ARM" else 2,
+            "ThreadsPerCore": kind.threads_per_core,
             "HyperThreadingAdjustable": False,
             "NestedVirtualizationSupport": "unsupported",
             "SupportedTopologyTypes": {"SupportedTopologyType": []},

@@ -212,25 +212,30 @@ def at_most(name: str, field: Field[T]) -> Filter[T]:
     return Filter((name,), test, field)
 
 
-def created_between(field: Field[T]) -> Filter[T]:
-    """Made between ``CreationStartTime`` and ``CreationEndTime``, given as ``Filter.N``."""
+def times_between(**fields: str) -> Filter[Any]:
+    """Times are between those of ``Filter.N``: ``CreationStartTime`` and ``CreationEndTime``.
 
-    def test(call: Call) -> Test[T] | None:
-        given = call.parameters.structs("Filter")
-        start, end = -math.inf, math.inf
-        for item in given:
+    ``fields`` are the fields of the resource by the word that the keys begin with.
+    """
+    ends = {f"{word}StartTime": (field, math.inf) for word, field in fields.items()}
+    ends |= {f"{word}EndTime": (field, -math.inf) for word, field in fields.items()}
+
+    def test(call: Call) -> Test[Any] | None:
+        between = []
+        for item in call.parameters.structs("Filter"):
             key, at = item.text("Key"), item.time("Value")
-            if key not in ("", "CreationStartTime", "CreationEndTime"):
+            if key and key not in ends:
                 raise invalid_parameter(item.name("Key"))
-            if at is not None and key == "CreationStartTime":
-                start = at
-            elif at is not None and key:
-                end = at
-        if not given:
+            if key and at is not None:
+                field, other = ends[key]
+                between.append((field, min(at, other), max(at, other)))
+        if not between:
             return None
-        return _field_test(call, field, lambda its: start <= clock.parse(its) <= end)
+        return lambda row: all(
+            start <= clock.parse(getattr(row, field)) <= end for field, start, end in between
+        )
 
-    return Filter(("Filter",), test, field)
+    return Filter(("Filter",), test)
 
 
 def always(name: str, value: str) -> Filter[Any]:

@@ -47,4 +47,5 @@ def metadata_options_of_request(
             ),
         ),
         hop_limit=parameters.integer("HttpPutResponseHopLimit", before.hop_limit, least=1, most=64),
+        tags=parameters.choice("InstanceMetadataTags", ("enabled", "disabled"), before.tags),
     )

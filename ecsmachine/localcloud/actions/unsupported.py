@@ -62,8 +62,18 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
     "private DNS names": ("PrivateDnsNameOptions.*", "*EnableDnsHostname"),
     "clocks, jumbo frames and queues of network cards": (
         *("ClockOptions.*", "RunInstances:NetworkOptions.*", "EnableJumboFrame"),
-        *("NetworkInterfaceQueueNumber", "NetworkInterface.N.Queue*", "NetworkCardIndex"),
+        *("NetworkInterfaceQueueNumber", "NetworkInterface.N.Queue*", "*NetworkCardIndex"),
     ),
+    "secondary network interfaces and addresses": (
+        *("RunInstances:NetworkInterface.N.NetworkInterfaceId", "NetworkInterface.N.SourceDest*"),
+        "RunInstances:NetworkInterface.N.SecondaryPrivate*",
+    ),
+    "RDMA": ("RunInstances:NetworkInterface.N.NetworkInterfaceTrafficMode",),
+    "changes for a time, or of subscriptions that run": (
+        *("ModifyPrepayInstanceSpec:EndTime", "ModifyPrepayInstanceSpec:Reboot*"),
+        *("ModifyInstanceNetworkSpec:StartTime", "ModifyInstanceNetworkSpec:EndTime"),
+    ),
+    "common day on which subscriptions end": ("RenewInstance:ExpectedRenewDay",),
     "routes with several next hops": ("NextHopList.*",),
     "the classic network": ("CreateInstance:InnerIpAddress", "CreateInstance:VlanId"),
     "access control lists": ("AclType",),
@@ -80,10 +90,24 @@ WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
         ),
         "DescribeDisks:AdditionalAttributes.N",
     ),
+    "The primary interface goes with its instance.": (
+        "RunInstances:NetworkInterface.N.DeleteOnRelease",
+    ),
+    "A guest has the settings of its base image.": ("UseAdditionalService",),
+    "No instance type has local disks.": ("StartInstance:InitLocalDisk",),
+    "Zones have no clusters that an instance could be moved between.": (
+        *(
+            "ModifyInstanceSpec:AllowMigrate*",
+            "ModifyPrepayInstanceSpec:Migrate*",
+        ),
+    ),
+    "It is changed before the answer in any case.": ("ModifyInstanceSpec:Async",),
 }
 """Why the answer of ECS, and what it does, would not depend on a parameter in this cloud."""
 
 _ASKS_FOR_NOTHING = {
+    "NetworkInterface.N.NetworkInterfaceTrafficMode": "standard",
+    "NetworkInterface.N.NetworkCardIndex": "0",
     "Tenancy": "default",
     "ClockOptions.PtpStatus": "disabled",
 }

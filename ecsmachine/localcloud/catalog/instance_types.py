@@ -28,6 +28,16 @@ class InstanceType:
     old_disks: bool = False
 
     @property
+    def threads_per_core(self) -> int:
+        """How many threads a core has."""
+        return 1 if self.architecture == "ARM" or self.cpu == 1 else 2
+
+    @property
+    def cores(self) -> int:
+        """How many cores it has; ``cpu`` counts their threads."""
+        return self.cpu // self.threads_per_core
+
+    @property
     def bandwidth_kbps(self) -> int:
         """Bandwidth of the network in kbit/s, each way."""
         return min(32_000_000, 1_024_000 * max(1, self.cpu // 2))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+_DAYS = {"Week": 7, "Month": 30, "Year": 360}
+
 
 def timestamp(seconds: float | None = None) -> str:
     """Return the time now (or at ``seconds`` since 1970) as ``2024-05-01T08:00:00Z``."""
@@ -13,6 +15,14 @@ def timestamp(seconds: float | None = None) -> str:
 def minutes(seconds: float | None = None) -> str:
     """Return the time now (or at ``seconds`` since 1970) as ``2024-05-01T08:00Z``."""
     return _utc(seconds).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def later(start: float, period: int, unit: str) -> str:
+    """Return when a period ends that begins at ``start`` (seconds since 1970), in minutes.
+
+    ``unit`` is Week, Month (of 30 days) or Year (of twelve of those).
+    """
+    return minutes(start + period * _DAYS[unit] * 86400)
 
 
 def parse(text: str) -> float:

@@ -26,6 +26,11 @@ def request_id() -> str:
     return str(uuid.uuid4()).upper()
 
 
+def new_order_id() -> str:
+    """Return the number of a fresh order."""
+    return "2" + "".join(secrets.choice(string.digits) for _ in range(14))
+
+
 def mac_address() -> str:
     """Return a fresh unicast MAC address in the range that ECS uses."""
     return "00:16:3e:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))

@@ -164,6 +164,15 @@ class MetadataOptions:
     endpoint: str = "enabled"
     tokens: str = "optional"
     hop_limit: int = 1
+    tags: str = "disabled"
+
+
+@dataclass(frozen=True)
+class CpuOptions:
+    """Threads a core and topology as they were asked for; 0 and "" are those of the type."""
+
+    threads_per_core: int = 0
+    topology: str = ""
 
 
 @dataclass(frozen=True)
@@ -175,7 +184,8 @@ class Instance:
     ``address_reclaimed``: its public address was taken when it was stopped in economical mode, and
     it gets another one when it starts. Until ``visible_at`` (seconds since 1970) requests do not
     find it. Of one that was made from an image of one's own, ``base_image_id`` is the system image
-    below it and ``root_snapshot_id`` what its disk began with. ``locks`` are reasons of
+    below it and ``root_snapshot_id`` what its disk began with. ``auto_renew_period`` and its unit
+    are told as they were given. ``locks`` are reasons of
     ``OperationLocks``: financial, security or recycling.
     """
 
@@ -205,6 +215,9 @@ class Instance:
     period: int = 0
     period_unit: str = ""
     auto_renew: bool = False
+    auto_renew_period: int = 0
+    auto_renew_unit: str = ""
+    never_renewed: bool = False
     expires: str = "2099-12-31T15:59Z"
     io_optimized: bool = True
     serial_number: str = ""
@@ -218,10 +231,15 @@ class Instance:
     spot_strategy: SpotStrategy = "NoSpot"
     spot_price_limit: float = 0.0
     spot_duration: int = 0
+    spot_interruption: str = ""
     stopped_mode: StoppedMode = "Not-applicable"
     address_reclaimed: bool = False
     credit_specification: str = ""
     deployment_set_id: str = ""
+    deployment_set_group: int = 0
+    cpu_options: CpuOptions = CpuOptions()
+    interface_name: str = ""
+    interface_description: str = ""
     has_password: bool = False
     start_next: bool = False
     made: bool = False

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field, replace
 
 from ecsmachine.localcloud.host.guests.base import Guests
-from ecsmachine.localcloud.protocol.clock import minutes
+from ecsmachine.localcloud.protocol.clock import later, minutes, parse
 from ecsmachine.localcloud.state.model import Instance, Snapshot
 from ecsmachine.localcloud.state.resources import forget_snapshot
 from ecsmachine.localcloud.state.state import State
@@ -73,7 +73,10 @@ class ExpiryWatch:
             LOG.info("instance %s is released, as its release time has come", instance.id)
             self.instances.release(instance.id)
         elif instance.charge_type == "PrePaid" and instance.expires <= minutes():
-            self._lock(instance)
+            if instance.auto_renew:
+                self._renew(instance)
+            else:
+                self._lock(instance)
 
     def _snapshot(self, snapshot: Snapshot) -> None:
         if snapshot.expires and snapshot.expires <= minutes():
@@ -81,6 +84,13 @@ class ExpiryWatch:
             with self.state.transaction():
                 forget_snapshot(self.state, snapshot)
                 self.removals.begin()
+
+    def _renew(self, instance: Instance) -> None:
+        period, unit = instance.auto_renew_period or 1, instance.auto_renew_unit or "Month"
+        expires = later(parse(instance.expires), period, unit)
+        LOG.info("instance %s is renewed until %s", instance.id, expires)
+        with self.state.transaction():
+            self.state.instances.put(replace(instance, expires=expires))
 
     def _lock(self, instance: Instance) -> None:
         """Lock an instance whose time is over; one that runs is shut down."""

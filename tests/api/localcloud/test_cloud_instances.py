@@ -414,6 +414,8 @@ def test_many_at_once(api: Api) -> None:
     for instance_id in ids:
         api.wait(instance_id, "Running")
     api.call("RebootInstances", numbered)
+    for instance_id in ids:
+        api.wait(instance_id, "Running")
     with_stranger = {**numbered, "InstanceId.9": "i-none"}
     gone = "404 InvalidInstanceId.NotFound"
     assert api.refusal("DeleteInstances", with_stranger, Force=True) == gone

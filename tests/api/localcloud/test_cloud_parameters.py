@@ -134,3 +134,105 @@ def test_disks_of_an_instance_keep_what_they_were_asked_for(api: Api) -> None:
     assert disks(MultiAttach="Enabled") == disks(PerformanceLevel="PL1") == []
     later = {"Filter.1.Key": "CreationStartTime", "Filter.1.Value": "2099-01-01T00:00Z"}
     assert disks(**later) == []
+
+
+def instance(api: Api, instance_id: str) -> dict[str, object]:
+    found = api.call("DescribeInstances", {"InstanceIds": f'["{instance_id}"]'})
+    (told,) = found["Instances"]["Instance"]
+    return dict(told)
+
+
+def test_each_instance_gets_its_own_of_several_host_names(api: Api) -> None:
+    values = {**api.base(api.group()), "Amount": 2}
+    api.call("RunInstances", {**values, "HostNames.1": "east", "HostNames.2": "west"})
+    assert sorted(each.host_name for each in api.cloud.state.instances) == ["east", "west"]
+    assert api.refusal("RunInstances", {**values, "HostNames.1": "a"}) == "400 InvalidParameter"
+    both = {**values, "HostNames.1": "a", "HostNames.2": "b", "HostName": "c"}
+    assert api.refusal("RunInstances", both) == "400 InvalidParameter.Conflict"
+
+
+def test_what_an_instance_is_asked_to_have_is_told(api: Api) -> None:
+    instance_id = api.run(
+        api.group(),
+        **{
+            "SpotStrategy": "SpotAsPriceGo",
+            "SpotInterruptionBehavior": "Stop",
+            "CpuOptions.ThreadsPerCore": 1,
+            "CpuOptions.Core": 1,
+            "CpuOptions.TopologyType": "ContinuousCoreToHTMapping",
+            "DeploymentSetGroupNo": 3,
+        },
+    )
+    told = instance(api, instance_id)
+    assert told["SpotInterruptionBehavior"] == "Stop"
+    assert told["DeploymentSetGroupNo"] == 3
+    cpu = told["CpuOptions"]
+    assert isinstance(cpu, dict)
+    assert (cpu["CoreCount"], cpu["ThreadsPerCore"]) == (1, 1)
+    assert cpu["TopologyType"] == "ContinuousCoreToHTMapping"
+    back = {"InstanceId": instance_id, "CpuOptions.ThreadsPerCore": 2}
+    api.call("ModifyInstanceAttribute", back)
+    changed = instance(api, instance_id)["CpuOptions"]
+    assert isinstance(changed, dict) and changed["ThreadsPerCore"] == 2
+    wrong = {**api.base(api.group("other")), "CpuOptions.Core": 7}
+    assert api.refusal("RunInstances", wrong) == "400 InvalidParameter"
+
+
+def test_an_order_that_is_not_paid_for_makes_nothing(api: Api) -> None:
+    values = {**api.base(api.group()), "InstanceChargeType": "PrePaid", "Period": 1}
+    answer = api.call("RunInstances", {**values, "AutoPay": "false"})
+    assert answer["OrderId"] and not answer["InstanceIdSets"]["InstanceIdSet"]
+    assert not list(api.cloud.state.instances)
+    by_the_hour = {**values, "InstanceChargeType": "PostPaid", "AutoPay": "false"}
+    assert api.refusal("RunInstances", by_the_hour) == "400 InvalidParameter"
+    instance_id = api.run(api.group("hour"))
+    ids = {"InstanceIds": f'["{instance_id}"]', "Period": 1}
+    assert api.call("ModifyInstanceChargeType", {**ids, "AutoPay": "false"})["OrderId"]
+    assert instance(api, instance_id)["InstanceChargeType"] == "PostPaid"
+    assert api.call("ModifyInstanceChargeType", ids)["OrderId"]
+    assert instance(api, instance_id)["InstanceChargeType"] == "PrePaid"
+
+
+def test_the_data_disks_become_subscriptions_only_if_they_are_asked_for(api: Api) -> None:
+    instance_id = api.run(api.group(), **{"DataDisk.1.Size": 40})
+    ids = {"InstanceIds": f'["{instance_id}"]', "Period": 1}
+
+    def charged() -> list[str]:
+        return [disk.charge_type for disk in api.cloud.state.disks]
+
+    api.call("ModifyInstanceChargeType", ids)
+    assert charged() == ["PrePaid", "PostPaid"]
+    api.call("ModifyInstanceChargeType", {**ids, "InstanceChargeType": "PostPaid"})
+    api.call("ModifyInstanceChargeType", {**ids, "IncludeDataDisks": "true"})
+    assert charged() == ["PrePaid", "PrePaid"]
+
+
+def test_renewal_is_told_as_it_was_given(api: Api) -> None:
+    values = {"InstanceChargeType": "PrePaid", "Period": 1, "AutoRenew": True}
+    instance_id = api.run(api.group(), **values, AutoRenewPeriod=6)
+
+    def told(**filters: object) -> list[tuple[object, object, object]]:
+        answer = api.call("DescribeInstanceAutoRenewAttribute", filters)
+        found = answer["InstanceRenewAttributes"]["InstanceRenewAttribute"]
+        return [(each["RenewalStatus"], each["Duration"], each["PeriodUnit"]) for each in found]
+
+    assert told(InstanceId=instance_id) == [("AutoRenewal", 6, "Month")]
+    change = {"InstanceId": instance_id, "RenewalStatus": "AutoRenewal"}
+    api.call("ModifyInstanceAutoRenewAttribute", change, Duration=2, PeriodUnit="Year")
+    assert told(RenewalStatus="AutoRenewal") == [("AutoRenewal", 2, "Year")]
+    api.call("ModifyInstanceAutoRenewAttribute", {**change, "RenewalStatus": "NotRenewal"})
+    assert told(RenewalStatus="NotRenewal") == [("NotRenewal", 0, "Month")]
+    assert told(RenewalStatus="Normal") == []
+
+
+def test_instances_are_found_by_their_metadata_options_and_times(api: Api) -> None:
+    instance_id = api.run(api.group(), HttpTokens="required", HttpEndpoint="enabled")
+
+    def found(**filters: object) -> list[str]:
+        answer = api.call("DescribeInstances", filters)
+        return [each["InstanceId"] for each in answer["Instances"]["Instance"]]
+
+    assert found(HttpTokens="required", HttpEndpoint="enabled") == [instance_id]
+    assert found(HttpTokens="optional") == found(HttpEndpoint="disabled") == []
+    never = {"Filter.3.Key": "ExpiredEndTime", "Filter.3.Value": "2024-01-01T00:00Z"}
+    assert found(**never) == []

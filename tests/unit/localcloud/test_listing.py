@@ -13,12 +13,12 @@ from ecsmachine.localcloud.actions.listing import (
     at_least,
     at_most,
     contains,
-    created_between,
     equals,
     is_true,
     like,
     never,
     one_of,
+    times_between,
 )
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -70,7 +70,7 @@ def chosen(one: Filter[Any], **values: str) -> list[str]:
         (at_most("Most", "size"), {"Most": "1"}, ["web-1"]),
         (never("LockReason"), {"LockReason": "x"}, []),
         (
-            created_between("created"),
+            times_between(Creation="created"),
             {"Filter_1_Key": "CreationEndTime", "Filter_1_Value": "2024-05-02T00:00Z"},
             ["web-1"],
         ),

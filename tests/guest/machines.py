@@ -111,9 +111,13 @@ class Machines:
                 *("SecurityGroups", "SecurityGroup"),
             ),
             "disk": ("DescribeDisks", "DiskId", "Disks", "Disk"),
+            "VPC": ("DescribeVpcs", "VpcId", "Vpcs", "Vpc"),
+            "VSwitch": ("DescribeVSwitches", "VSwitchId", "VSwitches", "VSwitch"),
+            "EIP": ("DescribeEipAddresses", "AllocationId", "EipAddresses", "EipAddress"),
+            "own image": ("DescribeImages", "ImageId", "Images", "Image"),
         }
         return [
             f"{kind} {item[lists[kind][1]]}"
             for kind in kinds
-            for item in items_at(self.ecs(lists[kind][0]), *lists[kind][2:])
+            for item in items_at(self.ecs(lists[kind][0], PageSize=50), *lists[kind][2:])
         ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import session
-from ecsmachine.cli.commands import local_faults, local_registry
+from ecsmachine.cli.commands import local_faults, local_registry, local_run
 from ecsmachine.cli.commands.local_cloud import (
     START_HINT,
     Root,
@@ -46,6 +46,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+app.command(context_settings={"allow_interspersed_args": False})(local_run.run)
 app.add_typer(local_faults.app, name="fault")
 app.add_typer(local_registry.app, name="registry")
 

@@ -15,7 +15,7 @@ from ecsmachine.localcloud.actions.snapshots import copy_of_snapshot, snapshots_
 from ecsmachine.localcloud.catalog.regions import find_region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.protocol.paging import page_by_number
@@ -85,11 +85,12 @@ def cancel_copy_image(call: Call) -> Answer:
 
 
 def modify_image_share_permission(call: Call) -> Answer:
-    """ModifyImageSharePermission: which accounts may use the image as well."""
+    """ModifyImageSharePermission: which accounts may use the image as well.
+
+    A request that names none is taken, and changes nothing: Packer sends it after each build.
+    """
     image = call.required(call.state.custom_images, "ImageId")
     added, removed = _accounts(call, "AddAccount"), _accounts(call, "RemoveAccount")
-    if not added and not removed:
-        raise missing_parameter("AddAccount.1")
     if own_status(call, image) != "Available":
         raise _STATUS()
     kept = [account for account in image.shared_with if account not in (*removed, *added)]

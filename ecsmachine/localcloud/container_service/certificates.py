@@ -1,4 +1,4 @@
-"""The certificates of a cluster: an authority of its own, its clients', and its master's."""
+"""Certificates, of an authority made for them: a cluster's clients' and master's, a stand-in's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.x509 import Certificate
+    from cryptography.x509 import Certificate, GeneralName
 
     Key = EllipticCurvePrivateKey | RSAPrivateKey
 
@@ -45,6 +45,20 @@ def make_certificates(folder: Path, name: str, addresses: Sequence[str]) -> None
         ("key.pem", _pem_key(client_key)),
         ("server.pem", _pem(server)),
         ("server-key.pem", _pem_key(server_key)),
+    ):
+        _write(folder / file, content)
+
+
+def make_server_certificate(folder: Path, names: Sequence[str]) -> None:
+    """Put into a folder ``ca.pem``, and ``server.pem`` with its key for some names; all 0600."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ca_key, key = _new_key(), _new_key()
+    ca = _certificate("ecsmachine local cloud", ca_key, None, ca_key)
+    server = _certificate(names[0], key, ca, ca_key, "server", names)
+    for file, content in (
+        ("ca.pem", _pem(ca)),
+        ("server.pem", _pem(server)),
+        ("server-key.pem", _pem_key(key)),
     ):
         _write(folder / file, content)
 
@@ -117,9 +131,19 @@ def _certificate(
         }
         builder = builder.add_extension(x509.ExtendedKeyUsage([wanted[usage]]), critical=False)
     if addresses:
-        names = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+        names = [_alternative_name(address) for address in addresses]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _alternative_name(address: str) -> GeneralName:
+    """Return an address or a host name as a certificate has it."""
+    from cryptography import x509
+
+    try:
+        return x509.IPAddress(ipaddress.ip_address(address))
+    except ValueError:
+        return x509.DNSName(address)
 
 
 def _pem(certificate: Certificate) -> bytes:

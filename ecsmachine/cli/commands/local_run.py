@@ -1,0 +1,90 @@
+"""``ecsmachine local run``: programs that know Alibaba Cloud alone, on the local cloud."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from ecsmachine.cli.commands.local_cloud import (
+    Root,
+    environment_of,
+    require_extra,
+    running_cloud,
+    translated,
+)
+from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from ecsmachine.localcloud.host.settings import Running
+
+
+def run(
+    ctx: typer.Context,
+    program: Annotated[
+        list[str], typer.Argument(metavar="PROGRAM [ARG...]", help="The program to run")
+    ],
+    root: Root = None,
+) -> None:
+    """Run a program for which Alibaba Cloud's own addresses lead to the local cloud.
+
+    For programs that take no endpoint, such as Packer. The program has a hosts file of its own,
+    and variables with the cloud's access key, its region, and the authority of its certificate.
+    Needs root.
+
+    Example: ecsmachine local run packer build image.json
+    """
+    require_extra()
+    from ecsmachine.localcloud.service.stand_in import stand_in
+
+    running = running_cloud(ctx, root)
+    environment = environment_of(ctx)
+    if shutil.which(program[0], path=environment.get("PATH")) is None:
+        raise MachineError(
+            f"There is no program {program[0]}", hint="Install it, or correct its name."
+        )
+    port = urlsplit(running.endpoint).port or 80
+    with translated(), stand_in(port) as place:
+        variables = {**environment, **_credentials(running), **place.variables}
+        # Ctrl-C is the program's to answer, which is in the foreground with us
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            process = subprocess.Popen(
+                place.command(program), env=variables, preexec_fn=_heed_interrupts
+            )
+            status = _wait(process)
+        finally:
+            signal.signal(signal.SIGINT, before)
+    raise typer.Exit(status if status >= 0 else 128 - status)
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a program; what ends us ends it first."""
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _credentials(running: Running) -> dict[str, str]:
+    """Return the variables by which Alibaba Cloud's tools are given access key and region."""
+    key, secret, region = running.access_key_id, running.access_key_secret, running.region
+    return {
+        **running.environment(),
+        "ALICLOUD_ACCESS_KEY": key,
+        "ALICLOUD_SECRET_KEY": secret,
+        "ALICLOUD_REGION": region,
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": key,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": secret,
+        "ALIBABA_CLOUD_REGION_ID": region,
+    }

@@ -1,0 +1,146 @@
+"""A program that knows Alibaba Cloud alone is led here: by a hosts file, relays and a certificate.
+
+The names of the API lead to a loopback address of their own, in a mount namespace that only the
+program is in; what comes there over HTTP, or over TLS with a certificate of an authority made
+for this, goes on to the endpoint. Nothing of the host is changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import ssl
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ecsmachine.localcloud.catalog.regions import regions
+from ecsmachine.localcloud.container_service.certificates import make_server_certificate
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+_DOMAIN = "aliyuncs.com"
+_PRODUCTS = ("ecs", "vpc", "slb", "sts", "cs", "location", "location-readonly")
+_SYSTEM_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+_HOSTS = Path("/etc/hosts")
+_ENTER = 'mount --bind "$1" /etc/hosts && shift && exec "$@"'
+_CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """Where a program has to be started, and with which variables, to be led here."""
+
+    hosts_file: Path
+    variables: Mapping[str, str]
+
+    def command(self, argv: Sequence[str]) -> list[str]:
+        """Return the command that starts a program so."""
+        namespace = ["unshare", "--mount", "--propagation", "private"]
+        return [*namespace, "sh", "-c", _ENTER, "sh", str(self.hosts_file), *argv]
+
+
+def api_names() -> list[str]:
+    """Return the host names that Alibaba Cloud's products have, everywhere and in each region."""
+    names = [f"{product}.{_DOMAIN}" for product in _PRODUCTS]
+    for region in regions():
+        for product in _PRODUCTS:
+            names += [
+                f"{product}.{region.id}.{_DOMAIN}",
+                f"{product}-{region.id}.{_DOMAIN}",
+                f"{product}-vpc.{region.id}.{_DOMAIN}",
+            ]
+    return names
+
+
+@contextmanager
+def stand_in(port: int) -> Iterator[StandIn]:
+    """Stand in for Alibaba Cloud, for the endpoint at a port of 127.0.0.1, until the end.
+
+    Raises :class:`LocalCloudError` without root, which the ports 80 and 443 and the mount
+    namespace need.
+    """
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        raise LocalCloudError(
+            "A program can be led here only by root, on Linux.",
+            hint="Run it with sudo; or give the program the endpoint, if it takes one",
+        )
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="ecsmachine-stand-in-")))
+        wildcards = [f"*.{_DOMAIN}", *(f"*.{region.id}.{_DOMAIN}" for region in regions())]
+        make_server_certificate(folder, wildcards)
+        relay = _Relay(port, folder)
+        stack.callback(relay.close)
+        hosts = folder / "hosts"
+        names = "".join(f"{relay.address} {name}\n" for name in api_names())
+        hosts.write_text(_HOSTS.read_text(encoding="utf-8") + names, encoding="utf-8")
+        hosts.chmod(0o644)
+        folder.chmod(0o711)  # the program may run as another user
+        yield StandIn(hosts, _authorities(folder))
+
+
+def _authorities(folder: Path) -> dict[str, str]:
+    """Return the variables by which usual TLS libraries trust the stand-in beside the others."""
+    own = (folder / "ca.pem").read_bytes()
+    others = next((Path(file) for file in _SYSTEM_AUTHORITIES if Path(file).is_file()), None)
+    bundle = folder / "authorities.pem"
+    bundle.write_bytes((others.read_bytes() if others else b"") + own)
+    alone = folder / "authority.pem"
+    alone.write_bytes(own)
+    for file in (bundle, alone):
+        file.chmod(0o644)
+    names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    return {**dict.fromkeys(names, str(bundle)), "NODE_EXTRA_CA_CERTS": str(alone)}
+
+
+class _Relay:
+    """What comes to the ports 80 and 443 of a loopback address goes on to the endpoint."""
+
+    def __init__(self, port: int, certificates: Path):
+        self._port = port
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificates / "server.pem", certificates / "server-key.pem")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.address = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+
+    def close(self) -> None:
+        """Serve no longer."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _listen(self) -> str:
+        """Listen on the first loopback address whose ports are free; return it."""
+        for number in range(2, 255):
+            address = f"127.84.0.{number}"
+            with suppress(OSError):
+                plain = await asyncio.start_server(self._serve, address, 80)
+                try:
+                    await asyncio.start_server(self._serve, address, 443, ssl=self._context)
+                except OSError:
+                    plain.close()
+                    raise
+                return address
+        raise LocalCloudError("No loopback address has its ports 80 and 443 free.")
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            there = await asyncio.open_connection("127.0.0.1", self._port)
+        except OSError:
+            writer.close()
+            return
+        await asyncio.gather(_pass_on(reader, there[1]), _pass_on(there[0], writer))
+
+
+async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with suppress(OSError, asyncio.IncompleteReadError):
+        while data := await source.read(_CHUNK_BYTES):
+            target.write(data)
+            await target.drain()
+    with suppress(OSError):
+        target.close()

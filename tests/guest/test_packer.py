@@ -64,7 +64,9 @@ def test_what_packer_builds_boots(packer: Machines, tmp_path: Path) -> None:
         line.split()[-1] for line in done.stdout.splitlines() if line.startswith("cn-hangzhou: m-")
     ]
     packer.run("create", "--no-provision", "--aliyunecs-image-id", image_id, "from-packer")
-    assert packer.run("ssh", "from-packer", "cat", "/etc/built").stdout == "built by packer\n"
+    read = ("ssh", "from-packer", "cat", "/etc/built")
+    wait_for(lambda: packer.run(*read, check=False).returncode == 0, "SSH", 60)
+    assert packer.run(*read).stdout == "built by packer\n"
     packer.run("rm", "-y", "from-packer")
     packer.ecs("DeleteImage", ImageId=image_id, Force="true")
     assert packer.left_in_the_cloud(KINDS) == before

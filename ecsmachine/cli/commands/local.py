@@ -46,7 +46,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-app.command(context_settings={"allow_interspersed_args": False})(local_run.run)
 app.add_typer(local_faults.app, name="fault")
 app.add_typer(local_registry.app, name="registry")
 
@@ -238,6 +237,9 @@ def logs(
             finish()
             time.sleep(0.2)
             show(stream.read(), end="")
+
+
+app.command(context_settings={"allow_interspersed_args": False})(local_run.run)
 
 
 @app.command()

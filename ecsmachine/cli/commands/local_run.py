@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def run(
     ctx: typer.Context,
     program: Annotated[
-        list[str], typer.Argument(metavar="PROGRAM [ARG...]", help="The program to run")
+        list[str], typer.Argument(metavar="PROGRAM", help="The program, and its arguments")
     ],
     root: Root = None,
 ) -> None:

@@ -1,0 +1,99 @@
+"""Programs for which Alibaba Cloud's own addresses lead to a local cloud."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.service import stand_in as module
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.service.stand_in import StandIn, api_names, stand_in
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mount namespaces need root")
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[EmbeddedCloud]:
+    with embedded_cloud(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def place(cloud: EmbeddedCloud) -> Iterator[StandIn]:
+    with stand_in(int(cloud.host.rpartition(":")[2])) as found:
+        yield found
+
+
+def ask(place: StandIn, url: str) -> str:
+    """Return what a program that uses OpenSSL's authorities is answered."""
+    script = (
+        "import sys, urllib.error, urllib.request\n"
+        "try:\n"
+        "    print(urllib.request.urlopen(sys.argv[1], timeout=20).read().decode())\n"
+        "except urllib.error.HTTPError as error:\n"
+        "    print(error.read().decode())\n"
+    )
+    done = subprocess.run(
+        place.command(["python3", "-c", script, url]),
+        env={"PATH": os.environ["PATH"], **place.variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://ecs.aliyuncs.com",
+        "https://ecs.aliyuncs.com",
+        "https://vpc.cn-beijing.aliyuncs.com",
+        "https://ecs-cn-hangzhou.aliyuncs.com",
+        "http://location-readonly.aliyuncs.com",
+    ],
+)
+def test_the_names_of_the_api_lead_here(place: StandIn, address: str) -> None:
+    answer = ask(place, f"{address}/?Action=DescribeRegions&Format=JSON")
+    assert '"Code":"MissingParameter"' in answer
+    assert f'"HostId":"{address.partition("//")[2]}"' in answer
+
+
+@needs_root
+def test_nothing_of_the_host_is_changed(place: StandIn) -> None:
+    assert "aliyuncs" not in Path("/etc/hosts").read_text()
+    assert Path("/etc/hosts").read_text() in place.hosts_file.read_text()
+    secrets = [file for file in place.hosts_file.parent.iterdir() if "key" in file.name]
+    assert secrets and all(file.stat().st_mode & 0o077 == 0 for file in secrets)
+
+
+@needs_root
+def test_two_clouds_stand_in_side_by_side(
+    place: StandIn, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with embedded_cloud(tmp_path_factory.mktemp("second")) as second:
+        with stand_in(int(second.host.rpartition(":")[2])) as other:
+            for each in (place, other):
+                assert "MissingParameter" in ask(each, "http://ecs.aliyuncs.com/?Format=JSON")
+        assert not other.hosts_file.exists()
+
+
+def test_without_root_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.os, "geteuid", lambda: 1000)
+    with pytest.raises(LocalCloudError, match="only by root"), stand_in(1):
+        pass
+
+
+def test_every_region_and_product_has_its_names() -> None:
+    names = api_names()
+    assert {"ecs.aliyuncs.com", "slb.us-west-1.aliyuncs.com", "ecs-cn-beijing.aliyuncs.com"} <= set(
+        names
+    )
+    assert len(names) == len(set(names))

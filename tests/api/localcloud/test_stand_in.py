@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
-from ecsmachine.localcloud.service import stand_in as module
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.service.stand_in import StandIn, api_names, stand_in
 
@@ -86,7 +85,7 @@ def test_two_clouds_stand_in_side_by_side(
 
 
 def test_without_root_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(LocalCloudError, match="only by root"), stand_in(1):
         pass
 

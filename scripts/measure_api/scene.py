@@ -53,6 +53,7 @@ def furnish(probe: Probe) -> Scene:
     vpc = call(VPC, "CreateVpc", VpcName="vpc", CidrBlock="10.0.0.0/8", **common)
     ids |= {"vpc": vpc["VpcId"], "vrouter": vpc["VRouterId"], "table": vpc["RouteTableId"]}
     ids["empty_vpc"] = call(VPC, "CreateVpc", CidrBlock="192.168.0.0/16")["VpcId"]
+    call(VPC, "AssociateVpcCidrBlock", VpcId=ids["empty_vpc"], SecondaryCidrBlock="172.30.0.0/16")
     for name, cidr in (("vswitch", "10.1.0.0/16"), ("empty_vswitch", "10.2.0.0/16")):
         ids[name] = call(
             VPC, "CreateVSwitch", VpcId=vpc["VpcId"], ZoneId=zone, CidrBlock=cidr,
@@ -353,12 +354,20 @@ def values_by_name(scene: Scene) -> dict[str, list[Any]]:
         "InstanceTypes.1": ["ecs.g6.large"],
         "InstanceTypeFamily": ["ecs.g6"],
         "InstanceTypeFamilies.1": ["ecs.g6"],
+        "InstanceRegionId": [s.region],
+        "IpVersion": ["IPV4"],
         "InternetMaxBandwidthOut": [3],
         "IpProtocol": ["udp"],
         "Ipv6SourceCidrIp": ["fd01::/16"],
         "Ipv6DestCidrIp": ["fd02::/16"],
+        "Netmode": ["public"],
+        "UserCidr": ["30.0.0.0/8"],
+        "VpcOwnerId": [s.account],
+        "VSwitchOwnerId": [s.account],
         "Key": ["team"],
         "key": ["team"],
+        "CpuOptions.Core": [1],
+        "CpuOptions.ThreadsPerCore": [1],
         "KeyPairName": ["spare"],
         "KeyPairNames": [json.dumps(["spare"])],
         "LaunchTemplateId": [s.template],
@@ -688,6 +697,8 @@ def _bases(s: Scene) -> dict[str, dict[str, Any]]:
         "UnassociateEipAddress", "ModifyEipAddressAttribute", "ReleaseEipAddress",
     ):  # fmt: skip
         bases[f"vpc.{action}"] = bases[f"ecs.{action}"]
+    bases["vpc.AssociateVpcCidrBlock"] = {"SecondaryCidrBlock": "172.20.0.0/16"}
+    bases["vpc.UnassociateVpcCidrBlock"] = {"VpcId": s.empty_vpc, "SecondaryCidrBlock": "172.30.0.0/16"}
     bases["vpc.DeleteRouteEntry"] = {**bases["ecs.DeleteRouteEntry"], "RouteTableId": s.table}
     return bases
 
@@ -821,7 +832,7 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
         "slb.UntagResources": [{"TagKey.1": None}],
         "vpc.CreateVpc": [{"EnableIpv6": "true"}],
         "vpc.CreateVSwitch": [{"Tag.1.Key": "team"}],
-        "vpc.AllocateEipAddress": [{"InstanceChargeType": "PrePaid", "Period": 1}, {"Tag.1.Key": "team"}],
+        "vpc.AllocateEipAddress": [{"InstanceChargeType": "PrePaid", "Period": 1}, {"InstanceChargeType": "PrePaid", "Period": 1, "AutoPay": "true"}, {"Tag.1.Key": "team"}],
         "slb.CreateLoadBalancer": [
             {"AddressType": "internet", "VSwitchId": None}, {"PayType": "PrePay", "Duration": 1}, {"Tag.1.Key": "team"},
         ],

@@ -173,6 +173,8 @@ VPC: Actions = {
     "DescribeRegions": regions.describe_vpc_regions,
     "DescribeZones": regions.describe_vpc_zones,
     "DescribeVpcAttribute": networks.describe_vpc_attribute,
+    "AssociateVpcCidrBlock": networks.associate_vpc_cidr_block,
+    "UnassociateVpcCidrBlock": networks.unassociate_vpc_cidr_block,
     "DescribeVSwitchAttributes": networks.describe_vswitch_attributes,
     "DescribeRouteTableList": routes.describe_route_table_list,
     "DescribeRouteEntryList": routes.describe_route_entry_list,

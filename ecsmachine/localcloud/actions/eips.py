@@ -7,16 +7,25 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import Listing, equals, never, newest, one_of, tagged
+from ecsmachine.localcloud.actions.listing import (
+    Listing,
+    equals,
+    never,
+    never_true,
+    newest,
+    one_of,
+    tagged,
+    times_between,
+)
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.clock import later, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
-from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
 from ecsmachine.localcloud.protocol.names import checked_description, checked_text, valid_name
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.addresses import pick_public, public_in_use
-from ecsmachine.localcloud.state.model import Eip
+from ecsmachine.localcloud.state.model import ChargeType, Eip, Instance
 from ecsmachine.localcloud.state.resources import check_status, status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
@@ -47,13 +56,25 @@ def allocate_eip_address(call: Call) -> Answer:
         most=_most_bandwidth(charge),
         error=refusals.not_supported("Bandwidth"),
     )
+    parameters.choice("Netmode", ("public",))
     name, description = _name_and_description(parameters)
     tags = tags_of_request(parameters)
+    charge_type: ChargeType = parameters.choice(
+        "InstanceChargeType", ("PostPaid", "PrePaid"), "PostPaid"
+    )
+    expires, order = "", ""
+    if charge_type == "PrePaid":
+        if charge != "PayByBandwidth":
+            raise refusals.not_supported("InternetChargeType")
+        expires, order = _expires(parameters), new_order_id()
     if len(call.state.eips) >= MAX_EIPS:
         raise refusals.QUOTA_OF_EIPS()
     wanted = parameters.text("IpAddress")
     if wanted and wanted in public_in_use(call.state):
         raise ApiError("InvalidIpAddress.InUse", "The specified address is in use.")
+    if order and not parameters.boolean("AutoPay"):
+        # An order that nobody pays for: there is nobody here to do it later.
+        return {"AllocationId": "", "EipAddress": "", "OrderId": int(order)}
     eip = call.state.eips.put(
         Eip(
             id=new_id("eip", region.id),
@@ -63,9 +84,8 @@ def allocate_eip_address(call: Call) -> Answer:
             created=timestamp(),
             bandwidth=bandwidth,
             internet_charge_type=charge,
-            charge_type=parameters.choice(
-                "InstanceChargeType", ("PostPaid", "PrePaid"), "PostPaid"
-            ),
+            charge_type=charge_type,
+            expires=expires,
             name=name,
             description=description,
             isp=parameters.choice("ISP", ("BGP", "BGP_PRO"), "BGP"),
@@ -76,7 +96,7 @@ def allocate_eip_address(call: Call) -> Answer:
     return {
         "AllocationId": eip.id,
         "EipAddress": eip.address,
-        "OrderId": 0,
+        "OrderId": int(order or 0),
         "ResourceGroupId": eip.resource_group_id,
     }
 
@@ -96,7 +116,14 @@ def associate_eip_address(call: Call) -> Answer:
     instance = call.state.instances.find(
         parameters.require("InstanceId"), region=None, missing=_NO_INSTANCE
     )
-    if instance.region != eip.region:
+    parameters.choice("Mode", ("NAT",), error=refusals.not_supported("Mode"))
+    _check_private_address(call, instance)
+    if parameters.text("VpcId") not in ("", instance.vpc_id):
+        raise refusals.VPC_NOT_FOUND()
+    if instance.region != eip.region or parameters.text("InstanceRegionId") not in (
+        "",
+        eip.region,
+    ):
         raise ApiError(
             "InvalidParameter.Mismatch",
             "Specified elastic IP address and ECS instance are not in the same region.",
@@ -124,14 +151,16 @@ def unassociate_eip_address(call: Call) -> Answer:
     """UnassociateEipAddress: the address stays allocated."""
     eip = call.required(call.state.eips, "AllocationId")
     instance_id = call.parameters.text("InstanceId")
+    kind = call.parameters.text("InstanceType")
     if _status_now(call, eip) != "InUse":
         raise _wrong_status()
-    if instance_id not in ("", eip.instance_id):
+    if instance_id not in ("", eip.instance_id) or kind not in ("", eip.instance_type):
         raise ApiError(
             "InvalidParameter.NotFound", "The specified instance is not bound to the address."
         )
     instance = call.state.instances.get(eip.instance_id)
     if instance is not None:
+        _check_private_address(call, instance)
         call.state.instances.put(replace(instance, eip_id=""))
         call.lifecycle.instances.set_public_ip(instance.id)
     call.state.eips.put(
@@ -179,6 +208,18 @@ def modify_eip_address_attribute(call: Call) -> Answer:
     return {}
 
 
+def _expires(parameters: Parameters) -> str:
+    unit = parameters.choice("PricingCycle", ("Month", "Year"), "Month")
+    parameters.require("Period")
+    period = parameters.integer("Period", least=1, most=9 if unit == "Month" else 5)
+    return later(time.time(), period, unit)
+
+
+def _check_private_address(call: Call, instance: Instance) -> None:
+    if call.parameters.text("PrivateIpAddress") not in ("", instance.private_ip):
+        raise invalid_parameter("PrivateIpAddress", "The instance has another one.")
+
+
 def _most_bandwidth(charge: str) -> int:
     return 200 if charge == "PayByTraffic" else 500
 
@@ -218,7 +259,7 @@ def _eip_view(call: Call, eip: Eip) -> dict[str, Any]:
         "InternetChargeType": eip.internet_charge_type,
         "ChargeType": eip.charge_type,
         "AllocationTime": eip.created,
-        "ExpiredTime": "",
+        "ExpiredTime": eip.expires,
         "Name": eip.name,
         "Description": eip.description,
         "ISP": eip.isp,
@@ -266,7 +307,10 @@ _EIPS = Listing(
         equals("ChargeType", "charge_type"),
         equals("ISP", "isp"),
         equals("ResourceGroupId", "resource_group_id"),
-        never("LockReason"),
+        never("LockReason", "PublicIpAddressPoolId", "SegmentInstanceId"),
+        never_true("SecurityProtectionEnabled"),
+        never_true("ServiceManaged"),
+        times_between(Creation="created"),
         tagged(lambda state: state.eips),
     ),
 )

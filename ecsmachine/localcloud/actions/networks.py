@@ -12,6 +12,7 @@ from ecsmachine.localcloud.actions.listing import (
     Listing,
     equals,
     is_true,
+    never,
     never_true,
     newest,
     one_of,
@@ -31,6 +32,8 @@ from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_t
 
 MAX_VPCS = 10
 MAX_VSWITCHES = 150
+MAX_SECONDARY_CIDRS = 5
+MAX_USER_CIDRS = 3
 _FORBIDDEN = tuple(
     ipaddress.IPv4Network(cidr)
     for cidr in ("0.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
@@ -61,6 +64,7 @@ def create_vpc(call: Call) -> Answer:
             route_table_id=new_id("vtb", region.id),
             resource_group_id=call.resource_group_id,
             ready_at=time.time() + call.state.delays.network_s,
+            user_cidrs=_user_cidrs(parameters),
         )
     )
     put_tags(call.state, "vpc", vpc.id, region.id, tags)
@@ -92,12 +96,55 @@ def describe_vpc_attribute(call: Call) -> Answer:
 
 
 def modify_vpc_attribute(call: Call) -> Answer:
-    """ModifyVpcAttribute: name and description."""
+    """ModifyVpcAttribute: name, description, and networks, which have to hold its VSwitches."""
+    parameters = call.parameters
     vpc = call.required(call.state.vpcs, "VpcId")
-    name, description = _name_and_description(call.parameters, "VpcName")
-    call.state.vpcs.put(
-        replace(vpc, name=name or vpc.name, description=description or vpc.description)
+    name, description = _name_and_description(parameters, "VpcName")
+    cidr = _parse_network(parameters.text("CidrBlock", vpc.cidr), least=8, most=28)
+    if cidr is None:
+        raise refusals.CIDR_BLOCK()
+    changed = replace(
+        vpc,
+        name=name or vpc.name,
+        description=description or vpc.description,
+        cidr=str(cidr),
+        user_cidrs=_user_cidrs(parameters) or vpc.user_cidrs,
     )
+    _check_vswitches(call, changed)
+    call.state.vpcs.put(changed)
+    return {}
+
+
+def associate_vpc_cidr_block(call: Call) -> Answer:
+    """AssociateVpcCidrBlock: a further network for VSwitches."""
+    parameters = call.parameters
+    vpc = call.required(call.state.vpcs, "VpcId")
+    parameters.choice("IpVersion", ("IPV4",))
+    cidr = _parse_network(parameters.require("SecondaryCidrBlock"), least=16, most=28)
+    if cidr is None:
+        raise refusals.CIDR_BLOCK()
+    if any(cidr.overlaps(other) for other in _networks_of(vpc)):
+        raise ApiError(
+            "InvalidCidrBlock.Overlapped", "Specified CIDR block overlapped with other CIDR blocks."
+        )
+    if len(vpc.secondary_cidrs) >= MAX_SECONDARY_CIDRS:
+        raise ApiError("QuotaExceeded.SecondaryCidrBlock", "Secondary CIDR block quota exceeded.")
+    call.state.vpcs.put(replace(vpc, secondary_cidrs=(*vpc.secondary_cidrs, str(cidr))))
+    return {}
+
+
+def unassociate_vpc_cidr_block(call: Call) -> Answer:
+    """UnassociateVpcCidrBlock: only one that no VSwitch is in."""
+    vpc = call.required(call.state.vpcs, "VpcId")
+    text = call.parameters.require("SecondaryCidrBlock")
+    if text not in vpc.secondary_cidrs:
+        raise ApiError(
+            "InvalidCidrBlock.NotFound", "Specified CIDR block is none of the VPC's.", 404
+        )
+    rest = tuple(cidr for cidr in vpc.secondary_cidrs if cidr != text)
+    changed = replace(vpc, secondary_cidrs=rest)
+    _check_vswitches(call, changed)
+    call.state.vpcs.put(changed)
     return {}
 
 
@@ -131,7 +178,7 @@ def create_vswitch(call: Call) -> Answer:
     cidr = _parse_network(parameters.require("CidrBlock"), least=16, most=29)
     if cidr is None:
         raise refusals.CIDR_BLOCK()
-    if not cidr.subnet_of(ipaddress.IPv4Network(vpc.cidr)):
+    if not any(cidr.subnet_of(network) for network in _networks_of(vpc)):
         raise ApiError("InvalidParameter", "Specified CIDR block is not valid in VPC.")
     tags = tags_of_request(parameters)
     others = [item for item in call.state.vswitches if item.vpc_id == vpc.id]
@@ -236,6 +283,29 @@ def _parse_network(text: str, *, least: int, most: int) -> ipaddress.IPv4Network
     return network
 
 
+def _networks_of(vpc: Vpc) -> list[ipaddress.IPv4Network]:
+    return [ipaddress.IPv4Network(cidr) for cidr in (vpc.cidr, *vpc.secondary_cidrs)]
+
+
+def _check_vswitches(call: Call, changed: Vpc) -> None:
+    """Raise ``DependencyViolation.VSwitch`` for a VSwitch in none of its VPC's networks."""
+    networks = _networks_of(changed)
+    for item in call.state.vswitches:
+        its = ipaddress.IPv4Network(item.cidr)
+        if item.vpc_id == changed.id and not any(its.subnet_of(each) for each in networks):
+            raise ApiError(
+                "DependencyViolation.VSwitch", "Specified object has dependent resources."
+            )
+
+
+def _user_cidrs(parameters: Parameters) -> tuple[str, ...]:
+    texts = parameters.separated("UserCidr", most=MAX_USER_CIDRS)
+    try:
+        return tuple(str(ipaddress.IPv4Network(text)) for text in texts)
+    except ValueError as error:
+        raise refusals.malformed("UserCidr") from error
+
+
 def _route_table_of(call: Call, item: VSwitch) -> str:
     vpc = call.state.vpcs.get(item.vpc_id)
     return "" if vpc is None else vpc.route_table_id
@@ -276,8 +346,8 @@ def _vpc_view(call: Call, vpc: Vpc) -> dict[str, Any]:
             "VSwitchId": [item.id for item in call.state.vswitches if item.vpc_id == vpc.id]
         },
         "NatGatewayIds": {"NatGatewayIds": []},
-        "SecondaryCidrBlocks": {"SecondaryCidrBlock": []},
-        "UserCidrs": {"UserCidr": []},
+        "SecondaryCidrBlocks": {"SecondaryCidrBlock": list(vpc.secondary_cidrs)},
+        "UserCidrs": {"UserCidr": list(vpc.user_cidrs)},
         "Ipv6CidrBlocks": {"Ipv6CidrBlock": []},
         "DhcpOptionsSetId": "",
         "DhcpOptionsSetStatus": "",
@@ -310,6 +380,10 @@ def _vswitch_view(call: Call, item: VSwitch) -> dict[str, Any]:
     }
 
 
+def _owner(call: Call, item: Vpc | VSwitch) -> str:
+    return call.state.account.id
+
+
 _VPCS = Listing(
     Vpc,
     "Vpcs.Vpc",
@@ -321,6 +395,8 @@ _VPCS = Listing(
         equals("ResourceGroupId", "resource_group_id"),
         is_true("IsDefault", "is_default"),
         never_true("EnableIpv6"),
+        never("DhcpOptionsSetId"),
+        equals("VpcOwnerId", _owner),
         tagged(lambda state: state.vpcs),
     ),
     most=50,
@@ -339,6 +415,7 @@ _VSWITCHES = Listing(
         is_true("IsDefault", "is_default"),
         never_true("EnableIpv6"),
         equals("RouteTableId", _route_table_of),
+        equals("VSwitchOwnerId", _owner),
         tagged(lambda state: state.vswitches),
     ),
     most=50,

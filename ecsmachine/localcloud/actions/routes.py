@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import Listing, always, equals, oldest, tagged_as
+from ecsmachine.localcloud.actions.listing import (
+    Listing,
+    always,
+    equals,
+    oldest,
+    one_of,
+    tagged_as,
+)
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.paging import page_by_token
+from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import RouteEntry, Vpc
 from ecsmachine.localcloud.state.resources import check_status, resource_tags, status_now
@@ -51,9 +59,9 @@ def describe_vrouters(call: Call) -> Answer:
 def describe_route_tables(call: Call) -> Answer:
     """DescribeRouteTables: a router's table with its entries."""
     parameters = call.parameters
-    router = parameters.text("VRouterId") or parameters.text("RouterId")
     table = parameters.text("RouteTableId")
-    if not router and not table:
+    router = parameters.text("VRouterId") or parameters.text("RouterId")
+    if not router and not table and not parameters.given("RouteTableName"):
         raise missing_parameter("RouteTableId")
     if table and not _TABLES.choose(call):
         raise _no_table()
@@ -239,6 +247,7 @@ def _router_view(call: Call, vpc: Vpc) -> dict[str, Any]:
 
 
 def _table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
+    kind = call.parameters.text("Type")
     return {
         "RouteTableId": vpc.route_table_id,
         "RouteTableType": "System",
@@ -262,6 +271,7 @@ def _table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
                     "NextHops": {"NextHop": []},
                 }
                 for entry in _entries_of(call, vpc)
+                if kind in ("", entry.kind)
             ]
         },
     }
@@ -333,6 +343,9 @@ _TABLES = Listing(
         equals("VRouterId", "vrouter_id"),
         equals("RouterId", "vrouter_id"),
         equals("RouteTableId", "route_table_id"),
+        always("RouteTableName", ""),
+        always("RouterType", "VRouter"),
+        equals("ResourceGroupId", "resource_group_id"),
     ),
     most=50,
 )
@@ -348,6 +361,7 @@ _TABLE_LIST = Listing(
         equals("RouteTableId", "route_table_id"),
         always("RouteTableName", ""),
         always("RouteTableType", "System"),
+        equals("ResourceGroupId", "resource_group_id"),
         tagged_as("routetable", "route_table_id"),
     ),
     most=50,
@@ -360,6 +374,8 @@ _ENTRIES = Listing(
     (
         equals("RouteEntryId", "id"),
         equals("DestinationCidrBlock", "cidr"),
+        one_of("DestCidrBlockList", "cidr", Parameters.listed),
+        always("ServiceType", ""),
         equals("RouteEntryName", "name"),
         equals("RouteEntryType", "kind"),
         equals("NextHopId", "next_hop_id"),

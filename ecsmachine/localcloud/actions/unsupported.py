@@ -31,9 +31,17 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
     "IPv6 addresses": (
         *("RunInstances:Ipv6Address*", "RunInstances:NetworkInterface.N.Ipv6Address*"),
         *("CreateVpc:*Ipv6*", "ModifyVpcAttribute:*I*v6*", "CreateVSwitch:*Ipv6*"),
-        "ModifyVSwitchAttribute:*I*v6*",
+        *("ModifyVSwitchAttribute:*I*v6*", "AssociateVpcCidrBlock:I*v6*"),
+        "UnassociateVpcCidrBlock:I*v6*",
     ),
-    "address pools of IPAM": ("CreateVpc:Ipv4*", "CreateVSwitch:CidrMask"),
+    "address pools of IPAM": (
+        *("CreateVpc:Ipv4*", "CreateVSwitch:CidrMask", "AssociateVpcCidrBlock:IpamPoolId"),
+        "AssociateVpcCidrBlock:SecondaryCidrMask",
+    ),
+    "pools, zones and protection of public addresses, or addresses that were given back": (
+        *("AllocateEipAddress:PublicIpAddressPoolId", "AllocateEipAddress:Zone"),
+        *("AllocateEipAddress:SecurityProtectionTypes.N", "AllocateEipAddress:InstanceId"),
+    ),
     "dedicated hosts": (
         *("DescribePrice:SchedulerOptions.*", "DescribePrice:DedicatedHostType"),
         *("RunInstances:SchedulerOptions.*", "Affinity", "Tenancy", "ManagedHostId"),
@@ -93,6 +101,13 @@ WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
     "The primary interface goes with its instance.": (
         "RunInstances:NetworkInterface.N.DeleteOnRelease",
     ),
+    "Nothing is paid for, and so nothing is cheaper.": ("AllocateEipAddress:ActivityId",),
+    "No order takes effect later.": ("DescribeEipAddresses:IncludeReservationData",),
+    "There are no gateways that could hold it back.": (
+        *("DeleteVpc:ForceDelete", "UnassociateEipAddress:Force"),
+    ),
+    "It is asked for by its id.": ("DescribeVpcAttribute:IsDefault",),
+    "Every region has every product.": ("DescribeRegions:ProductType",),
     "A guest has the settings of its base image.": ("UseAdditionalService",),
     "No instance type has local disks.": ("StartInstance:InitLocalDisk",),
     "Zones have no clusters that an instance could be moved between.": (

@@ -55,7 +55,10 @@ class Session:
 
 @dataclass(frozen=True)
 class Vpc:
-    """A virtual private cloud, with its router and its main route table."""
+    """A virtual private cloud, with its router and its main route table.
+
+    ``user_cidrs`` are networks that are reached over its routes though they are not private.
+    """
 
     id: str
     region: str
@@ -69,6 +72,8 @@ class Vpc:
     is_default: bool = False
     resource_group_id: str = ""
     ready_at: float = 0.0
+    secondary_cidrs: tuple[str, ...] = ()
+    user_cidrs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -392,6 +397,7 @@ class Eip:
     instance_type: str = ""
     resource_group_id: str = ""
     ready_at: float = 0.0
+    expires: str = ""
 
 
 @dataclass(frozen=True)

@@ -236,3 +236,42 @@ def test_instances_are_found_by_their_metadata_options_and_times(api: Api) -> No
     assert found(HttpTokens="optional") == found(HttpEndpoint="disabled") == []
     never = {"Filter.3.Key": "ExpiredEndTime", "Filter.3.Value": "2024-01-01T00:00Z"}
     assert found(**never) == []
+
+
+def test_further_networks_of_a_vpc(api: Api) -> None:
+    values = {"CidrBlock": "10.0.0.0/16", "UserCidr": "30.0.0.0/8, 31.0.0.0/8"}
+    vpc = {"VpcId": api.call("CreateVpc", values, version=VPC)["VpcId"]}
+
+    def told() -> dict[str, object]:
+        (found,) = api.call("DescribeVpcs", vpc, version=VPC)["Vpcs"]["Vpc"]
+        return dict(found)
+
+    assert told()["UserCidrs"] == {"UserCidr": ["30.0.0.0/8", "31.0.0.0/8"]}
+    second = {**vpc, "SecondaryCidrBlock": "192.168.0.0/16"}
+    zone = api.call("DescribeZones")["Zones"]["Zone"][0]["ZoneId"]
+    inside = {**vpc, "ZoneId": zone, "CidrBlock": "192.168.1.0/24"}
+    assert api.refusal("CreateVSwitch", inside, version=VPC) == "400 InvalidParameter"
+    api.call("AssociateVpcCidrBlock", second, version=VPC)
+    assert told()["SecondaryCidrBlocks"] == {"SecondaryCidrBlock": ["192.168.0.0/16"]}
+    overlapped = "400 InvalidCidrBlock.Overlapped"
+    assert api.refusal("AssociateVpcCidrBlock", second, version=VPC) == overlapped
+    api.call("CreateVSwitch", inside, version=VPC)
+    held = "400 DependencyViolation.VSwitch"
+    assert api.refusal("UnassociateVpcCidrBlock", second, version=VPC) == held
+    api.call("ModifyVpcAttribute", {**vpc, "CidrBlock": "10.0.0.0/12"}, version=VPC)
+    assert told()["CidrBlock"] == "10.0.0.0/12"
+    shrunk = {**vpc, "CidrBlock": "10.0.0.0/24"}
+    api.call("CreateVSwitch", {**inside, "CidrBlock": "10.1.0.0/24"}, version=VPC)
+    assert api.refusal("ModifyVpcAttribute", shrunk, version=VPC) == held
+
+
+def test_an_address_that_is_paid_for_ahead(api: Api) -> None:
+    values = {"InstanceChargeType": "PrePaid", "Period": 2, "PricingCycle": "Month"}
+    unpaid = api.call("AllocateEipAddress", values, version=VPC)
+    assert unpaid["OrderId"] and not unpaid["AllocationId"]
+    paid = api.call("AllocateEipAddress", {**values, "AutoPay": True}, version=VPC)
+    (eip,) = api.call("DescribeEipAddresses", version=VPC)["EipAddresses"]["EipAddress"]
+    assert (eip["AllocationId"], eip["ChargeType"]) == (paid["AllocationId"], "PrePaid")
+    assert eip["ExpiredTime"] > eip["AllocationTime"]
+    later = {"Filter.1.Key": "CreationStartTime", "Filter.1.Value": "2099-01-01T00:00Z"}
+    assert api.call("DescribeEipAddresses", later, version=VPC)["TotalCount"] == 0

@@ -86,7 +86,7 @@ def test_many_machines_take_one_timeout(store: Store) -> None:
     with engine(good.auth) as good_url, silent_port() as silent_url:
         good.driver.config()["URL"] = good_url
         machines += [add_machine(store, f"silent{n}", URL=silent_url) for n in range(20)]
-        seen = probe_all(machines, timeout_s=1.0)
+        seen = probe_all(machines, timeout_s=3.0)
     states = {name: result.state for name, result in seen.items()}
     assert states.pop("good") is State.RUNNING
     assert states.pop("stopped") is State.STOPPED

@@ -3,7 +3,15 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from ecsmachine.localcloud.host.guests.root_disk import RootDisk, set_hash, use_repository
+import pytest
+
+from ecsmachine.localcloud.host.guests.base import GuestError, GuestSpec
+from ecsmachine.localcloud.host.guests.root_disk import (
+    RootDisk,
+    rename,
+    set_hash,
+    use_repository,
+)
 
 SHADOW = "root:*:19000:0:99999:7:::\nsshd:!:19000::::::\n"
 
@@ -46,3 +54,40 @@ def test_apt_has_one_source_and_the_image_keeps_its_own(tmp_path: Path) -> None:
     )
     assert "DIRECT" in disk.read("etc/apt/apt.conf.d/99ecs-mirror")
     assert "deb.debian.org" in (base / "etc/apt/sources.list").read_text()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> RootDisk:
+    """A disk whose image has a folder etc."""
+    (tmp_path / "base/etc").mkdir(parents=True)
+    disk = RootDisk(tmp_path / "base", tmp_path / "disk")
+    disk.create()
+    return disk
+
+
+def test_another_name_and_address(disk: RootDisk) -> None:
+    disk.write("etc/hosts", "127.0.0.1 localhost\n10.0.0.5 old\n10.0.0.9 neighbour\n")
+    spec = GuestSpec("i-1", "new", "10.0.0.6", 1, 512)
+    for _ in range(2):
+        rename(disk, spec, old_address="10.0.0.5")
+        assert disk.read("etc/hostname") == "new\n"
+        assert disk.read("etc/hosts") == (
+            "127.0.0.1 localhost\n10.0.0.9 neighbour\n10.0.0.6 new\n"
+        )
+
+
+def test_links_of_the_guest_lead_nowhere_on_the_host(disk: RootDisk, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of the host\n")
+    (disk.upper / "etc").mkdir()
+    for name in ("hosts", ".hosts.new"):
+        (disk.upper / "etc" / name).symlink_to(secret)
+    assert disk.read("etc/hosts") == ""
+    disk.write("etc/hosts", "of the guest\n")
+    assert disk.read("etc/hosts") == "of the guest\n"
+    (disk.upper / "root").symlink_to(tmp_path)
+    with pytest.raises(GuestError, match="/root is a link in the guest"):
+        disk.read("root/secret")
+    with pytest.raises(GuestError, match="/root is a link in the guest"):
+        disk.write("root/secret", "of the guest\n")
+    assert secret.read_text() == "of the host\n"

@@ -32,6 +32,7 @@ from ecsmachine.localcloud.host.guests.leftovers import (
 from ecsmachine.localcloud.host.guests.root_disk import (
     RootDisk,
     personalize,
+    rename,
     use_repository,
     write_credentials,
 )
@@ -54,12 +55,13 @@ _SHUTDOWN_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class _Record:
-    """What is kept in a guest's folder: its base image and where it is reached."""
+    """What is kept in a guest's folder: its base image, its name and where it is reached."""
 
     base: str
     private_ip: str
     public_ip: str | None = None
     disk_ids: tuple[str, ...] = ()
+    hostname: str = ""
 
 
 class NspawnGuests:
@@ -117,6 +119,10 @@ class NspawnGuests:
                 return
             record = self._load(spec.instance_id)
             self._take_down(spec.instance_id)
+            if (record.hostname, record.private_ip) != (spec.hostname, spec.private_ip):
+                disk = RootDisk(Path(record.base), folder)
+                disk.attach()
+                rename(disk, spec, old_address=record.private_ip)
             records.write(folder / _RECORD, self._record_of(spec, record.base))
             try:
                 self._bring_up(spec, folder, Path(record.base))
@@ -417,7 +423,7 @@ class NspawnGuests:
 
     def _record_of(self, spec: GuestSpec, base: str) -> _Record:
         disk_ids = tuple(disk.disk_id for disk in spec.disks)
-        return _Record(base, spec.private_ip, spec.public_ip, disk_ids)
+        return _Record(base, spec.private_ip, spec.public_ip, disk_ids, spec.hostname)
 
     def _load(self, instance_id: str) -> _Record:
         with _as_guest_error(instance_id):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.localcloud.host.apt_repository import apt_configuration, sources_list
-from ecsmachine.localcloud.host.guests.base import GuestSpec
+from ecsmachine.localcloud.host.guests.base import GuestError, GuestSpec
 from ecsmachine.localcloud.host.mounts import attach_loop, mount_overlay, mounts_below
 from ecsmachine.localcloud.host.programs import run
 
@@ -101,12 +101,30 @@ class RootDisk:
         mount_overlay(lower=self.base, upper=self.upper, work=work, at=self.mounted)
 
     def read(self, name: str) -> str:
-        """Return the text of a file as the guest sees it."""
-        file = self.upper / name
-        return (file if file.exists() else self.base / name).read_text()
+        """Return the text of a file as the guest sees it; "" if it is removed, or no file."""
+        file = self._above(name)
+        try:
+            mode = file.lstat().st_mode
+        except FileNotFoundError:
+            return (self.base / name).read_text()
+        return file.read_text(errors="replace") if stat.S_ISREG(mode) else ""
+
+    def _above(self, name: str) -> Path:
+        """Return where a file is that differs from the base image.
+
+        Raises :class:`~ecsmachine.localcloud.host.guests.base.GuestError` where the guest has put
+        a link in the place of a folder: followed here, it leads to the host's own files.
+        """
+        path = self.upper
+        for part in Path(name).parts[:-1]:
+            path = path / part
+            if path.is_symlink():
+                raise GuestError(f"/{path.relative_to(self.upper)} is a link in the guest.")
+        return self.upper / name
 
     def write(self, name: str, content: str | bytes, mode: int = 0o644) -> None:
         """Write a file; folders above it get the rights they have in the base image."""
+        file = self._above(name)
         folder = self.upper
         for part in Path(name).parts[:-1]:
             folder = folder / part
@@ -114,10 +132,10 @@ class RootDisk:
                 folder.mkdir()
                 below = self.base / folder.relative_to(self.upper)
                 folder.chmod(stat.S_IMODE(below.stat().st_mode) if below.is_dir() else 0o755)
-        file = self.upper / name
         data = content.encode() if isinstance(content, str) else content
         temporary = file.with_name(f".{file.name}.new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(descriptor, mode)
             stream.write(data)
@@ -137,6 +155,17 @@ def personalize(disk: RootDisk, spec: GuestSpec) -> None:
     write_credentials(disk, password=spec.password, public_keys=spec.public_keys)
     if spec.user_data is not None:
         disk.write(USER_DATA, spec.user_data, 0o600)
+
+
+def rename(disk: RootDisk, spec: GuestSpec, *, old_address: str) -> None:
+    """Write the host name and the address of a guest that has other ones than before.
+
+    In /etc/hosts the line of the old address becomes that of the new one; all others stay.
+    """
+    disk.write("etc/hostname", f"{spec.hostname}\n")
+    lines = disk.read("etc/hosts").splitlines()
+    kept = [line for line in lines if line.split()[:1] not in ([old_address], [spec.private_ip])]
+    disk.write("etc/hosts", "".join(f"{line}\n" for line in [*kept, _own_line(spec)]))
 
 
 def use_repository(disk: RootDisk, address: str, suite: str) -> None:
@@ -211,8 +240,12 @@ def _hosts(spec: GuestSpec) -> str:
         "::1 localhost ip6-localhost ip6-loopback\n"
         "ff02::1 ip6-allnodes\n"
         "ff02::2 ip6-allrouters\n"
-        f"{spec.private_ip} {spec.hostname}\n"
+        f"{_own_line(spec)}\n"
     )
+
+
+def _own_line(spec: GuestSpec) -> str:
+    return f"{spec.private_ip} {spec.hostname}"
 
 
 def _host_keys() -> list[tuple[str, bytes, bytes]]:

@@ -27,6 +27,32 @@ _DESTINATIONS = {
     "ddh": (),
 }
 """What can be asked for, and what is there of it, where that is the same in every zone."""
+_BALANCER_ADDRESSES = ("vpc", "classic_internet", "classic_intranet")
+"""Kinds of a balancer's address; the last one, of the classic network, is not there."""
+
+
+def describe_slb_available_resource(call: Call) -> Answer:
+    """DescribeAvailableResource of SLB: pairs of zones, and the addresses balancers have there."""
+    parameters = call.parameters
+    version = parameters.choice("AddressIPVersion", ("ipv4", "ipv6"))
+    asked = parameters.choice("AddressType", _BALANCER_ADDRESSES)
+    kinds = [kind for kind in _BALANCER_ADDRESSES[:2] if asked in ("", kind) and version != "ipv6"]
+    zones = call.region.zones
+    pairs = [(one.id, other.id) for one in zones for other in zones if one != other]
+    resources = [
+        {
+            "MasterZoneId": master,
+            "SlaveZoneId": slave,
+            "SupportResources": {
+                "SupportResource": [
+                    {"AddressIPVersion": "ipv4", "AddressType": kind} for kind in kinds
+                ]
+            },
+        }
+        for master, slave in (pairs or [(zones[0].id, zones[0].id)])
+        if kinds
+    ]
+    return {"AvailableResources": {"AvailableResource": resources}}
 
 
 def describe_available_resource(call: Call) -> Answer:

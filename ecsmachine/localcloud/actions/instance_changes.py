@@ -11,12 +11,21 @@ from ecsmachine.localcloud.actions.cpu_options import cpu_options_of_request
 from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.instance_charge import only_ordered
 from ecsmachine.localcloud.actions.instance_creation import user_data_of_request
+from ecsmachine.localcloud.actions.instance_place import (
+    groups_of_request,
+    private_address_of_request,
+)
+from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE
 from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.errors import (
+    ApiError,
+    invalid_parameter,
+    missing_parameter,
+)
 from ecsmachine.localcloud.protocol.identifiers import new_order_id
 from ecsmachine.localcloud.protocol.names import (
     checked_text,
@@ -25,7 +34,7 @@ from ecsmachine.localcloud.protocol.names import (
     valid_name,
     valid_password,
 )
-from ecsmachine.localcloud.state.addresses import pick_public
+from ecsmachine.localcloud.state.addresses import pick_private, pick_public
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
@@ -151,6 +160,46 @@ def modify_instance_network_spec(call: Call) -> Answer:
         call.state.instances.put(replace(instance, public_ip=pick_public(call.state)))
         call.lifecycle.instances.set_public_ip(instance.id)
     return {"OrderId": new_order_id() if prepaid else ""}
+
+
+def modify_instance_vpc_attribute(call: Call) -> Answer:
+    """ModifyInstanceVpcAttribute: another VSwitch, private address or VPC, when it next starts."""
+    parameters = call.parameters
+    instance = call.required(call.state.instances, "InstanceId")
+    vswitch = call.find(
+        call.state.vswitches, parameters.require("VSwitchId"), missing=refusals.VSWITCH_NOT_FOUND
+    )
+    check_status(instance, "Stopped")
+    vpc = call.optional(call.state.vpcs, "VpcId")
+    group_ids = parameters.listed("SecurityGroupId", most=MAX_GROUPS_OF_INSTANCE)
+    moves = vpc is not None and vpc.id != instance.vpc_id
+    if moves and not group_ids:
+        raise missing_parameter("SecurityGroupId.1")
+    if group_ids and not moves:
+        raise invalid_parameter("SecurityGroupId", "It goes with another VpcId alone.")
+    if vswitch.zone != instance.zone or vswitch.vpc_id != (vpc.id if vpc else instance.vpc_id):
+        raise ApiError(
+            "InvalidParameter.Mismatch",
+            "Specified virtual switch is not in the zone and the VPC of the instance.",
+        )
+    groups = groups_of_request(call, group_ids, vswitch)
+    if moves and any(entry.next_hop_id == instance.id for entry in call.state.route_entries):
+        raise refusals.DEPENDENTS()
+    wanted = parameters.text("PrivateIpAddress")
+    if vswitch.id == instance.vswitch_id and wanted in ("", instance.private_ip):
+        address = instance.private_ip
+    else:
+        address = private_address_of_request(call, vswitch, 1) or pick_private(call.state, vswitch)
+    call.state.instances.put(
+        replace(
+            instance,
+            vpc_id=vswitch.vpc_id,
+            vswitch_id=vswitch.id,
+            private_ip=address,
+            security_group_ids=tuple(group.id for group in groups) or instance.security_group_ids,
+        )
+    )
+    return {}
 
 
 def allocate_public_ip_address(call: Call) -> Answer:

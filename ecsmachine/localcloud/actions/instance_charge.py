@@ -9,7 +9,11 @@ from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import clock, refusals
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.errors import (
+    ApiError,
+    invalid_parameter,
+    missing_parameter,
+)
 from ecsmachine.localcloud.protocol.identifiers import new_order_id
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import ChargeType, Instance, SpotStrategy
@@ -18,6 +22,7 @@ from ecsmachine.localcloud.state.resources import attached_disks, check_status
 FOREVER = "2099-12-31T15:59Z"
 """When an instance expires that is paid for by the hour."""
 MAX_INSTANCES = 20
+MAX_DISKS = 16
 _WEEKS = (1, 2, 3, 4)
 _MONTHS = (*range(1, 10), 12, 24, 36, 48, 60)
 _RENEWALS = {
@@ -202,6 +207,33 @@ def modify_instance_charge_type(call: Call) -> Answer:
         "OrderId": new_order_id() if wanted == "PrePaid" else "",
         "FeeOfInstances": {"FeeOfInstance": fees if told else []},
     }
+
+
+def modify_disk_charge_type(call: Call) -> Answer:
+    """ModifyDiskChargeType: data disks of a subscription are paid for with it, or by the hour."""
+    parameters = call.parameters
+    ids = parameters.json_list("DiskIds", most=MAX_DISKS)
+    if not ids:
+        raise missing_parameter("DiskIds")
+    instance = call.required(call.state.instances, "InstanceId")
+    wanted: ChargeType = parameters.choice("DiskChargeType", ("PrePaid", "PostPaid"), "PrePaid")
+    unpaid = not parameters.boolean("AutoPay", True) and wanted == "PrePaid"
+    check_status(instance, "Running", "Stopped")
+    if instance.charge_type != "PrePaid":
+        raise refusals.CHARGE_TYPE()
+    for disk_id in ids:
+        disk = call.find(call.state.disks, disk_id)
+        if disk.instance_id != instance.id:
+            raise refusals.DISK_STATUS()
+        if disk.kind == "system":
+            raise ApiError(
+                "InvalidDiskType.NotSupported",
+                "A system disk is charged as its instance is.",
+                403,
+            )
+        if not unpaid:
+            call.state.disks.put(replace(disk, charge_type=wanted))
+    return {"OrderId": new_order_id()}
 
 
 def renew_instance(call: Call) -> Answer:

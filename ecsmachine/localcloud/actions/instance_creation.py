@@ -115,7 +115,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
     cpu_options = cpu_options_of_request(parameters, kind)
     interface = parameters.struct("NetworkInterface.1")
     unpaid = start and only_ordered(parameters, charge.charge_type)
-    addresses = private_address_of_request(networking, place, amount)
+    addresses = private_address_of_request(networking, place.vswitch, amount)
     if len(call.state.instances) + amount > MAX_INSTANCES:
         raise refusals.QUOTA_OF_INSTANCES()
     for group in place.groups:

@@ -73,6 +73,12 @@ def get_instance_console_output(call: Call) -> Answer:
     }
 
 
+def describe_instance_attachment_attributes(call: Call) -> Answer:
+    """DescribeInstanceAttachmentAttributes: from which private pools instances take capacity."""
+    call.parameters.require("InstanceIds")
+    return _ATTACHMENTS.answer(call)
+
+
 def describe_instance_auto_renew_attribute(call: Call) -> Answer:
     """DescribeInstanceAutoRenewAttribute: which instances are renewed when they expire."""
     return _RENEWALS.answer(call)
@@ -80,6 +86,15 @@ def describe_instance_auto_renew_attribute(call: Call) -> Answer:
 
 def _status_view(call: Call, instance: Instance) -> dict[str, Any]:
     return {"InstanceId": instance.id, "Status": instance.status}
+
+
+def _attachment_view(call: Call, instance: Instance) -> dict[str, Any]:
+    return {
+        "InstanceId": instance.id,
+        # There are no private pools: what would take of an open one takes of none.
+        "PrivatePoolOptionsMatchCriteria": "Open",
+        "PrivatePoolOptionsId": "",
+    }
 
 
 def _renewal_view(call: Call, instance: Instance) -> dict[str, Any]:
@@ -161,6 +176,13 @@ _STATUSES_OF_INSTANCES = Listing(
         always("ClusterId", ""),
     ),
     most=50,
+)
+_ATTACHMENTS = Listing(
+    Instance,
+    "Instances.Instance",
+    newest(lambda state: state.instances),
+    _attachment_view,
+    (one_of("InstanceIds", "id", Parameters.json_list),),
 )
 _RENEWALS = Listing(
     Instance,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecsmachine.localcloud.actions.call import Call
@@ -62,18 +63,26 @@ def place_of_request(call: Call, region: Region) -> Place:
         raise invalid_parameter(
             "SecurityGroupIds", f"At most {MAX_GROUPS_OF_INSTANCE} are accepted."
         )
-    groups = tuple(
-        call.find(call.state.security_groups, group_id) for group_id in dict.fromkeys(ids)
-    )
     zone_id = parameters.text("ZoneId")
     if zone_id and all(zone.id != zone_id for zone in region.zones):
         raise refusals.ZONE_NOT_FOUND()
-    vswitch = _vswitch(call, region, groups[0].vpc_id, zone_id)
+    vpc_id = call.find(call.state.security_groups, ids[0]).vpc_id
+    vswitch = _vswitch(call, region, vpc_id, zone_id)
     if status_now("Available", "Pending", vswitch.ready_at) != "Available":
         raise ApiError(
             "IncorrectVSwitchStatus",
             "The current status of virtual switch does not support this operation.",
         )
+    return Place(region, vswitch, groups_of_request(call, ids, vswitch))
+
+
+def groups_of_request(
+    call: Call, ids: Sequence[str], vswitch: VSwitch
+) -> tuple[SecurityGroup, ...]:
+    """Return the groups that a request names; raises what is wrong with them at this VSwitch."""
+    groups = tuple(
+        call.find(call.state.security_groups, group_id) for group_id in dict.fromkeys(ids)
+    )
     if any(group.vpc_id != vswitch.vpc_id for group in groups):
         raise ApiError(
             "InvalidParameter.Mismatch",
@@ -84,7 +93,7 @@ def place_of_request(call: Call, region: Region) -> Place:
             "InvalidSecurityGroupId.NotSame",
             "The specified security groups are not of the same type.",
         )
-    return Place(region, vswitch, groups)
+    return groups
 
 
 def _vswitch(call: Call, region: Region, vpc_id: str, zone_id: str) -> VSwitch:
@@ -103,7 +112,7 @@ def _vswitch(call: Call, region: Region, vpc_id: str, zone_id: str) -> VSwitch:
     raise missing_parameter("VSwitchId")
 
 
-def private_address_of_request(call: Call, place: Place, amount: int) -> str:
+def private_address_of_request(call: Call, vswitch: VSwitch, amount: int) -> str:
     """Return ``PrivateIpAddress``, or ""; raises its refusals."""
     address = call.parameters.text("PrivateIpAddress")
     if not address:
@@ -117,14 +126,12 @@ def private_address_of_request(call: Call, place: Place, amount: int) -> str:
         number = ipaddress.IPv4Address(address)
     except ValueError as error:
         raise refusals.malformed("PrivateIpAddress") from error
-    if number not in ipaddress.IPv4Network(place.vswitch.cidr) or not usable(
-        place.vswitch, address
-    ):
+    if number not in ipaddress.IPv4Network(vswitch.cidr) or not usable(vswitch, address):
         raise ApiError(
             "InvalidPrivateIpAddress",
             "Specified private IP address is not in the CIDR block of virtual switch.",
         )
-    if not private_is_free(call.state, place.vswitch, address):
+    if not private_is_free(call.state, vswitch, address):
         raise ApiError(
             "InvalidPrivateIpAddress.Duplicated", "Specified private IP address is duplicated."
         )

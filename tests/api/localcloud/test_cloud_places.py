@@ -54,8 +54,7 @@ def test_another_address_and_vswitch(api: Api, group: str) -> None:
     other = api.run(group, PrivateIpAddress="172.16.0.77")
     taken = {**move, "PrivateIpAddress": "172.16.0.77"}
     assert (
-        api.refusal("ModifyInstanceVpcAttribute", taken)
-        == "400 InvalidPrivateIpAddress.Duplicated"
+        api.refusal("ModifyInstanceVpcAttribute", taken) == "400 InvalidPrivateIpAddress.Duplicated"
     )
     assert place(api, other)[2] == "172.16.0.77"
 

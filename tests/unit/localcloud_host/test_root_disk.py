@@ -71,9 +71,7 @@ def test_another_name_and_address(disk: RootDisk) -> None:
     for _ in range(2):
         rename(disk, spec, old_address="10.0.0.5")
         assert disk.read("etc/hostname") == "new\n"
-        assert disk.read("etc/hosts") == (
-            "127.0.0.1 localhost\n10.0.0.9 neighbour\n10.0.0.6 new\n"
-        )
+        assert disk.read("etc/hosts") == ("127.0.0.1 localhost\n10.0.0.9 neighbour\n10.0.0.6 new\n")
 
 
 def test_links_of_the_guest_lead_nowhere_on_the_host(disk: RootDisk, tmp_path: Path) -> None:

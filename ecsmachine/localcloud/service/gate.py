@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -28,6 +29,8 @@ other name would be a page's own, which its server has made lead here (DNS rebin
 
 MOST_BODY_BYTES = 1024 * 1024
 BODY_TIMEOUT_S = 30.0
+_MOST_READ_ON_BYTES = 8 * MOST_BODY_BYTES
+_READ_ON_TIMEOUT_S = 1.0
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?")
 
 
@@ -48,6 +51,8 @@ class Gate:
             _check_host(headers.get("host", ""), (scope.get("server") or ("",))[0])
             body = await _body(headers, receive)
         except ApiError as error:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(_read_on(receive), _READ_ON_TIMEOUT_S)
             await _refusal(error)(scope, receive, send)
             return
         given = False
@@ -109,6 +114,16 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
             return bytes(body)
 
 
+async def _read_on(receive: Receive) -> None:
+    """Read a little of what a refused request still sends: who sends does not listen yet."""
+    read = 0
+    while read < _MOST_READ_ON_BYTES:
+        message = await receive()
+        if not message.get("more_body"):
+            return
+        read += len(message["body"])
+
+
 def _check_size(size: int) -> None:
     if size > MOST_BODY_BYTES:
         raise ApiError("RequestTooLarge", "The request body is too large.", 413)
@@ -116,6 +131,6 @@ def _check_size(size: int) -> None:
 
 def _refusal(error: ApiError) -> Response:
     answer = wire.error_answer(error.code, error.message, request_id(), "localhost")
-    # what else comes on the connection is not read
+    # what else comes on the connection is not looked at
     headers = {"Content-Type": wire.CONTENT_TYPES["JSON"], "Connection": "close"}
     return Response(wire.encode(answer, "JSON", "Error"), error.status, headers)

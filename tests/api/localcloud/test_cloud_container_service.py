@@ -985,7 +985,6 @@ def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: P
             "STEP: 101 is out of range",
         ),
         (("cluster", "inspect", "none"), 'There is no cluster "none"'),
-        (("cluster", "rm", "shared"), "There is no answer: standard input has ended"),
         (("project", "create", "x", "-f", "/none.yml"), "/none.yml: No such file"),
         (("project", "ls", "--cluster", "../x"), 'There is no cluster "../x"'),
         (("volume", "create", "v", "-d", "nas", "-o", "x"), '--opt: "x" is not NAME=VALUE'),
@@ -1005,6 +1004,14 @@ def test_bad_input_is_one_line(
     assert out == ""
     assert err.startswith(f"Error: {said}"), err
     assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("cluster")
+def test_nothing_is_removed_where_nobody_answers(program: Any) -> None:
+    code, out, err = program("cluster", "rm", "shared")
+    assert (code, out.splitlines()[-1]) == (2, "Are you sure? (y/n): ")
+    assert err == "Error: There is no answer: standard input has ended. Confirm with --yes.\n"
+    assert "shared" in program("cluster", "ls", "-q")[1].split()
 
 
 @pytest.mark.parametrize(

@@ -148,8 +148,11 @@ def test_an_image_of_a_snapshot(api: Api) -> None:
     assert snapshot_of(api, made(api, **mapping)) == ids["system"]
     refused = "403 InvalidSnapshotId.NotSystemSnapshot"
     assert api.refusal("CreateImage", SnapshotId=ids["data"]) == refused
-    both = {**mapping, "DiskDeviceMapping.2.SnapshotId": ids["data"]}
-    assert api.refusal("CreateImage", both) == "400 InvalidParameter"
+    (image,) = images(
+        api, ImageId=made(api, **mapping, **{"DiskDeviceMapping.2.SnapshotId": ids["data"]})
+    )
+    brought = image["DiskDeviceMappings"]["DiskDeviceMapping"]
+    assert {disk["Type"]: disk["SnapshotId"] for disk in brought} == ids
 
 
 def test_what_is_refused(api: Api) -> None:

@@ -227,6 +227,7 @@ def _balancers(call: Any, ids: dict[str, str]) -> dict[str, str]:
             },
         ),
         ("empty_balancer", {"AddressType": "internet"}),
+        ("prepaid_balancer", {"PayType": "PrePay", "Duration": 1, "AutoPay": "true"}),
     ):
         made[name] = call(SLB, "CreateLoadBalancer", LoadBalancerName=name, **where)[
             "LoadBalancerId"
@@ -825,7 +826,10 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
         "ecs.ModifyDiskAttribute": [{"DiskId": None}, {"DiskName": None}, {"DiskId": s.auto_disk}],
         "ecs.AttachDisk": [{"InstanceId": s.stopped}],
         "ecs.ListTagResources": [{"Tag.1.Key": "team"}, {"ResourceId.1": None, "TagFilter.1.TagKey": "team"}],
-        "ecs.RemoveTags": [{"Tag.1.Key": None, "Tag.1.Value": None}],
+        "ecs.RemoveTags": [{"Tag.1.Key": None, "Tag.1.Value": None}, {"Tag.1.Value": None}],
+        "slb.CreateVServerGroup": [{"Tag.1.Key": "team"}],
+        "slb.DescribeVServerGroups": [{"Tag.1.Key": "team"}],
+        "slb.DescribeLoadBalancerListeners": [{"Tag.1.Key": "team"}],
         "ecs.AddTags": [{"Tag.1.Key": None, "Tag.1.Value": None}, {"Tag.1.Key": None, "Tag.1.Value": None, "Tag.1.key": "n"}],
         "ecs.UntagResources": [{"TagKey.1": None}],
         "vpc.UnTagResources": [{"TagKey.1": None}],
@@ -834,9 +838,11 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
         "vpc.CreateVSwitch": [{"Tag.1.Key": "team"}],
         "vpc.AllocateEipAddress": [{"InstanceChargeType": "PrePaid", "Period": 1}, {"InstanceChargeType": "PrePaid", "Period": 1, "AutoPay": "true"}, {"Tag.1.Key": "team"}],
         "slb.CreateLoadBalancer": [
-            {"AddressType": "internet", "VSwitchId": None}, {"PayType": "PrePay", "Duration": 1}, {"Tag.1.Key": "team"},
+            {"AddressType": "internet", "VSwitchId": None}, {"PayType": "PrePay", "Duration": 1, "AutoPay": "true"}, {"ModificationProtectionStatus": "ConsoleProtection"}, {"Tag.1.Key": "team"},
         ],
         "slb.SetLoadBalancerModificationProtection": [{}],
+        "slb.ModifyLoadBalancerInstanceSpec": [{"LoadBalancerId": s.prepaid_balancer}],
+        "slb.ModifyLoadBalancerInternetSpec": [{"LoadBalancerId": s.prepaid_balancer}],
         **{
             f"slb.{name}": [check_http, {"ConnectionDrain": "on"}, {"AclStatus": "on"}, {"VServerGroup": "on"}, {"Tag.1.Key": "a"}]
             for name in ("CreateLoadBalancerTCPListener", "SetLoadBalancerTCPListenerAttribute", "CreateLoadBalancerUDPListener", "SetLoadBalancerUDPListenerAttribute")

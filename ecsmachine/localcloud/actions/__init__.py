@@ -23,6 +23,8 @@ from ecsmachine.localcloud.actions import (
     key_pairs,
     launch_templates,
     listeners,
+    load_balancer_changes,
+    load_balancer_tags,
     load_balancers,
     locations,
     metadata_options,
@@ -198,14 +200,14 @@ SLB: Actions = {
     "CreateLoadBalancer": load_balancers.create_load_balancer,
     "DescribeLoadBalancers": load_balancers.describe_load_balancers,
     "DescribeLoadBalancerAttribute": load_balancers.describe_load_balancer_attribute,
-    "SetLoadBalancerName": load_balancers.set_load_balancer_name,
-    "SetLoadBalancerStatus": load_balancers.set_load_balancer_status,
-    "SetLoadBalancerDeleteProtection": load_balancers.set_load_balancer_delete_protection,
+    "SetLoadBalancerName": load_balancer_changes.set_load_balancer_name,
+    "SetLoadBalancerStatus": load_balancer_changes.set_load_balancer_status,
+    "SetLoadBalancerDeleteProtection": load_balancer_changes.set_load_balancer_delete_protection,
     "SetLoadBalancerModificationProtection": (
-        load_balancers.set_load_balancer_modification_protection
+        load_balancer_changes.set_load_balancer_modification_protection
     ),
-    "ModifyLoadBalancerInternetSpec": load_balancers.modify_load_balancer_internet_spec,
-    "ModifyLoadBalancerInstanceSpec": load_balancers.modify_load_balancer_instance_spec,
+    "ModifyLoadBalancerInternetSpec": load_balancer_changes.modify_load_balancer_internet_spec,
+    "ModifyLoadBalancerInstanceSpec": load_balancer_changes.modify_load_balancer_instance_spec,
     "DeleteLoadBalancer": load_balancers.delete_load_balancer,
     "AddBackendServers": load_balancers.add_backend_servers,
     "SetBackendServers": load_balancers.set_backend_servers,
@@ -237,9 +239,9 @@ SLB: Actions = {
     "DescribeHealthStatus": listeners.describe_health_status,
     "TagResources": tags.tag_slb_resources,
     "UntagResources": tags.untag_slb_resources,
-    "AddTags": load_balancers.add_tags,
-    "RemoveTags": load_balancers.remove_tags,
-    "DescribeTags": load_balancers.describe_tags,
+    "AddTags": load_balancer_tags.add_tags,
+    "RemoveTags": load_balancer_tags.remove_tags,
+    "DescribeTags": load_balancer_tags.describe_tags,
     "ListTagResources": tags.list_slb_tag_resources,
 }
 

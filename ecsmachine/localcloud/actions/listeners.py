@@ -16,6 +16,15 @@ from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, m
 from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Backend, Listener, ListenerStatus, LoadBalancer
+from ecsmachine.localcloud.state.resources import resource_tags
+from ecsmachine.localcloud.state.tagging import (
+    drop_tags,
+    ecs_tags,
+    has_tags,
+    put_tags,
+    tag_filter,
+    tags_of_request,
+)
 
 MAX_LISTENERS = 50
 
@@ -45,6 +54,8 @@ def create_listener(protocol: str) -> Action:
         group_id = _server_group_of_request(call, balancer)
         backend_port = 0 if group_id else _backend_port(parameters)
         listener = Listener(port, protocol, "stopped", backend_port, group_id, values)
+        tags = tags_of_request(parameters)
+        put_tags(call.state, "listener", listener_id(balancer, listener), balancer.region, tags)
         _keep_listeners(call, balancer, (*balancer.listeners, listener))
         return {}
 
@@ -86,7 +97,7 @@ def describe_listener(protocol: str) -> Action:
             **_protocol_view(protocol),
             "SecurityStatus": "on",
             "AclIds": {"AclId": []},
-            "Tags": {"Tag": []},
+            "Tags": ecs_tags(_tags(call, balancer, listener)),
         }
 
     return describe
@@ -99,15 +110,20 @@ def describe_load_balancer_listeners(call: Call) -> Answer:
     ids = parameters.listed("LoadBalancerId", most=10)
     protocol = parameters.choice("ListenerProtocol", tuple(SETTINGS))
     port = parameters.integer("ListenerPort", 0, least=1, most=65535)
+    description = parameters.text("Description")
+    tags = tag_filter(parameters)
     found = [
         (balancer, listener)
         for balancer in call.state.load_balancers.in_region(region.id)
         if not ids or balancer.id in ids
         for listener in _listeners_of(balancer)
-        if protocol in ("", listener.protocol) and port in (0, listener.port)
+        if protocol in ("", listener.protocol)
+        and port in (0, listener.port)
+        and description in ("", listener.settings.get("Description"))
+        and has_tags(_tags(call, balancer, listener), tags)
     ]
     part, fields = page_by_token(parameters, found, size=20)
-    return {**fields, "Listeners": [_listener_view(*item) for item in part]}
+    return {**fields, "Listeners": [_listener_view(call, *item) for item in part]}
 
 
 def start_listener(call: Call) -> Answer:
@@ -124,6 +140,7 @@ def delete_listener(call: Call) -> Answer:
     """DeleteLoadBalancerListener: in either state."""
     balancer, listener = _listener_of_request(call, call.parameters.text("ListenerProtocol"))
     _keep_listeners(call, balancer, tuple(item for item in balancer.listeners if item != listener))
+    drop_tags(call.state, "listener", listener_id(balancer, listener), None)
     return {}
 
 
@@ -195,6 +212,15 @@ def _listener_of_request(call: Call, protocol: str) -> tuple[LoadBalancer, Liste
     if len(found) > 1:
         raise missing_parameter("ListenerProtocol")
     return balancer, found[0]
+
+
+def listener_id(balancer: LoadBalancer, listener: Listener) -> str:
+    """Return what TagResources calls a listener."""
+    return f"{balancer.id}_{listener.protocol}_{listener.port}"
+
+
+def _tags(call: Call, balancer: LoadBalancer, listener: Listener) -> dict[str, str]:
+    return resource_tags(call.state, "listener", listener_id(balancer, listener))
 
 
 def _share_a_port(one: str, other: str) -> bool:
@@ -291,17 +317,22 @@ def _told_settings(listener: Listener) -> dict[str, Value]:
     values = {
         item: listener.settings.get(item.name, item.default) for item in SETTINGS[listener.protocol]
     }
-    return {item.name: value for item, value in values.items() if value or not item.optional}
+    told = {item.name: value for item, value in values.items() if value or not item.optional}
+    if "ProxyProtocolV2Enabled" in told:
+        # Of all of them the only one that answers have as a truth.
+        told["ProxyProtocolV2Enabled"] = told["ProxyProtocolV2Enabled"] == "true"
+    return told
 
 
 def _protocol_view(protocol: str) -> dict[str, Any]:
     if protocol in ("tcp", "udp"):
-        return {"MasterSlaveServerGroupId": "", "ProxyProtocolV2Enabled": False}
+        return {"MasterSlaveServerGroupId": ""}
     rules: dict[str, Any] = {"Rules": {"Rule": []}}
     return {**rules, "DomainExtensions": {"DomainExtension": []}} if protocol == "https" else rules
 
 
-def _listener_view(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
+def _listener_view(call: Call, balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
+    tags = _tags(call, balancer, listener)
     settings = _told_settings(listener)
     general = {name: settings.pop(name) for name in OF_EVERY_PROTOCOL if name in settings}
     return {
@@ -310,5 +341,5 @@ def _listener_view(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]
         "AclIds": [],
         **general,
         f"{listener.protocol.upper()}ListenerConfig": settings,
-        "Tags": [],
+        "Tags": ecs_tags(tags)["Tag"],
     }

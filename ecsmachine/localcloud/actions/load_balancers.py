@@ -5,28 +5,45 @@ The local cloud keeps them and tells of them; nothing is forwarded.
 
 from __future__ import annotations
 
+import re
+import time
 from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import Listing, contains, equals, newest, one_of, tagged
+from ecsmachine.localcloud.actions.listing import (
+    Filter,
+    Listing,
+    Test,
+    always,
+    contains,
+    equals,
+    newest,
+    one_of,
+    tagged,
+)
+from ecsmachine.localcloud.actions.load_balancer_tags import tags_of_json
 from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
-from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import valid_description
-from ecsmachine.localcloud.protocol.paging import page_by_number
+from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
+from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.protocol.wire import parse_json
-from ecsmachine.localcloud.state.addresses import pick_private, pick_public
+from ecsmachine.localcloud.state.addresses import pick_private, pick_public, private_is_free, usable
 from ecsmachine.localcloud.state.model import (
     Backend,
-    BalancerStatus,
     LoadBalancer,
     LoadBalancerCharge,
-    Switch,
+    VSwitch,
 )
-from ecsmachine.localcloud.state.tagging import drop_tags, ecs_tags, put_tags, tags_of_request
+from ecsmachine.localcloud.state.tagging import (
+    drop_tags,
+    ecs_tags,
+    has_tags,
+    put_tags,
+    tags_of_request,
+)
 
 CHARGES: tuple[LoadBalancerCharge, ...] = ("paybytraffic", "paybybandwidth")
 MAX_BALANCERS = 60
@@ -44,19 +61,33 @@ def create_load_balancer(call: Call) -> Answer:
         raise invalid_parameter("LoadBalancerName")
     address_type = parameters.choice("AddressType", ("internet", "intranet"), "internet")
     vswitch = call.optional(call.state.vswitches, "VSwitchId")
+    vpc = call.optional(call.state.vpcs, "VpcId")
+    if vpc is not None and vswitch is not None and vswitch.vpc_id != vpc.id:
+        raise refusals.VSWITCH_NOT_FOUND()
     charge = parameters.choice("InternetChargeType", CHARGES, "paybytraffic", spelled=str.lower)
     tags = tags_of_request(parameters)
     if len(call.state.load_balancers) >= MAX_BALANCERS:
         raise ApiError("QuotaLimitExceeds.Instance", "The quota of load balancers is exceeded.")
+    pay_type, expires = _payment(parameters)
+    wanted = parameters.text("Address")
     if address_type == "internet":
+        if wanted:
+            raise invalid_parameter("Address", "Only one of a VSwitch can be asked for.")
         vswitch = None
         address = pick_public(call.state)
     elif vswitch is not None:
-        address = pick_private(call.state, vswitch)
+        if wanted and not _is_free(call, vswitch, wanted):
+            raise invalid_parameter("Address", "It is no free address of the VSwitch.")
+        address = wanted or pick_private(call.state, vswitch)
     else:
         raise ApiError(
             "MissingParam.VSwitchId", "The parameter VSwitchId is required for this operation."
         )
+    metering = parameters.choice("InstanceChargeType", ("PayBySpec", "PayByCLCU"), "PayBySpec")
+    protection, reason = modification_protection(parameters)
+    if pay_type == "PrePay" and not parameters.boolean("AutoPay"):
+        # An order that nobody pays for: there is nobody here to do it later.
+        return {"LoadBalancerId": "", "OrderId": int(new_order_id())}
     balancer = call.state.load_balancers.put(
         LoadBalancer(
             id=new_id("lb", region.id),
@@ -71,17 +102,18 @@ def create_load_balancer(call: Call) -> Answer:
             created=clock.minutes(),
             internet_charge_type=charge,
             bandwidth=parameters.integer("Bandwidth", 5120, least=-1, most=5120),
-            spec=parameters.text("LoadBalancerSpec", "slb.s1.small"),
-            charge_type=parameters.text("PayType", "PayOnDemand"),
+            spec=parameters.text(
+                "LoadBalancerSpec", "slb.s1.small" if metering == "PayBySpec" else "slb.lcu.elastic"
+            ),
+            charge_type=pay_type,
+            metering=metering,
+            expires=expires,
             master_zone=parameters.text("MasterZoneId", region.zones[0].id),
             slave_zone=parameters.text("SlaveZoneId", region.zones[-1].id),
             resource_group_id=call.resource_group_id,
             delete_protection=parameters.choice("DeleteProtection", ("on", "off"), "off"),
-            modification_protection=parameters.choice(
-                "ModificationProtectionStatus",
-                ("NonProtection", "ConsoleProtection"),
-                "NonProtection",
-            ),
+            modification_protection=protection,
+            modification_protection_reason=reason,
         )
     )
     put_tags(call.state, "loadbalancer", balancer.id, region.id, tags)
@@ -94,7 +126,7 @@ def create_load_balancer(call: Call) -> Answer:
         "VpcId": balancer.vpc_id,
         "VSwitchId": balancer.vswitch_id,
         "ResourceGroupId": balancer.resource_group_id,
-        "OrderId": 0,
+        "OrderId": int(new_order_id()) if expires else 0,
     }
 
 
@@ -106,7 +138,7 @@ def describe_load_balancers(call: Call) -> Answer:
 def describe_load_balancer_attribute(call: Call) -> Answer:
     """DescribeLoadBalancerAttribute: one balancer with its backends."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    end = "2999-09-08T16:00Z"
+    end = balancer.expires or "2999-09-08T16:00Z"
     return {
         **_balancer_view(call, balancer),
         "EndTime": end,
@@ -125,67 +157,6 @@ def describe_load_balancer_attribute(call: Call) -> Answer:
     }
 
 
-def set_load_balancer_name(call: Call) -> Answer:
-    """SetLoadBalancerName."""
-    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    name = call.parameters.require("LoadBalancerName")
-    if not valid_description(name, least=1, most=80):
-        raise invalid_parameter("LoadBalancerName")
-    call.state.load_balancers.put(replace(balancer, name=name))
-    return {}
-
-
-def set_load_balancer_status(call: Call) -> Answer:
-    """SetLoadBalancerStatus: active or inactive."""
-    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    status: BalancerStatus = call.parameters.require_choice(
-        "LoadBalancerStatus", ("active", "inactive")
-    )
-    call.state.load_balancers.put(replace(balancer, status=status))
-    return {}
-
-
-def set_load_balancer_delete_protection(call: Call) -> Answer:
-    """SetLoadBalancerDeleteProtection: on or off."""
-    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    protection: Switch = call.parameters.require_choice("DeleteProtection", ("on", "off"))
-    call.state.load_balancers.put(replace(balancer, delete_protection=protection))
-    return {}
-
-
-def set_load_balancer_modification_protection(call: Call) -> Answer:
-    """SetLoadBalancerModificationProtection: on (ConsoleProtection) or off."""
-    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    protection = call.parameters.require_choice(
-        "ModificationProtectionStatus", ("NonProtection", "ConsoleProtection")
-    )
-    call.state.load_balancers.put(replace(balancer, modification_protection=protection))
-    return {}
-
-
-def modify_load_balancer_internet_spec(call: Call) -> Answer:
-    """ModifyLoadBalancerInternetSpec: charge type and bandwidth."""
-    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    charge = call.parameters.choice(
-        "InternetChargeType", CHARGES, balancer.internet_charge_type, spelled=str.lower
-    )
-    bandwidth = call.parameters.integer("Bandwidth", balancer.bandwidth, least=-1, most=5120)
-    call.state.load_balancers.put(
-        replace(balancer, internet_charge_type=charge, bandwidth=bandwidth)
-    )
-    return {"OrderId": 0}
-
-
-def modify_load_balancer_instance_spec(call: Call) -> Answer:
-    """ModifyLoadBalancerInstanceSpec: its size."""
-    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    spec = call.parameters.require("LoadBalancerSpec")
-    if not spec.startswith("slb."):
-        raise invalid_parameter("LoadBalancerSpec")
-    call.state.load_balancers.put(replace(balancer, spec=spec))
-    return {"OrderId": 0}
-
-
 def delete_load_balancer(call: Call) -> Answer:
     """DeleteLoadBalancer: unless it is protected."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
@@ -197,6 +168,10 @@ def delete_load_balancer(call: Call) -> Answer:
     for group in list(call.state.server_groups):
         if group.balancer_id == balancer.id:
             call.state.server_groups.remove(group.id)
+    for listener in balancer.listeners:
+        drop_tags(
+            call.state, "listener", f"{balancer.id}_{listener.protocol}_{listener.port}", None
+        )
     call.state.load_balancers.remove(balancer.id)
     return {}
 
@@ -232,73 +207,33 @@ def remove_backend_servers(call: Call) -> Answer:
     return _keep_backends(call, balancer, rest)
 
 
-def add_tags(call: Call) -> Answer:
-    """AddTags: the older form, with the tags in JSON."""
-    region = call.region
-    tags = _tags_of_json(call)
-    for balancer in _balancers_of_request(call):
-        put_tags(call.state, "loadbalancer", balancer.id, region.id, tags)
-    return {}
+def _payment(parameters: Parameters) -> tuple[str, str]:
+    """Return how a balancer is paid for, and when a subscription ends."""
+    pay_type = parameters.choice("PayType", ("PayOnDemand", "PrePay"), "PayOnDemand")
+    unit = parameters.choice("PricingCycle", ("month", "year"), "month")
+    duration = parameters.integer("Duration", least=1, most=9 if unit == "month" else 5)
+    if pay_type == "PayOnDemand":
+        return pay_type, ""
+    parameters.require("Duration")
+    return pay_type, clock.later(time.time(), duration, unit.capitalize())
 
 
-def remove_tags(call: Call) -> Answer:
-    """RemoveTags: those of these keys; a value that is given has to be the tag's."""
-    tags = _tags_of_json(call)
-    for balancer in _balancers_of_request(call):
-        there = call.state.load_balancers.tags(balancer.id)
-        gone = [k for k, v in tags.items() if k in there and v in ("", there[k])]
-        drop_tags(call.state, "loadbalancer", balancer.id, gone)
-    return {}
+def modification_protection(parameters: Parameters) -> tuple[str, str]:
+    """Return the status of a request's protection, and the reason for it."""
+    status = parameters.choice(
+        "ModificationProtectionStatus", ("NonProtection", "ConsoleProtection"), "NonProtection"
+    )
+    reason = checked_text(
+        parameters,
+        "ModificationProtectionReason",
+        lambda text: re.fullmatch(r"[^\W\d_][\w.-]{0,79}", text) is not None,
+        invalid_parameter("ModificationProtectionReason"),
+    )
+    return status, reason if status == "ConsoleProtection" else ""
 
 
-def describe_tags(call: Call) -> Answer:
-    """DescribeTags: tags, and how many balancers have them."""
-    region = call.region
-    one = call.parameters.text("LoadBalancerId")
-    wanted = _tags_of_json(call) if call.parameters.given("Tags") else {}
-    counts: dict[tuple[str, str], int] = {}
-    for balancer in call.state.load_balancers.in_region(region.id):
-        if one not in ("", balancer.id):
-            continue
-        for key, value in call.state.load_balancers.tags(balancer.id).items():
-            if not wanted or (key in wanted and wanted[key] in ("", value)):
-                counts[key, value] = counts.get((key, value), 0) + 1
-    part, fields = page_by_number(call.parameters, sorted(counts), size=50)
-    return {
-        **fields,
-        "TagSets": {
-            "TagSet": [
-                {"TagKey": tag[0], "TagValue": tag[1], "InstanceCount": counts[tag]} for tag in part
-            ]
-        },
-    }
-
-
-def _balancers_of_request(call: Call) -> list[LoadBalancer]:
-    ids = call.parameters.require("LoadBalancerId").split(",")
-    return [
-        call.find(call.state.load_balancers, balancer_id.strip())
-        for balancer_id in ids
-        if balancer_id.strip()
-    ]
-
-
-def _tags_of_json(call: Call) -> dict[str, str]:
-    """Return the tags of ``Tags``: ``[{"TagKey": …, "TagValue": …}]``."""
-    error = invalid_parameter("Tags")
-    try:
-        items = parse_json(call.parameters.require("Tags"))
-    except ValueError:
-        raise error from None
-    if not isinstance(items, list) or not items:
-        raise error
-    values: dict[str, str] = {}
-    for number, item in enumerate(items, 1):
-        if not isinstance(item, dict) or not isinstance(item.get("TagKey"), str):
-            raise error
-        values[f"Tag.{number}.Key"] = item["TagKey"]
-        values[f"Tag.{number}.Value"] = str(item.get("TagValue") or "")
-    return tags_of_request(Parameters(values), values_needed=True)
+def _is_free(call: Call, vswitch: VSwitch, address: str) -> bool:
+    return usable(vswitch, address) and private_is_free(call.state, vswitch, address)
 
 
 def backends_of_request(call: Call, name: str = "BackendServers") -> list[Backend]:
@@ -417,15 +352,29 @@ def _balancer_view(call: Call, balancer: LoadBalancer) -> dict[str, Any]:
         "InternetChargeType": short,
         "InternetChargeTypeAlias": balancer.internet_charge_type,
         "PayType": balancer.charge_type,
-        "InstanceChargeType": "PayBySpec",
+        "InstanceChargeType": balancer.metering,
         "CreateTime": balancer.created,
         "CreateTimeStamp": int(clock.parse(balancer.created) * 1000),
         "ResourceGroupId": balancer.resource_group_id,
         "DeleteProtection": balancer.delete_protection,
         "ModificationProtectionStatus": balancer.modification_protection,
-        "ModificationProtectionReason": "",
+        "ModificationProtectionReason": balancer.modification_protection_reason,
         "Tags": ecs_tags(call.state.load_balancers.tags(balancer.id)),
     }
+
+
+def _with_address(call: Call) -> Test[LoadBalancer] | None:
+    wanted = set(call.parameters.separated("ServerIntranetAddress"))
+    if not wanted:
+        return None
+    return lambda balancer: any(server_ip(call, each) in wanted for each in balancer.backends)
+
+
+def _with_tags(call: Call) -> Test[LoadBalancer] | None:
+    if not call.parameters.given("Tags"):
+        return None
+    wanted = [(key, value or None) for key, value in tags_of_json(call).items()]
+    return lambda balancer: has_tags(call.state.load_balancers.tags(balancer.id), wanted)
 
 
 def _server_ids(call: Call, balancer: LoadBalancer) -> set[str]:
@@ -450,6 +399,10 @@ _BALANCERS = Listing(
         equals("MasterZoneId", "master_zone"),
         equals("SlaveZoneId", "slave_zone"),
         equals("PayType", "charge_type"),
+        equals("InternetChargeType", "internet_charge_type", spelled=str.lower),
+        always("AddressIPVersion", "ipv4"),
+        Filter(("ServerIntranetAddress",), _with_address),
+        Filter(("Tags",), _with_tags),
         equals("ResourceGroupId", "resource_group_id"),
         tagged(lambda state: state.load_balancers),
     ),

@@ -30,8 +30,8 @@ ECS_KINDS = (
     "launchtemplate",
 )
 VPC_KINDS = ("vpc", "vswitch", "eip", "routetable")
-SLB_KINDS = ("loadbalancer",)
-"""Of SLB; it calls them instances too."""
+SLB_KINDS = ("loadbalancer", "vservergroup", "listener")
+"""Of SLB; it calls load balancers instances too."""
 
 
 _COUNTED = (
@@ -248,6 +248,11 @@ def _tagged_id(call: Call, kind: str, resource_id: str) -> str:
     others: dict[str, list[str]] = {
         "keypair": [pair.key_id for pair in state.key_pairs.in_region(region)],
         "eni": [item.network_interface_id for item in state.instances.in_region(region)],
+        "listener": [
+            f"{balancer.id}_{listener.protocol}_{listener.port}"
+            for balancer in state.load_balancers.in_region(region)
+            for listener in balancer.listeners
+        ],
         "routetable": [vpc.route_table_id for vpc in state.vpcs.in_region(region)],
     }
     if resource_id not in others.get(kind, ()):

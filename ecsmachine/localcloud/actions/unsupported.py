@@ -31,6 +31,7 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
     "IPv6 addresses": (
         *("RunInstances:Ipv6Address*", "RunInstances:NetworkInterface.N.Ipv6Address*"),
         *("CreateVpc:*Ipv6*", "ModifyVpcAttribute:*I*v6*", "CreateVSwitch:*Ipv6*"),
+        "CreateLoadBalancer:AddressIPVersion",
         *("ModifyVSwitchAttribute:*I*v6*", "AssociateVpcCidrBlock:I*v6*"),
         "UnassociateVpcCidrBlock:I*v6*",
     ),
@@ -109,6 +110,8 @@ WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
     "It is asked for by its id.": ("DescribeVpcAttribute:IsDefault",),
     "Every region has every product.": ("DescribeRegions:ProductType",),
     "A guest has the settings of its base image.": ("UseAdditionalService",),
+    "There are no forwarding rules.": ("DescribeVServerGroups:IncludeRule",),
+    "No tag is the system's own.": ("DescribeTags:Category",),
     "No instance type has local disks.": ("StartInstance:InitLocalDisk",),
     "Zones have no clusters that an instance could be moved between.": (
         *(
@@ -121,6 +124,7 @@ WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
 """Why the answer of ECS, and what it does, would not depend on a parameter in this cloud."""
 
 _ASKS_FOR_NOTHING = {
+    "AddressIPVersion": "ipv4",
     "NetworkInterface.N.NetworkInterfaceTrafficMode": "standard",
     "NetworkInterface.N.NetworkCardIndex": "0",
     "Tenancy": "default",

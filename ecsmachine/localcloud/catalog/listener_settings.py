@@ -57,6 +57,7 @@ _COMMON = (
     _number("UnhealthyThreshold", 3, 2, 10),
     Setting("HealthCheckConnectPort", 0, least=1, most=65535, optional=True),
 )
+_PROXY_PROTOCOL = Setting("ProxyProtocolV2Enabled", "false", ("true", "false"))
 _CHECKED_PAGE = (
     Setting("HealthCheckDomain", ""),
     Setting("HealthCheckURI", ""),
@@ -75,6 +76,7 @@ _TCP = (
     _number("EstablishedTimeout", 900, 10, 900),
     _switch("ConnectionDrain", "off"),
     Setting("ConnectionDrainTimeout", 0, least=10, most=900, optional=True),
+    _PROXY_PROTOCOL,
     Setting("SynProxy", "enable", ("enable", "disable")),
 )
 _UDP = (
@@ -83,6 +85,7 @@ _UDP = (
     _switch("HealthCheck", "on", asked_as=("HealthCheckSwitch",)),
     _number("HealthCheckConnectTimeout", 10, 1, 300),
     replace(_INTERVAL, default=5),
+    _PROXY_PROTOCOL,
     Setting("HealthCheckReq", "", asked_as=("HealthCheckReq", "healthCheckReq")),
     Setting("HealthCheckExp", "", asked_as=("HealthCheckExp", "healthCheckExp")),
 )

@@ -59,6 +59,11 @@ def private_is_free(state: State, vswitch: VSwitch, address: str) -> bool:
             for instance in state.instances
             if instance.vpc_id == vswitch.vpc_id
         )
+        and all(
+            balancer.address != address
+            for balancer in state.load_balancers
+            if balancer.vpc_id == vswitch.vpc_id
+        )
         and all(removal.private_ip != address for removal in state.removals)
     )
 

@@ -461,6 +461,9 @@ class LoadBalancer:
     resource_group_id: str = ""
     delete_protection: Switch = "off"
     modification_protection: str = "NonProtection"
+    modification_protection_reason: str = ""
+    metering: str = "PayBySpec"
+    expires: str = ""
     backends: tuple[Backend, ...] = ()
     listeners: tuple[Listener, ...] = ()
 

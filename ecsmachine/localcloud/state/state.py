@@ -164,7 +164,10 @@ class State:
             tagged_as="loadbalancer",
         )
         self.server_groups = ResourceTable(
-            ServerGroup, self, missing=refusals.SERVER_GROUP_NOT_FOUND
+            ServerGroup,
+            self,
+            missing=refusals.SERVER_GROUP_NOT_FOUND,
+            tagged_as="vservergroup",
         )
         self.tag_sets: Table[TagSet] = Table(TagSet, self)
         self.tokens: Table[TokenUse] = Table(TokenUse, self)

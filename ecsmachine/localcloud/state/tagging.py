@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import TagSet
@@ -21,8 +22,7 @@ def tags_of_request(parameters: Parameters, *, values_needed: bool = False) -> d
     """
     tags: dict[str, str] = {}
     for item in parameters.structs("Tag"):
-        key = item.text("Key") or item.text("key")
-        value = item.text("Value") or item.text("value")
+        key, value = _either(item, "Key"), _either(item, "Value")
         if not key:
             if values_needed or value:
                 raise missing_parameter(item.name("Key"))
@@ -45,8 +45,7 @@ def tag_filter(parameters: Parameters, name: str = "Tag") -> list[tuple[str, str
     """Return the tags asked for (``Tag.N.Key`` and ``Tag.N.Value``); None is any value."""
     wanted = []
     for item in parameters.structs(name):
-        key = item.text("Key") or item.text("key")
-        value = item.text("Value") or item.text("value")
+        key, value = _either(item, "Key"), _either(item, "Value")
         if not key:
             if value:
                 raise missing_parameter(item.name("Key"))
@@ -57,6 +56,14 @@ def tag_filter(parameters: Parameters, name: str = "Tag") -> list[tuple[str, str
             "InvalidTagCount", f"The number of specified tags exceeds the limit of {MAX_TAGS}."
         )
     return wanted
+
+
+def _either(item: Parameters, name: str) -> str:
+    # The older form writes it small.
+    text, older = item.text(name), item.text(name.lower())
+    if text and older and text != older:
+        raise refusals.conflicting(item.name(name.lower()), item.name(name))
+    return text or older
 
 
 def has_tags(tags: Mapping[str, str], wanted: list[tuple[str, str | None]]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from tests.api.localcloud.api_client import ECS, VPC, Api, RefusedError
+from tests.api.localcloud.api_client import ECS, SLB, VPC, Api, RefusedError
 
 
 def refusal(api: Api, action: str, **values: object) -> RefusedError:
@@ -275,3 +275,101 @@ def test_an_address_that_is_paid_for_ahead(api: Api) -> None:
     assert eip["ExpiredTime"] > eip["AllocationTime"]
     later = {"Filter.1.Key": "CreationStartTime", "Filter.1.Value": "2099-01-01T00:00Z"}
     assert api.call("DescribeEipAddresses", later, version=VPC)["TotalCount"] == 0
+
+
+def balancer(api: Api, **values: object) -> str:
+    inside = {"AddressType": "intranet", "VSwitchId": api.cloud.state.default_vswitch_id}
+    answer = api.call("CreateLoadBalancer", {**inside, **values}, version=SLB)
+    return str(answer["LoadBalancerId"])
+
+
+def balancers(api: Api, **filters: object) -> list[dict[str, object]]:
+    found = api.call("DescribeLoadBalancers", filters, version=SLB)
+    return list(found["LoadBalancers"]["LoadBalancer"])
+
+
+def test_a_load_balancer_has_what_it_was_asked_for(api: Api) -> None:
+    balancer_id = balancer(
+        api,
+        Address="172.16.0.77",
+        InstanceChargeType="PayByCLCU",
+        ModificationProtectionStatus="ConsoleProtection",
+        ModificationProtectionReason="by.Terraform",
+        VpcId=api.cloud.state.default_vpc_id,
+    )
+    (told,) = balancers(api, AddressIPVersion="ipv4", InternetChargeType="paybytraffic")
+    assert told["LoadBalancerId"] == balancer_id
+    assert (told["Address"], told["InstanceChargeType"]) == ("172.16.0.77", "PayByCLCU")
+    assert told["ModificationProtectionReason"] == "by.Terraform"
+    off = {"LoadBalancerId": balancer_id, "ModificationProtectionStatus": "NonProtection"}
+    api.call("SetLoadBalancerModificationProtection", off, version=SLB)
+    assert balancers(api)[0]["ModificationProtectionReason"] == ""
+    taken = {"AddressType": "intranet", "VSwitchId": api.cloud.state.default_vswitch_id}
+    for address in ("172.16.0.77", "10.0.0.1"):
+        refused = api.refusal("CreateLoadBalancer", {**taken, "Address": address}, version=SLB)
+        assert refused == "400 InvalidParameter"
+    assert balancers(api, InternetChargeType="paybybandwidth") == []
+    assert balancers(api, AddressIPVersion="ipv6") == []
+
+
+def test_load_balancers_are_found_by_servers_and_tags_in_json(api: Api) -> None:
+    instance_id = api.run(api.group())
+    address = str(api.cloud.state.instances.rows()[instance_id].private_ip)
+    balancer_id = balancer(api, **{"Tag.1.Key": "team", "Tag.1.Value": "a"})
+    balancer(api)
+    servers = {"LoadBalancerId": balancer_id, "BackendServers": f'["{instance_id}"]'}
+    api.call("AddBackendServers", servers, version=SLB)
+    by_address = balancers(api, ServerIntranetAddress=f"10.9.9.9,{address}")
+    by_tags = balancers(api, Tags='[{"TagKey": "team", "TagValue": "a"}]')
+    assert [each["LoadBalancerId"] for each in by_address] == [balancer_id]
+    assert by_tags == by_address
+    assert balancers(api, Tags='[{"TagKey": "team", "TagValue": "b"}]') == []
+
+
+def test_a_subscription_of_a_load_balancer_is_ordered(api: Api) -> None:
+    values = {"PayType": "PrePay", "PricingCycle": "month", "Duration": 1}
+    unpaid = api.call("CreateLoadBalancer", values, version=SLB)
+    assert unpaid["OrderId"] and not unpaid["LoadBalancerId"] and not balancers(api)
+    paid = api.call("CreateLoadBalancer", {**values, "AutoPay": True}, version=SLB)
+    one = {"LoadBalancerId": paid["LoadBalancerId"]}
+    change = {**one, "LoadBalancerSpec": "slb.s3.large"}
+    assert api.call("ModifyLoadBalancerInstanceSpec", change, version=SLB)["OrderId"]
+    assert balancers(api)[0]["LoadBalancerSpec"] == "slb.s1.small"
+    api.call("ModifyLoadBalancerInstanceSpec", {**change, "AutoPay": True}, version=SLB)
+    assert balancers(api)[0]["LoadBalancerSpec"] == "slb.s3.large"
+    told = api.call("DescribeLoadBalancerAttribute", one, version=SLB)
+    assert told["EndTime"] < "2999"
+
+
+def test_tags_of_server_groups_and_listeners(api: Api) -> None:
+    balancer_id = balancer(api)
+    one = {"LoadBalancerId": balancer_id}
+    tag = {"Tag.1.Key": "team", "Tag.1.Value": "a"}
+    api.call("CreateVServerGroup", {**one, **tag}, version=SLB)
+    api.call("CreateVServerGroup", one, version=SLB)
+    groups = api.call("DescribeVServerGroups", {**one, **tag}, version=SLB)
+    (group,) = groups["VServerGroups"]["VServerGroup"]
+    assert group["Tags"] == {"Tag": [{"TagKey": "team", "TagValue": "a"}]}
+    listener = {**one, "ListenerPort": 80, "BackendServerPort": 80, "Bandwidth": -1}
+    more = {"Description": "web", "ProxyProtocolV2Enabled": "true"}
+    api.call("CreateLoadBalancerTCPListener", {**listener, **tag, **more}, version=SLB)
+    api.call("CreateLoadBalancerUDPListener", {**listener, "ListenerPort": 53}, version=SLB)
+
+    def found(**filters: object) -> list[int]:
+        answer = api.call("DescribeLoadBalancerListeners", filters, version=SLB)
+        return [each["ListenerPort"] for each in answer["Listeners"]]
+
+    assert found(**tag) == found(Description="web") == [80]
+    told = api.call("DescribeLoadBalancerTCPListenerAttribute", listener, version=SLB)
+    assert told["ProxyProtocolV2Enabled"] is True and told["Tags"] == group["Tags"]
+    resource = {"ResourceType": "listener", "ResourceId.1": f"{balancer_id}_tcp_80"}
+    api.call("UntagResources", {**resource, "All": "true"}, version=SLB)
+    assert found(**tag) == []
+
+
+def test_distinct_keys_of_tags(api: Api) -> None:
+    for value in ("a", "b"):
+        balancer(api, **{"Tag.1.Key": "team", "Tag.1.Value": value})
+    tags = api.call("DescribeTags", version=SLB)["TagSets"]["TagSet"]
+    keys = api.call("DescribeTags", DistinctKey=True, version=SLB)["TagSets"]["TagSet"]
+    assert (len(tags), len(keys)) == (2, 1)

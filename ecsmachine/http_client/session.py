@@ -48,6 +48,9 @@ class BoundedSession(requests.Session):
             raise
         return response
 
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return nothing: where an answer leads is not even read."""
+
     def _read(self, response: requests.Response) -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise AnswerTooLongError("the answer is compressed", response=response)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socketserver
+import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -183,6 +185,42 @@ def test_a_cloud_of_clusters(cloud: EmbeddedCloud, program: Run, seed: int, shar
     with mangling(cloud.endpoint, seed, share) as endpoint:
         for words in CLUSTERS:
             check(words, *program(endpoint, *words))
+
+
+HEADS = (
+    b"200 OK\r\nContent-Type x\x1b[31m\r\nX\r\n bad: y\r\n: z\r\nContent-Length: 2\r\n\r\n{}",
+    b"302 \x1b[31m\r\nLocation: http://\x1b[31m/\r\nContent-Length: 0\r\n\r\n",
+    b"403 \x1b[31m\r\nx-acs-request-id: \x9b\x1b[32m\r\nContent-Length: 2\r\n\r\n\x1b[",
+    b"200 \xff\r\nContent-Length: \x1b[31m\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("head", HEADS, ids=ascii)
+def test_the_head_of_an_answer(head: bytes, program: Run) -> None:
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1 << 16)
+            self.wfile.write(b"HTTP/1.1 " + head)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+        for words in (
+            ("ls", "--orphans"),
+            ("cluster", "ls"),
+            ("cs", "GET", "/nothing"),
+            ("image", "ls", "--registry", endpoint),
+        ):
+            code, out, err = program(endpoint, *words)
+            check(words, code, out, err)
+            assert "fault of ecsmachine" not in err
+        server.shutdown()
 
 
 @pytest.mark.parametrize("escape", SAID, ids=ascii)

@@ -25,6 +25,7 @@ from ecsmachine.localcloud.state.tagging import (
     tag_filter,
     tags_of_request,
 )
+from ecsmachine.localcloud.work.balancing import backends_of
 
 MAX_LISTENERS = 50
 
@@ -147,7 +148,7 @@ def delete_listener(call: Call) -> Answer:
 def describe_health_status(call: Call) -> Answer:
     """DescribeHealthStatus: of the servers behind listeners that run.
 
-    Nothing is forwarded and so nothing probed: a server is normal while its instance runs.
+    Where nothing is carried nothing is probed: a server is normal while its instance runs.
     """
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     protocol = call.parameters.choice("ListenerProtocol", tuple(SETTINGS))
@@ -155,34 +156,32 @@ def describe_health_status(call: Call) -> Answer:
     return {
         "BackendServers": {
             "BackendServer": [
-                _health_view(call, listener, backend)
+                _health_view(call, balancer, listener, backend, server_port)
                 for listener in _listeners_of(balancer)
                 if listener.status == "running"
                 and port in (0, listener.port)
                 and protocol in ("", listener.protocol)
-                for backend in _backends(call, balancer, listener)
+                for backend, server_port in backends_of(call.state, balancer, listener)
             ]
         }
     }
 
 
-def _backends(call: Call, balancer: LoadBalancer, listener: Listener) -> tuple[Backend, ...]:
-    if not listener.server_group_id:
-        return balancer.backends
-    return call.find(call.state.server_groups, listener.server_group_id).backends
-
-
-def _health_view(call: Call, listener: Listener, backend: Backend) -> dict[str, Any]:
+def _health_view(
+    call: Call, balancer: LoadBalancer, listener: Listener, backend: Backend, port: int
+) -> dict[str, Any]:
     instance = call.state.instances.get(backend.server_id)
-    up = instance is not None and instance.status == "Running"
-    health = "normal" if up else "abnormal"
+    place = balancer.address, listener.port
+    well = call.lifecycle.balancers.is_well(place, backend.server_id, port)
+    if well is None:
+        well = instance is not None and instance.status == "Running"
     return {
         "ServerId": backend.server_id,
         "ServerIp": instance.private_ip if instance else "",
         "ListenerPort": listener.port,
         "Protocol": listener.protocol,
-        "Port": backend.port or listener.backend_port,
-        "ServerHealthStatus": health
+        "Port": port,
+        "ServerHealthStatus": ("normal" if well else "abnormal")
         if _told_settings(listener)["HealthCheck"] == "on"
         else "unavailable",
     }

@@ -1,7 +1,4 @@
-"""Classic load balancers (SLB): their addresses and their default server group.
-
-The local cloud keeps them and tells of them; nothing is forwarded.
-"""
+"""Classic load balancers (SLB): their addresses and their default server group."""
 
 from __future__ import annotations
 

@@ -22,12 +22,11 @@ from ecsmachine.localcloud.container_service.destinations import (
     token_of,
 )
 from ecsmachine.localcloud.container_service.listening import listen
+from ecsmachine.localcloud.protocol.relays import MOST_HEAD_BYTES, pass_on, unavailable
 from ecsmachine.localcloud.work.supervisor import Threads
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")
 
-_MOST_HEAD_BYTES = 64 * 1024
-_BLOCK = 1 << 16
 _HEAD_TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 5.0
 _FRESH_S = 0.5
@@ -61,7 +60,7 @@ class Router:
     async def start(self) -> None:
         """Serve until :meth:`stop`."""
         self._server = await asyncio.start_server(
-            self._connected, sock=self._listening, limit=_MOST_HEAD_BYTES
+            self._connected, sock=self._listening, limit=MOST_HEAD_BYTES
         )
 
     async def stop(self) -> None:
@@ -87,16 +86,16 @@ class Router:
         connected = await self._connect(asked)
         if connected is None:
             what = asked.host + (asked.path if asked.host else "requests without a host")
-            writer.write(_unavailable(f"No container serves {what}."))
+            writer.write(unavailable(f"No container serves {what}."))
             await writer.drain()
             return
         theirs, to_them, new_cookie = connected
         try:
             to_them.write(head)
-            sending = asyncio.create_task(_copy(reader, to_them))
+            sending = asyncio.create_task(pass_on(reader, to_them))
             if new_cookie:
                 writer.write(_with_cookie(await _answers_head(theirs, writer), new_cookie))
-            await _copy(theirs, writer)
+            await pass_on(theirs, writer)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
         finally:
@@ -117,7 +116,7 @@ class Router:
             destination, place = chosen
             with suppress(OSError, asyncio.TimeoutError):
                 theirs, to_them = await asyncio.wait_for(
-                    asyncio.open_connection(*place, limit=_MOST_HEAD_BYTES), _CONNECT_TIMEOUT_S
+                    asyncio.open_connection(*place, limit=MOST_HEAD_BYTES), _CONNECT_TIMEOUT_S
                 )
                 cookie = token_of(place) if destination.sticky else ""
                 return theirs, to_them, "" if cookie == asked.cookie else cookie
@@ -160,22 +159,3 @@ async def _answers_head(theirs: asyncio.StreamReader, writer: asyncio.StreamWrit
 
 def _with_cookie(head: bytes, token: str) -> bytes:
     return head[:-2] + f"Set-Cookie: {COOKIE}={token}; Path=/; HttpOnly\r\n\r\n".encode()
-
-
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while block := await source.read(_BLOCK):
-            target.write(block)
-            await target.drain()
-    with suppress(OSError):
-        if target.can_write_eof():
-            target.write_eof()
-
-
-def _unavailable(reason: str) -> bytes:
-    content = f"{reason}\n".encode()
-    head = (
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain;charset=UTF-8\r\n"
-        f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + content

@@ -20,7 +20,7 @@ from typing import BinaryIO
 from ecsmachine.localcloud.catalog.images import SUITES
 from ecsmachine.localcloud.host.apt_repository import AptRepository
 from ecsmachine.localcloud.host.guests.faults import DownloadFault, DownloadFaults
-from ecsmachine.localcloud.host.network import MIRROR_PORT, enter_namespace
+from ecsmachine.localcloud.host.network import MIRROR_PORT, NamespaceSockets
 from ecsmachine.localcloud.host.packages import Package, read_manifest
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
@@ -96,21 +96,13 @@ class Mirror:
 
 def _listen(namespace: Path, address: str) -> socket.socket:
     """Return a socket that listens inside a network namespace."""
-    made: list[socket.socket | OSError] = []
-
-    def listen() -> None:
-        try:
-            enter_namespace(namespace)
-            made.append(socket.create_server((address, MIRROR_PORT), backlog=128))
-        except OSError as error:
-            made.append(error)
-
-    thread = threading.Thread(target=listen)  # which stays in there, and ends
-    thread.start()
-    thread.join()
-    if isinstance(made[0], OSError):
-        raise LocalCloudError(f"The install mirror cannot listen on {address}: {made[0]}")
-    return made[0]
+    sockets = NamespaceSockets(namespace)
+    try:
+        return sockets.listen(address, MIRROR_PORT)
+    except OSError as error:
+        raise LocalCloudError(f"The install mirror cannot listen on {address}: {error}") from None
+    finally:
+        sockets.close()
 
 
 class _Server(ThreadingHTTPServer):

@@ -11,6 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
+from collections.abc import Callable, Iterable
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -131,6 +134,21 @@ class Network:
             with suppress(ProgramError):  # it was not there
                 self._inside(["nft", "-f", "-"], stdin=f"delete element {_TABLE} {element}\n")
 
+    def offer(self, address: str) -> None:
+        """Let the router itself have an address, for what listens there."""
+        self._inside(["ip", "address", "replace", f"{address}/32", "dev", "lo"])
+
+    def withdraw(self, address: str) -> None:
+        """Take an address from the router again."""
+        with suppress(ProgramError):  # it was not there
+            self._inside(["ip", "address", "del", f"{address}/32", "dev", "lo"])
+
+    def let_in(self, places: Iterable[tuple[str, int]]) -> None:
+        """Let TCP in to these addresses and ports of the router, instead of those before."""
+        elements = ", ".join(f"{address} . {port}" for address, port in places)
+        add = f"add element {_TABLE} listeners {{ {elements} }}\n" if elements else ""
+        self._inside(["nft", "-f", "-"], stdin=f"flush set {_TABLE} listeners\n{add}")
+
     def load_rules(self, script: str) -> None:
         """Load nftables rules, whole or not at all, into the router's namespace."""
         self._inside(["nft", "-f", "-"], stdin=script)
@@ -151,6 +169,32 @@ class Network:
 
     def _inside(self, argv: list[str], stdin: str | None = None) -> str:
         return run(["nsenter", f"--net={self._router}", *argv], stdin=stdin)
+
+
+class NamespaceSockets:
+    """Makes sockets inside a network namespace, where they stay."""
+
+    def __init__(self, namespace: Path):
+        # a thread of its own, which never leaves the namespace
+        self._thread = ThreadPoolExecutor(1, initializer=enter_namespace, initargs=(namespace,))
+
+    def listen(self, address: str, port: int) -> socket.socket:
+        """Return a socket that listens there. Raises ``OSError``."""
+        return self._made(lambda: socket.create_server((address, port), backlog=128))
+
+    def outgoing(self) -> socket.socket:
+        """Return a TCP socket that is not connected yet. Raises ``OSError``."""
+        return self._made(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+
+    def close(self) -> None:
+        """Let go of the namespace; the sockets that were made go on."""
+        self._thread.shutdown()
+
+    def _made(self, make: Callable[[], socket.socket]) -> socket.socket:
+        try:
+            return self._thread.submit(make).result()
+        except BrokenExecutor as error:
+            raise OSError(f"the network namespace cannot be entered: {error}") from None
 
 
 def make_namespace(file: Path) -> None:
@@ -204,6 +248,9 @@ table {_TABLE} {{
     set hairpin {{
         type ipv4_addr . ipv4_addr
     }}
+    set listeners {{
+        type ipv4_addr . inet_service
+    }}
     chain prerouting {{
         type nat hook prerouting priority dstnat
         dnat to ip daddr map @to_private
@@ -218,6 +265,7 @@ table {_TABLE} {{
         iifname {{ "lo", "{UPLINK}" }} accept
         icmp type echo-request accept
         ip daddr {gateway} tcp dport {{ {MIRROR_PORT}, {REGISTRY_PORT} }} accept
+        ip daddr . tcp dport @listeners accept
         meta l4proto tcp reject with tcp reset
         reject with icmp type admin-prohibited
     }}

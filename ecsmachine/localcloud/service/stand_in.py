@@ -21,13 +21,13 @@ from tempfile import TemporaryDirectory
 from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.container_service.certificates import make_server_certificate
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.relays import join
 
 _DOMAIN = "aliyuncs.com"
 _PRODUCTS = ("ecs", "vpc", "slb", "sts", "cs", "location", "location-readonly")
 _SYSTEM_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 _HOSTS = Path("/etc/hosts")
 _ENTER = 'mount --bind "$1" /etc/hosts && shift && exec "$@"'
-_CHUNK_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,5 @@ class _Relay:
         except OSError:
             writer.close()
             return
-        await asyncio.gather(_pass_on(reader, there[1]), _pass_on(there[0], writer))
-
-
-async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with suppress(OSError, asyncio.IncompleteReadError):
-        while data := await source.read(_CHUNK_BYTES):
-            target.write(data)
-            await target.drain()
-    with suppress(OSError):
-        target.close()
+        await join((reader, writer), there)
+        writer.close()

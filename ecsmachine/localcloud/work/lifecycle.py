@@ -10,6 +10,7 @@ from __future__ import annotations
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.work.balancers import BalancerWork
 from ecsmachine.localcloud.work.firewall import FirewallWork
 from ecsmachine.localcloud.work.instances import InstanceWork
 from ecsmachine.localcloud.work.removals import RemovalWork
@@ -42,6 +43,7 @@ class Lifecycle:
         self.removals = RemovalWork(state, guests, supervisor, threads)
         self.storage = StorageWork(state, guests, supervisor, threads, self.removals)
         self.firewall = FirewallWork(state, guests, supervisor)
+        self.balancers = BalancerWork(state, guests, supervisor)
         self._ssh_drops = SshDropWatch(state, guests, faults, supervisor, threads)
         self.instances = InstanceWork(
             state,
@@ -70,3 +72,4 @@ class Lifecycle:
         repeat("the watch for guests that are off", self._watch_interval_s, self._power.look)
         repeat("the watch for times that come", self._watch_interval_s, self._expiry.look)
         self._ssh_drops.start()
+        self.balancers.recover()

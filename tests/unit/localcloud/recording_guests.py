@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from ecsmachine.localcloud.host.firewall import Firewall
-from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError, GuestSpec
+from ecsmachine.localcloud.host.guests.base import BalancerNetwork, GuestDisk, GuestError, GuestSpec
 from ecsmachine.localcloud.host.guests.faults import SshDrop
 
 
@@ -29,6 +29,7 @@ class RecordingGuests:
         self.failure: type[Exception] = GuestError
         self.consoles: dict[str, bytes] = {}
         self.up: set[str] = set()
+        self.network: BalancerNetwork | None = None
         self.gate = threading.Event()
         self.gate.set()
         self.copying = threading.Event()
@@ -98,6 +99,9 @@ class RecordingGuests:
     def set_firewall(self, firewall: Firewall) -> None:
         self.firewalls.append(firewall)
         self._note("set_firewall", "")
+
+    def balancer_network(self) -> BalancerNetwork | None:
+        return self.network
 
     def set_ssh_drops(self, instance_id: str, drops: Sequence[SshDrop]) -> None:
         self.ssh_drops[instance_id] = tuple(drops)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -50,6 +51,22 @@ class GuestSpec:
     root_snapshot_id: str = ""
     """What a new root disk begins with instead of the base image alone."""
     faults: GuestFaults = NO_FAULTS
+
+
+class BalancerNetwork(Protocol):
+    """Where load balancers have their addresses: the cloud's router. Called from threads."""
+
+    def set_listeners(self, places: Collection[tuple[str, int]]) -> None:
+        """Let in what comes to these addresses and ports, and have the addresses; and no others."""
+        ...
+
+    def listen(self, address: str, port: int) -> socket.socket:
+        """Return a socket that listens there. Raises ``OSError``."""
+        ...
+
+    def outgoing(self) -> socket.socket:
+        """Return a TCP socket from which guests are reached. Raises ``OSError``."""
+        ...
 
 
 class Guests(Protocol):
@@ -120,6 +137,10 @@ class Guests(Protocol):
 
         It is told of all instances at once, and of each before its guest starts.
         """
+        ...
+
+    def balancer_network(self) -> BalancerNetwork | None:
+        """Return where load balancers listen and reach guests; None if nothing can be carried."""
         ...
 
     def set_ssh_drops(self, instance_id: str, drops: Sequence[SshDrop]) -> None:

@@ -69,6 +69,9 @@ class NoGuests:
     def set_firewall(self, firewall: Firewall) -> None:
         """Do nothing: nobody can connect."""
 
+    def balancer_network(self) -> None:
+        """Return None: nobody can connect."""
+
     def set_ssh_drops(self, instance_id: str, drops: Sequence[SshDrop]) -> None:
         """Do nothing: nobody can connect."""
 

@@ -17,10 +17,16 @@ from importlib import resources
 from pathlib import Path
 
 from ecsmachine.localcloud.catalog.images import SUITES
+from ecsmachine.localcloud.host.balancers import RouterOfBalancers
 from ecsmachine.localcloud.host.control_groups import GuestGroups, Limits
 from ecsmachine.localcloud.host.firewall import Firewall
 from ecsmachine.localcloud.host.firewall import nft_script as firewall_script
-from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError, GuestSpec
+from ecsmachine.localcloud.host.guests.base import (
+    BalancerNetwork,
+    GuestDisk,
+    GuestError,
+    GuestSpec,
+)
 from ecsmachine.localcloud.host.guests.boot_script import POWER_OFF, boot_script
 from ecsmachine.localcloud.host.guests.data_disks import DataDisks
 from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop, fault_table
@@ -217,6 +223,10 @@ class NspawnGuests:
         """Let through what the security groups do."""
         with _as_guest_error("firewall"):
             self._network.load_rules(firewall_script(firewall))
+
+    def balancer_network(self) -> BalancerNetwork:
+        """Return the router, where load balancers have their addresses."""
+        return RouterOfBalancers(self._network, self._paths.router)
 
     def set_ssh_drops(self, instance_id: str, drops: Sequence[SshDrop]) -> None:
         """Let connections to a running guest's SSH break off in these ways, and no other."""

@@ -1,0 +1,36 @@
+"""The cloud's router as the place where load balancers listen."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection
+from pathlib import Path
+
+from ecsmachine.localcloud.host.network import NamespaceSockets, Network
+
+
+class RouterOfBalancers:
+    """Gives the router the addresses of load balancers, and makes sockets inside it."""
+
+    def __init__(self, network: Network, router: Path):
+        self._network = network
+        self._sockets = NamespaceSockets(router)
+        self._addresses: set[str] = set()
+
+    def set_listeners(self, places: Collection[tuple[str, int]]) -> None:
+        """Have the addresses of these places, and let in what comes there; and no others."""
+        wanted = {address for address, _ in places}
+        for address in self._addresses - wanted:
+            self._network.withdraw(address)
+        for address in wanted - self._addresses:
+            self._network.offer(address)
+        self._addresses = wanted
+        self._network.let_in(sorted(places))
+
+    def listen(self, address: str, port: int) -> socket.socket:
+        """Return a socket that listens inside the router. Raises ``OSError``."""
+        return self._sockets.listen(address, port)
+
+    def outgoing(self) -> socket.socket:
+        """Return a socket that connects from the router. Raises ``OSError``."""
+        return self._sockets.outgoing()

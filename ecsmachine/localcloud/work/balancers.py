@@ -1,0 +1,218 @@
+"""Load balancers carry traffic: their listeners that run listen, and lead to servers that are well.
+
+Without real guests nothing is carried, and servers are well while their instances run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from ecsmachine.localcloud.host.guests.base import BalancerNetwork, Guests
+from ecsmachine.localcloud.protocol.relays import MOST_HEAD_BYTES, join, unavailable
+from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.work.balancing import Carried, Choice, Health, Server, carried_by
+from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, unchanged
+
+LOG = logging.getLogger("ecsmachine.localcloud")
+
+_CONNECT_TIMEOUT_S = 5.0
+_HEAD_TIMEOUT_S = 60.0
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class BalancerWork:
+    """Keeps what listens as the state has it, from :meth:`recover` on."""
+
+    def __init__(self, state: State, guests: Guests, supervisor: Supervisor) -> None:
+        self._state = state
+        self._supervisor = supervisor
+        self._threads = supervisor.threads("balancers", 1)
+        self._guests = guests
+        self._network: BalancerNetwork | None = None
+        self._listening: dict[tuple[str, int], _Listening] = {}
+        self._due = False
+
+    def recover(self) -> None:
+        """Listen as the state has it, and from now on whenever that changes."""
+        self._network = self._guests.balancer_network()
+        if self._network is not None:
+            state = self._state
+            tables = (state.load_balancers, state.server_groups, state.instances)
+            state.watch(tables, self._changed)
+            self._changed()
+
+    def is_well(self, place: tuple[str, int], instance_id: str, port: int) -> bool | None:
+        """Whether a server of the listener at a place is well; None if that is not looked at."""
+        listening = self._listening.get(place)
+        return None if listening is None else listening.is_well(instance_id, port)
+
+    def _changed(self) -> None:
+        if not self._due:
+            self._due = True
+            self._supervisor.begin("balancers", "the load balancers", self._settle, unchanged)
+
+    async def _settle(self) -> None:
+        self._due = False
+        assert self._network is not None  # noqa: S101  (recover looked)
+        wanted = carried_by(self._state)
+        for place in self._listening.keys() - wanted.keys():
+            self._listening.pop(place).close()
+        if wanted or self._listening:
+            await self._threads.run(self._network.set_listeners, list(wanted))
+        for place, carried in wanted.items():
+            if place not in self._listening:
+                listening = _Listening(self._network, self._threads, self._supervisor)
+                await listening.open(place)
+                self._listening[place] = listening
+            self._listening[place].carry(carried)
+
+
+class _Listening:
+    """A listener: what comes to its address and port goes to one of its servers."""
+
+    def __init__(self, network: BalancerNetwork, threads: Threads, supervisor: Supervisor) -> None:
+        self._network = network
+        self._threads = threads
+        self._supervisor = supervisor
+        self._carried: Carried | None = None
+        self._choice = Choice()
+        self._health: dict[Server, Health] = {}
+        self._checks: asyncio.Task[None] | None = None
+        self._server: asyncio.Server | None = None
+        self._place = ("", 0)
+
+    async def open(self, place: tuple[str, int]) -> None:
+        """Listen at an address and port. Raises ``OSError``."""
+        self._place = place
+        listening = await self._threads.run(self._network.listen, *place)
+        self._server = await asyncio.start_server(
+            self._serve, sock=listening, limit=MOST_HEAD_BYTES
+        )
+
+    def close(self) -> None:
+        """Listen no longer; connections that are open go on."""
+        if self._server is not None:
+            self._server.close()
+        self._end_checks()
+
+    def carry(self, carried: Carried) -> None:
+        """Carry this from now on."""
+        before, self._carried = self._carried, carried
+        self._health = {server: self._health.get(server, Health()) for server in carried.servers}
+        if before is None or before.check != carried.check:
+            self._end_checks()
+            if carried.check is not None:
+                what = f"the health checks of {self._place[0]}:{self._place[1]}"
+                self._checks = self._supervisor.repeat(what, carried.check.interval_s, self._check)
+
+    def is_well(self, instance_id: str, port: int) -> bool | None:
+        """Whether a server is well; None if that is not looked at."""
+        if self._carried is None or self._carried.check is None:
+            return None
+        return any(
+            health.well
+            for server, health in self._health.items()
+            if (server.instance_id, server.port) == (instance_id, port)
+        )
+
+    def _end_checks(self) -> None:
+        if self._checks is not None:
+            self._checks.cancel()
+            self._checks = None
+
+    async def _check(self) -> None:
+        await asyncio.gather(*(self._check_one(server) for server in list(self._health)))
+
+    async def _check_one(self, server: Server) -> None:
+        check = self._carried.check if self._carried is not None else None
+        if check is None:
+            return
+        answered = False
+        with suppress(OSError, asyncio.TimeoutError):
+            answered = await asyncio.wait_for(self._answers(server), check.timeout_s)
+        health = self._health.get(server)
+        if health is not None:
+            before = health.well
+            health.note(answered, check)
+            if health.well != before:
+                state = "well" if health.well else "not well"
+                LOG.info("server %s:%s of a listener is %s", server.address, server.port, state)
+
+    async def _answers(self, server: Server) -> bool:
+        check = self._carried.check if self._carried is not None else None
+        if check is None:
+            return False
+        reader, writer = await self._connect(server, check.port or server.port)
+        try:
+            if not check.request:
+                return True
+            writer.write(check.request)
+            words = (await reader.readline()).split()
+            return len(words) > 1 and words[1][:1].decode("latin-1") in check.statuses
+        finally:
+            writer.close()
+
+    async def _connect(self, server: Server, port: int) -> Streams:
+        outgoing = await self._threads.run(self._network.outgoing)
+        outgoing.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(outgoing, (server.address, port))
+        except BaseException:
+            outgoing.close()
+            raise
+        return await asyncio.open_connection(sock=outgoing, limit=MOST_HEAD_BYTES)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._carry_one(reader, writer)
+        except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError):
+            pass  # one of the two went away
+        except asyncio.LimitOverrunError:
+            pass  # no head of a request
+        except Exception:
+            LOG.exception("a connection of the listener at %s:%s failed", *self._place)
+        finally:
+            writer.close()
+
+    async def _carry_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        carried = self._carried
+        if carried is None:
+            return
+        client, client_port = writer.get_extra_info("peername")[:2]
+        head = b""
+        if carried.protocol == "http":
+            read = reader.readuntil(b"\r\n\r\n")
+            head = await asyncio.wait_for(read, _HEAD_TIMEOUT_S)
+            for name, value in carried.forwarded:
+                line = f"{name}: {value.format(client=client, port=client_port)}\r\n"
+                head = head[:-2] + line.encode() + b"\r\n"
+        who = f"{client}:{client_port}" if carried.scheduler == "tch" else str(client)
+        connected = await self._connect_one(carried, who)
+        if connected is None:
+            if carried.protocol == "http":
+                writer.write(unavailable("No server of the listener is well."))
+                await writer.drain()
+            return
+        server, theirs = connected
+        self._choice.open[server] = self._choice.open.get(server, 0) + 1
+        try:
+            theirs[1].write(head)
+            await join((reader, writer), theirs)
+        finally:
+            self._choice.open[server] -= 1
+
+    async def _connect_one(self, carried: Carried, client: str) -> tuple[Server, Streams] | None:
+        """Connect to a server that is well, or to another one if it is gone by now."""
+        left = [
+            server
+            for server in carried.servers
+            if carried.check is None or self._health.get(server, Health()).well
+        ]
+        while server := self._choice.choose(carried.scheduler, left, client):
+            with suppress(OSError, asyncio.TimeoutError):
+                connect = self._connect(server, server.port)
+                return server, await asyncio.wait_for(connect, _CONNECT_TIMEOUT_S)
+            left.remove(server)
+        return None

@@ -1,0 +1,181 @@
+"""What a listener of a load balancer does: it chooses a server, and asks each whether it is well.
+
+Source: the references of CreateLoadBalancerTCPListener and CreateLoadBalancerHTTPListener.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ecsmachine.localcloud.catalog.listener_settings import SETTINGS, Value
+from ecsmachine.localcloud.state.model import Backend, Listener, LoadBalancer
+from ecsmachine.localcloud.state.state import State
+
+CARRIED = ("tcp", "http")
+"""The protocols whose traffic is carried."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of a listener: where connections for it go, and how many of them (0: none)."""
+
+    instance_id: str
+    address: str
+    port: int
+    weight: int
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """How it is found out whether a server is well; ``port`` 0 is the server's own. Seconds.
+
+    With a ``request`` (the head of one) it is asked over HTTP, and is well if the first digit of
+    the answer's status is one of ``statuses``; else it is well if it takes a connection.
+    """
+
+    port: int
+    interval_s: int
+    timeout_s: int
+    rise: int
+    fall: int
+    request: bytes = b""
+    statuses: str = ""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a listener that runs carries, and to whom."""
+
+    protocol: Literal["tcp", "http"]
+    scheduler: str
+    servers: tuple[Server, ...]
+    check: HealthCheck | None
+    forwarded: tuple[tuple[str, str], ...] = ()
+    """Headers that are added to a request; ``{client}`` and ``{port}`` stand for whose it is."""
+
+
+def carried_by(state: State) -> dict[tuple[str, int], Carried]:
+    """Return what the listeners that run carry, by address and port."""
+    return {
+        (balancer.address, listener.port): _carried(state, balancer, listener)
+        for balancer in state.load_balancers
+        if balancer.status == "active"
+        for listener in balancer.listeners
+        if listener.status == "running" and listener.protocol in CARRIED
+    }
+
+
+def backends_of(
+    state: State, balancer: LoadBalancer, listener: Listener
+) -> Iterator[tuple[Backend, int]]:
+    """Yield the servers of a listener, each with the port that it is asked at."""
+    group = state.server_groups.get(listener.server_group_id)
+    for backend in balancer.backends if group is None else group.backends:
+        yield backend, backend.port or listener.backend_port
+
+
+def _carried(state: State, balancer: LoadBalancer, listener: Listener) -> Carried:
+    defaults = {item.name: item.default for item in SETTINGS[listener.protocol]}
+    settings = {**defaults, **listener.settings}
+    servers = tuple(
+        Server(backend.server_id, instance.private_ip, port, backend.weight)
+        for backend, port in backends_of(state, balancer, listener)
+        if (instance := state.instances.get(backend.server_id)) is not None and port
+    )
+    return Carried(
+        "tcp" if listener.protocol == "tcp" else "http",
+        str(settings["Scheduler"]),
+        servers,
+        _check(settings) if settings["HealthCheck"] == "on" else None,
+        tuple(_forwarded(settings, balancer, listener)) if listener.protocol == "http" else (),
+    )
+
+
+def _check(settings: Mapping[str, Value]) -> HealthCheck:
+    over_http = settings.get("HealthCheckType", "http") == "http"
+    # HTTP listeners have the time limit under another name than TCP ones
+    timeout = settings.get("HealthCheckConnectTimeout", settings.get("HealthCheckTimeout", 5))
+    host = str(settings["HealthCheckDomain"]) or "localhost"
+    path = str(settings["HealthCheckURI"]) or "/"
+    method = str(settings["HealthCheckMethod"]).upper()
+    return HealthCheck(
+        port=int(settings["HealthCheckConnectPort"]),
+        interval_s=int(settings["HealthCheckInterval"]),
+        timeout_s=int(timeout),
+        rise=int(settings["HealthyThreshold"]),
+        fall=int(settings["UnhealthyThreshold"]),
+        request=f"{method} {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode() if over_http else b"",
+        statuses="".join(
+            code.removeprefix("http_")[0]
+            for code in str(settings["HealthCheckHttpCode"]).split(",")
+            if code.startswith("http_")
+        ),
+    )
+
+
+def _forwarded(
+    settings: Mapping[str, Value], balancer: LoadBalancer, listener: Listener
+) -> Iterator[tuple[str, str]]:
+    for setting, header, value in (
+        ("XForwardedFor", "X-Forwarded-For", "{client}"),
+        ("XForwardedFor_ClientSrcPort", "X-Forwarded-Client-srcport", "{port}"),
+        ("XForwardedFor_proto", "X-Forwarded-Proto", listener.protocol),
+        ("XForwardedFor_SLBID", "SLB-ID", balancer.id),
+        ("XForwardedFor_SLBIP", "SLB-IP", balancer.address),
+        ("XForwardedFor_SLBPORT", "X-Forwarded-Port", str(listener.port)),
+    ):
+        if settings[setting] == "on":
+            yield header, value
+
+
+@dataclass
+class Choice:
+    """Chooses servers one after the other, as a listener's scheduler has it."""
+
+    _turns: dict[Server, int] = field(default_factory=dict)
+    open: dict[Server, int] = field(default_factory=dict)
+    """How many connections each server has now."""
+
+    def choose(self, scheduler: str, servers: Sequence[Server], client: str) -> Server | None:
+        """Return the server for a connection of ``client`` (address, or address and port)."""
+        usable = [server for server in servers if server.weight > 0]
+        if not usable:
+            return None
+        if scheduler in ("sch", "tch", "qch"):
+            digest = hashlib.sha256(client.encode()).digest()
+            return usable[int.from_bytes(digest[:4], "big") % len(usable)]
+        if scheduler == "wlc":
+            return min(usable, key=lambda server: self.open.get(server, 0) / server.weight)
+        weights = {server: 1 if scheduler == "rr" else server.weight for server in usable}
+        # each gains its weight, and who has most pays for all: turns are spread evenly
+        turns = {server: self._turns.get(server, 0) + weights[server] for server in usable}
+        chosen = max(usable, key=lambda server: turns[server])
+        turns[chosen] -= sum(weights.values())
+        self._turns = turns
+        return chosen
+
+
+@dataclass
+class Health:
+    """What is known of a server: it has to answer, or not to, several times in a row.
+
+    A server that nothing is known of is not well yet, and is so at the first answer.
+    """
+
+    well: bool = False
+    known: bool = False
+    _against: int = 0
+
+    def note(self, answered: bool, check: HealthCheck) -> None:
+        """Note one more answer, or that there was none."""
+        if not self.known:
+            self.well, self.known = answered, True
+        elif answered == self.well:
+            self._against = 0
+        else:
+            self._against += 1
+            if self._against >= (check.rise if answered else check.fall):
+                self.well, self._against = answered, 0

@@ -1,0 +1,108 @@
+"""Load balancers of the local cloud carry traffic to real guests."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
+from ecsmachine.aliyun.rpc import RpcClient
+from tests.guest.conftest import wait_for
+from tests.guest.machines import Machines
+
+pytestmark = pytest.mark.guest
+
+# Debian's base system has Perl: it answers with the name of the host and the request's head.
+WEB = r"""
+use IO::Socket::INET; chomp(my $h = `hostname`);
+my $s = IO::Socket::INET->new(LocalPort => 8080, Listen => 5, ReuseAddr => 1) or die;
+while (my $c = $s->accept) {
+  my $r = ""; while (<$c>) { $r .= $_; last if /^\r?\n$/ }
+  print $c "HTTP/1.0 200 OK\r\n\r\n$h\n$r"; close $c;
+}
+"""
+
+
+def slb(machines: Machines, action: str, **parameters: Any) -> dict[str, Any]:
+    key = Credentials(
+        machines.environment["ECS_ACCESS_KEY_ID"], machines.environment["ECS_ACCESS_KEY_SECRET"]
+    )
+    client = RpcClient(
+        machines.environment["ECS_API_ENDPOINT"], "2014-05-15", FixedCredentials("test", key)
+    )
+    region = {"RegionId": machines.environment["ECS_REGION"]}
+    return dict(client.call(action, {**region, **parameters}).values)
+
+
+@pytest.fixture
+def balancer(machines: Machines) -> Iterator[tuple[str, str]]:
+    """A load balancer with listeners at 80 (TCP) and 81 (HTTP): its id and its address."""
+    made = slb(machines, "CreateLoadBalancer", AddressType="internet")
+    balancer_id = made["LoadBalancerId"]
+    common = {"LoadBalancerId": balancer_id, "BackendServerPort": 8080, "Bandwidth": -1}
+    common |= {"HealthCheckInterval": 1, "HealthyThreshold": 2, "UnhealthyThreshold": 2}
+    slb(machines, "CreateLoadBalancerTCPListener", ListenerPort=80, **common)
+    on = {"StickySession": "off", "HealthCheck": "on"}
+    slb(machines, "CreateLoadBalancerHTTPListener", ListenerPort=81, **common, **on)
+    for port in (80, 81):
+        slb(machines, "StartLoadBalancerListener", LoadBalancerId=balancer_id, ListenerPort=port)
+    yield balancer_id, made["Address"]
+    slb(machines, "DeleteLoadBalancer", LoadBalancerId=balancer_id)
+
+
+def answer(url: str) -> list[str]:
+    with urllib.request.urlopen(url, timeout=10) as response:
+        return str(response.read().decode()).splitlines()
+
+
+def test_what_comes_to_a_balancer_goes_to_machines_that_are_well(
+    machines: Machines, balancer: tuple[str, str]
+) -> None:
+    balancer_id, address = balancer
+    names = ("web1", "web2")
+    machines.run("create", "--aliyunecs-slb-id", balancer_id, *names)
+    for name in names:
+        machines.run("ssh", name, f"cat > web.pl <<'END'\n{WEB}\nEND")
+        machines.run("ssh", name, "systemd-run --unit web perl /root/web.pl")
+
+    def health() -> list[str]:
+        told = slb(machines, "DescribeHealthStatus", LoadBalancerId=balancer_id)
+        servers = told["BackendServers"]["BackendServer"]
+        return sorted(str(server["ServerHealthStatus"]) for server in servers)
+
+    wait_for(lambda: health() == ["normal"] * 4, "both servers of both listeners to be well")
+    for port in (80, 81):
+        hosts = [answer(f"http://{address}:{port}/")[0] for _ in range(4)]
+        assert sorted(hosts) == ["web1", "web1", "web2", "web2"]
+    forwarded = [line for line in answer(f"http://{address}:81/") if "Forwarded-For" in line]
+    assert len(forwarded) == 1
+
+    machines.run("ssh", "web1", "systemctl stop web")
+    one_of_two = ["abnormal", "abnormal", "normal", "normal"]
+    wait_for(lambda: health() == one_of_two, "a server not to be well")
+    assert {answer(f"http://{address}:80/")[0] for _ in range(3)} == {"web2"}
+    # a guest reaches the balancer as well
+    request = f"exec 3<>/dev/tcp/{address}/81; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
+    assert "web2" in machines.run("ssh", "web1", f'bash -c "{request}"').stdout
+    machines.run("kill", "web2")
+    wait_for(lambda: health() == ["abnormal"] * 4, "no server to be well")
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        answer(f"http://{address}:81/")
+    stop = {"LoadBalancerId": balancer_id, "ListenerPort": 81}
+    slb(machines, "StopLoadBalancerListener", **stop)
+
+    def refuses() -> bool:
+        try:
+            answer(f"http://{address}:81/")
+        except urllib.error.HTTPError:
+            return False
+        except OSError:
+            return True
+        return False
+
+    wait_for(refuses, "the listener to end")
+    machines.run("rm", "-y", *names)

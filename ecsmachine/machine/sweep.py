@@ -297,6 +297,7 @@ def _abandoned(store: Store, region: str) -> Iterator[Path]:
     """Yield the journals of dropped machines that have something in a region."""
     for path in _abandoned_files(store):
         with contextlib.suppress(MachineError):
+            _machine_name_of(path)  # one that cannot be read hides no other
             if region in _regions(FileJournal(path)):
                 yield path
 

@@ -283,7 +283,7 @@ def _decrypted(content: bytes, passphrase: str) -> bytes:
     salt, nonce = head.base64("salt"), head.base64("nonce")
     fits = (
         (head.text("kdf"), head.text("cipher")) == ("scrypt", "AES-256-GCM")
-        and set(_SCRYPT) <= set(head.values)
+        and all(costs.values())
         and costs["n"] > 1
         and costs["n"] & (costs["n"] - 1) == 0
         and (len(salt), len(nonce)) == (16, 12)

@@ -33,7 +33,11 @@ def settings_of(values: Mapping[str, OptionValue]) -> Settings:
     def value_of(declared: Declaration) -> Any:
         value = values.get(declared.option.name)
         try:
-            return declared.reader.read(declared.option.default if value is None else value)
+            found = declared.reader.read(declared.option.default if value is None else value)
+            if declared.stored and isinstance(found, str) and not declared.rule.fits(found or "x"):
+                # it would be stored, and could not be read again
+                raise UnfitValueError(f'"{found}" is not {declared.rule.what}')
+            return found
         except UnfitValueError as unfit:
             raise _refused(
                 declared.option.name.removeprefix(PREFIX), unfit.reason, unfit.hint

@@ -601,6 +601,11 @@ def _bases(s: Scene) -> dict[str, dict[str, Any]]:
         "ecs.CreateImage": {**stopped, "ImageName": "new-image"},
         "ecs.ModifyImageAttribute": {"ImageId": s.own_image, "Description": "changed"},
         "ecs.DeleteImage": {"ImageId": s.own_image},
+        "ecs.CopyImage": {"ImageId": s.own_image, "DestinationRegionId": "cn-beijing"},
+        "ecs.ModifyImageSharePermission": {
+            "ImageId": s.own_image, "AddAccount.1": "1234567890123456",
+        },
+        "ecs.DescribeImageSharePermission": {"ImageId": s.own_image},
         "ecs.CreateSnapshot": {"DiskId": s.data_disk},
         "ecs.ModifySnapshotAttribute": {"SnapshotId": s.data_snapshot, "SnapshotName": "new"},
         "ecs.DeleteSnapshot": {"SnapshotId": s.data_snapshot},

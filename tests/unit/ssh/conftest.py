@@ -221,8 +221,8 @@ def key_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(tmp_path: Path, key_pair: Path) -> Iterator[LoopbackServer]:
     folder = tmp_path / "dev1"
     shutil.copytree(key_pair.parent, folder)
-    key = paramiko.PKey.from_path(folder / "id_rsa")
-    this = LoopbackServer(folder, paramiko.ECDSAKey.generate(), authorized={key.get_base64()})
+    public = (folder / "id_rsa.pub").read_text().split()[1]
+    this = LoopbackServer(folder, paramiko.ECDSAKey.generate(), authorized={public})
     listening = socket.create_server(("127.0.0.1", 0))
     this.port = listening.getsockname()[1]
     threading.Thread(target=this.serve, args=(listening,), daemon=True).start()

@@ -208,7 +208,16 @@ def furnish(probe: Probe) -> Scene:
     with state.transaction():
         row = state.instances.get(ids["expired"])
         state.instances.put(replace(row, expires="2024-01-01T00:00Z", auto_renew=False))
+        snapshot = state.snapshots.get(ids["system_snapshot"])
+        image = state.custom_images.get(ids["own_image"])
+        ids["copied_image"] = "m-copying"
+        state.snapshots.put(replace(snapshot, id="s-copying", disk_id="d-copying", status="progressing"))
+        state.custom_images.put(
+            replace(image, id="m-copying", name="copying", copied_from=image.id, snapshot_id="s-copying", data_disks=())
+        )
     told = call(ECS, "DescribeInstances", InstanceIds=json.dumps([ids["public"]]))
+    disks = call(ECS, "DescribeDisks", InstanceId=ids["prepaid"], DiskType="data")["Disks"]["Disk"]
+    ids["prepaid_disk"] = disks[0]["DiskId"]
     ids["public_ip"] = told["Instances"]["Instance"][0]["PublicIpAddress"]["IpAddress"][0]
     ids["account"] = probe.cloud.state.account.id
     return Scene(ids)
@@ -240,7 +249,7 @@ def _balancers(call: Any, ids: dict[str, str]) -> dict[str, str]:
     servers = json.dumps([{**backend, "Port": 80} for backend in backends])
     for name in ("server_group", "unused_group"):
         made[name] = call(
-            SLB, "CreateVServerGroup", **whole, VServerGroupName=name, BackendServers=servers
+            SLB, "CreateVServerGroup", **whole, VServerGroupName=name, BackendServers=servers, **TAG
         )["VServerGroupId"]
     for port, (kind, more) in enumerate(LISTENERS.items(), 1):
         call(SLB, f"CreateLoadBalancer{kind}Listener", **whole, ListenerPort=port,
@@ -248,7 +257,7 @@ def _balancers(call: Any, ids: dict[str, str]) -> dict[str, str]:
         call(SLB, "StartLoadBalancerListener", **whole, ListenerPort=port)
     call(SLB, "CreateLoadBalancerHTTPListener", **whole, ListenerPort=5, ListenerForward="on",
          ForwardPort=4, StickySession="off", HealthCheck="off", BackendServerPort=80)  # fmt: skip
-    call(SLB, "CreateLoadBalancerHTTPListener", **whole, ListenerPort=6, BackendServerPort=80,
+    call(SLB, "CreateLoadBalancerHTTPListener", **whole, ListenerPort=6, BackendServerPort=80, **TAG,
          HealthCheck="off", StickySession="on", StickySessionType="server", Cookie="c")  # fmt: skip
     return made
 
@@ -602,10 +611,12 @@ def _bases(s: Scene) -> dict[str, dict[str, Any]]:
         "ecs.ModifyImageAttribute": {"ImageId": s.own_image, "Description": "changed"},
         "ecs.DeleteImage": {"ImageId": s.own_image},
         "ecs.CopyImage": {"ImageId": s.own_image, "DestinationRegionId": "cn-beijing"},
-        "ecs.ModifyImageSharePermission": {
-            "ImageId": s.own_image, "AddAccount.1": "1234567890123456",
-        },
+        "ecs.CancelCopyImage": {"ImageId": s.copied_image},
+        "ecs.ModifyImageSharePermission": {"ImageId": s.own_image, "AddAccount.1": "1234567890123456"},
         "ecs.DescribeImageSharePermission": {"ImageId": s.own_image},
+        "ecs.ModifyDiskChargeType": {"InstanceId": s.prepaid, "DiskIds": json.dumps([s.prepaid_disk]), "DiskChargeType": "PostPaid"},
+        "ecs.ModifyInstanceVpcAttribute": {**stopped, "VSwitchId": s.empty_vswitch},
+        "ecs.JoinResourceGroup": {"ResourceGroupId": "rg-new", "ResourceId": s.private, "ResourceType": "instance"},
         "ecs.CreateSnapshot": {"DiskId": s.data_disk},
         "ecs.ModifySnapshotAttribute": {"SnapshotId": s.data_snapshot, "SnapshotName": "new"},
         "ecs.DeleteSnapshot": {"SnapshotId": s.data_snapshot},
@@ -781,6 +792,7 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
                          "CreateSecurityGroup", "CreateVpc", "CreateVSwitch", "CreateLoadBalancer", "CreateSnapshot", "CreateImage")
         },
         "ecs.DescribePrice": [
+            {"InternetChargeType": "PayByBandwidth"}, {"DataDisk.1.Size": 40, "DataDisk.1.Category": "cloud_auto"},
             {"ResourceType": "disk", "InstanceType": None, "DataDisk.1.Size": 40, "DataDisk.1.Category": "cloud_essd"},
             {"PriceUnit": "Month"}, disk, {"SystemDisk.Category": "cloud_essd", "SystemDisk.Size": 40},
             {"InternetMaxBandwidthOut": 5},
@@ -809,9 +821,14 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
             {"InstanceId": None}, {"InstanceId": None, "SnapshotId": s.system_snapshot}, {"Tag.1.Key": "team"},
             {"InstanceId": None, "DiskDeviceMapping.1.SnapshotId": s.system_snapshot},
             {"InstanceId": None, "DiskDeviceMapping.1.Size": 40},
+            {
+                "InstanceId": None, "DiskDeviceMapping.1.SnapshotId": s.data_snapshot, "DiskDeviceMapping.1.DiskType": "data",
+                "DiskDeviceMapping.2.SnapshotId": s.system_snapshot, "DiskDeviceMapping.2.DiskType": "system",
+            },
         ],
         "ecs.CreateKeyPair": [{"Tag.1.Key": "team"}],
         "ecs.ImportKeyPair": [{"Tag.1.Key": "team"}],
+        "ecs.CopyImage": [{"Encrypted": "true"}, {"Tag.1.Key": "team"}],
         "ecs.DescribeLaunchTemplates": [{"TemplateTag.1.Key": "team"}],
         "ecs.DescribeInstanceHistoryEvents": [{"MaxResults": 1}],
         "vpc.DescribeRouteTableList": [{"Tag.1.Key": "team"}],
@@ -823,8 +840,8 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
         ],
         "ecs.AuthorizeSecurityGroup": [permission, {"SourceCidrIp": None, "SourceGroupId": s.other_group}, {"SourceCidrIp": None}, {**permission, "Permissions.1.SourceCidrIp": "10.3.0.0/16"}],
         "ecs.AuthorizeSecurityGroupEgress": [permission, {"DestCidrIp": None, "DestGroupId": s.other_group}, {"DestCidrIp": None}, {**permission, "Permissions.1.DestCidrIp": "10.3.0.0/16"}],
-        "ecs.RevokeSecurityGroup": [no_rule, {**no_rule, "Permissions.1.IpProtocol": "tcp", "Permissions.1.PortRange": "22/22"}],
-        "ecs.RevokeSecurityGroupEgress": [no_rule, {**no_rule, "Permissions.1.IpProtocol": "tcp", "Permissions.1.PortRange": "22/22"}],
+        "ecs.RevokeSecurityGroup": [no_rule, {**no_rule, "Permissions.1.IpProtocol": "tcp", "Permissions.1.PortRange": "22/22", "Permissions.1.SourceGroupId": s.other_group}, {**no_rule, "Permissions.1.IpProtocol": "tcp", "Permissions.1.PortRange": "22/22"}],
+        "ecs.RevokeSecurityGroupEgress": [no_rule, {**no_rule, "Permissions.1.IpProtocol": "tcp", "Permissions.1.PortRange": "22/22", "Permissions.1.DestGroupId": s.other_group}, {**no_rule, "Permissions.1.IpProtocol": "tcp", "Permissions.1.PortRange": "22/22"}],
         "ecs.JoinSecurityGroup": [{"InstanceId": None}],
         "ecs.LeaveSecurityGroup": [{"InstanceId": None}],
         "ecs.ModifyDiskSpec": [{"PerformanceLevel": None}, {"DiskCategory": "cloud_auto", "PerformanceLevel": None}],

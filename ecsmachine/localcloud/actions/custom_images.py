@@ -32,6 +32,7 @@ from ecsmachine.localcloud.state.resources import (
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_IMAGES = 100
+BOOT_MODES = ("BIOS", "UEFI", "UEFI-Preferred")
 _STATUS = {"progressing": "Creating", "accomplished": "Available", "failed": "CreateFailed"}
 """The status of an image, by that of its snapshot."""
 
@@ -59,6 +60,8 @@ def create_image(call: Call) -> Answer:
             created=timestamp(),
             resource_group_id=parameters.text("ResourceGroupId"),
             data_disks=data_disks,
+            boot_mode=parameters.choice("BootMode", BOOT_MODES),
+            imds_support=parameters.choice("Features.ImdsSupport", ("v1", "v2")),
         )
     )
     put_tags(call.state, "image", image.id, region.id, tags)
@@ -66,9 +69,18 @@ def create_image(call: Call) -> Answer:
 
 
 def modify_image_attribute(call: Call) -> Answer:
-    """ModifyImageAttribute: name, description and family."""
+    """ModifyImageAttribute: name, description, family, status, and what it is said to support."""
+    parameters = call.parameters
     image = call.required(call.state.custom_images, "ImageId")
     name, description, family = _texts_of_request(call)
+    imds = parameters.choice("Features.ImdsSupport", ("v1", "v2"))
+    if imds == "v1" and image.imds_support != "v1":
+        raise invalid_parameter("Features.ImdsSupport", "It cannot be changed from v2 to v1.")
+    status = parameters.choice("Status", ("Available", "Deprecated"))
+    if status == "Deprecated" and image.shared_with:
+        raise ApiError(
+            "InvalidOperation.ImageShared", "A shared image cannot be set to Deprecated.", 403
+        )
     _check_free(call, "" if name == image.name else name)
     call.state.custom_images.put(
         replace(
@@ -76,6 +88,13 @@ def modify_image_attribute(call: Call) -> Answer:
             name=name or image.name,
             description=description or image.description,
             family=family or image.family,
+            deprecated=status == "Deprecated" if status else image.deprecated,
+            boot_mode=parameters.choice("BootMode", BOOT_MODES, image.boot_mode),
+            imds_support=imds or image.imds_support,
+            nvme_support=parameters.choice(
+                "Features.NvmeSupport", ("supported", "unsupported"), image.nvme_support
+            ),
+            license_type=parameters.choice("LicenseType", ("BYOL",), image.license_type),
         )
     )
     return {}
@@ -95,7 +114,8 @@ def delete_image(call: Call) -> Answer:
 
 def images_of_account(call: Call) -> list[Image]:
     """Return the images of one's own that instances can be made from now, newest first."""
-    return [image for image in own_images(call) if own_status(call, image) == "Available"]
+    usable = ("Available", "Deprecated")
+    return [image for image in own_images(call) if own_status(call, image) in usable]
 
 
 def own_images(call: Call) -> list[Image]:
@@ -126,10 +146,12 @@ def own_name(call: Call, image: Image) -> str:
 
 
 def own_status(call: Call, image: Image | CustomImage) -> str:
-    """Return Creating, Available or CreateFailed."""
+    """Return Creating, Available, Deprecated or CreateFailed."""
+    own = call.state.custom_images.get(image.id)
     found = [call.state.snapshots.get(snapshot_id) for snapshot_id in snapshots_of(image)]
     statuses = {"CreateFailed" if each is None else _STATUS[each.status] for each in found}
-    return next(each for each in ("CreateFailed", "Creating", "Available") if each in statuses)
+    status = next(each for each in ("CreateFailed", "Creating", "Available") if each in statuses)
+    return "Deprecated" if status == "Available" and own and own.deprecated else status
 
 
 def own_view(call: Call, image: Image) -> dict[str, Any]:
@@ -142,7 +164,10 @@ def own_view(call: Call, image: Image) -> dict[str, Any]:
         "ImageOwnerId": int(call.state.account.id),
         "Description": own.description,
         "Status": status,
-        "Progress": "100%" if status == "Available" else "0%",
+        "Progress": "100%" if status in ("Available", "Deprecated") else "0%",
+        "Usable": status in ("Available", "Deprecated"),
+        **({"BootMode": own.boot_mode} if own.boot_mode else {}),
+        **({"LicenseType": own.license_type} if own.license_type else {}),
         "IsPublic": False,
         "IsCopied": bool(own.copied_from),
         "IsSelfShared": "True" if own.shared_with else "False",
@@ -155,6 +180,13 @@ def own_view(call: Call, image: Image) -> dict[str, Any]:
         },
         "Tags": ecs_tags(call.state.custom_images.tags(image.id)),
     }
+
+
+def own_features(call: Call, image: Image) -> dict[str, str]:
+    """Return in what the features of an image of one's own differ from those of a public one."""
+    own = call.find(call.state.custom_images, image.id)
+    features = {"NvmeSupport": own.nvme_support, "ImdsSupport": own.imds_support}
+    return {name: value for name, value in features.items() if value}
 
 
 def _mapping_view(kind: str, disk: ImageDisk) -> dict[str, Any]:

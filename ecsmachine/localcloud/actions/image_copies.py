@@ -48,6 +48,8 @@ def copy_image(call: Call) -> Answer:
 
     def copy_of(snapshot_id: str) -> str:
         snapshot = call.state.snapshots.find(snapshot_id, region=image.region)
+        if parameters.boolean("Encrypted"):
+            snapshot = replace(snapshot, encrypted=True, kms_key_id=parameters.text("KMSKeyId"))
         return copy_of_snapshot(call, snapshot, region.id).id
 
     copy = call.state.custom_images.put(

@@ -7,6 +7,7 @@ from typing import Any
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.custom_images import (
     images_of_account,
+    own_features,
     own_images,
     own_name,
     own_status,
@@ -20,6 +21,7 @@ from ecsmachine.localcloud.actions.listing import (
     is_true,
     one_of,
     tagged_as,
+    times_between,
 )
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, instance_types
@@ -31,18 +33,26 @@ from ecsmachine.localcloud.state.resources import image_with_id
 
 MACHINE_OF = {"X86": "x86_64", "ARM": "arm64"}
 """An instance type's architecture, in the words of images."""
+_FEATURES = {
+    "NetworkType": "vpc",
+    "CpuOnlineUpgrade": "unsupported",
+    "CpuOnlineDowngrade": "unsupported",
+    "MemoryOnlineUpgrade": "unsupported",
+    "MemoryOnlineDowngrade": "unsupported",
+}
+"""What images can be chosen by with ``Filter.N`` besides their age, and how all of them are."""
 
 
 def describe_images(call: Call) -> Answer:
     """DescribeImages: one's own and the public system images, each newest first."""
     region = call.region
+    call.parameters.choice("ActionType", ("CreateEcs", "ChangeOS"))
     return {"RegionId": region.id, **_IMAGES.answer(call)}
 
 
 def describe_image_from_family(call: Call) -> Answer:
     """DescribeImageFromFamily: the newest image of a family."""
-    family = call.parameters.require("ImageFamily")
-    image = next((item for item in usable_images(call) if item.family == family), None)
+    image = _newest_of(call, call.parameters.require("ImageFamily"))
     return {"Image": image_view(call, image)} if image else {}
 
 
@@ -50,6 +60,7 @@ def describe_image_support_instance_types(call: Call) -> Answer:
     """DescribeImageSupportInstanceTypes: the types of the image's architecture."""
     region = call.region
     image_id = call.parameters.text("ImageId")
+    call.parameters.choice("ActionType", ("CreateEcs", "ChangeOS"))
     image = find_image(call, image_id) if image_id else None
     return {
         "RegionId": region.id,
@@ -87,16 +98,24 @@ def image_of_request(call: Call) -> Image:
     image_id, family = call.parameters.text("ImageId"), call.parameters.text("ImageFamily")
     if image_id or not family:
         return find_image(call, call.parameters.require("ImageId"))
-    image = next((item for item in usable_images(call) if item.family == family), None)
+    image = _newest_of(call, family)
     if image is None:
         raise refusals.IMAGE_NOT_FOUND()
     return image
 
 
+def _newest_of(call: Call, family: str) -> Image | None:
+    images = (image for image in usable_images(call) if image.family == family)
+    return next((image for image in images if _status(call, image) == "Available"), None)
+
+
 def image_view(call: Call, image: Image) -> dict[str, Any]:
     """Return an image as DescribeImages tells of it."""
     view = _system_image_view(call, image)
-    return {**view, **own_view(call, image)} if image.snapshot_id else view
+    if not _is_own(image):
+        return view
+    features = {**view["Features"], **own_features(call, image)}
+    return {**view, **own_view(call, image), "Features": features}
 
 
 def _system_image_view(call: Call, image: Image) -> dict[str, Any]:
@@ -134,10 +153,7 @@ def _system_image_view(call: Call, image: Image) -> dict[str, Any]:
         "Features": {
             "NvmeSupport": "supported",
             "ImdsSupport": "v2",
-            "CpuOnlineUpgrade": "unsupported",
-            "CpuOnlineDowngrade": "unsupported",
-            "MemoryOnlineUpgrade": "unsupported",
-            "MemoryOnlineDowngrade": "unsupported",
+            **{name: value for name, value in _FEATURES.items() if name != "NetworkType"},
         },
         "SecureBootOptions": {"SecureBootSupport": "unsupported"},
         "DetectionOptions": {"Items": {"Item": []}, "Status": ""},
@@ -171,9 +187,38 @@ def _by_name(call: Call) -> Test[Image] | None:
     return test
 
 
+def _status(call: Call, image: Image) -> str:
+    return own_status(call, image) if _is_own(image) else "Available"
+
+
 def _by_status(call: Call) -> Test[Image]:
     statuses = call.parameters.separated("Status") or ["Available"]
-    return lambda image: (own_status(call, image) if _is_own(image) else "Available") in statuses
+    return lambda image: _status(call, image) in statuses
+
+
+def _is_usable(call: Call, image: Image) -> bool:
+    return _status(call, image) in ("Available", "Deprecated")
+
+
+def _owner_id(call: Call, image: Image) -> str:
+    return call.state.account.id if _is_own(image) else ""
+
+
+def _resource_group(call: Call, image: Image) -> str:
+    own = call.state.custom_images.get(image.id)
+    return own.resource_group_id if own else ""
+
+
+def _has_features(call: Call) -> Test[Image] | None:
+    """Choose by the ``Filter.N`` that are no times; they are the same of all images."""
+    wanted = {
+        item.text("Key"): item.text("Value")
+        for item in call.parameters.structs("Filter")
+        if item.text("Key") in _FEATURES
+    }
+    if not wanted:
+        return None
+    return lambda image: all(_FEATURES[key] == value for key, value in wanted.items())
 
 
 def _by_instance_type(call: Call) -> Test[Image] | None:
@@ -214,6 +259,13 @@ _IMAGES = Listing(
         is_true("IsPublic", lambda call, image: not _is_own(image)),
         equals("SnapshotId", "snapshot_id"),
         is_true("IsSupportCloudinit", lambda call, image: True),
+        is_true("IsSupportIoOptimized", lambda call, image: True),
+        is_true("Usable", _is_usable),
+        equals("Usage", _usage, among=("instance", "none")),
+        equals("ImageOwnerId", _owner_id),
+        equals("ResourceGroupId", _resource_group),
+        times_between(Creation="created", other_keys=tuple(_FEATURES)),
+        Filter(("Filter",), _has_features),
         tagged_as("image", "id"),
     ),
 )

@@ -63,7 +63,8 @@ _FULL_STATUSES = Listing(
         one_of("InstanceId", "id", Parameters.listed),
         equals("Status", "status"),
         always("HealthStatus", "Ok"),
-        never("EventId", "EventType"),
+        never("EventId", "EventType", "InstanceEventType"),
+        never("EventPublishTime.Start", "EventPublishTime.End", "NotBefore.Start", "NotBefore.End"),
     ),
     most=50,
 )

@@ -13,6 +13,7 @@ from ecsmachine.localcloud.actions.listing import (
     Test,
     at_least,
     at_most,
+    equals,
     newest,
     one_of,
     tagged,
@@ -397,6 +398,7 @@ _TEMPLATES = Listing(
     (
         one_of("LaunchTemplateId", "id", Parameters.listed),
         one_of("LaunchTemplateName", "name", Parameters.listed),
+        equals("TemplateResourceGroupId", "resource_group_id"),
         tagged(lambda state: state.launch_templates, name="TemplateTag"),
     ),
     most=50,

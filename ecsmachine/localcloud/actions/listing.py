@@ -212,10 +212,11 @@ def at_most(name: str, field: Field[T]) -> Filter[T]:
     return Filter((name,), test, field)
 
 
-def times_between(**fields: str) -> Filter[Any]:
+def times_between(*, other_keys: tuple[str, ...] = (), **fields: str) -> Filter[Any]:
     """Times are between those of ``Filter.N``: ``CreationStartTime`` and ``CreationEndTime``.
 
-    ``fields`` are the fields of the resource by the word that the keys begin with.
+    ``fields`` are the fields of the resource by the word that the keys begin with; ``other_keys``
+    are those that another filter reads.
     """
     ends = {f"{word}StartTime": (field, math.inf) for word, field in fields.items()}
     ends |= {f"{word}EndTime": (field, -math.inf) for word, field in fields.items()}
@@ -223,7 +224,10 @@ def times_between(**fields: str) -> Filter[Any]:
     def test(call: Call) -> Test[Any] | None:
         between = []
         for item in call.parameters.structs("Filter"):
-            key, at = item.text("Key"), item.time("Value")
+            key = item.text("Key")
+            if key in other_keys:
+                continue
+            at = item.time("Value")
             if key and key not in ends:
                 raise invalid_parameter(item.name("Key"))
             if key and at is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.images import find_image
+from ecsmachine.localcloud.actions.instance_disks import provisioned_iops
 from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES, PERFORMANCE_LEVELS
 from ecsmachine.localcloud.catalog.instance_types import InstanceType, find_instance_type
@@ -28,6 +30,7 @@ def describe_price(call: Call) -> Answer:
     strategy = parameters.choice(
         "SpotStrategy", ("NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"), "NoSpot"
     )
+    _check_place(call)
     amount = parameters.integer("Amount", 1, least=1, most=MAX_AMOUNT)
     hours = {
         "instance": _instance_hours,
@@ -67,6 +70,21 @@ def describe_price(call: Call) -> Answer:
     }
 
 
+def _check_place(call: Call) -> None:
+    """Refuse a place that is not there; the price is the same in all that are."""
+    parameters = call.parameters
+    zone_id = parameters.text("ZoneId")
+    if zone_id and all(zone.id != zone_id for zone in call.region.zones):
+        raise refusals.ZONE_NOT_FOUND()
+    if parameters.given("ImageId"):
+        find_image(call, parameters.text("ImageId"))
+    parameters.choice("IoOptimized", ("none", "optimized"))
+    parameters.choice("InstanceNetworkType", ("vpc",))
+    parameters.choice("Platform", ("Linux", "Windows"))
+    parameters.integer("SpotDuration", least=0, most=6)
+    _bandwidth_hours(parameters)
+
+
 def _amounts(original: float, trade: float) -> dict[str, Any]:
     original, trade = round(original, 6), round(trade, 6)
     return {
@@ -85,9 +103,11 @@ def _instance_hours(parameters: Parameters) -> list[tuple[str, float]]:
     if system.any_given():
         hours.append(("systemDisk", _disk_hour(system, 40)))
     hours += _data_disk_hours(parameters, needed=False)
-    if parameters.text("InternetChargeType") == "PayByBandwidth":
-        hours += _bandwidth_hours(parameters)
-    return hours
+    charge = parameters.choice(
+        "InternetChargeType", ("PayByTraffic", "PayByBandwidth"), "PayByTraffic"
+    )
+    # By traffic, bandwidth itself costs nothing.
+    return hours + (_bandwidth_hours(parameters) if charge == "PayByBandwidth" else [])
 
 
 def _data_disk_hours(parameters: Parameters, *, needed: bool = True) -> list[tuple[str, float]]:
@@ -107,7 +127,8 @@ def _disk_hour(request: Parameters, default_gib: int) -> float:
     if not default_gib:
         request.require("Size")
     size = request.integer("Size", default_gib, least=1, most=CATEGORIES[category].data_max)
-    return prices.disk_hour(category, size, level)
+    iops = provisioned_iops(request, category, size)
+    return prices.disk_hour(category, size, level) + prices.iops_hour(iops)
 
 
 def _bandwidth_hours(parameters: Parameters) -> list[tuple[str, float]]:

@@ -120,9 +120,16 @@ def _modify_rule(call: Call, direction: Direction) -> Answer:
     if rule_id:
         old = _find_rule(group, direction, rule_id)
         values = _as_parameters(old)
-        values.update({name: parameters.text(name) for name in values if parameters.given(name)})
-        values["Description"] = parameters.text("Description", old.description)
-        new = _rule_of_request(call, group, Parameters(values), direction)
+        side = "Source" if direction == "ingress" else "Dest"
+        others = (f"{side}CidrIp", f"Ipv6{side}CidrIp", f"{side}GroupId", f"{side}PrefixListId")
+        if any(parameters.given(name) for name in others):
+            # The other side is one of these: a new one takes the old one's place.
+            values |= dict.fromkeys(others, "")
+        owners = (f"{side}GroupOwnerId", f"{side}GroupOwnerAccount")
+        names = (*values, "Description", "NicType", *owners)
+        values |= {name: parameters.text(name) for name in names if parameters.given(name)}
+        values.setdefault("Description", old.description)
+        new = _rule_of_request(call, group, parameters.with_values(values), direction)
     else:
         new = _rule_of_request(call, group, parameters, direction)
         same = [rule for rule in group.rules if _same_rule(new, rule, priority=False)]
@@ -204,6 +211,12 @@ def _rule_of_request(
     ipv6_cidr = _cidr(request, f"Ipv6{side}CidrIp", 6)
     group_id = request.text(f"{side}GroupId")
     prefix_list = request.text(f"{side}PrefixListId")
+    own_cidr = _cidr(request, f"{own}CidrIp", 4)
+    own_ipv6_cidr = _cidr(request, f"Ipv6{own}CidrIp", 6)
+    source_ports = request.text("SourcePortRange")
+    if source_ports:
+        code = "InvalidSourcePortRange.Malformed"
+        source_ports = _port_range(source_ports, protocol, code, "SourcePortRange")
     if not (cidr or ipv6_cidr or group_id or prefix_list):
         raise ApiError(
             f"MissingParameter.{side}",
@@ -215,8 +228,9 @@ def _rule_of_request(
             "InvalidParamter.Conflict",
             f"The parameters {side}CidrIp and Ipv6{side}CidrIp conflict with each other.",
         )
-    if prefix_list and not (cidr or ipv6_cidr or group_id):
+    if prefix_list:
         raise refusals.not_found("PrefixListId")
+    _check_owner(call, request, side)
     owner = ""
     if cidr or ipv6_cidr:
         group_id = ""
@@ -247,10 +261,6 @@ def _rule_of_request(
                 403,
             )
         owner = call.state.account.id
-    source_ports = request.text("SourcePortRange")
-    if source_ports:
-        code = "InvalidSourcePortRange.Malformed"
-        source_ports = _port_range(source_ports, protocol, code, "SourcePortRange")
     return Rule(
         id=new_id("sgr", group.region),
         direction=direction,
@@ -265,11 +275,19 @@ def _rule_of_request(
         group_owner=owner,
         prefix_list_id="",
         source_port_range=source_ports,
-        own_cidr=_cidr(request, f"{own}CidrIp", 4),
-        own_ipv6_cidr=_cidr(request, f"Ipv6{own}CidrIp", 6),
+        own_cidr=own_cidr,
+        own_ipv6_cidr=own_ipv6_cidr,
         description=description,
         created=timestamp(),
     )
+
+
+def _check_owner(call: Call, request: Parameters, side: str) -> None:
+    """Refuse a group of another account: there is none here."""
+    own = call.state.account.id
+    for name in (f"{side}GroupOwnerId", f"{side}GroupOwnerAccount"):
+        if request.text(name) not in ("", own):
+            raise refusals.not_found(f"{side}GroupId")
 
 
 def _port_range(text: str, protocol: str, code: str, name: str) -> str:

@@ -16,6 +16,7 @@ from ecsmachine.localcloud.actions.listing import (
     newest,
     one_of,
     tagged,
+    times_between,
 )
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.protocol import refusals
@@ -269,6 +270,10 @@ def _usage(call: Call, snapshot: Snapshot) -> str:
     return "_".join(name for name, used in uses.items() if used) or "none"
 
 
+def _link_id(call: Call, snapshot: Snapshot) -> str:
+    return f"sl-{snapshot.disk_id[2:]}"
+
+
 def _snapshot_view(call: Call, snapshot: Snapshot) -> dict[str, Any]:
     done = snapshot.status == "accomplished"
     source = call.state.snapshots.get(snapshot.copied_from)
@@ -276,7 +281,7 @@ def _snapshot_view(call: Call, snapshot: Snapshot) -> dict[str, Any]:
         "SnapshotId": snapshot.id,
         "SnapshotName": snapshot.name,
         "SnapshotSN": snapshot.id[2:],
-        "SnapshotLinkId": f"sl-{snapshot.disk_id[2:]}",
+        "SnapshotLinkId": _link_id(call, snapshot),
         "SnapshotType": "user",
         "Description": snapshot.description,
         "RegionId": snapshot.region,
@@ -334,6 +339,16 @@ _SNAPSHOTS = Listing(
             spelled=str.lower,
         ),
         equals("Usage", _usage, among=("image", "disk", "image_disk", "none")),
+        equals("KMSKeyId", "kms_key_id"),
+        equals("ResourceGroupId", "resource_group_id"),
+        equals("SnapshotLinkId", _link_id),
+        equals(
+            "Category",
+            lambda call, snapshot: "standard",
+            among=("standard", "flash", "archive"),
+            spelled=str.lower,
+        ),
+        times_between(Creation="created"),
         equals(
             "SnapshotType",
             lambda call, snapshot: "user",

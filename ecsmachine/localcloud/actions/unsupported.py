@@ -69,6 +69,10 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
         *("RunInstances:SecurityOptions.*", "CreateImage:SecureBootOptions.*"),
     ),
     "private DNS names": ("PrivateDnsNameOptions.*", "*EnableDnsHostname"),
+    "detection of what is in an image": ("CreateImage:DetectionStrategy",),
+    "community images": ("ModifyImageSharePermission:IsPublic",),
+    "lines of a single carrier": ("DescribePrice:Isp",),
+    "policies of RAM": ("AttachInstanceRamRole:Policy",),
     "clocks, jumbo frames and queues of network cards": (
         *("ClockOptions.*", "RunInstances:NetworkOptions.*", "EnableJumboFrame"),
         *("NetworkInterfaceQueueNumber", "NetworkInterface.N.Queue*", "*NetworkCardIndex"),
@@ -110,6 +114,22 @@ WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
     "It is asked for by its id.": ("DescribeVpcAttribute:IsDefault",),
     "Every region has every product.": ("DescribeRegions:ProductType",),
     "A guest has the settings of its base image.": ("UseAdditionalService",),
+    "An image is of the architecture and system of its system disk.": (
+        *("CreateImage:Architecture", "CreateImage:Platform"),
+    ),
+    "No image expires.": ("DescribeImages:ShowExpired",),
+    "Nothing has happened to an instance.": (
+        *("DescribeInstanceHistoryEvents:Event*", "DescribeInstanceHistoryEvents:NotBefore.*"),
+        *("DescribeInstanceHistoryEvents:Instance*.N", "DescribeInstanceHistoryEvents:Resource*"),
+        "DescribeInstanceHistoryEvents:Tag.*",
+    ),
+    "A rule is known by what it lets through, and not by its description.": (
+        *("RevokeSecurityGroup:*Description", "RevokeSecurityGroupEgress:*Description"),
+    ),
+    "Roles are not kept, and so nothing is asked of who takes one.": ("AssumeRole:ExternalId",),
+    "Snapshot policies are not kept: none is of a group.": (
+        "DescribeSecurityGroupAttribute:Attribute",
+    ),
     "There are no forwarding rules.": ("DescribeVServerGroups:IncludeRule",),
     "No tag is the system's own.": ("DescribeTags:Category",),
     "No instance type has local disks.": ("StartInstance:InitLocalDisk",),

@@ -27,6 +27,7 @@ _DISK_GIB_MONTH = {
     "cloud_essd_entry": 0.4,
 }
 _LEVEL_FACTORS = {"PL0": 0.5, "PL1": 1.0, "PL2": 2.0, "PL3": 4.0}
+_IOPS_MONTH = 0.03
 _MBPS_HOUR = 0.063
 _MBPS_HOUR_ABOVE_5 = 0.248
 
@@ -41,6 +42,11 @@ def disk_hour(category: str, size_gib: int, performance_level: str = "") -> floa
     """Return the price of an hour of a disk."""
     factor = _LEVEL_FACTORS.get(performance_level, 1.0)
     return _DISK_GIB_MONTH[category] * size_gib * factor / HOURS["Month"]
+
+
+def iops_hour(iops: int) -> float:
+    """Return the price of an hour of provisioned IOPS."""
+    return iops * _IOPS_MONTH / HOURS["Month"]
 
 
 def bandwidth_hour(mbps: int) -> float:

@@ -334,7 +334,8 @@ class CustomImage:
     """An image of one's own: ``snapshot_id`` of a system disk that came from ``base_image_id``.
 
     ``copied_from`` is the image that it is a copy of; ``shared_with`` are the accounts that may
-    use it as well.
+    use it as well. ``deprecated``: it is the newest of its family no more. What it is said to
+    support is told, and "" is as with the image below it.
     """
 
     id: str
@@ -351,6 +352,11 @@ class CustomImage:
     data_disks: tuple[ImageDisk, ...] = ()
     copied_from: str = ""
     shared_with: tuple[str, ...] = ()
+    deprecated: bool = False
+    boot_mode: str = ""
+    imds_support: str = ""
+    nvme_support: str = ""
+    license_type: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 import pytest
@@ -373,3 +374,76 @@ def test_distinct_keys_of_tags(api: Api) -> None:
     tags = api.call("DescribeTags", version=SLB)["TagSets"]["TagSet"]
     keys = api.call("DescribeTags", DistinctKey=True, version=SLB)["TagSets"]["TagSet"]
     assert (len(tags), len(keys)) == (2, 1)
+
+
+def own_image(api: Api, **values: object) -> str:
+    instance_id = api.run(api.group())
+    image_id = api.call("CreateImage", {"InstanceId": instance_id, **values})["ImageId"]
+    for _ in range(200):
+        if images(api, ImageId=image_id):
+            break
+        time.sleep(0.02)
+    return str(image_id)
+
+
+def images(api: Api, **filters: object) -> list[dict[str, object]]:
+    return list(api.call("DescribeImages", {"PageSize": 100, **filters})["Images"]["Image"])
+
+
+def test_an_image_that_is_deprecated_is_the_newest_of_its_family_no_more(api: Api) -> None:
+    image_id = own_image(api, ImageFamily="web", BootMode="UEFI", ResourceGroupId="rg-web")
+    assert api.call("DescribeImageFromFamily", ImageFamily="web")["Image"]["BootMode"] == "UEFI"
+    api.call("ModifyImageAttribute", ImageId=image_id, Status="Deprecated", LicenseType="BYOL")
+    assert "Image" not in api.call("DescribeImageFromFamily", ImageFamily="web")
+    assert images(api, ImageId=image_id) == []
+    (told,) = images(api, ImageId=image_id, Status="Deprecated")
+    assert (told["Status"], told["LicenseType"]) == ("Deprecated", "BYOL")
+    values = {**api.base(api.group("by-id")), "ImageId": image_id}
+    assert api.call("RunInstances", values)["InstanceIdSets"]["InstanceIdSet"]
+
+
+def test_images_are_found_by_all_that_is_told_of_them(api: Api) -> None:
+    image_id = own_image(api, ResourceGroupId="rg-web", **{"Features.ImdsSupport": "v1"})
+    assert images(api, ImageId=image_id)[0]["Features"]["ImdsSupport"] == "v1"  # type: ignore[index]
+    for filters in (
+        {"ImageOwnerId": api.cloud.state.account.id},
+        {"ResourceGroupId": "rg-web"},
+        {"Filter.1.Key": "CreationStartTime", "Filter.1.Value": "2026-01-02T00:00Z"},
+    ):
+        assert [each["ImageId"] for each in images(api, **filters)] == [image_id]
+    assert {each["Usage"] for each in images(api, Usage="instance")} == {"instance"}
+    classic = {"Filter.1.Key": "NetworkType", "Filter.1.Value": "classic"}
+    assert images(api, Usable="false") == images(api, **classic) == []
+    wrong = {"Filter.1.Key": "Colour", "Filter.1.Value": "blue"}
+    assert api.refusal("DescribeImages", wrong) == "400 InvalidParameter"
+
+
+def test_a_changed_rule_has_the_new_other_side(api: Api) -> None:
+    group_id, other = api.group(), api.group("other")
+    rule = {"SecurityGroupId": group_id, "IpProtocol": "tcp", "PortRange": "22/22"}
+    api.call("AuthorizeSecurityGroup", {**rule, "SourceCidrIp": "10.0.0.0/8"})
+
+    def told() -> dict[str, object]:
+        found = api.call("DescribeSecurityGroupAttribute", SecurityGroupId=group_id)
+        (each,) = found["Permissions"]["Permission"]
+        return dict(each)
+
+    change = {"SecurityGroupId": group_id, "SecurityGroupRuleId": told()["SecurityGroupRuleId"]}
+    api.call("ModifySecurityGroupRule", {**change, "SourceGroupId": other})
+    assert (told()["SourceGroupId"], told()["SourceCidrIp"]) == (other, "")
+    strange = {**rule, "SourceGroupId": other, "SourceGroupOwnerId": "1"}
+    refused = api.refusal("AuthorizeSecurityGroup", strange)
+    assert refused == "404 InvalidSourceGroupId.NotFound"
+    listed = {**rule, "SourceCidrIp": "10.0.0.0/8", "SourcePrefixListId": "pl-1"}
+    assert api.refusal("AuthorizeSecurityGroup", listed) == "404 InvalidPrefixListId.NotFound"
+
+
+def test_provisioned_performance_has_a_price(api: Api) -> None:
+    disk = {"ResourceType": "disk", "DataDisk.1.Size": 40, "DataDisk.1.Category": "cloud_auto"}
+
+    def price(**more: object) -> float:
+        answer = api.call("DescribePrice", {**disk, **more})
+        return float(answer["PriceInfo"]["Price"]["TradePrice"])
+
+    assert price(**{"DataDisk.1.ProvisionedIops": 1000}) > price()
+    assert api.refusal("DescribePrice", disk, ZoneId="nowhere") == "404 InvalidZoneId.NotFound"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from ecsmachine import __version__
-from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
+from ecsmachine.aliyun.errors import AnswerError, ApiError, ConnectionLostError
 from ecsmachine.aliyun.pace import Pace
 
 if TYPE_CHECKING:
@@ -66,10 +66,13 @@ class Transport:
     ) -> requests.Response:
         """Send one request and return the answer, whatever its status is.
 
-        ``path`` is encoded already and may have a query. Raises :class:`ConnectionLostError`,
-        which begins with ``what``.
+        ``path`` is encoded already and may have a query. ``read_timeout_s`` is for the whole
+        answer. Raises :class:`ConnectionLostError` or, for one that is too long,
+        :class:`AnswerError`; both begin with ``what``.
         """
         import requests
+
+        from ecsmachine.http_client.session import AnswerTooLongError
 
         try:
             return self._connection().request(
@@ -82,6 +85,8 @@ class Transport:
                 verify=self._verify,
                 cert=self._cert,
             )
+        except AnswerTooLongError as error:
+            raise AnswerError(what, urlsplit(self.endpoint).netloc, str(error)) from None
         except requests.RequestException as error:
             raise self._explained(what, error, read_timeout_s) from None
 
@@ -103,8 +108,6 @@ class Transport:
         """
         import requests
 
-        from ecsmachine.http_client.session import AnswerTooLongError
-
         host = urlsplit(self.endpoint).netloc
         check = f"Check the network and proxy, and {self._check}."
         if isinstance(error, requests.exceptions.SSLError):
@@ -122,12 +125,6 @@ class Transport:
                 f"{what} failed: the proxy towards {host} does not answer",
                 maybe_done=False,
                 hint="Check HTTPS_PROXY and NO_PROXY.",
-            )
-        if isinstance(error, AnswerTooLongError):
-            return ConnectionLostError(
-                f"{what} failed: what {host} sends is no answer: {error}",
-                maybe_done=True,
-                hint=check,
             )
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return ConnectionLostError(

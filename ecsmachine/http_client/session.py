@@ -60,6 +60,8 @@ class BoundedSession(requests.Session):
                 body += block
                 if len(body) > self._longest:
                     raise AnswerTooLongError("the answer is too long", response=response)
+        except AnswerTooLongError:  # which is an OSError too
+            raise
         except ReadTimeoutError as error:
             raise requests.exceptions.ReadTimeout(error, response=response) from error
         except (HTTPError, OSError) as error:

@@ -7,27 +7,34 @@ from typing import Any
 from ecsmachine.localcloud.catalog.images import Image, all_images
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol.wire import Rendered
-from ecsmachine.localcloud.state.model import Eip, Instance
+from ecsmachine.localcloud.state.interfaces import attached_interfaces, primary_interface
+from ecsmachine.localcloud.state.model import Eip, Instance, NetworkInterface
 from ecsmachine.localcloud.state.resources import bound_eip, image_with_id, resource_tags
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tagging import ecs_tags
+
+_Parts = tuple[Eip | None, dict[str, str], list[NetworkInterface]]
+"""What is told of an instance besides itself: its EIP, tags and secondary interfaces."""
 
 
 class InstanceViews:
     """What DescribeInstances tells of each instance, made once for each version of it."""
 
     def __init__(self) -> None:
-        self._views: dict[str, tuple[Instance, Eip | None, dict[str, str], Rendered]] = {}
+        self._views: dict[str, tuple[Instance, _Parts, Rendered]] = {}
 
     def get(self, state: State, instance: Instance) -> Rendered:
         """Return the instance as a part of an answer."""
-        eip = bound_eip(state, instance)
-        tags = resource_tags(state, "instance", instance.id)
+        parts = (
+            bound_eip(state, instance),
+            resource_tags(state, "instance", instance.id),
+            attached_interfaces(state, instance.id),
+        )
         known = self._views.get(instance.id)
-        if known and known[0] is instance and known[1] is eip and known[2] == tags:
-            return known[3]
-        view = Rendered(_described(instance, eip, tags))
-        self._views[instance.id] = (instance, eip, tags, view)
+        if known and known[0] is instance and known[1] == parts:
+            return known[2]
+        view = Rendered(_described(instance, *parts))
+        self._views[instance.id] = (instance, parts, view)
         if len(self._views) > 2 * len(state.instances) + 100:
             self._views = {key: v for key, v in self._views.items() if key in state.instances}
         return view
@@ -102,7 +109,12 @@ def _common(instance: Instance, eip: Eip | None) -> dict[str, Any]:
     }
 
 
-def _described(instance: Instance, eip: Eip | None, tags: dict[str, str]) -> dict[str, Any]:
+def _described(
+    instance: Instance,
+    eip: Eip | None,
+    tags: dict[str, str],
+    interfaces: list[NetworkInterface],
+) -> dict[str, Any]:
     kind = known_instance_type(instance.instance_type)
     image = _image(instance)
     return {
@@ -137,23 +149,25 @@ def _described(instance: Instance, eip: Eip | None, tags: dict[str, str]) -> dic
         "NetworkInterfaces": {
             "NetworkInterface": [
                 {
-                    "NetworkInterfaceId": instance.network_interface_id,
-                    "MacAddress": instance.mac,
-                    "Type": "Primary",
-                    "PrimaryIpAddress": instance.private_ip,
+                    "NetworkInterfaceId": interface.id,
+                    "MacAddress": interface.mac,
+                    "Type": interface.kind,
+                    "PrimaryIpAddress": interface.private_ip,
                     "PrivateIpSets": {
                         "PrivateIpSet": [
                             {
-                                "PrivateIpAddress": instance.private_ip,
+                                "PrivateIpAddress": address,
                                 "PrivateDnsName": "",
-                                "Primary": True,
+                                "Primary": address == interface.private_ip,
                             }
+                            for address in interface.addresses
                         ]
                     },
                     "Ipv6Sets": {"Ipv6Set": []},
                     "Ipv4PrefixSets": {"Ipv4PrefixSet": []},
                     "Ipv6PrefixSets": {"Ipv6PrefixSet": []},
                 }
+                for interface in (primary_interface(instance), *interfaces)
             ]
         },
         "Tags": ecs_tags(tags),

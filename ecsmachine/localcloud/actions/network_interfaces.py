@@ -1,4 +1,4 @@
-"""Network interfaces: each instance has its primary one, and no other."""
+"""Network interfaces as they are told: the primary ones of instances, and secondary ones."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import (
+    Filter,
     Listing,
-    always,
+    Test,
     contains,
     equals,
     like,
     never,
     never_true,
-    newest,
     one_of,
     tagged_as,
 )
-from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.interfaces import find_interface, interfaces_in_region
+from ecsmachine.localcloud.state.model import NetworkInterface
 from ecsmachine.localcloud.state.resources import bound_eip, resource_tags
 from ecsmachine.localcloud.state.tagging import ecs_tags
 
@@ -32,121 +32,138 @@ def describe_network_interfaces(call: Call) -> Answer:
 
 def describe_network_interface_attribute(call: Call) -> Answer:
     """DescribeNetworkInterfaceAttribute: one interface."""
-    wanted = call.parameters.require("NetworkInterfaceId")
-    for instance in call.state.instances.in_region(call.region_id):
-        if instance.network_interface_id == wanted:
-            interface = _interface_view(call, instance)
-            return {
-                **interface,
-                "Attachment": {
-                    **interface["Attachment"],
-                    "MemberNetworkInterfaceIds": {"MemberNetworkInterfaceId": []},
-                },
-                "ConnectionTrackingConfiguration": {
-                    "TcpClosedAndTimeWaitTimeout": 3,
-                    "TcpEstablishedTimeout": 910,
-                    "UdpTimeout": 30,
-                },
-                "EnhancedNetwork": {
-                    "EnableExpress": False,
-                    "EnableRss": False,
-                    "EnableSriov": False,
-                    "VirtualFunctionQuantity": 0,
-                    "VirtualFunctionTotalQueueNumber": 0,
-                },
-                "QoSConfig": {
-                    "EnableQoS": False,
-                    "QoS": {
-                        "BandwidthRx": 0,
-                        "BandwidthTx": 0,
-                        "ConcurrentConnections": 0,
-                        "PpsRx": 0,
-                        "PpsTx": 0,
-                    },
-                },
-                "TcpOptionAddressEnabled": "false",
-                "NetworkInterfaceTrafficConfig": {
-                    "NetworkInterfaceTrafficMode": interface["NetworkInterfaceTrafficMode"],
-                    "QueueNumber": interface["QueueNumber"],
-                    "QueuePairNumber": interface["QueuePairNumber"],
-                },
-            }
-    raise ApiError("InvalidEniId.NotFound", "The specified NetworkInterfaceId is not found.", 404)
-
-
-def _interface_view(call: Call, instance: Instance) -> dict[str, Any]:
-    eip = bound_eip(call.state, instance)
-    public = {
-        "PublicIpAddress": eip.address if eip else instance.public_ip,
-        "AllocationId": eip.id if eip else "",
-    }
+    interface = interface_view(call, interface_of_request(call))
     return {
-        "NetworkInterfaceId": instance.network_interface_id,
-        "NetworkInterfaceName": instance.interface_name,
+        **interface,
+        "Attachment": {
+            **interface["Attachment"],
+            "MemberNetworkInterfaceIds": {"MemberNetworkInterfaceId": []},
+        },
+        "ConnectionTrackingConfiguration": {
+            "TcpClosedAndTimeWaitTimeout": 3,
+            "TcpEstablishedTimeout": 910,
+            "UdpTimeout": 30,
+        },
+        "EnhancedNetwork": {
+            "EnableExpress": False,
+            "EnableRss": False,
+            "EnableSriov": False,
+            "VirtualFunctionQuantity": 0,
+            "VirtualFunctionTotalQueueNumber": 0,
+        },
+        "QoSConfig": {
+            "EnableQoS": False,
+            "QoS": {
+                "BandwidthRx": 0,
+                "BandwidthTx": 0,
+                "ConcurrentConnections": 0,
+                "PpsRx": 0,
+                "PpsTx": 0,
+            },
+        },
+        "TcpOptionAddressEnabled": "false",
+        "NetworkInterfaceTrafficConfig": {
+            "NetworkInterfaceTrafficMode": interface["NetworkInterfaceTrafficMode"],
+            "QueueNumber": interface["QueueNumber"],
+            "QueuePairNumber": interface["QueuePairNumber"],
+        },
+    }
+
+
+def interface_of_request(call: Call) -> NetworkInterface:
+    """Return what ``NetworkInterfaceId`` names; raises ``InvalidEniId.NotFound``."""
+    wanted = call.parameters.require("NetworkInterfaceId")
+    return find_interface(call.state, wanted, region=call.region_id)
+
+
+def interface_view(call: Call, interface: NetworkInterface) -> dict[str, Any]:
+    """Return an interface as DescribeNetworkInterfaces and CreateNetworkInterface tell it."""
+    public = _public_address(call, interface)
+    nothing = {"PublicIpAddress": "", "AllocationId": ""}
+    return {
+        "NetworkInterfaceId": interface.id,
+        "NetworkInterfaceName": interface.name,
         "NetworkInterfaceTrafficMode": "Standard",
-        "Description": instance.interface_description,
-        "Type": "Primary",
-        "Status": "InUse",
-        "InstanceId": instance.id,
-        "VpcId": instance.vpc_id,
-        "VSwitchId": instance.vswitch_id,
-        "ZoneId": instance.zone,
-        "MacAddress": instance.mac,
-        "PrivateIpAddress": instance.private_ip,
+        "Description": interface.description,
+        "Type": interface.kind,
+        "Status": interface.status,
+        "InstanceId": interface.instance_id,
+        "VpcId": interface.vpc_id,
+        "VSwitchId": interface.vswitch_id,
+        "ZoneId": interface.zone,
+        "MacAddress": interface.mac,
+        "PrivateIpAddress": interface.private_ip,
         "PrivateIpSets": {
             "PrivateIpSet": [
                 {
-                    "PrivateIpAddress": instance.private_ip,
+                    "PrivateIpAddress": address,
                     "PrivateDnsName": "",
-                    "Primary": True,
-                    "AssociatedPublicIp": public,
+                    "Primary": address == interface.private_ip,
+                    "AssociatedPublicIp": public if address == interface.private_ip else nothing,
                 }
+                for address in interface.addresses
             ]
         },
         "AssociatedPublicIp": public,
-        "SecurityGroupIds": {"SecurityGroupId": list(instance.security_group_ids)},
-        "CreationTime": instance.created,
-        "DeleteOnRelease": True,
+        "SecurityGroupIds": {"SecurityGroupId": list(interface.security_group_ids)},
+        "CreationTime": interface.created,
+        "DeleteOnRelease": interface.delete_on_release,
         "OwnerId": call.state.account.id,
         "QueueNumber": 1,
         "QueuePairNumber": 0,
-        "ResourceGroupId": instance.resource_group_id,
+        "ResourceGroupId": interface.resource_group_id,
         "ServiceID": 0,
         "ServiceManaged": False,
         "SourceDestCheck": False,
         "Attachment": {
-            "DeviceIndex": 0,
-            "InstanceId": instance.id,
+            "DeviceIndex": interface.index,
+            "InstanceId": interface.instance_id,
             "NetworkCardIndex": 0,
             "TrunkNetworkInterfaceId": "",
         },
         "Ipv4PrefixSets": {"Ipv4PrefixSet": []},
         "Ipv6PrefixSets": {"Ipv6PrefixSet": []},
         "Ipv6Sets": {"Ipv6Set": []},
-        "Tags": ecs_tags(resource_tags(call.state, "eni", instance.network_interface_id)),
+        "Tags": ecs_tags(resource_tags(call.state, "eni", interface.id)),
     }
 
 
+def _public_address(call: Call, interface: NetworkInterface) -> dict[str, str]:
+    instance = call.state.instances.get(interface.instance_id)
+    if interface.kind == "Secondary" or instance is None:
+        return {"PublicIpAddress": "", "AllocationId": ""}
+    eip = bound_eip(call.state, instance)
+    return {
+        "PublicIpAddress": eip.address if eip else instance.public_ip,
+        "AllocationId": eip.id if eip else "",
+    }
+
+
+def _by_address(call: Call) -> Test[NetworkInterface] | None:
+    wanted = frozenset(call.parameters.listed("PrivateIpAddress", most=100))
+    return (lambda interface: not wanted.isdisjoint(interface.addresses)) if wanted else None
+
+
 _INTERFACES = Listing(
-    Instance,
+    NetworkInterface,
     "NetworkInterfaceSets.NetworkInterfaceSet",
-    newest(lambda state: state.instances),
-    _interface_view,
+    lambda call: interfaces_in_region(call.state, call.region_id)[::-1],
+    interface_view,
     (
-        one_of("NetworkInterfaceId", "network_interface_id", Parameters.listed),
-        one_of("PrivateIpAddress", "private_ip", Parameters.listed),
-        equals("InstanceId", "id"),
+        one_of("NetworkInterfaceId", "id", Parameters.listed),
+        Filter(("PrivateIpAddress",), _by_address),
+        never("Ipv6Address"),
+        equals("InstanceId", "instance_id"),
         equals("VpcId", "vpc_id"),
         equals("VSwitchId", "vswitch_id"),
         equals("PrimaryIpAddress", "private_ip"),
         contains("SecurityGroupId", "security_group_ids"),
-        always("Type", "Primary"),
-        always("Status", "InUse"),
-        like("NetworkInterfaceName", "interface_name"),
+        equals("Type", "kind"),
+        equals("Status", "status"),
+        like("NetworkInterfaceName", "name"),
         equals("ResourceGroupId", "resource_group_id"),
-        never("Ipv6Address"),
         never_true("ServiceManaged"),
-        tagged_as("eni", "network_interface_id"),
+        tagged_as("eni", "id"),
     ),
     paging=page,
     most=500,

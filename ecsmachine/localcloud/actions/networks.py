@@ -26,6 +26,7 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.addresses import free_addresses
+from ecsmachine.localcloud.state.interfaces import all_interfaces
 from ecsmachine.localcloud.state.model import Vpc, VSwitch
 from ecsmachine.localcloud.state.resources import status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
@@ -258,7 +259,7 @@ def delete_vswitch(call: Call) -> Answer:
         raise ApiError(
             "IncorrectVSwitchStatus", "Current VSwitch status does not support this operation."
         )
-    if any(instance.vswitch_id == item.id for instance in call.state.instances):
+    if any(interface.vswitch_id == item.id for interface in all_interfaces(call.state)):
         raise refusals.DEPENDENTS()
     if any(balancer.vswitch_id == item.id for balancer in call.state.load_balancers):
         raise refusals.DEPENDENTS()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_number, page_by_token
+from ecsmachine.localcloud.state.interfaces import interfaces_in_region
 from ecsmachine.localcloud.state.model import TagSet
 from ecsmachine.localcloud.state.resources import resource_tags
 from ecsmachine.localcloud.state.tagging import (
@@ -247,7 +248,7 @@ def _tagged_id(call: Call, kind: str, resource_id: str) -> str:
     # What is not named by its id in other requests, or is a part of another resource.
     others: dict[str, list[str]] = {
         "keypair": [pair.key_id for pair in state.key_pairs.in_region(region)],
-        "eni": [item.network_interface_id for item in state.instances.in_region(region)],
+        "eni": [item.id for item in interfaces_in_region(state, region)],
         "listener": [
             f"{balancer.id}_{listener.protocol}_{listener.port}"
             for balancer in state.load_balancers.in_region(region)

@@ -11,21 +11,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ecsmachine.localcloud.host.network import UPLINK, link_name
-from ecsmachine.localcloud.state.model import Instance, Rule, SecurityGroup
+from ecsmachine.localcloud.state.interfaces import all_interfaces
+from ecsmachine.localcloud.state.model import NetworkInterface, Rule, SecurityGroup
 from ecsmachine.localcloud.state.state import State
 
 TABLE = "ip security_groups"
 
 
 @dataclass(frozen=True)
-class GuestFirewall:
-    """The rules of one instance, in the order in which they are looked at.
+class LinkFirewall:
+    """The rules of one network interface, in the order in which they are looked at.
+
+    ``link`` is the router's name for its link to the guest.
 
     ``inner_groups`` are those whose members reach each other (InnerAccessPolicy Accept);
     what no rule speaks of goes out if ``egress_open``, and never comes in.
     """
 
-    instance_id: str
+    link: str
     ingress: tuple[Rule, ...]
     egress: tuple[Rule, ...]
     inner_groups: tuple[str, ...]
@@ -34,29 +37,30 @@ class GuestFirewall:
 
 @dataclass(frozen=True)
 class Firewall:
-    """The rules of all instances; ``members``: (group, private addresses) that rules speak of."""
+    """The rules of all guests; ``members``: (group, private addresses) that rules speak of."""
 
-    guests: tuple[GuestFirewall, ...] = ()
+    links: tuple[LinkFirewall, ...] = ()
     members: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def firewall_of(state: State) -> Firewall:
     """Return the firewall that the state's instances and security groups amount to."""
-    guests = tuple(_guest(state, instance) for instance in state.instances)
+    interfaces = [each for each in all_interfaces(state) if each.instance_id]
+    links = tuple(_link(state, interface) for interface in interfaces)
     named = {
         group
-        for guest in guests
+        for link in links
         for group in (
-            *guest.inner_groups,
-            *(rule.group_id for rule in (*guest.ingress, *guest.egress) if rule.group_id),
+            *link.inner_groups,
+            *(rule.group_id for rule in (*link.ingress, *link.egress) if rule.group_id),
         )
     }
     addresses: dict[str, list[str]] = {group: [] for group in sorted(named)}
-    for instance in state.instances:
-        for group in instance.security_group_ids:
-            if group in addresses and instance.private_ip:
-                addresses[group].append(instance.private_ip)
-    return Firewall(guests, tuple((group, tuple(sorted(ips))) for group, ips in addresses.items()))
+    for interface in interfaces:
+        for group in interface.security_group_ids:
+            if group in addresses:
+                addresses[group] += filter(None, interface.addresses)
+    return Firewall(links, tuple((group, tuple(sorted(ips))) for group, ips in addresses.items()))
 
 
 def nft_script(firewall: Firewall) -> str:
@@ -68,12 +72,12 @@ def nft_script(firewall: Firewall) -> str:
     for group, addresses in firewall.members:
         elements = f"elements = {{ {', '.join(addresses)} }};" if addresses else ""
         lines.append(f"set {_set_name(group)} {{ type ipv4_addr; {elements} }}")
-    links = [(link_name(guest.instance_id), guest) for guest in firewall.guests]
-    for link, guest in links:
-        lines += _chain(f"out_{link}", guest.egress, "egress", _egress_end(guest))
-        lines += _chain(f"in_{link}", guest.ingress, "ingress", _ingress_end(guest))
-    outgoing = ", ".join(f'"{link}" : jump out_{link}' for link, _ in links)
-    incoming = ", ".join(f'"{link}" : jump in_{link}' for link, _ in links)
+    links = [each.link for each in firewall.links]
+    for each in firewall.links:
+        lines += _chain(f"out_{each.link}", each.egress, "egress", _egress_end(each))
+        lines += _chain(f"in_{each.link}", each.ingress, "ingress", _ingress_end(each))
+    outgoing = ", ".join(f'"{link}" : jump out_{link}' for link in links)
+    incoming = ", ".join(f'"{link}" : jump in_{link}' for link in links)
     for hook in ("input", "forward"):
         lines += [
             f"chain {hook} {{",
@@ -93,14 +97,15 @@ def nft_script(firewall: Firewall) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _guest(state: State, instance: Instance) -> GuestFirewall:
+def _link(state: State, interface: NetworkInterface) -> LinkFirewall:
     groups = [
         group
-        for group_id in instance.security_group_ids
+        for group_id in interface.security_group_ids
         if (group := state.security_groups.get(group_id)) is not None
     ]
-    return GuestFirewall(
-        instance.id,
+    primary = interface.kind == "Primary"
+    return LinkFirewall(
+        link_name(interface.instance_id if primary else interface.id),
         _in_order(groups, "ingress"),
         _in_order(groups, "egress"),
         tuple(
@@ -118,14 +123,14 @@ def _in_order(groups: Iterable[SecurityGroup], direction: str) -> tuple[Rule, ..
     return tuple(sorted(rules, key=lambda rule: (rule.priority, rule.policy != "Drop")))
 
 
-def _ingress_end(guest: GuestFirewall) -> list[str]:
-    inner = [f"ip saddr @{_set_name(group)} accept" for group in guest.inner_groups]
+def _ingress_end(link: LinkFirewall) -> list[str]:
+    inner = [f"ip saddr @{_set_name(group)} accept" for group in link.inner_groups]
     return [*inner, "drop"]
 
 
-def _egress_end(guest: GuestFirewall) -> list[str]:
-    inner = [f"ip daddr @{_set_name(group)} return" for group in guest.inner_groups]
-    return [*inner, "return" if guest.egress_open else "drop"]
+def _egress_end(link: LinkFirewall) -> list[str]:
+    inner = [f"ip daddr @{_set_name(group)} return" for group in link.inner_groups]
+    return [*inner, "return" if link.egress_open else "drop"]
 
 
 def _chain(name: str, rules: Iterable[Rule], direction: str, end: list[str]) -> list[str]:

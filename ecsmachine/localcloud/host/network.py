@@ -28,9 +28,12 @@ MIRROR_PORT = 80
 REGISTRY_PORT = 5000
 
 
-def link_name(instance_id: str) -> str:
-    """Return the router's name for its link to a guest (at most 15 characters)."""
-    return "g" + hashlib.sha256(instance_id.encode()).hexdigest()[:12]
+def link_name(of: str) -> str:
+    """Return the router's name for a link to a guest (at most 15 characters).
+
+    ``of`` is the id of the instance for its eth0, that of the network interface for another one.
+    """
+    return "g" + hashlib.sha256(of.encode()).hexdigest()[:12]
 
 
 class Network:
@@ -159,11 +162,11 @@ class Network:
         counters = [item["counter"] for item in json.loads(answer)["nftables"] if "counter" in item]
         return {counter["name"]: counter["packets"] for counter in counters}
 
-    def unplug(self, instance_id: str, namespace: Path) -> None:
-        """Remove a guest's namespace and its link to the router."""
-        if mounts_below(self._router):
+    def unplug(self, links: Iterable[str], namespace: Path) -> None:
+        """Remove a guest's namespace and its links to the router."""
+        for link in links if mounts_below(self._router) else ():
             with suppress(ProgramError):
-                self._inside(["ip", "link", "del", link_name(instance_id)])
+                self._inside(["ip", "link", "del", link])
         unmount_below(namespace)
         namespace.unlink(missing_ok=True)
 

@@ -38,6 +38,9 @@ ZONE_NOT_FOUND = Refusal("InvalidZoneId.NotFound", "The specified zone does not 
 INSTANCE_NOT_FOUND = Refusal(
     "InvalidInstanceId.NotFound", "The specified InstanceId does not exist.", 404
 )
+INTERFACE_NOT_FOUND = Refusal(
+    "InvalidEniId.NotFound", "The specified NetworkInterfaceId is not found.", 404
+)
 DISK_NOT_FOUND = Refusal("InvalidDiskId.NotFound", "The specified disk does not exist.", 404)
 SNAPSHOT_NOT_FOUND = Refusal(
     "InvalidSnapshotId.NotFound", "The specified snapshot does not exist.", 404

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 
 from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.state.model import VSwitch
+from ecsmachine.localcloud.state.model import Instance, NetworkInterface, VSwitch
 from ecsmachine.localcloud.state.state import State
 
 
@@ -51,20 +52,20 @@ def pick_private(state: State, vswitch: VSwitch) -> str:
 
 
 def private_is_free(state: State, vswitch: VSwitch, address: str) -> bool:
-    """Return whether no instance of the VSwitch's VPC has the address."""
+    """Return whether no interface of the VSwitch's VPC has the address."""
     return (
         address not in state.reserved
         and all(
-            instance.private_ip != address
-            for instance in state.instances
-            if instance.vpc_id == vswitch.vpc_id
+            address not in (holder.private_ip, *holder.secondary_ips)
+            for holder in _holders(state)
+            if holder.vpc_id == vswitch.vpc_id
         )
         and all(
             balancer.address != address
             for balancer in state.load_balancers
             if balancer.vpc_id == vswitch.vpc_id
         )
-        and all(removal.private_ip != address for removal in state.removals)
+        and address not in _being_removed(state)
     )
 
 
@@ -98,13 +99,26 @@ def public_in_use(state: State) -> set[str]:
 
 def _private_in_use(state: State) -> set[str]:
     return (
-        {instance.private_ip for instance in state.instances}
+        {ip for holder in _holders(state) for ip in (holder.private_ip, *holder.secondary_ips)}
         | {balancer.address for balancer in state.load_balancers}
-        | {removal.private_ip for removal in state.removals}
+        | _being_removed(state)
     )
+
+
+def _holders(state: State) -> Iterator[Instance | NetworkInterface]:
+    # An instance tells of its primary interface.
+    yield from state.instances
+    yield from state.network_interfaces
+
+
+def _being_removed(state: State) -> set[str]:
+    return {ip for removal in state.removals for ip in (removal.private_ip, *removal.secondary_ips)}
 
 
 def _taken_in(state: State, vswitch: VSwitch) -> set[str]:
     return {
-        instance.private_ip for instance in state.instances if instance.vswitch_id == vswitch.id
+        ip
+        for holder in _holders(state)
+        if holder.vswitch_id == vswitch.id
+        for ip in (holder.private_ip, *holder.secondary_ips)
     } | {balancer.address for balancer in state.load_balancers if balancer.vswitch_id == vswitch.id}

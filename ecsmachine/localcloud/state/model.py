@@ -18,6 +18,8 @@ SnapshotStatus = Literal["progressing", "accomplished", "failed"]
 EipStatus = Literal["Available", "InUse"]
 BalancerStatus = Literal["active", "inactive"]
 ListenerStatus = Literal["running", "stopped"]
+InterfaceStatus = Literal["Available", "Attaching", "InUse", "Detaching"]
+InterfaceKind = Literal["Primary", "Secondary"]
 LoadBalancerCharge = Literal["paybytraffic", "paybybandwidth"]
 ChargeType = Literal["PostPaid", "PrePaid"]
 SpotStrategy = Literal["NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"]
@@ -191,7 +193,8 @@ class Instance:
     find it. Of one that was made from an image of one's own, ``base_image_id`` is the system image
     below it and ``root_snapshot_id`` what its disk began with. ``auto_renew_period`` and its unit
     are told as they were given. ``locks`` are reasons of
-    ``OperationLocks``: financial, security or recycling.
+    ``OperationLocks``: financial, security or recycling. ``interface_name``,
+    ``interface_description`` and ``secondary_ips`` are of its primary network interface.
     """
 
     id: str
@@ -255,6 +258,41 @@ class Instance:
     metadata_options: MetadataOptions = MetadataOptions()
     base_image_id: str = ""
     root_snapshot_id: str = ""
+    secondary_ips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NetworkInterface:
+    """A network interface; ``instance_id`` is empty while it is attached to nothing.
+
+    ``secondary_ips`` are its private addresses besides ``private_ip``. ``index`` is its number in
+    the guest: 1 is eth1. In the state's table are secondary ones alone: the primary one is told
+    by its :class:`Instance` (:mod:`ecsmachine.localcloud.state.interfaces`).
+    """
+
+    id: str
+    region: str
+    zone: str
+    vpc_id: str
+    vswitch_id: str
+    name: str
+    description: str
+    mac: str
+    private_ip: str
+    security_group_ids: tuple[str, ...]
+    status: InterfaceStatus
+    created: str
+    kind: InterfaceKind = "Secondary"
+    secondary_ips: tuple[str, ...] = ()
+    instance_id: str = ""
+    index: int = 0
+    delete_on_release: bool = True
+    resource_group_id: str = ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All its private addresses, the primary one first."""
+        return (self.private_ip, *self.secondary_ips)
 
 
 @dataclass(frozen=True)
@@ -506,3 +544,4 @@ class Removal:
     instance_id: str
     private_ip: str = ""
     public_ip: str = ""
+    secondary_ips: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.refusals import Refusal
+from ecsmachine.localcloud.state.interfaces import leave_interfaces
 from ecsmachine.localcloud.state.model import (
     Disk,
     Eip,
@@ -98,8 +99,16 @@ def forget_instance(state: State, instance: Instance) -> None:
     """
     state.instances.remove(instance.id)
     forget_tags(state, "eni", instance.network_interface_id)
+    leave_interfaces(state, instance.id)
     state.removals.put(
-        Removal(instance.id, "instance", instance.id, instance.private_ip, instance.public_ip)
+        Removal(
+            instance.id,
+            "instance",
+            instance.id,
+            instance.private_ip,
+            instance.public_ip,
+            instance.secondary_ips,
+        )
     )
     for disk in attached_disks(state, instance.id):
         if disk.kind == "system" or disk.delete_with_instance:

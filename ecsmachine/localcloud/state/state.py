@@ -51,6 +51,7 @@ from ecsmachine.localcloud.state.model import (
     KeyPair,
     LaunchTemplate,
     LoadBalancer,
+    NetworkInterface,
     Removal,
     RouteEntry,
     SecurityGroup,
@@ -123,6 +124,9 @@ class State:
             missing=refusals.INSTANCE_NOT_FOUND,
             tagged_as="instance",
             is_visible=lambda instance: instance.visible_at <= time.time(),
+        )
+        self.network_interfaces = ResourceTable(
+            NetworkInterface, self, missing=refusals.INTERFACE_NOT_FOUND, tagged_as="eni"
         )
         self.disks = ResourceTable(Disk, self, missing=refusals.DISK_NOT_FOUND, tagged_as="disk")
         self.custom_images = ResourceTable(

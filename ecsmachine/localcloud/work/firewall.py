@@ -28,7 +28,9 @@ class FirewallWork:
 
     def recover(self) -> None:
         """Apply the rules, and from now on whenever they change."""
-        self._state.watch((self._state.instances, self._state.security_groups), self._changed)
+        state = self._state
+        watched = (state.instances, state.network_interfaces, state.security_groups)
+        state.watch(watched, self._changed)
         self._begin()
 
     async def settle(self) -> None:

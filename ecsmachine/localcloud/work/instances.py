@@ -29,6 +29,7 @@ from ecsmachine.localcloud.state.resources import (
 )
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.firewall import FirewallWork
+from ecsmachine.localcloud.work.interfaces import guest_interfaces
 from ecsmachine.localcloud.work.removals import RemovalWork
 from ecsmachine.localcloud.work.ssh_drops import SshDropWatch
 from ecsmachine.localcloud.work.supervisor import Failed, Supervisor, Threads, Work, unchanged
@@ -305,6 +306,7 @@ class InstanceWork:
                 if disk.kind == "data"
             ),
             public_ip=public_address(self.state, instance) or None,
+            interfaces=guest_interfaces(self.state, instance),
             login_user="ecs-user" if instance.login_as_non_root else "root",
             release=release_of(instance.base_image_id or instance.image_id),
             root_snapshot_id=instance.root_snapshot_id,

@@ -13,6 +13,7 @@ from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.balancers import BalancerWork
 from ecsmachine.localcloud.work.firewall import FirewallWork
 from ecsmachine.localcloud.work.instances import InstanceWork
+from ecsmachine.localcloud.work.interfaces import InterfaceWork
 from ecsmachine.localcloud.work.removals import RemovalWork
 from ecsmachine.localcloud.work.ssh_drops import SshDropWatch
 from ecsmachine.localcloud.work.storage import StorageWork
@@ -44,6 +45,7 @@ class Lifecycle:
         self.storage = StorageWork(state, guests, supervisor, threads, self.removals)
         self.firewall = FirewallWork(state, guests, supervisor)
         self.balancers = BalancerWork(state, guests, supervisor)
+        self.interfaces = InterfaceWork(state, guests, supervisor, threads, self.firewall)
         self._ssh_drops = SshDropWatch(state, guests, faults, supervisor, threads)
         self.instances = InstanceWork(
             state,
@@ -67,6 +69,7 @@ class Lifecycle:
         with self._state.transaction():
             self.instances.recover(running)
             self.storage.recover()
+            self.interfaces.recover()
             self.removals.begin()
         repeat = self.supervisor.repeat
         repeat("the watch for guests that are off", self._watch_interval_s, self._power.look)

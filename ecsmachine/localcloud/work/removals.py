@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ecsmachine.localcloud.host.guests.base import Guests
+from ecsmachine.localcloud.state.interfaces import release_interfaces
 from ecsmachine.localcloud.state.model import Removal
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.supervisor import Supervisor, Threads
@@ -44,6 +45,8 @@ class RemovalWork:
             )
             with self.state.transaction():
                 self.state.removals.remove(removal.id)
+                if removal.kind == "instance":
+                    release_interfaces(self.state, removal.id)
             self._begun.discard(removal.id)
 
         self.supervisor.begin(

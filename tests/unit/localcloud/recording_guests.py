@@ -6,7 +6,13 @@ import threading
 from collections.abc import Sequence
 
 from ecsmachine.localcloud.host.firewall import Firewall
-from ecsmachine.localcloud.host.guests.base import BalancerNetwork, GuestDisk, GuestError, GuestSpec
+from ecsmachine.localcloud.host.guests.base import (
+    BalancerNetwork,
+    GuestDisk,
+    GuestError,
+    GuestInterface,
+    GuestSpec,
+)
 from ecsmachine.localcloud.host.guests.faults import SshDrop
 
 
@@ -22,6 +28,7 @@ class RecordingGuests:
         self.passwords: list[str | None] = []
         self.public_keys: list[tuple[str, ...]] = []
         self.public_ips: dict[str, str | None] = {}
+        self.interfaces: dict[str, tuple[GuestInterface, ...]] = {}
         self.firewalls: list[Firewall] = []
         self.ssh_drops: dict[str, tuple[SshDrop, ...]] = {}
         self.dropped: dict[int, int] = {}
@@ -95,6 +102,10 @@ class RecordingGuests:
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
         self._note("set_public_ip", instance_id)
         self.public_ips[instance_id] = public_ip
+
+    def set_interfaces(self, instance_id: str, interfaces: Sequence[GuestInterface]) -> None:
+        self._note("set_interfaces", instance_id)
+        self.interfaces[instance_id] = tuple(interfaces)
 
     def set_firewall(self, firewall: Firewall) -> None:
         self.firewalls.append(firewall)

@@ -31,12 +31,28 @@ class GuestDisk:
 
 
 @dataclass(frozen=True)
+class GuestInterface:
+    """A network interface of a guest: ``index`` 0 is its eth0, 1 its eth1.
+
+    ``id`` is its own, and that of the instance for its eth0.
+    Of ``addresses`` the first is set in the guest. The others are its own matter, as in ECS: they
+    lead to it, and what it sends from them comes through.
+    """
+
+    id: str
+    index: int
+    mac: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class GuestSpec:
     """All that a guest is made of. Passwords and keys never appear in its repr."""
 
     instance_id: str
     hostname: str
     private_ip: str
+    """The first address of its first interface."""
     cpu: int
     memory_mib: int
     password: str | None = field(default=None, repr=False)
@@ -51,6 +67,8 @@ class GuestSpec:
     root_snapshot_id: str = ""
     """What a new root disk begins with instead of the base image alone."""
     faults: GuestFaults = NO_FAULTS
+    interfaces: tuple[GuestInterface, ...] = ()
+    """Its network interfaces, eth0 first; none: one with ``private_ip`` alone."""
 
 
 class BalancerNetwork(Protocol):
@@ -130,6 +148,13 @@ class Guests(Protocol):
 
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
         """Give the guest a public address, or take it away; live, and kept over restarts."""
+        ...
+
+    def set_interfaces(self, instance_id: str, interfaces: Sequence[GuestInterface]) -> None:
+        """Give the guest these network interfaces, and take others away; live.
+
+        A guest that does not run has what it is told when it starts.
+        """
         ...
 
     def set_firewall(self, firewall: Firewall) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from ecsmachine.localcloud.host.firewall import Firewall
-from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestSpec
+from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestInterface, GuestSpec
 from ecsmachine.localcloud.host.guests.faults import SshDrop
 
 
@@ -64,6 +64,9 @@ class NoGuests:
         return b""
 
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
+        """Do nothing: nobody can connect."""
+
+    def set_interfaces(self, instance_id: str, interfaces: Sequence[GuestInterface]) -> None:
         """Do nothing: nobody can connect."""
 
     def set_firewall(self, firewall: Firewall) -> None:

@@ -25,6 +25,7 @@ from ecsmachine.localcloud.host.guests.base import (
     BalancerNetwork,
     GuestDisk,
     GuestError,
+    GuestInterface,
     GuestSpec,
 )
 from ecsmachine.localcloud.host.guests.boot_script import POWER_OFF, boot_script
@@ -35,6 +36,7 @@ from ecsmachine.localcloud.host.guests.leftovers import (
     remove_traces_of_nspawn,
     unmount_root_disks,
 )
+from ecsmachine.localcloud.host.guests.links import FILE, SCRIPT, Links, only_interface
 from ecsmachine.localcloud.host.guests.root_disk import (
     RootDisk,
     personalize,
@@ -68,6 +70,7 @@ class _Record:
     public_ip: str | None = None
     disk_ids: tuple[str, ...] = ()
     hostname: str = ""
+    interfaces: tuple[GuestInterface, ...] = ()
 
 
 class NspawnGuests:
@@ -87,6 +90,7 @@ class NspawnGuests:
         self._paths = paths
         self._bases = bases
         self._network = network
+        self._links = Links(network, paths.router)
         self._groups = groups
         self._snapshots = Snapshots(paths.snapshots)
         self._disks = DataDisks(paths.disks, self._snapshots)
@@ -219,6 +223,16 @@ class NspawnGuests:
             if public_ip is not None and self._groups.processes(instance_id):
                 self._network.publish(public_ip, record.private_ip)
 
+    def set_interfaces(self, instance_id: str, interfaces: Sequence[GuestInterface]) -> None:
+        """Give the guest these network interfaces, and take others away."""
+        with self._guest(instance_id) as folder:
+            if not self._groups.processes(instance_id):
+                return
+            before, after = self._interfaces(instance_id), tuple(interfaces)
+            # Kept first: the guest may boot anew at any moment.
+            records.write(folder / _RECORD, replace(self._load(instance_id), interfaces=after))
+            self._links.change(folder, self._namespace(instance_id), before, after)
+
     def set_firewall(self, firewall: Firewall) -> None:
         """Let through what the security groups do."""
         with _as_guest_error("firewall"):
@@ -324,7 +338,8 @@ class NspawnGuests:
         script.write_text(
             resources.files(__package__).joinpath("supervise.sh").read_text(encoding="utf-8")
         )
-        self._network.route_to_guest(spec.private_ip)
+        interfaces = self._interfaces(spec.instance_id)
+        self._links.prepare(folder, interfaces)
         if spec.public_ip is not None:
             self._network.publish(spec.public_ip, spec.private_ip)
         if spec.faults != NO_FAULTS:
@@ -336,14 +351,15 @@ class NspawnGuests:
 
     def _settings(self, spec: GuestSpec) -> dict[str, object]:
         _, unified = self._groups.folders(spec.instance_id)
+        folder = self._paths.instances / spec.instance_id
         return {
             "router": self._paths.router,
             "namespace": self._namespace(spec.instance_id),
-            "link": link_name(spec.instance_id),
-            "address": spec.private_ip,
             "gateway": self._network.plan.gateway,
+            "interfaces": folder / FILE,
+            "plug": folder / SCRIPT,
             "unified_group": unified if unified is not None else "",
-            "stop_file": self._paths.instances / spec.instance_id / "stop",
+            "stop_file": folder / "stop",
         }
 
     def _machine_name(self, instance_id: str) -> str:
@@ -402,7 +418,8 @@ class NspawnGuests:
         if folder.exists():
             (folder / "stop").touch()
         self._groups.kill(instance_id)
-        self._network.unplug(instance_id, self._namespace(instance_id))
+        with suppress(GuestError):
+            self._links.remove(self._namespace(instance_id), self._interfaces(instance_id))
         self._collect_drops(instance_id)
         self._ssh_drops.pop(instance_id, None)
         with suppress(LocalCloudError):  # there is no router any more
@@ -417,7 +434,11 @@ class NspawnGuests:
                 self._disks.detach(disk_id)
             if record.public_ip is not None:
                 self._network.unpublish(record.public_ip, record.private_ip)
-            self._network.drop_route_to_guest(record.private_ip)
+
+    def _interfaces(self, instance_id: str) -> tuple[GuestInterface, ...]:
+        """Return the interfaces of a guest as its record has them."""
+        record = self._load(instance_id)
+        return record.interfaces or (only_interface(instance_id, record.private_ip),)
 
     def _namespace(self, instance_id: str) -> Path:
         return self._paths.namespaces / instance_id
@@ -433,7 +454,8 @@ class NspawnGuests:
 
     def _record_of(self, spec: GuestSpec, base: str) -> _Record:
         disk_ids = tuple(disk.disk_id for disk in spec.disks)
-        return _Record(base, spec.private_ip, spec.public_ip, disk_ids, spec.hostname)
+        name, interfaces = spec.hostname, spec.interfaces
+        return _Record(base, spec.private_ip, spec.public_ip, disk_ids, name, interfaces)
 
     def _load(self, instance_id: str) -> _Record:
         with _as_guest_error(instance_id):

@@ -7,22 +7,13 @@ set -eu
 network() {
     # A new namespace for each boot: nothing of what the last one left there (interfaces,
     # firewall rules) is seen again, as on a computer that was switched off and on.
-    nsenter --net="$router" ip link del "$link" 2>/dev/null || :
+    while read -r _ link _; do
+        nsenter --net="$router" ip link del "$link" 2>/dev/null || :
+    done <"$interfaces"
     umount "$namespace" 2>/dev/null || :
     : > "$namespace"
     unshare --net="$namespace" true
-    nsenter --net="$router" sh -ec '
-        ip link add "$1" type veth peer name eth0 netns "$2"
-        ip link set "$1" up
-        ip route add "$3/32" dev "$1"
-    ' sh "$link" "$namespace" "$address"
-    nsenter --net="$namespace" sh -ec '
-        ip link set lo up
-        ip address add "$1/32" dev eth0
-        ip link set eth0 up
-        ip route add "$2" dev eth0
-        ip route add default via "$2" dev eth0
-    ' sh "$address" "$gateway"
+    sh "$plug" "$router" "$namespace" "$gateway" "$interfaces"
 }
 
 # In the unified hierarchy a group that holds processes cannot pass controllers on to groups

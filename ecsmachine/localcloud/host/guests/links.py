@@ -1,0 +1,90 @@
+"""The links between guests and their cloud's router: a guest's network interfaces.
+
+A guest has a new network namespace at each boot, also at those that it asks for itself. So what
+interfaces it has stands in a file of its folder, which supervise.sh reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from ecsmachine.localcloud.host.guests.base import GuestInterface
+from ecsmachine.localcloud.host.network import Network, link_name
+from ecsmachine.localcloud.host.programs import ProgramError, run
+
+FILE = "interfaces"
+SCRIPT = "interfaces.sh"
+_TABLE = 1000
+"""interfaces.sh gives an interface a routing table by this number and its own."""
+
+
+def only_interface(instance_id: str, private_ip: str) -> GuestInterface:
+    """Return the interface of a guest that has one, and of which nothing else is said."""
+    digits = link_name(instance_id)[1:11]
+    mac = ":".join(["02", *(digits[at : at + 2] for at in range(0, 10, 2))])
+    return GuestInterface(instance_id, 0, mac, (private_ip,))
+
+
+@dataclass(frozen=True)
+class Links:
+    """The links of one cloud's guests; ``folder`` is a guest's, ``namespace`` its network."""
+
+    network: Network
+    router: Path
+
+    def prepare(self, folder: Path, interfaces: Sequence[GuestInterface]) -> None:
+        """Write down what the guest has from its next boot on, and let the host reach it."""
+        lines = [
+            f"{each.index} {link_name(each.id)} {each.mac} {' '.join(each.addresses)}\n"
+            for each in interfaces
+        ]
+        for name, text in ((SCRIPT, _script()), (FILE, "".join(lines))):
+            # Another file in its place: sh may be reading the one that is there.
+            new = folder / f".{name}.new"
+            new.write_text(text, encoding="utf-8")
+            new.replace(folder / name)
+        for interface in interfaces:
+            for address in interface.addresses:
+                self.network.route_to_guest(address)
+
+    def change(
+        self,
+        folder: Path,
+        namespace: Path,
+        before: Sequence[GuestInterface],
+        after: Sequence[GuestInterface],
+    ) -> None:
+        """Give a running guest what it has in ``after`` alone, and take what it had before."""
+        kept = {each.id: each.addresses for each in after}
+        for interface in before:
+            link = link_name(interface.id)
+            for address in set(interface.addresses) - set(kept.get(interface.id, ())):
+                self.network.drop_route_to_guest(address)
+                table = str(_TABLE + interface.index)
+                _ip(self.router, "route", "del", f"{address}/32", "dev", link)
+                _ip(namespace, "rule", "del", "from", address, "table", table)
+            if interface.id not in kept:
+                _ip(self.router, "link", "del", link)
+        self.prepare(folder, after)
+        arguments = [self.router, namespace, self.network.plan.gateway, folder / FILE]
+        run(["sh", str(folder / SCRIPT), *map(str, arguments)])
+
+    def remove(self, namespace: Path, interfaces: Sequence[GuestInterface]) -> None:
+        """Remove the namespace and the links of a guest that does not run."""
+        self.network.unplug([link_name(each.id) for each in interfaces], namespace)
+        for interface in interfaces:
+            for address in interface.addresses:
+                self.network.drop_route_to_guest(address)
+
+
+def _ip(namespace: Path, *arguments: str) -> None:
+    with suppress(ProgramError):  # it is not there any more, or never was
+        run(["nsenter", f"--net={namespace}", "ip", *arguments])
+
+
+def _script() -> str:
+    return resources.files(__package__).joinpath(SCRIPT).read_text(encoding="utf-8")

@@ -69,10 +69,7 @@ def place_of_request(call: Call, region: Region) -> Place:
     vpc_id = call.find(call.state.security_groups, ids[0]).vpc_id
     vswitch = _vswitch(call, region, vpc_id, zone_id)
     if status_now("Available", "Pending", vswitch.ready_at) != "Available":
-        raise ApiError(
-            "IncorrectVSwitchStatus",
-            "The current status of virtual switch does not support this operation.",
-        )
+        raise refusals.VSWITCH_STATUS()
     return Place(region, vswitch, groups_of_request(call, ids, vswitch))
 
 

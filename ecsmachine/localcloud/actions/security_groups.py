@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -29,8 +30,14 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, matches, valid_name
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.interfaces import (
+    all_interfaces,
+    find_interface,
+    primary_interface,
+    put_interface,
+)
 from ecsmachine.localcloud.state.model import (
-    Instance,
+    NetworkInterface,
     Policy,
     Rule,
     SecurityGroup,
@@ -158,7 +165,7 @@ def modify_security_group_policy(call: Call) -> Answer:
 def delete_security_group(call: Call) -> Answer:
     """DeleteSecurityGroup: only one without instances, that no other group's rule names."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
-    if any(group.id in instance.security_group_ids for instance in call.state.instances):
+    if any(group.id in each.security_group_ids for each in all_interfaces(call.state)):
         raise ApiError(
             "DependencyViolation",
             "There is still instance(s) in the specified security group.",
@@ -180,58 +187,56 @@ def delete_security_group(call: Call) -> Answer:
 
 
 def join_security_group(call: Call) -> Answer:
-    """JoinSecurityGroup: put an instance into one more group of its VPC."""
+    """JoinSecurityGroup: put an instance, or a network interface, into one more group."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
-    instance = call.required(call.state.instances, "InstanceId")
-    check_status(instance, "Running", "Stopped")
-    if instance.vpc_id != group.vpc_id:
+    interface = _member_of_request(call)
+    if interface.vpc_id != group.vpc_id:
         raise ApiError(
             "InvalidInstanceId.Mismatch",
             "Specified instance and security group are not in the same VPC.",
         )
-    if group.id in instance.security_group_ids:
+    if group.id in interface.security_group_ids:
         raise ApiError(
             "InvalidInstanceId.AlreadyExists",
             "The specified instance already exists in the specified security group.",
             403,
         )
-    if len(instance.security_group_ids) >= MAX_GROUPS_OF_INSTANCE:
+    if len(interface.security_group_ids) >= MAX_GROUPS_OF_INSTANCE:
         raise ApiError(
             "InstanceSecurityGroupLimitExceeded",
             "The maximum number of security groups of the instance is exceeded.",
             403,
         )
     check_room(call, group)
-    _change_groups(call, instance, (*instance.security_group_ids, group.id))
+    _change_groups(call, interface, (*interface.security_group_ids, group.id))
     return {}
 
 
 def leave_security_group(call: Call) -> Answer:
-    """LeaveSecurityGroup: take an instance out of a group, unless it is its last."""
+    """LeaveSecurityGroup: take an instance, or an interface, out of a group, but not its last."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
-    instance = call.required(call.state.instances, "InstanceId")
-    check_status(instance, "Running", "Stopped")
-    if group.id not in instance.security_group_ids:
+    interface = _member_of_request(call)
+    if group.id not in interface.security_group_ids:
         raise ApiError(
             "InstanceNotInSecurityGroup",
             "The instance not in the group.",
             403,
         )
-    if len(instance.security_group_ids) == 1:
+    if len(interface.security_group_ids) == 1:
         raise ApiError(
             "InstanceLastSecurityGroup",
             "The specified security group is the last security group for the instance.",
             403,
         )
-    rest = tuple(item for item in instance.security_group_ids if item != group.id)
-    _change_groups(call, instance, rest)
+    rest = tuple(item for item in interface.security_group_ids if item != group.id)
+    _change_groups(call, interface, rest)
     return {}
 
 
 def check_room(call: Call, group: SecurityGroup, more: int = 1) -> None:
-    """Raise ``SecurityGroupInstanceLimitExceed`` if ``more`` instances do not fit in a group."""
-    members = sum(group.id in item.security_group_ids for item in call.state.instances)
-    if members + more > MAX_INSTANCES:
+    """Raise ``SecurityGroupInstanceLimitExceed`` if ``more`` members do not fit in a group."""
+    members = (*call.state.instances, *call.state.network_interfaces)
+    if sum(group.id in item.security_group_ids for item in members) + more > MAX_INSTANCES:
         raise ApiError(
             "SecurityGroupInstanceLimitExceed",
             "The maximum number of instances in a security group is exceeded.",
@@ -239,8 +244,30 @@ def check_room(call: Call, group: SecurityGroup, more: int = 1) -> None:
         )
 
 
-def _change_groups(call: Call, instance: Instance, groups: tuple[str, ...]) -> None:
-    call.state.instances.put(replace(instance, security_group_ids=groups))
+def check_same_kind(groups: Iterable[SecurityGroup]) -> None:
+    """Raise ``InvalidOperation.MultiGroupType`` unless all groups are of one type."""
+    if len({group.kind for group in groups}) > 1:
+        raise ApiError(
+            "InvalidOperation.MultiGroupType",
+            "The specified instance can't join different types of security group.",
+            403,
+        )
+
+
+def _member_of_request(call: Call) -> NetworkInterface:
+    """Return the interface that a request names, itself or by its instance."""
+    if call.parameters.given("NetworkInterfaceId"):
+        if call.parameters.given("InstanceId"):
+            raise refusals.conflicting("NetworkInterfaceId", "InstanceId")
+        wanted = call.parameters.text("NetworkInterfaceId")
+        return find_interface(call.state, wanted, region=call.region_id)
+    instance = call.required(call.state.instances, "InstanceId")
+    check_status(instance, "Running", "Stopped")
+    return primary_interface(instance)
+
+
+def _change_groups(call: Call, interface: NetworkInterface, groups: tuple[str, ...]) -> None:
+    put_interface(call.state, replace(interface, security_group_ids=groups))
 
 
 def _group_view(call: Call, group: SecurityGroup) -> dict[str, Any]:

@@ -33,7 +33,13 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
         *("CreateVpc:*Ipv6*", "ModifyVpcAttribute:*I*v6*", "CreateVSwitch:*Ipv6*"),
         "CreateLoadBalancer:AddressIPVersion",
         *("ModifyVSwitchAttribute:*I*v6*", "AssociateVpcCidrBlock:I*v6*"),
-        "UnassociateVpcCidrBlock:I*v6*",
+        *("UnassociateVpcCidrBlock:I*v6*", "CreateNetworkInterface:*I*v6*"),
+        "ModifyNetworkInterfaceAttribute:*I*v6*",
+    ),
+    "prefixes of addresses": ("*PrivateIpAddresses:Ipv4*", "CreateNetworkInterface:Ipv4*"),
+    "checks of source and destination, limits of connections and RDMA of network interfaces": (
+        *("*SourceDestCheck", "ConnectionTrackingConfiguration.*", "BusinessType"),
+        *("CreateNetworkInterface:NetworkInterfaceTrafficConfig.*", "Visible"),
     ),
     "address pools of IPAM": (
         *("CreateVpc:Ipv4*", "CreateVSwitch:CidrMask", "AssociateVpcCidrBlock:IpamPoolId"),
@@ -76,6 +82,7 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
     "clocks, jumbo frames and queues of network cards": (
         *("ClockOptions.*", "RunInstances:NetworkOptions.*", "EnableJumboFrame"),
         *("NetworkInterfaceQueueNumber", "NetworkInterface.N.Queue*", "*NetworkCardIndex"),
+        *("CreateNetworkInterface:Queue*", "ModifyNetworkInterfaceAttribute:QueueNumber"),
     ),
     "secondary network interfaces and addresses": (
         *("RunInstances:NetworkInterface.N.NetworkInterfaceId", "NetworkInterface.N.SourceDest*"),
@@ -149,6 +156,8 @@ _ASKS_FOR_NOTHING = {
     "NetworkInterface.N.NetworkCardIndex": "0",
     "Tenancy": "default",
     "ClockOptions.PtpStatus": "disabled",
+    "Visible": "true",
+    "NetworkInterfaceTrafficConfig.NetworkInterfaceTrafficMode": "standard",
 }
 """Values of unsupported parameters that ask for what there is anyway; ``false`` always does."""
 

@@ -83,6 +83,10 @@ INSTANCE_STATUS = Refusal(
 INSTANCE_STATUS_IN_VPC = Refusal(
     "IncorrectInstanceStatus", "Current instance status does not support this operation."
 )
+VSWITCH_STATUS = Refusal(
+    "IncorrectVSwitchStatus",
+    "The current status of virtual switch does not support this operation.",
+)
 DISK_STATUS = Refusal(
     "IncorrectDiskStatus", "The current disk status does not support this operation.", 403
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.model import Instance, NetworkInterface, VSwitch
@@ -31,24 +32,31 @@ def free_addresses(state: State, vswitch: VSwitch) -> int:
 
 
 def pick_private(state: State, vswitch: VSwitch) -> str:
-    """Return a free address of the VSwitch.
-
-    Networks of several VPCs may overlap, but there is one machine below them: an address that
-    is in use anywhere is left out. Raises ``InvalidVSwitchId.IpInsufficient``.
-    """
-    network = ipaddress.IPv4Network(vswitch.cidr)
-    first = int(network.network_address)
-    taken = _private_in_use(state) | state.reserved
-    # The cloud's gateway and the like stand at the start and the end.
-    for number in range(first + 1, first + network.num_addresses - 3):
-        address = str(ipaddress.IPv4Address(number))
-        if address not in taken:
-            return address
+    """Return a free address of the VSwitch; raises ``InvalidVSwitchId.IpInsufficient``."""
+    for address in free_private(state, vswitch, 1):
+        return address
     raise ApiError(
         "InvalidVSwitchId.IpInsufficient",
         "The specified VSwitch does not have enough IP addresses.",
         403,
     )
+
+
+def free_private(
+    state: State, vswitch: VSwitch, number: int, besides: Iterable[str] = ()
+) -> list[str]:
+    """Return so many free addresses of the VSwitch, or fewer if there are no more.
+
+    Networks of several VPCs may overlap, but there is one machine below them: an address that
+    is in use anywhere is left out, and so are those of ``besides``.
+    """
+    network = ipaddress.IPv4Network(vswitch.cidr)
+    first = int(network.network_address)
+    taken = {*_private_in_use(state), *state.reserved, *besides}
+    # The cloud's gateway and the like stand at the start and the end.
+    numbers = range(first + 1, first + network.num_addresses - 3)
+    addresses = (str(ipaddress.IPv4Address(each)) for each in numbers)
+    return list(itertools.islice((each for each in addresses if each not in taken), number))
 
 
 def private_is_free(state: State, vswitch: VSwitch, address: str) -> bool:

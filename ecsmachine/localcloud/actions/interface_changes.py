@@ -1,0 +1,211 @@
+"""Network interfaces, made and changed: attached to instances, and given addresses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.interface_requests import (
+    check_addresses,
+    check_number_of_addresses,
+    check_number_of_interfaces,
+    check_vpc,
+    free_addresses_for,
+    free_index,
+    groups_named,
+    interface_name,
+    interface_request,
+    make_interface,
+    secondary_addresses,
+)
+from ecsmachine.localcloud.actions.network_interfaces import interface_of_request, interface_view
+from ecsmachine.localcloud.actions.security_groups import check_room, check_same_kind
+from ecsmachine.localcloud.catalog.instance_types import known_instance_type
+from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.names import checked_description
+from ecsmachine.localcloud.protocol.refusals import Refusal
+from ecsmachine.localcloud.state.interfaces import attached_interfaces, put_interface
+from ecsmachine.localcloud.state.model import Instance, NetworkInterface
+from ecsmachine.localcloud.state.resources import check_status
+from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
+
+_NO_INSTANCE = Refusal("InvalidEcsId.NotFound", "The specified InstanceId does not exist.", 404)
+_INSTANCE_STATUS = Refusal(
+    "InvalidOperation.InvalidEcsState", "The operation is not allowed in the current ECS state."
+)
+_INTERFACE_STATUS = Refusal(
+    "InvalidOperation.InvalidEniState", "The operation is not allowed in the current ENI state."
+)
+_INTERFACE_KIND = Refusal(
+    "InvalidOperation.InvalidEniType",
+    "The operation is not allowed for a network interface of this type.",
+    403,
+)
+
+
+def create_network_interface(call: Call) -> Answer:
+    """CreateNetworkInterface: in a VSwitch, attached to nothing, with private addresses."""
+    parameters = call.parameters
+    vswitch = call.required(call.state.vswitches, "VSwitchId")
+    several, one = parameters.listed("SecurityGroupIds"), parameters.text("SecurityGroupId")
+    if several and one:
+        raise refusals.conflicting("SecurityGroupId", "SecurityGroupIds")
+    groups = groups_named(call, several or ([one] if one else []))
+    parameters.choice("InstanceType", ("Secondary",), "Secondary")
+    request = interface_request(call, parameters, vswitch, groups)
+    tags = tags_of_request(parameters)
+    group_id = parameters.text("ResourceGroupId")
+    interface = make_interface(call, replace(request, resource_group_id=group_id))
+    put_tags(call.state, "eni", interface.id, interface.region, tags)
+    return interface_view(call, interface)
+
+
+def delete_network_interface(call: Call) -> Answer:
+    """DeleteNetworkInterface: one that is attached to nothing."""
+    interface = _secondary_of_request(call)
+    if interface.status != "Available":
+        raise _INTERFACE_STATUS()
+    call.state.network_interfaces.remove(interface.id)
+    return {}
+
+
+def attach_network_interface(call: Call) -> Answer:
+    """AttachNetworkInterface: a free one to an instance of its zone and VPC."""
+    instance = call.required(call.state.instances, "InstanceId", missing=_NO_INSTANCE)
+    interface = _secondary_of_request(call)
+    if interface.status != "Available":
+        raise _INTERFACE_STATUS()
+    check_status(instance, "Running", "Stopped", refusal=_INSTANCE_STATUS)
+    check_vpc(interface.vpc_id, instance.vpc_id)
+    if interface.zone != instance.zone:
+        raise ApiError(
+            "InvalidOperation.AvailabilityZoneMismatch",
+            "The specified network interface and instance are not in the same zone.",
+            403,
+        )
+    kind = known_instance_type(instance.instance_type)
+    check_number_of_interfaces(2 + len(attached_interfaces(call.state, instance.id)), kind)
+    check_number_of_addresses(len(interface.addresses), kind)
+    index = free_index(call, instance.id)
+    attaching = replace(interface, status="Attaching", instance_id=instance.id, index=index)
+    call.lifecycle.interfaces.attach(call.state.network_interfaces.put(attaching))
+    return {}
+
+
+def detach_network_interface(call: Call) -> Answer:
+    """DetachNetworkInterface: a secondary one from its instance."""
+    instance = call.required(call.state.instances, "InstanceId", missing=_NO_INSTANCE)
+    interface = interface_of_request(call)
+    if interface.kind == "Primary":
+        raise ApiError(
+            "InvalidOperation.DetachPrimaryEniNotAllowed",
+            "The primary network interface of an instance cannot be detached.",
+        )
+    if interface.status not in ("InUse", "Detaching"):
+        raise _INTERFACE_STATUS()
+    if interface.instance_id != instance.id:
+        raise ApiError(
+            "InvalidParams.EniId",
+            "The specified network interface is not attached to the specified instance.",
+        )
+    check_status(instance, "Running", "Stopped", refusal=_INSTANCE_STATUS)
+    if interface.status == "InUse":
+        detaching = replace(interface, status="Detaching")
+        call.lifecycle.interfaces.detach(call.state.network_interfaces.put(detaching))
+    return {}
+
+
+def modify_network_interface_attribute(call: Call) -> Answer:
+    """ModifyNetworkInterfaceAttribute: name, description, security groups, DeleteOnRelease."""
+    parameters = call.parameters
+    interface = interface_of_request(call)
+    if interface.status not in ("Available", "InUse"):
+        raise _INTERFACE_STATUS()
+    changes: dict[str, Any] = {}
+    if parameters.given("NetworkInterfaceName"):
+        changes["name"] = interface_name(parameters)
+    if parameters.given("Description"):
+        changes["description"] = checked_description(parameters)
+    if parameters.given("DeleteOnRelease"):
+        if interface.kind == "Primary":
+            raise _INTERFACE_KIND()
+        changes["delete_on_release"] = parameters.boolean("DeleteOnRelease")
+    ids = parameters.listed("SecurityGroupId")
+    if ids:
+        groups = groups_named(call, ids)
+        for group in groups:
+            check_vpc(group.vpc_id, interface.vpc_id)
+            if group.id not in interface.security_group_ids:
+                check_room(call, group)
+        check_same_kind(groups)
+        changes["security_group_ids"] = tuple(group.id for group in groups)
+    put_interface(call.state, replace(interface, **changes))
+    return {}
+
+
+def assign_private_ip_addresses(call: Call) -> Answer:
+    """AssignPrivateIpAddresses: secondary ones, named or picked.
+
+    As in ECS they lead to the guest, which has to be given them by its own administrator.
+    """
+    interface, instance = _addressable(call)
+    vswitch = call.state.vswitches.find(interface.vswitch_id, region=interface.region)
+    given, more = secondary_addresses(call.parameters)
+    if not given and not more:
+        raise missing_parameter("SecondaryPrivateIpAddressCount")
+    check_number_of_addresses(
+        len(interface.addresses) + len(given) + more,
+        known_instance_type(instance.instance_type) if instance else None,
+    )
+    check_addresses(call, vswitch, given)
+    added = given or free_addresses_for(call, vswitch, more)
+    _readdress(call, interface, (*interface.secondary_ips, *added))
+    return {
+        "AssignedPrivateIpAddressesSet": {
+            "NetworkInterfaceId": interface.id,
+            "PrivateIpSet": {"PrivateIpAddress": added},
+            "Ipv4PrefixSet": {"Ipv4Prefixes": []},
+        }
+    }
+
+
+def unassign_private_ip_addresses(call: Call) -> Answer:
+    """UnassignPrivateIpAddresses: secondary ones."""
+    interface, _ = _addressable(call)
+    gone = call.parameters.listed("PrivateIpAddress")
+    if not gone:
+        raise missing_parameter("PrivateIpAddress")
+    if not set(gone) <= set(interface.secondary_ips):
+        raise ApiError(
+            "InvalidIp.IpUnassigned",
+            "The specified IP is no secondary address of the network interface.",
+            403,
+        )
+    _readdress(call, interface, tuple(ip for ip in interface.secondary_ips if ip not in gone))
+    return {}
+
+
+def _secondary_of_request(call: Call) -> NetworkInterface:
+    interface = interface_of_request(call)
+    if interface.kind == "Primary":
+        raise _INTERFACE_KIND()
+    return interface
+
+
+def _addressable(call: Call) -> tuple[NetworkInterface, Instance | None]:
+    """Return the interface of a request, and its instance; both can be worked on now."""
+    interface = interface_of_request(call)
+    if interface.status not in ("Available", "InUse"):
+        raise _INTERFACE_STATUS()
+    instance = call.state.instances.get(interface.instance_id)
+    if instance is not None:
+        check_status(instance, "Running", "Stopped", refusal=_INSTANCE_STATUS)
+    return interface, instance
+
+
+def _readdress(call: Call, interface: NetworkInterface, secondary: tuple[str, ...]) -> None:
+    put_interface(call.state, replace(interface, secondary_ips=secondary))
+    if interface.instance_id:
+        call.lifecycle.interfaces.readdress(interface.instance_id)

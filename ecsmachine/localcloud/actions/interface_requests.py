@@ -1,0 +1,202 @@
+"""What requests ask of network interfaces: their addresses, their groups, and room for them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ecsmachine.localcloud.actions.call import Call
+from ecsmachine.localcloud.actions.security_groups import (
+    MAX_GROUPS_OF_INSTANCE,
+    check_room,
+    check_same_kind,
+)
+from ecsmachine.localcloud.catalog.instance_types import InstanceType
+from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.identifiers import mac_address, new_id
+from ecsmachine.localcloud.protocol.names import checked_description, checked_text, valid_name
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
+from ecsmachine.localcloud.state.addresses import free_private, private_is_free, usable
+from ecsmachine.localcloud.state.interfaces import attached_interfaces
+from ecsmachine.localcloud.state.model import Instance, NetworkInterface, SecurityGroup, VSwitch
+from ecsmachine.localcloud.state.resources import status_now
+
+MAX_FREE_ADDRESSES = 10
+"""Addresses of an interface that is attached to nothing; those given at its birth may be more."""
+MAX_SECONDARY_ADDRESSES = 49
+_VPC_MISMATCH = Refusal(
+    "InvalidOperation.VpcMismatch",
+    "The network interface, the instance and the security group have to be in the same VPC.",
+    403,
+)
+_TOO_MANY_ADDRESSES = Refusal(
+    "InvalidOperation.Ipv4CountExceeded",
+    "The maximum number of private IPv4 addresses of the network interface is exceeded.",
+    403,
+)
+
+
+@dataclass(frozen=True)
+class InterfaceRequest:
+    """A secondary interface that is asked for: all that is checked before it is made."""
+
+    vswitch: VSwitch
+    groups: tuple[SecurityGroup, ...]
+    name: str
+    description: str
+    delete_on_release: bool
+    primary_ip: str
+    secondary_ips: tuple[str, ...]
+    more_ips: int
+    resource_group_id: str = ""
+
+
+def interface_request(
+    call: Call, parameters: Parameters, vswitch: VSwitch, groups: Sequence[SecurityGroup]
+) -> InterfaceRequest:
+    """Return the secondary interface that ``parameters`` tell of; raises their refusals."""
+    if status_now("Available", "Pending", vswitch.ready_at) != "Available":
+        raise refusals.VSWITCH_STATUS()
+    for group in groups:
+        check_vpc(group.vpc_id, vswitch.vpc_id)
+        check_room(call, group)
+    check_same_kind(groups)
+    primary_ip = parameters.text("PrimaryIpAddress")
+    secondary_ips, more_ips = secondary_addresses(parameters)
+    check_addresses(call, vswitch, [*([primary_ip] if primary_ip else []), *secondary_ips])
+    parameters.choice("NetworkInterfaceTrafficMode", ("Standard",))
+    return InterfaceRequest(
+        vswitch=vswitch,
+        groups=tuple(groups),
+        name=interface_name(parameters),
+        description=checked_description(parameters),
+        delete_on_release=parameters.boolean("DeleteOnRelease", True),
+        primary_ip=primary_ip,
+        secondary_ips=tuple(secondary_ips),
+        more_ips=more_ips,
+    )
+
+
+def make_interface(
+    call: Call, request: InterfaceRequest, instance: Instance | None = None, index: int = 0
+) -> NetworkInterface:
+    """Make an interface, of an instance or free; raises ``InvalidVSwitchId.IpNotEnough``."""
+    state, vswitch = call.state, request.vswitch
+    given = {request.primary_ip, *request.secondary_ips}
+    wanted = request.more_ips + (not request.primary_ip)
+    picked = free_addresses_for(call, vswitch, wanted, given)
+    return state.network_interfaces.put(
+        NetworkInterface(
+            id=new_id("eni", vswitch.region),
+            region=vswitch.region,
+            zone=vswitch.zone,
+            vpc_id=vswitch.vpc_id,
+            vswitch_id=vswitch.id,
+            name=request.name,
+            description=request.description,
+            mac=mac_address(),
+            private_ip=request.primary_ip or picked.pop(0),
+            secondary_ips=(*request.secondary_ips, *picked),
+            security_group_ids=tuple(group.id for group in request.groups),
+            status="InUse" if instance else "Available",
+            created=timestamp(),
+            instance_id=instance.id if instance else "",
+            index=index,
+            delete_on_release=request.delete_on_release,
+            resource_group_id=request.resource_group_id,
+        )
+    )
+
+
+def groups_named(call: Call, ids: Sequence[str]) -> list[SecurityGroup]:
+    """Return the security groups of an interface; raises the refusals of their number."""
+    if not ids:
+        raise missing_parameter("SecurityGroupId")
+    if len(ids) > MAX_GROUPS_OF_INSTANCE:
+        raise invalid_parameter(
+            "SecurityGroupId", f"At most {MAX_GROUPS_OF_INSTANCE} are accepted."
+        )
+    return [call.find(call.state.security_groups, group_id) for group_id in dict.fromkeys(ids)]
+
+
+def interface_name(parameters: Parameters) -> str:
+    """Return ``NetworkInterfaceName``; raises ``InvalidNetworkInterfaceName.Malformed``."""
+    return checked_text(parameters, "NetworkInterfaceName", valid_name)
+
+
+def secondary_addresses(parameters: Parameters) -> tuple[list[str], int]:
+    """Return ``PrivateIpAddress.N``, and how many more ``SecondaryPrivateIpAddressCount`` asks."""
+    given = parameters.listed("PrivateIpAddress", most=MAX_SECONDARY_ADDRESSES)
+    more = parameters.integer(
+        "SecondaryPrivateIpAddressCount", 0, least=1, most=MAX_SECONDARY_ADDRESSES
+    )
+    if given and more:
+        raise refusals.conflicting("PrivateIpAddress", "SecondaryPrivateIpAddressCount")
+    return given, more
+
+
+def check_addresses(call: Call, vswitch: VSwitch, addresses: Sequence[str]) -> None:
+    """Raise unless the addresses are free ones of the VSwitch, each said once."""
+    if len(set(addresses)) < len(addresses):
+        raise ApiError("InvalidIp.IpRepeated", "The specified IP address is repeated.", 403)
+    for address in addresses:
+        try:
+            inside = ipaddress.IPv4Address(address) in ipaddress.IPv4Network(vswitch.cidr)
+        except ValueError as error:
+            raise refusals.malformed("PrivateIpAddress") from error
+        if not inside or not usable(vswitch, address):
+            raise ApiError(
+                "InvalidVSwitchId.IpInvalid",
+                f"The specified IP address {address} is not one of the VSwitch {vswitch.id}.",
+                403,
+            )
+        if not private_is_free(call.state, vswitch, address):
+            raise ApiError(
+                "InvalidIp.IpAssigned", f"The specified IP address {address} is assigned.", 403
+            )
+
+
+def free_addresses_for(
+    call: Call, vswitch: VSwitch, number: int, besides: set[str] | frozenset[str] = frozenset()
+) -> list[str]:
+    """Return so many free addresses of a VSwitch; raises ``InvalidVSwitchId.IpNotEnough``."""
+    found = free_private(call.state, vswitch, number, besides)
+    if len(found) < number:
+        raise ApiError(
+            "InvalidVSwitchId.IpNotEnough",
+            f'The specified VSwitch "{vswitch.id}" has not enough IpAddress.',
+            403,
+        )
+    return found
+
+
+def check_vpc(*vpc_ids: str) -> None:
+    """Raise ``InvalidOperation.VpcMismatch`` unless all are the same."""
+    if len(set(vpc_ids)) > 1:
+        raise _VPC_MISMATCH()
+
+
+def check_number_of_addresses(number: int, kind: InstanceType | None) -> None:
+    """Raise if an interface has too many addresses for an instance type, or for a free one."""
+    if number > (kind.addresses_per_interface if kind else MAX_FREE_ADDRESSES):
+        raise _TOO_MANY_ADDRESSES()
+
+
+def check_number_of_interfaces(number: int, kind: InstanceType) -> None:
+    """Raise if an instance of this type cannot have so many interfaces, the primary one too."""
+    if number > kind.interfaces:
+        raise ApiError(
+            "EniPerInstanceLimitExceeded",
+            "The maximum number of network interfaces of the instance is exceeded.",
+            403,
+        )
+
+
+def free_index(call: Call, instance_id: str) -> int:
+    """Return the number that the next interface of an instance has in its guest."""
+    taken = {each.index for each in attached_interfaces(call.state, instance_id)}
+    return next(number for number in range(1, len(taken) + 2) if number not in taken)

@@ -36,7 +36,10 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
         *("UnassociateVpcCidrBlock:I*v6*", "CreateNetworkInterface:*I*v6*"),
         "ModifyNetworkInterfaceAttribute:*I*v6*",
     ),
-    "prefixes of addresses": ("*PrivateIpAddresses:Ipv4*", "CreateNetworkInterface:Ipv4*"),
+    "prefixes of addresses": (
+        *("AssignPrivateIpAddresses:Ipv4*", "UnassignPrivateIpAddresses:Ipv4*"),
+        "CreateNetworkInterface:Ipv4*",
+    ),
     "checks of source and destination, limits of connections and RDMA of network interfaces": (
         *("*SourceDestCheck", "ConnectionTrackingConfiguration.*", "BusinessType"),
         *("CreateNetworkInterface:NetworkInterfaceTrafficConfig.*", "Visible"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.localcloud.host.guests.base import GuestError
+from ecsmachine.localcloud.host.network import link_name
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.resources import forget_instance
@@ -419,13 +420,14 @@ def test_the_firewall_is_that_of_the_groups_when_the_api_has_answered(
 ) -> None:
     group, other = api.group(), api.group("other")
     instance_id = api.run(group)
-    known = [any(g.instance_id == instance_id for g in f.guests) for f in guests.firewalls]
+    link = link_name(instance_id)
+    known = [any(each.link == link for each in f.links) for f in guests.firewalls]
     told = [number for number, call in enumerate(guests.calls) if call[0] == "set_firewall"]
     # It knew of the guest before that was started.
     assert told[known.index(True)] < guests.calls.index(("start", instance_id))
 
     def ports() -> list[str]:
-        (guest,) = guests.firewalls[-1].guests
+        (guest,) = guests.firewalls[-1].links
         return [rule.port_range for rule in guest.ingress]
 
     rule = {"IpProtocol": "tcp", "PortRange": "80/80", "SourceCidrIp": "0.0.0.0/0"}
@@ -443,7 +445,7 @@ def test_the_firewall_is_that_of_the_groups_when_the_api_has_answered(
     api.call("RevokeSecurityGroup", {**rule, "SecurityGroupId": other, "PortRange": "81/81"})
     assert ports() == []
     api.call("DeleteInstance", InstanceId=instance_id, Force=True)
-    assert guests.firewalls[-1].guests == ()
+    assert guests.firewalls[-1].links == ()
 
 
 def test_another_system_disk(api: Api, guests: RecordingGuests) -> None:

@@ -1,0 +1,110 @@
+"""A second network interface: plugged into a guest that runs, reached, filtered, and taken away."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.guest.conftest import PASSWORD, Cloud, shell, wait_for
+from tests.guest.instances import ANY, address_of, launch, make_group
+from tests.guest.machines import Machines
+
+pytestmark = pytest.mark.guest
+
+
+@pytest.fixture
+def ecs(local_cloud: Cloud) -> Machines:
+    return Machines({**local_cloud.environment})
+
+
+@pytest.fixture
+def pair(local_cloud: Cloud, ecs: Machines) -> Iterator[tuple[str, str, str]]:
+    """Two instances and their group, which is left with all that was made in it."""
+    running = local_cloud.running
+    group = make_group(ecs, running.vpc_id, "first")
+    ids = [launch(ecs, running.vswitch_id, group) for _ in range(2)]
+    yield ids[0], ids[1], group
+    for instance_id in ids:
+        ecs.ecs("DeleteInstance", InstanceId=instance_id, Force=True)
+
+
+def opens(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=0.7).close()
+    except OSError:
+        return False
+    return True
+
+
+def becomes(ecs: Machines, eni: str, status: str) -> None:
+    def is_so() -> bool:
+        found = ecs.ecs("DescribeNetworkInterfaces", **{"NetworkInterfaceId.1": eni})
+        (one,) = found["NetworkInterfaceSets"]["NetworkInterfaceSet"]
+        return bool(one["Status"] == status)
+
+    wait_for(is_so, f"{eni} to be {status}")
+
+
+def test_a_second_interface(local_cloud: Cloud, ecs: Machines, pair: tuple[str, str, str]) -> None:
+    one, two, first_group = pair
+    running = local_cloud.running
+    group = make_group(ecs, running.vpc_id, "second")
+    rule = {"IpProtocol": "tcp", "PortRange": "2200/2200", "SourceCidrIp": ANY}
+    ecs.ecs("AuthorizeSecurityGroup", SecurityGroupId=group, **rule)
+    made = ecs.ecs(
+        "CreateNetworkInterface",
+        VSwitchId=running.vswitch_id,
+        SecurityGroupId=group,
+        SecondaryPrivateIpAddressCount=1,
+    )
+    eni, address = made["NetworkInterfaceId"], made["PrivateIpAddress"]
+    further = made["PrivateIpSets"]["PrivateIpSet"][1]["PrivateIpAddress"]
+    first = address_of(ecs, one)
+    reach = "timeout 3 bash -c 'exec 3<>/dev/tcp/{}/{}'"
+    with shell(first, password=PASSWORD) as guest:
+        guest.check("/usr/sbin/sshd -p 2200")
+        told = ecs.ecs("DescribeNetworkInterfaces", InstanceId=one)
+        (primary,) = told["NetworkInterfaceSets"]["NetworkInterfaceSet"]
+        assert guest.check("cat /sys/class/net/eth0/address").strip() == primary["MacAddress"]
+        ecs.ecs("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=one)
+        becomes(ecs, eni, "InUse")
+        assert guest.check("cat /sys/class/net/eth1/address").strip() == made["MacAddress"]
+        assert f"{address}/32" in guest.check("ip -4 -o address show dev eth1")
+        # Each of its interfaces lets in what the groups of that one do.
+        assert opens(address, 2200)
+        assert not opens(first, 2200)
+        with shell(address_of(ecs, two), password=PASSWORD) as other:
+            other.check(reach.format(address, 2200))
+            # A secondary address leads to the guest, which has to be given it by hand.
+            guest.check(f"ip address add {further}/32 dev eth1")
+            other.check(reach.format(further, 22))
+            # What leaves by the second interface comes from its address.
+            greeting = f"curl -sN --max-time 2 telnet://{address_of(ecs, two)}:22"
+            for source in ("eth1", address, further):
+                said = guest.run(f"{greeting} --interface {source} < /dev/null").output
+                assert said.startswith("SSH-2.0"), source
+        ecs.ecs("JoinSecurityGroup", NetworkInterfaceId=eni, SecurityGroupId=first_group)
+        leave = {"NetworkInterfaceId": eni, "SecurityGroupId": group}
+        ecs.ecs("LeaveSecurityGroup", **leave)
+        assert not opens(address, 2200)
+        guest.run("systemctl reboot")
+    # Back after a reboot of the guest's own, and after one that was asked for.
+    with shell(address, password=PASSWORD) as guest:
+        assert address in guest.check("ip -4 -o address show dev eth1")
+    ecs.ecs("RebootInstance", InstanceId=one)
+    address_of(ecs, one)
+    with shell(address, password=PASSWORD) as guest:
+        assert guest.check("cat /sys/class/net/eth1/address").strip() == made["MacAddress"]
+    with shell(first, password=PASSWORD) as guest:
+        ecs.ecs("DetachNetworkInterface", NetworkInterfaceId=eni, InstanceId=one)
+        becomes(ecs, eni, "Available")
+        assert guest.check("ls /sys/class/net").split() == ["eth0", "lo"]
+        assert address not in guest.check("ip rule")
+    assert not opens(address, 22)
+    # On to another guest, with its address.
+    ecs.ecs("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=two)
+    becomes(ecs, eni, "InUse")
+    with shell(address, password=PASSWORD) as guest:
+        assert two.removeprefix("i-") in guest.check("hostname")

@@ -17,6 +17,7 @@ from ecsmachine.localcloud.actions.listing import (
     tagged,
     times_between,
 )
+from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import later, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
@@ -103,7 +104,9 @@ def allocate_eip_address(call: Call) -> Answer:
 
 def describe_eip_addresses(call: Call) -> Answer:
     """DescribeEipAddresses: by id, address, status, what it is bound to, tags."""
-    return _EIPS.answer(call)
+    regions_there = [region.id for region in regions()]
+    # older clients read it beside the addresses
+    return {**_EIPS.answer(call), "AvailableRegions": {"AvailableRegion": regions_there}}
 
 
 def associate_eip_address(call: Call) -> Answer:

@@ -57,7 +57,6 @@ def modify_instance_attribute(call: Call) -> Answer:
         if parameters.given(name):
             changes[field] = checked_text(parameters, name, valid)
     if parameters.given("UserData"):
-        check_status(instance, "Stopped")
         changes["user_data"] = user_data_of_request(parameters)
     if parameters.given("DeletionProtection"):
         changes["deletion_protection"] = parameters.boolean("DeletionProtection")

@@ -92,7 +92,7 @@ def _stop(call: Call, instance: Instance) -> None:
     _check_locks(instance)
     check_status(instance, "Running")
     mode: StoppedMode = call.parameters.choice(
-        "StoppedMode", ("StopCharging", "KeepCharging"), "KeepCharging"
+        "StoppedMode", ("StopCharging", "KeepCharging", "Not-applicable"), "KeepCharging"
     )
     if instance.charge_type == "PrePaid":
         mode = "Not-applicable"

@@ -173,14 +173,18 @@ def modify_launch_template_default_version(call: Call) -> Answer:
     number = _version_number(call.parameters, call.parameters.require("DefaultVersionNumber"))
     find_version(template, number)
     call.state.launch_templates.put(replace(template, default_version=number, modified=timestamp()))
-    return {}
+    return {"LaunchTemplateId": template.id}
 
 
 def delete_launch_template(call: Call) -> Answer:
     """DeleteLaunchTemplate: with all its versions."""
     template = _template_of_request(call)
     call.state.launch_templates.remove(template.id)
-    return {}
+    numbers = [str(version.number) for version in template.versions]
+    return {
+        "LaunchTemplateId": template.id,
+        "LaunchTemplateVersionNumbers": {"versionNumbers": numbers},
+    }
 
 
 def delete_launch_template_version(call: Call) -> Answer:
@@ -230,7 +234,11 @@ def with_template(call: Call) -> Call:
         if groups & same:
             said |= same
     rest = {
-        name: value for name, value in version.values.items() if name.partition(".")[0] not in said
+        name: value
+        for name, value in version.values.items()
+        if name.partition(".")[0] not in said
+        # a size of 0 is Terraform's word for none
+        and not (name.endswith(".Size") and value == "0")
     }
     whole = replace(call, parameters=parameters.with_values({**rest, **own}))
     refuse_unsupported(whole)
@@ -311,6 +319,7 @@ def _template_view(call: Call, template: LaunchTemplate) -> dict[str, Any]:
 def _data_view(values: Mapping[str, str]) -> dict[str, Any]:
     """Return what a version says, as DescribeLaunchTemplateVersions tells it."""
     parameters = Parameters(values)
+    system_disk = _disk_view(parameters.struct("SystemDisk"))
     tags = [
         {"Key": item.text("Key") or item.text("key"), "Value": item.text("Value")}
         for item in parameters.structs("Tag")
@@ -321,7 +330,9 @@ def _data_view(values: Mapping[str, str]) -> dict[str, Any]:
         **{name: parameters.boolean(name) for name in _TRUTHS if parameters.given(name)},
         "SpotPriceLimit": parameters.number("SpotPriceLimit"),
         "SecurityGroupIds": {"SecurityGroupId": parameters.listed("SecurityGroupIds")},
-        "SystemDisk": _disk_view(parameters.struct("SystemDisk")),
+        "SystemDisk": system_disk,
+        # older clients read these beside the nested ones
+        **{f"SystemDisk.{name}": value for name, value in system_disk.items()},
         "DataDisks": {"DataDisk": [_disk_view(item) for item in parameters.structs("DataDisk")]},
         "NetworkInterfaces": {
             "NetworkInterface": [
@@ -344,15 +355,19 @@ def _disk_view(item: Parameters) -> dict[str, Any]:
     return {
         **{name: item.text(name) for name in _OF_DISK if item.given(name)},
         **{
-            name: item.integer(name, least=1)
+            name: item.integer(name, least=0)
             for name in ("Iops", "ProvisionedIops", "Size")
             if item.given(name)
         },
         **{
             name: item.boolean(name)
-            for name in ("BurstingEnabled", "DeleteWithInstance", "Encrypted")
+            for name in ("BurstingEnabled", "DeleteWithInstance")
             if item.given(name)
         },
+        # told as a text, as the models of the API have it
+        **(
+            {"Encrypted": str(item.boolean("Encrypted")).lower()} if item.given("Encrypted") else {}
+        ),
     }
 
 

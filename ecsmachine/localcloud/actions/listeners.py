@@ -302,7 +302,8 @@ def _general_view(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
     return {
         "LoadBalancerId": balancer.id,
         "ListenerPort": listener.port,
-        "BackendServerPort": listener.backend_port,
+        # with a server group each server has its own
+        **({} if listener.server_group_id else {"BackendServerPort": listener.backend_port}),
         "Status": listener.status,
         "VServerGroupId": listener.server_group_id,
         "AclStatus": "off",
@@ -333,6 +334,8 @@ def _protocol_view(protocol: str) -> dict[str, Any]:
 def _listener_view(call: Call, balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
     tags = _tags(call, balancer, listener)
     settings = _told_settings(listener)
+    if "ProxyProtocolV2Enabled" in settings:  # a text here, and true or false by itself
+        settings["ProxyProtocolV2Enabled"] = str(settings["ProxyProtocolV2Enabled"]).lower()
     general = {name: settings.pop(name) for name in OF_EVERY_PROTOCOL if name in settings}
     return {
         **_general_view(balancer, listener),

@@ -138,6 +138,7 @@ def describe_load_balancer_attribute(call: Call) -> Answer:
     end = balancer.expires or "2999-09-08T16:00Z"
     return {
         **_balancer_view(call, balancer),
+        "InternetChargeType": balancer.internet_charge_type,
         "EndTime": end,
         "EndTimeStamp": int(clock.parse(end) * 1000),
         "AutoReleaseTime": 0,
@@ -146,7 +147,7 @@ def describe_load_balancer_attribute(call: Call) -> Answer:
         "RenewalCycUnit": "",
         "BackendServers": {
             "BackendServer": [
-                {**backend_view(backend), "ServerIp": server_ip(call, backend)}
+                {**backend_view(backend), "ServerIp": told_ip(call, backend)}
                 for backend in balancer.backends
             ]
         },
@@ -284,7 +285,12 @@ def _keep_backends(call: Call, balancer: LoadBalancer, backends: tuple[Backend, 
     call.state.load_balancers.put(replace(balancer, backends=backends))
     return {
         "LoadBalancerId": balancer.id,
-        "BackendServers": {"BackendServer": [backend_view(backend) for backend in backends]},
+        "BackendServers": {
+            # weights are texts here, and numbers in DescribeLoadBalancerAttribute
+            "BackendServer": [
+                {**backend_view(backend), "Weight": str(backend.weight)} for backend in backends
+            ]
+        },
     }
 
 
@@ -299,9 +305,14 @@ def backend_view(backend: Backend) -> dict[str, Any]:
 
 
 def server_ip(call: Call, backend: Backend) -> str:
-    """Return the private address of a server, or ""."""
+    """Return the private address of a server, or ""; answers tell it of other kinds than ecs."""
     instance = call.state.instances.get(backend.server_id)
     return instance.private_ip if instance else ""
+
+
+def told_ip(call: Call, backend: Backend) -> str:
+    """Return the address of a server as answers tell it: an instance (ecs) is told by its id."""
+    return "" if backend.kind == "ecs" else server_ip(call, backend)
 
 
 def _listeners_view(balancer: LoadBalancer) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Listing, equals, oldest, one_of
@@ -62,9 +63,17 @@ def _each_instance(call: Call, name: str, work: Callable[[Instance], None]) -> A
         raise refusals.malformed("InstanceIds") from error
     results = []
     for instance_id in ids:
-        result = {"InstanceId": instance_id, "Success": True, "Code": "200", "Message": "success"}
+        result: dict[str, Any] = {
+            "InstanceId": instance_id,
+            "Success": True,
+            "Code": "200",
+            "Message": "success",
+        }
         try:
-            work(call.find(call.state.instances, instance_id))
+            instance = call.find(call.state.instances, instance_id)
+            role = {"InstanceId": instance_id, "RamRoleName": name or instance.ram_role}
+            result["InstanceRamRoleSets"] = {"InstanceRamRoleSet": [role]}
+            work(instance)
         except ApiError as error:
             result.update(Success=False, Code=error.code, Message=error.message)
         results.append(result)

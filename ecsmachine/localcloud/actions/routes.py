@@ -70,7 +70,9 @@ def describe_route_tables(call: Call) -> Answer:
 
 def describe_route_table_list(call: Call) -> Answer:
     """DescribeRouteTableList: the tables without their entries."""
-    return _TABLE_LIST.answer(call)
+    # clients older than the field that the answer's status is in read these
+    told = {"Code": "200", "Success": True, "Message": "success"}
+    return {**_TABLE_LIST.answer(call), **told}
 
 
 def describe_route_entry_list(call: Call) -> Answer:

@@ -205,7 +205,6 @@ def _rule_of_request(
         most=100,
         error=refusals.not_supported("Priority"),
     )
-    check_nic_type(request)
     description = description_of_request(request, least=1, most=512)
     cidr = _cidr(request, f"{side}CidrIp", 4)
     ipv6_cidr = _cidr(request, f"Ipv6{side}CidrIp", 6)
@@ -312,7 +311,8 @@ def _cidr(request: Parameters, name: str, version: int) -> str:
         raise _malformed(request, name) from error
     if network.version != version:
         raise _malformed(request, name)
-    return text if "/" not in text else str(network)
+    # an IPv6 network is told as it was given
+    return text if "/" not in text or version == 6 else str(network)
 
 
 def _malformed(request: Parameters, name: str) -> ApiError:
@@ -357,14 +357,15 @@ def rule_view(call: Call, rule: Rule) -> dict[str, Any]:
         "Ipv6SourceCidrIp": rule.ipv6_cidr if ingress else rule.own_ipv6_cidr,
         "SourceGroupId": rule.group_id if ingress else "",
         "SourceGroupName": name if ingress else "",
-        "SourceGroupOwnerAccount": rule.group_owner if ingress else "",
+        # that of another account: one's own groups have none
+        "SourceGroupOwnerAccount": "",
         "SourcePrefixListId": "",
         "SourcePrefixListName": "",
         "DestCidrIp": rule.own_cidr if ingress else rule.cidr,
         "Ipv6DestCidrIp": rule.own_ipv6_cidr if ingress else rule.ipv6_cidr,
         "DestGroupId": "" if ingress else rule.group_id,
         "DestGroupName": "" if ingress else name,
-        "DestGroupOwnerAccount": "" if ingress else rule.group_owner,
+        "DestGroupOwnerAccount": "",
         "DestPrefixListId": "",
         "DestPrefixListName": "",
         "PortRangeListId": "",

@@ -11,7 +11,7 @@ from ecsmachine.localcloud.actions.load_balancers import (
     backend_view,
     backends_of_request,
     check_server,
-    server_ip,
+    told_ip,
 )
 from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
@@ -93,7 +93,7 @@ def describe_server_group_attribute(call: Call) -> Answer:
         "CreateTime": group.created,
         "BackendServers": {
             "BackendServer": [
-                {**_server_view(backend), "ServerIp": server_ip(call, backend)}
+                {**_server_view(backend), "ServerIp": told_ip(call, backend)}
                 for backend in group.backends
             ]
         },

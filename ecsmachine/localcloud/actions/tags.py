@@ -192,14 +192,22 @@ def _list(call: Call, kinds: tuple[str, ...]) -> Answer:
     for item in call.parameters.structs("TagFilter"):
         values = item.listed("TagValues")
         wanted.append((item.require("TagKey"), values[0] if values else None))
+    # Key pairs are named in requests, and answered by their names; others have their ids.
+    table = call.state.tagged_table(kind)
+    named = {} if table is None else table.names_by_key()
     # Products write the types of resources differently: it is answered as it was asked.
     asked = call.parameters.text("ResourceType")
     entries = [
-        {"ResourceType": asked, "ResourceId": its_id, "TagKey": key, "TagValue": value}
+        {
+            "ResourceType": asked,
+            "ResourceId": named.get(its_id, its_id),
+            "TagKey": key,
+            "TagValue": value,
+        }
         for tag_set, its_kind, its_id in _tag_sets(call)
         if its_kind == kind
         and tag_set.region == region.id
-        and (not ids or its_id in ids)
+        and (not ids or its_id in ids or named.get(its_id) in ids)
         and has_tags(tag_set.tags, wanted)
         for key, value in tag_set.tags.items()
     ]

@@ -142,6 +142,12 @@ class ResourceTable(Table[R]):
         key: str = getattr(row, self._key)
         return key
 
+    def names_by_key(self) -> dict[str, str]:
+        """Return what requests call the resources, where that is not the id they are kept by."""
+        if not self._named_by:
+            return {}
+        return {self.key_of(row): str(getattr(row, self._named_by)) for row in self}
+
     def tags(self, key: str) -> dict[str, str]:
         """Return the tags of a resource."""
         tags = self._owner.tag_sets.get(f"{self.tagged_as}/{key}")

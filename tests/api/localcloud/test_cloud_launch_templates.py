@@ -152,7 +152,7 @@ def test_what_is_refused(api: Api) -> None:
         ({"LaunchTemplateName": "1"}, "400 InvalidLaunchTemplateName.Malformed"),
         ({"LaunchTemplateName": "web"}, "400 LaunchTemplateName.Duplicated"),
         ({"LaunchTemplateName": "w2", "InternetMaxBandwidthOut": "x"}, "400 InvalidParameter"),
-        ({"LaunchTemplateName": "w2", "DataDisk.1.Size": "0"}, "400 InvalidParameter"),
+        ({"LaunchTemplateName": "w2", "DataDisk.1.Size": "-1"}, "400 InvalidParameter"),
         ({"LaunchTemplateName": "w2", "TemplateTag.1.Key": "acs:x"}, "400 InvalidTagKey.Malformed"),
     ]
     for values, expected in wrong:

@@ -56,6 +56,11 @@ BLANK = {
         "supported_topology_types.supported_topology_type",
         "weighting_infos.weighting_info",
     },
+    "told of what is not one's own instance, group or server group": {
+        "server_ip",
+        "source_group_owner_account",
+        "dest_group_owner_account",
+    },
     "nothing is locked, and no event is planned": {
         "operation_locks.lock_reason",
         "operation_locks.operation_lock",

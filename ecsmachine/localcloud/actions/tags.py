@@ -29,6 +29,8 @@ ECS_KINDS = (
     "snapshot",
     "eni",
     "launchtemplate",
+    "command",
+    "invocation",
 )
 VPC_KINDS = ("vpc", "vswitch", "eip", "routetable")
 SLB_KINDS = ("loadbalancer", "vservergroup", "listener")

@@ -101,11 +101,21 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
     "the classic network": ("CreateInstance:InnerIpAddress", "CreateInstance:VlanId"),
     "access control lists": ("AclType",),
     "master-slave server groups": ("MasterSlaveServerGroup",),
+    "commands that run later or again": (
+        *("RunCommand:RepeatMode", "InvokeCommand:RepeatMode"),
+        *("RunCommand:Frequency", "InvokeCommand:Frequency"),
+        *("RunCommand:Timed", "InvokeCommand:Timed", "DescribeInvocationResults:IncludeHistory"),
+    ),
+    "commands in containers, with launchers, or for Windows": (
+        *("ContainerId", "ContainerName", "Launcher", "WindowsPasswordName"),
+    ),
+    "Object Storage Service": ("OssOutputDelivery",),
     "lists of ports": ("*PortRangeListId",),
 }
 """What is not there, and the parameters that ask for it."""
 
 WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
+    "There are no public commands, of which it chooses.": ("DescribeCommands:Latest",),
     "All attributes are told in any case.": (
         *(
             "DescribeInstanceTypes:AdditionalAttributes.N",
@@ -158,6 +168,7 @@ _ASKS_FOR_NOTHING = {
     "NetworkInterface.N.NetworkInterfaceTrafficMode": "standard",
     "NetworkInterface.N.NetworkCardIndex": "0",
     "Tenancy": "default",
+    "RepeatMode": "once",
     "ClockOptions.PtpStatus": "disabled",
     "Visible": "true",
     "NetworkInterfaceTrafficConfig.NetworkInterfaceTrafficMode": "standard",

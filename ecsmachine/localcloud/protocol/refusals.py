@@ -73,6 +73,12 @@ SERVER_GROUP_NOT_FOUND = Refusal(
     "The specified VServerGroupId does not exist",
     "The specified VServerGroupId does not exist.",
 )
+COMMAND_NOT_FOUND = Refusal(
+    "InvalidCmdId.NotFound", "The specified command ID does not exist.", 404
+)
+INVOCATION_NOT_FOUND = Refusal(
+    "InvalidInvokeId.NotFound", "The specified invoke ID does not exist.", 404
+)
 
 # What its status does not allow.
 INSTANCE_STATUS = Refusal(

@@ -42,6 +42,7 @@ from ecsmachine.localcloud.protocol.identifiers import default_resource_group, n
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.state import records
 from ecsmachine.localcloud.state.clusters import Cluster, Project, Trigger, Volume
+from ecsmachine.localcloud.state.commands import Command, Invocation
 from ecsmachine.localcloud.state.model import (
     Account,
     CustomImage,
@@ -172,6 +173,12 @@ class State:
             self,
             missing=refusals.SERVER_GROUP_NOT_FOUND,
             tagged_as="vservergroup",
+        )
+        self.commands = ResourceTable(
+            Command, self, missing=refusals.COMMAND_NOT_FOUND, tagged_as="command"
+        )
+        self.invocations = ResourceTable(
+            Invocation, self, missing=refusals.INVOCATION_NOT_FOUND, tagged_as="invocation"
         )
         self.tag_sets: Table[TagSet] = Table(TagSet, self)
         self.tokens: Table[TokenUse] = Table(TokenUse, self)

@@ -11,6 +11,7 @@ from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.balancers import BalancerWork
+from ecsmachine.localcloud.work.commands import CommandWork
 from ecsmachine.localcloud.work.firewall import FirewallWork
 from ecsmachine.localcloud.work.instances import InstanceWork
 from ecsmachine.localcloud.work.interfaces import InterfaceWork
@@ -19,6 +20,9 @@ from ecsmachine.localcloud.work.ssh_drops import SshDropWatch
 from ecsmachine.localcloud.work.storage import StorageWork
 from ecsmachine.localcloud.work.supervisor import Supervisor
 from ecsmachine.localcloud.work.watches import ExpiryWatch, PowerWatch
+
+MAX_SCRIPTS = 16
+"""How many scripts of Cloud Assistant run at the same time; others wait as Pending."""
 
 
 class Lifecycle:
@@ -57,6 +61,8 @@ class Lifecycle:
             self.firewall,
             self._ssh_drops,
         )
+        scripts = supervisor.threads("script", MAX_SCRIPTS)
+        self.commands = CommandWork(state, guests, supervisor, scripts)
         self._power = PowerWatch(state, guests, threads)
         self._expiry = ExpiryWatch(state, supervisor, self.instances, self.removals)
         self._state = state
@@ -70,6 +76,7 @@ class Lifecycle:
             self.instances.recover(running)
             self.storage.recover()
             self.interfaces.recover()
+            self.commands.recover()
             self.removals.begin()
         repeat = self.supervisor.repeat
         repeat("the watch for guests that are off", self._watch_interval_s, self._power.look)

@@ -14,12 +14,15 @@ from ecsmachine.localcloud.host.guests.base import (
     GuestSpec,
 )
 from ecsmachine.localcloud.host.guests.faults import SshDrop
+from ecsmachine.localcloud.host.guests.scripts import Going, GuestScript, ScriptEnd
 
 
 class RecordingGuests:
     """``calls`` are (what, whom); ``failing`` are what fails, with ``failure``; ``gate`` closed
     holds ``create``, and ``copying`` the copies of snapshots.
     """
+
+    runs_scripts = True
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
@@ -37,6 +40,11 @@ class RecordingGuests:
         self.consoles: dict[str, bytes] = {}
         self.up: set[str] = set()
         self.network: BalancerNetwork | None = None
+        self.scripts: list[GuestScript] = []
+        self.script_end = ScriptEnd("exited", 0, b"done\n")
+        self.script_ends: dict[str, ScriptEnd] = {}
+        self.script_gate = threading.Event()
+        self.script_gate.set()
         self.gate = threading.Event()
         self.gate.set()
         self.copying = threading.Event()
@@ -127,6 +135,17 @@ class RecordingGuests:
         self._note("set_credentials", instance_id)
         self.passwords.append(password)
         self.public_keys.append(tuple(public_keys))
+
+    def run_script(self, instance_id: str, script: GuestScript, going: Going) -> ScriptEnd:
+        self._note("run_script", instance_id)
+        self.scripts.append(script)
+        while not self.script_gate.wait(0.01):
+            if not going():
+                return ScriptEnd("stopped", output=b"half")
+        return self.script_ends.get(instance_id, self.script_end)
+
+    def end_script(self, instance_id: str, name: str) -> None:
+        self._note("end_script", f"{instance_id} {name}")
 
     def running(self) -> set[str]:
         if "running" in self.failing:

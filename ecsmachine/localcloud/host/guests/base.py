@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ecsmachine.localcloud.host.firewall import Firewall
 from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop
+from ecsmachine.localcloud.host.guests.scripts import Going, GuestScript, ScriptEnd
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 
@@ -93,6 +94,9 @@ class Guests(Protocol):
     Every call is idempotent: making what is there, or removing what is not, is success.
     All raise :class:`GuestError`.
     """
+
+    runs_scripts: bool
+    """Whether there is anything that scripts can run in."""
 
     def create(self, spec: GuestSpec) -> None:
         """Make the guest's root disk and its data disks; it does not run yet."""
@@ -180,6 +184,14 @@ class Guests(Protocol):
         self, instance_id: str, *, password: str | None, public_keys: Sequence[str]
     ) -> None:
         """Change root's password or authorized keys in a stopped guest's root disk."""
+        ...
+
+    def run_script(self, instance_id: str, script: GuestScript, going: Going) -> ScriptEnd:
+        """Run a script in a running guest, and return once it has ended, or ``going`` says no."""
+        ...
+
+    def end_script(self, instance_id: str, name: str) -> None:
+        """End a script that another daemon has begun, if it still runs."""
         ...
 
     def running(self) -> set[str]:

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from ecsmachine.localcloud.host.firewall import Firewall
 from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestInterface, GuestSpec
 from ecsmachine.localcloud.host.guests.faults import SshDrop
+from ecsmachine.localcloud.host.guests.scripts import Going, GuestScript, ScriptEnd
 
 
 class NoGuests:
     """Guests that are only remembered as running or not (``local up --guests none``)."""
+
+    runs_scripts = False
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -86,6 +89,13 @@ class NoGuests:
         self, instance_id: str, *, password: str | None, public_keys: Sequence[str]
     ) -> None:
         """Do nothing: nobody can log in."""
+
+    def run_script(self, instance_id: str, script: GuestScript, going: Going) -> ScriptEnd:
+        """Run nothing: nobody is there to do it."""
+        return ScriptEnd("no agent")
+
+    def end_script(self, instance_id: str, name: str) -> None:
+        """Do nothing: there is no script."""
 
     def running(self) -> set[str]:
         """Return the ids of those that were started and not stopped."""

@@ -21,6 +21,7 @@ from ecsmachine.localcloud.host.balancers import RouterOfBalancers
 from ecsmachine.localcloud.host.control_groups import GuestGroups, Limits
 from ecsmachine.localcloud.host.firewall import Firewall
 from ecsmachine.localcloud.host.firewall import nft_script as firewall_script
+from ecsmachine.localcloud.host.guests import scripts
 from ecsmachine.localcloud.host.guests.base import (
     BalancerNetwork,
     GuestDisk,
@@ -79,6 +80,8 @@ class NspawnGuests:
     ``bases`` are the base images for new guests, by their release and the usual one first; guests
     that are there keep the one they have.
     """
+
+    runs_scripts = True
 
     def __init__(
         self,
@@ -270,6 +273,20 @@ class NspawnGuests:
             disk.attach()
             write_credentials(disk, password=password, public_keys=public_keys)
 
+    def run_script(
+        self, instance_id: str, script: scripts.GuestScript, going: scripts.Going
+    ) -> scripts.ScriptEnd:
+        """Run a script in a running guest. Not alone: the guest may be stopped meanwhile."""
+        with _as_guest_error(instance_id):
+            return scripts.run_script(lambda: self._entrance(instance_id), script, going)
+
+    def end_script(self, instance_id: str, name: str) -> None:
+        """End a script that another daemon has begun, if it still runs."""
+        with _as_guest_error(instance_id):
+            init = self._entrance(instance_id)
+            if init is not None:
+                scripts.end_script(init, name)
+
     def running(self) -> set[str]:
         """Return the ids of the instances whose guests run now."""
         return {name for name in self._groups.names() if self._groups.processes(name)}
@@ -450,6 +467,18 @@ class NspawnGuests:
             # Two deep: a container's process 1 is one deeper.
             if len(ids) == 2 and ids[1] == 1:
                 return pid
+        return None
+
+    def _entrance(self, instance_id: str) -> int | None:
+        """Return the guest's process 1 if it has entered the guest's own root disk, else None.
+
+        Until then, and in a guest that never boots, its root is the host's.
+        """
+        init = self._init_pid(instance_id)
+        root = self._paths.instances / instance_id / "root"
+        with suppress(OSError):
+            if init is not None and root.samefile(f"/proc/{init}/root"):
+                return init
         return None
 
     def _record_of(self, spec: GuestSpec, base: str) -> _Record:

@@ -1,0 +1,277 @@
+"""Commands of Cloud Assistant: scripts that are kept, to be run on instances."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import replace
+from typing import Any
+
+from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.listing import (
+    Listing,
+    equals,
+    like,
+    never,
+    newest,
+    tagged,
+)
+from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.paging import page
+from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
+from ecsmachine.localcloud.state.commands import Command
+from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
+from ecsmachine.localcloud.work.commands import BUILT_IN, PARAMETER
+
+KINDS = ("RunShellScript", "RunBatScript", "RunPowerShellScript")
+MAX_COMMANDS = 500
+MAX_CONTENT = 24 * 1024
+MAX_TIMEOUT_S = 24 * 3600
+MAX_PARAMETERS = 20
+CONTENT_TOO_LONG = Refusal(
+    "CmdContent.ExceedLimit", "The length of the command content exceeds the upper limit.", 403
+)
+EMPTY_KEY = Refusal("CmdParam.EmptyKey", "You must specify the parameter names.")
+
+
+def create_command(call: Call) -> Answer:
+    """CreateCommand: it is kept, and runs nowhere yet."""
+    command = command_of_request(call)
+    tags = tags_of_request(call.parameters)
+    keep(call, command)
+    put_tags(call.state, "command", command.id, command.region, tags)
+    return {"CommandId": command.id}
+
+
+def describe_commands(call: Call) -> Answer:
+    """DescribeCommands: one's own; there are no public ones."""
+    return _COMMANDS.answer(call)
+
+
+def modify_command(call: Call) -> Answer:
+    """ModifyCommand: for invocations from now on."""
+    parameters = call.parameters
+    command = call.required(call.state.commands, "CommandId")
+    changes: dict[str, Any] = {}
+    if parameters.given("CommandContent"):
+        # There is no ContentEncoding here: it is as the command was made, in base64.
+        changes["content"] = _content(parameters, "Base64")
+        _check_parameters(changes["content"], command.has_parameters)
+    for field, value, name in (
+        ("name", _name(parameters), "Name"),
+        ("description", _description(parameters), "Description"),
+        ("working_dir", working_dir_of_request(parameters), "WorkingDir"),
+        ("timeout_s", timeout_of_request(parameters), "Timeout"),
+    ):
+        if parameters.given(name):
+            changes[field] = value
+    call.state.commands.put(replace(command, **changes))
+    return {}
+
+
+def delete_command(call: Call) -> Answer:
+    """DeleteCommand: what it does on instances goes on."""
+    command = call.required(call.state.commands, "CommandId")
+    call.state.commands.remove(command.id)
+    return {}
+
+
+def command_of_request(call: Call) -> Command:
+    """Return the command that CreateCommand or RunCommand makes; raises its refusals."""
+    parameters = call.parameters
+    kind = parameters.require_choice(
+        "Type",
+        KINDS,
+        error=ApiError(
+            "InvalidCmdType.NotFound", "The specified command type does not exist.", 404
+        ),
+    )
+    parameters.require("CommandContent")
+    content = _content(parameters, parameters.text("ContentEncoding"))
+    has_parameters = parameters.boolean("EnableParameter")
+    _check_parameters(content, has_parameters)
+    return Command(
+        id=new_id("c", call.region.id),
+        region=call.region.id,
+        name=_name(parameters),
+        description=_description(parameters),
+        kind=kind,
+        content=content,
+        created=timestamp(),
+        working_dir=working_dir_of_request(parameters),
+        timeout_s=timeout_of_request(parameters, 60),
+        has_parameters=has_parameters,
+        resource_group_id=parameters.text("ResourceGroupId"),
+    )
+
+
+def keep(call: Call, command: Command) -> None:
+    """Add a command to those that are kept; raises ``CmdCount.ExceedQuota``."""
+    if len(call.state.commands.in_region(command.region)) >= MAX_COMMANDS:
+        raise ApiError(
+            "CmdCount.ExceedQuota",
+            "The total number of commands in the current region exceeds the quota.",
+            403,
+        )
+    call.state.commands.put(command)
+
+
+def working_dir_of_request(parameters: Parameters) -> str:
+    """Return ``WorkingDir``; raises ``InvalidParameter.WorkingDir``."""
+    folder = parameters.text("WorkingDir")
+    if len(folder) > 200 or (folder and not folder.startswith("/")) or "\0" in folder:
+        raise ApiError(
+            "InvalidParameter.WorkingDir", "The specified parameter WorkingDir is not valid."
+        )
+    return folder
+
+
+def timeout_of_request(parameters: Parameters, default: int = 0) -> int:
+    """Return ``Timeout`` in seconds; raises ``InvalidTimeout.ExceedLimit``."""
+    seconds = parameters.integer("Timeout", default, least=0 if not default else 1)
+    if seconds > MAX_TIMEOUT_S:
+        raise ApiError(
+            "InvalidTimeout.ExceedLimit",
+            "The specified parameter Timeout exceeds the upper limit.",
+            403,
+        )
+    return seconds
+
+
+def in_encoding(call: Call, content: str) -> str:
+    """Return what is in base64 as ``ContentEncoding`` of a Describe action asks for it."""
+    if call.parameters.text("ContentEncoding").lower() == "plaintext":
+        return base64.b64decode(content).decode(errors="replace")
+    return content
+
+
+def _content(parameters: Parameters, encoding: str) -> str:
+    text = parameters.text("CommandContent")
+    if encoding.lower() == "base64":
+        try:
+            base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise ApiError(
+                "CmdContent.DecodeError", "The CommandContent can not be base64 decoded."
+            ) from None
+    else:
+        text = base64.b64encode(text.encode()).decode()
+    if len(text) > MAX_CONTENT:
+        raise CONTENT_TOO_LONG()
+    return text
+
+
+def _check_parameters(content: str, has_parameters: bool) -> None:
+    if not has_parameters:
+        return
+    names = parameter_names(content)
+    if len(names) > MAX_PARAMETERS:
+        raise ApiError(
+            "CmdParamCount.ExceedLimit",
+            "The maximum number of custom parameters is exceeded.",
+            403,
+        )
+    for name in names:
+        if not name:
+            raise EMPTY_KEY()
+        if len(name) > 64:
+            raise ApiError(
+                "CmdParamName.ExceedLimit",
+                "The maximum length of a parameter name is exceeded.",
+                403,
+            )
+        if not all(c.isascii() and (c.isalnum() or c in "-_") for c in name):
+            raise ApiError(
+                "CmdParam.InvalidParamName",
+                "Invalid parameter name. The name can contain only lowercase letters (a to z), "
+                "uppercase letters (A to Z), numbers (0 to 9), hyphens (-), and underscores (_).",
+            )
+
+
+def parameter_names(content: str) -> list[str]:
+    """Return the parameters of a command that are no built-in ones, as they are written."""
+    text = base64.b64decode(content).decode(errors="replace")
+    found = [match[1] for match in PARAMETER.finditer(text)]
+    own = {name.lower(): name for name in found if name.lower() not in BUILT_IN}
+    return list(own.values())
+
+
+def _name(parameters: Parameters) -> str:
+    name = parameters.text("Name")
+    if len(name) > 128:
+        raise ApiError(
+            "CmdName.ExceedLimit",
+            "The length of the command name exceeds the upper limit.",
+            403,
+        )
+    return name
+
+
+def _description(parameters: Parameters) -> str:
+    text = parameters.text("Description")
+    if len(text) > 512:
+        raise ApiError(
+            "CmdDesc.ExceedLimit",
+            "The length of the command description exceeds the upper limit.",
+            403,
+        )
+    return text
+
+
+def _view(call: Call, command: Command) -> dict[str, Any]:
+    names = parameter_names(command.content) if command.has_parameters else []
+    return {
+        "CommandId": command.id,
+        "Name": command.name,
+        "Description": command.description,
+        "Type": command.kind,
+        "CommandContent": in_encoding(call, command.content),
+        "CreationTime": command.created,
+        "WorkingDir": command.working_dir,
+        "Timeout": command.timeout_s,
+        "EnableParameter": command.has_parameters,
+        "ParameterNames": {"ParameterName": names},
+        "ParameterDefinitions": {
+            "ParameterDefinition": [
+                {
+                    "ParameterName": name,
+                    "Required": False,
+                    "Description": "",
+                    "DefaultValue": "",
+                    "PatternRegex": "",
+                    "PossibleValues": {"PossibleValue": []},
+                }
+                for name in names
+            ]
+        },
+        "InvokeTimes": sum(i.command.id == command.id for i in call.state.invocations),
+        "Provider": "User",
+        "Category": "",
+        "Version": 1,
+        "Latest": True,
+        "Launcher": "",
+        "ResourceGroupId": command.resource_group_id,
+        "Tags": ecs_tags(call.state.commands.tags(command.id)),
+    }
+
+
+_COMMANDS = Listing(
+    Command,
+    "Commands.Command",
+    newest(lambda state: state.commands),
+    _view,
+    (
+        equals("CommandId", "id"),
+        like("Name", "name"),
+        like("Description", "description"),
+        equals("Type", "kind", among=KINDS, error=lambda: invalid_parameter("Type")),
+        equals("ResourceGroupId", "resource_group_id"),
+        never("Provider"),
+        tagged(lambda state: state.commands),
+    ),
+    paging=page,
+    most=50,
+)

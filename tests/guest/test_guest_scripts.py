@@ -1,13 +1,21 @@
-"""Scripts in a guest, without the API."""
+"""Scripts in a guest: by themselves, and as Cloud Assistant runs them."""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ecsmachine.localcloud.host.guests.scripts import OUTPUT_BYTES, GuestScript, ScriptEnd
-from tests.guest.conftest import PASSWORD, GuestGround, shell
+from ecsmachine.localcloud.host.processes import wait_gone
+from ecsmachine.localcloud.service import daemon
+from tests.guest.conftest import PASSWORD, GuestGround, shell, wait_for
+from tests.guest.instances import address_of, launch, make_group
+from tests.guest.machines import Machines
 
 pytestmark = pytest.mark.guest
 
@@ -39,3 +47,49 @@ def test_scripts(ground: GuestGround) -> None:
         assert guest.run("pgrep -af 'sleep 60[01]'").output == ""
         assert guest.check("pgrep -f 'sleep 602'").strip()
         assert guest.check("ls /run/aliyun-assist") == ""
+
+
+def test_cloud_assistant(cloud_root: Path, engine_packages: Path) -> None:
+    running = daemon.up(cloud_root).running
+    ecs = Machines({**running.environment()})
+    instance_id = launch(
+        ecs, running.vswitch_id, make_group(ecs, running.vpc_id, "assistant"), "web"
+    )
+    address = address_of(ecs, instance_id)
+
+    def run(content: str, **more: object) -> str:
+        command = {"Type": "RunShellScript", "CommandContent": content, "InstanceId.1": instance_id}
+        return str(ecs.ecs("RunCommand", **{**command, **more})["InvokeId"])
+
+    def result(invoke_id: str) -> dict[str, Any]:
+        answer = ecs.ecs(
+            "DescribeInvocationResults", InvokeId=invoke_id, ContentEncoding="PlainText"
+        )
+        (found,) = answer["Invocation"]["InvocationResults"]["InvocationResult"]
+        return dict(found)
+
+    def ended(invoke_id: str, status: str) -> dict[str, Any]:
+        wait_for(lambda: result(invoke_id)["InvocationStatus"] == status, f"it to be {status}")
+        return result(invoke_id)
+
+    said = ended(run("hostname -I; echo {{ACS::InstanceName}}", EnableParameter=True), "Success")
+    assert said["Output"].split() == [address, "web"]
+    failed = ended(run("echo no >&2; exit 7", Username="nobody", WorkingDir="/tmp"), "Failed")
+    assert (failed["ExitCode"], failed["Output"]) == (7, "no\n")
+    assert ended(run("sleep 600", Timeout=1), "Timeout")["ErrorCode"] == "ExecutionTimeout"
+    stopped = run("echo begun; sleep 610 & sleep 611")
+    ended(stopped, "Running")
+    ecs.ecs("StopInvocation", InvokeId=stopped)
+    ended(stopped, "Terminated")
+
+    left = run("sleep 620")
+    ended(left, "Running")
+    os.kill(running.pid, signal.SIGKILL)
+    assert wait_gone(running.process, 5)
+    daemon.up(cloud_root)
+    assert ended(left, "Failed")["ErrorCode"] == "ExecutionInterrupted"
+    with shell(address, password=PASSWORD) as guest:
+        wait_for(lambda: not guest.run("pgrep -af 'sleep 6[0-9][0-9]'").output, "no script to run")
+
+    ecs.ecs("StopInstance", InstanceId=instance_id)
+    ended(run("true"), "Aborted")

@@ -179,8 +179,10 @@ _ASKS_FOR_NOTHING = {
 def checked(action: Action) -> Action:
     """Return the action, made to refuse what is not implemented before it does anything.
 
-    What is no parameter of the action is logged and ignored, as ECS does. The action of a
-    ClientToken that is repeated is not carried out, and refuses nothing.
+    What nobody has read when it is done is logged: what is no parameter of the action (ECS ignores
+    it, too), and what has no meaning beside the others, such as the period of an instance that is
+    paid for by the hour. The action of a ClientToken that is repeated is not carried out, and
+    refuses nothing.
     """
 
     def carried_out(call: Call) -> Answer:
@@ -189,14 +191,18 @@ def checked(action: Action) -> Action:
             return action(call)
         refuse_unsupported(call)
         answer = action(call)
-        strange = [
+        known = {*COMMON, *without_effect(call.action, official)}
+        unread = [
             name
             for name, value in call.parameters.values.items()
-            if value and name not in call.parameters.read and name not in COMMON
-            if plain_name(name) not in official.parameters
+            if value and name not in call.parameters.read and plain_name(name) not in known
         ]
+        strange = [name for name in unread if plain_name(name) not in official.parameters]
         if strange:
             LOG.info("%s has no parameter %s: ignored", call.action, _shown(strange))
+        beside = [name for name in unread if name not in strange]
+        if beside:
+            LOG.info("%s: %s means nothing beside the others", call.action, _shown(beside))
         return answer
 
     return carried_out

@@ -172,6 +172,10 @@ def furnish(probe: Probe) -> Scene:
         "interface": interface["NetworkInterfaceId"],
         "private_ip": interface["PrivateIpAddress"],
     }
+    for name, more in (("free_interface", {}), ("second_interface", {"PrivateIpAddress__1": "10.1.9.9"})):
+        ids[name] = call(ECS, "CreateNetworkInterface", VSwitchId=ids["vswitch"], SecurityGroupId=ids["group"],
+                         **more)["NetworkInterfaceId"]  # fmt: skip
+    call(ECS, "AttachNetworkInterface", InstanceId=ids["spot"], NetworkInterfaceId=ids["second_interface"])
     template = {
         "ImageId": ids["image"], "InstanceType": "ecs.g6.large", "SecurityGroupId": ids["group"],
         "VSwitchId": ids["vswitch"], "SystemDisk.Size": 50, "DataDisk.1.Size": 30, **TAG,
@@ -617,6 +621,13 @@ def _bases(s: Scene) -> dict[str, dict[str, Any]]:
         "ecs.ModifyDiskChargeType": {"InstanceId": s.prepaid, "DiskIds": json.dumps([s.prepaid_disk]), "DiskChargeType": "PostPaid"},
         "ecs.ModifyInstanceVpcAttribute": {**stopped, "VSwitchId": s.empty_vswitch},
         "ecs.JoinResourceGroup": {"ResourceGroupId": "rg-new", "ResourceId": s.private, "ResourceType": "instance"},
+        "ecs.CreateNetworkInterface": {"VSwitchId": s.vswitch, "SecurityGroupId": s.group},
+        "ecs.AttachNetworkInterface": {"InstanceId": s.private, "NetworkInterfaceId": s.free_interface},
+        "ecs.DetachNetworkInterface": {"InstanceId": s.spot, "NetworkInterfaceId": s.second_interface},
+        "ecs.DeleteNetworkInterface": {"NetworkInterfaceId": s.free_interface},
+        "ecs.ModifyNetworkInterfaceAttribute": {"NetworkInterfaceId": s.free_interface, "Description": "changed"},
+        "ecs.AssignPrivateIpAddresses": {"NetworkInterfaceId": s.free_interface, "SecondaryPrivateIpAddressCount": 1},
+        "ecs.UnassignPrivateIpAddresses": {"NetworkInterfaceId": s.second_interface, "PrivateIpAddress.1": "10.1.9.9"},
         "ecs.CreateSnapshot": {"DiskId": s.data_disk},
         "ecs.ModifySnapshotAttribute": {"SnapshotId": s.data_snapshot, "SnapshotName": "new"},
         "ecs.DeleteSnapshot": {"SnapshotId": s.data_snapshot},

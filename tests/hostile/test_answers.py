@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from ecsmachine.machine import engine_api
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.swarm import api
-from tests.hostile.mangling import ODD, Odd, mangling, places, put
+from tests.hostile.mangling import ODD, Mangler, Odd, mangling, places, put
 from tests.hostile.test_escapes import (
     CLUSTERS,
     MACHINES,
@@ -70,6 +71,40 @@ def test_a_cloud_of_machines(
     for name in ("m1", "m2"):
         program(cloud.endpoint, "rm", "-f", name)
     program(cloud.endpoint, "sweep", "-y")
+
+
+def test_a_cloud_that_gives_an_address_for_openssh_to_obey(
+    cloud: EmbeddedCloud, program: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("m1", "m2"):
+        assert program(cloud.endpoint, "create", "--no-provision", name)[0] == 0
+    store = Store(tmp_path / "store", {})
+    before = {name: store.config(name) for name in store.names()}
+    address = store.load("m1").driver.address()
+
+    def lie(mangler: Mangler, content: bytes) -> bytes:
+        command = json.dumps(f"{address}\n    ProxyCommand touch {tmp_path / 'touched'}")
+        return content.replace(json.dumps(address).encode(), command.encode())
+
+    monkeypatch.setattr(Mangler, "mangled", lie)
+    said = r"answer of http://.* cannot be used: Instances\.Instance\[\d\].*is not an IP address"
+    with mangling(cloud.endpoint, 0, 0) as endpoint:
+        for name in ("m1", "m2"):  # the store knows another endpoint
+            config = put(before[name], ("Driver", "APIEndpoint"), endpoint)
+            (store.directory(name) / "config.json").write_text(json.dumps(config))
+        for words in (("start", "m1"), ("stop", "m1"), ("ip", "m1"), ("scp", "m1:/x", "y")):
+            code, _, err = program(endpoint, *words)
+            assert "fault of ecsmachine" not in err
+            assert not code or re.search(said, err) or "answer" in err, err
+        out = program(endpoint, "ls", "-f", "{{.Name}} {{.State}} {{.Error}}")[1]
+        rows = {line.split()[0]: line for line in out.splitlines()}
+        assert re.search(said, rows["m1"]), rows
+        assert rows["m2"].split()[1] == "Running", rows  # one that is shown wrongly hides no other
+    assert store.load("m1").driver.address() == address
+    assert not (tmp_path / "touched").exists()
+    for name in ("m1", "m2"):
+        (store.directory(name) / "config.json").write_text(json.dumps(before[name]))
+        assert program(cloud.endpoint, "rm", "-y", name)[0] == 0
 
 
 @pytest.mark.usefixtures("cluster")

@@ -269,6 +269,33 @@ def test_the_configuration_in_an_export(kind: str, store: Store, odd: Odd) -> No
 
 
 @pytest.mark.usefixtures("cheap_scrypt")
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("IPAddress", "198.18.205.2\n    ProxyCommand touch /tmp/x", "a host name or address"),
+        ("IPAddress", "-oProxyCommand=touch /tmp/x", "a host name or address"),
+        ("SSHUser", "root\n    ProxyCommand touch /tmp/x", "the name of a user"),
+        ("SSHUser", 'root\nMatch exec "touch /tmp/x"', "the name of a user"),
+        ("SSHPort", "22\n    ProxyCommand touch /tmp/x", "a port (1 to 65535)"),
+    ],
+)
+def test_an_export_with_a_login_for_openssh_to_obey(
+    field: str, value: str, said: str, store: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = store.path.parent / "theirs.ecsmachine"
+    config = put(CONFIGS["generic"], ("Driver", field), value)
+    file.write_bytes(exported(json.dumps(config).encode()))
+    code, out, err = called(store, ("import", str(file)), capfd)
+    assert (code, out) == (1, "")
+    assert err.startswith(
+        f"Error: The file holds a machine that cannot be used: config.json: Driver.{field}"
+    )
+    assert f"is not {said}" in err
+    assert "Nothing was imported" in err
+    assert store.names() == []
+
+
+@pytest.mark.usefixtures("cheap_scrypt")
 def test_the_head_of_an_export(store: Store, odd: Odd) -> None:
     config = json.dumps(CONFIGS["generic"]).encode()
     head = json.loads(exported(config).split(b"\n")[1])

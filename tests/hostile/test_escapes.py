@@ -110,13 +110,18 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
         yield running
 
 
-@pytest.fixture
-def program(
-    cloud: EmbeddedCloud, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Run]:
-    """Runs the program against an address: the code, and what it wrote."""
+@pytest.fixture(autouse=True)
+def log_of_one_test() -> Iterator[None]:
+    """Let ``--debug`` end with the test."""
     log = logging.getLogger("ecsmachine")
     before = (list(log.handlers), log.level)
+    yield
+    log.handlers, log.level = before
+
+
+@pytest.fixture
+def program(cloud: EmbeddedCloud, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs the program against an address: the code, and what it wrote."""
 
     def call(endpoint: str, *words: str) -> tuple[int, str, str]:
         capfd.readouterr()
@@ -138,8 +143,7 @@ def program(
         out, err = capfd.readouterr()
         return code, out, err
 
-    yield call
-    log.handlers, log.level = before
+    return call
 
 
 @pytest.mark.parametrize("share", SHARES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 import time
@@ -228,15 +229,20 @@ def logs(
         )
     if not file.is_file():
         raise MachineError(f"There is no local cloud in {paths.root}.", hint=START_HINT)
-    with file.open(encoding="utf-8", errors="replace") as stream:
-        text = stream.read()
+    with file.open(encoding="utf-8", errors="replace", newline="") as stream:
+        text = _legible(stream.read())
         if lines is not None:
             text = "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
         show(text, end="")
         while follow:
             finish()
             time.sleep(0.2)
-            show(stream.read(), end="")
+            show(_legible(stream.read()), end="")
+
+
+def _legible(text: str) -> str:
+    """Return a console's text without its colours and the returns at the ends of its lines."""
+    return re.sub(r"\x1b\[[\d;]*m|\r+(?=\n)", "", text)
 
 
 app.command(context_settings={"allow_interspersed_args": False})(local_run.run)

@@ -185,3 +185,11 @@ def test_the_api_alone_lives_without_root_or_guests(root: Path, said: Said) -> N
         assert ecsmachine("reset", "-y") == 0
     assert not is_alive(second.process)
     assert not root.exists()
+
+
+def test_a_console_is_read_without_what_a_terminal_obeys(root: Path, said: Said) -> None:
+    folder = root / "instances" / "i-bp1"
+    folder.mkdir(parents=True)
+    (folder / "console.log").write_bytes(b"[\x1b[0;32m  OK  \x1b[0m] a\r\r\n\x1b]0;x\x07b\xff\r\n")
+    assert ecsmachine("logs", "i-bp1") == 0
+    assert said()[0] == "[  OK  ] a\n\\u001b]0;x\\u0007b\ufffd\n"

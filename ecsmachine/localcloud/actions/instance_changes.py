@@ -11,6 +11,7 @@ from ecsmachine.localcloud.actions.cpu_options import cpu_options_of_request
 from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.instance_charge import only_ordered
 from ecsmachine.localcloud.actions.instance_creation import user_data_of_request
+from ecsmachine.localcloud.actions.instance_interfaces import check_interfaces_of
 from ecsmachine.localcloud.actions.instance_place import (
     groups_of_request,
     private_address_of_request,
@@ -35,6 +36,7 @@ from ecsmachine.localcloud.protocol.names import (
     valid_password,
 )
 from ecsmachine.localcloud.state.addresses import pick_private, pick_public
+from ecsmachine.localcloud.state.interfaces import attached_interfaces
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.resources import (
     attached_disks,
@@ -123,6 +125,7 @@ def modify_instance_spec(call: Call) -> Answer:
                 "The specified InstanceType does not support the image or the disks of the "
                 "instance.",
             )
+        check_interfaces_of(call, instance, kind)
         cheaper = prices.instance_hour(kind) < prices.instance_hour(before)
         if direction and (direction == "downgrade") != cheaper:
             raise invalid_parameter("OperatorType")
@@ -169,6 +172,11 @@ def modify_instance_vpc_attribute(call: Call) -> Answer:
         call.state.vswitches, parameters.require("VSwitchId"), missing=refusals.VSWITCH_NOT_FOUND
     )
     check_status(instance, "Stopped")
+    if instance.secondary_ips:
+        raise ApiError(
+            "PrimaryEniHasSubIp",
+            "Primary network interface of the specified instance has more than one private ip.",
+        )
     vpc = call.optional(call.state.vpcs, "VpcId")
     group_ids = parameters.listed("SecurityGroupId", most=MAX_GROUPS_OF_INSTANCE)
     moves = vpc is not None and vpc.id != instance.vpc_id
@@ -182,7 +190,8 @@ def modify_instance_vpc_attribute(call: Call) -> Answer:
             "Specified virtual switch is not in the zone and the VPC of the instance.",
         )
     groups = groups_of_request(call, group_ids, vswitch)
-    if moves and any(entry.next_hop_id == instance.id for entry in call.state.route_entries):
+    routes = (entry.next_hop_id == instance.id for entry in call.state.route_entries)
+    if moves and (any(routes) or attached_interfaces(call.state, instance.id)):
         raise refusals.DEPENDENTS()
     wanted = parameters.text("PrivateIpAddress")
     if vswitch.id == instance.vswitch_id and wanted in ("", instance.private_ip):

@@ -17,10 +17,20 @@ from ecsmachine.localcloud.actions.instance_charge import (
     order_of_request,
 )
 from ecsmachine.localcloud.actions.instance_disks import disks_of_request, put_disk
+from ecsmachine.localcloud.actions.instance_interfaces import (
+    put_interfaces,
+    secondary_interfaces,
+)
 from ecsmachine.localcloud.actions.instance_place import (
+    interfaces_of_request,
     place_of_request,
     private_address_of_request,
     with_primary_interface,
+)
+from ecsmachine.localcloud.actions.interface_requests import (
+    check_number_of_addresses,
+    free_addresses_for,
+    secondary_addresses,
 )
 from ecsmachine.localcloud.actions.launch_templates import with_template
 from ecsmachine.localcloud.actions.metadata_options import metadata_options_of_request
@@ -100,7 +110,8 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
     credit_specification = parameters.choice(
         "CreditSpecification", ("Standard", "Unlimited"), "Standard"
     )
-    networking = replace(call, parameters=with_primary_interface(parameters))
+    primary, others = interfaces_of_request(parameters)
+    networking = replace(call, parameters=with_primary_interface(parameters, primary))
     place = place_of_request(networking, region)
     names = _names(parameters, "InstanceName", amount)
     host_names = _host_names(parameters, amount)
@@ -113,7 +124,10 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
     tags = tags_of_request(parameters)
     charge = charge_of_request(parameters)
     cpu_options = cpu_options_of_request(parameters, kind)
-    interface = parameters.struct("NetworkInterface.1")
+    interface = primary or Parameters({})
+    secondary = secondary_interfaces(call, others, place, kind, amount)
+    _, more_ips = secondary_addresses(interface)
+    check_number_of_addresses(1 + more_ips, kind)
     unpaid = start and only_ordered(parameters, charge.charge_type)
     addresses = private_address_of_request(networking, place.vswitch, amount)
     if len(call.state.instances) + amount > MAX_INSTANCES:
@@ -190,10 +204,15 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
             else 0.0,
         )
         call.state.instances.put(instance)
+        if more_ips:
+            picked = tuple(free_addresses_for(call, place.vswitch, more_ips))
+            call.state.instances.put(replace(instance, secondary_ips=picked))
         put_tags(call.state, "instance", instance.id, region.id, tags)
         # RunInstances tags all that it makes, CreateInstance the instance alone.
         its_tags = tags if start else {}
-        put_tags(call.state, "eni", instance.network_interface_id, region.id, its_tags)
+        made_with_it = put_interfaces(call, instance, secondary)
+        for interface_id in (instance.network_interface_id, *made_with_it):
+            put_tags(call.state, "eni", interface_id, region.id, its_tags)
         for request in disks:
             disk = put_disk(call, instance, request, image)
             put_tags(call.state, "disk", disk.id, region.id, its_tags)

@@ -29,14 +29,24 @@ class Place:
     groups: tuple[SecurityGroup, ...]
 
 
-def with_primary_interface(parameters: Parameters) -> Parameters:
-    """Return the parameters with what ``NetworkInterface.1`` says of the primary interface."""
-    interfaces = parameters.structs("NetworkInterface")
-    if not interfaces:
+def interfaces_of_request(parameters: Parameters) -> tuple[Parameters | None, list[Parameters]]:
+    """Return what ``NetworkInterface.N`` says of the primary interface, and of secondary ones."""
+    primary: Parameters | None = None
+    secondary = []
+    for said in parameters.structs("NetworkInterface"):
+        if said.choice("InstanceType", ("Primary", "Secondary"), "Secondary") == "Secondary":
+            secondary.append(said)
+        elif primary is not None:
+            raise invalid_parameter(said.name("InstanceType"), "There is one primary interface.")
+        else:
+            primary = said
+    return primary, secondary
+
+
+def with_primary_interface(parameters: Parameters, primary: Parameters | None) -> Parameters:
+    """Return the parameters with what ``NetworkInterface.N`` says of the primary interface."""
+    if primary is None:
         return parameters
-    primary = interfaces[0]
-    if len(interfaces) > 1 or primary.text("InstanceType", "Secondary") != "Primary":
-        raise invalid_parameter("NetworkInterface", "Only a primary interface can be made here.")
     groups = primary.listed("SecurityGroupIds") or [primary.require("SecurityGroupId")]
     values = {
         "VSwitchId": primary.require("VSwitchId"),

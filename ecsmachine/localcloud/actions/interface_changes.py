@@ -7,9 +7,11 @@ from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.interface_requests import (
+    INTERFACE_STATUS,
     check_addresses,
     check_number_of_addresses,
     check_number_of_interfaces,
+    check_same_zone,
     check_vpc,
     free_addresses_for,
     free_index,
@@ -35,9 +37,6 @@ _NO_INSTANCE = Refusal("InvalidEcsId.NotFound", "The specified InstanceId does n
 _INSTANCE_STATUS = Refusal(
     "InvalidOperation.InvalidEcsState", "The operation is not allowed in the current ECS state."
 )
-_INTERFACE_STATUS = Refusal(
-    "InvalidOperation.InvalidEniState", "The operation is not allowed in the current ENI state."
-)
 _INTERFACE_KIND = Refusal(
     "InvalidOperation.InvalidEniType",
     "The operation is not allowed for a network interface of this type.",
@@ -54,6 +53,7 @@ def create_network_interface(call: Call) -> Answer:
         raise refusals.conflicting("SecurityGroupId", "SecurityGroupIds")
     groups = groups_named(call, several or ([one] if one else []))
     parameters.choice("InstanceType", ("Secondary",), "Secondary")
+    parameters.choice("NetworkInterfaceTrafficMode", ("Standard",))
     request = interface_request(call, parameters, vswitch, groups)
     tags = tags_of_request(parameters)
     group_id = parameters.text("ResourceGroupId")
@@ -66,7 +66,7 @@ def delete_network_interface(call: Call) -> Answer:
     """DeleteNetworkInterface: one that is attached to nothing."""
     interface = _secondary_of_request(call)
     if interface.status != "Available":
-        raise _INTERFACE_STATUS()
+        raise INTERFACE_STATUS()
     call.state.network_interfaces.remove(interface.id)
     return {}
 
@@ -76,15 +76,10 @@ def attach_network_interface(call: Call) -> Answer:
     instance = call.required(call.state.instances, "InstanceId", missing=_NO_INSTANCE)
     interface = _secondary_of_request(call)
     if interface.status != "Available":
-        raise _INTERFACE_STATUS()
+        raise INTERFACE_STATUS()
     check_status(instance, "Running", "Stopped", refusal=_INSTANCE_STATUS)
     check_vpc(interface.vpc_id, instance.vpc_id)
-    if interface.zone != instance.zone:
-        raise ApiError(
-            "InvalidOperation.AvailabilityZoneMismatch",
-            "The specified network interface and instance are not in the same zone.",
-            403,
-        )
+    check_same_zone(interface.zone, instance.zone)
     kind = known_instance_type(instance.instance_type)
     check_number_of_interfaces(2 + len(attached_interfaces(call.state, instance.id)), kind)
     check_number_of_addresses(len(interface.addresses), kind)
@@ -104,7 +99,7 @@ def detach_network_interface(call: Call) -> Answer:
             "The primary network interface of an instance cannot be detached.",
         )
     if interface.status not in ("InUse", "Detaching"):
-        raise _INTERFACE_STATUS()
+        raise INTERFACE_STATUS()
     if interface.instance_id != instance.id:
         raise ApiError(
             "InvalidParams.EniId",
@@ -122,7 +117,7 @@ def modify_network_interface_attribute(call: Call) -> Answer:
     parameters = call.parameters
     interface = interface_of_request(call)
     if interface.status not in ("Available", "InUse"):
-        raise _INTERFACE_STATUS()
+        raise INTERFACE_STATUS()
     changes: dict[str, Any] = {}
     if parameters.given("NetworkInterfaceName"):
         changes["name"] = interface_name(parameters)
@@ -198,7 +193,7 @@ def _addressable(call: Call) -> tuple[NetworkInterface, Instance | None]:
     """Return the interface of a request, and its instance; both can be worked on now."""
     interface = interface_of_request(call)
     if interface.status not in ("Available", "InUse"):
-        raise _INTERFACE_STATUS()
+        raise INTERFACE_STATUS()
     instance = call.state.instances.get(interface.instance_id)
     if instance is not None:
         check_status(instance, "Running", "Stopped", refusal=_INSTANCE_STATUS)

@@ -33,6 +33,9 @@ _VPC_MISMATCH = Refusal(
     "The network interface, the instance and the security group have to be in the same VPC.",
     403,
 )
+INTERFACE_STATUS = Refusal(
+    "InvalidOperation.InvalidEniState", "The operation is not allowed in the current ENI state."
+)
 _TOO_MANY_ADDRESSES = Refusal(
     "InvalidOperation.Ipv4CountExceeded",
     "The maximum number of private IPv4 addresses of the network interface is exceeded.",
@@ -42,7 +45,7 @@ _TOO_MANY_ADDRESSES = Refusal(
 
 @dataclass(frozen=True)
 class InterfaceRequest:
-    """A secondary interface that is asked for: all that is checked before it is made."""
+    """A secondary interface that is asked for, and may be made."""
 
     vswitch: VSwitch
     groups: tuple[SecurityGroup, ...]
@@ -67,8 +70,6 @@ def interface_request(
     check_same_kind(groups)
     primary_ip = parameters.text("PrimaryIpAddress")
     secondary_ips, more_ips = secondary_addresses(parameters)
-    check_addresses(call, vswitch, [*([primary_ip] if primary_ip else []), *secondary_ips])
-    parameters.choice("NetworkInterfaceTrafficMode", ("Standard",))
     return InterfaceRequest(
         vswitch=vswitch,
         groups=tuple(groups),
@@ -84,9 +85,10 @@ def interface_request(
 def make_interface(
     call: Call, request: InterfaceRequest, instance: Instance | None = None, index: int = 0
 ) -> NetworkInterface:
-    """Make an interface, of an instance or free; raises ``InvalidVSwitchId.IpNotEnough``."""
+    """Make an interface, of an instance or free; raises the refusals of its addresses."""
     state, vswitch = call.state, request.vswitch
-    given = {request.primary_ip, *request.secondary_ips}
+    given = [ip for ip in (request.primary_ip, *request.secondary_ips) if ip]
+    check_addresses(call, vswitch, given)
     wanted = request.more_ips + (not request.primary_ip)
     picked = free_addresses_for(call, vswitch, wanted, given)
     return state.network_interfaces.put(
@@ -161,7 +163,7 @@ def check_addresses(call: Call, vswitch: VSwitch, addresses: Sequence[str]) -> N
 
 
 def free_addresses_for(
-    call: Call, vswitch: VSwitch, number: int, besides: set[str] | frozenset[str] = frozenset()
+    call: Call, vswitch: VSwitch, number: int, besides: Sequence[str] = ()
 ) -> list[str]:
     """Return so many free addresses of a VSwitch; raises ``InvalidVSwitchId.IpNotEnough``."""
     found = free_private(call.state, vswitch, number, besides)
@@ -178,6 +180,16 @@ def check_vpc(*vpc_ids: str) -> None:
     """Raise ``InvalidOperation.VpcMismatch`` unless all are the same."""
     if len(set(vpc_ids)) > 1:
         raise _VPC_MISMATCH()
+
+
+def check_same_zone(zone: str, other: str) -> None:
+    """Raise ``InvalidOperation.AvailabilityZoneMismatch`` unless both zones are the same."""
+    if zone != other:
+        raise ApiError(
+            "InvalidOperation.AvailabilityZoneMismatch",
+            "The specified network interface and instance are not in the same zone.",
+            403,
+        )
 
 
 def check_number_of_addresses(number: int, kind: InstanceType | None) -> None:

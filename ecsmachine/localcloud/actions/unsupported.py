@@ -87,10 +87,6 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
         *("NetworkInterfaceQueueNumber", "NetworkInterface.N.Queue*", "*NetworkCardIndex"),
         *("CreateNetworkInterface:Queue*", "ModifyNetworkInterfaceAttribute:QueueNumber"),
     ),
-    "secondary network interfaces and addresses": (
-        *("RunInstances:NetworkInterface.N.NetworkInterfaceId", "NetworkInterface.N.SourceDest*"),
-        "RunInstances:NetworkInterface.N.SecondaryPrivate*",
-    ),
     "RDMA": ("RunInstances:NetworkInterface.N.NetworkInterfaceTrafficMode",),
     "changes for a time, or of subscriptions that run": (
         *("ModifyPrepayInstanceSpec:EndTime", "ModifyPrepayInstanceSpec:Reboot*"),

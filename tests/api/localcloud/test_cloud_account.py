@@ -193,7 +193,7 @@ def test_a_primary_interface_said_by_itself(api: Api, group: str) -> None:
     conflict = {**base, **interface, "VSwitchId": interface["NetworkInterface.1.VSwitchId"]}
     assert api.refusal("RunInstances", conflict) == "400 InvalidParameter.Conflict"
     second = {**interface, "NetworkInterface.2.VSwitchId": "vsw-x"}
-    assert api.refusal("RunInstances", {**base, **second}) == "400 InvalidParameter"
+    assert api.refusal("RunInstances", {**base, **second}) == "404 InvalidVSwitchId.NotFound"
     # RunInstances tags the disks and the interface as well.
     disks = api.call("DescribeDisks", with_tag)["Disks"]["Disk"]
     assert [disk["InstanceId"] for disk in disks] == [instance_id]

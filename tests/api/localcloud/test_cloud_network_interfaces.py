@@ -299,3 +299,49 @@ def test_an_interface_that_cannot_be_attached_is_free(
     guests.failing.add("set_interfaces")
     api.call("DetachNetworkInterface", NetworkInterfaceId=eni, InstanceId=instance_id)
     assert becomes(api, eni, "InUse")["InstanceId"] == instance_id
+
+
+def test_an_instance_is_made_with_its_interfaces(
+    api: Api, group: str, guests: RecordingGuests
+) -> None:
+    base = api.base(group)
+    own = {"VSwitchId": base.pop("VSwitchId"), "SecurityGroupId": base.pop("SecurityGroupId")}
+    base["InstanceType"] = "ecs.g6.xlarge"
+    primary = {"InstanceType": "Primary", "SecondaryPrivateIpAddressCount": 1, **own}
+    new = {"PrimaryIpAddress": "172.16.0.77", "NetworkInterfaceName": "second"}
+    there = {"NetworkInterfaceId": make(api, group, DeleteOnRelease=False)["NetworkInterfaceId"]}
+
+    def said(*each: dict[str, Any]) -> dict[str, Any]:
+        numbered = enumerate(each, 1)
+        return {f"NetworkInterface.{n}.{k}": v for n, values in numbered for k, v in values.items()}
+
+    tag = {"Tag.1.Key": "team", "Tag.1.Value": "a"}
+    for refused, asked in (
+        ("403 EniPerInstanceLimitExceeded", said(primary, new, there, {}, {"Description": "more"})),
+        ("400 InvalidParameter", said(primary, primary)),
+        ("403 InvalidIp.IpAssigned", said({**primary, "PrimaryIpAddress": "172.16.0.77"}, new)),
+        ("400 InvalidParameter.Conflict", {**said(primary, there), "Amount": 2}),
+        ("404 InvalidEniId.NotFound", said(primary, {"NetworkInterfaceId": "eni-no"})),
+    ):
+        assert api.refusal("RunInstances", {**base, **asked}) == refused, asked
+    assert len(api.cloud.state.instances) == 0
+    asked = said(new, primary, there)
+    answer = api.call("RunInstances", {**base, **asked, **tag})
+    (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
+    seen = api.wait(instance_id, "Running")
+    cards = seen["NetworkInterfaces"]["NetworkInterface"]
+    assert [card["Type"] for card in cards] == ["Primary", "Secondary", "Secondary"]
+    assert cards[1]["PrimaryIpAddress"] == "172.16.0.77"
+    assert len(interfaces(api, **tag)) == 2  # what was there keeps its own tags
+    first, second, third = guests.specs[instance_id].interfaces
+    assert len(first.addresses) == 2
+    assert (second.index, third.index, third.id) == (1, 2, there["NetworkInterfaceId"])
+    # Another type has to have room for them, and another VSwitch is for one address alone.
+    api.call("StopInstance", InstanceId=instance_id)
+    api.wait(instance_id, "Stopped")
+    smaller = {"InstanceId": instance_id, "InstanceType": "ecs.g6.large"}
+    refused = api.refusal("ModifyInstanceSpec", smaller)
+    assert refused == "403 InvalidOperation.EniCountExceeded"
+    elsewhere = {"InstanceId": instance_id, "VSwitchId": own["VSwitchId"]}
+    refused = api.refusal("ModifyInstanceVpcAttribute", elsewhere)
+    assert refused == "400 PrimaryEniHasSubIp"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
+import paramiko
 import pytest
 
 from tests.guest.conftest import PASSWORD, Cloud, shell, wait_for
@@ -36,6 +37,14 @@ def opens(address: str, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def has_booted_anew(address: str) -> bool:
+    try:
+        with shell(address, password=PASSWORD) as guest:
+            return guest.run("test -e /run/before").status == 1
+    except (OSError, EOFError, paramiko.SSHException):  # it goes down this moment
+        return False
 
 
 def becomes(ecs: Machines, eni: str, status: str) -> None:
@@ -89,8 +98,10 @@ def test_a_second_interface(local_cloud: Cloud, ecs: Machines, pair: tuple[str, 
         leave = {"NetworkInterfaceId": eni, "SecurityGroupId": group}
         ecs.ecs("LeaveSecurityGroup", **leave)
         assert not opens(address, 2200)
+        guest.check("touch /run/before")
         guest.run("systemctl reboot")
     # Back after a reboot of the guest's own, and after one that was asked for.
+    wait_for(lambda: has_booted_anew(address), f"{address} after the reboot")
     with shell(address, password=PASSWORD) as guest:
         assert address in guest.check("ip -4 -o address show dev eth1")
     ecs.ecs("RebootInstance", InstanceId=one)

@@ -396,11 +396,21 @@ class EcsClient(RegionalClient):
         """Release a disk that is attached to nothing (DeleteDisk)."""
         self._call("DeleteDisk", {"DiskId": disk_id}, idempotent=True)
 
-    def network_interfaces(self, *, tags: Mapping[str, str]) -> Iterator[NetworkInterface]:
-        """Yield network interfaces with tags (DescribeNetworkInterfaces)."""
+    def network_interfaces(
+        self,
+        *,
+        tags: Mapping[str, str] | None = None,
+        security_group_id: str = "",
+        vswitch_id: str = "",
+    ) -> Iterator[NetworkInterface]:
+        """Yield network interfaces, filtered by what is given (DescribeNetworkInterfaces)."""
         for item in self._pages(
             "DescribeNetworkInterfaces",
-            tag_parameters(tags),
+            {
+                "SecurityGroupId": security_group_id,
+                "VSwitchId": vswitch_id,
+                **tag_parameters(tags or {}),
+            },
             "NetworkInterfaceSets",
             "NetworkInterfaceSet",
         ):

@@ -97,7 +97,10 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (
         Meaning.IN_USE,
         # the API itself spells it so
-        ("DependencyViolation*", "Forbbiden*", "Forbidden.VSwitch*", "InvalidOperation.InUse*"),
+        (
+            *("DependencyViolation*", "Forbbiden*", "Forbidden.VSwitch*"),
+            *("InvalidOperation.InUse*", "InvalidOperation.InvalidEniState*"),
+        ),
     ),
     (Meaning.NO_PERMISSION, ("Forbidden*", "NoPermission*", "UnauthorizedOperation*")),
     (Meaning.ACCOUNT_STATUS, ("InvalidAccountStatus*",)),

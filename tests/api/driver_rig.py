@@ -169,6 +169,7 @@ class Rig:
         counts = {
             "instances": len(state.instances),
             "disks": len(state.disks),
+            "network interfaces": len(state.network_interfaces),
             "security groups": len(state.security_groups),
             "key pairs": len(state.key_pairs),
             "addresses": len(state.eips),

@@ -270,6 +270,48 @@ def test_a_detached_disk_of_ours_is_an_orphan(ground: Ground) -> None:
     assert ground.rig.left() == {}
 
 
+def interface_of(ground: Ground, group_id: str, **more: Any) -> str:
+    """Make a network interface; return its id."""
+    cloud = ground.rig.driver()._cloud
+    vswitch = next(iter(ground.rig.cloud.state.vswitches))
+    values = {"VSwitchId": vswitch.id, "SecurityGroupId": group_id, **more}
+    return cloud.ecs._call("CreateNetworkInterface", values).required("NetworkInterfaceId")
+
+
+def test_detached_network_interfaces_of_ours_are_orphans(ground: Ground) -> None:
+    lost = ground.create()
+    config = lost.driver.config()
+    group = config["SecurityGroupId"]
+    ours = {"Tag.1.Key": "ecsmachine:store", "Tag.1.Value": STORE_ID}
+    free = interface_of(ground, group, **ours)
+    attached = interface_of(ground, group, DeleteOnRelease="false", **ours)
+    cloud = ground.rig.driver()._cloud
+    both = {"InstanceId": config["InstanceId"], "NetworkInterfaceId": attached}
+    cloud.ecs._call("AttachNetworkInterface", both)
+    interfaces = ground.rig.cloud.state.network_interfaces
+    while (there := interfaces.get(attached)) and there.status != "InUse":
+        time.sleep(0.01)
+    assert ground.kinds(Standing.ORPHAN) == ["network-interface"]
+    assert ground.sweep().failures == []
+    assert free not in interfaces and attached in interfaces
+    # The one that outlives its instance keeps the group, until it is swept itself.
+    ground.store.remove("dev1")
+    (failure,) = ground.sweep().failures
+    assert f"security-group {group} is still used by {attached}" in failure.error.message
+    assert ground.kinds(Standing.ORPHAN) == ["network-interface", "security-group"]
+    assert ground.sweep().failures == []
+    assert ground.rig.left() == {}
+
+
+def test_what_a_foreign_network_interface_uses_stays(ground: Ground) -> None:
+    group = ground.create().driver.config()["SecurityGroupId"]
+    theirs = interface_of(ground, group)
+    ground.store.remove("dev1")
+    (failure,) = ground.sweep().failures
+    assert failure.error.message.endswith(f"is still used by {theirs}")
+    assert ground.rig.left() == {"network interfaces": 1, "security groups": 1}
+
+
 def test_a_removal_that_fails_does_not_keep_the_others(ground: Ground) -> None:
     ground.create()
     ground.store.remove("dev1")

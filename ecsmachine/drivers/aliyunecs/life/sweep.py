@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ecsmachine.aliyun.ecs import NetworkInterface
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter
@@ -236,12 +237,23 @@ class AliyunTaggedResources:
         cloud = self._cloud
         users: Iterator[str] = iter(())
         if resource.kind == security_group.KIND:
-            users = (each.id for each in cloud.ecs.instances(security_group_id=resource.id))
+            users = itertools.chain(
+                (each.id for each in cloud.ecs.instances(security_group_id=resource.id)),
+                _free(cloud.ecs.network_interfaces(security_group_id=resource.id)),
+            )
         elif resource.kind == network.VSWITCH_KIND:
-            users = (each.id for each in cloud.ecs.instances(vswitch_id=resource.id))
+            users = itertools.chain(
+                (each.id for each in cloud.ecs.instances(vswitch_id=resource.id)),
+                _free(cloud.ecs.network_interfaces(vswitch_id=resource.id)),
+            )
         elif resource.kind == network.VPC_KIND:
             users = itertools.chain(
                 (each.id for each in cloud.vpc.vswitches(vpc_id=resource.id)),
                 (each.id for each in cloud.ecs.security_groups(vpc_id=resource.id)),
             )
         return next(users, "")
+
+
+def _free(interfaces: Iterator[NetworkInterface]) -> Iterator[str]:
+    """Yield the ids of those that are attached to nothing; others go with their instances."""
+    return (each.id for each in interfaces if not each.instance_id)

@@ -113,7 +113,8 @@ def test_a_second_interface(local_cloud: Cloud, ecs: Machines, pair: tuple[str, 
         becomes(ecs, eni, "Available")
         assert guest.check("ls /sys/class/net").split() == ["eth0", "lo"]
         assert address not in guest.check("ip rule")
-    assert not opens(address, 22)
+    with shell(address_of(ecs, two), password=PASSWORD) as other:
+        assert other.run(reach.format(address, 22)).status != 0
     # On to another guest, with its address.
     ecs.ecs("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=two)
     becomes(ecs, eni, "InUse")

@@ -158,9 +158,8 @@ def bare_machines(
 
 @pytest.fixture(scope="module")
 def machines(bare_machines: Machines, engine_image: str) -> Machines:
-    """The program as of ``bare_machines``, whose machines have the engine when they boot first."""
-    bare_machines.environment["ECS_IMAGE_ID"] = engine_image
-    return bare_machines
+    """The program with the store of ``bare_machines``, whose machines boot with an engine."""
+    return Machines({**bare_machines.environment, "ECS_IMAGE_ID": engine_image})
 
 
 @pytest.hookimpl(wrapper=True)

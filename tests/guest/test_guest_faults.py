@@ -201,12 +201,6 @@ main()
 """
 
 
-@pytest.fixture(scope="module")
-def machines(bare_machines: Machines) -> Machines:
-    """Machines on which the engine is installed, as that is what goes wrong."""
-    return bare_machines
-
-
 def create(machines: Machines, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", IMPATIENT, "create", *arguments],
@@ -231,19 +225,19 @@ def create(machines: Machines, *arguments: str) -> subprocess.CompletedProcess[s
     ids=lambda value: f"{value.kind}{value.path}" if isinstance(value, Fault) else "",
 )
 def test_create_says_what_is_wrong_in_one_line_and_leaves_nothing(
-    machines: Machines, faults: FaultBook, fault: Fault, said: str
+    bare_machines: Machines, faults: FaultBook, fault: Fault, said: str
 ) -> None:
-    before = set(machines.left_in_the_cloud())
+    before = set(bare_machines.left_in_the_cloud())
     faults.add(fault)
-    done = create(machines, "struck")
+    done = create(bare_machines, "struck")
     assert done.returncode not in (0, 2), done.stdout
     errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 1, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     wait_for(lambda: struck(faults) >= 1, "the fault to be counted")
-    assert machines.run("ls", "-q").stdout == ""
-    assert set(machines.left_in_the_cloud()) <= before
+    assert bare_machines.run("ls", "-q").stdout == ""
+    assert set(bare_machines.left_in_the_cloud()) <= before
 
 
 def test_create_gets_over_what_passes(machines: Machines, faults: FaultBook) -> None:

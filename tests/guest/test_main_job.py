@@ -17,15 +17,9 @@ pytestmark = pytest.mark.guest
 
 
 @pytest.fixture(scope="module")
-def machines(bare_machines: Machines) -> Machines:
-    """Machines on which the engine is installed: the whole job."""
-    return bare_machines
-
-
-@pytest.fixture(scope="module")
-def dev1(machines: Machines) -> str:
-    """A machine with a data disk, a label and a tag."""
-    done = machines.run(
+def dev1(bare_machines: Machines) -> str:
+    """A machine with a data disk, a label and a tag, on which the engine is installed."""
+    done = bare_machines.run(
         "create",
         *("-d", "aliyunecs", "--aliyunecs-disk-size", "20", "--aliyunecs-tag", "team=a=b"),
         *("--engine-label", "purpose=test it", "dev1"),
@@ -154,14 +148,14 @@ def test_an_engine_that_does_not_start_is_explained_and_undone(machines: Machine
     assert machines.left_in_the_cloud() == []
 
 
-def test_a_mirror_that_answers_404_costs_nothing(machines: Machines) -> None:
-    url = machines.environment["MACHINE_DOCKER_INSTALL_URL"].replace("install.sh", "gone.sh")
-    done = machines.run("create", "--engine-install-url", url, "gone", check=False)
+def test_a_mirror_that_answers_404_costs_nothing(bare_machines: Machines) -> None:
+    url = bare_machines.environment["MACHINE_DOCKER_INSTALL_URL"].replace("install.sh", "gone.sh")
+    done = bare_machines.run("create", "--engine-install-url", url, "gone", check=False)
     assert done.returncode == 3
     assert len(done.stderr.splitlines()) == 1
     assert f"{url} answers 404" in done.stderr
-    assert machines.run("ls", "-q").stdout == ""
-    assert machines.left_in_the_cloud() == []
+    assert bare_machines.run("ls", "-q").stdout == ""
+    assert bare_machines.left_in_the_cloud() == []
 
 
 def test_a_password_is_used_and_not_kept(machines: Machines) -> None:
@@ -199,8 +193,9 @@ def test_an_interrupted_create_leaves_nothing(
 )
 @pytest.mark.parametrize("then", ["create", "rm"])
 def test_a_create_that_was_killed_is_finished_or_removed(
-    machines: Machines, moment: str, then: str
+    machines: Machines, bare_machines: Machines, moment: str, then: str
 ) -> None:
+    machines = bare_machines if moment == "Installing" else machines
     process = machines.start("create", "killed")
     _wait_for_line(process, moment)
     time.sleep(0.15)

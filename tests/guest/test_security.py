@@ -105,12 +105,6 @@ class Said:
 
 
 @pytest.fixture(scope="module")
-def machines(bare_machines: Machines) -> Machines:
-    """Machines on which the engine is installed, whose script sees the odd words as well."""
-    return bare_machines
-
-
-@pytest.fixture(scope="module")
 def said() -> Said:
     return Said()
 
@@ -121,24 +115,27 @@ def account_secret(machines: Machines) -> str:
 
 
 @pytest.fixture(scope="module")
-def sec(machines: Machines, said: Said, account_secret: str) -> Iterator[str]:
-    """A machine with odd words wherever words can be given, made while processes are watched."""
+def sec(bare_machines: Machines, said: Said, account_secret: str) -> Iterator[str]:
+    """A machine with odd words wherever words can be given, made while processes are watched.
+
+    The engine is installed on it: the script of that sees the words as well.
+    """
     words = ["--debug", "create", "--aliyunecs-description", f"odd {ODD[0]} {ODD[4]}"]
     for number, odd in enumerate(ODD):
         words += ["--engine-label", f"odd{number}={odd}", "--engine-env", f"ODD{number}={odd}"]
         words += ["--aliyunecs-tag", f"odd{number}={odd}"]
-    machines.environment["ECS_SSH_PASSWORD"] = PASSWORD
-    process = machines.start(*words, "sec")
+    bare_machines.environment["ECS_SSH_PASSWORD"] = PASSWORD
+    process = bare_machines.start(*words, "sec")
     with watching([PASSWORD, account_secret], process) as watch:
         out, errors = process.communicate(timeout=240)
-    del machines.environment["ECS_SSH_PASSWORD"]
+    del bare_machines.environment["ECS_SSH_PASSWORD"]
     assert process.returncode == 0, errors
     said.texts += [out, errors]
     assert watch.looks > 10
     assert watch.seen == []
     yield "sec"
-    machines.run("rm", "-y", "sec")
-    assert machines.left_in_the_cloud() == []
+    bare_machines.run("rm", "-y", "sec")
+    assert bare_machines.left_in_the_cloud() == []
 
 
 def folder_of(machines: Machines, name: str) -> Path:

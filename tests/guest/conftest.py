@@ -208,8 +208,12 @@ def remove(account: Machines, things: Iterable[str]) -> None:
     instances = [name for kind, name in found if kind == "instance"]
     for instance_id in instances:
         unprotected = {"InstanceId": instance_id, "DeletionProtection": "false"}
-        account.ecs("ModifyInstanceAttribute", **unprotected)
-        account.ecs("DeleteInstance", InstanceId=instance_id, Force="true")
+        try:
+            account.ecs("ModifyInstanceAttribute", **unprotected)
+            account.ecs("DeleteInstance", InstanceId=instance_id, Force="true")
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
 
     def are_gone() -> bool:
         there = account.left_in_the_cloud(("instance",))

@@ -393,7 +393,8 @@ def disk(number: int, size_gib: int = 20) -> GuestDisk:
     return GuestDisk(f"d-test{number}", "vdb", size_gib)
 
 
-def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 120) -> None:
+    """Wait until something is so; the time is a bound on a hang, on a machine with other work."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"

@@ -132,7 +132,7 @@ def test_context_over_tls_and_ssh(
     version = f"{docker} --context dev1 version --format '{{{{.Server.Version}}}}'"
     assert machines.run("context", "--use", dev1).stdout == "dev1\n"
     over_tls = machines.shell(version)
-    assert machines.shell(f"{docker} context show") == "dev1\n"
+    assert machines.shell(f"{docker} context inspect -f '{{{{.Name}}}}'") == "dev1\n"
     machines.run("context", "--ssh", dev1)
     # ssh reads the configuration of the user's account, which is not the test's to change
     store = Path(machines.environment["MACHINE_STORAGE_PATH"])

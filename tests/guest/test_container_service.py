@@ -91,7 +91,7 @@ class Swarm:
         wait_for(
             lambda: self.applications.project(project).current_state == state,
             f"{project} is {state}",
-            60,
+            240,
         )
 
     def visit(self, path: str) -> int:
@@ -180,7 +180,7 @@ def test_traffic_follows_the_weights_of_two_versions(swarm: Swarm) -> None:
     # the old version has /passwd, the new one has not
     assert {swarm.visit("/passwd") for _ in range(10)} == {200}
     applications.set_weight("shop_web@2.0", 50)
-    wait_for(lambda: swarm.visit("/passwd") == 404, "the new version is visited", 10)
+    wait_for(lambda: swarm.visit("/passwd") == 404, "the new version is visited", 60)
     assert {swarm.visit("/passwd") for _ in range(40)} == {200, 404}
     applications.rollback_update("shop")
     swarm.settled("shop")
@@ -392,7 +392,7 @@ def test_containers_move_off_a_node_that_fails(swarm: Swarm) -> None:
             len(running) == 3
         )
 
-    wait_for(moved, "three containers run on the two other nodes", 90)
+    wait_for(moved, "three containers run on the two other nodes", 240)
     assert swarm.clusters.cluster(swarm.id).state == "running"
     applications.delete_project("shop", force=True)
     swarm.run("start", first.name, environment=store)
@@ -407,4 +407,4 @@ def test_containers_move_off_a_node_that_fails(swarm: Swarm) -> None:
             f"/moving_b_{n}" for n in (1, 2, 3)
         }
 
-    wait_for(back, "the node that is back has what it is to have, and no more", 90)
+    wait_for(back, "the node that is back has what it is to have, and no more", 240)

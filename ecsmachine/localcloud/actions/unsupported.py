@@ -207,7 +207,7 @@ def checked(action: Action) -> Action:
 def refuse_unsupported(call: Call) -> None:
     """Raise ``UnsupportedParameter`` for values that ask for what is not implemented.
 
-    A lenient cloud logs them in place of that.
+    A lenient cloud only logs them, as every cloud does.
     """
     official = official_actions(call.version).get(call.action)
     table = unsupported(call.action, official) if official else {}
@@ -217,9 +217,10 @@ def refuse_unsupported(call: Call) -> None:
         if (plain := plain_name(name)) in table
         and value.lower() not in ("", "false", _ASKS_FOR_NOTHING.get(plain, ""))
     }
-    if found and call.lenient:
-        LOG.warning("%s: passed over what is not implemented: %s", call.action, _shown(found))
-    elif found:
+    if not found:
+        return
+    LOG.warning("%s asks for what is not implemented: %s", call.action, _shown(found))
+    if not call.lenient:
         names, things = ", ".join(found), ", ".join(dict.fromkeys(found.values()))
         raise ApiError(
             "UnsupportedParameter",

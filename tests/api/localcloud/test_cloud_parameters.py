@@ -52,7 +52,7 @@ def test_lenient_passes_over_and_says_so(tmp_path: Path, caplog: pytest.LogCaptu
         api = Api(cloud)
         with caplog.at_level(logging.WARNING, "ecsmachine.localcloud"):
             api.run(api.group(), Ipv6AddressCount=1)
-    assert "RunInstances: passed over what is not implemented: 'Ipv6AddressCount'" in caplog.text
+    assert "RunInstances asks for what is not implemented: 'Ipv6AddressCount'" in caplog.text
 
 
 def test_what_is_no_parameter_is_ignored_and_logged(

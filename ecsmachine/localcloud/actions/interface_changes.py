@@ -43,6 +43,14 @@ _INTERFACE_KIND = Refusal(
     403,
 )
 
+_OF_LISTINGS = frozenset(
+    (
+        *("AssociatedPublicIp", "Attachment", "CreationTime", "DeleteOnRelease", "InstanceId"),
+        *("NetworkInterfaceTrafficMode", "QueueNumber", "QueuePairNumber"),
+    )
+)
+"""What is told of an interface later, and not by the answer to its making."""
+
 
 def create_network_interface(call: Call) -> Answer:
     """CreateNetworkInterface: in a VSwitch, attached to nothing, with private addresses."""
@@ -59,7 +67,13 @@ def create_network_interface(call: Call) -> Answer:
     group_id = parameters.text("ResourceGroupId")
     interface = make_interface(call, replace(request, resource_group_id=group_id))
     put_tags(call.state, "eni", interface.id, interface.region, tags)
-    return interface_view(call, interface)
+    view = interface_view(call, interface)
+    pairs = [
+        {key: each[key] for key in ("PrivateIpAddress", "Primary")}
+        for each in view["PrivateIpSets"]["PrivateIpSet"]
+    ]
+    told = {key: value for key, value in view.items() if key not in _OF_LISTINGS}
+    return {**told, "PrivateIpSets": {"PrivateIpSet": pairs}}
 
 
 def delete_network_interface(call: Call) -> Answer:

@@ -77,7 +77,7 @@ def interface_of_request(call: Call) -> NetworkInterface:
 
 
 def interface_view(call: Call, interface: NetworkInterface) -> dict[str, Any]:
-    """Return an interface as DescribeNetworkInterfaces and CreateNetworkInterface tell it."""
+    """Return an interface as DescribeNetworkInterfaces tells it."""
     public = _public_address(call, interface)
     nothing = {"PublicIpAddress": "", "AllocationId": ""}
     return {

@@ -31,7 +31,9 @@ def test_scripts(ground: GuestGround) -> None:
     # At once after the boot: it waits for the guest's systemd.
     end = run("echo out; echo err >&2; pwd; id -un; cat /proc/1/comm; hostname; exit 3")
     lines = ["out", "err", "/root", "root", "systemd", spec.hostname]
-    assert (end.outcome, end.exit_code, end.output.decode().split()) == ("exited", 3, lines)
+    assert (end.outcome, end.exit_code, end.output.decode().split()) == ("exited", 3, lines), (
+        end.output
+    )
     other = run("#!/usr/bin/env -S sh -e\nid -un; pwd; echo $HOME $0", "nobody", "/tmp")
     assert other.output.decode().split()[:2] == ["nobody", "/tmp"]
     assert run("true", "nobody-else").outcome == "no user"

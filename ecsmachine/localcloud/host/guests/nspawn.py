@@ -283,9 +283,7 @@ class NspawnGuests:
     def end_script(self, instance_id: str, name: str) -> None:
         """End a script that another daemon has begun, if it still runs."""
         with _as_guest_error(instance_id):
-            init = self._entrance(instance_id)
-            if init is not None:
-                scripts.end_script(init, name)
+            scripts.end_script(self._entrance(instance_id), name)
 
     def running(self) -> set[str]:
         """Return the ids of the instances whose guests run now."""
@@ -470,16 +468,10 @@ class NspawnGuests:
         return None
 
     def _entrance(self, instance_id: str) -> int | None:
-        """Return the guest's process 1 if it has entered the guest's own root disk, else None.
-
-        Until then, and in a guest that never boots, its root is the host's.
-        """
+        """Return the guest's process 1 once its root is the guest's, and not the host's."""
         init = self._init_pid(instance_id)
         root = self._paths.instances / instance_id / "root"
-        with suppress(OSError):
-            if init is not None and root.samefile(f"/proc/{init}/root"):
-                return init
-        return None
+        return init if init is not None and scripts.is_inside(init, root) else None
 
     def _record_of(self, spec: GuestSpec, base: str) -> _Record:
         disk_ids = tuple(disk.disk_id for disk in spec.disks)

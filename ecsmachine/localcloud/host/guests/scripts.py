@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import IO, Literal
 
@@ -35,7 +36,7 @@ Outcome = Literal["exited", "timeout", "stopped", "interrupted", "no agent", "no
 
 # $1 unit, $2 user, $3 folder ("": the user's home), $4 seconds after which systemd itself ends it
 _CLIENT = """
-until [ -S /run/systemd/private ]; do sleep 0.1; done
+until [ -S /run/dbus/system_bus_socket ]; do sleep 0.1; done
 home=$(getent passwd -- "$2") || { echo "no user" >&2; exit 1; }
 home=${home%:*}
 folder=${3:-${home##*:}}
@@ -114,9 +115,21 @@ def run_script(find_init: Callable[[], int | None], script: GuestScript, going: 
                 _end(process, init, script)
 
 
-def end_script(init: int, name: str) -> None:
-    """End a script with all its processes, if it runs."""
-    _kill(init, name, whole_tree=True)
+def end_script(init: int | None, name: str) -> None:
+    """End a script with all its processes, if it and its guest run."""
+    if init is not None:
+        _kill(init, name, whole_tree=True)
+
+
+def is_inside(init: int, root: Path) -> bool:
+    """Return whether a guest's process 1 has the guest's root disk, mounted at ``root``, as root.
+
+    Early in its boot, and in a guest that never boots, its root is the host's.
+    """
+    try:
+        return root.samefile(f"/proc/{init}/root")
+    except OSError:
+        return False
 
 
 class _Run:

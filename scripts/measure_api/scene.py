@@ -208,6 +208,13 @@ def furnish(probe: Probe) -> Scene:
     }  # fmt: skip
     call(ECS, "CreateLaunchTemplateVersion", LaunchTemplateId=ids["template"], **template)
     ids |= _balancers(call, ids)
+    shell = {
+        "Type": "RunShellScript", "CommandContent": "echo {{who}}", "EnableParameter": "true", "Name": "command",
+        "Description": "of the scene", "WorkingDir": "/tmp", "ResourceGroupId": "rg-test", **TAG,
+    }  # fmt: skip
+    ids["command"] = call(ECS, "CreateCommand", **shell)["CommandId"]
+    invoked = {"CommandId": ids["command"], "Parameters": '{"who": "me"}', "ResourceGroupId": "rg-test", **TAG}
+    ids["invocation"] = call(ECS, "InvokeCommand", **invoked, **{"InstanceId.1": ids["private"]})["InvokeId"]
     state = probe.cloud.state
     with state.transaction():
         row = state.instances.get(ids["expired"])
@@ -215,6 +222,10 @@ def furnish(probe: Probe) -> Scene:
         snapshot = state.snapshots.get(ids["system_snapshot"])
         image = state.custom_images.get(ids["own_image"])
         ids["copied_image"] = "m-copying"
+        invocation = state.invocations.get(ids["invocation"])
+        result = replace(invocation.results[0], output="aGVsbG8=", stopped="2024-01-01T00:00:00Z")
+        state.invocations.put(replace(invocation, results=(replace(result, status="Terminated"),)))
+        state.invocations.put(replace(invocation, id="t-running", results=(replace(result, status="Running"),)))
         state.snapshots.put(replace(snapshot, id="s-copying", disk_id="d-copying", status="progressing"))
         state.custom_images.put(
             replace(image, id="m-copying", name="copying", copied_from=image.id, snapshot_id="s-copying", data_disks=())
@@ -463,6 +474,12 @@ def values_by_name(scene: Scene) -> dict[str, list[Any]]:
         "VersionDescription": ["another"],
         "VpcId": [s.vpc],
         "VpcName": ["another"],
+        "WorkingDir": ["/srv"],
+        "RunCommand:Parameters": ['{"a": "b"}'],
+        "InvokeCommand:Parameters": ['{"who": "you"}'],
+        "ContentEncoding": ["PlainText", "Base64"],
+        "CommandContent": ["dHJ1ZQ=="],
+        "ModifyInstanceVpcAttribute:PrivateIpAddress": ["10.2.0.9"],
         "VSwitchName": ["another"],
         "Weight": [10],
         "ZoneId": [s.zone],
@@ -614,6 +631,13 @@ def _bases(s: Scene) -> dict[str, dict[str, Any]]:
         "ecs.CreateImage": {**stopped, "ImageName": "new-image"},
         "ecs.ModifyImageAttribute": {"ImageId": s.own_image, "Description": "changed"},
         "ecs.DeleteImage": {"ImageId": s.own_image},
+        "ecs.CreateCommand": {"Type": "RunShellScript", "CommandContent": "dHJ1ZQ=="},
+        "ecs.RunCommand": {"Type": "RunShellScript", "CommandContent": "ZWNobyB7e2F9fQ==", "ContentEncoding": "Base64", "EnableParameter": "true", "InstanceId.1": s.private},
+        "ecs.InvokeCommand": {"CommandId": s.command, "InstanceId.1": s.private},
+        "ecs.ModifyCommand": {"CommandId": s.command},
+        "ecs.DeleteCommand": {"CommandId": s.command},
+        "ecs.DescribeInvocations": {"InvokeId": s.invocation, "IncludeOutput": "true"},
+        "ecs.StopInvocation": {"InvokeId": "t-running"},
         "ecs.CopyImage": {"ImageId": s.own_image, "DestinationRegionId": "cn-beijing"},
         "ecs.CancelCopyImage": {"ImageId": s.copied_image},
         "ecs.ModifyImageSharePermission": {"ImageId": s.own_image, "AddAccount.1": "1234567890123456"},
@@ -839,6 +863,13 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
         ],
         "ecs.CreateKeyPair": [{"Tag.1.Key": "team"}],
         "ecs.ImportKeyPair": [{"Tag.1.Key": "team"}],
+        "ecs.CreateCommand": [{"Tag.1.Key": "team"}],
+        "ecs.RunCommand": [{"Tag.1.Key": "team"}, {"InstanceId.1": None, "ResourceTag.1.Key": "team"}],
+        "ecs.InvokeCommand": [{"Tag.1.Key": "team"}, {"InstanceId.1": None, "ResourceTag.1.Key": "team"}],
+        "ecs.DescribeCommands": filters,
+        "ecs.DescribeInvocations": [{"InvokeId": None, "IncludeOutput": None}, *filters],
+        "ecs.DescribeInvocationResults": filters,
+        "ecs.DescribeCloudAssistantStatus": [{"MaxResults": 1}],
         "ecs.CopyImage": [{"Encrypted": "true"}, {"Tag.1.Key": "team"}],
         "ecs.DescribeLaunchTemplates": [{"TemplateTag.1.Key": "team"}],
         "ecs.DescribeInstanceHistoryEvents": [{"MaxResults": 1}],

@@ -34,8 +34,9 @@ def settings_of(values: Mapping[str, OptionValue]) -> Settings:
         value = values.get(declared.option.name)
         try:
             found = declared.reader.read(declared.option.default if value is None else value)
-            if declared.stored and isinstance(found, str) and not declared.rule.fits(found or "x"):
-                # it would be stored, and could not be read again
+            stored = declared.stored and isinstance(found, str) and found
+            if stored and not declared.rule.fits(stored):
+                # it could not be read again
                 raise UnfitValueError(f'"{found}" is not {declared.rule.what}')
             return found
         except UnfitValueError as unfit:

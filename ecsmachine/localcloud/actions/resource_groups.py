@@ -29,8 +29,10 @@ def join_resource_group(call: Call) -> Answer:
     table = call.state.tagged_table(kind)
     if not group_id.startswith("rg-"):
         raise refusals.not_found("ResourceGroup")
-    if table is None:  # an interface that is there from the beginning: it is its instance's
-        raise refusals.not_supported("ResourceType")
+    interfaces = [instance.network_interface_id for instance in call.state.instances]
+    if table is None or resource_id in interfaces:
+        # A primary interface is in the group of its instance.
+        raise refusals.not_supported("ResourceId")
     resource = call.find(table, resource_id)
     table.put(replace(resource, resource_group_id=group_id))
     return {}

@@ -113,6 +113,10 @@ def test_no_instance_takes_of_a_private_pool(api: Api, group: str) -> None:
 def test_another_resource_group(api: Api, group: str) -> None:
     instance_id = api.run(group)
     pair = api.call("CreateKeyPair", KeyPairName="keys")
+    where = {"VSwitchId": api.cloud.state.default_vswitch_id, "SecurityGroupId": group}
+    second = api.call("CreateNetworkInterface", where)["NetworkInterfaceId"]
+    primary = api.call("DescribeNetworkInterfaces", InstanceId=instance_id)
+    first = primary["NetworkInterfaceSets"]["NetworkInterfaceSet"][0]["NetworkInterfaceId"]
     disk = api.call("DescribeDisks")["Disks"]["Disk"][0]["DiskId"]
     join = {"ResourceGroupId": "rg-mine", "ResourceType": "instance", "ResourceId": instance_id}
     for more in (
@@ -120,6 +124,7 @@ def test_another_resource_group(api: Api, group: str) -> None:
         {"ResourceType": "disk", "ResourceId": disk},
         {"ResourceType": "securitygroup", "ResourceId": group},
         {"ResourceType": "keypair", "ResourceId": pair["KeyPairName"]},
+        {"ResourceType": "eni", "ResourceId": second},
     ):
         api.call("JoinResourceGroup", {**join, **more})
     found = api.call("DescribeInstances", ResourceGroupId="rg-mine")["Instances"]["Instance"]
@@ -129,6 +134,7 @@ def test_another_resource_group(api: Api, group: str) -> None:
     for more, code in (
         ({"ResourceType": "Instance"}, "404 InvalidResourceType.NotFound"),
         ({"ResourceId": "i-none"}, "404 InvalidInstanceId.NotFound"),
+        ({"ResourceType": "eni", "ResourceId": first}, "400 InvalidResourceId.ValueNotSupported"),
         ({"ResourceGroupId": "none"}, "404 InvalidResourceGroup.NotFound"),
         ({"ResourceId": ""}, "400 MissingParameter"),
     ):

@@ -58,7 +58,7 @@ def test_a_server_that_does_not_end(
         result = bounded(*ASKING[command], **KEY, ECS_API_ENDPOINT=url, ENGINE_REGISTRY_MIRROR=url)
     # an answer that has nothing of what was asked for is a list of nothing
     assert (result.code == 0 and attack in EMPTY) or len(result.error) < 1000
-    assert result.out.count(b"\n") <= 1
+    assert len(result.out) < 1000
     written = {path for path in tmp_path.rglob("*") if not path.is_relative_to(store.path)}
     assert written <= {tmp_path / "here", tmp_path / "home", tmp_path / "store"}, written
 

@@ -231,7 +231,9 @@ class Connection:
 
     def lost(self, error: BaseException) -> SSHError:
         """Return the error for a connection, or a session on it, that has ended too early."""
-        return SSHError(f"The SSH connection to {self._target.host} was lost: {_reason(error)}")
+        # why paramiko's thread has ended says more than that it has
+        reason = _reason(self._transport.get_exception() or error)
+        return SSHError(f"The SSH connection to {self._target.host} was lost: {reason}")
 
 
 def _reason(error: BaseException) -> str:

@@ -61,7 +61,6 @@ def create_network_interface(call: Call) -> Answer:
         raise refusals.conflicting("SecurityGroupId", "SecurityGroupIds")
     groups = groups_named(call, several or ([one] if one else []))
     parameters.choice("InstanceType", ("Secondary",), "Secondary")
-    parameters.choice("NetworkInterfaceTrafficMode", ("Standard",))
     request = interface_request(call, parameters, vswitch, groups)
     tags = tags_of_request(parameters)
     group_id = parameters.text("ResourceGroupId")

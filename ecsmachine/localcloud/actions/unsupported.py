@@ -40,9 +40,9 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
         *("AssignPrivateIpAddresses:Ipv4*", "UnassignPrivateIpAddresses:Ipv4*"),
         "CreateNetworkInterface:Ipv4*",
     ),
-    "checks of source and destination, limits of connections and RDMA of network interfaces": (
+    "checks of source and destination, and limits of connections, of network interfaces": (
         *("*SourceDestCheck", "ConnectionTrackingConfiguration.*", "BusinessType"),
-        *("CreateNetworkInterface:NetworkInterfaceTrafficConfig.*", "Visible"),
+        "Visible",
     ),
     "address pools of IPAM": (
         *("CreateVpc:Ipv4*", "CreateVSwitch:CidrMask", "AssociateVpcCidrBlock:IpamPoolId"),
@@ -85,9 +85,12 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
     "clocks, jumbo frames and queues of network cards": (
         *("ClockOptions.*", "RunInstances:NetworkOptions.*", "EnableJumboFrame"),
         *("NetworkInterfaceQueueNumber", "NetworkInterface.N.Queue*", "*NetworkCardIndex"),
-        *("CreateNetworkInterface:Queue*", "ModifyNetworkInterfaceAttribute:QueueNumber"),
+        *("CreateNetworkInterface:*Queue*", "ModifyNetworkInterfaceAttribute:QueueNumber"),
     ),
-    "RDMA": ("RunInstances:NetworkInterface.N.NetworkInterfaceTrafficMode",),
+    "RDMA": (
+        "RunInstances:NetworkInterface.N.NetworkInterfaceTrafficMode",
+        "CreateNetworkInterface:*NetworkInterfaceTrafficMode",
+    ),
     "changes for a time, or of subscriptions that run": (
         *("ModifyPrepayInstanceSpec:EndTime", "ModifyPrepayInstanceSpec:Reboot*"),
         *("ModifyInstanceNetworkSpec:StartTime", "ModifyInstanceNetworkSpec:EndTime"),
@@ -162,7 +165,9 @@ WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
 _ASKS_FOR_NOTHING = {
     "AddressIPVersion": "ipv4",
     "NetworkInterface.N.NetworkInterfaceTrafficMode": "standard",
+    "NetworkInterfaceTrafficMode": "standard",
     "NetworkInterface.N.NetworkCardIndex": "0",
+    "NetworkCardIndex": "0",
     "Tenancy": "default",
     "RepeatMode": "once",
     "ClockOptions.PtpStatus": "disabled",

@@ -53,7 +53,8 @@ def becomes(api: Api, eni: str, status: str) -> dict[str, Any]:
 
 
 def attach(api: Api, eni: str, instance_id: str) -> dict[str, Any]:
-    api.call("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=instance_id)
+    both = {"NetworkInterfaceId": eni, "InstanceId": instance_id, "NetworkCardIndex": 0}
+    api.call("AttachNetworkInterface", both)
     return becomes(api, eni, "InUse")
 
 
@@ -70,6 +71,8 @@ def test_made_told_and_deleted(api: Api, group: str) -> None:
         Description="for the database",
         SecondaryPrivateIpAddressCount=2,
         DeleteOnRelease=False,
+        NetworkInterfaceTrafficMode="Standard",
+        SourceDestCheck=False,
         **{"Tag.1.Key": "team", "Tag.1.Value": "a"},
     )
     assert (made["Status"], made["Type"]) == ("Available", "Secondary")

@@ -239,8 +239,8 @@ def _unit(name: str) -> str:
 
 def _entered(init: int) -> Sequence[str]:
     return (
-        # The guest's own processes are kept from them by a filter, which this one does not have.
-        *("setpriv", "--bounding-set", "-sys_module,-sys_time"),
+        # A filter keeps the guest from modules, clock and kexec; what is sent in has none.
+        *("setpriv", "--bounding-set", "-sys_boot,-sys_module,-sys_time"),
         *("nsenter", f"--target={init}", "--mount", "--uts", "--ipc", "--net", "--pid"),
         # Without --wd it would keep a folder of the host.
         *("--root", "--wd"),

@@ -412,6 +412,7 @@ def values_by_name(scene: Scene) -> dict[str, list[Any]]:
         "MinAmount": [1],
         "Name": ["another"],
         "NetworkInterfaceId": [s.interface],
+        "RunInstances:NetworkInterface.1.NetworkInterfaceId": [s.free_interface],
         "NetworkInterfaceId.1": [s.interface],
         "NetworkInterface.1.PrimaryIpAddress": ["10.1.0.78"],
         "NewSize": [60],
@@ -801,6 +802,7 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
     return {
         "ecs.RunInstances": [
             *creation,
+            {"NetworkInterface.1.InstanceType": "Secondary"},
             {"LaunchTemplateId": s.template, "ImageId": None, "InstanceType": None},
             {"LaunchTemplateName": "template", "ImageId": None, "InstanceType": None},
         ],

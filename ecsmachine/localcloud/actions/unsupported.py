@@ -4,7 +4,7 @@ All others are read by their actions: ``tests/api/localcloud/test_official_param
 that each official parameter of each action is read, or stands here.
 
 A pattern is a parameter's official name (lists as ``NAME.N``), in which ``*`` stands for any
-characters. It is of all actions, or of those that stand before it: ``CreateDisk:StorageSetId``.
+characters. It is of all actions, or of those before it: ``Create*:StorageSetId``.
 """
 
 from __future__ import annotations
@@ -142,6 +142,10 @@ WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
         *("DescribeInstanceHistoryEvents:Instance*.N", "DescribeInstanceHistoryEvents:Resource*"),
         "DescribeInstanceHistoryEvents:Tag.*",
     ),
+    "All rules of a group in a VPC are of one kind of network card.": (
+        *("AuthorizeSecurityGroup*:*NicType", "RevokeSecurityGroup*:*NicType"),
+        "ModifySecurityGroup*Rule:*NicType",
+    ),
     "A rule is known by what it lets through, and not by its description.": (
         *("RevokeSecurityGroup:*Description", "RevokeSecurityGroupEgress:*Description"),
     ),
@@ -262,7 +266,7 @@ def _matching(
         for text, patterns in table.items()
         for pattern in patterns
         for of, _, name_pattern in (pattern.rpartition(":"),)
-        if of in ("", action)
+        if not of or fnmatchcase(action, of)
         for name in official.parameters
         if name not in official.idle and fnmatchcase(name, name_pattern)
     }

@@ -112,4 +112,6 @@ def test_every_pattern_is_of_a_parameter() -> None:
         found = {(action, name) for action, its in official for name in find(action, its)}
         for pattern in (each for group in table.values() for each in group):
             of, _, name = pattern.rpartition(":")
-            assert any(of in ("", a) and fnmatchcase(n, name) for a, n in found), pattern
+            assert any(fnmatchcase(a, of or "*") and fnmatchcase(n, name) for a, n in found), (
+                pattern
+            )

@@ -200,24 +200,18 @@ def parameter_names(content: str) -> list[str]:
 
 
 def _name(parameters: Parameters) -> str:
-    name = parameters.text("Name")
-    if len(name) > 128:
-        raise ApiError(
-            "CmdName.ExceedLimit",
-            "The length of the command name exceeds the upper limit.",
-            403,
-        )
-    return name
+    return _bounded(parameters, "Name", 128, "CmdName", "name")
 
 
 def _description(parameters: Parameters) -> str:
-    text = parameters.text("Description")
-    if len(text) > 512:
-        raise ApiError(
-            "CmdDesc.ExceedLimit",
-            "The length of the command description exceeds the upper limit.",
-            403,
-        )
+    return _bounded(parameters, "Description", 512, "CmdDesc", "description")
+
+
+def _bounded(parameters: Parameters, name: str, most: int, code: str, what: str) -> str:
+    text = parameters.text(name)
+    if len(text) > most:
+        message = f"The length of the command {what} exceeds the upper limit."
+        raise ApiError(f"{code}.ExceedLimit", message, 403)
     return text
 
 

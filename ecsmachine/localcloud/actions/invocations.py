@@ -306,13 +306,26 @@ def _told(call: Call, result: ScriptResult, *, finish: str, with_output: bool) -
     }
 
 
+def _common(call: Call, invocation: Invocation) -> dict[str, Any]:
+    """Return what both actions tell of an invocation."""
+    return {
+        "InvokeId": invocation.id,
+        "CommandId": invocation.command.id,
+        "Username": invocation.user,
+        "TerminationMode": invocation.termination,
+        "Launcher": "",
+        "ContainerId": "",
+        "ContainerName": "",
+        "OssOutputDelivery": "",
+        "Tags": ecs_tags(call.state.invocations.tags(invocation.id)),
+    }
+
+
 def _invocation_view(call: Call, invocation: Invocation) -> dict[str, Any]:
     command = invocation.command
     with_output = call.parameters.boolean("IncludeOutput")
     status = _invocation_status(invocation.results)
     return {
-        "InvokeId": invocation.id,
-        "CommandId": command.id,
         "CommandName": command.name,
         "CommandDescription": command.description,
         "CommandType": command.kind,
@@ -326,13 +339,7 @@ def _invocation_view(call: Call, invocation: Invocation) -> dict[str, Any]:
         "Frequency": "",
         "Timeout": invocation.timeout_s,
         "WorkingDir": invocation.working_dir,
-        "Username": invocation.user,
-        "TerminationMode": invocation.termination,
-        "Launcher": "",
-        "ContainerId": "",
-        "ContainerName": "",
-        "OssOutputDelivery": "",
-        "Tags": ecs_tags(call.state.invocations.tags(invocation.id)),
+        **_common(call, invocation),
         "InvokeInstances": {
             "InvokeInstance": [
                 {
@@ -366,16 +373,8 @@ def _result_view(call: Call, row: _Row) -> dict[str, Any]:
     invocation = row.invocation
     return {
         **_told(call, row.result, finish="FinishedTime", with_output=True),
-        "InvokeId": invocation.id,
-        "CommandId": invocation.command.id,
         "InvokeRecordStatus": _older(row.result.status),
-        "Username": invocation.user,
-        "TerminationMode": invocation.termination,
-        "Launcher": "",
-        "ContainerId": "",
-        "ContainerName": "",
-        "OssOutputDelivery": "",
-        "Tags": ecs_tags(call.state.invocations.tags(invocation.id)),
+        **_common(call, invocation),
     }
 
 

@@ -20,6 +20,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _PING_TIMEOUT_S = 3.0
 _TIMEOUT_S = 60.0
 _PULL_TIMEOUT_S = 600.0
+_MOST_BYTES = 64 * 1024 * 1024
 _EXITED = re.compile(r"^Exited \((\d+)\)")
 _HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)")
 
@@ -204,7 +205,7 @@ class DockerEngine:
             headers = {} if content is None else {"Content-Type": "application/json"}
             connection.request(method, target, content, headers)
             response = connection.getresponse()
-            return response.status, response.read()
+            return response.status, response.read(_MOST_BYTES)
         except (OSError, http.client.HTTPException) as error:
             raise EngineError(f"The engine at {self.address} does not answer: {error}") from None
         finally:

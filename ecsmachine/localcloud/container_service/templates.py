@@ -22,6 +22,7 @@ RestartPolicy = Literal["no", "always", "on-failure", "unless-stopped"]
 _RESTARTS: tuple[RestartPolicy, ...] = get_args(RestartPolicy)
 
 _MOST_BYTES = 256 * 1024
+_MOST_VALUES = 100_000
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _VOLUME_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+")
 _KEYS = frozenset(
@@ -136,7 +137,15 @@ def _load(text: str) -> dict[str, Any]:
         raise _refused("it is not YAML") from None
     if not isinstance(data, dict):
         raise _refused("it is no object with services")
-    return data
+    # a few aliases of aliases stand for billions of values
+    pending: list[Any] = [data]
+    for _ in range(_MOST_VALUES):
+        if not pending:
+            return data
+        item = pending.pop()
+        if isinstance(item, dict | list):
+            pending += item.values() if isinstance(item, dict) else item
+    raise _refused("it has too many values")
 
 
 def _services_of(data: dict[str, Any]) -> dict[str, Any]:

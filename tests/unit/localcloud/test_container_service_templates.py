@@ -409,3 +409,10 @@ def test_a_template_is_parsed_once_until_it_or_a_variable_changes(
         release = Release("1", template, environment={"WORD": word})
         assert application_views.services_of("shop", release)["web"].command[1] == word  # type: ignore[index]
     assert parsed == ["one", "two"]
+
+
+def test_aliases_do_not_multiply() -> None:
+    lines = ["a0: &a0 {image: x}", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60))]
+    for text in ("\n".join(lines), "web: &web {image: x, again: *web}"):
+        with pytest.raises(ApiError, match="too many values"):
+            parse_template(text, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 
@@ -37,6 +38,11 @@ def opens(address: str, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def status_of(ecs: Machines, instance_id: str) -> str:
+    answer = ecs.ecs("DescribeInstances", InstanceIds=json.dumps([instance_id]))
+    return str(answer["Instances"]["Instance"][0]["Status"])
 
 
 def has_booted_anew(address: str) -> bool:
@@ -120,3 +126,14 @@ def test_a_second_interface(local_cloud: Cloud, ecs: Machines, pair: tuple[str, 
     becomes(ecs, eni, "InUse")
     with shell(address, password=PASSWORD) as guest:
         assert two.removeprefix("i-") in guest.check("hostname")
+    # And back, while the one that had it is off: when that starts it leaves it where it is.
+    ecs.ecs("StopInstance", InstanceId=two)
+    wait_for(lambda: status_of(ecs, two) == "Stopped", f"{two} to be Stopped")
+    ecs.ecs("DetachNetworkInterface", NetworkInterfaceId=eni, InstanceId=two)
+    becomes(ecs, eni, "Available")
+    ecs.ecs("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=one)
+    becomes(ecs, eni, "InUse")
+    ecs.ecs("StartInstance", InstanceId=two)
+    address_of(ecs, two)
+    with shell(address, password=PASSWORD) as guest:
+        assert one.removeprefix("i-") in guest.check("hostname")

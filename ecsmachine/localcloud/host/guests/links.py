@@ -51,14 +51,10 @@ class Links:
             for address in interface.addresses:
                 self.network.route_to_guest(address)
 
-    def change(
-        self,
-        folder: Path,
-        namespace: Path,
-        before: Sequence[GuestInterface],
-        after: Sequence[GuestInterface],
+    def take(
+        self, namespace: Path, before: Sequence[GuestInterface], after: Sequence[GuestInterface]
     ) -> None:
-        """Give a running guest what it has in ``after`` alone, and take what it had before."""
+        """Take from a guest, running or not, what is in ``before`` and not in ``after``."""
         kept = {each.id: each.addresses for each in after}
         for interface in before:
             link = link_name(interface.id)
@@ -69,7 +65,10 @@ class Links:
                 _ip(namespace, "rule", "del", "from", address, "table", table)
             if interface.id not in kept:
                 _ip(self.router, "link", "del", link)
-        self.prepare(folder, after)
+
+    def add(self, folder: Path, namespace: Path, interfaces: Sequence[GuestInterface]) -> None:
+        """Give a running guest those of the interfaces and addresses that it does not have."""
+        self.prepare(folder, interfaces)
         arguments = [self.router, namespace, self.network.plan.gateway, folder / FILE]
         run(["sh", str(folder / SCRIPT), *map(str, arguments)])
 

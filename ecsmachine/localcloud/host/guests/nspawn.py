@@ -229,12 +229,14 @@ class NspawnGuests:
     def set_interfaces(self, instance_id: str, interfaces: Sequence[GuestInterface]) -> None:
         """Give the guest these network interfaces, and take others away."""
         with self._guest(instance_id) as folder:
-            if not self._groups.processes(instance_id):
-                return
             before, after = self._interfaces(instance_id), tuple(interfaces)
-            # Kept first: the guest may boot anew at any moment.
+            # Kept first: the guest may boot anew at any moment. And kept of one that is stopped:
+            # what it had may be another guest's when it starts.
             records.write(folder / _RECORD, replace(self._load(instance_id), interfaces=after))
-            self._links.change(folder, self._namespace(instance_id), before, after)
+            namespace = self._namespace(instance_id)
+            self._links.take(namespace, before, after)
+            if self._groups.processes(instance_id):
+                self._links.add(folder, namespace, after)
 
     def set_firewall(self, firewall: Firewall) -> None:
         """Let through what the security groups do."""

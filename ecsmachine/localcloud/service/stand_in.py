@@ -109,7 +109,8 @@ class _Relay:
         self.address = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
 
     def close(self) -> None:
-        """Serve no longer."""
+        """Serve no longer; connections that are open are cut."""
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -128,11 +129,18 @@ class _Relay:
                 return address
         raise LocalCloudError("No loopback address has its ports 80 and 443 free.")
 
+    async def _end(self) -> None:
+        open_still = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in open_still:
+            task.cancel()
+        await asyncio.gather(*open_still, return_exceptions=True)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             there = await asyncio.open_connection("127.0.0.1", self._port)
         except OSError:
             writer.close()
             return
-        await join((reader, writer), there)
+        with suppress(asyncio.CancelledError):  # by close
+            await join((reader, writer), there)
         writer.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +84,22 @@ def test_two_clouds_stand_in_side_by_side(
             for each in (place, other):
                 assert "MissingParameter" in ask(each, "http://ecs.aliyuncs.com/?Format=JSON")
         assert not other.hosts_file.exists()
+
+
+@needs_root
+def test_a_connection_that_is_open_at_the_end_is_cut(
+    cloud: EmbeddedCloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    with stand_in(int(cloud.host.rpartition(":")[2])) as place:
+        address = place.hosts_file.read_text().split()[-2]
+        client = socket.create_connection((address, 80), timeout=20)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: ecs.aliyuncs.com\r\n\r\n")
+        assert client.recv(1)
+    with client:
+        while client.recv(4096):
+            pass
+    gc.collect()
+    assert caplog.text == ""
 
 
 def test_without_root_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

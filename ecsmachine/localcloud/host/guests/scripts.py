@@ -54,6 +54,11 @@ systemd-run --quiet --pipe --wait --collect --unit="$1" --uid="$2" \\
 rm -f "$script"
 exit "$status"
 """
+# $1 unit, $2 all or main: which of its processes
+_KILL = """
+systemctl kill --signal=KILL --kill-who="$2" "$1"
+rm -f "/run/aliyun-assist/$1"
+"""
 
 
 @dataclass(frozen=True)
@@ -227,8 +232,8 @@ def _end(process: subprocess.Popen[bytes], init: int, script: GuestScript) -> No
 
 
 def _kill(init: int, name: str, *, whole_tree: bool) -> None:
-    whom = () if whole_tree else ("--kill-who=main",)
-    argv = [*_entered(init), "systemctl", "kill", "--signal=KILL", *whom, _unit(name)]
+    whom = "all" if whole_tree else "main"
+    argv = [*_entered(init), "/bin/sh", "-c", _KILL, "sh", _unit(name), whom]
     with suppress(ProgramError):  # it has ended, or the guest has
         run(argv, env=_environment(), timeout_s=_END_TIMEOUT_S)
 

@@ -101,9 +101,7 @@ class Swarm:
 
 
 @pytest.fixture(scope="module")
-def swarm(
-    local_cloud: Cloud, engine_image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Swarm]:
+def swarm(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
     home = tmp_path_factory.mktemp("home")
     environment = {
         **local_cloud.environment,
@@ -120,8 +118,7 @@ def swarm(
         endpoint=environment["ECS_API_ENDPOINT"],
     )
     swarm = Swarm(local_cloud, clusters, "", environment, home / ".docker/aliyun/shop")
-    shop = ("cluster", "create", "shop", "--image", engine_image)
-    swarm.run(*shop, "--size", "2", "--data-disk-size", "20", "--wait")
+    swarm.run("cluster", "create", "shop", "--size", "2", "--data-disk-size", "20", "--wait")
     swarm.id = clusters.find("shop").id
     swarm.run("cluster", "certs", "shop")
     yield swarm

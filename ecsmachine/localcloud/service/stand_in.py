@@ -26,6 +26,10 @@ from ecsmachine.localcloud.protocol.relays import join
 _DOMAIN = "aliyuncs.com"
 _PRODUCTS = ("ecs", "vpc", "slb", "sts", "cs", "location", "location-readonly")
 _SYSTEM_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+_BUNDLE_VARIABLES = (
+    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    "ALIBABA_CLOUD_CA_BUNDLE",  # of the older Python SDK, which reads no other
+)
 _HOSTS = Path("/etc/hosts")
 _ENTER = 'mount --bind "$1" /etc/hosts && shift && exec "$@"'
 
@@ -92,8 +96,7 @@ def _authorities(folder: Path) -> dict[str, str]:
     alone.write_bytes(own)
     for file in (bundle, alone):
         file.chmod(0o644)
-    names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-    return {**dict.fromkeys(names, str(bundle)), "NODE_EXTRA_CA_CERTS": str(alone)}
+    return {**dict.fromkeys(_BUNDLE_VARIABLES, str(bundle)), "NODE_EXTRA_CA_CERTS": str(alone)}
 
 
 class _Relay:

@@ -6,6 +6,7 @@ import gc
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,27 @@ def test_the_names_of_the_api_lead_here(place: StandIn, address: str) -> None:
     answer = ask(place, f"{address}/?Action=DescribeRegions&Format=JSON")
     assert '"Code":"MissingParameter"' in answer
     assert f'"HostId":"{address.partition("//")[2]}"' in answer
+
+
+@needs_root
+def test_the_older_python_sdk_is_led_here_over_tls(place: StandIn, cloud: EmbeddedCloud) -> None:
+    script = (
+        "import sys\n"
+        "from aliyunsdkcore.client import AcsClient\n"
+        "from aliyunsdkecs.request.v20140526.DescribeZonesRequest import DescribeZonesRequest\n"
+        "request = DescribeZonesRequest()\n"
+        "request.set_protocol_type('https')\n"
+        "print(AcsClient(*sys.argv[1:]).do_action_with_exception(request).decode())\n"
+    )
+    account = (cloud.access_key_id, cloud.access_key_secret, cloud.region)
+    done = subprocess.run(
+        place.command([sys.executable, "-c", script, *account]),
+        env={"PATH": os.environ["PATH"], **place.variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert '"ZoneId":' in done.stdout, done.stderr
 
 
 @needs_root

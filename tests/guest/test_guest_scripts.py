@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.localcloud.catalog.images import SUITES
 from ecsmachine.localcloud.host.guests.scripts import OUTPUT_BYTES, GuestScript, ScriptEnd
 from ecsmachine.localcloud.host.processes import wait_gone
 from ecsmachine.localcloud.service import daemon
@@ -20,8 +21,9 @@ from tests.guest.machines import Machines
 pytestmark = pytest.mark.guest
 
 
-def test_scripts(ground: GuestGround) -> None:
-    spec = ground.boot()
+@pytest.mark.parametrize("release", SUITES)
+def test_scripts(ground: GuestGround, release: str) -> None:
+    spec = ground.boot(release=release)
 
     def run(content: str, user: str = "root", folder: str = "", timeout_s: int = 30) -> ScriptEnd:
         name = f"t-{time.monotonic_ns()}"

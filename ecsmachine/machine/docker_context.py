@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -194,4 +195,4 @@ def _store_of(machine: Machine) -> str:
 
 
 def _hash(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(name)).hexdigest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -419,6 +420,69 @@ FLEET: tuple[tuple[str, ...], ...] = (
     *(("trust", "-y", "bad"), ("export", "bad", "-"), ("create", "--resume", "bad")),
     *(("__complete", "ssh", ""), ("__complete", "stop", ""), ("adopt", "bad")),
 )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "-x",
+            "--help",
+            "a\nb",
+            "a b",
+            "*",
+            "[a]",
+            "a'b",
+            'a"b',
+            "a;b",
+            "a\\b",
+            "a%b",
+            "a:b",
+            "a@b",
+        ),
+        *("\x1b[2J", "\udcff", "\u202eabc", "x" * 200, "$(touch TOUCHED)", "`touch TOUCHED`"),
+        *("x\n    ProxyCommand touch TOUCHED", "a\tb", "ü"),
+    ],
+    ids=ascii,
+)
+def test_a_folder_of_any_name(
+    name: str, store: Store, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monitored = tmp_path / "TOUCHED"
+    for machine, kind in ((name, "generic"), ("good", "none")):
+        store.directory(machine).mkdir(parents=True)
+        # nothing answers there, at once
+        login = {**CONFIGS[kind]["Driver"], "IPAddress": "127.0.0.1", "SSHPort": 1, "EnginePort": 1}
+        config = {**CONFIGS[kind], "Driver": {**login, "URL": "tcp://127.0.0.1:1"}}
+        write_json(store.directory(machine) / "config.json", config)
+        for file in ("ca.pem", "cert.pem", "key.pem"):
+            (store.directory(machine) / file).touch(0o600)
+    for words in FLEET:
+        if words[0] == "__complete" or "bad" not in " ".join(words):
+            asked = words
+        else:
+            asked = tuple(word.replace("bad", name) for word in words)
+            asked = (*asked[:-1], "--", asked[-1]) if words[-1] == "bad" else asked
+        code, out, err = called(store, asked, capfd)
+        clear(asked, code, err)
+        if words == ("ls",):
+            assert any("good" in line and "Running" in line for line in out.splitlines()), out
+        if words[0] == "env" and not code:
+            subprocess.run(["sh", "-c", out], cwd=tmp_path, check=True)
+    try:
+        host = KnownHost(
+            store.load(name).driver.ssh_target(), store.directory(name) / "known_hosts"
+        )
+        lines = configuration([host]).splitlines()
+        assert all(line.split()[0] in _KNOWN for line in lines if line), lines
+        assert lines[0] == f"Host ecsmachine-{name}"
+    except MachineError as error:
+        assert "OpenSSH cannot be given" in error.message
+    code, _, err = called(store, ("rm", "-f", "-y", "--", name), capfd)
+    clear(("rm",), code, err)
+    if not set(name) & set("*["):  # these are patterns
+        assert store.names() == ["good"]
+    assert not monitored.exists()
 
 
 def called(

@@ -116,7 +116,8 @@ def test_a_cloud_of_clusters(
     with mangling(cloud.endpoint, seed, share, odd) as endpoint:
         for words in CLUSTERS:
             code, out, err = program(endpoint, *words)
-            check(words, code, out, err)
+            if words[0] != "cs":  # prints what it is told, be it JSON or not
+                check(words, code, out, err)
             assert "fault of ecsmachine" not in err, (words, err)
 
 

@@ -193,7 +193,7 @@ def _status(call: Call, image: Image) -> str:
 
 def _by_status(call: Call) -> Test[Image]:
     statuses = call.parameters.separated("Status") or ["Available"]
-    return lambda image: _status(call, image) in statuses
+    return lambda image: "ALL" in statuses or _status(call, image) in statuses
 
 
 def _is_usable(call: Call, image: Image) -> bool:

@@ -406,3 +406,8 @@ def test_requests_as_docker_machines_own_driver_sends_them(cloud: EmbeddedCloud)
         ("DeleteVpc", {"VpcId": vpc["VpcId"]}),
     ):
         assert get(cloud, action, asked)["HTTP"] == 200
+
+
+def test_images_of_every_status_are_asked_for_as_footmark_does(cloud: EmbeddedCloud) -> None:
+    found = get(cloud, "DescribeImages", {"RegionId": cloud.region, "Status": "ALL"})
+    assert found["TotalCount"] > 0

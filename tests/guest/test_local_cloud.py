@@ -18,7 +18,8 @@ import pytest
 from paramiko import SSHException
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.ecs import EcsClient, Instance, Permission
+from ecsmachine.aliyun.ecs import EcsClient
+from ecsmachine.aliyun.ecs_values import Instance, Permission
 from ecsmachine.errors import MachineError
 from ecsmachine.localcloud.host.cleanup import remove_from_kernel
 from ecsmachine.localcloud.host.paths import CloudPaths, cloud_id

@@ -15,7 +15,7 @@ from ecsmachine.localcloud.catalog.listener_settings import (
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.model import Backend, Listener, ListenerStatus, LoadBalancer
+from ecsmachine.localcloud.state.balancers import Backend, Listener, ListenerStatus, LoadBalancer
 from ecsmachine.localcloud.state.resources import resource_tags
 from ecsmachine.localcloud.state.tagging import (
     drop_tags,

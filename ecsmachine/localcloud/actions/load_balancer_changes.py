@@ -9,7 +9,8 @@ from ecsmachine.localcloud.actions.load_balancers import CHARGES, modification_p
 from ecsmachine.localcloud.protocol.errors import invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_order_id
 from ecsmachine.localcloud.protocol.names import valid_description
-from ecsmachine.localcloud.state.model import BalancerStatus, LoadBalancer, Switch
+from ecsmachine.localcloud.state.balancers import BalancerStatus, LoadBalancer
+from ecsmachine.localcloud.state.model import Switch
 
 
 def set_load_balancer_name(call: Call) -> Answer:

@@ -7,7 +7,7 @@ from ecsmachine.localcloud.protocol.errors import invalid_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.wire import parse_json
-from ecsmachine.localcloud.state.model import LoadBalancer
+from ecsmachine.localcloud.state.balancers import LoadBalancer
 from ecsmachine.localcloud.state.tagging import drop_tags, put_tags, tags_of_request
 
 

@@ -28,12 +28,8 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.protocol.wire import parse_json
 from ecsmachine.localcloud.state.addresses import pick_private, pick_public, private_is_free, usable
-from ecsmachine.localcloud.state.model import (
-    Backend,
-    LoadBalancer,
-    LoadBalancerCharge,
-    VSwitch,
-)
+from ecsmachine.localcloud.state.balancers import Backend, LoadBalancer, LoadBalancerCharge
+from ecsmachine.localcloud.state.model import VSwitch
 from ecsmachine.localcloud.state.tagging import (
     drop_tags,
     ecs_tags,

@@ -18,7 +18,7 @@ from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.model import Backend, ServerGroup
+from ecsmachine.localcloud.state.balancers import Backend, ServerGroup
 from ecsmachine.localcloud.state.tagging import (
     ecs_tags,
     has_tags,

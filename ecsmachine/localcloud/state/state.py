@@ -41,6 +41,7 @@ from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.identifiers import default_resource_group, new_id
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.state import records
+from ecsmachine.localcloud.state.balancers import LoadBalancer, ServerGroup
 from ecsmachine.localcloud.state.clusters import Cluster, Project, Trigger, Volume
 from ecsmachine.localcloud.state.commands import Command, Invocation
 from ecsmachine.localcloud.state.model import (
@@ -51,12 +52,10 @@ from ecsmachine.localcloud.state.model import (
     Instance,
     KeyPair,
     LaunchTemplate,
-    LoadBalancer,
     NetworkInterface,
     Removal,
     RouteEntry,
     SecurityGroup,
-    ServerGroup,
     Session,
     Snapshot,
     TagSet,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ecsmachine.localcloud.catalog.listener_settings import SETTINGS, Value
-from ecsmachine.localcloud.state.model import Backend, Listener, LoadBalancer
+from ecsmachine.localcloud.state.balancers import Backend, Listener, LoadBalancer
 from ecsmachine.localcloud.state.state import State
 
 CARRIED = ("tcp", "http")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecsmachine.aliyun.ecs import Image, InstanceType
+from ecsmachine.aliyun.ecs_values import Image, InstanceType
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest, nearest_types
 from ecsmachine.drivers.aliyunecs.resources.images import newest_of
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecsmachine.aliyun.ecs import Permission
+from ecsmachine.aliyun.ecs_values import Permission
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
 from ecsmachine.drivers.aliyunecs.resources.security_group import (
     denied_permissions,

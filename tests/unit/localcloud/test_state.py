@@ -9,15 +9,8 @@ import pytest
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state import records
 from ecsmachine.localcloud.state.addresses import free_addresses, pick_private, pick_public, usable
-from ecsmachine.localcloud.state.model import (
-    Backend,
-    Eip,
-    LoadBalancer,
-    Rule,
-    SecurityGroup,
-    TagSet,
-    VSwitch,
-)
+from ecsmachine.localcloud.state.balancers import Backend, LoadBalancer
+from ecsmachine.localcloud.state.model import Eip, Rule, SecurityGroup, TagSet, VSwitch
 from ecsmachine.localcloud.state.state import (
     FILE_NAME,
     SCHEMA_VERSION,

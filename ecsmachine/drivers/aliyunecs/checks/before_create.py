@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
-from ecsmachine.aliyun.ecs import Image, InstanceType, KeyPair, Offer
+from ecsmachine.aliyun.ecs_values import Image, InstanceType, KeyPair, Offer
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.aliyun.vpc import VSwitch

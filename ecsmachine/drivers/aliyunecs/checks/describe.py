@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecsmachine.aliyun.ecs import Permission, Price
+from ecsmachine.aliyun.ecs_values import Permission, Price
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ecsmachine.aliyun.ecs import Instance
+from ecsmachine.aliyun.ecs_values import Instance
 from ecsmachine.drivers.aliyunecs.life import tagged
 from ecsmachine.drivers.aliyunecs.life.create import note
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver

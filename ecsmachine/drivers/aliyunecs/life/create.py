@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ecsmachine.aliyun.ecs import Instance
+from ecsmachine.aliyun.ecs_values import Instance
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter
 from ecsmachine.drivers.aliyunecs.life.record import Record

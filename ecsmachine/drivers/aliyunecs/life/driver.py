@@ -33,7 +33,7 @@ from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
-    from ecsmachine.aliyun.ecs import Instance
+    from ecsmachine.aliyun.ecs_values import Instance
     from ecsmachine.drivers.aliyunecs.options.settings import Settings
     from ecsmachine.drivers.aliyunecs.resources.member_ports import Peer
     from ecsmachine.drivers.aliyunecs.resources.placement import Plan

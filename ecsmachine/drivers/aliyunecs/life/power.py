@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecsmachine.aliyun.ecs import Instance
+from ecsmachine.aliyun.ecs_values import Instance
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud

@@ -14,7 +14,7 @@ from ecsmachine.drivers.aliyunecs.resources.instance_watch import (
 )
 
 if TYPE_CHECKING:
-    from ecsmachine.aliyun.ecs import Instance
+    from ecsmachine.aliyun.ecs_values import Instance
     from ecsmachine.aliyun.errors import AnswerError
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-from ecsmachine.aliyun.ecs import InstanceType
+from ecsmachine.aliyun.ecs_values import InstanceType
 
 
 def nearest(name: str, known: Iterable[str], *, what: str, most: int = 8) -> str:

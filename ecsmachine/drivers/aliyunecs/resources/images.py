@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ecsmachine.aliyun.ecs import Image
+from ecsmachine.aliyun.ecs_values import Image
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud

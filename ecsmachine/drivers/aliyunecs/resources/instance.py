@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Callable
 
-from ecsmachine.aliyun.ecs import Instance
+from ecsmachine.aliyun.ecs_values import Instance
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter, tag_parameters

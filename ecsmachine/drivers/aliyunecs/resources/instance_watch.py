@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ecsmachine.aliyun.errors import AnswerError
 
 if TYPE_CHECKING:
-    from ecsmachine.aliyun.ecs import EcsClient, Instance
+    from ecsmachine.aliyun.ecs import EcsClient
+    from ecsmachine.aliyun.ecs_values import Instance
 
 MOST_AT_ONCE = 100
 

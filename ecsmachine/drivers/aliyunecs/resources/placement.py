@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ecsmachine.aliyun.ecs import Image
+from ecsmachine.aliyun.ecs_values import Image
 from ecsmachine.aliyun.vpc import Eip
 from ecsmachine.drivers.aliyunecs.resources.security_group import FoundGroup
 

@@ -6,7 +6,8 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ecsmachine.aliyun.ecs import RULE_DESCRIPTION, Permission, SecurityGroup
+from ecsmachine.aliyun.ecs import RULE_DESCRIPTION
+from ecsmachine.aliyun.ecs_values import Permission, SecurityGroup
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.options.settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from ecsmachine.aliyun.ecs import Instance
+from ecsmachine.aliyun.ecs_values import Instance
 from ecsmachine.drivers.base import State
 
 _STATES = {

@@ -1,0 +1,70 @@
+"""Certificates with bytes changed: a certificate, or one error; never what the library raises."""
+
+from __future__ import annotations
+
+import base64
+import random
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ecsmachine.documents.pem import certificate_in, names_in, private_key_in
+from ecsmachine.errors import MachineError
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+NAME = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "x")])
+BEGUN = datetime(2024, 1, 1, tzinfo=timezone.utc)
+
+
+def der() -> bytes:
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(NAME)
+        .issuer_name(NAME)
+        .public_key(KEY.public_key())
+        .serial_number(5)
+        .not_valid_before(BEGUN)
+        .not_valid_after(BEGUN + timedelta(900))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("a.example")]), False)
+        .sign(KEY, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def pem(content: bytes, what: str) -> bytes:
+    text = base64.encodebytes(content)
+    return f"-----BEGIN {what}-----\n".encode() + text + f"-----END {what}-----\n".encode()
+
+
+def test_a_certificate() -> None:
+    found = certificate_in(pem(der(), "CERTIFICATE"), MachineError)
+    assert names_in(found) == {"a.example"}
+    with pytest.raises(MachineError, match="no certificate"):
+        certificate_in(b"x", MachineError)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_changed_bytes_are_one_error() -> None:
+    change = random.Random(7)
+    whole = der()
+    key = KEY.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    errors = 0
+    for _ in range(3000):
+        for content, what in ((bytearray(whole), "CERTIFICATE"), (bytearray(key), "PRIVATE KEY")):
+            for _ in range(change.choice((1, 1, 2, 3))):
+                content[change.randrange(len(content))] = change.randrange(256)
+            try:
+                if what == "CERTIFICATE":
+                    names_in(certificate_in(pem(bytes(content), what), MachineError))
+                else:
+                    private_key_in(pem(bytes(content), what), MachineError)
+            except MachineError:
+                errors += 1
+    assert errors > 1000

@@ -351,7 +351,9 @@ def load_private_key(path: Path) -> PKey:
         ) from error
     except OSError as error:
         raise KeyFileError(f"Cannot read the private key {path}: {error.strerror}") from error
-    except (paramiko.SSHException, ValueError, TypeError) as error:
+    except MachineError:
+        raise
+    except Exception as error:  # there is no class of what its parsers raise
         if any(word in str(error).lower() for word in ("passphrase", "encrypted", "password")):
             raise KeyFileError(
                 f"The private key {path} has a passphrase",

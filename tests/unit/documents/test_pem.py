@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ecsmachine.documents.pem import certificate_in, names_in, private_key_in
 from ecsmachine.errors import MachineError
+from ecsmachine.ssh.connection import load_private_key
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 NAME = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "x")])
@@ -44,6 +46,30 @@ def test_a_certificate() -> None:
     assert names_in(found) == {"a.example"}
     with pytest.raises(MachineError, match="no certificate"):
         certificate_in(b"x", MachineError)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("form", ["OpenSSH", "PKCS8", "TraditionalOpenSSL"])
+def test_changed_bytes_of_a_login_key_are_one_error(form: str, tmp_path: Path) -> None:
+    change = random.Random(7)
+    text = KEY.private_bytes(
+        serialization.Encoding.PEM,
+        getattr(serialization.PrivateFormat, form),
+        serialization.NoEncryption(),
+    )
+    head, *body, foot = text.strip().split(b"\n")
+    path = tmp_path / "id"
+    path.touch(0o600)
+    errors = 0
+    for _ in range(500):
+        content = bytearray(base64.b64decode(b"".join(body)))
+        content[change.randrange(len(content))] = change.randrange(256)
+        path.write_bytes(b"\n".join((head, base64.encodebytes(content).strip(), foot)))
+        try:
+            load_private_key(path)
+        except MachineError:
+            errors += 1
+    assert errors > 100
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -7,7 +7,7 @@ import json
 import paramiko
 import pytest
 
-from tests.guest.conftest import PASSWORD, Cloud, shell, wait_for
+from tests.guest.conftest import PASSWORD, Cloud, remove, shell, wait_for
 from tests.guest.instances import address_of, launch, make_group
 
 pytestmark = pytest.mark.guest
@@ -16,6 +16,7 @@ OTHER_PASSWORD = "Other-Secret-2"
 
 def test_name_password_key_and_address(local_cloud: Cloud) -> None:
     ecs, running = local_cloud.account, local_cloud.running
+    before = set(ecs.left_in_the_cloud())
     group = make_group(ecs, running.vpc_id, "changed")
     instance_id = launch(ecs, running.vswitch_id, group)
     address = address_of(ecs, instance_id)
@@ -51,7 +52,7 @@ def test_name_password_key_and_address(local_cloud: Cloud) -> None:
         assert guest.check("hostname -I").split() == [move["PrivateIpAddress"]]
         assert guest.check("getent hosts renamed").split() == [move["PrivateIpAddress"], "renamed"]
         assert address not in guest.check("cat /etc/hosts")
-    ecs.ecs("DeleteInstance", InstanceId=instance_id, Force=True)
+    remove(ecs, set(ecs.left_in_the_cloud()) - before)
 
 
 def _status(cloud: Cloud, instance_id: str) -> str:

@@ -183,7 +183,7 @@ def test_an_interrupted_create_leaves_nothing(
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "Error: Interrupted"
-    assert machines.run("ls", "-q").stdout == ""
+    assert machines.run("ls", "-q").stdout == "", errors
     assert machines.left_in_the_cloud() == []
 
 

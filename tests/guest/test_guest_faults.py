@@ -127,8 +127,7 @@ def test_ssh_that_drops(faults: FaultBook, run: Runs) -> None:
         guest.check("true")
         with pytest.raises(broken):
             guest.check("head -c 300000 /dev/zero", timeout_s=5)
-    # a connection of the test itself may still be open, and break off as well
-    wait_for(lambda: struck(faults) >= 1, "the connection to be counted")
+    wait_for(lambda: struck(faults) == 1, "the connection to be counted")
     faults.remove(fault_id)
     wait_for(lambda: holds(address), "the fault to end")
 
@@ -138,8 +137,7 @@ def test_ssh_that_drops(faults: FaultBook, run: Runs) -> None:
         guest.check("true")
         with pytest.raises(broken):
             guest.check("sleep 6; echo lost", timeout_s=12)
-    # a connection of the test itself may still be open, and break off as well
-    wait_for(lambda: struck(faults) >= 1, "the connection to be counted")
+    wait_for(lambda: struck(faults) == 1, "the connection to be counted")
 
 
 def holds(address: str) -> bool:
@@ -166,8 +164,7 @@ def test_one_connection_of_many_that_drops(faults: FaultBook, run: Runs) -> None
                 outcomes.append(b"")
         older.check("true")
     assert outcomes == [b"SSH-", b"", b"SSH-"]
-    # a connection of the test itself may still be open, and break off as well
-    wait_for(lambda: struck(faults) >= 1, "the connection to be counted")
+    wait_for(lambda: struck(faults) == 1, "the connection to be counted")
 
 
 def test_a_disk_that_is_full(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -265,7 +265,7 @@ def _root(
     session: Session = ctx.obj
     session.debug = session.debug or debug or _is_set(session.environment, "MACHINE_DEBUG")
     if session.debug:
-        _log_to_standard_error()
+        ctx.with_resource(_logged_on_standard_error())
     environment = session.environment
     session.storage_path = _storage_path(storage_path, environment)
     session.native_ssh = native_ssh or _is_set(environment, "MACHINE_NATIVE_SSH")
@@ -388,7 +388,9 @@ def _write_error(text: str) -> None:
         os.write(2, text.encode(errors="replace"))
 
 
-def _log_to_standard_error() -> None:
+@contextlib.contextmanager
+def _logged_on_standard_error() -> Iterator[None]:
+    """Show what is logged until the command has ended."""
     import logging
 
     class StandardError(logging.Handler):
@@ -401,8 +403,14 @@ def _log_to_standard_error() -> None:
     handler = StandardError()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
     logger = logging.getLogger("ecsmachine")
+    level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _show(error: MachineError, session: Session) -> None:

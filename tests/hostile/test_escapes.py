@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import socketserver
 import threading
@@ -108,15 +107,6 @@ def check(words: tuple[str, ...], code: int, out: str, err: str) -> None:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
     with embedded_cloud(tmp_path_factory.mktemp("mangled") / "cloud") as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def log_of_one_test() -> Iterator[None]:
-    """Let ``--debug`` end with the test."""
-    log = logging.getLogger("ecsmachine")
-    before = (list(log.handlers), log.level)
-    yield
-    log.handlers, log.level = before
 
 
 @pytest.fixture

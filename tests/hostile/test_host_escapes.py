@@ -13,13 +13,13 @@ import pytest
 
 from ecsmachine.machine.store import Store
 from tests.hostile.mangling import ESCAPES
-from tests.hostile.test_escapes import SEEDS, check, log_of_one_test
+from tests.hostile.test_escapes import SEEDS, check
 from tests.unit.cli.conftest import Program, program, store
 from tests.unit.ssh import conftest as hosts
 from tests.unit.ssh.conftest import LoopbackServer, key_pair, server
 from tests.unit.stand_ins import add_machine
 
-__all__ = ["key_pair", "log_of_one_test", "program", "server", "store"]  # fixtures
+__all__ = ["key_pair", "program", "server", "store"]  # fixtures
 
 COMMANDS = (
     ("provision", "dev1"),

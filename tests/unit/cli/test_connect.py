@@ -209,6 +209,14 @@ def test_ssh_leaves_with_the_code_of_the_command(
         assert (result.code, result.out, result.err) == (code, "out\n", "err\n")
 
 
+def test_what_debug_shows_ends_with_its_command(
+    client: dict[str, str], program: Program, store: Store, server: LoopbackServer
+) -> None:
+    add_host(store, server)
+    assert "ecsmachine." in program("--debug", "--native-ssh", "ssh", "dev1", "true", **client).err
+    assert program("--native-ssh", "ssh", "dev1", "true", **client).err == ""
+
+
 def test_what_follows_the_name_belongs_to_the_command(
     client: dict[str, str], program: Program, store: Store, server: LoopbackServer
 ) -> None:

@@ -82,8 +82,7 @@ def test_what_debug_says_stands_between_the_steps(environment: dict[str, str]) -
         "import logging, os, sys\n"
         "from ecsmachine.cli import app\n"
         "from ecsmachine.cli.display import progress\n"
-        "app._log_to_standard_error()\n"
-        "with progress.steps() as report:\n"
+        "with app._logged_on_standard_error(), progress.steps() as report:\n"
         "    report('Waiting...')\n"
         "    logging.getLogger('ecsmachine.test').debug('asked')\n"
     )

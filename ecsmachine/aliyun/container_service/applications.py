@@ -92,14 +92,7 @@ class ProjectRequest:
         """Return the request's body. Raises :class:`UsageError` for what the guide refuses."""
         rules.require(name=self.name, template=self.template.strip(), version=self.version)
         rules.check_project_name(self.name)
-        return {
-            "name": self.name,
-            "template": self.template,
-            "description": self.description,
-            "version": self.version,
-            "environment": dict(self.environment),
-            "latest_image": self.latest_image,
-        }
+        return rules.body_of(self)
 
 
 @dataclass(frozen=True)
@@ -116,16 +109,8 @@ class ProjectUpdate:
     def body(self) -> dict[str, Any]:
         """Return the request's body. Raises :class:`UsageError` for what the guide refuses."""
         rules.require(template=self.template.strip(), version=self.version)
-        body: dict[str, Any] = {
-            "template": self.template,
-            "version": self.version,
-            "description": self.description,
-            "environment": dict(self.environment),
-            "latest_image": self.latest_image,
-        }
-        if self.blue_green:
-            body["update_method"] = "blue-green"
-        return body
+        body = rules.body_of(self)
+        return body | {"update_method": "blue-green"} if body.pop("blue_green") else body
 
 
 @dataclass(frozen=True)

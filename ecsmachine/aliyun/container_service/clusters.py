@@ -13,24 +13,18 @@ from ecsmachine.aliyun.container_service import rules
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.rules import ADDRESS, ID, PROSE, REGION, URL
 
-MOVING = frozenset(
-    (
-        "initial",
-        "launching",
-        "starting",
-        "stopping",
-        "restarting",
-        "updating",
-        "scaling",
-        "deleting",
-    )
-)
+MOVING = frozenset(("initial", "launching", "starting", "stopping", "restarting"))
+MOVING |= {"updating", "scaling", "deleting"}
 """States that a cluster or an application leaves by itself."""
 
 FAILED = frozenset(("failed", "deleteFailed", "inactive"))
 """States that it does not leave by itself, and is not wanted in."""
 
 _MOST_NODES = 200
+
+_LEFT_OUT_IF_EMPTY = (
+    *("vpc_id", "vswitch_id", "subnet_cidr", "region_id", "ecs_image_id", "rds_instances"),
+)
 
 
 @dataclass(frozen=True)
@@ -140,19 +134,8 @@ class SwarmRequest:
             )
         if self.subnet_cidr:
             rules.check_cidr("subnet_cidr", self.subnet_cidr)
-        body = {
-            "name": self.name,
-            "size": self.size,
-            "network_mode": self.network_mode,
-            "need_slb": self.need_slb,
-            **_node_fields(self),
-        }
-        for name in ("vpc_id", "vswitch_id", "subnet_cidr", "region_id"):
-            if getattr(self, name):
-                body[name] = getattr(self, name)
-        if self.rds_instances:
-            body["rds_instances"] = list(self.rds_instances)
-        return body
+        _check_nodes(self)
+        return rules.body_of(self, _LEFT_OUT_IF_EMPTY)
 
 
 @dataclass(frozen=True)
@@ -172,7 +155,8 @@ class ScaleRequest:
         """Return the request's body. Raises :class:`UsageError` for what the guide refuses."""
         rules.require(instance_type=self.instance_type, password=self.password)
         rules.check_number("size", self.size, 1, _MOST_NODES)
-        return {"size": self.size, **_node_fields(self)}
+        _check_nodes(self)
+        return rules.body_of(self, _LEFT_OUT_IF_EMPTY)
 
 
 @dataclass(frozen=True)
@@ -192,17 +176,9 @@ class AttachRequest:
         rules.check_password(self.password)
         for instance in self.instances:
             if not instance.startswith("i-"):
-                raise rules.FieldError(
-                    "instances",
-                    f': "{instance}" is not the id of an instance',
-                    "Ids begin with i-.",
-                )
-        return {
-            "instances": list(self.instances),
-            "password": self.password,
-            "ecs_image_id": self.ecs_image_id,
-            "release_eip_flag": self.release_eip_flag,
-        }
+                reason = f': "{instance}" is not the id of an instance'
+                raise rules.FieldError("instances", reason, "Ids begin with i-.")
+        return rules.body_of(self)
 
 
 @dataclass(frozen=True)
@@ -217,11 +193,7 @@ class ResetRequest:
         """Return the request's body. Raises :class:`UsageError` for what the guide refuses."""
         rules.require(password=self.password, ecs_image_id=self.ecs_image_id)
         rules.check_password(self.password)
-        return {
-            "password": self.password,
-            "ecs_image_id": self.ecs_image_id,
-            "release_eip_flag": self.release_eip_flag,
-        }
+        return rules.body_of(self)
 
 
 def read_cluster(fields: Fields) -> Cluster:
@@ -294,21 +266,10 @@ def read_images(fields: Fields) -> list[Image]:
 _PEM = replace(PROSE, what="a PEM text", secret=True)
 
 
-def _node_fields(request: SwarmRequest | ScaleRequest) -> dict[str, Any]:
-    """Return what creating and scaling say alike about nodes."""
+def _check_nodes(request: SwarmRequest | ScaleRequest) -> None:
+    """Refuse what neither creating nor scaling may say about nodes."""
     rules.check_password(request.password)
     category = request.data_disk_category
     rules.check_choice("data_disk_category", category, tuple(rules.DATA_DISK_SIZES))
     rules.check_number("data_disk_size", request.data_disk_size, *rules.DATA_DISK_SIZES[category])
     rules.check_choice("io_optimized", request.io_optimized, rules.IO_OPTIMIZED)
-    fields = {
-        "instance_type": request.instance_type,
-        "password": request.password,
-        "data_disk_category": request.data_disk_category,
-        "data_disk_size": request.data_disk_size,
-        "io_optimized": request.io_optimized,
-        "release_eip_flag": request.release_eip_flag,
-    }
-    if request.ecs_image_id:
-        fields["ecs_image_id"] = request.ecs_image_id
-    return fields

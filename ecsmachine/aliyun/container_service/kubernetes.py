@@ -179,7 +179,7 @@ class KubernetesRequest:
 class KubernetesScaleRequest:
     """Workers for a cluster of Kubernetes kind (PUT /clusters/ID)."""
 
-    worker_number: int
+    num_of_nodes: int
     worker_instance_type: str
     login_password: str = field(repr=False)
     disable_rollback: bool = True
@@ -191,14 +191,8 @@ class KubernetesScaleRequest:
             worker_instance_type=self.worker_instance_type, login_password=self.login_password
         )
         rules.check_password(self.login_password, "login_password")
-        rules.check_number("num_of_nodes", self.worker_number, 1, 300)
-        return {
-            "num_of_nodes": self.worker_number,
-            "worker_instance_type": self.worker_instance_type,
-            "login_password": self.login_password,
-            "disable_rollback": self.disable_rollback,
-            "timeout_mins": self.timeout_mins,
-        }
+        rules.check_number("num_of_nodes", self.num_of_nodes, 1, 300)
+        return rules.body_of(self)
 
 
 def _number_needed(field: str, zones: int) -> rules.FieldError:

@@ -6,9 +6,15 @@ Every function raises :class:`FieldError`, which begins with the name of the fie
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from dataclasses import fields
 from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Any
 
 from ecsmachine.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 DATA_DISK_SIZES = {
     "cloud": (5, 2000),
@@ -47,6 +53,19 @@ def require(**fields: object) -> None:
     for name, value in fields.items():
         if value is None or value == "" or value == ():
             raise FieldError(name, " is required", "Give {field}.")
+
+
+def body_of(request: DataclassInstance, without_empty: Collection[str] = ()) -> dict[str, Any]:
+    """Return the fields of a request by their names, but of ``without_empty`` those with a value.
+
+    Tuples become lists, as JSON has them.
+    """
+    values = {field.name: getattr(request, field.name) for field in fields(request)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if value or name not in without_empty
+    }
 
 
 def check_cluster_name(name: str, field: str = "name") -> None:

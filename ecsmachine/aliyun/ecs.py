@@ -452,12 +452,7 @@ class EcsClient(RegionalClient):
             )
 
     def import_key_pair(
-        self,
-        name: str,
-        public_key: str,
-        *,
-        tags: Mapping[str, str],
-        resource_group_id: str = "",
+        self, name: str, public_key: str, *, tags: Mapping[str, str], resource_group_id: str = ""
     ) -> KeyPair:
         """Make a key pair of a public key (ImportKeyPair).
 

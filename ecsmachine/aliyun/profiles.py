@@ -45,12 +45,7 @@ def load(path: Path, name: str, sts: StsAddress) -> CredentialProvider | None:
 
 
 def _credentials(
-    name: str,
-    profiles: Mapping[str, Fields],
-    path: Path,
-    sts: StsAddress,
-    *,
-    seen: tuple[str, ...],
+    name: str, profiles: Mapping[str, Fields], path: Path, sts: StsAddress, *, seen: tuple[str, ...]
 ) -> CredentialProvider | None:
     profile = profiles[name]
     reference = f"profile:{name}"

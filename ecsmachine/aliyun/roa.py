@@ -121,12 +121,7 @@ class RoaClient:
         )
 
     def _call_once(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, str],
-        body: bytes,
-        headers: Mapping[str, str],
+        self, method: str, path: str, query: dict[str, str], body: bytes, headers: Mapping[str, str]
     ) -> RoaAnswer:
         what = f"{method} {path}"
         signed = self._signed(method, path, query, body, headers)

@@ -113,11 +113,7 @@ class RpcClient:
             raise
 
     def pages(
-        self,
-        action: str,
-        parameters: Mapping[str, Parameter],
-        *path: str,
-        page_size: int = 100,
+        self, action: str, parameters: Mapping[str, Parameter], *path: str, page_size: int = 100
     ) -> Iterator[Fields]:
         """Yield the items of every page of a list, by PageNumber and PageSize.
 
@@ -193,11 +189,7 @@ class RpcClient:
         begun = time.monotonic()
         try:
             response = self._transport.send(
-                action,
-                "POST",
-                "/",
-                data=body,
-                headers={"Accept": "application/json"},
+                action, "POST", "/", data=body, headers={"Accept": "application/json"}
             )
         except ConnectionLostError as error:
             _log.debug("%s %s: %s", action, _redacted(parameters), error.message)

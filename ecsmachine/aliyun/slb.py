@@ -47,10 +47,7 @@ class SlbClient(RegionalClient):
         return [
             item.required("LoadBalancerId", ID)
             for item in self._pages(
-                "DescribeLoadBalancers",
-                {"ServerId": instance_id},
-                "LoadBalancers",
-                "LoadBalancer",
+                "DescribeLoadBalancers", {"ServerId": instance_id}, "LoadBalancers", "LoadBalancer"
             )
         ]
 

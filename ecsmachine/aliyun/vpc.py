@@ -98,11 +98,7 @@ class VpcClient(RegionalClient):
         self._call("DeleteVpc", {"VpcId": vpc_id}, idempotent=True)
 
     def vswitches(
-        self,
-        *,
-        vswitch_id: str = "",
-        vpc_id: str = "",
-        zone: str = "",
+        self, *, vswitch_id: str = "", vpc_id: str = "", zone: str = ""
     ) -> Iterator[VSwitch]:
         """Yield VSwitches (DescribeVSwitches)."""
         for item in self._pages(
@@ -149,20 +145,12 @@ class VpcClient(RegionalClient):
         """Tag a VPC, VSwitch or EIP (TagResources); types are VPC, VSWITCH and EIP."""
         self._call(
             "TagResources",
-            {
-                "ResourceType": resource_type,
-                "ResourceId.1": resource_id,
-                **tag_parameters(tags),
-            },
+            {"ResourceType": resource_type, "ResourceId.1": resource_id, **tag_parameters(tags)},
             idempotent=True,
         )
 
     def eips(
-        self,
-        *,
-        allocation_id: str = "",
-        address: str = "",
-        instance_id: str = "",
+        self, *, allocation_id: str = "", address: str = "", instance_id: str = ""
     ) -> Iterator[Eip]:
         """Yield elastic addresses (DescribeEipAddresses)."""
         for item in self._pages(
@@ -288,10 +276,6 @@ class VpcClient(RegionalClient):
         """Remove a route to an instance (DeleteRouteEntry)."""
         self._call(
             "DeleteRouteEntry",
-            {
-                "RouteTableId": table_id,
-                "DestinationCidrBlock": cidr,
-                "NextHopId": instance_id,
-            },
+            {"RouteTableId": table_id, "DestinationCidrBlock": cidr, "NextHopId": instance_id},
             idempotent=True,
         )

@@ -34,8 +34,7 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> NoneDriver
         )
     if not URL.fits(url):
         raise UsageError(
-            f'--url: "{url}" is not the URL of an engine',
-            hint="It is like tcp://192.0.2.7:2376.",
+            f'--url: "{url}" is not the URL of an engine', hint="It is like tcp://192.0.2.7:2376."
         )
     where = urlsplit(url).netloc.rpartition("@")[2]
     fields = BaseFields(context.machine_name, context.store_path, ip_address=where)

@@ -70,7 +70,7 @@ class UnavailableDriver:
         if not self._answers():
             raise UnsupportedOperationError(
                 f'The state of "{self._fields.machine_name}" is not known: it does not answer, '
-                f'and there is no driver "{self.name}" here to ask',
+                f'and there is no driver "{self.name}" here to ask'
             )
         return State.RUNNING
 

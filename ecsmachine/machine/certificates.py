@@ -401,11 +401,7 @@ def _write(pairs: Sequence[_Pair]) -> None:
     A certificate whose key is replaced goes before, and comes back last: a process that dies in
     between leaves keys alone, to which :func:`ensure_client_certificates` makes certificates.
     """
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-    )
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     with contextlib.ExitStack() as stack:  # what was prepared last is put into its place first
         for pair in pairs:

@@ -76,13 +76,7 @@ def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersi
 
 
 def exchange(
-    url: str,
-    auth: AuthOptions,
-    method: str,
-    path: str,
-    *,
-    body: object = None,
-    timeout_s: float,
+    url: str, auth: AuthOptions, method: str, path: str, *, body: object = None, timeout_s: float
 ) -> EngineAnswer:
     """Send one request to the engine at ``url`` over TLS; ``body`` is sent as JSON.
 

@@ -158,11 +158,7 @@ def not_writable(path: Path, error: OSError) -> MachineError:
 
 @contextlib.contextmanager
 def locked(
-    path: Path,
-    *,
-    what: str,
-    wait_s: float = 10.0,
-    warn: Callable[[str], None] = lambda line: None,
+    path: Path, *, what: str, wait_s: float = 10.0, warn: Callable[[str], None] = lambda line: None
 ) -> Iterator[None]:
     """Hold a lock file for the length of the block; a dead process's lock is free.
 

@@ -54,10 +54,7 @@ def regenerate(store: Store, name: str, report: Report) -> None:
         try:
             certificates.copy_client_certificates(machine.auth)
             certificates.make_server_certificate(
-                machine.auth,
-                name,
-                machine.driver.addresses(),
-                swarm_master=machine.swarm.master,
+                machine.auth, name, machine.driver.addresses(), swarm_master=machine.swarm.master
             )
             host.make_docker_host(machine, report)
         except BaseException:

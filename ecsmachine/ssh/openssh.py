@@ -94,10 +94,7 @@ def configuration_file(hosts: Iterable[KnownHost]) -> Iterator[Path]:
 
 
 def _host_and_user(host: KnownHost) -> tuple[str, str]:
-    return (
-        _checked("HostName", host.target.host, HOST),
-        _checked("User", host.target.user, USER),
-    )
+    return (_checked("HostName", host.target.host, HOST), _checked("User", host.target.user, USER))
 
 
 def _quoted(name: str, path: Path) -> str:

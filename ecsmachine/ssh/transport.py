@@ -11,11 +11,7 @@ from typing import Any, cast
 
 import paramiko
 from paramiko.channel import Channel
-from paramiko.common import (
-    MSG_CHANNEL_DATA,
-    MSG_CHANNEL_EXTENDED_DATA,
-    MSG_EXT_INFO,
-)
+from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_EXT_INFO
 from paramiko.message import Message
 from paramiko.packet import Packetizer
 

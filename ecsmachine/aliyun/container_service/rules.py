@@ -16,11 +16,7 @@ from ecsmachine.errors import UsageError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-DATA_DISK_SIZES = {
-    "cloud": (5, 2000),
-    "cloud_efficiency": (20, 32768),
-    "cloud_ssd": (20, 32768),
-}
+DATA_DISK_SIZES = {"cloud": (5, 2000), "cloud_efficiency": (20, 32768), "cloud_ssd": (20, 32768)}
 """Categories of data disks, and their smallest and largest size in GiB."""
 
 IO_OPTIMIZED = ("none", "optimized")

@@ -76,9 +76,7 @@ def help_of(option: Option) -> str:
 
 
 def resolve(
-    options: Iterable[Option],
-    flags: Mapping[str, OptionValue],
-    environment: Mapping[str, str],
+    options: Iterable[Option], flags: Mapping[str, OptionValue], environment: Mapping[str, str]
 ) -> dict[str, OptionValue]:
     """Return the value of every option: its flag, else its variable, else its default.
 
@@ -116,9 +114,7 @@ def values_of(
 
 
 def warnings_of(
-    options: Iterable[Option],
-    flags: Mapping[str, OptionValue],
-    environment: Mapping[str, str],
+    options: Iterable[Option], flags: Mapping[str, OptionValue], environment: Mapping[str, str]
 ) -> list[str]:
     """Return a line for every deprecated option that was given."""
     return [

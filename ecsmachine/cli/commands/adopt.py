@@ -101,13 +101,7 @@ def _adopt(
     instance_id: str,
     everything: bool,
 ) -> None:
-    from ecsmachine.machine.adopt import (
-        AdoptRequest,
-        adopt,
-        candidates,
-        choose,
-        takes_shared_along,
-    )
+    from ecsmachine.machine.adopt import AdoptRequest, adopt, candidates, choose, takes_shared_along
 
     if everything and (name or instance_id):
         raise UsageError("--all takes no name", hint="Leave one of them out.")

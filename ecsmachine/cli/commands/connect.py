@@ -46,8 +46,7 @@ def env(
         bool, typer.Option("--no-proxy", help="Add the machine's address to NO_PROXY")
     ] = False,
     cluster: Annotated[
-        str,
-        typer.Option("--cluster", help="For this cluster of Container Service, not a machine"),
+        str, typer.Option("--cluster", help="For this cluster of Container Service, not a machine")
     ] = "",
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON; null for what is unset")
@@ -200,7 +199,7 @@ def ssh(
 
 
 ssh.context_settings = {  # type: ignore[attr-defined]
-    "allow_interspersed_args": False,
+    "allow_interspersed_args": False
 }
 
 

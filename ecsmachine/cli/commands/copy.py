@@ -128,11 +128,7 @@ def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool) -> int:
 
 
 def _run_with_configuration(
-    command: Sequence[str],
-    flag: str,
-    places: Sequence[Place],
-    *others: str,
-    quiet: bool = False,
+    command: Sequence[str], flag: str, places: Sequence[Place], *others: str, quiet: bool = False
 ) -> int:
     """Run a program that takes an SSH configuration, or with ``-e`` an ssh command.
 

@@ -245,10 +245,7 @@ def _check_output(dry_run: bool, as_json: bool) -> None:
 
 
 def _request(
-    ctx: typer.Context,
-    name: str,
-    driver_name: str,
-    values: dict[str, Any],
+    ctx: typer.Context, name: str, driver_name: str, values: dict[str, Any]
 ) -> CreateRequest:
     from ecsmachine.machine.create_request import CreateRequest
     from ecsmachine.machine.model import SwarmOptions
@@ -390,8 +387,7 @@ def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: in
     say(f"{', '.join(counts)}, in {time.monotonic() - begun:.1f} s")
     if failed:
         raise several_failures(
-            [(outcome.name, outcome.error) for outcome in failed if outcome.error],
-            len(outcomes),
+            [(outcome.name, outcome.error) for outcome in failed if outcome.error], len(outcomes)
         )
 
 

@@ -71,8 +71,7 @@ def set_(
         str, typer.Option(metavar="NAME", help='A profile of the "aliyun" command')
     ] = "",
     environment: Annotated[
-        bool,
-        typer.Option("--environment", help="What ECS_ACCESS_KEY_ID and its siblings hold"),
+        bool, typer.Option("--environment", help="What ECS_ACCESS_KEY_ID and its siblings hold")
     ] = False,
     ram_role: Annotated[
         str | None,
@@ -138,11 +137,7 @@ def _selected(this: Session, names: list[str] | None) -> list[str]:
 
 
 def _print(
-    this: Session,
-    names: list[str] | None,
-    look: Callable[[str], CredentialUse],
-    *,
-    as_json: bool,
+    this: Session, names: list[str] | None, look: Callable[[str], CredentialUse], *, as_json: bool
 ) -> None:
     """Print a row for every machine; of those that fail, the errors at the end."""
     from ecsmachine.cli.display.output import print_json, table

@@ -25,8 +25,7 @@ def context(
         typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
     ] = None,
     ssh: Annotated[
-        bool,
-        typer.Option("--ssh", help="Let the docker client connect over SSH instead of TLS"),
+        bool, typer.Option("--ssh", help="Let the docker client connect over SSH instead of TLS")
     ] = False,
     use: Annotated[bool, typer.Option("--use", help="Make it the current context")] = False,
     rm: Annotated[bool, typer.Option("--rm", help="Remove the context")] = False,

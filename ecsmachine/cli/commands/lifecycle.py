@@ -85,9 +85,7 @@ def rm(
     force: Annotated[
         bool,
         typer.Option(
-            "--force",
-            "-f",
-            help="Drop the local part even if the cloud refuses, and do not ask",
+            "--force", "-f", help="Drop the local part even if the cloud refuses, and do not ask"
         ),
     ] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask")] = False,
@@ -120,8 +118,7 @@ def rm(
             return
     try:
         for_each(
-            names,
-            lambda name, report: operations.remove(this.store, name, report, force=force),
+            names, lambda name, report: operations.remove(this.store, name, report, force=force)
         )
     finally:
         remove_contexts(this, known)

@@ -75,8 +75,7 @@ def regenerate_certs(
     with steps() as report:
         regenerate.rotate(this.store, chosen, report)
     for_each(
-        plan.reissued,
-        lambda name, report: regenerate.regenerate_later(this.store, name, report),
+        plan.reissued, lambda name, report: regenerate.regenerate_later(this.store, name, report)
     )
     refresh_contexts(this, plan.reissued)
 

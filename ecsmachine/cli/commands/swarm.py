@@ -174,8 +174,7 @@ def rotate(ctx: typer.Context, manager: _Name) -> None:
 
 @app.command("ls")
 def list_members(
-    ctx: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False
 ) -> None:
     """List the machines that are in a swarm, and the other nodes of their swarms.
 

@@ -53,8 +53,7 @@ def secret(prompt: str, *, hint: str) -> str:
 
     if not sys.stdin.isatty():
         raise UsageError(
-            f"{prompt.rstrip(': ')}: it is not given, and there is no terminal to ask at",
-            hint=hint,
+            f"{prompt.rstrip(': ')}: it is not given, and there is no terminal to ask at", hint=hint
         )
     try:
         return getpass.getpass(prompt)

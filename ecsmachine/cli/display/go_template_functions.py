@@ -61,10 +61,7 @@ def field(value: Any, name: str) -> Any:
 def json_text(value: Any) -> str:
     """Return compact JSON; the keys of mappings are sorted, those of a record are not."""
     return json.dumps(
-        value,
-        separators=(",", ":"),
-        ensure_ascii=False,
-        sort_keys=not isinstance(value, Record),
+        value, separators=(",", ":"), ensure_ascii=False, sort_keys=not isinstance(value, Record)
     )
 
 

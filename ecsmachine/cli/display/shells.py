@@ -148,11 +148,5 @@ _EMACS = Shell(
     comment=";;",
     evaluate='(with-temp-buffer (shell-command "{command}" (current-buffer)) (eval-buffer))',
 )
-_SHELLS = {
-    "fish": _FISH,
-    "powershell": _POWERSHELL,
-    "cmd": _CMD,
-    "tcsh": _TCSH,
-    "emacs": _EMACS,
-}
+_SHELLS = {"fish": _FISH, "powershell": _POWERSHELL, "cmd": _CMD, "tcsh": _TCSH, "emacs": _EMACS}
 _ALIASES = {"csh": "tcsh", "pwsh": "powershell"}

@@ -167,10 +167,7 @@ def _available_zone(
     if destination != "Zone":
         entry["AvailableResources"] = {
             "AvailableResource": [
-                {
-                    "Type": destination,
-                    "SupportedResources": {"SupportedResource": resources},
-                }
+                {"Type": destination, "SupportedResources": {"SupportedResource": resources}}
             ]
         }
     return entry

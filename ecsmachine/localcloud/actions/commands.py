@@ -8,14 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import (
-    Listing,
-    equals,
-    like,
-    never,
-    newest,
-    tagged,
-)
+from ecsmachine.localcloud.actions.listing import Listing, equals, like, never, newest, tagged
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
@@ -170,9 +163,7 @@ def _check_parameters(content: str, has_parameters: bool) -> None:
     names = parameter_names(content)
     if len(names) > MAX_PARAMETERS:
         raise ApiError(
-            "CmdParamCount.ExceedLimit",
-            "The maximum number of custom parameters is exceeded.",
-            403,
+            "CmdParamCount.ExceedLimit", "The maximum number of custom parameters is exceeded.", 403
         )
     for name in names:
         if not name:

@@ -25,10 +25,7 @@ from ecsmachine.localcloud.protocol.names import (
 )
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import CustomImage, Snapshot
-from ecsmachine.localcloud.state.resources import (
-    attached_disks,
-    image_with_id,
-)
+from ecsmachine.localcloud.state.resources import attached_disks, image_with_id
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_IMAGES = 100

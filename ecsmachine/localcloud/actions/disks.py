@@ -46,11 +46,7 @@ from ecsmachine.localcloud.protocol.names import (
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Disk, DiskStatus, Instance, Snapshot
-from ecsmachine.localcloud.state.resources import (
-    attached_disks,
-    check_status,
-    forget_disk,
-)
+from ecsmachine.localcloud.state.resources import attached_disks, check_status, forget_disk
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_DISKS = 2000

@@ -123,10 +123,7 @@ def associate_eip_address(call: Call) -> Answer:
     _check_private_address(call, instance)
     if parameters.text("VpcId") not in ("", instance.vpc_id):
         raise refusals.VPC_NOT_FOUND()
-    if instance.region != eip.region or parameters.text("InstanceRegionId") not in (
-        "",
-        eip.region,
-    ):
+    if instance.region != eip.region or parameters.text("InstanceRegionId") not in ("", eip.region):
         raise ApiError(
             "InvalidParameter.Mismatch",
             "Specified elastic IP address and ECS instance are not in the same region.",

@@ -22,11 +22,7 @@ from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes
-from ecsmachine.localcloud.protocol.errors import (
-    ApiError,
-    invalid_parameter,
-    missing_parameter,
-)
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_order_id
 from ecsmachine.localcloud.protocol.names import (
     checked_text,
@@ -38,10 +34,7 @@ from ecsmachine.localcloud.protocol.names import (
 from ecsmachine.localcloud.state.addresses import pick_private, pick_public
 from ecsmachine.localcloud.state.interfaces import attached_interfaces
 from ecsmachine.localcloud.state.model import Instance
-from ecsmachine.localcloud.state.resources import (
-    attached_disks,
-    check_status,
-)
+from ecsmachine.localcloud.state.resources import attached_disks, check_status
 from ecsmachine.localcloud.work.instances import Credentials
 
 

@@ -9,11 +9,7 @@ from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import clock, refusals
-from ecsmachine.localcloud.protocol.errors import (
-    ApiError,
-    invalid_parameter,
-    missing_parameter,
-)
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_order_id
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import ChargeType, Instance, SpotStrategy
@@ -52,10 +48,7 @@ class Charge:
 def period_of_request(parameters: Parameters) -> tuple[int, str]:
     """Return ``Period`` and ``PeriodUnit``; raises their refusals, or ``MissingParameter``."""
     unit = parameters.choice(
-        "PeriodUnit",
-        ("Month", "Week", "Year"),
-        "Month",
-        error=refusals.not_supported("PeriodUnit"),
+        "PeriodUnit", ("Month", "Week", "Year"), "Month", error=refusals.not_supported("PeriodUnit")
     )
     parameters.require("Period")
     error = ApiError("InvalidPeriod", "The specified period is not valid.")
@@ -171,8 +164,7 @@ def modify_instance_charge_type(call: Call) -> Answer:
         check_status(instance, "Running", "Stopped")
         if instance.charge_type == wanted:
             raise ApiError(
-                "InvalidChargeType.ValueNotSupported",
-                "The instance is charged so already.",
+                "InvalidChargeType.ValueNotSupported", "The instance is charged so already."
             )
         if instance.spot_strategy != "NoSpot":
             raise ApiError(
@@ -227,9 +219,7 @@ def modify_disk_charge_type(call: Call) -> Answer:
             raise refusals.DISK_STATUS()
         if disk.kind == "system":
             raise ApiError(
-                "InvalidDiskType.NotSupported",
-                "A system disk is charged as its instance is.",
-                403,
+                "InvalidDiskType.NotSupported", "A system disk is charged as its instance is.", 403
             )
         if not unpaid:
             call.state.disks.put(replace(disk, charge_type=wanted))

@@ -17,10 +17,7 @@ from ecsmachine.localcloud.actions.instance_charge import (
     order_of_request,
 )
 from ecsmachine.localcloud.actions.instance_disks import disks_of_request, put_disk
-from ecsmachine.localcloud.actions.instance_interfaces import (
-    put_interfaces,
-    secondary_interfaces,
-)
+from ecsmachine.localcloud.actions.instance_interfaces import put_interfaces, secondary_interfaces
 from ecsmachine.localcloud.actions.instance_place import (
     interfaces_of_request,
     place_of_request,
@@ -50,10 +47,7 @@ from ecsmachine.localcloud.protocol.names import (
     valid_password,
 )
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.addresses import (
-    pick_private,
-    pick_public,
-)
+from ecsmachine.localcloud.state.addresses import pick_private, pick_public
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
 
@@ -76,13 +70,7 @@ def run_instances(call: Call) -> Answer:
         most=MAX_AMOUNT,
         error=ApiError("InvalidParameter.Amount", "The specified Amount is invalid."),
     )
-    parameters.integer(
-        "MinAmount",
-        1,
-        least=1,
-        most=amount,
-        error=refusals.malformed("MinAmount"),
-    )
+    parameters.integer("MinAmount", 1, least=1, most=amount, error=refusals.malformed("MinAmount"))
     instances = _create_instances(call, amount, start=True)
     return {
         "InstanceIdSets": {"InstanceIdSet": [instance.id for instance in instances]},

@@ -53,11 +53,7 @@ def describe_instance_attribute(call: Call) -> Answer:
 def describe_user_data(call: Call) -> Answer:
     """DescribeUserData: as it was given, in base64."""
     instance = call.required(call.state.instances, "InstanceId")
-    return {
-        "RegionId": instance.region,
-        "InstanceId": instance.id,
-        "UserData": instance.user_data,
-    }
+    return {"RegionId": instance.region, "InstanceId": instance.id, "UserData": instance.user_data}
 
 
 def get_instance_console_output(call: Call) -> Answer:
@@ -134,12 +130,7 @@ _INSTANCES = Listing(
     lambda call, instance: call.views.get(call.state, instance),
     (
         one_of("InstanceIds", "id", Parameters.json_list),
-        equals(
-            "Status",
-            "status",
-            among=STATUSES,
-            error=lambda: refusals.not_supported("Status"),
-        ),
+        equals("Status", "status", among=STATUSES, error=lambda: refusals.not_supported("Status")),
         equals("VpcId", "vpc_id"),
         equals("VSwitchId", "vswitch_id"),
         equals("ZoneId", "zone"),

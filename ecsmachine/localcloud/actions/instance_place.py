@@ -12,10 +12,7 @@ from ecsmachine.localcloud.catalog.regions import Region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.addresses import (
-    private_is_free,
-    usable,
-)
+from ecsmachine.localcloud.state.addresses import private_is_free, usable
 from ecsmachine.localcloud.state.model import SecurityGroup, VSwitch
 from ecsmachine.localcloud.state.resources import status_now
 
@@ -126,8 +123,7 @@ def private_address_of_request(call: Call, vswitch: VSwitch, amount: int) -> str
         return ""
     if amount > 1:
         raise ApiError(
-            "InvalidParameter.Conflict",
-            "PrivateIpAddress can be specified for one instance only.",
+            "InvalidParameter.Conflict", "PrivateIpAddress can be specified for one instance only."
         )
     try:
         number = ipaddress.IPv4Address(address)

@@ -142,8 +142,7 @@ def _delete(call: Call, instance: Instance) -> None:
     check_status(instance, "Stopped", *(("Running",) if force else ()))
     if any(entry.next_hop_id == instance.id for entry in call.state.route_entries):
         raise ApiError(
-            "DependencyViolation.RouteEntry",
-            "Specified instance is used by route entry.",
+            "DependencyViolation.RouteEntry", "Specified instance is used by route entry."
         )
     forget_instance(call.state, instance)
     call.lifecycle.removals.begin()
@@ -165,8 +164,7 @@ def _instances_of_request(call: Call) -> list[Instance]:
         raise missing_parameter("InstanceId")
     if len(ids) > MAX_INSTANCES:
         raise ApiError(
-            "InvalidParameter.TooManyInstances",
-            f"At most {MAX_INSTANCES} instances are accepted.",
+            "InvalidParameter.TooManyInstances", f"At most {MAX_INSTANCES} instances are accepted."
         )
     return [call.find(call.state.instances, instance_id) for instance_id in dict.fromkeys(ids)]
 

@@ -110,10 +110,7 @@ def _common(instance: Instance, eip: Eip | None) -> dict[str, Any]:
 
 
 def _described(
-    instance: Instance,
-    eip: Eip | None,
-    tags: dict[str, str],
-    interfaces: list[NetworkInterface],
+    instance: Instance, eip: Eip | None, tags: dict[str, str], interfaces: list[NetworkInterface]
 ) -> dict[str, Any]:
     kind = known_instance_type(instance.instance_type)
     image = _image(instance)

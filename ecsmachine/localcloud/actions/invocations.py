@@ -240,9 +240,7 @@ def _values_of_request(parameters: Parameters, command: Command) -> dict[str, st
         raise EMPTY_KEY()
     if any(len(name) > 64 for name in names):
         raise ApiError(
-            "ParameterKey.ExceedLimit",
-            "The maximum length of a parameter name is exceeded.",
-            403,
+            "ParameterKey.ExceedLimit", "The maximum length of a parameter name is exceeded.", 403
         )
     if len(set(names)) < len(names):
         raise ApiError("ParameterKey.Duplicate", "Parameter names cannot be duplicated.", 403)

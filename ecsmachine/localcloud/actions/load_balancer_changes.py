@@ -47,11 +47,7 @@ def set_load_balancer_modification_protection(call: Call) -> Answer:
     call.parameters.require("ModificationProtectionStatus")
     protection, reason = modification_protection(call.parameters)
     call.state.load_balancers.put(
-        replace(
-            balancer,
-            modification_protection=protection,
-            modification_protection_reason=reason,
-        )
+        replace(balancer, modification_protection=protection, modification_protection_reason=reason)
     )
     return {}
 

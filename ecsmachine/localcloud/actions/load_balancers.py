@@ -272,8 +272,7 @@ def check_server(call: Call, balancer: LoadBalancer, backend: Backend) -> None:
     )
     if balancer.vpc_id not in ("", instance.vpc_id):
         raise ApiError(
-            "VpcNotMatched",
-            "The backend server and the load balancer are not in the same VPC.",
+            "VpcNotMatched", "The backend server and the load balancer are not in the same VPC."
         )
 
 

@@ -27,7 +27,4 @@ def describe_endpoints(call: Call) -> Answer:
             "Protocols": {"Protocols": ["HTTP"]},
         }
     ]
-    return {
-        "Success": True,
-        "Endpoints": {"Endpoint": endpoints if service in SERVICES else []},
-    }
+    return {"Success": True, "Endpoints": {"Endpoint": endpoints if service in SERVICES else []}}

@@ -32,11 +32,9 @@ def describe_price(call: Call) -> Answer:
     )
     _check_place(call)
     amount = parameters.integer("Amount", 1, least=1, most=MAX_AMOUNT)
-    hours = {
-        "instance": _instance_hours,
-        "disk": _data_disk_hours,
-        "bandwidth": _bandwidth_hours,
-    }[what](parameters)
+    hours = {"instance": _instance_hours, "disk": _data_disk_hours, "bandwidth": _bandwidth_hours}[
+        what
+    ](parameters)
     times = prices.HOURS[unit] * period * amount
     if unit not in ("Hour", "Day"):
         times *= prices.SUBSCRIPTION_FACTOR
@@ -46,11 +44,7 @@ def describe_price(call: Call) -> Answer:
         spot = strategy != "NoSpot" and resource == "instanceType"
         trade = original * prices.SPOT_FACTOR if spot else original
         details.append(
-            {
-                "Resource": resource,
-                **_amounts(original, trade),
-                "SubRules": {"Rule": []},
-            }
+            {"Resource": resource, **_amounts(original, trade), "SubRules": {"Rule": []}}
         )
     original = sum(detail["OriginalPrice"] for detail in details)
     trade = sum(detail["TradePrice"] for detail in details)

@@ -6,9 +6,7 @@ from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES
-from ecsmachine.localcloud.catalog.instance_types import (
-    instance_types,
-)
+from ecsmachine.localcloud.catalog.instance_types import instance_types
 from ecsmachine.localcloud.catalog.regions import Region, Zone, regions
 
 _CHARGE_TYPES = ("PrePaid", "PostPaid")

@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import (
-    Listing,
-    always,
-    equals,
-    oldest,
-    one_of,
-    tagged_as,
-)
+from ecsmachine.localcloud.actions.listing import Listing, always, equals, oldest, one_of, tagged_as
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter

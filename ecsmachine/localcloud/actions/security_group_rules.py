@@ -199,11 +199,7 @@ def _rule_of_request(
         spelled=str.capitalize,
     )
     priority = request.integer(
-        "Priority",
-        1,
-        least=1,
-        most=100,
-        error=refusals.not_supported("Priority"),
+        "Priority", 1, least=1, most=100, error=refusals.not_supported("Priority")
     )
     description = description_of_request(request, least=1, most=512)
     cidr = _cidr(request, f"{side}CidrIp", 4)
@@ -317,8 +313,7 @@ def _cidr(request: Parameters, name: str, version: int) -> str:
 
 def _malformed(request: Parameters, name: str) -> ApiError:
     return ApiError(
-        f"Invalid{name}.Malformed",
-        f"The specified parameter {request.name(name)} is not valid.",
+        f"Invalid{name}.Malformed", f"The specified parameter {request.name(name)} is not valid."
     )
 
 

@@ -217,11 +217,7 @@ def leave_security_group(call: Call) -> Answer:
     group = call.required(call.state.security_groups, "SecurityGroupId")
     interface = _member_of_request(call)
     if group.id not in interface.security_group_ids:
-        raise ApiError(
-            "InstanceNotInSecurityGroup",
-            "The instance not in the group.",
-            403,
-        )
+        raise ApiError("InstanceNotInSecurityGroup", "The instance not in the group.", 403)
     if len(interface.security_group_ids) == 1:
         raise ApiError(
             "InstanceLastSecurityGroup",

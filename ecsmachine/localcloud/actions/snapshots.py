@@ -23,18 +23,11 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import (
-    checked_description,
-    checked_text,
-    valid_name,
-)
+from ecsmachine.localcloud.protocol.names import checked_description, checked_text, valid_name
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import CustomImage, Disk, Snapshot
-from ecsmachine.localcloud.state.resources import (
-    attached_disks,
-    forget_snapshot,
-)
+from ecsmachine.localcloud.state.resources import attached_disks, forget_snapshot
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_OF_DISK = 256
@@ -198,9 +191,7 @@ def check_source(snapshot: Snapshot) -> None:
     check_accomplished(snapshot)
     if snapshot.disk_kind != "data":
         raise ApiError(
-            "OperationDenied",
-            "The local cloud makes disks from snapshots of data disks only.",
-            403,
+            "OperationDenied", "The local cloud makes disks from snapshots of data disks only.", 403
         )
 
 
@@ -222,8 +213,7 @@ def _check_disk(call: Call, disk: Disk) -> None:
     its_own = [item for item in call.state.snapshots if item.disk_id == disk.id]
     if any(item.status == "progressing" for item in its_own):
         raise ApiError(
-            "IncorrectDiskStatus.CreatingSnapshot",
-            "A previous snapshot creation is in process.",
+            "IncorrectDiskStatus.CreatingSnapshot", "A previous snapshot creation is in process."
         )
     if len(its_own) >= MAX_OF_DISK:
         raise ApiError("QuotaExceed.Snapshot", "The snapshot quota exceeds.", 403)
@@ -243,11 +233,7 @@ def _is_being_made_from(call: Call, disk: Disk, snapshot_id: str) -> bool:
 
 def _retention_days(parameters: Parameters, default: int) -> int:
     return parameters.integer(
-        "RetentionDays",
-        default,
-        least=1,
-        most=65536,
-        error=refusals.malformed("RetentionDays"),
+        "RetentionDays", default, least=1, most=65536, error=refusals.malformed("RetentionDays")
     )
 
 

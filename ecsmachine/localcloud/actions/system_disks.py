@@ -18,10 +18,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.state.model import Instance
-from ecsmachine.localcloud.state.resources import (
-    attached_disks,
-    check_status,
-)
+from ecsmachine.localcloud.state.resources import attached_disks, check_status
 
 
 def replace_system_disk(call: Call) -> Answer:

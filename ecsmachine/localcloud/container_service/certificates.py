@@ -154,11 +154,7 @@ def _pem(certificate: Certificate) -> bytes:
 
 def _pem_key(key: Key) -> bytes:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-    )
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     old = PrivateFormat.TraditionalOpenSSL
     form = old if isinstance(key, RSAPrivateKey) else PrivateFormat.PKCS8

@@ -16,11 +16,7 @@ from ecsmachine.localcloud.state.state import State
 
 KUBERNETES, MANAGED = "Kubernetes", "ManagedKubernetes"
 MOST_NODES = 50
-_DATA_DISK_SIZES = {
-    "cloud": (5, 2000),
-    "cloud_efficiency": (20, 32768),
-    "cloud_ssd": (20, 32768),
-}
+_DATA_DISK_SIZES = {"cloud": (5, 2000), "cloud_efficiency": (20, 32768), "cloud_ssd": (20, 32768)}
 """Categories of data disks, and their smallest and largest size in GiB."""
 
 _IO_OPTIMIZED = ("none", "optimized", "true", "false")

@@ -15,12 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ecsmachine.localcloud.container_service.destinations import (
-    COOKIE,
-    Routes,
-    choose,
-    token_of,
-)
+from ecsmachine.localcloud.container_service.destinations import COOKIE, Routes, choose, token_of
 from ecsmachine.localcloud.container_service.listening import listen
 from ecsmachine.localcloud.protocol.relays import MOST_HEAD_BYTES, pass_on, unavailable
 from ecsmachine.localcloud.work.supervisor import Threads

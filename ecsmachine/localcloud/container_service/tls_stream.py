@@ -31,10 +31,7 @@ class TlsStream:
         self._writer = writer
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(
-            self._incoming,
-            self._outgoing,
-            server_side=server_side,
-            server_hostname=server_hostname,
+            self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname
         )
         self._buffer = b""
 

@@ -13,10 +13,7 @@ _KNOWN = {
     "Throttling": (400, "Request was denied due to request throttling."),
     "Throttling.User": (400, "Request was denied due to user flow control."),
     "Throttling.Api": (400, "Request was denied due to api flow control."),
-    "ServiceUnavailable": (
-        503,
-        "The request has failed due to a temporary failure of the server.",
-    ),
+    "ServiceUnavailable": (503, "The request has failed due to a temporary failure of the server."),
     "InternalError": (
         500,
         "The request processing has failed due to some unknown error, exception or failure.",
@@ -28,10 +25,7 @@ _KNOWN = {
         "or this API doesn't support RAM.",
     ),
     "InvalidAccessKeyId.Inactive": (400, "Specified access key is disabled."),
-    "InvalidAccountStatus.NotEnoughBalance": (
-        403,
-        "Your account does not have enough balance.",
-    ),
+    "InvalidAccountStatus.NotEnoughBalance": (403, "Your account does not have enough balance."),
     "InvalidSecurityToken.Expired": (400, "Specified SecurityToken is expired."),
     "OperationDenied.NoStock": (
         403,

@@ -14,10 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ecsmachine.localcloud.host.control_groups import guest_groups
-from ecsmachine.localcloud.host.guests.leftovers import (
-    remove_traces_of_nspawn,
-    unmount_root_disks,
-)
+from ecsmachine.localcloud.host.guests.leftovers import remove_traces_of_nspawn, unmount_root_disks
 from ecsmachine.localcloud.host.mounts import detach_loops_below, remove_tree, unmount_below
 from ecsmachine.localcloud.host.network import remove_link
 from ecsmachine.localcloud.host.paths import CloudPaths

@@ -39,10 +39,7 @@ def check_host() -> None:
     if not sys.platform.startswith("linux"):
         raise LocalCloudError("Guests need Linux.", hint=_WITHOUT_GUESTS)
     if os.geteuid() != 0:
-        raise LocalCloudError(
-            "Guests need root: run it with sudo.",
-            hint=_WITHOUT_GUESTS,
-        )
+        raise LocalCloudError("Guests need root: run it with sudo.", hint=_WITHOUT_GUESTS)
     packages = missing_packages(shutil.which)
     if packages:
         raise LocalCloudError(

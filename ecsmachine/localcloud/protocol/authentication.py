@@ -161,11 +161,7 @@ def _check_acs3(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> st
     secret = _secret(find_key(key_id), headers.get("x-acs-security-token", ""))
     digest = hashlib.sha256(request.body).hexdigest()
     canonical_request = acs3_canonical_request(
-        request.method,
-        request.path,
-        request.query,
-        {name: headers[name] for name in names},
-        digest,
+        request.method, request.path, request.query, {name: headers[name] for name in names}, digest
     )
     string_to_sign = acs3_string_to_sign(canonical_request)
     expected = acs3_signature(string_to_sign, secret)
@@ -184,8 +180,7 @@ def _check_clock(timestamp: str) -> None:
         sent = clock.parse(whole)
     except ValueError as error:
         raise ApiError(
-            "InvalidTimeStamp.Format",
-            "Specified time stamp or date value is not well formatted.",
+            "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted."
         ) from error
     if abs(time.time() - sent) > CLOCK_TOLERANCE_S:
         raise ApiError("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")

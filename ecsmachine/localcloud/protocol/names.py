@@ -80,10 +80,7 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def checked_text(
-    parameters: Parameters,
-    name: str,
-    valid: Callable[[str], bool],
-    error: ApiError | None = None,
+    parameters: Parameters, name: str, valid: Callable[[str], bool], error: ApiError | None = None
 ) -> str:
     """Return a parameter's text, "" if it is not given.
 

@@ -97,9 +97,7 @@ DISK_STATUS = Refusal(
     "IncorrectDiskStatus", "The current disk status does not support this operation.", 403
 )
 CHARGE_TYPE = Refusal(
-    "ChargeTypeViolation",
-    "The operation is not permitted due to charge type of the instance.",
-    403,
+    "ChargeTypeViolation", "The operation is not permitted due to charge type of the instance.", 403
 )
 SECURITY_LOCK = Refusal("InstanceLockedForSecurity", "The instance is locked due to security.", 403)
 DEVICE_IN_USE = Refusal("InvalidDevice.InUse", "The specified device has been occupied.", 403)
@@ -120,8 +118,7 @@ QUOTA_OF_BACKENDS = Refusal(
     "BackendServer.QuotaExceeded", "The quota of backend servers is exceeded."
 )
 QUOTA_OF_DISKS_OF_INSTANCE = Refusal(
-    "InstanceDiskNumber.LimitExceed",
-    "The total number of specified disk in an instance exceeds.",
+    "InstanceDiskNumber.LimitExceed", "The total number of specified disk in an instance exceeds."
 )
 
 # What does not go together.

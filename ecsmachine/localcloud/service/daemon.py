@@ -288,8 +288,7 @@ def _await_ready(paths: CloudPaths, reader: int) -> None:
         ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             raise LocalCloudError(
-                f"The daemon does not answer after {_READY_TIMEOUT_S:g} s.",
-                details=log_tail(paths),
+                f"The daemon does not answer after {_READY_TIMEOUT_S:g} s.", details=log_tail(paths)
             )
         part = os.read(reader, 65536)
         if not part:

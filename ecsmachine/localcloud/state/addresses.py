@@ -90,8 +90,7 @@ def pick_public(state: State, wanted: str = "") -> str:
         if address not in taken and wanted in ("", address):
             return address
     raise ApiError(
-        "InsufficientPublicIp",
-        f"No address of the local cloud's public pool {pool} is free.",
+        "InsufficientPublicIp", f"No address of the local cloud's public pool {pool} is free."
     )
 
 

@@ -13,14 +13,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.interfaces import leave_interfaces
-from ecsmachine.localcloud.state.model import (
-    Disk,
-    Eip,
-    Instance,
-    InstanceStatus,
-    Removal,
-    Snapshot,
-)
+from ecsmachine.localcloud.state.model import Disk, Eip, Instance, InstanceStatus, Removal, Snapshot
 from ecsmachine.localcloud.state.state import State
 
 

@@ -162,16 +162,10 @@ class State:
         )
         self.eips = ResourceTable(Eip, self, missing=refusals.EIP_NOT_FOUND, tagged_as="eip")
         self.load_balancers = ResourceTable(
-            LoadBalancer,
-            self,
-            missing=refusals.LOAD_BALANCER_NOT_FOUND,
-            tagged_as="loadbalancer",
+            LoadBalancer, self, missing=refusals.LOAD_BALANCER_NOT_FOUND, tagged_as="loadbalancer"
         )
         self.server_groups = ResourceTable(
-            ServerGroup,
-            self,
-            missing=refusals.SERVER_GROUP_NOT_FOUND,
-            tagged_as="vservergroup",
+            ServerGroup, self, missing=refusals.SERVER_GROUP_NOT_FOUND, tagged_as="vservergroup"
         )
         self.commands = ResourceTable(
             Command, self, missing=refusals.COMMAND_NOT_FOUND, tagged_as="command"
@@ -207,9 +201,7 @@ class State:
     def account(self) -> Account:
         """The account and its access key pair."""
         return Account(
-            self._meta["account_id"],
-            self._meta["access_key_id"],
-            self._meta["access_key_secret"],
+            self._meta["account_id"], self._meta["access_key_id"], self._meta["access_key_secret"]
         )
 
     def access_key(self, key_id: str) -> AccessKey | None:

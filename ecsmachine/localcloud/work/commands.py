@@ -43,10 +43,7 @@ _ENDINGS: Mapping[Outcome, _Ending] = {
     "no user": ("Invalid", "AccountNotExists", "The specified account does not exist."),
     "no folder": ("Invalid", "DirectoryNotExists", "The specified directory does not exist."),
 }
-_NONZERO: _Ending = (
-    *("Failed", "ExitCodeNonzero"),
-    "The command execution exit code is not zero.",
-)
+_NONZERO: _Ending = (*("Failed", "ExitCodeNonzero"), "The command execution exit code is not zero.")
 _NOT_RUNNING: _Ending = (
     *("Aborted", "InstanceNotRunning"),
     "The specified instance was not running during task execution.",

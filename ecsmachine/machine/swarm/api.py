@@ -103,11 +103,7 @@ def nodes(machine: Machine, *, timeout_s: float = _TIMEOUT_S) -> list[Node]:
 
 def init(machine: Machine, *, advertise: str, port: int) -> None:
     """Begin a swarm with the machine as its first manager (``POST /swarm/init``)."""
-    body = {
-        "ListenAddr": f"0.0.0.0:{port}",
-        "AdvertiseAddr": f"{advertise}:{port}",
-        "Spec": {},
-    }
+    body = {"ListenAddr": f"0.0.0.0:{port}", "AdvertiseAddr": f"{advertise}:{port}", "Spec": {}}
     _ask(machine, "POST", "/swarm/init", body=body)
 
 
@@ -219,12 +215,7 @@ def _fault(machine: Machine, path: str) -> Fault:
 
 
 def _ask(
-    machine: Machine,
-    method: str,
-    path: str,
-    *,
-    body: object = None,
-    timeout_s: float = _TIMEOUT_S,
+    machine: Machine, method: str, path: str, *, body: object = None, timeout_s: float = _TIMEOUT_S
 ) -> bytes:
     """Return what the engine answers. Raises :class:`SwarmRefusedError` if it refuses."""
     url = machine.driver.url()

@@ -42,11 +42,7 @@ def join_or_begin(
     """
     if manager_name:
         join_machine(
-            store,
-            machine,
-            manager_name,
-            report,
-            role="manager" if role == "manager" else "worker",
+            store, machine, manager_name, report, role="manager" if role == "manager" else "worker"
         )
     else:
         _begin(machine, report)

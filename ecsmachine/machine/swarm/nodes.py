@@ -87,10 +87,7 @@ def _change(
 
 def wait_until_drained(manager: Machine, node: Node) -> None:
     """Wait until no task runs on the node; one that does not end keeps nobody for ever."""
-    _wait_for(
-        lambda: True if not api.running_tasks(manager, node.id) else None,
-        _DRAIN_TIMEOUT_S,
-    )
+    _wait_for(lambda: True if not api.running_tasks(manager, node.id) else None, _DRAIN_TIMEOUT_S)
 
 
 def strike_off(manager: Machine, node_id: str) -> None:

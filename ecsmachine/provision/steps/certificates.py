@@ -69,9 +69,5 @@ def seen_modes(facts: Facts) -> dict[str, int]:
 
 
 STEP = Step(
-    "certificates",
-    look,
-    actions,
-    "Copying certs to the remote machine...",
-    always_says=True,
+    "certificates", look, actions, "Copying certs to the remote machine...", always_says=True
 )

@@ -39,8 +39,7 @@ app = group(
 
 Name = Annotated[str, typer.Argument(metavar="CLUSTER", help="Name or id of the cluster")]
 Password = Annotated[
-    str,
-    typer.Option("--password", help="Password of root on the nodes [$ECS_SSH_PASSWORD]"),
+    str, typer.Option("--password", help="Password of root on the nodes [$ECS_SSH_PASSWORD]")
 ]
 Image = Annotated[str, typer.Option("--image", help='Image of the nodes (see "cluster images")')]
 InstanceType = Annotated[
@@ -68,11 +67,7 @@ class KubernetesKind(str, Enum):
 
 @app.command("ls")
 @connected(cluster_client)
-def list_clusters(
-    client: ClusterClient,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-) -> None:
+def list_clusters(client: ClusterClient, quiet: Quiet = False, as_json: AsJson = False) -> None:
     """List the clusters.
 
     Example: ecsmachine cluster ls
@@ -102,11 +97,7 @@ def list_clusters(
 
 @app.command("inspect")
 @connected(cluster_client)
-def inspect(
-    client: ClusterClient,
-    name: Name,
-    as_json: JsonAnyway = False,
-) -> None:
+def inspect(client: ClusterClient, name: Name, as_json: JsonAnyway = False) -> None:
     """Print all that the service tells of a cluster, as JSON.
 
     Example: ecsmachine cluster inspect my-cluster
@@ -453,8 +444,7 @@ def certs(
     ctx: typer.Context,
     name: Name,
     folder: Annotated[
-        Path | None,
-        typer.Option("--folder", help="Where to [default: ~/.docker/aliyun/NAME]"),
+        Path | None, typer.Option("--folder", help="Where to [default: ~/.docker/aliyun/NAME]")
     ] = None,
 ) -> None:
     """Fetch the certificates for a cluster's master, and store them for you alone to read.
@@ -515,9 +505,7 @@ def images(
     if as_json:
         print_json([{"region": o.region, "id": o.id, "name": o.name} for o in found])
         return
-    print_table(
-        [("REGION", "NAME", "ID"), *((one.region, one.name, one.id) for one in found)],
-    )
+    print_table([("REGION", "NAME", "ID"), *((one.region, one.name, one.id) for one in found)])
 
 
 def _follow(client: ClusterClient, task: Task, wait: bool, timeout_s: int) -> None:

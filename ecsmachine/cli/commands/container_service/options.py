@@ -70,9 +70,7 @@ def environment_of(ctx: typer.Context) -> Mapping[str, str]:
     return ctx.obj.environment if isinstance(ctx.obj, Session) else os.environ
 
 
-def connected(
-    connect: Callable[..., T],
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def connected(connect: Callable[..., T]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Turn a function whose first parameter is a client into one that makes the client itself.
 
     It has the function's options and, after them, those of ``connect``, which makes the client

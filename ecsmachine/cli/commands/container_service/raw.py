@@ -9,11 +9,7 @@ from urllib.parse import parse_qsl, unquote
 import typer
 
 from ecsmachine.aliyun.container_service import ClusterClient
-from ecsmachine.cli.commands.container_service.options import (
-    cluster_client,
-    connected,
-    pairs,
-)
+from ecsmachine.cli.commands.container_service.options import cluster_client, connected, pairs
 from ecsmachine.cli.display.confirmation import read_input
 from ecsmachine.cli.display.printer import show
 from ecsmachine.errors import UsageError
@@ -27,8 +23,7 @@ def cs(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="GET, POST, PUT or DELETE")],
     path: Annotated[str, typer.Argument(metavar="PATH", help="For example /clusters")],
     header: Annotated[
-        list[str] | None,
-        typer.Option("--header", help="A header, Name=value (repeatable)"),
+        list[str] | None, typer.Option("--header", help="A header, Name=value (repeatable)")
     ] = None,
     body: Annotated[
         str,

@@ -111,10 +111,7 @@ def create(
 @app.command("ls")
 @connected(cluster_client)
 def list_triggers(
-    client: ClusterClient,
-    ctx: typer.Context,
-    as_json: AsJson = False,
-    cluster: ClusterName = "",
+    client: ClusterClient, ctx: typer.Context, as_json: AsJson = False, cluster: ClusterName = ""
 ) -> None:
     """List a cluster's triggers, without their secrets.
 

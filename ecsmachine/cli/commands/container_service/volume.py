@@ -35,11 +35,7 @@ Name = Annotated[str, typer.Argument(metavar="VOLUME", help="Name of the volume"
 
 @app.command("ls")
 @connected(application_client)
-def list_volumes(
-    client: ApplicationClient,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-) -> None:
+def list_volumes(client: ApplicationClient, quiet: Quiet = False, as_json: AsJson = False) -> None:
     """List the volumes of a cluster.
 
     Example: ecsmachine volume ls --cluster my-cluster
@@ -88,11 +84,7 @@ def create(
 
 @app.command("inspect")
 @connected(application_client)
-def inspect(
-    client: ApplicationClient,
-    name: Name,
-    as_json: JsonAnyway = False,
-) -> None:
+def inspect(client: ApplicationClient, name: Name, as_json: JsonAnyway = False) -> None:
     """Print all that the master tells of a volume, as JSON.
 
     Example: ecsmachine volume inspect data

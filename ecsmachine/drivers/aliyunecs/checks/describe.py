@@ -84,20 +84,12 @@ def _data(context: DriverContext, settings: Settings, plan: Plan) -> dict[str, A
             "RulesThere": [_rule(rule) for rule in wanted if rule not in missing],
         },
         "KeyPair": _key_pair(settings),
-        "Login": {
-            "User": settings.ssh_user,
-            "Port": settings.ssh_port,
-            "By": _login(settings),
-        },
+        "Login": {"User": settings.ssh_user, "Port": settings.ssh_port, "By": _login(settings)},
         "Address": _address(settings, plan),
         "Route": {"Action": "create", "DestinationCidrBlock": settings.route_cidr}
         if settings.route_cidr
         else None,
-        "LoadBalancer": {
-            "Action": "use",
-            "Id": settings.slb_id,
-            "Address": plan.balancer_address,
-        }
+        "LoadBalancer": {"Action": "use", "Id": settings.slb_id, "Address": plan.balancer_address}
         if settings.slb_id
         else None,
         "TriedByEcs": plan.tried,
@@ -213,10 +205,7 @@ def _lines(data: dict[str, Any]) -> list[tuple[str, str]]:
         )
     lines += [
         ("VPC", _id_or(data["Vpc"], f"new, {CIDR}, shared with the other machines of this store")),
-        (
-            "VSwitch",
-            _id_or(data["VSwitch"], "new, shared with the other machines of this store"),
-        ),
+        ("VSwitch", _id_or(data["VSwitch"], "new, shared with the other machines of this store")),
         ("security group", _group_words(group)),
     ]
     if data["KeyPair"]:

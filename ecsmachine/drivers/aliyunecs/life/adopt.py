@@ -145,8 +145,7 @@ def _record_all(
     own = [each for each in others if each.create_id and each.create_id == owner.create_id]
     _record(journal, (each for each in own if each.kind == key_pair.KIND))
     _record(
-        journal,
-        (each for each in others if each.kind == network.VSWITCH_KIND and each.id in used),
+        journal, (each for each in others if each.kind == network.VSWITCH_KIND and each.id in used)
     )
     _record(journal, [owner])
     _record(journal, (each for each in own if each.kind == eip.KIND))

@@ -61,9 +61,7 @@ def _check_together(settings: Settings) -> None:
         )
     if settings.ssh_password and settings.ssh_keypair:
         raise _refused(
-            "ssh-password",
-            "ECS takes a password or a key pair, not both",
-            "Leave one of them out.",
+            "ssh-password", "ECS takes a password or a key pair, not both", "Leave one of them out."
         )
     if settings.image_id and (settings.image_family or settings.image_os):
         raise _refused(

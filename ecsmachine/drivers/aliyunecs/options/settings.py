@@ -175,10 +175,7 @@ class Settings:
         stored="ImageID",
     )
     image_family: str = _option(
-        "image-family",
-        "Image family; its newest image is taken",
-        "ECS_IMAGE_FAMILY",
-        read.TEXT,
+        "image-family", "Image family; its newest image is taken", "ECS_IMAGE_FAMILY", read.TEXT
     )
     image_os: str = _option(
         "image-os",
@@ -424,10 +421,7 @@ class Settings:
         "period-unit", "Month or Week", "ECS_PERIOD_UNIT", read.choice("Month", "Week"), "Month"
     )
     auto_renew: bool = _option(
-        "auto-renew",
-        "Renew the subscription by itself, with PrePaid",
-        "ECS_AUTO_RENEW",
-        read.FLAG,
+        "auto-renew", "Renew the subscription by itself, with PrePaid", "ECS_AUTO_RENEW", read.FLAG
     )
     spot_strategy: str = _option(
         "spot-strategy",

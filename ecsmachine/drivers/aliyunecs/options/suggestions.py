@@ -22,10 +22,7 @@ def nearest(name: str, known: Iterable[str], *, what: str, most: int = 8) -> str
 
 
 def nearest_types(
-    wanted: InstanceType | None,
-    name: str,
-    types: Iterable[InstanceType],
-    offered: Collection[str],
+    wanted: InstanceType | None, name: str, types: Iterable[InstanceType], offered: Collection[str]
 ) -> str:
     """Return a sentence with the offered instance types that are nearest to the wanted one.
 

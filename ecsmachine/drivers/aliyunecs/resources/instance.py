@@ -248,11 +248,7 @@ def remove_resource(
     """
     if resource.id is not None:
         return remove_instance(
-            cloud,
-            resource.id,
-            seen="seen" in resource.details,
-            unprotect=unprotect,
-            report=report,
+            cloud, resource.id, seen="seen" in resource.details, unprotect=unprotect, report=report
         )
     found = find_made(cloud, journal.create_id, timeout_s=_LOOKUP_TIMEOUT_S)
     for instance_id in found:

@@ -6,11 +6,7 @@ import re
 
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.drivers.aliyunecs.resources.asking import (
-    delete,
-    find_or_intend,
-    forget_if_refused,
-)
+from ecsmachine.drivers.aliyunecs.resources.asking import delete, find_or_intend, forget_if_refused
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags
 from ecsmachine.drivers.base import DriverContext, Journal, Resource

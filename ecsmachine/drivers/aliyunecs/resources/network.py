@@ -160,11 +160,7 @@ def ensure_vswitch(
 
 
 def _ensure_vswitch(
-    cloud: Cloud,
-    journal: Journal,
-    context: DriverContext,
-    details: dict[str, str],
-    report: Report,
+    cloud: Cloud, journal: Journal, context: DriverContext, details: dict[str, str], report: Report
 ) -> str:
     zone = details["zone"]
     known = journal.find(VSWITCH_KIND, **details)

@@ -33,10 +33,7 @@ from ecsmachine.localcloud.host.guests.boot_script import POWER_OFF, boot_script
 from ecsmachine.localcloud.host.guests.data_disks import DataDisks
 from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop, fault_table
 from ecsmachine.localcloud.host.guests.faults import nft_script as fault_script
-from ecsmachine.localcloud.host.guests.leftovers import (
-    remove_traces_of_nspawn,
-    unmount_root_disks,
-)
+from ecsmachine.localcloud.host.guests.leftovers import remove_traces_of_nspawn, unmount_root_disks
 from ecsmachine.localcloud.host.guests.links import FILE, SCRIPT, Links, only_interface
 from ecsmachine.localcloud.host.guests.root_disk import (
     RootDisk,
@@ -46,10 +43,7 @@ from ecsmachine.localcloud.host.guests.root_disk import (
     write_credentials,
 )
 from ecsmachine.localcloud.host.guests.snapshots import Part, Snapshots
-from ecsmachine.localcloud.host.mounts import (
-    detach_loops_below,
-    remove_tree,
-)
+from ecsmachine.localcloud.host.mounts import detach_loops_below, remove_tree
 from ecsmachine.localcloud.host.network import Network, link_name
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.host.processes import ids_by_namespace
@@ -84,11 +78,7 @@ class NspawnGuests:
     runs_scripts = True
 
     def __init__(
-        self,
-        paths: CloudPaths,
-        bases: Mapping[str, Path],
-        network: Network,
-        groups: GuestGroups,
+        self, paths: CloudPaths, bases: Mapping[str, Path], network: Network, groups: GuestGroups
     ):
         self._paths = paths
         self._bases = bases

@@ -328,14 +328,13 @@ class Deployment:
             p.node for p in there if (p.project, p.service) == (project.name, service.name)
         )
         all_of = Counter(p.node for p in there)
-        taken = {(p.node, port) for p in there for port in p.container.ports.values()}
-        needed = [port for port, protocol in service.fixed_ports if protocol == "tcp"]
+        taken = {(p.node, (port.host, port.protocol)) for p in there for port in p.container.ports}
+        needed = sorted(service.fixed_ports)
         admitted = self._fitting(project, service, there, answering)
         free = [n for n in admitted if not any((n, port) in taken for port in needed)]
         if not free:
-            raise EngineError(
-                f"No node has port {', '.join(map(str, needed))} free for {service.name}."
-            )
+            named = ", ".join(f"{number}/{protocol}" for number, protocol in needed)
+            raise EngineError(f"No node has port {named} free for {service.name}.")
         return min(free, key=lambda n: (own[n], all_of[n]))
 
     def _remove(self, placed: Iterable[Placed], *, volumes: bool) -> None:

@@ -87,7 +87,8 @@ def routes_of(
             and p.container.health in ("", "healthy")
         ]
         for port, routes in service.own.routes.items():
-            places = [(p.node, p.container.ports[port]) for p in own if port in p.container.ports]
+            reached = [(p.node, p.container.reached_at(port)) for p in own]
+            places = [(node, at) for node, at in reached if at is not None]
             for route in routes:
                 destination = Destination(
                     route.path, release.weight, places, sticky=service.own.sticky

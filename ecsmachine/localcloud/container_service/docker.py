@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ecsmachine.localcloud.container_service.engines import Container, EngineError
+from ecsmachine.localcloud.container_service.engines import Container, EngineError, Published
 from ecsmachine.localcloud.container_service.labels import Probe
 from ecsmachine.localcloud.container_service.probes import reached
 
@@ -60,7 +60,7 @@ class DockerEngine:
         """Return the containers that have all the labels (GET /containers/json)."""
         filters = json.dumps({"label": [f"{name}={value}" for name, value in labels.items()]})
         found = self._ask("GET", "/containers/json", {"all": "1", "filters": filters})
-        return [_container(item) for item in found or ()]
+        return [read_container(item) for item in found or ()]
 
     def images(self) -> Sequence[str]:
         """Return the names of the images that are there (GET /images/json)."""
@@ -71,7 +71,7 @@ class DockerEngine:
         """Return whether a container passes: by its engine's health check, or by its port."""
         if probe.command:
             return {"healthy": True, "unhealthy": False}.get(container.health)
-        port = container.ports.get(probe.port)
+        port = container.reached_at(probe.port)
         return port is not None and reached(probe, self.address.rpartition(":")[0], port)
 
     def pull(self, image: str, *, newest: bool) -> str:
@@ -212,7 +212,8 @@ class DockerEngine:
             connection.close()
 
 
-def _container(item: Mapping[str, Any]) -> Container:
+def read_container(item: Mapping[str, Any]) -> Container:
+    """Return a container of an answer to GET /containers/json."""
     text = str(item.get("Status") or "")
     exited, health = _EXITED.match(text), _HEALTH.search(text)
     networks = (item.get("NetworkSettings") or {}).get("Networks") or {}
@@ -225,11 +226,15 @@ def _container(item: Mapping[str, Any]) -> Container:
         exit_code=int(exited[1]) if exited else 0,
         health=health[1] if health else "",
         addresses={name: str(one.get("IPAddress") or "") for name, one in networks.items()},
-        ports={
-            int(port["PrivatePort"]): int(port["PublicPort"])
-            for port in item.get("Ports") or ()
-            if port.get("PublicPort") and port.get("Type") == "tcp"
-        },
+        ports=tuple(
+            sorted(
+                {
+                    Published(int(port["PrivatePort"]), int(port["PublicPort"]), str(port["Type"]))
+                    for port in item.get("Ports") or ()
+                    if port.get("PublicPort")
+                }
+            )
+        ),
         volumes=tuple(
             str(mount["Name"])
             for mount in item.get("Mounts") or ()

@@ -10,6 +10,9 @@ from typing import Any, Protocol
 from ecsmachine.localcloud.container_service.labels import Probe
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
+CHOSEN_PORTS = range(32768, 61000)
+"""The ports of a node that its engine publishes at where none is named."""
+
 
 class EngineError(LocalCloudError):
     """An engine refused, or did not answer; the text says which and why."""
@@ -19,13 +22,22 @@ class EngineError(LocalCloudError):
         self.status = status
 
 
+@dataclass(frozen=True, order=True)
+class Published:
+    """A port of a container, and the port of its node that leads there."""
+
+    container: int
+    host: int
+    protocol: str = "tcp"
+
+
 @dataclass(frozen=True)
 class Container:
     """A container as its engine tells it.
 
     ``status`` is Docker's word (created, running, restarting, exited, …), ``health`` is "" where
-    there is no check. ``ports`` leads from a container's port to the node's, where it is
-    published. ``volumes`` are the names of those that it uses.
+    there is no check. ``ports`` are those that are published: one of its ports may be at several
+    of the node. ``volumes`` are the names of those that it uses.
     """
 
     id: str
@@ -36,13 +48,22 @@ class Container:
     exit_code: int = 0
     health: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
-    ports: Mapping[int, int] = field(default_factory=dict)
+    ports: tuple[Published, ...] = ()
     volumes: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
         """Whether its process runs."""
         return self.status == "running"
+
+    def reached_at(self, port: int) -> int | None:
+        """Return the node's port at which the cluster reaches a TCP port of it.
+
+        Of several it is one that the engine chose: nodes have those open, and a fixed one perhaps
+        not.
+        """
+        found = [p.host for p in self.ports if (p.container, p.protocol) == (port, "tcp")]
+        return max(found, key=lambda host: host in CHOSEN_PORTS, default=None)
 
 
 class Engine(Protocol):

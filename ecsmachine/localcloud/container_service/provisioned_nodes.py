@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ecsmachine.localcloud.container_service.docker import DockerEngine, client_context
-from ecsmachine.localcloud.container_service.engines import Engine, EngineError
+from ecsmachine.localcloud.container_service.engines import CHOSEN_PORTS, Engine, EngineError
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan
 from ecsmachine.localcloud.state.clusters import Cluster, Node
 from ecsmachine.localcloud.work.supervisor import Pause
@@ -31,7 +31,7 @@ _LOOK_S = 0.2
 _SSH_TIMEOUT_S = 60.0
 _MANAGER_TIMEOUT_S = 60.0
 _MANAGERS = 3
-_OPEN_PORTS = ("80", "443", "32768-60999")
+_OPEN_PORTS = ("80", "443", f"{CHOSEN_PORTS.start}-{CHOSEN_PORTS.stop - 1}")
 """What clients reach at nodes, beside SSH and the engine: services, and what is routed."""
 
 

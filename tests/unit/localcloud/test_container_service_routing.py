@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from ecsmachine.localcloud.container_service.destinations import Destination, Place
+from ecsmachine.localcloud.container_service.docker import read_container
 from ecsmachine.localcloud.container_service.routing import Router
 from ecsmachine.localcloud.work.supervisor import Threads
 
@@ -100,3 +101,24 @@ def test_the_cookie_is_in_the_final_head(interim: bytes) -> None:
         assert response.body == b"x"  # type: ignore[attr-defined]
 
     serve([interim + answer("x")], client)
+
+
+def test_a_port_that_is_published_twice_is_reached_where_nodes_are_open() -> None:
+    """A fixed port of the node (``8081:80``), and the one that routing and probes need."""
+    item = {
+        "Id": "c1",
+        "Ports": [
+            {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8081, "Type": "tcp"},
+            {"IP": "::", "PrivatePort": 80, "PublicPort": 8081, "Type": "tcp"},
+            {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 32768, "Type": "tcp"},
+            {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 65000, "Type": "tcp"},
+            {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 53, "Type": "udp"},
+            {"PrivatePort": 81, "Type": "tcp"},
+        ],
+    }
+    container = read_container(item)
+    assert container.reached_at(80) == 32768
+    assert container.reached_at(81) is None
+    assert {(p.host, p.protocol) for p in container.ports} == {
+        *((8081, "tcp"), (32768, "tcp"), (65000, "tcp"), (53, "udp")),
+    }

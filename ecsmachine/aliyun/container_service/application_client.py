@@ -146,10 +146,14 @@ class ApplicationClient:
         """Send its containers a signal (POST …/kill)."""
         self._post(f"{_service(service_id)}/kill", signal=signal)
 
-    def scale_service(self, service_id: str, containers: int) -> None:
-        """Bring the number of its containers to ``containers`` (POST …/scale)."""
+    def scale_service(self, service_id: str, containers: int) -> tuple[str, ...]:
+        """Bring the number of its containers to ``containers`` (POST …/scale).
+
+        Returns the master's warnings.
+        """
         rules.check_number("value", containers, 0, 1000)
-        self._post(f"{_service(service_id)}/scale", {"type": "scale_to", "value": containers})
+        body = {"type": "scale_to", "value": containers}
+        return warnings_of(self._send("POST", f"{_service(service_id)}/scale", body))
 
     def set_weight(self, service_id: str, percent: int) -> None:
         """Set its version's part of the traffic during a blue-green update (POST …/weight).

@@ -46,6 +46,12 @@ class Service:
     updated: str
     raw: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def wanted(self) -> int:
+        """How many containers it is to have: as many as it has, where that is not told."""
+        scale = self.extensions.get("scale")
+        return scale if isinstance(scale, int) else len(self.containers)
+
 
 @dataclass(frozen=True)
 class Project:

@@ -94,6 +94,10 @@ def _update_project(applications: Applications, asked: _Asked) -> Reply:
     return Reply(202, headers=_warning(applications.update_project(asked.name, asked.body)))
 
 
+def _scale_service(applications: Applications, asked: _Asked) -> Reply:
+    return Reply(200, headers=_warning(applications.scale_service(asked.name, asked.body)))
+
+
 def _rollback_update(applications: Applications, asked: _Asked) -> Reply:
     if not (asked.query.boolean("force") or asked.query.boolean("rollback-update")):
         raise ApiError("InvalidParameter", "The parameter force has to be true.")
@@ -201,7 +205,7 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], _Answer], ...] = tuple(
         ("POST", "/service/NAME/start", _call(200, _A.start_service, _name)),
         ("POST", "/services/NAME/stop", _call(200, _A.stop_service, _name, _wait_s)),
         ("POST", "/services/NAME/kill", _call(200, _A.kill_service, _name, _signal)),
-        ("POST", "/services/NAME/scale", _call(200, _A.scale_service, _name, _body)),
+        ("POST", "/services/NAME/scale", _scale_service),
         ("POST", "/services/NAME/weight", _call(200, _A.set_weight, _name, _body)),
         ("GET", "/volumes", _call(200, _of_volumes(Volumes.list))),
         ("POST", "/volumes/create", _call(201, _of_volumes(Volumes.create), _body)),

@@ -244,10 +244,16 @@ class Applications:
 
         finish(self._work.begin(project.name, "stopping", work))
 
-    def scale_service(self, service: str, fields: Fields) -> None:
-        """Bring a service to a number of containers."""
+    def scale_service(self, service: str, fields: Fields) -> list[str]:
+        """Bring a service to a number of containers; return what else is to be known of it."""
         fields.choice("type", ("scale_to",))
-        self.scale_to(service, lambda _: fields.integer("value", least=0, most=MOST_CONTAINERS))
+        wanted = self.scale_to(
+            service, lambda _: fields.integer("value", least=0, most=MOST_CONTAINERS)
+        )
+        _, release, found = self._projects.find_service(service)
+        if found.name not in release.stopped:
+            return []
+        return [f"{service} is stopped: it has {wanted} containers when it starts next"]
 
     def scale_to(self, service: str, number: Callable[[int], int]) -> int:
         """Bring a service to the number that ``number`` makes of the present one; return it."""

@@ -27,6 +27,7 @@ from ecsmachine.localcloud.state.clusters import Cluster, Node
 from ecsmachine.localcloud.state.state import State
 
 AGENT_VERSION = "0.9-local"
+API_VERSION = "2015-12-15"
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,11 @@ def list_images(call: ClusterCall) -> Result:
     """DescribeImages: those that nodes can be made of, for every region."""
     items = [{"text": image.os_name, "value": image.id} for image in call.images]
     return Result(content={region.id: {"items": items} for region in regions()})
+
+
+def get_version(call: ClusterCall) -> Result:
+    """DescribeApiVersion: what the guide's example of an SDK asks for; it prints no answer."""
+    return Result(content={"version": API_VERSION, "request_id": call.request_id})
 
 
 def _view(cluster: Cluster) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -78,7 +78,7 @@ class Projects:
                     name=name,
                     created=now,
                     updated=now,
-                    subnet=self._free_subnet(),
+                    subnet=self._free_subnet(services_of(name, release).values()),
                     releases=(release,),
                     moving="launching",
                 )
@@ -119,14 +119,26 @@ class Projects:
         with self._state.transaction():
             self._state.projects.remove(project.id)
 
-    def _free_subnet(self) -> str:
-        """Return a part of the cluster's container addresses that no project has."""
+    def _free_subnet(self, services: Iterable[Service]) -> str:
+        """Return a part of the cluster's container addresses that no project has.
+
+        It is a sixteenth of them, from 16 to 256, unless the services need more than that.
+        """
         cluster = self._state.clusters.get(self._cluster_id)
-        taken = {project.subnet for project in self.all()}
         block = IPv4Network(cluster.subnet_cidr if cluster is not None else "172.28.0.0/16")
-        for subnet in block.subnets(new_prefix=max(24, block.prefixlen)):
-            if str(subnet) not in taken:
+        nodes = len(cluster.nodes) if cluster is not None else 0
+        # the network, its gateway and its broadcast have an address each, and every node one
+        containers = sum(nodes if one.own.everywhere else one.own.scale for one in services)
+        needed = 2 * containers + nodes + 3
+        usual = max(24, min(28, block.prefixlen + 4))
+        prefix = max(block.prefixlen, min(usual, 32 - (needed - 1).bit_length()))
+        taken = [IPv4Network(project.subnet) for project in self.all()]
+        for subnet in block.subnets(new_prefix=prefix):
+            if not any(subnet.overlaps(other) for other in taken):
                 return str(subnet)
         raise ApiError(
-            "SubnetExhausted", f"All of subnet_cidr {block} is taken by projects (/24 each).", 409
+            "SubnetExhausted",
+            f"Projects have taken all of subnet_cidr {block}: it has no /{prefix} left. "
+            "Remove one, or make a cluster with a larger one.",
+            409,
         )

@@ -46,6 +46,7 @@ _PATHS: tuple[tuple[str, str, str, _Action], ...] = (
     ("POST", "/clusters/NAME/triggers", "CreateTrigger", triggers.create_trigger),
     ("DELETE", "/clusters/NAME/triggers/NAME", "DeleteTrigger", triggers.delete_trigger),
     ("GET", "/images", "DescribeImages", clusters.list_images),
+    ("GET", "/version", "DescribeApiVersion", clusters.get_version),
 )
 _ROUTES = tuple(
     (method, re.compile(re.escape(path).replace("NAME", "([^/]+)")), name, action)

@@ -127,6 +127,7 @@ def create_app(
             Route(triggers.PATH, container_service.fire, methods=["GET", "POST"]),
             Route("/clusters{rest:path}", container_service.respond, methods=METHODS),
             Route("/images", container_service.respond, methods=METHODS),
+            Route("/version", container_service.respond, methods=METHODS),
             # As an ASGI application it gets every method, to answer all of them in the API's form.
             Route("/{path:path}", endpoint),
         ],

@@ -282,11 +282,14 @@ def _warn(warnings: Iterable[str]) -> None:
 
 def _read(file: Path) -> str:
     try:
-        return read_input().decode() if str(file) == "-" else file.read_text(encoding="utf-8")
+        text = read_input().decode() if str(file) == "-" else file.read_text(encoding="utf-8")
     except OSError as error:
         raise MachineError(f"{file}: {error.strerror}", hint="Name a Compose template.") from None
     except ValueError:
         raise MachineError(f"{file}: it is not text in UTF-8") from None
+    if not text.strip():
+        raise MachineError(f"{file}: it is empty", hint="Name a Compose template.")
+    return text
 
 
 def _await(client: ApplicationClient, name: str, wait: bool, timeout_s: int) -> None:

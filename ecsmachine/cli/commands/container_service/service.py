@@ -20,7 +20,7 @@ from ecsmachine.cli.commands.container_service.options import (
 )
 from ecsmachine.cli.commands.container_service.project import Patience, Signal
 from ecsmachine.cli.display.cleaning import one_line
-from ecsmachine.cli.display.printer import show
+from ecsmachine.cli.display.printer import show, warn
 
 app = group(
     """Services of the applications on a Swarm cluster.
@@ -57,7 +57,7 @@ def list_services(
                 service.id,
                 service.project,
                 service.current_state.capitalize(),
-                f"{sum(one.running for one in service.containers)}/{len(service.containers)}",
+                f"{sum(one.running for one in service.containers)}/{service.wanted}",
                 str(service.definition.get("image", "-")),
             )
             for service in services
@@ -154,7 +154,8 @@ def scale(
 
     Example: ecsmachine service scale web_front 3
     """
-    client.scale_service(service_id, number)
+    for warning in client.scale_service(service_id, number):
+        warn(warning)
 
 
 @app.command("weight")

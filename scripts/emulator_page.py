@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ecsmachine.localcloud.actions import PRODUCTS
 from ecsmachine.localcloud.actions.call import Action
+from ecsmachine.localcloud.actions.listing import Listing
 from ecsmachine.localcloud.actions.unsupported import unsupported, without_effect
 from ecsmachine.localcloud.protocol.official import (
     OF_OTHER_OWNERS,
@@ -68,7 +69,9 @@ def _there() -> Iterator[str]:
 def _by_resource(product: Mapping[str, Action]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, action in product.items():
-        module = action.__module__.rpartition(".")[2]
+        listing = getattr(action, "__self__", None)
+        told_in = listing.view if isinstance(listing, Listing) else getattr(action, "func", action)
+        module = told_in.__module__.rpartition(".")[2]
         words = module.replace("instance_", "instances: ").replace("_", " ")
         found.setdefault(words, []).append(name)
     return found

@@ -39,11 +39,6 @@ def create_command(call: Call) -> Answer:
     return {"CommandId": command.id}
 
 
-def describe_commands(call: Call) -> Answer:
-    """DescribeCommands: one's own; there are no public ones."""
-    return _COMMANDS.answer(call)
-
-
 def modify_command(call: Call) -> Answer:
     """ModifyCommand: for invocations from now on."""
     parameters = call.parameters
@@ -243,7 +238,7 @@ def _view(call: Call, command: Command) -> dict[str, Any]:
     }
 
 
-_COMMANDS = Listing(
+COMMANDS = Listing(
     Command,
     "Commands.Command",
     newest(lambda state: state.commands),

@@ -127,11 +127,6 @@ def create_disk(call: Call) -> Answer:
     return {"DiskId": disk.id, "OrderId": ""}
 
 
-def describe_disks(call: Call) -> Answer:
-    """DescribeDisks: by all that it can be asked for by; newest first."""
-    return _DISKS.answer(call)
-
-
 def attach_disk(call: Call) -> Answer:
     """AttachDisk: a free disk to an instance of its zone."""
     instance = call.required(call.state.instances, "InstanceId")
@@ -395,7 +390,7 @@ def _disk_view(call: Call, disk: Disk) -> dict[str, Any]:
     }
 
 
-_DISKS = Listing(
+DISKS = Listing(
     Disk,
     "Disks.Disk",
     newest(lambda state: state.disks),

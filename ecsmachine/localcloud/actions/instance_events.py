@@ -14,22 +14,12 @@ _STATUS_CODES = {"Pending": 0, "Starting": 8, "Running": 1, "Stopping": 2, "Stop
 _ACTIONS_ON_MAINTENANCE = ("AutoRecover", "Stop", "AutoRedeploy")
 
 
-def describe_instances_full_status(call: Call) -> Answer:
-    """DescribeInstancesFullStatus: states, health, and the events that are planned (none)."""
-    return _FULL_STATUSES.answer(call)
-
-
 def describe_instance_history_events(call: Call) -> Answer:
     """DescribeInstanceHistoryEvents: there have been none."""
     call.optional(call.state.instances, "InstanceId")
     nothing: list[Instance] = []
     _, fields = page(call.parameters, nothing)
     return {**fields, "InstanceSystemEventSet": {"InstanceSystemEventType": []}}
-
-
-def describe_instance_maintenance_attributes(call: Call) -> Answer:
-    """DescribeInstanceMaintenanceAttributes: as they are unless changed."""
-    return _MAINTENANCE.answer(call)
 
 
 def _full_status_view(call: Call, instance: Instance) -> dict[str, Any]:
@@ -54,7 +44,7 @@ def _maintenance_view(call: Call, instance: Instance) -> dict[str, Any]:
     }
 
 
-_FULL_STATUSES = Listing(
+FULL_STATUSES = Listing(
     Instance,
     "InstanceFullStatusSet.InstanceFullStatusType",
     newest(lambda state: state.instances),
@@ -68,7 +58,7 @@ _FULL_STATUSES = Listing(
     ),
     most=50,
 )
-_MAINTENANCE = Listing(
+MAINTENANCE = Listing(
     Instance,
     "MaintenanceAttributes.MaintenanceAttribute",
     newest(lambda state: state.instances),

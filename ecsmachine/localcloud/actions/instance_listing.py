@@ -32,11 +32,6 @@ _OPTIMIZED = {"true": "optimized", "false": "none"}
 """``IoOptimized`` in the form of today and in the older one."""
 
 
-def describe_instances(call: Call) -> Answer:
-    """DescribeInstances: by all that it can be asked for by; newest first."""
-    return _INSTANCES.answer(call)
-
-
 def describe_instance_status(call: Call) -> Answer:
     """DescribeInstanceStatus: ids and states."""
     for instance_id in call.parameters.listed("InstanceId", most=100):
@@ -73,11 +68,6 @@ def describe_instance_attachment_attributes(call: Call) -> Answer:
     """DescribeInstanceAttachmentAttributes: from which private pools instances take capacity."""
     call.parameters.require("InstanceIds")
     return _ATTACHMENTS.answer(call)
-
-
-def describe_instance_auto_renew_attribute(call: Call) -> Answer:
-    """DescribeInstanceAutoRenewAttribute: which instances are renewed when they expire."""
-    return _RENEWALS.answer(call)
 
 
 def _status_view(call: Call, instance: Instance) -> dict[str, Any]:
@@ -123,7 +113,7 @@ def _family(call: Call, instance: Instance) -> str:
     return known_instance_type(instance.instance_type).family
 
 
-_INSTANCES = Listing(
+INSTANCES = Listing(
     Instance,
     "Instances.Instance",
     newest(lambda state: state.instances),
@@ -175,7 +165,7 @@ _ATTACHMENTS = Listing(
     _attachment_view,
     (one_of("InstanceIds", "id", Parameters.json_list),),
 )
-_RENEWALS = Listing(
+RENEWALS = Listing(
     Instance,
     "InstanceRenewAttributes.InstanceRenewAttribute",
     lambda call: [

@@ -121,11 +121,6 @@ def describe_invocation_results(call: Call) -> Answer:
     return {"Invocation": _RESULTS.answer(call)}
 
 
-def describe_cloud_assistant_status(call: Call) -> Answer:
-    """DescribeCloudAssistantStatus: it is there on what runs, if guests do."""
-    return _STATUSES.answer(call)
-
-
 def _invoke(call: Call, command: Command) -> Invocation:
     parameters = call.parameters
     instances = _instances_of_request(call)
@@ -433,7 +428,7 @@ _RESULTS = Listing(
     paging=page,
     most=50,
 )
-_STATUSES = Listing(
+STATUSES = Listing(
     Instance,
     "InstanceCloudAssistantStatusSet.InstanceCloudAssistantStatus",
     newest(lambda state: state.instances),

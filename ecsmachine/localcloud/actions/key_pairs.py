@@ -50,11 +50,6 @@ def import_key_pair(call: Call) -> Answer:
     }
 
 
-def describe_key_pairs(call: Call) -> Answer:
-    """DescribeKeyPairs: by name (with ``*``), fingerprint, tags."""
-    return _KEY_PAIRS.answer(call)
-
-
 def delete_key_pairs(call: Call) -> Answer:
     """DeleteKeyPairs: instances keep the keys that they have; names unknown are passed over."""
     region = call.region
@@ -176,7 +171,7 @@ def _pair_view(call: Call, pair: KeyPair) -> dict[str, Any]:
     return entry
 
 
-_KEY_PAIRS = Listing(
+KEY_PAIRS = Listing(
     KeyPair,
     "KeyPairs.KeyPair",
     newest(lambda state: state.key_pairs),

@@ -157,16 +157,6 @@ def create_launch_template_version(call: Call) -> Answer:
     return {"LaunchTemplateId": template.id, "LaunchTemplateVersionNumber": number}
 
 
-def describe_launch_templates(call: Call) -> Answer:
-    """DescribeLaunchTemplates: by id, name, tags; those that are not there are left out."""
-    return _TEMPLATES.answer(call)
-
-
-def describe_launch_template_versions(call: Call) -> Answer:
-    """DescribeLaunchTemplateVersions: those of one template, newest first."""
-    return _VERSIONS.answer(call)
-
-
 def modify_launch_template_default_version(call: Call) -> Answer:
     """ModifyLaunchTemplateDefaultVersion: which version counts if none is named."""
     template = _template_of_request(call)
@@ -405,7 +395,7 @@ def _version_view(call: Call, version: TemplateVersion) -> dict[str, Any]:
     }
 
 
-_TEMPLATES = Listing(
+TEMPLATES = Listing(
     LaunchTemplate,
     "LaunchTemplateSets.LaunchTemplateSet",
     newest(lambda state: state.launch_templates),
@@ -418,7 +408,7 @@ _TEMPLATES = Listing(
     ),
     most=50,
 )
-_VERSIONS = Listing(
+VERSIONS = Listing(
     TemplateVersion,
     "LaunchTemplateVersionSets.LaunchTemplateVersionSet",
     lambda call: _template_of_request(call).versions[::-1],

@@ -127,16 +127,6 @@ def describe_load_balancer_listeners(call: Call) -> Answer:
     return {**fields, "Listeners": [_listener_view(call, *item) for item in part]}
 
 
-def start_listener(call: Call) -> Answer:
-    """StartLoadBalancerListener."""
-    return _set_status(call, "running")
-
-
-def stop_listener(call: Call) -> Answer:
-    """StopLoadBalancerListener."""
-    return _set_status(call, "stopped")
-
-
 def delete_listener(call: Call) -> Answer:
     """DeleteLoadBalancerListener: in either state."""
     balancer, listener = _listener_of_request(call, call.parameters.text("ListenerProtocol"))
@@ -187,7 +177,8 @@ def _health_view(
     }
 
 
-def _set_status(call: Call, status: ListenerStatus) -> Answer:
+def set_status(call: Call, status: ListenerStatus) -> Answer:
+    """StartLoadBalancerListener, StopLoadBalancerListener."""
     balancer, listener = _listener_of_request(call, call.parameters.text("ListenerProtocol"))
     _replace_listener(call, balancer, listener, replace(listener, status=status))
     return {}

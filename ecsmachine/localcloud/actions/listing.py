@@ -1,8 +1,8 @@
 """Listings declared as tables: what a Describe action lists, by which filters, and how it tells.
 
-A whole action is::
+A whole action is this, and ``"DescribeVpcs": networks.VPCS.answer`` in the table of actions::
 
-    _VPCS = Listing(
+    VPCS = Listing(
         Vpc,
         "Vpcs.Vpc",
         newest(lambda state: state.vpcs),
@@ -15,9 +15,6 @@ A whole action is::
         ),
         most=50,
     )
-
-    def describe_vpcs(call: Call) -> Answer:
-        return _VPCS.answer(call)
 
 A filter names the parameters that it reads, and a field of the resource, or a function
 ``(call, resource) -> value`` where the value is none of its fields. A filter whose parameter is not

@@ -123,11 +123,6 @@ def create_load_balancer(call: Call) -> Answer:
     }
 
 
-def describe_load_balancers(call: Call) -> Answer:
-    """DescribeLoadBalancers: by id, name, address, backend, tags."""
-    return _BALANCERS.answer(call)
-
-
 def describe_load_balancer_attribute(call: Call) -> Answer:
     """DescribeLoadBalancerAttribute: one balancer with its backends."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
@@ -384,7 +379,7 @@ def _server_ids(call: Call, balancer: LoadBalancer) -> set[str]:
     return {backend.server_id for backend in balancer.backends}
 
 
-_BALANCERS = Listing(
+BALANCERS = Listing(
     LoadBalancer,
     "LoadBalancers.LoadBalancer",
     newest(lambda state: state.load_balancers),

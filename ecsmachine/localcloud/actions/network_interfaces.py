@@ -25,11 +25,6 @@ from ecsmachine.localcloud.state.resources import bound_eip, resource_tags
 from ecsmachine.localcloud.state.tagging import ecs_tags
 
 
-def describe_network_interfaces(call: Call) -> Answer:
-    """DescribeNetworkInterfaces: by id, instance, address, VPC, VSwitch, group."""
-    return _INTERFACES.answer(call)
-
-
 def describe_network_interface_attribute(call: Call) -> Answer:
     """DescribeNetworkInterfaceAttribute: one interface."""
     interface = interface_view(call, interface_of_request(call))
@@ -144,7 +139,7 @@ def _by_address(call: Call) -> Test[NetworkInterface] | None:
     return (lambda interface: not wanted.isdisjoint(interface.addresses)) if wanted else None
 
 
-_INTERFACES = Listing(
+INTERFACES = Listing(
     NetworkInterface,
     "NetworkInterfaceSets.NetworkInterfaceSet",
     lambda call: interfaces_in_region(call.state, call.region_id)[::-1],

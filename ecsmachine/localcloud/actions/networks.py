@@ -77,11 +77,6 @@ def create_vpc(call: Call) -> Answer:
     }
 
 
-def describe_vpcs(call: Call) -> Answer:
-    """DescribeVpcs: by id (also several, separated by commas), name, default, tags."""
-    return _VPCS.answer(call)
-
-
 def describe_vpc_attribute(call: Call) -> Answer:
     """DescribeVpcAttribute: one VPC."""
     vpc = call.required(call.state.vpcs, "VpcId")
@@ -385,7 +380,7 @@ def _owner(call: Call, item: Vpc | VSwitch) -> str:
     return call.state.account.id
 
 
-_VPCS = Listing(
+VPCS = Listing(
     Vpc,
     "Vpcs.Vpc",
     newest(lambda state: state.vpcs),

@@ -22,36 +22,6 @@ _PORTS = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
 _PROTOCOLS = ("TCP", "UDP", "ICMP", "ICMPV6", "GRE", "ALL")
 
 
-def authorize_security_group(call: Call) -> Answer:
-    """AuthorizeSecurityGroup: add ingress rules; one that is there already stays as it is."""
-    return _authorize(call, "ingress")
-
-
-def authorize_security_group_egress(call: Call) -> Answer:
-    """AuthorizeSecurityGroupEgress: add egress rules."""
-    return _authorize(call, "egress")
-
-
-def revoke_security_group(call: Call) -> Answer:
-    """RevokeSecurityGroup: remove ingress rules, by id or by what they say."""
-    return _revoke(call, "ingress")
-
-
-def revoke_security_group_egress(call: Call) -> Answer:
-    """RevokeSecurityGroupEgress: remove egress rules, by id or by what they say."""
-    return _revoke(call, "egress")
-
-
-def modify_security_group_rule(call: Call) -> Answer:
-    """ModifySecurityGroupRule: change an ingress rule."""
-    return _modify_rule(call, "ingress")
-
-
-def modify_security_group_egress_rule(call: Call) -> Answer:
-    """ModifySecurityGroupEgressRule: change an egress rule."""
-    return _modify_rule(call, "egress")
-
-
 def check_nic_type(request: Parameters) -> None:
     """Raise ``InvalidNicType.ValueNotSupported`` for a ``NicType`` that there is not."""
     if request.text("NicType").lower() not in ("", "internet", "intranet"):
@@ -79,7 +49,8 @@ def _rule_requests(parameters: Parameters) -> list[Parameters]:
     return several or [parameters]
 
 
-def _authorize(call: Call, direction: Direction) -> Answer:
+def authorize(call: Call, direction: Direction) -> Answer:
+    """AuthorizeSecurityGroup: add rules; one that is there already stays as it is."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     rules = list(group.rules)
     for request in _rule_requests(call.parameters):
@@ -96,7 +67,8 @@ def _authorize(call: Call, direction: Direction) -> Answer:
     return {}
 
 
-def _revoke(call: Call, direction: Direction) -> Answer:
+def revoke(call: Call, direction: Direction) -> Answer:
+    """RevokeSecurityGroup: remove rules, by id or by what they say."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     ids = call.parameters.listed("SecurityGroupRuleId", most=MAX_RULES_OF_REQUEST)
     if ids:
@@ -113,7 +85,8 @@ def _revoke(call: Call, direction: Direction) -> Answer:
     return {}
 
 
-def _modify_rule(call: Call, direction: Direction) -> Answer:
+def modify(call: Call, direction: Direction) -> Answer:
+    """ModifySecurityGroupRule: by id, or by what it says."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     parameters = call.parameters
     rule_id = parameters.text("SecurityGroupRuleId")

@@ -97,11 +97,6 @@ def copy_of_snapshot(call: Call, snapshot: Snapshot, region: str) -> Snapshot:
     return copy
 
 
-def describe_snapshots(call: Call) -> Answer:
-    """DescribeSnapshots: by all that they can be asked for by; newest first."""
-    return _SNAPSHOTS.answer(call)
-
-
 def modify_snapshot_attribute(call: Call) -> Answer:
     """ModifySnapshotAttribute: name, description, and how long it is kept."""
     parameters = call.parameters
@@ -304,7 +299,7 @@ def _by_instance(call: Call) -> Test[Snapshot] | None:
     return lambda snapshot: snapshot.disk_id in disks
 
 
-_SNAPSHOTS = Listing(
+SNAPSHOTS = Listing(
     Snapshot,
     "Snapshots.Snapshot",
     newest(lambda state: state.snapshots),

@@ -53,51 +53,6 @@ _COUNTED = (
 )
 
 
-def tag_resources(call: Call) -> Answer:
-    """TagResources: the same tags on up to 50 resources."""
-    return _tag(call, ECS_KINDS)
-
-
-def untag_resources(call: Call) -> Answer:
-    """UntagResources: by key, or all."""
-    return _untag(call, ECS_KINDS)
-
-
-def list_tag_resources(call: Call) -> Answer:
-    """ListTagResources: tags by resource, or resources by tag."""
-    return _list(call, ECS_KINDS)
-
-
-def tag_vpc_resources(call: Call) -> Answer:
-    """TagResources of VPC."""
-    return _tag(call, VPC_KINDS)
-
-
-def untag_vpc_resources(call: Call) -> Answer:
-    """UntagResources of VPC."""
-    return _untag(call, VPC_KINDS)
-
-
-def list_vpc_tag_resources(call: Call) -> Answer:
-    """ListTagResources of VPC."""
-    return _list(call, VPC_KINDS)
-
-
-def tag_slb_resources(call: Call) -> Answer:
-    """TagResources of SLB."""
-    return _tag(call, SLB_KINDS)
-
-
-def untag_slb_resources(call: Call) -> Answer:
-    """UntagResources of SLB."""
-    return _untag(call, SLB_KINDS)
-
-
-def list_slb_tag_resources(call: Call) -> Answer:
-    """ListTagResources of SLB."""
-    return _list(call, SLB_KINDS)
-
-
 def add_tags(call: Call) -> Answer:
     """AddTags: on one resource."""
     kind = _kind_of_request(call, ECS_KINDS)
@@ -156,7 +111,8 @@ def describe_tags(call: Call) -> Answer:
     }
 
 
-def _tag(call: Call, kinds: tuple[str, ...]) -> Answer:
+def tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
+    """TagResources: the same tags on up to 50 resources."""
     region = call.region
     kind = _kind_of_request(call, kinds)
     ids = _resource_ids(call)
@@ -172,7 +128,8 @@ def _tag(call: Call, kinds: tuple[str, ...]) -> Answer:
     return {}
 
 
-def _untag(call: Call, kinds: tuple[str, ...]) -> Answer:
+def untag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
+    """UntagResources: by key, or all."""
     kind = _kind_of_request(call, kinds)
     ids = _resource_ids(call)
     keys = call.parameters.listed("TagKey", most=20)
@@ -184,7 +141,8 @@ def _untag(call: Call, kinds: tuple[str, ...]) -> Answer:
     return {}
 
 
-def _list(call: Call, kinds: tuple[str, ...]) -> Answer:
+def list_tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
+    """ListTagResources: tags by resource, or resources by tag."""
     region = call.region
     kind = _kind_of_request(call, kinds)
     ids = call.parameters.listed("ResourceId", most=MAX_RESOURCES)

@@ -184,10 +184,9 @@ _ASKS_FOR_NOTHING = {
 def checked(action: Action) -> Action:
     """Return the action, made to refuse what is not implemented before it does anything.
 
-    What nobody has read when it is done is logged: what is no parameter of the action (ECS ignores
-    it, too), and what has no meaning beside the others, such as the period of an instance that is
-    paid for by the hour. The action of a ClientToken that is repeated is not carried out, and
-    refuses nothing.
+    What nobody has read when it is done is logged: it has no meaning beside the others, such as the
+    period of an instance that is paid for by the hour. The action of a ClientToken that is repeated
+    is not carried out, and refuses nothing.
     """
 
     def carried_out(call: Call) -> Answer:
@@ -197,20 +196,30 @@ def checked(action: Action) -> Action:
         refuse_unsupported(call)
         answer = action(call)
         known = {*COMMON, *without_effect(call.action, official)}
-        unread = [
+        beside = [
             name
             for name, value in call.parameters.values.items()
             if value and name not in call.parameters.read and plain_name(name) not in known
         ]
-        strange = [name for name in unread if plain_name(name) not in official.parameters]
-        if strange:
-            LOG.info("%s has no parameter %s: ignored", call.action, _shown(strange))
-        beside = [name for name in unread if name not in strange]
         if beside:
             LOG.info("%s: %s means nothing beside the others", call.action, _shown(beside))
         return answer
 
     return carried_out
+
+
+def of_the_action(version: str, action: str, values: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the values that are parameters of an action; ECS ignores others, and they are logged.
+
+    So no parameter can do something here that means nothing on ECS.
+    """
+    official = official_actions(version).get(action)
+    if official is None:
+        return values
+    strange = [name for name, value in values.items() if value and not official.takes(name)]
+    if strange:
+        LOG.info("%s has no parameter %s: ignored", action, _shown(strange))
+    return {name: value for name, value in values.items() if name not in strange}
 
 
 def refuse_unsupported(call: Call) -> None:

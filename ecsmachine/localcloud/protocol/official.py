@@ -37,6 +37,15 @@ class OfficialAction:
     required: frozenset[str]
     idle: frozenset[str]
 
+    def takes(self, name: str) -> bool:
+        """Return whether a parameter is of the action: in any spelling, or a list or part whole."""
+        return name in COMMON or plain_name(name).lower() in self._spellings
+
+    @functools.cached_property
+    def _spellings(self) -> frozenset[str]:
+        names = [name.lower().split(".") for name in self.parameters]
+        return frozenset(".".join(name[:end]) for name in names for end in range(1, len(name) + 1))
+
 
 def official_actions(version: str) -> Mapping[str, OfficialAction]:
     """Return the actions of a product by name; empty where nothing is known of it."""

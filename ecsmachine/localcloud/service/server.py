@@ -41,7 +41,7 @@ from starlette.types import Receive, Scope, Send
 from ecsmachine.localcloud.actions import ECS, PRODUCTS, SLB, idempotency
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.instance_view import InstanceViews
-from ecsmachine.localcloud.actions.unsupported import checked
+from ecsmachine.localcloud.actions.unsupported import checked, of_the_action
 from ecsmachine.localcloud.catalog.images import Image, all_images
 from ecsmachine.localcloud.container_service import triggers
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
@@ -220,6 +220,7 @@ class Endpoint:
         if action is None:
             raise _not_here(values["Version"], values["Action"])
         name = values["Action"]
+        values = of_the_action(values["Version"], name, values)
         parameters = Parameters(values)
         fault_name = _name_for_faults(name, parameters)
         struck = self._faults.strike(fault_name)

@@ -63,6 +63,19 @@ def test_what_is_no_parameter_is_ignored_and_logged(
     assert r"DescribeVpcs has no parameter 'Colour': ignored" in caplog.text
 
 
+def test_a_parameter_of_another_action_does_nothing(api: Api) -> None:
+    """VPC's version of an action has more parameters than that of ECS."""
+    named = {"VpcName": "named", "ResourceGroupId": "rg-other", "Tag.1.Key": "team"}
+    groups = {}
+    for version in (ECS, VPC):
+        vpc_id = api.call("CreateVpc", named, version=version)["VpcId"]
+        vpc = api.call("DescribeVpcAttribute", version=VPC, VpcId=vpc_id)
+        groups[version] = vpc["ResourceGroupId"], vpc["Tags"]["Tag"]
+    assert groups[ECS] != groups[VPC] == ("rg-other", [{"Key": "team", "Value": ""}])
+    assert api.refusal("CreateVpc", DryRun="true", version=VPC) == "400 DryRunOperation"
+    assert api.call("DescribeAvailableResource", {"DryRun": "true"}, version=SLB)
+
+
 @pytest.mark.parametrize(
     ("version", "action", "said"),
     [

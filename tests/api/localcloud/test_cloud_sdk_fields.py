@@ -21,7 +21,7 @@ from alibabacloud_sts20150401 import models as sts_models
 from alibabacloud_vpc20160428 import models as vpc_models
 
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from tests.api.localcloud.api_client import DEBIAN, Api
+from tests.api.localcloud.api_client import DEBIAN, VPC, Api
 from tests.api.localcloud.test_cloud_sdk_current import Clients
 
 # Why ECS leaves fields blank for such resources, and the ends of their paths.
@@ -206,10 +206,11 @@ def furnish(api: Api) -> dict[str, str]:
     """Make one of everything with all that it can be given; return the ids."""
     tag: dict[str, Any] = {"Tag.1.Key": "team", "Tag.1.Value": "a"}
     common = {"Description": "of the test", "ResourceGroupId": "rg-test", **tag}
-    vpc = api.call("CreateVpc", common, VpcName="vpc", CidrBlock="10.0.0.0/8")
+    vpc = api.call("CreateVpc", common, version=VPC, VpcName="vpc", CidrBlock="10.0.0.0/8")
     vswitch = api.call(
         "CreateVSwitch",
         {"VpcId": vpc["VpcId"], "ZoneId": "cn-hangzhou-h", "CidrBlock": "10.1.0.0/16"},
+        version=VPC,
         VSwitchName="vswitch",
         Description="of the test",
         **tag,
@@ -261,11 +262,12 @@ def furnish(api: Api) -> dict[str, str]:
     )["InstanceIdSets"]["InstanceIdSet"][0]
     for instance_id in (spot, public):
         api.wait(instance_id, "Running")
-    eip = api.call("AllocateEipAddress", common, Name="address")["AllocationId"]
+    eip = api.call("AllocateEipAddress", common, version=VPC, Name="address")["AllocationId"]
     api.call("AssociateEipAddress", AllocationId=eip, InstanceId=spot)
     api.call("AllocateEipAddress")
     api.call(
         "CreateRouteEntry",
+        version=VPC,
         RouteTableId=vpc["RouteTableId"],
         DestinationCidrBlock="192.168.9.0/24",
         NextHopId=spot,

@@ -19,6 +19,7 @@ from typing import Any
 
 from ecsmachine.localcloud.container_service.certificates import make_certificates, make_login_key
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
+from ecsmachine.localcloud.container_service.detaching import detach, remove_group
 from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.listening import ADDRESS
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan, Nodes
@@ -191,6 +192,7 @@ class ClusterWork:
         except Exception:
             # half a node is none: it goes, and its instance, unless that was somebody's before
             await self._threads.run(self._forget, folder, node, not node.attached)
+            self._detach(cluster_id, node)
             raise
         with self._state.transaction():
             cluster = self._cluster(cluster_id)
@@ -223,9 +225,13 @@ class ClusterWork:
             group = self._cluster(cluster_id).security_group_id
             instance = await self._remake(instance_id, request.password, public_key, group)
             node = Node(name, instance_id, instance, attached=True)
-            node = await self._threads.run(
-                self._nodes.adopt, self._cluster(cluster_id), folder, node, key
-            )
+            try:
+                node = await self._threads.run(
+                    self._nodes.adopt, self._cluster(cluster_id), folder, node, key
+                )
+            except Exception:
+                self._detach(cluster_id, node)
+                raise
             await self._join(cluster_id, node)
         await self._serving.settle(cluster_id)
         self._change(cluster_id, state="running")
@@ -239,6 +245,7 @@ class ClusterWork:
         await self._threads.run(self._forget, folder, node, release)
         if release and node.attached:
             self._release(node)
+        self._detach(cluster_id, node)
         await self._serving.settle(cluster_id)
         self._change(cluster_id, state="running")
 
@@ -264,6 +271,7 @@ class ClusterWork:
             if node.attached:
                 await self._remove_containers(cluster_id, node)
                 await self._threads.run(self._nodes.leave, folder, node, ())
+                self._detach(cluster_id, node)
         await asyncio.gather(
             *(
                 self._threads.run(self._forget, folder, node, not node.attached)
@@ -273,6 +281,9 @@ class ClusterWork:
         if cluster.load_balancer_id:
             place = {"RegionId": cluster.region, "LoadBalancerId": cluster.load_balancer_id}
             self._call("DeleteLoadBalancer", place)
+        self._supervisor.attempt(
+            f"removing the group of cluster {cluster_id}", remove_group, self._call, cluster
+        )
         await self._threads.run(shutil.rmtree, folder, True)
         with self._state.transaction():
             tables: tuple[Table[Any], ...] = (
@@ -330,6 +341,13 @@ class ClusterWork:
 
     def _forget(self, folder: Path, node: Node, release: bool) -> None:
         self._nodes.forget(folder, node, release=release)
+
+    def _detach(self, cluster_id: str, node: Node) -> None:
+        """Let an instance that stays give back what attaching it did."""
+        self._supervisor.attempt(
+            f"detaching {node.instance_id} from cluster {cluster_id}",
+            *(detach, self._call, self._state, self._cluster(cluster_id), node.instance_id),
+        )
 
     def _release(self, node: Node) -> None:
         """Delete the instance of a node that was attached."""

@@ -151,10 +151,25 @@ def test_a_cluster_has_nodes_certificates_and_a_load_balancer(
     assert client.clusters("nothing") == []
 
 
+_SHARED = ("security_group_id", "external_loadbalancer_id")
+
+
+def groups_of(cloud: EmbeddedCloud, instance_id: str) -> tuple[str, ...]:
+    instance = cloud.state.instances.get(instance_id)
+    assert instance is not None
+    return instance.security_group_ids
+
+
+def servers_of(cloud: EmbeddedCloud, balancer: str) -> list[str]:
+    found = cloud.state.load_balancers.get(balancer)
+    assert found is not None
+    return [backend.server_id for backend in found.backends]
+
+
 def test_the_life_of_nodes(
     cloud: EmbeddedCloud, client: ClusterClient, swarm: SwarmRequest
 ) -> None:
-    task = client.create(replace(swarm, name="life", size=1, need_slb=False))
+    task = client.create(replace(swarm, name="life", size=1))
     (image, *_) = [one.id for one in client.images() if one.region == cloud.region]
     assert refusal(lambda: client.delete(task.cluster_id)) == "409 ErrorClusterState"
     client.wait(task.cluster_id)
@@ -166,7 +181,10 @@ def test_the_life_of_nodes(
     first, second, third = client.nodes(task.cluster_id)
     client.remove_node(task.cluster_id, second.address)
     assert client.wait(task.cluster_id).size == 2
-    assert cloud.state.instances.get(second.instance_id) is not None
+    # it keeps its instance, which has given back the cluster's group and its balancer
+    group, balancer = (client.cluster(task.cluster_id).raw[name] for name in _SHARED)
+    assert group not in groups_of(cloud, second.instance_id)
+    assert second.instance_id not in servers_of(cloud, balancer)
     client.remove_node(task.cluster_id, third.address, release=True)
     client.wait(task.cluster_id)
     until(lambda: cloud.state.instances.get(third.instance_id) is None)
@@ -181,6 +199,9 @@ def test_the_life_of_nodes(
     attached, _ = client.attach(task.cluster_id, AttachRequest(ids, PASSWORD, image))
     assert [one.code for one in attached] == ["200", "404", "409"]
     client.wait(task.cluster_id)
+    before = groups_of(cloud, second.instance_id)
+    assert before[1:] == (group,)
+    assert second.instance_id in servers_of(cloud, balancer)
     client.reset_node(task.cluster_id, first.instance_id, ResetRequest(PASSWORD, image))
     client.wait(task.cluster_id)
     nodes = client.nodes(task.cluster_id)
@@ -191,8 +212,9 @@ def test_the_life_of_nodes(
     client.delete(task.cluster_id)
     client.wait_gone(task.cluster_id)
     until(lambda: cloud.state.instances.get(first.instance_id) is None)
-    # what was there before the cluster stays
-    assert cloud.state.instances.get(second.instance_id) is not None
+    # what was there before the cluster stays, and nothing of the cluster
+    assert groups_of(cloud, second.instance_id) == before[:1]
+    assert cloud.state.security_groups.get(group) is None
     assert not (cloud.state.root / "clusters" / task.cluster_id).exists()
 
 

@@ -1,0 +1,55 @@
+"""The inverse of attaching: what an instance that stays gives back to its cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.state.clusters import Cluster
+from ecsmachine.localcloud.state.state import State
+
+CallAction = Callable[[str, Mapping[str, str]], Mapping[str, Any]]
+
+
+def detach(call: CallAction, state: State, cluster: Cluster, instance_id: str) -> None:
+    """Take an instance out of its cluster's load balancer, and out of the cluster's group.
+
+    With the group go the ports that it opens. Every instance needs one: who has no other gets one
+    of its own, with SSH open. Raises :class:`ApiError`.
+    """
+    if state.instances.get(instance_id) is None:
+        return
+    region = {"RegionId": cluster.region}
+    if cluster.load_balancer_id:
+        servers = f'[{{"ServerId":"{instance_id}"}}]'
+        place = {**region, "LoadBalancerId": cluster.load_balancer_id}
+        call("RemoveBackendServers", {**place, "BackendServers": servers})
+    instance = state.instances.get(instance_id)
+    groups = instance.security_group_ids if instance is not None else ()
+    group = cluster.security_group_id
+    if group not in groups:
+        return
+    member = {**region, "InstanceId": instance_id}
+    if groups == (group,):
+        made = call(
+            "CreateSecurityGroup",
+            {**region, "VpcId": cluster.vpc_id, "SecurityGroupName": f"was-in-{cluster.name}"},
+        )
+        own = {"SecurityGroupId": str(made["SecurityGroupId"])}
+        rule = {"IpProtocol": "tcp", "PortRange": "22/22", "SourceCidrIp": "0.0.0.0/0"}
+        call("AuthorizeSecurityGroup", {**region, **own, **rule})
+        call("JoinSecurityGroup", {**member, **own})
+    call("LeaveSecurityGroup", {**member, "SecurityGroupId": group})
+
+
+def remove_group(call: CallAction, cluster: Cluster) -> None:
+    """Remove a cluster's group, if its last node has not taken it along. Raises ``ApiError``."""
+    if not cluster.security_group_id:
+        return
+    group = {"RegionId": cluster.region, "SecurityGroupId": cluster.security_group_id}
+    try:
+        call("DeleteSecurityGroup", group)
+    except ApiError as error:
+        if error.status != 404:
+            raise

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from ecsmachine.localcloud.actions import PRODUCTS
+from ecsmachine.localcloud.actions import PRODUCT_NAMES, PRODUCTS
 from ecsmachine.localcloud.actions.call import Action
 from ecsmachine.localcloud.actions.listing import Listing
 from ecsmachine.localcloud.actions.unsupported import unsupported, without_effect
@@ -22,15 +22,6 @@ from ecsmachine.localcloud.protocol.official import (
 )
 
 PAGE = Path(__file__).parents[1] / "docs" / "emulator.md"
-NAMES = {
-    "2014-05-26": "ECS",
-    "2014-05-15": "SLB",
-    "2016-04-28": "VPC",
-    "2015-04-01": "STS",
-    "2015-06-12": "Location",
-}
-
-
 def main() -> int:
     """Write the page, or check it; return the exit code."""
     old = PAGE.read_text()
@@ -63,7 +54,7 @@ def _there() -> Iterator[str]:
     yield from ("| product | of | actions |", "|---|---|---|")
     for version, product in PRODUCTS.items():
         for resource, actions in _by_resource(product).items():
-            yield f"| {NAMES[version]} {version} | {resource} | {', '.join(actions)} |"
+            yield f"| {PRODUCT_NAMES[version]} {version} | {resource} | {', '.join(actions)} |"
 
 
 def _by_resource(product: Mapping[str, Action]) -> dict[str, list[str]]:
@@ -83,7 +74,7 @@ def _missing() -> Iterator[str]:
     for version, product in PRODUCTS.items():
         names = sorted(official_actions(version).keys() - product.keys())
         if names:
-            yield f"| {NAMES[version]} {version} | {', '.join(names)} |"
+            yield f"| {PRODUCT_NAMES[version]} {version} | {', '.join(names)} |"
 
 
 def _parameters(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import shlex
 import sys
-import time
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -16,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import session
-from ecsmachine.cli.commands import local_faults, local_registry, local_run
+from ecsmachine.cli.commands import local_faults, local_logs, local_registry, local_run
 from ecsmachine.cli.commands.local_cloud import (
     START_HINT,
     Root,
@@ -28,7 +25,7 @@ from ecsmachine.cli.commands.local_cloud import (
 )
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.confirmation import confirm
-from ecsmachine.cli.display.printer import finish, say, show
+from ecsmachine.cli.display.printer import say, show
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.cli.display.shells import lines as shell_lines
 from ecsmachine.errors import MachineError
@@ -202,49 +199,7 @@ def status(
         show(one_line(f"  {words}"))
 
 
-@app.command()
-def logs(
-    ctx: typer.Context,
-    instance: Annotated[
-        str | None, typer.Argument(help="An instance's id: print its console")
-    ] = None,
-    root: Root = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes")] = False,
-    lines: Annotated[
-        int | None, typer.Option("--lines", "-n", min=0, help="Only the last lines")
-    ] = None,
-) -> None:
-    """Print the local cloud's log, or the console of an instance.
-
-    Example: ecsmachine local logs -n 50 --follow
-    """
-    from ecsmachine.localcloud.host.paths import CloudPaths
-
-    paths = CloudPaths.of(root_of(ctx, root))
-    file = paths.log if instance is None else paths.instances / instance / "console.log"
-    if instance is not None and (os.sep in instance or not file.is_file()):
-        raise MachineError(
-            f"There is no console of an instance {instance}.",
-            hint='"ecsmachine local status" lists the instances.',
-        )
-    if not file.is_file():
-        raise MachineError(f"There is no local cloud in {paths.root}.", hint=START_HINT)
-    with file.open(encoding="utf-8", errors="replace", newline="") as stream:
-        text = _legible(stream.read())
-        if lines is not None:
-            text = "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
-        show(text, end="")
-        while follow:
-            finish()
-            time.sleep(0.2)
-            show(_legible(stream.read()), end="")
-
-
-def _legible(text: str) -> str:
-    """Return a console's text without its colours and the returns at the ends of its lines."""
-    return re.sub(r"\x1b\[[\d;]*m|\r+(?=\n)", "", text)
-
-
+app.command()(local_logs.logs)
 app.command(context_settings={"allow_interspersed_args": False})(local_run.run)
 
 

@@ -279,3 +279,12 @@ PRODUCTS: Mapping[str, Mapping[str, Action]] = {
     "2015-06-12": LOCATION,
 }
 """The actions by the ``Version`` of a request: ECS, SLB, VPC, STS, the location service."""
+
+PRODUCT_NAMES: Mapping[str, str] = {
+    "2014-05-26": "ECS",
+    "2014-05-15": "SLB",
+    "2016-04-28": "VPC",
+    "2015-04-01": "STS",
+    "2015-06-12": "Location",
+}
+"""What the products are called, by the same."""

@@ -23,6 +23,11 @@ class Fields:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
 
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """All of it, as it came."""
+        return self._values
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 

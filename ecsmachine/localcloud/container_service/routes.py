@@ -135,6 +135,24 @@ def _route(method: str, path: str) -> tuple[_Action, str, list[str]]:
     raise ApiError("InvalidAction.NotFound", f"There is no API {method} {path}.", 404)
 
 
+def action_of(method: str, path: str) -> str:
+    """Return the name of the API that a request is for; "" if there is none."""
+    if path == triggers.PATH:
+        return "Trigger"
+    try:
+        return _route(method, path)[1]
+    except ApiError:
+        return ""
+
+
+def request_fields(body: bytes, content_type: str) -> Mapping[str, Any]:
+    """Return the fields of a request's body as it has them; none of what cannot be read."""
+    try:
+        return read_fields(body, content_type).values
+    except ApiError:
+        return {}
+
+
 def _target(request: Request) -> str:
     path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     query: bytes = request.scope.get("query_string") or b""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.secrecy import MASK, is_secret
 from ecsmachine.localcloud.protocol.signature import (
     ACS3,
     acs3_canonical_request,
@@ -197,7 +198,6 @@ def _mismatch(string_to_sign: str) -> ApiError:
 def _shown_string_to_sign(request: SignedRequest) -> str:
     # The answer may end in somebody's log.
     shown = {
-        name: _HIDDEN if name.rpartition(".")[2] in ("Password", "UserData") else value
-        for name, value in request.parameters.items()
+        name: _HIDDEN if is_secret(name) else value for name, value in request.parameters.items()
     }
-    return rpc_string_to_sign(request.method, shown).replace(_HIDDEN, "***")
+    return rpc_string_to_sign(request.method, shown).replace(_HIDDEN, MASK)

@@ -12,6 +12,11 @@ def timestamp(seconds: float | None = None) -> str:
     return _utc(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def milliseconds(seconds: float) -> str:
+    """Return a time in seconds since 1970 as ``2024-05-01T08:00:00.123Z``."""
+    return _utc(seconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def minutes(seconds: float | None = None) -> str:
     """Return the time now (or at ``seconds`` since 1970) as ``2024-05-01T08:00Z``."""
     return _utc(seconds).strftime("%Y-%m-%dT%H:%MZ")

@@ -15,6 +15,7 @@ from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.none import NoGuests
 from ecsmachine.localcloud.service.connections import Connections
 from ecsmachine.localcloud.service.http_server import HttpServer
+from ecsmachine.localcloud.service.request_log import RequestLog
 from ecsmachine.localcloud.service.server import create_app
 from ecsmachine.localcloud.state.state import Settings, State, open_state
 
@@ -25,13 +26,14 @@ START_TIMEOUT_S = 30.0
 class EmbeddedCloud:
     """A cloud that answers at ``endpoint`` as long as its block lasts.
 
-    ``faults`` is what goes wrong in it on demand.
+    ``faults`` is what goes wrong in it on demand, ``log`` has what it was asked.
     """
 
     endpoint: str
     state: State
     guests: Guests
     faults: FaultBook
+    log: RequestLog
 
     @property
     def host(self) -> str:
@@ -92,7 +94,8 @@ def embedded_cloud(
         try:
             _wait_until_started(server, thread)
             port = listener.getsockname()[1]
-            yield EmbeddedCloud(f"http://127.0.0.1:{port}", state, guests, faults)
+            log = application.state.endpoint.requests
+            yield EmbeddedCloud(f"http://127.0.0.1:{port}", state, guests, faults, log)
         finally:
             server.stop()
             thread.join()

@@ -20,7 +20,8 @@ How a daemon uses it::
   Stopped. A guest that is on its way through a reboot therefore has to count as running.
 - When the server stops, guests go on running: a daemon that wants them down stops them itself,
   and what was Running then is started again by the next daemon.
-- ``GET /`` without ``Action`` answers as ECS does (400), so readiness is: the port accepts.
+- ``GET /healthz`` answers 200 once the cloud can be used. ``GET /`` without ``Action`` answers as
+  ECS does (400).
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -38,7 +41,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from ecsmachine.localcloud.actions import ECS, PRODUCTS, SLB, idempotency
+from ecsmachine.localcloud.actions import ECS, PRODUCT_NAMES, PRODUCTS, SLB, idempotency
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.instance_view import InstanceViews
 from ecsmachine.localcloud.actions.unsupported import checked, of_the_action
@@ -47,7 +50,12 @@ from ecsmachine.localcloud.container_service import triggers
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
 from ecsmachine.localcloud.container_service.guestless_nodes import GuestlessNodes
 from ecsmachine.localcloud.container_service.nodes import Nodes
-from ecsmachine.localcloud.container_service.routes import METHODS, ContainerServiceEndpoint
+from ecsmachine.localcloud.container_service.routes import (
+    METHODS,
+    ContainerServiceEndpoint,
+    action_of,
+    request_fields,
+)
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.requests import ConnectionCutError, RequestFaults
 from ecsmachine.localcloud.host.guests.base import Guests
@@ -60,11 +68,14 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.required import check_required
 from ecsmachine.localcloud.service.connections import Connections
 from ecsmachine.localcloud.service.gate import Gate, host_name
+from ecsmachine.localcloud.service.own_pages import own_routes
+from ecsmachine.localcloud.service.request_log import Exchange, RequestLog
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.lifecycle import Lifecycle
 from ecsmachine.localcloud.work.supervisor import Pause, Supervisor
 
 LOG = logging.getLogger("ecsmachine.localcloud")
+Respond = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(
@@ -109,6 +120,7 @@ def create_app(
         endpoint.carry_out,
     )
     container_service = ContainerServiceEndpoint(state, work, endpoint.images)
+    log = endpoint.requests
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -124,10 +136,13 @@ def create_app(
 
     app = Starlette(
         routes=[
-            Route(triggers.PATH, container_service.fire, methods=["GET", "POST"]),
-            Route("/clusters{rest:path}", container_service.respond, methods=METHODS),
-            Route("/images", container_service.respond, methods=METHODS),
-            Route("/version", container_service.respond, methods=METHODS),
+            *own_routes(state, log),
+            Route(triggers.PATH, _recorded(container_service.fire, log), methods=["GET", "POST"]),
+            Route(
+                "/clusters{rest:path}", _recorded(container_service.respond, log), methods=METHODS
+            ),
+            Route("/images", _recorded(container_service.respond, log), methods=METHODS),
+            Route("/version", _recorded(container_service.respond, log), methods=METHODS),
             # As an ASGI application it gets every method, to answer all of them in the API's form.
             Route("/{path:path}", endpoint),
         ],
@@ -158,6 +173,7 @@ class Endpoint:
         self._connections = connections
         self.images = tuple(images)
         self._lenient = lenient
+        self.requests = RequestLog()
         self.loop: asyncio.AbstractEventLoop | None = None
         self._views = InstanceViews()
         self._nonces = Nonces()
@@ -169,24 +185,25 @@ class Endpoint:
 
     async def respond(self, request: Request) -> Response:
         """Answer one request; whatever goes wrong is answered as ECS would."""
-        request_id = new_request_id()
+        request_id, begun = new_request_id(), time.time()
         # Until the body is read, the query alone says how to answer.
         form, root, status = _format(request.headers, request.query_params), "Error", 200
-        answer: Mapping[str, object]
+        parameters: Mapping[str, str] = dict(request.query_params)
+        answer: Mapping[str, object] = {}
+        cut = False
         try:
             signed = await _read(request)
-            form = _format(signed.headers, signed.parameters)
+            parameters = signed.parameters
+            form = _format(signed.headers, parameters)
             answer = {"RequestId": request_id, **await self._answer(signed)}
             # What is answered to be open is open, and what is closed is closed.
             await self.lifecycle.firewall.settle()
-            root = f"{signed.parameters['Action']}Response"
+            root = f"{parameters['Action']}Response"
         except ApiError as error:
             status = error.status
             answer = wire.error_answer(error.code, error.message, request_id, _host(request))
         except ConnectionCutError:
-            client = request.client
-            await self._connections.cut(client and (client.host, client.port))
-            return Response()  # to nobody
+            cut, status = True, 0
         except asyncio.CancelledError:
             raise
         except Exception:
@@ -198,8 +215,28 @@ class Endpoint:
                 request_id,
                 _host(request),
             )
+        content = b"" if cut else wire.encode(answer, form, root)
+        version = parameters.get("Version", "")
+        self.requests.add(
+            _exchange(
+                request,
+                begun,
+                product=PRODUCT_NAMES.get(version, ""),
+                version=version,
+                action=parameters.get("Action", ""),
+                parameters=parameters,
+                status=status,
+                answer=answer,
+                request_id=request_id,
+                size=sum(map(len, parameters.values())) + len(content),
+            )
+        )
+        if cut:
+            client = request.client
+            await self._connections.cut(client and (client.host, client.port))
+            return Response()  # to nobody
         return Response(
-            wire.encode(answer, form, root),
+            content,
             status_code=status,
             headers={
                 "Content-Type": wire.CONTENT_TYPES[form],
@@ -270,6 +307,45 @@ class Endpoint:
         if self.loop is None:
             raise RuntimeError("the server does not run")
         return asyncio.run_coroutine_threadsafe(carried_out(), self.loop).result()
+
+
+def _exchange(request: Request, begun: float, **values: Any) -> Exchange:
+    client = request.client
+    return Exchange(
+        begun=begun,
+        client=f"{client.host}:{client.port}" if client else "",
+        headers=request.headers,
+        method=request.method,
+        path=request.scope["path"],
+        **values,
+    )
+
+
+def _recorded(respond: Respond, log: RequestLog) -> Respond:
+    """Return an endpoint of Container Service whose requests are kept in the log."""
+
+    async def recorded(request: Request) -> Response:
+        begun = time.time()
+        response = await respond(request)
+        body = await request.body()
+        given = request_fields(body, request.headers.get("content-type", ""))
+        log.add(
+            _exchange(
+                request,
+                begun,
+                product="CS",
+                version=request.headers.get("x-acs-version", ""),
+                action=action_of(request.method, request.scope["path"]),
+                parameters={**request.query_params, **given},
+                status=response.status_code,
+                answer=bytes(response.body),
+                request_id=response.headers.get("x-acs-request-id", ""),
+                size=len(body) + len(response.body),
+            )
+        )
+        return response
+
+    return recorded
 
 
 def _no_such_action() -> ApiError:

@@ -13,6 +13,7 @@ from pathlib import Path
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.host.guests.none import NoGuests
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.service.request_log import RequestLog
 from ecsmachine.localcloud.state.state import State, open_state
 from tests.api.localcloud.api_client import Api, until
 
@@ -54,7 +55,7 @@ def test_killed_while_it_makes_and_removes(tmp_path: Path) -> None:
     assert server.stdout is not None
     endpoint = server.stdout.readline().strip()
     # The state in here is only read for its keys: the server has its own.
-    api = Api(EmbeddedCloud(endpoint, state, NoGuests(), FaultBook(tmp_path)))
+    api = Api(EmbeddedCloud(endpoint, state, NoGuests(), FaultBook(tmp_path), RequestLog()))
     group = api.group()
     values = {**api.base(group), "DataDisk.1.Size": 20, "Tag.1.Key": "a"}
     answered: dict[str, str] = {}

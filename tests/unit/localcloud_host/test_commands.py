@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -175,6 +177,21 @@ def test_the_api_alone_lives_without_root_or_guests(root: Path, said: Said) -> N
         assert "local down" in said()[1]
         assert ecsmachine("logs") == 0
         assert "serving on port" in said()[0]
+        assert ecsmachine("logs", "--requests") == 0
+        assert said()[0] == ""
+        connection = http.client.HTTPConnection(first.endpoint[7:])
+        connection.request("GET", "/?Action=A&Password=b")
+        assert connection.getresponse().status == 400
+        connection.close()
+        assert ecsmachine("logs", "--requests") == 0
+        assert re.fullmatch(
+            r"[-0-9T:.]+Z  A  400 MissingParameter  \d+ ms  Password=\*\*\*\n", said()[0]
+        )
+        assert ecsmachine("logs", "--requests", "--json", "-n", "1") == 0
+        assert json.loads(said()[0])[0]["action"] == "A"
+        assert ecsmachine("logs", "--json") == 2
+        assert ecsmachine("logs", "--requests", "i-1") == 2
+        said()
         assert ecsmachine("down") == 0
         assert not is_alive(first.process)
         assert ecsmachine("up") == 0

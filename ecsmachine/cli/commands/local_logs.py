@@ -1,0 +1,140 @@
+"""``ecsmachine local logs``: the daemon's log, a guest's console, what was asked of the API."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecsmachine.cli.commands.local_cloud import (
+    START_HINT,
+    Root,
+    require_extra,
+    root_of,
+    running_cloud,
+    translated,
+)
+from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.printer import finish, show
+from ecsmachine.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.localcloud.service.request_log import RecordedRequest
+
+_FOLLOW_S = 0.2
+_LONGEST_VALUE = 60
+
+
+def logs(
+    ctx: typer.Context,
+    instance: Annotated[
+        str | None, typer.Argument(help="An instance's id: print its console")
+    ] = None,
+    root: Root = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes")] = False,
+    lines: Annotated[
+        int | None, typer.Option("--lines", "-n", min=0, help="Only the last lines")
+    ] = None,
+    requests: Annotated[
+        bool, typer.Option("--requests", help="Print what was asked of the API, and its answers")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the requests as JSON, whole")
+    ] = False,
+) -> None:
+    """Print the local cloud's log, the console of an instance, or the requests.
+
+    The last 1,000 requests since "up" are kept, without secrets. With --follow, --json prints a
+    request a line.
+
+    \b
+    Examples:
+      ecsmachine local logs -n 50 --follow
+      ecsmachine local logs --requests --json
+    """
+    if instance is not None and requests:
+        raise UsageError("An instance has a console and no requests: leave one of them out")
+    if as_json and not requests:
+        raise UsageError("--json is for --requests")
+    if requests:
+        _show_requests(ctx, root, follow=follow, lines=lines, as_json=as_json)
+    else:
+        _show_file(_file(ctx, root, instance), follow=follow, lines=lines)
+
+
+def _file(ctx: typer.Context, root: Path | None, instance: str | None) -> Path:
+    from ecsmachine.localcloud.host.paths import CloudPaths
+
+    paths = CloudPaths.of(root_of(ctx, root))
+    file = paths.log if instance is None else paths.instances / instance / "console.log"
+    if instance is not None and (os.sep in instance or not file.is_file()):
+        raise MachineError(
+            f"There is no console of an instance {instance}.",
+            hint='"ecsmachine local status" lists the instances.',
+        )
+    if not file.is_file():
+        raise MachineError(f"There is no local cloud in {paths.root}.", hint=START_HINT)
+    return file
+
+
+def _show_file(file: Path, *, follow: bool, lines: int | None) -> None:
+    with file.open(encoding="utf-8", errors="replace", newline="") as stream:
+        text = _legible(stream.read())
+        if lines is not None:
+            text = "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
+        show(text, end="")
+        while follow:
+            finish()
+            time.sleep(_FOLLOW_S)
+            show(_legible(stream.read()), end="")
+
+
+def _legible(text: str) -> str:
+    """Return a console's text without its colours and the returns at the ends of its lines."""
+    return re.sub(r"\x1b\[[\d;]*m|\r+(?=\n)", "", text)
+
+
+def _show_requests(
+    ctx: typer.Context, root: Path | None, *, follow: bool, lines: int | None, as_json: bool
+) -> None:
+    require_extra()
+    from ecsmachine.localcloud.service.remote import RemoteRequestLog
+
+    running = running_cloud(ctx, root)
+    log = RemoteRequestLog(running.endpoint, running.access_key_id, running.access_key_secret)
+    with translated():
+        found = log.after()
+    last = found[-1].number if found else 0
+    if lines is not None:
+        found = found[-lines:] if lines else []
+    if as_json and not follow:
+        show(json.dumps([one.as_data() for one in found], indent=2, ensure_ascii=False))
+        return
+    while True:
+        for one in found:
+            show(json.dumps(one.as_data(), ensure_ascii=False) if as_json else _line(one))
+        if not follow:
+            return
+        finish()
+        time.sleep(_FOLLOW_S)
+        with translated():
+            found = log.after(last)
+        last = found[-1].number if found else last
+
+
+def _line(one: RecordedRequest) -> str:
+    """Return a request in a line: time, action, HTTP status, code, duration, parameters."""
+    values = " ".join(
+        f"{name}={text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + '...'}"
+        for name, text in ((name, str(value)) for name, value in one.parameters.items())
+    )
+    outcome = f"{one.status} {one.code}".strip() if one.status else "cut"
+    what = one.action or f"{one.method} {one.path}"
+    return one_line(
+        f"{one.time}  {what}  {outcome}  {one.seconds * 1000:.0f} ms  {values}".rstrip()
+    )

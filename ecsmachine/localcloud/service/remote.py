@@ -1,0 +1,54 @@
+"""The requests of a cloud in another process, over its own pages (:mod:`.own_pages`)."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.service.own_pages import REQUESTS_PATH
+from ecsmachine.localcloud.service.request_log import RecordedRequest
+
+_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class RemoteRequestLog:
+    """The requests of the cloud at ``endpoint`` (a URL), read with its access key.
+
+    All methods raise :class:`LocalCloudError` where it does not answer.
+    """
+
+    endpoint: str
+    access_key_id: str
+    access_key_secret: str = field(repr=False)
+
+    def after(self, number: int = 0) -> list[RecordedRequest]:
+        """Return the requests with higher numbers, oldest first."""
+        data = json.loads(self._ask("GET", f"{REQUESTS_PATH}?after={number}"))
+        return [RecordedRequest(**one) for one in data["requests"]]
+
+    def clear(self) -> None:
+        """Let the cloud forget its requests."""
+        self._ask("DELETE", REQUESTS_PATH)
+
+    def _ask(self, method: str, target: str) -> Any:
+        key = f"{self.access_key_id}:{self.access_key_secret}"
+        headers = {"Authorization": f"Basic {base64.b64encode(key.encode()).decode()}"}
+        # no proxy: none knows the way here
+        connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=_TIMEOUT_S)
+        try:
+            connection.request(method, target, headers=headers)
+            answer = connection.getresponse()
+            body = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise LocalCloudError(f"{self.endpoint} does not answer: {error}") from None
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise LocalCloudError(f"{self.endpoint}{REQUESTS_PATH} answers {answer.status}.")
+        return body

@@ -1,0 +1,155 @@
+"""What was asked of a cloud, and what it answered: the last requests, in memory."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol.official import COMMON
+from ecsmachine.localcloud.protocol.secrecy import masked, masked_parameters
+
+MOST_REQUESTS = 1000
+MOST_BYTES = 32 * 1024 * 1024
+"""Of their parameters and answers together; one request that is larger alone is kept."""
+_OF_THE_PROTOCOL = COMMON - {"RegionId"}
+_CREDENTIAL = re.compile(r"Credential=([^,\s]+)|^acs ([^:\s]+):")
+
+
+@dataclass(frozen=True)
+class RecordedRequest:
+    """A request and its answer, without secrets: in their place is ``***``.
+
+    ``number`` counts the requests of a cloud from 1; ``time`` is when it came (UTC), ``seconds``
+    how long its answer took. ``product`` is ECS, VPC, SLB, STS, Location or CS (Container Service),
+    or "" where the request does not say. ``parameters`` are the action's own, and RegionId, under
+    their names on the wire (``Tag.1.Key``); those of Container Service are the body's fields.
+    ``status`` is the HTTP status, 0 if a fault cut the connection; ``code`` is the refusal's, ""
+    for what was carried out.
+    """
+
+    number: int
+    time: str
+    seconds: float
+    client: str
+    user_agent: str
+    access_key_id: str
+    method: str
+    path: str
+    product: str
+    version: str
+    action: str
+    parameters: dict[str, Any]
+    status: int
+    code: str
+    answer: dict[str, Any]
+    request_id: str
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as what is written in JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request as it came and its answer as it went, secrets and all; ``size`` is in bytes.
+
+    ``begun`` is in seconds since 1970, ``answer`` an object or the body that it is read from.
+    """
+
+    begun: float
+    client: str
+    headers: Mapping[str, str]
+    method: str
+    path: str
+    product: str
+    version: str
+    action: str
+    parameters: Mapping[str, Any]
+    status: int
+    answer: Mapping[str, Any] | bytes
+    request_id: str
+    size: int
+
+
+class RequestLog:
+    """The last requests of a cloud; its methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: deque[tuple[int, float, Exchange]] = deque()
+        self._bytes = 0
+        self._number = 0
+
+    def add(self, exchange: Exchange) -> None:
+        """Keep one that has just been answered, and forget the oldest where there are too many."""
+        seconds = time.time() - exchange.begun
+        with self._lock:
+            self._number += 1
+            self._kept.append((self._number, seconds, exchange))
+            self._bytes += exchange.size
+            while len(self._kept) > MOST_REQUESTS or (
+                self._bytes > MOST_BYTES and len(self._kept) > 1
+            ):
+                self._bytes -= self._kept.popleft()[2].size
+
+    def after(self, number: int = 0) -> list[RecordedRequest]:
+        """Return those with higher numbers, oldest first."""
+        with self._lock:
+            kept = [entry for entry in self._kept if entry[0] > number]
+        return [_recorded(*entry) for entry in kept]
+
+    def clear(self) -> None:
+        """Forget all; numbers go on."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
+
+def _recorded(number: int, seconds: float, exchange: Exchange) -> RecordedRequest:
+    answer = exchange.answer
+    if isinstance(answer, bytes):
+        answer = _read(answer)
+    shown = masked(answer)
+    named = {name: exchange.parameters[name] for name in exchange.parameters}
+    key_id = named.get("AccessKeyId") or _key_of_header(exchange.headers.get("authorization", ""))
+    own = {name: value for name, value in named.items() if name not in _OF_THE_PROTOCOL}
+    refused = exchange.status >= 400
+    return RecordedRequest(
+        number=number,
+        time=clock.milliseconds(exchange.begun),
+        seconds=round(seconds, 6),
+        client=exchange.client,
+        user_agent=exchange.headers.get("user-agent", ""),
+        access_key_id=key_id,
+        method=exchange.method,
+        path=exchange.path,
+        product=exchange.product,
+        version=exchange.version,
+        action=exchange.action,
+        parameters=masked_parameters(exchange.action, own),
+        status=exchange.status,
+        code=str(shown.get("Code") or shown.get("code") or "") if refused else "",
+        answer=shown,
+        request_id=exchange.request_id,
+    )
+
+
+def _key_of_header(text: str) -> str:
+    match = _CREDENTIAL.search(text)
+    return (match[1] or match[2]) if match else ""
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    """Return what a body holds, as an object; nothing of what is no JSON."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {"items": value}

@@ -58,9 +58,12 @@ def logs(
       ecsmachine local logs --requests --json
     """
     if instance is not None and requests:
-        raise UsageError("An instance has a console and no requests: leave one of them out")
+        raise UsageError(
+            "An instance has a console, and no requests of its own",
+            hint=f"Leave out {instance}, or --requests",
+        )
     if as_json and not requests:
-        raise UsageError("--json is for --requests")
+        raise UsageError("The log is no JSON", hint="Use --json together with --requests")
     if requests:
         _show_requests(ctx, root, follow=follow, lines=lines, as_json=as_json)
     else:

@@ -68,7 +68,10 @@ def regenerate_certs(
         return
     say("Regenerating TLS certificates")
     if not plan:
-        for_each(chosen, lambda name, report: regenerate.regenerate(this.store, name, report))
+        for_each(
+            chosen,
+            lambda name, report: regenerate.regenerate(this.store, name, report, among=chosen),
+        )
         refresh_contexts(this, chosen)
         return
     say("Regenerating local certificates")

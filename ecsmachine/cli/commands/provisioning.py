@@ -53,7 +53,8 @@ def regenerate_certs(
 ) -> None:
     """Give machines new certificates for their engines, which restart with them.
 
-    With --client-certs nobody who has the old client certificate gets in any more.
+    The CA and the client certificate are renewed where they end within 30 days, for all machines
+    of the store. With --client-certs nobody who has the old client certificate gets in any more.
 
     Example: ecsmachine regenerate-certs -f dev1
     """

@@ -18,7 +18,7 @@ PACKAGE = Path(ecsmachine.__file__).parent
 MAY_IMPORT = {
     "cli": {
         *("cli", "machine", "drivers", "provision", "aliyun", "container_registry", "ssh"),
-        *("localcloud", "compose", "documents", "errors", "polling"),
+        *("localcloud", "documents", "errors", "polling"),
     },
     "machine": {
         *("machine", "drivers", "provision", "ssh", "http_client", "documents", "errors"),
@@ -31,8 +31,7 @@ MAY_IMPORT = {
     "http_client": {"http_client"},
     "ssh": {"ssh", "documents", "errors"},
     "documents": {"documents", "errors"},
-    "localcloud": {"localcloud", "compose"},
-    "compose": {"compose"},
+    "localcloud": {"localcloud"},
     "errors": set(),
     "polling": set(),
 }
@@ -132,10 +131,16 @@ def test_there_is_no_circle_of_imports() -> None:
         pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
-def test_the_client_knows_no_option_of_the_driver() -> None:
+def test_the_client_knows_no_option_and_no_command() -> None:
     for path in trees():
         if room(path) == "aliyun":
-            assert "--aliyunecs" not in (PACKAGE / path).read_text(), path
+            text = (PACKAGE / path).read_text().replace('"aliyun configure --profile ', "")
+            assert not re.search(r"--[a-z]|ecsmachine [a-z]+ [a-z]", text), path
+
+
+def test_no_module_has_more_than_500_lines() -> None:
+    long = [path for path in trees() if (PACKAGE / path).read_text().count("\n") > 500]
+    assert not long
 
 
 def test_libraries_stay_in_their_rooms() -> None:
@@ -171,7 +176,7 @@ PARSING = {
 
 def test_what_comes_from_outside_is_parsed_in_documents_alone() -> None:
     for path, tree in trees().items():
-        if room(path) in ("documents", "localcloud", "compose"):
+        if room(path) in ("documents", "localcloud"):
             continue
         parsing = {name for name in imports()[path] if ".".join(name.split(".")[-2:]) in PARSING}
         assert not parsing | ({"yaml", "tomllib", "pickle"} & imports()[path]), path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ecsmachine.compose.templates import Service
+from ecsmachine.localcloud.container_service.templates import Service
 
 CLUSTER = "aliyun.cluster"
 PROJECT = "aliyun.project"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-from ecsmachine.compose.errors import TemplateError
+from ecsmachine.localcloud.protocol.errors import ApiError
 
 PREFIX = "aliyun."
 MOST_CONTAINERS = 100
@@ -20,7 +20,7 @@ MOST_SECONDS = 600
 _ROUTING = "routing.port_"
 _LONGEST_NAME = 128
 
-Refuse = Callable[[str, str], TemplateError]
+Refuse = Callable[[str, str], ApiError]
 """Makes the refusal of a label, by its name and the reason."""
 
 _WITHOUT_EFFECT = (

@@ -1,1 +1,0 @@
-"""Compose templates with Container Service's labels: read into values, and converted."""

@@ -7,8 +7,10 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from ecsmachine.compose.errors import TemplateError
+from ecsmachine.compose.templates import Service, parse_template
 from ecsmachine.localcloud.container_service.deployment import Placed, wanted_number
-from ecsmachine.localcloud.container_service.templates import Service, parse_template
+from ecsmachine.localcloud.container_service.fields import invalid
 from ecsmachine.localcloud.state.clusters import Project, Release, Volume
 
 _MOUNT_POINTS = {"ossfs": ("/mnt/acs_mnt/ossfs", "bucket"), "nas": ("/mnt/acs_mnt/nas", "")}
@@ -26,7 +28,10 @@ def services_of(project: str, release: Release) -> Mapping[str, Service]:
 
 @lru_cache(maxsize=512)
 def _parsed(template: str, variables: tuple[tuple[str, str], ...]) -> Mapping[str, Service]:
-    return MappingProxyType(parse_template(template, dict(variables)))
+    try:
+        return MappingProxyType(parse_template(template, dict(variables)))
+    except TemplateError as error:
+        raise invalid("template", error.reason) from None
 
 
 def warnings_of(project: str, release: Release) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.compose.labels import MOST_CONTAINERS
 from ecsmachine.localcloud.container_service.application_views import (
     project_view,
     service_id,
@@ -22,7 +23,6 @@ from ecsmachine.localcloud.container_service.application_views import (
 from ecsmachine.localcloud.container_service.deployment import Deployment, wanted_number
 from ecsmachine.localcloud.container_service.destinations import Destination, routes_of
 from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
-from ecsmachine.localcloud.container_service.labels import MOST_CONTAINERS
 from ecsmachine.localcloud.container_service.project_work import (
     Balance,
     ProjectWork,

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ecsmachine.compose.labels import Front
+from ecsmachine.compose.templates import Service
 from ecsmachine.localcloud.container_service.deployment import Placed
-from ecsmachine.localcloud.container_service.labels import Front
-from ecsmachine.localcloud.container_service.templates import Service
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.balancers import Listener, LoadBalancer
 from ecsmachine.localcloud.state.clusters import Cluster, Project, Release

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ecsmachine.localcloud.container_service.templates import Service
+from ecsmachine.compose.templates import Service
 
 CLUSTER = "aliyun.cluster"
 PROJECT = "aliyun.project"

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from ecsmachine.compose.placement import Candidate, fitting
+from ecsmachine.compose.templates import Service
 from ecsmachine.localcloud.container_service.container_body import (
     CLUSTER,
     NUMBER,
@@ -17,8 +19,6 @@ from ecsmachine.localcloud.container_service.container_body import (
     container_body,
 )
 from ecsmachine.localcloud.container_service.engines import Container, Engine, EngineError
-from ecsmachine.localcloud.container_service.placement import Candidate, fitting
-from ecsmachine.localcloud.container_service.templates import Service
 from ecsmachine.localcloud.state.clusters import Project, Release
 from ecsmachine.localcloud.work.supervisor import Pause, Threads
 

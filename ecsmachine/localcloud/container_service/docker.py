@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from ecsmachine.compose.labels import Probe
 from ecsmachine.localcloud.container_service.engines import Container, EngineError, Published
-from ecsmachine.localcloud.container_service.labels import Probe
 from ecsmachine.localcloud.container_service.probes import reached
 
 API = "/v1.40"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from ecsmachine.localcloud.container_service.labels import Probe
+from ecsmachine.compose.labels import Probe
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 CHOSEN_PORTS = range(32768, 61000)

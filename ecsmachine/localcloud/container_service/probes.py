@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ecsmachine.localcloud.container_service.labels import Probe
+from ecsmachine.compose.labels import Probe
 from ecsmachine.localcloud.work.supervisor import Threads
 
 INTERVAL_S = 2.0

@@ -13,13 +13,13 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
+from ecsmachine.compose.labels import Probe
+from ecsmachine.compose.templates import Service
 from ecsmachine.localcloud.container_service.application_views import services_of
 from ecsmachine.localcloud.container_service.deployment import Deployment, Placed, wanted_number
 from ecsmachine.localcloud.container_service.engines import EngineError
-from ecsmachine.localcloud.container_service.labels import Probe
 from ecsmachine.localcloud.container_service.probes import INTERVAL_S, HealthWatch, Watched
 from ecsmachine.localcloud.container_service.projects import Projects
-from ecsmachine.localcloud.container_service.templates import Service
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Moving, Project, Release
 from ecsmachine.localcloud.work.supervisor import (

@@ -7,9 +7,9 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
 
+from ecsmachine.compose.templates import Service
 from ecsmachine.localcloud.container_service.application_views import service_id, services_of
 from ecsmachine.localcloud.container_service.fields import no_project
-from ecsmachine.localcloud.container_service.templates import Service
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Project, Release, precise_now, project_id
 from ecsmachine.localcloud.state.state import State

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.compose.labels import Probe
 from ecsmachine.localcloud.container_service import deployment as module
 from ecsmachine.localcloud.container_service.application_views import services_of
 from ecsmachine.localcloud.container_service.deployment import Deployment, Placed
 from ecsmachine.localcloud.container_service.engines import Container, EngineError, NoEngine
-from ecsmachine.localcloud.container_service.labels import Probe
 from ecsmachine.localcloud.container_service.serving import NodeWatch
 from ecsmachine.localcloud.state.clusters import Project, Release
 from ecsmachine.localcloud.work.supervisor import Threads

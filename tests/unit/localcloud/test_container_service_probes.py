@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ecsmachine.localcloud.container_service.labels import Probe
+from ecsmachine.compose.labels import Probe
 from ecsmachine.localcloud.container_service.probes import HealthWatch, Watched, reached
 from ecsmachine.localcloud.work.supervisor import Threads
 

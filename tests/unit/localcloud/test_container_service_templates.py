@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.compose.errors import TemplateError
+from ecsmachine.compose.labels import Probe, Route
+from ecsmachine.compose.placement import Candidate, fitting
+from ecsmachine.compose.templates import Port, Service, parse_template
 from ecsmachine.localcloud.container_service import application_views
 from ecsmachine.localcloud.container_service.container_body import container_body
 from ecsmachine.localcloud.container_service.destinations import Destination, choose, token_of
-from ecsmachine.localcloud.container_service.labels import Probe, Route
-from ecsmachine.localcloud.container_service.placement import Candidate, fitting
 from ecsmachine.localcloud.container_service.routing import Asked, read_head
-from ecsmachine.localcloud.container_service.templates import Port, Service, parse_template
-from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Release
 
 
@@ -193,11 +193,10 @@ def test_other_services_find_a_container_by_names() -> None:
     ],
 )
 def test_refusals_name_the_place(text: str, said: str) -> None:
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(TemplateError) as caught:
         parse(text)
-    assert caught.value.code == "InvalidParameter"
-    assert said in caught.value.message
-    assert "\n" not in caught.value.message
+    assert said in caught.value.reason
+    assert "\n" not in caught.value.reason
 
 
 def test_traffic_follows_the_weights() -> None:
@@ -414,5 +413,5 @@ def test_a_template_is_parsed_once_until_it_or_a_variable_changes(
 def test_aliases_do_not_multiply() -> None:
     lines = ["a0: &a0 {image: x}", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60))]
     for text in ("\n".join(lines), "web: &web {image: x, again: *web}"):
-        with pytest.raises(ApiError, match="too many values"):
+        with pytest.raises(TemplateError, match="too many values"):
             parse_template(text, {})

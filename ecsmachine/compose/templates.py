@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from ecsmachine.localcloud.container_service.fields import invalid
-from ecsmachine.localcloud.container_service.labels import PREFIX, Labels, read_labels
-from ecsmachine.localcloud.container_service.placement import Placement, read_placement
-from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.compose.errors import TemplateError
+from ecsmachine.compose.labels import PREFIX, Labels, read_labels
+from ecsmachine.compose.placement import Placement, read_placement
 
 PortProtocol = Literal["tcp", "udp"]
 RestartPolicy = Literal["no", "always", "on-failure", "unless-stopped"]
@@ -108,7 +107,7 @@ def parse_template(text: str, variables: Mapping[str, str]) -> dict[str, Service
     """Return the services of a template by name, each after those that it depends on.
 
     Variables (``$NAME``, ``${NAME}``, ``${NAME:-default}``) are filled in; ``$$`` is a dollar
-    sign. Raises :class:`ApiError` with the place and the reason.
+    sign. Raises :class:`TemplateError` with the place and the reason.
     """
     if len(text.encode()) > _MOST_BYTES:
         raise _refused("it is longer than 256 KiB")
@@ -350,10 +349,10 @@ class _Reader:
             found[name] = rest
         return found
 
-    def _refused_label(self, name: str, reason: str) -> ApiError:
+    def _refused_label(self, name: str, reason: str) -> TemplateError:
         return self._refused("labels", f"{PREFIX}{name}: {reason}")
 
-    def _refused(self, key: str, reason: str) -> ApiError:
+    def _refused(self, key: str, reason: str) -> TemplateError:
         return _refused(f"{self._name}.{key}: {reason}")
 
 
@@ -418,5 +417,5 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _refused(reason: str) -> ApiError:
-    return invalid("template", reason)
+def _refused(reason: str) -> TemplateError:
+    return TemplateError(reason)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.compose.errors import TemplateError
 
 PREFIX = "aliyun."
 MOST_CONTAINERS = 100
@@ -23,7 +23,7 @@ _BALANCED = "lb.port_"
 _LONGEST_NAME = 128
 _FRONT = re.compile(r"(?P<scheme>tcp|udp|https?)://(?P<balancer>[^\s:/]{1,80}):(?P<port>\d{1,5})")
 
-Refuse = Callable[[str, str], ApiError]
+Refuse = Callable[[str, str], TemplateError]
 """Makes the refusal of a label, by its name and the reason."""
 
 _WITHOUT_EFFECT = (

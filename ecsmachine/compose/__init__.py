@@ -1,0 +1,1 @@
+"""Compose templates with Container Service's labels: read into values, and converted."""

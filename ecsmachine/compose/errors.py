@@ -1,0 +1,11 @@
+"""The refusal of a template."""
+
+from __future__ import annotations
+
+
+class TemplateError(Exception):
+    """A template cannot be used; ``reason`` says where and why, on one line."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -12,7 +12,12 @@ or on the command line ``pytest -p ecsmachine.localcloud.pytest``. Then tests as
   skipped, with the reason, where guests cannot run.
 - ``ecs_environment``: the variables that clients read are set, for ``ecs_cloud``.
 
-Each cloud is a :class:`Cloud`.
+Each cloud is a :class:`~ecsmachine.localcloud.testing.Cloud`. How the first two are made is said by
+the fixture ``ecs_cloud_options``, and for one test by the marker ``ecs_cloud``; both take what
+:func:`~ecsmachine.localcloud.testing.local_cloud` takes::
+
+    @pytest.mark.ecs_cloud(delays={"pending_s": 2})
+    def test_it_waits(ecs_cloud): ...
 """
 
 from __future__ import annotations
@@ -21,95 +26,52 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from ecsmachine.localcloud.faults.book import FaultBook
-    from ecsmachine.localcloud.faults.fault import FaultKind
+from ecsmachine.localcloud.testing import Cloud, local_cloud, running_cloud
 
 _CLIENTS_VARIABLES = ("ECS_", "ALIBABA_CLOUD_", "ALIBABACLOUD_", "ALICLOUD_", "MACHINE_DOCKER_")
 
 
-@dataclass(frozen=True)
-class Cloud:
-    """A cloud that is up, and what a client has to know of it.
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line(
+        "markers", "ecs_cloud(**options): how the cloud of ecs_cloud is made, for this test"
+    )
 
-    ``endpoint`` is a URL; ``vpc_id`` and ``vswitch_id`` are the region's default network;
-    ``image_id`` is a system image that instances can be made from.
-    """
 
-    endpoint: str
-    region: str
-    access_key_id: str
-    access_key_secret: str = field(repr=False)
-    vpc_id: str
-    vswitch_id: str
-    image_id: str
-    faults: FaultBook = field(repr=False)
-    more_environment: dict[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def host(self) -> str:
-        """Host and port: what SDKs call the endpoint."""
-        return self.endpoint.removeprefix("http://")
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The variables by which ecsmachine, the SDKs, the CLI and Terraform find keys and region.
-
-        The endpoint is read from a variable by ecsmachine alone (``ECS_API_ENDPOINT``); others
-        have to be told.
-        """
-        key, secret = self.access_key_id, self.access_key_secret
-        return {
-            "ECS_ACCESS_KEY_ID": key,
-            "ECS_ACCESS_KEY_SECRET": secret,
-            "ECS_REGION": self.region,
-            "ECS_API_ENDPOINT": self.endpoint,
-            "ECS_VPC_ID": self.vpc_id,
-            "ECS_VSWITCH_ID": self.vswitch_id,
-            "ALIBABA_CLOUD_ACCESS_KEY_ID": key,
-            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": secret,
-            "ALIBABA_CLOUD_REGION_ID": self.region,
-            "ALICLOUD_ACCESS_KEY": key,
-            "ALICLOUD_SECRET_KEY": secret,
-            "ALICLOUD_REGION": self.region,
-            **self.more_environment,
-        }
-
-    def fault(self, kind: FaultKind, **values: Any) -> int:
-        """Let something go wrong from now on; return the fault's id.
-
-        ``values`` are those of :class:`ecsmachine.localcloud.faults.fault.Fault`. Faults are
-        taken away at the end of the test.
-        """
-        from ecsmachine.localcloud.faults.fault import Fault
-
-        return self.faults.add(Fault(kind, **values))
+@pytest.fixture(scope="session")
+def ecs_cloud_options() -> dict[str, Any]:
+    """How clouds without guests are made; define it anew to change it."""
+    return {}
 
 
 @pytest.fixture
-def ecs_cloud(tmp_path: Path) -> Iterator[Cloud]:
+def ecs_cloud(request: pytest.FixtureRequest, ecs_cloud_options: dict[str, Any]) -> Iterator[Cloud]:
     """An empty cloud of this test's own, without guests."""
-    with _without_guests(tmp_path / "ecs-cloud") as cloud:
+    options = dict(ecs_cloud_options)
+    for marker in reversed(list(request.node.iter_markers("ecs_cloud"))):
+        if marker.args:
+            raise pytest.UsageError("the marker ecs_cloud takes its options by name")
+        options |= marker.kwargs
+    with local_cloud(**options) as cloud:
         yield cloud
 
 
 @pytest.fixture(scope="session")
-def _session_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with _without_guests(tmp_path_factory.mktemp("ecs") / "cloud") as cloud:
+def _session_cloud(ecs_cloud_options: dict[str, Any]) -> Iterator[Cloud]:
+    with local_cloud(**ecs_cloud_options) as cloud:
         yield cloud
 
 
 @pytest.fixture
 def ecs_shared_cloud(_session_cloud: Cloud) -> Iterator[Cloud]:
     """A cloud without guests that all tests of the session share; each cleans up after itself."""
-    yield _session_cloud
-    _session_cloud.faults.clear()
+    with _for_one_test(_session_cloud):
+        yield _session_cloud
 
 
 @pytest.fixture(scope="session")
@@ -125,8 +87,8 @@ def ecs_guest_cloud(_session_guest_cloud: Cloud) -> Iterator[Cloud]:
     Where guests cannot run, the test is skipped. The first one on a computer waits for the base
     image to be built (about half a minute); it is kept in the user's cache.
     """
-    yield _session_guest_cloud
-    _session_guest_cloud.faults.clear()
+    with _for_one_test(_session_guest_cloud):
+        yield _session_guest_cloud
 
 
 @pytest.fixture
@@ -141,27 +103,16 @@ def ecs_environment(ecs_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> dict[s
 
 
 @contextlib.contextmanager
-def _without_guests(root: Path) -> Iterator[Cloud]:
-    from ecsmachine.localcloud.catalog.images import all_images
-    from ecsmachine.localcloud.service.embedded import embedded_cloud
-
-    with embedded_cloud(root) as running:
-        yield Cloud(
-            endpoint=running.endpoint,
-            region=running.region,
-            access_key_id=running.access_key_id,
-            access_key_secret=running.access_key_secret,
-            vpc_id=running.state.default_vpc_id,
-            vswitch_id=running.state.default_vswitch_id,
-            image_id=next(i.id for i in all_images() if i.architecture == "x86_64"),
-            faults=running.faults,
-        )
+def _for_one_test(cloud: Cloud) -> Iterator[None]:
+    """Let a shared cloud's requests begin anew, and take its faults away at the end."""
+    cloud.forget_requests()
+    yield
+    cloud.faults.clear()
 
 
 @contextlib.contextmanager
 def _with_guests() -> Iterator[Cloud]:
-    from ecsmachine.localcloud.catalog.images import USUAL, images_of
-    from ecsmachine.localcloud.faults.book import FaultBook
+    from ecsmachine.localcloud.host.settings import Serving
     from ecsmachine.localcloud.protocol.problems import LocalCloudError
     from ecsmachine.localcloud.service import daemon
 
@@ -170,20 +121,10 @@ def _with_guests() -> Iterator[Cloud]:
         root = Path(folder) / "cloud"
         try:
             try:
-                running = daemon.up(root, guests="nspawn").running
+                daemon.up(root, guests="nspawn", serving=Serving(settled=True))
             except LocalCloudError as error:
                 pytest.skip(f"no guests here: {error.message} {error.hint or ''}".rstrip())
-            with contextlib.closing(FaultBook(root)) as faults:
-                yield Cloud(
-                    endpoint=running.endpoint,
-                    region=running.region,
-                    access_key_id=running.access_key_id,
-                    access_key_secret=running.access_key_secret,
-                    vpc_id=running.vpc_id,
-                    vswitch_id=running.vswitch_id,
-                    image_id=images_of([USUAL])[0].id,
-                    faults=faults,
-                    more_environment=running.environment(),
-                )
+            with running_cloud(root) as cloud:
+                yield cloud
         finally:
             daemon.reset(root)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ecsmachine.provision.base import HostConnection, ProvisionRequest
     from ecsmachine.ssh.command_result import CommandResult
 
-_SERVES_TIMEOUT_S = 10.0
-
 
 class _Watched:
     """A connection whose commands and uploads are told to a checkpoint."""
@@ -70,7 +68,6 @@ def make_docker_host(
         interruption.waking(connection.close),
     ):
         provision(_Watched(connection, checkpoint), provision_request(machine, report), report)
-    machine.auth.former_ca_path.unlink(missing_ok=True)
     report("Checking connection to Docker...")
     wait_for_engine(machine, before_each=interruption.check)
     report("Docker is up and running!")
@@ -87,11 +84,7 @@ def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
             ca=machine.auth.machine_ca_path.read_bytes(),
             server=machine.auth.server_cert_path.read_bytes(),
             server_key=machine.auth.server_key_path.read_bytes(),
-            valid=machine_certificates.validity(machine.auth),
         )
-
-    def serves() -> bool | None:
-        return engine_api.serves(driver.url(), machine.auth, timeout_s=_SERVES_TIMEOUT_S)
 
     driver = machine.driver
     disk = driver.data_disk()
@@ -105,7 +98,6 @@ def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
         if disk is None
         else DataDisk(disk.size_gib, disk.file_system, disk.serial, disk.device_hints),
         authorized_key=driver.authorized_key(),
-        serves=serves,
     )
 
 

@@ -98,6 +98,9 @@ def up(
     lenient: Annotated[
         bool, typer.Option("--lenient", help="Ignore what is not implemented, and log it")
     ] = False,
+    settled: Annotated[
+        bool, typer.Option("--settled", help="Answer once what was asked for is there")
+    ] = False,
 ) -> None:
     """Start the local cloud in the background.
 
@@ -105,11 +108,13 @@ def up(
     that ran at the last "down" are started again.
 
     A request with a parameter that ECS has and the local cloud does not implement is refused;
-    with --lenient it is carried out without it.
+    with --lenient it is carried out without it. With --settled the answer to a request waits
+    until the state that it asks for is there: no test has to wait for Running.
 
     Example: ecsmachine local up
     """
     require_extra()
+    from ecsmachine.localcloud.host.settings import Serving
     from ecsmachine.localcloud.service import daemon
 
     folder = root_of(ctx, root)
@@ -119,7 +124,7 @@ def up(
             guests=None if guests is None else guests.value,
             port=port,
             releases=[image.value for image in images or []],
-            lenient=lenient,
+            serving=Serving(lenient, settled),
             report=lambda step: report(f"{step}..."),
         )
     running = started.running

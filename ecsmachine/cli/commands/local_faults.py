@@ -48,6 +48,10 @@ def add(
     action: Annotated[
         str, typer.Option(metavar="PATTERN", help="Of requests: which actions", show_default=False)
     ] = "",
+    region: Annotated[
+        str,
+        typer.Option(metavar="PATTERN", help="Of requests: for which regions", show_default=False),
+    ] = "",
     code: Annotated[str, typer.Option(help="error: the code", show_default=False)] = "",
     message: Annotated[
         str, typer.Option(help="error: another message than the code's", show_default=False)
@@ -117,6 +121,8 @@ def add(
 ) -> None:
     """Add a fault, and print its id. It strikes from now on, until it is removed.
 
+    One that could never strike is refused: of an action, type, zone or region that is not there.
+
     \b
     Of requests (after the signature was checked; a dry run is RunInstances/DryRun):
       error                 refused with --code
@@ -159,6 +165,7 @@ def add(
     fault = Fault(
         kind,  # type: ignore[arg-type]  # the book checks it
         action=action,
+        region=region,
         code=code,
         message=message,
         status=status,
@@ -178,7 +185,6 @@ def add(
     )
     folder = root_of(ctx, root)
     with _book(folder) as book:
-        _check_guests(folder, fault.kind)
         say(str(book.add(fault)))
 
 
@@ -241,11 +247,15 @@ def _book(folder: Path) -> Iterator[FaultBook]:
     from ecsmachine.localcloud.faults.book import FaultBook
     from ecsmachine.localcloud.faults.fault import FaultError
     from ecsmachine.localcloud.host.paths import CloudPaths
+    from ecsmachine.localcloud.host.settings import read_settings
+    from ecsmachine.localcloud.service.fault_reach import reach_of
 
-    if not CloudPaths.of(folder).settings_file.is_file():
+    with translated():
+        settings = read_settings(CloudPaths.of(folder).settings_file)
+    if settings is None:
         raise MachineError(f"There is no local cloud in {folder}.", hint=START_HINT)
     with translated():
-        book = FaultBook(folder)
+        book = FaultBook(folder, reach_of(guests=settings.guests != "none"))
         try:
             yield book
         except FaultError as error:
@@ -253,21 +263,6 @@ def _book(folder: Path) -> Iterator[FaultBook]:
             raise UsageError(error.message, hint=hint) from error
         finally:
             book.close()
-
-
-def _check_guests(folder: Path, kind: str) -> None:
-    """Refuse a fault of guests in a cloud that has none."""
-    from ecsmachine.localcloud.faults.fault import KINDS, Fault, FaultError
-    from ecsmachine.localcloud.host.paths import CloudPaths
-    from ecsmachine.localcloud.host.settings import read_settings
-
-    settings = read_settings(CloudPaths.of(folder).settings_file)
-    without = settings is not None and settings.guests == "none"
-    if without and kind in KINDS and Fault(kind).target != "request":
-        raise FaultError(
-            f"A fault {kind} needs guests, and this local cloud has none.",
-            hint="Use one that was started with --guests nspawn",
-        )
 
 
 def _as_data(entry: Entry) -> dict[str, Any]:

@@ -53,8 +53,7 @@ def regenerate_certs(
 ) -> None:
     """Give machines new certificates for their engines, which restart with them.
 
-    The CA and the client certificate are renewed where they end within 30 days, for all machines
-    of the store. With --client-certs nobody who has the old client certificate gets in any more.
+    With --client-certs nobody who has the old client certificate gets in any more.
 
     Example: ecsmachine regenerate-certs -f dev1
     """
@@ -69,10 +68,7 @@ def regenerate_certs(
         return
     say("Regenerating TLS certificates")
     if not plan:
-        for_each(
-            chosen,
-            lambda name, report: regenerate.regenerate(this.store, name, report, among=chosen),
-        )
+        for_each(chosen, lambda name, report: regenerate.regenerate(this.store, name, report))
         refresh_contexts(this, chosen)
         return
     say("Regenerating local certificates")

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecsmachine.localcloud.faults.fault import Fault, check
+from ecsmachine.localcloud.faults.reach import Reach, check_reach
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.state import records
@@ -47,10 +48,12 @@ class Entry:
 class FaultBook:
     """The faults of the cloud in a folder. Its methods may be called from any thread.
 
+    ``reach`` is what there is to strike: with it, a fault that can never strike is refused.
     All raise :class:`LocalCloudError` if the file is unusable.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, reach: Reach | None = None) -> None:
+        self._reach = reach
         self._file = CloudPaths(root).faults_file
         self._lock = threading.RLock()
         self._entries: dict[int, Entry] = {}
@@ -83,6 +86,8 @@ class FaultBook:
     def add(self, fault: Fault) -> int:
         """Add a fault and return its id; it strikes from now on. Raises ``FaultError``."""
         check(fault)
+        if self._reach is not None:
+            check_reach(fault, self._reach)
         with self._lock:
             cursor = self._run("INSERT INTO fault (body) VALUES (?)", records.dump(fault))
             self._read()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.suggestions import did_you_mean
 
 FaultKind = Literal[
     "error",
@@ -30,7 +32,10 @@ Target = Literal["request", "instance", "download"]
 
 
 class FaultError(LocalCloudError):
-    """A fault makes no sense; the text says why."""
+    """A fault makes no sense; the text says why, and what may be meant: a test shows it."""
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint or ''}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Fault:
     are requests, downloads from the mirror, or instances (``times=1``: the next instance).
 
     Of requests (``action``: a pattern such as ``Describe*``; a dry run is an action of its own,
-    ``RunInstances/DryRun``):
+    ``RunInstances/DryRun``; ``region``: a pattern of the region that is asked for):
 
     - ``error``: refused with ``code``; ``message`` and HTTP ``status`` are those of the code
       unless given. ``quota``: refused with the action's code for a quota that is used up.
@@ -68,6 +73,7 @@ class Fault:
 
     kind: FaultKind
     action: str = ""
+    region: str = ""
     code: str = ""
     message: str = ""
     status: int = 0
@@ -99,6 +105,10 @@ class Fault:
         """Return whether requests of this action are meant."""
         return any(fnmatchcase(action, pattern) for pattern in self._actions())
 
+    def matches_region(self, region: str) -> bool:
+        """Return whether requests for this region are meant."""
+        return fnmatchcase(region, self.region or "*")
+
     def matches_instance(self, instance_id: str, name: str) -> bool:
         """Return whether this instance is meant."""
         return not self.instance or any(
@@ -119,7 +129,8 @@ class Fault:
         """Return in words what it strikes."""
         if self.target == "request":
             words = [self.action or ("*" if self.kind in _EVERY_ACTION else "")]
-            words += [self.instance_type, f"in {self.zone}" if self.zone else ""]
+            place = self.zone or self.region
+            words += [self.instance_type, f"in {place}" if place else ""]
         else:
             words = [self.instance or "*", self.path]
         return " ".join(filter(None, words)) or "*"
@@ -145,15 +156,41 @@ class Fault:
     def _actions(self) -> tuple[str, ...]:
         if self.action:
             return (self.action,)
-        return {"quota": _CREATING, "eventual-consistency": _CREATING, "no-stock": _RUNNING}.get(
+        return {"quota": CREATING, "eventual-consistency": CREATING, "no-stock": _RUNNING}.get(
             self.kind, ("*",)
         )
+
+
+def fault_of(kind: FaultKind, values: Mapping[str, Any]) -> Fault:
+    """Return the fault with these values; raises :class:`FaultError` for one that none has."""
+    known = [item.name for item in fields(Fault) if item.name != "kind"]
+    for name in values:
+        if name not in known:
+            raise FaultError(
+                f"A fault has no {name}.",
+                hint=did_you_mean(name, known) or "It has: " + ", ".join(known),
+            )
+    return Fault(kind, **values)
+
+
+def _check_types(fault: Fault) -> None:
+    for item in fields(Fault):
+        value, plain = getattr(fault, item.name), item.default
+        kind = str if plain is MISSING else type(plain)
+        taken = (int, float) if kind is float else (kind,)
+        if not isinstance(value, taken) or isinstance(value, bool):
+            words = {str: "a text", int: "a whole number", float: "a number"}[kind]
+            raise FaultError(f"{_option(item.name)} must be {words}, not {value!r}.")
 
 
 def check(fault: Fault) -> None:
     """Raise :class:`FaultError` unless the fault's values make sense together."""
     if fault.kind not in KINDS:
-        raise FaultError(f"There is no fault {fault.kind}.", hint="One of: " + ", ".join(KINDS))
+        raise FaultError(
+            f"There is no fault {fault.kind}.",
+            hint=did_you_mean(str(fault.kind), KINDS) or "One of: " + ", ".join(KINDS),
+        )
+    _check_types(fault)
     spec = _SPECS[fault.kind]
     plain = Fault(fault.kind)
     given = {
@@ -197,7 +234,7 @@ class _Spec:
 
 _WHEN = ("nth", "times", "probability", "seed")
 _RUNNING = ("RunInstances", "CreateInstance")
-_CREATING = (
+CREATING = (
     *_RUNNING,
     "CreateSecurityGroup",
     "CreateVpc",
@@ -208,15 +245,16 @@ _CREATING = (
     "CreateDisk",
     "CreateLoadBalancer",
 )
+"""Actions whose result can be not found at first, or beyond a quota."""
 _EVERY_ACTION = ("error", "delay", "cut-before", "cut-after", "throttle")
 _SPECS: dict[str, _Spec] = {
-    "error": _Spec("request", ("action", "code", "message", "status"), ("code",)),
-    "delay": _Spec("request", ("action", "seconds"), ("seconds",)),
-    "cut-before": _Spec("request", ("action",)),
-    "cut-after": _Spec("request", ("action",)),
-    "throttle": _Spec("request", ("action", "rate"), ("rate",)),
-    "quota": _Spec("request", ("action",)),
-    "eventual-consistency": _Spec("request", ("action", "seconds"), ("seconds",)),
+    "error": _Spec("request", ("action", "region", "code", "message", "status"), ("code",)),
+    "delay": _Spec("request", ("action", "region", "seconds"), ("seconds",)),
+    "cut-before": _Spec("request", ("action", "region")),
+    "cut-after": _Spec("request", ("action", "region")),
+    "throttle": _Spec("request", ("action", "region", "rate"), ("rate",)),
+    "quota": _Spec("request", ("action", "region")),
+    "eventual-consistency": _Spec("request", ("action", "region", "seconds"), ("seconds",)),
     "no-stock": _Spec("request", ("instance_type", "zone")),
     "never-boots": _Spec("instance", ("instance",)),
     "ssh-late": _Spec("instance", ("instance", "seconds"), ("seconds",)),

@@ -42,17 +42,20 @@ class RequestFaults:
         self._unseen = Unseen(book)
         self._buckets: dict[int, _Bucket] = {}
 
-    def strike(self, action: str) -> list[Entry]:
-        """Count the request, and return the faults that strike it."""
+    def strike(self, action: str, region: str) -> list[Entry]:
+        """Count the request for a region, and return the faults that strike it."""
         return self._book.strike(
             lambda fault: (
                 fault.target == "request"
                 and fault.kind not in ("no-stock", "throttle")
                 and fault.matches_action(action)
+                and fault.matches_region(region)
             )
         )
 
-    async def before(self, action: str, parameters: Parameters, struck: list[Entry]) -> None:
+    async def before(
+        self, action: str, region: str, parameters: Parameters, struck: list[Entry]
+    ) -> None:
         """Do what is to happen before the work.
 
         Raises :class:`ConnectionCutError`, or the refusal as an
@@ -64,7 +67,7 @@ class RequestFaults:
                 await asyncio.sleep(entry.fault.seconds)
         if any(entry.fault.kind == "cut-before" for entry in struck):
             raise ConnectionCutError
-        self._throttle(action)
+        self._throttle(action, region)
         for entry in struck:
             if entry.fault.kind in ("error", "quota"):
                 raise refusal(entry.fault, action)
@@ -93,9 +96,15 @@ class RequestFaults:
         _cut_after(struck)
         return self._unseen.without(answer)
 
-    def _throttle(self, action: str) -> None:
+    def _throttle(self, action: str, region: str) -> None:
         now = time.monotonic()
-        meant = self._book.meant(lambda f: f.kind == "throttle" and f.matches_action(action))
+        meant = self._book.meant(
+            lambda fault: (
+                fault.kind == "throttle"
+                and fault.matches_action(action)
+                and fault.matches_region(region)
+            )
+        )
         for entry in meant:
             rate = entry.fault.rate
             room = max(1.0, rate)

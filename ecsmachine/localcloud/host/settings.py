@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -28,11 +28,26 @@ class CloudSettings:
 
 
 @dataclass(frozen=True)
+class Serving:
+    """How the API serves from one ``up`` to the next.
+
+    ``lenient``: official parameters that are not implemented are passed over. ``settled``: a
+    request is answered once what it asks for is there.
+    """
+
+    lenient: bool = False
+    settled: bool = False
+
+    def options(self) -> list[str]:
+        """Return the options of ``local up`` that say so."""
+        return [f"--{item.name}" for item in fields(self) if getattr(self, item.name)]
+
+
+@dataclass(frozen=True)
 class Running:
     """A running cloud: its daemon, and what a client needs to use it. No secret in its repr.
 
-    ``registry`` is the address (HOST:PORT) of its registry. ``lenient``: official parameters that
-    are not implemented are passed over.
+    ``registry`` is the address (HOST:PORT) of its registry.
     """
 
     pid: int
@@ -46,7 +61,7 @@ class Running:
     access_key_secret: str
     install_url: str | None
     registry: str | None = None
-    lenient: bool = False
+    serving: Serving = Serving()
 
     def __repr__(self) -> str:
         return f"Running(pid={self.pid}, endpoint={self.endpoint!r}, guests={self.guests!r})"

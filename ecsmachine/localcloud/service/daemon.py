@@ -26,7 +26,13 @@ from ecsmachine.localcloud.host.cleanup import (
 )
 from ecsmachine.localcloud.host.paths import CloudPaths, default_cache
 from ecsmachine.localcloud.host.processes import ProcessId, identify, is_alive, terminate
-from ecsmachine.localcloud.host.settings import GuestKind, Running, read_running, read_settings
+from ecsmachine.localcloud.host.settings import (
+    GuestKind,
+    Running,
+    Serving,
+    read_running,
+    read_settings,
+)
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
 Report = Callable[[str], None]
@@ -53,7 +59,7 @@ def up(
     port: int = 0,
     releases: Sequence[str] = (),
     cache: Path | None = None,
-    lenient: bool = False,
+    serving: Serving | None = None,
     report: Report = lambda _: None,
 ) -> Started:
     """Start a cloud in the background, and return once its API answers.
@@ -62,13 +68,13 @@ def up(
     ``port`` is the API's, 0 for the one it had before or any. ``releases`` are those whose base
     images it shall have besides the usual one and those it had before (see
     :data:`~ecsmachine.localcloud.host.releases.SUITES`). ``cache`` is where the base
-    images and the packages are kept. ``lenient``: until the next ``up``, official parameters that
-    are not implemented are passed over, and not refused. ``report`` is told what is being done,
+    images and the packages are kept. ``serving`` is how the API
+    serves until the next ``up``. ``report`` is told what is being done,
     when it takes longer. Guests that still run, because the daemon was killed, are taken over.
 
     Raises :class:`LocalCloudError`, among others when the host lacks something.
     """
-    paths = CloudPaths.of(root)
+    paths, serving = CloudPaths.of(root), serving or Serving()
     if not _PLAIN_PATH.fullmatch(str(paths.root)):
         raise LocalCloudError(
             f"The folder {paths.root} cannot hold a local cloud because of its name.",
@@ -76,7 +82,7 @@ def up(
         )
     found = find(root)
     if found is not None:
-        return _already_up(found, guests, port, _missing_releases(paths, releases), lenient)
+        return _already_up(found, guests, port, _missing_releases(paths, releases), serving)
     kept = read_settings(paths.settings_file)
     kind = guests or (kept.guests if kept is not None else "nspawn")
     if kept is not None and kept.guests != kind:
@@ -98,14 +104,14 @@ def up(
             f"The folder {paths.root} holds other things than a local cloud.",
             hint="Name an empty folder, or one that does not exist: --root DIR",
         )
-    arguments = ["--guests", kind, "--port", str(port), *(["--lenient"] if lenient else [])]
+    arguments = ["--guests", kind, "--port", str(port), *serving.options()]
     if kind == "nspawn":
         wanted = dict.fromkeys((USUAL, *(kept.releases if kept is not None else ()), *releases))
         arguments += _fetch_downloads(cache or default_cache(), list(wanted), report)
     with _locked(paths, make=True):
         found = find(root)  # another one may have been faster
         if found is not None:
-            return _already_up(found, guests, port, _missing_releases(paths, releases), lenient)
+            return _already_up(found, guests, port, _missing_releases(paths, releases), serving)
         report("Starting the daemon")
         return Started(_start(paths, arguments), already=False)
 
@@ -171,9 +177,10 @@ def _missing_releases(paths: CloudPaths, releases: Sequence[str]) -> list[str]:
 
 
 def _already_up(
-    running: Running, guests: GuestKind | None, port: int, lacking: Sequence[str], lenient: bool
+    running: Running, guests: GuestKind | None, port: int, lacking: Sequence[str], serving: Serving
 ) -> Started:
-    missing = [*lacking, *(["--lenient"] if lenient and not running.lenient else [])]
+    there = running.serving.options()
+    missing = [*lacking, *(option for option in serving.options() if option not in there)]
     if missing:
         raise LocalCloudError(
             f"The local cloud is up already, at {running.endpoint} without {', '.join(missing)}.",

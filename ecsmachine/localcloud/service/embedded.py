@@ -14,6 +14,7 @@ from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.none import NoGuests
 from ecsmachine.localcloud.service.connections import Connections
+from ecsmachine.localcloud.service.fault_reach import reach_of
 from ecsmachine.localcloud.service.http_server import HttpServer
 from ecsmachine.localcloud.service.request_log import RequestLog
 from ecsmachine.localcloud.service.server import create_app
@@ -65,17 +66,21 @@ def embedded_cloud(
     images: Sequence[Image] | None = None,
     watch_interval_s: float = 2.0,
     lenient: bool = False,
+    settled: bool = False,
 ) -> Iterator[EmbeddedCloud]:
     """Serve the cloud in ``root`` on a free port of 127.0.0.1, from a thread, without guests.
 
     What it holds stays in ``root``; the next one there goes on with it. ``lenient`` passes over
-    official parameters that are not implemented, in place of refusing them.
+    official parameters that are not implemented, in place of refusing them; ``settled`` answers a
+    request once what it has begun is done.
     """
     state = open_state(root, settings)
     guests = guests or NoGuests()
     with (
         contextlib.closing(state),
-        contextlib.closing(FaultBook(root)) as faults,
+        contextlib.closing(
+            FaultBook(root, reach_of(guests=not isinstance(guests, NoGuests)))
+        ) as faults,
         _listener() as listener,
     ):
         connections = Connections()
@@ -87,6 +92,7 @@ def embedded_cloud(
             images=images,
             watch_interval_s=watch_interval_s,
             lenient=lenient,
+            settled=settled,
         )
         server = HttpServer(application, connections.protocol(), grace_s=1.0)
         thread = threading.Thread(target=server.run, args=([listener],), name="local cloud")

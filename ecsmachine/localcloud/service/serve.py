@@ -34,7 +34,7 @@ from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.faults import DownloadFaults
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.host.processes import identify
-from ecsmachine.localcloud.host.settings import CloudSettings, Running, read_settings
+from ecsmachine.localcloud.host.settings import CloudSettings, Running, Serving, read_settings
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.state import records
 from ecsmachine.localcloud.state.state import Settings, State, open_state
@@ -70,6 +70,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--others", nargs=2, action="append", default=[])
     parser.add_argument("--registry", type=Path)
     parser.add_argument("--lenient", action="store_true")
+    parser.add_argument("--settled", action="store_true")
     parser.add_argument("--ready", type=int, required=True, help="file descriptor")
     given = parser.parse_args(arguments)
     logging.basicConfig(
@@ -99,7 +100,8 @@ def main(arguments: list[str]) -> int:
                 for name, base, files in given.release
             ]
             downloads = _Downloads(bases, given.registry)
-        _serve(paths, given.guests, given.port, downloads, given.lenient, lambda: say({}))
+        serving = Serving(given.lenient, given.settled)
+        _serve(paths, given.guests, given.port, downloads, serving, lambda: say({}))
     except LocalCloudError as error:
         _log.error("%s", error.message)
         say({"message": error.message, "hint": error.hint, "details": error.details})
@@ -132,7 +134,7 @@ def _serve(
     kind: GuestKind,
     port: int,
     downloads: _Downloads | None,
-    lenient: bool,
+    serving: Serving,
     ready: Callable[[], None],
 ) -> None:
     from ecsmachine.localcloud.service.connections import Connections
@@ -185,12 +187,13 @@ def _serve(
             connections,
             images=images_of(releases),
             nodes=nodes,
-            lenient=lenient,
+            lenient=serving.lenient,
+            settled=serving.settled,
         )
 
         def answering() -> None:
             running = _running(state, settings, services)
-            records.write(paths.daemon_file, replace(running, lenient=lenient))
+            records.write(paths.daemon_file, replace(running, serving=serving))
             _log.info("serving on port %s", settings.port)
             ready()
 

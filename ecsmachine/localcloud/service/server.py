@@ -4,7 +4,7 @@ How a daemon uses it::
 
     state = open_state(root, Settings(region=..., public_pool=..., vswitch_cidr=...))
     connections = Connections()
-    app = create_app(state, guests, FaultBook(root), connections, images=images_of({"debian_12"}))
+    app = create_app(state, guests, faults, connections, images=images_of({"debian_12"}))
     uvicorn.run(app, host="127.0.0.1", port=port, http=connections.protocol(), lifespan="on")
     state.close()
 
@@ -72,9 +72,11 @@ from ecsmachine.localcloud.service.own_pages import own_routes
 from ecsmachine.localcloud.service.request_log import Exchange, RequestLog
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.lifecycle import Lifecycle
-from ecsmachine.localcloud.work.supervisor import Pause, Supervisor
+from ecsmachine.localcloud.work.supervisor import Pause, Supervisor, following
 
 LOG = logging.getLogger("ecsmachine.localcloud")
+SETTLE_TIMEOUT_S = 60.0
+"""How long the answer to a request waits at most until what it has begun is done."""
 Respond = Callable[[Request], Awaitable[Response]]
 
 
@@ -89,6 +91,7 @@ def create_app(
     watch_interval_s: float = 2.0,
     workers: int = 8,
     lenient: bool = False,
+    settled: bool = False,
 ) -> Starlette:
     """Return the application; see the module for how it is run.
 
@@ -97,7 +100,8 @@ def create_app(
     unless told otherwise); ``nodes`` returns what makes the nodes of clusters (none that run
     anything, unless told otherwise), given what it waits with; ``workers`` is how many guests are
     worked on at the same time; ``lenient`` passes over official parameters that are not
-    implemented, in place of refusing them.
+    implemented, in place of refusing them; ``settled`` answers a request once what it has begun
+    is done, so that no state is on its way.
     """
     supervisor = Supervisor(state)
     endpoint = Endpoint(
@@ -109,6 +113,7 @@ def create_app(
         connections,
         tuple(all_images() if images is None else images),
         lenient=lenient,
+        settled=settled,
     )
 
     make_nodes = nodes or partial(GuestlessNodes, endpoint.carry_out_for_thread)
@@ -118,7 +123,6 @@ def create_app(
         endpoint.lifecycle.instances,
         make_nodes(supervisor.pause),
         endpoint.carry_out,
-        endpoint.lifecycle.balancers,
     )
     container_service = ContainerServiceEndpoint(state, work, endpoint.images)
     log = endpoint.requests
@@ -165,7 +169,8 @@ class Endpoint:
         connections: Connections,
         images: Sequence[Image],
         *,
-        lenient: bool = False,
+        lenient: bool,
+        settled: bool,
     ) -> None:
         self.state = state
         self.lifecycle = lifecycle
@@ -174,6 +179,7 @@ class Endpoint:
         self._connections = connections
         self.images = tuple(images)
         self._lenient = lenient
+        self._settled = settled
         self.requests = RequestLog()
         self.loop: asyncio.AbstractEventLoop | None = None
         self._views = InstanceViews()
@@ -196,7 +202,12 @@ class Endpoint:
             signed = await _read(request)
             parameters = signed.parameters
             form = _format(signed.headers, parameters)
-            answer = {"RequestId": request_id, **await self._answer(signed)}
+            with following() as work:
+                try:
+                    answer = {"RequestId": request_id, **await self._answer(signed)}
+                finally:
+                    if self._settled and not await work.ended(SETTLE_TIMEOUT_S):
+                        LOG.warning("%s is answered before it is settled", parameters["Action"])
             # What is answered to be open is open, and what is closed is closed.
             await self.lifecycle.firewall.settle()
             root = f"{parameters['Action']}Response"
@@ -261,8 +272,9 @@ class Endpoint:
         values = of_the_action(values["Version"], name, values)
         parameters = Parameters(values)
         fault_name = _name_for_faults(name, parameters)
-        struck = self._faults.strike(fault_name)
-        await self._faults.before(fault_name, parameters, struck)
+        region = parameters.text("RegionId", self.state.region)
+        struck = self._faults.strike(fault_name, region)
+        await self._faults.before(fault_name, region, parameters, struck)
         call = Call(
             action=name,
             parameters=parameters,

@@ -101,6 +101,7 @@ class CommandWork:
             lambda reason: self._end(
                 invocation_id, instance_id, ("Error", "ExecutionException", reason)
             ),
+            followed=not self.guests.runs_scripts,  # how long one takes is its own affair
         )
 
     def _begin_end(self, invocation_id: str, instance_id: str) -> None:

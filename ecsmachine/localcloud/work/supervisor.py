@@ -31,9 +31,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -83,6 +84,39 @@ class Threads:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
+_BEGUN: ContextVar[list[Future[None]] | None] = ContextVar("begun", default=None)
+"""The tasks that are followed where this is set; what a task begins is followed with it."""
+
+
+class Followed:
+    """The tasks that a block began, and those that they began in their turn."""
+
+    def __init__(self, begun: list[Future[None]]) -> None:
+        self._begun = begun
+
+    async def ended(self, timeout_s: float) -> bool:
+        """Wait until all of them have ended, however; return False if the time did not do."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._all_ended(), timeout_s)
+            return True
+        return False
+
+    async def _all_ended(self) -> None:
+        while left := [task for task in self._begun if not task.done()]:
+            await ended(*left)
+
+
+@contextmanager
+def following() -> Iterator[Followed]:
+    """Follow the tasks that are begun in the block, on the event loop."""
+    begun: list[Future[None]] = []
+    token = _BEGUN.set(begun)
+    try:
+        yield Followed(begun)
+    finally:
+        _BEGUN.reset(token)
+
+
 @dataclass
 class _Turn:
     """Those that wait for their turn at one key; the lock serves them in order."""
@@ -114,12 +148,18 @@ class Supervisor:
         self._threads.append(Threads(name, number))
         return self._threads[-1]
 
-    def begin(self, key: str, what: str, work: Work, failed: Failed) -> Future[None]:
+    def begin(
+        self, key: str, what: str, work: Work, failed: Failed, *, followed: bool = True
+    ) -> Future[None]:
         """Begin a task. What is returned ends with it, and has its error; threads may wait for it.
 
-        See the module for the rest.
+        One that is not ``followed`` is none that :func:`following` waits for. See the module for
+        the rest.
         """
         done: Future[None] = Future()
+        begun = _BEGUN.get()
+        if followed and begun is not None:
+            begun.append(done)
 
         def begin() -> None:
             self._run(lambda: self._in_turn(key, what, work, failed, done))

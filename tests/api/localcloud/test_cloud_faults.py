@@ -295,3 +295,15 @@ def test_faults_begin_and_end_for_guests_that_run(tmp_path: Path) -> None:
         until(lambda: struck(cloud) == [3])
         cloud.faults.remove(fault_id)
         until(lambda: guests.ssh_drops[instance_id] == ())
+
+
+def test_a_fault_of_one_region(cloud: EmbeddedCloud, api: Api) -> None:
+    cloud.faults.add(Fault("error", region="cn-beijing", code="ServiceUnavailable"))
+    assert api.refusal("DescribeZones", RegionId="cn-beijing") == "503 ServiceUnavailable"
+    assert api.call("DescribeZones")["Zones"]["Zone"]
+    cloud.faults.clear()
+    cloud.faults.add(Fault("throttle", rate=0.001, region="cn-beijing"))
+    for _ in range(3):
+        api.call("DescribeZones")
+    api.call("DescribeZones", RegionId="cn-beijing")
+    assert api.refusal("DescribeZones", RegionId="cn-beijing") == "400 Throttling.User"

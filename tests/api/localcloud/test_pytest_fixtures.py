@@ -30,11 +30,12 @@ def call(cloud, action, **parameters):
     return json.loads(client.do_action_with_exception(request))
 """
 
-TESTS = """
+TESTS = r"""
 import os
 
 import pytest
 from client import ServerException, call
+from ecsmachine.localcloud.testing import local_cloud
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -86,6 +87,78 @@ def test_the_environment_is_as_before():
     assert "ALIBABA_CLOUD_ACCESS_KEY_ID" not in os.environ
 
 
+def test_what_was_asked(ecs_cloud, ecs_shared_cloud):
+    for cloud in (ecs_cloud, ecs_shared_cloud):
+        assert cloud.requests == []
+        with pytest.raises(ServerException):
+            call(cloud, "StartInstance", InstanceId="i-none")
+        call(cloud, "CreateKeyPair", KeyPairName="asked")
+        first, second = cloud.requests
+        assert (first.action, first.code) == ("StartInstance", "InvalidInstanceId.NotFound")
+        assert second.parameters["KeyPairName"] == "asked"
+        assert second.answer["KeyPairName"] == "asked"
+        assert second.answer["PrivateKeyBody"] == "***"
+        call(cloud, "DeleteKeyPairs", KeyPairNames='["asked"]')
+        cloud.forget_requests()
+        assert cloud.requests == []
+
+
+def run(cloud, **more):
+    group = call(cloud, "CreateSecurityGroup", VpcId=cloud.vpc_id)["SecurityGroupId"]
+    made = call(
+        cloud,
+        "RunInstances",
+        ImageId=cloud.image_id,
+        InstanceType="ecs.g6.large",
+        VSwitchId=cloud.vswitch_id,
+        SecurityGroupId=group,
+        **more,
+    )
+    return made["InstanceIdSets"]["InstanceIdSet"]
+
+
+def states(cloud):
+    found = call(cloud, "DescribeInstances")["Instances"]["Instance"]
+    return [one["Status"] for one in found]
+
+
+def test_what_was_asked_for_is_there(ecs_cloud):
+    (one,) = run(ecs_cloud)
+    assert states(ecs_cloud) == ["Running"]
+    call(ecs_cloud, "StopInstance", InstanceId=one)
+    assert states(ecs_cloud) == ["Stopped"]
+
+
+@pytest.mark.ecs_cloud(delays={"pending_s": 60})
+def test_unless_delays_are_wanted(ecs_cloud):
+    run(ecs_cloud, Amount=2)
+    assert states(ecs_cloud) == ["Pending", "Pending"]
+
+
+def test_a_fault_of_a_block(ecs_cloud):
+    with ecs_cloud.fault("no-stock", instance_type="ecs.g6.large") as fault:
+        with pytest.raises(ServerException) as caught:
+            run(ecs_cloud)
+        assert caught.value.get_error_code() == "OperationDenied.NoStock"
+        assert fault.struck == 1
+    assert fault.struck == 1
+    assert len(run(ecs_cloud)) == 1
+    assert fault.struck == 1
+
+
+def test_a_fault_that_can_never_strike(ecs_cloud):
+    with pytest.raises(Exception, match=r"no instance type ecs\.g6\.larg.* mean ecs\.g6\.large"):
+        ecs_cloud.fault("no-stock", instance_type="ecs.g6.larg")
+    with pytest.raises(Exception, match="needs guests"):
+        ecs_cloud.fault("never-boots")
+
+
+def test_a_cloud_without_a_fixture():
+    with local_cloud() as cloud:
+        run(cloud)
+        assert states(cloud) == ["Running"]
+
+
 def test_secrets_are_not_shown(ecs_cloud):
     assert ecs_cloud.access_key_secret not in repr(ecs_cloud)
 """
@@ -118,7 +191,39 @@ def test_in_a_conftest(tmp_path: Path) -> None:
     (tmp_path / "client.py").write_text(CLIENT)
     (tmp_path / "test_mine.py").write_text(TESTS)
     text = run(tmp_path, ECS_SSH_USER="somebody")
-    assert outcome(text) == "10 passed", text
+    assert outcome(text) == "16 passed", text
+
+
+OPTIONS = """
+import pytest
+from test_mine import call, run, states
+
+
+@pytest.fixture(scope="session")
+def ecs_cloud_options():
+    return {"delays": {"pending_s": 60}}
+
+
+def test_of_all_clouds(ecs_cloud, ecs_shared_cloud):
+    for cloud in (ecs_cloud, ecs_shared_cloud):
+        run(cloud)
+        assert states(cloud) == ["Pending"]
+
+
+@pytest.mark.ecs_cloud(delays=None)
+def test_of_this_one(ecs_cloud):
+    run(ecs_cloud)
+    assert states(ecs_cloud) == ["Running"]
+"""
+
+
+def test_options_of_all_clouds(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "client.py").write_text(CLIENT)
+    (tmp_path / "test_mine.py").write_text(TESTS)
+    (tmp_path / "test_options.py").write_text(OPTIONS)
+    text = run(tmp_path, "--strict-markers", "-W", "error", "test_options.py")
+    assert outcome(text) == "2 passed", text
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:

@@ -56,6 +56,8 @@ def test_added_listed_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["rm", "1", "--all"], 2, "--all"),
         (["rm", "9"], 1, "There is no fault 9"),
         (["add", "never-boots"], 2, "needs guests"),
+        (["add", "cut-after", "--action", "RunInstance"], 2, "Did you mean RunInstances"),
+        (["add", "cut-after", "--region", "cn-hangzou"], 2, "Did you mean cn-hangzhou"),
     ],
 )
 def test_what_is_wrong_is_one_line(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ecsmachine.localcloud.faults.book import FaultBook
-from ecsmachine.localcloud.faults.fault import KINDS, Fault, FaultError, check
+from ecsmachine.localcloud.faults.fault import KINDS, Fault, FaultError, check, fault_of
 from ecsmachine.localcloud.faults.refusals import refusal
+from ecsmachine.localcloud.service.fault_reach import reach_of
 
 
 @pytest.fixture
@@ -180,3 +182,70 @@ def test_how_requests_are_refused(fault: Fault, action: str, status: int, code: 
     error = refusal(fault, action)
     assert (error.status, error.code) == (status, code)
     assert error.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "said", "hint"),
+    [
+        ("error", {"action": "RunInstance", "code": "X"}, "action RunInstance", "RunInstances"),
+        ("error", {"action": "runinstances", "code": "X"}, "action", "Did you mean RunInstances"),
+        ("delay", {"action": "Descrbe*", "seconds": 1}, "action Descrbe*", "Describe"),
+        ("cut-after", {"action": "CreateCluster"}, "action", "ECS, VPC, SLB"),
+        ("cut-after", {"action": "CreatePrefixList"}, "action", "the local cloud has not"),
+        ("cut-after", {"action": "DescribeZones/DryRun"}, "action", "has no dry run"),
+        ("quota", {"action": "CreateVcp"}, "action", "CreateVpc"),
+        ("eventual-consistency", {"action": "StopInstance", "seconds": 1}, "not found", ""),
+        ("throttle", {"rate": 1, "region": "cn-hangzou"}, "region", "Did you mean cn-hangzhou"),
+        ("no-stock", {"instance_type": "ecs.g6.larg"}, "instance type", "ecs.g6.large"),
+        ("no-stock", {"instance_type": "g6.large"}, "instance type", "ecs.g6.large"),
+        ("no-stock", {"zone": "cn-hangzhou"}, "zone cn-hangzhou", "cn-hangzhou-"),
+        ("no-stok", {}, "no fault no-stok", "Did you mean no-stock"),
+        ("no-stock", {"instance_typ": "ecs.g6.large"}, "no instance_typ", "instance_type"),
+        ("delay", {"seconds": "1"}, "seconds must be a number", ""),
+        ("delay", {"seconds": 1, "times": 1.5}, "times must be a whole number", ""),
+        ("mirror-404", {"path": "pool/x.deb"}, "slash", "*/pool/x.deb"),
+    ],
+)
+def test_one_that_can_never_strike_is_refused(
+    tmp_path: Path, kind: Any, values: dict[str, Any], said: str, hint: str
+) -> None:
+    with (
+        closing(FaultBook(tmp_path, reach_of(guests=True))) as book,
+        pytest.raises(FaultError) as caught,
+    ):
+        book.add(fault_of(kind, values))
+    assert said in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert book_is_empty(tmp_path)
+
+
+def book_is_empty(root: Path) -> bool:
+    with closing(FaultBook(root)) as book:
+        return not book.entries()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if Fault(kind).target != "request"])
+def test_without_guests_there_are_no_faults_of_guests(tmp_path: Path, kind: Any) -> None:
+    fault = Fault(kind, seconds=1) if kind.startswith("ssh") else Fault(kind)
+    with (
+        closing(FaultBook(tmp_path, reach_of(guests=False))) as book,
+        pytest.raises(FaultError, match="needs guests"),
+    ):
+        book.add(fault)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("error", {"action": "Run*", "code": "Of.OnesOwn"}),
+        ("error", {"action": "RunInstances/DryRun", "code": "X"}),
+        ("cut-before", {"action": "*", "region": "cn-*"}),
+        ("quota", {"action": "CreateLoadBalancer"}),
+        ("no-stock", {"instance_type": "ecs.?6.*", "zone": "cn-hangzhou-[hi]"}),
+        ("mirror-404", {"path": "*.deb"}),
+        ("never-boots", {"instance": "to-be-made"}),
+    ],
+)
+def test_what_can_strike_is_taken(tmp_path: Path, kind: Any, values: dict[str, Any]) -> None:
+    with closing(FaultBook(tmp_path, reach_of(guests=True))) as book:
+        assert book.add(fault_of(kind, values)) == 1

@@ -31,8 +31,6 @@ WORDING = Wording(
 )
 
 credential_flags = partial(
-    CredentialFlags,
-    named=("--aliyunecs-access-key-id", "--aliyunecs-access-key-secret"),
-    command="ecsmachine credentials set",
+    CredentialFlags, named=("--aliyunecs-access-key-id", "--aliyunecs-access-key-secret")
 )
 """Makes what the command line says about credentials, under the driver's names."""

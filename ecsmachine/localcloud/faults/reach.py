@@ -1,0 +1,74 @@
+"""What a fault could strike in a cloud: one that could never strike is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+
+from ecsmachine.localcloud.catalog.instance_types import instance_types
+from ecsmachine.localcloud.catalog.regions import regions
+from ecsmachine.localcloud.faults.fault import CREATING, Fault, FaultError
+from ecsmachine.localcloud.protocol.suggestions import did_you_mean
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What there is in a cloud: its actions (and their dry runs), and whether it has guests.
+
+    ``missing`` are actions that Alibaba Cloud has and the local cloud has not.
+    """
+
+    actions: frozenset[str]
+    missing: frozenset[str]
+    guests: bool
+
+
+@cache
+def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return (
+        tuple(region.id for region in regions()),
+        tuple(zone.id for region in regions() for zone in region.zones),
+    )
+
+
+def check_reach(fault: Fault, reach: Reach) -> None:
+    """Raise :class:`FaultError` for a fault that can never strike; it says what may be meant."""
+    region_ids, zone_ids = _places()
+    if fault.target != "request" and not reach.guests:
+        raise FaultError(
+            f"A fault {fault.kind} needs guests, and this local cloud has none.",
+            hint="Use one that was started with --guests nspawn",
+        )
+    _check("action", fault.action, reach.actions, _of_action(fault.action, reach))
+    if fault.kind == "eventual-consistency":
+        _check("action that makes what is not found at first", fault.action, CREATING)
+    _check("region", fault.region, region_ids)
+    _check("instance type", fault.instance_type, [kind.id for kind in instance_types()])
+    _check("zone", fault.zone, zone_ids)
+    if fault.path and fault.path[0] not in "/*?[":
+        raise FaultError(
+            f"No download has the path {fault.path}: each begins with a slash.",
+            hint=f"Did you mean */{fault.path}?",
+        )
+
+
+def _check(what: str, pattern: str, known: Iterable[str], hint: str = "") -> None:
+    names = sorted(known)
+    if not pattern or any(fnmatchcase(name, pattern) for name in names):
+        return
+    raise FaultError(
+        f"There is no {what} {pattern}: the fault could never strike.",
+        hint=hint or did_you_mean(pattern, names) or f"There is, for example, {names[0]}",
+    )
+
+
+def _of_action(action: str, reach: Reach) -> str:
+    plain = action.removesuffix("/DryRun")
+    if plain in reach.missing:
+        return f"Alibaba Cloud has {plain}, the local cloud has not (docs/emulator.md lists both)"
+    if plain != action and plain in reach.actions:
+        return f"{plain} has no dry run"
+    near = did_you_mean(action, reach.actions)
+    return near or "Faults are of actions of ECS, VPC, SLB and STS (docs/emulator.md lists them)"

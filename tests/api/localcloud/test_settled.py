@@ -1,0 +1,141 @@
+"""A settled cloud answers once what was asked for is there, however long it takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecsmachine.localcloud.faults.fault import Fault
+from ecsmachine.localcloud.host.guests.none import NoGuests
+from ecsmachine.localcloud.service import server
+from ecsmachine.localcloud.service.embedded import embedded_cloud
+from ecsmachine.localcloud.state.state import Delays, Settings
+from ecsmachine.localcloud.testing import local_cloud
+from tests.api.localcloud.api_client import Api
+
+_SLOW = (
+    *("create", "start", "stop", "delete", "create_disk", "snapshot_disk", "snapshot_root"),
+    *("set_interfaces", "copy_snapshot", "restore_root", "delete_disk", "delete_snapshot"),
+)
+
+
+class SlowGuests(NoGuests):
+    """Whose every step takes a while."""
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if name not in _SLOW:
+            return value
+        work: Callable[..., Any] = value
+
+        def slowly(*arguments: Any, **options: Any) -> Any:
+            time.sleep(0.05)
+            return work(*arguments, **options)
+
+        return slowly
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    with embedded_cloud(tmp_path / "cloud", guests=SlowGuests(), settled=True) as cloud:
+        yield Api(cloud)
+
+
+def status(api: Api, instance: str) -> str:
+    found = api.call("DescribeInstances", InstanceIds=f'["{instance}"]')["Instances"]["Instance"]
+    return str(found[0]["Status"]) if found else ""
+
+
+def run(api: Api, **more: Any) -> str:
+    made = api.call("RunInstances", api.base(api.group()), **more)
+    return str(made["InstanceIdSets"]["InstanceIdSet"][0])
+
+
+def test_the_life_of_an_instance(api: Api) -> None:
+    instance = run(api)
+    assert status(api, instance) == "Running"
+    api.call("RebootInstance", InstanceId=instance)
+    assert status(api, instance) == "Running"
+    api.call("StopInstance", InstanceId=instance)
+    assert status(api, instance) == "Stopped"
+    api.call("StartInstance", InstanceId=instance)
+    assert status(api, instance) == "Running"
+    api.call("StopInstances", {"InstanceId.1": instance})
+    assert status(api, instance) == "Stopped"
+    api.call("ReplaceSystemDisk", InstanceId=instance, ImageId=api.base("")["ImageId"])
+    api.call("StartInstances", {"InstanceId.1": instance})
+    assert status(api, instance) == "Running"
+    api.call("DeleteInstance", InstanceId=instance, Force=True)
+    assert status(api, instance) == ""
+    assert len(api.cloud.state.removals) == 0
+
+
+def test_one_that_is_not_started(api: Api) -> None:
+    made = api.call("CreateInstance", api.base(api.group()))
+    assert status(api, made["InstanceId"]) == "Stopped"
+
+
+def test_disks_snapshots_images_and_interfaces(api: Api) -> None:
+    instance = run(api)
+    zone = api.cloud.state.instances.get(instance).zone  # type: ignore[union-attr]
+    disk = api.call("CreateDisk", ZoneId=zone, Size=20, DiskCategory="cloud_essd")["DiskId"]
+
+    def disk_status() -> str:
+        (found,) = api.call("DescribeDisks", DiskIds=f'["{disk}"]')["Disks"]["Disk"]
+        return str(found["Status"])
+
+    assert disk_status() == "Available"
+    api.call("AttachDisk", InstanceId=instance, DiskId=disk)
+    assert disk_status() == "In_use"
+    api.call("DetachDisk", InstanceId=instance, DiskId=disk)
+    assert disk_status() == "Available"
+    snapshot = api.call("CreateSnapshot", DiskId=disk)["SnapshotId"]
+    (found,) = api.call("DescribeSnapshots", SnapshotIds=f'["{snapshot}"]')["Snapshots"]["Snapshot"]
+    assert found["Status"] == "accomplished"
+    image = api.call("CreateImage", InstanceId=instance)["ImageId"]
+    (found,) = api.call("DescribeImages", ImageId=image)["Images"]["Image"]
+    assert found["Status"] == "Available"
+    state = api.cloud.state
+    interface = api.call(
+        "CreateNetworkInterface",
+        VSwitchId=state.default_vswitch_id,
+        SecurityGroupId=api.group("other"),
+    )["NetworkInterfaceId"]
+    api.call("AttachNetworkInterface", InstanceId=instance, NetworkInterfaceId=interface)
+    assert state.network_interfaces.get(interface).status == "InUse"  # type: ignore[union-attr]
+    api.call("DetachNetworkInterface", InstanceId=instance, NetworkInterfaceId=interface)
+    assert state.network_interfaces.get(interface).status == "Available"  # type: ignore[union-attr]
+
+
+def test_also_where_the_answer_is_lost(api: Api) -> None:
+    api.cloud.faults.add(Fault("cut-after", action="RunInstances", times=1))
+    with pytest.raises(OSError):
+        run(api)
+    (found,) = api.call("DescribeInstances")["Instances"]["Instance"]
+    assert found["Status"] == "Running"
+
+
+def test_an_answer_does_not_wait_for_ever(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SETTLE_TIMEOUT_S", 0.01)
+    assert status(api, run(api)) in ("Pending", "Starting")
+
+
+def test_unless_it_is_wanted_an_answer_comes_at_once(tmp_path: Path) -> None:
+    settings = Settings(delays=Delays(pending_s=30))
+    with embedded_cloud(tmp_path / "cloud", settings) as cloud:
+        api = Api(cloud)
+        assert status(api, run(api)) == "Pending"
+
+
+def test_delays_and_settled_contradict_each_other() -> None:
+    with pytest.raises(ValueError, match="leave one"), local_cloud(settled=True, delays={}):
+        pass
+    with (
+        pytest.raises(ValueError, match="Did you mean pending_s"),
+        local_cloud(delays={"pendings": 1}),
+    ):
+        pass

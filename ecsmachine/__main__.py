@@ -23,14 +23,14 @@ def main() -> None:
 
 def _run() -> int:
     _open_missing_descriptors()
-    from ecsmachine.cli.display import libraries, streams
+    from ecsmachine.cli.display import docker_machine, libraries, streams
 
     streams.take_over()
     libraries.quieten()
     from ecsmachine.cli.app import run
 
     called = os.path.basename(sys.argv[0]).removesuffix(".exe")  # noqa: PTH119
-    name = called if called == "docker-machine" else "ecsmachine"
+    name = called if called == docker_machine.NAME else "ecsmachine"
     return run(sys.argv[1:], os.environ, name=name)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from itertools import pairwise
@@ -20,12 +21,12 @@ import typer
 import typer.core
 import typer.main
 
-from ecsmachine import __version__
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.flag_forms import TRUE_WORDS, accept_flag_forms, is_true
-from ecsmachine.cli.arguments.parameters import write_in_words
+from ecsmachine.cli.arguments.parameters import help_of, write_in_words
 from ecsmachine.cli.arguments.parsing import convert_only_if_needed
-from ecsmachine.cli.display import printer
+from ecsmachine.cli.display import docker_machine, printer
+from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.errors import MachineError, UsageError
 
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -152,7 +153,8 @@ def run(
         )
         printer.finish()
     except BaseException as error:
-        return _told(error, session)
+        code = _told(error, session)
+        return 1 if code == 2 and session.is_docker_machine else code
     return result if isinstance(result, int) else 0
 
 
@@ -167,12 +169,12 @@ def _told(error: BaseException, session: Session) -> int:
     if isinstance(error, typer.Exit):
         return error.exit_code
     if type(error).__name__ == "NoArgsIsHelpError":
-        printer.complain(error.ctx.get_help())  # type: ignore[attr-defined]
+        printer.complain(help_of(error.ctx))  # type: ignore[attr-defined]
         return 2
     if hasattr(error, "format_message"):
         from ecsmachine.cli.arguments.suggestions import usage_line
 
-        printer.complain_of(usage_line(error))
+        _complain(session, usage_line(error))
         return 2
     _show_unexpected(error, session.debug)
     return 1
@@ -183,7 +185,7 @@ def _complete(words: list[str], session: Session) -> int:
     from ecsmachine.cli.arguments.completion import suggest
 
     *before, current = words or [""]
-    session.program = ["ecsmachine", *before]
+    session.program = [session.program[0], *before]
     try:
         given = [Path(path) for flag, path in pairwise(before) if flag in ("-s", "--storage-path")]
         session.storage_path = _storage_path(given[-1] if given else None, session.environment)
@@ -255,14 +257,14 @@ def _root(
     bugsnag_api_token: Annotated[str, typer.Option(hidden=True)] = "",
     version: Annotated[bool, typer.Option("--version", "-v", help="Print the version")] = False,
 ) -> None:
-    """Create and look after Docker hosts on Alibaba Cloud ECS.
+    """Create and manage machines running Docker on Alibaba Cloud ECS.
 
     Example: ecsmachine create -d aliyunecs dev1
     """
-    if version:
-        printer.show(f"ecsmachine version {__version__}")
-        raise typer.Exit
     session: Session = ctx.obj
+    if version:
+        printer.show(session.version_line())
+        raise typer.Exit
     session.debug = session.debug or debug or _is_set(session.environment, "MACHINE_DEBUG")
     if session.debug:
         ctx.with_resource(_logged_on_standard_error())
@@ -315,7 +317,7 @@ def _help(
                 hint=suggestion or f"See '{context.command_path} --help'.",
             )
         context = found.make_context(word, [], parent=context, resilient_parsing=True)
-    printer.show(context.get_help())
+    printer.show(help_of(context))
 
 
 def _function_name(command: str) -> str:
@@ -418,9 +420,21 @@ def _show(error: MachineError, session: Session) -> None:
         _show_trace(error)
     if error.details:
         printer.complain(session.as_called(error.details.rstrip()))
-    message = error.message
-    line = f"{message.rstrip('.')}. {error.hint}" if error.hint else message
-    printer.complain_of(session.as_called(line))
+    _complain(session, error.message, error.hint)
+
+
+def _complain(session: Session, message: str, hint: str | None = None) -> None:
+    """Print an error, with what to do about it, in one line.
+
+    Under Docker Machine's name it is the bare sentence, as programs compare it; the hint is for
+    people.
+    """
+    if session.is_docker_machine:
+        printer.complain(one_line(docker_machine.sentence(session.as_called(message))))
+        if hint and sys.stderr.isatty():
+            printer.complain(one_line(session.as_called(hint)))
+        return
+    printer.complain_of(f"{message.rstrip('.')}. {hint}" if hint else message)
 
 
 def _show_trace(error: BaseException) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ecsmachine.documents.rules import HOST_PORT, URL
+from ecsmachine.documents.rules import HOST_PORT, LINE, URL
 from ecsmachine.drivers.base import (
     DataDiskRequest,
     DriverContext,
@@ -25,18 +25,22 @@ OPTIONS = (Option("url", "The URL of the engine, for example tcp://192.0.2.7:237
 
 
 def new(context: DriverContext, values: Mapping[str, OptionValue]) -> NoneDriver:
-    """Return the driver of a new machine. Raises :class:`UsageError` without a proper URL."""
+    """Return the driver of a new machine.
+
+    As with Docker Machine, a URL may be any text, which is then a machine that has no engine.
+    Raises :class:`UsageError` without one.
+    """
     url = str(values.get("url") or "")
     if not url:
         raise UsageError(
             "--url option is required when no driver is selected",
             hint="Give the URL of the engine, for example --url tcp://192.0.2.7:2376.",
         )
-    if not URL.fits(url):
+    if not LINE.fits(url):
         raise UsageError(
-            f'--url: "{url}" is not the URL of an engine', hint="It is like tcp://192.0.2.7:2376."
+            f"--url: {url!r} is not {LINE.what}", hint="Give one like tcp://192.0.2.7:2376."
         )
-    where = urlsplit(url).netloc.rpartition("@")[2]
+    where = urlsplit(url).netloc.rpartition("@")[2] if URL.fits(url) else ""
     fields = BaseFields(context.machine_name, context.store_path, ip_address=where)
     return NoneDriver(fields, url)
 
@@ -46,7 +50,7 @@ def load(context: DriverContext, config: Mapping[str, Any]) -> NoneDriver:
     fields = fields_of(context, config)
     # as in Docker Machine, its IPAddress is the host with its port
     base = from_config(context, config, HOST_PORT)
-    return NoneDriver(base, fields.text("URL", URL), found=config)
+    return NoneDriver(base, fields.text("URL", LINE), found=config)
 
 
 class NoneDriver:
@@ -96,7 +100,7 @@ class NoneDriver:
 
     def address(self) -> str:
         """Return the host of the URL."""
-        return urlsplit(self._url).hostname or ""
+        return (urlsplit(self._url).hostname or "") if URL.fits(self._url) else ""
 
     def addresses(self) -> Sequence[str]:
         """Return the host of the URL."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ecsmachine.documents.fields import read_object
-from ecsmachine.documents.rules import VERSION
+from ecsmachine.documents.rules import URL, VERSION
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.ssh.private_files import check_private
@@ -58,7 +58,7 @@ def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersi
     Raises as :func:`exchange` does.
     """
     answer = exchange(url, auth, "GET", "/version", timeout_s=timeout_s)
-    where = _where(url)
+    where = f'host "{host_of(url)}:{port_of(url)}"'
     if answer.status != 200:
         raise EngineConnectionError(
             f"The Docker engine at {where} answered with status {answer.status}"
@@ -84,8 +84,10 @@ def exchange(
     Raises :class:`EngineConnectionError`, :class:`EngineCertificateError` or
     :class:`~ecsmachine.ssh.route.NoGuestError`.
     """
-    host, port = urlsplit(url).hostname or "", port_of(url)
-    where = _where(url)
+    host, port = host_of(url), port_of(url)
+    if not host:
+        raise EngineConnectionError(f'"{url}" is not the URL of an engine')
+    where = f'host "{host}:{port}"'
     check_route(host)
     _check_files(auth)
     # where nothing listens, neither the certificates nor HTTP need be loaded
@@ -129,9 +131,14 @@ def exchange(
         connection.close()
 
 
+def host_of(url: str) -> str:
+    """Return the host of an engine's URL; "" for a text that is none, as driver none takes it."""
+    return (urlsplit(url).hostname or "") if URL.fits(url) else ""
+
+
 def port_of(url: str) -> int:
     """Return the port of an engine's URL; 2376 if it names none."""
-    return urlsplit(url).port or 2376
+    return (urlsplit(url).port if URL.fits(url) else None) or 2376
 
 
 def tls_context(auth: AuthOptions) -> ssl.SSLContext:
@@ -175,10 +182,6 @@ def _unreadable(auth: AuthOptions, error: OSError) -> EngineCertificateError:
         f"The client certificates in {auth.machine_dir} cannot be read: {error.strerror or error}",
         hint=f'"ecsmachine regenerate-certs {auth.machine_dir.name}" copies them there again.',
     )
-
-
-def _where(url: str) -> str:
-    return f'host "{urlsplit(url).hostname or ""}:{port_of(url)}"'
 
 
 def _reason(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 from ecsmachine.errors import MachineError
@@ -46,15 +47,9 @@ def is_machine(folder: Path) -> bool:
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
-    """Return a sort key in which numbers count as numbers, and case does not."""
-    parts: list[tuple[int, str]] = []
-    digits = ""
-    for character in name.lower() + "\0":
-        if character.isdecimal():
-            digits += character
-            continue
-        if digits:
-            parts.append((int(digits), ""))
-            digits = ""
-        parts.append((1 << 62, character))
-    return parts
+    """Return a sort key in which numbers count as numbers, and case does not.
+
+    What is the beginning of another name stands before it: ``t``, ``t2``, ``t10``.
+    """
+    parts = re.findall(r"\d+|\D", name.lower())
+    return [(int(part), "") if part.isdecimal() else (1 << 62, part) for part in parts]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
+from ecsmachine import __version__
+from ecsmachine.cli.display import docker_machine
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +53,17 @@ class Session:
         from ecsmachine.machine.store import Store
 
         return Store(self.storage_path, self.environment, self.warn, self.checkpoint)
+
+    @property
+    def is_docker_machine(self) -> bool:
+        """Whether we were called by Docker Machine's name."""
+        return self.program[:1] == [docker_machine.NAME]
+
+    def version_line(self) -> str:
+        """Return which release this is."""
+        if self.is_docker_machine:
+            return docker_machine.version_line(__version__)
+        return f"ecsmachine version {__version__}"
 
     def as_called(self, text: str) -> str:
         """Return a text in which the commands to run next have the name we were called by."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, get_args
 
+from ecsmachine.cli.display import docker_machine
 from ecsmachine.cli.display.printer import show
 
 
@@ -87,9 +88,16 @@ def write_in_words(command: Any) -> Any:
     return command
 
 
+def help_of(context: Any) -> str:
+    """Return the help of a command, laid out as the program that we are called."""
+    text: str = context.get_help()
+    called = context.find_root().info_name
+    return docker_machine.help_text(text) if called == docker_machine.NAME else text
+
+
 def _show_help(context: Any, _option: Any, given: bool) -> None:
     if given and not context.resilient_parsing:
-        show(context.get_help())
+        show(help_of(context))
         context.exit()
 
 

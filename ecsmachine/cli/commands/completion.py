@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Annotated
 
 import typer
 
+from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.display.printer import show
 
 
@@ -19,6 +21,7 @@ class CompletionShell(str, Enum):
 
 
 def completion(
+    ctx: typer.Context,
     shell: Annotated[CompletionShell, typer.Argument(help="The shell to complete in")],
 ) -> None:
     """Print the script that completes commands, flags, machines, regions and instance types.
@@ -29,7 +32,8 @@ def completion(
 
     Example: eval "$(ecsmachine completion bash)"
     """
-    show(_SCRIPTS[shell.value], end="")
+    name = session(ctx).program[0]
+    show(re.sub(r"\becsmachine\b", name, _SCRIPTS[shell.value]), end="")
 
 
 _SCRIPTS = {

@@ -22,7 +22,7 @@ from ecsmachine.cli.arguments.names import expand
 from ecsmachine.cli.display.printer import say, show, warn
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Option, OptionValue
-from ecsmachine.errors import UsageError
+from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.machine.create_request import CreateRequest
@@ -291,6 +291,12 @@ def _names(
     """Return the names of the machines that shall be there."""
     if not words:
         raise UsageError("No machine name specified", hint="Example: ecsmachine create dev1")
+    if session(ctx).is_docker_machine and len(words) > 1:
+        # there, a stray word costs no money
+        raise MachineError(
+            f"Invalid command line. Found extra arguments [{' '.join(words[1:])}]",
+            hint="Under the name ecsmachine, several names make several machines.",
+        )
     if resume:
         if count is not None:
             raise UsageError("--count does not go with --resume", hint="Name the machines.")

@@ -11,7 +11,8 @@ from ecsmachine.cli.commands.docker_context import refresh_contexts, remove_cont
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.printer import say
 from ecsmachine.cli.display.progress import for_each
-from ecsmachine.errors import UsageError
+from ecsmachine.drivers.base import Report
+from ecsmachine.errors import MachineError, UsageError
 
 _Names = Annotated[
     list[str] | None,
@@ -116,9 +117,16 @@ def rm(
         say("WARNING: This action will delete both local reference and remote instance.")
         if not (yes or force or confirmed("Are you sure?", flag="-y")):
             return
+
+    def remove(name: str, report: Report) -> None:
+        try:
+            operations.remove(this.store, name, report, force=force)
+        except MachineError as error:
+            if this.is_docker_machine:
+                error.message = f'Error removing host "{name}": {error.message}'
+            raise
+
     try:
-        for_each(
-            names, lambda name, report: operations.remove(this.store, name, report, force=force)
-        )
+        for_each(names, remove)
     finally:
         remove_contexts(this, known)

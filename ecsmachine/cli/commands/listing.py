@@ -211,8 +211,7 @@ def version(
     if not name:
         from ecsmachine import __version__
 
-        line = f"ecsmachine version {__version__}"
-        _print_one({"Version": __version__}, line, as_json=json)
+        _print_one({"Version": __version__}, session(ctx).version_line(), as_json=json)
         return
     from ecsmachine.machine.engine_api import ask_version
 
@@ -268,6 +267,10 @@ def _rows(this: Session, filters: Filters | None, timeout_s: float) -> list[Reco
         else damaged_row(name, machine)
         for name, machine in machines.items()
     ]
+    if this.is_docker_machine:
+        for one in rows:
+            if one["State"] == "Running" and one["DockerVersion"] == "Unknown":
+                one["Error"] = f"Unable to query docker version: {one['Error']}"
     return [one for one in rows if filters is None or filters.accept_state(one["State"])]
 
 
@@ -345,7 +348,8 @@ def _as_template(form: str) -> Callable[[list[Record]], None]:
                 one["State"] = ColouredState(one["State"])
         lines = [template.render(one) for one in ([HEADINGS, *rows] if table else rows)]
         if lines:
-            show(align("\n".join(lines)))
+            text = "\n".join(lines)
+            show(align(text) if table else text)
 
     return show_rows
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.go_template import Record
 from ecsmachine.cli.display.output import Duration
 from ecsmachine.drivers.base import State
 from ecsmachine.errors import MachineError
-from ecsmachine.machine.engine_api import port_of
+from ecsmachine.machine.engine_api import host_of, port_of
 from ecsmachine.machine.model import Machine, to_config
 from ecsmachine.machine.probe import Probe
 
@@ -94,7 +93,7 @@ def in_one_line(value: Any) -> Any:
 
 def swarm_url(machine: Machine, url: str) -> str:
     """Return the URL of the classic Swarm that the machine is master of."""
-    return f"tcp://{urlsplit(url).hostname}:{port_of(machine.swarm.host)}"
+    return f"tcp://{host_of(url)}:{port_of(machine.swarm.host)}"
 
 
 def _record(

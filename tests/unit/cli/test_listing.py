@@ -123,8 +123,8 @@ def test_ls_by_template(program: Program, store: Store) -> None:
     add_machine(store, "a", State="Stopped")
     add_machine(store, "long-name", State="Paused")
     assert program("ls", "-f", r"{{.Name}}\t{{.State | upper}}").lines == [
-        "a           STOPPED",
-        "long-name   PAUSED",
+        "a\tSTOPPED",
+        "long-name\tPAUSED",
     ]
     assert program("ls", "-f", r"table {{.Name}}\t{{.DriverName}}\t{{.Error}}").lines == [
         "NAME        DRIVER   ERRORS",

@@ -117,7 +117,14 @@ def test_none_is_its_url(context: DriverContext) -> None:
             getattr(driver, operation)(quiet)
 
 
-@pytest.mark.parametrize("url", ["", "nothing", "tcp://", "tcp://h:port"])
+@pytest.mark.parametrize("url", ["", "tcp://h\n", "\x1b[2J"])
 def test_none_needs_a_url(context: DriverContext, url: str) -> None:
     with pytest.raises(UsageError, match="url"):
         registry.new("none", context, {"url": url})
+
+
+@pytest.mark.parametrize("url", ["none", "tcp://", "tcp://h:port", "tcp://[::1", "a b"])
+def test_none_takes_any_text_for_a_url(context: DriverContext, url: str) -> None:
+    driver = registry.new("none", context, {"url": url})
+    assert registry.load("none", context, driver.config()).url() == url
+    assert driver.address() == ""

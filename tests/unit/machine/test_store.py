@@ -198,6 +198,10 @@ def test_a_folder_in_which_nothing_was_begun_is_no_machine(store: Store) -> None
         assert store.machines_path.is_dir()
 
 
+def test_what_begins_another_name_stands_before_it() -> None:
+    assert sorted(["t10", "t2", "t", "T3"], key=natural_key) == ["t", "t2", "T3", "t10"]
+
+
 def test_natural_keys_can_always_be_compared() -> None:
     names = ["1", "a", "1a", "a1", "a01", "", "-", "a-1", "a.1", "٣", "²", "A"]
     assert len(sorted(names, key=natural_key)) == len(names)

@@ -1,0 +1,52 @@
+"""What the program says otherwise where it is called ``docker-machine``.
+
+Programs compare Docker Machine's errors, its version and what its help lists. Source:
+docker/machine 0.16, ``commands/`` and ``libmachine/mcnerror``.
+"""
+
+from __future__ import annotations
+
+import re
+
+NAME = "docker-machine"
+
+_SENTENCES = (
+    (
+        r"(No machine name|Expected |Too many arguments|Cannot run SSH command|Unknown shell).*",
+        r"Error: \g<0>",
+    ),
+    (
+        r'Driver "([^"]*)" not found',
+        r"\g<0>. Do you have the plugin binary "
+        r'"docker-machine-driver-\1" accessible in your PATH?',
+    ),
+    (
+        r'Invalid hostname specified: ".*"\.',
+        "Error creating machine: Invalid hostname specified.",
+    ),
+)
+"""How our sentences begin, and what Docker Machine says in their place."""
+
+
+def sentence(message: str) -> str:
+    """Return an error as Docker Machine says it."""
+    for ours, theirs in _SENTENCES:
+        said, found = re.subn(f"^{ours}", theirs, message, flags=re.DOTALL)
+        if found:
+            return said
+    return message
+
+
+def version_line(version: str) -> str:
+    """Return a version as scripts take it apart; there is no build but the release."""
+    return f"{NAME} version {version}, build ecsmachine"
+
+
+def help_text(text: str) -> str:
+    """Return help whose options stand where its completion scripts look for them."""
+    return re.sub(
+        r"^  (?:(-\w), )?(--[^ ]+)",
+        lambda option: f"   {option[2]}" + (f", {option[1]}" if option[1] else ""),
+        text,
+        flags=re.MULTILINE,
+    )

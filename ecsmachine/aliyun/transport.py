@@ -108,6 +108,8 @@ class Transport:
         """
         import requests
 
+        from ecsmachine.http_client.session import is_here
+
         host = urlsplit(self.endpoint).netloc
         check = f"Check the network and proxy, and {self._check}."
         if isinstance(error, requests.exceptions.SSLError):
@@ -137,6 +139,8 @@ class Transport:
                 hint="The request may have been carried out: look before repeating it.",
             )
         if _is_unreached(error):
+            if is_here(self.endpoint):
+                check = "If that is the local cloud, start it with: ecsmachine local up"
             return ConnectionLostError(
                 f"{what} failed: {host} cannot be reached", maybe_done=False, hint=check
             )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from ipaddress import ip_address
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -48,6 +50,13 @@ class BoundedSession(requests.Session):
             raise
         return response
 
+    def merge_environment_settings(
+        self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """Return what the environment says, but no proxy for what is on this computer."""
+        merged = super().merge_environment_settings(url, proxies, stream, verify, cert)
+        return {**merged, "proxies": {}} if is_here(str(url or "")) else merged
+
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return nothing: where an answer leads is not even read."""
 
@@ -67,6 +76,15 @@ class BoundedSession(requests.Session):
         except (HTTPError, OSError) as error:
             raise requests.exceptions.ConnectionError(error, response=response) from error
         return bytes(body)
+
+
+def is_here(url: str) -> bool:
+    """Return whether an address is one of this very computer: no proxy can lead there."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 class _Connection(HTTPConnection):

@@ -50,7 +50,10 @@ def check_install_url(url: str, *, timeout_s: float = 3.0) -> None:
 
     request = urllib.request.Request(url, headers={"User-Agent": "curl/8 (ecsmachine)"})  # noqa: S310 (validate_install_url)
     try:
-        opener = urllib.request.build_opener(Http, Https, NoRedirect)
+        handlers: list[type | urllib.request.BaseHandler] = [Http, Https, NoRedirect]
+        if not _is_public(url):  # a proxy's answer would be about another network
+            handlers.append(urllib.request.ProxyHandler({}))
+        opener = urllib.request.build_opener(*handlers)
         with opener.open(request, timeout=timeout_s):
             pass
     except urllib.error.HTTPError as error:
@@ -62,3 +65,13 @@ def check_install_url(url: str, *, timeout_s: float = 3.0) -> None:
             ) from error
     except (OSError, http.client.HTTPException):
         return
+
+
+def _is_public(url: str) -> bool:
+    """Return whether an address is a name, or a number of the public internet."""
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(urlsplit(url).hostname or "").is_global
+    except ValueError:
+        return True

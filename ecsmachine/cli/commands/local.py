@@ -18,10 +18,12 @@ from ecsmachine.cli.commands.local_cloud import (
     START_HINT,
     Root,
     environment_of,
+    machines_of,
     require_extra,
     root_of,
     running_cloud,
     translated,
+    variables_of,
 )
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.confirmation import confirm
@@ -128,6 +130,8 @@ def up(
             report=lambda step: report(f"{step}..."),
         )
     running = started.running
+    for note in started.notes:
+        say(note)
     say(f"The local cloud is up{' already' if started.already else ''}: {running.endpoint}")
     say("To use it in this shell, run:")
     option = f" --root {shlex.quote(str(root))}" if root is not None else ""
@@ -147,16 +151,19 @@ def env(
 ) -> None:
     """Print the commands that make ecsmachine use the local cloud, for eval.
 
+    Variables that name something of another account, such as ECS_PROFILE or ECS_ZONE, are unset.
+    Where there are proxies, NO_PROXY gets the cloud's addresses.
+
     Example: eval "$(ecsmachine local env)"
     """
-    variables = running_cloud(ctx, root).environment()
+    running = running_cloud(ctx, root)
+    variables = variables_of(running, environment_of(ctx))
     if as_json:
         show(json.dumps(variables, indent=2))
         return
     chosen = shell or _usual_shell(environment_of(ctx))
-    for line in shell_lines(
-        chosen.value, list(variables) if unset else variables, session(ctx).program
-    ):
+    wanted: dict[str, str | None] = dict.fromkeys(running.environment()) if unset else variables
+    for line in shell_lines(chosen.value, wanted, session(ctx).program):
         show(line)
 
 
@@ -278,10 +285,15 @@ def reset(
     from ecsmachine.localcloud.service import daemon
 
     folder = root_of(ctx, root)
+    grounded = machines_of(session(ctx), folder)
+    if grounded:
+        say(f"These machines of {session(ctx).store.path} are on it: {', '.join(grounded)}")
     confirm(f"About to remove the local cloud in {folder} with all its instances and data", yes)
     with translated():
         existed = daemon.reset(folder, cache=default_cache() if cache else None)
     say(f"Removed {folder}" if existed else f"There was no local cloud in {folder}")
+    if grounded:
+        say(f"What is left of the machines goes with: ecsmachine rm -f {' '.join(grounded)}")
     if cache:
         say(f"Removed the base image and the packages in {default_cache()}")
     elif default_cache().is_dir():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from ecsmachine.localcloud.host.settings import Running
 
 START_HINT = "Start it with: ecsmachine local up"
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_OF_AN_ACCOUNT = (
+    *("security_token", "profile", "zone", "vpc_internal", "resource_group_id", "private_ip"),
+    *("image_id", "image_family", "ram_role", "ssh_keypair", "security_group", "eip", "slb_id"),
+)
+"""The options whose values are of one account, and wrong on any other cloud."""
 
 Root = Annotated[
     Path | None,
@@ -63,6 +70,65 @@ def require_extra() -> None:
             "The local cloud needs more packages.",
             hint="Install them with: pip install 'ecsmachine[local]'",
         )
+
+
+def variables_of(running: Running, environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the variables that make ecsmachine use a cloud; None for those to unset.
+
+    These would go on to name something of another account, region or cloud. With a proxy, what it
+    cannot reach is named as well.
+    """
+    from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS
+
+    own = running.environment()
+    others = [DECLARATIONS[field].option.env or "" for field in _OF_AN_ACCOUNT]
+    others += ["MACHINE_DOCKER_INSTALL_URL", "ENGINE_REGISTRY_MIRROR"]
+    foreign = [name for name in others if name not in own and environment.get(name)]
+    spared = unproxied(running, environment)
+    return {**own, **spared, **dict.fromkeys(foreign)}
+
+
+def machines_of(this: Session, folder: Path) -> list[str]:
+    """Return the names of the machines in the store that are instances of the cloud in a folder."""
+    from ecsmachine.localcloud.host.paths import CloudPaths
+    from ecsmachine.localcloud.host.settings import read_settings
+
+    found = []
+    with suppress(MachineError), translated():  # what is damaged can be removed all the same
+        settings = read_settings(CloudPaths.of(folder).settings_file)
+        port = None if settings is None else settings.port
+        endpoints = {f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")}
+        for name, machine in this.store.machines():
+            config = {} if isinstance(machine, MachineError) else machine.driver.config()
+            if config.get("APIEndpoint") in endpoints:
+                found.append(name)
+    return found
+
+
+def unproxied(running: Running, environment: Mapping[str, str], *more: str) -> dict[str, str]:
+    """Return the variables that keep a cloud's addresses, and ``more``, from the proxies.
+
+    None where no proxy is named.
+    """
+    if not any(environment.get(name) or environment.get(name.upper()) for name in _PROXIES):
+        return {}
+    named = [name for name in ("no_proxy", "NO_PROXY") if environment.get(name)]
+    return {
+        name: ",".join(
+            dict.fromkeys(
+                [
+                    *(
+                        host.strip()
+                        for host in environment.get(name, "").split(",")
+                        if host.strip()
+                    ),
+                    *running.networks,
+                    *more,
+                ]
+            )
+        )
+        for name in named or ["NO_PROXY"]
+    }
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,20 +85,17 @@ def _file(ctx: typer.Context, root: Path | None, instance: str | None) -> Path:
 
 
 def _show_file(file: Path, *, follow: bool, lines: int | None) -> None:
+    from ecsmachine.localcloud.host.guests.console import legible
+
     with file.open(encoding="utf-8", errors="replace", newline="") as stream:
-        text = _legible(stream.read())
+        text = legible(stream.read())
         if lines is not None:
             text = "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
         show(text, end="")
         while follow:
             finish()
             time.sleep(_FOLLOW_S)
-            show(_legible(stream.read()), end="")
-
-
-def _legible(text: str) -> str:
-    """Return a console's text without its colours and the returns at the ends of its lines."""
-    return re.sub(r"\x1b\[[\d;]*m|\r+(?=\n)", "", text)
+            show(legible(stream.read()), end="")
 
 
 def _show_requests(

@@ -16,6 +16,7 @@ from ecsmachine.cli.commands.local_cloud import (
     require_extra,
     running_cloud,
     translated,
+    unproxied,
 )
 from ecsmachine.errors import MachineError
 
@@ -49,7 +50,8 @@ def run(
         )
     port = urlsplit(running.endpoint).port or 80
     with translated(), stand_in(port) as place:
-        variables = {**environment, **_credentials(running), **place.variables}
+        spared = unproxied(running, environment, ".aliyuncs.com")
+        variables = {**environment, **spared, **_credentials(running), **place.variables}
         # Ctrl-C is the program's to answer, which is in the foreground with us
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:

@@ -38,9 +38,11 @@ def detect(environment: Mapping[str, str]) -> str | None:
 
 
 def lines(
-    shell_name: str, variables: Mapping[str, str] | Iterable[str], command: Iterable[str]
+    shell_name: str,
+    variables: Mapping[str, str] | Mapping[str, str | None] | Iterable[str],
+    command: Iterable[str],
 ) -> list[str]:
-    """Return the lines that set ``variables``, or unset them if they are only names.
+    """Return the lines that set ``variables``, or unset them if they are only names, or None.
 
     A shell that is not known is taken to be like ``sh``. ``command`` is the command line that
     asked for the lines; the last two lines are comments that say how to evaluate it.
@@ -49,13 +51,13 @@ def lines(
     it is printed.
     """
     shell = _SHELLS.get(_ALIASES.get(shell_name, shell_name), _SH)
-    if isinstance(variables, Mapping):
-        said = [
-            shell.set_line.format(name=name, value=shell.quote(value))
-            for name, value in variables.items()
-        ]
-    else:
-        said = [shell.unset_line.format(name=name) for name in variables]
+    values = variables if isinstance(variables, Mapping) else dict.fromkeys(variables)
+    said = [
+        shell.unset_line.format(name=name)
+        if value is None
+        else shell.set_line.format(name=name, value=shell.quote(value))
+        for name, value in values.items()
+    ]
     evaluate = shell.evaluate.format(command=_command_line(shell, command))
     printed = [
         *said,

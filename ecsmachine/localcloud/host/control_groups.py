@@ -66,6 +66,11 @@ def mounted_hierarchies(mountinfo: str) -> Hierarchies:
     return Hierarchies(tuple(legacy), unified)
 
 
+def group_roots() -> tuple[Path, ...]:
+    """Return where the hierarchies of this host are mounted."""
+    return mounted_hierarchies(Path("/proc/self/mountinfo").read_text()).all
+
+
 class GuestGroups(Protocol):
     """The control groups of one cloud's guests."""
 
@@ -281,6 +286,18 @@ class SystemdGroups:
             self.kill(name)
         with suppress(LocalCloudError):
             run(["systemctl", "stop", self._slice()])
+
+
+def memory_kills(folders: tuple[tuple[Path, ...], Path | None]) -> int:
+    """Return how many processes of a group were killed because its memory was used up."""
+    legacy, unified = folders
+    found = 0
+    for folder in (*legacy, *([unified] if unified is not None else [])):
+        for name in ("memory.events", "memory.oom_control"):
+            with suppress(OSError, ValueError):
+                lines = (folder / name).read_text().splitlines()
+                found += sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return found
 
 
 def _inherit_cpuset(folder: Path) -> None:

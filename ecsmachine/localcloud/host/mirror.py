@@ -22,6 +22,7 @@ from ecsmachine.localcloud.host.apt_repository import AptRepository
 from ecsmachine.localcloud.host.guests.faults import DownloadFault, DownloadFaults
 from ecsmachine.localcloud.host.network import MIRROR_PORT, NamespaceSockets
 from ecsmachine.localcloud.host.packages import Package, read_manifest
+from ecsmachine.localcloud.host.port_holder import why_not_listening
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 
@@ -100,7 +101,8 @@ def _listen(namespace: Path, address: str) -> socket.socket:
     try:
         return sockets.listen(address, MIRROR_PORT)
     except OSError as error:
-        raise LocalCloudError(f"The install mirror cannot listen on {address}: {error}") from None
+        why = why_not_listening(error, MIRROR_PORT, namespace=namespace)
+        raise LocalCloudError(f"The install mirror cannot listen on {address}: {why}") from None
     finally:
         sockets.close()
 
@@ -193,9 +195,10 @@ class _Request(BaseHTTPRequestHandler):
 
     def _hang(self, struck: DownloadFault) -> None:
         """Wait until the fault is removed, the client is gone, or the mirror stops."""
+        waiting = select.poll()  # which knows descriptors above 1023 as well
+        waiting.register(self.connection, select.POLLIN)
         while struck.lasts():
-            gone, _, _ = select.select([self.connection], [], [], 0.2)
-            if gone or self.server.stopping.is_set():
+            if waiting.poll(200) or self.server.stopping.is_set():
                 raise ConnectionAbortedError("the download hung, and was given up")
 
     def _begin(self, kind: str, size: int) -> None:

@@ -47,7 +47,8 @@ class Serving:
 class Running:
     """A running cloud: its daemon, and what a client needs to use it. No secret in its repr.
 
-    ``registry`` is the address (HOST:PORT) of its registry.
+    ``registry`` is the address (HOST:PORT) of its registry. ``networks`` are the addresses that no
+    proxy leads to.
     """
 
     pid: int
@@ -62,6 +63,7 @@ class Running:
     install_url: str | None
     registry: str | None = None
     serving: Serving = Serving()
+    networks: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Running(pid={self.pid}, endpoint={self.endpoint!r}, guests={self.guests!r})"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+from ecsmachine.localcloud.host.network import NamespaceSockets
+from ecsmachine.localcloud.host.port_holder import why_not_listening
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.registry import busybox
 from ecsmachine.localcloud.registry.programs import RegistryPrograms
@@ -51,6 +54,7 @@ class Registry:
 
         Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError`.
         """
+        self._check_port()
         self._folder.mkdir(parents=True, exist_ok=True)
         settings = self._folder / "config.yml"
         settings.write_text(json.dumps(self._settings(), indent=1))  # JSON is YAML
@@ -86,6 +90,21 @@ class Registry:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def _check_port(self) -> None:
+        host, _, port = self.address.rpartition(":")
+        try:
+            if self._namespace is None:
+                socket.create_server((host, int(port))).close()
+            else:
+                sockets = NamespaceSockets(self._namespace)
+                try:
+                    sockets.listen(host, int(port)).close()
+                finally:
+                    sockets.close()
+        except OSError as error:
+            why = why_not_listening(error, int(port), namespace=self._namespace)
+            raise LocalCloudError(f"The registry cannot listen on {self.address}: {why}") from None
 
     def _fill(self) -> None:
         try:

@@ -24,6 +24,7 @@ from ecsmachine.localcloud.host.cleanup import (
     remove_files,
     remove_from_kernel,
 )
+from ecsmachine.localcloud.host.limits import put_back, raise_limits
 from ecsmachine.localcloud.host.paths import CloudPaths, default_cache
 from ecsmachine.localcloud.host.processes import ProcessId, identify, is_alive, terminate
 from ecsmachine.localcloud.host.settings import (
@@ -46,10 +47,14 @@ _PLAIN_PATH = re.compile(r"[\w./ +@~-]+")
 
 @dataclass(frozen=True)
 class Started:
-    """A cloud that is up; ``already``: it was so before."""
+    """A cloud that is up; ``already``: it was so before.
+
+    ``notes`` are to be told to whoever started it, a line each.
+    """
 
     running: Running
     already: bool
+    notes: tuple[str, ...] = ()
 
 
 def up(
@@ -112,8 +117,9 @@ def up(
         found = find(root)  # another one may have been faster
         if found is not None:
             return _already_up(found, guests, port, _missing_releases(paths, releases), serving)
+        notes = _raise_limits(paths) if kind == "nspawn" else ()
         report("Starting the daemon")
-        return Started(_start(paths, arguments), already=False)
+        return Started(_start(paths, arguments), already=False, notes=notes)
 
 
 def find(root: Path) -> Running | None:
@@ -155,6 +161,8 @@ def reset(root: Path, *, cache: Path | None = None) -> bool:
     else:
         # Its files may have been removed by hand while it ran.
         remove_from_kernel(paths)
+    with suppress(OSError):  # not root: then there are none
+        put_back(paths.root)
     if cache is not None:
         remove_cache(cache)
     return existed
@@ -193,6 +201,22 @@ def _already_up(
             hint="Stop it first: ecsmachine local down",
         )
     return Started(running, already=True)
+
+
+def _raise_limits(paths: CloudPaths) -> tuple[str, ...]:
+    """Raise the host's limits for many guests; return what is to be said of that."""
+    try:
+        outcome = raise_limits(paths.root)
+    except OSError as error:
+        return (f"The host's limits are left as they are: {error}",)
+    notes = []
+    if outcome.raised:
+        listed = ", ".join(map(str, outcome.raised))
+        notes.append(f'Raised for many guests, until "ecsmachine local reset": {listed}')
+    if outcome.refused:
+        commands = " ".join(f"{change.name}={change.after}" for change in outcome.refused)
+        notes.append(f"Too low for many guests, and not to be raised here: sysctl -w {commands}")
+    return tuple(notes)
 
 
 def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> list[str]:

@@ -33,6 +33,7 @@ from ecsmachine.localcloud.host.address_plan import (
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.faults import DownloadFaults
 from ecsmachine.localcloud.host.paths import CloudPaths
+from ecsmachine.localcloud.host.port_holder import why_not_listening
 from ecsmachine.localcloud.host.processes import identify
 from ecsmachine.localcloud.host.settings import CloudSettings, Running, Serving, read_settings
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
@@ -76,6 +77,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    _allow_many_files()
     os.umask(0o022)  # of the guests' files; the cloud's own are private by their folder
     # So that the server, which raises the signal once more when it has ended, comes back here.
     signal.signal(signal.SIGTERM, lambda *_: None)
@@ -111,6 +113,15 @@ def main(arguments: list[str]) -> int:
         say({"message": f"The daemon failed: {error}", "hint": None, "details": None})
         return 1
     return 0
+
+
+def _allow_many_files() -> None:
+    """Let the daemon have as many files and connections open as it may: usually 1024 at first."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # macOS has a lower bound that it does not tell
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @dataclass(frozen=True)
@@ -164,6 +175,7 @@ def _serve(
             ),
         )
         stack.callback(state.close)
+        _check_cluster_ports(state)
         faults = FaultBook(paths.root)
         stack.callback(faults.close)
         services = _Services()
@@ -263,16 +275,35 @@ def _real_nodes(state: State, settings: CloudSettings, services: _Services, paus
 
 
 def _listen(port: int, usual: int) -> socket.socket:
-    """Listen on the port that was asked for; or on the usual one, or on any that is free."""
+    """Listen on the port that was asked for; or on the one it had before, or on any.
+
+    It is not given another one than before: shells and machines know that one.
+    """
     try:
         return _server(port or usual)
     except OSError as error:
-        if port:
-            raise LocalCloudError(
-                f"The API cannot listen on port {port}: {error.strerror or error}",
-                hint="Choose another one with --port, or none",
-            ) from None
-        return _server(0)
+        raise LocalCloudError(
+            f"The API cannot listen on port {port or usual}: "
+            f"{why_not_listening(error, port or usual)}",
+            hint="Choose another one with --port"
+            if port
+            else "Stop what holds it; or take another port with --port, and run "
+            '"ecsmachine local env" anew (the machines that are there know the old one)',
+        ) from None
+
+
+def _check_cluster_ports(state: State) -> None:
+    """Raise :class:`LocalCloudError` if a port that a cluster had before is taken."""
+    for cluster in state.clusters:
+        for port in filter(None, (cluster.master_port, cluster.routing_port)):
+            try:
+                _server(port).close()
+            except OSError as error:
+                raise LocalCloudError(
+                    f"The cluster {cluster.name} cannot listen on port {port}: "
+                    f"{why_not_listening(error, port)}",
+                    hint="Stop what holds it",
+                ) from None
 
 
 def _server(port: int) -> socket.socket:
@@ -297,7 +328,13 @@ def _running(state: State, settings: CloudSettings, services: _Services) -> Runn
         access_key_secret=state.account.access_key_secret,
         install_url=services.install_url,
         registry=services.registry,
+        networks=("127.0.0.1", "localhost", *_networks(settings)),
     )
+
+
+def _networks(settings: CloudSettings) -> tuple[str, ...]:
+    plan = plan_of(settings.public)
+    return () if settings.guests == "none" else (str(plan.public), str(plan.vpc))
 
 
 if __name__ == "__main__":

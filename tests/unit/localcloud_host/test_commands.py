@@ -8,8 +8,10 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,45 @@ def test_the_lines_of_env_do_what_they_should_in_the_shell_itself(
     assert "ECS_" not in undone
 
 
+def test_env_unsets_what_is_of_another_account(
+    running: Running, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECS_ZONE", "cn-shanghai-b")
+    monkeypatch.setenv("ECS_SECURITY_TOKEN", "token")
+    monkeypatch.setenv("ENGINE_REGISTRY_MIRROR", "http://198.18.9.1:5000")
+    monkeypatch.setenv("ECS_DISK_SIZE", "20")  # as good here as there
+    assert ecsmachine("env") == 0
+    unset = {line for line in said()[0].splitlines() if line.startswith("unset")}
+    assert unset == {
+        "unset ECS_SECURITY_TOKEN",
+        "unset ECS_ZONE",
+        "unset ENGINE_REGISTRY_MIRROR",
+    }
+    assert ecsmachine("env", "--json") == 0
+    told = json.loads(said()[0])
+    assert told["ECS_ZONE"] is None
+    assert told["ECS_REGION"] == "cn-hangzhou"
+
+
+@pytest.mark.parametrize("proxy", ["HTTP_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+def test_env_keeps_the_cloud_from_proxies(
+    proxy: str, running: Running, root: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.write(
+        CloudPaths.of(root).daemon_file, replace(running, networks=("127.0.0.1", "198.18.7.0/24"))
+    )
+    assert ecsmachine("env") == 0
+    assert "NO_PROXY" not in said()[0].upper()
+    monkeypatch.setenv(proxy, "http://proxy.example:3128")
+    assert ecsmachine("env") == 0
+    assert 'export NO_PROXY="127.0.0.1,198.18.7.0/24"' in said()[0]
+    monkeypatch.setenv("no_proxy", "intranet, 127.0.0.1")
+    assert ecsmachine("env") == 0
+    lines = said()[0]
+    assert 'export no_proxy="intranet,127.0.0.1,198.18.7.0/24"' in lines
+    assert "NO_PROXY" not in lines
+
+
 def test_env_as_json(running: Running, said: Said) -> None:
     assert ecsmachine("env", "--json") == 0
     assert json.loads(said()[0]) == running.environment()
@@ -202,6 +243,59 @@ def test_the_api_alone_lives_without_root_or_guests(root: Path, said: Said) -> N
         assert ecsmachine("reset", "-y") == 0
     assert not is_alive(second.process)
     assert not root.exists()
+
+
+def test_a_port_that_is_taken_at_the_next_up_is_an_error_that_says_who_holds_it(
+    root: Path, said: Said
+) -> None:
+    assert ecsmachine("up", "--guests", "none") == 0
+    running = find(root)
+    assert running is not None
+    assert ecsmachine("down") == 0
+    port = int(running.endpoint.rpartition(":")[2])
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            said()
+            assert ecsmachine("up") == 1
+            _, err = said()
+            assert f"cannot listen on port {port}" in err
+            if shutil.which("ss"):
+                assert f"(process {os.getpid()})" in err
+            assert find(root) is None
+        assert ecsmachine("up") == 0
+        again = find(root)
+        assert again is not None
+        assert again.endpoint == running.endpoint
+    finally:
+        assert ecsmachine("reset", "-y") == 0
+
+
+def test_reset_says_which_machines_it_takes_the_ground_from(
+    root: Path, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "store"))
+    assert ecsmachine("up", "--guests", "none") == 0
+    running = find(root)
+    assert running is not None
+    for name, endpoint in (("web", running.endpoint), ("elsewhere", "http://127.0.0.1:1")):
+        folder = tmp_path / "store/machines" / name
+        folder.mkdir(parents=True)
+        config = {
+            "ConfigVersion": 3,
+            "DriverName": "aliyunecs",
+            "Driver": {"MachineName": name, "APIEndpoint": endpoint, "InstanceId": "i-1"},
+        }
+        (folder / "config.json").write_text(json.dumps(config))
+    said()
+    assert ecsmachine("reset", "-y") == 0
+    out, _ = said()
+    assert "are on it: web\n" in out
+    assert "ecsmachine rm -f web" in out
+    monkeypatch.setenv("ECS_ACCESS_KEY_ID", "LTAI")
+    monkeypatch.setenv("ECS_ACCESS_KEY_SECRET", "secret")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert run(["start", "web"], os.environ) == 1
+    assert "ecsmachine local up" in said()[1]
 
 
 def test_a_console_is_read_without_what_a_terminal_obeys(root: Path, said: Said) -> None:

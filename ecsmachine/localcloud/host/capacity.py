@@ -1,0 +1,168 @@
+"""What of the host's limited things a guest needs, and whether there is enough for more of them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecsmachine.localcloud.host import limits
+
+_MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Need:
+    """A limited thing: how much of it a guest with an engine takes, and how much there is.
+
+    ``free`` returns None where this host does not tell. ``each`` is what was measured of a guest
+    with a running engine, and room for a few containers.
+    """
+
+    what: str
+    each: int
+    free: Callable[[], int | None]
+
+
+def needs(folder: Path, *, proc: Path = Path("/proc"), groups: tuple[Path, ...] = ()) -> list[Need]:
+    """Return what is looked at. Disks are in ``folder``; ``groups`` are the control groups' roots,
+    which in a container have limits of their own.
+    """
+    settings = proc / "sys"
+
+    def limit(name: str) -> int | None:
+        return limits.read(name, settings)
+
+    return [
+        # measured: 41 MiB of its own, 13 in the kernel, and the engine's program in the cache
+        Need("MiB of memory", 128, lambda: _memory(proc, groups)),
+        # measured: 259 MiB, and for a while the packages it is installed from
+        Need("MiB of disk", 600, lambda: _disk(folder)),
+        # measured: 24
+        Need("threads", 64, lambda: _threads(proc, groups, limit)),
+        # measured: 147
+        Need("open files", 400, lambda: _open_files(proc)),
+        # measured: 9
+        Need("keys (kernel.keys.root_maxkeys)", 16, lambda: _keys(proc)),
+        # measured: 2
+        Need("neighbours (net.ipv4.neigh.default.gc_thresh3)", 4, lambda: _neighbours(proc, limit)),
+        # measured: 1
+        Need("terminals (kernel.pty.max)", 2, lambda: _rest(*map(limit, _TERMINALS))),
+    ]
+
+
+_TERMINALS = ("kernel.pty.nr", "kernel.pty.max")
+INOTIFY = 10
+"""How many inotify instances a guest with an engine takes: 8 were measured."""
+
+
+def shortage(number: int, wanted: list[Need]) -> str:
+    """Return what is missing for so many more guests, in words; "" if nothing is."""
+    for need in wanted:
+        free = None
+        with suppress(OSError, ValueError, IndexError):  # this kernel does not tell
+            free = need.free()
+        if free is not None and free < need.each * number:
+            return _said(number, need.each * number, need.what, f"{max(free, 0)} are free")
+    short = inotify_shortage(number * INOTIFY)
+    what = "inotify instances (fs.inotify.max_user_instances)"
+    return _said(number, number * INOTIFY, what, f"{short} are free") if short is not None else ""
+
+
+def inotify_shortage(wanted: int) -> int | None:
+    """Return how many inotify instances root can still have, if these are too few; else None.
+
+    Nothing tells how many there are: so they are taken, and given back at once.
+    """
+    try:
+        begin = ctypes.CDLL(None, use_errno=True).inotify_init1
+    except AttributeError:
+        return None
+    taken: list[int] = []
+    try:
+        while len(taken) < wanted:
+            descriptor = begin(os.O_CLOEXEC)
+            if descriptor < 0:
+                return len(taken)
+            taken.append(descriptor)
+        return None
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+
+
+def _said(number: int, needed: int, what: str, free: str) -> str:
+    guests = "1 more guest needs" if number == 1 else f"{number} more guests need"
+    return f"{guests} {needed} {what}, {free}"
+
+
+def _memory(proc: Path, groups: tuple[Path, ...]) -> int:
+    lines = (proc / "meminfo").read_text().splitlines()
+    named = ("MemAvailable:", "SwapFree:")
+    rooms = [sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(named))]
+    for group in groups:
+        for most, used in (
+            ("memory.max", "memory.current"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ):
+            room = _rest(_number(group / used), _number(group / most))
+            if room is not None:
+                rooms.append(room)
+    return min(rooms) // _MIB
+
+
+def _disk(folder: Path) -> int:
+    while not folder.exists():
+        folder = folder.parent
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize // _MIB
+
+
+def _threads(
+    proc: Path, groups: tuple[Path, ...], limit: Callable[[str], int | None]
+) -> int | None:
+    # "running/all": all of the host, not of a process namespace alone
+    used = int((proc / "loadavg").read_text().split()[3].partition("/")[2])
+    rooms = [
+        most - used
+        for name in ("kernel.pid_max", "kernel.threads-max")
+        if (most := limit(name)) is not None
+    ]
+    for group in groups:
+        room = _rest(_number(group / "pids.current"), _number(group / "pids.max"))
+        if room is not None:
+            rooms.append(room)
+    return min(rooms) if rooms else None
+
+
+def _open_files(proc: Path) -> int:
+    used, _, most = (proc / "sys/fs/file-nr").read_text().split()
+    return int(most) - int(used)
+
+
+def _keys(proc: Path) -> int | None:
+    for line in (proc / "key-users").read_text().splitlines():
+        uid, _, rest = line.partition(":")
+        if uid.strip() == "0":
+            used, _, most = rest.split()[2].partition("/")
+            return int(most) - int(used)
+    return None
+
+
+def _neighbours(proc: Path, limit: Callable[[str], int | None]) -> int | None:
+    lines = (proc / "net/stat/arp_cache").read_text().splitlines()
+    return _rest(int(lines[1].split()[0], 16), limit("net.ipv4.neigh.default.gc_thresh3"))
+
+
+def _rest(used: int | None, most: int | None) -> int | None:
+    return None if used is None or most is None else most - used
+
+
+def _number(file: Path) -> int | None:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):  # not there, or "max"
+        return None

@@ -1,0 +1,145 @@
+"""Limits of the host's kernel that many guests reach: raised at ``up``, put back at ``reset``.
+
+They are the kernel's, and so all clouds of a host share them: what they were stands in /run, which
+is empty after a boot as the limits are. The last cloud that is removed puts them back.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ecsmachine.localcloud.state import records
+
+SETTINGS = Path("/proc/sys")
+BOOK = Path("/run/ecsmachine/limits.json")
+
+LEAST = {
+    # Of a guest with an engine: 8 inotify instances, all root's, and 26 watches.
+    "fs.inotify.max_user_instances": 8192,
+    "fs.inotify.max_user_watches": 524288,
+    # A user of guests' containers is one user on the host, whatever the guest.
+    "kernel.keys.maxkeys": 5000,
+    "kernel.keys.maxbytes": 500000,
+    # 24 threads, and those of its containers.
+    "kernel.pid_max": 4194304,
+    # Neighbours of all network namespaces together: each guest, and each container in it.
+    "net.ipv4.neigh.default.gc_thresh3": 16384,
+    "net.ipv4.neigh.default.gc_thresh2": 8192,
+    "net.ipv4.neigh.default.gc_thresh1": 4096,
+    # All connections of guests are tracked on the cloud's router.
+    "net.netfilter.nf_conntrack_max": 262144,
+}
+"""What 250 guests need, as many as a cloud has public addresses; by the name that sysctl uses."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A limit, and what it was changed from and to."""
+
+    name: str
+    before: int
+    after: int
+
+    def __str__(self) -> str:
+        return f"{self.name} from {self.before} to {self.after}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was raised, and what is too low and cannot be raised here."""
+
+    raised: tuple[Change, ...] = ()
+    refused: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Book:
+    clouds: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = field(default=())
+
+
+def raise_limits(cloud: Path, *, settings: Path = SETTINGS, book: Path = BOOK) -> Outcome:
+    """Raise what is too low for many guests, until :func:`put_back` is called for ``cloud``.
+
+    A limit that this kernel does not have is passed over. Raises ``OSError`` if what was there
+    cannot be written down.
+    """
+    with _held(book) as kept:
+        raised, refused = [], []
+        changes = {change.name: change for change in kept.changes}
+        for name, least in LEAST.items():
+            now = read(name, settings)
+            if now is None or now >= least:
+                continue
+            change = Change(name, now, least)
+            changes[name] = change
+            # First written down: whoever is killed in between has it put back all the same.
+            kept = replace(kept, changes=tuple(changes.values()))
+            records.write(book, kept)
+            try:
+                _write(name, least, settings)
+                raised.append(change)
+            except OSError:
+                refused.append(change)
+                del changes[name]
+        clouds = dict.fromkeys((*kept.clouds, str(cloud)))
+        records.write(book, _Book(tuple(clouds), tuple(changes.values())))
+    return Outcome(tuple(raised), tuple(refused))
+
+
+def put_back(cloud: Path, *, settings: Path = SETTINGS, book: Path = BOOK) -> list[Change]:
+    """Put the limits back if no other cloud needs them; return what was changed.
+
+    What somebody has set otherwise meanwhile stays as it is.
+    """
+    if not book.exists():
+        return []
+    with _held(book) as kept:
+        clouds = [name for name in kept.clouds if name != str(cloud) and Path(name).is_dir()]
+        if clouds:
+            records.write(book, replace(kept, clouds=tuple(clouds)))
+            return []
+        done = []
+        for change in reversed(kept.changes):
+            if read(change.name, settings) == change.after:
+                with suppress(OSError):
+                    _write(change.name, change.before, settings)
+                    done.append(Change(change.name, change.after, change.before))
+        book.unlink(missing_ok=True)
+    return done
+
+
+def read(name: str, settings: Path = SETTINGS) -> int | None:
+    """Return a limit as it is now; None if this kernel does not have it."""
+    try:
+        return int(_file(name, settings).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _write(name: str, value: int, settings: Path) -> None:
+    _file(name, settings).write_text(f"{value}\n")
+
+
+def _file(name: str, settings: Path) -> Path:
+    return settings / name.replace(".", "/")
+
+
+@contextmanager
+def _held(book: Path) -> Iterator[_Book]:
+    """Hold the book against other clouds of this host. One that is damaged is begun anew."""
+    book.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    descriptor = os.open(book.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        kept = None
+        with suppress(records.RecordError):
+            kept = records.read(_Book, book)
+        yield kept or _Book()
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,78 @@
+"""Proxies of the environment, and what they must not catch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from ecsmachine.http_client.session import BoundedSession, is_here
+
+VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+class _Answer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"here")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), _Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.mark.parametrize("proxy", [*VARIABLES[:3], *(n.lower() for n in VARIABLES[:3])])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("spared", ["", "example.com"])
+def test_no_proxy_catches_what_is_on_this_computer(
+    port: int, proxy: str, host: str, spared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(proxy, "http://127.0.0.1:1")
+    if spared:
+        monkeypatch.setenv("NO_PROXY", spared)
+    answer = BoundedSession().get(f"http://{host}:{port}/", timeout=5)
+    assert answer.content == b"here"
+
+
+def test_all_else_goes_through_the_proxy(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+    answer = BoundedSession().get("http://ecs.example.invalid/", timeout=5)
+    assert answer.content == b"here"
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://127.84.0.2", True),
+        ("http://[::1]:80/", True),
+        ("http://localhost/", True),
+        ("http://ecs.localhost", True),
+        ("http://10.0.0.1", False),
+        ("https://ecs.aliyuncs.com", False),
+        ("http://localhost.example.com", False),
+        ("", False),
+    ],
+)
+def test_what_is_here(url: str, here: bool) -> None:
+    assert is_here(url) is here

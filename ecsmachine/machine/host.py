@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ecsmachine.drivers.base import Checkpoint, NamedHost, Report, no_checkpoint
+from ecsmachine.drivers.base import (
+    Checkpoint,
+    NamedHost,
+    Report,
+    State,
+    StateReason,
+    no_checkpoint,
+)
+from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates as machine_certificates
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.interruption import Interruption
@@ -15,6 +24,10 @@ from ecsmachine.machine.model import Machine
 if TYPE_CHECKING:
     from ecsmachine.provision.base import HostConnection, ProvisionRequest
     from ecsmachine.ssh.command_result import CommandResult
+
+
+_STATE_PAUSE_S = 5.0
+"""How often the cloud is asked whether a host that does not answer still runs."""
 
 
 class _Watched:
@@ -61,16 +74,48 @@ def make_docker_host(
     report("Waiting for machine to be running, this may take a few minutes...")
     report("Machine is running, waiting for SSH to be available...")
     interruption = interruption or Interruption()
+    check = _while_it_runs(machine, interruption.check)
     with (
         wait_for_ssh(
-            machine.driver.ssh_target(), machine.known_hosts_path, before_each=interruption.check
+            machine.driver.ssh_target(), machine.known_hosts_path, before_each=check
         ) as connection,
         interruption.waking(connection.close),
     ):
         provision(_Watched(connection, checkpoint), provision_request(machine, report), report)
     report("Checking connection to Docker...")
-    wait_for_engine(machine, before_each=interruption.check)
+    wait_for_engine(machine, before_each=check)
     report("Docker is up and running!")
+
+
+def _while_it_runs(machine: Machine, check: Callable[[], None]) -> Callable[[], None]:
+    """Return ``check``, which also raises once the cloud says that the computer does not run.
+
+    It is asked now and then: one that has died while it booted is not waited for.
+    """
+    driver = machine.driver
+    if not isinstance(driver, StateReason):
+        return check
+    asked = time.monotonic()
+
+    def look() -> None:
+        nonlocal asked
+        check()
+        if time.monotonic() - asked < _STATE_PAUSE_S:
+            return
+        state = State.RUNNING
+        with suppress(MachineError):  # the cloud need not answer: the host may
+            state = driver.state()
+        asked = time.monotonic()
+        if state in (State.STOPPED, State.ERROR, State.NOT_FOUND):
+            reason = driver.state_reason()
+            raise MachineError(
+                f'The host of "{machine.name}" does not run any more'
+                f" (state {state.value}{f': {reason}' if reason else ''})",
+                hint="See the end of its console: in the ECS console, or on the local cloud with "
+                "ecsmachine local logs.",
+            )
+
+    return look
 
 
 def provision_request(machine: Machine, report: Report) -> ProvisionRequest:

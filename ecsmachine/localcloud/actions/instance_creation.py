@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.cpu_options import cpu_options_of_request
+from ecsmachine.localcloud.actions.host_capacity import check_host_capacity
 from ecsmachine.localcloud.actions.images import MACHINE_OF, image_of_request
 from ecsmachine.localcloud.actions.instance_charge import (
     charge_of_request,
@@ -126,6 +127,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
     made: list[Instance] = []
     if unpaid:
         return made
+    check_host_capacity(call, amount)
     for number in range(amount):
         instance_id = new_id("i", region.id)
         instance = Instance(

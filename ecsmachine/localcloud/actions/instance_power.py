@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.host_capacity import check_host_capacity
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
@@ -75,6 +76,7 @@ def _start(call: Call, instance: Instance) -> None:
             "or in arrears (afterpay mode).",
         )
     check_status(instance, "Stopped")
+    check_host_capacity(call, 1)
     address = pick_public(call.state) if instance.address_reclaimed else instance.public_ip
     call.state.instances.put(
         replace(

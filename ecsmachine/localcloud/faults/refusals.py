@@ -27,11 +27,6 @@ _KNOWN = {
     "InvalidAccessKeyId.Inactive": (400, "Specified access key is disabled."),
     "InvalidAccountStatus.NotEnoughBalance": (403, "Your account does not have enough balance."),
     "InvalidSecurityToken.Expired": (400, "Specified SecurityToken is expired."),
-    "OperationDenied.NoStock": (
-        403,
-        "The requested resource is sold out in the specified zone; try other types of resources "
-        "or other regions and zones.",
-    ),
     "OperationConflict": (409, "The operation conflicts with another one that is under way."),
 }
 _QUOTAS = {

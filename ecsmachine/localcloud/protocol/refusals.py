@@ -128,6 +128,12 @@ DISK_CATEGORY_OF_TYPE = Refusal(
     "The specified disk category is not support the specified instance type.",
     403,
 )
+NO_STOCK = Refusal(
+    "OperationDenied.NoStock",
+    "The requested resource is sold out in the specified zone; try other types of resources "
+    "or other regions and zones.",
+    403,
+)
 IMAGE_OF_TYPE = Refusal(
     "ImageNotSupportInstanceType",
     "The specified image don't support the InstanceType instance.",

@@ -39,11 +39,20 @@ class PowerWatch:
         }
         for instance_id, started in gone.items():
             if self._missed.get(instance_id) == started:
-                LOG.info("instance %s was powered off from inside", instance_id)
+                why = await self.threads.run(self.guests.take_death, instance_id)
                 with self.state.transaction():
                     instance = self.state.instances.get(instance_id)
-                    if instance is not None:
-                        self.state.instances.put(replace(instance, status="Stopped"))
+                    if (
+                        instance is None
+                        or (instance.status, instance.started) != ("Running", started)
+                        or instance_id in self.guests.running()
+                    ):
+                        continue  # stopped or started meanwhile
+                    if why:
+                        LOG.error("instance %s died: %s", instance_id, why)
+                    else:
+                        LOG.info("instance %s was powered off from inside", instance_id)
+                    self.state.instances.put(replace(instance, status="Stopped"))
         self._missed = gone
 
 

@@ -185,6 +185,38 @@ def test_powered_off_from_inside(api: Api, guests: RecordingGuests) -> None:
     api.wait(instance_id, "Running")
 
 
+def test_a_guest_that_died_is_logged_with_the_end_of_its_console(
+    api: Api, guests: RecordingGuests, caplog: pytest.LogCaptureFixture
+) -> None:
+    instance_id = api.run(api.group())
+    guests.deaths[instance_id] = "it was killed; its console ends with:\nToo many open files"
+    guests.up.discard(instance_id)
+    api.wait(instance_id, "Stopped")
+    assert f"instance {instance_id} died: it was killed" in caplog.text
+    assert "Too many open files" in caplog.text
+
+
+def test_a_computer_that_is_full_has_no_stock_and_the_log_says_why(
+    api: Api, guests: RecordingGuests, caplog: pytest.LogCaptureFixture
+) -> None:
+    guests.room = 2
+    group = api.group()
+    instance_id = api.run(group)
+    refused = "403 OperationDenied.NoStock"
+    # The first one is counted as well: it does not use yet what it will.
+    assert api.refusal("RunInstances", {**api.base(group), "Amount": 2}) == refused
+    assert "3 more guests need more memory, counting 1 that have just" in caplog.text
+    assert len(api.cloud.state.instances) == 1
+    created = api.call("CreateInstance", api.base(group))["InstanceId"]
+    api.wait(created, "Stopped")
+    guests.room = 1
+    assert api.refusal("StartInstance", InstanceId=created) == refused
+    assert api.refusal("CreateInstance", api.base(group)) == refused
+    as_left_by_a_killed_server(api.cloud, instance_id, started="2020-01-01T00:00Z")
+    api.call("StartInstance", InstanceId=created)
+    api.wait(created, "Running")
+
+
 def test_the_watch_goes_on_after_what_nobody_has_thought_of(
     api: Api, guests: RecordingGuests
 ) -> None:

@@ -38,6 +38,8 @@ class RecordingGuests:
         self.failing: set[str] = set()
         self.failure: type[Exception] = GuestError
         self.consoles: dict[str, bytes] = {}
+        self.deaths: dict[str, str] = {}
+        self.room = 1000
         self.up: set[str] = set()
         self.network: BalancerNetwork | None = None
         self.scripts: list[GuestScript] = []
@@ -151,3 +153,9 @@ class RecordingGuests:
         if "running" in self.failing:
             raise self.failure("running fails")
         return set(self.up)
+
+    def take_death(self, instance_id: str) -> str:
+        return self.deaths.get(instance_id, "")
+
+    def shortage(self, number: int) -> str:
+        return "" if number <= self.room else f"{number} more guests need more memory"

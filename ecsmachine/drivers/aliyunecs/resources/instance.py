@@ -31,6 +31,9 @@ _APPEAR_TIMEOUT_S = 60.0
 """How long an instance may stay unseen after it was made."""
 
 _STATE_TIMEOUT_S = 300.0
+_STOPPED_TIMEOUT_S = 30.0
+"""How long an instance that is to start may be Stopped: on its way from Pending it is so."""
+
 _GONE_TIMEOUT_S = 300.0
 _LOOKUP_TIMEOUT_S = 10.0
 """How long is looked for an instance that a request without an answer may have made."""
@@ -295,7 +298,7 @@ def create_tags(context: DriverContext, create_id: str, settings: Settings) -> d
 
 
 def _wait(cloud: Cloud, instance_id: str, status: str) -> Instance:
-    last = ""
+    last, seen_s = "", 0.0
     for spent_s in polls(_STATE_TIMEOUT_S):
         instance = cloud.watch.instance(cloud.ecs, instance_id)
         if instance is None:
@@ -311,6 +314,16 @@ def _wait(cloud: Cloud, instance_id: str, status: str) -> Instance:
             raise MachineError(
                 f"Instance {instance_id} does not become {status}: {reason_of(instance)}",
                 hint="Look at it in the ECS console.",
+            )
+        if instance.status != last:
+            seen_s = spent_s
+        if instance.status == "Stopped" and (
+            last == "Starting" or spent_s - seen_s > _STOPPED_TIMEOUT_S
+        ):
+            raise MachineError(
+                f"Instance {instance_id} has stopped instead of starting",
+                hint="See the end of its console: in the ECS console, or on the local cloud with "
+                f"ecsmachine local logs {instance_id}.",
             )
         last = instance.status
     raise MachineError(

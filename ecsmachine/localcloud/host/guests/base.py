@@ -197,3 +197,14 @@ class Guests(Protocol):
     def running(self) -> set[str]:
         """Return the ids of the instances whose guests run now."""
         ...
+
+    def take_death(self, instance_id: str) -> str:
+        """Return why a guest that does not run came to its end, with the last of its console.
+
+        It is told once, and "" for one that was stopped, or switched off from inside.
+        """
+        ...
+
+    def shortage(self, number: int) -> str:
+        """Return what this computer lacks for so many more guests, in words, or ""."""
+        ...

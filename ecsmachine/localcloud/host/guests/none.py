@@ -101,3 +101,11 @@ class NoGuests:
         """Return the ids of those that were started and not stopped."""
         with self._lock:
             return set(self._running)
+
+    def take_death(self, instance_id: str) -> str:
+        """Return nothing: there is nothing that could die."""
+        return ""
+
+    def shortage(self, number: int) -> str:
+        """Return nothing: there is room for any number."""
+        return ""

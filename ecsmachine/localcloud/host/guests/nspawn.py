@@ -6,6 +6,7 @@ and go on when the daemon ends. The daemon that comes next finds them there.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -18,10 +19,16 @@ from pathlib import Path
 
 from ecsmachine.localcloud.catalog.images import SUITES
 from ecsmachine.localcloud.host.balancers import RouterOfBalancers
-from ecsmachine.localcloud.host.control_groups import GuestGroups, Limits
+from ecsmachine.localcloud.host.capacity import needs, shortage
+from ecsmachine.localcloud.host.control_groups import (
+    GuestGroups,
+    Limits,
+    group_roots,
+    memory_kills,
+)
 from ecsmachine.localcloud.host.firewall import Firewall
 from ecsmachine.localcloud.host.firewall import nft_script as firewall_script
-from ecsmachine.localcloud.host.guests import scripts
+from ecsmachine.localcloud.host.guests import console, scripts
 from ecsmachine.localcloud.host.guests.base import (
     BalancerNetwork,
     GuestDisk,
@@ -31,8 +38,8 @@ from ecsmachine.localcloud.host.guests.base import (
 )
 from ecsmachine.localcloud.host.guests.boot_script import POWER_OFF, boot_script
 from ecsmachine.localcloud.host.guests.data_disks import DataDisks
-from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop, fault_table
-from ecsmachine.localcloud.host.guests.faults import nft_script as fault_script
+from ecsmachine.localcloud.host.guests.fault_rules import FaultRules
+from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop
 from ecsmachine.localcloud.host.guests.leftovers import remove_traces_of_nspawn, unmount_root_disks
 from ecsmachine.localcloud.host.guests.links import FILE, SCRIPT, Links, only_interface
 from ecsmachine.localcloud.host.guests.root_disk import (
@@ -50,9 +57,10 @@ from ecsmachine.localcloud.host.processes import ids_by_namespace
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.state import records
 
+_log = logging.getLogger("ecsmachine.localcloud")
+
 _RECORD = "guest.json"
 _BOOT_TIMEOUT_S = 30.0
-_CONSOLE_BYTES = 64 * 1024
 _SHUTDOWN_TIMEOUT_S = 30.0
 
 
@@ -87,8 +95,8 @@ class NspawnGuests:
         self._groups = groups
         self._snapshots = Snapshots(paths.snapshots)
         self._disks = DataDisks(paths.disks, self._snapshots)
-        self._ssh_drops: dict[str, tuple[SshDrop, ...]] = {}
-        self._dropped: dict[int, int] = {}
+        self._needs = needs(paths.root, groups=group_roots())
+        self._faults = FaultRules(network)
         self._locks: dict[str, threading.RLock] = {}
         self._locks_guard = threading.Lock()
 
@@ -139,6 +147,7 @@ class NspawnGuests:
         with self._guest(instance_id) as folder:
             if not folder.exists():
                 return
+            self._tell_death(instance_id)
             if not force:
                 self._shut_down(instance_id, folder)
             self._take_down(instance_id)
@@ -154,6 +163,7 @@ class NspawnGuests:
         with self._guest(instance_id) as folder:
             if not folder.exists():
                 return
+            self._tell_death(instance_id)
             self._take_down(instance_id)
             remove_tree(folder)
 
@@ -199,12 +209,7 @@ class NspawnGuests:
 
     def console_output(self, instance_id: str) -> bytes:
         """Return the end of what a guest has written to its console since it booted."""
-        try:
-            with (self._paths.instances / instance_id / "console.log").open("rb") as log:
-                log.seek(max(0, os.fstat(log.fileno()).st_size - _CONSOLE_BYTES))
-                return log.read(_CONSOLE_BYTES)
-        except FileNotFoundError:
-            return b""
+        return console.end_of(self._console(instance_id))
 
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
         """Give the guest a public address, or take it away."""
@@ -242,15 +247,11 @@ class NspawnGuests:
         with self._guest(instance_id):
             if self._groups.processes(instance_id):
                 private_ip = self._load(instance_id).private_ip
-                self._set_faults(instance_id, private_ip, GuestFaults(ssh_drops=tuple(drops)))
+                self._faults.set(instance_id, private_ip, GuestFaults(ssh_drops=tuple(drops)))
 
     def take_ssh_drops(self) -> dict[int, int]:
         """Return how many connections broke off since the last call, by the fault's id."""
-        for instance_id in list(self._ssh_drops):
-            self._collect_drops(instance_id)
-        with self._locks_guard:
-            dropped, self._dropped = self._dropped, {}
-        return dropped
+        return self._faults.take_drops()
 
     def set_credentials(
         self, instance_id: str, *, password: str | None, public_keys: Sequence[str]
@@ -281,7 +282,16 @@ class NspawnGuests:
         """Return the ids of the instances whose guests run now."""
         return {name for name in self._groups.names() if self._groups.processes(name)}
 
-    # -- beyond the protocol --------------------------------------------------------------
+    def take_death(self, instance_id: str) -> str:
+        """Return why a guest came to its end, as its supervisor has written it down, once."""
+        if self._groups.processes(instance_id):
+            return ""
+        folder = self._paths.instances / instance_id
+        return console.take_death(folder, memory_kills(self._groups.folders(instance_id)))
+
+    def shortage(self, number: int) -> str:
+        """Return what the host lacks for so many more guests."""
+        return shortage(number, self._needs)
 
     def stop_all(self, *, force: bool = False) -> list[str]:
         """Stop all guests, several at once; return the ids of those that ran."""
@@ -328,6 +338,7 @@ class NspawnGuests:
         log = folder / "console.log"
         log.unlink(missing_ok=True)
         (folder / "stop").unlink(missing_ok=True)
+        (folder / console.ENDED).unlink(missing_ok=True)
         settings = folder / "supervise.settings"
         settings.write_text(
             boot_script(
@@ -350,11 +361,15 @@ class NspawnGuests:
         if spec.public_ip is not None:
             self._network.publish(spec.public_ip, spec.private_ip)
         if spec.faults != NO_FAULTS:
-            self._set_faults(spec.instance_id, spec.private_ip, spec.faults)
+            self._faults.set(spec.instance_id, spec.private_ip, spec.faults)
         limits = Limits(cpu=spec.cpu, memory_mib=spec.memory_mib)
         argv = ["/bin/sh", str(script), str(settings)]
         self._groups.spawn(spec.instance_id, argv, limits, log)
-        self._wait_for_init(spec.instance_id, log)
+        self._wait_for_init(spec.instance_id)
+
+    def _tell_death(self, instance_id: str) -> None:
+        if why := self.take_death(instance_id):
+            _log.error("instance %s died: %s", instance_id, why)
 
     def _settings(self, spec: GuestSpec) -> dict[str, object]:
         _, unified = self._groups.folders(spec.instance_id)
@@ -367,31 +382,14 @@ class NspawnGuests:
             "plug": folder / SCRIPT,
             "unified_group": unified if unified is not None else "",
             "stop_file": folder / "stop",
+            "ended": folder / console.ENDED,
         }
 
     def _machine_name(self, instance_id: str) -> str:
         """Return the name systemd-nspawn knows a guest by on the host."""
         return f"{self._paths.link}-{link_name(instance_id)}"
 
-    def _collect_drops(self, instance_id: str) -> None:
-        drops = self._ssh_drops.get(instance_id, ())
-        if not drops:
-            return
-        with suppress(LocalCloudError):  # the rules are gone already
-            counters = self._network.take_counters(fault_table(link_name(instance_id)))
-            with self._locks_guard:
-                for drop in drops:
-                    more = counters.get(f"dropped_{drop.id}", 0)
-                    self._dropped[drop.id] = self._dropped.get(drop.id, 0) + more
-
-    def _set_faults(self, instance_id: str, private_ip: str, faults: GuestFaults) -> None:
-        self._collect_drops(instance_id)
-        self._network.load_rules(fault_script(link_name(instance_id), private_ip, faults))
-        self._ssh_drops.pop(instance_id, None)
-        if faults.ssh_drops:
-            self._ssh_drops[instance_id] = faults.ssh_drops
-
-    def _wait_for_init(self, instance_id: str, log: Path) -> None:
+    def _wait_for_init(self, instance_id: str) -> None:
         deadline = time.monotonic() + _BOOT_TIMEOUT_S
         seen = False
         while self._init_pid(instance_id) is None:
@@ -400,10 +398,13 @@ class NspawnGuests:
             late = time.monotonic() > deadline
             # The supervisor enters its group a moment after it was started.
             if late or (seen and not alive):
-                tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-                what = "takes too long" if late else "did not"
-                raise GuestError(f"The guest of {instance_id} {what} to boot: {tail}")
+                what = "takes too long to" if late else "did not"
+                end = console.last_lines(self._console(instance_id))
+                raise GuestError(f"The guest of {instance_id} {what} boot: {end}")
             time.sleep(0.02)
+
+    def _console(self, instance_id: str) -> Path:
+        return self._paths.instances / instance_id / "console.log"
 
     def _shut_down(self, instance_id: str, folder: Path) -> None:
         (folder / "stop").touch()
@@ -424,14 +425,12 @@ class NspawnGuests:
         folder = self._paths.instances / instance_id
         if folder.exists():
             (folder / "stop").touch()
+            if self._groups.processes(instance_id):
+                console.note_end(folder)
         self._groups.kill(instance_id)
         with suppress(GuestError):
             self._links.remove(self._namespace(instance_id), self._interfaces(instance_id))
-        self._collect_drops(instance_id)
-        self._ssh_drops.pop(instance_id, None)
-        with suppress(LocalCloudError):  # there is no router any more
-            script = fault_script(link_name(instance_id), "", NO_FAULTS)
-            self._network.load_rules(script)
+        self._faults.forget(instance_id)
         unmount_root_disks(folder)
         detach_loops_below(folder)
         remove_traces_of_nspawn(self._machine_name(instance_id))

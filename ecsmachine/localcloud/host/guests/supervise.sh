@@ -35,5 +35,6 @@ while [ ! -e "$stop_file" ]; do
         fi
         boot
     ) || status=$?
-    [ "$status" = 133 ] || exit "$status" # 133: the guest asked to be booted again
+    [ "$status" = 133 ] || break # 133: the guest asked to be booted again
 done
+echo "${status:-0}" > "$ended"

@@ -1,0 +1,59 @@
+"""What a guest has written to its console, and how it came to its end."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+ENDED = "ended"
+"""The file in a guest's folder with the status that its systemd-nspawn left with."""
+
+_KEPT_BYTES = 64 * 1024
+_LINES = 12  # of a guest that has died
+
+
+def end_of(file: Path) -> bytes:
+    """Return the end of a console, as much as ECS keeps; nothing if there is none."""
+    try:
+        with file.open("rb") as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - _KEPT_BYTES))
+            return log.read(_KEPT_BYTES)
+    except FileNotFoundError:
+        return b""
+
+
+def last_lines(file: Path) -> str:
+    """Return the last lines of a console, for the log."""
+    text = legible(end_of(file).decode(errors="replace"))
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[-_LINES:])
+
+
+def legible(text: str) -> str:
+    """Return a console's text without its colours and the returns at the ends of its lines."""
+    return re.sub(r"\x1b\[[\d;]*m|\r+(?=\n)", "", text)
+
+
+def note_end(folder: Path) -> None:
+    """Write down that a guest does not die: it is ended."""
+    (folder / ENDED).write_text("0\n")
+
+
+def take_death(folder: Path, memory_kills: int) -> str:
+    """Return why a guest that has run and does not any more died, once; "" if it did not.
+
+    ``memory_kills`` is how many of its processes were killed because its memory was used up.
+    """
+    log = folder / "console.log"
+    try:
+        status = (folder / ENDED).read_text().strip()
+    except OSError:
+        status = ""
+    if status == "0" or not log.exists():
+        return ""
+    note_end(folder)
+    reasons = [f"its first process left with status {status}" if status else "it was killed"]
+    if memory_kills:
+        reasons.append(f"its memory was used up ({memory_kills} processes were killed)")
+    return f"{', '.join(reasons)}; its console ends with:\n{last_lines(log)}"

@@ -140,7 +140,10 @@ class Transport:
             )
         if _is_unreached(error):
             if is_here(self.endpoint):
-                check = "If that is the local cloud, start it with: ecsmachine local up"
+                check = (
+                    f"Check {self._check}. If it is the local cloud, start it with: "
+                    "ecsmachine local up"
+                )
             return ConnectionLostError(
                 f"{what} failed: {host} cannot be reached", maybe_done=False, hint=check
             )

@@ -166,6 +166,13 @@ def _told(error: BaseException, session: Session) -> int:
     if isinstance(error, (_Interrupted, KeyboardInterrupt, typer.Abort)):
         printer.complain_of("Interrupted")
         return 130
+    if session.interruption is not None:
+        from ecsmachine.machine.interruption import WorkInterrupted
+
+        if isinstance(error, WorkInterrupted):
+            line = f"Interrupted. {error.left}" if error.left else "Interrupted"
+            printer.complain_of(session.as_called(line))
+            return 130
     if isinstance(error, typer.Exit):
         return error.exit_code
     if type(error).__name__ == "NoArgsIsHelpError":
@@ -365,10 +372,14 @@ def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
         nonlocal signals
         signals += 1
         if signals == 1:
-            if session.interruption is None or not session.interruption.shielded:
+            if session.interruption is None:
                 raise _Interrupted
             # what is undone needs no interrupt to end, and would be left half done
-            _write_error("Removing goes on; interrupt again to leave at once.\n")
+            undone = session.interruption.shielded
+            what = "Removing goes on" if undone else "Ending at the next step"
+            _write_error(f"{what}; interrupt again to leave at once.\n")
+            if not undone:
+                session.interruption.ask()
             return
         line = "Error: Interrupted again: left at once, with work half done."
         names = " ".join(name for name in session.under_way if session.store.exists(name))

@@ -62,8 +62,7 @@ def create(
 
     def checkpoint(point: str) -> None:
         store.checkpoint(point)
-        if point.startswith(("before api", "before ssh")):
-            interruption.check()
+        interruption.check_at(point)
 
     with store.lock(request.name):
         store.check_place(request.name)
@@ -118,9 +117,7 @@ def create(
         except BaseException as error:
             interruption.shield()
             if request.keep_on_failure:
-                _add_outcome(
-                    error, f'What was made is kept: "ecsmachine rm {machine.name}" removes it.'
-                )
+                outcome = f'What was made is kept: "ecsmachine rm {machine.name}" removes it.'
                 report(
                     f'What was made for "{machine.name}" is kept: "ecsmachine rm {machine.name}" '
                     f'removes it, "ecsmachine create --resume {machine.name}" goes on.'
@@ -130,9 +127,10 @@ def create(
                     from ecsmachine.machine.swarm.leave import leave_for_good
 
                     leave_for_good(store, machine, report)
-                _add_outcome(error, _undo(store, machine, journal, report))
+                outcome = _undo(store, machine, journal, report)
             if interruption.asked:
-                raise WorkInterrupted from error
+                raise WorkInterrupted(outcome if store.exists(machine.name) else "") from error
+            _add_outcome(error, outcome)
             raise
     return machine
 
@@ -288,6 +286,7 @@ def _make(
     else:
         # the engine is someone else's or comes later, but docker is pointed at this folder
         certificates.copy_client_certificates(machine.auth)
+    interruption.check()
     journal.finish()
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ecsmachine.drivers.base import Driver, ManyAtOnce, Report
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import create as single
 from ecsmachine.machine.create_request import CreateRequest, differences
-from ecsmachine.machine.interruption import Interruption
+from ecsmachine.machine.interruption import Interruption, WorkInterrupted, first_done
 from ecsmachine.machine.model import Machine, auth_options
 from ecsmachine.machine.store import Store
 
@@ -37,12 +37,13 @@ def create_many(
     done: Callable[[Outcome], None],
     *,
     parallel: int,
+    interruption: Interruption | None = None,
 ) -> list[Outcome]:
     """Make machines, ``parallel`` of them at a time; those that are there already stay.
 
     What is the same for all is checked once, before any is made. ``report_for`` gives what takes
-    a machine's lines, ``done`` is told of each that is through. An interruption undoes all that
-    are not complete, and is raised when that is done.
+    a machine's lines, ``done`` is told of each that is through. ``interruption`` undoes all that
+    are not complete, and :class:`WorkInterrupted` is raised when that is done.
 
     Raises :class:`MachineError` if the checks fail; what fails later is in the outcomes.
     """
@@ -54,8 +55,9 @@ def create_many(
             hint="Create the first one alone, then the others with --swarm-join.",
         )
     new = [request for request in requests if not store.exists(request.name)]
-    checked = _check_once(store, new, report_for) if new else None
-    interruptions = {request.name: Interruption() for request in requests}
+    interruption = interruption or Interruption()
+    checked = _check_once(store, new, report_for, interruption) if new else None
+    parts = {request.name: Interruption() for request in requests}
 
     def make(request: CreateRequest) -> Outcome:
         begun = time.monotonic()
@@ -65,7 +67,7 @@ def create_many(
                 store,
                 request,
                 report_for(request.name),
-                interruption=interruptions[request.name],
+                interruption=parts[request.name],
                 # what was begun before may have other options
                 checked=checked if request in new else None,
             )
@@ -77,32 +79,54 @@ def create_many(
             failure = MachineError(f"{type(error).__name__}: {error}")
         return Outcome(request.name, time.monotonic() - begun, existed, failure)
 
-    pool = ThreadPoolExecutor(max_workers=max(1, min(parallel, len(requests))))
-    pending: set[Future[Outcome]] = set()
+    def end_all() -> None:
+        for part in parts.values():
+            part.ask()
+
+    work: list[Future[Outcome]] = []
     outcomes: dict[str, Outcome] = {}
-    try:
-        pending = {pool.submit(make, request) for request in requests}
-        while pending:
-            ended, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in ended:
-                outcome = future.result()
-                outcomes[outcome.name] = outcome
-                done(outcome)
-    except BaseException:
-        for interruption in interruptions.values():
-            interruption.ask()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with ThreadPoolExecutor(max_workers=max(1, min(parallel, len(requests)))) as pool:
+        try:
+            with interruption.waking(end_all):
+                work = [pool.submit(make, request) for request in requests]
+                pending = set(work)
+                while pending:
+                    ended, pending = first_done(pending)
+                    for future in ended:
+                        outcome = future.result()
+                        outcomes[outcome.name] = outcome
+                        done(outcome)
+        except BaseException as error:
+            end_all()
+            pool.shutdown(cancel_futures=True)
+            if isinstance(error, WorkInterrupted):
+                raise WorkInterrupted(" ".join(filter(None, map(_left, work)))) from error
+            raise
     return [outcomes[request.name] for request in requests]
 
 
+def _left(work: Future[Outcome]) -> str:
+    """Return a sentence about what work that was ended has left, or ""."""
+    error = None if work.cancelled() else work.exception()
+    return error.left if isinstance(error, WorkInterrupted) else ""
+
+
 def _check_once(
-    store: Store, requests: Sequence[CreateRequest], report_for: Callable[[str], Report]
+    store: Store,
+    requests: Sequence[CreateRequest],
+    report_for: Callable[[str], Report],
+    interruption: Interruption,
 ) -> Driver | None:
     """Run the checks for the first of the machines; return its driver, for the others."""
     first = requests[0]
-    driver = store.new_driver(first.driver_name, first.name, first.driver_values)
+
+    def checkpoint(point: str) -> None:
+        store.checkpoint(point)
+        interruption.check_at(point)
+
+    driver = store.new_driver(
+        first.driver_name, first.name, first.driver_values, checkpoint=checkpoint
+    )
     if not isinstance(driver, ManyAtOnce):
         return None
     if len(requests) > 1:

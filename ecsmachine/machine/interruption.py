@@ -1,21 +1,37 @@
-"""Ending work in other threads: at its next step, or at once where it waits for a host."""
+"""Ending work in other threads: at its next step, or at once where it waits for a host.
+
+A signal handler that raises may do so anywhere in the main thread: while a thread is begun, which
+then goes on unseen, or while a module is imported, whose lock is then held for ever. So work that
+is undone when it is interrupted is done apart, and asked to end.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_AWAKE_S = 0.2
+"""How often the main thread wakes up: a signal may have been delivered to another thread."""
 
 
 class WorkInterrupted(BaseException):
-    """The work was asked to end before it was done."""
+    """The work was asked to end before it was done; ``left`` is a sentence about what is left."""
+
+    def __init__(self, left: str = ""):
+        super().__init__(left)
+        self.left = left
 
 
 class Interruption:
-    """Asks one piece of work to end. Safe to use from several threads."""
+    """Asks one piece of work to end. Safe to use from several threads, and signal handlers."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come into its own thread's way
         self._asked = False
         self._shielded = False
         self._wake: list[Callable[[], None]] = []
@@ -44,6 +60,11 @@ class Interruption:
         if self._asked and not self._shielded:
             raise WorkInterrupted
 
+    def check_at(self, point: str) -> None:
+        """Check at the points of a checkpoint at which a request or a command can be left out."""
+        if point.startswith(("before api", "before ssh")):
+            self.check()
+
     def shield(self) -> None:
         """Let what comes now go to its end: it undoes the work."""
         self._shielded = True
@@ -59,3 +80,18 @@ class Interruption:
         finally:
             with self._lock:
                 self._wake.remove(callback)
+
+
+def apart(work: Callable[[], T]) -> T:
+    """Return what ``work`` returns; it is done in a thread where no signal breaks into it."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        (done,) = first_done([pool.submit(work)])[0]
+        return done.result()
+
+
+def first_done(work: Collection[Future[T]]) -> tuple[set[Future[T]], set[Future[T]]]:
+    """Wait until some of the work is done; return that, and the rest. Signals are handled."""
+    while True:
+        done, rest = wait(work, timeout=_AWAKE_S, return_when=FIRST_COMPLETED)
+        if done:
+            return done, rest

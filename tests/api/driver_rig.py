@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -116,6 +117,18 @@ class Rig:
             "HOME": "/nonexistent",
             "ECS_ACCESS_KEY_ID": self.cloud.access_key_id,
             "ECS_ACCESS_KEY_SECRET": self.cloud.access_key_secret,
+        }
+
+    def program_environment(self) -> dict[str, str]:
+        """Return the environment that leads the program to the cloud and the store."""
+        return {
+            "PATH": os.environ["PATH"],
+            **self.environment,
+            "ECS_REGION": self.cloud.region,
+            "ECS_API_ENDPOINT": self.front.endpoint,
+            "MACHINE_STORAGE_PATH": str(self.store),
+            "MACHINE_DOCKER_INSTALL_URL": "http://127.0.0.1:1/",
+            "PYTHONUNBUFFERED": "1",
         }
 
     def report(self, line: str) -> None:

@@ -31,8 +31,8 @@ class Session:
     ``program`` is the command line, from the name that we were called by. ``certificate_paths``
     are the ``--tls-…`` options, by the names of
     :class:`~ecsmachine.machine.model.AuthOptions`. ``under_way`` names the machines whose create
-    has begun and is not over, ``interruption`` is that of a create of one. ``checkpoint`` is told
-    of every change of a journal, request to a cloud and command on a host.
+    has begun and is not over, ``interruption`` ends it. ``checkpoint`` is told of every change of
+    a journal, request to a cloud and command on a host.
     """
 
     storage_path: Path

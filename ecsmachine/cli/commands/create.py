@@ -351,13 +351,13 @@ def _resumed(
 def _create(ctx: typer.Context, request: CreateRequest) -> None:
     from ecsmachine.cli.display.progress import steps
     from ecsmachine.machine.create import create
-    from ecsmachine.machine.interruption import Interruption
+    from ecsmachine.machine.interruption import Interruption, apart
 
     this = session(ctx)
     this.under_way = [request.name]
-    this.interruption = Interruption()
+    this.interruption = interruption = Interruption()
     with steps() as report:
-        machine = create(this.store, request, report, interruption=this.interruption)
+        machine = apart(lambda: create(this.store, request, report, interruption=interruption))
     if machine.driver.provisions and not request.provision:
         line = f'There is no engine yet: "ecsmachine provision {request.name}" installs it'
     else:
@@ -369,10 +369,12 @@ def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: in
     """Make machines with a line of progress each, and say at the end what came of all."""
     from ecsmachine.cli.display.progress import progress
     from ecsmachine.machine.create_many import Outcome, create_many
+    from ecsmachine.machine.interruption import Interruption
     from ecsmachine.machine.operations import several_failures
 
     this = session(ctx)
     this.under_way = [request.name for request in requests]
+    this.interruption = interruption = Interruption()
     begun = time.monotonic()
     with progress(this.under_way) as shown:
 
@@ -384,7 +386,14 @@ def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: in
             failed = outcome.error is not None
             shown.end(outcome.name, words, outcome.seconds, failed=failed)
 
-        outcomes = create_many(this.store, requests, shown.report_for, done, parallel=parallel)
+        outcomes = create_many(
+            this.store,
+            requests,
+            shown.report_for,
+            done,
+            parallel=parallel,
+            interruption=interruption,
+        )
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     existed = sum(outcome.existed for outcome in outcomes if outcome.error is None)
     counts = [f"{len(outcomes) - existed - len(failed)} made"]

@@ -363,6 +363,22 @@ def test_a_create_that_another_thread_ends(keep: bool, store: Store, cloud: Clou
     assert ("ecsmachine create --resume dev1" in lines[-1]) is keep
 
 
+def test_an_interrupted_create_tells_what_it_could_not_remove(store: Store, cloud: Cloud) -> None:
+    interruption = Interruption()
+    cloud.refuses_removal = True
+
+    def report(line: str) -> None:
+        if line == "(dev1) making instance":
+            interruption.ask()
+
+    with pytest.raises(WorkInterrupted) as raised:
+        create(store, CreateRequest("dev1", "test", {}), report, interruption=interruption)
+    assert raised.value.left == (
+        'Not all that was made could be removed: "ecsmachine rm dev1" tries again.'
+    )
+    assert store.names() == ["dev1"]
+
+
 def test_what_waits_is_woken_when_work_is_to_end() -> None:
     interruption = Interruption()
     woken: list[str] = []

@@ -8,7 +8,6 @@ raise :class:`~ecsmachine.aliyun.errors.ApiError` and
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
@@ -23,19 +22,12 @@ from ecsmachine.aliyun.ecs_values import (
     Permission,
     Price,
     SecurityGroup,
-    read_image,
-    read_instance,
-    read_instance_type,
 )
 from ecsmachine.aliyun.endpoints import REGION_LIST_ENDPOINT
-from ecsmachine.aliyun.regional import RegionalClient, tags_of
+from ecsmachine.aliyun.regional import RegionalClient
 from ecsmachine.aliyun.rpc import Parameter, RpcClient, numbered, tag_parameters
-from ecsmachine.documents.rules import ID, REGION, Rule
-
-_PORT_RANGE = Rule(
-    "a range of ports such as 22/22",
-    lambda text: re.fullmatch(r"(-1|[0-9]{1,5})(/(-1|[0-9]{1,5}))?", text) is not None,
-)
+from ecsmachine.documents.reading import read
+from ecsmachine.documents.rules import ID, REGION
 
 RULE_DESCRIPTION = "ecsmachine"
 """What is written beside the rules that we make."""
@@ -72,7 +64,7 @@ class EcsClient(RegionalClient):
             {"RegionId": self.region, **numbered("InstanceTypes", tuple(names))},
             *("InstanceTypes", "InstanceType"),
         ):
-            yield read_instance_type(item)
+            yield read(InstanceType, item)
 
     def offers(
         self,
@@ -131,7 +123,8 @@ class EcsClient(RegionalClient):
         os_type: str = "",
     ) -> Iterator[Image]:
         """Yield the images that can be used (DescribeImages)."""
-        for item in self._pages(
+        return self._list(
+            Image,
             "DescribeImages",
             {
                 "ImageId": image_id,
@@ -142,10 +135,8 @@ class EcsClient(RegionalClient):
                 "OSType": os_type,
                 "Status": "Available",
             },
-            "Images",
-            "Image",
-        ):
-            yield read_image(item)
+            "Images.Image",
+        )
 
     def instances(
         self,
@@ -157,7 +148,8 @@ class EcsClient(RegionalClient):
         security_group_id: str = "",
     ) -> Iterator[Instance]:
         """Yield instances (DescribeInstances); at most 100 ``ids``."""
-        for item in self._pages(
+        return self._list(
+            Instance,
             "DescribeInstances",
             {
                 "InstanceIds": json.dumps(list(ids)) if ids else "",
@@ -166,10 +158,8 @@ class EcsClient(RegionalClient):
                 "SecurityGroupId": security_group_id,
                 **tag_parameters(tags or {}),
             },
-            "Instances",
-            "Instance",
-        ):
-            yield read_instance(item)
+            "Instances.Instance",
+        )
 
     def instance(self, instance_id: str) -> Instance | None:
         """Return an instance, or None if it is not there (yet, or any more)."""
@@ -191,69 +181,48 @@ class EcsClient(RegionalClient):
         from ecsmachine.aliyun.errors import ApiError
 
         try:
-            self._call(
-                "RunInstances",
-                {**parameters, "Amount": 1, "MinAmount": 1, "DryRun": True},
-                idempotent=True,
-            )
+            self._call("RunInstances", {**parameters, "Amount": 1, "MinAmount": 1, "DryRun": True})
         except ApiError as error:
             if error.meaning is not Meaning.DRY_RUN_PASSED:
                 raise
 
     def start_instance(self, instance_id: str) -> None:
         """Start a stopped instance (StartInstance)."""
-        self._call("StartInstance", {"InstanceId": instance_id}, idempotent=True)
+        self._call("StartInstance", {"InstanceId": instance_id})
 
     def stop_instance(self, instance_id: str, *, force: bool = False) -> None:
         """Stop an instance; with ``force`` as by pulling the plug (StopInstance)."""
-        self._call("StopInstance", {"InstanceId": instance_id, "ForceStop": force}, idempotent=True)
+        self._call("StopInstance", {"InstanceId": instance_id, "ForceStop": force})
 
     def reboot_instance(self, instance_id: str) -> None:
         """Restart an instance in an orderly way (RebootInstance)."""
-        self._call("RebootInstance", {"InstanceId": instance_id}, idempotent=True)
+        self._call("RebootInstance", {"InstanceId": instance_id})
 
     def delete_instance(self, instance_id: str) -> None:
         """Release an instance, running or not, paid in advance or not (DeleteInstance)."""
         self._call(
             "DeleteInstance",
             {"InstanceId": instance_id, "Force": True, "TerminateSubscription": True},
-            idempotent=True,
         )
 
     def set_deletion_protection(self, instance_id: str, on: bool) -> None:
         """Protect an instance from being released, or no longer (ModifyInstanceAttribute)."""
-        self._call(
-            "ModifyInstanceAttribute",
-            {"InstanceId": instance_id, "DeletionProtection": on},
-            idempotent=True,
-        )
+        self._call("ModifyInstanceAttribute", {"InstanceId": instance_id, "DeletionProtection": on})
 
     def disks(
         self, *, instance_id: str = "", tags: Mapping[str, str] | None = None
     ) -> Iterator[Disk]:
         """Yield disks, of an instance or with tags (DescribeDisks)."""
-        for item in self._pages(
+        return self._list(
+            Disk,
             "DescribeDisks",
             {"InstanceId": instance_id, **tag_parameters(tags or {})},
-            "Disks",
-            "Disk",
-        ):
-            yield Disk(
-                id=item.required("DiskId", ID),
-                kind=item.text("Type", ID),
-                category=item.text("Category", ID),
-                size_gib=item.number("Size"),
-                serial=item.text("SerialNumber", ID),
-                instance_id=item.text("InstanceId", ID),
-                name=item.prose("DiskName"),
-                status=item.text("Status", ID),
-                tags=tags_of(item),
-                created=item.text("CreationTime"),
-            )
+            "Disks.Disk",
+        )
 
     def delete_disk(self, disk_id: str) -> None:
         """Release a disk that is attached to nothing (DeleteDisk)."""
-        self._call("DeleteDisk", {"DiskId": disk_id}, idempotent=True)
+        self._call("DeleteDisk", {"DiskId": disk_id})
 
     def network_interfaces(
         self,
@@ -263,28 +232,20 @@ class EcsClient(RegionalClient):
         vswitch_id: str = "",
     ) -> Iterator[NetworkInterface]:
         """Yield network interfaces, filtered by what is given (DescribeNetworkInterfaces)."""
-        for item in self._pages(
+        return self._list(
+            NetworkInterface,
             "DescribeNetworkInterfaces",
             {
                 "SecurityGroupId": security_group_id,
                 "VSwitchId": vswitch_id,
                 **tag_parameters(tags or {}),
             },
-            "NetworkInterfaceSets",
-            "NetworkInterfaceSet",
-        ):
-            yield NetworkInterface(
-                id=item.required("NetworkInterfaceId", ID),
-                name=item.prose("NetworkInterfaceName"),
-                status=item.text("Status", ID),
-                instance_id=item.text("InstanceId", ID),
-                tags=tags_of(item),
-                created=item.text("CreationTime"),
-            )
+            "NetworkInterfaceSets.NetworkInterfaceSet",
+        )
 
     def delete_network_interface(self, interface_id: str) -> None:
         """Release a network interface that is attached to nothing (DeleteNetworkInterface)."""
-        self._call("DeleteNetworkInterface", {"NetworkInterfaceId": interface_id}, idempotent=True)
+        self._call("DeleteNetworkInterface", {"NetworkInterfaceId": interface_id})
 
     def hourly_price(self, resource_type: str, parameters: Mapping[str, Parameter]) -> Price | None:
         """Return the price of an hour, if the answer names one (DescribePrice).
@@ -315,7 +276,6 @@ class EcsClient(RegionalClient):
                 **numbered("ResourceId", tuple(resource_ids)),
                 **tag_parameters(tags),
             },
-            idempotent=True,
         )
 
     def security_groups(
@@ -327,7 +287,8 @@ class EcsClient(RegionalClient):
         tags: Mapping[str, str] | None = None,
     ) -> Iterator[SecurityGroup]:
         """Yield security groups (DescribeSecurityGroups)."""
-        for item in self._pages(
+        return self._list(
+            SecurityGroup,
             "DescribeSecurityGroups",
             {
                 "SecurityGroupName": name,
@@ -335,17 +296,9 @@ class EcsClient(RegionalClient):
                 "SecurityGroupId": group_id,
                 **tag_parameters(tags or {}),
             },
-            "SecurityGroups",
-            "SecurityGroup",
+            "SecurityGroups.SecurityGroup",
             page_size=50,
-        ):
-            yield SecurityGroup(
-                id=item.required("SecurityGroupId", ID),
-                name=item.text("SecurityGroupName"),
-                vpc_id=item.text("VpcId", ID),
-                tags=tags_of(item),
-                created=item.text("CreationTime"),
-            )
+        )
 
     def create_security_group(
         self,
@@ -374,16 +327,7 @@ class EcsClient(RegionalClient):
     def permissions(self, group_id: str) -> list[Permission]:
         """Return the inbound rules of a security group (DescribeSecurityGroupAttribute)."""
         return [
-            Permission(
-                protocol=item.text("IpProtocol", ID).lower(),
-                port_range=item.text("PortRange", _PORT_RANGE),
-                source_cidr=item.text("SourceCidrIp"),
-                policy=item.text("Policy", ID, "Accept"),
-                direction=item.text("Direction", ID, "ingress"),
-                priority=item.number("Priority", 1),
-                source_group_id=item.text("SourceGroupId", ID),
-                description=item.prose("Description"),
-            )
+            read(Permission, item)
             for item in self.rpc.pages_by_token(
                 "DescribeSecurityGroupAttribute",
                 {"RegionId": self.region, "SecurityGroupId": group_id, "Direction": "ingress"},
@@ -414,20 +358,18 @@ class EcsClient(RegionalClient):
 
         Source: AuthorizeSecurityGroup with Permissions.N.
         """
-        self._call(
-            "AuthorizeSecurityGroup", _rule_parameters(group_id, permissions), idempotent=True
-        )
+        self._call("AuthorizeSecurityGroup", _rule_parameters(group_id, permissions))
 
     def revoke(self, group_id: str, permissions: Sequence[Permission]) -> None:
         """Remove inbound rules; those that are not there are passed over.
 
         Source: RevokeSecurityGroup with Permissions.N.
         """
-        self._call("RevokeSecurityGroup", _rule_parameters(group_id, permissions), idempotent=True)
+        self._call("RevokeSecurityGroup", _rule_parameters(group_id, permissions))
 
     def delete_security_group(self, group_id: str) -> None:
         """Remove a security group that nothing uses (DeleteSecurityGroup)."""
-        self._call("DeleteSecurityGroup", {"SecurityGroupId": group_id}, idempotent=True)
+        self._call("DeleteSecurityGroup", {"SecurityGroupId": group_id})
 
     def key_pair(self, name: str) -> KeyPair | None:
         """Return a key pair, or None (DescribeKeyPairs)."""
@@ -437,19 +379,13 @@ class EcsClient(RegionalClient):
         self, *, name: str = "", tags: Mapping[str, str] | None = None
     ) -> Iterator[KeyPair]:
         """Yield key pairs (DescribeKeyPairs)."""
-        for item in self._pages(
+        return self._list(
+            KeyPair,
             "DescribeKeyPairs",
             {"KeyPairName": name, **tag_parameters(tags or {})},
-            "KeyPairs",
-            "KeyPair",
+            "KeyPairs.KeyPair",
             page_size=50,
-        ):
-            yield KeyPair(
-                item.text("KeyPairName"),
-                item.text("KeyPairFingerPrint"),
-                tags=tags_of(item),
-                created=item.text("CreationTime"),
-            )
+        )
 
     def import_key_pair(
         self, name: str, public_key: str, *, tags: Mapping[str, str], resource_group_id: str = ""
@@ -467,13 +403,12 @@ class EcsClient(RegionalClient):
                 "ResourceGroupId": resource_group_id,
                 **tag_parameters(tags),
             },
-            idempotent=True,
         )
         return KeyPair(name, answer.text("KeyPairFingerPrint"))
 
     def delete_key_pair(self, name: str) -> None:
         """Remove a key pair; the hosts that it was given to keep it (DeleteKeyPairs)."""
-        self._call("DeleteKeyPairs", {"KeyPairNames": json.dumps([name])}, idempotent=True)
+        self._call("DeleteKeyPairs", {"KeyPairNames": json.dumps([name])})
 
 
 def _rule_parameters(group_id: str, permissions: Sequence[Permission]) -> dict[str, Parameter]:

@@ -1,43 +1,69 @@
-"""What ECS tells of its resources, and how it is read from an answer."""
+"""What ECS tells of its resources, and where an answer has it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from ecsmachine.aliyun.regional import tags_of
 from ecsmachine.documents.fields import Fields
-from ecsmachine.documents.rules import ADDRESS, ID, REGION
+from ecsmachine.documents.reading import At
+from ecsmachine.documents.rules import ADDRESS, ID, PROSE, REGION, Rule
+
+_PORT_RANGE = Rule(
+    "a range of ports such as 22/22",
+    lambda text: re.fullmatch(r"(-1|[0-9]{1,5})(/(-1|[0-9]{1,5}))?", text) is not None,
+)
+
+
+def _private_addresses(item: Fields) -> tuple[str, ...]:
+    in_vpc = item.object("VpcAttributes").texts("PrivateIpAddress", "IpAddress", rule=ADDRESS)
+    return tuple(in_vpc or item.texts("InnerIpAddress", "IpAddress", rule=ADDRESS))
+
+
+def _locks(item: Fields) -> tuple[str, ...]:
+    locks = item.objects("OperationLocks", "LockReason")
+    return tuple(lock.text("LockReason", ID) for lock in locks)
+
+
+def _os_name(item: Fields) -> str:
+    return item.prose("OSNameEn") or item.prose("OSName")
+
+
+def _protocol(item: Fields) -> str:
+    return item.text("IpProtocol", ID).lower()
 
 
 @dataclass(frozen=True)
 class Instance:
     """An instance, as DescribeInstances shows it."""
 
-    id: str
-    name: str
-    status: str
-    zone: str
-    instance_type: str
-    image_id: str
-    vpc_id: str
-    vswitch_id: str
-    private_addresses: tuple[str, ...]
-    public_addresses: tuple[str, ...]
-    eip_address: str
-    eip_allocation_id: str
-    security_group_ids: tuple[str, ...]
-    deletion_protection: bool
-    charge_type: str
-    expires: str
-    locks: tuple[str, ...]
-    tags: Mapping[str, str] = field(default_factory=dict)
-    created: str = ""
-    internet_charge_type: str = ""
-    internet_max_bandwidth_mbps: int = 0
-    key_pair_name: str = ""
-    description: str = ""
-    resource_group_id: str = ""
+    id: Annotated[str, At("InstanceId", ID, required=True)]
+    name: Annotated[str, At("InstanceName", PROSE)]
+    status: Annotated[str, At("Status", ID)]
+    zone: Annotated[str, At("ZoneId", REGION)]
+    instance_type: Annotated[str, At("InstanceType", ID)]
+    image_id: Annotated[str, At("ImageId", ID)]
+    vpc_id: Annotated[str, At("VpcAttributes.VpcId", ID)]
+    vswitch_id: Annotated[str, At("VpcAttributes.VSwitchId", ID)]
+    private_addresses: Annotated[tuple[str, ...], _private_addresses]
+    public_addresses: Annotated[tuple[str, ...], At("PublicIpAddress.IpAddress", ADDRESS)]
+    eip_address: Annotated[str, At("EipAddress.IpAddress", ADDRESS)]
+    eip_allocation_id: Annotated[str, At("EipAddress.AllocationId", ID)]
+    security_group_ids: Annotated[tuple[str, ...], At("SecurityGroupIds.SecurityGroupId", ID)]
+    deletion_protection: Annotated[bool, At("DeletionProtection")]
+    charge_type: Annotated[str, At("InstanceChargeType", ID)]
+    expires: Annotated[str, At("ExpiredTime")]
+    locks: Annotated[tuple[str, ...], _locks]
+    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
+    created: Annotated[str, At("CreationTime")] = ""
+    internet_charge_type: Annotated[str, At("InternetChargeType", ID)] = ""
+    internet_max_bandwidth_mbps: Annotated[int, At("InternetMaxBandwidthOut")] = 0
+    key_pair_name: Annotated[str, At("KeyPairName")] = ""
+    description: Annotated[str, At("Description", PROSE)] = ""
+    resource_group_id: Annotated[str, At("ResourceGroupId", ID)] = ""
 
     @property
     def public_address(self) -> str:
@@ -54,28 +80,28 @@ class Instance:
 class Image:
     """An image of a system disk; ``size_gib`` is the least that the disk must have."""
 
-    id: str
-    name: str
-    family: str
-    platform: str
-    os_name: str
-    os_type: str
-    architecture: str
-    size_gib: int
-    created: str
-    status: str
-    supports_login_as_non_root: bool
+    id: Annotated[str, At("ImageId", ID, required=True)]
+    name: Annotated[str, At("ImageName", PROSE)]
+    family: Annotated[str, At("ImageFamily", ID)]
+    platform: Annotated[str, At("Platform", PROSE)]
+    os_name: Annotated[str, _os_name]
+    os_type: Annotated[str, At("OSType", ID)]
+    architecture: Annotated[str, At("Architecture", ID)]
+    size_gib: Annotated[int, At("Size")]
+    created: Annotated[str, At("CreationTime")]
+    status: Annotated[str, At("Status", ID)]
+    supports_login_as_non_root: Annotated[bool, At("LoginAsNonRootSupported")]
 
 
 @dataclass(frozen=True)
 class InstanceType:
     """A size of instance."""
 
-    id: str
-    family: str
-    cpu_cores: int
-    memory_gib: float
-    architecture: str
+    id: Annotated[str, At("InstanceTypeId", ID, required=True)]
+    family: Annotated[str, At("InstanceTypeFamily", ID)]
+    cpu_cores: Annotated[int, At("CpuCoreCount")]
+    memory_gib: Annotated[float, At("MemorySize")]
+    architecture: Annotated[str, At("CpuArchitecture", ID)] = "X86"
 
 
 @dataclass(frozen=True)
@@ -93,11 +119,11 @@ class Offer:
 class SecurityGroup:
     """A security group."""
 
-    id: str
-    name: str
-    vpc_id: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-    created: str = ""
+    id: Annotated[str, At("SecurityGroupId", ID, required=True)]
+    name: Annotated[str, At("SecurityGroupName")]
+    vpc_id: Annotated[str, At("VpcId", ID)]
+    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
+    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)
@@ -107,52 +133,52 @@ class Permission:
     The source is a network, or (``source_group_id``) the members of a security group.
     """
 
-    protocol: str
-    port_range: str
-    source_cidr: str
-    policy: str = "Accept"
-    direction: str = "ingress"
-    priority: int = 1
-    source_group_id: str = ""
-    description: str = ""
+    protocol: Annotated[str, _protocol]
+    port_range: Annotated[str, At("PortRange", _PORT_RANGE)]
+    source_cidr: Annotated[str, At("SourceCidrIp")]
+    policy: Annotated[str, At("Policy", ID)] = "Accept"
+    direction: Annotated[str, At("Direction", ID)] = "ingress"
+    priority: Annotated[int, At("Priority")] = 1
+    source_group_id: Annotated[str, At("SourceGroupId", ID)] = ""
+    description: Annotated[str, At("Description", PROSE)] = ""
 
 
 @dataclass(frozen=True)
 class KeyPair:
     """A public key by name."""
 
-    name: str
-    fingerprint: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-    created: str = ""
+    name: Annotated[str, At("KeyPairName")]
+    fingerprint: Annotated[str, At("KeyPairFingerPrint")]
+    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
+    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)
 class Disk:
     """A disk; ``serial`` is its serial number as the instance sees it."""
 
-    id: str
-    kind: str
-    category: str
-    size_gib: int
-    serial: str
-    instance_id: str
-    name: str = ""
-    status: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    created: str = ""
+    id: Annotated[str, At("DiskId", ID, required=True)]
+    kind: Annotated[str, At("Type", ID)]
+    category: Annotated[str, At("Category", ID)]
+    size_gib: Annotated[int, At("Size")]
+    serial: Annotated[str, At("SerialNumber", ID)]
+    instance_id: Annotated[str, At("InstanceId", ID)]
+    name: Annotated[str, At("DiskName", PROSE)] = ""
+    status: Annotated[str, At("Status", ID)] = ""
+    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
+    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)
 class NetworkInterface:
     """An elastic network interface; ``instance_id`` is what it is attached to, or ""."""
 
-    id: str
-    name: str
-    status: str
-    instance_id: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-    created: str = ""
+    id: Annotated[str, At("NetworkInterfaceId", ID, required=True)]
+    name: Annotated[str, At("NetworkInterfaceName", PROSE)]
+    status: Annotated[str, At("Status", ID)]
+    instance_id: Annotated[str, At("InstanceId", ID)]
+    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
+    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)
@@ -161,67 +187,3 @@ class Price:
 
     amount: float
     currency: str
-
-
-def read_instance(item: Fields) -> Instance:
-    """Return an instance as DescribeInstances tells it."""
-    vpc, eip = item.object("VpcAttributes"), item.object("EipAddress")
-    private = vpc.texts("PrivateIpAddress", "IpAddress", rule=ADDRESS) or item.texts(
-        "InnerIpAddress", "IpAddress", rule=ADDRESS
-    )
-    return Instance(
-        id=item.required("InstanceId", ID),
-        name=item.prose("InstanceName"),
-        status=item.text("Status", ID),
-        zone=item.text("ZoneId", REGION),
-        instance_type=item.text("InstanceType", ID),
-        image_id=item.text("ImageId", ID),
-        vpc_id=vpc.text("VpcId", ID),
-        vswitch_id=vpc.text("VSwitchId", ID),
-        private_addresses=tuple(private),
-        public_addresses=tuple(item.texts("PublicIpAddress", "IpAddress", rule=ADDRESS)),
-        eip_address=eip.text("IpAddress", ADDRESS),
-        eip_allocation_id=eip.text("AllocationId", ID),
-        security_group_ids=tuple(item.texts("SecurityGroupIds", "SecurityGroupId", rule=ID)),
-        deletion_protection=item.flag("DeletionProtection"),
-        charge_type=item.text("InstanceChargeType", ID),
-        expires=item.text("ExpiredTime"),
-        locks=tuple(
-            lock.text("LockReason", ID) for lock in item.objects("OperationLocks", "LockReason")
-        ),
-        tags=tags_of(item),
-        created=item.text("CreationTime"),
-        internet_charge_type=item.text("InternetChargeType", ID),
-        internet_max_bandwidth_mbps=item.number("InternetMaxBandwidthOut"),
-        key_pair_name=item.text("KeyPairName"),
-        description=item.prose("Description"),
-        resource_group_id=item.text("ResourceGroupId", ID),
-    )
-
-
-def read_image(item: Fields) -> Image:
-    """Return an image as DescribeImages tells it."""
-    return Image(
-        id=item.required("ImageId", ID),
-        name=item.prose("ImageName"),
-        family=item.text("ImageFamily", ID),
-        platform=item.prose("Platform"),
-        os_name=item.prose("OSNameEn") or item.prose("OSName"),
-        os_type=item.text("OSType", ID),
-        architecture=item.text("Architecture", ID),
-        size_gib=item.number("Size"),
-        created=item.text("CreationTime"),
-        status=item.text("Status", ID),
-        supports_login_as_non_root=item.flag("LoginAsNonRootSupported"),
-    )
-
-
-def read_instance_type(item: Fields) -> InstanceType:
-    """Return a type as DescribeInstanceTypes tells it."""
-    return InstanceType(
-        id=item.required("InstanceTypeId", ID),
-        family=item.text("InstanceTypeFamily", ID),
-        cpu_cores=item.number("CpuCoreCount"),
-        memory_gib=item.decimal("MemorySize"),
-        architecture=item.text("CpuArchitecture", ID, "X86"),
-    )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import TypeVar
 
 from ecsmachine.aliyun.access_key import CredentialProvider
 from ecsmachine.aliyun.endpoints import Product, endpoint
 from ecsmachine.aliyun.errors import NEUTRAL, Wording
 from ecsmachine.aliyun.rpc import Parameter, RpcClient
 from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.reading import read
+
+T = TypeVar("T")
 
 
 class RegionalClient:
@@ -45,24 +49,33 @@ class RegionalClient:
             endpoint(self.PRODUCT, region, custom=custom_endpoint, vpc_internal=vpc_internal)
         )
 
-    def _call(
-        self, action: str, parameters: Mapping[str, Parameter], *, idempotent: bool | None = None
-    ) -> Fields:
-        return self.rpc.call(action, {"RegionId": self.region, **parameters}, idempotent=idempotent)
+    def _call(self, action: str, parameters: Mapping[str, Parameter]) -> Fields:
+        # of all that we ask for, asking twice does as once: it has a token, or is done already
+        return self.rpc.call(action, {"RegionId": self.region, **parameters}, idempotent=True)
 
     def _pages(
-        self,
-        action: str,
-        parameters: Mapping[str, Parameter],
-        *path: str,
-        page_size: int | None = None,
+        self, action: str, parameters: Mapping[str, Parameter], path: str, *, page_size: int = 0
     ) -> Iterator[Fields]:
+        """Yield the items of a list; ``path`` is where an answer has it, like ``Vpcs.Vpc``."""
         return self.rpc.pages(
             action,
             {"RegionId": self.region, **parameters},
-            *path,
+            *path.split("."),
             page_size=page_size or self.PAGE_SIZE,
         )
+
+    def _list(
+        self,
+        kind: type[T],
+        action: str,
+        parameters: Mapping[str, Parameter],
+        path: str,
+        *,
+        page_size: int = 0,
+    ) -> Iterator[T]:
+        """Yield what such a list tells."""
+        for item in self._pages(action, parameters, path, page_size=page_size):
+            yield read(kind, item)
 
 
 def tags_of(item: Fields) -> dict[str, str]:

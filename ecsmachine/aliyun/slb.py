@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Annotated
 
 from ecsmachine.aliyun.regional import RegionalClient
+from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.reading import At, read
 from ecsmachine.documents.rules import ADDRESS, ID
+
+
+def _server_ids(answer: Fields) -> tuple[str, ...]:
+    servers = answer.objects("BackendServers", "BackendServer")
+    return tuple(server.text("ServerId", ID) for server in servers)
 
 
 @dataclass(frozen=True)
 class LoadBalancer:
     """A load balancer and the instances behind it."""
 
-    id: str
-    name: str
-    address: str
-    status: str
-    vpc_id: str
-    server_ids: tuple[str, ...]
+    id: Annotated[str, At("LoadBalancerId", ID)]
+    name: Annotated[str, At("LoadBalancerName")]
+    address: Annotated[str, At("Address", ADDRESS)]
+    status: Annotated[str, At("LoadBalancerStatus", ID)]
+    vpc_id: Annotated[str, At("VpcId", ID)]
+    server_ids: Annotated[tuple[str, ...], _server_ids]
 
 
 class SlbClient(RegionalClient):
@@ -30,24 +38,14 @@ class SlbClient(RegionalClient):
     def load_balancer(self, load_balancer_id: str) -> LoadBalancer:
         """Return a load balancer (DescribeLoadBalancerAttribute)."""
         answer = self._call("DescribeLoadBalancerAttribute", {"LoadBalancerId": load_balancer_id})
-        return LoadBalancer(
-            id=answer.text("LoadBalancerId", ID, load_balancer_id),
-            name=answer.text("LoadBalancerName"),
-            address=answer.text("Address", ADDRESS),
-            status=answer.text("LoadBalancerStatus", ID),
-            vpc_id=answer.text("VpcId", ID),
-            server_ids=tuple(
-                server.text("ServerId", ID)
-                for server in answer.objects("BackendServers", "BackendServer")
-            ),
-        )
+        return read(LoadBalancer, answer)
 
     def load_balancers_before(self, instance_id: str) -> list[str]:
         """Return the ids of the load balancers that send to an instance (DescribeLoadBalancers)."""
         return [
             item.required("LoadBalancerId", ID)
             for item in self._pages(
-                "DescribeLoadBalancers", {"ServerId": instance_id}, "LoadBalancers", "LoadBalancer"
+                "DescribeLoadBalancers", {"ServerId": instance_id}, "LoadBalancers.LoadBalancer"
             )
         ]
 
@@ -57,7 +55,6 @@ class SlbClient(RegionalClient):
         self._call(
             "AddBackendServers",
             {"LoadBalancerId": load_balancer_id, "BackendServers": json.dumps(servers)},
-            idempotent=True,
         )
 
     def remove_backend_server(self, load_balancer_id: str, instance_id: str) -> None:
@@ -66,5 +63,4 @@ class SlbClient(RegionalClient):
         self._call(
             "RemoveBackendServers",
             {"LoadBalancerId": load_balancer_id, "BackendServers": json.dumps(servers)},
-            idempotent=True,
         )

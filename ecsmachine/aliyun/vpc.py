@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from ecsmachine.aliyun.regional import RegionalClient, tags_of
 from ecsmachine.aliyun.rpc import tag_parameters
+from ecsmachine.documents.reading import At, read
 from ecsmachine.documents.rules import ADDRESS, CIDR, ID, REGION
 
 
@@ -14,43 +16,43 @@ from ecsmachine.documents.rules import ADDRESS, CIDR, ID, REGION
 class Vpc:
     """A virtual private cloud."""
 
-    id: str
-    name: str
-    cidr: str
-    status: str
-    is_default: bool
-    router_id: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-    created: str = ""
+    id: Annotated[str, At("VpcId", ID, required=True)]
+    name: Annotated[str, At("VpcName")]
+    cidr: Annotated[str, At("CidrBlock", CIDR)]
+    status: Annotated[str, At("Status", ID)]
+    is_default: Annotated[bool, At("IsDefault")]
+    router_id: Annotated[str, At("VRouterId", ID)]
+    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
+    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)
 class VSwitch:
     """A subnet of a VPC, in one zone."""
 
-    id: str
-    name: str
-    vpc_id: str
-    zone: str
-    cidr: str
-    status: str
-    free_addresses: int
-    is_default: bool
-    tags: Mapping[str, str] = field(default_factory=dict)
-    created: str = ""
+    id: Annotated[str, At("VSwitchId", ID, required=True)]
+    name: Annotated[str, At("VSwitchName")]
+    vpc_id: Annotated[str, At("VpcId", ID)]
+    zone: Annotated[str, At("ZoneId", REGION)]
+    cidr: Annotated[str, At("CidrBlock", CIDR)]
+    status: Annotated[str, At("Status", ID)]
+    free_addresses: Annotated[int, At("AvailableIpAddressCount")]
+    is_default: Annotated[bool, At("IsDefault")]
+    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
+    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)
 class Eip:
     """An elastic public address; ``instance_id`` is what it is bound to, or ""."""
 
-    id: str
-    address: str
-    status: str
-    instance_id: str
-    name: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    created: str = ""
+    id: Annotated[str, At("AllocationId", ID, required=True)]
+    address: Annotated[str, At("IpAddress", ADDRESS)]
+    status: Annotated[str, At("Status", ID)]
+    instance_id: Annotated[str, At("InstanceId", ID)]
+    name: Annotated[str, At("Name")] = ""
+    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
+    created: Annotated[str, At("AllocationTime")] = ""
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,9 @@ class RouteEntry:
     """A route of a VPC."""
 
     table_id: str
-    cidr: str
+    cidr: Annotated[str, At("DestinationCidrBlock", CIDR)]
     next_hop_id: str
-    status: str
+    status: Annotated[str, At("Status", ID)]
 
 
 class VpcClient(RegionalClient):
@@ -71,19 +73,8 @@ class VpcClient(RegionalClient):
 
     def vpcs(self, *, vpc_id: str = "", is_default: bool | None = None) -> Iterator[Vpc]:
         """Yield VPCs (DescribeVpcs)."""
-        for item in self._pages(
-            "DescribeVpcs", {"VpcId": vpc_id, "IsDefault": is_default}, "Vpcs", "Vpc"
-        ):
-            yield Vpc(
-                id=item.required("VpcId", ID),
-                name=item.text("VpcName"),
-                cidr=item.text("CidrBlock", CIDR),
-                status=item.text("Status", ID),
-                is_default=item.flag("IsDefault"),
-                router_id=item.text("VRouterId", ID),
-                tags=tags_of(item),
-                created=item.text("CreationTime"),
-            )
+        parameters = {"VpcId": vpc_id, "IsDefault": is_default}
+        return self._list(Vpc, "DescribeVpcs", parameters, "Vpcs.Vpc")
 
     def create_vpc(self, *, name: str, cidr: str, description: str, token: str) -> str:
         """Make a VPC and return its id (CreateVpc)."""
@@ -95,30 +86,18 @@ class VpcClient(RegionalClient):
 
     def delete_vpc(self, vpc_id: str) -> None:
         """Remove a VPC that holds nothing (DeleteVpc)."""
-        self._call("DeleteVpc", {"VpcId": vpc_id}, idempotent=True)
+        self._call("DeleteVpc", {"VpcId": vpc_id})
 
     def vswitches(
         self, *, vswitch_id: str = "", vpc_id: str = "", zone: str = ""
     ) -> Iterator[VSwitch]:
         """Yield VSwitches (DescribeVSwitches)."""
-        for item in self._pages(
+        return self._list(
+            VSwitch,
             "DescribeVSwitches",
             {"VSwitchId": vswitch_id, "VpcId": vpc_id, "ZoneId": zone},
-            "VSwitches",
-            "VSwitch",
-        ):
-            yield VSwitch(
-                id=item.required("VSwitchId", ID),
-                name=item.text("VSwitchName"),
-                vpc_id=item.text("VpcId", ID),
-                zone=item.text("ZoneId", REGION),
-                cidr=item.text("CidrBlock", CIDR),
-                status=item.text("Status", ID),
-                free_addresses=item.number("AvailableIpAddressCount"),
-                is_default=item.flag("IsDefault"),
-                tags=tags_of(item),
-                created=item.text("CreationTime"),
-            )
+            "VSwitches.VSwitch",
+        )
 
     def create_vswitch(
         self, *, vpc_id: str, zone: str, cidr: str, name: str, description: str, token: str
@@ -139,21 +118,21 @@ class VpcClient(RegionalClient):
 
     def delete_vswitch(self, vswitch_id: str) -> None:
         """Remove a VSwitch that holds nothing (DeleteVSwitch)."""
-        self._call("DeleteVSwitch", {"VSwitchId": vswitch_id}, idempotent=True)
+        self._call("DeleteVSwitch", {"VSwitchId": vswitch_id})
 
     def tag(self, resource_type: str, resource_id: str, tags: Mapping[str, str]) -> None:
         """Tag a VPC, VSwitch or EIP (TagResources); types are VPC, VSWITCH and EIP."""
         self._call(
             "TagResources",
             {"ResourceType": resource_type, "ResourceId.1": resource_id, **tag_parameters(tags)},
-            idempotent=True,
         )
 
     def eips(
         self, *, allocation_id: str = "", address: str = "", instance_id: str = ""
     ) -> Iterator[Eip]:
         """Yield elastic addresses (DescribeEipAddresses)."""
-        for item in self._pages(
+        return self._list(
+            Eip,
             "DescribeEipAddresses",
             {
                 "AllocationId": allocation_id,
@@ -161,18 +140,8 @@ class VpcClient(RegionalClient):
                 "AssociatedInstanceType": "EcsInstance" if instance_id else "",
                 "AssociatedInstanceId": instance_id,
             },
-            "EipAddresses",
-            "EipAddress",
-        ):
-            yield Eip(
-                id=item.required("AllocationId", ID),
-                address=item.text("IpAddress", ADDRESS),
-                status=item.text("Status", ID),
-                instance_id=item.text("InstanceId", ID),
-                name=item.text("Name"),
-                tags=tags_of(item),
-                created=item.text("AllocationTime"),
-            )
+            "EipAddresses.EipAddress",
+        )
 
     def allocate_eip(
         self,
@@ -206,7 +175,6 @@ class VpcClient(RegionalClient):
                 "InstanceId": instance_id,
                 "InstanceType": "EcsInstance",
             },
-            idempotent=True,
         )
 
     def unassociate_eip(self, allocation_id: str, instance_id: str) -> None:
@@ -218,23 +186,16 @@ class VpcClient(RegionalClient):
                 "InstanceId": instance_id,
                 "InstanceType": "EcsInstance",
             },
-            idempotent=True,
         )
 
     def release_eip(self, allocation_id: str) -> None:
         """Give an elastic address back (ReleaseEipAddress)."""
-        self._call("ReleaseEipAddress", {"AllocationId": allocation_id}, idempotent=True)
+        self._call("ReleaseEipAddress", {"AllocationId": allocation_id})
 
     def route_tables(self, router_id: str) -> list[str]:
         """Return the ids of a router's tables, the system one first (DescribeRouteTables)."""
         tables = list(
-            self._pages(
-                "DescribeRouteTables",
-                {"VRouterId": router_id},
-                "RouteTables",
-                "RouteTable",
-                page_size=50,
-            )
+            self._pages("DescribeRouteTables", {"VRouterId": router_id}, "RouteTables.RouteTable")
         )
         tables.sort(key=lambda table: table.text("RouteTableType", ID) != "System")
         return [table.required("RouteTableId", ID) for table in tables]
@@ -242,22 +203,15 @@ class VpcClient(RegionalClient):
     def route_entries(self, router_id: str) -> Iterator[RouteEntry]:
         """Yield the routes of every table of a router (DescribeRouteTables)."""
         for table in self._pages(
-            "DescribeRouteTables",
-            {"VRouterId": router_id},
-            "RouteTables",
-            "RouteTable",
-            page_size=50,
+            "DescribeRouteTables", {"VRouterId": router_id}, "RouteTables.RouteTable"
         ):
             for item in table.objects("RouteEntrys", "RouteEntry"):
                 hops = item.objects("NextHops", "NextHop")
-                yield RouteEntry(
-                    table_id=table.required("RouteTableId", ID),
-                    cidr=item.text("DestinationCidrBlock", CIDR),
-                    next_hop_id=item.text("InstanceId", ID)
-                    or item.text("NextHopId", ID)
-                    or (hops[0].text("NextHopId", ID) if hops else ""),
-                    status=item.text("Status", ID),
-                )
+                hop = item.text("InstanceId", ID) or item.text("NextHopId", ID)
+                if hops and not hop:
+                    hop = hops[0].text("NextHopId", ID)
+                table_id = table.required("RouteTableId", ID)
+                yield read(RouteEntry, item, table_id=table_id, next_hop_id=hop)
 
     def create_route_entry(self, table_id: str, *, cidr: str, instance_id: str, token: str) -> None:
         """Send a network's traffic to an instance (CreateRouteEntry)."""
@@ -277,5 +231,4 @@ class VpcClient(RegionalClient):
         self._call(
             "DeleteRouteEntry",
             {"RouteTableId": table_id, "DestinationCidrBlock": cidr, "NextHopId": instance_id},
-            idempotent=True,
         )

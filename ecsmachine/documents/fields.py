@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
@@ -138,7 +139,9 @@ class Fields:
             and re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", value)
         ):
             number = float(value)
-        if not isinstance(number, int | float) or isinstance(number, bool) or number < 0:
+        if isinstance(number, bool) or not (
+            isinstance(number, int | float) and 0 <= number < math.inf
+        ):
             raise self._wrong(name, value, "a number")
         return float(number)
 

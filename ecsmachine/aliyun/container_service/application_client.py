@@ -20,13 +20,11 @@ from ecsmachine.aliyun.container_service.applications import (
     Service,
     Volume,
     VolumeRequest,
-    read_project,
-    read_service,
-    read_volume,
 )
 from ecsmachine.aliyun.errors import one_line
 from ecsmachine.aliyun.roa import RoaAnswer, refused
 from ecsmachine.aliyun.transport import Transport, repeated
+from ecsmachine.documents.reading import read
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -77,11 +75,11 @@ class ApplicationClient:
     ) -> list[Project]:
         """Return the projects, or those that match ``query`` (GET /projects/)."""
         answer = self._get("/projects/", q=query or None, services=services, containers=containers)
-        return [read_project(item) for item in answer.objects()]
+        return [read(Project, item) for item in answer.objects()]
 
     def project(self, name: str) -> Project:
         """Return a project (GET /projects/NAME)."""
-        return read_project(self._get(_project(name)).object())
+        return read(Project, self._get(_project(name)).object())
 
     def create_project(self, request: ProjectRequest) -> tuple[str, ...]:
         """Create an application and start it (POST /projects/). Returns the master's warnings."""
@@ -128,11 +126,11 @@ class ApplicationClient:
     def services(self, query: str = "", *, containers: bool = True) -> list[Service]:
         """Return the services of all projects (GET /services/)."""
         answer = self._get("/services/", q=query or None, containers=containers)
-        return [read_service(item) for item in answer.objects()]
+        return [read(Service, item) for item in answer.objects()]
 
     def service(self, service_id: str) -> Service:
         """Return a service by its id, PROJECT_NAME (GET /services/ID)."""
-        return read_service(self._get(_service(service_id)).object())
+        return read(Service, self._get(_service(service_id)).object())
 
     def start_service(self, service_id: str) -> None:
         """Start its containers (POST …/start)."""
@@ -165,15 +163,15 @@ class ApplicationClient:
 
     def create_volume(self, request: VolumeRequest) -> Volume:
         """Create a volume (POST /volumes/create)."""
-        return read_volume(self._post("/volumes/create", request.body()).object())
+        return read(Volume, self._post("/volumes/create", request.body()).object())
 
     def volumes(self) -> list[Volume]:
         """Return the volumes (GET /volumes)."""
-        return [read_volume(item) for item in self._get("/volumes").object().objects("Volumes")]
+        return [read(Volume, item) for item in self._get("/volumes").object().objects("Volumes")]
 
     def volume(self, name: str) -> Volume:
         """Return a volume (GET /volumes/NAME)."""
-        return read_volume(self._get(f"/volumes/{quote(name, safe='')}").object())
+        return read(Volume, self._get(f"/volumes/{quote(name, safe='')}").object())
 
     def delete_volume(self, name: str) -> None:
         """Remove a volume (DELETE /volumes/NAME)."""

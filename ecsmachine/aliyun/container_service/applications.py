@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 from ecsmachine.aliyun.container_service import rules
 from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.reading import At, read, whole
 from ecsmachine.documents.rules import ADDRESS, PROSE
 
 _DRIVER_OPTIONS = {
@@ -16,6 +17,8 @@ _DRIVER_OPTIONS = {
 }
 """The options of each volume driver: those that are required, and the others."""
 
+_TEMPLATE = replace(PROSE, longest=1 << 20)
+
 
 @dataclass(frozen=True)
 class Container:
@@ -23,28 +26,35 @@ class Container:
 
     id: str
     name: str
-    node: str
-    ip: str
-    running: bool
-    status: str
-    health: str
+    node: Annotated[str, At("node")]
+    ip: Annotated[str, At("ip", ADDRESS)]
+    running: Annotated[bool, At("running")]
+    status: Annotated[str, At("status")]
+    health: Annotated[str, At("health")]
+
+
+def _containers(fields: Fields) -> tuple[Container, ...]:
+    return tuple(
+        read(Container, each, id=container_id, name=each.text("name").lstrip("/"))
+        for container_id, each in fields.objects_by_name("containers").items()
+    )
 
 
 @dataclass(frozen=True)
 class Service:
     """A service: its Compose definition, what Container Service adds, and its containers."""
 
-    id: str
-    name: str
-    project: str
-    desired_state: str
-    current_state: str
-    definition: Mapping[str, Any]
-    extensions: Mapping[str, Any]
-    containers: tuple[Container, ...]
-    created: str
-    updated: str
-    raw: Mapping[str, Any] = field(repr=False)
+    id: Annotated[str, At("id", required=True)]
+    name: Annotated[str, At("name")]
+    project: Annotated[str, At("project")]
+    desired_state: Annotated[str, At("desired_state")]
+    current_state: Annotated[str, At("current_state")]
+    definition: Annotated[Mapping[str, Any], At("definition")]
+    extensions: Annotated[Mapping[str, Any], At("extensions")]
+    containers: Annotated[tuple[Container, ...], _containers]
+    created: Annotated[str, At("created")]
+    updated: Annotated[str, At("updated")]
+    raw: Annotated[Mapping[str, Any], whole] = field(repr=False)
 
     @property
     def wanted(self) -> int:
@@ -53,34 +63,42 @@ class Service:
         return scale if isinstance(scale, int) else len(self.containers)
 
 
+def _services(fields: Fields) -> tuple[Service, ...]:
+    return tuple(read(Service, item) for item in fields.objects("services"))
+
+
 @dataclass(frozen=True)
 class Project:
     """An application; ``services`` are its own, where they were asked for."""
 
-    name: str
-    description: str
-    template: str
-    version: str
-    environment: Mapping[str, str] = field(repr=False)
-    desired_state: str
-    current_state: str
-    services: tuple[Service, ...]
-    created: str
-    updated: str
-    raw: Mapping[str, Any] = field(repr=False)
+    name: Annotated[str, At("name", required=True)]
+    description: Annotated[str, At("description", PROSE)]
+    template: Annotated[str, At("template", _TEMPLATE)]
+    version: Annotated[str, At("version")]
+    environment: Annotated[Mapping[str, str], At("environment", PROSE)] = field(repr=False)
+    desired_state: Annotated[str, At("desired_state")]
+    current_state: Annotated[str, At("current_state")]
+    services: Annotated[tuple[Service, ...], _services]
+    created: Annotated[str, At("created")]
+    updated: Annotated[str, At("updated")]
+    raw: Annotated[Mapping[str, Any], whole] = field(repr=False)
+
+
+def _refs(fields: Fields) -> tuple[str, ...]:
+    return tuple(item.text("Name").lstrip("/") for item in fields.objects("Refs"))
 
 
 @dataclass(frozen=True)
 class Volume:
     """A volume; ``refs`` are the names of the containers that use it."""
 
-    name: str
-    driver: str
-    mountpoint: str
-    node: str
-    scope: str
-    refs: tuple[str, ...]
-    raw: Mapping[str, Any] = field(repr=False)
+    name: Annotated[str, At("Name", required=True)]
+    driver: Annotated[str, At("Driver")]
+    mountpoint: Annotated[str, At("Mountpoint")]
+    node: Annotated[str, At("Node")]
+    scope: Annotated[str, At("Scope")]
+    refs: Annotated[tuple[str, ...], _refs]
+    raw: Annotated[Mapping[str, Any], whole] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -146,67 +164,3 @@ class VolumeRequest:
                         f"It has {', '.join(needed + further)}.",
                     )
         return {"name": self.name, "driver": self.driver, "driverOpts": dict(self.options)}
-
-
-def read_project(fields: Fields) -> Project:
-    """Return a project of an answer."""
-    return Project(
-        name=fields.required("name"),
-        description=fields.prose("description"),
-        template=fields.text("template", _TEMPLATE),
-        version=fields.text("version"),
-        environment=fields.mapping("environment", PROSE),
-        desired_state=fields.text("desired_state"),
-        current_state=fields.text("current_state"),
-        services=tuple(read_service(item) for item in fields.objects("services")),
-        created=fields.text("created"),
-        updated=fields.text("updated"),
-        raw=fields.values,
-    )
-
-
-def read_service(fields: Fields) -> Service:
-    """Return a service of an answer."""
-    return Service(
-        id=fields.required("id"),
-        name=fields.text("name"),
-        project=fields.text("project"),
-        desired_state=fields.text("desired_state"),
-        current_state=fields.text("current_state"),
-        definition=fields.object("definition").values,
-        extensions=fields.object("extensions").values,
-        containers=tuple(
-            _container(key, value) for key, value in fields.objects_by_name("containers").items()
-        ),
-        created=fields.text("created"),
-        updated=fields.text("updated"),
-        raw=fields.values,
-    )
-
-
-def read_volume(fields: Fields) -> Volume:
-    """Return a volume of an answer; its fields are in PascalCase."""
-    return Volume(
-        name=fields.required("Name"),
-        driver=fields.text("Driver"),
-        mountpoint=fields.text("Mountpoint"),
-        node=fields.text("Node"),
-        scope=fields.text("Scope"),
-        refs=tuple(item.text("Name").lstrip("/") for item in fields.objects("Refs")),
-        raw=fields.values,
-    )
-
-
-def _container(container_id: str, fields: Fields) -> Container:
-    return Container(
-        id=container_id,
-        name=fields.text("name").lstrip("/"),
-        node=fields.text("node"),
-        ip=fields.text("ip", ADDRESS),
-        running=fields.flag("running"),
-        status=fields.text("status"),
-        health=fields.text("health"),
-    )
-
-
-_TEMPLATE = replace(PROSE, longest=1 << 20)

@@ -21,16 +21,12 @@ from ecsmachine.aliyun.container_service.clusters import (
     ScaleRequest,
     SwarmRequest,
     Task,
-    read_attached,
-    read_certificates,
-    read_cluster,
-    read_images,
-    read_nodes,
     read_task,
 )
 from ecsmachine.aliyun.container_service.kubernetes import KubernetesRequest, KubernetesScaleRequest
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.roa import RoaAnswer, RoaClient
+from ecsmachine.documents.reading import read
 from ecsmachine.documents.rules import PROSE
 from ecsmachine.errors import MachineError
 from ecsmachine.polling import polls
@@ -58,11 +54,11 @@ class ClusterClient:
     def clusters(self, name: str = "") -> list[Cluster]:
         """Return all clusters, or those of a name (GET /clusters)."""
         answer = self.roa.call("GET", "/clusters", query={"name": name or None})
-        return [read_cluster(item) for item in answer.objects()]
+        return [read(Cluster, item) for item in answer.objects()]
 
     def cluster(self, cluster_id: str) -> Cluster:
         """Return a cluster (GET /clusters/ID)."""
-        return read_cluster(self.roa.call("GET", f"/clusters/{cluster_id}").object())
+        return read(Cluster, self.roa.call("GET", f"/clusters/{cluster_id}").object())
 
     def find(self, name_or_id: str) -> Cluster:
         """Return the cluster of that name or id. Raises :class:`MachineError` if there is none."""
@@ -93,7 +89,7 @@ class ClusterClient:
     def attach(self, cluster_id: str, request: AttachRequest) -> tuple[list[Attached], Task]:
         """Begin to make nodes of instances; their system disks are replaced (POST …/attach)."""
         data = self._send("POST", f"/clusters/{cluster_id}/attach", request.body()).object()
-        return read_attached(data), read_task(data, cluster_id)
+        return [read(Attached, item) for item in data.objects("list")], read_task(data, cluster_id)
 
     def remove_node(self, cluster_id: str, address: str, *, release: bool = False) -> None:
         """Begin to take a node out, by its private address (DELETE …/ip/ADDRESS).
@@ -116,11 +112,12 @@ class ClusterClient:
 
     def certificates(self, cluster_id: str) -> Certificates:
         """Return the certificates for the cluster's master (GET …/certs)."""
-        return read_certificates(self.roa.call("GET", f"/clusters/{cluster_id}/certs").object())
+        return read(Certificates, self.roa.call("GET", f"/clusters/{cluster_id}/certs").object())
 
     def nodes(self, cluster_id: str) -> list[Node]:
         """Return the nodes of a cluster (GET …/nodes, of newer versions of the service)."""
-        return read_nodes(self.roa.call("GET", f"/clusters/{cluster_id}/nodes").object())
+        nodes = self.roa.call("GET", f"/clusters/{cluster_id}/nodes").object().objects("nodes")
+        return [read(Node, item) for item in nodes]
 
     def log(self, cluster_id: str) -> list[str]:
         """Return what was noted of work on a cluster (GET …/logs, of newer versions)."""
@@ -129,7 +126,12 @@ class ClusterClient:
 
     def images(self) -> list[Image]:
         """Return the images that nodes can be made of (GET /images)."""
-        return read_images(self.roa.call("GET", "/images").object())
+        regions = self.roa.call("GET", "/images").object()
+        return [
+            read(Image, item, region=region)
+            for region in regions.values
+            for item in regions.object(region).objects("items")
+        ]
 
     def wait(
         self,

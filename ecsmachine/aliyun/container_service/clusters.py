@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 from ecsmachine.aliyun.container_service import rules
 from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.reading import At, whole
 from ecsmachine.documents.rules import ADDRESS, ID, PROSE, REGION, URL
 
 MOVING = frozenset(("initial", "launching", "starting", "stopping", "restarting"))
@@ -27,26 +28,33 @@ _LEFT_OUT_IF_EMPTY = (
 )
 
 
+_PEM = replace(PROSE, what="a PEM text", secret=True)
+
+
+def _address(fields: Fields) -> str:
+    return next(iter(fields.texts("ip_address", rule=ADDRESS)), "")
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A cluster as the service describes it; ``kind`` is "" for Swarm where none is told."""
 
-    id: str
-    name: str
-    state: str
-    size: int
-    region: str
-    network_mode: str
-    vpc_id: str
-    vswitch_id: str
-    security_group_id: str
-    load_balancer_id: str
-    master_url: str
-    agent_version: str
-    kind: str
-    created: str
-    updated: str
-    raw: Mapping[str, Any] = field(repr=False)
+    id: Annotated[str, At("cluster_id", ID, required=True)]
+    name: Annotated[str, At("name")]
+    state: Annotated[str, At("state", ID, required=True)]
+    size: Annotated[int, At("size")]
+    region: Annotated[str, At("region_id", REGION)]
+    network_mode: Annotated[str, At("network_mode", ID)]
+    vpc_id: Annotated[str, At("vpc_id", ID)]
+    vswitch_id: Annotated[str, At("vswitch_id")]
+    security_group_id: Annotated[str, At("security_group_id", ID)]
+    load_balancer_id: Annotated[str, At("external_loadbalancer_id", ID)]
+    master_url: Annotated[str, At("master_url", URL)]
+    agent_version: Annotated[str, At("agent_version")]
+    kind: Annotated[str, At("cluster_type", ID)]
+    created: Annotated[str, At("created")]
+    updated: Annotated[str, At("updated")]
+    raw: Annotated[Mapping[str, Any], whole] = field(repr=False)
 
     @property
     def is_swarm(self) -> bool:
@@ -67,29 +75,29 @@ class Task:
 class Attached:
     """How it went with one instance that was to be attached; ``code`` "200" is success."""
 
-    instance_id: str
-    code: str
-    message: str
+    instance_id: Annotated[str, At("instanceId", ID)]
+    code: Annotated[str, At("code")]
+    message: Annotated[str, At("message", PROSE)]
 
 
 @dataclass(frozen=True)
 class Certificates:
     """What a client needs to speak to a cluster's master: three PEM texts."""
 
-    ca: str
-    cert: str
-    key: str = field(repr=False)
+    ca: Annotated[str, At("ca", _PEM, required=True)]
+    cert: Annotated[str, At("cert", _PEM, required=True)]
+    key: Annotated[str, At("key", _PEM, required=True)] = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Node:
     """A node; ``role`` is Master or Worker."""
 
-    instance_id: str
-    name: str
-    address: str
-    role: str
-    state: str
+    instance_id: Annotated[str, At("instance_id", ID, required=True)]
+    name: Annotated[str, At("instance_name", PROSE)]
+    address: Annotated[str, _address]
+    role: Annotated[str, At("instance_role")]
+    state: Annotated[str, At("state")]
 
 
 @dataclass(frozen=True)
@@ -97,8 +105,8 @@ class Image:
     """An image for nodes, in a region."""
 
     region: str
-    id: str
-    name: str
+    id: Annotated[str, At("value", ID, required=True)]
+    name: Annotated[str, At("text", PROSE)]
 
 
 @dataclass(frozen=True)
@@ -196,28 +204,6 @@ class ResetRequest:
         return rules.body_of(self)
 
 
-def read_cluster(fields: Fields) -> Cluster:
-    """Return a cluster of an answer; fields that are not known are kept in ``raw``."""
-    return Cluster(
-        id=fields.required("cluster_id", ID),
-        name=fields.text("name"),
-        state=fields.required("state", ID),
-        size=fields.number("size"),
-        region=fields.text("region_id", REGION),
-        network_mode=fields.text("network_mode", ID),
-        vpc_id=fields.text("vpc_id", ID),
-        vswitch_id=fields.text("vswitch_id"),
-        security_group_id=fields.text("security_group_id", ID),
-        load_balancer_id=fields.text("external_loadbalancer_id", ID),
-        master_url=fields.text("master_url", URL),
-        agent_version=fields.text("agent_version"),
-        kind=fields.text("cluster_type", ID),
-        created=fields.text("created"),
-        updated=fields.text("updated"),
-        raw=fields.values,
-    )
-
-
 def read_task(fields: Fields, cluster_id: str = "") -> Task:
     """Return the task of an answer."""
     return Task(
@@ -225,45 +211,6 @@ def read_task(fields: Fields, cluster_id: str = "") -> Task:
         fields.text("request_id") or fields.text("requestId"),
         fields.required("task_id"),
     )
-
-
-def read_attached(fields: Fields) -> list[Attached]:
-    """Return what became of each instance."""
-    return [
-        Attached(item.text("instanceId", ID), item.text("code"), item.prose("message"))
-        for item in fields.objects("list")
-    ]
-
-
-def read_certificates(fields: Fields) -> Certificates:
-    """Return the certificates of an answer."""
-    return Certificates(*(fields.required(name, _PEM) for name in ("ca", "cert", "key")))
-
-
-def read_nodes(fields: Fields) -> list[Node]:
-    """Return the nodes of an answer."""
-    return [
-        Node(
-            item.required("instance_id", ID),
-            item.prose("instance_name"),
-            next(iter(item.texts("ip_address", rule=ADDRESS)), ""),
-            item.text("instance_role"),
-            item.text("state"),
-        )
-        for item in fields.objects("nodes")
-    ]
-
-
-def read_images(fields: Fields) -> list[Image]:
-    """Return the images of all regions."""
-    return [
-        Image(region, item.required("value", ID), item.prose("text"))
-        for region in fields.values
-        for item in fields.object(region).objects("items")
-    ]
-
-
-_PEM = replace(PROSE, what="a PEM text", secret=True)
 
 
 def _check_nodes(request: SwarmRequest | ScaleRequest) -> None:

@@ -24,10 +24,11 @@ from ecsmachine.aliyun.container_service import (
     fire,
 )
 from ecsmachine.aliyun.container_service.application_client import https_of
-from ecsmachine.aliyun.container_service.applications import read_project, read_volume
+from ecsmachine.aliyun.container_service.applications import Project, Volume
 from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.reading import read
 from ecsmachine.errors import MachineError, UsageError
 
 ID = "c978ca3eaacd3409a9437db07598f1f69"
@@ -370,7 +371,8 @@ def of_an_answer(values: dict[str, Any]) -> Fields:
 
 
 def test_projects_services_and_containers_are_typed() -> None:
-    project = read_project(
+    project = read(
+        Project,
         of_an_answer(
             {
                 "name": "wordpress",
@@ -394,7 +396,7 @@ def test_projects_services_and_containers_are_typed() -> None:
                     }
                 ],
             }
-        )
+        ),
     )
     (service,) = project.services
     (container,) = service.containers
@@ -406,10 +408,11 @@ def test_projects_services_and_containers_are_typed() -> None:
 
 
 def test_volumes_are_typed() -> None:
-    volume = read_volume(
+    volume = read(
+        Volume,
         of_an_answer(
             {"Name": "docker2", "Driver": "ossfs", "Labels": None, "Refs": [{"Name": "/a"}]}
-        )
+        ),
     )
     assert (volume.name, volume.driver, volume.refs) == ("docker2", "ossfs", ("a",))
 

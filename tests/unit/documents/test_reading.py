@@ -92,6 +92,7 @@ def test_any_text_gives_a_value_or_one_error(content: bytes) -> None:
     assert json.loads(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
+@example(float("inf"), False)
 @given(JSON, st.booleans())
 def test_any_value_read_in_any_way_is_sound_or_one_error(value: Any, loose: bool) -> None:
     for read in reading("field"):

@@ -51,6 +51,7 @@ def _option(
     *,
     secret: bool = False,
     credential: bool = False,
+    private_key: bool = False,
     deprecated: str | None = None,
     stored: str = "",
     rule: Rule = ID,
@@ -67,6 +68,7 @@ def _option(
         secret=secret,
         deprecated=deprecated,
         credential=credential,
+        private_key=private_key,
         choices=reader.choices,
     )
     declaration = Declaration(option, reader, stored, rule, parameter, planned)
@@ -272,6 +274,7 @@ class Settings:
         read.FILE_PATH,
         stored="SSHPrivateKeyPath",
         rule=PATH,
+        private_key=True,
     )
     ssh_user: str = _option(
         "ssh-user",

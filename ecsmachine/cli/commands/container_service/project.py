@@ -88,11 +88,7 @@ def list_projects(
 
 @app.command("inspect")
 @connected(application_client)
-def inspect(
-    client: ApplicationClient,
-    name: Name,
-    as_json: JsonAnyway = False,
-) -> None:
+def inspect(client: ApplicationClient, name: Name, as_json: JsonAnyway = False) -> None:
     """Print all that the master tells of a project, as JSON.
 
     Example: ecsmachine project inspect web
@@ -178,10 +174,7 @@ def confirm_update(
 @app.command("rollback-update")
 @connected(application_client)
 def rollback_update(
-    client: ApplicationClient,
-    name: Name,
-    wait: Wait = False,
-    timeout: Timeout = 600,
+    client: ApplicationClient, name: Name, wait: Wait = False, timeout: Timeout = 600
 ) -> None:
     """End a blue-green update: the old version stays, the new one is removed.
 
@@ -194,10 +187,7 @@ def rollback_update(
 @app.command("start")
 @connected(application_client)
 def start(
-    client: ApplicationClient,
-    name: Name,
-    wait: Wait = False,
-    timeout: Timeout = 600,
+    client: ApplicationClient, name: Name, wait: Wait = False, timeout: Timeout = 600
 ) -> None:
     """Start what of a project does not run.
 
@@ -226,11 +216,7 @@ def stop(
 
 @app.command("kill")
 @connected(application_client)
-def kill(
-    client: ApplicationClient,
-    name: Name,
-    signal: Signal = "KILL",
-) -> None:
+def kill(client: ApplicationClient, name: Name, signal: Signal = "KILL") -> None:
     """Send a signal to a project's containers.
 
     Example: ecsmachine project kill web --signal HUP
@@ -241,10 +227,7 @@ def kill(
 @app.command("redeploy")
 @connected(application_client)
 def redeploy(
-    client: ApplicationClient,
-    name: Name,
-    wait: Wait = False,
-    timeout: Timeout = 600,
+    client: ApplicationClient, name: Name, wait: Wait = False, timeout: Timeout = 600
 ) -> None:
     """Make a project's containers anew, of the newest images.
 

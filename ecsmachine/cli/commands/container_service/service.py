@@ -68,9 +68,7 @@ def list_services(
 @app.command("ps")
 @connected(application_client)
 def list_containers(
-    client: ApplicationClient,
-    service_id: ServiceId,
-    as_json: AsJson = False,
+    client: ApplicationClient, service_id: ServiceId, as_json: AsJson = False
 ) -> None:
     """List the containers of a service, and the nodes that they run on.
 
@@ -90,11 +88,7 @@ def list_containers(
 
 @app.command("inspect")
 @connected(application_client)
-def inspect(
-    client: ApplicationClient,
-    service_id: ServiceId,
-    as_json: JsonAnyway = False,
-) -> None:
+def inspect(client: ApplicationClient, service_id: ServiceId, as_json: JsonAnyway = False) -> None:
     """Print all that the master tells of a service, as JSON.
 
     Example: ecsmachine service inspect web_front
@@ -104,10 +98,7 @@ def inspect(
 
 @app.command("start")
 @connected(application_client)
-def start(
-    client: ApplicationClient,
-    service_id: ServiceId,
-) -> None:
+def start(client: ApplicationClient, service_id: ServiceId) -> None:
     """Start a service's containers.
 
     Example: ecsmachine service start web_front
@@ -117,11 +108,7 @@ def start(
 
 @app.command("stop")
 @connected(application_client)
-def stop(
-    client: ApplicationClient,
-    service_id: ServiceId,
-    patience: Patience = 10,
-) -> None:
+def stop(client: ApplicationClient, service_id: ServiceId, patience: Patience = 10) -> None:
     """Stop a service's containers; they stay.
 
     Example: ecsmachine service stop web_front
@@ -131,11 +118,7 @@ def stop(
 
 @app.command("kill")
 @connected(application_client)
-def kill(
-    client: ApplicationClient,
-    service_id: ServiceId,
-    signal: Signal = "KILL",
-) -> None:
+def kill(client: ApplicationClient, service_id: ServiceId, signal: Signal = "KILL") -> None:
     """Send a signal to a service's containers.
 
     Example: ecsmachine service kill web_front --signal HUP

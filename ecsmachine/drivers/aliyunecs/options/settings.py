@@ -45,10 +45,10 @@ class Declaration:
 def _option(
     name: str,
     help: str,  # noqa: A002  (the name that Option has)
-    env: str,
     reader: read.Reader,
     default: OptionValue = "",
     *,
+    env: str = "",
     secret: bool = False,
     credential: bool = False,
     private_key: bool = False,
@@ -58,11 +58,14 @@ def _option(
     parameter: str = "",
     planned: tuple[str, str] | None = None,
 ) -> Any:
-    """Declare an option, as the field of the settings that holds its value."""
+    """Declare an option, as the field of the settings that holds its value.
+
+    Where ``env`` does not name another one, its variable is that of its name: ECS_DISK_SIZE.
+    """
     option = Option(
         PREFIX + name,
         help,
-        env=env,
+        env=env or f"ECS_{name.upper().replace('-', '_')}",
         kind=reader.kind,
         default={"bool": bool(default), "list": None}.get(reader.kind, default),
         secret=secret,
@@ -79,13 +82,10 @@ def _option(
 class Settings:
     """What a machine shall be; "" and 0 where the cloud or the checks choose."""
 
-    access_key_id: str = _option(
-        "access-key-id", "Access key id", "ECS_ACCESS_KEY_ID", read.TEXT, credential=True
-    )
+    access_key_id: str = _option("access-key-id", "Access key id", read.TEXT, credential=True)
     access_key_secret: str = _option(
         "access-key-secret",
         "Access key secret (the variable is safer: flags can be seen in the process list)",
-        "ECS_ACCESS_KEY_SECRET",
         read.TEXT,
         secret=True,
         credential=True,
@@ -93,22 +93,17 @@ class Settings:
     security_token: str = _option(
         "security-token",
         "Security token of a temporary access key",
-        "ECS_SECURITY_TOKEN",
         read.TEXT,
         secret=True,
         credential=True,
     )
     profile: str = _option(
-        "profile",
-        'Profile of the "aliyun" command to take credentials from',
-        "ECS_PROFILE",
-        read.TEXT,
+        "profile", 'Profile of the "aliyun" command to take credentials from', read.TEXT
     )
 
     region: str = _option(
         "region",
         "Region",
-        "ECS_REGION",
         read.matching(r"[a-z0-9]+(-[a-z0-9]+)*", "a region such as cn-hangzhou"),
         "cn-hangzhou",
         stored="Region",
@@ -117,7 +112,6 @@ class Settings:
     zone: str = _option(
         "zone",
         "Zone; left out, the VSwitch's, else one that has the instance type",
-        "ECS_ZONE",
         read.IDENTIFIER,
         stored="Zone",
         rule=REGION,
@@ -125,21 +119,18 @@ class Settings:
     vpc_id: str = _option(
         "vpc-id",
         "VPC; left out, the VSwitch's, else the region's default VPC, else one of our own",
-        "ECS_VPC_ID",
         read.IDENTIFIER,
         stored="VpcId",
     )
     vswitch_id: str = _option(
         "vswitch-id",
         "VSwitch; left out, one of the VPC in a zone that has the instance type",
-        "ECS_VSWITCH_ID",
         read.IDENTIFIER,
         stored="VSwitchId",
     )
     resource_group_id: str = _option(
         "resource-group-id",
         "Resource group of all that is made",
-        "ECS_RESOURCE_GROUP_ID",
         read.IDENTIFIER,
         stored="ResourceGroupId",
         parameter="ResourceGroupId",
@@ -148,7 +139,6 @@ class Settings:
     api_endpoint: str = _option(
         "api-endpoint",
         "Address of the API, with http:// or https://, for every product",
-        "ECS_API_ENDPOINT",
         read.ENDPOINT,
         stored="APIEndpoint",
         rule=WEB_URL,
@@ -156,7 +146,6 @@ class Settings:
     vpc_internal: bool = _option(
         "vpc-endpoint",
         "Reach the API from inside a VPC of the region, without the internet",
-        "ECS_VPC_ENDPOINT",
         read.FLAG,
         stored="VpcInternalEndpoint",
     )
@@ -164,7 +153,6 @@ class Settings:
     instance_type: str = _option(
         "instance-type",
         "Instance type",
-        "ECS_INSTANCE_TYPE",
         read.matching(r"[a-z0-9]+([.-][a-z0-9]+)*", "an instance type such as ecs.g6.large"),
         "ecs.n4.small",
         stored="InstanceType",
@@ -172,23 +160,20 @@ class Settings:
     image_id: str = _option(
         "image-id",
         "Image; left out, the newest system image of --aliyunecs-image-os",
-        "ECS_IMAGE_ID",
         read.IDENTIFIER,
         stored="ImageID",
     )
     image_family: str = _option(
-        "image-family", "Image family; its newest image is taken", "ECS_IMAGE_FAMILY", read.TEXT
+        "image-family", "Image family; its newest image is taken", read.TEXT
     )
     image_os: str = _option(
         "image-os",
         'Operating system, such as "debian" or "ubuntu 22.04"; left out, Ubuntu LTS, else Debian',
-        "ECS_IMAGE_OS",
         read.TEXT,
     )
     host_name: str = _option(
         "host-name",
         "Host name; left out, the machine's name",
-        "ECS_HOST_NAME",
         read.HOST_NAME,
         stored="HostName",
         rule=HOST,
@@ -197,7 +182,6 @@ class Settings:
     description: str = _option(
         "description",
         "Description of the instance",
-        "ECS_DESCRIPTION",
         read.DESCRIPTION,
         stored="Description",
         rule=LINE,
@@ -207,7 +191,6 @@ class Settings:
     ram_role: str = _option(
         "ram-role",
         "RAM role of the instance",
-        "ECS_RAM_ROLE",
         read.IDENTIFIER,
         parameter="RamRoleName",
         planned=("RamRole", "RAM role"),
@@ -215,14 +198,12 @@ class Settings:
     user_data: bytes = _option(
         "user-data",
         "File with user data (a script or cloud-config), at most 32 KiB",
-        "ECS_USER_DATA",
         read.USER_DATA,
         planned=("UserDataBytes", "user data"),
     )
     io_optimized: bool = _option(
         "io-optimized",
         "I/O optimized: true or false",
-        "ECS_IO_OPTIMIZED",
         read.IO_OPTIMIZED,
         "true",
         stored="IoOptimized",
@@ -230,7 +211,6 @@ class Settings:
     auto_release_time: str = _option(
         "auto-release-time",
         "When ECS itself releases the instance: 2030-01-31T12:00:00Z, or 8h or 3d from now",
-        "ECS_AUTO_RELEASE_TIME",
         read.AUTO_RELEASE_TIME,
         parameter="AutoReleaseTime",
         planned=("AutoReleaseTime", "released by ECS"),
@@ -238,7 +218,6 @@ class Settings:
     deletion_protection: bool = _option(
         "deletion-protection",
         "Protect the instance from being released, by rm as well",
-        "ECS_DELETION_PROTECTION",
         read.FLAG,
         parameter="DeletionProtection",
         planned=("DeletionProtection", "protected"),
@@ -246,8 +225,8 @@ class Settings:
     tags: dict[str, str] = _option(
         "tag",
         "A tag of the instance, as key=value (repeatable)",
-        "ECS_TAGS",
         read.TAGS,
+        env="ECS_TAGS",
         stored="Tags",
         planned=("Tags", "tags"),
     )
@@ -255,14 +234,12 @@ class Settings:
     ssh_password: str = _option(
         "ssh-password",
         "Password of the user (8-30 characters of three kinds); left out, a key is made",
-        "ECS_SSH_PASSWORD",
         read.SECRET,
         secret=True,
     )
     ssh_keypair: str = _option(
         "ssh-keypair",
         "Name of a key pair in ECS; needs --aliyunecs-ssh-keypath",
-        "ECS_SSH_KEYPAIR",
         read.TEXT,
         stored="SSHKeyPairName",
         rule=LINE,
@@ -270,7 +247,6 @@ class Settings:
     ssh_keypath: Path | None = _option(
         "ssh-keypath",
         "Private key to log in with; its public key is put on the host",
-        "ECS_SSH_KEYPATH",
         read.FILE_PATH,
         stored="SSHPrivateKeyPath",
         rule=PATH,
@@ -279,32 +255,28 @@ class Settings:
     ssh_user: str = _option(
         "ssh-user",
         "User to log in as, with sudo if it is not root: ecs-user, or one that the image has",
-        "ECS_SSH_USER",
         read.matching(r"[a-z_][a-z0-9_.-]{0,31}", "a user's name"),
         "root",
     )
-    ssh_port: int = _option(
-        "ssh-port", "Port of SSH in the image", "ECS_SSH_PORT", read.whole(1, 65535), 22
-    )
+    ssh_port: int = _option("ssh-port", "Port of SSH in the image", read.whole(1, 65535), 22)
 
     private_ip: str = _option(
         "private-ip",
         "Fixed private address, inside the VSwitch",
-        "ECS_VPC_PRIVATE_IP",
         read.PRIVATE_IP,
+        env="ECS_VPC_PRIVATE_IP",
         parameter="PrivateIpAddress",
     )
     private_only: bool = _option(
         "private-address-only",
         "No public address: the machine is reached at its private one",
-        "ECS_PRIVATE_ADDR_ONLY",
         read.FLAG,
+        env="ECS_PRIVATE_ADDR_ONLY",
         stored="PrivateIPOnly",
     )
     bandwidth_mbps: int = _option(
         "internet-max-bandwidth",
         "Outbound bandwidth in Mbps, 1 to 100; 0 for no public address",
-        "ECS_INTERNET_MAX_BANDWIDTH",
         read.whole(0, 100),
         1,
         stored="InternetMaxBandwidthOut",
@@ -312,7 +284,6 @@ class Settings:
     internet_charge_type: str = _option(
         "internet-charge-type",
         "PayByTraffic or PayByBandwidth",
-        "ECS_INTERNET_CHARGE_TYPE",
         read.choice("PayByTraffic", "PayByBandwidth"),
         "PayByTraffic",
         stored="InternetChargeType",
@@ -320,19 +291,16 @@ class Settings:
     allocate_eip: bool = _option(
         "allocate-eip",
         "Take an elastic address (EIP), released with the machine, in place of a fixed one",
-        "ECS_ALLOCATE_EIP",
         read.FLAG,
     )
     eip: str = _option(
         "eip",
         "Elastic address that is there already (its id or address); it is not released",
-        "ECS_EIP",
         read.IDENTIFIER,
     )
     security_group: str = _option(
         "security-group",
         "Name (or id) of the security group; made if it is not there",
-        "ECS_SECURITY_GROUP",
         read.SECURITY_GROUP,
         "docker-machine",
         stored="SecurityGroupName",
@@ -341,35 +309,29 @@ class Settings:
     open_ports: tuple[PortRange, ...] = _option(
         "open-port",
         "A further port to open, such as 80, 8000-8100 or 53/udp (repeatable)",
-        "ECS_OPEN_PORTS",
         read.PORTS,
+        env="ECS_OPEN_PORTS",
     )
     source_cidrs: tuple[str, ...] = _option(
         "source-cidr",
         "Who may connect, as a network (repeatable); left out, everybody: 0.0.0.0/0",
-        "ECS_SOURCE_CIDRS",
         read.SOURCE_CIDRS,
+        env="ECS_SOURCE_CIDRS",
     )
     route_cidr: str = _option(
         "route-cidr",
         "Network whose traffic the VPC sends to the instance",
-        "ECS_ROUTE_CIDR",
         read.ROUTE_CIDR,
         stored="RouteCIDR",
         rule=LINE,
     )
     slb_id: str = _option(
-        "slb-id",
-        "Load balancer to put the instance behind",
-        "ECS_SLB_ID",
-        read.IDENTIFIER,
-        stored="SLBID",
+        "slb-id", "Load balancer to put the instance behind", read.IDENTIFIER, stored="SLBID"
     )
 
     system_disk_size_gib: int = _option(
         "system-disk-size",
         "Size of the system disk in GiB",
-        "ECS_SYSTEM_DISK_SIZE",
         read.whole(0, 65536),
         40,
         stored="SystemDiskSize",
@@ -377,14 +339,12 @@ class Settings:
     system_disk_category: str = _option(
         "system-disk-category",
         "Category of the system disk; left out, the best that the type takes",
-        "ECS_SYSTEM_DISK_CATEGORY",
         read.choice(*SIZES_GIB, optional=True),
         stored="SystemDiskCategory",
     )
     disk_size_gib: int = _option(
         "disk-size",
         "Size of a data disk for /var/lib/docker in GiB; 0 for none",
-        "ECS_DISK_SIZE",
         read.whole(0, 65536),
         0,
         stored="DiskSize",
@@ -392,14 +352,12 @@ class Settings:
     disk_category: str = _option(
         "disk-category",
         "Category of the data disk; left out, the best that the type takes",
-        "ECS_DISK_CATEGORY",
         read.choice(*SIZES_GIB, optional=True),
         stored="DiskCategory",
     )
     disk_file_system: Literal["ext4", "xfs"] = _option(
         "disk-fs",
         "File system of the data disk: ext4 or xfs",
-        "ECS_DISK_FS",
         read.choice("ext4", "xfs"),
         "ext4",
         stored="DiskFS",
@@ -408,7 +366,6 @@ class Settings:
     charge_type: str = _option(
         "charge-type",
         "PostPaid (as you go) or PrePaid (a subscription)",
-        "ECS_CHARGE_TYPE",
         read.choice("PostPaid", "PrePaid"),
         "PostPaid",
         parameter="InstanceChargeType",
@@ -416,41 +373,31 @@ class Settings:
     period: int = _option(
         "period",
         "How many months (or weeks) are paid in advance, with PrePaid",
-        "ECS_PERIOD",
         read.whole(1, 60),
         1,
     )
     period_unit: str = _option(
-        "period-unit", "Month or Week", "ECS_PERIOD_UNIT", read.choice("Month", "Week"), "Month"
+        "period-unit", "Month or Week", read.choice("Month", "Week"), "Month"
     )
     auto_renew: bool = _option(
-        "auto-renew", "Renew the subscription by itself, with PrePaid", "ECS_AUTO_RENEW", read.FLAG
+        "auto-renew", "Renew the subscription by itself, with PrePaid", read.FLAG
     )
     spot_strategy: str = _option(
         "spot-strategy",
         "NoSpot, SpotAsPriceGo or SpotWithPriceLimit",
-        "ECS_SPOT_STRATEGY",
         read.choice("NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"),
         "NoSpot",
     )
     spot_price_limit: float = _option(
-        "spot-price-limit",
-        "Highest price an hour, with SpotWithPriceLimit",
-        "ECS_SPOT_PRICE_LIMIT",
-        read.PRICE,
+        "spot-price-limit", "Highest price an hour, with SpotWithPriceLimit", read.PRICE
     )
     spot_duration_h: int = _option(
-        "spot-duration",
-        "Hours that a spot instance is kept for sure: 0 or 1",
-        "ECS_SPOT_DURATION",
-        read.whole(0, 6),
-        1,
+        "spot-duration", "Hours that a spot instance is kept for sure: 0 or 1", read.whole(0, 6), 1
     )
 
     upgrade_kernel: bool = _option(
         "upgrade-kernel",
         "Does nothing",
-        "ECS_UPGRADE_KERNEL",
         read.FLAG,
         deprecated="this does nothing. Choose an image with the kernel that you need.",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, cast
 
 from ecsmachine.documents.text import Fault
@@ -10,8 +9,6 @@ from ecsmachine.documents.text import Fault
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
-
-WRONG_PASSPHRASE = "its passphrase is another one"  # noqa: S105 (no secret)
 
 
 def certificate_in(content: bytes, fault: Fault) -> x509.Certificate:
@@ -27,19 +24,14 @@ def certificate_in(content: bytes, fault: Fault) -> x509.Certificate:
     return certificate
 
 
-def private_key_in(
-    content: bytes, fault: Fault, passphrase: str | None = None
-) -> CertificateIssuerPrivateKeyTypes:
-    """Return the private key that a PEM text holds, which has a passphrase only if one is given."""
+def private_key_in(content: bytes, fault: Fault) -> CertificateIssuerPrivateKeyTypes:
+    """Return the private key that a PEM text holds."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(content, None if passphrase is None else passphrase.encode())
+        key = load_pem_private_key(content, password=None)
     except Exception as error:  # as above
-        if passphrase is not None and re.search("password|decrypt", str(error), re.IGNORECASE):
-            raise fault(WRONG_PASSPHRASE) from error
-        without = " without a passphrase" if passphrase is None else ""
-        raise fault(f"it is no private key in a PEM file{without}") from error
+        raise fault("it is no private key in a PEM file without a passphrase") from error
     return cast("CertificateIssuerPrivateKeyTypes", key)
 
 

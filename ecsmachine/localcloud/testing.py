@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ecsmachine.localcloud.faults.book import FaultBook
     from ecsmachine.localcloud.faults.fault import FaultKind
     from ecsmachine.localcloud.service.request_log import RecordedRequest
-    from ecsmachine.localcloud.state.state import Delays
+    from ecsmachine.localcloud.state.settings import Delays
 
 
 class Requests(Protocol):
@@ -151,6 +151,9 @@ def local_cloud(
     settled: bool | None = None,
     delays: Delays | Mapping[str, float] | None = None,
     lenient: bool = False,
+    region: str = "cn-hangzhou",
+    access_key_id: str = "",
+    access_key_secret: str = "",
 ) -> Iterator[Cloud]:
     """Serve a cloud without guests from a thread of this process, for the length of a block.
 
@@ -159,13 +162,14 @@ def local_cloud(
 
     A request is answered once what it asks for is there: after RunInstances the instances are
     Running. ``delays`` (seconds, by the names of
-    :class:`~ecsmachine.localcloud.state.state.Delays`) are for those who want to see the states in
-    between, ``settled=False`` for those who want them to be passed through as fast as may be.
+    :class:`~ecsmachine.localcloud.state.settings.Delays`) are for those who want to see the states
+    in between, ``settled=False`` for those who want them to be passed through as fast as may be.
     ``lenient`` ignores official parameters that are not implemented, in place of refusing them.
+    ``region`` is the one with the default network; an access key is made up unless it is given.
     """
     from ecsmachine.localcloud.catalog.images import all_images
     from ecsmachine.localcloud.service.embedded import embedded_cloud
-    from ecsmachine.localcloud.state.state import Settings
+    from ecsmachine.localcloud.state.settings import Settings
 
     waits = _delays(delays)
     if settled and delays is not None:
@@ -175,7 +179,12 @@ def local_cloud(
         running = stack.enter_context(
             embedded_cloud(
                 folder / "cloud" if root is None else folder,
-                Settings(delays=waits),
+                Settings(
+                    region=region,
+                    delays=waits,
+                    access_key_id=access_key_id,
+                    access_key_secret=access_key_secret,
+                ),
                 lenient=lenient,
                 settled=delays is None if settled is None else settled,
             )
@@ -234,7 +243,7 @@ def running_cloud(root: Path | None = None) -> Iterator[Cloud]:
 
 def _delays(given: Delays | Mapping[str, float] | None) -> Delays:
     from ecsmachine.localcloud.protocol.suggestions import did_you_mean
-    from ecsmachine.localcloud.state.state import Delays
+    from ecsmachine.localcloud.state.settings import Delays
 
     if isinstance(given, Delays):
         return given

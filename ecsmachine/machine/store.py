@@ -86,7 +86,6 @@ class Store:
         self.environment = environment
         self.warn = warn
         self.checkpoint = checkpoint
-        self.passphrases: dict[Path, str] = {}
         self._shared_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @property
@@ -232,7 +231,7 @@ class Store:
         """
         fields = Fields(self.config(name), config_fault(name, self.directory(name)))
         host, driver = fields.object("HostOptions"), fields.object("Driver")
-        recorded_store = driver.text("StorePath", PATH, str(self.path))
+        recorded_store = Path(driver.text("StorePath", PATH, str(self.path)))
         try:
             loaded = registry.load(
                 fields.required("DriverName", ID),
@@ -365,7 +364,6 @@ class Store:
             store_id=store_id,
             environment=self.environment,
             warn=self.warn,
-            passphrases=self.passphrases,
             shared_lock=self.shared_lock,
             checkpoint=self.checkpoint,
         )

@@ -45,9 +45,10 @@ def public_key_of(path: Path) -> str:
         pass
     except OSError as error:
         raise MachineError(f"Cannot read the public key {public}: {error.strerror}") from error
-    from ecsmachine.ssh import private_keys
+    from ecsmachine.ssh.connection import load_private_key
 
-    return private_keys.load(path).public
+    key = load_private_key(path)
+    return f"{key.get_name()} {key.get_base64()}"
 
 
 def _write(path: Path, content: bytes) -> None:

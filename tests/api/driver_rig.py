@@ -20,7 +20,7 @@ from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.aliyunecs.resources.placement import Plan
 from ecsmachine.drivers.base import Checkpoint, DriverContext, no_checkpoint
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from ecsmachine.localcloud.state.state import Delays, Settings
+from ecsmachine.localcloud.state.settings import Delays, Settings
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.ssh import keys
 from tests.api.hurried import hurried

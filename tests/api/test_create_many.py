@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.state.state import Delays
+from ecsmachine.localcloud.state.settings import Delays
 from tests.api.driver_rig import Rig, rig_in
 
 NEW_NETWORK = ("--aliyunecs-region", "eu-central-1")

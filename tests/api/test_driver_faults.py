@@ -14,7 +14,7 @@ import pytest
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.base import State
 from ecsmachine.errors import MachineError
-from ecsmachine.localcloud.state.state import Delays
+from ecsmachine.localcloud.state.settings import Delays
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.ssh.keys import ensure_key_pair
 from tests.api.driver_rig import Rig, rig_in

@@ -12,7 +12,7 @@ import pytest
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError, PreCreateCheckError
 from ecsmachine.localcloud.faults.fault import Fault
-from ecsmachine.localcloud.state.state import Delays
+from ecsmachine.localcloud.state.settings import Delays
 from ecsmachine.machine.journal import FileJournal
 from tests.api.driver_rig import Rig, rig_in
 

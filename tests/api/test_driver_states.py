@@ -13,7 +13,7 @@ from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.base import State
 from ecsmachine.errors import MachineError
-from ecsmachine.localcloud.state.state import Delays
+from ecsmachine.localcloud.state.settings import Delays
 from ecsmachine.machine.probe import probe
 from tests.api.driver_rig import Rig, rig_in
 

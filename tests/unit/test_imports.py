@@ -156,8 +156,8 @@ def test_only_the_local_commands_know_the_local_cloud() -> None:
     assert knowing <= {
         f"cli/commands/{name}.py"
         for name in (
-            *("local", "local_cloud", "local_faults", "local_logs", "local_registry"),
-            "local_run",
+            *("local", "local_cloud", "local_faults", "local_foreground", "local_logs"),
+            *("local_registry", "local_run"),
         )
     }
 

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import session
-from ecsmachine.cli.commands import local_faults, local_logs, local_registry, local_run
+from ecsmachine.cli.commands import (
+    local_faults,
+    local_foreground,
+    local_logs,
+    local_registry,
+    local_run,
+)
 from ecsmachine.cli.commands.local_cloud import (
     START_HINT,
     Root,
@@ -27,7 +33,7 @@ from ecsmachine.cli.commands.local_cloud import (
 )
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.confirmation import confirm
-from ecsmachine.cli.display.printer import say, show
+from ecsmachine.cli.display.printer import say, show, warn
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.cli.display.shells import lines as shell_lines
 from ecsmachine.errors import MachineError
@@ -103,8 +109,35 @@ def up(
     settled: Annotated[
         bool, typer.Option("--settled", help="Answer once what was asked for is there")
     ] = False,
+    listen: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Listen at this address of this machine too, or at all (0.0.0.0)",
+            show_default=False,
+        ),
+    ] = "",
+    key_id: Annotated[
+        str | None,
+        typer.Option(
+            "--access-key-id",
+            help="The access key to have [$ECSMACHINE_LOCAL_ACCESS_KEY_ID]",
+            show_default=False,
+        ),
+    ] = None,
+    key_secret: Annotated[
+        str | None,
+        typer.Option(
+            "--access-key-secret",
+            help="Its secret [$ECSMACHINE_LOCAL_ACCESS_KEY_SECRET]",
+            show_default=False,
+        ),
+    ] = None,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Stay, and stop the cloud when interrupted")
+    ] = False,
 ) -> None:
-    """Start the local cloud in the background.
+    """Start the local cloud in the background, or stay with it.
 
     Base images are built, and the engine's packages are fetched, the first time. Instances
     that ran at the last "down" are started again.
@@ -113,29 +146,45 @@ def up(
     with --lenient it is carried out without it. With --settled the answer to a request waits
     until the state that it asks for is there: no test has to wait for Running.
 
+    With --listen other machines reach the API, and with its key they are root on the guests.
+    --foreground is for services and containers: the log is printed, and an interrupt or SIGTERM
+    stops the cloud as "down" does.
+
     Example: ecsmachine local up
     """
     require_extra()
-    from ecsmachine.localcloud.host.settings import Serving
+    from ecsmachine.localcloud.host.settings import KEY_VARIABLES, Serving
     from ecsmachine.localcloud.service import daemon
+    from ecsmachine.localcloud.service.listening import parse
 
     folder = root_of(ctx, root)
+    for_key = environment_of(ctx)
+    key_id = for_key.get(KEY_VARIABLES[0]) if key_id is None else key_id
+    key_secret = for_key.get(KEY_VARIABLES[1]) if key_secret is None else key_secret
     with translated(), steps(sys.stderr) as report:
         started = daemon.up(
             folder,
             guests=None if guests is None else guests.value,
             port=port,
             releases=[image.value for image in images or []],
-            serving=Serving(lenient, settled),
+            serving=Serving(lenient, settled, listen),
+            access_key=(key_id or "", key_secret or ""),
             report=lambda step: report(f"{step}..."),
         )
     running = started.running
     for note in started.notes:
         say(note)
+    if listen and parse(listen).from_outside:
+        warn(
+            f"Whoever reaches {listen} and has the access key is root on the guests, and nothing "
+            "on the way there is encrypted: use it in a network that you trust."
+        )
     say(f"The local cloud is up{' already' if started.already else ''}: {running.endpoint}")
     say("To use it in this shell, run:")
     option = f" --root {shlex.quote(str(root))}" if root is not None else ""
     say(f'eval "$(ecsmachine local env{option})"')
+    if foreground:
+        local_foreground.stay(folder, running)
 
 
 @app.command()

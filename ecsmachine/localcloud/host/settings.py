@@ -12,6 +12,8 @@ from ecsmachine.localcloud.state import records
 
 _AFRESH = "Start afresh: ecsmachine local reset"
 GuestKind = Literal["nspawn", "none"]
+KEY_VARIABLES = ("ECSMACHINE_LOCAL_ACCESS_KEY_ID", "ECSMACHINE_LOCAL_ACCESS_KEY_SECRET")
+"""Variables with the access key that a cloud is to have, for a daemon that is started."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,22 @@ class Serving:
     """How the API serves from one ``up`` to the next.
 
     ``lenient``: official parameters that are not implemented are passed over. ``settled``: a
-    request is answered once what it asks for is there.
+    request is answered once what it asks for is there. ``listen`` is an address or a host name of
+    this machine besides 127.0.0.1, "" for none.
     """
 
     lenient: bool = False
     settled: bool = False
+    listen: str = ""
 
     def options(self) -> list[str]:
         """Return the options of ``local up`` that say so."""
-        return [f"--{item.name}" for item in fields(self) if getattr(self, item.name)]
+        given = {item.name: getattr(self, item.name) for item in fields(self)}
+        return [
+            f"--{name}" if value is True else f"--{name}={value}"
+            for name, value in given.items()
+            if value
+        ]
 
 
 @dataclass(frozen=True)

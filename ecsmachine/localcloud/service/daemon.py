@@ -28,6 +28,7 @@ from ecsmachine.localcloud.host.limits import put_back, raise_limits
 from ecsmachine.localcloud.host.paths import CloudPaths, default_cache
 from ecsmachine.localcloud.host.processes import ProcessId, identify, is_alive, terminate
 from ecsmachine.localcloud.host.settings import (
+    KEY_VARIABLES,
     GuestKind,
     Running,
     Serving,
@@ -35,6 +36,8 @@ from ecsmachine.localcloud.host.settings import (
     read_settings,
 )
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.service.listening import parse
+from ecsmachine.localcloud.state.settings import check_access_key
 
 Report = Callable[[str], None]
 
@@ -65,6 +68,7 @@ def up(
     releases: Sequence[str] = (),
     cache: Path | None = None,
     serving: Serving | None = None,
+    access_key: tuple[str, str] = ("", ""),
     report: Report = lambda _: None,
 ) -> Started:
     """Start a cloud in the background, and return once its API answers.
@@ -73,9 +77,10 @@ def up(
     ``port`` is the API's, 0 for the one it had before or any. ``releases`` are those whose base
     images it shall have besides the usual one and those it had before (see
     :data:`~ecsmachine.localcloud.host.releases.SUITES`). ``cache`` is where the base
-    images and the packages are kept. ``serving`` is how the API
-    serves until the next ``up``. ``report`` is told what is being done,
-    when it takes longer. Guests that still run, because the daemon was killed, are taken over.
+    images and the packages are kept. ``serving`` is how the API serves until the next ``up``.
+    ``access_key`` (id and secret) is the one that it is to have from now on; that of before unless
+    it is given. ``report`` is told what is being done, when it takes longer.
+    Guests that still run, because the daemon was killed, are taken over.
 
     Raises :class:`LocalCloudError`, among others when the host lacks something.
     """
@@ -85,8 +90,12 @@ def up(
             f"The folder {paths.root} cannot hold a local cloud because of its name.",
             hint="Letters, digits, blanks and . _ + @ ~ - can be in it",
         )
+    check_access_key(*access_key)
+    if serving.listen:
+        parse(serving.listen)
     found = find(root)
     if found is not None:
+        _check_key_of(found, access_key)
         return _already_up(found, guests, port, _missing_releases(paths, releases), serving)
     kept = read_settings(paths.settings_file)
     kind = guests or (kept.guests if kept is not None else "nspawn")
@@ -119,7 +128,7 @@ def up(
             return _already_up(found, guests, port, _missing_releases(paths, releases), serving)
         notes = _raise_limits(paths) if kind == "nspawn" else ()
         report("Starting the daemon")
-        return Started(_start(paths, arguments), already=False, notes=notes)
+        return Started(_start(paths, arguments, access_key), already=False, notes=notes)
 
 
 def find(root: Path) -> Running | None:
@@ -182,6 +191,14 @@ def _missing_releases(paths: CloudPaths, releases: Sequence[str]) -> list[str]:
     kept = read_settings(paths.settings_file)
     has = kept.releases if kept is not None else ()
     return [release for release in releases if release not in has]
+
+
+def _check_key_of(running: Running, access_key: tuple[str, str]) -> None:
+    if any(access_key) and access_key != (running.access_key_id, running.access_key_secret):
+        raise LocalCloudError(
+            f"The local cloud is up already, at {running.endpoint} with another access key.",
+            hint="Stop it first: ecsmachine local down",
+        )
 
 
 def _already_up(
@@ -256,7 +273,7 @@ def _prefixed(report: Report, prefix: str) -> Report:
     return lambda step: report(f"{prefix}: {step}")
 
 
-def _start(paths: CloudPaths, arguments: list[str]) -> Running:
+def _start(paths: CloudPaths, arguments: list[str], access_key: tuple[str, str]) -> Running:
     # One that lost its file, or died half-way.
     if sys.platform.startswith("linux"):
         kill_marked(paths)
@@ -264,7 +281,7 @@ def _start(paths: CloudPaths, arguments: list[str]) -> Running:
         paths.log.replace(paths.log.with_name(f"{paths.log.name}.1"))
     reader, writer = os.pipe()
     try:
-        process = _spawn(paths, [*arguments, "--ready", str(writer)], writer)
+        process = _spawn(paths, [*arguments, "--ready", str(writer)], writer, access_key)
         os.close(writer)
         writer = -1
         try:
@@ -283,7 +300,9 @@ def _start(paths: CloudPaths, arguments: list[str]) -> Running:
     return running
 
 
-def _spawn(paths: CloudPaths, arguments: list[str], writer: int) -> ProcessId | None:
+def _spawn(
+    paths: CloudPaths, arguments: list[str], writer: int, access_key: tuple[str, str]
+) -> ProcessId | None:
     program = [
         sys.executable,
         "-m",
@@ -301,6 +320,8 @@ def _spawn(paths: CloudPaths, arguments: list[str], writer: int) -> ProcessId | 
             stdout=subprocess.PIPE,
             stderr=descriptor,
             pass_fds=(writer,),
+            # The secret is on no command line, which all users can read.
+            env={**os.environ, **dict(zip(KEY_VARIABLES, access_key, strict=True))},
             start_new_session=True,
             cwd="/",
             check=True,

@@ -18,7 +18,8 @@ from ecsmachine.localcloud.service.fault_reach import reach_of
 from ecsmachine.localcloud.service.http_server import HttpServer
 from ecsmachine.localcloud.service.request_log import RequestLog
 from ecsmachine.localcloud.service.server import create_app
-from ecsmachine.localcloud.state.state import Settings, State, open_state
+from ecsmachine.localcloud.state.settings import Settings
+from ecsmachine.localcloud.state.state import State, open_state
 
 START_TIMEOUT_S = 30.0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from starlette.datastructures import Headers
@@ -20,11 +20,13 @@ from ecsmachine.localcloud.protocol import wire
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import request_id
 
-ACCEPTED_NAMES = ("localhost", "*.aliyuncs.com")
-"""Host names that a request may be for, besides loopback addresses and the endpoint's own.
+ALIBABA_CLOUD = ".aliyuncs.com"
+"""The end of host names that a request over loopback may be for.
 
-Those of Alibaba Cloud are for clients that find this cloud in its place, by a hosts file. Any
-other name would be a page's own, which its server has made lead here (DNS rebinding).
+It is for clients that find this cloud in the place of Alibaba Cloud, by a hosts file. Besides
+these a request may be for ``localhost``, a loopback address, the address that it came to, and the
+name that the API listens at. Any other name would be a page's own, which its server has made lead
+here (DNS rebinding).
 """
 
 MOST_BODY_BYTES = 1024 * 1024
@@ -35,10 +37,14 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?"
 
 
 class Gate:
-    """An ASGI application before another one, which gets each request with all of its body."""
+    """An ASGI application before another one, which gets each request with all of its body.
 
-    def __init__(self, app: ASGIApp) -> None:
+    ``names`` are those that the API listens at on purpose.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str] = ()) -> None:
         self._app = app
+        self._names = frozenset(names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
@@ -48,7 +54,8 @@ class Gate:
         try:
             headers = Headers(scope=scope)
             _check_sender(headers)
-            _check_host(headers.get("host", ""), (scope.get("server") or ("",))[0])
+            own = (scope.get("server") or ("",))[0].removeprefix("::ffff:")
+            _check_host(headers.get("host", ""), own, self._names)
             body = await _body(headers, receive)
         except ApiError as error:
             with suppress(asyncio.TimeoutError):
@@ -79,22 +86,26 @@ def _check_sender(headers: Mapping[str, str]) -> None:
         raise ApiError("Forbidden", "Requests of web pages are not served here.", 403)
 
 
-def _check_host(header: str, own_address: str) -> None:
+def _check_host(header: str, own_address: str, names: Collection[str]) -> None:
     if not header:  # HTTP/1.0
         return
     name = host_name(header)
     if not name:
         raise ApiError("InvalidHost", "The header Host is no host name or address.")
-    try:
-        address = ipaddress.ip_address(name)
-        accepted = address.is_loopback or name == own_address
-    except ValueError:
-        accepted = any(
-            name == known or (known.startswith("*.") and name.endswith(known[1:]))
-            for known in ACCEPTED_NAMES
-        )
+    accepted = (
+        name in ("localhost", own_address, *names)
+        or _is_loopback(name)
+        or (name.endswith(ALIBABA_CLOUD) and _is_loopback(own_address))
+    )
     if not accepted:
         raise ApiError("InvalidHost", f"This is not the endpoint of {name}.", 403)
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:

@@ -35,10 +35,18 @@ from ecsmachine.localcloud.host.guests.faults import DownloadFaults
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.host.port_holder import why_not_listening
 from ecsmachine.localcloud.host.processes import identify
-from ecsmachine.localcloud.host.settings import CloudSettings, Running, Serving, read_settings
+from ecsmachine.localcloud.host.settings import (
+    KEY_VARIABLES,
+    CloudSettings,
+    Running,
+    Serving,
+    read_settings,
+)
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.service.listening import listen_at, parse
 from ecsmachine.localcloud.state import records
-from ecsmachine.localcloud.state.state import Settings, State, open_state
+from ecsmachine.localcloud.state.settings import Settings
+from ecsmachine.localcloud.state.state import State, open_state
 
 if TYPE_CHECKING:
     from ecsmachine.localcloud.container_service.nodes import Nodes
@@ -72,6 +80,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--registry", type=Path)
     parser.add_argument("--lenient", action="store_true")
     parser.add_argument("--settled", action="store_true")
+    parser.add_argument("--listen", default="")
     parser.add_argument("--ready", type=int, required=True, help="file descriptor")
     given = parser.parse_args(arguments)
     logging.basicConfig(
@@ -102,7 +111,7 @@ def main(arguments: list[str]) -> int:
                 for name, base, files in given.release
             ]
             downloads = _Downloads(bases, given.registry)
-        serving = Serving(given.lenient, given.settled)
+        serving = Serving(given.lenient, given.settled, given.listen)
         _serve(paths, given.guests, given.port, downloads, serving, lambda: say({}))
     except LocalCloudError as error:
         _log.error("%s", error.message)
@@ -153,6 +162,8 @@ def _serve(
     from ecsmachine.localcloud.service.server import create_app
 
     kept = read_settings(paths.settings_file)
+    # Not for the programs that are started from here.
+    access_key = [os.environ.pop(name, "") for name in KEY_VARIABLES]
     with ExitStack() as stack:
         others_wait = stack.enter_context(ExitStack())
         if kind == "nspawn":
@@ -160,10 +171,19 @@ def _serve(
         plan = plan_of(kept.public) if kept is not None else _choose_plan(paths, kind)
         listening = _listen(port, kept.port if kept is not None else 0)
         stack.callback(listening.close)
+        port = listening.getsockname()[1]
+        sockets = [listening]
+        where = parse(serving.listen) if serving.listen else None
+        if where is not None and where.address != "127.0.0.1":
+            if where.everywhere:
+                listening.close()  # it would stand in the way
+                sockets = []
+            sockets.append(listen_at(where, port))
+            stack.callback(sockets[-1].close)
         releases = (
             (USUAL,) if downloads is None else tuple(base.release for base in downloads.bases)
         )
-        settings = CloudSettings(kind, listening.getsockname()[1], str(plan.public), releases)
+        settings = CloudSettings(kind, port, str(plan.public), releases)
         records.write(paths.settings_file, settings)
         state = open_state(
             paths.root,
@@ -172,6 +192,8 @@ def _serve(
                 vpc_cidr=str(plan.vpc),
                 vswitch_cidr=str(plan.vswitch),
                 reserved=(str(plan.host),),
+                access_key_id=access_key[0],
+                access_key_secret=access_key[1],
             ),
         )
         stack.callback(state.close)
@@ -201,16 +223,19 @@ def _serve(
             nodes=nodes,
             lenient=serving.lenient,
             settled=serving.settled,
+            names=() if where is None else (where.name, where.address),
         )
 
         def answering() -> None:
             running = _running(state, settings, services)
+            if where is not None:
+                running = replace(running, endpoint=f"http://{where.host()}:{port}")
             records.write(paths.daemon_file, replace(running, serving=serving))
             _log.info("serving on port %s", settings.port)
             ready()
 
         server = HttpServer(application, connections.protocol(), ready=answering)
-        server.run(sockets=[listening])
+        server.run(sockets=sockets)
         if not server.started:
             raise LocalCloudError("The API could not be started.")
         paths.daemon_file.unlink(missing_ok=True)

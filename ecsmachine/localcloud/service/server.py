@@ -30,7 +30,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -92,6 +92,7 @@ def create_app(
     workers: int = 8,
     lenient: bool = False,
     settled: bool = False,
+    names: Collection[str] = (),
 ) -> Starlette:
     """Return the application; see the module for how it is run.
 
@@ -101,7 +102,8 @@ def create_app(
     anything, unless told otherwise), given what it waits with; ``workers`` is how many guests are
     worked on at the same time; ``lenient`` passes over official parameters that are not
     implemented, in place of refusing them; ``settled`` answers a request once what it has begun
-    is done, so that no state is on its way.
+    is done, so that no state is on its way. ``names`` are host names and addresses that requests
+    may be for besides loopback ones.
     """
     supervisor = Supervisor(state)
     endpoint = Endpoint(
@@ -151,7 +153,7 @@ def create_app(
             # As an ASGI application it gets every method, to answer all of them in the API's form.
             Route("/{path:path}", endpoint),
         ],
-        middleware=[Middleware(Gate)],
+        middleware=[Middleware(Gate, names=names)],
         lifespan=lifespan,
     )
     app.state.endpoint = endpoint

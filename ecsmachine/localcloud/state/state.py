@@ -7,8 +7,8 @@ The daemon opens it once, before it serves::
     uvicorn.run(app, host="127.0.0.1", port=port)
 
 The first ``open_state`` on a folder makes ``ROOT/cloud.sqlite`` (mode 0600) with an account, its
-access key pair, a default VPC and a default VSwitch. Later ones read what is there: the region,
-the addresses and the keys stay as they were made; of the settings only ``delays`` count again.
+access key pair, a default VPC and a default VSwitch. Later ones read what is there: the region
+and the addresses stay as they were made; of the settings ``delays`` and an access key count again.
 
 What a daemon or ``local env`` reads from it: ``state.account.access_key_id``,
 ``state.account.access_key_secret``, ``state.region``, ``state.default_vpc_id``,
@@ -22,7 +22,6 @@ only if the change stayed (work on guests) is handed to ``state.after_commit``.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import secrets
 import sqlite3
@@ -30,16 +29,14 @@ import string
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ecsmachine.localcloud.catalog.regions import find_zone, known_region
+from ecsmachine.localcloud.catalog.regions import known_region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.authentication import AccessKey
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.identifiers import default_resource_group, new_id
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.state import records
 from ecsmachine.localcloud.state.balancers import LoadBalancer, ServerGroup
 from ecsmachine.localcloud.state.clusters import Cluster, Project, Trigger, Volume
@@ -63,52 +60,16 @@ from ecsmachine.localcloud.state.model import (
     Vpc,
     VSwitch,
 )
+from ecsmachine.localcloud.state.settings import (
+    Settings,
+    StateError,
+    access_key_of,
+    check_settings,
+)
 from ecsmachine.localcloud.state.tables import ResourceTable, Table
 
 SCHEMA_VERSION = 1
 FILE_NAME = "cloud.sqlite"
-
-
-class StateError(LocalCloudError):
-    """The state cannot be opened; the text says why."""
-
-
-@dataclass(frozen=True)
-class Delays:
-    """How long things take, in seconds; the defaults are as fast as the guests are.
-
-    ``pending_s``: an instance stays Pending at least so long. ``stopped_s``: one that is to start
-    by itself (RunInstances) is seen Stopped for so long in between. ``starting_s``,
-    ``stopping_s``: at least so long in those states. ``network_s``: a VPC or VSwitch is Pending
-    for so long, an EIP Associating or Unassociating. ``invisible_s``: a new instance is not found
-    for so long (eventual consistency).
-    """
-
-    pending_s: float = 0.0
-    stopped_s: float = 0.0
-    starting_s: float = 0.0
-    stopping_s: float = 0.0
-    network_s: float = 0.0
-    invisible_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a new local cloud is made with.
-
-    ``public_pool`` is the network (inside 198.18.0.0/15) that public addresses come from; its
-    first two and its last address are never given out, nor are ``reserved`` ones.
-    ``vpc_cidr`` and ``vswitch_cidr`` are those of the default VPC and VSwitch; the first address
-    and the last three of a VSwitch are never given to an instance, as in ECS.
-    """
-
-    region: str = "cn-hangzhou"
-    zone: str = ""
-    public_pool: str = "198.18.0.0/24"
-    vpc_cidr: str = "172.16.0.0/12"
-    vswitch_cidr: str = "172.16.0.0/20"
-    reserved: tuple[str, ...] = ()
-    delays: Delays = field(default_factory=Delays)
 
 
 class State:
@@ -334,6 +295,12 @@ class State:
                 # One transaction for the settings and the network: half a cloud is never found.
                 self._write_new(meta)
             return meta
+        if settings.access_key_id:
+            meta |= access_key_of(settings)
+            self._connection.executemany(
+                "UPDATE meta SET value=? WHERE name=?",
+                [(value, name) for name, value in access_key_of(settings).items()],
+            )
         for table in self._tables:
             rows = self._connection.execute(
                 "SELECT id, body FROM resource WHERE kind=? ORDER BY position", (table.name,)
@@ -402,7 +369,7 @@ def open_state(root: Path, settings: Settings | None = None) -> State:
     wrong or the file was written by a newer version.
     """
     settings = settings or Settings()
-    _check(settings)
+    check_settings(settings)
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = root / FILE_NAME
     # Made before SQLite opens it, so that nobody else can ever read it.
@@ -450,32 +417,11 @@ def _read_meta(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def _new_meta(settings: Settings) -> dict[str, str]:
-    alphabet = string.ascii_letters + string.digits
     return {
         "region": settings.region,
         "public_pool": settings.public_pool,
         "reserved": " ".join(settings.reserved),
         "account_id": "1" + "".join(secrets.choice(string.digits) for _ in range(15)),
-        "access_key_id": "LTAI5t" + "".join(secrets.choice(alphabet) for _ in range(18)),
-        "access_key_secret": "".join(secrets.choice(alphabet) for _ in range(30)),
+        **access_key_of(settings),
         "created": timestamp(),
     }
-
-
-def _check(settings: Settings) -> None:
-    try:
-        vpc = ipaddress.IPv4Network(settings.vpc_cidr)
-        vswitch = ipaddress.IPv4Network(settings.vswitch_cidr)
-        pool = ipaddress.IPv4Network(settings.public_pool)
-        region = known_region(settings.region)
-    except (ValueError, LookupError) as error:
-        raise StateError(str(error)) from error
-    if not vswitch.subnet_of(vpc):
-        raise StateError(f"VSwitch {vswitch} is not inside VPC {vpc}")
-    if pool.num_addresses < 8:
-        raise StateError(f"public pool {pool} is too small: /29 is the least")
-    if settings.zone and find_zone(settings.zone) not in region.zones:
-        raise StateError(f"zone {settings.zone} is not in region {settings.region}")
-    for item in fields(Delays):
-        if getattr(settings.delays, item.name) < 0:
-            raise StateError(f"delay {item.name} is negative")

@@ -16,7 +16,8 @@ from ecsmachine.localcloud.host.network import link_name
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.resources import forget_instance
-from ecsmachine.localcloud.state.state import Delays, Settings, State
+from ecsmachine.localcloud.state.settings import Delays, Settings
+from ecsmachine.localcloud.state.state import State
 from tests.api.localcloud.api_client import Api, until
 from tests.unit.localcloud.recording_guests import RecordingGuests
 

@@ -13,7 +13,7 @@ from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.host.guests.none import NoGuests
 from ecsmachine.localcloud.service import server
 from ecsmachine.localcloud.service.embedded import embedded_cloud
-from ecsmachine.localcloud.state.state import Delays, Settings
+from ecsmachine.localcloud.state.settings import Delays, Settings
 from ecsmachine.localcloud.testing import local_cloud
 from tests.api.localcloud.api_client import Api
 

@@ -1,0 +1,80 @@
+"""Where the API listens besides 127.0.0.1, on purpose: an address of this machine, or all."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass
+
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  # only where they are asked for
+
+
+@dataclass(frozen=True)
+class ListenAddress:
+    """An address of this machine (``address``), as it was named: by itself, or by a host name."""
+
+    name: str
+    address: str
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it stands for all addresses of this machine."""
+        return self.address in _WILDCARDS
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether other machines can reach it."""
+        return not ipaddress.ip_address(self.address).is_loopback
+
+    def host(self) -> str:
+        """Return what stands for it in URLs on this machine."""
+        if self.everywhere:
+            return "127.0.0.1"
+        return f"[{self.name}]" if ":" in self.name else self.name
+
+
+def parse(name: str) -> ListenAddress:
+    """Return the address that ``--listen`` names; raises :class:`LocalCloudError`."""
+    plain = name.strip("[]").rstrip(".").lower()
+    try:
+        return ListenAddress(plain, str(ipaddress.ip_address(plain)))
+    except ValueError:
+        pass
+    host, _, port = plain.rpartition(":")
+    if host and port.isdigit():
+        raise LocalCloudError(
+            f"{name} is no address to listen at.", hint=f"Give the port apart: --port {port}"
+        )
+    try:
+        found = socket.getaddrinfo(plain, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise LocalCloudError(
+            f"There is no host {name} to listen at.",
+            hint="Name an address of this machine, or 0.0.0.0 for all",
+        ) from None
+    # IPv4 first: that is what clients try
+    addresses = sorted({str(item[4][0]) for item in found}, key=lambda one: ":" in one)
+    return ListenAddress(plain, addresses[0])
+
+
+def listen_at(where: ListenAddress, port: int) -> socket.socket:
+    """Listen there; raises :class:`LocalCloudError`."""
+    family = socket.AF_INET6 if ":" in where.address else socket.AF_INET
+    try:
+        listening = socket.create_server(
+            (where.address, port),
+            family=family,
+            backlog=256,
+            dualstack_ipv6=where.address == "::" and socket.has_dualstack_ipv6(),
+        )
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise LocalCloudError(
+            f"The API cannot listen at {where.address}, port {port}: {reason}",
+            hint="Name an address of this machine, or 0.0.0.0 for all",
+        ) from None
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening

@@ -1,0 +1,102 @@
+"""What a local cloud is made with, and how long things take in it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+import string
+from dataclasses import dataclass, field, fields
+
+from ecsmachine.localcloud.catalog.regions import find_zone, known_region
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+_KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_KEY_SECRET = re.compile(r"[!-~]{1,128}")
+
+
+class StateError(LocalCloudError):
+    """The state cannot be opened; the text says why."""
+
+
+@dataclass(frozen=True)
+class Delays:
+    """How long things take, in seconds; the defaults are as fast as the guests are.
+
+    ``pending_s``: an instance stays Pending at least so long. ``stopped_s``: one that is to start
+    by itself (RunInstances) is seen Stopped for so long in between. ``starting_s``,
+    ``stopping_s``: at least so long in those states. ``network_s``: a VPC or VSwitch is Pending
+    for so long, an EIP Associating or Unassociating. ``invisible_s``: a new instance is not found
+    for so long (eventual consistency).
+    """
+
+    pending_s: float = 0.0
+    stopped_s: float = 0.0
+    starting_s: float = 0.0
+    stopping_s: float = 0.0
+    network_s: float = 0.0
+    invisible_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a new local cloud is made with.
+
+    ``public_pool`` is the network (inside 198.18.0.0/15) that public addresses come from; its
+    first two and its last address are never given out, nor are ``reserved`` ones.
+    ``vpc_cidr`` and ``vswitch_cidr`` are those of the default VPC and VSwitch; the first address
+    and the last three of a VSwitch are never given to an instance, as in ECS. The account's access
+    key is made up unless it is given; one that is given is also that of a cloud that is there.
+    """
+
+    region: str = "cn-hangzhou"
+    zone: str = ""
+    public_pool: str = "198.18.0.0/24"
+    vpc_cidr: str = "172.16.0.0/12"
+    vswitch_cidr: str = "172.16.0.0/20"
+    reserved: tuple[str, ...] = ()
+    access_key_id: str = ""
+    access_key_secret: str = field(default="", repr=False)
+    delays: Delays = field(default_factory=Delays)
+
+
+def access_key_of(settings: Settings) -> dict[str, str]:
+    """Return the access key that settings ask for, or one that is made up."""
+    alphabet = string.ascii_letters + string.digits
+    made_up = "LTAI5t" + "".join(secrets.choice(alphabet) for _ in range(18))
+    secret = "".join(secrets.choice(alphabet) for _ in range(30))
+    return {
+        "access_key_id": settings.access_key_id or made_up,
+        "access_key_secret": settings.access_key_secret or secret,
+    }
+
+
+def check_access_key(key_id: str, secret: str) -> None:
+    """Raise :class:`StateError` unless both make an access key, or both are empty."""
+    if bool(key_id) != bool(secret):
+        raise StateError("An access key is an id and a secret: only one of them is given.")
+    if key_id and not _KEY_ID.fullmatch(key_id):
+        raise StateError(f"{key_id!r} is no id of an access key: letters, digits, '.', '_' and '-'")
+    if secret and not _KEY_SECRET.fullmatch(secret):
+        raise StateError("The secret of an access key is 1 to 128 visible ASCII characters.")
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise :class:`StateError` where settings make no sense."""
+    try:
+        vpc = ipaddress.IPv4Network(settings.vpc_cidr)
+        vswitch = ipaddress.IPv4Network(settings.vswitch_cidr)
+        pool = ipaddress.IPv4Network(settings.public_pool)
+        region = known_region(settings.region)
+    except (ValueError, LookupError) as error:
+        raise StateError(str(error)) from error
+    if not vswitch.subnet_of(vpc):
+        raise StateError(f"VSwitch {vswitch} is not inside VPC {vpc}")
+    if pool.num_addresses < 8:
+        raise StateError(f"public pool {pool} is too small: /29 is the least")
+    if settings.zone and find_zone(settings.zone) not in region.zones:
+        raise StateError(f"zone {settings.zone} is not in region {settings.region}")
+    check_access_key(settings.access_key_id, settings.access_key_secret)
+    for item in fields(Delays):
+        if getattr(settings.delays, item.name) < 0:
+            raise StateError(f"delay {item.name} is negative")

@@ -5,12 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Annotated
 
 from ecsmachine.aliyun.regional import tags_of
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.reading import At
 from ecsmachine.documents.rules import ADDRESS, ID, PROSE, REGION, Rule
+
+
+class InstanceStatus(str, Enum):
+    """The statuses of instances (DescribeInstances). A status that is not known is a text."""
+
+    PENDING = "Pending"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    DELETED = "Deleted"
+
 
 _PORT_RANGE = Rule(
     "a range of ports such as 22/22",

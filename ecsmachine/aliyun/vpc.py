@@ -11,6 +11,11 @@ from ecsmachine.aliyun.rpc import tag_parameters
 from ecsmachine.documents.reading import At, read
 from ecsmachine.documents.rules import ADDRESS, CIDR, ID, REGION
 
+AVAILABLE = "Available"
+"""The status of a VPC, VSwitch or route that can be used, and of an EIP that is free."""
+IN_USE = "InUse"
+"""The status of an EIP that is bound."""
+
 
 @dataclass(frozen=True)
 class Vpc:

@@ -251,6 +251,7 @@ def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str
 
 def _rows(this: Session, filters: Filters | None, timeout_s: float) -> list[Record]:
     from ecsmachine.cli.display.rows import damaged_row, row, swarm_masters
+    from ecsmachine.drivers.base import State
     from ecsmachine.machine.model import Machine
 
     machines = _accepted(this, filters)
@@ -269,7 +270,7 @@ def _rows(this: Session, filters: Filters | None, timeout_s: float) -> list[Reco
     ]
     if this.is_docker_machine:
         for one in rows:
-            if one["State"] == "Running" and one["DockerVersion"] == "Unknown":
+            if one["State"] == State.RUNNING.value and one["DockerVersion"] == "Unknown":
                 one["Error"] = f"Unable to query docker version: {one['Error']}"
     return [one for one in rows if filters is None or filters.accept_state(one["State"])]
 

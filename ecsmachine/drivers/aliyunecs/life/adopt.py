@@ -19,8 +19,8 @@ from ecsmachine.drivers.aliyunecs.resources import (
     security_group,
     tags,
 )
+from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.aliyunecs.resources.waiting import when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, OptionValue
 from ecsmachine.drivers.tagged import TaggedResource
 from ecsmachine.errors import MachineError

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ecsmachine.aliyun.ecs_values import Instance
+from collections.abc import Callable, Collection
+from functools import partial
+
+from ecsmachine.aliyun.ecs_values import Instance, InstanceStatus
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
@@ -16,20 +19,10 @@ _REBOOT_SEEN_TIMEOUT_S = 3.0
 
 def start(cloud: Cloud, instance_id: str) -> Instance:
     """Start an instance and return it once it runs; one that runs is left as it is."""
-    status = ""
-    for _ in polls(_STATE_TIMEOUT_S):
-        try:
-            cloud.ecs.start_instance(instance_id)
-            break
-        except ApiError as error:
-            if error.meaning is not Meaning.WRONG_STATUS:
-                raise
-            seen_before, status = status, _status(cloud, instance_id)
-            if status in ("Running", "Starting"):
-                break
-            if status == seen_before == "Stopped":
-                raise
-            # it is, or was a moment ago, still stopping: it can be started when it has stopped
+    done = (InstanceStatus.RUNNING, InstanceStatus.STARTING)
+    ask = partial(cloud.ecs.start_instance, instance_id)
+    # one that is, or was a moment ago, still stopping can be started when it has stopped
+    _ask_until_accepted(cloud, instance_id, ask, done, possible_in=InstanceStatus.STOPPED)
     return wait_until_running(cloud, instance_id)
 
 
@@ -38,20 +31,10 @@ def stop(cloud: Cloud, instance_id: str, *, force: bool) -> None:
 
     ``force`` is as by pulling the plug, and also ends an orderly stop that hangs.
     """
-    status = ""
-    for _ in polls(_STATE_TIMEOUT_S):
-        try:
-            cloud.ecs.stop_instance(instance_id, force=force)
-            break
-        except ApiError as error:
-            if error.meaning is not Meaning.WRONG_STATUS:
-                raise
-            seen_before, status = status, _status(cloud, instance_id)
-            if status in ("Stopped", "Stopping"):
-                break
-            if status == seen_before == "Running":
-                raise
-            # it is, or was a moment ago, still starting: it can be stopped when it runs
+    done = (InstanceStatus.STOPPED, InstanceStatus.STOPPING)
+    ask = partial(cloud.ecs.stop_instance, instance_id, force=force)
+    # one that is, or was a moment ago, still starting can be stopped when it runs
+    _ask_until_accepted(cloud, instance_id, ask, done, possible_in=InstanceStatus.RUNNING)
     wait_until_stopped(cloud, instance_id)
 
 
@@ -59,9 +42,36 @@ def restart(cloud: Cloud, instance_id: str) -> Instance:
     """Restart an instance and return it once it runs again."""
     cloud.ecs.reboot_instance(instance_id)
     for _ in polls(_REBOOT_SEEN_TIMEOUT_S, longest_pause_s=0.3):
-        if _status(cloud, instance_id) != "Running":
+        if _status(cloud, instance_id) != InstanceStatus.RUNNING:
             break
     return wait_until_running(cloud, instance_id)
+
+
+def _ask_until_accepted(
+    cloud: Cloud,
+    instance_id: str,
+    ask: Callable[[], None],
+    done: Collection[str],
+    *,
+    possible_in: InstanceStatus,
+) -> None:
+    """Ask for a change of status until it is accepted, or the instance is as it is wanted.
+
+    Raises the refusal if the instance stays in the status in which it should be possible.
+    """
+    status = ""
+    for _ in polls(_STATE_TIMEOUT_S):
+        try:
+            return ask()
+        except ApiError as error:
+            if error.meaning is not Meaning.WRONG_STATUS:
+                raise
+            seen_before, status = status, _status(cloud, instance_id)
+            if status in done:
+                return None
+            if status == seen_before == possible_in:
+                raise
+    return None
 
 
 def _status(cloud: Cloud, instance_id: str) -> str:

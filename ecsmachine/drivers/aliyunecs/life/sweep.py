@@ -23,8 +23,8 @@ from ecsmachine.drivers.aliyunecs.resources import (
     route,
     security_group,
 )
+from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.aliyunecs.resources.waiting import when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, OptionValue, Report
 from ecsmachine.drivers.tagged import HourlyCost, TaggedResource
 from ecsmachine.errors import MachineError

@@ -1,16 +1,25 @@
-"""Asking for a resource over the journal: written down before, and again after the answer."""
+"""Asking the cloud: over the journal, until it is not busy, until something is so or is gone.
+
+What is asked for is written down before, and again after the answer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.base import Journal, Resource
+from ecsmachine.errors import MachineError
 from ecsmachine.polling import polls
 
 UNSEEN_S = 3.0
 """How long what was made a moment ago may not be found, in seconds."""
+
+_UNUSED_TIMEOUT_S = 15.0
+"""How long something that is still in use is tried to be removed, in seconds."""
 
 _UNSEEN_TIMEOUT_S = 2.0
 """How long is looked for what a request without an answer may have made, in seconds."""
@@ -60,6 +69,31 @@ def delete(ask: Callable[[], None], *, patience_s: float = 0.0) -> None:
                 return
 
 
+def delete_unused(
+    ask: Callable[[], None], is_used: Callable[[float], bool], patience_s: float
+) -> None:
+    """Have something removed unless it is in use; gone already is success, as with :func:`delete`.
+
+    ``is_used`` is told how long it was tried, and may look at what keeps it. Raises the refusal of
+    what is used by nothing, and cannot be removed.
+    """
+    refusal: ApiError | None = None
+    for spent_s in polls(_UNUSED_TIMEOUT_S):
+        try:
+            ask()
+            return
+        except ApiError as error:
+            if error.meaning is not Meaning.IN_USE:
+                if is_gone(error, spent_s, patience_s):
+                    return
+                continue
+            refusal = error
+        if is_used(spent_s):
+            return
+    if refusal is not None:
+        raise refusal
+
+
 def wait_for_unseen(look: Callable[[], list[str]]) -> list[str]:
     """Return the ids that ``look`` finds of what a request without an answer may have made."""
     for _ in polls(_UNSEEN_TIMEOUT_S):
@@ -67,3 +101,36 @@ def wait_for_unseen(look: Callable[[], list[str]]) -> list[str]:
         if found:
             return found
     return []
+
+
+T = TypeVar("T")
+
+_BUSY = (Meaning.BUSY, Meaning.TOKEN_PROCESSING)
+
+
+def when_not_busy(call: Callable[[], T], *, timeout_s: float = 60.0) -> T:
+    """Return what ``call`` gives, trying again while the API says that a resource is busy."""
+    refusal: ApiError | None = None
+    for _ in polls(timeout_s):
+        try:
+            return call()
+        except ApiError as error:
+            if error.meaning not in _BUSY:
+                raise
+            refusal = error
+    assert refusal is not None  # noqa: S101  (at least one try was made)
+    raise refusal
+
+
+def wait_for(what: str, look: Callable[[], T | None], *, timeout_s: float = 60.0) -> T:
+    """Return the first result of ``look`` that is not None.
+
+    Raises :class:`MachineError` naming ``what`` when the time is up.
+    """
+    for _ in polls(timeout_s):
+        result = look()
+        if result is not None:
+            return result
+    raise MachineError(
+        f"{what}: not so after {timeout_s:.0f} s", hint="Look at it in Alibaba Cloud's console."
+    )

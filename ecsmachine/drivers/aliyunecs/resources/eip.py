@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.aliyun.vpc import Eip
+from ecsmachine.aliyun.vpc import AVAILABLE, IN_USE, Eip
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
 from ecsmachine.drivers.aliyunecs.resources.asking import (
@@ -11,11 +11,12 @@ from ecsmachine.drivers.aliyunecs.resources.asking import (
     delete,
     find_or_intend,
     forget_if_refused,
+    wait_for,
     wait_for_unseen,
+    when_not_busy,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags
-from ecsmachine.drivers.aliyunecs.resources.waiting import wait_for, when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
 from ecsmachine.errors import MachineError, PreCreateCheckError
 from ecsmachine.polling import polls
@@ -195,12 +196,12 @@ def _eip_bound_to(cloud: Cloud, allocation_id: str, instance_id: str) -> Eip | N
     eip = _eip(cloud, allocation_id)
     if eip is None:
         raise MachineError(f"The elastic address {allocation_id} is gone")
-    return eip if eip.instance_id == instance_id and eip.status == "InUse" else None
+    return eip if eip.instance_id == instance_id and eip.status == IN_USE else None
 
 
 def _is_free(cloud: Cloud, allocation_id: str) -> bool:
     eip = _eip(cloud, allocation_id)
-    return eip is None or eip.status == "Available"
+    return eip is None or eip.status == AVAILABLE
 
 
 def _name(create_id: str) -> str:

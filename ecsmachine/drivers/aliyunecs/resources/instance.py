@@ -6,18 +6,17 @@ import base64
 import re
 from collections.abc import Callable
 
-from ecsmachine.aliyun.ecs_values import Instance
+from ecsmachine.aliyun.ecs_values import Instance, InstanceStatus
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter, tag_parameters
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
 from ecsmachine.drivers.aliyunecs.options.values import is_host_name
-from ecsmachine.drivers.aliyunecs.resources.asking import forget_if_refused
+from ecsmachine.drivers.aliyunecs.resources.asking import forget_if_refused, when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.resources.state import reason_of, state_of
 from ecsmachine.drivers.aliyunecs.resources.tags import CREATE, machine_tags
-from ecsmachine.drivers.aliyunecs.resources.waiting import when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource, State
 from ecsmachine.errors import MachineError
 from ecsmachine.polling import polls
@@ -204,12 +203,12 @@ def wait_until_running(cloud: Cloud, instance_id: str) -> Instance:
 
     Raises :class:`MachineError` if it vanishes, is locked, or does not run in time.
     """
-    return _wait(cloud, instance_id, "Running")
+    return _wait(cloud, instance_id, InstanceStatus.RUNNING)
 
 
 def wait_until_stopped(cloud: Cloud, instance_id: str) -> Instance:
     """Return the instance once it has stopped. Raises as :func:`wait_until_running` does."""
-    return _wait(cloud, instance_id, "Stopped")
+    return _wait(cloud, instance_id, InstanceStatus.STOPPED)
 
 
 def mark_seen(journal: Journal, resource: Resource) -> None:
@@ -297,7 +296,7 @@ def create_tags(context: DriverContext, create_id: str, settings: Settings) -> d
     return {**settings.tags, **machine_tags(context, create_id)}
 
 
-def _wait(cloud: Cloud, instance_id: str, status: str) -> Instance:
+def _wait(cloud: Cloud, instance_id: str, status: InstanceStatus) -> Instance:
     last, seen_s = "", 0.0
     for spent_s in polls(_STATE_TIMEOUT_S):
         instance = cloud.watch.instance(cloud.ecs, instance_id)
@@ -312,13 +311,13 @@ def _wait(cloud: Cloud, instance_id: str, status: str) -> Instance:
             return instance
         if state_of(instance) is State.ERROR:
             raise MachineError(
-                f"Instance {instance_id} does not become {status}: {reason_of(instance)}",
+                f"Instance {instance_id} does not become {status.value}: {reason_of(instance)}",
                 hint="Look at it in the ECS console.",
             )
         if instance.status != last:
             seen_s = spent_s
-        if instance.status == "Stopped" and (
-            last == "Starting" or spent_s - seen_s > _STOPPED_TIMEOUT_S
+        if instance.status == InstanceStatus.STOPPED and (
+            last == InstanceStatus.STARTING or spent_s - seen_s > _STOPPED_TIMEOUT_S
         ):
             raise MachineError(
                 f"Instance {instance_id} has stopped instead of starting",
@@ -327,7 +326,7 @@ def _wait(cloud: Cloud, instance_id: str, status: str) -> Instance:
             )
         last = instance.status
     raise MachineError(
-        f"Instance {instance_id} is {last or 'not seen'}, not {status}, "
+        f"Instance {instance_id} is {last or 'not seen'}, not {status.value}, "
         f"after {_STATE_TIMEOUT_S:.0f} s",
         hint="Look at it in the ECS console.",
     )

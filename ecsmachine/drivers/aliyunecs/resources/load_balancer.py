@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.slb import LoadBalancer
-from ecsmachine.drivers.aliyunecs.resources.asking import find_or_intend
+from ecsmachine.drivers.aliyunecs.resources.asking import find_or_intend, when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.aliyunecs.resources.waiting import when_not_busy
 from ecsmachine.drivers.base import Journal, Report, Resource
 from ecsmachine.errors import PreCreateCheckError
 

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.aliyun.vpc import Vpc, VSwitch
+from ecsmachine.aliyun.vpc import AVAILABLE, Vpc, VSwitch
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
 from ecsmachine.drivers.aliyunecs.resources.asking import (
+    delete_unused,
     forget_if_refused,
-    is_gone,
+    wait_for,
     wait_for_unseen,
+    when_not_busy,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
-from ecsmachine.drivers.aliyunecs.resources.waiting import wait_for, when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
 from ecsmachine.errors import MachineError, PreCreateCheckError
 from ecsmachine.polling import polls
@@ -30,7 +31,6 @@ CIDR = "192.168.0.0/16"
 """The addresses of a VPC that we make."""
 
 _VSWITCH_PREFIX = 20
-_UNUSED_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -325,7 +325,7 @@ def _shared_vpc(vpcs: Iterable[Vpc], store_id: str) -> Vpc | None:
 
 def _available_vpc(cloud: Cloud, vpc_id: str) -> Vpc | None:
     vpc = _vpc(cloud, vpc_id)
-    return vpc if vpc is not None and vpc.status == "Available" else None
+    return vpc if vpc is not None and vpc.status == AVAILABLE else None
 
 
 def _vpc(cloud: Cloud, vpc_id: str) -> Vpc | None:
@@ -338,7 +338,7 @@ def _vswitch(cloud: Cloud, vswitch_id: str) -> VSwitch | None:
 
 def _available_vswitch(cloud: Cloud, vswitch_id: str) -> VSwitch | None:
     vswitch = _vswitch(cloud, vswitch_id)
-    return vswitch if vswitch is not None and vswitch.status == "Available" else None
+    return vswitch if vswitch is not None and vswitch.status == AVAILABLE else None
 
 
 def _tag(cloud: Cloud, kind: str, resource_id: str, context: DriverContext) -> None:
@@ -347,28 +347,16 @@ def _tag(cloud: Cloud, kind: str, resource_id: str, context: DriverContext) -> N
 
 def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool, patience_s: float) -> None:
     """Remove a VPC or VSwitch; one that is in use stays, one that is gone is success."""
-    refusal: ApiError | None = None
-    for spent_s in polls(_UNUSED_TIMEOUT_S):
-        try:
-            if is_vpc:
-                when_not_busy(lambda: cloud.vpc.delete_vpc(resource_id))
-            else:
-                when_not_busy(lambda: cloud.vpc.delete_vswitch(resource_id))
-            return
-        except ApiError as error:
-            if error.meaning is not Meaning.IN_USE:
-                if is_gone(error, spent_s, patience_s):
-                    return
-                continue
-            refusal = error
-        # what has just gone from it counts for a moment
+
+    def is_used(spent_s: float) -> bool:
         used = (
             next(cloud.vpc.vswitches(vpc_id=resource_id), None)
             or next(cloud.ecs.security_groups(vpc_id=resource_id), None)
             if is_vpc
             else next(cloud.ecs.instances(vswitch_id=resource_id), None)
         )
-        if used is not None and spent_s > 1:
-            return
-    if refusal is not None:
-        raise refusal
+        # what has just gone from it counts for a moment
+        return used is not None and spent_s > 1
+
+    delete = cloud.vpc.delete_vpc if is_vpc else cloud.vpc.delete_vswitch
+    delete_unused(lambda: when_not_busy(lambda: delete(resource_id)), is_used, patience_s)

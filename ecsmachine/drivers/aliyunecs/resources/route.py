@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.aliyun.vpc import RouteEntry
-from ecsmachine.drivers.aliyunecs.resources.asking import find_or_intend, forget_if_refused
+from ecsmachine.aliyun.vpc import AVAILABLE, RouteEntry
+from ecsmachine.drivers.aliyunecs.resources.asking import (
+    find_or_intend,
+    forget_if_refused,
+    wait_for,
+    when_not_busy,
+)
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.aliyunecs.resources.waiting import wait_for, when_not_busy
 from ecsmachine.drivers.base import Journal, Report, Resource
 from ecsmachine.errors import MachineError
 
@@ -102,4 +106,4 @@ def _entry(cloud: Cloud, router_id: str, cidr: str) -> RouteEntry | None:
 
 
 def _is_available(entry: RouteEntry | None) -> bool:
-    return entry is not None and entry.status in ("Available", "")
+    return entry is not None and entry.status in (AVAILABLE, "")

@@ -12,13 +12,13 @@ from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.resources.asking import (
+    delete_unused,
     forget_if_refused,
-    is_gone,
     wait_for_unseen,
+    when_not_busy,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
-from ecsmachine.drivers.aliyunecs.resources.waiting import when_not_busy
 from ecsmachine.drivers.base import DriverContext, Journal, PortRange, Report, Resource
 from ecsmachine.polling import polls
 
@@ -27,7 +27,6 @@ ENGINE_PORT = 2376
 
 _TRIES = 3
 _VISIBLE_TIMEOUT_S = 30.0
-_UNUSED_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -289,23 +288,15 @@ def _delete_unused(cloud: Cloud, group_id: str, patience_s: float) -> None:
 
     Raises :class:`ApiError` if it can be neither: somebody's rule names it.
     """
-    refusal: ApiError | None = None
-    for spent_s in polls(_UNUSED_TIMEOUT_S):
-        try:
-            cloud.ecs.delete_security_group(group_id)
-            return
-        except ApiError as error:
-            if error.meaning is not Meaning.IN_USE:
-                if is_gone(error, spent_s, patience_s):
-                    return
-                continue
-            refusal = error
+
+    def is_used(spent_s: float) -> bool:
         # the group of an instance that has just gone counts as used for a moment
         if any(cloud.ecs.instances(security_group_id=group_id)):
-            return
+            return True
         _revoke_references(cloud, group_id)
-    if refusal is not None:
-        raise refusal
+        return False
+
+    delete_unused(lambda: cloud.ecs.delete_security_group(group_id), is_used, patience_s)
 
 
 def _revoke_references(cloud: Cloud, group_id: str) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from ecsmachine.aliyun.ecs_values import Instance
+from ecsmachine.aliyun.ecs_values import Instance, InstanceStatus
 from ecsmachine.drivers.base import State
 
-_STATES = {
-    "Pending": State.STARTING,
-    "Starting": State.STARTING,
-    "Running": State.RUNNING,
-    "Stopping": State.STOPPING,
-    "Stopped": State.STOPPED,
-    "Deleted": State.NOT_FOUND,
+_STATES: dict[str, State] = {
+    InstanceStatus.PENDING: State.STARTING,
+    InstanceStatus.STARTING: State.STARTING,
+    InstanceStatus.RUNNING: State.RUNNING,
+    InstanceStatus.STOPPING: State.STOPPING,
+    InstanceStatus.STOPPED: State.STOPPED,
+    InstanceStatus.DELETED: State.NOT_FOUND,
 }
 
 _LOCKS = {

@@ -168,6 +168,9 @@ def local_cloud(
     ``region`` is the one with the default network; an access key is made up unless it is given.
     """
     from ecsmachine.localcloud.catalog.images import all_images
+    from ecsmachine.localcloud.host.installation import check_packages
+
+    check_packages()
     from ecsmachine.localcloud.service.embedded import embedded_cloud
     from ecsmachine.localcloud.state.settings import Settings
 
@@ -212,7 +215,10 @@ def running_cloud(root: Path | None = None) -> Iterator[Cloud]:
     """
     from ecsmachine.localcloud.catalog.images import USUAL, images_of
     from ecsmachine.localcloud.faults.book import FaultBook
+    from ecsmachine.localcloud.host.installation import check_packages
     from ecsmachine.localcloud.host.paths import default_root
+
+    check_packages()
     from ecsmachine.localcloud.protocol.problems import LocalCloudError
     from ecsmachine.localcloud.service.daemon import find
     from ecsmachine.localcloud.service.fault_reach import reach_of

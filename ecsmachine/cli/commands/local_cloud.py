@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,11 +64,10 @@ def running_cloud(ctx: typer.Context, root: Path | None) -> Running:
 
 def require_extra() -> None:
     """Raise an error if the packages of the extra "local" are not installed."""
-    if any(find_spec(module) is None for module in ("starlette", "uvicorn")):
-        raise MachineError(
-            "The local cloud needs more packages.",
-            hint="Install them with: pip install 'ecsmachine[local]'",
-        )
+    from ecsmachine.localcloud.host.installation import check_packages
+
+    with translated():
+        check_packages()
 
 
 def variables_of(running: Running, environment: Mapping[str, str]) -> dict[str, str | None]:

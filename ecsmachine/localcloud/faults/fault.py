@@ -32,10 +32,7 @@ Target = Literal["request", "instance", "download"]
 
 
 class FaultError(LocalCloudError):
-    """A fault makes no sense; the text says why, and what may be meant: a test shows it."""
-
-    def __str__(self) -> str:
-        return f"{self.message} {self.hint or ''}".rstrip()
+    """A fault makes no sense, or could never strike; the text says why, and what may be meant."""
 
 
 @dataclass(frozen=True)

@@ -15,3 +15,6 @@ class LocalCloudError(Exception):
         self.message = message
         self.hint = hint
         self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint or ''}".rstrip()

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.cli.app import run
-from ecsmachine.cli.commands import local_cloud
+from ecsmachine.localcloud.host import installation
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.host.processes import identify, is_alive
 from ecsmachine.localcloud.host.settings import Running
@@ -179,10 +179,15 @@ def test_nothing_shows_the_secret_but_env(running: Running, said: Said) -> None:
     assert running.access_key_secret not in out + err
 
 
-def test_without_the_extra_its_name_is_given(monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
-    monkeypatch.setattr(local_cloud, "find_spec", lambda _: None)
+def test_without_the_extra_the_way_to_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    monkeypatch.setattr(installation, "find_spec", lambda name: None if name == "yaml" else True)
+    monkeypatch.setattr(installation, "install_command", lambda: "do this")
     assert ecsmachine("up") == 1
-    assert "pip install 'ecsmachine[local]'" in said()[1]
+    assert said()[1] == (
+        "Error: The local cloud needs more packages: yaml. Install them with: do this\n"
+    )
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path, said: Said) -> None:

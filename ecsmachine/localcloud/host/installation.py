@@ -1,0 +1,120 @@
+"""How this copy of ecsmachine was installed, and so how it gets the local cloud's packages."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import sys
+import sysconfig
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import ecsmachine
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
+
+_MODULES = ("starlette", "uvicorn", "yaml")
+_OF_DEBIAN = ("python3-starlette", "python3-uvicorn", "python3-yaml")
+# Those of pyproject.toml, for a copy that tells nothing of itself.
+_REQUIREMENTS = ("pyyaml>=6", "starlette>=0.37", "uvicorn>=0.29")
+
+
+def check_packages() -> None:
+    """Raise :class:`LocalCloudError` if a package is missing; it says how this copy gets it."""
+    missing = [module for module in _MODULES if find_spec(module) is None]
+    if missing:
+        raise LocalCloudError(
+            f"The local cloud needs more packages: {', '.join(missing)}.",
+            hint=f"Install them with: {install_command()}",
+        )
+
+
+def install_command() -> str:
+    """Return the command that installs the packages of the extra "local" for this copy."""
+    prefix = Path(sys.prefix)
+    distribution = _own_distribution()
+    names = shlex.join(_requirements(distribution))
+    if (prefix / "pipx_metadata.json").is_file():
+        return f"pipx inject {prefix.name} {names}"
+    if (prefix / "uv-receipt.toml").is_file():
+        return f"uv pip install --python {shlex.quote(sys.executable)} {names}"
+    if _is_debians(prefix):
+        return f"apt-get install {' '.join(_OF_DEBIAN)}"
+    wanted = _source(distribution) or names
+    if find_spec("pip") is None:
+        return f"uv pip install --python {shlex.quote(sys.executable)} {wanted}"
+    return f"{shlex.quote(sys.executable)} -m pip install {wanted}"
+
+
+def _own_distribution() -> metadata.Distribution | None:
+    """Return what is known of the installation that this copy is of; None if it is of none."""
+    own = Path(ecsmachine.__file__).resolve().parent
+    try:
+        distribution = metadata.distribution("ecsmachine")
+    except metadata.PackageNotFoundError:
+        return None
+    installed = Path(str(distribution.locate_file("ecsmachine"))).resolve()
+    folder = _folder(_origin(distribution))
+    return distribution if own in (installed, folder and folder / "ecsmachine") else None
+
+
+def _source(distribution: metadata.Distribution | None) -> str | None:
+    """Return the arguments of pip that name where this copy came from, with the extra.
+
+    None where that is not known, or gone: then the packages have to be named.
+    """
+    if distribution is None:
+        checkout = Path(ecsmachine.__file__).resolve().parents[1]
+        known = (checkout / "pyproject.toml").is_file()
+        return shlex.join(["-e", f"{checkout}[local]"]) if known else None
+    origin = _origin(distribution)
+    url = origin.get("url", "")
+    if "vcs_info" in origin:
+        vcs = origin["vcs_info"]
+        commit = vcs.get("commit_id", "")
+        return shlex.quote(f"ecsmachine[local] @ {vcs.get('vcs', 'git')}+{url}@{commit}")
+    if not url.startswith("file:"):
+        return shlex.quote(f"ecsmachine[local] @ {url}") if url else None
+    place = Path(unquote(urlsplit(url).path))
+    if not place.exists():
+        return None
+    editable = origin.get("dir_info", {}).get("editable")
+    return shlex.join([*(["-e"] if editable else []), f"{place}[local]"])
+
+
+def _origin(distribution: metadata.Distribution) -> dict[str, Any]:
+    """Return what the installer wrote of where it came from (PEP 610)."""
+    try:
+        origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    except ValueError:
+        return {}
+    named = isinstance(origin, dict) and isinstance(origin.get("url"), str)
+    return origin if named else {}
+
+
+def _folder(origin: dict[str, Any]) -> Path | None:
+    url = origin.get("url", "")
+    if "dir_info" not in origin or not url.startswith("file:"):
+        return None
+    return Path(unquote(urlsplit(url).path)).resolve()
+
+
+def _requirements(distribution: metadata.Distribution | None) -> list[str]:
+    declared = (distribution.requires if distribution is not None else None) or []
+    of_extra = [
+        re.sub(r"\s", "", text.partition(";")[0])
+        for text in declared
+        if re.search(r"""extra\s*==\s*['"]local['"]""", text)
+    ]
+    return of_extra or list(_REQUIREMENTS)
+
+
+def _is_debians(prefix: Path) -> bool:
+    """Whether this is the Python of Debian or Ubuntu, in which pip installs nothing (PEP 668)."""
+    marker = Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+    of_system = prefix == Path(sys.base_prefix) and marker.is_file()
+    return of_system and shutil.which("apt-get") is not None

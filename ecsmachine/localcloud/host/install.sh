@@ -4,7 +4,7 @@
 set -eu
 
 url=@URL@
-# Release, SHA256 and name of each package, as Debian has signed them.
+# Release, SHA256 and name of each package: those that Debian has signed, without compression.
 all_packages='@PACKAGES@'
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 packages=$(echo "$all_packages" | sed -n "s/^$suite //p")
@@ -34,7 +34,7 @@ install_engine() {
         return
     fi
 
-    folder=$(mktemp -d)
+    folder=$(mktemp -d -p /var/tmp) # on the disk: in memory there may be no room
     trap 'rm -rf "$folder"' EXIT
     cd "$folder"
     echo "$packages" > SHA256SUMS

@@ -168,7 +168,11 @@ class _Request(BaseHTTPRequestHandler):
         with stream:
             size = os.fstat(stream.fileno()).st_size
             self._begin("application/vnd.debian.binary-package", size)
-            self._copy(stream, size, struck, with_body)
+            if struck is None and with_body:
+                self.wfile.flush()
+                self.connection.sendfile(stream)
+            else:
+                self._copy(stream, size, struck, with_body)
 
     def _index(self, path: str) -> bytes | None:
         try:

@@ -46,7 +46,10 @@ install_engine() {
     done < SHA256SUMS
     # The mirror is near: a transfer that stands still is tried once more, and then given up.
     curl -fsS --fail-early --connect-timeout 10 --speed-limit 1 --speed-time 5 \
-        --retry 3 --retry-max-time 20 "$@" || fail "a package cannot be fetched from $url"
+        --retry 3 --retry-max-time 20 "$@" || {
+        [ $? != 23 ] || fail "a package cannot be written: No space left on device"
+        fail "a package cannot be fetched from $url"
+    }
     sha256sum --check --quiet SHA256SUMS || fail "a package is not the one that was expected"
 
     set --

@@ -21,18 +21,23 @@ from ecsmachine.aliyun.access_key import (
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.errors import UsageError
 
+_CONFIGURE = 'run "aliyun configure"'
 _DMI_VENDOR = Path("/sys/class/dmi/id/sys_vendor")
 
 
 @dataclass(frozen=True)
 class CredentialFlags:
-    """What the command line says about credentials; ``named`` are its options for id and secret."""
+    """What the command line says about credentials.
+
+    ``named`` are its options for id and secret, ``command`` is the one that names others for good.
+    """
 
     access_key_id: str = ""
     access_key_secret: str = field(default="", repr=False)
     security_token: str = field(default="", repr=False)
     profile: str = ""
     named: tuple[str, str] | None = None
+    command: str = ""
 
 
 def resolve(
@@ -50,6 +55,7 @@ def resolve(
     place. Raises :class:`MissingCredentialsError`, or :class:`UsageError` for an id without its
     secret.
     """
+    command = f'"{flags.command}"' if flags.command else ""
     id_option, secret_option = flags.named or ("the access key id", "the access key secret")
     found = _pair(
         "flags",
@@ -86,18 +92,13 @@ def resolve(
     if found is None:
         raise MissingCredentialsError(
             lost or "No Alibaba Cloud credentials were found",
-            hint='Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET, or name others with "ecsmachine '
-            'credentials set".'
-            if lost
-            else "Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET, "
-            + (f"give {id_option} and {secret_option}, " if flags.named else "")
-            + 'or run "aliyun configure".',
+            hint="Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET, "
+            + (f"give {id_option} and {secret_option}, " if flags.named and not lost else "")
+            + f"or {f'name others with {command}' if lost and command else _CONFIGURE}.",
         )
     if lost:
-        warn(
-            f"{lost}: taking those of {in_words(found.reference)}. "
-            '"ecsmachine credentials set" names others for good.'
-        )
+        taken = f"{lost}: taking those of {in_words(found.reference)}"
+        warn(f"{taken}. {command} names others for good." if command else taken)
     return found
 
 

@@ -7,6 +7,7 @@ probe passes, where it has one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,7 +19,9 @@ PREFIX = "aliyun."
 MOST_CONTAINERS = 100
 MOST_SECONDS = 600
 _ROUTING = "routing.port_"
+_BALANCED = "lb.port_"
 _LONGEST_NAME = 128
+_FRONT = re.compile(r"(?P<scheme>tcp|udp|https?)://(?P<balancer>[^\s:/]{1,80}):(?P<port>\d{1,5})")
 
 Refuse = Callable[[str, str], TemplateError]
 """Makes the refusal of a label, by its name and the reason."""
@@ -28,7 +31,6 @@ _WITHOUT_EFFECT = (
     ("log_store_", "there is no Log Service here: see what containers say with docker logs"),
     ("log_ttl_", "there is no Log Service here: see what containers say with docker logs"),
     ("log.", "there is no Log Service here: see what containers say with docker logs"),
-    ("lb.port_", "load balancers carry no traffic here: use ports, or aliyun.routing"),
     ("auto_scaling", "nothing measures containers here: scale by a trigger"),
     ("monitoring.", "nothing measures containers here"),
 )
@@ -68,6 +70,20 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Front:
+    """A listener of a load balancer, which is named by its name or id; ``port`` is its own."""
+
+    protocol: Literal["tcp", "udp", "http"]
+    balancer: str
+    port: int
+
+    @property
+    def transport(self) -> Literal["tcp", "udp"]:
+        """What its connections are made of."""
+        return "udp" if self.protocol == "udp" else "tcp"
+
+
+@dataclass(frozen=True)
 class Labels:
     """What a service's labels ask for.
 
@@ -84,6 +100,7 @@ class Labels:
     probe: Probe | None = None
     routes: Mapping[int, tuple[Route, ...]] = field(default_factory=dict)
     sticky: bool = False
+    fronts: Mapping[int, Front] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -111,6 +128,7 @@ def read_labels(own: Mapping[str, str], refuse: Refuse) -> Labels:
         probe=_probe(own, refuse),
         routes=_routes(own, refuse),
         sticky=_truth(own, "routing.session_sticky", refuse),
+        fronts=_fronts(own, refuse),
         warnings=tuple(warnings),
     )
 
@@ -128,6 +146,9 @@ def _unsupported(name: str, value: str) -> str:
         if any(word.strip().startswith("https:") for word in value.split(";")):
             return "only HTTP is routed here; the name is routed, without TLS"
         return ""
+    if name.startswith(_BALANCED):
+        https = value.strip().startswith("https:")
+        return "HTTPS listeners carry nothing here: use http or tcp" if https else ""
     known = ("scale", "global", "depends", "latest_image", "rolling_updates")
     if name in (*known, "rolling_updates.parallelism", "routing.session_sticky"):
         return ""
@@ -164,9 +185,7 @@ def _routes(own: Mapping[str, str], refuse: Refuse) -> dict[int, tuple[Route, ..
     for name, value in own.items():
         if not name.startswith(_ROUTING):
             continue
-        port = name.removeprefix(_ROUTING)
-        if not port.isdecimal() or not 1 <= int(port) <= 65535:
-            raise refuse(name, f"{port} is not a port")
+        port = _port_of_name(name, _ROUTING, refuse)
         found = []
         for word in filter(None, (word.strip() for word in value.split(";"))):
             host, _, path = (word.partition("://")[2] or word).partition("/")
@@ -174,8 +193,31 @@ def _routes(own: Mapping[str, str], refuse: Refuse) -> dict[int, tuple[Route, ..
             if not host or len(host) > _LONGEST_NAME or len(path) > _LONGEST_NAME:
                 raise refuse(name, f'"{word}" is not a name with a path of {_LONGEST_NAME} each')
             found.append(Route(host, f"/{path}"))
-        routes[int(port)] = tuple(found)
+        routes[port] = tuple(found)
     return routes
+
+
+def _fronts(own: Mapping[str, str], refuse: Refuse) -> dict[int, Front]:
+    """Return what leads to each port: ``lb.port_80: http://front:8080``; HTTPS does not."""
+    fronts = {}
+    for name, value in own.items():
+        if not name.startswith(_BALANCED):
+            continue
+        port = _port_of_name(name, _BALANCED, refuse)
+        found = _FRONT.fullmatch(value.strip())
+        if found is None or not 1 <= int(found["port"]) <= 65535:
+            raise refuse(name, f'"{value}" is not SCHEME://BALANCER:PORT (tcp, udp, http, https)')
+        for protocol in ("tcp", "udp", "http"):
+            if found["scheme"] == protocol:
+                fronts[port] = Front(protocol, found["balancer"], int(found["port"]))
+    return fronts
+
+
+def _port_of_name(name: str, prefix: str, refuse: Refuse) -> int:
+    port = name.removeprefix(prefix)
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise refuse(name, f"{port} is not a port")
+    return int(port)
 
 
 def _parallelism(own: Mapping[str, str], refuse: Refuse) -> int:

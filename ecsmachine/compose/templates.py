@@ -97,6 +97,11 @@ class Service:
         """The ports of a node that a container takes, with their protocols."""
         return frozenset((port.host, port.protocol) for port in self.ports if port.host)
 
+    def fixed_port(self, container: int, protocol: PortProtocol) -> int:
+        """Return the port of a node that leads to one of a container; 0: the engine chooses it."""
+        inside = (p for p in self.ports if (p.container, p.protocol) == (container, protocol))
+        return max((p.host or 0 for p in inside), default=0)
+
 
 def parse_template(text: str, variables: Mapping[str, str]) -> dict[str, Service]:
     """Return the services of a template by name, each after those that it depends on.
@@ -197,7 +202,7 @@ class _Reader:
         restart, limit = self._restart()
         read = read_labels(own, self._refused_label)
         placement, variables = self._placement()
-        return Service(
+        service = Service(
             name=self._name,
             definition=shown,
             own=read,
@@ -216,6 +221,12 @@ class _Reader:
             memory_bytes=self._memory(),
             placement=placement,
         )
+        for port, front in read.fronts.items():
+            if not service.fixed_port(port, front.transport):
+                raise self._refused_label(
+                    f"lb.port_{port}", f"it needs a port of the node in ports (8080:{port})"
+                )
+        return service
 
     def _placement(self) -> tuple[Placement, tuple[str, ...]]:
         texts = [f"{name}={value}" for name, value in self._pairs("environment").items()]

@@ -9,7 +9,7 @@ from pathlib import Path
 from ecsmachine.drivers.base import OptionValue, Report, State, driver_report
 from ecsmachine.drivers.tagged import INSTANCE, TaggedResource, TaggedResources
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.machine import certificates, files, host
+from ecsmachine.machine import files, host, renewal
 from ecsmachine.machine.model import Machine, auth_options, validate_name
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.sweep import Found, Standing
@@ -120,7 +120,7 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
                 f"--instance-id {request.instance.id}",
             )
         auth = auth_options(store.path, name, given=request.certificate_paths)
-        certificates.ensure_client_certificates(auth, report, key_type=request.key_type)
+        renewal.renew_due(store, auth, report, among=[name], key_type=request.key_type)
         store_id = store.store_id()
         files.make_private_directory(store.directory(name))
         try:
@@ -162,7 +162,7 @@ def take_over(
     with store.lock(name):
         machine = store.load(name)
         own = auth_options(store.path, name, server_cert_sans=machine.auth.server_cert_sans)
-        certificates.ensure_client_certificates(own, report, key_type=key_type)
+        renewal.renew_due(store, own, report, among=[name], key_type=key_type)
         if cloud is not None:
             cloud.mark(store.context(name), store.journal(name), shared=False)
         before = {path: path.read_bytes() for path in machine.directory.glob("*.pem")}

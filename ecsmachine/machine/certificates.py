@@ -1,18 +1,14 @@
 """The certificates between a Docker client and its engines: CA, client and server.
 
 As in Docker Machine: the CA and the client certificate are made at first use, a server
-certificate per machine; valid for 1080 days from five minutes ago; the subject has an
-organization only. Keys are ECDSA P-256 or RSA with 3072 bits; those of clients and servers are
-of the kind that their CA's key is.
+certificate per machine.
 """
 
 from __future__ import annotations
 
 import contextlib
 import getpass
-import ipaddress
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -23,41 +19,16 @@ from ecsmachine.documents.text import read_file
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
+from ecsmachine.machine.issuing import Pair, Usage, issue, key_type_of, new_key
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.ssh.private_files import check_private
 
 if TYPE_CHECKING:
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
-_LIFETIME = timedelta(days=1080)
-_BACKDATED = timedelta(minutes=5)
-_RSA_BITS = 3072
-
-_SOON = timedelta(days=30)
-"""How long before its end a certificate is spoken of."""
-
-
-@dataclass(frozen=True)
-class _Usage:
-    digital_signature: bool = True
-    key_encipherment: bool = False
-    key_agreement: bool = False
-    sign_certificates: bool = False
-    server: bool = False
-    client: bool = False
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """A certificate and its key, and the files that they are in."""
-
-    certificate_path: Path
-    key_path: Path
-    certificate: x509.Certificate
-    key: CertificateIssuerPrivateKeyTypes
+SOON = timedelta(days=30)
+"""How long before its end a certificate is spoken of, and due to be renewed."""
 
 
 class _DamagedError(MachineError):
@@ -82,7 +53,8 @@ def ensure_client_certificates(
             pairs.append(_new_ca(auth, key_type))
         elif signing:
             _load_ca(auth)
-        if pairs or not _has_client(auth):
+        ca = pairs[0].certificate if pairs else load_certificate(auth.ca_cert_path)
+        if not _has_client(auth, ca):
             report(f"Creating client certificate: {auth.client_cert_path}")
             pairs.append(_new_client(auth, pairs[0] if pairs else _load_ca(auth)))
         _write(pairs)
@@ -96,7 +68,7 @@ def rotate_client_certificates(auth: AuthOptions, report: Report) -> None:
     with _locked(auth, report):
         key_type = ""
         with contextlib.suppress(MachineError):
-            key_type = _key_type_of(_load_key(auth.ca_key_path))
+            key_type = key_type_of(_load_key(auth.ca_key_path))
         for path in (
             *(auth.client_cert_path, auth.ca_cert_path),
             *(auth.client_key_path, auth.ca_key_path),
@@ -104,9 +76,9 @@ def rotate_client_certificates(auth: AuthOptions, report: Report) -> None:
             if path.is_dir():
                 report(f"{path} is a folder; it is set aside: {files.set_aside(path, path.parent)}")
         report(f"Creating CA: {auth.ca_cert_path}")
-        ca = _self_signed(auth, _new_key(key_type))
+        ca = _self_signed(auth, new_key(key_type))
         report(f"Creating client certificate: {auth.client_cert_path}")
-        _write([ca, _issued_to_client(auth, ca, _new_key(_key_type_of(ca.key)))])
+        _write([ca, _issued_to_client(auth, ca, new_key(key_type_of(ca.key)))])
 
 
 def copy_client_certificates(auth: AuthOptions) -> None:
@@ -132,70 +104,55 @@ def make_server_certificate(
         dict.fromkeys([*auth.server_cert_sans, *filter(None, addresses), "localhost", machine_name])
     )
     ca = _load_ca(auth)
-    key = _new_key(_key_type_of(ca.key))
-    certificate = _issue(
+    key = new_key(key_type_of(ca.key))
+    certificate = issue(
         organization=f"{_user_name()}.{machine_name}",
         key=key,
         ca=ca,
-        usage=_Usage(key_encipherment=True, key_agreement=True, server=True, client=swarm_master),
+        usage=Usage(key_encipherment=True, key_agreement=True, server=True, client=swarm_master),
         names=names,
     )
-    _write([_Pair(auth.server_cert_path, auth.server_key_path, certificate, key)])
+    _write([Pair(auth.server_cert_path, auth.server_key_path, certificate, key)])
 
 
 def server_certificate_covers(auth: AuthOptions, addresses: Iterable[str]) -> bool:
-    """Whether the server certificate is there, not expired, of our CA, and names ``addresses``.
+    """Whether the server certificate is there, valid now, of our CA, and names ``addresses``.
 
     Raises :class:`MachineError` if others can read its key.
     """
     check_private(auth.server_key_path)
     try:
-        certificate = _load_certificate(auth.server_cert_path)
-        certificate.verify_directly_issued_by(_load_certificate(auth.ca_cert_path))
-    except Exception:  # whatever is wrong with it, it does not cover the addresses
+        certificate = load_certificate(auth.server_cert_path)
+        ca = load_certificate(auth.ca_cert_path)
+    except MachineError:  # whatever is wrong with it, it does not cover the addresses
         return False
+    now = datetime.now(timezone.utc)
     wanted = set(filter(None, [*auth.server_cert_sans, *addresses]))
     return (
         auth.server_key_path.exists()
-        and certificate.not_valid_after_utc > datetime.now(timezone.utc)
+        and is_issued_by(certificate, ca)
+        and certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
         and wanted <= names_in(certificate)
     )
 
 
-def names_of_server(auth: AuthOptions) -> frozenset[str]:
-    """Return the names and addresses in the server certificate; none if it cannot be read."""
-    try:
-        return names_in(_load_certificate(auth.server_cert_path))
-    except MachineError:
-        return frozenset()
+def validity(auth: AuthOptions) -> tuple[float, float]:
+    """Return from when until when all certificates in the machine's folder are valid.
 
-
-def expiring(auth: AuthOptions) -> list[str]:
-    """Return a line for each certificate of a machine that ends within 30 days, or has ended.
-
-    Looks at what the machine's folder holds: the CA, the client's and the engine's. One that is
-    not there, or cannot be read, is none of this: connecting says so.
+    In seconds since the epoch. Raises :class:`MachineError` for one that cannot be read.
     """
-    lines = []
+    paths = (auth.machine_ca_path, auth.machine_cert_path, auth.server_cert_path)
+    found = [load_certificate(path) for path in paths]
+    return (
+        max(each.not_valid_before_utc.timestamp() for each in found),
+        min(each.not_valid_after_utc.timestamp() for each in found),
+    )
+
+
+def _is_due(certificate: x509.Certificate) -> bool:
+    """Whether a certificate ends soon, or was made by a clock that was ahead."""
     now = datetime.now(timezone.utc)
-    for what, path in (
-        ("CA", auth.machine_ca_path),
-        ("client's certificate", auth.machine_cert_path),
-        ("engine's certificate", auth.server_cert_path),
-    ):
-        try:
-            end = certificate_in(read_file(path, MachineError), MachineError).not_valid_after_utc
-        except (FileNotFoundError, MachineError):
-            continue
-        if end - now > _SOON:
-            continue
-        days = (end - now).days
-        when = f"expires in {days} days" if end > now else "has expired"
-        lines.append(
-            f"The {what} {when} ({end:%Y-%m-%d}): "
-            f'"ecsmachine regenerate-certs {auth.machine_dir.name}" renews it'
-        )
-    return lines
+    return certificate.not_valid_after_utc - now <= SOON or certificate.not_valid_before_utc > now
 
 
 def _locked(auth: AuthOptions, report: Report) -> contextlib.AbstractContextManager[None]:
@@ -208,11 +165,10 @@ def _needs_ca(auth: AuthOptions) -> bool:
     path = auth.ca_cert_path
     if not path.exists():
         return True
-    ends = _load_certificate(path).not_valid_after_utc
-    now = datetime.now(timezone.utc)
+    ca = load_certificate(path)
     if path.parent == auth.cert_dir:
-        return ends - now <= _SOON
-    if ends <= now:
+        return _is_due(ca)
+    if ca.not_valid_after_utc <= datetime.now(timezone.utc):
         raise MachineError(
             f"The certificate authority {path} has expired",
             hint="Have it renewed by whoever made it.",
@@ -220,142 +176,73 @@ def _needs_ca(auth: AuthOptions) -> bool:
     return False
 
 
-def _has_client(auth: AuthOptions) -> bool:
-    """Whether there is a client certificate with its key that does not end soon.
+def _has_client(auth: AuthOptions, ca: x509.Certificate) -> bool:
+    """Whether there is a client certificate with its key, of the CA, that does not end soon.
 
-    Raises :class:`MachineError` for a damaged one that was brought (``--tls-client-cert``).
+    One that was brought (``--tls-client-cert``) is not touched: raises :class:`MachineError` if it
+    is damaged or has expired.
     """
+    path = auth.client_cert_path
+    brought = path.parent != auth.cert_dir
     try:
-        pair = _load_pair(auth.client_cert_path, auth.client_key_path)
+        pair = _load_pair(path, auth.client_key_path)
     except _DamagedError:
-        if auth.client_cert_path.exists() and auth.client_cert_path.parent != auth.cert_dir:
+        if brought and path.exists():
             raise
         return False
-    return pair.certificate.not_valid_after_utc - datetime.now(timezone.utc) > _SOON
+    if brought:
+        if pair.certificate.not_valid_after_utc <= datetime.now(timezone.utc):
+            raise MachineError(
+                f"The client certificate {path} has expired",
+                hint="Have it renewed by whoever made it.",
+            )
+        return True
+    # a CA that was brought may have a chain
+    is_chained = auth.ca_cert_path.parent != auth.cert_dir or is_issued_by(pair.certificate, ca)
+    return is_chained and not _is_due(pair.certificate)
 
 
-def _new_ca(auth: AuthOptions, key_type: str) -> _Pair:
+def is_issued_by(certificate: x509.Certificate, ca: x509.Certificate) -> bool:
+    """Whether a CA's key has signed a certificate, in the CA's name."""
+    try:
+        certificate.verify_directly_issued_by(ca)
+    except Exception:  # there is no class of what the library raises
+        return False
+    return True
+
+
+def _new_ca(auth: AuthOptions, key_type: str) -> Pair:
     if not auth.ca_cert_path.exists():
         return _self_signed(auth, _key_or_new(auth.ca_key_path, key_type))
     # it ends: what it signed names it as the issuer, and its key is known to hosts
     there = _load_ca(auth)
-    return _self_signed(auth, there.key, there.certificate.subject)
+    return _self_signed(auth, there.key, there.certificate)
 
 
 def _self_signed(
-    auth: AuthOptions, key: CertificateIssuerPrivateKeyTypes, subject: x509.Name | None = None
-) -> _Pair:
-    certificate = _issue(
+    auth: AuthOptions,
+    key: CertificateIssuerPrivateKeyTypes,
+    former: x509.Certificate | None = None,
+) -> Pair:
+    certificate = issue(
         organization=_user_name(),
-        subject=subject,
+        former=former,
         key=key,
         ca=None,
-        usage=_Usage(key_encipherment=True, key_agreement=True, sign_certificates=True),
+        usage=Usage(key_encipherment=True, key_agreement=True, sign_certificates=True),
     )
-    return _Pair(auth.ca_cert_path, auth.ca_key_path, certificate, key)
+    return Pair(auth.ca_cert_path, auth.ca_key_path, certificate, key)
 
 
-def _new_client(auth: AuthOptions, ca: _Pair) -> _Pair:
-    return _issued_to_client(auth, ca, _key_or_new(auth.client_key_path, _key_type_of(ca.key)))
+def _new_client(auth: AuthOptions, ca: Pair) -> Pair:
+    return _issued_to_client(auth, ca, _key_or_new(auth.client_key_path, key_type_of(ca.key)))
 
 
-def _issued_to_client(auth: AuthOptions, ca: _Pair, key: CertificateIssuerPrivateKeyTypes) -> _Pair:
-    certificate = _issue(
-        organization=f"{_user_name()}.<bootstrap>", key=key, ca=ca, usage=_Usage(client=True)
+def _issued_to_client(auth: AuthOptions, ca: Pair, key: CertificateIssuerPrivateKeyTypes) -> Pair:
+    certificate = issue(
+        organization=f"{_user_name()}.<bootstrap>", key=key, ca=ca, usage=Usage(client=True)
     )
-    return _Pair(auth.client_cert_path, auth.client_key_path, certificate, key)
-
-
-def _issue(
-    *,
-    organization: str,
-    key: CertificateIssuerPrivateKeyTypes,
-    ca: _Pair | None,
-    usage: _Usage,
-    names: Iterable[str] = (),
-    subject: x509.Name | None = None,
-) -> x509.Certificate:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-    if subject is None:
-        subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)])
-    not_before = (datetime.now(timezone.utc) - _BACKDATED).replace(second=0, microsecond=0)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(ca.certificate.subject if ca else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(not_before)
-        .not_valid_after(not_before + _LIFETIME)
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=usage.digital_signature,
-                content_commitment=False,
-                key_encipherment=usage.key_encipherment,
-                data_encipherment=False,
-                key_agreement=usage.key_agreement,
-                key_cert_sign=usage.sign_certificates,
-                crl_sign=False,
-                encipher_only=False,
-                decipher_only=False,
-            ),
-            critical=True,
-        )
-        .add_extension(
-            x509.BasicConstraints(ca=usage.sign_certificates, path_length=None), critical=True
-        )
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-    if ca:
-        # a CA that Docker Machine made may lack the identifier; it is derived from the key then
-        builder = builder.add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(
-                ca.certificate.public_key()  # type: ignore[arg-type]
-            ),
-            critical=False,
-        )
-    purposes = [ExtendedKeyUsageOID.SERVER_AUTH] if usage.server else []
-    if usage.client:
-        purposes.append(ExtendedKeyUsageOID.CLIENT_AUTH)
-    if purposes:
-        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
-    alternative = [_general_name(name) for name in names]
-    if alternative:
-        builder = builder.add_extension(x509.SubjectAlternativeName(alternative), critical=False)
-    return builder.sign(ca.key if ca else key, hashes.SHA256())
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    from cryptography import x509
-
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        pass
-    try:
-        return x509.DNSName(name)
-    except ValueError as error:
-        raise MachineError(
-            f'"{name}" cannot stand in a certificate: {error}',
-            hint="Give an address or a host name with --tls-san.",
-        ) from error
-
-
-def _new_key(key_type: str) -> EllipticCurvePrivateKey | RSAPrivateKey:
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-    if key_type == "rsa":
-        return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def _key_type_of(key: CertificateIssuerPrivateKeyTypes) -> str:
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    return "rsa" if isinstance(key, rsa.RSAPrivateKey) else "ecdsa"
+    return Pair(auth.client_cert_path, auth.client_key_path, certificate, key)
 
 
 def _key_or_new(path: Path, key_type: str) -> CertificateIssuerPrivateKeyTypes:
@@ -363,10 +250,10 @@ def _key_or_new(path: Path, key_type: str) -> CertificateIssuerPrivateKeyTypes:
     try:
         return _load_key(path)
     except _DamagedError:
-        return _new_key(key_type)
+        return new_key(key_type)
 
 
-def _load_ca(auth: AuthOptions) -> _Pair:
+def _load_ca(auth: AuthOptions) -> Pair:
     if not auth.ca_key_path.exists() and auth.ca_key_path.parent == auth.machine_dir:
         name = auth.machine_dir.name
         raise MachineError(
@@ -378,14 +265,15 @@ def _load_ca(auth: AuthOptions) -> _Pair:
     return _load_pair(auth.ca_cert_path, auth.ca_key_path)
 
 
-def _load_pair(certificate_path: Path, key_path: Path) -> _Pair:
-    certificate, key = _load_certificate(certificate_path), _load_key(key_path)
+def _load_pair(certificate_path: Path, key_path: Path) -> Pair:
+    certificate, key = load_certificate(certificate_path), _load_key(key_path)
     if certificate.public_key() != key.public_key():
         raise _damaged(key_path, f"it is not the key of {certificate_path}")
-    return _Pair(certificate_path, key_path, certificate, key)
+    return Pair(certificate_path, key_path, certificate, key)
 
 
-def _load_certificate(path: Path) -> x509.Certificate:
+def load_certificate(path: Path) -> x509.Certificate:
+    """Return the certificate in a file. Raises :class:`MachineError`."""
     return certificate_in(_read(path), partial(_damaged, path))
 
 
@@ -395,7 +283,7 @@ def _load_key(path: Path) -> CertificateIssuerPrivateKeyTypes:
     return private_key_in(content, partial(_damaged, path))
 
 
-def _write(pairs: Sequence[_Pair]) -> None:
+def _write(pairs: Sequence[Pair]) -> None:
     """Write pairs, all of them or none.
 
     A certificate whose key is replaced goes before, and comes back last: a process that dies in

@@ -16,7 +16,7 @@ from ecsmachine.drivers.base import (
     driver_report,
 )
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
-from ecsmachine.machine import certificates, files, host, install_url, operations
+from ecsmachine.machine import certificates, files, host, install_url, operations, renewal
 from ecsmachine.machine.create_request import CreateRequest, differences, recorded
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted
 from ecsmachine.machine.journal import FileJournal
@@ -92,8 +92,13 @@ def create(
                 hint=f'Use "ecsmachine swarm join" when "{request.name}" is there.',
             )
         _check_and_resume(store, machine, journal, request, say)
-        certificates.ensure_client_certificates(
-            machine.auth, say, key_type=request.key_type, signing=machine.driver.provisions
+        renewal.renew_due(
+            store,
+            machine.auth,
+            say,
+            among=[machine.name],
+            key_type=request.key_type,
+            signing=machine.driver.provisions,
         )
         if not (
             checked

@@ -23,9 +23,7 @@ from ecsmachine.ssh.route import check_route
 _LONGEST_ANSWER = 8 << 20
 """How much of an answer is read, in bytes; that of a swarm of 1,000 nodes is about 2 MiB."""
 
-
-_NOT_YET_VALID, _EXPIRED = 9, 10
-"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
+_INVALID = "There was an error validating certificates for"
 
 
 class EngineConnectionError(MachineError):
@@ -75,6 +73,29 @@ def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersi
     )
 
 
+def serves(url: str, auth: AuthOptions, *, timeout_s: float) -> bool | None:
+    """Whether the engine answers with the certificate in the machine's folder, and takes ours.
+
+    None if nothing answers.
+    """
+    from ecsmachine.machine.certificate_ends import certificate_or_none
+    from ecsmachine.machine.engine_refusal import own_fault, served_certificate
+
+    host = urlsplit(url).hostname or ""
+    shown = served_certificate(host, port_of(url), auth, timeout_s=timeout_s)
+    if shown is None:
+        return None
+    if shown != certificate_or_none(auth.server_cert_path):
+        return False
+    try:
+        exchange(url, auth, "GET", "/_ping", timeout_s=timeout_s)
+    except EngineCertificateError:
+        return None if own_fault(auth) else False
+    except EngineConnectionError:
+        return None
+    return True
+
+
 def exchange(
     url: str, auth: AuthOptions, method: str, path: str, *, body: object = None, timeout_s: float
 ) -> EngineAnswer:
@@ -114,15 +135,15 @@ def exchange(
         connection.request(method, path, body=content, headers=headers)
         answer = connection.getresponse()
         return EngineAnswer(answer.status, answer.read(_LONGEST_ANSWER))
-    except ssl.SSLCertVerificationError as error:
-        raise EngineCertificateError(
-            f"There was an error validating certificates for {where}: {error.verify_message}",
-            hint=_certificate_hint(auth, error.verify_code),
-        ) from error
+    except ssl.SSLEOFError as error:  # an engine that is being restarted does that as well
+        raise _cut(where, auth, error) from error
     except ssl.SSLError as error:
-        raise EngineCertificateError(
-            f"There was an error validating certificates for {where}: {error.reason or error}"
-        ) from error
+        from ecsmachine.machine.engine_refusal import explain
+
+        reason, hint = explain(host, port, auth, error, timeout_s=timeout_s)
+        raise EngineCertificateError(f"{_INVALID} {where}: {reason}", hint=hint) from error
+    except ConnectionResetError as error:
+        raise _cut(where, auth, error) from error
     except (OSError, http.client.HTTPException) as error:
         raise EngineConnectionError(
             f"The Docker engine does not answer at {where}: {_reason(error)}"
@@ -165,16 +186,14 @@ def _check_files(auth: AuthOptions) -> None:
         raise _unreadable(auth, error) from error
 
 
-def _certificate_hint(auth: AuthOptions, verify_code: int) -> str:
-    name = auth.machine_dir.name
-    if verify_code == _NOT_YET_VALID:
-        return "Set this computer's clock (for example with NTP): the certificate is of later."
-    if verify_code == _EXPIRED:
-        return f'"ecsmachine regenerate-certs {name}" makes a new one.'
-    return (
-        "The certificate may be of another address or another CA: "
-        f'"ecsmachine inspect {name}" shows both.'
-    )
+def _cut(where: str, auth: AuthOptions, error: OSError) -> EngineConnectionError:
+    """Return the error for a connection that the engine ended: its alert may have been lost."""
+    from ecsmachine.machine.engine_refusal import own_fault
+
+    fault = own_fault(auth)
+    if fault is not None:
+        return EngineCertificateError(f"{_INVALID} {where}: {fault.reason}", hint=fault.hint)
+    return EngineConnectionError(f"The Docker engine does not answer at {where}: {_reason(error)}")
 
 
 def _unreadable(auth: AuthOptions, error: OSError) -> EngineCertificateError:
@@ -187,4 +206,6 @@ def _unreadable(auth: AuthOptions, error: OSError) -> EngineCertificateError:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, ssl.SSLEOFError):
+        return "it ended the connection"
     return str(getattr(error, "strerror", None) or error or type(error).__name__)

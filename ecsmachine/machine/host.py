@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ecsmachine.provision.base import HostConnection, ProvisionRequest
     from ecsmachine.ssh.command_result import CommandResult
 
+_SERVES_TIMEOUT_S = 10.0
+
 
 _STATE_PAUSE_S = 5.0
 """How often the cloud is asked whether a host that does not answer still runs."""
@@ -82,6 +84,7 @@ def make_docker_host(
         interruption.waking(connection.close),
     ):
         provision(_Watched(connection, checkpoint), provision_request(machine, report), report)
+    machine.auth.former_ca_path.unlink(missing_ok=True)
     report("Checking connection to Docker...")
     wait_for_engine(machine, before_each=check)
     report("Docker is up and running!")
@@ -129,7 +132,11 @@ def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
             ca=machine.auth.machine_ca_path.read_bytes(),
             server=machine.auth.server_cert_path.read_bytes(),
             server_key=machine.auth.server_key_path.read_bytes(),
+            valid=machine_certificates.validity(machine.auth),
         )
+
+    def serves() -> bool | None:
+        return engine_api.serves(driver.url(), machine.auth, timeout_s=_SERVES_TIMEOUT_S)
 
     driver = machine.driver
     disk = driver.data_disk()
@@ -143,6 +150,7 @@ def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
         if disk is None
         else DataDisk(disk.size_gib, disk.file_system, disk.serial, disk.device_hints),
         authorized_key=driver.authorized_key(),
+        serves=serves,
     )
 
 

@@ -96,6 +96,11 @@ class AuthOptions:
         return self.machine_dir / "ca.pem"
 
     @property
+    def former_ca_path(self) -> Path:
+        """The CA certificate that the engine still has where the machine's is a renewed one."""
+        return self.machine_dir / "engine-ca.pem"
+
+    @property
     def machine_cert_path(self) -> Path:
         """The machine's own copy of the client certificate."""
         return self.machine_dir / "cert.pem"

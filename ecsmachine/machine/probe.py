@@ -89,8 +89,6 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
             docker_version=f"v{answer.version}",
             response_time_s=spent(),
         )
-    if isinstance(answer, engine_api.EngineCertificateError):
-        answer = _of_another_address(machine) or answer
     errors = [error for error in (answer, failure) if error is not None]
     return Probe(
         state=State.RUNNING if failure is None else State.ERROR,
@@ -156,19 +154,6 @@ def _without_engine(machine: Machine, url: str, begun: float) -> Probe:
         error=reason,
         hint=failure.hint if failure else None,
         response_time_s=time.monotonic() - begun,
-    )
-
-
-def _of_another_address(machine: Machine) -> MachineError | None:
-    """Return the error for a machine that has moved away from its certificate's address."""
-    from ecsmachine.machine.certificates import names_of_server
-
-    names = names_of_server(machine.auth)
-    if not names or machine.driver.address() in names:
-        return None
-    return MachineError(
-        f"The certificate of the engine does not name the address {machine.driver.address()}",
-        hint=f'"ecsmachine start {machine.name}" renews it.',
     )
 
 

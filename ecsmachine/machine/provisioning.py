@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from ecsmachine.drivers.base import Report, State, UnsupportedOperationError, driver_report
 from ecsmachine.errors import MachineError
-from ecsmachine.machine import host
+from ecsmachine.machine import host, renewal
 from ecsmachine.machine.address import refresh_address, state_or_none
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
@@ -22,6 +22,8 @@ def provision(store: Store, name: str, report: Report) -> None:
         machine = store.load(name)
         check_provisions(machine)
         refresh_address(machine)
+        if machine.auth.ca_key_path.exists():
+            renewal.renew_due(store, machine.auth, report, among=[name])
         with _naming_the_next_command("provision", name):
             host.make_docker_host(machine, report)
         store.save(machine)

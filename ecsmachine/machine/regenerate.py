@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
-from ecsmachine.machine import certificates, engine_api, files, host
+from ecsmachine.machine import certificates, engine_api, files, host, renewal
 from ecsmachine.machine.address import refresh_address
 from ecsmachine.machine.model import AuthOptions, Machine, auth_options
 from ecsmachine.machine.probe import NotRunningError
@@ -40,15 +40,20 @@ def regenerate_later(store: Store, name: str, report: Report) -> None:
         )
 
 
-def regenerate(store: Store, name: str, report: Report) -> None:
+def regenerate(store: Store, name: str, report: Report, *, among: Collection[str] = ()) -> None:
     """Make a new certificate for the machine's engine, and restart the engine with it.
 
+    CA and client certificate are renewed where they are due, for all machines that have them;
+    ``among`` names those whose engines are given them now.
     If the host cannot be given it, the certificates that the host has stay in the machine's
     folder, so that the engine can still be talked to.
     """
     with store.lock(name):
         machine = store.load(name)
-        check_provisions(machine)
+        if not machine.driver.provisions:
+            _renew_client(store, machine, report)
+            return
+        renewal.renew_due(store, machine.auth, report, among=[name, *among])
         refresh_address(machine)
         before = _read_contents(machine.auth)
         try:
@@ -61,6 +66,16 @@ def regenerate(store: Store, name: str, report: Report) -> None:
             _restore(machine, before)
             raise
         store.save(machine)
+
+
+def _renew_client(store: Store, machine: Machine, report: Report) -> None:
+    """Renew what is due for a machine whose engine is not ours."""
+    before = _read_contents(machine.auth)
+    renewal.renew_due(store, machine.auth, report, among=[machine.name], signing=False)
+    certificates.copy_client_certificates(machine.auth)
+    if _read_contents(machine.auth) == before:
+        check_provisions(machine)
+    report("The engine is not ours: whoever runs it looks after its own certificate.")
 
 
 def plan_rotation(store: Store, names: Sequence[str]) -> Rotation:

@@ -58,11 +58,15 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class HostCertificates:
-    """PEM texts for the host: the CA, and the engine's certificate and private key."""
+    """PEM texts for the host: the CA, and the engine's certificate and private key.
+
+    ``valid`` is from when until when all of them, and the client's, are: seconds since the epoch.
+    """
 
     ca: bytes
     server: bytes
     server_key: bytes = field(repr=False)
+    valid: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class ProvisionRequest:
     """What a host shall become.
 
     ``certificates`` is asked once the host is known to be one that can be provisioned.
+    ``serves`` is asked of an engine that runs: whether it answers with those certificates; None if
+    that cannot be seen.
     """
 
     hostname: str
@@ -89,3 +95,4 @@ class ProvisionRequest:
     engine_port: int = 2376
     data_disk: DataDisk | None = None
     authorized_key: str | None = None
+    serves: Callable[[], bool | None] = lambda: None

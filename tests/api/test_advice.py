@@ -253,7 +253,7 @@ def test_advice_that_is_followed_helps(
 NOT_HERE = {
     "aliyun/container_service/application_client.py": "of a cluster that has no master",
     "aliyun/credentials.py": "which credentials to take is for the reader to say",
-    "cli/commands/container_service/project.py": "no project fails on nodes without guests",
+    "cli/commands/container_service/waiting.py": "no project fails on nodes without guests",
     "cli/commands/create.py": "an example",
     "cli/commands/local": "of a cloud of its own (tests/guest/test_local_cloud.py)",
     "drivers/aliyunecs/life/account.py": "which credentials to take is for the reader to say",

@@ -85,11 +85,18 @@ class Machines:
 
     def ecs(self, action: str, **parameters: Any) -> dict[str, Any]:
         """Ask the cloud itself."""
+        return self._ask("2014-05-26", action, parameters)
+
+    def slb(self, action: str, **parameters: Any) -> dict[str, Any]:
+        """Ask the cloud itself for load balancers."""
+        return self._ask("2014-05-15", action, parameters)
+
+    def _ask(self, version: str, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
         key = Credentials(
             self.environment["ECS_ACCESS_KEY_ID"], self.environment["ECS_ACCESS_KEY_SECRET"]
         )
         client = RpcClient(
-            self.environment["ECS_API_ENDPOINT"], "2014-05-26", FixedCredentials("test", key)
+            self.environment["ECS_API_ENDPOINT"], version, FixedCredentials("test", key)
         )
         region = {"RegionId": self.environment["ECS_REGION"]}
         return dict(client.call(action, {**region, **parameters}).values)

@@ -168,6 +168,40 @@ def test_projects_are_containers_that_reach_each_other_on_two_hosts(swarm: Swarm
     assert left.id not in {c.id for c in applications.service("shop_web").containers}
 
 
+def test_load_balancers_lead_to_services(swarm: Swarm) -> None:
+    """The cluster's own leads to its routing, and to a service that asks for it by a label."""
+    balancer_id = swarm.clusters.cluster(swarm.id).load_balancer_id
+    template = """
+web:
+  image: busybox
+  command: httpd -f -p 80 -h /etc
+  ports: ["8080:80"]
+  labels:
+    aliyun.scale: "2"
+    aliyun.routing.port_80: front.local
+    aliyun.lb.port_80: tcp://${FRONT}:8000
+"""
+    swarm.applications.create_project(
+        ProjectRequest("front", template, environment={"FRONT": balancer_id})
+    )
+    swarm.settled("front")
+    cloud = swarm.cloud.account
+    told = cloud.slb("DescribeLoadBalancerAttribute", LoadBalancerId=balancer_id)
+    address, host = told["Address"], {"Host": "front.local"}
+
+    def visit(url: str) -> int:
+        try:
+            return requests.get(f"{url}/passwd", headers=host, timeout=10).status_code
+        except requests.ConnectionError:
+            return 0  # no server has been found to be well yet
+
+    assert visit(f"http://{address}") == 200
+    wait_for(lambda: visit(f"http://{address}:8000") == 200, "the label's listener leads there")
+    swarm.applications.delete_project("front", force=True)
+    assert visit(f"http://{address}:8000") == 0
+    assert visit(f"http://{address}") == 503
+
+
 def test_traffic_follows_the_weights_of_two_versions(swarm: Swarm) -> None:
     """Goes on with the project of the first test."""
     applications = swarm.applications

@@ -5,12 +5,9 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.rpc import RpcClient
 from tests.guest.conftest import wait_for
 from tests.guest.machines import Machines
 
@@ -27,31 +24,20 @@ while (my $c = $s->accept) {
 """
 
 
-def slb(machines: Machines, action: str, **parameters: Any) -> dict[str, Any]:
-    key = Credentials(
-        machines.environment["ECS_ACCESS_KEY_ID"], machines.environment["ECS_ACCESS_KEY_SECRET"]
-    )
-    client = RpcClient(
-        machines.environment["ECS_API_ENDPOINT"], "2014-05-15", FixedCredentials("test", key)
-    )
-    region = {"RegionId": machines.environment["ECS_REGION"]}
-    return dict(client.call(action, {**region, **parameters}).values)
-
-
 @pytest.fixture
 def balancer(machines: Machines) -> Iterator[tuple[str, str]]:
     """A load balancer with listeners at 80 (TCP) and 81 (HTTP): its id and its address."""
-    made = slb(machines, "CreateLoadBalancer", AddressType="internet")
+    made = machines.slb("CreateLoadBalancer", AddressType="internet")
     balancer_id = made["LoadBalancerId"]
     common = {"LoadBalancerId": balancer_id, "BackendServerPort": 8080, "Bandwidth": -1}
     common |= {"HealthCheckInterval": 1, "HealthyThreshold": 2, "UnhealthyThreshold": 2}
-    slb(machines, "CreateLoadBalancerTCPListener", ListenerPort=80, **common)
+    machines.slb("CreateLoadBalancerTCPListener", ListenerPort=80, **common)
     on = {"StickySession": "off", "HealthCheck": "on"}
-    slb(machines, "CreateLoadBalancerHTTPListener", ListenerPort=81, **common, **on)
+    machines.slb("CreateLoadBalancerHTTPListener", ListenerPort=81, **common, **on)
     for port in (80, 81):
-        slb(machines, "StartLoadBalancerListener", LoadBalancerId=balancer_id, ListenerPort=port)
+        machines.slb("StartLoadBalancerListener", LoadBalancerId=balancer_id, ListenerPort=port)
     yield balancer_id, made["Address"]
-    slb(machines, "DeleteLoadBalancer", LoadBalancerId=balancer_id)
+    machines.slb("DeleteLoadBalancer", LoadBalancerId=balancer_id)
 
 
 def answer(url: str) -> list[str]:
@@ -70,7 +56,7 @@ def test_what_comes_to_a_balancer_goes_to_machines_that_are_well(
         machines.run("ssh", name, "systemd-run --unit web perl /root/web.pl")
 
     def health() -> list[str]:
-        told = slb(machines, "DescribeHealthStatus", LoadBalancerId=balancer_id)
+        told = machines.slb("DescribeHealthStatus", LoadBalancerId=balancer_id)
         servers = told["BackendServers"]["BackendServer"]
         return sorted(str(server["ServerHealthStatus"]) for server in servers)
 
@@ -93,7 +79,7 @@ def test_what_comes_to_a_balancer_goes_to_machines_that_are_well(
     with pytest.raises(urllib.error.HTTPError, match="503"):
         answer(f"http://{address}:81/")
     stop = {"LoadBalancerId": balancer_id, "ListenerPort": 81}
-    slb(machines, "StopLoadBalancerListener", **stop)
+    machines.slb("StopLoadBalancerListener", **stop)
 
     def refuses() -> bool:
         try:

@@ -132,10 +132,16 @@ def test_there_is_no_circle_of_imports() -> None:
         pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
-def test_the_client_knows_no_option_of_the_driver() -> None:
+def test_the_client_knows_no_option_and_no_command() -> None:
     for path in trees():
         if room(path) == "aliyun":
-            assert "--aliyunecs" not in (PACKAGE / path).read_text(), path
+            text = (PACKAGE / path).read_text().replace('"aliyun configure --profile ', "")
+            assert not re.search(r"--[a-z]|ecsmachine [a-z]+ [a-z]", text), path
+
+
+def test_no_module_has_more_than_500_lines() -> None:
+    long = [path for path in trees() if (PACKAGE / path).read_text().count("\n") > 500]
+    assert not long
 
 
 def test_libraries_stay_in_their_rooms() -> None:

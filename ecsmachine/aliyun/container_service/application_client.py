@@ -41,22 +41,22 @@ class ApplicationClient:
     """Projects, services and volumes of one cluster.
 
     ``folder`` has the cluster's ``ca.pem``, ``cert.pem`` and ``key.pem``. ``insecure`` leaves
-    the master's certificate unverified. All methods raise :class:`ApiError` and
+    the master's certificate unverified; ``untrusted`` is what to do where one side does not accept
+    the other's. All methods raise :class:`ApiError` and
     :class:`ConnectionLostError`.
     """
 
-    def __init__(self, master_url: str, folder: Path, *, insecure: bool = False):
+    def __init__(
+        self, master_url: str, folder: Path, *, insecure: bool = False, untrusted: str = ""
+    ):
         files = {name: folder / f"{name}.pem" for name in ("ca", "cert", "key")}
         for file in files.values():
             if not file.is_file():
-                raise MachineError(
-                    f"There is no {file}",
-                    hint=f'Fetch it with "ecsmachine cluster certs {folder.name}".',
-                )
+                raise rules.ClusterError("CertificatesMissing", f"There is no {file}", folder.name)
         if not master_url:
-            raise MachineError(
+            raise rules.ClusterError(
+                "MasterMissing",
                 "The cluster has no master_url: applications are for Swarm clusters that run",
-                hint='See its state with "ecsmachine cluster ls".',
             )
         if insecure:
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
@@ -64,8 +64,7 @@ class ApplicationClient:
         self._transport = Transport(
             self.url,
             check="that the cluster runs",
-            untrusted=f"The certificates in {folder} may be another cluster's: fetch them with "
-            f'"ecsmachine cluster certs {folder.name}".',
+            untrusted=untrusted or f"The certificates in {folder} may be another cluster's.",
             verify=False if insecure else str(files["ca"]),
             cert=(str(files["cert"]), str(files["key"])),
         )

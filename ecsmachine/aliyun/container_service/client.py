@@ -40,16 +40,18 @@ class ClusterClient:
 
     All methods raise :class:`ApiError` and :class:`ConnectionLostError`; those that are handed
     a request raise :class:`UsageError` for what the guide refuses, before anything is sent.
+    ``check`` names the options that the endpoint comes from.
     """
 
-    def __init__(self, region: str, credentials: CredentialProvider, *, endpoint: str = ENDPOINT):
-        self.roa = RoaClient(
-            endpoint,
-            VERSION,
-            region,
-            credentials,
-            check="the endpoint (--endpoint, CS_API_ENDPOINT)",
-        )
+    def __init__(
+        self,
+        region: str,
+        credentials: CredentialProvider,
+        *,
+        endpoint: str = ENDPOINT,
+        check: str = "the endpoint",
+    ):
+        self.roa = RoaClient(endpoint, VERSION, region, credentials, check=check)
 
     def clusters(self, name: str = "") -> list[Cluster]:
         """Return all clusters, or those of a name (GET /clusters)."""
@@ -66,9 +68,8 @@ class ClusterClient:
             return self.cluster(name_or_id)
         found = [cluster for cluster in self.clusters() if cluster.name == name_or_id]
         if not found:
-            raise MachineError(
-                f'There is no cluster "{name_or_id}" in {self.roa.region}',
-                hint='"ecsmachine cluster ls" lists them.',
+            raise rules.ClusterError(
+                "ErrorClusterNotFound", f'There is no cluster "{name_or_id}" in {self.roa.region}'
             )
         if len(found) > 1:
             raise MachineError(

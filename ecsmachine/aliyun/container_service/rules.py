@@ -11,7 +11,7 @@ from dataclasses import fields
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.errors import UsageError
+from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -42,6 +42,15 @@ class FieldError(UsageError):
     def called(self, name: str) -> UsageError:
         """Return the same error for somebody who knows the field by another name."""
         return FieldError(name, self._reason, self._hint)
+
+
+class ClusterError(MachineError):
+    """A cluster cannot be spoken to; ``code`` says why, ``name`` is the cluster's."""
+
+    def __init__(self, code: str, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.name = name
 
 
 def require(**fields: object) -> None:

@@ -126,7 +126,7 @@ def inspect(
 
 
 def _warn_of_ending_certificates(this: Session, name: str) -> None:
-    from ecsmachine.machine.certificates import expiring
+    from ecsmachine.machine.certificate_ends import expiring
 
     try:
         machine = this.store.load(_one_name(this, name))
@@ -313,7 +313,7 @@ def _probes(
 
 def _ending_certificates(machines: dict[str, Machine | MachineError]) -> dict[str, list[str]]:
     """Return what is to be said of the certificates of each machine."""
-    from ecsmachine.machine.certificates import expiring
+    from ecsmachine.machine.certificate_ends import expiring
     from ecsmachine.machine.model import Machine
 
     return {

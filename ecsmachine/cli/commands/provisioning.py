@@ -53,7 +53,8 @@ def regenerate_certs(
 ) -> None:
     """Give machines new certificates for their engines, which restart with them.
 
-    With --client-certs nobody who has the old client certificate gets in any more.
+    The CA and the client certificate are renewed where they end within 30 days, for all machines
+    of the store. With --client-certs nobody who has the old client certificate gets in any more.
 
     Example: ecsmachine regenerate-certs -f dev1
     """
@@ -68,7 +69,10 @@ def regenerate_certs(
         return
     say("Regenerating TLS certificates")
     if not plan:
-        for_each(chosen, lambda name, report: regenerate.regenerate(this.store, name, report))
+        for_each(
+            chosen,
+            lambda name, report: regenerate.regenerate(this.store, name, report, among=chosen),
+        )
         refresh_contexts(this, chosen)
         return
     say("Regenerating local certificates")

@@ -23,7 +23,12 @@ from ecsmachine.localcloud.container_service.application_views import (
 from ecsmachine.localcloud.container_service.deployment import Deployment, wanted_number
 from ecsmachine.localcloud.container_service.destinations import Destination, routes_of
 from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
-from ecsmachine.localcloud.container_service.project_work import ProjectWork, containers_of, finish
+from ecsmachine.localcloud.container_service.project_work import (
+    Balance,
+    ProjectWork,
+    containers_of,
+    finish,
+)
 from ecsmachine.localcloud.container_service.projects import Projects
 from ecsmachine.localcloud.container_service.volumes import Volumes
 from ecsmachine.localcloud.protocol.errors import ApiError
@@ -38,9 +43,8 @@ _ENDING = frozenset(("KILL", "TERM", "INT", "QUIT", "ABRT", "9", "15", "2", "3",
 class Applications:
     """The projects of a cluster, and its volumes. Safe to use from several threads.
 
-    ``deployment`` returns the cluster's nodes as they are now, given who is to be told of
-    containers that are healthy. ``domain`` is the cluster's own, which names without a dot are
-    routed below.
+    ``deployment`` and ``balance`` are as in :class:`ProjectWork`. ``domain`` is the cluster's own,
+    which names without a dot are routed below.
     """
 
     def __init__(
@@ -52,11 +56,12 @@ class Applications:
         supervisor: Supervisor,
         threads: Threads,
         probes: Threads,
+        balance: Balance,
     ) -> None:
         self._domain = domain
         self._projects = Projects(state, cluster_id)
         self._work = ProjectWork(
-            cluster_id, self._projects, deployment, supervisor, threads, probes
+            cluster_id, self._projects, deployment, supervisor, threads, probes, balance
         )
         self.volumes = Volumes(state, cluster_id, self._work)
         self.recover = self._work.recover

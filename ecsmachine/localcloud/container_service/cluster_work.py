@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ecsmachine.localcloud.container_service.balanced import ROUTING_PORT
 from ecsmachine.localcloud.container_service.certificates import make_certificates, make_login_key
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
 from ecsmachine.localcloud.container_service.detaching import detach, remove_group
@@ -29,6 +30,7 @@ from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.state.clusters import Cluster, ClusterState, Node
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tables import Table
+from ecsmachine.localcloud.work.balancers import BalancerWork
 from ecsmachine.localcloud.work.instances import InstanceWork
 from ecsmachine.localcloud.work.supervisor import Supervisor, Work, ended, unchanged
 
@@ -53,6 +55,7 @@ class ClusterWork:
         instances: InstanceWork,
         nodes: Nodes,
         call: Callable[..., Mapping[str, Any]],
+        balancers: BalancerWork,
     ) -> None:
         self._state = state
         self._supervisor = supervisor
@@ -61,7 +64,7 @@ class ClusterWork:
         self._call = call
         self._folder = state.root / "clusters"
         self._threads = supervisor.threads("cluster", 8)
-        self._serving = ClusterServing(state, supervisor, nodes, self._folder)
+        self._serving = ClusterServing(state, supervisor, nodes, self._folder, call, balancers)
         self.applications = self._serving.applications
 
     def certificates(self, cluster_id: str) -> Path:
@@ -363,6 +366,15 @@ class ClusterWork:
                 "AddressType": "internet",
             },
         )
+        listener = {
+            "RegionId": cluster.region,
+            "LoadBalancerId": str(made["LoadBalancerId"]),
+            "ListenerPort": "80",
+        }
+        settings = {"BackendServerPort": str(ROUTING_PORT), "Bandwidth": "-1"}
+        off = {"StickySession": "off", "HealthCheck": "off"}
+        self._call("CreateLoadBalancerHTTPListener", {**listener, **settings, **off})
+        self._call("StartLoadBalancerListener", listener)
         self._change(cluster.id, load_balancer_id=str(made["LoadBalancerId"]))
 
     def _new_names(self, cluster_id: str, number: int) -> list[str]:

@@ -7,7 +7,7 @@ undone is done by the next.
 from __future__ import annotations
 
 from asyncio import Task
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import replace
@@ -31,12 +31,15 @@ from ecsmachine.localcloud.work.supervisor import (
     unchanged,
 )
 
+Balance = Callable[[Iterable[tuple[Project, Release, Service]], Iterable[Placed]], dict[str, str]]
+
 
 class ProjectWork:
     """Brings a cluster's containers to what its projects are to be. Safe to use from any thread.
 
     ``deployment`` returns the cluster's nodes as they are now, given who is to be told of
-    containers that are healthy.
+    containers that are healthy. ``balance`` lets load balancers lead to the containers that there
+    are, and returns why they do not, by project; it is called on the event loop.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class ProjectWork:
         supervisor: Supervisor,
         threads: Threads,
         probes: Threads,
+        balance: Balance,
     ) -> None:
+        self._balance = balance
         self._cluster_id = cluster_id
         self._projects = projects
         self._deployed = deployment
@@ -77,6 +82,7 @@ class ProjectWork:
         names = {project.name for project in self._projects.all()}
         with suppress(EngineError):
             await self._threads.run(self.deployment().remove_strays, names)
+            await self._lead_to_services()
 
     # In a thread, one after the other.
 
@@ -86,21 +92,41 @@ class ProjectWork:
 
         def do() -> None:
             work(self._projects.find(name))
-            self._projects.end_work(name)
 
-        return self._begin(f"{moving} project {name}", do, partial(self._projects.end_work, name))
+        what = f"{moving} project {name}"
+        return self._begin(what, do, partial(self._projects.end_work, name), of=name)
 
     def do(self, what: str, work: Callable[[], None]) -> None:
         """Do other work in its turn; returns when it is done. Raises as :func:`finish`."""
         finish(self._begin(what, work, unchanged))
 
-    def _begin(self, what: str, work: Callable[[], None], failed: Failed) -> Future[None]:
+    def _begin(
+        self, what: str, work: Callable[[], None], failed: Failed, of: str = ""
+    ) -> Future[None]:
         async def in_thread() -> None:
-            await self._threads.run(work)
+            try:
+                await self._threads.run(work)
+            finally:
+                problems = await self._lead_to_services()
+            if of in problems:
+                raise EngineError(problems[of])
+            if of:
+                self._projects.end_work(of)
 
         return self._supervisor.begin(
             f"applications of {self._cluster_id}", what, in_thread, failed
         )
+
+    async def _lead_to_services(self) -> dict[str, str]:
+        """Let load balancers lead to the containers that there are now."""
+        services = list(self._projects.services())
+        placed = []
+        if any(service.own.fronts for _, _, service in services):
+            try:
+                placed = await self._threads.run(self.deployment().look)
+            except EngineError:  # no node answers: all stays as it was
+                return {}
+        return self._balance(services, placed)
 
     def settle(self, project: Project, *, fresh: bool = False) -> None:
         """Bring all services of a project to what is wanted of them; remove all others."""

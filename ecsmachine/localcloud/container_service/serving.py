@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecsmachine.localcloud.container_service.applications import Applications
+from ecsmachine.localcloud.container_service.balanced import ROUTING_PORT, Call, lead_to_services
 from ecsmachine.localcloud.container_service.deployment import Deployment
 from ecsmachine.localcloud.container_service.engines import Engine
 from ecsmachine.localcloud.container_service.master import Master
@@ -19,6 +20,7 @@ from ecsmachine.localcloud.container_service.routing import Router
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.state.clusters import Cluster, Node
 from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.work.balancers import BalancerWork
 from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, ended, unchanged
 
 LOG = logging.getLogger("ecsmachine.localcloud.container_service")
@@ -65,9 +67,22 @@ class Served:
 
 
 class ClusterServing:
-    """Lets clusters answer. ``folder`` has a folder for each. Called on the event loop."""
+    """Lets clusters answer. ``folder`` has a folder for each. Called on the event loop.
 
-    def __init__(self, state: State, supervisor: Supervisor, nodes: Nodes, folder: Path) -> None:
+    ``call`` carries out an action of SLB; ``balancers`` carry what comes to load balancers.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        supervisor: Supervisor,
+        nodes: Nodes,
+        folder: Path,
+        call: Call,
+        balancers: BalancerWork,
+    ) -> None:
+        self._call = call
+        self._balancers = balancers
         self._state = state
         self._supervisor = supervisor
         self._nodes = nodes
@@ -97,6 +112,9 @@ class ClusterServing:
             self._supervisor,
             self._work,
             self._probes,
+            lambda services, placed: lead_to_services(
+                self._state, self._call, self._cluster(cluster_id), services, placed
+            ),
         )
         master = Master(
             cluster.master_port,
@@ -109,6 +127,7 @@ class ClusterServing:
         router = Router(cluster.routing_port, applications.routes, self._lookups)
         await master.start()
         await router.start()
+        self._balancers.lead(cluster.load_balancer_id, ROUTING_PORT, router.port)
         loops = (
             self._supervisor.repeat(
                 f"the watch over the nodes of cluster {cluster_id}",
@@ -141,6 +160,7 @@ class ClusterServing:
         if served is not None:
             for loop in served.loops:
                 loop.cancel()
+            self._balancers.lead(self._cluster(cluster_id).load_balancer_id, ROUTING_PORT, None)
             await served.master.stop()
             await served.router.stop()
 

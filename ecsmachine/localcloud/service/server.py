@@ -125,6 +125,7 @@ def create_app(
         endpoint.lifecycle.instances,
         make_nodes(supervisor.pause),
         endpoint.carry_out,
+        endpoint.lifecycle.balancers,
     )
     container_service = ContainerServiceEndpoint(state, work, endpoint.images)
     log = endpoint.requests

@@ -33,6 +33,16 @@ class BalancerWork:
         self._network: BalancerNetwork | None = None
         self._listening: dict[tuple[str, int], _Listening] = {}
         self._due = False
+        self._led: dict[tuple[str, int], int] = {}
+
+    def lead(self, balancer_id: str, port: int, here: int | None) -> None:
+        """Lead what goes to a port of a balancer's servers to one of 127.0.0.1; None: no longer."""
+        if here is None:
+            self._led.pop((balancer_id, port), None)
+        else:
+            self._led[balancer_id, port] = here
+        if self._network is not None:
+            self._changed()
 
     def recover(self) -> None:
         """Listen as the state has it, and from now on whenever that changes."""
@@ -56,7 +66,7 @@ class BalancerWork:
     async def _settle(self) -> None:
         self._due = False
         assert self._network is not None  # noqa: S101  (recover looked)
-        wanted = carried_by(self._state)
+        wanted = carried_by(self._state, self._led)
         for place in self._listening.keys() - wanted.keys():
             self._listening.pop(place).close()
         if wanted or self._listening:
@@ -155,6 +165,8 @@ class _Listening:
             writer.close()
 
     async def _connect(self, server: Server, port: int) -> Streams:
+        if server.here:
+            return await asyncio.open_connection(server.address, port, limit=MOST_HEAD_BYTES)
         outgoing = await self._threads.run(self._network.outgoing)
         outgoing.setblocking(False)
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from ecsmachine.localcloud.catalog.listener_settings import SETTINGS, Value
@@ -20,12 +21,16 @@ CARRIED = ("tcp", "http")
 
 @dataclass(frozen=True)
 class Server:
-    """A server of a listener: where connections for it go, and how many of them (0: none)."""
+    """A server of a listener: where connections for it go, and how many of them (0: none).
+
+    ``here``: it is no guest, but listens on this machine.
+    """
 
     instance_id: str
     address: str
     port: int
     weight: int
+    here: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,15 @@ class Carried:
     """Headers that are added to a request; ``{client}`` and ``{port}`` stand for whose it is."""
 
 
-def carried_by(state: State) -> dict[tuple[str, int], Carried]:
-    """Return what the listeners that run carry, by address and port."""
+def carried_by(
+    state: State, led: Mapping[tuple[str, int], int] = MappingProxyType({})
+) -> dict[tuple[str, int], Carried]:
+    """Return what the listeners that run carry, by address and port.
+
+    What goes to a port of a balancer's servers that is in ``led`` goes to one of 127.0.0.1.
+    """
     return {
-        (balancer.address, listener.port): _carried(state, balancer, listener)
+        (balancer.address, listener.port): _carried(state, balancer, listener, led)
         for balancer in state.load_balancers
         if balancer.status == "active"
         for listener in balancer.listeners
@@ -77,7 +87,12 @@ def backends_of(
         yield backend, backend.port or listener.backend_port
 
 
-def _carried(state: State, balancer: LoadBalancer, listener: Listener) -> Carried:
+def _carried(
+    state: State,
+    balancer: LoadBalancer,
+    listener: Listener,
+    led: Mapping[tuple[str, int], int],
+) -> Carried:
     defaults = {item.name: item.default for item in SETTINGS[listener.protocol]}
     settings = {**defaults, **listener.settings}
     servers = tuple(
@@ -85,11 +100,15 @@ def _carried(state: State, balancer: LoadBalancer, listener: Listener) -> Carrie
         for backend, port in backends_of(state, balancer, listener)
         if (instance := state.instances.get(backend.server_id)) is not None and port
     )
+    check = _check(settings) if settings["HealthCheck"] == "on" else None
+    here = led.get((balancer.id, listener.backend_port))
+    if here is not None:
+        servers, check = (Server("", "127.0.0.1", here, 100, here=True),), None
     return Carried(
         "tcp" if listener.protocol == "tcp" else "http",
         str(settings["Scheduler"]),
         servers,
-        _check(settings) if settings["HealthCheck"] == "on" else None,
+        check,
         tuple(_forwarded(settings, balancer, listener)) if listener.protocol == "http" else (),
     )
 

@@ -1,10 +1,11 @@
-"""The engine's certificates, compared by their hashes."""
+"""The engine's certificates, compared by their hashes, and by the clock of the host."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import shlex
+import time
 
 from ecsmachine.provision.base import HostCertificates, ProvisionRequest
 from ecsmachine.provision.engine import (
@@ -14,22 +15,32 @@ from ecsmachine.provision.engine import (
     SERVER_KEY_PATH,
     SERVER_PATH,
 )
+from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.facts import Facts
 from ecsmachine.provision.step import Action, Run, Situation, Step, Upload
 
+NAME = "certificates"
+_SAID_FROM_S = 120
+"""From which difference on the clocks are spoken of, in seconds."""
+
 
 def look(request: ProvisionRequest) -> str:
-    """Return the commands that show the certificates' hashes and permissions."""
+    """Return the commands that show the certificates' hashes and permissions, and both clocks."""
     files = " ".join(CERTIFICATE_FILES)
     return f"""\
+mark clocks; echo "$(date +%s) {time.time():.0f}"
 mark hashes; sha256sum {files} 2>/dev/null
 mark modes; stat -c '%a %n' {files} 2>/dev/null
 """
 
 
 def actions(situation: Situation) -> list[Action]:
-    """Return what writes the certificates that differ."""
+    """Return what writes the certificates that differ.
+
+    Raises :class:`ProvisionError` if they are not valid by the clock of the host.
+    """
     certificates = situation.certificates
+    _check_clock(situation.facts, certificates)
     wanted = (
         (CA_PATH, certificates.ca, 0o644),
         (SERVER_PATH, certificates.server, 0o644),
@@ -68,6 +79,47 @@ def seen_modes(facts: Facts) -> dict[str, int]:
     return {found[2]: int(found[1], 8) for found in lines if found}
 
 
-STEP = Step(
-    "certificates", look, actions, "Copying certs to the remote machine...", always_says=True
-)
+def _check_clock(facts: Facts, certificates: HostCertificates) -> None:
+    clocks = _clocks(facts)
+    if clocks is None or certificates.valid is None:
+        return
+    begin, end = certificates.valid
+    if begin <= clocks[0] <= end:
+        return
+    difference = _difference(facts)
+    raise ProvisionError(
+        NAME,
+        f"the clock of the host is {difference}, and the certificates are not valid there"
+        if difference
+        else "the certificates are not valid now, neither here nor on the host",
+        hint="Set the clock that is wrong, the host's or this computer's (for example with NTP), "
+        "and try again.",
+    )
+
+
+def _clocks(facts: Facts) -> tuple[int, int] | None:
+    """Return the host's clock and ours as of one moment, in seconds since the epoch."""
+    found = re.fullmatch(r"([0-9]{1,12}) ([0-9]{1,12})", facts["clocks"].strip())
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _difference(facts: Facts) -> str:
+    """Return by how much the host's clock differs from ours, in words; "" if it hardly does."""
+    host, ours = _clocks(facts) or (0, 0)
+    spent = abs(host - ours)
+    if spent < _SAID_FROM_S:
+        return ""
+    for unit, seconds in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if spent >= 2 * seconds:
+            side = "ahead of" if host > ours else "behind"
+            return f"{spent // seconds} {unit} {side} this computer's"
+    raise AssertionError("two minutes are said")
+
+
+def _says(situation: Situation) -> str:
+    difference = _difference(situation.facts)
+    remark = f" (the clock of the host is {difference})" if difference else ""
+    return f"Copying certs to the remote machine...{remark}"
+
+
+STEP = Step(NAME, look, actions, _says, always_says=True)

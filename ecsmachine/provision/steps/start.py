@@ -9,7 +9,7 @@ from ecsmachine.provision.engine import DROP_IN_PATH
 from ecsmachine.provision.errors import ProvisionError, output_of
 from ecsmachine.provision.shell import engine_journal
 from ecsmachine.provision.step import Action, Run, Situation, Step
-from ecsmachine.provision.steps.certificates import hashes_of
+from ecsmachine.provision.steps.certificates import hashes_of, seen_hashes
 from ecsmachine.provision.steps.configuration import environment, flags
 from ecsmachine.ssh.command_result import CommandResult
 
@@ -43,12 +43,25 @@ def actions(situation: Situation) -> list[Action]:
     commands = []
     if situation.facts.unit.get("UnitFileState") != "enabled":
         commands.append("systemctl -q enable docker.service")
-    if not runs_as_wanted(situation, hashes_of(situation.certificates)):
+    if not _is_in_order(situation):
         commands.append(RESTART)
     if not commands:
         return []
     script = "\n".join(("set -e", *commands, SHOW_COMMAND_LINE))
     return [Run(script, timeout_s=_TIMEOUT_S, explain=_explain)]
+
+
+def _is_in_order(situation: Situation) -> bool:
+    """Whether the engine runs as it shall, and with the certificates that are on the host now.
+
+    They may have been replaced by hand: what was intended says nothing of what it has read.
+    """
+    wanted = hashes_of(situation.certificates)
+    return (
+        seen_hashes(situation.facts).items() <= wanted.items()
+        and runs_as_wanted(situation, wanted)
+        and situation.request.serves() is not False
+    )
 
 
 def runs_as_wanted(situation: Situation, hashes: Mapping[str, str]) -> bool:

@@ -44,7 +44,8 @@ from ecsmachine.cli.app import run
 from ecsmachine.localcloud.container_service.guestless_nodes import GuestlessNodes
 from ecsmachine.localcloud.container_service.project_work import ProjectWork
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from tests.api.localcloud.api_client import Api, until
+from ecsmachine.localcloud.state.balancers import LoadBalancer
+from tests.api.localcloud.api_client import SLB, Api, until
 from tests.unit.localcloud.recording_guests import RecordingGuests
 
 PASSWORD = "TestPwd124"
@@ -144,6 +145,8 @@ def test_a_cluster_has_nodes_certificates_and_a_load_balancer(
     nodes = client.nodes(cluster)
     assert balancer is not None
     assert {b.server_id for b in balancer.backends} == {node.instance_id for node in nodes}
+    (listener,) = balancer.listeners
+    assert (listener.port, listener.backend_port, listener.status) == (80, 9080, "running")
     assert [node.role for node in nodes] == ["Master", "Worker"]
     assert found.security_group_id in {group.id for group in cloud.state.security_groups}
     assert client.find(cluster.replace("c", "C", 1)).name == "shared"
@@ -388,8 +391,7 @@ def test_the_master_wants_a_certificate_of_its_cluster(
         (tmp_path / f"{name}.pem").write_bytes((folder / f"{name}.pem").read_bytes())
     with pytest.raises(ConnectionLostError, match=r"certificate of 127\.0\.0\.1") as caught:
         ApplicationClient(url, tmp_path).projects()
-    assert caught.value.hint is not None
-    assert f'"ecsmachine cluster certs {tmp_path.name}"' in caught.value.hint
+    assert caught.value.hint == f"The certificates in {tmp_path} may be another cluster's."
     assert ApplicationClient(url, tmp_path, insecure=True).projects() == []
     for name in ("cert", "key"):
         (tmp_path / f"{name}.pem").unlink()
@@ -615,7 +617,14 @@ def test_blue_green_cannot_share_a_port_of_the_node(applications: ApplicationCli
 
 @pytest.mark.parametrize(
     ("template", "said"),
-    [("web: {build: .}", "web.build"), ("a: [", "not YAML"), ("web: {image: i, links: [x]}", "x")],
+    [
+        ("web: {build: .}", "web.build"),
+        ("a: [", "not YAML"),
+        ("web: {image: i, links: [x]}", "x"),
+        ("web: {image: i, labels: {aliyun.lb.port_80: 'tcp://lb:80'}}", "needs a port of the node"),
+        ("web: {image: i, labels: {aliyun.lb.port_0: 'tcp://lb:80'}}", "0 is not a port"),
+        ("web: {image: i, labels: {aliyun.lb.port_80: 'lb:80'}}", "is not SCHEME://BALANCER:PORT"),
+    ],
 )
 def test_templates_are_refused(applications: ApplicationClient, template: str, said: str) -> None:
     with pytest.raises(ApiError, match=said) as caught:
@@ -649,10 +658,10 @@ def test_what_is_settled_is_left_alone(
 
 
 def test_labels_without_effect_are_warnings(applications: ApplicationClient) -> None:
-    label = "aliyun.lb.port_80: 'http://\"front\":80'"
+    label = "aliyun.lb.port_80: 'https://front:80'"
     text = f"web: {{image: busybox, labels: {{{label}, aliyun.probe.url: 'http://container/'}}}}"
     (warning,) = applications.create_project(ProjectRequest("shop", text))
-    assert warning.startswith("web: aliyun.lb.port_80 has no effect: load balancers carry")
+    assert warning.startswith("web: aliyun.lb.port_80 has no effect: HTTPS listeners carry")
     assert at_rest(applications, "shop") == "running"
     project = applications.project("shop")
     assert project.raw["warnings"] == [warning]
@@ -664,6 +673,63 @@ def test_labels_without_effect_are_warnings(applications: ApplicationClient) -> 
     unknown = ProjectUpdate('web: {image: busybox, labels: {aliyun."a\\": "\u00e9"}}', "3.0")
     (warning,) = applications.update_project("shop", unknown)
     assert warning == 'web: aliyun."a\\" has no effect: it is not known'
+
+
+@pytest.fixture
+def front(cloud: EmbeddedCloud) -> Iterator[LoadBalancer]:
+    """A load balancer with a listener that somebody made."""
+    api = Api(cloud)
+    made = api.call("CreateLoadBalancer", {"LoadBalancerName": "front"}, version=SLB)
+    whole = {"LoadBalancerId": made["LoadBalancerId"]}
+    own = {"ListenerPort": 443, "BackendServerPort": 4430, "Bandwidth": -1}
+    api.call("CreateLoadBalancerTCPListener", {**whole, **own}, version=SLB)
+    (balancer,) = (one for one in cloud.state.load_balancers if one.id == made["LoadBalancerId"])
+    yield balancer
+    api.call("DeleteLoadBalancer", whole, version=SLB)
+
+
+def test_labels_let_load_balancers_lead_to_services(
+    cloud: EmbeddedCloud, applications: ApplicationClient, front: LoadBalancer
+) -> None:
+    def told() -> tuple[int, list[tuple[int, str, int, str]]]:
+        (now,) = (one for one in cloud.state.load_balancers if one.id == front.id)
+        listeners = [
+            (one.port, one.protocol, one.backend_port, one.status) for one in now.listeners
+        ]
+        return len(now.backends), sorted(listeners)
+
+    own = (443, "tcp", 4430, "stopped")
+    text = f"""
+web:
+  image: busybox
+  ports: ["8080:80", "8443:443"]
+  labels:
+    aliyun.scale: "2"
+    aliyun.lb.port_80: http://front:80
+    aliyun.lb.port_443: tcp://{front.id}:443
+"""
+    applications.create_project(ProjectRequest("shop", text))
+    assert at_rest(applications, "shop") == "running"
+    assert told() == (2, [(80, "http", 8080, "running"), own])
+    applications.update_project("shop", ProjectUpdate(text.replace("http:", "tcp:"), "2.0"))
+    at_rest(applications, "shop")
+    assert told() == (2, [(80, "tcp", 8080, "running"), own])
+    service = applications.project("shop").services[0]
+    applications.scale_service(service.id, 1)
+    at_rest(applications, "shop")
+    assert told() == (1, [(80, "tcp", 8080, "running"), own])
+    applications.stop_project("shop")
+    assert told()[0] == 0
+    applications.delete_project("shop", force=True)
+    assert told() == (0, [own])
+
+
+def test_a_label_without_its_load_balancer_is_a_failure(applications: ApplicationClient) -> None:
+    text = "web: {image: busybox, ports: ['80:80'], labels: {aliyun.lb.port_80: 'tcp://none:80'}}"
+    applications.create_project(ProjectRequest("shop", text))
+    assert at_rest(applications, "shop") == "failed"
+    reason = str(applications.project("shop").raw)
+    assert "aliyun.lb.port_80: there is no load balancer none in cn-hangzhou" in reason
 
 
 def test_a_container_name_is_for_one_container(applications: ApplicationClient) -> None:

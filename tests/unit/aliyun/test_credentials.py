@@ -226,7 +226,8 @@ def test_a_reference_that_leads_nowhere_is_told_with_what_is_taken(home: dict[st
 
     def found(reference: str, environment: dict[str, str]) -> str:
         told.clear()
-        taken = resolve(CredentialFlags(), environment, reference=reference, warn=told.append)
+        flags = CredentialFlags(command="ecsmachine credentials set")
+        taken = resolve(flags, environment, reference=reference, warn=told.append)
         return taken.reference
 
     assert found("profile:gone", {**home, **ALIBABA}) == "environment"
@@ -248,7 +249,8 @@ def test_a_reference_that_leads_nowhere_is_told_with_what_is_taken(home: dict[st
 
 def test_a_reference_that_leads_nowhere_with_nothing_else(home: dict[str, str]) -> None:
     with pytest.raises(MissingCredentialsError, match="There is no ") as caught:
-        resolve(CredentialFlags(), home, reference="profile:gone")
+        flags = CredentialFlags(command="ecsmachine credentials set")
+        resolve(flags, home, reference="profile:gone")
     assert "credentials set" in (caught.value.hint or "")
 
 

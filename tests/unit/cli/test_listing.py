@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ecsmachine import __version__
-from ecsmachine.machine import certificates
+from ecsmachine.machine import certificates, issuing
 from ecsmachine.machine.model import Machine, SwarmOptions
 from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program
@@ -359,7 +359,7 @@ def test_a_name_is_needed_and_must_exist(command: str, program: Program) -> None
 def test_a_certificate_that_ends_soon_is_told(
     program: Program, store: Store, running: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(days=12, hours=1))
+    monkeypatch.setattr(issuing, "_LIFETIME", timedelta(days=13, hours=1))
     certificates.make_server_certificate(running.auth, running.name, ["127.0.0.1"])
     told = "The engine's certificate expires in 12 days"
     listed = program("ls")

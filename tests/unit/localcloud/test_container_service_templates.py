@@ -317,7 +317,7 @@ a:
   image: i
   labels:
     aliyun.logs: /var/log/mysql
-    aliyun.lb.port_80: "http://front:80"
+    aliyun.lb.port_80: "https://front:443"
     aliyun.rooting.port_80: web
     aliyun.routing.port_443: "https://www.example.com"
     aliyun.scale: "2"

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ecsmachine.errors import MachineError
-from ecsmachine.machine import certificates
-from ecsmachine.machine.certificates import expiring
+from ecsmachine.machine import certificates, issuing
+from ecsmachine.machine.certificate_ends import expiring
 from ecsmachine.machine.model import AuthOptions, auth_options
 
 SANS = ["dev1.example.com", "198.18.0.99"]
@@ -52,7 +52,7 @@ def organization(certificate: x509.Certificate) -> str:
 
 
 def expire(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(minutes=1))
+    monkeypatch.setattr(issuing, "_LIFETIME", timedelta(minutes=1))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_every_certificate_is_of_the_ca_and_of_its_key(auth: AuthOptions) -> Non
         key = serialization.load_pem_private_key(key_path.read_bytes(), None)
         assert key.public_key() == certificate.public_key()
         age = datetime.now(timezone.utc) - certificate.not_valid_before_utc
-        assert timedelta(minutes=5) <= age < timedelta(minutes=7)
+        assert timedelta(days=1) <= age < timedelta(days=1, minutes=2)
         assert certificate.not_valid_before_utc.second == 0
         life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
         assert life == timedelta(days=1080)
@@ -367,7 +367,7 @@ def test_a_key_that_others_can_read_is_refused(name: str, auth: AuthOptions) -> 
 def test_a_ca_that_ends_is_renewed_with_its_key(
     auth: AuthOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(days=29))
+    monkeypatch.setattr(issuing, "_LIFETIME", timedelta(days=29))
     monkeypatch.setattr(certificates, "_user_name", lambda: "alice")
     make_all(auth)
     old = load(auth.ca_cert_path)
@@ -386,7 +386,7 @@ def test_a_ca_that_ends_is_renewed_with_its_key(
 def test_a_ca_that_was_brought_is_not_touched(
     auth: AuthOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(days=1))
+    monkeypatch.setattr(issuing, "_LIFETIME", timedelta(days=2))
     brought = replace(
         auth, ca_cert_path=tmp_path / "theirs.pem", ca_key_path=tmp_path / "theirs-key.pem"
     )
@@ -395,7 +395,7 @@ def test_a_ca_that_was_brought_is_not_touched(
     ensure(brought)
     assert brought.ca_cert_path.read_bytes() == before
     brought.ca_cert_path.unlink()
-    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(minutes=1))
+    monkeypatch.setattr(issuing, "_LIFETIME", timedelta(minutes=1))
     ensure(brought)
     with pytest.raises(MachineError, match=r"theirs\.pem has expired"):
         ensure(brought)
@@ -406,12 +406,12 @@ def test_certificates_that_end_soon_are_told(
 ) -> None:
     make_all(auth)
     assert expiring(auth) == []
-    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(days=12, hours=1))
+    monkeypatch.setattr(issuing, "_LIFETIME", timedelta(days=13, hours=1))
     certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
     (line,) = expiring(auth)
     assert line.startswith("The engine's certificate expires in 12 days (")
     assert '"ecsmachine regenerate-certs dev1"' in line
-    monkeypatch.setattr(certificates, "_LIFETIME", timedelta(minutes=1))
+    monkeypatch.setattr(issuing, "_LIFETIME", timedelta(minutes=1))
     certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
     (line,) = expiring(auth)
     assert line.startswith("The engine's certificate has expired (")

@@ -4,19 +4,23 @@ import shutil
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from ecsmachine.machine import certificates
+from ecsmachine.machine import certificates, issuing
 from ecsmachine.machine.engine_api import (
     EngineCertificateError,
     EngineConnectionError,
     EngineVersion,
     ask_version,
     port_of,
+    serves,
     tls_context,
 )
+from ecsmachine.machine.engine_refusal import explain
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.machine.store import Store
 from tests.unit.stand_ins import add_machine, engine, refusing_url, silent_port
@@ -57,13 +61,16 @@ def test_a_certificate_of_another_ca(auth: AuthOptions) -> None:
 
 def test_a_certificate_of_another_address(auth: AuthOptions) -> None:
     certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
-    with engine(auth) as url, refused(EngineCertificateError, "IP address mismatch", url):
+    with (
+        engine(auth) as url,
+        refused(EngineCertificateError, "does not name the address 127.0.0.1", url),
+    ):
         ask_version(url, auth, timeout_s=PATIENCE_S)
 
 
 def test_an_expired_certificate(auth: AuthOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as past:
-        past.setattr(certificates, "_LIFETIME", timedelta(minutes=1))
+        past.setattr(issuing, "_LIFETIME", timedelta(minutes=1))
         certificates.make_server_certificate(auth, "dev1", ["127.0.0.1"])
     with engine(auth) as url, refused(EngineCertificateError, "expired", url):
         ask_version(url, auth, timeout_s=PATIENCE_S)
@@ -71,7 +78,7 @@ def test_an_expired_certificate(auth: AuthOptions, monkeypatch: pytest.MonkeyPat
 
 def test_a_clock_in_the_past(auth: AuthOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as later:
-        later.setattr(certificates, "_BACKDATED", timedelta(hours=-1))
+        later.setattr(issuing, "_BACKDATED", timedelta(hours=-1))
         certificates.make_server_certificate(auth, "dev1", ["127.0.0.1"])
     with engine(auth) as url, refused(EngineCertificateError, "not yet valid", url) as caught:
         ask_version(url, auth, timeout_s=PATIENCE_S)
@@ -85,9 +92,71 @@ def test_a_client_that_the_engine_does_not_accept(auth: AuthOptions) -> None:
         certificates.ensure_client_certificates(auth, lambda line: None)
         certificates.copy_client_certificates(auth)
         auth.machine_ca_path.write_bytes(ca)
-        # the alert may be lost when the other side closes: then it is a cut connection
-        with pytest.raises(EngineConnectionError):
+        # the alert may be lost when the other side closes: our own files tell it all the same
+        with refused(EngineCertificateError, "not of the machine's CA", url):
             ask_version(url, auth, timeout_s=PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("machine_ca_path", "the CA of the machine has expired"),
+        ("machine_cert_path", "the client certificate has expired"),
+    ],
+)
+def test_what_has_expired_here_is_named_with_what_renews_it(
+    path: str, said: str, auth: AuthOptions
+) -> None:
+    with pytest.MonkeyPatch.context() as past:
+        past.setattr(issuing, "_LIFETIME", timedelta(minutes=1))
+        ended = replace(auth, cert_dir=auth.cert_dir / "ended")
+        ca = certificates._load_ca(auth)
+        pair = certificates._self_signed(ended, ca.key, ca.certificate)
+        if path == "machine_cert_path":
+            pair = certificates._issued_to_client(
+                ended, ca, certificates._load_key(auth.client_key_path)
+            )
+    with engine(auth) as url:
+        getattr(auth, path).write_bytes(pair.certificate.public_bytes(Encoding.PEM))
+        with refused(EngineCertificateError, said, url) as caught:
+            ask_version(url, auth, timeout_s=PATIENCE_S)
+    assert caught.value.hint == '"ecsmachine regenerate-certs dev1" renews it.'
+
+
+def test_an_engine_whose_certificate_was_replaced(auth: AuthOptions, store: Store) -> None:
+    own = {path: path.read_bytes() for path in auth.machine_dir.glob("*.pem")}
+    stored = {path: path.read_bytes() for path in auth.cert_dir.glob("*.pem")}
+    certificates.rotate_client_certificates(auth, lambda line: None)
+    certificates.make_server_certificate(auth, "dev1", ["127.0.0.1"])
+    with engine(auth) as url:
+        for path, content in (own | stored).items():
+            path.write_bytes(content)
+        with refused(EngineCertificateError, "of another CA: it was replaced", url) as caught:
+            ask_version(url, auth, timeout_s=PATIENCE_S)
+        assert caught.value.hint is not None
+        assert caught.value.hint.startswith('"ecsmachine provision dev1" gives the engine')
+        assert serves(url, auth, timeout_s=PATIENCE_S) is False
+    with engine(auth) as url:
+        assert serves(url, auth, timeout_s=PATIENCE_S) is True
+    assert serves(refusing_url(), auth, timeout_s=PATIENCE_S) is None
+
+
+@pytest.mark.parametrize(
+    ("alert", "said", "advised"),
+    [
+        ("SSLV3_ALERT_BAD_CERTIFICATE", "another CA, or the clock of its host", "compares the"),
+        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", "not by the clock of the host", "clocks differ"),
+        ("TLSV1_ALERT_UNKNOWN_CA", "has another CA", "gives it the machine's CA again"),
+        ("WRONG_VERSION_NUMBER", "it speaks no TLS", "configures the engine again"),
+        ("TLSV1_ALERT_PROTOCOL_VERSION", "ends the TLS handshake", ""),
+    ],
+)
+def test_alerts_are_told_apart(alert: str, said: str, advised: str, auth: AuthOptions) -> None:
+    error = ssl.SSLError(1, f"[SSL: {alert}]")
+    error.reason = alert
+    refusal = explain("127.0.0.1", 1, auth, error, timeout_s=PATIENCE_S)
+    assert said in refusal.reason
+    assert advised in (refusal.hint or "")
 
 
 def test_an_engine_without_tls(auth: AuthOptions) -> None:

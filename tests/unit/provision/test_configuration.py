@@ -151,3 +151,14 @@ def test_an_engine_that_is_not_enabled_is_enabled_and_not_restarted() -> None:
     assert isinstance(action, Run)
     assert "systemctl -q enable docker.service" in action.script
     assert "systemctl restart" not in action.script
+
+
+def test_an_engine_that_has_read_other_certificates_is_restarted() -> None:
+    """They were replaced by hand, and the engine restarted: what was intended is as it was."""
+    replaced = running(hashes=f"{'0' * 64}  /etc/docker/server.pem")
+    (action,) = start.actions(situation("debian-12", replaced))
+    assert isinstance(action, Run)
+    assert "systemctl restart docker.service" in action.script
+    for serves, restarts in ((True, False), (None, False), (False, True)):
+        known = situation("debian-12", running(), serves=lambda answer=serves: answer)
+        assert bool(start.actions(known)) is restarts

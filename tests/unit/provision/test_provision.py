@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +22,7 @@ from ecsmachine.provision.steps import (
     step_names,
 )
 from ecsmachine.ssh.command_result import CommandResult
-from tests.unit.provision.recorded import RecordedHost, request, sections, situation
+from tests.unit.provision.recorded import CERTIFICATES, RecordedHost, request, sections, situation
 from tests.unit.provision.test_configuration import SOCKET, running
 
 HASHES = {
@@ -316,3 +317,32 @@ def test_a_key_that_is_there_is_not_added() -> None:
     (action,) = authorized_key.actions(situation("debian-12", authorized_key=key))
     assert isinstance(action, Run)
     assert action.as_user
+
+
+@pytest.mark.parametrize(
+    ("clocks", "said"),
+    [
+        (f"{1_000_000 - 259_200} 1000000", "3 days behind this computer's"),
+        (f"{1_000_000 + 7_200} 1000000", "2 hours ahead of this computer's"),
+        ("999000 999000", "neither here nor on the host"),
+    ],
+)
+def test_a_clock_by_which_the_certificates_are_not_valid_is_named(clocks: str, said: str) -> None:
+    certificates = replace(CERTIFICATES, valid=(999_999.0, 1_000_600.0))
+    host = RecordedHost(as_it_shall_be(clocks=clocks, modes=""))
+    with pytest.raises(ProvisionError) as raised:
+        provision(host, request(certificates=lambda: certificates), lambda line: None)
+    assert said in raised.value.message
+    assert "clock" in (raised.value.hint or "")
+    assert host.files == {}
+
+
+def test_clocks_that_differ_by_less_are_said() -> None:
+    certificates = replace(CERTIFICATES, valid=(900_000.0, 2_000_000.0))
+    lines: list[str] = []
+    host = RecordedHost(as_it_shall_be(clocks="999400 1000000"))
+    provision(host, request(certificates=lambda: certificates), lines.append)
+    assert (
+        "Copying certs to the remote machine... "
+        "(the clock of the host is 10 minutes behind this computer's)"
+    ) in lines

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.cli.commands.container_service.options import (
     CLUSTER_VARIABLE,
     certificate_folder,
@@ -29,7 +30,8 @@ def cluster_variables(ctx: typer.Context, name: str, *, unset: bool = False) -> 
         return dict.fromkeys(names, "")
     from ecsmachine.aliyun.container_service.application_client import https_of
 
-    cluster = cluster_client(ctx).find(name)
+    with for_commands():
+        cluster = cluster_client(ctx).find(name)
     if not cluster.master_url:
         raise MachineError(
             f'The cluster "{cluster.name}" has no master: it is {cluster.state}',

@@ -5,18 +5,21 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from ecsmachine.aliyun.container_service import ApplicationClient, ClusterClient
 from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.commands.container_service.hints import for_commands
+from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.output import print_json, table
+from ecsmachine.cli.display.printer import show
 from ecsmachine.errors import UsageError
-
-T = TypeVar("T")
 
 _ENDPOINT_NAMED = "--endpoint, CS_API_ENDPOINT or ECS_API_ENDPOINT"
 
@@ -50,6 +53,13 @@ Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done"
 Timeout = Annotated[
     int, typer.Option("--timeout", min=1, help="How long to wait at most, in seconds")
 ]
+Password = Annotated[
+    str, typer.Option("--password", help="Password of root on the nodes [$ECS_SSH_PASSWORD]")
+]
+Image = Annotated[str, typer.Option("--image", help='Image of the nodes (see "cluster images")')]
+ReleaseEip = Annotated[
+    bool, typer.Option("--release-eip", help="Give the nodes' public addresses back afterwards")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 
 
@@ -70,55 +80,40 @@ def environment_of(ctx: typer.Context) -> Mapping[str, str]:
     return ctx.obj.environment if isinstance(ctx.obj, Session) else os.environ
 
 
-def connected(connect: Callable[..., T]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Turn a function whose first parameter is a client into one that makes the client itself.
+def connected(
+    *makers: Callable[..., Any],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Turn a function whose first parameters are a client and the like into one that makes them.
 
-    It has the function's options and, after them, those of ``connect``, which makes the client
-    of them.
+    It has the function's other options and those of ``makers``, which make the first parameters of
+    them. Those of the client come last.
     """
 
     def wrap(function: Callable[..., None]) -> Callable[..., None]:
-        own = dict(list(inspect.signature(function).parameters.items())[1:])
-        needed = inspect.signature(connect).parameters
-        hints = {
-            **get_type_hints(connect, include_extras=True),
-            **get_type_hints(function, include_extras=True),
-        }
+        own = dict(list(inspect.signature(function).parameters.items())[len(makers) :])
+        needed = [inspect.signature(maker).parameters for maker in makers]
+        hints: dict[str, Any] = {}
+        for each in (*makers, function):
+            hints |= get_type_hints(each, include_extras=True)
 
         @functools.wraps(function)
         def call(**given: Any) -> None:
-            client = connect(**{name: given[name] for name in needed})
             with for_commands():
-                function(client, **{name: given[name] for name in own})
+                made = [
+                    maker(**{name: given[name] for name in names})
+                    for maker, names in zip(makers, needed, strict=True)
+                ]
+                function(*made, **{name: given[name] for name in own})
 
         parameters = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
-            for name, parameter in {**own, **needed}.items()
+            for name, parameter in ChainMap(*map(dict, (needed[0], own, *needed[1:]))).items()
         ]
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {parameter.name: hints[parameter.name] for parameter in parameters}
         return call
 
     return wrap
-
-
-@contextmanager
-def for_commands() -> Iterator[None]:
-    """Let errors speak of commands: of the option that a field comes from, of what to do."""
-    from ecsmachine.aliyun.container_service.rules import FieldError
-    from ecsmachine.aliyun.errors import ApiError
-
-    try:
-        yield
-    except FieldError as error:
-        from ecsmachine.cli.commands.container_service.field_names import on_command_line
-
-        raise on_command_line(error) from None
-    except ApiError as error:
-        from ecsmachine.cli.commands.container_service.hints import hint_for
-
-        error.hint = hint_for(error)
-        raise
 
 
 def cluster_client(
@@ -136,6 +131,7 @@ def cluster_client(
         region or environment.get("ECS_REGION") or "cn-hangzhou",
         resolve(flags, environment),
         endpoint=validate_endpoint(given, _ENDPOINT_NAMED) if given else ENDPOINT,
+        check="the endpoint (--endpoint, CS_API_ENDPOINT)",
     )
 
 
@@ -150,9 +146,59 @@ def application_client(
     """Return the client of a cluster's application API."""
     name = cluster_name(ctx, cluster)
     found = cluster_client(ctx, region, endpoint, profile).find(name)
+    folder = certificate_folder(ctx, found.name)
+    fetch = f'fetch them with "ecsmachine cluster certs {found.name}".'
     return ApplicationClient(
-        found.master_url, certificate_folder(ctx, found.name), insecure=insecure
+        found.master_url,
+        folder,
+        insecure=insecure,
+        untrusted=f"The certificates in {folder} may be another cluster's: {fetch}",
     )
+
+
+def node_fields(
+    ctx: typer.Context,
+    instance_type: Annotated[
+        str, typer.Option("--instance-type", help="Instance type of the nodes [$ECS_INSTANCE_TYPE]")
+    ] = "",
+    password: Password = "",
+    image: Image = "",
+    data_disk_category: Annotated[
+        str, typer.Option("--data-disk-category", help="cloud, cloud_efficiency or cloud_ssd")
+    ] = "cloud_efficiency",
+    data_disk_size: Annotated[
+        int, typer.Option("--data-disk-size", help="Size of the data disk in GiB")
+    ] = 40,
+    io_optimized: Annotated[
+        str, typer.Option("--io-optimized", help="optimized or none")
+    ] = "optimized",
+    release_eip: ReleaseEip = False,
+) -> dict[str, Any]:
+    """Return what a request says about new nodes, as its fields."""
+    return {
+        "instance_type": instance_type or default_instance_type(ctx),
+        "password": password_of(ctx, password),
+        "data_disk_category": data_disk_category,
+        "data_disk_size": data_disk_size,
+        "ecs_image_id": image,
+        "io_optimized": io_optimized,
+        "release_eip_flag": release_eip,
+    }
+
+
+def default_instance_type(ctx: typer.Context) -> str:
+    """Return the type of nodes for which none is named."""
+    return environment_of(ctx).get("ECS_INSTANCE_TYPE") or "ecs.n4.small"
+
+
+def password_of(ctx: typer.Context, given: str) -> str:
+    """Return the nodes' password, of the option or the variable."""
+    password = given or environment_of(ctx).get("ECS_SSH_PASSWORD", "")
+    if not password:
+        raise UsageError(
+            "No password for the nodes", hint="Set ECS_SSH_PASSWORD, or give --password."
+        )
+    return password
 
 
 def cluster_name(ctx: typer.Context, given: str) -> str:
@@ -184,16 +230,23 @@ def pairs(values: list[str] | None, option: str) -> dict[str, str]:
     return found
 
 
-def print_table(rows: list[tuple[str, ...]]) -> None:
-    """Print rows in columns; the first one is the heading."""
-    from ecsmachine.cli.display.output import table
-    from ecsmachine.cli.display.printer import show
+def print_listing(
+    items: Iterable[Any],
+    columns: Mapping[str, str | Callable[[Any], str]],
+    *,
+    as_json: bool,
+    quiet: bool = False,
+    value: Callable[[Any], object] = lambda item: dict(item.raw),
+) -> None:
+    """Print items in columns, or quietly the first column alone, or each one's value as JSON.
 
-    show(table(rows))
-
-
-def print_json(value: object) -> None:
-    """Print a value as JSON."""
-    from ecsmachine.cli.display import output
-
-    output.print_json(value)
+    A column is an attribute of the items, or a function.
+    """
+    cells = [attrgetter(cell) if isinstance(cell, str) else cell for cell in columns.values()]
+    if as_json:
+        print_json([value(item) for item in items])
+    elif quiet:
+        for item in items:
+            show(one_line(cells[0](item)))
+    else:
+        show(table([tuple(columns), *(tuple(cell(item) for cell in cells) for item in items)]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -21,13 +20,12 @@ from ecsmachine.cli.commands.container_service.options import (
     connected,
     group,
     pairs,
-    print_json,
-    print_table,
+    print_listing,
 )
-from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.commands.container_service.waiting import follow_project
 from ecsmachine.cli.display.confirmation import confirm, read_input
-from ecsmachine.cli.display.printer import say, show, warn
-from ecsmachine.cli.display.progress import steps
+from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.printer import say, warn
 from ecsmachine.errors import MachineError
 
 app = group(
@@ -65,25 +63,20 @@ def list_projects(
 
     Example: ecsmachine project ls --cluster my-cluster
     """
-    projects = client.projects(query)
-    if as_json:
-        print_json([dict(project.raw) for project in projects])
-    elif quiet:
-        for project in projects:
-            show(one_line(project.name))
-    else:
-        rows: list[tuple[str, ...]] = [("NAME", "STATE", "VERSION", "SERVICES", "UPDATED")]
-        rows += [
-            (
-                project.name,
-                project.current_state.capitalize(),
-                project.version,
-                " ".join(s.id.removeprefix(f"{project.name}_") for s in project.services) or "-",
-                project.updated.partition(".")[0].rstrip("Z"),
-            )
-            for project in projects
-        ]
-        print_table(rows)
+    print_listing(
+        client.projects(query),
+        {
+            "NAME": "name",
+            "STATE": lambda p: p.current_state.capitalize(),
+            "VERSION": "version",
+            "SERVICES": lambda p: (
+                " ".join(one.id.removeprefix(f"{p.name}_") for one in p.services) or "-"
+            ),
+            "UPDATED": lambda p: p.updated.partition(".")[0].rstrip("Z"),
+        },
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 @app.command("inspect")
@@ -119,7 +112,7 @@ def create(
         name, _read(file), description, version, pairs(variables, "--env"), latest_image
     )
     _warn(client.create_project(request))
-    _await(client, name, wait, timeout)
+    follow_project(client, name, wait, timeout)
 
 
 @app.command("update")
@@ -148,7 +141,7 @@ def update(
         _read(file), version, description, pairs(variables, "--env"), latest_image, blue_green
     )
     _warn(client.update_project(name, request))
-    _await(client, name, wait, timeout)
+    follow_project(client, name, wait, timeout)
 
 
 @app.command("confirm-update")
@@ -168,7 +161,7 @@ def confirm_update(
     Example: ecsmachine project confirm-update web --wait
     """
     client.confirm_update(name, force=force)
-    _await(client, name, wait, timeout)
+    follow_project(client, name, wait, timeout)
 
 
 @app.command("rollback-update")
@@ -181,7 +174,7 @@ def rollback_update(
     Example: ecsmachine project rollback-update web --wait
     """
     client.rollback_update(name)
-    _await(client, name, wait, timeout)
+    follow_project(client, name, wait, timeout)
 
 
 @app.command("start")
@@ -194,7 +187,7 @@ def start(
     Example: ecsmachine project start web
     """
     client.start_project(name)
-    _await(client, name, wait, timeout)
+    follow_project(client, name, wait, timeout)
 
 
 @app.command("stop")
@@ -211,7 +204,7 @@ def stop(
     Example: ecsmachine project stop web --time 30
     """
     client.stop_project(name, wait_s=patience)
-    _await(client, name, wait, timeout)
+    follow_project(client, name, wait, timeout)
 
 
 @app.command("kill")
@@ -234,7 +227,7 @@ def redeploy(
     Example: ecsmachine project redeploy web --wait
     """
     client.redeploy_project(name)
-    _await(client, name, wait, timeout)
+    follow_project(client, name, wait, timeout)
 
 
 @app.command("rm")
@@ -273,33 +266,3 @@ def _read(file: Path) -> str:
     if not text.strip():
         raise MachineError(f"{file}: it is empty", hint="Name a Compose template.")
     return text
-
-
-def _await(client: ApplicationClient, name: str, wait: bool, timeout_s: int) -> None:
-    """Return once the project is in its desired state."""
-    if not wait:
-        return
-    from ecsmachine.aliyun.container_service.clusters import FAILED, MOVING
-    from ecsmachine.polling import polls
-
-    seen = ""
-    with steps(sys.stderr, only_steps=True, only_on_terminal=True) as report:
-        for _ in polls(timeout_s, longest_pause_s=0.5):
-            project = client.project(name)
-            if project.current_state not in MOVING:
-                break
-            if project.current_state != seen:
-                seen = project.current_state
-                report(f"{name}: {seen.capitalize()}")
-        else:
-            raise MachineError(
-                f'The time is up: the project "{name}" is still {seen}',
-                hint=f'"ecsmachine project inspect {name}" shows what it waits for.',
-            )
-    if project.current_state in FAILED:
-        reason = project.raw.get("message")
-        raise MachineError(
-            f'The project "{name}" has failed' + (f": {reason}" if reason else ""),
-            hint=f'See its containers with "ecsmachine project inspect {name}".',
-        )
-    say(f"{name}: {project.current_state.capitalize()}")

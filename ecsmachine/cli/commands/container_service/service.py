@@ -15,12 +15,11 @@ from ecsmachine.cli.commands.container_service.options import (
     application_client,
     connected,
     group,
-    print_json,
-    print_table,
+    print_listing,
 )
 from ecsmachine.cli.commands.container_service.project import Patience, Signal
-from ecsmachine.cli.display.cleaning import one_line
-from ecsmachine.cli.display.printer import show, warn
+from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.printer import warn
 
 app = group(
     """Services of the applications on a Swarm cluster.
@@ -44,25 +43,18 @@ def list_services(
 
     Example: ecsmachine service ls --filter web
     """
-    services = client.services(query)
-    if as_json:
-        print_json([dict(service.raw) for service in services])
-    elif quiet:
-        for service in services:
-            show(one_line(service.id))
-    else:
-        rows: list[tuple[str, ...]] = [("ID", "PROJECT", "STATE", "CONTAINERS", "IMAGE")]
-        rows += [
-            (
-                service.id,
-                service.project,
-                service.current_state.capitalize(),
-                f"{sum(one.running for one in service.containers)}/{service.wanted}",
-                str(service.definition.get("image", "-")),
-            )
-            for service in services
-        ]
-        print_table(rows)
+    print_listing(
+        client.services(query),
+        {
+            "ID": "id",
+            "PROJECT": "project",
+            "STATE": lambda s: s.current_state.capitalize(),
+            "CONTAINERS": lambda s: f"{sum(one.running for one in s.containers)}/{s.wanted}",
+            "IMAGE": lambda s: str(s.definition.get("image", "-")),
+        },
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 @app.command("ps")
@@ -74,16 +66,19 @@ def list_containers(
 
     Example: ecsmachine service ps web_front
     """
-    containers = client.service(service_id).containers
-    if as_json:
-        print_json([asdict(one) for one in containers])
-        return
-    rows: list[tuple[str, ...]] = [("NAME", "STATUS", "HEALTH", "NODE", "IP", "ID")]
-    rows += [
-        (one.name, one.status, one.health or "-", one.node, one.ip or "-", one.id[:12])
-        for one in containers
-    ]
-    print_table(rows)
+    print_listing(
+        client.service(service_id).containers,
+        {
+            "NAME": "name",
+            "STATUS": "status",
+            "HEALTH": lambda c: c.health or "-",
+            "NODE": "node",
+            "IP": lambda c: c.ip or "-",
+            "ID": lambda c: c.id[:12],
+        },
+        as_json=as_json,
+        value=asdict,
+    )
 
 
 @app.command("inspect")

@@ -13,18 +13,18 @@ from urllib.parse import quote
 import typer
 
 from ecsmachine.aliyun.container_service import ClusterClient
+from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.cli.commands.container_service.options import (
     AsJson,
     ClusterName,
     cluster_client,
     cluster_name,
     connected,
-    for_commands,
     group,
-    print_json,
-    print_table,
+    print_listing,
 )
 from ecsmachine.cli.display.confirmation import read_input
+from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import say, show
 from ecsmachine.documents.rules import WEB_URL
 from ecsmachine.errors import MachineError
@@ -119,15 +119,17 @@ def list_triggers(
     """
     found = client.find(cluster_name(ctx, cluster))
     triggers = client.roa.call("GET", f"/clusters/{found.id}/triggers").objects()
-    if as_json:
-        print_json([one.values for one in triggers])
-        return
-    rows: list[tuple[str, ...]] = [("ID", "PROJECT", "ACTION", "SERVICE")]
-    rows += [
-        tuple(one.text(name) or "-" for name in ("id", "project_id", "action", "service"))
-        for one in triggers
-    ]
-    print_table(rows)
+    print_listing(
+        triggers,
+        {
+            "ID": lambda one: one.text("id") or "-",
+            "PROJECT": lambda one: one.text("project_id") or "-",
+            "ACTION": lambda one: one.text("action") or "-",
+            "SERVICE": lambda one: one.text("service") or "-",
+        },
+        as_json=as_json,
+        value=lambda one: one.values,
+    )
 
 
 @app.command("rm")

@@ -16,12 +16,11 @@ from ecsmachine.cli.commands.container_service.options import (
     connected,
     group,
     pairs,
-    print_json,
-    print_table,
+    print_listing,
 )
-from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.confirmation import confirm
-from ecsmachine.cli.display.printer import say, show
+from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.printer import say
 
 app = group(
     """Volumes of a Swarm cluster.
@@ -40,25 +39,18 @@ def list_volumes(client: ApplicationClient, quiet: Quiet = False, as_json: AsJso
 
     Example: ecsmachine volume ls --cluster my-cluster
     """
-    volumes = client.volumes()
-    if as_json:
-        print_json([dict(volume.raw) for volume in volumes])
-    elif quiet:
-        for volume in volumes:
-            show(one_line(volume.name))
-    else:
-        rows: list[tuple[str, ...]] = [("NAME", "DRIVER", "NODE", "MOUNTPOINT", "USED BY")]
-        rows += [
-            (
-                volume.name,
-                volume.driver,
-                volume.node or "-",
-                volume.mountpoint or "-",
-                " ".join(volume.refs) or "-",
-            )
-            for volume in volumes
-        ]
-        print_table(rows)
+    print_listing(
+        client.volumes(),
+        {
+            "NAME": "name",
+            "DRIVER": "driver",
+            "NODE": lambda v: v.node or "-",
+            "MOUNTPOINT": lambda v: v.mountpoint or "-",
+            "USED BY": lambda v: " ".join(v.refs) or "-",
+        },
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 @app.command("create")

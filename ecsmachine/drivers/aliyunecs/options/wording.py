@@ -31,6 +31,8 @@ WORDING = Wording(
 )
 
 credential_flags = partial(
-    CredentialFlags, named=("--aliyunecs-access-key-id", "--aliyunecs-access-key-secret")
+    CredentialFlags,
+    named=("--aliyunecs-access-key-id", "--aliyunecs-access-key-secret"),
+    command="ecsmachine credentials set",
 )
 """Makes what the command line says about credentials, under the driver's names."""

@@ -1,0 +1,145 @@
+"""``ecsmachine cluster create-kubernetes``."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from ecsmachine.aliyun.container_service import ClusterClient
+from ecsmachine.cli.commands.container_service.options import (
+    Password,
+    Timeout,
+    Wait,
+    cluster_client,
+    connected,
+    default_instance_type,
+    environment_of,
+    password_of,
+)
+from ecsmachine.cli.commands.container_service.waiting import follow
+
+
+class KubernetesKind(str, Enum):
+    """How a cluster of Kubernetes kind is laid out."""
+
+    single_zone = "single-zone"
+    multi_zone = "multi-zone"
+    managed = "managed"
+
+
+@connected(cluster_client)
+def create_kubernetes(
+    client: ClusterClient,
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the cluster")],
+    kind: Annotated[KubernetesKind, typer.Option("--kind", help="How it is laid out")],
+    workers: Annotated[
+        list[int] | None,
+        typer.Option("--workers", help="Number of workers (once for each zone) [default: 3]"),
+    ] = None,
+    worker_type: Annotated[
+        list[str] | None,
+        typer.Option("--worker-type", help="Instance type of workers (once for each zone)"),
+    ] = None,
+    master_type: Annotated[
+        list[str] | None,
+        typer.Option("--master-type", help="Instance type of masters (once for each zone)"),
+    ] = None,
+    zone: Annotated[str, typer.Option("--zone", help="Zone [$ECS_ZONE]")] = "",
+    vpc_id: Annotated[str, typer.Option("--vpc-id", help="VPC [$ECS_VPC_ID]")] = "",
+    vswitch_id: Annotated[
+        list[str] | None,
+        typer.Option("--vswitch-id", help="VSwitch (once for each zone) [$ECS_VSWITCH_ID]"),
+    ] = None,
+    container_cidr: Annotated[
+        str, typer.Option("--container-cidr", help="Addresses of the pods")
+    ] = "172.20.0.0/16",
+    service_cidr: Annotated[
+        str, typer.Option("--service-cidr", help="Addresses of the services")
+    ] = "172.21.0.0/20",
+    password: Password = "",
+    key_pair: Annotated[str, typer.Option("--key-pair", help="Key pair, for no password")] = "",
+    charge_type: Annotated[
+        str, typer.Option("--charge-type", help="PostPaid or PrePaid, of all nodes")
+    ] = "PostPaid",
+    period_unit: Annotated[str, typer.Option("--period-unit", help="Month or Year")] = "",
+    period: Annotated[int, typer.Option("--period", help="Length of a subscription")] = 0,
+    auto_renew: Annotated[bool, typer.Option("--auto-renew", help="Renew subscriptions")] = False,
+    system_disk_category: Annotated[
+        str, typer.Option("--system-disk-category", help="Kind of system disks")
+    ] = "cloud_efficiency",
+    system_disk_size: Annotated[
+        int, typer.Option("--system-disk-size", help="Size of system disks in GiB")
+    ] = 40,
+    data_disk_category: Annotated[
+        str, typer.Option("--data-disk-category", help="Kind of data disks")
+    ] = "cloud_efficiency",
+    data_disk_size: Annotated[
+        int, typer.Option("--data-disk-size", help="Size of data disks in GiB; 0: none")
+    ] = 0,
+    ssh: Annotated[bool, typer.Option("--ssh", help="Open SSH to the internet")] = False,
+    cloud_monitor: Annotated[
+        bool, typer.Option("--cloud-monitor", help="Install the monitoring agent")
+    ] = False,
+    snat: Annotated[bool, typer.Option("--snat/--no-snat", help="With an SNAT entry")] = True,
+    public_slb: Annotated[
+        bool, typer.Option("--public-slb", help="The API server at a public address")
+    ] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Undo it if it fails")] = False,
+    timeout_mins: Annotated[
+        int, typer.Option("--timeout-mins", help="The service gives up after so many minutes")
+    ] = 60,
+    wait: Wait = False,
+    timeout: Timeout = 3600,
+) -> None:
+    """Create a cluster of Kubernetes kind: in one zone, in three, or managed.
+
+    Example: ecsmachine cluster create-kubernetes my-k8s --kind managed --workers 2
+    """
+    from ecsmachine.aliyun.container_service import KubernetesRequest
+    from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
+
+    environment = environment_of(ctx)
+    zones = 3 if kind is KubernetesKind.multi_zone else 1
+    types = [default_instance_type(ctx)] * zones
+
+    def nodes(instance_types: list[str]) -> NodeGroup:
+        return NodeGroup(
+            tuple(instance_types),
+            charge_type,
+            period_unit,
+            period,
+            auto_renew,
+            system_disk_category=system_disk_category,
+            system_disk_size=system_disk_size,
+            data_disk=data_disk_size > 0,
+            data_disk_category=data_disk_category,
+            data_disk_size=data_disk_size,
+        )
+
+    request = KubernetesRequest(
+        kind=kind.value,
+        name=name,
+        region_id=client.roa.region,
+        vpc_id=vpc_id or environment.get("ECS_VPC_ID", ""),
+        vswitch_ids=tuple(vswitch_id or [environment.get("ECS_VSWITCH_ID", "")]),
+        zone_id="" if zones > 1 else zone or environment.get("ECS_ZONE", ""),
+        container_cidr=container_cidr,
+        service_cidr=service_cidr,
+        workers=nodes(worker_type or types),
+        worker_numbers=tuple(workers or [3] * zones),
+        masters=None
+        if kind is KubernetesKind.managed and not master_type
+        else nodes(master_type or types),
+        login_password="" if key_pair else password_of(ctx, password),
+        key_pair=key_pair,
+        ssh_flags=ssh,
+        cloud_monitor_flags=cloud_monitor,
+        snat_entry=snat,
+        public_slb=public_slb,
+        disable_rollback=not rollback,
+        timeout_mins=timeout_mins,
+    )
+    follow(client, client.create(request), wait, timeout)

@@ -1,0 +1,72 @@
+"""Waiting until clusters and projects are at rest, and telling of it."""
+
+from __future__ import annotations
+
+import sys
+
+from ecsmachine.aliyun.container_service import ApplicationClient, ClusterClient, Task
+from ecsmachine.cli.display.printer import say
+from ecsmachine.cli.display.progress import steps
+from ecsmachine.errors import MachineError
+
+
+def follow(client: ClusterClient, task: Task, wait: bool, timeout_s: int) -> None:
+    """Say what was begun, and wait for its end if that was asked for."""
+    say(f"Cluster {task.cluster_id}, task {task.task_id}")
+    if wait:
+        await_cluster(client, task.cluster_id, timeout_s)
+
+
+def await_cluster(client: ClusterClient, cluster_id: str, timeout_s: int) -> None:
+    """Wait until a cluster is at rest. Raises :class:`MachineError` with what failed meanwhile."""
+    from ecsmachine.aliyun.errors import ApiError
+
+    try:
+        noted = len(client.log(cluster_id))
+    except (ApiError, MachineError):
+        noted = -1  # a service that has no log
+    failure = None
+    try:
+        with steps(sys.stderr, only_steps=True) as report:
+            client.wait(
+                cluster_id,
+                timeout_s=timeout_s,
+                report=lambda cluster: report(f"{cluster.name}: {cluster.state.capitalize()}"),
+            )
+    except MachineError as error:
+        failure = error
+    new = client.log(cluster_id)[noted:] if noted >= 0 else []
+    if new:
+        raise MachineError(f"The work on the cluster failed: {new[-1]}")
+    if failure is not None:
+        raise failure
+
+
+def follow_project(client: ApplicationClient, name: str, wait: bool, timeout_s: int) -> None:
+    """Return once the project is in its desired state, if that was asked for."""
+    if not wait:
+        return
+    from ecsmachine.aliyun.container_service.clusters import FAILED, MOVING
+    from ecsmachine.polling import polls
+
+    seen = ""
+    with steps(sys.stderr, only_steps=True, only_on_terminal=True) as report:
+        for _ in polls(timeout_s, longest_pause_s=0.5):
+            project = client.project(name)
+            if project.current_state not in MOVING:
+                break
+            if project.current_state != seen:
+                seen = project.current_state
+                report(f"{name}: {seen.capitalize()}")
+        else:
+            raise MachineError(
+                f'The time is up: the project "{name}" is still {seen}',
+                hint=f'"ecsmachine project inspect {name}" shows what it waits for.',
+            )
+    if project.current_state in FAILED:
+        reason = project.raw.get("message")
+        raise MachineError(
+            f'The project "{name}" has failed' + (f": {reason}" if reason else ""),
+            hint=f'See its containers with "ecsmachine project inspect {name}".',
+        )
+    say(f"{name}: {project.current_state.capitalize()}")

@@ -1,0 +1,72 @@
+"""Certificates that end soon: what is said of them, and what renews them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecsmachine.documents.pem import certificate_in
+from ecsmachine.documents.text import read_file
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.certificates import SOON
+from ecsmachine.machine.model import AuthOptions
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+
+def expiring(auth: AuthOptions) -> list[str]:
+    """Return a line for each certificate of a machine that ends within 30 days, or has ended.
+
+    Looks at what the machine's folder holds: the CA, the CA that the engine has if that is a
+    former one, the client's certificate and the engine's. One that is not there, or cannot be
+    read, is none of this: connecting says so.
+    """
+    lines = []
+    now = datetime.now(timezone.utc)
+    for what, path, source in (
+        ("CA", auth.machine_ca_path, auth.ca_cert_path),
+        ("CA that the engine has", auth.former_ca_path, None),
+        ("client's certificate", auth.machine_cert_path, auth.client_cert_path),
+        ("engine's certificate", auth.server_cert_path, None),
+    ):
+        certificate = certificate_or_none(path)
+        if certificate is None:
+            continue
+        end = certificate.not_valid_after_utc
+        if end - now > SOON:
+            continue
+        days = (end - now).days
+        when = f"expires in {days} days" if end > now else "has expired"
+        lines.append(f"The {what} {when} ({end:%Y-%m-%d}): {how_to_renew(auth, source)}")
+    return lines
+
+
+def how_to_renew(auth: AuthOptions, source: Path | None) -> str:
+    """Return what gives a machine a new certificate in place of one that ends.
+
+    ``source`` is the file that the machine's copy is of; None for the engine's own.
+    """
+    name = auth.machine_dir.name
+    if not auth.ca_key_path.exists() and auth.ca_key_path.parent == auth.machine_dir:
+        return (
+            "have the machine exported anew where it came from, or make it your own: "
+            f'"ecsmachine adopt {name}"'
+        )
+    if source is not None and source.parent != auth.cert_dir:
+        there = certificate_or_none(source)
+        if there is None or there.not_valid_after_utc - datetime.now(timezone.utc) <= SOON:
+            return (
+                f"have {source} renewed by whoever made it; then "
+                f'"ecsmachine regenerate-certs {name}" takes it'
+            )
+    return f'"ecsmachine regenerate-certs {name}" renews it'
+
+
+def certificate_or_none(path: Path) -> x509.Certificate | None:
+    """Return the certificate in a file; None if there is none that can be read."""
+    try:
+        return certificate_in(read_file(path, MachineError), MachineError)
+    except (FileNotFoundError, MachineError):
+        return None

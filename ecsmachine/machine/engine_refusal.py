@@ -1,0 +1,194 @@
+"""Why TLS between us and an engine fails: clock, address, CA, an end, or not our engine at all."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ecsmachine.documents.pem import certificate_in, names_in
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.certificate_ends import certificate_or_none, how_to_renew
+from ecsmachine.machine.certificates import is_issued_by
+from ecsmachine.machine.model import AuthOptions
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+_LONGEST_LOOK_S = 5.0
+
+
+class Refusal(NamedTuple):
+    """What is wrong, to follow a colon, and what to do about it."""
+
+    reason: str
+    hint: str | None
+
+
+def explain(
+    host: str, port: int, auth: AuthOptions, error: ssl.SSLError, *, timeout_s: float
+) -> Refusal:
+    """Return why TLS with the engine at ``host`` failed.
+
+    Looks at the machine's certificates and, with another connection, at the one that the engine
+    shows.
+    """
+    own = own_fault(auth)
+    if own is not None:
+        return own
+    if isinstance(error, ssl.SSLCertVerificationError):
+        served = served_certificate(host, port, auth, timeout_s=min(timeout_s, _LONGEST_LOOK_S))
+        return _of_served(host, auth, served, error)
+    return _of_alert(auth, error.reason or str(error))
+
+
+def own_fault(auth: AuthOptions) -> Refusal | None:
+    """Return what is wrong with the machine's own CA or client certificate, if something is."""
+    ca = certificate_or_none(auth.machine_ca_path)
+    client = certificate_or_none(auth.machine_cert_path)
+    for what, certificate, source in (
+        ("CA of the machine", ca, auth.ca_cert_path),
+        ("client certificate", client, auth.client_cert_path),
+    ):
+        if certificate is None:
+            continue
+        if _has_ended(certificate):
+            end = certificate.not_valid_after_utc
+            return Refusal(
+                f"the {what} has expired ({end:%Y-%m-%d})", _sentence(how_to_renew(auth, source))
+            )
+        if _is_of_later(certificate):
+            return _clock_here(what, certificate, auth)
+    if ca is not None and client is not None and not _is_chained(client, ca, auth):
+        return Refusal(
+            "the client certificate is not of the machine's CA",
+            _sentence(how_to_renew(auth, auth.client_cert_path)),
+        )
+    return None
+
+
+def served_certificate(
+    host: str, port: int, auth: AuthOptions, *, timeout_s: float
+) -> x509.Certificate | None:
+    """Return the certificate that answers at a port, whatever it is; None if none can be had."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # it is looked at, and nothing is said to who shows it
+    try:
+        context.load_cert_chain(auth.machine_cert_path, auth.machine_key_path)
+        with (
+            socket.create_connection((host, port), timeout=timeout_s) as stream,
+            context.wrap_socket(stream, server_hostname=host) as tls,
+        ):
+            shown = tls.getpeercert(binary_form=True)
+        return certificate_in(ssl.DER_cert_to_PEM_cert(shown or b"").encode(), MachineError)
+    except (OSError, ValueError, MachineError):
+        return None
+
+
+def _of_served(
+    host: str,
+    auth: AuthOptions,
+    served: x509.Certificate | None,
+    error: ssl.SSLCertVerificationError,
+) -> Refusal:
+    name = auth.machine_dir.name
+    provision = f'"ecsmachine provision {name}" gives the engine the machine\'s certificate again.'
+    ca = certificate_or_none(auth.machine_ca_path)
+    if served is None or ca is None:
+        return Refusal(error.verify_message, None)
+    given = certificate_or_none(auth.server_cert_path)
+    is_given = given is not None and given == served
+    if not is_issued_by(served, ca) and not is_given:
+        return Refusal(
+            "what answers there has a certificate of another CA: it was replaced on the host, "
+            "or another host has the address",
+            provision if given else "Give its engine a certificate of the machine's CA.",
+        )
+    if _has_ended(served):
+        end = served.not_valid_after_utc
+        renew = _sentence(how_to_renew(auth, None)) if is_given else provision
+        return Refusal(f"the engine's certificate has expired ({end:%Y-%m-%d})", renew)
+    if _is_of_later(served):
+        return _clock_here("engine's certificate", served, auth)
+    if host not in names_in(served):
+        renew = f'"ecsmachine start {name}" renews it.' if is_given else provision
+        if given is None:
+            renew = "Give its engine a certificate of this address."
+        return Refusal(f"the certificate of the engine does not name the address {host}", renew)
+    return Refusal(error.verify_message, None if is_given else provision)
+
+
+def _of_alert(auth: AuthOptions, said: str) -> Refusal:
+    name = auth.machine_dir.name
+    ours = auth.server_cert_path.exists()
+    provision = f'"ecsmachine provision {name}" '
+    former = certificate_or_none(auth.former_ca_path)
+    if "ALERT" not in said:
+        return Refusal(
+            f"what answers there is not the machine's engine: it speaks no TLS ({said})",
+            f"{provision}configures the engine again, if that host is the machine."
+            if ours
+            else None,
+        )
+    if former is not None and _has_ended(former):
+        return Refusal(
+            f"the CA that the engine has is a former one, and has expired "
+            f"({former.not_valid_after_utc:%Y-%m-%d})",
+            _sentence(how_to_renew(auth, None)),
+        )
+    if "CERTIFICATE_EXPIRED" in said:
+        return Refusal(
+            "the client certificate is valid here, and not by the clock of the host",
+            f'{provision}says how far the two clocks differ; "ecsmachine ssh {name} date" shows it.'
+            if ours
+            else "Compare the clock of the host with this computer's.",
+        )
+    if "UNKNOWN_CA" in said:
+        return Refusal(
+            "the engine has another CA, and does not know the client certificate",
+            f"{provision}gives it the machine's CA again." if ours else "Give it the machine's CA.",
+        )
+    if "CERTIFICATE" in said:
+        return Refusal(
+            "the engine does not accept the client certificate: it has another CA, or the clock "
+            "of its host is wrong",
+            f"{provision}compares the clocks, and gives it the machine's CA again."
+            if ours
+            else "Compare the clocks, and give it the machine's CA.",
+        )
+    return Refusal(f"the engine ends the TLS handshake ({said})", None)
+
+
+def _clock_here(what: str, certificate: x509.Certificate, auth: AuthOptions) -> Refusal:
+    now = datetime.now(timezone.utc)
+    return Refusal(
+        f"the {what} is not yet valid: it is from {certificate.not_valid_before_utc:%F %H:%M} UTC, "
+        f"and this computer's clock says {now:%F %H:%M}",
+        "Set this computer's clock (for example with NTP). If it is right, the certificate was "
+        f'made by a wrong one: "ecsmachine regenerate-certs {auth.machine_dir.name}".',
+    )
+
+
+def _has_ended(certificate: x509.Certificate) -> bool:
+    return certificate.not_valid_after_utc <= datetime.now(timezone.utc)
+
+
+def _is_of_later(certificate: x509.Certificate) -> bool:
+    return certificate.not_valid_before_utc > datetime.now(timezone.utc)
+
+
+def _is_chained(client: x509.Certificate, ca: x509.Certificate, auth: AuthOptions) -> bool:
+    """Whether the CA has issued the client certificate; one that was brought may have a chain."""
+    brought = _is_brought(auth.ca_cert_path, auth) or _is_brought(auth.client_cert_path, auth)
+    return brought or is_issued_by(client, ca)
+
+
+def _is_brought(path: Path, auth: AuthOptions) -> bool:
+    return path.parent not in (auth.cert_dir, auth.machine_dir)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,91 @@
+"""Renewing what all machines of a store share: the CA and the client certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from ecsmachine.drivers.base import Report
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import certificates, files
+from ecsmachine.machine.certificate_ends import certificate_or_none
+from ecsmachine.machine.model import AuthOptions, Machine
+from ecsmachine.machine.store import Store
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+
+def renew_due(
+    store: Store,
+    auth: AuthOptions,
+    report: Report,
+    *,
+    among: Collection[str] = (),
+    key_type: str = "ecdsa",
+    signing: bool = True,
+) -> bool:
+    """Make CA and client certificate where they are missing or due, and hand them out.
+
+    A CA keeps its key, so that the machines of the store work on: their folders get what is new
+    at once, their engines the CA when it is their turn. ``among`` names the machines whose turn it
+    is; the others are told of. ``key_type`` and ``signing``: as for
+    :func:`~ecsmachine.machine.certificates.ensure_client_certificates`, which this raises as.
+    Returns whether one was renewed that had been there.
+    """
+    former_ca = certificate_or_none(auth.ca_cert_path)
+    former_client = certificate_or_none(auth.client_cert_path)
+    certificates.ensure_client_certificates(auth, report, key_type=key_type, signing=signing)
+    ca = certificates.load_certificate(auth.ca_cert_path)
+    client = certificates.load_certificate(auth.client_cert_path)
+    if former_ca is None or (ca == former_ca and client == former_client):
+        return False
+    concerned = _machines_of(store, auth, ca)
+    for machine in concerned:
+        try:
+            _hand_out(machine)
+        except MachineError as error:
+            report(f"{machine.name}: {error.message}")
+    others = [machine for machine in concerned if machine.name not in among]
+    if others:
+        _tell(others, former_ca if ca != former_ca else None, report)
+    return True
+
+
+def _machines_of(store: Store, auth: AuthOptions, ca: x509.Certificate) -> list[Machine]:
+    """Return the machines that have this CA, or a former one of the same key, in their folders."""
+    found = []
+    for _, machine in store.machines():
+        if isinstance(machine, Machine) and machine.auth.ca_cert_path == auth.ca_cert_path:
+            own = certificate_or_none(machine.auth.machine_ca_path)
+            if own is not None and own.public_key() == ca.public_key():
+                found.append(machine)
+    return found
+
+
+def _hand_out(machine: Machine) -> None:
+    """Give the machine's folder what is new, and write down which CA its engine still has."""
+    auth = machine.auth
+    has_engine = auth.server_cert_path.exists()
+    if has_engine and not auth.former_ca_path.exists():
+        former = auth.machine_ca_path.read_bytes()
+        if former != auth.ca_cert_path.read_bytes():
+            files.write_atomically(auth.former_ca_path, former, mode=0o644)
+    certificates.copy_client_certificates(auth)
+
+
+def _tell(others: list[Machine], former_ca: x509.Certificate | None, report: Report) -> None:
+    """Say for which machines it matters, and what is left to do for them."""
+    report(f"Renewed for these machines as well: {', '.join(one.name for one in others)}")
+    if former_ca is None:
+        return
+    end = former_ca.not_valid_after_utc
+    ours = " ".join(one.name for one in others if one.driver.provisions)
+    theirs = " ".join(one.name for one in others if not one.driver.provisions)
+    has_ended = end <= datetime.now(timezone.utc)
+    until = "They refuse every client until then" if has_ended else f"They need it by {end:%F}"
+    if ours:
+        report(f'Their engines get the CA by "ecsmachine regenerate-certs {ours}". {until}')
+    if theirs:
+        report(f"Whoever runs the engines of {theirs} must give them the CA. {until}")

@@ -135,7 +135,10 @@ def test_there_is_no_circle_of_imports() -> None:
 def test_the_client_knows_no_option_and_no_command() -> None:
     for path in trees():
         if room(path) == "aliyun":
-            text = (PACKAGE / path).read_text().replace('"aliyun configure --profile ', "")
+            text = (PACKAGE / path).read_text()
+            # what a person does elsewhere: another program's, or the local cloud's
+            for said in ('"aliyun configure --profile ', '"ecsmachine local up"'):
+                text = text.replace(said, "")
             assert not re.search(r"--[a-z]|ecsmachine [a-z]+ [a-z]", text), path
 
 

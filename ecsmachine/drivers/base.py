@@ -376,6 +376,18 @@ class StateReason(Protocol):
 
 
 @runtime_checkable
+class ConsoleOutput(Protocol):
+    """What a driver adds whose machines have a console that the provider shows."""
+
+    def console_end(self) -> str:
+        """Return the last lines that the machine's console shows, or "" if it shows none.
+
+        Raises :class:`~ecsmachine.errors.MachineError` if the provider refuses.
+        """
+        ...
+
+
+@runtime_checkable
 class MemberPorts(Protocol):
     """What a driver adds that can open ports between machines, and to nobody else."""
 

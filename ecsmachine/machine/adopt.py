@@ -187,15 +187,12 @@ def _is_adopting(store: Store, name: str) -> bool:
 def _log_in(machine: Machine, install_url: str, report: Report) -> None:
     """Start the instance if need be, pin its host key, and learn its engine's options."""
     from ecsmachine.provision.configured import read_engine_options
-    from ecsmachine.ssh.wait import wait_for_ssh
 
     if machine.driver.state() is not State.RUNNING:
         report("Starting the instance...")
         machine.driver.start(driver_report(machine.name, report))
     report("Logging in...")
-    with wait_for_ssh(
-        machine.driver.ssh_target(), machine.known_hosts_path, login_timeout_s=_LOGIN_TIMEOUT_S
-    ) as connection:
+    with host.logged_in(machine, login_timeout_s=_LOGIN_TIMEOUT_S) as connection:
         machine.engine = read_engine_options(connection)
     if install_url:
         machine.engine.install_url = install_url

@@ -27,7 +27,7 @@ def expiring(auth: AuthOptions) -> list[str]:
     now = datetime.now(timezone.utc)
     for what, path, source in (
         ("CA", auth.machine_ca_path, auth.ca_cert_path),
-        ("CA that the engine has", auth.former_ca_path, None),
+        ("engine's copy of the CA", auth.former_ca_path, None),
         ("client's certificate", auth.machine_cert_path, auth.client_cert_path),
         ("engine's certificate", auth.server_cert_path, None),
     ):

@@ -22,6 +22,7 @@ from ecsmachine.machine.interruption import Interruption, WorkInterrupted
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine, auth_options, validate_name
 from ecsmachine.machine.store import AdoptionCutOffError, Store
+from ecsmachine.machine.watch import EndedError
 from ecsmachine.provision.engine import validate_engine_options
 
 
@@ -121,6 +122,8 @@ def create(
             _make(store, machine, journal, request, say, checkpoint, interruption)
         except BaseException as error:
             interruption.shield()
+            if isinstance(error, EndedError) and not request.keep_on_failure:
+                error.hint = None  # what is removed cannot be started
             if request.keep_on_failure:
                 outcome = f'What was made is kept: "ecsmachine rm {machine.name}" removes it.'
                 report(

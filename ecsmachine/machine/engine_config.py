@@ -64,17 +64,13 @@ def change_engine(store: Store, name: str, change: EngineChange, report: Report)
     and the store keeps them: :class:`~ecsmachine.provision.errors.ProvisionError`.
     """
     from ecsmachine.provision.reconfigure import reconfigure
-    from ecsmachine.ssh.wait import wait_for_ssh
 
     with store.lock(name):
         machine = store.load(name)
         check_provisions(machine)
         machine.engine = changed(machine.engine, change)
         refresh_address(machine)
-        with (
-            wait_for_ssh(machine.driver.ssh_target(), machine.known_hosts_path) as connection,
-            store.saving(machine),
-        ):
+        with host.logged_in(machine) as connection, store.saving(machine):
             done = reconfigure(connection, host.provision_request(machine, report), report)
         if done:
             report("Checking connection to Docker...")

@@ -135,7 +135,7 @@ def _of_alert(auth: AuthOptions, said: str) -> Refusal:
         )
     if former is not None and _has_ended(former):
         return Refusal(
-            f"the CA that the engine has is a former one, and has expired "
+            f"the engine's copy of the CA is a former one, and has expired "
             f"({former.not_valid_after_utc:%Y-%m-%d})",
             _sentence(how_to_renew(auth, None)),
         )

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ecsmachine.drivers.base import (
-    Checkpoint,
-    NamedHost,
-    Report,
-    State,
-    StateReason,
-    no_checkpoint,
-)
-from ecsmachine.errors import MachineError
+from ecsmachine.drivers.base import Checkpoint, NamedHost, Report, no_checkpoint
 from ecsmachine.machine import certificates as machine_certificates
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.interruption import Interruption
 from ecsmachine.machine.model import Machine
+from ecsmachine.machine.watch import watching
 
 if TYPE_CHECKING:
     from ecsmachine.provision.base import HostConnection, ProvisionRequest
     from ecsmachine.ssh.command_result import CommandResult
+    from ecsmachine.ssh.connection import Connection
 
 _SERVES_TIMEOUT_S = 10.0
-
-
-_STATE_PAUSE_S = 5.0
-"""How often the cloud is asked whether a host that does not answer still runs."""
+_LOGIN_TIMEOUT_S = 60.0
 
 
 class _Watched:
@@ -71,54 +62,51 @@ def make_docker_host(
     Raises :class:`~ecsmachine.errors.MachineError` with the failed command's output.
     """
     from ecsmachine.provision.provision import provision
-    from ecsmachine.ssh.wait import wait_for_ssh
 
     report("Waiting for machine to be running, this may take a few minutes...")
     report("Machine is running, waiting for SSH to be available...")
     interruption = interruption or Interruption()
-    check = _while_it_runs(machine, interruption.check)
-    with (
-        wait_for_ssh(
-            machine.driver.ssh_target(), machine.known_hosts_path, before_each=check
-        ) as connection,
-        interruption.waking(connection.close),
-    ):
+    with logged_in(machine, interruption=interruption) as connection:
         provision(_Watched(connection, checkpoint), provision_request(machine, report), report)
     machine.auth.former_ca_path.unlink(missing_ok=True)
     report("Checking connection to Docker...")
-    wait_for_engine(machine, before_each=check)
+    wait_for_engine(machine, before_each=interruption.check)
     report("Docker is up and running!")
 
 
-def _while_it_runs(machine: Machine, check: Callable[[], None]) -> Callable[[], None]:
-    """Return ``check``, which also raises once the cloud says that the computer does not run.
+@contextmanager
+def logged_in(
+    machine: Machine,
+    *,
+    login_timeout_s: float = _LOGIN_TIMEOUT_S,
+    interruption: Interruption | None = None,
+) -> Iterator[Connection]:
+    """Wait for the machine's host, and log in for the length of a block.
 
-    It is asked now and then: one that has died while it booted is not waited for.
+    A machine that ends meanwhile ends the wait, or cuts the connection. Raises
+    :class:`~ecsmachine.machine.watch.EndedError`, or as
+    :func:`~ecsmachine.ssh.wait.wait_for_ssh` does.
     """
-    driver = machine.driver
-    if not isinstance(driver, StateReason):
-        return check
-    asked = time.monotonic()
+    from ecsmachine.ssh.wait import wait_for_ssh
 
-    def look() -> None:
-        nonlocal asked
-        check()
-        if time.monotonic() - asked < _STATE_PAUSE_S:
-            return
-        state = State.RUNNING
-        with suppress(MachineError):  # the cloud need not answer: the host may
-            state = driver.state()
-        asked = time.monotonic()
-        if state in (State.STOPPED, State.ERROR, State.NOT_FOUND):
-            reason = driver.state_reason()
-            raise MachineError(
-                f'The host of "{machine.name}" does not run any more'
-                f" (state {state.value}{f': {reason}' if reason else ''})",
-                hint="See the end of its console: in the ECS console, or on the local cloud with "
-                "ecsmachine local logs.",
-            )
+    interruption = interruption or Interruption()
+    with watching(machine) as watch:
 
-    return look
+        def check() -> None:
+            interruption.check()
+            watch.check()
+
+        with (
+            wait_for_ssh(
+                machine.driver.ssh_target(),
+                machine.known_hosts_path,
+                login_timeout_s=login_timeout_s,
+                before_each=check,
+            ) as connection,
+            interruption.waking(connection.close),
+            watch.waking(connection.close),
+        ):
+            yield connection
 
 
 def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
@@ -182,12 +170,20 @@ def wait_for_engine(
     """Return once the machine's engine answers over TLS.
 
     A refused connection is tried again until ``timeout_s`` is over; a certificate that is not
-    accepted raises at once.
+    accepted raises at once, and so does a machine that ends meanwhile.
     """
+    with watching(machine) as watch:
+        return _engine_that_answers(machine, timeout_s=timeout_s, checks=(before_each, watch.check))
+
+
+def _engine_that_answers(
+    machine: Machine, *, timeout_s: float, checks: Sequence[Callable[[], None]]
+) -> engine_api.EngineVersion:
     deadline = time.monotonic() + timeout_s
     pause_s = 0.05
     while True:
-        before_each()
+        for check in checks:
+            check()
         remaining_s = deadline - time.monotonic()
         try:
             return engine_api.ask_version(

@@ -80,11 +80,11 @@ class FileJournal:
         self._write("begin")
 
     def begin_removal(self) -> None:
-        """Write down that what an unfinished create made is removed from now on.
+        """Write down that what the create made is removed from now on.
 
         On a full disk that is left out: the removal matters more.
         """
-        if self._complete or not self._path.exists():
+        if not self._path.exists():
             return
         self._removing = True
         with contextlib.suppress(MachineError):

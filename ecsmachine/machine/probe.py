@@ -67,7 +67,7 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
             failure = error
         else:
             if state is not State.RUNNING:
-                return Probe(state=state, error=_reason(machine), response_time_s=spent())
+                return Probe(state=state, error=_reason(machine, state), response_time_s=spent())
             if answer is not None or engine.empty():
                 # it runs, yet does not answer where we look: it may have moved
                 with contextlib.suppress(MachineError):
@@ -107,23 +107,40 @@ class NotRunningError(MachineError):
         hint: str | None = f'"ecsmachine start {name}" starts it.'
         if state is State.ERROR:
             hint = f"It is {_reason(machine)}." if _reason(machine) else None
-        elif state is State.NOT_FOUND and is_half_made(machine):
-            hint = f'"ecsmachine create --resume {name}" goes on with its create.'
-        elif state is State.NOT_FOUND:
+        elif state is State.STARTING:
+            hint = "It is starting: try again in a moment."
+        elif state in (State.NOT_FOUND, State.RUNNING):  # one that runs is about to be reclaimed
             hint = f'"ecsmachine rm {name}" removes what is left of it.'
+            if is_half_made(machine) and not is_half_removed(machine):
+                hint = f'"ecsmachine create --resume {name}" goes on with its create.'
         super().__init__(message, hint=hint)
 
 
 def is_half_made(machine: Machine) -> bool:
     """Whether the machine's create did not come to its end; False if that is not known."""
-    journal = machine.directory / "journal.json"
+    journal = _journal(machine)
+    return journal is not None and not journal.complete
+
+
+def is_half_removed(machine: Machine) -> bool:
+    """Whether the removal of the machine was begun; False if that is not known."""
+    journal = _journal(machine)
+    return journal is not None and journal.removing
+
+
+def _journal(machine: Machine) -> FileJournal | None:
+    path = machine.directory / "journal.json"
     with contextlib.suppress(MachineError):
-        return journal.exists() and not FileJournal(journal).complete
-    return False
+        return FileJournal(path) if path.exists() else None
+    return None
 
 
-def _reason(machine: Machine) -> str:
-    """Return why the provider calls the machine what it last did, "" where it gives no reason."""
+def _reason(machine: Machine, state: State = State.ERROR) -> str:
+    """Return why the machine is in the state that the provider last told; "" without a reason."""
+    if state is State.NOT_FOUND and is_half_removed(machine):
+        return f'half removed: "ecsmachine rm {machine.name}" removes the rest'
+    if state is State.NOT_FOUND and is_half_made(machine):
+        return f'half made: "ecsmachine create --resume {machine.name}" goes on with its create'
     return machine.driver.state_reason() if isinstance(machine.driver, StateReason) else ""
 
 
@@ -147,7 +164,7 @@ def _without_engine(machine: Machine, url: str, begun: float) -> Probe:
     elif running:
         reason = f"There is no engine yet: {hint}"
     else:
-        reason = _reason(machine)
+        reason = _reason(machine, state)
     return Probe(
         state=state,
         url=url if running else "",

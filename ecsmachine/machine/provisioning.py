@@ -35,7 +35,6 @@ def upgrade(store: Store, name: str, report: Report) -> None:
     A machine that is stopped is started first.
     """
     from ecsmachine.provision.upgrade import upgrade_engine
-    from ecsmachine.ssh.wait import wait_for_ssh
 
     with store.lock(name):
         machine = store.load(name)
@@ -46,7 +45,7 @@ def upgrade(store: Store, name: str, report: Report) -> None:
             store.save(machine)
         refresh_address(machine)
         report("Waiting for SSH to be available...")
-        with wait_for_ssh(machine.driver.ssh_target(), machine.known_hosts_path) as connection:
+        with host.logged_in(machine) as connection:
             report("Detecting the provisioner...")
             with _naming_the_next_command("upgrade", name):
                 old, new = upgrade_engine(connection, report)

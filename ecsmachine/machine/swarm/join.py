@@ -11,6 +11,7 @@ from ecsmachine.machine.swarm.api import Availability, Role
 from ecsmachine.machine.swarm.members import check_manager, machines_of, refuse_member
 from ecsmachine.machine.swarm.nodes import ready_node, set_node
 from ecsmachine.machine.swarm.ports import MANAGEMENT_PORT, inner_address, open_ports
+from ecsmachine.machine.watch import watching
 
 
 def init(store: Store, name: str, report: Report, *, advertise: str = "") -> None:
@@ -20,17 +21,18 @@ def init(store: Store, name: str, report: Report, *, advertise: str = "") -> Non
 
 
 def _begin(machine: Machine, report: Report, advertise: str = "") -> None:
-    there = api.membership(machine)
-    if there.is_manager:
-        report(f'Machine "{machine.name}" is a manager of swarm {there.cluster_id} already.')
-        return
-    refuse_member(machine.name, there)
-    open_ports(machine, [], report)
-    api.init(machine, advertise=advertise or inner_address(machine), port=MANAGEMENT_PORT)
-    report(
-        f'Machine "{machine.name}" is the first manager of swarm '
-        f"{api.membership(machine).cluster_id}."
-    )
+    with watching(machine):
+        there = api.membership(machine)
+        if there.is_manager:
+            report(f'Machine "{machine.name}" is a manager of swarm {there.cluster_id} already.')
+            return
+        refuse_member(machine.name, there)
+        open_ports(machine, [], report)
+        api.init(machine, advertise=advertise or inner_address(machine), port=MANAGEMENT_PORT)
+        report(
+            f'Machine "{machine.name}" is the first manager of swarm '
+            f"{api.membership(machine).cluster_id}."
+        )
 
 
 def join_or_begin(
@@ -91,25 +93,26 @@ def join_machine(
 ) -> None:
     """As :func:`join`, for a machine whose lock is held."""
     manager = store.load(manager_name)
-    check_manager(manager)
-    known = api.nodes(manager)
-    there = api.membership(machine)
-    node = next((each for each in known if there.node_id and each.id == there.node_id), None)
-    if node is None:
-        refuse_member(machine.name, there)
-        open_ports(machine, machines_of(store, known, but=machine.name), report)
-        report(f'Joining "{machine.name}" to the swarm of "{manager_name}" as {role}...')
-        api.join(
-            machine,
-            advertise=advertise or inner_address(machine),
-            port=MANAGEMENT_PORT,
-            managers=_manager_addresses(manager),
-            token=api.tokens(manager).of(role),
-            availability=availability,
-        )
-        node = ready_node(machine, manager)
-    set_node(manager, node, role, availability)
-    report(f'Machine "{machine.name}" is a {role} of the swarm of "{manager_name}".')
+    with watching(manager), watching(machine):
+        check_manager(manager)
+        known = api.nodes(manager)
+        there = api.membership(machine)
+        node = next((each for each in known if there.node_id and each.id == there.node_id), None)
+        if node is None:
+            refuse_member(machine.name, there)
+            open_ports(machine, machines_of(store, known, but=machine.name), report)
+            report(f'Joining "{machine.name}" to the swarm of "{manager_name}" as {role}...')
+            api.join(
+                machine,
+                advertise=advertise or inner_address(machine),
+                port=MANAGEMENT_PORT,
+                managers=_manager_addresses(manager),
+                token=api.tokens(manager).of(role),
+                availability=availability,
+            )
+            node = ready_node(machine, manager)
+        set_node(manager, node, role, availability)
+        report(f'Machine "{machine.name}" is a {role} of the swarm of "{manager_name}".')
 
 
 def _manager_addresses(manager: Machine) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TypeVar
 
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.swarm import api
 from ecsmachine.machine.swarm.api import Availability, Node, Role
+from ecsmachine.machine.watch import watching
 from ecsmachine.polling import polls
 
 _READY_TIMEOUT_S = 60.0
@@ -35,7 +37,7 @@ def ready_node(machine: Machine, manager: Machine) -> Node:
                 return node
         return None
 
-    node = _wait_for(look, _READY_TIMEOUT_S)
+    node = _wait_for(look, _READY_TIMEOUT_S, machine, manager)
     if node is None:
         raise MachineError(
             f'Machine "{machine.name}" has joined, but the manager "{manager.name}" does not '
@@ -61,7 +63,7 @@ def set_node(
                 return each
         return None
 
-    changed = _wait_for(look, _READY_TIMEOUT_S)
+    changed = _wait_for(look, _READY_TIMEOUT_S, manager)
     if changed is None:
         raise MachineError(
             f"Node {node.hostname} has not become a {role}",
@@ -87,7 +89,11 @@ def _change(
 
 def wait_until_drained(manager: Machine, node: Node) -> None:
     """Wait until no task runs on the node; one that does not end keeps nobody for ever."""
-    _wait_for(lambda: True if not api.running_tasks(manager, node.id) else None, _DRAIN_TIMEOUT_S)
+    _wait_for(
+        lambda: True if not api.running_tasks(manager, node.id) else None,
+        _DRAIN_TIMEOUT_S,
+        manager,
+    )
 
 
 def strike_off(manager: Machine, node_id: str) -> None:
@@ -101,16 +107,21 @@ def strike_off(manager: Machine, node_id: str) -> None:
             return None if node_id in known else True
         return True
 
-    if not _wait_for(remove, _READY_TIMEOUT_S):
+    if not _wait_for(remove, _READY_TIMEOUT_S, manager):
         raise MachineError(
             f'The manager "{manager.name}" does not strike off node {node_id}',
             hint=f"Try again later: docker node rm --force {node_id}.",
         )
 
 
-def _wait_for(look: Callable[[], T | None], timeout_s: float) -> T | None:
-    for _ in polls(timeout_s, longest_pause_s=1.0):
-        found = look()
-        if found is not None:
-            return found
+def _wait_for(look: Callable[[], T | None], timeout_s: float, *machines: Machine) -> T | None:
+    """Return what is found in time; ends at once if one of the machines ends."""
+    with ExitStack() as stack:
+        watches = [stack.enter_context(watching(machine)) for machine in machines]
+        for _ in polls(timeout_s, longest_pause_s=1.0):
+            for watch in watches:
+                watch.check()
+            found = look()
+            if found is not None:
+                return found
     return None

@@ -39,8 +39,8 @@ def dev1(store: Store, monkeypatch: pytest.MonkeyPatch) -> Host:
         return not known
 
     @contextlib.contextmanager
-    def wait_for_ssh(*arguments: Any) -> Iterator[None]:
-        yield None
+    def wait_for_ssh(*arguments: Any, **options: Any) -> Iterator[Any]:
+        yield contextlib.ExitStack()  # it can be closed
 
     monkeypatch.setattr(reconfiguring, "reconfigure", reconfigure)
     monkeypatch.setattr(wait, "wait_for_ssh", wait_for_ssh)

@@ -18,6 +18,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         yield from map(float, range(int(timeout_s)))
 
     monkeypatch.setattr(resource, "polls", seconds)
+    monkeypatch.setattr(resource, "console_end", lambda ecs, instance_id: "")
 
 
 def cloud_of(*statuses: str) -> Any:
@@ -40,7 +41,9 @@ def test_stopped_on_its_way_from_pending_is_waited_for() -> None:
     "statuses", [("Pending", "Starting", "Stopped"), ("Pending", "Stopped"), ("Stopped",)]
 )
 def test_stopped_instead_of_starting_is_not_waited_for(statuses: tuple[str, ...]) -> None:
-    with pytest.raises(MachineError, match="i-1 has stopped instead of starting") as caught:
+    with pytest.raises(
+        MachineError, match=r"i-1 has ended .* stopped instead of starting"
+    ) as caught:
         resource.wait_until_running(cloud_of(*statuses), "i-1")
     assert "ecsmachine local logs i-1" in (caught.value.hint or "")
 

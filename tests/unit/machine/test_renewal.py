@@ -100,7 +100,7 @@ def test_what_is_due_is_renewed_and_the_others_are_told_of(
     # dev2 has what is new, and its engine's part is still to be done
     assert dev2.auth.machine_ca_path.read_bytes() == dev1.auth.ca_cert_path.read_bytes()
     (left,) = expiring(dev2.auth)
-    assert left.startswith("The CA that the engine has ")
+    assert left.startswith("The engine's copy of the CA ")
     assert 'regenerate-certs dev2"' in left
     regenerate.regenerate(store, "dev2", quiet)
     assert expiring(dev2.auth) == []

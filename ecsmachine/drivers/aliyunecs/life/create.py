@@ -10,6 +10,7 @@ from pathlib import Path
 from ecsmachine.aliyun.ecs_values import Instance
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter
+from ecsmachine.drivers.aliyunecs.life.power import start_if_stopped
 from ecsmachine.drivers.aliyunecs.life.record import Record
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.resources import (
@@ -153,8 +154,10 @@ def _instance(creation: Creation) -> str:
 def _note_running(creation: Creation) -> None:
     """Wait until the instance runs; write down its addresses and its data disk."""
     cloud, record = creation.cloud, creation.record
-    found = instance.wait_until_running(cloud, record.instance_id)
     resource = creation.journal.find(instance.KIND, region=cloud.region)
+    if resource is not None and "seen" in resource.details:
+        start_if_stopped(cloud, record.instance_id)  # since an earlier process made it
+    found = instance.wait_until_running(cloud, record.instance_id)
     if resource is not None:
         instance.mark_seen(creation.journal, resource)
     note(record, found)

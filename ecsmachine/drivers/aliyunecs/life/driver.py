@@ -271,8 +271,11 @@ class AliyunEcsDriver:
         self._reason = ""
         if not self._record.instance_id:
             return State.NOT_FOUND
-        lookup = self._lookup or self._cloud.ecs
-        instance = lookup.instance(self._record.instance_id)
+        instance_id, lookup = self._record.instance_id, self._lookup
+        if lookup:
+            instance = lookup.instance(instance_id)
+        else:
+            instance = self._cloud.watch.instance(self._cloud.ecs, instance_id)
         if instance is None:
             self._check_account()
         self._reason = reason_of(instance)
@@ -281,6 +284,12 @@ class AliyunEcsDriver:
     def state_reason(self) -> str:
         """Return, in words, what is behind the state that was asked for last, or ""."""
         return self._reason
+
+    def console_end(self) -> str:
+        """Return the last lines of the instance's console, or ""."""
+        from ecsmachine.aliyun.console import console_end
+
+        return console_end(self._cloud.ecs, self._instance_id())
 
     def _check_account(self) -> None:
         """Raise if the instance that is not there may only be another account's."""

@@ -26,6 +26,12 @@ def start(cloud: Cloud, instance_id: str) -> Instance:
     return wait_until_running(cloud, instance_id)
 
 
+def start_if_stopped(cloud: Cloud, instance_id: str) -> None:
+    """Start an instance that has stopped; do not wait for it."""
+    if _status(cloud, instance_id) == InstanceStatus.STOPPED:
+        cloud.ecs.start_instance(instance_id)
+
+
 def stop(cloud: Cloud, instance_id: str, *, force: bool) -> None:
     """Stop an instance and wait until it has stopped; one that has is left as it is.
 

@@ -105,6 +105,7 @@ def wait_for_unseen(look: Callable[[], list[str]]) -> list[str]:
 
 T = TypeVar("T")
 
+_CHECK_FROM_S = 3.0
 _BUSY = (Meaning.BUSY, Meaning.TOKEN_PROCESSING)
 
 
@@ -122,15 +123,24 @@ def when_not_busy(call: Callable[[], T], *, timeout_s: float = 60.0) -> T:
     raise refusal
 
 
-def wait_for(what: str, look: Callable[[], T | None], *, timeout_s: float = 60.0) -> T:
+def wait_for(
+    what: str,
+    look: Callable[[], T | None],
+    *,
+    timeout_s: float = 60.0,
+    check: Callable[[], None] = lambda: None,
+) -> T:
     """Return the first result of ``look`` that is not None.
 
-    Raises :class:`MachineError` naming ``what`` when the time is up.
+    What ``check`` raises, after some seconds and then after each look, ends the wait: it cannot
+    come. Raises :class:`MachineError` naming ``what`` when the time is up.
     """
-    for _ in polls(timeout_s):
+    for spent_s in polls(timeout_s):
         result = look()
         if result is not None:
             return result
+        if spent_s >= _CHECK_FROM_S:
+            check()
     raise MachineError(
         f"{what}: not so after {timeout_s:.0f} s", hint="Look at it in Alibaba Cloud's console."
     )

@@ -16,6 +16,7 @@ from ecsmachine.drivers.aliyunecs.resources.asking import (
     when_not_busy,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.instance import check_runs
 from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
 from ecsmachine.errors import MachineError, PreCreateCheckError
@@ -81,6 +82,7 @@ def ensure_eip(
     bound = wait_for(
         f"Elastic address {allocation_id} is bound to {instance_id}",
         lambda: _eip_bound_to(cloud, allocation_id, instance_id),
+        check=lambda: check_runs(cloud, instance_id),
     )
     return bound.address
 

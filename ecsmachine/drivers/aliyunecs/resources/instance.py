@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from collections.abc import Callable
 
+from ecsmachine.aliyun.console import console_end
 from ecsmachine.aliyun.ecs_values import Instance, InstanceStatus
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
@@ -32,6 +34,9 @@ _APPEAR_TIMEOUT_S = 60.0
 _STATE_TIMEOUT_S = 300.0
 _STOPPED_TIMEOUT_S = 30.0
 """How long an instance that is to start may be Stopped: on its way from Pending it is so."""
+
+_TURNED_S = 4.0
+"""How long an instance that was on its way shows its former state until that is believed."""
 
 _GONE_TIMEOUT_S = 300.0
 _LOOKUP_TIMEOUT_S = 10.0
@@ -296,8 +301,18 @@ def create_tags(context: DriverContext, create_id: str, settings: Settings) -> d
     return {**settings.tags, **machine_tags(context, create_id)}
 
 
+def check_runs(cloud: Cloud, instance_id: str) -> None:
+    """Raise :class:`MachineError` if what is waited for cannot come: the instance has ended."""
+    instance = cloud.watch.instance(cloud.ecs, instance_id)
+    reason = reason_of(instance)
+    if reason or (instance is not None and instance.status == InstanceStatus.STOPPED):
+        raise _ended(cloud, instance_id, instance, reason or "it has stopped")
+
+
 def _wait(cloud: Cloud, instance_id: str, status: InstanceStatus) -> Instance:
-    last, seen_s = "", 0.0
+    last, before, since_s = "", "", 0.0
+    starts = status is InstanceStatus.RUNNING
+    former = InstanceStatus.STOPPED if starts else InstanceStatus.RUNNING
     for spent_s in polls(_STATE_TIMEOUT_S):
         instance = cloud.watch.instance(cloud.ecs, instance_id)
         if instance is None:
@@ -309,26 +324,36 @@ def _wait(cloud: Cloud, instance_id: str, status: InstanceStatus) -> Instance:
             continue
         if instance.status == status:
             return instance
-        if state_of(instance) is State.ERROR:
-            raise MachineError(
-                f"Instance {instance_id} does not become {status.value}: {reason_of(instance)}",
-                hint="Look at it in the ECS console.",
-            )
+        reason = reason_of(instance)
+        if state_of(instance) is State.ERROR or (reason and starts):
+            words = f"it does not become {status.value}: {reason}"
+            raise _ended(cloud, instance_id, instance, words)
         if instance.status != last:
-            seen_s = spent_s
-        if instance.status == InstanceStatus.STOPPED and (
-            last == InstanceStatus.STARTING or spent_s - seen_s > _STOPPED_TIMEOUT_S
-        ):
-            raise MachineError(
-                f"Instance {instance_id} has stopped instead of starting",
-                hint="See the end of its console: in the ECS console, or on the local cloud with "
-                f"ecsmachine local logs {instance_id}.",
-            )
-        last = instance.status
+            before, last, since_s = last, instance.status, spent_s
+        # a boot may fail, and somebody may start what is being stopped; an answer may be an old one
+        turned = last == former and before in (InstanceStatus.STARTING, InstanceStatus.STOPPING)
+        patience_s = _TURNED_S if turned else _STOPPED_TIMEOUT_S
+        if last == former and (turned or starts) and spent_s - since_s >= patience_s:
+            words = "it has stopped instead of starting" if starts else "it runs again"
+            raise _ended(cloud, instance_id, instance, words)
     raise MachineError(
         f"Instance {instance_id} is {last or 'not seen'}, not {status.value}, "
         f"after {_STATE_TIMEOUT_S:.0f} s",
         hint="Look at it in the ECS console.",
+    )
+
+
+def _ended(cloud: Cloud, instance_id: str, instance: Instance | None, words: str) -> MachineError:
+    """Return the error for an instance that has ended, with the end of its console."""
+    shown = ""
+    if instance is not None:
+        with contextlib.suppress(MachineError):
+            shown = console_end(cloud.ecs, instance_id)
+    return MachineError(
+        f"Instance {instance_id} has ended while it was waited for: {words}",
+        hint="Look at it in the ECS console, or on the local cloud with "
+        f"ecsmachine local logs {instance_id}.",
+        details=f"The end of its console:\n{shown}" if shown else None,
     )
 
 

@@ -11,6 +11,7 @@ from ecsmachine.drivers.aliyunecs.resources.asking import (
     when_not_busy,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.instance import check_runs
 from ecsmachine.drivers.base import Journal, Report, Resource
 from ecsmachine.errors import MachineError
 
@@ -51,6 +52,7 @@ def ensure_route(
     wait_for(
         f"The route of {cidr} is available",
         lambda: True if _is_available(_entry(cloud, router_id, cidr)) else None,
+        check=lambda: check_runs(cloud, instance_id),
     )
 
 

@@ -1,0 +1,124 @@
+"""Waiting for a host or its engine, with an eye on the provider: what has ended is not waited for.
+
+A machine that stops, is released, locked or reclaimed while its host is waited for, or worked on,
+ends that at once, with the provider's reason and the end of the machine's console.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from threading import Event, Thread
+
+from ecsmachine.drivers.base import ConsoleOutput, State, StateReason
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.model import Machine
+from ecsmachine.machine.probe import NotRunningError
+
+_EVERY_S = 5.0
+"""How often the provider is asked, in seconds."""
+
+_AGAIN_S = 1.0
+"""After how long a bad answer is asked for again, in seconds: a cloud may be of two minds."""
+
+_WAITED_FOR = (State.RUNNING, State.STARTING, State.STOPPING)
+"""States that a machine which boots, or boots again, goes through."""
+
+
+_WORDS = {State.STOPPED: "it has stopped", State.NOT_FOUND: "it is not there any more"}
+
+
+class EndedError(NotRunningError):
+    """A machine has ended while it was waited for."""
+
+
+class Watch:
+    """Asks the provider of a machine now and then; see :func:`watching`."""
+
+    def __init__(self, machine: Machine):
+        self._machine = machine
+        self._over = Event()
+        self._found: EndedError | None = None
+        self._wake: list[Callable[[], None]] = []
+
+    def check(self) -> None:
+        """Raise :class:`EndedError` if the machine has ended."""
+        if self._found is not None:
+            raise self._found
+
+    @contextlib.contextmanager
+    def waking(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Within the block, ``callback`` is called when the machine ends; it makes a wait end."""
+        self._wake.append(callback)
+        try:
+            self.check()
+            yield
+        finally:
+            self._wake.remove(callback)
+
+    def look(self) -> EndedError | None:
+        """Ask the provider whether the machine has ended; None also where it cannot be asked."""
+        driver = self._machine.driver
+        if not isinstance(driver, StateReason):
+            return None
+        try:
+            state = driver.state()
+        except MachineError:
+            return None
+        reason = driver.state_reason()
+        if state in _WAITED_FOR and not reason:
+            return None
+        return _ended(self._machine, state, reason)
+
+    def run(self) -> None:
+        """Look until the machine has ended, or :meth:`stop`."""
+        with contextlib.suppress(BaseException):  # who waits has a time limit, and is interrupted
+            while not self._over.wait(_EVERY_S):
+                if self.look() is None or self._over.wait(_AGAIN_S):
+                    continue
+                self._found = self.look()
+                if self._found is not None:
+                    break
+            for callback in list(self._wake):
+                callback()
+
+    def stop(self) -> None:
+        """Let :meth:`run` come to its end."""
+        self._over.set()
+
+
+@contextlib.contextmanager
+def watching(machine: Machine) -> Iterator[Watch]:
+    """Watch a machine for the length of a block which waits for its host, or works on it.
+
+    An error of the block gives way to :class:`EndedError` if the machine has ended.
+    """
+    watch = Watch(machine)
+    if isinstance(machine.driver, StateReason):
+        Thread(target=watch.run, daemon=True).start()
+    try:
+        yield watch
+    except MachineError as error:
+        watch.stop()
+        if isinstance(error, NotRunningError):
+            raise
+        watch.check()
+        ended = watch.look()
+        if ended is not None:
+            raise ended from error
+        raise
+    finally:
+        watch.stop()
+
+
+def _ended(machine: Machine, state: State, reason: str) -> EndedError:
+    words = reason or _WORDS.get(state, f"it is {state.value}")
+    message = f'Machine "{machine.name}" has ended while it was waited for: {words}'
+    error = EndedError(machine, state, message)
+    if state is State.ERROR:  # the reason says what to do
+        error.hint = None
+    if isinstance(machine.driver, ConsoleOutput) and state is not State.NOT_FOUND:
+        with contextlib.suppress(MachineError):
+            shown = machine.driver.console_end()
+            error.details = f"The end of its console:\n{shown}" if shown else None
+    return error

@@ -74,6 +74,8 @@ def test_what_is_shown_of_every_state(
 def test_what_was_released_outside_is_not_found(rig: Rig) -> None:
     driver, journal = rig.create()
     driver._cloud.ecs.delete_instance(driver.config()["InstanceId"])
+    assert seen(rig, driver)[1].startswith("half made: ")
+    journal.finish()
     assert seen(rig, driver) == (
         State.NOT_FOUND,
         "the instance was released outside of ecsmachine",

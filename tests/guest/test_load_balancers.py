@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,9 +14,14 @@ from tests.guest.machines import Machines
 
 pytestmark = pytest.mark.guest
 
-# Debian's base system has Perl: it answers with the name of the host and the request's head.
+# Debian's base system has Perl: it answers with the name of the host and the request's head, and
+# to datagrams with the name alone.
 WEB = r"""
 use IO::Socket::INET; chomp(my $h = `hostname`);
+if (fork) {
+  my $u = IO::Socket::INET->new(LocalPort => 8080, Proto => "udp") or die;
+  while ($u->recv(my $d, 100)) { $u->send($h) }
+}
 my $s = IO::Socket::INET->new(LocalPort => 8080, Listen => 5, ReuseAddr => 1) or die;
 while (my $c = $s->accept) {
   my $r = ""; while (<$c>) { $r .= $_; last if /^\r?\n$/ }
@@ -26,7 +32,7 @@ while (my $c = $s->accept) {
 
 @pytest.fixture
 def balancer(machines: Machines) -> Iterator[tuple[str, str]]:
-    """A load balancer with listeners at 80 (TCP) and 81 (HTTP): its id and its address."""
+    """A load balancer with listeners at 80 (TCP), 81 (HTTP) and 82 (UDP): id and address."""
     made = machines.slb("CreateLoadBalancer", AddressType="internet")
     balancer_id = made["LoadBalancerId"]
     common = {"LoadBalancerId": balancer_id, "BackendServerPort": 8080, "Bandwidth": -1}
@@ -34,7 +40,9 @@ def balancer(machines: Machines) -> Iterator[tuple[str, str]]:
     machines.slb("CreateLoadBalancerTCPListener", ListenerPort=80, **common)
     on = {"StickySession": "off", "HealthCheck": "on"}
     machines.slb("CreateLoadBalancerHTTPListener", ListenerPort=81, **common, **on)
-    for port in (80, 81):
+    exchange = {"healthCheckReq": "who", "healthCheckExp": "web", "HealthCheckConnectTimeout": 1}
+    machines.slb("CreateLoadBalancerUDPListener", ListenerPort=82, **common, **exchange)
+    for port in (80, 81, 82):
         machines.slb("StartLoadBalancerListener", LoadBalancerId=balancer_id, ListenerPort=port)
     yield balancer_id, made["Address"]
     machines.slb("DeleteLoadBalancer", LoadBalancerId=balancer_id)
@@ -43,6 +51,13 @@ def balancer(machines: Machines) -> Iterator[tuple[str, str]]:
 def answer(url: str) -> list[str]:
     with urllib.request.urlopen(url, timeout=10) as response:
         return str(response.read().decode()).splitlines()
+
+
+def answer_to_datagram(address: str) -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(10)
+        client.sendto(b"hello", (address, 82))
+        return client.recv(100).decode()
 
 
 def test_what_comes_to_a_balancer_goes_to_machines_that_are_well(
@@ -60,22 +75,24 @@ def test_what_comes_to_a_balancer_goes_to_machines_that_are_well(
         servers = told["BackendServers"]["BackendServer"]
         return sorted(str(server["ServerHealthStatus"]) for server in servers)
 
-    wait_for(lambda: health() == ["normal"] * 4, "both servers of both listeners to be well")
+    wait_for(lambda: health() == ["normal"] * 6, "both servers of all listeners to be well")
     for port in (80, 81):
         hosts = [answer(f"http://{address}:{port}/")[0] for _ in range(4)]
         assert sorted(hosts) == ["web1", "web1", "web2", "web2"]
+    assert {answer_to_datagram(address) for _ in range(4)} == {"web1", "web2"}
     forwarded = [line for line in answer(f"http://{address}:81/") if "Forwarded-For" in line]
     assert len(forwarded) == 1
 
     machines.run("ssh", "web1", "systemctl stop web")
-    one_of_two = ["abnormal", "abnormal", "normal", "normal"]
+    one_of_two = ["abnormal"] * 3 + ["normal"] * 3
     wait_for(lambda: health() == one_of_two, "a server not to be well")
     assert {answer(f"http://{address}:80/")[0] for _ in range(3)} == {"web2"}
+    assert {answer_to_datagram(address) for _ in range(3)} == {"web2"}
     # a guest reaches the balancer as well
     request = f"exec 3<>/dev/tcp/{address}/81; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
     assert "web2" in machines.run("ssh", "web1", f'bash -c "{request}"').stdout
     machines.run("kill", "web2")
-    wait_for(lambda: health() == ["abnormal"] * 4, "no server to be well")
+    wait_for(lambda: health() == ["abnormal"] * 6, "no server to be well")
     with pytest.raises(urllib.error.HTTPError, match="503"):
         answer(f"http://{address}:81/")
     stop = {"LoadBalancerId": balancer_id, "ListenerPort": 81}

@@ -1,4 +1,4 @@
-"""Listeners of classic load balancers: kept and told of; nothing is forwarded."""
+"""Listeners of classic load balancers: kept and told of; ``work/balancers.py`` carries them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ecsmachine.localcloud.state.tagging import (
     tag_filter,
     tags_of_request,
 )
-from ecsmachine.localcloud.work.balancing import backends_of
+from ecsmachine.localcloud.work.balancing import backends_of, place_of
 
 MAX_LISTENERS = 50
 
@@ -161,7 +161,7 @@ def _health_view(
     call: Call, balancer: LoadBalancer, listener: Listener, backend: Backend, port: int
 ) -> dict[str, Any]:
     instance = call.state.instances.get(backend.server_id)
-    place = balancer.address, listener.port
+    place = place_of(balancer, listener)
     well = call.lifecycle.balancers.is_well(place, backend.server_id, port)
     if well is None:
         well = instance is not None and instance.status == "Running"

@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from ecsmachine.localcloud.container_service.destinations import COOKIE, Routes, choose, token_of
 from ecsmachine.localcloud.container_service.listening import listen
-from ecsmachine.localcloud.protocol.relays import MOST_HEAD_BYTES, pass_on, unavailable
+from ecsmachine.localcloud.protocol.relays import MOST_HEAD_BYTES, join, unavailable
 from ecsmachine.localcloud.work.supervisor import Threads
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")
@@ -87,12 +88,8 @@ class Router:
         theirs, to_them, new_cookie = connected
         try:
             to_them.write(head)
-            sending = asyncio.create_task(pass_on(reader, to_them))
-            if new_cookie:
-                writer.write(_with_cookie(await _answers_head(theirs, writer), new_cookie))
-            await pass_on(theirs, writer)
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            with_cookie = partial(_with_cookie, token=new_cookie) if new_cookie else None
+            await join((reader, writer), (theirs, to_them), with_cookie)
         finally:
             to_them.close()
 
@@ -141,15 +138,6 @@ def read_head(head: bytes) -> Asked:
                 key, _, content = pair.strip().partition("=")
                 cookie = content if key == COOKIE else cookie
     return Asked(host, target.partition("?")[0], cookie)
-
-
-async def _answers_head(theirs: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    """Return the head of the answer; interim ones (100 Continue) are passed on."""
-    while True:
-        head = await theirs.readuntil(b"\r\n\r\n")
-        if not head.split(b" ", 2)[1].startswith(b"1") or head.split(b" ", 2)[1] == b"101":
-            return head
-        writer.write(head)
 
 
 def _with_cookie(head: bytes, token: str) -> bytes:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Collection
 from pathlib import Path
 
+from ecsmachine.localcloud.host.guests.base import Place, Transport
 from ecsmachine.localcloud.host.network import NamespaceSockets, Network
 
 
@@ -17,9 +18,9 @@ class RouterOfBalancers:
         self._sockets = NamespaceSockets(router)
         self._addresses: set[str] = set()
 
-    def set_listeners(self, places: Collection[tuple[str, int]]) -> None:
+    def set_listeners(self, places: Collection[Place]) -> None:
         """Have the addresses of these places, and let in what comes there; and no others."""
-        wanted = {address for address, _ in places}
+        wanted = {address for _, address, _ in places}
         for address in self._addresses - wanted:
             self._network.withdraw(address)
         for address in wanted - self._addresses:
@@ -27,10 +28,13 @@ class RouterOfBalancers:
         self._addresses = wanted
         self._network.let_in(sorted(places))
 
-    def listen(self, address: str, port: int) -> socket.socket:
+    def listen(self, place: Place) -> socket.socket:
         """Return a socket that listens inside the router. Raises ``OSError``."""
+        kind, address, port = place
+        if kind == "udp":
+            return self._sockets.listen_for_datagrams(address, port)
         return self._sockets.listen(address, port)
 
-    def outgoing(self) -> socket.socket:
+    def outgoing(self, kind: Transport) -> socket.socket:
         """Return a socket that connects from the router. Raises ``OSError``."""
-        return self._sockets.outgoing()
+        return self._sockets.outgoing(socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)

@@ -146,9 +146,9 @@ class Network:
         with suppress(ProgramError):  # it was not there
             self._inside(["ip", "address", "del", f"{address}/32", "dev", "lo"])
 
-    def let_in(self, places: Iterable[tuple[str, int]]) -> None:
-        """Let TCP in to these addresses and ports of the router, instead of those before."""
-        elements = ", ".join(f"{address} . {port}" for address, port in places)
+    def let_in(self, places: Iterable[tuple[str, str, int]]) -> None:
+        """Let tcp or udp in to these addresses and ports of the router, instead of those before."""
+        elements = ", ".join(f"{address} . {kind} . {port}" for kind, address, port in places)
         add = f"add element {_TABLE} listeners {{ {elements} }}\n" if elements else ""
         self._inside(["nft", "-f", "-"], stdin=f"flush set {_TABLE} listeners\n{add}")
 
@@ -182,12 +182,18 @@ class NamespaceSockets:
         self._thread = ThreadPoolExecutor(1, initializer=enter_namespace, initargs=(namespace,))
 
     def listen(self, address: str, port: int) -> socket.socket:
-        """Return a socket that listens there. Raises ``OSError``."""
+        """Return a socket that listens there for TCP. Raises ``OSError``."""
         return self._made(lambda: socket.create_server((address, port), backlog=128))
 
-    def outgoing(self) -> socket.socket:
-        """Return a TCP socket that is not connected yet. Raises ``OSError``."""
-        return self._made(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+    def listen_for_datagrams(self, address: str, port: int) -> socket.socket:
+        """Return a socket that listens there for UDP. Raises ``OSError``."""
+        made = self.outgoing(socket.SOCK_DGRAM)
+        made.bind((address, port))
+        return made
+
+    def outgoing(self, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
+        """Return a socket that is not connected yet. Raises ``OSError``."""
+        return self._made(lambda: socket.socket(socket.AF_INET, kind))
 
     def close(self) -> None:
         """Let go of the namespace; the sockets that were made go on."""
@@ -252,7 +258,7 @@ table {_TABLE} {{
         type ipv4_addr . ipv4_addr
     }}
     set listeners {{
-        type ipv4_addr . inet_service
+        type ipv4_addr . inet_proto . inet_service
     }}
     chain prerouting {{
         type nat hook prerouting priority dstnat
@@ -268,7 +274,7 @@ table {_TABLE} {{
         iifname {{ "lo", "{UPLINK}" }} accept
         icmp type echo-request accept
         ip daddr {gateway} tcp dport {{ {MIRROR_PORT}, {REGISTRY_PORT} }} accept
-        ip daddr . tcp dport @listeners accept
+        ip daddr . meta l4proto . th dport @listeners accept
         meta l4proto tcp reject with tcp reset
         reject with icmp type admin-prohibited
     }}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 MOST_HEAD_BYTES = 64 * 1024
@@ -25,15 +26,31 @@ async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) ->
 async def join(
     ours: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     theirs: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    changed: Callable[[bytes], bytes] | None = None,
 ) -> None:
-    """Pass on what comes from either side until their answer has ended."""
+    """Pass on what comes from either side until their answer has ended.
+
+    ``changed`` makes the head of their first HTTP answer another one.
+    """
     sending = asyncio.create_task(pass_on(ours[0], theirs[1]))
     try:
+        if changed is not None:
+            ours[1].write(changed(await _head_of_answer(theirs[0], ours[1])))
         await pass_on(theirs[0], ours[1])
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         theirs[1].close()
+
+
+async def _head_of_answer(theirs: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Return the head of an HTTP answer; interim ones (100 Continue) are passed on."""
+    while True:
+        head = await theirs.readuntil(b"\r\n\r\n")
+        status = [*head.split(b" ", 2), b""][1]
+        if not status.startswith(b"1") or status.startswith(b"101"):
+            return head
+        writer.write(head)
 
 
 def unavailable(reason: str) -> bytes:

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
-from ecsmachine.localcloud.host.guests.base import BalancerNetwork, Guests
+from ecsmachine.localcloud.host.guests.base import BalancerNetwork, Guests, Place
 from ecsmachine.localcloud.protocol.relays import MOST_HEAD_BYTES, join, unavailable
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.balancing import Carried, Choice, Health, Server, carried_by
+from ecsmachine.localcloud.work.datagrams import Datagrams, answers
+from ecsmachine.localcloud.work.sticky_sessions import token_of_server
 from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, unchanged
 
 LOG = logging.getLogger("ecsmachine.localcloud")
@@ -31,7 +36,7 @@ class BalancerWork:
         self._threads = supervisor.threads("balancers", 1)
         self._guests = guests
         self._network: BalancerNetwork | None = None
-        self._listening: dict[tuple[str, int], _Listening] = {}
+        self._listening: dict[Place, Listening] = {}
         self._due = False
         self._led: dict[tuple[str, int], int] = {}
 
@@ -53,7 +58,7 @@ class BalancerWork:
             state.watch(tables, self._changed)
             self._changed()
 
-    def is_well(self, place: tuple[str, int], instance_id: str, port: int) -> bool | None:
+    def is_well(self, place: Place, instance_id: str, port: int) -> bool | None:
         """Whether a server of the listener at a place is well; None if that is not looked at."""
         listening = self._listening.get(place)
         return None if listening is None else listening.is_well(instance_id, port)
@@ -73,13 +78,13 @@ class BalancerWork:
             await self._threads.run(self._network.set_listeners, list(wanted))
         for place, carried in wanted.items():
             if place not in self._listening:
-                listening = _Listening(self._network, self._threads, self._supervisor)
+                listening = Listening(self._network, self._threads, self._supervisor)
                 await listening.open(place)
                 self._listening[place] = listening
             self._listening[place].carry(carried)
 
 
-class _Listening:
+class Listening:
     """A listener: what comes to its address and port goes to one of its servers."""
 
     def __init__(self, network: BalancerNetwork, threads: Threads, supervisor: Supervisor) -> None:
@@ -90,13 +95,19 @@ class _Listening:
         self._choice = Choice()
         self._health: dict[Server, Health] = {}
         self._checks: asyncio.Task[None] | None = None
-        self._server: asyncio.Server | None = None
-        self._place = ("", 0)
+        self._server: asyncio.Server | Datagrams | None = None
+        self._place: Place = ("tcp", "", 0)
 
-    async def open(self, place: tuple[str, int]) -> None:
+    async def open(self, place: Place) -> None:
         """Listen at an address and port. Raises ``OSError``."""
         self._place = place
-        listening = await self._threads.run(self._network.listen, *place)
+        listening = await self._threads.run(self._network.listen, place)
+        if place[0] == "udp":
+            loop = asyncio.get_running_loop()
+            _, self._server = await loop.create_datagram_endpoint(
+                lambda: Datagrams(self._connect_datagrams), sock=listening
+            )
+            return
         self._server = await asyncio.start_server(
             self._serve, sock=listening, limit=MOST_HEAD_BYTES
         )
@@ -114,7 +125,7 @@ class _Listening:
         if before is None or before.check != carried.check:
             self._end_checks()
             if carried.check is not None:
-                what = f"the health checks of {self._place[0]}:{self._place[1]}"
+                what = f"the health checks of {self._place[1]}:{self._place[2]}"
                 self._checks = self._supervisor.repeat(what, carried.check.interval_s, self._check)
 
     def is_well(self, instance_id: str, port: int) -> bool | None:
@@ -141,7 +152,12 @@ class _Listening:
             return
         answered = False
         with suppress(OSError, asyncio.TimeoutError):
-            answered = await asyncio.wait_for(self._answers(server), check.timeout_s)
+            if self._place[0] == "udp":
+                asked = await self._datagram_socket(server, check.port or server.port)
+                with asked:
+                    answered = await answers(asked, check.request, check.expected, check.timeout_s)
+            else:
+                answered = await asyncio.wait_for(self._answers(server), check.timeout_s)
         health = self._health.get(server)
         if health is not None:
             before = health.well
@@ -167,7 +183,7 @@ class _Listening:
     async def _connect(self, server: Server, port: int) -> Streams:
         if server.here:
             return await asyncio.open_connection(server.address, port, limit=MOST_HEAD_BYTES)
-        outgoing = await self._threads.run(self._network.outgoing)
+        outgoing = await self._threads.run(self._network.outgoing, "tcp")
         outgoing.setblocking(False)
         try:
             await asyncio.get_running_loop().sock_connect(outgoing, (server.address, port))
@@ -175,6 +191,16 @@ class _Listening:
             outgoing.close()
             raise
         return await asyncio.open_connection(sock=outgoing, limit=MOST_HEAD_BYTES)
+
+    async def _datagram_socket(self, server: Server, port: int) -> socket.socket:
+        outgoing = await self._threads.run(self._network.outgoing, "udp")
+        outgoing.setblocking(False)
+        outgoing.connect((server.address, port))
+        return outgoing
+
+    async def _connect_datagrams(self, client: str) -> socket.socket | None:
+        server = self._choose(client, self._usable())
+        return None if server is None else await self._datagram_socket(server, server.port)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -184,7 +210,7 @@ class _Listening:
         except asyncio.LimitOverrunError:
             pass  # no head of a request
         except Exception:
-            LOG.exception("a connection of the listener at %s:%s failed", *self._place)
+            LOG.exception("a connection of the listener at %s:%s failed", *self._place[1:])
         finally:
             writer.close()
 
@@ -193,15 +219,16 @@ class _Listening:
         if carried is None:
             return
         client, client_port = writer.get_extra_info("peername")[:2]
-        head = b""
+        head = token = b""
         if carried.protocol == "http":
             read = reader.readuntil(b"\r\n\r\n")
             head = await asyncio.wait_for(read, _HEAD_TIMEOUT_S)
+            token = carried.sticky.token_of(head) if carried.sticky else b""
             for name, value in carried.forwarded:
                 line = f"{name}: {value.format(client=client, port=client_port)}\r\n"
                 head = head[:-2] + line.encode() + b"\r\n"
         who = f"{client}:{client_port}" if carried.scheduler == "tch" else str(client)
-        connected = await self._connect_one(carried, who)
+        connected = await self._connect_one(who, token)
         if connected is None:
             if carried.protocol == "http":
                 writer.write(unavailable("No server of the listener is well."))
@@ -211,20 +238,36 @@ class _Listening:
         self._choice.open[server] = self._choice.open.get(server, 0) + 1
         try:
             theirs[1].write(head)
-            await join((reader, writer), theirs)
+            its = token_of_server(server.address, server.port)
+            sticky = carried.sticky
+            changed = partial(sticky.with_token, token=its, asked=token) if sticky else None
+            await join((reader, writer), theirs, changed)
         finally:
             self._choice.open[server] -= 1
 
-    async def _connect_one(self, carried: Carried, client: str) -> tuple[Server, Streams] | None:
-        """Connect to a server that is well, or to another one if it is gone by now."""
-        left = [
-            server
-            for server in carried.servers
-            if carried.check is None or self._health.get(server, Health()).well
-        ]
-        while server := self._choice.choose(carried.scheduler, left, client):
+    async def _connect_one(self, client: str, token: bytes) -> tuple[Server, Streams] | None:
+        """Connect to a server that is well, or to another one if it is gone by now.
+
+        That which a sticky session's ``token`` is of comes first.
+        """
+        left = self._usable()
+        while server := self._choose(client, left, token):
             with suppress(OSError, asyncio.TimeoutError):
                 connect = self._connect(server, server.port)
                 return server, await asyncio.wait_for(connect, _CONNECT_TIMEOUT_S)
             left.remove(server)
         return None
+
+    def _usable(self) -> list[Server]:
+        carried = self._carried
+        if carried is None:
+            return []
+        unchecked = carried.check is None
+        return [s for s in carried.servers if unchecked or self._health.get(s, Health()).well]
+
+    def _choose(self, client: str, left: Sequence[Server], token: bytes = b"") -> Server | None:
+        for server in left if token else ():
+            if server.weight > 0 and token_of_server(server.address, server.port) == token:
+                return server
+        scheduler = "wrr" if self._carried is None else self._carried.scheduler
+        return self._choice.choose(scheduler, left, client)

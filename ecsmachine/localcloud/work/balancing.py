@@ -12,10 +12,13 @@ from types import MappingProxyType
 from typing import Literal
 
 from ecsmachine.localcloud.catalog.listener_settings import SETTINGS, Value
+from ecsmachine.localcloud.host.guests.base import Place
 from ecsmachine.localcloud.state.balancers import Backend, Listener, LoadBalancer
 from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.work.sticky_sessions import StickySession
 
-CARRIED = ("tcp", "http")
+Protocol = Literal["tcp", "udp", "http"]
+CARRIED: tuple[Protocol, ...] = ("tcp", "udp", "http")
 """The protocols whose traffic is carried."""
 
 
@@ -38,7 +41,8 @@ class HealthCheck:
     """How it is found out whether a server is well; ``port`` 0 is the server's own. Seconds.
 
     With a ``request`` (the head of one) it is asked over HTTP, and is well if the first digit of
-    the answer's status is one of ``statuses``; else it is well if it takes a connection.
+    the answer's status is one of ``statuses``; else it is well if it takes a connection. Of UDP
+    the request is a datagram, and the answer begins as ``expected``.
     """
 
     port: int
@@ -48,34 +52,42 @@ class HealthCheck:
     fall: int
     request: bytes = b""
     statuses: str = ""
+    expected: bytes = b""
 
 
 @dataclass(frozen=True)
 class Carried:
     """What a listener that runs carries, and to whom."""
 
-    protocol: Literal["tcp", "http"]
+    protocol: Protocol
     scheduler: str
     servers: tuple[Server, ...]
     check: HealthCheck | None
     forwarded: tuple[tuple[str, str], ...] = ()
     """Headers that are added to a request; ``{client}`` and ``{port}`` stand for whose it is."""
+    sticky: StickySession | None = None
 
 
 def carried_by(
     state: State, led: Mapping[tuple[str, int], int] = MappingProxyType({})
-) -> dict[tuple[str, int], Carried]:
-    """Return what the listeners that run carry, by address and port.
+) -> dict[Place, Carried]:
+    """Return what the listeners that run carry.
 
     What goes to a port of a balancer's servers that is in ``led`` goes to one of 127.0.0.1.
     """
     return {
-        (balancer.address, listener.port): _carried(state, balancer, listener, led)
+        place_of(balancer, listener): _carried(state, balancer, listener, protocol, led)
         for balancer in state.load_balancers
         if balancer.status == "active"
         for listener in balancer.listeners
-        if listener.status == "running" and listener.protocol in CARRIED
+        for protocol in CARRIED
+        if listener.status == "running" and listener.protocol == protocol
     }
+
+
+def place_of(balancer: LoadBalancer, listener: Listener) -> Place:
+    """Return where a listener listens."""
+    return "udp" if listener.protocol == "udp" else "tcp", balancer.address, listener.port
 
 
 def backends_of(
@@ -91,6 +103,7 @@ def _carried(
     state: State,
     balancer: LoadBalancer,
     listener: Listener,
+    protocol: Protocol,
     led: Mapping[tuple[str, int], int],
 ) -> Carried:
     defaults = {item.name: item.default for item in SETTINGS[listener.protocol]}
@@ -100,16 +113,36 @@ def _carried(
         for backend, port in backends_of(state, balancer, listener)
         if (instance := state.instances.get(backend.server_id)) is not None and port
     )
-    check = _check(settings) if settings["HealthCheck"] == "on" else None
+    kind = _check_of_datagrams if protocol == "udp" else _check
+    check = kind(settings) if settings["HealthCheck"] == "on" else None
     here = led.get((balancer.id, listener.backend_port))
     if here is not None:
         servers, check = (Server("", "127.0.0.1", here, 100, here=True),), None
     return Carried(
-        "tcp" if listener.protocol == "tcp" else "http",
+        protocol,
         str(settings["Scheduler"]),
         servers,
         check,
-        tuple(_forwarded(settings, balancer, listener)) if listener.protocol == "http" else (),
+        tuple(_forwarded(settings, balancer, listener)) if protocol == "http" else (),
+        _sticky(settings) if settings.get("StickySession") == "on" else None,
+    )
+
+
+def _sticky(settings: Mapping[str, Value]) -> StickySession:
+    if settings["StickySessionType"] == "server":
+        return StickySession(str(settings["Cookie"]).encode())
+    return StickySession(seconds=int(settings["CookieTimeout"]))
+
+
+def _check_of_datagrams(settings: Mapping[str, Value]) -> HealthCheck:
+    return HealthCheck(
+        port=int(settings["HealthCheckConnectPort"]),
+        interval_s=int(settings["HealthCheckInterval"]),
+        timeout_s=int(settings["HealthCheckConnectTimeout"]),
+        rise=int(settings["HealthyThreshold"]),
+        fall=int(settings["UnhealthyThreshold"]),
+        request=str(settings["HealthCheckReq"]).encode(),
+        expected=str(settings["HealthCheckExp"]).encode(),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ecsmachine.localcloud.host.firewall import Firewall
 from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop
@@ -72,19 +72,24 @@ class GuestSpec:
     """Its network interfaces, eth0 first; none: one with ``private_ip`` alone."""
 
 
+Transport = Literal["tcp", "udp"]
+Place = tuple[Transport, str, int]
+"""Where a load balancer listens: for what, at which address and port."""
+
+
 class BalancerNetwork(Protocol):
     """Where load balancers have their addresses: the cloud's router. Called from threads."""
 
-    def set_listeners(self, places: Collection[tuple[str, int]]) -> None:
+    def set_listeners(self, places: Collection[Place]) -> None:
         """Let in what comes to these addresses and ports, and have the addresses; and no others."""
         ...
 
-    def listen(self, address: str, port: int) -> socket.socket:
+    def listen(self, place: Place) -> socket.socket:
         """Return a socket that listens there. Raises ``OSError``."""
         ...
 
-    def outgoing(self) -> socket.socket:
-        """Return a TCP socket from which guests are reached. Raises ``OSError``."""
+    def outgoing(self, kind: Transport) -> socket.socket:
+        """Return a socket from which guests are reached. Raises ``OSError``."""
         ...
 
 

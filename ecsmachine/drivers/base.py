@@ -223,7 +223,7 @@ class Driver(Protocol):
         ...
 
     def state(self) -> State:
-        """Ask the provider for the state."""
+        """Ask the provider for the state; the addresses of one that runs are fresh afterwards."""
         ...
 
     def start(self, report: Report) -> None:

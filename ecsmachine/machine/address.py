@@ -31,8 +31,6 @@ def refresh_address(machine: Machine) -> None:
         raise NotRunningError(
             machine, state, f'Host "{machine.name}" is not running: it is {state.value}'
         )
-    if state is State.RUNNING:
-        machine.driver.refresh()
 
 
 def login(machine: Machine, user: str = "") -> KnownHost:

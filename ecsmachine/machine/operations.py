@@ -20,7 +20,8 @@ def start(store: Store, name: str, report: Report) -> None:
     """Start a machine and wait until its engine answers; a running one is left as it is."""
     with store.lock(name):
         machine = store.load(name)
-        _start(store, machine, report, machine.driver.state())
+        before = machine.driver.address()
+        _start(store, machine, report, machine.driver.state(), before)
 
 
 def stop(store: Store, name: str, report: Report) -> None:
@@ -54,7 +55,7 @@ def restart(store: Store, name: str, report: Report) -> None:
         report(f'Restarting "{name}"...')
         state = machine.driver.state()
         if state is not State.RUNNING:
-            _start(store, machine, report, state)
+            _start(store, machine, report, state, machine.driver.address())
             return
         machine.driver.restart(driver_report(name, report))
         store.save(machine)
@@ -153,13 +154,12 @@ def several_failures(failures: Sequence[tuple[str, MachineError]], of: int) -> M
     return summary
 
 
-def _start(store: Store, machine: Machine, report: Report, state: State) -> None:
+def _start(store: Store, machine: Machine, report: Report, state: State, before: str) -> None:
+    """Start a machine that is in a state now, and had an address before it was asked for that."""
     name = machine.name
     report(f'Starting "{name}"...')
-    before = machine.driver.address()
     if state is State.RUNNING:
         report(f'Machine "{name}" is already running.')
-        machine.driver.refresh()
         _report_new_address(store, machine, before, report)
         if machine.driver.provisions and not host.has_fitting_certificate(machine):
             _wait_until_back(store, machine, report)

@@ -68,10 +68,7 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
         else:
             if state is not State.RUNNING:
                 return Probe(state=state, error=_reason(machine, state), response_time_s=spent())
-            if answer is not None or engine.empty():
-                # it runs, yet does not answer where we look: it may have moved
-                with contextlib.suppress(MachineError):
-                    machine.driver.refresh()
+            # it runs, yet does not answer where we look: it may have moved
             if machine.driver.url() != url:
                 return probe(machine, timeout_s=max(_PATIENCE_S, timeout_s - spent()))
         if answer is None and url:

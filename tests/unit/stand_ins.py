@@ -28,8 +28,8 @@ from ecsmachine.ssh.target import SSHTarget
 class ToldDriver:
     """A driver that says what its configuration tells it to.
 
-    ``State``, ``URL``, and ``SSHPort`` are what it says; ``Moved`` is the URL after a refresh;
-    ``Refusal`` is the error of every question to the cloud. ``asked`` counts the questions.
+    ``State``, ``URL``, and ``SSHPort`` are what it says; ``Moved`` is the URL once the cloud was
+    asked; ``Refusal`` is the error of every question to the cloud. ``asked`` counts the questions.
     """
 
     name = "told"
@@ -55,7 +55,10 @@ class ToldDriver:
 
     def state(self) -> State:
         self._ask("state")
-        return State(self._config.get("State", "Running"))
+        state = State(self._config.get("State", "Running"))
+        if state is State.RUNNING:
+            self._config["URL"] = self._config.get("Moved", self.url())
+        return state
 
     def start(self, report: Report) -> None:
         raise NotImplementedError

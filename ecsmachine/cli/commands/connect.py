@@ -214,8 +214,6 @@ def _refresh_address(machine: Machine) -> None:
 
     try:
         state = machine.driver.state()
-        if state is State.RUNNING:
-            machine.driver.refresh()
     except MachineError:
         return
     if state is not State.RUNNING:

@@ -428,8 +428,6 @@ def _url(machine: Machine) -> str:
     from ecsmachine.machine.probe import NotRunningError
 
     state = machine.driver.state()
-    if state is State.RUNNING:
-        machine.driver.refresh()
     if state is not State.RUNNING or not machine.driver.url():
         message = f'Host is not running: machine "{machine.name}" has no URL'
         raise NotRunningError(machine, state, message)

@@ -154,8 +154,6 @@ def test_a_link_called_docker_machine_speaks_of_itself(
     assert called("help", "ls").stdout.startswith("Usage: docker-machine ls ")
     assert 'Use "docker-machine ls" to list machines.' in called("ip", "nope").stderr
     assert "See 'docker-machine --help'." in called("frobnicate").stderr
-    refused = called("create", "-d", "nonesuch", "a").stderr
-    assert "those of ecsmachine are Python packages" in refused
 
 
 def test_create_list_and_remove_a_machine_without_a_driver(

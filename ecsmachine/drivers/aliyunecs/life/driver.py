@@ -265,7 +265,7 @@ class AliyunEcsDriver:
         remove(self._cloud, journal, self._context, self._record, report)
 
     def state(self) -> State:
-        """Ask ECS for the state."""
+        """Ask ECS for the state; the answer has the addresses as well."""
         from ecsmachine.drivers.aliyunecs.resources.state import reason_of, state_of
 
         self._reason = ""
@@ -279,7 +279,10 @@ class AliyunEcsDriver:
         if instance is None:
             self._check_account()
         self._reason = reason_of(instance)
-        return state_of(instance)
+        state = state_of(instance)
+        if instance is not None and state is State.RUNNING:
+            self._record_instance(instance)
+        return state
 
     def state_reason(self) -> str:
         """Return, in words, what is behind the state that was asked for last, or ""."""

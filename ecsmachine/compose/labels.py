@@ -215,7 +215,8 @@ def _fronts(own: Mapping[str, str], refuse: Refuse) -> dict[int, Front]:
 
 def _port_of_name(name: str, prefix: str, refuse: Refuse) -> int:
     port = name.removeprefix(prefix)
-    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+    # a second way to write a port would be a second label for it
+    if not port.isdecimal() or not 1 <= int(port) <= 65535 or port != str(int(port)):
         raise refuse(name, f"{port} is not a port")
     return int(port)
 

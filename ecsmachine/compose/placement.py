@@ -14,7 +14,8 @@ from fnmatch import fnmatchcase
 
 _EXPRESSION = re.compile(r"(constraint|affinity):([A-Za-z0-9_.-]+)(==|!=)(~?)(.+)")
 _RESCHEDULE = re.compile(r"reschedule:([a-z-]+)=?")
-_BEGINNINGS = ("constraint:", "affinity:", "reschedule:")
+BEGINNINGS = ("constraint:", "affinity:", "reschedule:")
+"""How texts of an environment begin that are no variables."""
 
 NODE_KEYS = ("node", "aliyun.node_index")
 """What nodes are told apart by: name, address or instance, and number."""
@@ -86,7 +87,7 @@ def read_placement(environment: Sequence[str]) -> tuple[Placement, tuple[str, ..
     """
     filters, variables, stays = [], [], False
     for text in environment:
-        if not text.startswith(_BEGINNINGS):
+        if not text.startswith(BEGINNINGS):
             variables.append(text)
             continue
         rule = _RESCHEDULE.fullmatch(text)

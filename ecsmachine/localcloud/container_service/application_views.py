@@ -4,43 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 from ecsmachine.compose.errors import TemplateError
-from ecsmachine.compose.templates import Service, parse_template
+from ecsmachine.compose.model import Service, Template
+from ecsmachine.compose.templates import PROJECT_VARIABLE, parse_template
 from ecsmachine.localcloud.container_service.deployment import Placed, wanted_number
 from ecsmachine.localcloud.container_service.fields import invalid
 from ecsmachine.localcloud.state.clusters import Project, Release, Volume
 
-_MOUNT_POINTS = {"ossfs": ("/mnt/acs_mnt/ossfs", "bucket"), "nas": ("/mnt/acs_mnt/nas", "")}
-
 
 def variables_of(project: str, release: Release) -> dict[str, str]:
     """Return the variables of a release's template; the project's name is one of them."""
-    return {**release.environment, "COMPOSE_PROJECT_NAME": project}
+    return {**release.environment, PROJECT_VARIABLE: project}
 
 
-def services_of(project: str, release: Release) -> Mapping[str, Service]:
-    """Return the services of a release by name, in starting order; its template is parsed once."""
+def template_of(project: str, release: Release) -> Template:
+    """Return what the template of a release says; it is parsed once."""
     return _parsed(release.template, tuple(variables_of(project, release).items()))
 
 
+def services_of(project: str, release: Release) -> Mapping[str, Service]:
+    """Return the services of a release by name, in starting order."""
+    return template_of(project, release).services
+
+
 @lru_cache(maxsize=512)
-def _parsed(template: str, variables: tuple[tuple[str, str], ...]) -> Mapping[str, Service]:
+def _parsed(template: str, variables: tuple[tuple[str, str], ...]) -> Template:
     try:
-        return MappingProxyType(parse_template(template, dict(variables)))
+        return parse_template(template, dict(variables))
     except TemplateError as error:
         raise invalid("template", error.reason) from None
 
 
 def warnings_of(project: str, release: Release) -> list[str]:
     """Return what a release asks for that has no effect here, a line each."""
-    return [
-        f"{service.name}: {warning}"
-        for service in services_of(project, release).values()
-        for warning in service.own.warnings
-    ]
+    return list(template_of(project, release).warnings)
 
 
 def service_id(project: Project, release: Release, service: str) -> str:
@@ -121,7 +120,7 @@ def volume_view(volume: Volume, node: str, placed: Iterable[Placed]) -> dict[str
     return {
         "Name": volume.name,
         "Driver": volume.driver,
-        "Mountpoint": _mount_point(volume),
+        "Mountpoint": volume.folder or f"/var/lib/docker/volumes/{volume.name}/_data",
         "Labels": None,
         "Scope": "",
         "Node": node,
@@ -176,10 +175,3 @@ def _current(project: Project, states: Sequence[str]) -> str:
         if state in states:
             return state
     return "stopped"
-
-
-def _mount_point(volume: Volume) -> str:
-    if volume.driver not in _MOUNT_POINTS:
-        return f"/var/lib/docker/volumes/{volume.name}/_data"
-    folder, option = _MOUNT_POINTS[volume.driver]
-    return f"{folder}/{volume.options.get(option) or volume.name}"

@@ -123,10 +123,10 @@ class Applications:
                         "template",
                         f"{service.name}.container_name: two versions cannot have one name",
                     )
-            self._projects.change(name, releases=(project.release, replace(release, weight=0)))
+            self._projects.begin_release(project, (project.release, replace(release, weight=0)))
             self._work.begin(name, "updating", self._work.settle)
             return warnings_of(name, release)
-        self._projects.change(name, releases=(release,))
+        self._projects.begin_release(project, (release,))
         self._work.begin(name, "updating", lambda p: self._work.replace(p, project.release))
         return warnings_of(name, release)
 

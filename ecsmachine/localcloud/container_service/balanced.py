@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecsmachine.compose.labels import Front
-from ecsmachine.compose.templates import Service
+from ecsmachine.compose.model import Service
 from ecsmachine.localcloud.container_service.deployment import Placed
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.balancers import Listener, LoadBalancer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ecsmachine.compose.templates import Service
+from ecsmachine.compose.model import Service
 
 CLUSTER = "aliyun.cluster"
 PROJECT = "aliyun.project"
@@ -13,47 +13,22 @@ SERVICE = "aliyun.service"
 VERSION = "aliyun.version"
 NUMBER = "aliyun.number"
 
-_INTERVAL_S = 2
 _NANOSECONDS = 1_000_000_000
 
-_PLAIN = {
-    "domainname": "Domainname",
-    "hostname": "Hostname",
-    "user": "User",
-    "working_dir": "WorkingDir",
-    "tty": "Tty",
-    "stdin_open": "OpenStdin",
-    "stop_signal": "StopSignal",
-}
-_PLAIN_OF_HOST = {
-    "cap_add": "CapAdd",
-    "cap_drop": "CapDrop",
-    "cpu_shares": "CpuShares",
-    "cpuset": "CpusetCpus",
-    "extra_hosts": "ExtraHosts",
-    "oom_kill_disable": "OomKillDisable",
-    "privileged": "Privileged",
-    "read_only": "ReadonlyRootfs",
-    "security_opt": "SecurityOpt",
-}
-"""Keys of Compose whose values Docker's API takes as they are."""
 
-
-def container_body(
-    service: Service, labels: Mapping[str, str], network: str, project: str
-) -> dict[str, Any]:
-    """Return the body for a container of a service on a project's network.
+def container_body(service: Service, labels: Mapping[str, str], project: str) -> dict[str, Any]:
+    """Return the body for a container of a service on its networks.
 
     Other services find it there under its service's name. Ports that are routed or probed are
-    published at a port of the node that the engine chooses. A probe that is a command is the
-    engine's health check.
+    published at a port of the node that the engine chooses. Keys of Docker's API that begin with
+    a dot are not below ``HostConfig``.
     """
-    definition = service.definition
+    settings = service.settings
     body: dict[str, Any] = {
         "Image": service.image,
         "Env": list(service.environment),
         "Labels": {**service.labels, **labels},
-        **{new: definition[old] for old, new in _PLAIN.items() if old in definition},
+        **{name[1:]: value for name, value in settings.items() if name.startswith(".")},
     }
     if service.command is not None:
         body["Cmd"] = list(service.command)
@@ -72,7 +47,7 @@ def container_body(
         published.setdefault(f"{number}/tcp", []).append({"HostIp": "", "HostPort": ""})
     body["ExposedPorts"] = exposed
     body["HostConfig"] = {
-        "NetworkMode": network,
+        "NetworkMode": next(iter(service.networks)),
         "PortBindings": published,
         "RestartPolicy": {"Name": service.restart, "MaximumRetryCount": service.restart_limit},
         "Binds": [
@@ -80,36 +55,30 @@ def container_body(
             for mount in service.mounts
             if mount.source
         ],
-        "Memory": service.memory_bytes,
-        **{new: definition[old] for old, new in _PLAIN_OF_HOST.items() if old in definition},
+        **{name: value for name, value in settings.items() if not name.startswith(".")},
     }
-    for old, new in (("dns", "Dns"), ("dns_search", "DnsSearch")):
-        if old in definition:
-            value = definition[old]
-            body["HostConfig"][new] = [value] if isinstance(value, str) else value
-    if "tmpfs" in definition:
-        folders = definition["tmpfs"]
-        listed = [folders] if isinstance(folders, str) else folders
-        body["HostConfig"]["Tmpfs"] = dict.fromkeys(listed, "")
     body["Volumes"] = {mount.target: {} for mount in service.mounts if not mount.source}
     body["NetworkingConfig"] = {
         "EndpointsConfig": {
             network: {
-                "Aliases": [service.name, f"{service.name}.{project}.local"],
+                "Aliases": list(
+                    dict.fromkeys((service.name, f"{service.name}.{project}.local", *aliases))
+                ),
                 "Links": [
                     f"{target}:{alias}" for target, alias in service.links if alias != target
                 ],
             }
+            for network, aliases in service.networks.items()
         }
     }
-    probe = service.own.probe
-    if probe is not None and probe.command:
+    check = service.health_check
+    if check is not None:
         body["Healthcheck"] = {
-            "Test": ["CMD-SHELL", probe.command],
-            "Interval": _INTERVAL_S * _NANOSECONDS,
-            "Timeout": probe.timeout_s * _NANOSECONDS,
-            "StartPeriod": probe.delay_s * _NANOSECONDS,
-            "Retries": 3,
+            "Test": list(check.test),
+            "Interval": int(check.interval_s * _NANOSECONDS),
+            "Timeout": int(check.timeout_s * _NANOSECONDS),
+            "StartPeriod": int(check.start_period_s * _NANOSECONDS),
+            "Retries": check.retries,
         }
     return body
 

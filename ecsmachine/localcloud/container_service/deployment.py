@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from ecsmachine.compose.model import Network, Service
 from ecsmachine.compose.placement import Candidate, fitting
-from ecsmachine.compose.templates import Service
 from ecsmachine.localcloud.container_service.container_body import (
     CLUSTER,
     NUMBER,
@@ -19,7 +19,7 @@ from ecsmachine.localcloud.container_service.container_body import (
     container_body,
 )
 from ecsmachine.localcloud.container_service.engines import Container, Engine, EngineError
-from ecsmachine.localcloud.state.clusters import Project, Release
+from ecsmachine.localcloud.state.clusters import Project, Release, Volume
 from ecsmachine.localcloud.work.supervisor import Pause, Threads
 
 _HEALTHY_TIMEOUT_S = 60.0
@@ -148,38 +148,39 @@ class Deployment:
         """Remove a project's containers that are chosen."""
         self._remove([p for p in self.look(project) if chosen(p)], volumes=volumes)
 
-    def remove_strays(self, projects: Collection[str]) -> None:
-        """Remove containers and networks of projects that are none of these: nodes were silent
+    def remove_strays(self, projects: Collection[str], networks: Collection[str]) -> None:
+        """Remove containers of other projects than these, and other networks: nodes were silent
         when their projects went.
         """
         self._remove([p for p in self.look() if p.project not in projects], volumes=False)
-        kept = {network_of(project) for project in projects}
         for name in self._manager.networks({CLUSTER: self._cluster_id}):
-            if name not in kept:
+            if name not in networks:
                 self._manager.remove_network(name)
 
     def engine(self, node: str) -> Engine:
         """Return the engine of a node."""
         return self._engines[node]
 
-    def make_network(self, project: Project) -> None:
-        """Make the network of a project."""
-        self._manager.create_network(
-            network_of(project.name), project.subnet, self._labels(project.name)
-        )
+    def make_network(self, project: Project, network: Network) -> None:
+        """Make a network of a project."""
+        labels = {**network.labels, **self._labels(project.name)}
+        self._manager.create_network(network, project.subnets[network.name], labels)
 
-    def remove_network(self, project: str) -> None:
-        """Remove the network of a project; later, if a silent node may still be using it."""
+    def remove_networks(self, project: str, kept: Collection[str] = ()) -> None:
+        """Remove a project's other networks; later, if a silent node may still be using one."""
         try:
-            self._manager.remove_network(network_of(project))
+            for name in self._manager.networks(self._labels(project)):
+                if name not in kept:
+                    self._manager.remove_network(name)
         except EngineError:
             if not self._silent:
                 raise
 
-    def make_volume(self, name: str) -> None:
-        """Make a volume on every node."""
+    def make_volume(self, volume: Volume) -> None:
+        """Make a volume on every node that has it not."""
+        labels = self._labels(volume.project) if volume.project else {CLUSTER: self._cluster_id}
         for engine in self._engines.values():
-            engine.create_volume(name, {CLUSTER: self._cluster_id})
+            engine.create_volume(volume, labels)
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume from every node."""
@@ -242,7 +243,7 @@ class Deployment:
             NUMBER: str(number),
             "aliyun.service.id": f"{project.name}_{service.name}",
         }
-        body = container_body(service, labels, network_of(project.name), project.name)
+        body = container_body(service, labels, project.name)
         name = service.container_name or f"{project.name}_{service.name}_{number}"
         container_id = engine.create(name, body)
         try:
@@ -350,8 +351,3 @@ class Deployment:
 def wanted_number(release: Release, service: Service) -> int:
     """Return how many containers a service of a release is to have."""
     return release.scales.get(service.name, service.own.scale)
-
-
-def network_of(project: str) -> str:
-    """Return the name of a project's network."""
-    return f"{project}_default"

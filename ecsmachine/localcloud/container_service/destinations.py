@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ecsmachine.compose.templates import Service
+from ecsmachine.compose.model import Service
 from ecsmachine.localcloud.container_service.deployment import Placed
 from ecsmachine.localcloud.state.clusters import Project, Release
 

@@ -6,14 +6,16 @@ import http.client
 import json
 import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from ecsmachine.compose.labels import Probe
+from ecsmachine.compose.model import Network
 from ecsmachine.localcloud.container_service.engines import Container, EngineError, Published
 from ecsmachine.localcloud.container_service.probes import reached
+from ecsmachine.localcloud.state.clusters import Volume
 
 API = "/v1.40"
 _CONNECT_TIMEOUT_S = 5.0
@@ -33,11 +35,17 @@ def client_context(folder: Path) -> ssl.SSLContext:
 
 
 class DockerEngine:
-    """An engine at ``address`` (HOST:PORT)."""
+    """An engine at ``address`` (HOST:PORT); ``make_folder`` makes a folder on its host."""
 
-    def __init__(self, address: str, context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        address: str,
+        context: ssl.SSLContext,
+        make_folder: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self.address = address
         self._context = context
+        self._make_folder = make_folder
 
     def get(self, target: str) -> tuple[int, bytes]:
         """Return status and content of the answer to a GET of a path, its version included."""
@@ -87,9 +95,18 @@ class DockerEngine:
         return self._image_id(image)
 
     def create(self, name: str, body: Mapping[str, Any]) -> str:
-        """Create a container (POST /containers/create)."""
-        made = self._ask("POST", "/containers/create", {"name": name}, body)
-        return str(made["Id"])
+        """Create a container (POST /containers/create), and connect it to its further networks."""
+        (first, *others) = body["NetworkingConfig"]["EndpointsConfig"].items()
+        alone = {**body, "NetworkingConfig": {"EndpointsConfig": dict([first])}}
+        made = str(self._ask("POST", "/containers/create", {"name": name}, alone)["Id"])
+        try:
+            for network, endpoint in others:
+                wanted = {"Container": made, "EndpointConfig": endpoint}
+                self._ask("POST", f"/networks/{quote(network, safe='')}/connect", body=wanted)
+        except EngineError:
+            self.remove(made, volumes=True)
+            raise
+        return made
 
     def start(self, container_id: str) -> None:
         """Start a container (POST /containers/ID/start)."""
@@ -113,17 +130,19 @@ class DockerEngine:
         query = {"force": "1", "v": "1" if volumes else "0"}
         self._ask("DELETE", f"/containers/{container_id}", query, missing_is_fine=True)
 
-    def create_network(self, name: str, subnet: str, labels: Mapping[str, str]) -> None:
+    def create_network(self, network: Network, subnet: str, labels: Mapping[str, str]) -> None:
         """Make an overlay network that containers can be attached to (POST /networks/create)."""
-        filters = json.dumps({"name": [name]})
+        filters = json.dumps({"name": [network.name]})
         there = self._ask("GET", "/networks", {"filters": filters})
-        if any(network["Name"] == name for network in there or ()):
+        if any(one["Name"] == network.name for one in there or ()):
             return
         body = {
-            "Name": name,
+            "Name": network.name,
             "Driver": "overlay",
             "Attachable": True,
+            "Internal": network.internal,
             "Labels": dict(labels),
+            "Options": dict(network.options),
             "IPAM": {"Config": [{"Subnet": subnet}]},
         }
         self._ask("POST", "/networks/create", body=body)
@@ -138,9 +157,17 @@ class DockerEngine:
         """Remove a network (DELETE /networks/NAME)."""
         self._ask("DELETE", f"/networks/{quote(name, safe='')}", missing_is_fine=True)
 
-    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        """Make a volume (POST /volumes/create)."""
-        self._ask("POST", "/volumes/create", body={"Name": name, "Labels": dict(labels)})
+    def create_volume(self, volume: Volume, labels: Mapping[str, str]) -> None:
+        """Make a volume that is not there (POST /volumes/create), and the folder that it is of."""
+        place = f"/volumes/{quote(volume.name, safe='')}"
+        if self._ask("GET", place, missing_is_fine=True) is not None:
+            return
+        options = dict(volume.options) if volume.driver == "local" else {}
+        if volume.folder:
+            self._make_folder(volume.folder)
+            options = {"type": "none", "o": "bind", "device": volume.folder}
+        body = {"Name": volume.name, "Labels": dict(labels), "DriverOpts": options}
+        self._ask("POST", "/volumes/create", body=body)
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume (DELETE /volumes/NAME)."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ecsmachine.compose.labels import Probe
+from ecsmachine.compose.model import Network
 from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.state.clusters import Volume
 
 CHOSEN_PORTS = range(32768, 61000)
 """The ports of a node that its engine publishes at where none is named."""
@@ -113,7 +115,7 @@ class Engine(Protocol):
         """Remove a container by force; ``volumes``: those without a name as well."""
         ...
 
-    def create_network(self, name: str, subnet: str, labels: Mapping[str, str]) -> None:
+    def create_network(self, network: Network, subnet: str, labels: Mapping[str, str]) -> None:
         """Make a network for the containers of all nodes (asked of the manager only)."""
         ...
 
@@ -125,7 +127,7 @@ class Engine(Protocol):
         """Remove a network; its absence is fine."""
         ...
 
-    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+    def create_volume(self, volume: Volume, labels: Mapping[str, str]) -> None:
         """Make a volume on the node; one that is there stays."""
         ...
 
@@ -203,7 +205,7 @@ class NoEngine:
         """Forget it."""
         self._containers.pop(container_id, None)
 
-    def create_network(self, name: str, subnet: str, labels: Mapping[str, str]) -> None:
+    def create_network(self, network: Network, subnet: str, labels: Mapping[str, str]) -> None:
         """Do nothing: there is no network."""
 
     def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
@@ -213,7 +215,7 @@ class NoEngine:
     def remove_network(self, name: str) -> None:
         """Do nothing: there is no network."""
 
-    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+    def create_volume(self, volume: Volume, labels: Mapping[str, str]) -> None:
         """Do nothing: there is no disk."""
 
     def remove_volume(self, name: str) -> None:

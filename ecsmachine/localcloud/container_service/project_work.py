@@ -14,8 +14,8 @@ from dataclasses import replace
 from functools import partial
 
 from ecsmachine.compose.labels import Probe
-from ecsmachine.compose.templates import Service
-from ecsmachine.localcloud.container_service.application_views import services_of
+from ecsmachine.compose.model import Network, Service
+from ecsmachine.localcloud.container_service.application_views import services_of, template_of
 from ecsmachine.localcloud.container_service.deployment import Deployment, Placed, wanted_number
 from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.probes import INTERVAL_S, HealthWatch, Watched
@@ -79,9 +79,11 @@ class ProjectWork:
             placed = await self._threads.run(self.deployment().look)
         unsettled = [p.name for p in self._projects.all() if not _is_settled(p, placed)]
         await ended(*(self.begin(name, "updating", self.settle) for name in unsettled))
-        names = {project.name for project in self._projects.all()}
+        projects = self._projects.all()
+        names = {project.name for project in projects}
+        networks = {name for project in projects for name in networks_of(project)}
         with suppress(EngineError):
-            await self._threads.run(self.deployment().remove_strays, names)
+            await self._threads.run(self.deployment().remove_strays, names, networks)
             await self._lead_to_services()
 
     # In a thread, one after the other.
@@ -131,7 +133,13 @@ class ProjectWork:
     def settle(self, project: Project, *, fresh: bool = False) -> None:
         """Bring all services of a project to what is wanted of them; remove all others."""
         deployment = self.deployment()
-        deployment.make_network(project)
+        networks = networks_of(project)
+        for network in networks.values():
+            deployment.make_network(project, network)
+        self._projects.declare_volumes(project)
+        for volume in self._projects.volumes():
+            if volume.project in ("", project.name):
+                deployment.make_volume(volume)
         wanted = set()
         for release in project.releases:
             for service in services_of(project.name, release).values():
@@ -141,6 +149,7 @@ class ProjectWork:
         deployment.remove(
             project.name, lambda p: (p.version, p.service) not in wanted, volumes=False
         )
+        deployment.remove_networks(project.name, networks)
 
     def replace(self, project: Project, before: Release) -> None:
         """Put the new release in place of the one before, which comes back if that fails."""
@@ -157,10 +166,14 @@ class ProjectWork:
             raise
 
     def delete(self, project: Project, *, volumes: bool) -> None:
-        """Remove a project with its containers."""
+        """Remove a project with its containers; ``volumes``: and with the volumes that are its."""
         deployment = self.deployment()
         deployment.remove(project.name, lambda _: True, volumes=volumes)
-        deployment.remove_network(project.name)
+        deployment.remove_networks(project.name)
+        for volume in self._projects.volumes() if volumes else ():
+            if volume.project == project.name:
+                deployment.remove_volume(volume.name)
+                self._projects.forget_volume(volume)
         self._projects.remove(project)
 
     # What there is.
@@ -212,6 +225,16 @@ class ProjectWork:
             for p in containers_of(placed, release, service)
             if p.project == project.name and p.container.running
         ]
+
+
+def networks_of(project: Project) -> dict[str, Network]:
+    """Return the networks by name that are made for the releases of a project."""
+    return {
+        network.name: network
+        for release in project.releases
+        for network in template_of(project.name, release).networks.values()
+        if not network.external
+    }
 
 
 def finish(work: Future[None]) -> None:

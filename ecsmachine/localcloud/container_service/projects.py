@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
 
-from ecsmachine.compose.templates import Service
-from ecsmachine.localcloud.container_service.application_views import service_id, services_of
+from ecsmachine.compose.model import Service
+from ecsmachine.localcloud.container_service.application_views import (
+    service_id,
+    services_of,
+    template_of,
+)
 from ecsmachine.localcloud.container_service.fields import no_project
 from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.state.clusters import Project, Release, precise_now, project_id
+from ecsmachine.localcloud.state.clusters import (
+    Project,
+    Release,
+    Volume,
+    precise_now,
+    project_id,
+)
 from ecsmachine.localcloud.state.state import State
+
+_SECRET_OPTIONS = frozenset(("ak_id", "ak_secret"))
 
 
 class Projects:
@@ -78,11 +90,52 @@ class Projects:
                     name=name,
                     created=now,
                     updated=now,
-                    subnet=self._free_subnet(services_of(name, release).values()),
+                    **self._subnets(name, release, {}),
                     releases=(release,),
                     moving="launching",
                 )
             )
+
+    def begin_release(self, project: Project, releases: tuple[Release, ...]) -> None:
+        """Give a project other releases, with addresses for the networks of the newest."""
+        with self._state.transaction():
+            own = self.find(project.name).subnets
+            subnets = self._subnets(project.name, releases[-1], own)
+            self.change(project.name, releases=releases, **subnets)
+
+    def volumes(self) -> list[Volume]:
+        """Return the volumes of the cluster."""
+        with self._state.lock:
+            return [v for v in self._state.volumes if v.cluster_id == self._cluster_id]
+
+    def declare_volumes(self, project: Project) -> None:
+        """Note the volumes that the releases of a project declare as its own."""
+        declared = {
+            one.name: one
+            for release in project.releases
+            for one in template_of(project.name, release).volumes.values()
+            if not one.external
+        }
+        with self._state.transaction():
+            for name, one in declared.items():
+                key = project_id(self._cluster_id, name)
+                if self._state.volumes.get(key) is None:
+                    self._state.volumes.put(
+                        Volume(
+                            id=key,
+                            cluster_id=self._cluster_id,
+                            name=name,
+                            driver=one.driver,
+                            created=precise_now(),
+                            options=without_secrets(one.options),
+                            project=project.name,
+                        )
+                    )
+
+    def forget_volume(self, volume: Volume) -> None:
+        """Take a volume out."""
+        with self._state.transaction():
+            self._state.volumes.remove(volume.id)
 
     def change(self, name: str, **changes: Any) -> None:
         """Change fields of a project; raises ``ProjectNotFound``."""
@@ -119,26 +172,46 @@ class Projects:
         with self._state.transaction():
             self._state.projects.remove(project.id)
 
-    def _free_subnet(self, services: Iterable[Service]) -> str:
-        """Return a part of the cluster's container addresses that no project has.
+    def _subnets(self, name: str, release: Release, own: Mapping[str, str]) -> dict[str, Any]:
+        """Return a project's fields for its networks' addresses, with new ones for a release.
 
-        It is a sixteenth of them, from 16 to 256, unless the services need more than that.
+        Each has a sixteenth of the cluster's container addresses, from 16 to 256, unless the
+        services need more than that.
         """
         cluster = self._state.clusters.get(self._cluster_id)
         block = IPv4Network(cluster.subnet_cidr if cluster is not None else "172.28.0.0/16")
         nodes = len(cluster.nodes) if cluster is not None else 0
+        template = template_of(name, release)
+        containers = sum(
+            nodes if one.own.everywhere else one.own.scale for one in template.services.values()
+        )
         # the network, its gateway and its broadcast have an address each, and every node one
-        containers = sum(nodes if one.own.everywhere else one.own.scale for one in services)
         needed = 2 * containers + nodes + 3
         usual = max(24, min(28, block.prefixlen + 4))
         prefix = max(block.prefixlen, min(usual, 32 - (needed - 1).bit_length()))
-        taken = [IPv4Network(project.subnet) for project in self.all()]
-        for subnet in block.subnets(new_prefix=prefix):
-            if not any(subnet.overlaps(other) for other in taken):
-                return str(subnet)
-        raise ApiError(
-            "SubnetExhausted",
-            f"Projects have taken all of subnet_cidr {block}: it has no /{prefix} left. "
-            "Remove one, or make a cluster with a larger one.",
-            409,
-        )
+        found = dict(own)
+        taken = [IPv4Network(subnet) for p in self.all() for subnet in p.subnets.values()]
+        for network in template.networks.values():
+            if network.external or network.name in found:
+                continue
+            subnet = _free_part(block, prefix, taken)
+            taken.append(subnet)
+            found[network.name] = str(subnet)
+        return {"subnet": found.pop(f"{name}_default", ""), "further_subnets": found}
+
+
+def without_secrets(options: Mapping[str, str]) -> dict[str, str]:
+    """Return the options of a volume's driver that may be kept."""
+    return {name: value for name, value in options.items() if name not in _SECRET_OPTIONS}
+
+
+def _free_part(block: IPv4Network, prefix: int, taken: Sequence[IPv4Network]) -> IPv4Network:
+    for subnet in block.subnets(new_prefix=prefix):
+        if not any(subnet.overlaps(other) for other in taken):
+            return subnet
+    raise ApiError(
+        "SubnetExhausted",
+        f"Projects have taken all of subnet_cidr {block}: it has no /{prefix} left. "
+        "Remove one, or make a cluster with a larger one.",
+        409,
+    )

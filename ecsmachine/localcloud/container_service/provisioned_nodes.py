@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -140,7 +141,17 @@ class ProvisionedNodes:
 
     def engine(self, folder: Path, node: Node) -> Engine:
         """Return the node's engine."""
-        return DockerEngine(node.engine, client_context(certificates_folder(folder)))
+        return DockerEngine(
+            node.engine,
+            client_context(certificates_folder(folder)),
+            lambda path: self._make_folder(folder, node, path),
+        )
+
+    def _make_folder(self, folder: Path, node: Node, path: str) -> None:
+        try:
+            self._run(folder, ["ssh", node.name, f"mkdir -p {shlex.quote(path)}"])
+        except NodeError as error:
+            raise EngineError(error.message) from None
 
     def public_key(self, folder: Path, node: Node) -> str:
         """Return the public key of the machine's login, for a disk that is made anew."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from ecsmachine.compose.model import BUCKET
 from ecsmachine.localcloud.container_service.application_views import volume_view
 from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
 from ecsmachine.localcloud.container_service.project_work import ProjectWork
+from ecsmachine.localcloud.container_service.projects import without_secrets
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Volume, precise_now, project_id
 from ecsmachine.localcloud.state.state import State
 
-_SECRET_OPTIONS = frozenset(("ak_id", "ak_secret"))
 _DRIVER_OPTIONS = {
     "ossfs": ("bucket", "ak_id", "ak_secret", "url"),
     "nas": ("diskid", "host", "path"),
@@ -37,17 +38,19 @@ class Volumes:
         for option in _DRIVER_OPTIONS.get(driver, ()):
             if not options.get(option):
                 raise ApiError("MissingParameter", f"The field driverOpts.{option} is required.")
+        if driver == "ossfs" and not BUCKET.fullmatch(options["bucket"]):
+            raise invalid("driverOpts.bucket", "1 to 63 small letters, digits, dots and hyphens")
         volume = Volume(
             id=project_id(self._cluster_id, name),
             cluster_id=self._cluster_id,
             name=name,
             driver=driver,
             created=precise_now(),
-            options={k: v for k, v in options.items() if k not in _SECRET_OPTIONS},
+            options=without_secrets(options),
         )
         if self._state.volumes.get(volume.id) is not None:
             raise ApiError("VolumeAlreadyExists", f"There is a volume {name} already.", 409)
-        self._work.do(f"making volume {name}", lambda: self._deployment().make_volume(name))
+        self._work.do(f"making volume {name}", lambda: self._deployment().make_volume(volume))
         with self._state.transaction():
             self._state.volumes.put(volume)
         return volume_view(volume, self._node(), ())

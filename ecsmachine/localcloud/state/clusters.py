@@ -89,8 +89,9 @@ class Release:
 class Project:
     """An application: one release, or the old and the new one during a blue-green update.
 
-    ``moving`` is the state that it is in while work on it is under way ("" at rest), and
-    ``failure`` what the last work failed of.
+    ``subnet`` has the addresses of its network ``NAME_default``, and ``further_subnets`` those of
+    others by their names. ``moving`` is the state that it is in while work on it is under way (""
+    at rest), and ``failure`` what the last work failed of.
     """
 
     id: str
@@ -102,16 +103,26 @@ class Project:
     releases: tuple[Release, ...]
     moving: Moving = ""
     failure: str = ""
+    further_subnets: dict[str, str] = field(default_factory=dict)
 
     @property
     def release(self) -> Release:
         """The newest release."""
         return self.releases[-1]
 
+    @property
+    def subnets(self) -> dict[str, str]:
+        """The addresses of its networks by their names."""
+        own = {f"{self.name}_default": self.subnet} if self.subnet else {}
+        return {**own, **self.further_subnets}
+
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume that was created by the API; secrets among its options are not kept."""
+    """A volume; secrets among its options are not kept.
+
+    ``project`` is the name of the one whose template declares it; "": the API made it.
+    """
 
     id: str
     cluster_id: str
@@ -119,6 +130,14 @@ class Volume:
     driver: str
     created: str
     options: dict[str, str] = field(default_factory=dict)
+    project: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Where a node has the data of a bucket or a file system; "" for the engine's own place."""
+        if self.driver == "ossfs":
+            return f"/mnt/acs_mnt/ossfs/{self.options.get('bucket') or self.name}"
+        return f"/mnt/acs_mnt/nas/{self.name}" if self.driver == "nas" else ""
 
 
 @dataclass(frozen=True)

@@ -776,6 +776,38 @@ def test_volumes_are_used_and_then_not_removed(applications: ApplicationClient) 
     assert refusal(lambda: applications.volume("data")) == "404 VolumeNotFound"
 
 
+def test_projects_have_volumes_and_networks_of_their_own(
+    cloud: EmbeddedCloud, applications: ApplicationClient
+) -> None:
+    template = (
+        "services: {web: {image: i, volumes: ['data:/d', 'all:/a'], networks: [front, back]}}\n"
+        "volumes: {data: {}, all: {external: true}}\n"
+        "networks: {front: {}, back: {}}"
+    )
+    applications.create_volume(VolumeRequest("all", "local"))
+    for name in ("one", "two"):
+        applications.create_project(ProjectRequest(name, template))
+        at_rest(applications, name)
+    assert {v.name: v.refs for v in applications.volumes()} == {
+        "all": ("one_web_1", "two_web_1"),
+        "one_data": ("one_web_1",),
+        "two_data": ("two_web_1",),
+    }
+    update = template.replace("front", "other")
+    applications.update_project("one", ProjectUpdate(update, "2.0"))
+    at_rest(applications, "one")
+    subnets = [s for p in cloud.state.projects for s in p.subnets.items()]
+    assert [name for name, _ in subnets] == [
+        *("one_front", "one_back", "one_other", "two_front", "two_back"),
+    ]
+    assert len({subnet for _, subnet in subnets}) == 5
+    applications.delete_project("one", force=True)
+    applications.delete_project("two", force=True, volumes=True)
+    assert {v.name for v in applications.volumes()} == {"all", "one_data"}
+    for name in ("all", "one_data"):
+        applications.delete_volume(name)
+
+
 def test_triggers(cloud: EmbeddedCloud, client: ClusterClient, applications: Any) -> None:
     cluster = client.clusters("shared")[0].id
     applications.create_project(ProjectRequest("shop", TEMPLATE))
@@ -990,8 +1022,13 @@ def test_the_guides_own_create_json_makes_a_cluster(
             stdin=template,
         )
         assert code == 0, err
-    subnets = [p.subnet for p in cloud.state.projects if p.cluster_id == begun["cluster_id"]]
-    assert subnets == ["10.200.1.0/28", "10.200.1.16/28", "10.200.1.128/25", "10.200.1.32/28"]
+    own = [p for p in cloud.state.projects if p.cluster_id == begun["cluster_id"]]
+    assert [subnet for project in own for subnet in project.subnets.values()] == [
+        "10.200.1.0/28",
+        "10.200.1.16/28",
+        "10.200.1.128/25",
+        "10.200.1.32/28",
+    ]
     client.delete(begun["cluster_id"])
     client.wait_gone(begun["cluster_id"])
 

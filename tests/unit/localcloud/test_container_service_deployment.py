@@ -183,10 +183,10 @@ def test_the_strays_of_a_node_that_was_silent_go(cluster: Cluster) -> None:
     cluster.deploy("web: {image: i}")
     cluster.nodes["n2"].there = ["shop_default", "own_default"]
     cluster.nodes["n1"].manager = False
-    cluster.deployment().remove_strays({"shop"})
+    cluster.deployment().remove_strays({"shop"}, {"shop_default"})
     assert len(cluster.deployment().look()) == 1
     assert cluster.done[-1] == "-own_default"
-    cluster.deployment().remove_strays(set())
+    cluster.deployment().remove_strays(set(), set())
     assert cluster.deployment().look() == []
     assert cluster.done[-2:] == ["-shop_default", "-own_default"]
 
@@ -195,7 +195,7 @@ def test_networks_are_asked_of_a_node_that_manages(cluster: Cluster) -> None:
     for node in cluster.nodes.values():
         node.manager = False
     with pytest.raises(EngineError, match="No node that manages the cluster's swarm answers"):
-        cluster.deployment().remove_network("shop")
+        cluster.deployment().remove_networks("shop")
 
 
 def test_a_node_is_silent_after_three_looks(cluster: Cluster) -> None:

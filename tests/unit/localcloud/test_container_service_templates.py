@@ -9,8 +9,9 @@ import pytest
 
 from ecsmachine.compose.errors import TemplateError
 from ecsmachine.compose.labels import Probe, Route
+from ecsmachine.compose.model import Port, Template
 from ecsmachine.compose.placement import Candidate, fitting
-from ecsmachine.compose.templates import Port, Service, parse_template
+from ecsmachine.compose.templates import parse_template
 from ecsmachine.localcloud.container_service import application_views
 from ecsmachine.localcloud.container_service.container_body import container_body
 from ecsmachine.localcloud.container_service.destinations import Destination, choose, token_of
@@ -19,7 +20,7 @@ from ecsmachine.localcloud.state.clusters import Release
 
 
 def parse(text: str, **variables: str) -> Any:
-    return parse_template(text, variables)
+    return parse_template(text, {"COMPOSE_PROJECT_NAME": "shop", **variables}).services
 
 
 def test_both_forms_of_the_guide() -> None:
@@ -126,7 +127,7 @@ a:
         ("/etc", "/host", "rw", False),
         ("", "/cache", "rw", False),
     ]
-    body = container_body(service, {"own": "label"}, "shop_default", "shop")
+    body = container_body(service, {"own": "label"}, "shop")
     host = body["HostConfig"]
     assert host["PortBindings"]["80/tcp"] == [
         {"HostIp": "", "HostPort": ""},
@@ -143,7 +144,7 @@ a:
 
 def test_other_services_find_a_container_by_names() -> None:
     text = "web: {image: i, links: ['db:database']}\ndb: {image: i}"
-    body = container_body(parse(text)["web"], {}, "shop_default", "shop")
+    body = container_body(parse(text)["web"], {}, "shop")
     endpoint = body["NetworkingConfig"]["EndpointsConfig"]["shop_default"]
     assert endpoint == {"Aliases": ["web", "web.shop.local"], "Links": ["db:database"]}
 
@@ -155,14 +156,17 @@ def test_other_services_find_a_container_by_names() -> None:
         ("- a", "it is no object with services"),
         ("a: [", "it is not YAML"),
         ("a: !!python/object/apply:os.system ['true']", "it is not YAML"),
-        ("version: '3'\nservices: {}", "version 3 is not known here"),
+        ("version: '4'\nservices: {}", "version 4 is not known here"),
+        ("version: '3.8'\nservices: {}", "it has no services"),
         ("version: '2'\nservices: {}", "it has no services"),
-        ("version: '2'\nservices: {a: {image: i}}\nnetworks: {}", "networks is not supported"),
+        ("services: {a: {image: i}}\nsecrets: {}", "secrets is not supported at the top: files"),
+        ("services: {a: {image: i}}\nnetworks: {n: {driver: host}}", "networks.n.driver"),
+        ("services: {a: {image: i, networks: [n]}}", "a.networks: n is not declared"),
         ("version: '2'\nservices: {a: {image: i}}\nvolumes: {v: {driver: x}}", "volumes.v"),
         ("'a b': {image: i}", '"a b" cannot be the name'),
-        ("a: text", "the service a is no object"),
+        ("a: text", "a: it has to be an object"),
         ("a: {}", "a.image"),
-        ("a: {build: .}", "a.build: it is not supported"),
+        ("a: {build: .}", "a.build: it is not supported: images are not built here"),
         ("a: {image: i, ports: ['x']}", 'a.ports: "x"'),
         ("a: {image: i, ports: ['70000']}", "a.ports: 70000 is out of range"),
         ("a: {image: i, volumes: ['./x:/y']}", 'a.volumes: "./x"'),
@@ -274,7 +278,7 @@ def test_the_head_of_a_request(head: bytes, asked: Asked) -> None:
 def test_probes(labels: str, probe: Probe | None) -> None:
     service = parse(f"a: {{image: i, labels: {labels}}}")["a"]
     assert service.own.probe == probe
-    body = container_body(service, {}, "shop_default", "shop")
+    body = container_body(service, {}, "shop")
     if probe is not None and probe.port:
         # so that the probe can come from outside
         assert body["HostConfig"]["PortBindings"] == {
@@ -285,7 +289,7 @@ def test_probes(labels: str, probe: Probe | None) -> None:
 
 def test_a_probe_that_is_a_command_is_the_engines_check() -> None:
     labels = "{aliyun.probe.cmd: 'test -e /ok', aliyun.probe.initial_delay_seconds: 5}"
-    body = container_body(parse(f"a: {{image: i, labels: {labels}}}")["a"], {}, "n", "p")
+    body = container_body(parse(f"a: {{image: i, labels: {labels}}}")["a"], {}, "p")
     second = 1_000_000_000
     assert body["Healthcheck"] == {
         "Test": ["CMD-SHELL", "test -e /ok"],
@@ -398,7 +402,7 @@ def test_a_template_is_parsed_once_until_it_or_a_variable_changes(
 ) -> None:
     parsed: list[str] = []
 
-    def parse(text: str, variables: Mapping[str, str]) -> dict[str, Service]:
+    def parse(text: str, variables: Mapping[str, str]) -> Template:
         parsed.append(variables["WORD"])
         return parse_template(text, variables)
 

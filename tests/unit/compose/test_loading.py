@@ -1,0 +1,68 @@
+"""The text of a template: YAML as Compose reads it, and variables."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecsmachine.compose.errors import TemplateError
+from ecsmachine.compose.loading import Variables, load
+
+
+def test_numbers_and_truth_are_those_of_compose() -> None:
+    text = "{ports: [22:22, 80], restart: no, on: yes, day: 2020-01-01, flag: true, size: 1.5, x: }"
+    assert load(text) == {
+        "ports": ["22:22", 80],
+        "restart": "no",
+        "on": "yes",
+        "day": "2020-01-01",
+        "flag": True,
+        "size": 1.5,
+        "x": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: {image: x}\na: {image: y}", r"a stands there twice \(line 2\)"),
+        ("a:\n  ports: ['1']\n  ports: ['2']", r"ports stands there twice \(line 3\)"),
+        ("a: [", "it is not YAML: .* in line 1"),
+        ("- a", "it is no object"),
+    ],
+)
+def test_nothing_is_lost_between_two_of_a_name(text: str, said: str) -> None:
+    with pytest.raises(TemplateError, match=said):
+        load(text)
+
+
+def test_a_merge_may_be_written_over() -> None:
+    assert load("x: &x {a: 1, b: 2}\ny: {<<: *x, b: 3}")["y"] == {"a": 1, "b": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("$A-${A}", "1-1"),
+        ("$$A", "$A"),
+        ("${E-d} ${E:-d} ${NONE-d} ${NONE:-d}", " d d d"),
+        ("${A+alt} ${E+alt} ${E:+alt} ${NONE+alt}", "alt alt  "),
+        ("${NONE:-${A}-${E:-x}}", "1-x"),
+        ("${A:?needed}", "1"),
+    ],
+)
+def test_variables(text: str, filled: str) -> None:
+    variables = Variables({"A": "1", "E": ""})
+    assert variables.fill({"k": [text]}) == {"k": [filled]}
+    assert not variables.missing
+
+
+@pytest.mark.parametrize("text", ["$", "a $ b", "${A", "${}", "${A*b}", "${NONE:?}", "${E:?why}"])
+def test_what_is_no_variable_is_refused(text: str) -> None:
+    with pytest.raises(TemplateError):
+        Variables({"A": "1", "E": ""}).fill(text)
+
+
+def test_a_variable_without_a_value_is_told() -> None:
+    variables = Variables({})
+    assert variables.fill("a$TAG") == "a"
+    assert list(variables.missing) == ["TAG"]

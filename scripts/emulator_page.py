@@ -22,6 +22,8 @@ from ecsmachine.localcloud.protocol.official import (
 )
 
 PAGE = Path(__file__).parents[1] / "docs" / "emulator.md"
+
+
 def main() -> int:
     """Write the page, or check it; return the exit code."""
     old = PAGE.read_text()

@@ -113,7 +113,7 @@ def _for_one_test(cloud: Cloud) -> Iterator[None]:
 @contextlib.contextmanager
 def _with_guests() -> Iterator[Cloud]:
     from ecsmachine.localcloud.host.settings import Serving
-    from ecsmachine.localcloud.protocol.problems import LocalCloudError
+    from ecsmachine.localcloud.protocol.errors import LocalCloudError
     from ecsmachine.localcloud.service import daemon
 
     # Not below pytest's own folder, which it clears while it may still be in use.

@@ -211,7 +211,7 @@ def running_cloud(root: Path | None = None) -> Iterator[Cloud]:
 
     It is the one in ``root``, else in ``$ECSMACHINE_LOCAL_ROOT``, else the usual one.
 
-    Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError` if it is not up.
+    Raises :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError` if it is not up.
     """
     from ecsmachine.localcloud.catalog.images import USUAL, images_of
     from ecsmachine.localcloud.faults.book import FaultBook
@@ -219,7 +219,7 @@ def running_cloud(root: Path | None = None) -> Iterator[Cloud]:
     from ecsmachine.localcloud.host.paths import default_root
 
     check_packages()
-    from ecsmachine.localcloud.protocol.problems import LocalCloudError
+    from ecsmachine.localcloud.protocol.errors import LocalCloudError
     from ecsmachine.localcloud.service.daemon import find
     from ecsmachine.localcloud.service.fault_reach import reach_of
     from ecsmachine.localcloud.service.remote import RemoteRequestLog

@@ -133,7 +133,9 @@ def furnish(probe: Probe) -> Scene:
     for name, size in (("free_disk", 40), ("hot_disk", 500)):
         ids[name] = call(ECS, "CreateDisk", DiskName=name, Size=size, Encrypted=True,
                          KMSKeyId="key-test", **made)["DiskId"]  # fmt: skip
-    ids["auto_disk"] = call(ECS, "CreateDisk", Size=40, **{**made, "DiskCategory": "cloud_auto"})["DiskId"]
+    ids["auto_disk"] = call(ECS, "CreateDisk", Size=40, **{**made, "DiskCategory": "cloud_auto"})[
+        "DiskId"
+    ]
     hot = {"InstanceId": ids["private"], "DiskId": ids["hot_disk"]}
     for action in ("AttachDisk", "DetachDisk", "AttachDisk"):
         call(ECS, action, **hot)
@@ -150,7 +152,9 @@ def furnish(probe: Probe) -> Scene:
     for name in ("own_image", "used_image"):
         ids[name] = call(ECS, "CreateImage", InstanceId=ids["stopped"], ImageName=name,
                          ImageFamily=f"{name}-family", **common)["ImageId"]  # fmt: skip
-        _until(lambda image=ids[name]: call(ECS, "DescribeImages", ImageId=image)["Images"]["Image"])
+        _until(
+            lambda image=ids[name]: call(ECS, "DescribeImages", ImageId=image)["Images"]["Image"]
+        )
     run("from_image", InstanceType="ecs.g6.large", ImageId=ids["used_image"])
     ids["used_snapshot"] = call(ECS, "CreateSnapshot", DiskId=ids["hot_disk"])["SnapshotId"]
     _until_all_snapshots(call)
@@ -172,10 +176,18 @@ def furnish(probe: Probe) -> Scene:
         "interface": interface["NetworkInterfaceId"],
         "private_ip": interface["PrivateIpAddress"],
     }
-    for name, more in (("free_interface", {}), ("second_interface", {"PrivateIpAddress__1": "10.1.9.9"})):
+    for name, more in (
+        ("free_interface", {}),
+        ("second_interface", {"PrivateIpAddress__1": "10.1.9.9"}),
+    ):
         ids[name] = call(ECS, "CreateNetworkInterface", VSwitchId=ids["vswitch"], SecurityGroupId=ids["group"],
                          **more)["NetworkInterfaceId"]  # fmt: skip
-    call(ECS, "AttachNetworkInterface", InstanceId=ids["spot"], NetworkInterfaceId=ids["second_interface"])
+    call(
+        ECS,
+        "AttachNetworkInterface",
+        InstanceId=ids["spot"],
+        NetworkInterfaceId=ids["second_interface"],
+    )
     template = {
         "ImageId": ids["image"], "InstanceType": "ecs.g6.large", "SecurityGroupId": ids["group"],
         "VSwitchId": ids["vswitch"], "SystemDisk.Size": 50, "DataDisk.1.Size": 30, **TAG,
@@ -213,8 +225,15 @@ def furnish(probe: Probe) -> Scene:
         "Description": "of the scene", "WorkingDir": "/tmp", "ResourceGroupId": "rg-test", **TAG,
     }  # fmt: skip
     ids["command"] = call(ECS, "CreateCommand", **shell)["CommandId"]
-    invoked = {"CommandId": ids["command"], "Parameters": '{"who": "me"}', "ResourceGroupId": "rg-test", **TAG}
-    ids["invocation"] = call(ECS, "InvokeCommand", **invoked, **{"InstanceId.1": ids["private"]})["InvokeId"]
+    invoked = {
+        "CommandId": ids["command"],
+        "Parameters": '{"who": "me"}',
+        "ResourceGroupId": "rg-test",
+        **TAG,
+    }
+    ids["invocation"] = call(ECS, "InvokeCommand", **invoked, **{"InstanceId.1": ids["private"]})[
+        "InvokeId"
+    ]
     state = probe.cloud.state
     with state.transaction():
         row = state.instances.get(ids["expired"])
@@ -225,10 +244,21 @@ def furnish(probe: Probe) -> Scene:
         invocation = state.invocations.get(ids["invocation"])
         result = replace(invocation.results[0], output="aGVsbG8=", stopped="2024-01-01T00:00:00Z")
         state.invocations.put(replace(invocation, results=(replace(result, status="Terminated"),)))
-        state.invocations.put(replace(invocation, id="t-running", results=(replace(result, status="Running"),)))
-        state.snapshots.put(replace(snapshot, id="s-copying", disk_id="d-copying", status="progressing"))
+        state.invocations.put(
+            replace(invocation, id="t-running", results=(replace(result, status="Running"),))
+        )
+        state.snapshots.put(
+            replace(snapshot, id="s-copying", disk_id="d-copying", status="progressing")
+        )
         state.custom_images.put(
-            replace(image, id="m-copying", name="copying", copied_from=image.id, snapshot_id="s-copying", data_disks=())
+            replace(
+                image,
+                id="m-copying",
+                name="copying",
+                copied_from=image.id,
+                snapshot_id="s-copying",
+                data_disks=(),
+            )
         )
     told = call(ECS, "DescribeInstances", InstanceIds=json.dumps([ids["public"]]))
     disks = call(ECS, "DescribeDisks", InstanceId=ids["prepaid"], DiskType="data")["Disks"]["Disk"]
@@ -751,7 +781,10 @@ def _bases(s: Scene) -> dict[str, dict[str, Any]]:
     ):  # fmt: skip
         bases[f"vpc.{action}"] = bases[f"ecs.{action}"]
     bases["vpc.AssociateVpcCidrBlock"] = {"SecondaryCidrBlock": "172.20.0.0/16"}
-    bases["vpc.UnassociateVpcCidrBlock"] = {"VpcId": s.empty_vpc, "SecondaryCidrBlock": "172.30.0.0/16"}
+    bases["vpc.UnassociateVpcCidrBlock"] = {
+        "VpcId": s.empty_vpc,
+        "SecondaryCidrBlock": "172.30.0.0/16",
+    }
     bases["vpc.DeleteRouteEntry"] = {**bases["ecs.DeleteRouteEntry"], "RouteTableId": s.table}
     return bases
 

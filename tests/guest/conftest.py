@@ -36,7 +36,7 @@ from ecsmachine.localcloud.host.network import Network
 from ecsmachine.localcloud.host.paths import CloudPaths, default_cache
 from ecsmachine.localcloud.host.requirements import check_host
 from ecsmachine.localcloud.host.settings import Running
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service import daemon
 from tests.guest.machines import Machines, environment_of
 

@@ -25,7 +25,7 @@ from ecsmachine.localcloud.host.cleanup import remove_from_kernel
 from ecsmachine.localcloud.host.paths import CloudPaths, cloud_id
 from ecsmachine.localcloud.host.processes import is_alive, wait_gone
 from ecsmachine.localcloud.host.settings import Running
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service import daemon
 from tests.guest.conftest import PASSWORD, assert_nothing_left, shell, traces, wait_for
 

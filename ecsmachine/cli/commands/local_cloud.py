@@ -132,7 +132,7 @@ def unproxied(running: Running, environment: Mapping[str, str], *more: str) -> d
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn the local cloud's errors, and those of its files, into those that are shown."""
-    from ecsmachine.localcloud.protocol.problems import LocalCloudError
+    from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
     try:
         yield

@@ -22,11 +22,11 @@ from ecsmachine.localcloud.container_service.certificates import make_certificat
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
 from ecsmachine.localcloud.container_service.detaching import detach, remove_group
 from ecsmachine.localcloud.container_service.engines import EngineError
-from ecsmachine.localcloud.container_service.listening import ADDRESS
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan, Nodes
 from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
 from ecsmachine.localcloud.container_service.serving import ClusterServing
 from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.relays import ADDRESS
 from ecsmachine.localcloud.state.clusters import Cluster, ClusterState, Node
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tables import Table

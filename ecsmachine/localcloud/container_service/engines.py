@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ecsmachine.compose.labels import Probe
 from ecsmachine.compose.model import Network
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state.clusters import Volume
 
 CHOSEN_PORTS = range(32768, 61000)

@@ -29,8 +29,8 @@ from ecsmachine.localcloud.container_service.docker_view import (
     holder_of,
     is_list_of_containers,
 )
-from ecsmachine.localcloud.container_service.listening import listen
 from ecsmachine.localcloud.container_service.tls_stream import TlsStream
+from ecsmachine.localcloud.protocol.relays import listen
 from ecsmachine.localcloud.work.supervisor import Threads
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")

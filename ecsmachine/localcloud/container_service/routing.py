@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ecsmachine.localcloud.container_service.destinations import COOKIE, Routes, choose, token_of
-from ecsmachine.localcloud.container_service.listening import listen
-from ecsmachine.localcloud.protocol.relays import MOST_HEAD_BYTES, join, unavailable
+from ecsmachine.localcloud.protocol.relays import MOST_HEAD_BYTES, join, listen, unavailable
 from ecsmachine.localcloud.work.supervisor import Threads
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")

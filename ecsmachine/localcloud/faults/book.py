@@ -19,7 +19,7 @@ from pathlib import Path
 from ecsmachine.localcloud.faults.fault import Fault, check
 from ecsmachine.localcloud.faults.reach import Reach, check_reach
 from ecsmachine.localcloud.host.paths import CloudPaths
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state import records
 
 LOG = logging.getLogger("ecsmachine.localcloud")

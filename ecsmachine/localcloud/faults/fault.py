@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.protocol.suggestions import did_you_mean
 
 FaultKind = Literal[

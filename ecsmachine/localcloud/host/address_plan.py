@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from ecsmachine.localcloud.host.programs import run
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 # RFC 2544: for benchmarks, never routed on the internet.
 _PUBLIC = (IPv4Network("198.18.0.0/16"), IPv4Network("198.19.0.0/16"))

@@ -18,7 +18,7 @@ from ecsmachine.localcloud.host.guests.leftovers import remove_traces_of_nspawn,
 from ecsmachine.localcloud.host.mounts import detach_loops_below, remove_tree, unmount_below
 from ecsmachine.localcloud.host.network import remove_link
 from ecsmachine.localcloud.host.paths import CloudPaths
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 
 def marked_processes(paths: CloudPaths) -> list[int]:

@@ -24,7 +24,7 @@ from typing import Protocol
 
 from ecsmachine.localcloud.host.paths import MARK
 from ecsmachine.localcloud.host.programs import run
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from ecsmachine.localcloud.catalog.images import SUITES, USUAL
 from ecsmachine.localcloud.host.apt import apt_settings, copy_keys, host_sources, source_lines
 from ecsmachine.localcloud.host.mounts import unmount_below
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import ecsmachine
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 _MODULES = ("starlette", "uvicorn", "yaml")
 _OF_DEBIAN = ("python3-starlette", "python3-uvicorn", "python3-yaml")

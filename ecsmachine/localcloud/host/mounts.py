@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ecsmachine.localcloud.host.programs import ProgramError, run
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 
 def mounts_below(folder: Path) -> list[Path]:

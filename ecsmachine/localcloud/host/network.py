@@ -20,7 +20,7 @@ from pathlib import Path
 from ecsmachine.localcloud.host.address_plan import AddressPlan, host_networks
 from ecsmachine.localcloud.host.mounts import mounts_below, unmount_below
 from ecsmachine.localcloud.host.programs import ProgramError, run
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 UPLINK = "uplink"
 _TABLE = "ip ecsmachine"
@@ -47,7 +47,7 @@ class Network:
     def up(self) -> None:
         """Make the router; one that is there already stays as it is, with its guests.
 
-        Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError`, among others when
+        Raises :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError`, among others when
         something else on the host uses the cloud's addresses.
         """
         if self.is_up():
@@ -98,7 +98,7 @@ class Network:
     def route_to_guest(self, private_ip: str) -> None:
         """Let the host reach a guest's private address.
 
-        Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError` if the host reaches
+        Raises :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError` if the host reaches
         another interface's neighbour at this very address already.
         """
         target = f"{private_ip}/32"

@@ -24,7 +24,7 @@ from ecsmachine.localcloud.host.apt import (
 from ecsmachine.localcloud.host.image import Report, exclusive
 from ecsmachine.localcloud.host.programs import ProgramError, run
 from ecsmachine.localcloud.host.repack import repack
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state import records
 
 

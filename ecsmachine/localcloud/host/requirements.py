@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ecsmachine.localcloud.host.control_groups import mounted_hierarchies
 from ecsmachine.localcloud.host.programs import ProgramError, run
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 # Program -> the Debian package that has it.
 _PROGRAMS = {

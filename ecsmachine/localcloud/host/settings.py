@@ -102,7 +102,7 @@ class Running:
 def read_settings(file: Path) -> CloudSettings | None:
     """Return the settings; None if there are none yet.
 
-    Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError` if they are unreadable.
+    Raises :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError` if they are unreadable.
     """
     return records.read(CloudSettings, file, hint=_AFRESH)
 

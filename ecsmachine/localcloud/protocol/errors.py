@@ -1,4 +1,4 @@
-"""Refusals: the code, message and HTTP status that the API answers with."""
+"""Refusals that the API answers with, and what can go wrong on the local cloud's own side."""
 
 from __future__ import annotations
 
@@ -31,3 +31,20 @@ def invalid_parameter(name: str, reason: str = "") -> ApiError:
 def dry_run_passed() -> ApiError:
     """Return what a dry run that would have succeeded answers with."""
     return ApiError("DryRunOperation", "Request validation has been passed with DryRun flag set.")
+
+
+class LocalCloudError(Exception):
+    """The local cloud cannot do what was asked.
+
+    ``message`` is one line, ``hint`` one line on what to do about it, ``details`` text of
+    any length (what a program wrote, the end of a log).
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, details: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint or ''}".rstrip()

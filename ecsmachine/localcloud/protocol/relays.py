@@ -1,10 +1,13 @@
-"""Connections that are passed on: bytes from one to another, and the heads of HTTP requests."""
+"""Connections that come in, and are passed on: bytes from one to another, heads of HTTP."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import suppress
+
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 MOST_HEAD_BYTES = 64 * 1024
 _BLOCK = 1 << 16
@@ -61,3 +64,15 @@ def unavailable(reason: str) -> bytes:
         f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + content
+
+
+ADDRESS = "127.0.0.1"
+"""Where a cluster's master and router listen on this computer."""
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket on a port of 127.0.0.1, or on any if that one is taken."""
+    for wanted in (port, 0):
+        with suppress(OSError):
+            return socket.create_server((ADDRESS, wanted), backlog=128)
+    raise LocalCloudError(f"No port of {ADDRESS} is free for a cluster.")

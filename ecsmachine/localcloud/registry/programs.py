@@ -39,7 +39,7 @@ class RegistryPrograms:
 def fetch_programs(cache: Path, image: Path, report: Report) -> RegistryPrograms:
     """Return the programs; fetch and unpack them first if they are not there.
 
-    Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError`.
+    Raises :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError`.
     """
     target = cache / "registry" / packages_path(cache, image, PACKAGES).name
     if target.is_dir():

@@ -6,7 +6,7 @@ import http.client
 import re
 from urllib.parse import quote, urlsplit
 
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.registry.content import Blob, ImageContent
 
 _TIMEOUT_S = 60.0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ecsmachine.localcloud.host.network import NamespaceSockets
 from ecsmachine.localcloud.host.port_holder import why_not_listening
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.registry import busybox
 from ecsmachine.localcloud.registry.programs import RegistryPrograms
 from ecsmachine.localcloud.registry.push import answers, has_tag, push
@@ -52,7 +52,7 @@ class Registry:
     def start(self) -> None:
         """Start it, and put busybox into it if it is not there.
 
-        Raises :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError`.
+        Raises :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError`.
         """
         self._check_port()
         self._folder.mkdir(parents=True, exist_ok=True)

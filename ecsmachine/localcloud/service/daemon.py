@@ -35,7 +35,7 @@ from ecsmachine.localcloud.host.settings import (
     read_running,
     read_settings,
 )
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.listening import parse
 from ecsmachine.localcloud.state.settings import check_access_key
 

@@ -7,7 +7,7 @@ import os
 import socket
 from dataclasses import dataclass
 
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  # only where they are asked for
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.own_pages import REQUESTS_PATH
 from ecsmachine.localcloud.service.request_log import RecordedRequest
 

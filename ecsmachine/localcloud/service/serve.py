@@ -42,7 +42,7 @@ from ecsmachine.localcloud.host.settings import (
     Serving,
     read_settings,
 )
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.listening import listen_at, parse
 from ecsmachine.localcloud.state import records
 from ecsmachine.localcloud.state.settings import Settings

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.container_service.certificates import make_server_certificate
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.protocol.relays import join
 
 _DOMAIN = "aliyuncs.com"

@@ -9,7 +9,7 @@ import string
 from dataclasses import dataclass, field, fields
 
 from ecsmachine.localcloud.catalog.regions import find_zone, known_region
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _KEY_SECRET = re.compile(r"[!-~]{1,128}")

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ecsmachine.cli.app import run
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service import daemon
 from ecsmachine.localcloud.service.gate import Gate
 from ecsmachine.localcloud.service.listening import ListenAddress, parse

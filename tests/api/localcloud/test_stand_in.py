@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.service.stand_in import StandIn, api_names, stand_in
 

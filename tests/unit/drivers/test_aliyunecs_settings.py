@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ecsmachine.drivers.aliyunecs.life.record import new_record, record_from_config
-from ecsmachine.drivers.aliyunecs.options.password import check_password
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, OPTIONS
+from ecsmachine.drivers.aliyunecs.options.values import check_password
 from ecsmachine.drivers.base import DriverContext, PortRange
 from ecsmachine.errors import UsageError
 from ecsmachine.machine.create_request import CreateRequest, recorded

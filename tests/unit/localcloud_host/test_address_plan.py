@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from ecsmachine.localcloud.host.address_plan import choose, plan_of
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 
 def test_a_cloud_gets_what_it_prefers() -> None:

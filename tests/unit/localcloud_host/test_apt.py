@@ -11,7 +11,7 @@ from ecsmachine.localcloud.host.apt import (
     read_sources,
     signed_by,
 )
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 LISTING = """\
 Packages|http://deb.debian.org/debian/|bookworm|main|Debian|/etc/apt/sources.list.d/debian.sources:1

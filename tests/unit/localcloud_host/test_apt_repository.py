@@ -12,7 +12,7 @@ import pytest
 
 from ecsmachine.localcloud.host.apt_repository import AptRepository, apt_configuration, sources_list
 from ecsmachine.localcloud.host.packages import Package
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 RELEASE = "/dists/bookworm/Release"
 PACKAGES = "/dists/bookworm/main/binary-amd64/Packages"

@@ -8,7 +8,7 @@ import pytest
 
 from ecsmachine.localcloud.host import image, packages
 from ecsmachine.localcloud.host.packages import PackageSet
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.registry import programs
 from ecsmachine.localcloud.service import daemon
 

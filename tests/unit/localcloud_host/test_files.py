@@ -16,7 +16,7 @@ from ecsmachine.localcloud.host.cleanup import is_foreign, remove_files
 from ecsmachine.localcloud.host.paths import CloudPaths, cloud_id
 from ecsmachine.localcloud.host.processes import identify, is_alive
 from ecsmachine.localcloud.host.settings import CloudSettings, Running, read_settings
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.daemon import find, reset, up
 from ecsmachine.localcloud.state import records
 

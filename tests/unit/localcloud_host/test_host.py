@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ecsmachine.localcloud.host import requirements as host
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 
 def test_each_missing_package_is_named_once() -> None:

@@ -16,7 +16,7 @@ from ecsmachine.localcloud.faults.guests import download_faults
 from ecsmachine.localcloud.host.apt_repository import AptRepository
 from ecsmachine.localcloud.host.mirror import _Server, install_script
 from ecsmachine.localcloud.host.packages import Package, damaged, read_manifest
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state.state import open_state
 from tests.unit.localcloud_host.test_apt_repository import PACKAGES, folder_with
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.registry.archive import read_archive
 from ecsmachine.localcloud.registry.busybox import busybox_image
 from ecsmachine.localcloud.registry.content import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.localcloud.host.repack import repack
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 CONTROL = b"Package: a\nVersion: 1\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: a\n"
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {

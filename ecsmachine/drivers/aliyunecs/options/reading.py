@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.drivers.aliyunecs.options.disk_categories import check_disk_size
-from ecsmachine.drivers.aliyunecs.options.password import check_password
 from ecsmachine.drivers.aliyunecs.options.settings import (
     DECLARATIONS,
     OPTIONS,
@@ -15,7 +14,7 @@ from ecsmachine.drivers.aliyunecs.options.settings import (
     Declaration,
     Settings,
 )
-from ecsmachine.drivers.aliyunecs.options.values import UnfitValueError
+from ecsmachine.drivers.aliyunecs.options.values import UnfitValueError, check_password
 from ecsmachine.drivers.base import OptionValue
 from ecsmachine.errors import UsageError
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from ecsmachine.localcloud.host.firewall import Firewall
 from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop
 from ecsmachine.localcloud.host.guests.scripts import Going, GuestScript, ScriptEnd
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 
 class GuestError(LocalCloudError):

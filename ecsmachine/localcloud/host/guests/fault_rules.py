@@ -13,7 +13,7 @@ from ecsmachine.localcloud.host.guests.faults import (
     nft_script,
 )
 from ecsmachine.localcloud.host.network import Network, link_name
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 
 class FaultRules:

@@ -54,7 +54,7 @@ from ecsmachine.localcloud.host.mounts import detach_loops_below, remove_tree
 from ecsmachine.localcloud.host.network import Network, link_name
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.host.processes import ids_by_namespace
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state import records
 
 _log = logging.getLogger("ecsmachine.localcloud")

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import paramiko
 import pytest
@@ -238,6 +239,22 @@ def test_create_says_what_is_wrong_in_one_line_and_leaves_nothing(
     wait_for(lambda: struck(faults) >= 1, "the fault to be counted")
     assert bare_machines.run("ls", "-q").stdout == ""
     assert set(bare_machines.left_in_the_cloud()) <= before
+
+
+def test_a_guest_that_dies_at_boot_is_logged_and_not_waited_for(
+    local_cloud: Cloud, bare_machines: Machines, tmp_path: Path
+) -> None:
+    script = tmp_path / "die.sh"
+    script.write_text("#!/bin/sh\nsystemctl exit 3\n")
+    done = bare_machines.run("create", "dies", "--aliyunecs-user-data", str(script), check=False)
+    assert done.returncode == 1
+    # the second where SSH was faster than the death
+    assert "does not run any more" in done.stderr or "SSH connection" in done.stderr
+    assert "Traceback" not in done.stderr
+    log = CloudPaths.of(local_cloud.root).log.read_text(errors="replace")
+    assert "died: its first process left with status 3; its console ends with:" in log
+    assert "Exiting container." in log
+    assert bare_machines.run("ls", "-q").stdout == ""
 
 
 def test_create_gets_over_what_passes(machines: Machines, faults: FaultBook) -> None:

@@ -45,10 +45,10 @@ def needs(folder: Path, *, proc: Path = Path("/proc"), groups: tuple[Path, ...] 
         Need("threads", 64, lambda: _threads(proc, groups, limit)),
         # measured: 147
         Need("open files", 400, lambda: _open_files(proc)),
-        # measured: 9
+        # measured: 14
         Need("keys (kernel.keys.root_maxkeys)", 16, lambda: _keys(proc)),
-        # measured: 2
-        Need("neighbours (net.ipv4.neigh.default.gc_thresh3)", 4, lambda: _neighbours(proc, limit)),
+        # measured: 5
+        Need("neighbours (net.ipv4.neigh.default.gc_thresh3)", 8, lambda: _neighbours(proc, limit)),
         # measured: 1
         Need("terminals (kernel.pty.max)", 2, lambda: _rest(*map(limit, _TERMINALS))),
     ]

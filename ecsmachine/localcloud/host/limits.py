@@ -22,12 +22,19 @@ LEAST = {
     # Of a guest with an engine: 8 inotify instances, all root's, and 26 watches.
     "fs.inotify.max_user_instances": 8192,
     "fs.inotify.max_user_watches": 524288,
-    # A user of guests' containers is one user on the host, whatever the guest.
+    # 14 keys of root's; a user of guests' containers is one user on the host, whatever the guest.
+    "kernel.keys.root_maxkeys": 1000000,
+    "kernel.keys.root_maxbytes": 25000000,
     "kernel.keys.maxkeys": 5000,
     "kernel.keys.maxbytes": 500000,
     # 24 threads, and those of its containers.
     "kernel.pid_max": 4194304,
-    # Neighbours of all network namespaces together: each guest, and each container in it.
+    "kernel.threads-max": 16384,
+    "kernel.pty.max": 1024,
+    "fs.file-max": 400000,
+    # 3 of mounts, 2 of networks; containers have one of each kind.
+    **{f"user.max_{kind}_namespaces": 4096 for kind in ("mnt", "net", "pid", "uts", "ipc")},
+    # 5 neighbours, of all network namespaces together: each guest, and each container in it.
     "net.ipv4.neigh.default.gc_thresh3": 16384,
     "net.ipv4.neigh.default.gc_thresh2": 8192,
     "net.ipv4.neigh.default.gc_thresh1": 4096,

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from ecsmachine.localcloud.host.settings import GuestKind
     from ecsmachine.localcloud.work.supervisor import Pause
 
+_MANY_FILES = 65536
 _log = logging.getLogger("ecsmachine.localcloud.service.daemon")
 
 
@@ -125,12 +126,17 @@ def main(arguments: list[str]) -> int:
 
 
 def _allow_many_files() -> None:
-    """Let the daemon have as many files and connections open as it may: usually 1024 at first."""
+    """Let the daemon have many files and connections open: usually they are 1024 at first.
+
+    Guests begin with those of the host's process 1, whatever the daemon's are.
+    """
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # macOS has a lower bound that it does not tell
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    for wanted in (max(most, _MANY_FILES), most):
+        with suppress(OSError, ValueError):  # only root may have more than it was given
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            return
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def test_the_limits_of_a_container_that_all_is_in(
         ({"sys__kernel__threads_OR_max": "320"}, "64 threads, 20"),
         ({"sys__fs__file_OR_nr": "900 0 1000"}, "400 open files, 100"),
         ({"key_OR_users": "  0: 22 21/21 195/200 287/25000"}, "16 keys"),
-        ({"sys__net__ipv4__neigh__default__gc_thresh3": "10"}, "4 neighbours"),
+        ({"sys__net__ipv4__neigh__default__gc_thresh3": "10"}, "8 neighbours"),
         ({"sys__kernel__pty__max": "4"}, "2 terminals"),
     ],
 )

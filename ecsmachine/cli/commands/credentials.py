@@ -9,22 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
+from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.display import printer
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.base import CredentialUse
 
-app = typer.Typer(
-    help="""See and change whose rights machines are looked after with.
+app = command_group(
+    """See and change whose rights machines are looked after with.
 
     Example: ecsmachine credentials show
-    """,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    """
 )
 
 _Names = Annotated[

@@ -16,6 +16,7 @@ import typer.main
 
 from ecsmachine.cli.arguments.context import existing_machine_names, session
 from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
+from ecsmachine.cli.arguments.groups import handed
 from ecsmachine.cli.arguments.parsing import convert_only_if_needed
 from ecsmachine.cli.commands import connect
 from ecsmachine.cli.display import printer
@@ -66,37 +67,46 @@ app = typer.Typer(
 )
 
 _Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Names of machines")]
-_Opts = Annotated[
-    list[str] | None,
-    typer.Option("--engine-opt", help="A flag of the engine, as flag=value (repeatable)"),
-]
-_Env = Annotated[
-    list[str] | None,
-    typer.Option("--engine-env", help="A variable of the engine, as NAME=value (repeatable)"),
-]
-_Labels = Annotated[
-    list[str] | None,
-    typer.Option("--engine-label", help="A label of the engine, as key=value (repeatable)"),
-]
-_Insecure = Annotated[
-    list[str] | None,
-    typer.Option("--engine-insecure-registry", help="A registry without TLS (repeatable)"),
-]
-_Mirrors = Annotated[
-    list[str] | None,
-    typer.Option("--engine-registry-mirror", help="A mirror of Docker's registry (repeatable)"),
-]
+
+
+def _given(
+    engine_opt: Annotated[
+        list[str] | None,
+        typer.Option("--engine-opt", help="A flag of the engine, as flag=value (repeatable)"),
+    ] = None,
+    engine_env: Annotated[
+        list[str] | None,
+        typer.Option("--engine-env", help="A variable of the engine, as NAME=value (repeatable)"),
+    ] = None,
+    engine_label: Annotated[
+        list[str] | None,
+        typer.Option("--engine-label", help="A label of the engine, as key=value (repeatable)"),
+    ] = None,
+    engine_insecure_registry: Annotated[
+        list[str] | None,
+        typer.Option("--engine-insecure-registry", help="A registry without TLS (repeatable)"),
+    ] = None,
+    engine_registry_mirror: Annotated[
+        list[str] | None,
+        typer.Option("--engine-registry-mirror", help="A mirror of Docker's registry (repeatable)"),
+    ] = None,
+) -> dict[str, Sequence[str]]:
+    """Return the values by their flags, in the order of the table."""
+    from ecsmachine.machine.engine_config import FLAGS
+
+    values: tuple[Sequence[str] | None, ...] = (
+        *(engine_opt, engine_env, engine_label),
+        *(engine_insecure_registry, engine_registry_mirror),
+    )
+    return {flag: given for flag, given in zip(FLAGS, values, strict=True) if given}
 
 
 @app.command("set")
+@handed(_given)
 def set_(
+    added: dict[str, Sequence[str]],
     ctx: typer.Context,
     names: _Names,
-    engine_opt: _Opts = None,
-    engine_env: _Env = None,
-    engine_label: _Labels = None,
-    engine_insecure_registry: _Insecure = None,
-    engine_registry_mirror: _Mirrors = None,
     engine_storage_driver: Annotated[
         str | None,
         typer.Option(help="The engine's storage driver; images of the former are not seen with it"),
@@ -111,23 +121,17 @@ def set_(
     """
     from ecsmachine.machine.engine_config import EngineChange
 
-    added = _given(
-        engine_opt, engine_env, engine_label, engine_insecure_registry, engine_registry_mirror
-    )
     if not added and engine_storage_driver is None:
         raise UsageError("No option is given", hint="Example: --engine-label env=test")
     _change(ctx, names, EngineChange(added, {}, engine_storage_driver))
 
 
 @app.command()
+@handed(_given)
 def unset(
+    removed: dict[str, Sequence[str]],
     ctx: typer.Context,
     names: _Names,
-    engine_opt: _Opts = None,
-    engine_env: _Env = None,
-    engine_label: _Labels = None,
-    engine_insecure_registry: _Insecure = None,
-    engine_registry_mirror: _Mirrors = None,
     engine_storage_driver: Annotated[
         bool, typer.Option("--engine-storage-driver", help="Back to the default storage driver")
     ] = False,
@@ -138,9 +142,6 @@ def unset(
     """
     from ecsmachine.machine.engine_config import EngineChange
 
-    removed = _given(
-        engine_opt, engine_env, engine_label, engine_insecure_registry, engine_registry_mirror
-    )
     if not removed and not engine_storage_driver:
         raise UsageError("No option is given", hint="Example: --engine-label env")
     _change(ctx, names, EngineChange({}, removed, "" if engine_storage_driver else None))
@@ -165,13 +166,6 @@ def show(
         return
     for line in option_lines(machine):
         printer.show(line)
-
-
-def _given(*values: Sequence[str] | None) -> dict[str, Sequence[str]]:
-    """Return the values by their flags, in the order of the table."""
-    from ecsmachine.machine.engine_config import FLAGS
-
-    return {flag: given for flag, given in zip(FLAGS, values, strict=True) if given}
 
 
 def _change(ctx: typer.Context, names: list[str], change: EngineChange) -> None:

@@ -8,22 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import session
+from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.display.printer import say, show
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.container_registry.client import Image, RegistryClient
 
-app = typer.Typer(
-    help="""Images of a registry (Docker Registry HTTP API v2).
+app = command_group(
+    """Images of a registry (Docker Registry HTTP API v2).
 
     Example: ecsmachine image ls --registry http://127.0.0.1:5000
-    """,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    """
 )
 
 Registry = Annotated[

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,68 +15,65 @@ from ecsmachine.cli.display.progress import for_each
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError, UsageError
 
-_Names = Annotated[
+if TYPE_CHECKING:
+    from ecsmachine.machine.store import Store
+
+Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
 ]
 
 
-def start(ctx: typer.Context, names: _Names = None) -> None:
+def with_each(
+    ctx: typer.Context, names: list[str] | None, operation: Callable[[Store, str, Report], None]
+) -> list[str]:
+    """Do the same to all machines that a command was given, and return their names."""
+    this = session(ctx)
+    chosen = existing_machine_names(this, names)
+    for_each(chosen, lambda name, report: operation(this.store, name, report))
+    return chosen
+
+
+def start(ctx: typer.Context, names: Names = None) -> None:
     """Start machines, and wait until their engines answer.
 
     Example: ecsmachine start dev1 dev2
     """
-    from ecsmachine.machine import operations
+    from ecsmachine.machine.operations import start
 
-    this = session(ctx)
-    chosen = existing_machine_names(this, names)
-    for_each(chosen, lambda name, report: operations.start(this.store, name, report))
-    refresh_contexts(this, chosen)
-    say(
-        "Started machines may have new IP addresses. "
-        f'You may need to re-run the "{this.program[0]} env" command.'
-    )
+    refresh_contexts(session(ctx), with_each(ctx, names, start))
+    _say_new_addresses(ctx, "Started")
 
 
-def stop(ctx: typer.Context, names: _Names = None) -> None:
+def stop(ctx: typer.Context, names: Names = None) -> None:
     """Stop machines in an orderly way.
 
     Example: ecsmachine stop dev1
     """
-    from ecsmachine.machine import operations
+    from ecsmachine.machine.operations import stop
 
-    this = session(ctx)
-    chosen = existing_machine_names(this, names)
-    for_each(chosen, lambda name, report: operations.stop(this.store, name, report))
+    with_each(ctx, names, stop)
 
 
-def restart(ctx: typer.Context, names: _Names = None) -> None:
+def restart(ctx: typer.Context, names: Names = None) -> None:
     """Restart machines, and wait until their engines answer.
 
     Example: ecsmachine restart dev1
     """
-    from ecsmachine.machine import operations
+    from ecsmachine.machine.operations import restart
 
-    this = session(ctx)
-    chosen = existing_machine_names(this, names)
-    for_each(chosen, lambda name, report: operations.restart(this.store, name, report))
-    refresh_contexts(this, chosen)
-    say(
-        "Restarted machines may have new IP addresses. "
-        f'You may need to re-run the "{this.program[0]} env" command.'
-    )
+    refresh_contexts(session(ctx), with_each(ctx, names, restart))
+    _say_new_addresses(ctx, "Restarted")
 
 
-def kill(ctx: typer.Context, names: _Names = None) -> None:
+def kill(ctx: typer.Context, names: Names = None) -> None:
     """Stop machines at once, as by pulling the plug.
 
     Example: ecsmachine kill dev1
     """
-    from ecsmachine.machine import operations
+    from ecsmachine.machine.operations import kill
 
-    this = session(ctx)
-    chosen = existing_machine_names(this, names)
-    for_each(chosen, lambda name, report: operations.kill(this.store, name, report))
+    with_each(ctx, names, kill)
 
 
 def rm(
@@ -130,3 +128,10 @@ def rm(
         for_each(names, remove)
     finally:
         remove_contexts(this, known)
+
+
+def _say_new_addresses(ctx: typer.Context, which: str) -> None:
+    say(
+        f"{which} machines may have new IP addresses. "
+        f'You may need to re-run the "{session(ctx).program[0]} env" command.'
+    )

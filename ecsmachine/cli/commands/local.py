@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import session
+from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.commands import (
     local_faults,
     local_foreground,
@@ -41,16 +42,11 @@ from ecsmachine.errors import MachineError
 if TYPE_CHECKING:
     from ecsmachine.localcloud.host.settings import Running
 
-app = typer.Typer(
-    help="""Run an ECS-compatible cloud on this machine.
+app = command_group(
+    """Run an ECS-compatible cloud on this machine.
 
     Example: ecsmachine local up && eval "$(ecsmachine local env)"
-    """,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    """
 )
 app.add_typer(local_faults.app, name="fault")
 app.add_typer(local_registry.app, name="registry")

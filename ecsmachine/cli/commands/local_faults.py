@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.commands.local_cloud import START_HINT, Root, require_extra, root_of, translated
 from ecsmachine.cli.display.output import table
 from ecsmachine.cli.display.printer import say, show
@@ -18,16 +19,11 @@ from ecsmachine.errors import MachineError, UsageError
 if TYPE_CHECKING:
     from ecsmachine.localcloud.faults.book import Entry, FaultBook
 
-app = typer.Typer(
-    help="""Make things go wrong in a local cloud.
+app = command_group(
+    """Make things go wrong in a local cloud.
 
     Example: ecsmachine local fault add no-stock --instance-type "ecs.n4.*"
-    """,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    """
 )
 
 
@@ -35,6 +31,14 @@ def _kinds() -> list[str]:
     from ecsmachine.localcloud.faults.fault import KINDS
 
     return list(KINDS)
+
+
+def _option(help: str, *names: str) -> Any:  # noqa: A002  (the name that typer has)
+    return typer.Option(*names, help=help, show_default=False)
+
+
+def _pattern(help: str) -> Any:  # noqa: A002
+    return typer.Option(metavar="PATTERN", help=help, show_default=False)
 
 
 @app.command()
@@ -45,79 +49,28 @@ def add(
         typer.Argument(metavar="KIND", help="What goes wrong (see above)", autocompletion=_kinds),
     ],
     root: Root = None,
-    action: Annotated[
-        str, typer.Option(metavar="PATTERN", help="Of requests: which actions", show_default=False)
-    ] = "",
-    region: Annotated[
-        str,
-        typer.Option(metavar="PATTERN", help="Of requests: for which regions", show_default=False),
-    ] = "",
-    code: Annotated[str, typer.Option(help="error: the code", show_default=False)] = "",
-    message: Annotated[
-        str, typer.Option(help="error: another message than the code's", show_default=False)
-    ] = "",
-    status: Annotated[
-        int, typer.Option(help="error: another HTTP status than the code's", show_default=False)
-    ] = 0,
-    seconds: Annotated[
-        float, typer.Option(help="How long, or after what time", show_default=False)
-    ] = 0.0,
-    rate: Annotated[
-        float, typer.Option(help="throttle: requests a second that pass", show_default=False)
-    ] = 0.0,
-    instance_type: Annotated[
-        str,
-        typer.Option(metavar="PATTERN", help="no-stock: which instance types", show_default=False),
-    ] = "",
-    zone: Annotated[
-        str, typer.Option(metavar="PATTERN", help="no-stock: which zones", show_default=False)
-    ] = "",
-    instance: Annotated[
-        str,
-        typer.Option(
-            metavar="PATTERN",
-            help="Of guests and the mirror: instances by name or id",
-            show_default=False,
-        ),
-    ] = "",
+    action: Annotated[str, _pattern("Of requests: which actions")] = "",
+    region: Annotated[str, _pattern("Of requests: for which regions")] = "",
+    code: Annotated[str, _option("error: the code")] = "",
+    message: Annotated[str, _option("error: another message than the code's")] = "",
+    status: Annotated[int, _option("error: another HTTP status than the code's")] = 0,
+    seconds: Annotated[float, _option("How long, or after what time")] = 0.0,
+    rate: Annotated[float, _option("throttle: requests a second that pass")] = 0.0,
+    instance_type: Annotated[str, _pattern("no-stock: which instance types")] = "",
+    zone: Annotated[str, _pattern("no-stock: which zones")] = "",
+    instance: Annotated[str, _pattern("Of guests and the mirror: instances by name or id")] = "",
     bytes_: Annotated[
-        int,
-        typer.Option(
-            "--bytes", help="ssh-drops: after so many bytes of a connection", show_default=False
-        ),
+        int, _option("ssh-drops: after so many bytes of a connection", "--bytes")
     ] = 0,
     connection: Annotated[
-        int,
-        typer.Option(
-            help="ssh-drops: only the connection of this number since the start", show_default=False
-        ),
+        int, _option("ssh-drops: only the connection of this number since the start")
     ] = 0,
-    free_mib: Annotated[
-        int, typer.Option(help="disk-full: MiB that are left", show_default=False)
-    ] = 0,
-    path: Annotated[
-        str,
-        typer.Option(
-            metavar="PATTERN",
-            help="Of the mirror: which paths, such as '*.deb'",
-            show_default=False,
-        ),
-    ] = "",
-    nth: Annotated[
-        int,
-        typer.Option(
-            help="Strike only the time of this number, or --times from it on", show_default=False
-        ),
-    ] = 0,
-    times: Annotated[
-        int, typer.Option(help="Strike so many times, then no more", show_default=False)
-    ] = 0,
-    probability: Annotated[
-        float, typer.Option(help="Strike with this probability", show_default=False)
-    ] = 1.0,
-    seed: Annotated[
-        int, typer.Option(help="Of the probability: the same one repeats it", show_default=False)
-    ] = 0,
+    free_mib: Annotated[int, _option("disk-full: MiB that are left")] = 0,
+    path: Annotated[str, _pattern("Of the mirror: which paths, such as '*.deb'")] = "",
+    nth: Annotated[int, _option("Strike only the time of this number, or --times from it on")] = 0,
+    times: Annotated[int, _option("Strike so many times, then no more")] = 0,
+    probability: Annotated[float, _option("Strike with this probability")] = 1.0,
+    seed: Annotated[int, _option("Of the probability: the same one repeats it")] = 0,
 ) -> None:
     """Add a fault, and print its id. It strikes from now on, until it is removed.
 

@@ -7,20 +7,16 @@ from typing import Annotated
 
 import typer
 
+from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.commands.local_cloud import Root, running_cloud, translated
 from ecsmachine.cli.display.printer import say
 from ecsmachine.errors import MachineError
 
-app = typer.Typer(
-    help="""The local cloud's registry, which engines have as a mirror.
+app = command_group(
+    """The local cloud's registry, which engines have as a mirror.
 
     Example: ecsmachine local registry push nginx.tar nginx:1.25
-    """,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    """
 )
 
 

@@ -8,6 +8,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import existing_machine_names, session
 from ecsmachine.cli.commands.docker_context import refresh_contexts
+from ecsmachine.cli.commands.lifecycle import Names, with_each
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.printer import complain, say
@@ -16,31 +17,24 @@ from ecsmachine.cli.display.progress import for_each, steps
 if TYPE_CHECKING:
     from ecsmachine.machine.regenerate import Rotation
 
-_Names = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
-]
-
 _QUESTION = "Regenerate TLS machine certs?  Warning: this is irreversible."
 
 
-def provision(ctx: typer.Context, names: _Names = None) -> None:
+def provision(ctx: typer.Context, names: Names = None) -> None:
     """Provision machines again, with the options that they were created with.
 
     What is as it shall be is left alone, so that a machine in order stays as it is.
 
     Example: ecsmachine provision dev1
     """
-    from ecsmachine.machine import provisioning
+    from ecsmachine.machine.provisioning import provision
 
-    this = session(ctx)
-    chosen = existing_machine_names(this, names)
-    for_each(chosen, lambda name, report: provisioning.provision(this.store, name, report))
+    with_each(ctx, names, provision)
 
 
 def regenerate_certs(
     ctx: typer.Context,
-    names: _Names = None,
+    names: Names = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Do not ask")] = False,
     client_certs: Annotated[
         bool,
@@ -84,18 +78,16 @@ def regenerate_certs(
     refresh_contexts(this, plan.reissued)
 
 
-def upgrade(ctx: typer.Context, names: _Names = None) -> None:
+def upgrade(ctx: typer.Context, names: Names = None) -> None:
     """Upgrade the engines of machines to the newest that their hosts' packages offer.
 
     A machine that is stopped is started. Containers stop while the engine restarts.
 
     Example: ecsmachine upgrade dev1
     """
-    from ecsmachine.machine import provisioning
+    from ecsmachine.machine.provisioning import upgrade
 
-    this = session(ctx)
-    chosen = existing_machine_names(this, names)
-    for_each(chosen, lambda name, report: provisioning.upgrade(this.store, name, report))
+    with_each(ctx, names, upgrade)
 
 
 def _show(plan: Rotation) -> None:

@@ -8,21 +8,17 @@ from typing import Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import session
+from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.display.output import print_json, table
 from ecsmachine.cli.display.printer import show
 from ecsmachine.cli.display.progress import for_each, steps
 from ecsmachine.cli.display.terminal import coloured_state
 
-app = typer.Typer(
-    help="""Join machines in Docker's Swarm mode.
+app = command_group(
+    """Join machines in Docker's Swarm mode.
 
     Example: ecsmachine swarm init dev1 && ecsmachine swarm join --manager dev1 dev2
-    """,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    """
 )
 
 

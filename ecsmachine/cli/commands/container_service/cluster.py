@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ecsmachine.aliyun.container_service import ClusterClient
+from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.commands.container_service.kubernetes import create_kubernetes
 from ecsmachine.cli.commands.container_service.options import (
     AsJson,
@@ -24,7 +25,6 @@ from ecsmachine.cli.commands.container_service.options import (
     cluster_client,
     connected,
     environment_of,
-    group,
     node_fields,
     password_of,
     print_listing,
@@ -35,7 +35,7 @@ from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import complain, say, show
 from ecsmachine.cli.display.progress import steps
 
-app = group(
+app = command_group(
     """Clusters of Alibaba Cloud Container Service.
 
     Example: ecsmachine cluster create my-cluster --size 2 --wait

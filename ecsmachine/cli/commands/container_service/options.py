@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
-from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
 from ecsmachine.aliyun.container_service import ApplicationClient, ClusterClient
 from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.arguments.groups import handed
 from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.output import print_json, table
@@ -63,57 +62,13 @@ ReleaseEip = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 
 
-def group(text: str) -> typer.Typer:
-    """Return an empty group of commands."""
-    return typer.Typer(
-        help=text,
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["--help", "-h"]},
-    )
+connected = functools.partial(handed, within=for_commands)
+"""Hands a command its client; errors speak of commands."""
 
 
 def environment_of(ctx: typer.Context) -> Mapping[str, str]:
     """Return the environment that the program was called with."""
     return ctx.obj.environment if isinstance(ctx.obj, Session) else os.environ
-
-
-def connected(
-    *makers: Callable[..., Any],
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Turn a function whose first parameters are a client and the like into one that makes them.
-
-    It has the function's other options and those of ``makers``, which make the first parameters of
-    them. Those of the client come last.
-    """
-
-    def wrap(function: Callable[..., None]) -> Callable[..., None]:
-        own = dict(list(inspect.signature(function).parameters.items())[len(makers) :])
-        needed = [inspect.signature(maker).parameters for maker in makers]
-        hints: dict[str, Any] = {}
-        for each in (*makers, function):
-            hints |= get_type_hints(each, include_extras=True)
-
-        @functools.wraps(function)
-        def call(**given: Any) -> None:
-            with for_commands():
-                made = [
-                    maker(**{name: given[name] for name in names})
-                    for maker, names in zip(makers, needed, strict=True)
-                ]
-                function(*made, **{name: given[name] for name in own})
-
-        parameters = [
-            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
-            for name, parameter in ChainMap(*map(dict, (needed[0], own, *needed[1:]))).items()
-        ]
-        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        call.__annotations__ = {parameter.name: hints[parameter.name] for parameter in parameters}
-        return call
-
-    return wrap
 
 
 def cluster_client(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service import ApplicationClient
+from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.commands.container_service.options import (
     AsJson,
     JsonAnyway,
@@ -18,7 +19,6 @@ from ecsmachine.cli.commands.container_service.options import (
     Yes,
     application_client,
     connected,
-    group,
     pairs,
     print_listing,
 )
@@ -28,7 +28,7 @@ from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import say, warn
 from ecsmachine.errors import MachineError
 
-app = group(
+app = command_group(
     """Applications (projects) on a Swarm cluster.
 
     Example: ecsmachine project create web --file docker-compose.yml --cluster my-cluster

@@ -8,20 +8,20 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service import ApplicationClient
+from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.commands.container_service.options import (
     AsJson,
     JsonAnyway,
     Quiet,
     application_client,
     connected,
-    group,
     print_listing,
 )
 from ecsmachine.cli.commands.container_service.project import Patience, Signal
 from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import warn
 
-app = group(
+app = command_group(
     """Services of the applications on a Swarm cluster.
 
     Example: ecsmachine service scale web_front 3 --cluster my-cluster

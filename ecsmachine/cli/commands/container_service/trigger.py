@@ -13,6 +13,7 @@ from urllib.parse import quote
 import typer
 
 from ecsmachine.aliyun.container_service import ClusterClient
+from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.cli.commands.container_service.options import (
     AsJson,
@@ -20,7 +21,6 @@ from ecsmachine.cli.commands.container_service.options import (
     cluster_client,
     cluster_name,
     connected,
-    group,
     print_listing,
 )
 from ecsmachine.cli.display.confirmation import read_input
@@ -29,7 +29,7 @@ from ecsmachine.cli.display.printer import say, show
 from ecsmachine.documents.rules import WEB_URL
 from ecsmachine.errors import MachineError
 
-app = group(
+app = command_group(
     """Triggers: addresses with a secret that redeploy or scale an application.
 
     Example: ecsmachine trigger create web --cluster my-cluster

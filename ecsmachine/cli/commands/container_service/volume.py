@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service import ApplicationClient
+from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.commands.container_service.options import (
     AsJson,
     JsonAnyway,
@@ -14,7 +15,6 @@ from ecsmachine.cli.commands.container_service.options import (
     Yes,
     application_client,
     connected,
-    group,
     pairs,
     print_listing,
 )
@@ -22,7 +22,7 @@ from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import say
 
-app = group(
+app = command_group(
     """Volumes of a Swarm cluster.
 
     Example: ecsmachine volume ls --cluster my-cluster

@@ -151,6 +151,7 @@ def local_cloud(
     settled: bool | None = None,
     delays: Delays | Mapping[str, float] | None = None,
     lenient: bool = False,
+    seed: Mapping[str, Any] | Path | str | None = None,
     region: str = "cn-hangzhou",
     access_key_id: str = "",
     access_key_secret: str = "",
@@ -165,13 +166,16 @@ def local_cloud(
     :class:`~ecsmachine.localcloud.state.settings.Delays`) are for those who want to see the states
     in between, ``settled=False`` for those who want them to be passed through as fast as may be.
     ``lenient`` ignores official parameters that are not implemented, in place of refusing them.
-    ``region`` is the one with the default network; an access key is made up unless it is given.
+    ``seed`` (a dictionary or a file, see :mod:`ecsmachine.localcloud.service.seed`) is what a new
+    cloud begins with. ``region`` is the one with the default network; an access key is made up
+    unless it is given.
     """
     from ecsmachine.localcloud.catalog.images import all_images
     from ecsmachine.localcloud.host.installation import check_packages
 
     check_packages()
     from ecsmachine.localcloud.service.embedded import embedded_cloud
+    from ecsmachine.localcloud.service.seed import read_seed
     from ecsmachine.localcloud.state.settings import Settings
 
     waits = _delays(delays)
@@ -190,6 +194,7 @@ def local_cloud(
                 ),
                 lenient=lenient,
                 settled=delays is None if settled is None else settled,
+                seed=None if seed is None else read_seed(seed),
             )
         )
         yield Cloud(

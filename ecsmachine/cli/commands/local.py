@@ -129,6 +129,14 @@ def up(
             show_default=False,
         ),
     ] = None,
+    seed: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What a new cloud begins with: instances, images, stock, prices, quotas",
+            show_default=False,
+        ),
+    ] = None,
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Stay, and stop the cloud when interrupted")
     ] = False,
@@ -165,6 +173,7 @@ def up(
             releases=[image.value for image in images or []],
             serving=Serving(lenient, settled, listen),
             access_key=(key_id or "", key_secret or ""),
+            seed=seed,
             report=lambda step: report(f"{step}..."),
         )
     running = started.running

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.disks import MAX_DISKS
-from ecsmachine.localcloud.actions.instance_creation import MAX_INSTANCES
-from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES
 from ecsmachine.localcloud.catalog.instance_types import instance_types
 from ecsmachine.localcloud.protocol.errors import invalid_parameter
@@ -19,16 +16,17 @@ def describe_account_attributes(call: Call) -> Answer:
     zone = call.parameters.text("ZoneId")
     if zone and all(item.id != zone for item in region.zones):
         raise invalid_parameter("ZoneId")
+    quota = call.state.offer.quota
     types = [kind.id for kind in instance_types()]
     values: dict[str, list[dict[str, Any]]] = {
         "instance-network-type": [_value("vpc")],
-        "max-security-groups": [_value(str(MAX_GROUPS))],
+        "max-security-groups": [_value(str(quota("security-groups")))],
         # No interfaces beside the one that each instance has.
         "max-elastic-network-interfaces": [_value("0")],
         "max-dedicated-hosts": [_value("0")],
-        "max-postpaid-instance-vcpu-count": [_value(str(MAX_INSTANCES * 32))],
+        "max-postpaid-instance-vcpu-count": [_value(str(quota("instances") * 32))],
         "max-postpaid-yundisk-capacity": [
-            {**_value(str(MAX_DISKS * item.data_max)), "DiskCategory": item.name}
+            {**_value(str(quota("disks") * item.data_max)), "DiskCategory": item.name}
             for item in CATEGORIES.values()
         ],
         "supported-postpay-instance-types": [

@@ -6,6 +6,7 @@ from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.images import MACHINE_OF
+from ecsmachine.localcloud.actions.stock import sold_out
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES, supported_categories
 from ecsmachine.localcloud.catalog.instance_types import (
     InstanceType,
@@ -13,7 +14,6 @@ from ecsmachine.localcloud.catalog.instance_types import (
     instance_types,
 )
 from ecsmachine.localcloud.catalog.regions import Zone
-from ecsmachine.localcloud.faults.requests import sold_out
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 
@@ -155,13 +155,12 @@ def _available_zone(
 ) -> dict[str, Any]:
     if destination == "InstanceType":
         resources = [
-            {**item, **_stock(not sold_out(call.faults, zone.id, item["Value"]))}
-            for item in resources
+            {**item, **_stock(not sold_out(call, zone.id, item["Value"]))} for item in resources
         ]
     in_stock = (
         any(item["Status"] == "Available" for item in resources)
         if destination == "InstanceType"
-        else not type_id or not sold_out(call.faults, zone.id, type_id)
+        else not type_id or not sold_out(call, zone.id, type_id)
     )
     entry: dict[str, Any] = {"RegionId": region_id, "ZoneId": zone.id, **_stock(in_stock)}
     if destination != "Zone":

@@ -28,7 +28,6 @@ from ecsmachine.localcloud.state.model import CustomImage, Snapshot
 from ecsmachine.localcloud.state.resources import attached_disks, image_with_id
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
-MAX_IMAGES = 100
 BOOT_MODES = ("BIOS", "UEFI", "UEFI-Preferred")
 _STATUS = {"progressing": "Creating", "accomplished": "Available", "failed": "CreateFailed"}
 """The status of an image, by that of its snapshot."""
@@ -280,7 +279,7 @@ def valid_image_name(name: str) -> bool:
 def check_new_image(call: Call, name: str) -> None:
     """Refuse a name that an image of one's own has, and one more image than the quota allows."""
     _check_free(call, name)
-    if len(call.state.custom_images) >= MAX_IMAGES:
+    if len(call.state.custom_images) >= call.state.offer.quota("images"):
         raise ApiError("QuotaExceed.Image", "The Image Quota exceeds.")
 
 

@@ -49,7 +49,6 @@ from ecsmachine.localcloud.state.model import Disk, DiskStatus, Instance, Snapsh
 from ecsmachine.localcloud.state.resources import attached_disks, check_status, forget_disk
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
-MAX_DISKS = 2000
 MAX_DISKS_AT_ONCE = 100
 STATUSES = get_args(DiskStatus)
 
@@ -95,7 +94,7 @@ def create_disk(call: Call) -> Answer:
         )
     name, description = _name_and_description(parameters)
     tags = tags_of_request(parameters)
-    if len(call.state.disks) >= MAX_DISKS:
+    if len(call.state.disks) >= call.state.offer.quota("disks"):
         raise refusals.QUOTA_OF_DISKS()
     disk_id = new_id("d", region.id)
     disk = call.state.disks.put(

@@ -30,7 +30,6 @@ from ecsmachine.localcloud.state.model import ChargeType, Eip, Instance
 from ecsmachine.localcloud.state.resources import check_status, status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
-MAX_EIPS = 100
 _NO_INSTANCE = Refusal(
     # The reference spells it so.
     "InvalidInstanId.NotFound",
@@ -68,7 +67,7 @@ def allocate_eip_address(call: Call) -> Answer:
         if charge != "PayByBandwidth":
             raise refusals.not_supported("InternetChargeType")
         expires, order = _expires(parameters), new_order_id()
-    if len(call.state.eips) >= MAX_EIPS:
+    if len(call.state.eips) >= call.state.offer.quota("eips"):
         raise refusals.QUOTA_OF_EIPS()
     wanted = parameters.text("IpAddress")
     if wanted and wanted in public_in_use(call.state):

@@ -17,7 +17,6 @@ from ecsmachine.localcloud.actions.instance_place import (
     private_address_of_request,
 )
 from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE
-from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type
 from ecsmachine.localcloud.protocol import refusals
@@ -119,7 +118,8 @@ def modify_instance_spec(call: Call) -> Answer:
                 "instance.",
             )
         check_interfaces_of(call, instance, kind)
-        cheaper = prices.instance_hour(kind) < prices.instance_hour(before)
+        hour = call.state.offer.instance_hour
+        cheaper = hour(kind) < hour(before)
         if direction and (direction == "downgrade") != cheaper:
             raise invalid_parameter("OperatorType")
         changes["instance_type"] = kind.id

@@ -176,7 +176,7 @@ def modify_instance_charge_type(call: Call) -> Answer:
             {
                 "InstanceId": instance.id,
                 "Currency": prices.CURRENCY,
-                "Fee": f"{_fee(instance, period, unit):.2f}",
+                "Fee": f"{_fee(call, instance, period, unit):.2f}",
             }
         )
         if unpaid:
@@ -264,6 +264,6 @@ def _subscription(call: Call, instance_id: str) -> Instance:
     return instance
 
 
-def _fee(instance: Instance, period: int, unit: str) -> float:
-    hour = prices.instance_hour(known_instance_type(instance.instance_type))
+def _fee(call: Call, instance: Instance, period: int, unit: str) -> float:
+    hour = call.state.offer.instance_hour(known_instance_type(instance.instance_type))
     return hour * prices.HOURS.get(unit, 0.0) * period * prices.SUBSCRIPTION_FACTOR

@@ -33,9 +33,9 @@ from ecsmachine.localcloud.actions.interface_requests import (
 from ecsmachine.localcloud.actions.launch_templates import with_template
 from ecsmachine.localcloud.actions.metadata_options import metadata_options_of_request
 from ecsmachine.localcloud.actions.security_groups import check_room
+from ecsmachine.localcloud.actions.stock import check_stock
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import InstanceType, find_instance_type
-from ecsmachine.localcloud.faults.requests import check_stock
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
@@ -54,7 +54,6 @@ from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
 
 MAX_AMOUNT = 100
 MAX_USER_DATA_BYTES = 32 * 1024
-MAX_INSTANCES = 1000
 _NEVER_THERE = ("HpcClusterId", "DedicatedHostId")
 """Parameters that name what the local cloud never has."""
 _SEQUENCE = re.compile(r"\[([0-9]*)(?:,([0-9]*))?\]")
@@ -119,11 +118,11 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
     check_number_of_addresses(1 + more_ips, kind)
     unpaid = start and only_ordered(parameters, charge.charge_type)
     addresses = private_address_of_request(networking, place.vswitch, amount)
-    if len(call.state.instances) + amount > MAX_INSTANCES:
+    if len(call.state.instances) + amount > call.state.offer.quota("instances"):
         raise refusals.QUOTA_OF_INSTANCES()
     for group in place.groups:
         check_room(call, group, amount)
-    check_stock(call.faults, call.action, place.vswitch.zone, kind.id)
+    check_stock(call, place.vswitch.zone, kind.id, amount)
     made: list[Instance] = []
     if unpaid:
         return made

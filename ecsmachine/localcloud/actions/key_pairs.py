@@ -18,8 +18,6 @@ from ecsmachine.localcloud.state.resources import check_status
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 from ecsmachine.localcloud.work.instances import Credentials
 
-MAX_PAIRS = 500
-
 
 def create_key_pair(call: Call) -> Answer:
     """CreateKeyPair: the private key is in the answer, and nowhere else."""
@@ -136,7 +134,7 @@ def _check_new_name(call: Call) -> None:
         raise refusals.malformed("KeyPairName")
     if call.state.key_pairs.find_or_none(name, region=region.id) is not None:
         raise ApiError("KeyPair.AlreadyExist", "The key pair already exist.")
-    if len(call.state.key_pairs.in_region(region.id)) >= MAX_PAIRS:
+    if len(call.state.key_pairs.in_region(region.id)) >= call.state.offer.quota("key-pairs"):
         raise refusals.QUOTA_OF_KEY_PAIRS()
 
 

@@ -39,7 +39,6 @@ from ecsmachine.localcloud.state.tagging import (
 )
 
 CHARGES: tuple[LoadBalancerCharge, ...] = ("paybytraffic", "paybybandwidth")
-MAX_BALANCERS = 60
 MAX_BACKENDS = 200
 MAX_BACKENDS_OF_REQUEST = 20
 _NO_SERVER = Refusal("InvalidServerId.NotFound", "The specified ServerId does not exist.", 404)
@@ -59,7 +58,7 @@ def create_load_balancer(call: Call) -> Answer:
         raise refusals.VSWITCH_NOT_FOUND()
     charge = parameters.choice("InternetChargeType", CHARGES, "paybytraffic", spelled=str.lower)
     tags = tags_of_request(parameters)
-    if len(call.state.load_balancers) >= MAX_BALANCERS:
+    if len(call.state.load_balancers) >= call.state.offer.quota("load-balancers"):
         raise ApiError("QuotaLimitExceeds.Instance", "The quota of load balancers is exceeded.")
     pay_type, expires = _payment(parameters)
     wanted = parameters.text("Address")

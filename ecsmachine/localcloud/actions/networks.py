@@ -31,8 +31,6 @@ from ecsmachine.localcloud.state.model import Vpc, VSwitch
 from ecsmachine.localcloud.state.resources import status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
-MAX_VPCS = 10
-MAX_VSWITCHES = 150
 MAX_SECONDARY_CIDRS = 5
 MAX_USER_CIDRS = 3
 _FORBIDDEN = tuple(
@@ -50,7 +48,7 @@ def create_vpc(call: Call) -> Answer:
     if cidr is None:
         raise refusals.CIDR_BLOCK()
     tags = tags_of_request(parameters)
-    if len(call.state.vpcs.in_region(region.id)) >= MAX_VPCS:
+    if len(call.state.vpcs.in_region(region.id)) >= call.state.offer.quota("vpcs"):
         raise refusals.QUOTA_OF_VPCS()
     vpc = call.state.vpcs.put(
         Vpc(
@@ -192,7 +190,7 @@ def create_vswitch(call: Call) -> Answer:
         )
     if status_now("Available", "Pending", vpc.ready_at) != "Available":
         raise ApiError("IncorrectVpcStatus", "Current VPC status does not support this operation.")
-    if len(others) >= MAX_VSWITCHES:
+    if len(others) >= call.state.offer.quota("vswitches"):
         raise refusals.QUOTA_OF_VSWITCHES()
     vswitch = call.state.vswitches.put(
         VSwitch(

@@ -13,6 +13,7 @@ from ecsmachine.localcloud.catalog.instance_types import InstanceType, find_inst
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.offers import Offer
 
 MAX_AMOUNT = 1000
 _PERIODS = {"Hour": 1, "Day": 30, "Week": 4, "Month": 9, "Year": 5}
@@ -32,9 +33,11 @@ def describe_price(call: Call) -> Answer:
     )
     _check_place(call)
     amount = parameters.integer("Amount", 1, least=1, most=MAX_AMOUNT)
-    hours = {"instance": _instance_hours, "disk": _data_disk_hours, "bandwidth": _bandwidth_hours}[
-        what
-    ](parameters)
+    offer = call.state.offer
+    if what == "instance":
+        hours = _instance_hours(parameters, offer)
+    else:
+        hours = _data_disk_hours(parameters) if what == "disk" else _bandwidth_hours(parameters)
     times = prices.HOURS[unit] * period * amount
     if unit not in ("Hour", "Day"):
         times *= prices.SUBSCRIPTION_FACTOR
@@ -88,11 +91,11 @@ def _amounts(original: float, trade: float) -> dict[str, Any]:
     }
 
 
-def _instance_hours(parameters: Parameters) -> list[tuple[str, float]]:
+def _instance_hours(parameters: Parameters, offer: Offer) -> list[tuple[str, float]]:
     kind: InstanceType | None = find_instance_type(parameters.require("InstanceType"))
     if kind is None:
         raise refusals.INSTANCE_TYPE()
-    hours = [("instanceType", prices.instance_hour(kind))]
+    hours = [("instanceType", offer.instance_hour(kind))]
     system = parameters.struct("SystemDisk")
     if system.any_given():
         hours.append(("systemDisk", _disk_hour(system, 40)))

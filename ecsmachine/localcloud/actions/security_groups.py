@@ -46,7 +46,6 @@ from ecsmachine.localcloud.state.model import (
 from ecsmachine.localcloud.state.resources import check_status
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
-MAX_GROUPS = 100
 MAX_GROUPS_OF_INSTANCE = 5
 MAX_INSTANCES = 2000
 
@@ -67,7 +66,8 @@ def create_security_group(call: Call) -> Answer:
         vpc = next((v for v in call.state.vpcs.in_region(region.id) if v.is_default), None)
     if vpc is None:
         raise missing_parameter("VpcId")
-    if len(call.state.security_groups.in_region(region.id)) >= MAX_GROUPS:
+    most = call.state.offer.quota("security-groups")
+    if len(call.state.security_groups.in_region(region.id)) >= most:
         raise refusals.QUOTA_OF_SECURITY_GROUPS()
     group = call.state.security_groups.put(
         SecurityGroup(

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,9 @@ from ecsmachine.localcloud.host.settings import (
 )
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.listening import parse
+from ecsmachine.localcloud.service.seed import read_seed
 from ecsmachine.localcloud.state.settings import check_access_key
+from ecsmachine.localcloud.state.state import open_state
 
 Report = Callable[[str], None]
 
@@ -69,6 +71,7 @@ def up(
     cache: Path | None = None,
     serving: Serving | None = None,
     access_key: tuple[str, str] = ("", ""),
+    seed: Path | None = None,
     report: Report = lambda _: None,
 ) -> Started:
     """Start a cloud in the background, and return once its API answers.
@@ -79,8 +82,9 @@ def up(
     :data:`~ecsmachine.localcloud.host.releases.SUITES`). ``cache`` is where the base
     images and the packages are kept. ``serving`` is how the API serves until the next ``up``.
     ``access_key`` (id and secret) is the one that it is to have from now on; that of before unless
-    it is given. ``report`` is told what is being done, when it takes longer.
-    Guests that still run, because the daemon was killed, are taken over.
+    it is given. ``seed`` is a file with what a new cloud begins with (see
+    :mod:`~ecsmachine.localcloud.service.seed`). ``report`` is told what is being done, when it
+    takes longer. Guests that still run, because the daemon was killed, are taken over.
 
     Raises :class:`LocalCloudError`, among others when the host lacks something.
     """
@@ -96,6 +100,8 @@ def up(
     found = find(root)
     if found is not None:
         _check_key_of(found, access_key)
+        if seed is not None:
+            _check_seed_of(found, paths, seed)
         return _already_up(found, guests, port, _missing_releases(paths, releases), serving)
     kept = read_settings(paths.settings_file)
     kind = guests or (kept.guests if kept is not None else "nspawn")
@@ -119,6 +125,9 @@ def up(
             hint="Name an empty folder, or one that does not exist: --root DIR",
         )
     arguments = ["--guests", kind, "--port", str(port), *serving.options()]
+    if seed is not None:
+        read_seed(seed)  # what is wrong in it is said at once
+        arguments.append(f"--seed={seed.absolute()}")
     if kind == "nspawn":
         wanted = dict.fromkeys((USUAL, *(kept.releases if kept is not None else ()), *releases))
         arguments += _fetch_downloads(cache or default_cache(), list(wanted), report)
@@ -128,7 +137,14 @@ def up(
             return _already_up(found, guests, port, _missing_releases(paths, releases), serving)
         notes = _raise_limits(paths) if kind == "nspawn" else ()
         report("Starting the daemon")
-        return Started(_start(paths, arguments, access_key), already=False, notes=notes)
+        new = not paths.settings_file.exists()
+        try:
+            return Started(_start(paths, arguments, access_key), already=False, notes=notes)
+        except LocalCloudError:
+            if new and seed is not None:  # half of what it is to begin with is of no use
+                remove_from_kernel(paths)
+                remove_files(paths)
+            raise
 
 
 def find(root: Path) -> Running | None:
@@ -198,6 +214,16 @@ def _check_key_of(running: Running, access_key: tuple[str, str]) -> None:
         raise LocalCloudError(
             f"The local cloud is up already, at {running.endpoint} with another access key.",
             hint="Stop it first: ecsmachine local down",
+        )
+
+
+def _check_seed_of(running: Running, paths: CloudPaths, seed: Path) -> None:
+    with closing(open_state(paths.root)) as state:
+        planted = {offer.digest for offer in state.offers}
+    if read_seed(seed).offer.digest not in planted:
+        raise LocalCloudError(
+            f"The local cloud is up already, at {running.endpoint} without this seed.",
+            hint="Only a new one can be given a seed: ecsmachine local reset",
         )
 
 

@@ -9,14 +9,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from starlette.applications import Starlette
+
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.none import NoGuests
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.service.connections import Connections
 from ecsmachine.localcloud.service.fault_reach import reach_of
 from ecsmachine.localcloud.service.http_server import HttpServer
 from ecsmachine.localcloud.service.request_log import RequestLog
+from ecsmachine.localcloud.service.seed import Seed
 from ecsmachine.localcloud.service.server import create_app
 from ecsmachine.localcloud.state.settings import Settings
 from ecsmachine.localcloud.state.state import State, open_state
@@ -68,12 +72,14 @@ def embedded_cloud(
     watch_interval_s: float = 2.0,
     lenient: bool = False,
     settled: bool = False,
+    seed: Seed | None = None,
 ) -> Iterator[EmbeddedCloud]:
     """Serve the cloud in ``root`` on a free port of 127.0.0.1, from a thread, without guests.
 
     What it holds stays in ``root``; the next one there goes on with it. ``lenient`` passes over
     official parameters that are not implemented, in place of refusing them; ``settled`` answers a
-    request once what it has begun is done.
+    request once what it has begun is done; ``seed`` is what a new cloud begins with. Raises
+    :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError` where that is refused.
     """
     state = open_state(root, settings)
     guests = guests or NoGuests()
@@ -94,12 +100,13 @@ def embedded_cloud(
             watch_interval_s=watch_interval_s,
             lenient=lenient,
             settled=settled,
+            seed=seed,
         )
         server = HttpServer(application, connections.protocol(), grace_s=1.0)
         thread = threading.Thread(target=server.run, args=([listener],), name="local cloud")
         thread.start()
         try:
-            _wait_until_started(server, thread)
+            _wait_until_started(server, thread, application)
             port = listener.getsockname()[1]
             log = application.state.endpoint.requests
             yield EmbeddedCloud(f"http://127.0.0.1:{port}", state, guests, faults, log)
@@ -115,11 +122,14 @@ def _listener() -> socket.socket:
     return listener
 
 
-def _wait_until_started(server: HttpServer, thread: threading.Thread) -> None:
+def _wait_until_started(
+    server: HttpServer, thread: threading.Thread, application: Starlette
+) -> None:
     for _ in range(int(START_TIMEOUT_S / 0.01)):
         if server.started:
             return
         thread.join(0.01)
         if not thread.is_alive():
             break
-    raise RuntimeError("the local cloud does not start")
+    failure: LocalCloudError | None = application.state.failure
+    raise failure or RuntimeError("the local cloud does not start")

@@ -60,7 +60,10 @@ class HttpServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
         self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # the application did not start: whoever runs this says why
+            self.should_exit = True
         if self.started:
             await self._loop.run_in_executor(None, self._ready)
 

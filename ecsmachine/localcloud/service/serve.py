@@ -44,6 +44,7 @@ from ecsmachine.localcloud.host.settings import (
 )
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.listening import listen_at, parse
+from ecsmachine.localcloud.service.seed import Seed, read_seed
 from ecsmachine.localcloud.state import records
 from ecsmachine.localcloud.state.settings import Settings
 from ecsmachine.localcloud.state.state import State, open_state
@@ -82,6 +83,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--lenient", action="store_true")
     parser.add_argument("--settled", action="store_true")
     parser.add_argument("--listen", default="")
+    parser.add_argument("--seed", type=Path)
     parser.add_argument("--ready", type=int, required=True, help="file descriptor")
     given = parser.parse_args(arguments)
     logging.basicConfig(
@@ -113,7 +115,8 @@ def main(arguments: list[str]) -> int:
             ]
             downloads = _Downloads(bases, given.registry)
         serving = Serving(given.lenient, given.settled, given.listen)
-        _serve(paths, given.guests, given.port, downloads, serving, lambda: say({}))
+        seed = None if given.seed is None else read_seed(given.seed)
+        _serve(paths, given.guests, given.port, downloads, serving, seed, lambda: say({}))
     except LocalCloudError as error:
         _log.error("%s", error.message)
         say({"message": error.message, "hint": error.hint, "details": error.details})
@@ -161,6 +164,7 @@ def _serve(
     port: int,
     downloads: _Downloads | None,
     serving: Serving,
+    seed: Seed | None,
     ready: Callable[[], None],
 ) -> None:
     from ecsmachine.localcloud.service.connections import Connections
@@ -229,6 +233,7 @@ def _serve(
             nodes=nodes,
             lenient=serving.lenient,
             settled=serving.settled,
+            seed=seed,
             names=() if where is None else (where.name, where.address),
         )
 
@@ -243,7 +248,7 @@ def _serve(
         server = HttpServer(application, connections.protocol(), ready=answering)
         server.run(sockets=sockets)
         if not server.started:
-            raise LocalCloudError("The API could not be started.")
+            raise application.state.failure or LocalCloudError("The API could not be started.")
         paths.daemon_file.unlink(missing_ok=True)
         _log.info("ended")
 

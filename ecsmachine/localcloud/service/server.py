@@ -31,6 +31,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -65,11 +66,14 @@ from ecsmachine.localcloud.protocol.errors import ApiError, dry_run_passed, miss
 from ecsmachine.localcloud.protocol.identifiers import request_id as new_request_id
 from ecsmachine.localcloud.protocol.official import official_actions
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.protocol.required import check_required
 from ecsmachine.localcloud.service.connections import Connections
 from ecsmachine.localcloud.service.gate import Gate, host_name
 from ecsmachine.localcloud.service.own_pages import own_routes
 from ecsmachine.localcloud.service.request_log import Exchange, RequestLog
+from ecsmachine.localcloud.service.seed import Seed
+from ecsmachine.localcloud.service.seeding import plant
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.lifecycle import Lifecycle
 from ecsmachine.localcloud.work.supervisor import Pause, Supervisor, following
@@ -93,6 +97,7 @@ def create_app(
     lenient: bool = False,
     settled: bool = False,
     names: Collection[str] = (),
+    seed: Seed | None = None,
 ) -> Starlette:
     """Return the application; see the module for how it is run.
 
@@ -103,7 +108,8 @@ def create_app(
     worked on at the same time; ``lenient`` passes over official parameters that are not
     implemented, in place of refusing them; ``settled`` answers a request once what it has begun
     is done, so that no state is on its way. ``names`` are host names and addresses that requests
-    may be for besides loopback ones.
+    may be for besides loopback ones. ``seed`` is what a new cloud begins with; if that is refused,
+    the server does not start, and ``app.state.failure`` says why.
     """
     supervisor = Supervisor(state)
     endpoint = Endpoint(
@@ -137,6 +143,8 @@ def create_app(
         endpoint.lifecycle.recover()
         await work.recover()
         try:
+            if seed is not None:
+                await _planted(app, endpoint, seed)
             yield
         finally:
             await work.close()
@@ -158,7 +166,16 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.endpoint = endpoint
+    app.state.failure = None
     return app
+
+
+async def _planted(app: Starlette, endpoint: Endpoint, seed: Seed) -> None:
+    try:
+        await plant(seed, endpoint.state, endpoint.images, endpoint.ask)
+    except LocalCloudError as error:
+        app.state.failure = error
+        raise
 
 
 class Endpoint:
@@ -278,18 +295,10 @@ class Endpoint:
         region = parameters.text("RegionId", self.state.region)
         struck = self._faults.strike(fault_name, region)
         await self._faults.before(fault_name, region, parameters, struck)
-        call = Call(
-            action=name,
-            parameters=parameters,
-            state=self.state,
-            lifecycle=self.lifecycle,
-            images=self.images,
-            views=self._views,
-            faults=self._book,
+        call = replace(
+            self._call(name, parameters, values["Version"]),
             host=request.headers.get("host", ""),
             caller=self.state.sessions.get(key_id),
-            version=values["Version"],
-            lenient=self._lenient,
         )
         check_required(values["Version"], name, values)
         with self._faults.answering(struck), self.state.transaction():
@@ -299,20 +308,37 @@ class Endpoint:
                 raise dry_run_passed()
         return self._faults.after(name, answer, struck)
 
-    def carry_out(self, action: str, values: Mapping[str, str]) -> Answer:
-        """Carry out an action of ECS or SLB as the cloud itself; raises :class:`ApiError`."""
-        product = SLB if action in SLB and action not in ECS else ECS
-        call = Call(
+    def _call(self, action: str, parameters: Parameters, version: str = "") -> Call:
+        return Call(
             action=action,
-            parameters=Parameters(values),
+            parameters=parameters,
             state=self.state,
             lifecycle=self.lifecycle,
             images=self.images,
             views=self._views,
             faults=self._book,
+            version=version,
+            lenient=self._lenient,
         )
+
+    async def ask(self, action: str, values: Mapping[str, str]) -> Answer:
+        """Carry out an action of ECS as for a request, but that nobody signed it and none is kept.
+
+        Returns once it is settled. Raises :class:`ApiError`.
+        """
+        version = next(iter(PRODUCTS))
+        check_required(version, action, values)
+        with following() as work:
+            with self.state.transaction():
+                answer = checked(ECS[action])(self._call(action, Parameters(values), version))
+            await work.ended(SETTLE_TIMEOUT_S)
+        return answer
+
+    def carry_out(self, action: str, values: Mapping[str, str]) -> Answer:
+        """Carry out an action of ECS or SLB as the cloud itself; raises :class:`ApiError`."""
+        product = SLB if action in SLB and action not in ECS else ECS
         with self.state.transaction():
-            return product[action](call)
+            return product[action](self._call(action, Parameters(values)))
 
     def carry_out_for_thread(self, action: str, values: Mapping[str, str]) -> Answer:
         """Do the same on the event loop, for a worker thread that waits for it."""

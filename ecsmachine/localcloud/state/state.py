@@ -60,6 +60,7 @@ from ecsmachine.localcloud.state.model import (
     Vpc,
     VSwitch,
 )
+from ecsmachine.localcloud.state.offers import Offer
 from ecsmachine.localcloud.state.settings import (
     Settings,
     StateError,
@@ -142,6 +143,7 @@ class State:
         self.projects: Table[Project] = Table(Project, self)
         self.volumes: Table[Volume] = Table(Volume, self)
         self.triggers: Table[Trigger] = Table(Trigger, self)
+        self.offers: Table[Offer] = Table(Offer, self)
         self._tables: tuple[Table[Any], ...] = tuple(
             value for value in vars(self).values() if isinstance(value, Table)
         )
@@ -183,6 +185,11 @@ class State:
     def reserved(self) -> frozenset[str]:
         """Addresses that no instance ever gets."""
         return frozenset(self._meta["reserved"].split())
+
+    @property
+    def offer(self) -> Offer:
+        """Stock, prices and quotas: the seed's, or the usual ones."""
+        return next(iter(self.offers), None) or Offer()
 
     @property
     def default_vpc_id(self) -> str:

@@ -15,7 +15,7 @@ from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.none import NoGuests
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.connections import Connections
 from ecsmachine.localcloud.service.fault_reach import reach_of
 from ecsmachine.localcloud.service.http_server import HttpServer
@@ -79,7 +79,7 @@ def embedded_cloud(
     What it holds stays in ``root``; the next one there goes on with it. ``lenient`` passes over
     official parameters that are not implemented, in place of refusing them; ``settled`` answers a
     request once what it has begun is done; ``seed`` is what a new cloud begins with. Raises
-    :class:`~ecsmachine.localcloud.protocol.problems.LocalCloudError` where that is refused.
+    :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError` where that is refused.
     """
     state = open_state(root, settings)
     guests = guests or NoGuests()

@@ -62,11 +62,15 @@ from ecsmachine.localcloud.faults.requests import ConnectionCutError, RequestFau
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.protocol import authentication, wire
 from ecsmachine.localcloud.protocol.authentication import Nonces, SignedRequest
-from ecsmachine.localcloud.protocol.errors import ApiError, dry_run_passed, missing_parameter
+from ecsmachine.localcloud.protocol.errors import (
+    ApiError,
+    LocalCloudError,
+    dry_run_passed,
+    missing_parameter,
+)
 from ecsmachine.localcloud.protocol.identifiers import request_id as new_request_id
 from ecsmachine.localcloud.protocol.official import official_actions
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.protocol.problems import LocalCloudError
 from ecsmachine.localcloud.protocol.required import check_required
 from ecsmachine.localcloud.service.connections import Connections
 from ecsmachine.localcloud.service.gate import Gate, host_name

@@ -12,8 +12,11 @@ from threading import Event, Thread
 
 from ecsmachine.drivers.base import ConsoleOutput, State, StateReason
 from ecsmachine.errors import MachineError
+from ecsmachine.machine.engine_api import EngineCertificateError, EngineConnectionError
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.probe import NotRunningError
+from ecsmachine.polling import polls
+from ecsmachine.ssh.connection import SSHError
 
 _EVERY_S = 5.0
 """How often the provider is asked, in seconds."""
@@ -25,7 +28,14 @@ _WAITED_FOR = (State.RUNNING, State.STARTING, State.STOPPING)
 """States that a machine which boots, or boots again, goes through."""
 
 
-_WORDS = {State.STOPPED: "it has stopped", State.NOT_FOUND: "it is not there any more"}
+_LOST_S = 3.0
+"""For how long the reason of a lost connection is looked for, in seconds."""
+
+_WORDS = {
+    State.STOPPED: "it has stopped",
+    State.STOPPING: "it is being stopped",
+    State.NOT_FOUND: "it is not there any more",
+}
 
 
 class EndedError(NotRunningError):
@@ -56,8 +66,11 @@ class Watch:
         finally:
             self._wake.remove(callback)
 
-    def look(self) -> EndedError | None:
-        """Ask the provider whether the machine has ended; None also where it cannot be asked."""
+    def look(self, *, comes_back: bool = True) -> EndedError | None:
+        """Ask the provider whether the machine has ended; None also where it cannot be asked.
+
+        One that is being stopped may only boot again: it has not ended if it ``comes_back``.
+        """
         driver = self._machine.driver
         if not isinstance(driver, StateReason):
             return None
@@ -66,7 +79,8 @@ class Watch:
         except MachineError:
             return None
         reason = driver.state_reason()
-        if state in _WAITED_FOR and not reason:
+        is_waited_for = state in _WAITED_FOR and (comes_back or state is not State.STOPPING)
+        if is_waited_for and not reason:
             return None
         return _ended(self._machine, state, reason)
 
@@ -103,12 +117,21 @@ def watching(machine: Machine) -> Iterator[Watch]:
         if isinstance(error, NotRunningError):
             raise
         watch.check()
-        ended = watch.look()
-        if ended is not None:
-            raise ended from error
+        # a provider may know a little later than we do that a machine is stopped
+        for _ in polls(_LOST_S if _is_lost(error) else 0.0):
+            ended = watch.look(comes_back=False)
+            if ended is not None:
+                raise ended from error
         raise
     finally:
         watch.stop()
+
+
+def _is_lost(error: BaseException | None) -> bool:
+    """Whether a connection was lost, or never came."""
+    while error is not None and not isinstance(error, (SSHError, EngineConnectionError)):
+        error = error.__cause__
+    return error is not None and not isinstance(error, EngineCertificateError)
 
 
 def _ended(machine: Machine, state: State, reason: str) -> EndedError:

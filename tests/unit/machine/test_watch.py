@@ -13,6 +13,8 @@ from ecsmachine.machine import host, watch
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.watch import EndedError, watching
+from ecsmachine.provision.errors import ProvisionError
+from ecsmachine.ssh.connection import SSHError
 from ecsmachine.ssh.keys import ensure_key_pair
 from tests.unit.stand_ins import ToldDriver, add_machine, refusing_url
 
@@ -97,10 +99,13 @@ def test_a_lost_connection_gets_its_reason_at_once(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "_EVERY_S", 600)
-    told(machine, (State.STOPPED, ""))
-    with pytest.raises(EndedError, match="it has stopped") as caught, watching(machine):
-        raise MachineError("The SSH connection to 127.0.0.1 was lost: closed")
-    assert isinstance(caught.value.__cause__, MachineError)
+    told(machine, (State.RUNNING, ""), (State.STOPPING, ""))
+    with pytest.raises(EndedError, match="it is being stopped") as caught, watching(machine):
+        try:
+            raise SSHError("The SSH connection to 127.0.0.1 was lost: closed")
+        except SSHError as error:
+            raise ProvisionError("engine installation", error.message) from error
+    assert isinstance(caught.value.__cause__, ProvisionError)
 
 
 @pytest.mark.parametrize("refuses", [False, True])

@@ -8,9 +8,17 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ecsmachine.drivers.base import Driver, DriverContext, Journal, OptionValue, Report
+from ecsmachine.drivers.host_name import shortened
 
 INSTANCE = "instance"
 """The kind of a resource that is a computer: whatever driver, a journal calls it so."""
+
+_LONGEST_TAG = 128  # the value of a tag, in TagResources of ECS
+
+
+def tag_of(machine_name: str) -> str:
+    """Return a machine's name as tags have it: one that is too long is shortened."""
+    return shortened(machine_name, _LONGEST_TAG)
 
 
 @dataclass(frozen=True)

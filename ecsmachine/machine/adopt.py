@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecsmachine.drivers.base import OptionValue, Report, State, driver_report
-from ecsmachine.drivers.tagged import INSTANCE, TaggedResource, TaggedResources
+from ecsmachine.drivers.tagged import INSTANCE, TaggedResource, TaggedResources, tag_of
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import files, host, renewal
 from ecsmachine.machine.model import Machine, auth_options, validate_name
@@ -57,10 +57,11 @@ def choose(store: Store, found: Collection[Found], name: str, instance_id: str) 
 
     Raises :class:`UsageError` if there is none, or more than one.
     """
+    tag = tag_of(name)
     those = [
         each
         for each in candidates(store, found)
-        if (each.resource.id == instance_id if instance_id else each.machine_name == name)
+        if (each.resource.id == instance_id if instance_id else each.machine_name == tag)
     ]
     if len(those) == 1:
         return those[0]
@@ -75,7 +76,7 @@ def choose(store: Store, found: Collection[Found], name: str, instance_id: str) 
         for each in found
         if each.resource.kind == INSTANCE
         and each.resource.id == (instance_id or each.resource.id)
-        and (instance_id or each.machine_name == name)
+        and (instance_id or each.machine_name == tag)
     ]
     if owned:
         machine_name = owned[0].machine_name

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ecsmachine.documents.pem import certificate_in, names_in, private_key_in
 from ecsmachine.documents.text import read_file
 from ecsmachine.drivers.base import Report
+from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
 from ecsmachine.machine.issuing import Pair, Usage, issue, key_type_of, new_key
@@ -98,10 +99,12 @@ def make_server_certificate(
 ) -> None:
     """Make the engine's certificate and key in the machine's folder.
 
-    It names the ``--tls-san`` values, every address, the machine and ``localhost``.
+    It names the ``--tls-san`` values, every address, the machine (as its host is called) and
+    ``localhost``.
     """
+    own_name = host_name_for(machine_name)
     names = list(
-        dict.fromkeys([*auth.server_cert_sans, *filter(None, addresses), "localhost", machine_name])
+        dict.fromkeys([*auth.server_cert_sans, *filter(None, addresses), "localhost", own_name])
     )
     ca = _load_ca(auth)
     key = new_key(key_type_of(ca.key))

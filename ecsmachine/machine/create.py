@@ -246,7 +246,10 @@ def _check_and_resume(
 
 
 def check(machine: Machine, report: Report) -> None:
-    """Run the driver's checks and, beside them, the look at the install URL."""
+    """Run the driver's checks and, beside them, the look at the install URL.
+
+    Says what the host will be called where that is not the machine's name.
+    """
     failures: list[PreCreateCheckError] = []
 
     def look_at_install_url() -> None:
@@ -258,6 +261,9 @@ def check(machine: Machine, report: Report) -> None:
     if not machine.driver.provisions:
         machine.driver.pre_create_check(driver_report(machine.name, report))
         return
+    host_name = host.host_name_of(machine)
+    if host_name != machine.name:
+        report(f'The host will be called "{host_name}"')
     look = Thread(target=look_at_install_url, daemon=True)
     look.start()
     machine.driver.pre_create_check(driver_report(machine.name, report))

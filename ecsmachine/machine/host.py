@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ecsmachine.drivers.base import Checkpoint, NamedHost, Report, no_checkpoint
+from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.machine import certificates as machine_certificates
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.interruption import Interruption
@@ -199,7 +200,10 @@ def _engine_that_answers(
 
 
 def host_name_of(machine: Machine) -> str:
-    """Return what a machine's host is called: as the machine, unless another name was given."""
+    """Return what a machine's host is called: the name that was given, or that of the machine.
+
+    A machine's name that no host can bear gives way to one that is made from it.
+    """
     driver = machine.driver
     given = driver.host_name() if isinstance(driver, NamedHost) else ""
-    return given or machine.name
+    return given or host_name_for(machine.name)

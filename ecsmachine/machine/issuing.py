@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LIFETIME = timedelta(days=1080)
 _BACKDATED = timedelta(days=1)
 _RSA_BITS = 3072
+_LONGEST_SUBJECT = 64  # ub-organization-name of RFC 5280
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,9 @@ def issue(
     from cryptography.hazmat.primitives import hashes
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)])
+    subject = x509.Name(
+        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization[:_LONGEST_SUBJECT])]
+    )
     own_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     if former is not None:
         subject, own_id = former.subject, _key_id(former) or own_id

@@ -18,8 +18,8 @@ CONFIG_VERSION = 3
 """The version of ``config.json`` that Docker Machine 0.16 writes and reads."""
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-.]*")
-_LONGEST_NAME = 128
-"""What an instance's name may have (InstanceName of RunInstances)."""
+_LONGEST_NAME = 200
+"""A folder's name has 255 bytes at most, and files beside it have longer names than it."""
 
 _SECRET = re.compile(
     r"(password|passphrase|secret|token|(access|secret|api)_?key|^rawdriver)$", re.IGNORECASE

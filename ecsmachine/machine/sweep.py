@@ -18,7 +18,7 @@ from ecsmachine.documents.fields import Fields, read_object
 from ecsmachine.documents.rules import ID
 from ecsmachine.documents.text import read_file
 from ecsmachine.drivers.base import Report
-from ecsmachine.drivers.tagged import INSTANCE, HourlyCost, TaggedResource, TaggedResources
+from ecsmachine.drivers.tagged import INSTANCE, HourlyCost, TaggedResource, TaggedResources, tag_of
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
 from ecsmachine.machine.journal import FileJournal
@@ -230,7 +230,7 @@ def _claims(store: Store, cloud: TaggedResources) -> _Claims:
             journal = store.journal(name)
         except MachineError:
             # whose journal cannot be read may own all that names it, and all that is shared
-            claims.unreadable.add(name)
+            claims.unreadable.add(tag_of(name))
             continue
         claims.by_create[journal.create_id] = name
         for resource in journal.resources():

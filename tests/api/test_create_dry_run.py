@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ecsmachine.cli.app import run
+from ecsmachine.drivers.host_name import host_name_for
 from tests.api.driver_rig import Rig, rig_in
 
 PASSWORD = "Passw0rd-x"
@@ -27,7 +28,7 @@ def store_of(rig: Rig) -> Path:
     return rig.store.with_name("untouched")
 
 
-def dry_run(rig: Rig, *arguments: str) -> int:
+def dry_run(rig: Rig, *arguments: str, name: str = "dev1") -> int:
     environment = {
         **rig.environment,
         "ECS_API_ENDPOINT": rig.front.endpoint,
@@ -37,7 +38,7 @@ def dry_run(rig: Rig, *arguments: str) -> int:
         "MACHINE_DOCKER_INSTALL_URL": "http://127.0.0.1:9/install.sh",
     }
     rig.front.bodies.clear()
-    return run(["create", "--dry-run", *arguments, "dev1"], environment)
+    return run(["create", "--dry-run", *arguments, name], environment)
 
 
 def planned(
@@ -236,3 +237,22 @@ def test_a_driver_that_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run(arguments, environment) == 0
     assert "makes nothing in a cloud" in capsys.readouterr().out
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("name", ["runner-" + "x" * 63, "a..b", "x-", "a.", "x" * 200])
+def test_a_name_that_no_host_can_bear_is_shown_with_what_the_host_is_called(
+    name: str, rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dry_run(rig, "--json", name=name) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["Name"] == name
+    assert data["Instance"]["HostName"] == host_name_for(name)
+    assert dry_run(rig, name=name) == 0
+    assert f'The host will be called "{host_name_for(name)}"' in capsys.readouterr().out
+
+
+def test_only_what_cannot_be_a_folder_is_refused(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dry_run(rig, name="x" * 201) == 2
+    assert "has 201 characters" in capsys.readouterr().err

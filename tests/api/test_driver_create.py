@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from ecsmachine.drivers.base import State
+from ecsmachine.drivers.host_name import host_name_for
+from ecsmachine.drivers.tagged import tag_of
 from ecsmachine.ssh.keys import ensure_key_pair
 from tests.api.driver_rig import Rig, rig_in
 
@@ -311,4 +313,18 @@ def test_eight_at_once_share_what_is_shared(rig: Rig) -> None:
     assert len(addresses) == 8
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda each: each[0].remove(each[1], rig.report), made.values()))
+    assert rig.left() == {}
+
+
+@pytest.mark.parametrize("name", ["runner-" + "x" * 63, "a..b", "x-", "1", "x" * 200])
+def test_names_that_the_cloud_or_a_host_cannot_bear(name: str, rig: Rig) -> None:
+    driver, journal = rig.create(name, disk_size=20)
+    instance = only(rig.cloud.state.instances)
+    if name != "1":  # ECS takes no host name of one character: provisioning gives it
+        assert instance.host_name == host_name_for(name)
+    sent = next(body for body in rig.front.bodies if body["Action"] == "RunInstances")
+    assert len(sent["InstanceName"]) <= 128
+    assert len(sent["DataDisk.1.DiskName"]) <= 128
+    assert tag_of(name) in sent.values()
+    driver.remove(journal, rig.report)
     assert rig.left() == {}

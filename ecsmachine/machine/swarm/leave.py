@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecsmachine.drivers.base import Report
+from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.engine_api import EngineConnectionError
 from ecsmachine.machine.model import Machine, MachineNotFoundError
@@ -106,7 +107,7 @@ def _strike_off_removed(store: Store, name: str, report: Report) -> None:
     for other, look in look_at_all(store):
         if not isinstance(look, Membership) or not look.is_manager:
             continue
-        node = only_one_called(name, api.nodes(other))
+        node = only_one_called(host_name_for(name), api.nodes(other))
         if node is None:
             continue
         if node.state == "ready" and node.manager != "unreachable":

@@ -80,7 +80,7 @@ def _member(
             return Member(machine.name, cluster_id, node.hostname, node.role, node, there.error)
     role = "manager" if there.is_manager else "worker"
     error = there.error or "no manager of its swarm answers"
-    return Member(machine.name, there.cluster_id, machine.name, role, None, error)
+    return Member(machine.name, there.cluster_id, host_name_of(machine), role, None, error)
 
 
 def look_at_all(store: Store) -> list[tuple[Machine, Membership | MachineError]]:

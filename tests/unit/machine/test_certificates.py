@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates, issuing
 from ecsmachine.machine.certificate_ends import expiring
@@ -437,3 +438,16 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(name: str, auth: AuthOp
         ensure(auth)
     certificates.rotate_client_certificates(auth, lambda line: None)
     assert ensure(auth) == []
+
+
+@pytest.mark.parametrize("name", ["a..b", "x-", "r" * 70, "203.0.113.9"])
+def test_a_name_that_no_host_can_bear_is_not_in_the_certificate(
+    name: str, auth: AuthOptions
+) -> None:
+    ensure(auth)
+    certificates.make_server_certificate(auth, name, ["198.18.0.7"])
+    certificate = load(auth.server_cert_path)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName)[-1] == host_name_for(name)
+    assert ipaddress.ip_address("203.0.113.9") not in names.get_values_for_type(x509.IPAddress)
+    assert len(organization(certificate)) <= 64

@@ -16,6 +16,7 @@ from ecsmachine.drivers.aliyunecs.resources.security_group import (
     wanted_permissions,
 )
 from ecsmachine.drivers.base import CreatePlan, DriverContext
+from ecsmachine.drivers.host_name import host_name_for
 
 
 def describe(cloud: Cloud, context: DriverContext, settings: Settings, plan: Plan) -> CreatePlan:
@@ -58,7 +59,7 @@ def _data(context: DriverContext, settings: Settings, plan: Plan) -> dict[str, A
             "SpotStrategy": settings.spot_strategy,
             "SpotPriceLimit": settings.spot_price_limit or None,
             **_planned(settings),
-            "HostName": settings.host_name or context.machine_name,
+            "HostName": settings.host_name or host_name_for(context.machine_name),
         },
         "SystemDisk": {
             "Action": "create",

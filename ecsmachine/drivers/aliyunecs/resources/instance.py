@@ -20,6 +20,7 @@ from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.resources.state import reason_of, state_of
 from ecsmachine.drivers.aliyunecs.resources.tags import CREATE, machine_tags
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource, State
+from ecsmachine.drivers.host_name import host_name_for, shortened
 from ecsmachine.errors import MachineError
 from ecsmachine.polling import polls
 
@@ -62,7 +63,8 @@ def run_parameters(
     tags: dict[str, str] | None = None,
 ) -> dict[str, Parameter]:
     """Return the parameters of RunInstances for a machine in a place."""
-    name = context.machine_name
+    name = host_name_for(context.machine_name)
+    instance_name = _instance_name(context.machine_name)
     parameters: dict[str, Parameter] = {
         **{
             each.parameter: value
@@ -70,7 +72,7 @@ def run_parameters(
             if each.parameter and (value := getattr(settings, field))
         },
         **priced_parameters(settings, plan, place),
-        "InstanceName": _instance_name(name),
+        "InstanceName": instance_name,
         "HostName": settings.host_name or (name if is_host_name(name) else ""),
         "VSwitchId": place.vswitch_id,
         "SecurityGroupId": security_group_id,
@@ -83,7 +85,7 @@ def run_parameters(
     if settings.ssh_user == LOGIN_USER:
         parameters["ImageOptions.LoginAsNonRoot"] = True
     if settings.disk_size_gib:
-        parameters["DataDisk.1.DiskName"] = f"{_instance_name(name)}_data"
+        parameters["DataDisk.1.DiskName"] = f"{shortened(instance_name, 120)}_data"
         parameters["DataDisk.1.Description"] = "Data volume for Docker"
         parameters["DataDisk.1.DeleteWithInstance"] = True
     if settings.charge_type == "PrePaid":
@@ -373,6 +375,6 @@ def _unprotect(cloud: Cloud, instance_id: str) -> None:
 
 def _instance_name(machine_name: str) -> str:
     """Return a name that ECS takes: 2 to 128 characters, a letter first."""
-    if re.match(r"[A-Za-z]", machine_name) and 2 <= len(machine_name) <= 128:
-        return machine_name
-    return f"ecsmachine-{machine_name}"[:128]
+    if re.match(r"[A-Za-z]", machine_name) and len(machine_name) >= 2:
+        return shortened(machine_name, 128)
+    return shortened(f"ecsmachine-{machine_name}", 128)

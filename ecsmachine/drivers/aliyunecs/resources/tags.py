@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ecsmachine.documents.rules import ID
 from ecsmachine.drivers.base import DriverContext
+from ecsmachine.drivers.tagged import tag_of
 
 PREFIX = "ecsmachine:"
 MACHINE = "ecsmachine:machine"
@@ -16,7 +17,7 @@ SHARED = "ecsmachine:shared"
 
 def machine_tags(context: DriverContext, create_id: str) -> dict[str, str]:
     """Return the tags of what belongs to one machine alone."""
-    return {MACHINE: context.machine_name, STORE: context.store_id, CREATE: create_id}
+    return {MACHINE: tag_of(context.machine_name), STORE: context.store_id, CREATE: create_id}
 
 
 def shared_tags(context: DriverContext) -> dict[str, str]:

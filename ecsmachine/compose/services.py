@@ -283,11 +283,12 @@ class _Reader:
             return source
         if source.startswith((".", "~")) and self._around.for_stack:
             return source
-        if not _VOLUME_NAME.fullmatch(source):
-            raise self._refused("volumes", f'"{source}" is no path of a node, and no name')
         declared = self._around.volumes.get(source)
+        name = source if declared is None else declared.name
+        if not _VOLUME_NAME.fullmatch(name) and not (declared and self._around.for_stack):
+            raise self._refused("volumes", f'"{source}" is no path of a node, and no name')
         if declared is not None:
-            return declared.name
+            return name
         if self._around.strict:
             self._warnings.append(
                 f"volumes {source} is not declared at the top: it is the cluster's, which all "

@@ -1114,6 +1114,25 @@ def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: P
     assert len(json.loads(done("cluster", "nodes", "shared", "--json"))) == 2
 
 
+def test_a_template_becomes_a_stack_file(program: Any) -> None:
+    """Without a cluster, and without credentials."""
+    label = "aliyun.routing.port_80: web"
+    template = f"web: {{image: 'busybox:$TAG', ports: ['8081:80'], labels: {{{label}}}}}"
+    nothing = {"ECS_ACCESS_KEY_ID": "", "ECSMACHINE_CLUSTER": ""}
+    arguments = ("project", "convert", "-", "-e", "TAG=1")
+    code, out, err = program(*arguments, stdin=template, **nothing)
+    assert code == 0
+    assert out.startswith('version: "3.9"\nservices:\n  web:\n    image: busybox:1\n')
+    lines = err.splitlines()
+    assert lines[0].startswith("Warning: web: aliyun.routing.port_80: Swarm mode routes no host")
+    assert lines[-1].startswith(
+        "Open its ports on the nodes: ecsmachine create --aliyunecs-open-po"
+    )
+    code, out, err = program(*arguments, stdin="web: {image: i, nothing: 1}")
+    assert (code, out) == (1, "")
+    assert err == "Error: -: web.nothing: it is not known. Mend the template.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

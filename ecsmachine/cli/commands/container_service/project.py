@@ -25,7 +25,7 @@ from ecsmachine.cli.commands.container_service.options import (
 from ecsmachine.cli.commands.container_service.waiting import follow_project
 from ecsmachine.cli.display.confirmation import confirm, read_input
 from ecsmachine.cli.display.output import print_json
-from ecsmachine.cli.display.printer import say, warn
+from ecsmachine.cli.display.printer import complain, say, show, warn
 from ecsmachine.errors import MachineError
 
 app = command_group(
@@ -230,6 +230,35 @@ def redeploy(
     follow_project(client, name, wait, timeout)
 
 
+@app.command("convert")
+def convert(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help='Compose template; "-" reads standard input')
+    ],
+    variables: Variables = None,
+) -> None:
+    """Print a template as a stack file of Docker's Swarm mode.
+
+    It is for "docker stack deploy". What has no equal there is named on standard error, each label
+    and key with what to put in its place; so are the ports that the nodes have to open. No cluster
+    is asked.
+
+    Example: ecsmachine project convert web.yml
+    """
+    from ecsmachine.compose.errors import TemplateError
+    from ecsmachine.compose.stack import convert as converted
+
+    try:
+        stack = converted(_read(file), pairs(variables, "--env"))
+    except TemplateError as error:
+        raise MachineError(f"{file}: {error.reason}", hint="Mend the template.") from None
+    show(stack.text, end="")
+    _warn(stack.notes)
+    if stack.ports:
+        flags = " ".join(f"--aliyunecs-open-port {port}" for port in stack.ports)
+        complain(f"Open its ports on the nodes: ecsmachine create {flags} …")
+
+
 @app.command("rm")
 @connected(application_client)
 def remove(
@@ -237,7 +266,7 @@ def remove(
     names: Annotated[list[str], typer.Argument(metavar="PROJECT...", help="Names of projects")],
     force: Annotated[bool, typer.Option("--force", "-f", help="Also while it runs")] = False,
     volumes: Annotated[
-        bool, typer.Option("--volumes", "-v", help="Remove their containers' volumes too")
+        bool, typer.Option("--volumes", "-v", help="Remove their volumes too, except external ones")
     ] = False,
     yes: Yes = False,
 ) -> None:

@@ -30,15 +30,12 @@ class CredentialProvider(Protocol):
     @property
     def reference(self) -> str:
         """Where the key comes from, for the store; never the secret."""
-        ...
 
     def current(self) -> Credentials:
         """Return a key that is valid now."""
-        ...
 
     def renew(self) -> bool:
         """Forget the key, which was said to have expired; whether another can be had."""
-        ...
 
 
 @dataclass(frozen=True)

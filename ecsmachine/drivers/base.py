@@ -120,16 +120,13 @@ class Journal(Protocol):
     @property
     def create_id(self) -> str:
         """Identifies this create; goes into the tags of what it makes."""
-        ...
 
     @property
     def complete(self) -> bool:
         """Whether the create that this journal is of came to its end."""
-        ...
 
     def find(self, kind: str, **details: str) -> Resource | None:
         """Return the resource of that kind (and with those details) that is not removed."""
-        ...
 
     def intend(self, kind: str, **details: str) -> Resource:
         """Write down that a resource is about to be asked for, with a fresh token.
@@ -137,19 +134,15 @@ class Journal(Protocol):
         If one of that kind with those details is already there and has no id, that one is
         returned: the same request is then made again with the same token.
         """
-        ...
 
     def made(self, resource: Resource, resource_id: str) -> None:
         """Write down the id that the cloud gave."""
-        ...
 
     def removed(self, resource: Resource) -> None:
         """Write down that the resource is gone, or was never made."""
-        ...
 
     def resources(self) -> Sequence[Resource]:
         """Return what is not removed, newest first (the order of removal)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -196,82 +189,64 @@ class Driver(Protocol):
     @property
     def name(self) -> str:
         """The driver's name, as in ``--driver``."""
-        ...
 
     @property
     def provisions(self) -> bool:
         """Whether the engine is installed on the host after ``create`` (not so for ``none``)."""
-        ...
 
     def config(self) -> dict[str, Any]:
         """Return the ``Driver`` object of ``config.json``: Docker Machine's names, no secrets."""
-        ...
 
     def pre_create_check(self, report: Report) -> None:
         """Check all that can be checked before anything is made or paid for."""
-        ...
 
     def create(self, journal: Journal, report: Report, save: Callable[[], None]) -> None:
         """Make the machine, or go on making it where the journal says that it stopped.
 
         ``save`` writes ``config()`` to the store; it is called the moment the id is known.
         """
-        ...
 
     def remove(self, journal: Journal, report: Report) -> None:
         """Remove all that create made, in the right order; done already is success."""
-        ...
 
     def state(self) -> State:
         """Ask the provider for the state; the addresses of one that runs are fresh afterwards."""
-        ...
 
     def start(self, report: Report) -> None:
         """Start the machine and wait until it runs; addresses are fresh afterwards."""
-        ...
 
     def stop(self, report: Report) -> None:
         """Stop the machine in an orderly way and wait until it has stopped."""
-        ...
 
     def restart(self, report: Report) -> None:
         """Restart the machine and wait until it runs again."""
-        ...
 
     def kill(self, report: Report) -> None:
         """Stop the machine at once, as by pulling the plug, and wait until it has stopped."""
-        ...
 
     def address(self) -> str:
         """Return the known address (no request), or "" while there is none."""
-        ...
 
     def addresses(self) -> Sequence[str]:
         """Return every address of the machine, public and private, for its certificate."""
-        ...
 
     def refresh(self) -> None:
         """Ask the provider for the current addresses and remember them."""
-        ...
 
     def url(self) -> str:
         """Return the engine's URL (``tcp://ADDRESS:PORT``), or "" without an address."""
-        ...
 
     def ssh_target(self) -> SSHTarget:
         """Return where and as whom to log in."""
-        ...
 
     def data_disk(self) -> DataDiskRequest | None:
         """Return the data disk that provisioning shall mount, if the machine has one."""
-        ...
 
     def authorized_key(self) -> str | None:
         """Return the public key that provisioning shall authorize on the host, if any.
 
         Given where the first login is by password.
         """
-        ...
 
 
 @dataclass(frozen=True)
@@ -292,7 +267,6 @@ class Resuming(Protocol):
 
     def resume(self, config: Mapping[str, Any]) -> None:
         """Take what that process had stored of the machine: its :meth:`Driver.config`."""
-        ...
 
 
 @runtime_checkable
@@ -301,11 +275,9 @@ class ManyAtOnce(Protocol):
 
     def check_several(self) -> None:
         """Raise :class:`~ecsmachine.errors.UsageError` if an option can be of one machine only."""
-        ...
 
     def take_checks(self, checked: Driver) -> bool:
         """Take what the checks of another new machine found out; whether they hold for this one."""
-        ...
 
 
 @runtime_checkable
@@ -317,7 +289,6 @@ class Planning(Protocol):
 
         Runs the checks if need be, and raises as they do.
         """
-        ...
 
 
 @dataclass(frozen=True)
@@ -340,21 +311,18 @@ class CloudCredentials(Protocol):
 
     def credential_use(self) -> CredentialUse:
         """Return what is recorded and what would be taken now, without asking the cloud."""
-        ...
 
     def check_credentials(self) -> CredentialUse:
         """Ask the cloud whose the credentials are.
 
         Raises :class:`~ecsmachine.errors.MachineError` if they are not of the machine's account.
         """
-        ...
 
     def use_credentials(self, reference: str, *, check: bool) -> None:
         """Take others from now on: ``environment``, ``profile:NAME``, ``ram-role[:NAME]``.
 
         With ``check`` they must be of the machine's account. Keys in the store are dropped.
         """
-        ...
 
 
 @runtime_checkable
@@ -363,7 +331,6 @@ class NamedHost(Protocol):
 
     def host_name(self) -> str:
         """Return the name that the host shall have, or "" for the machine's own."""
-        ...
 
 
 @runtime_checkable
@@ -372,7 +339,6 @@ class StateReason(Protocol):
 
     def state_reason(self) -> str:
         """Return, in words, what is behind the state that was asked for last, or ""."""
-        ...
 
 
 @runtime_checkable
@@ -384,7 +350,6 @@ class ConsoleOutput(Protocol):
 
         Raises :class:`~ecsmachine.errors.MachineError` if the provider refuses.
         """
-        ...
 
 
 @runtime_checkable
@@ -398,13 +363,11 @@ class MemberPorts(Protocol):
 
         Those of other providers are left out: their firewalls are not this driver's.
         """
-        ...
 
     def close_between(
         self, others: Sequence[Driver], ports: Sequence[PortRange], report: Report
     ) -> None:
         """Take back what :meth:`open_between` opened; ``others`` still need theirs."""
-        ...
 
 
 class UnsupportedOperationError(MachineError):

@@ -5,26 +5,23 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.documents.rules import HOST, PATH, USER
 from ecsmachine.drivers.base import (
-    DataDiskRequest,
     Driver,
     DriverContext,
     Journal,
     Option,
     OptionValue,
     Report,
-    State,
     UnsupportedOperationError,
 )
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
+from ecsmachine.drivers.existing_host import ExistingHost
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
-from ecsmachine.ssh.route import check_route
-from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
     from ecsmachine.ssh.connection import Connection
@@ -50,7 +47,6 @@ OPTIONS = (
     Option("generic-ssh-port", "Port of SSH", env="GENERIC_SSH_PORT", kind="int", default=22),
 )
 
-_CONNECT_TIMEOUT_S = 5.0
 _BOOT_TIMEOUT_S = 300.0
 
 
@@ -108,7 +104,7 @@ def load(context: DriverContext, config: Mapping[str, Any]) -> GenericDriver:
     )
 
 
-class GenericDriver:
+class GenericDriver(ExistingHost):
     """A host that was there before, and stays when the machine is removed."""
 
     name = "generic"
@@ -124,9 +120,8 @@ class GenericDriver:
         found: Mapping[str, Any] | None = None,
     ):
         """``found`` is what the store holds: fields of other programs stay in it."""
+        super().__init__(fields, engine_port)
         self._context = context
-        self._fields = fields
-        self._engine_port = engine_port
         self._source_key = source_key
         self._found = found or {}
         self._public_key = ""
@@ -178,17 +173,9 @@ class GenericDriver:
     def remove(self, journal: Journal, report: Report) -> None:
         """Remove nothing: the host is not ours."""
 
-    def state(self) -> State:
-        """Return Running if the SSH port answers, else Stopped."""
-        return State.RUNNING if self._answers() else State.STOPPED
-
-    def start(self, report: Report) -> None:
-        """Refuse."""
-        raise UnsupportedOperationError("generic driver does not support start")
-
-    def stop(self, report: Report) -> None:
-        """Refuse."""
-        raise UnsupportedOperationError("generic driver does not support stop")
+    def unsupported(self, operation: str) -> UnsupportedOperationError:
+        """Return the refusal, in Docker Machine's words."""
+        return UnsupportedOperationError(f"generic driver does not support {operation}")
 
     def restart(self, report: Report) -> None:
         """Let the host shut down and boot again, and wait until it can be logged in to."""
@@ -219,53 +206,6 @@ class GenericDriver:
                     hint="Look at its console.",
                 )
             time.sleep(0.5)
-
-    def kill(self, report: Report) -> None:
-        """Refuse."""
-        raise UnsupportedOperationError("generic driver does not support kill")
-
-    def address(self) -> str:
-        """Return the host's name or address."""
-        return self._fields.ip_address
-
-    def addresses(self) -> Sequence[str]:
-        """Return the host's name or address."""
-        return [self._fields.ip_address]
-
-    def refresh(self) -> None:
-        """Do nothing: nobody else knows of another address."""
-
-    def url(self) -> str:
-        """Return the engine's URL."""
-        host = self._fields.ip_address
-        return f"tcp://{f'[{host}]' if ':' in host else host}:{self._engine_port}"
-
-    def ssh_target(self) -> SSHTarget:
-        """Return where and as whom to log in."""
-        return SSHTarget(
-            host=self._fields.ip_address,
-            port=self._fields.ssh_port,
-            user=self._fields.ssh_user,
-            key_path=self._fields.ssh_key_path,
-        )
-
-    def data_disk(self) -> DataDiskRequest | None:
-        """Return None: the disks of the host are its owner's."""
-        return None
-
-    def authorized_key(self) -> str | None:
-        """Return None: the login is there."""
-        return None
-
-    def _answers(self) -> bool:
-        check_route(self._fields.ip_address)
-        try:
-            with socket.create_connection(
-                (self._fields.ip_address, self._fields.ssh_port), timeout=_CONNECT_TIMEOUT_S
-            ):
-                return True
-        except OSError:
-            return False
 
 
 def _boot_of(connection: Connection) -> str:

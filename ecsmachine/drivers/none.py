@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from ecsmachine.documents.rules import HOST_PORT, LINE, URL
 from ecsmachine.drivers.base import (
-    DataDiskRequest,
     DriverContext,
     Journal,
     Option,
@@ -18,6 +17,7 @@ from ecsmachine.drivers.base import (
     UnsupportedOperationError,
 )
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
+from ecsmachine.drivers.existing_host import PARTICIPLES, ExistingHost
 from ecsmachine.errors import UsageError
 from ecsmachine.ssh.target import SSHTarget
 
@@ -53,7 +53,7 @@ def load(context: DriverContext, config: Mapping[str, Any]) -> NoneDriver:
     return NoneDriver(base, fields.text("URL", LINE), found=config)
 
 
-class NoneDriver:
+class NoneDriver(ExistingHost):
     """A machine that is an engine's URL."""
 
     name = "none"
@@ -61,7 +61,7 @@ class NoneDriver:
 
     def __init__(self, fields: BaseFields, url: str, *, found: Mapping[str, Any] | None = None):
         """``found`` is what the store holds: fields of other programs stay in it."""
-        self._fields = fields
+        super().__init__(fields)
         self._url = url
         self._found = found or {}
 
@@ -78,36 +78,18 @@ class NoneDriver:
     def remove(self, journal: Journal, report: Report) -> None:
         """Remove nothing: the engine is not ours."""
 
+    def unsupported(self, operation: str) -> UnsupportedOperationError:
+        """Return the refusal, in Docker Machine's words."""
+        done = PARTICIPLES[operation]
+        return UnsupportedOperationError(f"hosts without a driver cannot be {done}")
+
     def state(self) -> State:
         """Return Running: nothing else is known."""
         return State.RUNNING
 
-    def start(self, report: Report) -> None:
-        """Refuse."""
-        raise _unsupported("started")
-
-    def stop(self, report: Report) -> None:
-        """Refuse."""
-        raise _unsupported("stopped")
-
-    def restart(self, report: Report) -> None:
-        """Refuse."""
-        raise _unsupported("restarted")
-
-    def kill(self, report: Report) -> None:
-        """Refuse."""
-        raise _unsupported("killed")
-
     def address(self) -> str:
         """Return the host of the URL."""
         return (urlsplit(self._url).hostname or "") if URL.fits(self._url) else ""
-
-    def addresses(self) -> Sequence[str]:
-        """Return the host of the URL."""
-        return [self.address()] if self.address() else []
-
-    def refresh(self) -> None:
-        """Do nothing: the URL does not change."""
 
     def url(self) -> str:
         """Return the URL that was given."""
@@ -119,15 +101,3 @@ class NoneDriver:
             f'Machine "{self._fields.machine_name}" is only an engine\'s URL: '
             "there is no login to its host"
         )
-
-    def data_disk(self) -> DataDiskRequest | None:
-        """Return None."""
-        return None
-
-    def authorized_key(self) -> str | None:
-        """Return None."""
-        return None
-
-
-def _unsupported(done: str) -> UnsupportedOperationError:
-    return UnsupportedOperationError(f"hosts without a driver cannot be {done}")

@@ -68,32 +68,25 @@ class TaggedResources(Protocol):
 
     def find(self) -> list[TaggedResource]:
         """Return all that carries our tags, of whatever store."""
-        ...
 
     def attached_to(self, instance: TaggedResource) -> Iterator[TaggedResource]:
         """Yield what carries no tags, but points to that instance: routes, places behind
         load balancers."""
-        ...
 
     def listed_in(self, journal: Journal) -> list[TaggedResource]:
         """Return what a journal lists and is still there, but carries no tags."""
-        ...
 
     def named_in(self, config: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return the keys of what the ``Driver`` object of a machine's configuration names."""
-        ...
 
     def hourly_cost(self, resource: TaggedResource) -> HourlyCost | None:
         """Return what a resource costs, where the cloud tells it."""
-        ...
 
     def removal_order(self, resource: TaggedResource) -> int:
         """Return a number by which resources are sorted so that none is in use when it goes."""
-        ...
 
     def remove(self, resource: TaggedResource, report: Report) -> None:
         """Remove a resource; one that is gone is success."""
-        ...
 
     def remove_listed(
         self, journal: Journal, machine_name: str, config: Mapping[str, Any], report: Report
@@ -103,7 +96,6 @@ class TaggedResources(Protocol):
         ``config`` is the machine's ``Driver`` object, as far as it is known. Raises
         :class:`~ecsmachine.errors.MachineError` if the account is another one than the machine's.
         """
-        ...
 
     def adopt(
         self,
@@ -117,13 +109,10 @@ class TaggedResources(Protocol):
         What belongs to it is written into the journal. ``values`` are those of the driver's
         ``ADOPTION_OPTIONS``; the key that they name is copied into the machine's folder.
         """
-        ...
 
     def mark(self, context: DriverContext, journal: Journal, *, shared: bool) -> None:
         """Tag what the journal lists as the machine's and its store's; with ``shared`` also what
         several machines use."""
-        ...
 
     def wait_until_gone(self, resources: Collection[TaggedResource]) -> list[TaggedResource]:
         """Return those of ``resources`` that the cloud still shows after a while."""
-        ...

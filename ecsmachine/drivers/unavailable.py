@@ -6,38 +6,29 @@ and hosts can be reached all the same, by the address and key that the store kno
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from ecsmachine.drivers.base import (
-    DataDiskRequest,
-    DriverContext,
-    Journal,
-    Report,
-    State,
-    UnsupportedOperationError,
-)
+from ecsmachine.drivers.base import DriverContext, Journal, Report, State, UnsupportedOperationError
 from ecsmachine.drivers.base_fields import from_config
+from ecsmachine.drivers.existing_host import PARTICIPLES, ExistingHost
 from ecsmachine.errors import MachineError
-from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
 
-_ENGINE_PORT = 2376
-_CONNECT_TIMEOUT_S = 5.0
 _FORWARDED_SSH = frozenset(("virtualbox",))
 """Drivers whose guests are logged in to by a port of this machine."""
 
 
-class UnavailableDriver:
+class UnavailableDriver(ExistingHost):
     """A machine of a driver that is not here. Its configuration is kept as it was found."""
 
     provisions = True
 
     def __init__(self, name: str, context: DriverContext, config: Mapping[str, Any]):
+        super().__init__(from_config(context, config))
         self.name = name
         self._config = dict(config)
-        self._fields = from_config(context, config)
         key = context.directory / "id_rsa"
         if self._fields.ssh_key_path is None and key.is_file():
             self._fields.ssh_key_path = key
@@ -67,84 +58,28 @@ class UnavailableDriver:
 
         Raises :class:`UnsupportedOperationError` otherwise: only its driver could tell why.
         """
-        if not self._answers():
+        if not (self.address() or self.name in _FORWARDED_SSH) or not self.answers():
             raise UnsupportedOperationError(
                 f'The state of "{self._fields.machine_name}" is not known: it does not answer, '
                 f'and there is no driver "{self.name}" here to ask'
             )
         return State.RUNNING
 
-    def start(self, report: Report) -> None:
-        """Refuse."""
-        raise self._refusal("started")
-
-    def stop(self, report: Report) -> None:
-        """Refuse."""
-        raise self._refusal("stopped")
-
-    def restart(self, report: Report) -> None:
-        """Refuse."""
-        raise self._refusal("restarted")
-
-    def kill(self, report: Report) -> None:
-        """Refuse."""
-        raise self._refusal("killed")
-
-    def address(self) -> str:
-        """Return the address that the store knows."""
-        return self._fields.ip_address
-
-    def addresses(self) -> Sequence[str]:
-        """Return the address that the store knows."""
-        return [self.address()] if self.address() else []
-
-    def refresh(self) -> None:
-        """Do nothing: there is nobody to ask for another address."""
-
-    def url(self) -> str:
-        """Return the engine's URL."""
-        host = self.address()
-        if not host:
-            return ""
-        return f"tcp://{f'[{host}]' if ':' in host else host}:{_ENGINE_PORT}"
-
     def ssh_target(self) -> SSHTarget:
         """Return where and as whom to log in."""
-        host = self._ssh_host()
-        if not host:
+        target = super().ssh_target()
+        if self.name in _FORWARDED_SSH:
+            return replace(target, host="127.0.0.1")
+        if not target.host:
             raise MachineError(
                 f'IP address is not set: the store knows none of "{self._fields.machine_name}"',
                 hint=f'Only its driver "{self.name}" could find it.',
             )
-        return SSHTarget(
-            host=host,
-            port=self._fields.ssh_port,
-            user=self._fields.ssh_user,
-            key_path=self._fields.ssh_key_path,
-        )
+        return target
 
-    def data_disk(self) -> DataDiskRequest | None:
-        """Return None: nothing is known of its disks."""
-        return None
-
-    def authorized_key(self) -> str | None:
-        """Return None: the login is there."""
-        return None
-
-    def _ssh_host(self) -> str:
-        return "127.0.0.1" if self.name in _FORWARDED_SSH else self.address()
-
-    def _answers(self) -> bool:
-        host = self._ssh_host()
-        if not host:
-            return False
-        check_route(host)
-        try:
-            where = (host, self._fields.ssh_port)
-            with socket.create_connection(where, timeout=_CONNECT_TIMEOUT_S):
-                return True
-        except OSError:
-            return False
+    def unsupported(self, operation: str) -> UnsupportedOperationError:
+        """Return the refusal: only the driver could do that."""
+        return self._refusal(PARTICIPLES[operation])
 
     def _refusal(self, done: str, *, hint: str | None = None) -> UnsupportedOperationError:
         return UnsupportedOperationError(

@@ -24,17 +24,14 @@ class HostConnection(Protocol):
     @property
     def user(self) -> str:
         """The user that commands run as."""
-        ...
 
     def run(
         self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
     ) -> CommandResult:
         """Run a shell command line and wait for its end."""
-        ...
 
     def upload(self, content: bytes, path: str, *, mode: int) -> None:
         """Write a file by SFTP: never readable more widely than ``mode``, moved into place."""
-        ...
 
 
 @dataclass

@@ -208,7 +208,8 @@ def test_a_script_in_the_user_data_runs_at_the_first_boot_only(ground: GuestGrou
             "seen",
         ]
         assert guest.check("cat /var/lib/cloud/instance/user-data.txt").encode() == script
-    ground.guests.reboot(spec, force=False)
+    ground.guests.stop(spec.instance_id, force=False)
+    ground.guests.start(spec)
     with shell(spec.private_ip, password=PASSWORD) as guest:
         guest.check("systemctl is-system-running --wait")
         assert guest.check("cat /root/ran").split() == ["once"]

@@ -32,11 +32,9 @@ class Progress(Protocol):
 
     def report_for(self, name: str) -> Report:
         """Return what takes the lines of a machine."""
-        ...
 
     def end(self, name: str, outcome: str, seconds: float, *, failed: bool = False) -> None:
         """Say what came of a machine, in a few words."""
-        ...
 
 
 @contextmanager

@@ -73,67 +73,51 @@ class Engine(Protocol):
 
     def answers(self) -> bool:
         """Return whether it answers, soon."""
-        ...
 
     def manages(self) -> bool:
         """Return whether networks can be made by it."""
-        ...
 
     def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
         """Return the containers, running or not, that have all the labels."""
-        ...
 
     def images(self) -> Sequence[str]:
         """Return the names of the images that are there, with and without their tags."""
-        ...
 
     def passes(self, container: Container, probe: Probe) -> bool | None:
         """Return whether a container passes its probe now; None: that is not known yet."""
-        ...
 
     def pull(self, image: str, *, newest: bool) -> str:
         """Make an image be there; return its id. ``newest``: ask the registry in any case."""
-        ...
 
     def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Create a container from a body of Docker's API; return its id."""
-        ...
 
     def start(self, container_id: str) -> None:
         """Start a container; one that runs stays so."""
-        ...
 
     def stop(self, container_id: str, wait_s: int) -> None:
         """Stop a container, by force after ``wait_s`` seconds."""
-        ...
 
     def kill(self, container_id: str, signal: str) -> None:
         """Send a signal to a running container."""
-        ...
 
     def remove(self, container_id: str, *, volumes: bool) -> None:
         """Remove a container by force; ``volumes``: those without a name as well."""
-        ...
 
     def create_network(self, network: Network, subnet: str, labels: Mapping[str, str]) -> None:
         """Make a network for the containers of all nodes (asked of the manager only)."""
-        ...
 
     def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
         """Return the names of the networks that have all the labels."""
-        ...
 
     def remove_network(self, name: str) -> None:
         """Remove a network; its absence is fine."""
-        ...
 
     def create_volume(self, volume: Volume, labels: Mapping[str, str]) -> None:
         """Make a volume on the node; one that is there stays."""
-        ...
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume; its absence is fine."""
-        ...
 
 
 class NoEngine:

@@ -36,22 +36,18 @@ class Nodes(Protocol):
 
     def create(self, cluster: Cluster, folder: Path, plan: NodePlan) -> Node:
         """Make an instance, and a node of it."""
-        ...
 
     def adopt(self, cluster: Cluster, folder: Path, node: Node, key: Path) -> Node:
         """Make a node of an instance that was just made anew, and lets ``key`` in."""
-        ...
 
     def prepare(self, cluster: Cluster, folder: Path, node: Node) -> Node:
         """Make a node again of an instance of it whose disk was just made anew."""
-        ...
 
     def join(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
         """Let a node begin the cluster's swarm, or join the others there.
 
         Of three nodes or more, any one may fail then.
         """
-        ...
 
     def leave(
         self, folder: Path, node: Node, others: Sequence[Node], *, for_good: bool = True
@@ -60,16 +56,12 @@ class Nodes(Protocol):
 
         ``for_good``: it does not come back soon.
         """
-        ...
 
     def forget(self, folder: Path, node: Node, *, release: bool) -> None:
         """Forget a node; ``release``: and release its instance."""
-        ...
 
     def engine(self, folder: Path, node: Node) -> Engine:
         """Return the node's engine."""
-        ...
 
     def public_key(self, folder: Path, node: Node) -> str:
         """Return the key that is to be let into a node whose disk is made anew."""
-        ...

@@ -76,27 +76,21 @@ class GuestGroups(Protocol):
 
     def spawn(self, name: str, argv: Sequence[str], limits: Limits, log: Path) -> None:
         """Start a program in the group ``name``, in the background, writing to ``log``."""
-        ...
 
     def folders(self, name: str) -> tuple[tuple[Path, ...], Path | None]:
         """Return the group's folders: those of version 1, and the unified one."""
-        ...
 
     def processes(self, name: str) -> list[int]:
         """Return the ids of all processes in the group."""
-        ...
 
     def kill(self, name: str) -> None:
         """Kill all processes of the group, and remove it once it is empty."""
-        ...
 
     def names(self) -> set[str]:
         """Return the names of the groups that are there."""
-        ...
 
     def remove_all(self) -> None:
         """Kill and remove all groups of the cloud."""
-        ...
 
 
 def guest_groups(cloud_group: str) -> GuestGroups:

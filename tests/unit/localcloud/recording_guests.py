@@ -74,9 +74,6 @@ class RecordingGuests:
         self._note("stop", instance_id)
         self.up.discard(instance_id)
 
-    def reboot(self, spec: GuestSpec, *, force: bool) -> None:
-        self._note("reboot", spec.instance_id)
-
     def delete(self, instance_id: str) -> None:
         self._note("delete", instance_id)
         self.up.discard(instance_id)

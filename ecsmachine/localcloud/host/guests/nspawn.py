@@ -152,12 +152,6 @@ class NspawnGuests:
                 self._shut_down(instance_id, folder)
             self._take_down(instance_id)
 
-    def reboot(self, spec: GuestSpec, *, force: bool) -> None:
-        """Stop the guest and boot it again."""
-        with self._guest(spec.instance_id):
-            self.stop(spec.instance_id, force=force)
-            self.start(spec)
-
     def delete(self, instance_id: str) -> None:
         """Remove the guest with its root disk."""
         with self._guest(instance_id) as folder:

@@ -24,7 +24,7 @@ from typing import Any
 from unittest import mock
 from urllib.parse import quote, urlencode
 
-from ecsmachine.localcloud.actions import PRODUCTS
+from ecsmachine.localcloud.actions import PRODUCTS, identity
 from ecsmachine.localcloud.actions.unsupported import checked
 from ecsmachine.localcloud.protocol import clock, identifiers
 from ecsmachine.localcloud.protocol.errors import ApiError
@@ -166,6 +166,7 @@ class Probe:
         before = _rows(self.cloud.state)
         with (
             mock.patch.object(identifiers, "secrets", _Seeded()),
+            mock.patch.object(identity, "secrets", _Seeded()),
             mock.patch.object(clock, "datetime", _Fixed),
             mock.patch.object(time, "time", lambda: _Fixed.at),
         ):

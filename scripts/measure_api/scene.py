@@ -50,10 +50,11 @@ def furnish(probe: Probe) -> Scene:
         return outcome.answer
 
     common = {"Description": "of the scene", "ResourceGroupId": "rg-test", **TAG}
-    vpc = call(VPC, "CreateVpc", VpcName="vpc", CidrBlock="10.0.0.0/8", **common)
+    vpc = call(VPC, "CreateVpc", VpcName="vpc", CidrBlock="10.0.0.0/8", UserCidr="30.1.0.0/16", **common)
     ids |= {"vpc": vpc["VpcId"], "vrouter": vpc["VRouterId"], "table": vpc["RouteTableId"]}
     ids["empty_vpc"] = call(VPC, "CreateVpc", CidrBlock="192.168.0.0/16")["VpcId"]
     call(VPC, "AssociateVpcCidrBlock", VpcId=ids["empty_vpc"], SecondaryCidrBlock="172.30.0.0/16")
+    call(VPC, "AssociateVpcCidrBlock", VpcId=ids["vpc"], SecondaryCidrBlock="172.29.0.0/16")
     for name, cidr in (("vswitch", "10.1.0.0/16"), ("empty_vswitch", "10.2.0.0/16")):
         ids[name] = call(
             VPC, "CreateVSwitch", VpcId=vpc["VpcId"], ZoneId=zone, CidrBlock=cidr,
@@ -112,6 +113,7 @@ def furnish(probe: Probe) -> Scene:
     run("stopped", InstanceType="ecs.g6.large", HostName="stopped")
     run("spot", InstanceType="ecs.g6.large", SpotStrategy="SpotAsPriceGo",
         AutoReleaseTime=_at(86400))  # fmt: skip
+    policy = {"DataDisk.1.AutoSnapshotPolicyId": "sp-1"}
     for name in ("prepaid", "stopped_prepaid", "expired"):
         run(
             name,
@@ -119,6 +121,7 @@ def furnish(probe: Probe) -> Scene:
             InstanceChargeType="PrePaid",
             Period=1,
             AutoRenew=True,
+            **policy,
         )
     names = ("public", "private", "stopped", "spot", "prepaid", "stopped_prepaid", "expired")
     _until_all(call, [ids[name] for name in names], "Running")
@@ -151,7 +154,7 @@ def furnish(probe: Probe) -> Scene:
     _until_all_snapshots(call)
     for name in ("own_image", "used_image"):
         ids[name] = call(ECS, "CreateImage", InstanceId=ids["stopped"], ImageName=name,
-                         ImageFamily=f"{name}-family", **common)["ImageId"]  # fmt: skip
+                         ImageFamily=f"{name}-family", ImageVersion="1", **common)["ImageId"]  # fmt: skip
         _until(
             lambda image=ids[name]: call(ECS, "DescribeImages", ImageId=image)["Images"]["Image"]
         )
@@ -161,6 +164,7 @@ def furnish(probe: Probe) -> Scene:
     call(ECS, "CreateDisk", SnapshotId=ids["used_snapshot"], **made)
     ids["eip"] = call(VPC, "AllocateEipAddress", Name="address", **common)["AllocationId"]
     call(VPC, "AssociateEipAddress", AllocationId=ids["eip"], InstanceId=ids["private"])
+    call(VPC, "AllocateEipAddress", InstanceChargeType="PrePaid", Period=1, AutoPay="true")
     free = call(VPC, "AllocateEipAddress")
     ids |= {"free_eip": free["AllocationId"], "free_address": free["EipAddress"]}
     call(VPC, "CreateRouteEntry", RouteTableId=ids["table"], DestinationCidrBlock="192.168.9.0/24",
@@ -181,7 +185,7 @@ def furnish(probe: Probe) -> Scene:
         ("second_interface", {"PrivateIpAddress__1": "10.1.9.9"}),
     ):
         ids[name] = call(ECS, "CreateNetworkInterface", VSwitchId=ids["vswitch"], SecurityGroupId=ids["group"],
-                         **more)["NetworkInterfaceId"]  # fmt: skip
+                         NetworkInterfaceName=name, **common, **more)["NetworkInterfaceId"]  # fmt: skip
     call(
         ECS,
         "AttachNetworkInterface",
@@ -219,6 +223,15 @@ def furnish(probe: Probe) -> Scene:
         "SecurityOptions.TrustedSystemMode": "vTPM",
     }  # fmt: skip
     call(ECS, "CreateLaunchTemplateVersion", LaunchTemplateId=ids["template"], **template)
+    interface = {
+        "PrimaryIpAddress": "10.1.0.98", "VSwitchId": ids["vswitch"], "NetworkInterfaceName": "eth",
+        "Description": "of a template", "InstanceType": "Primary", "DeleteOnRelease": "true",
+        "NetworkInterfaceTrafficMode": "Standard", "SecurityGroupId": ids["group"],
+        "SecurityGroupIds.1": ids["group"],
+    }  # fmt: skip
+    call(ECS, "CreateLaunchTemplateVersion", LaunchTemplateId=ids["template"], **{
+        "SecurityGroupIds.1": ids["group"], **{f"NetworkInterface.1.{name}": value for name, value in interface.items()},
+    })  # fmt: skip
     ids |= _balancers(call, ids)
     shell = {
         "Type": "RunShellScript", "CommandContent": "echo {{who}}", "EnableParameter": "true", "Name": "command",
@@ -234,6 +247,8 @@ def furnish(probe: Probe) -> Scene:
     ids["invocation"] = call(ECS, "InvokeCommand", **invoked, **{"InstanceId.1": ids["private"]})[
         "InvokeId"
     ]
+    finished = {"InvokeId": ids["invocation"], "InvocationStatus": "Finished"}
+    _until(lambda: call(ECS, "DescribeInvocations", **finished)["TotalCount"])
     state = probe.cloud.state
     with state.transaction():
         row = state.instances.get(ids["expired"])
@@ -261,6 +276,7 @@ def furnish(probe: Probe) -> Scene:
             )
         )
     told = call(ECS, "DescribeInstances", InstanceIds=json.dumps([ids["public"]]))
+    call(ECS, "ModifyImageSharePermission", ImageId=ids["used_image"], **{"AddAccount.1": "1234567890123456"})
     disks = call(ECS, "DescribeDisks", InstanceId=ids["prepaid"], DiskType="data")["Disks"]["Disk"]
     ids["prepaid_disk"] = disks[0]["DiskId"]
     ids["public_ip"] = told["Instances"]["Instance"][0]["PublicIpAddress"]["IpAddress"][0]
@@ -281,7 +297,16 @@ def _balancers(call: Any, ids: dict[str, str]) -> dict[str, str]:
             },
         ),
         ("empty_balancer", {"AddressType": "internet"}),
-        ("prepaid_balancer", {"PayType": "PrePay", "Duration": 1, "AutoPay": "true"}),
+        (
+            "prepaid_balancer",
+            {
+                "PayType": "PrePay",
+                "Duration": 1,
+                "AutoPay": "true",
+                "ModificationProtectionStatus": "ConsoleProtection",
+                "ModificationProtectionReason": "of-the-scene",
+            },
+        ),
     ):
         made[name] = call(SLB, "CreateLoadBalancer", LoadBalancerName=name, **where)[
             "LoadBalancerId"
@@ -297,11 +322,18 @@ def _balancers(call: Any, ids: dict[str, str]) -> dict[str, str]:
             SLB, "CreateVServerGroup", **whole, VServerGroupName=name, BackendServers=servers, **TAG
         )["VServerGroupId"]
     for port, (kind, more) in enumerate(LISTENERS.items(), 1):
-        call(SLB, f"CreateLoadBalancer{kind}Listener", **whole, ListenerPort=port,
+        call(SLB, f"CreateLoadBalancer{kind}Listener", **whole, **TAG, ListenerPort=port,
              VServerGroupId=made["server_group"], Description=kind, HealthCheckConnectPort=80, **more)  # fmt: skip
         call(SLB, "StartLoadBalancerListener", **whole, ListenerPort=port)
     call(SLB, "CreateLoadBalancerHTTPListener", **whole, ListenerPort=5, ListenerForward="on",
          ForwardPort=4, StickySession="off", HealthCheck="off", BackendServerPort=80)  # fmt: skip
+    for port, kind, more in (
+        (7, "TCP", {}),
+        (8, "UDP", {}),
+        (9, "HTTPS", {"ServerCertificateId": "cert", "CACertificateId": "ca", "HealthCheck": "off",
+                      "StickySession": "on", "StickySessionType": "server", "Cookie": "c"}),
+    ):  # fmt: skip
+        call(SLB, f"CreateLoadBalancer{kind}Listener", **whole, ListenerPort=port, Bandwidth=-1, BackendServerPort=80, **more)
     call(SLB, "CreateLoadBalancerHTTPListener", **whole, ListenerPort=6, BackendServerPort=80, **TAG,
          HealthCheck="off", StickySession="on", StickySessionType="server", Cookie="c")  # fmt: skip
     return made
@@ -591,7 +623,22 @@ def views_of(facts: ActionFacts, scene: Scene) -> list[dict[str, Any]]:
         ],
         "DescribeInstanceAttribute": each,
         "DescribeUserData": each,
-        "DescribeNetworkInterfaceAttribute": [],
+        "DescribeNetworkInterfaceAttribute": [{"NetworkInterfaceId": scene.free_interface}],
+        "DescribeLoadBalancerAttribute": [{"LoadBalancerId": scene.prepaid_balancer}],
+        "DescribeLoadBalancerTCPListenerAttribute": [{"ListenerPort": 7}],
+        "DescribeLoadBalancerUDPListenerAttribute": [{"ListenerPort": 8}],
+        "DescribeLoadBalancerHTTPSListenerAttribute": [{"ListenerPort": 9}],
+        "CreateInstance": [{"InstanceChargeType": "PrePaid", "Period": 1}],
+        "CreateDisk": [{"InstanceId": scene.prepaid, "ZoneId": None}],
+        "ResizeDisk": [{"DiskId": scene.prepaid_disk}],
+        "ModifyDiskSpec": [
+            {"DiskId": scene.prepaid_disk, "PerformanceLevel": "PL0"},
+            {"DiskCategory": "cloud_auto", "PerformanceLevel": None},
+        ],
+        "ModifyInstanceNetworkSpec": [{"InstanceId": scene.prepaid}],
+        "CreateNetworkInterface": [
+            {"NetworkInterfaceName": "eth", "Description": "new", "ResourceGroupId": "rg-test", "Tag.1.Key": "a", "Tag.1.Value": "b"}
+        ],
         "DescribeInstanceStatus": [{"PageSize": 50}],
         "DescribeInstanceTypes": [{"MaxResults": 100}, {"MaxResults": 5}],
         "DescribeDisks": [{"PageSize": 100, "AdditionalAttributes.1": "IOPS"}, {"MaxResults": 3}],
@@ -606,6 +653,10 @@ def views_of(facts: ActionFacts, scene: Scene) -> list[dict[str, Any]]:
         "DescribeZones": [{"Verbose": "true"}],
         "DescribeEipAddresses": [{"PageSize": 50}],
         "DescribeRouteEntryList": [{"MaxResult": 1}],
+        "ListTagResources": [{"MaxResults": 1}],
+        "DescribeCommands": [{"MaxResults": 1}],
+        "DescribeInvocations": [{"MaxResults": 1, "InvokeId": None, "IncludeOutput": None}],
+        "DetachInstanceRamRole": [{"RamRoleName": "role"}],
         "DescribeTags": [{"PageSize": 50}, {"ResourceId": None, "ResourceType": None}],
         "DescribeLoadBalancerListeners": [{"MaxResults": 1}, {"MaxResults": 100}],
         "DescribeVServerGroups": [{"IncludeListener": "true", "IncludeRule": "true"}],
@@ -672,7 +723,7 @@ def _bases(s: Scene) -> dict[str, dict[str, Any]]:
         "ecs.CopyImage": {"ImageId": s.own_image, "DestinationRegionId": "cn-beijing"},
         "ecs.CancelCopyImage": {"ImageId": s.copied_image},
         "ecs.ModifyImageSharePermission": {"ImageId": s.own_image, "AddAccount.1": "1234567890123456"},
-        "ecs.DescribeImageSharePermission": {"ImageId": s.own_image},
+        "ecs.DescribeImageSharePermission": {"ImageId": s.used_image},
         "ecs.ModifyDiskChargeType": {"InstanceId": s.prepaid, "DiskIds": json.dumps([s.prepaid_disk]), "DiskChargeType": "PostPaid"},
         "ecs.ModifyInstanceVpcAttribute": {**stopped, "VSwitchId": s.empty_vswitch},
         "ecs.JoinResourceGroup": {"ResourceGroupId": "rg-new", "ResourceId": s.private, "ResourceType": "instance"},

@@ -35,7 +35,7 @@ from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
-from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
     checked_text,
@@ -123,7 +123,8 @@ def create_disk(call: Call) -> Answer:
     call.lifecycle.storage.make_disk(disk)
     if instance is not None:
         _attach_disk(call, disk, instance)
-    return {"DiskId": disk.id, "OrderId": ""}
+    ordered = instance is not None and instance.charge_type == "PrePaid"
+    return {"DiskId": disk.id, "OrderId": new_order_id() if ordered else ""}
 
 
 def attach_disk(call: Call) -> Answer:
@@ -202,7 +203,7 @@ def resize_disk(call: Call) -> Answer:
     bigger = call.state.disks.put(replace(disk, size_gib=size))
     if disk.kind == "data":
         call.lifecycle.storage.make_disk(bigger)
-    return {"OrderId": ""}
+    return {"OrderId": _order_of(disk)}
 
 
 def modify_disk_attribute(call: Call) -> Answer:
@@ -260,7 +261,13 @@ def modify_disk_spec(call: Call) -> Answer:
     if disk.size_gib < least:
         raise refusals.DISK_SIZE()
     call.state.disks.put(changed)
-    return {"OrderId": "", "TaskId": ""}
+    migrated = category != disk.category
+    return {"OrderId": _order_of(disk), "TaskId": new_id("t", disk.region) if migrated else ""}
+
+
+def _order_of(disk: Disk) -> str:
+    """Return the number of the order that a change of a subscription's disk makes, else ""."""
+    return new_order_id() if disk.charge_type == "PrePaid" else ""
 
 
 def _snapshot_of_request(call: Call) -> Snapshot | None:

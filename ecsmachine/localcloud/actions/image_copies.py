@@ -68,6 +68,7 @@ def copy_image(call: Call) -> Answer:
             resource_group_id=parameters.text("ResourceGroupId"),
             copied_from=image.id,
             shared_with=(),
+            shared_at={},
         )
     )
     put_tags(call.state, "image", copy.id, region.id, tags)
@@ -99,7 +100,8 @@ def modify_image_share_permission(call: Call) -> Answer:
     accounts = (*kept, *(account for account in added if account not in removed))
     if len(accounts) > MAX_ACCOUNTS:
         raise ApiError("QuotaExceed.ImageShare", "The quota of shared accounts is exceeded.", 403)
-    call.state.custom_images.put(replace(image, shared_with=accounts))
+    times = {account: image.shared_at.get(account, timestamp()) for account in accounts}
+    call.state.custom_images.put(replace(image, shared_with=accounts, shared_at=times))
     return {}
 
 
@@ -111,7 +113,12 @@ def describe_image_share_permission(call: Call) -> Answer:
         **fields,
         "RegionId": image.region,
         "ImageId": image.id,
-        "Accounts": {"Account": [{"AliyunId": account} for account in accounts]},
+        "Accounts": {
+            "Account": [
+                {"AliyunId": account, "SharedTime": image.shared_at.get(account, "")}
+                for account in accounts
+            ]
+        },
         "ShareGroups": {"ShareGroup": []},
     }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.instance_disks import DiskRequest
 from ecsmachine.localcloud.catalog import prices
-from ecsmachine.localcloud.catalog.instance_types import known_instance_type
+from ecsmachine.localcloud.catalog.instance_types import InstanceType, known_instance_type
 from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_order_id
@@ -126,6 +128,21 @@ def only_ordered(parameters: Parameters, charge_type: ChargeType) -> bool:
 def order_of_request(parameters: Parameters) -> str:
     """Return the number of the order that a request for a subscription makes, else ""."""
     return new_order_id() if parameters.text("InstanceChargeType") == "PrePaid" else ""
+
+
+def price_of_order(charge: Charge, kind: InstanceType, disks: Iterable[DiskRequest]) -> float:
+    """Return what an instance with its disks costs as a subscription; 0 if it is paid by the hour.
+
+    It is the price of DescribePrice for the same.
+    """
+    if charge.charge_type == "PostPaid":
+        return 0.0
+    hour = prices.instance_hour(kind)
+    for disk in disks:
+        hour += prices.disk_hour(disk.category, disk.size_gib, disk.performance_level)
+        hour += prices.iops_hour(disk.options.provisioned_iops)
+    hours = prices.HOURS[charge.period_unit] * charge.period
+    return round(hour * hours * prices.SUBSCRIPTION_FACTOR, 6)
 
 
 def _auto_release(parameters: Parameters) -> str:

@@ -16,6 +16,7 @@ from ecsmachine.localcloud.actions.instance_charge import (
     charge_of_request,
     only_ordered,
     order_of_request,
+    price_of_order,
 )
 from ecsmachine.localcloud.actions.instance_disks import disks_of_request, put_disk
 from ecsmachine.localcloud.actions.instance_interfaces import put_interfaces, secondary_interfaces
@@ -71,21 +72,23 @@ def run_instances(call: Call) -> Answer:
         error=ApiError("InvalidParameter.Amount", "The specified Amount is invalid."),
     )
     parameters.integer("MinAmount", 1, least=1, most=amount, error=refusals.malformed("MinAmount"))
-    instances = _create_instances(call, amount, start=True)
+    instances, price = _create_instances(call, amount, start=True)
     return {
         "InstanceIdSets": {"InstanceIdSet": [instance.id for instance in instances]},
         "OrderId": order_of_request(parameters),
-        "TradePrice": 0.0,
+        "TradePrice": price,
     }
 
 
 def create_instance(call: Call) -> Answer:
     """CreateInstance: make one; it is Stopped and has no public address yet."""
-    (instance,) = _create_instances(call, 1, start=False)
-    return {"InstanceId": instance.id, "OrderId": "", "TradePrice": 0.0}
+    (instance,), price = _create_instances(call, 1, start=False)
+    order = order_of_request(call.parameters)
+    return {"InstanceId": instance.id, "OrderId": order, "TradePrice": price}
 
 
-def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]:
+def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Instance], float]:
+    """Make instances; return them, and the price of their subscription, or 0."""
     parameters = call.parameters
     region = call.region
     for name in _NEVER_THERE:
@@ -124,8 +127,9 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
         check_room(call, group, amount)
     check_stock(call, place.vswitch.zone, kind.id, amount)
     made: list[Instance] = []
+    price = price_of_order(charge, kind, disks) * amount
     if unpaid:
-        return made
+        return made, price
     check_host_capacity(call, amount)
     for number in range(amount):
         instance_id = new_id("i", region.id)
@@ -207,7 +211,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> list[Instance]
             put_tags(call.state, "disk", disk.id, region.id, its_tags)
         call.lifecycle.instances.make(instance.id, password)
         made.append(instance)
-    return made
+    return made, price
 
 
 def _instance_type(call: Call, image: Image) -> InstanceType:

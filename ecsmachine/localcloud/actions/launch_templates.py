@@ -170,7 +170,7 @@ def delete_launch_template(call: Call) -> Answer:
     """DeleteLaunchTemplate: with all its versions."""
     template = _template_of_request(call)
     call.state.launch_templates.remove(template.id)
-    numbers = [str(version.number) for version in template.versions]
+    numbers = [version.number for version in template.versions]
     return {
         "LaunchTemplateId": template.id,
         "LaunchTemplateVersionNumbers": {"versionNumbers": numbers},
@@ -233,6 +233,10 @@ def with_template(call: Call) -> Call:
     whole = replace(call, parameters=parameters.with_values({**rest, **own}))
     refuse_unsupported(whole)
     return whole
+
+
+def _told_truth(request: Parameters, name: str) -> dict[str, bool]:
+    return {name: request.boolean(name)} if request.given(name) else {}
 
 
 def find_version(template: LaunchTemplate, number: int) -> TemplateVersion:
@@ -329,6 +333,7 @@ def _data_view(values: Mapping[str, str]) -> dict[str, Any]:
                 {
                     **{name: item.text(name) for name in _OF_INTERFACE if item.given(name)},
                     "SecurityGroupIds": {"SecurityGroupId": item.listed("SecurityGroupIds")},
+                    **_told_truth(item, "DeleteOnRelease"),
                 }
                 for item in parameters.structs("NetworkInterface")
             ]

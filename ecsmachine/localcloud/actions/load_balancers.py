@@ -132,9 +132,10 @@ def describe_load_balancer_attribute(call: Call) -> Answer:
         "EndTime": end,
         "EndTimeStamp": int(clock.parse(end) * 1000),
         "AutoReleaseTime": 0,
-        "RenewalStatus": "",
+        # a subscription is renewed by hand
+        "RenewalStatus": "Normal" if balancer.expires else "",
         "RenewalDuration": 0,
-        "RenewalCycUnit": "",
+        "RenewalCycUnit": "Month" if balancer.expires else "",
         "BackendServers": {
             "BackendServer": [
                 {**backend_view(backend), "ServerIp": told_ip(call, backend)}
@@ -192,7 +193,7 @@ def remove_backend_servers(call: Call) -> Answer:
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     gone = {backend.server_id for backend in backends_of_request(call)}
     rest = tuple(backend for backend in balancer.backends if backend.server_id not in gone)
-    return _keep_backends(call, balancer, rest)
+    return _keep_backends(call, balancer, rest, int)
 
 
 def _payment(parameters: Parameters) -> tuple[str, str]:
@@ -270,14 +271,19 @@ def check_server(call: Call, balancer: LoadBalancer, backend: Backend) -> None:
         )
 
 
-def _keep_backends(call: Call, balancer: LoadBalancer, backends: tuple[Backend, ...]) -> Answer:
+def _keep_backends(
+    call: Call,
+    balancer: LoadBalancer,
+    backends: tuple[Backend, ...],
+    weight: type[str] | type[int] = str,
+) -> Answer:
     call.state.load_balancers.put(replace(balancer, backends=backends))
     return {
         "LoadBalancerId": balancer.id,
         "BackendServers": {
-            # weights are texts here, and numbers in DescribeLoadBalancerAttribute
+            # weights are texts, but numbers in RemoveBackendServers and what is described
             "BackendServer": [
-                {**backend_view(backend), "Weight": str(backend.weight)} for backend in backends
+                {**backend_view(backend), "Weight": weight(backend.weight)} for backend in backends
             ]
         },
     }

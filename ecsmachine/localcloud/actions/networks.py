@@ -124,7 +124,7 @@ def associate_vpc_cidr_block(call: Call) -> Answer:
     if len(vpc.secondary_cidrs) >= MAX_SECONDARY_CIDRS:
         raise ApiError("QuotaExceeded.SecondaryCidrBlock", "Secondary CIDR block quota exceeded.")
     call.state.vpcs.put(replace(vpc, secondary_cidrs=(*vpc.secondary_cidrs, str(cidr))))
-    return {}
+    return {"CidrBlock": str(cidr), "IpVersion": "IPv4"}
 
 
 def unassociate_vpc_cidr_block(call: Call) -> Answer:
@@ -293,7 +293,13 @@ def _check_vswitches(call: Call, changed: Vpc) -> None:
 
 
 def _user_cidrs(parameters: Parameters) -> tuple[str, ...]:
-    texts = parameters.separated("UserCidr", most=MAX_USER_CIDRS)
+    name = "UserCidr"
+    # Some clients send the list that they have.
+    texts = (
+        parameters.json_list(name, most=MAX_USER_CIDRS) or []
+        if parameters.text(name).startswith("[")
+        else parameters.separated(name, most=MAX_USER_CIDRS)
+    )
     try:
         return tuple(str(ipaddress.IPv4Network(text)) for text in texts)
     except ValueError as error:

@@ -16,6 +16,12 @@ _REGIONAL = ("2014-05-26", "2014-05-15", "2016-04-28")
 """The versions of ECS, SLB and VPC: they are asked in a region."""
 
 
+_NOT_ENFORCED = frozenset(
+    (f"CreateLoadBalancer{protocol}Listener", "Bandwidth") for protocol in ("TCP", "UDP", "HTTPS")
+)
+"""Required by the published metadata, and left out by Terraform's provider, which SLB takes."""
+
+
 def check_required(version: str, action: str, values: Mapping[str, str]) -> None:
     """Raise ``MissingParameter``, or ``InvalidRegionId.NotFound`` for a region that is not there.
 
@@ -23,6 +29,7 @@ def check_required(version: str, action: str, values: Mapping[str, str]) -> None
     """
     official = official_actions(version).get(action)
     names = official.required if official else ()
+    names = frozenset(name for name in names if (action, name) not in _NOT_ENFORCED)
     for name in sorted(names, key=lambda name: (name != "RegionId", name)):
         for missing in _missing(name, values):
             raise missing_parameter(missing)

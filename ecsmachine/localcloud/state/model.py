@@ -387,6 +387,7 @@ class CustomImage:
     data_disks: tuple[ImageDisk, ...] = ()
     copied_from: str = ""
     shared_with: tuple[str, ...] = ()
+    shared_at: dict[str, str] = field(default_factory=dict)
     deprecated: bool = False
     boot_mode: str = ""
     imds_support: str = ""

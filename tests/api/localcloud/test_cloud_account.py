@@ -53,6 +53,36 @@ def test_spot_and_subscription_are_cheaper(api: Api) -> None:
     assert hour["TradePrice"] < month["TradePrice"] < 720 * hour["TradePrice"]
 
 
+def test_a_subscription_costs_what_was_told(api: Api) -> None:
+    disk = {"SystemDisk.Category": "cloud_essd", "SystemDisk.Size": 100}
+    told = price(api, InstanceType="ecs.g6.large", PriceUnit="Month", Period=2, Amount=2, **disk)
+    values = {**api.base(api.group()), **disk}
+    ahead = {"InstanceChargeType": "PrePaid", "Period": 2}
+    bought = api.call("RunInstances", {**values, **ahead}, Amount=2)
+    assert bought["TradePrice"] == pytest.approx(told["TradePrice"])
+    one = api.call("CreateInstance", {**values, **ahead})
+    assert one["TradePrice"] == pytest.approx(told["TradePrice"] / 2)
+    assert bought["OrderId"].isdecimal() and one["OrderId"].isdecimal()
+    assert api.call("RunInstances", values)["TradePrice"] == 0
+
+
+def test_changes_of_a_subscriptions_disks_are_orders(api: Api) -> None:
+    essd = {"SystemDisk.Category": "cloud_essd", "DataDisk.1.Category": "cloud_essd"}
+    ahead = {"InstanceChargeType": "PrePaid", "Period": 1, "DataDisk.1.Size": 40, **essd}
+    for more, ordered in ((ahead, True), ({**essd, "DataDisk.1.Size": 40}, False)):
+        instance_id = api.run(api.group(f"of-{ordered}"), **more)
+        made = api.call("CreateDisk", InstanceId=instance_id, Size=40, DiskCategory="cloud_essd")
+        (disk,) = (
+            each
+            for each in api.call("DescribeDisks", InstanceId=instance_id)["Disks"]["Disk"]
+            if each["Type"] == "data" and each["DiskId"] != made["DiskId"]
+        )
+        bigger = api.call("ResizeDisk", DiskId=disk["DiskId"], NewSize=50)
+        other = api.call("ModifyDiskSpec", DiskId=disk["DiskId"], DiskCategory="cloud_auto")
+        assert [bool(each["OrderId"]) for each in (made, bigger, other)] == [ordered] * 3
+        assert other["TaskId"].startswith("t-")
+
+
 def test_prices_of_disks_and_bandwidth(api: Api) -> None:
     one = {"ResourceType": "disk", "DataDisk.1.Size": 100, "DataDisk.1.Category": "cloud_ssd"}
     disk = price(api, **one)

@@ -168,6 +168,7 @@ def test_an_image_is_shared_with_accounts(api: Api, made: str) -> None:
     def shared_with() -> list[str]:
         told = api.call("DescribeImageSharePermission", ImageId=made)
         assert told["ImageId"] == made
+        assert all(each["SharedTime"].endswith("Z") for each in told["Accounts"]["Account"])
         return [each["AliyunId"] for each in told["Accounts"]["Account"]]
 
     def share(**accounts: str) -> str:

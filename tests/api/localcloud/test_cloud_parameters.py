@@ -195,6 +195,7 @@ def test_what_an_instance_is_asked_to_have_is_told(api: Api) -> None:
 def test_an_order_that_is_not_paid_for_makes_nothing(api: Api) -> None:
     values = {**api.base(api.group()), "InstanceChargeType": "PrePaid", "Period": 1}
     answer = api.call("RunInstances", {**values, "AutoPay": "false"})
+    assert answer["TradePrice"] > 0
     assert answer["OrderId"] and not answer["InstanceIdSets"]["InstanceIdSet"]
     assert not list(api.cloud.state.instances)
     by_the_hour = {**values, "InstanceChargeType": "PostPaid", "AutoPay": "false"}
@@ -252,8 +253,12 @@ def test_instances_are_found_by_their_metadata_options_and_times(api: Api) -> No
     assert found(**never) == []
 
 
-def test_further_networks_of_a_vpc(api: Api) -> None:
-    values = {"CidrBlock": "10.0.0.0/16", "UserCidr": "30.0.0.0/8, 31.0.0.0/8"}
+@pytest.mark.parametrize(
+    "user_cidrs",
+    ["30.0.0.0/8, 31.0.0.0/8", '["30.0.0.0/8","31.0.0.0/8"]', "['30.0.0.0/8', '31.0.0.0/8']"],
+)
+def test_further_networks_of_a_vpc(api: Api, user_cidrs: str) -> None:
+    values = {"CidrBlock": "10.0.0.0/16", "UserCidr": user_cidrs}
     vpc = {"VpcId": api.call("CreateVpc", values, version=VPC)["VpcId"]}
 
     def told() -> dict[str, object]:
@@ -265,7 +270,8 @@ def test_further_networks_of_a_vpc(api: Api) -> None:
     zone = api.call("DescribeZones")["Zones"]["Zone"][0]["ZoneId"]
     inside = {**vpc, "ZoneId": zone, "CidrBlock": "192.168.1.0/24"}
     assert api.refusal("CreateVSwitch", inside, version=VPC) == "400 InvalidParameter"
-    api.call("AssociateVpcCidrBlock", second, version=VPC)
+    added = api.call("AssociateVpcCidrBlock", second, version=VPC)
+    assert (added["CidrBlock"], added["IpVersion"]) == ("192.168.0.0/16", "IPv4")
     assert told()["SecondaryCidrBlocks"] == {"SecondaryCidrBlock": ["192.168.0.0/16"]}
     overlapped = "400 InvalidCidrBlock.Overlapped"
     assert api.refusal("AssociateVpcCidrBlock", second, version=VPC) == overlapped

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,8 +73,12 @@ def page_names() -> list[str]:
 
 
 def examples_of(page: str) -> list[Example]:
-    """Return the examples of a page that are run."""
-    text = (COMMANDS / f"{page}.md").read_text().partition(HEADING)[2]
+    """Return the examples of a page of a command that are run."""
+    return examples_in((COMMANDS / f"{page}.md").read_text().partition(HEADING)[2])
+
+
+def examples_in(text: str) -> list[Example]:
+    """Return the examples of a text that are run."""
     examples: list[Example] = []
     for block in _BLOCK.findall(text):
         for line in block.splitlines():
@@ -87,10 +91,12 @@ def examples_of(page: str) -> list[Example]:
     return examples
 
 
-def printed_by(page: str, environment: Mapping[str, str], home: Path) -> list[tuple[int, str]]:
-    """Run a page's commands in ``home``; return the exit code and the output of each."""
+def printed_by(
+    examples: Sequence[Example], environment: Mapping[str, str], home: Path
+) -> list[tuple[int, str]]:
+    """Run commands in ``home``; return the exit code and the output of each."""
     script = "exec 2>&1\n" + "".join(
-        f"{example.command}\nprintf '{_END}%d{_END}' $?\n" for example in examples_of(page)
+        f"{example.command}\nprintf '{_END}%d{_END}' $?\n" for example in examples
     )
     done = subprocess.run(
         ["bash", "-c", script],
@@ -114,8 +120,14 @@ def check(page: str, environment: Mapping[str, str], home: Path) -> None:
 
     A command may fail only if the page shows its error.
     """
-    examples = examples_of(page)
-    results = printed_by(page, environment, home)
+    check_examples(page, examples_of(page), environment, home)
+
+
+def check_examples(
+    page: str, examples: Sequence[Example], environment: Mapping[str, str], home: Path
+) -> None:
+    """Run examples of any page, as :func:`check` does."""
+    results = printed_by(examples, environment, home)
     for example, (code, text) in zip(examples, results, strict=True):
         told = f"{page}.md: $ {example.command}\n{text}"
         fails = any(line.startswith("Error: ") for line in example.shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any, get_args
 
+from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.instance_disks import (
     AUTO,
@@ -12,18 +13,7 @@ from ecsmachine.localcloud.actions.instance_disks import (
     disk_options,
     provisioned_iops,
 )
-from ecsmachine.localcloud.actions.listing import (
-    Listing,
-    equals,
-    is_true,
-    like,
-    never,
-    never_true,
-    newest,
-    one_of,
-    tagged,
-    times_between,
-)
+from ecsmachine.localcloud.actions.listing import Listing
 from ecsmachine.localcloud.actions.snapshots import check_source
 from ecsmachine.localcloud.catalog.disk_categories import (
     CATEGORIES,
@@ -399,12 +389,12 @@ def _disk_view(call: Call, disk: Disk) -> dict[str, Any]:
 DISKS = Listing(
     Disk,
     "Disks.Disk",
-    newest(lambda state: state.disks),
+    by.newest(lambda state: state.disks),
     _disk_view,
     (
-        one_of("DiskIds", "id", Parameters.json_list),
-        equals("DiskType", "kind", among=("system", "data", "all"), everything="all"),
-        equals(
+        by.one_of("DiskIds", "id", Parameters.json_list),
+        by.equals("DiskType", "kind", among=("system", "data", "all"), everything="all"),
+        by.equals(
             "Status",
             "status",
             among=(*STATUSES, "All"),
@@ -412,32 +402,32 @@ DISKS = Listing(
             everything="All",
             spelled=str.capitalize,
         ),
-        equals("ZoneId", "zone"),
-        equals("Category", "category", everything="all"),
-        equals("InstanceId", "instance_id"),
-        like("DiskName", "name"),
-        equals("DiskChargeType", "charge_type"),
-        equals("ResourceGroupId", "resource_group_id"),
-        equals("SnapshotId", "snapshot_id"),
-        equals("KMSKeyId", "kms_key_id"),
-        is_true("Encrypted", "encrypted"),
-        is_true("DeleteWithInstance", "delete_with_instance"),
-        is_true("DeleteAutoSnapshot", "delete_auto_snapshot"),
-        is_true("EnableAutoSnapshot", "enable_auto_snapshot"),
-        is_true("Portable", lambda call, disk: disk.kind == "data"),
-        equals("AutoSnapshotPolicyId", "auto_snapshot_policy_id"),
-        is_true("EnableAutomatedSnapshotPolicy", "auto_snapshot_policy_id"),
-        equals("PerformanceLevel", "performance_level"),
-        equals(
+        by.equals("ZoneId", "zone"),
+        by.equals("Category", "category", everything="all"),
+        by.equals("InstanceId", "instance_id"),
+        by.like("DiskName", "name"),
+        by.equals("DiskChargeType", "charge_type"),
+        by.equals("ResourceGroupId", "resource_group_id"),
+        by.equals("SnapshotId", "snapshot_id"),
+        by.equals("KMSKeyId", "kms_key_id"),
+        by.is_true("Encrypted", "encrypted"),
+        by.is_true("DeleteWithInstance", "delete_with_instance"),
+        by.is_true("DeleteAutoSnapshot", "delete_auto_snapshot"),
+        by.is_true("EnableAutoSnapshot", "enable_auto_snapshot"),
+        by.is_true("Portable", lambda call, disk: disk.kind == "data"),
+        by.equals("AutoSnapshotPolicyId", "auto_snapshot_policy_id"),
+        by.is_true("EnableAutomatedSnapshotPolicy", "auto_snapshot_policy_id"),
+        by.equals("PerformanceLevel", "performance_level"),
+        by.equals(
             "MultiAttach",
             lambda call, disk: "Enabled" if disk.multi_attach else "Disabled",
             among=("Disabled", "Enabled", "LegacyShared"),
         ),
         # Shared Block Storage was before multi-attach, and none is here.
-        never_true("EnableShared"),
-        times_between(Creation="created"),
-        never("LockReason"),
-        tagged(lambda state: state.disks),
+        by.never_true("EnableShared"),
+        by.times_between(Creation="created"),
+        by.never("LockReason"),
+        by.tagged(lambda state: state.disks),
     ),
     paging=page,
 )

@@ -6,17 +6,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import (
-    Listing,
-    equals,
-    never,
-    never_true,
-    newest,
-    one_of,
-    tagged,
-    times_between,
-)
+from ecsmachine.localcloud.actions.listing import Listing
 from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import later, timestamp
@@ -292,24 +284,24 @@ def _eip_view(call: Call, eip: Eip) -> dict[str, Any]:
 _EIPS = Listing(
     Eip,
     "EipAddresses.EipAddress",
-    newest(lambda state: state.eips),
+    by.newest(lambda state: state.eips),
     _eip_view,
     (
-        one_of("AllocationId", "id", Parameters.separated),
-        one_of("EipAddress", "address", Parameters.separated),
-        equals(
+        by.one_of("AllocationId", "id", Parameters.separated),
+        by.one_of("EipAddress", "address", Parameters.separated),
+        by.equals(
             "Status", _status_now, among=STATUSES, error=lambda: refusals.not_supported("Status")
         ),
-        equals("AssociatedInstanceId", "instance_id"),
-        equals("AssociatedInstanceType", "instance_type"),
-        equals("EipName", "name"),
-        equals("ChargeType", "charge_type"),
-        equals("ISP", "isp"),
-        equals("ResourceGroupId", "resource_group_id"),
-        never("LockReason", "PublicIpAddressPoolId", "SegmentInstanceId"),
-        never_true("SecurityProtectionEnabled"),
-        never_true("ServiceManaged"),
-        times_between(Creation="created"),
-        tagged(lambda state: state.eips),
+        by.equals("AssociatedInstanceId", "instance_id"),
+        by.equals("AssociatedInstanceType", "instance_type"),
+        by.equals("EipName", "name"),
+        by.equals("ChargeType", "charge_type"),
+        by.equals("ISP", "isp"),
+        by.equals("ResourceGroupId", "resource_group_id"),
+        by.never("LockReason", "PublicIpAddressPoolId", "SegmentInstanceId"),
+        by.never_true("SecurityProtectionEnabled"),
+        by.never_true("ServiceManaged"),
+        by.times_between(Creation="created"),
+        by.tagged(lambda state: state.eips),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.custom_images import (
     images_of_account,
@@ -13,16 +14,7 @@ from ecsmachine.localcloud.actions.custom_images import (
     own_status,
     own_view,
 )
-from ecsmachine.localcloud.actions.listing import (
-    Filter,
-    Listing,
-    Test,
-    equals,
-    is_true,
-    one_of,
-    tagged_as,
-    times_between,
-)
+from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, instance_types
 from ecsmachine.localcloud.protocol import refusals
@@ -238,34 +230,34 @@ _IMAGES = Listing(
     lambda call: [*own_images(call), *call.images],
     image_view,
     (
-        one_of("ImageId", "id", Parameters.separated),
-        equals(
+        by.one_of("ImageId", "id", Parameters.separated),
+        by.equals(
             "ImageOwnerAlias",
             _owner,
             among=("system", "self", "others", "marketplace"),
             error=lambda: refusals.not_supported("ImageOwnerAlias"),
         ),
         Filter(("ImageName",), _by_name),
-        equals("ImageFamily", "family"),
+        by.equals("ImageFamily", "family"),
         Filter(("Status",), _by_status),
         Filter(("InstanceType",), _by_instance_type),
-        equals(
+        by.equals(
             "Architecture",
             "architecture",
             among=("i386", "x86_64", "arm64"),
             error=lambda: refusals.malformed("Architecture"),
         ),
-        equals("OSType", lambda call, image: "linux", spelled=str.lower),
-        is_true("IsPublic", lambda call, image: not _is_own(image)),
-        equals("SnapshotId", "snapshot_id"),
-        is_true("IsSupportCloudinit", lambda call, image: True),
-        is_true("IsSupportIoOptimized", lambda call, image: True),
-        is_true("Usable", _is_usable),
-        equals("Usage", _usage, among=("instance", "none")),
-        equals("ImageOwnerId", _owner_id),
-        equals("ResourceGroupId", _resource_group),
-        times_between(Creation="created", other_keys=tuple(_FEATURES)),
+        by.equals("OSType", lambda call, image: "linux", spelled=str.lower),
+        by.is_true("IsPublic", lambda call, image: not _is_own(image)),
+        by.equals("SnapshotId", "snapshot_id"),
+        by.is_true("IsSupportCloudinit", lambda call, image: True),
+        by.is_true("IsSupportIoOptimized", lambda call, image: True),
+        by.is_true("Usable", _is_usable),
+        by.equals("Usage", _usage, among=("instance", "none")),
+        by.equals("ImageOwnerId", _owner_id),
+        by.equals("ResourceGroupId", _resource_group),
+        by.times_between(Creation="created", other_keys=tuple(_FEATURES)),
         Filter(("Filter",), _has_features),
-        tagged_as("image", "id"),
+        by.tagged_as("image", "id"),
     ),
 )

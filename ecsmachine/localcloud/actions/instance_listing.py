@@ -5,20 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any, get_args
 
+from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.instance_view import attributes
-from ecsmachine.localcloud.actions.listing import (
-    Listing,
-    always,
-    contains,
-    equals,
-    like,
-    never,
-    newest,
-    one_of,
-    tagged,
-    times_between,
-)
+from ecsmachine.localcloud.actions.listing import Listing
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
@@ -116,54 +106,60 @@ def _family(call: Call, instance: Instance) -> str:
 INSTANCES = Listing(
     Instance,
     "Instances.Instance",
-    newest(lambda state: state.instances),
+    by.newest(lambda state: state.instances),
     lambda call, instance: call.views.get(call.state, instance),
     (
-        one_of("InstanceIds", "id", Parameters.json_list),
-        equals("Status", "status", among=STATUSES, error=lambda: refusals.not_supported("Status")),
-        equals("VpcId", "vpc_id"),
-        equals("VSwitchId", "vswitch_id"),
-        equals("ZoneId", "zone"),
-        equals("InstanceType", "instance_type"),
-        equals("InstanceTypeFamily", _family),
-        equals("ImageId", "image_id"),
-        equals("InstanceChargeType", "charge_type"),
-        equals("InternetChargeType", "internet_charge_type"),
-        equals("KeyPairName", "key_pair"),
-        equals("ResourceGroupId", "resource_group_id"),
-        always("InstanceNetworkType", "vpc"),
-        one_of("PrivateIpAddresses", "private_ip", Parameters.json_list),
-        one_of("PublicIpAddresses", "public_ip", Parameters.json_list),
-        one_of("EipAddresses", _elastic_address, Parameters.json_list),
-        like("InstanceName", "name"),
-        contains("SecurityGroupId", "security_group_ids"),
-        equals("IoOptimized", _optimized, spelled=lambda text: _OPTIMIZED.get(text.lower(), text)),
-        times_between(Creation="created", Expired="expires"),
-        equals("HttpEndpoint", lambda call, instance: instance.metadata_options.endpoint),
-        equals("HttpTokens", lambda call, instance: instance.metadata_options.tokens),
-        never("InnerIpAddresses", "RdmaIpAddresses", "Ipv6Address", "LockReason", "HpcClusterId"),
-        tagged(lambda state: state.instances),
+        by.one_of("InstanceIds", "id", Parameters.json_list),
+        by.equals(
+            "Status", "status", among=STATUSES, error=lambda: refusals.not_supported("Status")
+        ),
+        by.equals("VpcId", "vpc_id"),
+        by.equals("VSwitchId", "vswitch_id"),
+        by.equals("ZoneId", "zone"),
+        by.equals("InstanceType", "instance_type"),
+        by.equals("InstanceTypeFamily", _family),
+        by.equals("ImageId", "image_id"),
+        by.equals("InstanceChargeType", "charge_type"),
+        by.equals("InternetChargeType", "internet_charge_type"),
+        by.equals("KeyPairName", "key_pair"),
+        by.equals("ResourceGroupId", "resource_group_id"),
+        by.always("InstanceNetworkType", "vpc"),
+        by.one_of("PrivateIpAddresses", "private_ip", Parameters.json_list),
+        by.one_of("PublicIpAddresses", "public_ip", Parameters.json_list),
+        by.one_of("EipAddresses", _elastic_address, Parameters.json_list),
+        by.like("InstanceName", "name"),
+        by.contains("SecurityGroupId", "security_group_ids"),
+        by.equals(
+            "IoOptimized", _optimized, spelled=lambda text: _OPTIMIZED.get(text.lower(), text)
+        ),
+        by.times_between(Creation="created", Expired="expires"),
+        by.equals("HttpEndpoint", lambda call, instance: instance.metadata_options.endpoint),
+        by.equals("HttpTokens", lambda call, instance: instance.metadata_options.tokens),
+        by.never(
+            "InnerIpAddresses", "RdmaIpAddresses", "Ipv6Address", "LockReason", "HpcClusterId"
+        ),
+        by.tagged(lambda state: state.instances),
     ),
     paging=page,
 )
 _STATUSES_OF_INSTANCES = Listing(
     Instance,
     "InstanceStatuses.InstanceStatus",
-    newest(lambda state: state.instances),
+    by.newest(lambda state: state.instances),
     _status_view,
     (
-        one_of("InstanceId", "id", Parameters.listed),
-        equals("ZoneId", "zone"),
-        always("ClusterId", ""),
+        by.one_of("InstanceId", "id", Parameters.listed),
+        by.equals("ZoneId", "zone"),
+        by.always("ClusterId", ""),
     ),
     most=50,
 )
 _ATTACHMENTS = Listing(
     Instance,
     "Instances.Instance",
-    newest(lambda state: state.instances),
+    by.newest(lambda state: state.instances),
     _attachment_view,
-    (one_of("InstanceIds", "id", Parameters.json_list),),
+    (by.one_of("InstanceIds", "id", Parameters.json_list),),
 )
 RENEWALS = Listing(
     Instance,
@@ -175,7 +171,7 @@ RENEWALS = Listing(
     ],
     _renewal_view,
     (
-        one_of("InstanceId", "id", Parameters.separated),
-        equals("RenewalStatus", _renewal_status, among=("AutoRenewal", "Normal", "NotRenewal")),
+        by.one_of("InstanceId", "id", Parameters.separated),
+        by.equals("RenewalStatus", _renewal_status, among=("AutoRenewal", "Normal", "NotRenewal")),
     ),
 )

@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import (
-    Filter,
-    Listing,
-    Test,
-    at_least,
-    at_most,
-    equals,
-    one_of,
-)
+from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.catalog.instance_types import (
     InstanceType,
     find_instance_type,
@@ -137,23 +130,25 @@ _TYPES = Listing(
     lambda call: instance_types(),
     _type,
     (
-        one_of("InstanceTypes", "id", Parameters.listed),
-        equals("InstanceTypeFamily", "family"),
-        one_of("InstanceTypeFamilies", "family", Parameters.listed, most=10),
-        equals("CpuArchitecture", "architecture"),
-        one_of("CpuArchitectures", "architecture", Parameters.listed, most=2),
-        equals("InstanceCategory", "category"),
-        one_of("InstanceCategories", "category", Parameters.listed, most=10),
-        equals("InstanceFamilyLevel", "level"),
-        equals("NvmeSupport", "nvme"),
+        by.one_of("InstanceTypes", "id", Parameters.listed),
+        by.equals("InstanceTypeFamily", "family"),
+        by.one_of("InstanceTypeFamilies", "family", Parameters.listed, most=10),
+        by.equals("CpuArchitecture", "architecture"),
+        by.one_of("CpuArchitectures", "architecture", Parameters.listed, most=2),
+        by.equals("InstanceCategory", "category"),
+        by.one_of("InstanceCategories", "category", Parameters.listed, most=10),
+        by.equals("InstanceFamilyLevel", "level"),
+        by.equals("NvmeSupport", "nvme"),
         _has_in_it("PhysicalProcessorModel", "PhysicalProcessorModel"),
-        one_of("PhysicalProcessorModels", "processor", Parameters.listed, most=10),
+        by.one_of("PhysicalProcessorModels", "processor", Parameters.listed, most=10),
         _has_in_it("GPUSpec", "GPUSpec"),
-        one_of("GpuSpecs", _told("GPUSpec"), Parameters.listed, most=10),
-        equals("LocalStorageCategory", _told("LocalStorageCategory")),
-        one_of("LocalStorageCategories", _told("LocalStorageCategory"), Parameters.listed, most=2),
+        by.one_of("GpuSpecs", _told("GPUSpec"), Parameters.listed, most=10),
+        by.equals("LocalStorageCategory", _told("LocalStorageCategory")),
+        by.one_of(
+            "LocalStorageCategories", _told("LocalStorageCategory"), Parameters.listed, most=2
+        ),
         *(
-            at_least(f"Minimum{figure}", _told(figure))
+            by.at_least(f"Minimum{figure}", _told(figure))
             for figure in (
                 *("CpuCoreCount", "MemorySize", "GPUAmount", "CpuSpeedFrequency", "DiskQuantity"),
                 *("CpuTurboFrequency", "BaselineCredit", "InitialCredit", "EniQuantity"),
@@ -164,7 +159,7 @@ _TYPES = Listing(
             )
         ),
         *(
-            at_most(f"Maximum{figure}", _told(figure))
+            by.at_most(f"Maximum{figure}", _told(figure))
             for figure in (
                 *("CpuCoreCount", "MemorySize", "GPUAmount", "CpuSpeedFrequency"),
                 "CpuTurboFrequency",

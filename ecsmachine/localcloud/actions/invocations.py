@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.commands import (
     CONTENT_TOO_LONG,
@@ -20,18 +21,7 @@ from ecsmachine.localcloud.actions.commands import (
     timeout_of_request,
     working_dir_of_request,
 )
-from ecsmachine.localcloud.actions.listing import (
-    Listing,
-    always,
-    contains,
-    equals,
-    like,
-    never_true,
-    newest,
-    one_of,
-    tagged,
-    tagged_as,
-)
+from ecsmachine.localcloud.actions.listing import Listing
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
@@ -358,7 +348,7 @@ class _Row:
 
 
 def _rows(call: Call) -> list[_Row]:
-    invocations = newest(lambda state: state.invocations)(call)
+    invocations = by.newest(lambda state: state.invocations)(call)
     return [_Row(each.id, each, result) for each in invocations for result in each.results]
 
 
@@ -395,19 +385,19 @@ def _status_view(call: Call, instance: Instance) -> dict[str, Any]:
 _INVOCATIONS = Listing(
     Invocation,
     "Invocations.Invocation",
-    newest(lambda state: state.invocations),
+    by.newest(lambda state: state.invocations),
     _invocation_view,
     (
-        equals("InvokeId", "id"),
-        equals("CommandId", lambda call, each: each.command.id),
-        like("CommandName", lambda call, each: each.command.name),
-        equals("CommandType", lambda call, each: each.command.kind, among=KINDS),
-        contains("InstanceId", lambda call, each: [r.instance_id for r in each.results]),
-        contains("InvokeStatus", lambda call, each: _both(_invocation_status(each.results))),
-        equals("ResourceGroupId", "resource_group_id"),
-        always("RepeatMode", "Once"),
-        never_true("Timed"),
-        tagged(lambda state: state.invocations),
+        by.equals("InvokeId", "id"),
+        by.equals("CommandId", lambda call, each: each.command.id),
+        by.like("CommandName", lambda call, each: each.command.name),
+        by.equals("CommandType", lambda call, each: each.command.kind, among=KINDS),
+        by.contains("InstanceId", lambda call, each: [r.instance_id for r in each.results]),
+        by.contains("InvokeStatus", lambda call, each: _both(_invocation_status(each.results))),
+        by.equals("ResourceGroupId", "resource_group_id"),
+        by.always("RepeatMode", "Once"),
+        by.never_true("Timed"),
+        by.tagged(lambda state: state.invocations),
     ),
     paging=page,
     most=50,
@@ -418,12 +408,12 @@ _RESULTS = Listing(
     _rows,
     _result_view,
     (
-        equals("InvokeId", "id"),
-        equals("CommandId", lambda call, row: row.invocation.command.id),
-        equals("InstanceId", lambda call, row: row.result.instance_id),
-        contains("InvokeRecordStatus", lambda call, row: _both(row.result.status)),
-        equals("ResourceGroupId", lambda call, row: row.invocation.resource_group_id),
-        tagged_as("invocation", "id"),
+        by.equals("InvokeId", "id"),
+        by.equals("CommandId", lambda call, row: row.invocation.command.id),
+        by.equals("InstanceId", lambda call, row: row.result.instance_id),
+        by.contains("InvokeRecordStatus", lambda call, row: _both(row.result.status)),
+        by.equals("ResourceGroupId", lambda call, row: row.invocation.resource_group_id),
+        by.tagged_as("invocation", "id"),
     ),
     paging=page,
     most=50,
@@ -431,9 +421,9 @@ _RESULTS = Listing(
 STATUSES = Listing(
     Instance,
     "InstanceCloudAssistantStatusSet.InstanceCloudAssistantStatus",
-    newest(lambda state: state.instances),
+    by.newest(lambda state: state.instances),
     _status_view,
-    (one_of("InstanceId", "id", Parameters.listed), always("OSType", "Linux")),
+    (by.one_of("InstanceId", "id", Parameters.listed), by.always("OSType", "Linux")),
     paging=page,
     most=50,
 )

@@ -6,18 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import (
-    Filter,
-    Listing,
-    Test,
-    at_least,
-    at_most,
-    equals,
-    newest,
-    one_of,
-    tagged,
-)
+from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.actions.unsupported import refuse_unsupported
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
@@ -403,13 +394,13 @@ def _version_view(call: Call, version: TemplateVersion) -> dict[str, Any]:
 TEMPLATES = Listing(
     LaunchTemplate,
     "LaunchTemplateSets.LaunchTemplateSet",
-    newest(lambda state: state.launch_templates),
+    by.newest(lambda state: state.launch_templates),
     _template_view,
     (
-        one_of("LaunchTemplateId", "id", Parameters.listed),
-        one_of("LaunchTemplateName", "name", Parameters.listed),
-        equals("TemplateResourceGroupId", "resource_group_id"),
-        tagged(lambda state: state.launch_templates, name="TemplateTag"),
+        by.one_of("LaunchTemplateId", "id", Parameters.listed),
+        by.one_of("LaunchTemplateName", "name", Parameters.listed),
+        by.equals("TemplateResourceGroupId", "resource_group_id"),
+        by.tagged(lambda state: state.launch_templates, name="TemplateTag"),
     ),
     most=50,
 )
@@ -420,8 +411,8 @@ VERSIONS = Listing(
     _version_view,
     (
         Filter(("LaunchTemplateVersion",), _by_number),
-        at_least("MinVersion", "number"),
-        at_most("MaxVersion", "number"),
+        by.at_least("MinVersion", "number"),
+        by.at_most("MaxVersion", "number"),
         Filter(("DefaultVersion",), _by_default),
     ),
     most=50,

@@ -7,18 +7,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import (
-    Filter,
-    Listing,
-    Test,
-    always,
-    contains,
-    equals,
-    newest,
-    one_of,
-    tagged,
-)
+from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.actions.load_balancer_tags import tags_of_json
 from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
@@ -387,27 +378,27 @@ def _server_ids(call: Call, balancer: LoadBalancer) -> set[str]:
 BALANCERS = Listing(
     LoadBalancer,
     "LoadBalancers.LoadBalancer",
-    newest(lambda state: state.load_balancers),
+    by.newest(lambda state: state.load_balancers),
     _balancer_view,
     (
-        one_of("LoadBalancerId", "id", Parameters.separated),
-        one_of("LoadBalancerName", "name", Parameters.separated),
-        contains("ServerId", _server_ids),
-        equals("LoadBalancerStatus", "status"),
-        equals("Address", "address"),
-        equals("AddressType", "address_type"),
-        equals("NetworkType", "network_type"),
-        equals("VpcId", "vpc_id"),
-        equals("VSwitchId", "vswitch_id"),
-        equals("MasterZoneId", "master_zone"),
-        equals("SlaveZoneId", "slave_zone"),
-        equals("PayType", "charge_type"),
-        equals("InternetChargeType", "internet_charge_type", spelled=str.lower),
-        always("AddressIPVersion", "ipv4"),
+        by.one_of("LoadBalancerId", "id", Parameters.separated),
+        by.one_of("LoadBalancerName", "name", Parameters.separated),
+        by.contains("ServerId", _server_ids),
+        by.equals("LoadBalancerStatus", "status"),
+        by.equals("Address", "address"),
+        by.equals("AddressType", "address_type"),
+        by.equals("NetworkType", "network_type"),
+        by.equals("VpcId", "vpc_id"),
+        by.equals("VSwitchId", "vswitch_id"),
+        by.equals("MasterZoneId", "master_zone"),
+        by.equals("SlaveZoneId", "slave_zone"),
+        by.equals("PayType", "charge_type"),
+        by.equals("InternetChargeType", "internet_charge_type", spelled=str.lower),
+        by.always("AddressIPVersion", "ipv4"),
         Filter(("ServerIntranetAddress",), _with_address),
         Filter(("Tags",), _with_tags),
-        equals("ResourceGroupId", "resource_group_id"),
-        tagged(lambda state: state.load_balancers),
+        by.equals("ResourceGroupId", "resource_group_id"),
+        by.tagged(lambda state: state.load_balancers),
     ),
     size=100,
 )

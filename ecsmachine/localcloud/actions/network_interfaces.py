@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import (
-    Filter,
-    Listing,
-    Test,
-    contains,
-    equals,
-    like,
-    never,
-    never_true,
-    one_of,
-    tagged_as,
-)
+from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.interfaces import find_interface, interfaces_in_region
@@ -145,20 +135,20 @@ INTERFACES = Listing(
     lambda call: interfaces_in_region(call.state, call.region_id)[::-1],
     interface_view,
     (
-        one_of("NetworkInterfaceId", "id", Parameters.listed),
+        by.one_of("NetworkInterfaceId", "id", Parameters.listed),
         Filter(("PrivateIpAddress",), _by_address),
-        never("Ipv6Address"),
-        equals("InstanceId", "instance_id"),
-        equals("VpcId", "vpc_id"),
-        equals("VSwitchId", "vswitch_id"),
-        equals("PrimaryIpAddress", "private_ip"),
-        contains("SecurityGroupId", "security_group_ids"),
-        equals("Type", "kind"),
-        equals("Status", "status"),
-        like("NetworkInterfaceName", "name"),
-        equals("ResourceGroupId", "resource_group_id"),
-        never_true("ServiceManaged"),
-        tagged_as("eni", "id"),
+        by.never("Ipv6Address"),
+        by.equals("InstanceId", "instance_id"),
+        by.equals("VpcId", "vpc_id"),
+        by.equals("VSwitchId", "vswitch_id"),
+        by.equals("PrimaryIpAddress", "private_ip"),
+        by.contains("SecurityGroupId", "security_group_ids"),
+        by.equals("Type", "kind"),
+        by.equals("Status", "status"),
+        by.like("NetworkInterfaceName", "name"),
+        by.equals("ResourceGroupId", "resource_group_id"),
+        by.never_true("ServiceManaged"),
+        by.tagged_as("eni", "id"),
     ),
     paging=page,
     most=500,

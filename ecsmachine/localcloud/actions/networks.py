@@ -7,17 +7,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import (
-    Listing,
-    equals,
-    is_true,
-    never,
-    never_true,
-    newest,
-    one_of,
-    tagged,
-)
+from ecsmachine.localcloud.actions.listing import Listing
 from ecsmachine.localcloud.catalog.regions import known_region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
@@ -387,36 +379,36 @@ def _owner(call: Call, item: Vpc | VSwitch) -> str:
 VPCS = Listing(
     Vpc,
     "Vpcs.Vpc",
-    newest(lambda state: state.vpcs),
+    by.newest(lambda state: state.vpcs),
     _vpc_view,
     (
-        one_of("VpcId", "id", Parameters.separated, most=20),
-        equals("VpcName", "name"),
-        equals("ResourceGroupId", "resource_group_id"),
-        is_true("IsDefault", "is_default"),
-        never_true("EnableIpv6"),
-        never("DhcpOptionsSetId"),
-        equals("VpcOwnerId", _owner),
-        tagged(lambda state: state.vpcs),
+        by.one_of("VpcId", "id", Parameters.separated, most=20),
+        by.equals("VpcName", "name"),
+        by.equals("ResourceGroupId", "resource_group_id"),
+        by.is_true("IsDefault", "is_default"),
+        by.never_true("EnableIpv6"),
+        by.never("DhcpOptionsSetId"),
+        by.equals("VpcOwnerId", _owner),
+        by.tagged(lambda state: state.vpcs),
     ),
     most=50,
 )
 _VSWITCHES = Listing(
     VSwitch,
     "VSwitches.VSwitch",
-    newest(lambda state: state.vswitches),
+    by.newest(lambda state: state.vswitches),
     _vswitch_view,
     (
-        one_of("VSwitchId", "id", Parameters.separated, most=20),
-        equals("VpcId", "vpc_id"),
-        equals("ZoneId", "zone"),
-        equals("VSwitchName", "name"),
-        equals("ResourceGroupId", "resource_group_id"),
-        is_true("IsDefault", "is_default"),
-        never_true("EnableIpv6"),
-        equals("RouteTableId", _route_table_of),
-        equals("VSwitchOwnerId", _owner),
-        tagged(lambda state: state.vswitches),
+        by.one_of("VSwitchId", "id", Parameters.separated, most=20),
+        by.equals("VpcId", "vpc_id"),
+        by.equals("ZoneId", "zone"),
+        by.equals("VSwitchName", "name"),
+        by.equals("ResourceGroupId", "resource_group_id"),
+        by.is_true("IsDefault", "is_default"),
+        by.never_true("EnableIpv6"),
+        by.equals("RouteTableId", _route_table_of),
+        by.equals("VSwitchOwnerId", _owner),
+        by.tagged(lambda state: state.vswitches),
     ),
     most=50,
 )

@@ -6,18 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import (
-    Filter,
-    Listing,
-    Test,
-    always,
-    equals,
-    never_true,
-    newest,
-    one_of,
-    tagged,
-)
+from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.actions.security_group_rules import (
     check_nic_type,
     description_of_request,
@@ -307,18 +298,18 @@ def _of_any_interface(call: Call) -> None:
 _GROUPS = Listing(
     SecurityGroup,
     "SecurityGroups.SecurityGroup",
-    newest(lambda state: state.security_groups),
+    by.newest(lambda state: state.security_groups),
     _group_view,
     (
-        one_of("SecurityGroupIds", "id", Parameters.json_list),
-        equals("SecurityGroupId", "id"),
+        by.one_of("SecurityGroupIds", "id", Parameters.json_list),
+        by.equals("SecurityGroupId", "id"),
         Filter(("SecurityGroupName", "FuzzyQuery"), _by_name),
-        equals("VpcId", "vpc_id"),
-        equals("SecurityGroupType", "kind"),
-        equals("ResourceGroupId", "resource_group_id"),
-        always("NetworkType", "vpc"),
-        never_true("ServiceManaged"),
-        tagged(lambda state: state.security_groups),
+        by.equals("VpcId", "vpc_id"),
+        by.equals("SecurityGroupType", "kind"),
+        by.equals("ResourceGroupId", "resource_group_id"),
+        by.always("NetworkType", "vpc"),
+        by.never_true("ServiceManaged"),
+        by.tagged(lambda state: state.security_groups),
     ),
     paging=page,
 )
@@ -328,7 +319,7 @@ _RULES = Listing(
     lambda call: call.required(call.state.security_groups, "SecurityGroupId").rules[::-1],
     rule_view,
     (
-        equals(
+        by.equals(
             "Direction",
             "direction",
             among=("ingress", "egress", "all"),

@@ -6,18 +6,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import (
-    Filter,
-    Listing,
-    Test,
-    equals,
-    is_true,
-    newest,
-    one_of,
-    tagged,
-    times_between,
-)
+from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes, timestamp
@@ -302,15 +293,15 @@ def _by_instance(call: Call) -> Test[Snapshot] | None:
 SNAPSHOTS = Listing(
     Snapshot,
     "Snapshots.Snapshot",
-    newest(lambda state: state.snapshots),
+    by.newest(lambda state: state.snapshots),
     _snapshot_view,
     (
-        one_of("SnapshotIds", "id", Parameters.json_list),
+        by.one_of("SnapshotIds", "id", Parameters.json_list),
         Filter(("InstanceId",), _by_instance),
-        equals("DiskId", "disk_id"),
-        equals("SnapshotName", "name"),
-        equals("Status", "status", among=STATUSES, everything="all"),
-        equals(
+        by.equals("DiskId", "disk_id"),
+        by.equals("SnapshotName", "name"),
+        by.equals("Status", "status", among=STATUSES, everything="all"),
+        by.equals(
             "SourceDiskType",
             "disk_kind",
             among=("system", "data"),
@@ -319,25 +310,25 @@ SNAPSHOTS = Listing(
             ),
             spelled=str.lower,
         ),
-        equals("Usage", _usage, among=("image", "disk", "image_disk", "none")),
-        equals("KMSKeyId", "kms_key_id"),
-        equals("ResourceGroupId", "resource_group_id"),
-        equals("SnapshotLinkId", _link_id),
-        equals(
+        by.equals("Usage", _usage, among=("image", "disk", "image_disk", "none")),
+        by.equals("KMSKeyId", "kms_key_id"),
+        by.equals("ResourceGroupId", "resource_group_id"),
+        by.equals("SnapshotLinkId", _link_id),
+        by.equals(
             "Category",
             lambda call, snapshot: "standard",
             among=("standard", "flash", "archive"),
             spelled=str.lower,
         ),
-        times_between(Creation="created"),
-        equals(
+        by.times_between(Creation="created"),
+        by.equals(
             "SnapshotType",
             lambda call, snapshot: "user",
             among=("auto", "user", "all"),
             everything="all",
         ),
-        is_true("Encrypted", "encrypted"),
-        tagged(lambda state: state.snapshots),
+        by.is_true("Encrypted", "encrypted"),
+        by.tagged(lambda state: state.snapshots),
     ),
     paging=page,
 )

@@ -159,3 +159,17 @@ def test_a_rm_that_was_cut_off_has_left_what_is_half_removed(rig: Rig) -> None:
     rig.front.faults.clear()
     operations.remove(store, "dev1", lambda line: None)
     assert not store.exists("dev1")
+
+
+def test_a_spot_instance_that_is_gone_was_perhaps_reclaimed(rig: Rig, silent_hosts: None) -> None:
+    store = Store(rig.store, rig.environment)
+    values = {**request(rig).driver_values, "aliyunecs-spot-strategy": "SpotAsPriceGo"}
+
+    def reclaim(line: str) -> None:
+        if "waiting for SSH" in line:
+            (instance,) = rig.cloud.state.instances
+            rig.driver()._cloud.ecs.delete_instance(instance.id)
+
+    with pytest.raises(MachineError, match="ECS reclaims spot instances"):
+        create(store, replace(request(rig), driver_values=values), reclaim)
+    assert rig.left() == {}

@@ -279,6 +279,8 @@ class AliyunEcsDriver:
         if instance is None:
             self._check_account()
         self._reason = reason_of(instance)
+        if instance is None and self._settings and self._settings.spot_strategy != "NoSpot":
+            self._reason = "the instance was released: ECS reclaims spot instances, or somebody did"
         state = state_of(instance)
         if instance is not None and state is State.RUNNING:
             self._record_instance(instance)

@@ -315,6 +315,7 @@ def _wait(cloud: Cloud, instance_id: str, status: InstanceStatus) -> Instance:
     last, before, since_s = "", "", 0.0
     starts = status is InstanceStatus.RUNNING
     former = InstanceStatus.STOPPED if starts else InstanceStatus.RUNNING
+    on_its_way = InstanceStatus.STARTING if starts else InstanceStatus.STOPPING
     for spent_s in polls(_STATE_TIMEOUT_S):
         instance = cloud.watch.instance(cloud.ecs, instance_id)
         if instance is None:
@@ -333,7 +334,7 @@ def _wait(cloud: Cloud, instance_id: str, status: InstanceStatus) -> Instance:
         if instance.status != last:
             before, last, since_s = last, instance.status, spent_s
         # a boot may fail, and somebody may start what is being stopped; an answer may be an old one
-        turned = last == former and before in (InstanceStatus.STARTING, InstanceStatus.STOPPING)
+        turned = last == former and before == on_its_way
         patience_s = _TURNED_S if turned else _STOPPED_TIMEOUT_S
         if last == former and (turned or starts) and spent_s - since_s >= patience_s:
             words = "it has stopped instead of starting" if starts else "it runs again"

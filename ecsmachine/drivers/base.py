@@ -60,7 +60,8 @@ class Option:
     ``name`` is the flag without the leading dashes. A ``list`` option may be repeated on the
     command line; its variable is split on commas. ``choices`` are matched exactly.
     ``deprecated`` is the warning printed when the option is given. A ``credential`` says who asks:
-    it may change from one run to the next, and is never written down.
+    it may change from one run to the next, and is never written down. A ``private_key`` is the path
+    of one, whose passphrase is asked before anything is done.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Option:
     secret: bool = False
     deprecated: str | None = None
     credential: bool = False
+    private_key: bool = False
     choices: tuple[str, ...] = ()
 
 
@@ -153,7 +155,8 @@ class DriverContext:
     in tags. ``environment`` is the process's environment, for credentials. ``shared_lock`` keeps
     other creates of this store out while something is made that its machines share; it is given
     what that is. ``checkpoint`` is told of every request, before it and after its answer. ``warn``
-    is told, in a line, what the user should know of.
+    is told, in a line, what the user should know of. ``passphrases`` are those that the
+    user was asked for, by the paths of the keys.
     """
 
     machine_name: str
@@ -162,6 +165,7 @@ class DriverContext:
     store_id: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     warn: Report = lambda line: None
+    passphrases: Mapping[Path, str] = field(default_factory=dict, repr=False)
     shared_lock: Callable[[str], AbstractContextManager[None]] = no_lock
     checkpoint: Checkpoint = no_checkpoint
 

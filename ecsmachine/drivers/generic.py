@@ -43,6 +43,7 @@ OPTIONS = (
         "Private key to log in with; without one, the SSH agent's and yours in ~/.ssh",
         env="GENERIC_SSH_KEY",
         default="",
+        private_key=True,
     ),
     Option("generic-ssh-port", "Port of SSH", env="GENERIC_SSH_PORT", kind="int", default=22),
 )
@@ -151,7 +152,9 @@ class GenericDriver(ExistingHost):
         if self._source_key is not None:
             from ecsmachine.drivers.login_key import check_login_key
 
-            self._public_key = check_login_key(self._source_key, "--generic-ssh-key")
+            self._public_key = check_login_key(
+                self._source_key, "--generic-ssh-key", self._context.passphrases
+            )
         try:
             socket.getaddrinfo(self._fields.ip_address, self._fields.ssh_port)
         except (OSError, UnicodeError):
@@ -166,8 +169,12 @@ class GenericDriver(ExistingHost):
             from ecsmachine.drivers.login_key import check_login_key, copy_login_key
 
             report("Importing SSH key...")
-            public = self._public_key or check_login_key(self._source_key, "--generic-ssh-key")
-            copy_login_key(self._source_key, public, self._context.directory)
+            public = self._public_key or check_login_key(
+                self._source_key, "--generic-ssh-key", self._context.passphrases
+            )
+            copy_login_key(
+                self._source_key, public, self._context.directory, self._context.passphrases
+            )
         save()
 
     def remove(self, journal: Journal, report: Report) -> None:

@@ -86,6 +86,7 @@ class Store:
         self.environment = environment
         self.warn = warn
         self.checkpoint = checkpoint
+        self.passphrases: dict[Path, str] = {}
         self._shared_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @property
@@ -364,6 +365,7 @@ class Store:
             store_id=store_id,
             environment=self.environment,
             warn=self.warn,
+            passphrases=self.passphrases,
             shared_lock=self.shared_lock,
             checkpoint=self.checkpoint,
         )

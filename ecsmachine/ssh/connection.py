@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys
 from ecsmachine.ssh.command_result import CommandResult, KeptEnd, ending
-from ecsmachine.ssh.private_files import KeyFileError, check_private
 from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
     from paramiko import Channel, PKey, Transport
 
+    from ecsmachine.ssh.login import LoginEndedError
     from ecsmachine.ssh.sftp import SftpSession
+    from ecsmachine.ssh.transport import BoundedTransport
 
 _CHUNK = 65536
 _OUTPUT_AFTER_END_S = 1.0
@@ -260,7 +261,9 @@ def connect(
     """
     import paramiko
 
-    key = load_private_key(target.key_path) if target.key_path else None
+    from ecsmachine.ssh.login import LoginEndedError, log_in, login_key
+
+    key = login_key(target)
     where = f"{target.host}:{target.port}"
     check_route(target.host)
     try:
@@ -269,7 +272,7 @@ def connect(
         raise SSHError(
             f"SSH does not answer at {where}: {error.strerror or error or 'no answer in time'}"
         ) from error
-    transport: Transport | None = None
+    transport: BoundedTransport | None = None
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -279,7 +282,7 @@ def connect(
         transport.auth_timeout = 30
         transport.start_client(timeout=handshake_timeout_s)
         host_keys.check(pin_path, target.host, transport.get_remote_server_key())
-        _log_in(transport, target, key)
+        log_in(transport, target, key)
         transport.set_keepalive(15)
     except paramiko.AuthenticationException as error:
         _close(transport, sock)
@@ -287,6 +290,9 @@ def connect(
             f'{where} does not accept the login of "{target.user}" with {_ways_tried(target)}',
             hint="Check the key or the password of the machine.",
         ) from error
+    except LoginEndedError as error:
+        _close(transport, sock)
+        raise _ended(where, target, error) from error
     except BaseException as error:
         _close(transport, sock)
         if isinstance(error, MachineError) or not isinstance(error, Exception):
@@ -295,6 +301,22 @@ def connect(
         raise SSHError(f"SSH does not answer at {where}: {_reason(error)}") from error
     _log.debug("%s: logged in as %s", where, target.user)
     return Connection(transport, target)
+
+
+def _ended(where: str, target: SSHTarget, error: LoginEndedError) -> SSHError:
+    """Return the error for a host that ended the connection while it was logged in to."""
+    said = f": {error}" if str(error) else ""
+    if not said and not error.refused:  # it may be on its way down, or up
+        return SSHError(f"SSH does not answer at {where}: the connection was closed at the login")
+    tries = f" after {error.refused} {'key' if error.refused == 1 else 'keys'}"
+    several = error.refused > 1
+    return AuthenticationError(
+        f'{where} ended the login of "{target.user}"{tries if error.refused else ""}{said}',
+        hint="It hears so many keys and no more: name the one that fits, or have fewer in the "
+        "SSH agent (ssh-add -d)."
+        if several
+        else None,
+    )
 
 
 def shown_host_key(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0) -> PKey:
@@ -310,7 +332,7 @@ def shown_host_key(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0
         raise SSHError(
             f"SSH does not answer at {where}: {error.strerror or error or 'no answer in time'}"
         ) from error
-    transport: Transport | None = None
+    transport: BoundedTransport | None = None
     try:
         transport = _transport(sock, pin_path, _HANDSHAKE_TIMEOUT_S)
         transport.start_client(timeout=_HANDSHAKE_TIMEOUT_S)
@@ -321,7 +343,7 @@ def shown_host_key(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0
         _close(transport, sock)
 
 
-def _transport(sock: socket.socket, pin_path: Path, timeout_s: float) -> Transport:
+def _transport(sock: socket.socket, pin_path: Path, timeout_s: float) -> BoundedTransport:
     from ecsmachine.ssh.transport import BoundedTransport
 
     transport = BoundedTransport(sock)
@@ -334,34 +356,6 @@ def _transport(sock: socket.socket, pin_path: Path, timeout_s: float) -> Transpo
     return transport
 
 
-def load_private_key(path: Path) -> PKey:
-    """Read a private key in OpenSSH's or a PEM format.
-
-    Raises :class:`KeyFileError` if others can read it, it has a passphrase, or is no key.
-    """
-    import paramiko
-
-    try:
-        check_private(path)
-        return paramiko.PKey.from_path(path)
-    except paramiko.PasswordRequiredException as error:
-        raise KeyFileError(
-            f"The private key {path} has a passphrase",
-            hint="Add it to the SSH agent and leave the key path out, or use another key.",
-        ) from error
-    except OSError as error:
-        raise KeyFileError(f"Cannot read the private key {path}: {error.strerror}") from error
-    except MachineError:
-        raise
-    except Exception as error:  # there is no class of what its parsers raise
-        if any(word in str(error).lower() for word in ("passphrase", "encrypted", "password")):
-            raise KeyFileError(
-                f"The private key {path} has a passphrase",
-                hint="Add it to the SSH agent and leave the key path out, or use another key.",
-            ) from error
-        raise KeyFileError(f"{path} is not a private key that can be used: {error}") from error
-
-
 def _prefer_pinned_type(transport: Transport, pin_path: Path) -> None:
     """Ask for the type of host key that is pinned, else a host with several would look changed."""
     known = host_keys.pinned(pin_path)
@@ -372,33 +366,6 @@ def _prefer_pinned_type(transport: Transport, pin_path: Path) -> None:
     wanted = ("rsa-sha2-512", "rsa-sha2-256") if known[0] == "ssh-rsa" else (known[0],)
     first = [name for name in options.key_types if name in wanted]
     options.key_types = (*first, *(name for name in options.key_types if name not in first))
-
-
-def _log_in(transport: Transport, target: SSHTarget, key: PKey | None) -> None:
-    import paramiko
-
-    if key is not None:
-        try:
-            transport.auth_publickey(target.user, key)
-            return
-        except paramiko.AuthenticationException:
-            if target.password is None:
-                raise
-    if target.password is not None:
-        transport.auth_password(target.user, target.password)
-        return
-    for offered in (*paramiko.Agent().get_keys(), *_own_keys()):
-        with contextlib.suppress(paramiko.AuthenticationException):
-            transport.auth_publickey(target.user, offered)
-            return
-    raise paramiko.AuthenticationException("no key of the agent or of ~/.ssh fits")
-
-
-def _own_keys() -> Iterator[PKey]:
-    """Yield the user's keys that ssh tries unasked; those with a passphrase are the agent's."""
-    for name in ("id_rsa", "id_ecdsa", "id_ed25519"):
-        with contextlib.suppress(MachineError):
-            yield load_private_key(Path.home() / ".ssh" / name)
 
 
 def _ways_tried(target: SSHTarget) -> str:

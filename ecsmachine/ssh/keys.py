@@ -45,10 +45,9 @@ def public_key_of(path: Path) -> str:
         pass
     except OSError as error:
         raise MachineError(f"Cannot read the public key {public}: {error.strerror}") from error
-    from ecsmachine.ssh.connection import load_private_key
+    from ecsmachine.ssh import private_keys
 
-    key = load_private_key(path)
-    return f"{key.get_name()} {key.get_base64()}"
+    return private_keys.load(path).public
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -22,6 +22,7 @@ _LONGEST_GREETING = 64 * 1024
 """The lines before the key exchange (RFC 4253, 4.2), in bytes."""
 
 _MOST_EXTENSIONS = 64
+_LONGEST_FAREWELL = 200
 _SPARE = 64 * 1024
 
 
@@ -54,7 +55,12 @@ class BoundedPacketizer(Packetizer):
 
 
 class BoundedTransport(paramiko.Transport):
-    """A transport that ends when its host sends more than a channel's window allows."""
+    """A transport that ends when its host sends more than a channel's window allows.
+
+    ``farewell`` is why the host ended it, in its words, or "".
+    """
+
+    farewell = ""
 
     def __init__(self, sock: socket.socket):
         super().__init__(sock, packetizer_class=BoundedPacketizer)
@@ -65,6 +71,12 @@ class BoundedTransport(paramiko.Transport):
                 Channel._feed_extended  # type: ignore[attr-defined]
             ),
         }
+
+    def _parse_disconnect(self, m: Message) -> None:
+        m.get_int()
+        self.farewell = " ".join(
+            m.get_binary()[:_LONGEST_FAREWELL].decode(errors="replace").split()
+        )
 
 
 def _within_window(feed: Any) -> Any:

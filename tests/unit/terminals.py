@@ -69,7 +69,7 @@ def run_on_terminal(*arguments: str, environment: Mapping[str, str]) -> tuple[in
             stdin=stream,
             stdout=stream,
             stderr=stream,
-            env=_bare(environment),
+            env=bare(environment),
             start_new_session=True,
         )
         stream.close()
@@ -86,7 +86,7 @@ def run_in_pipe(
         capture_output=True,
         text=True,
         timeout=60,
-        env=_bare(environment),
+        env=bare(environment),
     )
 
 
@@ -115,7 +115,7 @@ def seen(text: str) -> list[str]:
     return [line.rstrip() for line in lines if line.strip()]
 
 
-def _bare(environment: Mapping[str, str]) -> dict[str, str]:
+def bare(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which nothing but what the test names says how to print."""
     return {
         "PATH": os.environ["PATH"],

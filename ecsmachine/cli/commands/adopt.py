@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.driver_options import driver_name_of, values_of, with_options
+from ecsmachine.cli.arguments.login_keys import ask_for_passphrase
 from ecsmachine.cli.commands.orphans import (
     AllRegions,
     Driver,
@@ -68,6 +70,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         this = session(ctx)
         values = values_of(options, given, environment)
         if ssh_key:
+            ask_for_passphrase(this, Path(ssh_key))
             values["aliyunecs-ssh-keypath"] = ssh_key
         if name and not instance_id and _take_over_imported(this, name, values):
             return

@@ -18,6 +18,7 @@ from ecsmachine.cli.arguments.driver_options import (
     resolve,
     warnings_of,
 )
+from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.arguments.names import expand
 from ecsmachine.cli.display.printer import say, show, warn
 from ecsmachine.drivers import registry
@@ -115,6 +116,10 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
             values = resolve(options, flags, environment)
             first = replace(_request(ctx, names[0], driver_name, values), **changes)
             requests += [replace(first, name=name) for name in names if name not in begun]
+        for request in requests:
+            ask_for_passphrases(
+                session(ctx), registry.options_of(request.driver_name), request.driver_values
+            )
         if given["dry_run"]:
             _show_plan(ctx, requests, as_json=given["json"])
         elif len(requests) == 1 and given["count"] is None:

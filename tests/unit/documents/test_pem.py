@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ecsmachine.documents.pem import certificate_in, names_in, private_key_in
 from ecsmachine.errors import MachineError
-from ecsmachine.ssh.connection import load_private_key
+from ecsmachine.ssh.private_keys import load_unlocked
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 NAME = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "x")])
@@ -66,7 +66,7 @@ def test_changed_bytes_of_a_login_key_are_one_error(form: str, tmp_path: Path) -
         content[change.randrange(len(content))] = change.randrange(256)
         path.write_bytes(b"\n".join((head, base64.encodebytes(content).strip(), foot)))
         try:
-            load_private_key(path)
+            load_unlocked(path)
         except MachineError:
             errors += 1
     assert errors > 100

@@ -23,10 +23,10 @@ from ecsmachine.ssh.connection import (
     Connection,
     SSHError,
     connect,
-    load_private_key,
 )
 from ecsmachine.ssh.host_keys import HostKeyChangedError
 from ecsmachine.ssh.private_files import KeyFileError
+from ecsmachine.ssh.private_keys import load_unlocked
 from ecsmachine.ssh.target import SSHTarget
 from ecsmachine.ssh.wait import wait_for_ssh
 
@@ -178,18 +178,18 @@ def test_a_key_that_others_can_read_is_refused(server: LoopbackServer) -> None:
 def test_keys_that_cannot_be_used(tmp_path: Path) -> None:
     path = tmp_path / "key"
     with pytest.raises(KeyFileError, match="No such file"):
-        load_private_key(path)
+        load_unlocked(path)
     path.write_text("not a key")
     path.chmod(0o600)
-    with pytest.raises(KeyFileError, match="is not a private key"):
-        load_private_key(path)
+    with pytest.raises(KeyFileError, match="holds no private key"):
+        load_unlocked(path)
     path.write_bytes(
         ed25519.Ed25519PrivateKey.generate().private_bytes(
             Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(b"passphrase")
         )
     )
     with pytest.raises(KeyFileError, match="has a passphrase"):
-        load_private_key(path)
+        load_unlocked(path)
 
 
 class LateChannel:

@@ -54,7 +54,7 @@ def check(
 
 def _check(cloud: Cloud, context: DriverContext, settings: Settings, own_instance_id: str) -> Plan:
     public_key = (
-        check_login_key(settings.ssh_keypath, "--aliyunecs-ssh-keypath")
+        check_login_key(settings.ssh_keypath, "--aliyunecs-ssh-keypath", context.passphrases)
         if settings.ssh_keypath
         else ""
     )

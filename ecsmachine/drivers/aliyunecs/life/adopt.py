@@ -62,8 +62,10 @@ def adopt(
     if settings.ssh_keypath is not None:
         from ecsmachine.drivers.login_key import check_login_key, copy_login_key
 
-        record.public_key = check_login_key(settings.ssh_keypath, "--ssh-key")
-        copy_login_key(settings.ssh_keypath, record.public_key, context.directory)
+        record.public_key = check_login_key(settings.ssh_keypath, "--ssh-key", context.passphrases)
+        copy_login_key(
+            settings.ssh_keypath, record.public_key, context.directory, context.passphrases
+        )
     else:
         from ecsmachine.ssh.keys import ensure_key_pair
 

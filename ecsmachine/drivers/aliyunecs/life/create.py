@@ -197,7 +197,12 @@ def _login_key(creation: Creation) -> str:
     if settings.ssh_keypath is not None:
         from ecsmachine.drivers.login_key import copy_login_key
 
-        copy_login_key(settings.ssh_keypath, creation.plan.public_key, context.directory)
+        copy_login_key(
+            settings.ssh_keypath,
+            creation.plan.public_key,
+            context.directory,
+            context.passphrases,
+        )
         return creation.plan.public_key
     from ecsmachine.ssh.keys import ensure_key_pair
 

@@ -51,6 +51,7 @@ def _option(
     env: str = "",
     secret: bool = False,
     credential: bool = False,
+    private_key: bool = False,
     deprecated: str | None = None,
     stored: str = "",
     rule: Rule = ID,
@@ -70,6 +71,7 @@ def _option(
         secret=secret,
         deprecated=deprecated,
         credential=credential,
+        private_key=private_key,
         choices=reader.choices,
     )
     declaration = Declaration(option, reader, stored, rule, parameter, planned)
@@ -248,6 +250,7 @@ class Settings:
         read.FILE_PATH,
         stored="SSHPrivateKeyPath",
         rule=PATH,
+        private_key=True,
     )
     ssh_user: str = _option(
         "ssh-user",

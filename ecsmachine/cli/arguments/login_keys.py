@@ -1,0 +1,58 @@
+"""Passphrases of the login keys that options name: asked once, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.display.confirmation import secret
+from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.errors import MachineError
+
+_TRIES = 3
+"""As often as OpenSSH asks."""
+
+
+def ask_for_passphrases(
+    this: Session, options: Iterable[Option], values: Mapping[str, OptionValue]
+) -> None:
+    """Ask for the passphrases of the keys that the values of options name."""
+    for option in options:
+        path = values.get(option.name)
+        if option.private_key and isinstance(path, str) and path:
+            ask_for_passphrase(this, Path(path))
+
+
+def ask_for_passphrase(this: Session, path: Path) -> None:
+    """Ask for the passphrase of a key if it has one, unless the SSH agent holds the key.
+
+    What else is wrong with a key is told when it is used. Raises
+    :class:`~ecsmachine.errors.UsageError` where there is no terminal to ask at, and
+    :class:`~ecsmachine.ssh.private_files.KeyFileError` for a third wrong passphrase.
+    """
+    from ecsmachine.ssh import private_keys
+
+    path = path.expanduser().absolute()
+    if path in this.store.passphrases:
+        return
+    try:
+        found = private_keys.load(path)
+    except MachineError:
+        return
+    if found.key is not None or private_keys.is_held_by_agent(found):
+        return
+    for left in reversed(range(_TRIES)):
+        given = secret(f"Passphrase of the key {path}: ", hint=private_keys.locked(path).hint or "")
+        try:
+            private_keys.load(path, given)
+        except MachineError:
+            if not left:
+                raise
+        else:
+            this.store.passphrases[path] = given
+            this.warn(
+                f"The copy of the key in the machine's folder has no passphrase: "
+                f"to keep it, let the SSH agent have the key (ssh-add {path})"
+            )
+            return

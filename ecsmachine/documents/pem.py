@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, cast
 
 from ecsmachine.documents.text import Fault
@@ -9,6 +10,8 @@ from ecsmachine.documents.text import Fault
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+WRONG_PASSPHRASE = "its passphrase is another one"  # noqa: S105 (no secret)
 
 
 def certificate_in(content: bytes, fault: Fault) -> x509.Certificate:
@@ -24,14 +27,19 @@ def certificate_in(content: bytes, fault: Fault) -> x509.Certificate:
     return certificate
 
 
-def private_key_in(content: bytes, fault: Fault) -> CertificateIssuerPrivateKeyTypes:
-    """Return the private key that a PEM text holds."""
+def private_key_in(
+    content: bytes, fault: Fault, passphrase: str | None = None
+) -> CertificateIssuerPrivateKeyTypes:
+    """Return the private key that a PEM text holds, which has a passphrase only if one is given."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(content, password=None)
+        key = load_pem_private_key(content, None if passphrase is None else passphrase.encode())
     except Exception as error:  # as above
-        raise fault("it is no private key in a PEM file without a passphrase") from error
+        if passphrase is not None and re.search("password|decrypt", str(error), re.IGNORECASE):
+            raise fault(WRONG_PASSPHRASE) from error
+        without = " without a passphrase" if passphrase is None else ""
+        raise fault(f"it is no private key in a PEM file{without}") from error
     return cast("CertificateIssuerPrivateKeyTypes", key)
 
 

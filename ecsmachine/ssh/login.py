@@ -76,8 +76,10 @@ def log_in(transport: BoundedTransport, target: SSHTarget, key: paramiko.PKey | 
             transport.auth_password(target.user, target.password)
             if transport.is_authenticated():
                 return
-    except (paramiko.SSHException, EOFError) as error:
-        if transport.is_active():
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        # other errors of SSH are what we did not like of the host
+        ours = not isinstance(error, (paramiko.AuthenticationException, EOFError, OSError))
+        if transport.is_active() or (ours and not transport.farewell):
             raise
         raise LoginEndedError(transport.farewell, refused) from error
     raise paramiko.AuthenticationException("the host accepts none of it")

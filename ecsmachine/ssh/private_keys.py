@@ -14,6 +14,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecsmachine.documents.pem import WRONG_PASSPHRASE, private_key_in
+from ecsmachine.documents.text import Fault
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import openssh_key
 from ecsmachine.ssh.private_files import KeyFileError, check_private
@@ -88,17 +90,20 @@ def locked(path: Path) -> KeyFileError:
 
 @lru_cache(maxsize=64)
 def _parsed(path: Path, stamp: tuple[int, ...], passphrase: str | None) -> PrivateKey:
+    def fault(reason: str) -> KeyFileError:
+        return KeyFileError(f"{path} is not a private key that can be used: {reason}")
+
     found = _block(path)
     try:
         if found[1] == b"OPENSSH PRIVATE KEY":
             return _of_openssh(path, found[2], passphrase)
-        return _of_pem(path, found[0], found[1], passphrase)
+        return _of_pem(path, found[0], found[1], passphrase, fault)
     except MachineError:
         raise
-    except openssh_key.WrongPassphraseError:
-        raise KeyFileError(f"The passphrase is not that of the private key {path}") from None
+    except openssh_key.WrongPassphraseError as error:
+        raise fault(WRONG_PASSPHRASE) from error
     except Exception as error:  # there is no class of what the parsers raise
-        raise KeyFileError(f"{path} is not a private key that can be used: {error}") from error
+        raise fault(str(error)) from error
 
 
 def _block(path: Path) -> re.Match[bytes]:
@@ -131,23 +136,15 @@ def _of_openssh(path: Path, text: bytes, passphrase: str | None) -> PrivateKey:
     return _usable(path, load_ssh_private_key(openssh_key.pem(found), None))
 
 
-def _of_pem(path: Path, text: bytes, label: bytes, passphrase: str | None) -> PrivateKey:
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
+def _of_pem(
+    path: Path, text: bytes, label: bytes, passphrase: str | None, fault: Fault
+) -> PrivateKey:
     if label == b"DSA PRIVATE KEY":
         _check_kind(path, "ssh-dss")
     is_encrypted = label.startswith(b"ENCRYPTED") or b"Proc-Type: 4,ENCRYPTED" in text
     if is_encrypted and passphrase is None:
         return PrivateKey(_public_beside(path), None, text + b"\n")
-    try:
-        key = load_pem_private_key(
-            text + b"\n", passphrase.encode() if is_encrypted and passphrase is not None else None
-        )
-    except ValueError as error:
-        if is_encrypted and re.search("password|decrypt", str(error), re.IGNORECASE):
-            raise openssh_key.WrongPassphraseError from error
-        raise
-    return _usable(path, key)
+    return _usable(path, private_key_in(text + b"\n", fault, passphrase if is_encrypted else None))
 
 
 def _usable(path: Path, loaded: Any) -> PrivateKey:

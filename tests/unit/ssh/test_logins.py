@@ -143,7 +143,7 @@ def check_passphrase(source: Path, host: OpenSSHServer, tmp_path: Path) -> None:
     with pytest.raises(PreCreateCheckError, match="has a passphrase") as raised:
         check_login_key(source, "--generic-ssh-key", {})
     assert f"ssh-add {source}" in (raised.value.hint or "")
-    with pytest.raises(PreCreateCheckError, match="The passphrase is not that of"):
+    with pytest.raises(PreCreateCheckError, match="its passphrase is another one"):
         check_login_key(source, "--generic-ssh-key", {source: "wrong"})
     known = {source: PASSPHRASE}
     public = check_login_key(source, "--generic-ssh-key", known)

@@ -322,11 +322,16 @@ class CloudCredentials(Protocol):
         Raises :class:`~ecsmachine.errors.MachineError` if they are not of the machine's account.
         """
 
-    def use_credentials(self, reference: str, *, check: bool) -> None:
+    def use_credentials(self, reference: str, *, check: bool, store_keys: bool) -> None:
         """Take others from now on: ``environment``, ``profile:NAME``, ``ram-role[:NAME]``.
 
-        With ``check`` they must be of the machine's account. Keys in the store are dropped.
+        "" leaves it at what is recorded. With ``check`` they must be of the machine's account.
+        Keys in the store are dropped, or with ``store_keys`` replaced.
         """
+
+    def forget_keys(self) -> None:
+        """Drop the keys in the store."""
+        ...
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.paths import moved_path
 from ecsmachine.documents.rules import HOST, LINE, PATH, USER, Rule
 from ecsmachine.documents.text import Fault
 from ecsmachine.drivers.base import DriverContext
@@ -75,17 +76,14 @@ def from_config(
     """
     fields = fields_of(context, config)
     recorded = fields.text("SSHKeyPath", PATH)
-    key_path = Path(recorded) if recorded else None
-    former = Path(fields.text("StorePath", PATH, str(context.store_path)))
-    if key_path is not None and key_path.is_relative_to(former):
-        key_path = context.store_path / key_path.relative_to(former)
+    former = fields.text("StorePath", PATH, str(context.store_path))
     return BaseFields(
         machine_name=context.machine_name,
         store_path=context.store_path,
         ip_address=fields.text("IPAddress", address),
         ssh_user=fields.text("SSHUser", USER, "root"),
         ssh_port=fields.port("SSHPort", 22),
-        ssh_key_path=key_path,
+        ssh_key_path=moved_path(recorded, former, context.store_path) if recorded else None,
         swarm_master=fields.flag("SwarmMaster"),
         swarm_host=fields.text("SwarmHost", LINE),
         swarm_discovery=fields.text("SwarmDiscovery", LINE),

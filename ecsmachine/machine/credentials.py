@@ -21,7 +21,9 @@ def check_credentials(store: Store, name: str) -> CredentialUse:
     return _needing_rights(store.load(name)).check_credentials()
 
 
-def use_credentials(store: Store, name: str, reference: str, *, check: bool) -> CredentialUse:
+def use_credentials(
+    store: Store, name: str, reference: str, *, check: bool, store_keys: bool = False
+) -> CredentialUse:
     """Let a machine take its credentials from elsewhere, and write that down.
 
     See :meth:`~ecsmachine.drivers.base.CloudCredentials.use_credentials`. Raises
@@ -30,7 +32,17 @@ def use_credentials(store: Store, name: str, reference: str, *, check: bool) -> 
     with store.lock(name):
         machine = store.load(name)
         driver = _needing_rights(machine)
-        driver.use_credentials(reference, check=check)
+        driver.use_credentials(reference, check=check, store_keys=store_keys)
+        store.save(machine)
+        return driver.credential_use()
+
+
+def forget_keys(store: Store, name: str) -> CredentialUse:
+    """Take the keys of a machine out of the store; where they come from stays written down."""
+    with store.lock(name):
+        machine = store.load(name)
+        driver = _needing_rights(machine)
+        driver.forget_keys()
         store.save(machine)
         return driver.credential_use()
 

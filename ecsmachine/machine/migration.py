@@ -12,10 +12,11 @@ version written by   what differs from version 3
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.paths import recorded_path
 from ecsmachine.documents.rules import ID, PATH
 from ecsmachine.machine.model import CONFIG_VERSION
 
@@ -87,17 +88,17 @@ def migrate(config: Fields, name: str, directory: Path) -> dict[str, Any]:
     }
 
 
-def _recorded_store(paths: Mapping[str, str], cert_dir: str, of_driver: str) -> Path | None:
+def _recorded_store(paths: Mapping[str, str], cert_dir: str, of_driver: str) -> PurePath | None:
     """Return where the store was when the configuration was written, if it says so."""
     if of_driver:
-        return Path(of_driver)
+        return recorded_path(of_driver)
     if paths["StorePath"]:
-        path = Path(paths["StorePath"])
+        path = recorded_path(paths["StorePath"])
         # some releases wrote the machine's folder here, others the store
         return path.parent.parent if path.parent.name == "machines" else path
     if cert_dir:
-        return Path(cert_dir).parent
+        return recorded_path(cert_dir).parent
     if paths["CaCertPath"]:
-        path = Path(paths["CaCertPath"])
+        path = recorded_path(paths["CaCertPath"])
         return path.parent.parent if path.parent.name == "certs" else None
     return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.documents.fields import Fields
+from ecsmachine.documents.paths import moved_path
 from ecsmachine.documents.rules import PATH
 from ecsmachine.drivers.base import Driver
 from ecsmachine.errors import MachineError, UsageError
@@ -224,7 +225,7 @@ def auth_options(
 
 
 def auth_options_from_config(
-    fields: Fields, store_path: Path, recorded_store: Path, name: str
+    fields: Fields, store_path: Path, recorded_store: str, name: str
 ) -> AuthOptions:
     """Read ``HostOptions.AuthOptions``.
 
@@ -239,12 +240,8 @@ def auth_options_from_config(
         ("client_key_path", "ClientKeyPath"),
     ):
         value = fields.text(json_name, PATH)
-        if not value:
-            continue
-        path = Path(value)
-        if path.is_relative_to(recorded_store):
-            path = store_path / path.relative_to(recorded_store)
-        given[field_name] = path
+        if value:
+            given[field_name] = moved_path(value, recorded_store, store_path)
     return auth_options(
         store_path, name, given=given, server_cert_sans=fields.texts("ServerCertSANs")
     )

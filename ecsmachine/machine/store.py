@@ -232,7 +232,7 @@ class Store:
         """
         fields = Fields(self.config(name), config_fault(name, self.directory(name)))
         host, driver = fields.object("HostOptions"), fields.object("Driver")
-        recorded_store = Path(driver.text("StorePath", PATH, str(self.path)))
+        recorded_store = driver.text("StorePath", PATH, str(self.path))
         try:
             loaded = registry.load(
                 fields.required("DriverName", ID),

@@ -164,6 +164,30 @@ def test_keys_of_docker_machine_are_used_until_others_are_named(
     assert run(["status", "dev1"], environment) == 0
 
 
+def test_keys_can_be_stored_for_docker_machine_and_taken_out_again(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored(rig)
+    environment = home_with(rig, {"name": "work", "mode": "AK", **key_of(rig)})
+    profile = ["--profile", "work"]
+    assert run(["credentials", "set", "--store-keys", *profile, "dev1"], environment) == 0
+    said = capsys.readouterr()
+    assert "in clear" in said.err
+    assert rig.cloud.access_key_secret not in said.out + said.err
+    config = config_of(rig)
+    assert config["AccessKey"] == rig.cloud.access_key_id
+    assert config["SecretKey"] == rig.cloud.access_key_secret
+    assert (rig.store / "machines" / "dev1" / "config.json").stat().st_mode & 0o077 == 0
+    assert run(["status", "dev1"], environment) == 0
+    assert run(["credentials", "set", "--forget", "dev1"], environment) == 0
+    config = config_of(rig)
+    assert (config["AccessKey"], config["SecretKey"]) == ("", "")
+    assert config["CredentialSource"] == "profile:work"
+    # the source need not be named again
+    assert run(["credentials", "set", "--store-keys", "dev1"], environment) == 0
+    assert config_of(rig)["SecretKey"] == rig.cloud.access_key_secret
+
+
 def test_credentials_of_another_account_change_nothing(
     rig: Rig, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,6 +215,8 @@ def test_what_another_account_cannot_see_is_not_told_to_be_gone(rig: Rig) -> Non
     [
         (["dev1"], "Say where the credentials come from", 2),
         (["--profile", "work", "--environment", "dev1"], "Give one of", 2),
+        (["--forget", "--store-keys", "dev1"], "does not go with", 2),
+        (["--forget", "--environment", "dev1"], "Give one of", 2),
         (["--profile", "gone", "dev1"], 'no profile "gone"', 2),
         (["--environment", "dev1"], "no credentials in the environment", 2),
         (["--profile", "odd", "dev1"], "mode CloudSSO, which is not supported", 1),

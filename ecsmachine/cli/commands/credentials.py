@@ -75,6 +75,15 @@ def set_(
             metavar="NAME", help='The RAM role of the ECS instance that this runs on; "" for any'
         ),
     ] = None,
+    store_keys: Annotated[
+        bool,
+        typer.Option(
+            "--store-keys", help="Write the key into config.json as well, for Docker Machine"
+        ),
+    ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Take the keys out of config.json again")
+    ] = False,
     no_check: Annotated[
         bool,
         typer.Option("--no-check", help="Do not ask the cloud whether the account is the same"),
@@ -82,29 +91,47 @@ def set_(
 ) -> None:
     """Let machines take their credentials from elsewhere from now on.
 
-    The store keeps where they come from, never the secret. Keys that Docker Machine wrote into
-    config.json are dropped.
+    The store keeps where they come from. Keys that Docker Machine wrote into config.json are
+    dropped, unless --store-keys writes them there: Docker Machine cannot look after a machine
+    of aliyunecs without.
 
     Example: ecsmachine credentials set --profile work "web*"
     """
     from ecsmachine.machine import operations
-    from ecsmachine.machine.credentials import use_credentials
+    from ecsmachine.machine.credentials import forget_keys, use_credentials
 
-    if sum((bool(profile), environment, ram_role is not None)) != 1:
+    sources = sum((bool(profile), environment, ram_role is not None))
+    if sources + forget != 1 and not (store_keys and sources + forget == 0):
         raise UsageError(
             "Say where the credentials come from",
-            hint="Give one of --profile NAME, --environment and --ram-role NAME.",
+            hint="Give one of --profile NAME, --environment, --ram-role NAME and --forget.",
         )
+    if store_keys and forget:
+        raise UsageError("--store-keys does not go with --forget", hint="Give one of them.")
     if profile:
         reference = f"profile:{profile}"
     elif ram_role is not None:
         reference = f"ram-role:{ram_role}" if ram_role else "ram-role"
     else:
-        reference = "environment"
+        reference = "environment" if environment else ""
     this = session(ctx)
+    if store_keys:
+        printer.warn(
+            "Access keys are written into config.json in clear: whoever can read it has the "
+            'rights of the account. "ecsmachine credentials set --forget NAME" takes them out.'
+        )
 
     def change(name: str) -> None:
-        use = use_credentials(this.store, name, reference, check=not no_check)
+        if forget:
+            use = forget_keys(this.store, name)
+            printer.say(
+                f'Machine "{name}" has no keys in config.json any more; it takes its credentials '
+                f"from {_source(use.recorded or 'environment')}."
+            )
+            return
+        use = use_credentials(
+            this.store, name, reference, check=not no_check, store_keys=store_keys
+        )
         account = f" (account {use.account})" if use.account else ""
         printer.say(
             f'Machine "{name}" takes its credentials from {_source(use.recorded)}{account} now.'

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.drivers.base import DriverContext
+from ecsmachine.drivers.base_fields import from_config
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import Machine, MachineNotFoundError, SwarmOptions, auth_options
 from ecsmachine.machine.names import natural_key
@@ -171,6 +173,29 @@ def test_a_store_that_was_moved(store: Store, tmp_path: Path) -> None:
     assert auth.machine_dir == moved.directory("dev1")
     assert auth.server_cert_path.is_file()
     assert auth.ca_key_path == Path("/elsewhere/ca-key.pem")
+
+
+def test_a_store_that_comes_from_windows(store: Store) -> None:
+    add_machine(store, "dev1")
+    path = store.directory("dev1") / "config.json"
+    config = json.loads(path.read_text())
+    there = r"C:\Users\Ann Lee\.docker\machine"
+    config["Driver"] |= {"StorePath": there, "SSHKeyPath": rf"{there}\machines\dev1\id_rsa"}
+    config["HostOptions"]["AuthOptions"] |= {
+        "CaCertPath": r"c:\users\ann lee\.docker\machine\certs\ca.pem",
+        "ClientKeyPath": rf"{there}\certs\key.pem",
+        "CaPrivateKeyPath": r"D:\safe\ca-key.pem",
+        "StorePath": rf"{there}\machines\dev1",
+    }
+    path.write_text(json.dumps(config))
+    auth = store.load("dev1").auth
+    assert auth.ca_cert_path == store.path / "certs" / "ca.pem"
+    assert auth.client_key_path == store.path / "certs" / "key.pem"
+    assert auth.ca_key_path == Path(r"D:\safe\ca-key.pem")
+    driver = from_config(
+        DriverContext("dev1", store.path, store.directory("dev1")), config["Driver"]
+    )
+    assert driver.ssh_key_path == store.directory("dev1") / "id_rsa"
 
 
 def test_names_are_in_natural_order(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecsmachine.aliyun.access_key import StsAddress
+from ecsmachine.aliyun.access_key import Credentials, StsAddress
 from ecsmachine.aliyun.credentials import in_words, provider_of, resolve
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.drivers.aliyunecs.life.record import Record
@@ -49,19 +49,31 @@ def check(cloud: Cloud, record: Record) -> CredentialUse:
     return CredentialUse(recorded, taken, account)
 
 
-def change(record: Record, context: DriverContext, reference: str, *, check: bool) -> Cloud:
+def change(
+    record: Record, context: DriverContext, reference: str, *, check: bool, store_keys: bool
+) -> Cloud:
     """Let the machine take its credentials from ``reference``, and drop keys in the store.
 
     Returns the cloud as it is reached with them. With ``check`` they must be of the account that
-    the machine was made with; a machine that has none yet gets theirs. Raises
-    :class:`MachineError`, and changes nothing then.
+    the machine was made with; a machine that has none yet gets theirs. With ``store_keys`` the
+    store gets a copy of the key, for Docker Machine. Raises :class:`MachineError`, and changes
+    nothing then.
     """
+    reference = reference or record.credential_source or "environment"
     cloud = Cloud(
         record.region,
         provider_of(reference, context.environment, sts=_sts(record)),
         custom_endpoint=record.api_endpoint,
         vpc_internal=record.vpc_internal,
     )
+    kept = Credentials("", "")
+    if store_keys:
+        kept = cloud.credentials.current()
+        if kept.security_token:
+            raise MachineError(
+                f"The key of {in_words(reference)} is a temporary one, which is of no use later",
+                hint="Name an access key that stays.",
+            )
     if check:
         account = cloud.account_id
         if record.account_id and account != record.account_id:
@@ -73,7 +85,7 @@ def change(record: Record, context: DriverContext, reference: str, *, check: boo
             )
         record.account_id = account
     record.credential_source = reference
-    record.access_key = record.secret_key = ""
+    record.access_key, record.secret_key = kept.access_key_id, kept.access_key_secret
     return cloud
 
 

@@ -400,11 +400,17 @@ class AliyunEcsDriver:
 
         return check(self._cloud, self._record)
 
-    def use_credentials(self, reference: str, *, check: bool) -> None:
-        """Take other credentials from now on; keys in the store are dropped."""
+    def use_credentials(self, reference: str, *, check: bool, store_keys: bool) -> None:
+        """Take other credentials from now on; keys in the store are dropped or replaced."""
         from ecsmachine.drivers.aliyunecs.life.account import change
 
-        self._cloud = change(self._record, self._context, reference, check=check)
+        self._cloud = change(
+            self._record, self._context, reference, check=check, store_keys=store_keys
+        )
+
+    def forget_keys(self) -> None:
+        """Drop the keys in the store."""
+        self._record.access_key = self._record.secret_key = ""
 
     def open_between(
         self, others: Sequence[Driver], ports: Sequence[PortRange], report: Report

@@ -26,9 +26,7 @@ from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
 MAX_ACCOUNTS = 50
 """With how many accounts an image can be shared."""
 
-_STATUS = Refusal(
-    "IncorrectImageStatus", "The current status of the image does not support this operation.", 403
-)
+_STATUS = Refusal("IncorrectImageStatus", "The image is not available.")
 
 
 def copy_image(call: Call) -> Answer:
@@ -78,8 +76,13 @@ def copy_image(call: Call) -> Answer:
 def cancel_copy_image(call: Call) -> Answer:
     """CancelCopyImage: the copy that is being made is gone, with its snapshots."""
     image = call.required(call.state.custom_images, "ImageId")
-    if not image.copied_from or own_status(call, image) != "Creating":
-        raise _STATUS()
+    if not image.copied_from:
+        raise ApiError(
+            "ImageCreatedNotFromCopy",
+            "The specified image is not the target image of a copy action.",
+        )
+    if own_status(call, image) != "Creating":
+        raise ApiError("IncorrectImageStatus", "The image is copied finished.")
     call.state.custom_images.remove(image.id)
     for snapshot_id in snapshots_of(image):
         forget_snapshot(call.state, call.state.snapshots.find(snapshot_id, region=image.region))
@@ -96,10 +99,17 @@ def modify_image_share_permission(call: Call) -> Answer:
     added, removed = _accounts(call, "AddAccount"), _accounts(call, "RemoveAccount")
     if own_status(call, image) != "Available":
         raise _STATUS()
+    snapshots = (call.state.snapshots.get(snapshot_id) for snapshot_id in snapshots_of(image))
+    if added and any(snapshot is not None and snapshot.encrypted for snapshot in snapshots):
+        raise ApiError(
+            "OperationDeined.EncryptedSnapshot",  # spelled so by ECS
+            "The image contains encrypted snapshots, which do not support share.",
+            403,
+        )
     kept = [account for account in image.shared_with if account not in (*removed, *added)]
     accounts = (*kept, *(account for account in added if account not in removed))
     if len(accounts) > MAX_ACCOUNTS:
-        raise ApiError("QuotaExceed.ImageShare", "The quota of shared accounts is exceeded.", 403)
+        raise ApiError("QuotaExceed.ShareImageUser", "The shared Image user Quota exceeds.", 403)
     times = {account: image.shared_at.get(account, timestamp()) for account in accounts}
     call.state.custom_images.put(replace(image, shared_with=accounts, shared_at=times))
     return {}
@@ -128,7 +138,7 @@ def _accounts(call: Call, name: str) -> list[str]:
     for account in accounts:
         if account == call.state.account.id:
             raise ApiError(
-                "InvalidAccount.Forbidden", "The specified account is the owner of the image.", 403
+                "InvalidAccount.Forbidden", "The specified Account does not yourself.", 404
             )
         # An account that another cloud could have is one; there is none here to look it up.
         if not re.fullmatch(r"[0-9]{6,20}", account):

@@ -14,11 +14,13 @@ from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_order_id
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import ChargeType, Instance, SpotStrategy
 from ecsmachine.localcloud.state.resources import attached_disks, check_status
 
 FOREVER = "2099-12-31T15:59Z"
 """When an instance expires that is paid for by the hour."""
+_NO_DISK = Refusal("InvalidDiskIds.NotFound", "Some of the specified data disks do not exist.", 404)
 MAX_INSTANCES = 20
 MAX_DISKS = 16
 _WEEKS = (1, 2, 3, 4)
@@ -231,12 +233,12 @@ def modify_disk_charge_type(call: Call) -> Answer:
     if instance.charge_type != "PrePaid":
         raise refusals.CHARGE_TYPE()
     for disk_id in ids:
-        disk = call.find(call.state.disks, disk_id)
+        disk = call.find(call.state.disks, disk_id, missing=_NO_DISK)
         if disk.instance_id != instance.id:
-            raise refusals.DISK_STATUS()
+            raise _NO_DISK()
         if disk.kind == "system":
             raise ApiError(
-                "InvalidDiskType.NotSupported", "A system disk is charged as its instance is.", 403
+                "InvalidDiskIds.NotPortable", "The specified DiskId is not portable.", 404
             )
         if not unpaid:
             call.state.disks.put(replace(disk, charge_type=wanted))

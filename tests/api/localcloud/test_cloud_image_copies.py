@@ -155,7 +155,7 @@ def test_copies_that_are_refused(
 
 
 def test_a_copy_is_cancelled_while_it_is_made(api: Api, guests: RecordingGuests, made: str) -> None:
-    assert api.refusal("CancelCopyImage", ImageId=made) == "403 IncorrectImageStatus"
+    assert api.refusal("CancelCopyImage", ImageId=made) == "400 ImageCreatedNotFromCopy"
     guests.copying.clear()
     copy_id = api.call("CopyImage", ImageId=made, DestinationRegionId="cn-hangzhou")["ImageId"]
     api.call("CancelCopyImage", ImageId=copy_id)
@@ -185,4 +185,11 @@ def test_an_image_is_shared_with_accounts(api: Api, made: str) -> None:
     api.call("ModifyImageSharePermission", ImageId=made)
     assert shared_with() == ["1234567890123456"], "nobody was named"
     assert share(AddAccount="nobody") == "404 InvalidAccount.NotFound"
-    assert share(AddAccount=api.cloud.state.account.id) == "403 InvalidAccount.Forbidden"
+    assert share(AddAccount=api.cloud.state.account.id) == "404 InvalidAccount.Forbidden"
+    copy = {"ImageId": made, "Encrypted": "true", "DestinationRegionId": "cn-hangzhou"}
+    secret = api.call("CopyImage", copy)["ImageId"]
+    until(lambda: image(api, secret))
+    assert api.refusal("CancelCopyImage", ImageId=secret) == "400 IncorrectImageStatus"
+    to_somebody = {"ImageId": secret, "AddAccount.1": account}
+    denied = "403 OperationDeined.EncryptedSnapshot"
+    assert api.refusal("ModifyImageSharePermission", to_somebody) == denied

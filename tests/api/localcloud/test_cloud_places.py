@@ -163,8 +163,8 @@ def test_how_a_disk_is_paid_for(api: Api, group: str) -> None:
     other = api.run(group)
     for more, code in (
         ({"InstanceId": other}, "403 ChargeTypeViolation"),
-        ({"DiskIds": json.dumps([disks["system"]])}, "403 InvalidDiskType.NotSupported"),
-        ({"DiskIds": '["d-none"]'}, "404 InvalidDiskId.NotFound"),
+        ({"DiskIds": json.dumps([disks["system"]])}, "404 InvalidDiskIds.NotPortable"),
+        ({"DiskIds": '["d-none"]'}, "404 InvalidDiskIds.NotFound"),
         ({"DiskIds": "[]"}, "400 MissingParameter"),
         ({"DiskIds": json.dumps(["d-none"] * 17)}, "400 InvalidParameter"),
         ({"DiskChargeType": "Free"}, "400 InvalidParameter"),

@@ -30,6 +30,15 @@ def scripts() -> list[str]:
     return [block for block in blocks("python") if "pytest" not in block]
 
 
+def test_the_scripts_of_the_page_on_the_local_cloud(tmp_path: Path) -> None:
+    text = PAGE.with_name("local-cloud.md").read_text()
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.returncode) == ("It has struck 0 times.\n", 0), done.stderr
+
+
 def test_the_tables_are_as_the_code_is() -> None:
     script = PAGE.parents[1] / "scripts" / "emulator_page.py"
     done = subprocess.run(

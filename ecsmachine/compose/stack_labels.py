@@ -96,7 +96,7 @@ def probe_check(service: Service, note: Note) -> HealthCheck | None:
     if probe.scheme == "http":
         command = f"wget -q -O /dev/null http://localhost:{probe.port}{probe.path} || exit 1"
     else:
-        command = f"nc -z localhost {probe.port} || exit 1"
+        command = f"nc -w 1 localhost {probe.port} </dev/null || exit 1"
     note(
         f"{PREFIX}probe.url",
         f"a stack asks inside of the container: its image needs {command.split()[0]} for the "

@@ -237,7 +237,9 @@ def running_cloud(root: Path | None = None) -> Iterator[Cloud]:
             f"The local cloud in {folder} is not up.", hint="Start it with: ecsmachine local up"
         )
     key_id, secret = running.access_key_id, running.access_key_secret
-    with contextlib.closing(FaultBook(folder, reach_of(guests=running.guests != "none"))) as faults:
+    with contextlib.closing(
+        FaultBook(folder, reach_of(folder, guests=running.guests != "none"))
+    ) as faults:
         yield Cloud(
             endpoint=running.endpoint,
             region=running.region,

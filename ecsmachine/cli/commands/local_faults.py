@@ -208,7 +208,7 @@ def _book(folder: Path) -> Iterator[FaultBook]:
     if settings is None:
         raise MachineError(f"There is no local cloud in {folder}.", hint=START_HINT)
     with translated():
-        book = FaultBook(folder, reach_of(guests=settings.guests != "none"))
+        book = FaultBook(folder, reach_of(folder, guests=settings.guests != "none"))
         try:
             yield book
         except FaultError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -12,17 +13,21 @@ from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.faults.fault import CREATING, Fault, FaultError
 from ecsmachine.localcloud.protocol.suggestions import did_you_mean
 
+_INSTANCE_ID = re.compile(r"i-[a-z0-9]{20}")
+
 
 @dataclass(frozen=True)
 class Reach:
     """What there is in a cloud: its actions (and their dry runs), and whether it has guests.
 
-    ``missing`` are actions that Alibaba Cloud has and the local cloud has not.
+    ``missing`` are actions that Alibaba Cloud has and the local cloud has not. ``instance_ids``
+    returns those of the instances that are there.
     """
 
     actions: frozenset[str]
     missing: frozenset[str]
     guests: bool
+    instance_ids: Callable[[], Iterable[str]]
 
 
 @cache
@@ -47,6 +52,8 @@ def check_reach(fault: Fault, reach: Reach) -> None:
     _check("region", fault.region, region_ids)
     _check("instance type", fault.instance_type, [kind.id for kind in instance_types()])
     _check("zone", fault.zone, zone_ids)
+    if _INSTANCE_ID.fullmatch(fault.instance):  # names may be of instances to come; ids are made up
+        _check("instance", fault.instance, reach.instance_ids())
     if fault.path and fault.path[0] not in "/*?[":
         raise FaultError(
             f"No download has the path {fault.path}: each begins with a slash.",
@@ -60,7 +67,7 @@ def _check(what: str, pattern: str, known: Iterable[str], hint: str = "") -> Non
         return
     raise FaultError(
         f"There is no {what} {pattern}: the fault could never strike.",
-        hint=hint or did_you_mean(pattern, names) or f"There is, for example, {names[0]}",
+        hint=hint or did_you_mean(pattern, names) or (f"There is {names[0]}" if names else None),
     )
 
 

@@ -86,7 +86,7 @@ def embedded_cloud(
     with (
         contextlib.closing(state),
         contextlib.closing(
-            FaultBook(root, reach_of(guests=not isinstance(guests, NoGuests)))
+            FaultBook(root, reach_of(root, guests=not isinstance(guests, NoGuests)))
         ) as faults,
         _listener() as listener,
     ):

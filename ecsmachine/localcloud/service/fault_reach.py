@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import cache
+from pathlib import Path
 
 from ecsmachine.localcloud.actions import PRODUCTS
 from ecsmachine.localcloud.faults.reach import Reach
 from ecsmachine.localcloud.protocol.official import official_actions
+from ecsmachine.localcloud.state.state import FILE_NAME, open_state
+
+
+def reach_of(root: Path, *, guests: bool) -> Reach:
+    """Return what there is to strike in the cloud in a folder, which has guests or has none."""
+
+    def instance_ids() -> list[str]:
+        if not (root / FILE_NAME).is_file():
+            return []
+        with closing(open_state(root)) as state:
+            return [instance.id for instance in state.instances]
+
+    actions, missing = _actions()
+    return Reach(actions, missing, guests, instance_ids)
 
 
 @cache
-def reach_of(*, guests: bool) -> Reach:
-    """Return what there is to strike in a cloud with guests, or without."""
+def _actions() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the actions that are there, with their dry runs, and those that are not."""
     actions: set[str] = set()
     official: set[str] = set()
     for version, product in PRODUCTS.items():
@@ -21,4 +37,4 @@ def reach_of(*, guests: bool) -> Reach:
         actions |= {
             f"{name}/DryRun" for name in product if name in known if known[name].takes("DryRun")
         }
-    return Reach(frozenset(actions), frozenset(official - actions), guests)
+    return frozenset(actions), frozenset(official - actions)

@@ -262,7 +262,7 @@ class Endpoint:
                 action=parameters.get("Action", ""),
                 parameters=parameters,
                 status=status,
-                answer=answer,
+                answer=content if form == "JSON" else answer,
                 request_id=request_id,
                 size=sum(map(len, parameters.values())) + len(content),
             )

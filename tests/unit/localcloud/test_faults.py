@@ -204,13 +204,14 @@ def test_how_requests_are_refused(fault: Fault, action: str, status: int, code: 
         ("delay", {"seconds": "1"}, "seconds must be a number", ""),
         ("delay", {"seconds": 1, "times": 1.5}, "times must be a whole number", ""),
         ("mirror-404", {"path": "pool/x.deb"}, "slash", "*/pool/x.deb"),
+        ("never-boots", {"instance": "i-bp1abcdefghijklmnopq"}, "instance i-bp1", ""),
     ],
 )
 def test_one_that_can_never_strike_is_refused(
     tmp_path: Path, kind: Any, values: dict[str, Any], said: str, hint: str
 ) -> None:
     with (
-        closing(FaultBook(tmp_path, reach_of(guests=True))) as book,
+        closing(FaultBook(tmp_path, reach_of(tmp_path, guests=True))) as book,
         pytest.raises(FaultError) as caught,
     ):
         book.add(fault_of(kind, values))
@@ -228,7 +229,7 @@ def book_is_empty(root: Path) -> bool:
 def test_without_guests_there_are_no_faults_of_guests(tmp_path: Path, kind: Any) -> None:
     fault = Fault(kind, seconds=1) if kind.startswith("ssh") else Fault(kind)
     with (
-        closing(FaultBook(tmp_path, reach_of(guests=False))) as book,
+        closing(FaultBook(tmp_path, reach_of(tmp_path, guests=False))) as book,
         pytest.raises(FaultError, match="needs guests"),
     ):
         book.add(fault)
@@ -247,5 +248,5 @@ def test_without_guests_there_are_no_faults_of_guests(tmp_path: Path, kind: Any)
     ],
 )
 def test_what_can_strike_is_taken(tmp_path: Path, kind: Any, values: dict[str, Any]) -> None:
-    with closing(FaultBook(tmp_path, reach_of(guests=True))) as book:
+    with closing(FaultBook(tmp_path, reach_of(tmp_path, guests=True))) as book:
         assert book.add(fault_of(kind, values)) == 1

@@ -111,6 +111,17 @@ class NotRunningError(MachineError):
             if is_half_made(machine) and not is_half_removed(machine):
                 hint = f'"ecsmachine create --resume {name}" goes on with its create.'
         super().__init__(message, hint=hint)
+        self.state = state
+
+
+def no_address(machine: Machine) -> MachineError:
+    """Return the error for a machine without an address, as its provider sees it now."""
+    message = f'Machine "{machine.name}" has no address'
+    try:
+        state = machine.driver.state()
+    except MachineError as error:
+        return MachineError(f"{message}: {error.message}", hint=error.hint)
+    return NotRunningError(machine, state, f"{message}: it is {state.value}")
 
 
 def is_half_made(machine: Machine) -> bool:

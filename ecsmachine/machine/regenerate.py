@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from ecsmachine.drivers.base import Report
+from ecsmachine.drivers.base import Report, State
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates, engine_api, files, host, renewal
 from ecsmachine.machine.address import refresh_address
@@ -34,10 +34,13 @@ def regenerate_later(store: Store, name: str, report: Report) -> None:
     try:
         regenerate(store, name, report)
     except NotRunningError as error:
-        report(
-            f'{error.message}. "ecsmachine start {name}" or "ecsmachine regenerate-certs {name}" '
-            "gives it its new certificate."
-        )
+        line = f"{error.message}. {error.hint or ''}"
+        if error.state is not State.NOT_FOUND:
+            line = (
+                f'{error.message}. "ecsmachine start {name}" or "ecsmachine regenerate-certs '
+                f'{name}" gives it its new certificate.'
+            )
+        report(line)
 
 
 def regenerate(store: Store, name: str, report: Report, *, among: Collection[str] = ()) -> None:

@@ -18,6 +18,7 @@ from ecsmachine.documents.text import Fault
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.model import Machine
+from ecsmachine.machine.probe import no_address
 
 Role = Literal["manager", "worker"]
 Availability = Literal["active", "pause", "drain"]
@@ -220,10 +221,7 @@ def _ask(
     """Return what the engine answers. Raises :class:`SwarmRefusedError` if it refuses."""
     url = machine.driver.url()
     if not url:
-        raise MachineError(
-            f'Machine "{machine.name}" has no address',
-            hint=f'Start it first: "ecsmachine start {machine.name}".',
-        )
+        raise no_address(machine)
     answer = engine_api.exchange(url, machine.auth, method, path, body=body, timeout_s=timeout_s)
     if answer.status >= 400:
         reason = f"status {answer.status}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ecsmachine.drivers.base import MemberPorts, PortRange, Report, driver_report
-from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import Machine
+from ecsmachine.machine.probe import no_address
 
 MANAGEMENT_PORT = 2377
 PORTS = (
@@ -38,8 +38,5 @@ def inner_address(machine: Machine) -> str:
     """Return the address that other machines of the same network reach it at."""
     addresses = machine.driver.addresses()
     if not addresses:
-        raise MachineError(
-            f'Machine "{machine.name}" has no address',
-            hint=f'"ecsmachine start {machine.name}" starts it.',
-        )
+        raise no_address(machine)
     return addresses[-1]

@@ -150,6 +150,10 @@ def test_a_machine_that_does_not_run_has_its_turn_later(
     regenerate.regenerate_later(store, "dev1", said.append)
     assert "ecsmachine start dev1" in said[0]
     assert (files_of(machine), provisioned) == (before, [])
+    add_machine(store, "gone", State="Not Found")
+    regenerate.regenerate_later(store, "gone", said.append)
+    assert '"ecsmachine rm gone" removes' in said[1]
+    assert "ecsmachine start" not in said[1]
 
 
 def test_provision_works_when_the_provider_cannot_be_asked(

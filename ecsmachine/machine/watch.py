@@ -7,7 +7,7 @@ ends that at once, with the provider's reason and the end of the machine's conso
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from threading import Event, Thread
 
 from ecsmachine.drivers.base import ConsoleOutput, State, StateReason
@@ -127,6 +127,14 @@ def watching(machine: Machine) -> Iterator[Watch]:
         watch.stop()
 
 
+def check_whether_ended(machines: Iterable[Machine], error: MachineError | None = None) -> None:
+    """Raise :class:`EndedError`, from ``error``, if a machine that was worked with has ended."""
+    for machine in machines:
+        ended = Watch(machine).look(comes_back=False)
+        if ended is not None:
+            raise ended from error
+
+
 def _is_lost(error: BaseException | None) -> bool:
     """Whether a connection was lost, or never came."""
     while error is not None and not isinstance(error, (SSHError, EngineConnectionError)):
@@ -136,7 +144,7 @@ def _is_lost(error: BaseException | None) -> bool:
 
 def _ended(machine: Machine, state: State, reason: str) -> EndedError:
     words = reason or _WORDS.get(state, f"it is {state.value}")
-    message = f'Machine "{machine.name}" has ended while it was waited for: {words}'
+    message = f'Machine "{machine.name}" has ended: {words}'
     error = EndedError(machine, state, message)
     if state is State.ERROR:  # the reason says what to do
         error.hint = None

@@ -14,6 +14,7 @@ from ecsmachine.cli.arguments.context import Session, machine_names, session
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
+    from ecsmachine.machine.model import Machine
     from ecsmachine.ssh.file_copy import Place
 
 
@@ -38,18 +39,26 @@ def scp(
     Example: ecsmachine scp -r site dev1:/var/www
     """
     this = session(ctx)
-    places = [_place(this, text) for text in (source, destination)]
+    machines: list[Machine] = []
+    places = [_place(this, text, machines) for text in (source, destination)]
     if delta:
-        raise typer.Exit(_rsync(places, recursive=recursive, quiet=quiet))
+        raise typer.Exit(_checked(_rsync(places, recursive=recursive, quiet=quiet), machines))
     by_password = any(place.host and place.host.target.password for place in places)
     if this.native_ssh or by_password or not shutil.which("scp"):
+        from ecsmachine.machine.watch import check_whether_ended
+        from ecsmachine.ssh.connection import SSHError
         from ecsmachine.ssh.file_copy import copy
 
-        copy(*places, recursive=recursive)
+        try:
+            copy(*places, recursive=recursive)
+        except SSHError as error:
+            check_whether_ended(machines, error)
+            raise
         return
     # through here: the machines need not reach each other
     flags = ["-3", *(["-r"] if recursive else [])]
-    raise typer.Exit(_run_with_configuration(["scp", *flags], "-F", places, quiet=quiet))
+    code = _run_with_configuration(["scp", *flags], "-F", places, quiet=quiet)
+    raise typer.Exit(_checked(code, machines))
 
 
 def mount(
@@ -82,7 +91,8 @@ def mount(
             "There is no sshfs program, which mounts folders of machines",
             hint="Install the package sshfs.",
         )
-    place = _place(this, source)
+    machines: list[Machine] = []
+    place = _place(this, source, machines)
     if place.host is None:
         raise UsageError(f"{source} is on no machine", hint="Write it as MACHINE:PATH.")
     if place.host.target.password:
@@ -90,11 +100,14 @@ def mount(
             "sshfs cannot log in by password", hint="Use scp, or give the machine a key."
         )
     where = f"./{where}" if where.startswith("-") else where
-    raise typer.Exit(_run_with_configuration(["sshfs"], "-F", [place], where))
+    raise typer.Exit(_checked(_run_with_configuration(["sshfs"], "-F", [place], where), machines))
 
 
-def _place(this: Session, text: str) -> Place:
-    """Read ``[[USER@]MACHINE:]PATH``; a colon after a slash belongs to a path of this machine."""
+def _place(this: Session, text: str, machines: list[Machine]) -> Place:
+    """Read ``[[USER@]MACHINE:]PATH``; a colon after a slash belongs to a path of this machine.
+
+    The machine that is named is added to ``machines``.
+    """
     from ecsmachine.machine.address import login
     from ecsmachine.ssh.file_copy import Place
 
@@ -104,7 +117,17 @@ def _place(this: Session, text: str) -> Place:
     user, _, name = before.rpartition("@")
     if name == "localhost" and not this.store.exists(name):
         return Place(path)
-    return Place(path, login(this.store.load(name), user))
+    machines.append(this.store.load(name))
+    return Place(path, login(machines[-1], user))
+
+
+def _checked(code: int, machines: Sequence[Machine]) -> int:
+    """Return the exit code of a program, unless it failed because a machine has ended."""
+    if code:
+        from ecsmachine.machine.watch import check_whether_ended
+
+        check_whether_ended(machines)
+    return code
 
 
 def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool) -> int:

@@ -11,7 +11,7 @@ from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program
 from tests.unit.cli.test_connect import add_host
 from tests.unit.ssh.conftest import LoopbackServer
-from tests.unit.stand_ins import refusing_url
+from tests.unit.stand_ins import ToldDriver, refusing_url
 
 NATIVE = {"MACHINE_NATIVE_SSH": "1"}
 
@@ -201,3 +201,18 @@ def test_mount_without_sshfs(
     result = program("mount", "dev1:/srv", "here")
     assert result.code == 1
     assert "Install the package sshfs" in result.err
+
+
+@pytest.mark.skipif(not shutil.which("scp"), reason="no scp program")
+def test_a_copy_that_fails_as_the_machine_has_stopped_says_so(
+    program: Program,
+    store: Store,
+    server: LoopbackServer,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ToldDriver, "state_reason", lambda driver: "", raising=False)
+    add_host(store, server, State="Stopped")
+    result = program("scp", "-q", "dev1:/nowhere/at all", str(here))
+    assert result.code == 1
+    assert 'Machine "dev1" has ended: it has stopped' in result.err

@@ -80,7 +80,7 @@ def variables_of(running: Running, environment: Mapping[str, str]) -> dict[str, 
 
     own = running.environment()
     others = [DECLARATIONS[field].option.env or "" for field in _OF_AN_ACCOUNT]
-    others += ["MACHINE_DOCKER_INSTALL_URL", "ENGINE_REGISTRY_MIRROR"]
+    others += ["MACHINE_DOCKER_INSTALL_URL", "ENGINE_REGISTRY_MIRROR", "ENGINE_SOURCE_KEY"]
     foreign = [name for name in others if name not in own and environment.get(name)]
     spared = unproxied(running, environment)
     return {**own, **spared, **dict.fromkeys(foreign)}

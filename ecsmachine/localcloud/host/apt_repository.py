@@ -12,10 +12,12 @@ from email.utils import formatdate
 from hashlib import sha256
 from pathlib import Path
 
+from ecsmachine.localcloud.host.openpgp import SigningKey
 from ecsmachine.localcloud.host.packages import Package, manifest_path, read_manifest
 from ecsmachine.localcloud.host.programs import run
 
 _COMPONENT = "main"
+_SIGNED = "Release.gpg"
 
 
 def sources_list(url: str, suite: str) -> str:
@@ -27,12 +29,12 @@ def sources_list(url: str, suite: str) -> str:
     return f"deb [trusted=yes] {url} {suite} {_COMPONENT}\n"
 
 
-def apt_configuration(address: str) -> str:
+def apt_configuration(*hosts: str) -> str:
     """Return an apt.conf that reaches the repository without the proxies of the host.
 
     They are in the base image, where the host's apt has any.
     """
-    return f'Acquire::http::Proxy::{address} "DIRECT";\n'
+    return "".join(f'Acquire::http::Proxy::{host} "DIRECT";\n' for host in hosts)
 
 
 class AptRepository:
@@ -40,12 +42,28 @@ class AptRepository:
 
     ``folders`` hold the packages, each with its list. They are looked into when an index is
     first asked for, so that a repository which nobody uses costs nothing.
+    ``tree`` is the path that the repository begins at, ``pool`` the folder in it with the packages.
+    With a ``key`` it is signed.
     """
 
-    def __init__(self, suite: str, architecture: str, folders: Sequence[Path]):
+    def __init__(
+        self,
+        suite: str,
+        architecture: str,
+        folders: Sequence[Path],
+        *,
+        component: str = _COMPONENT,
+        tree: str = "",
+        pool: str = "",
+        key: SigningKey | None = None,
+    ):
         self._suite = suite
         self._architecture = architecture
         self._folders = folders
+        self._component = component
+        self._tree = tree
+        self._pool = f"{pool}/" if pool else ""
+        self._key = key
         self._lock = threading.Lock()
         self._indexes: Mapping[str, bytes] | None = None
 
@@ -54,7 +72,9 @@ class AptRepository:
 
         Raises ``LocalCloudError`` if a package cannot be read.
         """
-        root = f"/dists/{self._suite}/"
+        if self._key is not None and path == f"{self._tree}/gpg":
+            return self._key.public_key().encode()
+        root = f"{self._tree}/dists/{self._suite}/"
         if not path.startswith(root):
             return None
         with self._lock:
@@ -68,13 +88,15 @@ class AptRepository:
             for folder in self._folders
             for package in read_manifest(folder)
         }
-        stanzas = [_stanza(folder, package) for folder, package in files.values()]
+        stanzas = [_stanza(folder, package, self._pool) for folder, package in files.values()]
         packages = "\n".join(stanzas).encode()
-        name = f"{_COMPONENT}/binary-{self._architecture}/Packages"
+        name = f"{self._component}/binary-{self._architecture}/Packages"
         indexes = {name: packages, f"{name}.gz": gzip.compress(packages, mtime=0)}
         # That of the newest packages: apt refuses an index that is older than the one it has.
         newest = max(manifest_path(folder).stat().st_mtime for folder in self._folders)
-        return {**indexes, "Release": self._release(newest, indexes).encode()}
+        release = self._release(newest, indexes).encode()
+        signed = {} if self._key is None else {_SIGNED: self._key.sign(release).encode()}
+        return {**indexes, "Release": release, **signed}
 
     def _release(self, date: float, indexes: Mapping[str, bytes]) -> str:
         hashes = "".join(
@@ -87,12 +109,13 @@ class AptRepository:
             f"Codename: {self._suite}\n"
             f"Date: {formatdate(date, usegmt=True)}\n"
             f"Architectures: {self._architecture}\n"
-            f"Components: {_COMPONENT}\n"
+            f"Components: {self._component}\n"
             f"SHA256:\n{hashes}"
         )
 
 
-def _stanza(folder: Path, package: Package) -> str:
+def _stanza(folder: Path, package: Package, pool: str) -> str:
     """Return what a Packages index says of a package: its own fields, and those of its file."""
     control = run(["dpkg-deb", "--field", str(folder / package.file)]).rstrip("\n")
-    return f"{control}\nFilename: {package.file}\nSize: {package.size}\nSHA256: {package.sha256}\n"
+    place = f"{pool}{package.file}"
+    return f"{control}\nFilename: {place}\nSize: {package.size}\nSHA256: {package.sha256}\n"

@@ -82,7 +82,7 @@ def remove_files(paths: CloudPaths) -> None:
     ):
         if folder.is_dir():
             remove_tree(folder)
-    files = [paths.daemon_file, paths.settings_file]
+    files = [paths.daemon_file, paths.settings_file, paths.mirror_key]
     for file in (paths.log, paths.state_file, paths.faults_file):
         files += paths.root.glob(f"{file.name}*")
     for file in files:

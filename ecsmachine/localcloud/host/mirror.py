@@ -19,8 +19,10 @@ from typing import BinaryIO
 
 from ecsmachine.localcloud.catalog.images import SUITES
 from ecsmachine.localcloud.host.apt_repository import AptRepository
+from ecsmachine.localcloud.host.docker_ce import COMPONENT, POOL, SUITE, TREE
 from ecsmachine.localcloud.host.guests.faults import DownloadFault, DownloadFaults
 from ecsmachine.localcloud.host.network import MIRROR_PORT, NamespaceSockets
+from ecsmachine.localcloud.host.openpgp import SigningKey
 from ecsmachine.localcloud.host.packages import Package, read_manifest
 from ecsmachine.localcloud.host.port_holder import why_not_listening
 from ecsmachine.localcloud.host.programs import run
@@ -50,7 +52,8 @@ class Mirror:
     """Serves folders of packages, by release, inside the router's network namespace.
 
     ``folders`` have the engine's, which install.sh installs; ``others`` are in the apt repository
-    of their release beside these.
+    of their release beside these. ``docker_ce`` are the packages of the tree that Alibaba Cloud's
+    mirror has, which ``key`` signs.
     Nothing of it is seen on the host's other interfaces: the socket is in the namespace.
     """
 
@@ -61,6 +64,8 @@ class Mirror:
         address: str,
         namespace: Path,
         others: Mapping[str, Sequence[Path]] | None = None,
+        docker_ce: Path | None = None,
+        key: SigningKey | None = None,
         faults: DownloadFaults = lambda *_: None,
     ):
         packages = {release: read_manifest(folder) for release, folder in folders.items()}
@@ -81,6 +86,23 @@ class Mirror:
             AptRepository(SUITES[release], architecture, listed)
             for release, listed in offered.items()
         ]
+        if docker_ce is not None:
+            pool = f"{TREE}/{POOL}/{architecture}"
+            files |= {
+                f"{pool}/{package.file}": docker_ce / package.file
+                for package in read_manifest(docker_ce)
+            }
+            repositories.append(
+                AptRepository(
+                    SUITE,
+                    architecture,
+                    [docker_ce],
+                    component=COMPONENT,
+                    tree=TREE,
+                    pool=f"{POOL}/{architecture}",
+                    key=key,
+                )
+            )
         self._server = _Server(_listen(namespace, address), script, files, repositories, faults)
 
     def start(self) -> None:

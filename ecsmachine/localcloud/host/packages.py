@@ -20,6 +20,7 @@ from ecsmachine.localcloud.host.apt import (
     host_sources,
     parse_hashes,
     parse_uris,
+    source_lines,
 )
 from ecsmachine.localcloud.host.image import Report, exclusive
 from ecsmachine.localcloud.host.programs import ProgramError, run
@@ -43,12 +44,17 @@ class Package:
 
 @dataclass(frozen=True)
 class PackageSet:
-    """Packages that are fetched together: what they are for, and their names."""
+    """Packages that are fetched together: what they are for, and their names.
+
+    Those of another ``suite`` than the base image's come alone, without what they depend on.
+    """
 
     purpose: str
     names: tuple[str, ...]
+    suite: str = ""
 
 
+_DEBIAN = "deb http://deb.debian.org/debian {} main"
 _FORM = "plain"  # how the files are kept: other ones are fetched anew
 
 ENGINE = PackageSet("engine", ("docker.io", "containerd", "runc", "tini"))
@@ -64,7 +70,7 @@ def engine_of(release: str) -> PackageSet:
 
 def packages_path(cache: Path, image: Path, wanted: PackageSet = ENGINE) -> Path:
     """Return where the packages for guests with this base image are kept."""
-    what = f"{_FORM} {' '.join(wanted.names)}"
+    what = f"{_FORM} {' '.join(wanted.names)} {wanted.suite}".rstrip()
     names = hashlib.sha256(what.encode()).hexdigest()[:8]
     return cache / "packages" / f"{image.name}-{names}"
 
@@ -116,7 +122,7 @@ def read_manifest(folder: Path) -> list[Package]:
 def damaged(folder: Path) -> bool:
     """Return whether a file is missing, or is not the one that was written."""
     try:
-        return any(_sha256(folder / p.file) != p.sha256 for p in read_manifest(folder))
+        return any(sha256_of(folder / p.file) != p.sha256 for p in read_manifest(folder))
     except (OSError, LocalCloudError):
         return True
 
@@ -126,18 +132,28 @@ def _fetch(image: Path, work: Path, report: Report, wanted: PackageSet) -> None:
         (work / folder).mkdir(parents=True)
     copy_keys(host_sources(), work / "keys")
     env_file = work / "apt.conf"
-    env_file.write_text(_configuration(image, work))
+    sources = image / "etc/apt/sources.list"
+    if wanted.suite:
+        sources = work / "sources.list"
+        lines = source_lines(host_sources(), wanted.suite)
+        sources.write_text("\n".join(lines or [_DEBIAN.format(wanted.suite)]) + "\n")
+    env_file.write_text(_configuration(image, work, sources))
     apt = {"APT_CONFIG": str(env_file)}
     report("reading the package lists")
     _apt(["apt-get", "update", "--quiet", "--error-on=any"], apt)
-    # Named ones are fetched even if the base image has them.
-    install = ["apt-get", "install", "--reinstall", "--yes", "--quiet", "--no-install-recommends"]
-    install += wanted.names
-    sizes = parse_uris(_apt([*install, "--print-uris"], apt))
+    if wanted.suite:
+        fetch = ["apt-get", "download", "--quiet", *wanted.names]
+        sizes = parse_uris(_apt([*fetch, "--print-uris"], apt))
+    else:
+        # Named ones are fetched even if the base image has them.
+        fetch = ["apt-get", "install", "--reinstall", "--yes", "--quiet"]
+        fetch += ["--no-install-recommends", *wanted.names]
+        sizes = parse_uris(_apt([*fetch, "--print-uris"], apt))
+        fetch.append("--download-only")
     if not sizes:
         raise LocalCloudError(f"apt finds no packages of the {wanted.purpose} for the base image.")
     report(f"downloading {len(sizes)} packages ({sum(sizes.values()) / 1e6:.0f} MB)")
-    _apt([*install, "--download-only"], apt)
+    _apt(["env", f"--chdir={work / 'cache/archives'}", *fetch], apt)
     names = [name.partition("_")[0] for name in sizes]
     hashes = parse_hashes(_apt(["apt-cache", "show", *names], apt))
     report("unpacking")
@@ -146,19 +162,19 @@ def _fetch(image: Path, work: Path, report: Report, wanted: PackageSet) -> None:
         source = work / "cache/archives" / name
         package, version = (unquote(part) for part in name.split("_")[:2])
         expected = hashes.get((package, version))
-        if expected is None or source.stat().st_size != size or _sha256(source) != expected:
+        if expected is None or source.stat().st_size != size or sha256_of(source) != expected:
             raise LocalCloudError(f"{name} is not the file that its source has signed.")
         # Plain names: they become part of an address and of a shell script.
         file = "".join(c if c.isalnum() or c in "._-" else "-" for c in unquote(name))
         target = work / "files" / file
         repack(source, target)
         source.unlink()
-        packages.append(Package(file, target.stat().st_size, _sha256(target), expected))
+        packages.append(Package(file, target.stat().st_size, sha256_of(target), expected))
     manifest = json.dumps([asdict(package) for package in packages], indent=1)
     manifest_path(work / "files").write_text(manifest)
 
 
-def _configuration(image: Path, work: Path) -> str:
+def _configuration(image: Path, work: Path, sources: Path) -> str:
     # The host's own configuration is left out, its hooks above all; what matters of it
     # (proxies and certificates) is taken over by name.
     return f"""
@@ -166,7 +182,7 @@ Dir::Etc::main "/dev/null";
 Dir::Etc::parts "/dev/null";
 Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "/dev/null";
-Dir::Etc::sourcelist "{image}/etc/apt/sources.list";
+Dir::Etc::sourcelist "{sources}";
 Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::trustedparts "{work}/keys";
 Dir::State "{work}/state";
@@ -182,7 +198,8 @@ def _apt(argv: list[str], settings: dict[str, str]) -> str:
     return run(["env", *(f"{k}={v}" for k, v in settings.items()), *argv], timeout_s=1800)
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """Return the SHA256 of a file, in hexadecimal digits."""
     digest = hashlib.sha256()
     with file.open("rb") as stream:
         while block := stream.read(1 << 20):

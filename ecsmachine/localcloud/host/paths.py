@@ -88,6 +88,11 @@ class CloudPaths:
         return self.root / "faults.sqlite"
 
     @property
+    def mirror_key(self) -> Path:
+        """The private key that signs the mirror's tree of Docker's packages."""
+        return self.root / "mirror-key.pem"
+
+    @property
     def log(self) -> Path:
         """The daemon's log."""
         return self.root / "daemon.log"

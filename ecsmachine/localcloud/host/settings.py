@@ -57,7 +57,7 @@ class Running:
     """A running cloud: its daemon, and what a client needs to use it. No secret in its repr.
 
     ``registry`` is the address (HOST:PORT) of its registry. ``networks`` are the addresses that no
-    proxy leads to.
+    proxy leads to. ``source_key`` is the fingerprint of the key of its tree of Docker's packages.
     """
 
     pid: int
@@ -73,6 +73,7 @@ class Running:
     registry: str | None = None
     serving: Serving = Serving()
     networks: tuple[str, ...] = ()
+    source_key: str | None = None
 
     def __repr__(self) -> str:
         return f"Running(pid={self.pid}, endpoint={self.endpoint!r}, guests={self.guests!r})"
@@ -96,6 +97,8 @@ class Running:
             values["MACHINE_DOCKER_INSTALL_URL"] = self.install_url
         if self.registry is not None:
             values["ENGINE_REGISTRY_MIRROR"] = f"http://{self.registry}"
+        if self.source_key is not None:
+            values["ENGINE_SOURCE_KEY"] = self.source_key
         return values
 
 

@@ -263,6 +263,7 @@ def _raise_limits(paths: CloudPaths) -> tuple[str, ...]:
 
 
 def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> list[str]:
+    from ecsmachine.localcloud.host.docker_ce import docker_ce_packages
     from ecsmachine.localcloud.host.image import build_image
     from ecsmachine.localcloud.host.packages import (
         BASE_SYSTEM,
@@ -287,6 +288,11 @@ def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> li
         except LocalCloudError as error:  # guests have them: no reason not to be up
             report(f"Tools{of}: left out of the mirror: {error.message}")
         if release == USUAL:
+            try:
+                tree = docker_ce_packages(cache, image, packages, _prefixed(report, "Newer engine"))
+                arguments += ["--docker-ce", str(tree)]
+            except LocalCloudError as error:  # the usual one is there
+                report(f"Newer engine: left out of the mirror: {error.message}")
             programs = fetch_programs(cache, image, _prefixed(report, "Registry"))
             arguments += ["--registry", str(programs.folder)]
             packed = packages_path(cache, image, PACKAGES)

@@ -80,6 +80,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--release", nargs=3, action="append", default=[])
     parser.add_argument("--others", nargs=2, action="append", default=[])
     parser.add_argument("--registry", type=Path)
+    parser.add_argument("--docker-ce", type=Path)
     parser.add_argument("--lenient", action="store_true")
     parser.add_argument("--settled", action="store_true")
     parser.add_argument("--listen", default="")
@@ -113,7 +114,7 @@ def main(arguments: list[str]) -> int:
                 )
                 for name, base, files in given.release
             ]
-            downloads = _Downloads(bases, given.registry)
+            downloads = _Downloads(bases, given.registry, given.docker_ce)
         serving = Serving(given.lenient, given.settled, given.listen)
         seed = None if given.seed is None else read_seed(given.seed)
         _serve(paths, given.guests, given.port, downloads, serving, seed, lambda: say({}))
@@ -144,18 +145,26 @@ def _allow_many_files() -> None:
 
 @dataclass(frozen=True)
 class _Downloads:
-    """What real guests are made of: base images with the engine's packages, the registry."""
+    """What real guests are made of: base images with the engine's packages, the registry.
+
+    ``docker_ce`` are the packages of the tree that Alibaba Cloud's mirror has.
+    """
 
     bases: Sequence[BaseImage]
     registry: Path
+    docker_ce: Path | None = None
 
 
 @dataclass(frozen=True)
 class _Services:
-    """What a cloud with real guests has besides: an install script, and a registry (HOST:PORT)."""
+    """What a cloud with real guests has besides: an install script, and a registry (HOST:PORT).
+
+    ``source_key`` is the fingerprint of the key of the mirror's tree.
+    """
 
     install_url: str | None = None
     registry: str | None = None
+    source_key: str | None = None
 
 
 def _serve(
@@ -269,17 +278,21 @@ def _real_guests(
     from ecsmachine.localcloud.host.guests.nspawn import NspawnGuests
     from ecsmachine.localcloud.host.mirror import Mirror
     from ecsmachine.localcloud.host.network import REGISTRY_PORT, Network
+    from ecsmachine.localcloud.host.openpgp import signing_key
     from ecsmachine.localcloud.registry.programs import RegistryPrograms
     from ecsmachine.localcloud.registry.server import Registry
 
     network = Network(link=paths.link, router=paths.router, plan=plan)
     network.up()
     folders = {base.release: base.packages for base in downloads.bases}
+    key = signing_key(paths.mirror_key, "ecsmachine's local cloud") if downloads.docker_ce else None
     mirror = Mirror(
         folders,
         address=str(plan.gateway),
         namespace=paths.router,
         others={base.release: base.others for base in downloads.bases},
+        docker_ce=downloads.docker_ce,
+        key=key,
         faults=faults,
     )
     mirror.start()
@@ -294,7 +307,8 @@ def _real_guests(
     stack.callback(registry.stop)
     images = {base.release: base.image for base in downloads.bases}
     guests = NspawnGuests(paths, images, network, guest_groups(paths.group))
-    return guests, _Services(f"{mirror.url}/install.sh", registry.address)
+    fingerprint = key.fingerprint if key is not None else None
+    return guests, _Services(f"{mirror.url}/install.sh", registry.address, fingerprint)
 
 
 def _real_nodes(state: State, settings: CloudSettings, services: _Services, pause: Pause) -> Nodes:
@@ -364,6 +378,7 @@ def _running(state: State, settings: CloudSettings, services: _Services) -> Runn
         access_key_secret=state.account.access_key_secret,
         install_url=services.install_url,
         registry=services.registry,
+        source_key=services.source_key,
         networks=("127.0.0.1", "localhost", *_networks(settings)),
     )
 

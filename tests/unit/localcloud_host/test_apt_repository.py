@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.localcloud.host.apt_repository import AptRepository, apt_configuration, sources_list
+from ecsmachine.localcloud.host.openpgp import signing_key
 from ecsmachine.localcloud.host.packages import Package
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
@@ -112,3 +113,23 @@ def test_a_guest_is_told_of_one_source_and_of_no_proxy_before_it() -> None:
         "deb [trusted=yes] http://198.18.7.1 trixie main\n"
     )
     assert apt_configuration("198.18.7.1") == 'Acquire::http::Proxy::198.18.7.1 "DIRECT";\n'
+
+
+def test_a_tree_of_its_own_with_a_pool_and_a_signature(tmp_path: Path) -> None:
+    key = signing_key(tmp_path / "key.pem", "A cloud")
+    folder = folder_with(tmp_path / "packages", "docker-ce")
+    tree = "/docker-ce/linux/debian"
+    repository = AptRepository(
+        *("bookworm", "amd64", [folder]),
+        component="stable",
+        tree=tree,
+        pool="dists/bookworm/pool/stable/amd64",
+        key=key,
+    )
+    listed = index(repository, f"{tree}/dists/bookworm/stable/binary-amd64/Packages")
+    assert "Filename: dists/bookworm/pool/stable/amd64/docker-ce_1.deb\n" in listed
+    assert "Components: stable\n" in index(repository, f"{tree}/dists/bookworm/Release")
+    assert "BEGIN PGP SIGNATURE" in index(repository, f"{tree}/dists/bookworm/Release.gpg")
+    assert index(repository, f"{tree}/gpg") == key.public_key()
+    assert repository.index("/dists/bookworm/Release") is None
+    assert AptRepository("bookworm", "amd64", [folder]).index("/gpg") is None

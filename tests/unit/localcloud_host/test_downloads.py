@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.host import image, packages
+from ecsmachine.localcloud.host import docker_ce, image, packages
 from ecsmachine.localcloud.host.packages import PackageSet
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.registry import programs
@@ -25,6 +25,11 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     monkeypatch.setattr(image, "build_image", lambda cache, report, release: cache / release)
     monkeypatch.setattr(packages, "fetch_packages", fetch)
+
+    def newer(cache: Path, image: Path, older: Path, report: image.Report) -> Path:
+        return fetch(cache, image, report, docker_ce.NEWER)
+
+    monkeypatch.setattr(docker_ce, "docker_ce_packages", newer)
     monkeypatch.setattr(
         programs, "fetch_programs", lambda *_: programs.RegistryPrograms(Path("/registry"))
     )
@@ -56,6 +61,16 @@ def test_a_cloud_is_up_without_the_tools(tmp_path: Path, unreachable: set[str]) 
         "Tools: left out of the mirror: no network",
         "Tools of debian_13: left out of the mirror: no network",
     ]
+
+
+def test_a_cloud_is_up_without_the_newer_engine(tmp_path: Path, unreachable: set[str]) -> None:
+    said: list[str] = []
+    arguments = daemon._fetch_downloads(tmp_path, ["debian_12", "debian_13"], said.append)
+    assert arguments.count("--docker-ce") == 1
+    assert said == []
+    unreachable.add("newer engine")
+    assert "--docker-ce" not in daemon._fetch_downloads(tmp_path, ["debian_12"], said.append)
+    assert said == ["Newer engine: left out of the mirror: no network"]
 
 
 def test_but_not_without_the_engine(tmp_path: Path, unreachable: set[str]) -> None:

@@ -46,9 +46,13 @@ def test_apt_has_one_source_and_the_image_keeps_its_own(tmp_path: Path) -> None:
     base = tmp_path / "base"
     (base / "etc/apt").mkdir(parents=True)
     (base / "etc/apt/sources.list").write_text("deb http://deb.debian.org/debian bookworm main\n")
+    (base / "etc/hosts").write_text("127.0.0.1 localhost\n198.18.9.1 mirrors.cloud.aliyuncs.com\n")
     disk = RootDisk(base, tmp_path / "disk")
     disk.create()
     use_repository(disk, "198.18.7.1", "bookworm")
+    assert disk.read("etc/hosts") == (
+        "127.0.0.1 localhost\n198.18.7.1 mirrors.cloud.aliyuncs.com\n"
+    )
     assert disk.read("etc/apt/sources.list") == (
         "deb [trusted=yes] http://198.18.7.1 bookworm main\n"
     )

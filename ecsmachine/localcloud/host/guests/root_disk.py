@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecsmachine.localcloud.host import docker_ce
 from ecsmachine.localcloud.host.apt_repository import apt_configuration, sources_list
 from ecsmachine.localcloud.host.guests.base import GuestError, GuestSpec
 from ecsmachine.localcloud.host.mounts import attach_loop, mount_overlay, mounts_below
@@ -172,7 +173,12 @@ def use_repository(disk: RootDisk, address: str, suite: str) -> None:
     """Let a new disk's apt have its packages from the cloud's mirror, and from nowhere else."""
     disk.write("etc/apt/sources.list", sources_list(f"http://{address}", suite))
     # After the host's own settings, which mmdebstrap has left in the image.
-    disk.write("etc/apt/apt.conf.d/99ecs-mirror", apt_configuration(address))
+    disk.write("etc/apt/apt.conf.d/99ecs-mirror", apt_configuration(address, docker_ce.HOST))
+    # The mirror stands for the one that hosts on ECS reach by this name.
+    hosts = [line for line in disk.read("etc/hosts").splitlines() if docker_ce.HOST not in line]
+    disk.write(
+        "etc/hosts", "".join(f"{line}\n" for line in [*hosts, f"{address} {docker_ce.HOST}"])
+    )
 
 
 def write_credentials(disk: RootDisk, *, password: str | None, public_keys: Sequence[str]) -> None:

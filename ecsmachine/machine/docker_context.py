@@ -85,14 +85,10 @@ def write(docker: DockerConfig, machine: Machine, url: str, *, over_ssh: bool = 
             f'There is another docker context "{name}", which is left alone',
             hint=f'Remove it with "docker context rm {name}", then try again.',
         )
-    tls = docker.tls_path(name)
     if over_ssh:
-        shutil.rmtree(tls, ignore_errors=True)
+        shutil.rmtree(docker.tls_path(name), ignore_errors=True)
     else:
-        folder = tls / "docker"
-        files.make_private_directory(folder)
-        for file in _TLS_FILES:
-            files.write_atomically(folder / file, _certificate(machine, file))
+        _write_certificates(docker, name, machine)
     meta = {
         "Name": name,
         "Metadata": {"Description": f"Docker Machine {machine.name}", _OURS: store},
@@ -102,6 +98,20 @@ def write(docker: DockerConfig, machine: Machine, url: str, *, over_ssh: bool = 
     files.make_private_directory(docker.meta_path(name))
     files.write_json(docker.meta_path(name) / "meta.json", meta, mode=0o644)
     return name
+
+
+def renew_certificates(docker: DockerConfig, machine: Machine) -> None:
+    """Give the context of a machine its certificates again, if it has one over TLS."""
+    known = endpoint(docker, machine)
+    if known is not None and not known.startswith("ssh:"):
+        _write_certificates(docker, context_name(machine.name), machine)
+
+
+def _write_certificates(docker: DockerConfig, name: str, machine: Machine) -> None:
+    folder = docker.tls_path(name) / "docker"
+    files.make_private_directory(folder)
+    for file in _TLS_FILES:
+        files.write_atomically(folder / file, _certificate(machine, file))
 
 
 def endpoint(docker: DockerConfig, machine: Machine) -> str | None:

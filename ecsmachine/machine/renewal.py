@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
-from ecsmachine.machine import certificates, files
+from ecsmachine.machine import certificates, docker_context, files
 from ecsmachine.machine.certificate_ends import certificate_or_none
 from ecsmachine.machine.model import AuthOptions, Machine
 from ecsmachine.machine.store import Store
@@ -28,9 +29,9 @@ def renew_due(
 ) -> bool:
     """Make CA and client certificate where they are missing or due, and hand them out.
 
-    A CA keeps its key, so that the machines of the store work on: their folders get what is new
-    at once, their engines the CA when it is their turn. ``among`` names the machines whose turn it
-    is; the others are told of. ``key_type`` and ``signing``: as for
+    A CA keeps its key, so that the machines of the store work on: their folders and docker contexts
+    get what is new at once, their engines the CA when it is their turn. ``among`` names the
+    machines whose turn it is; the others are told of. ``key_type`` and ``signing``: as for
     :func:`~ecsmachine.machine.certificates.ensure_client_certificates`, which this raises as.
     Returns whether one was renewed that had been there.
     """
@@ -42,9 +43,11 @@ def renew_due(
     if former_ca is None or (ca == former_ca and client == former_client):
         return False
     concerned = _machines_of(store, auth, ca)
+    docker = docker_context.docker_config(store.environment, Path.home())
     for machine in concerned:
         try:
             _hand_out(machine)
+            docker_context.renew_certificates(docker, machine)
         except MachineError as error:
             report(f"{machine.name}: {error.message}")
     others = [machine for machine in concerned if machine.name not in among]

@@ -16,7 +16,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from ecsmachine.errors import MachineError
-from ecsmachine.machine import certificates, engine_api, host, issuing, provisioning, regenerate
+from ecsmachine.machine import (
+    certificates,
+    docker_context,
+    engine_api,
+    host,
+    issuing,
+    provisioning,
+    regenerate,
+)
 from ecsmachine.machine.certificate_ends import expiring
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
@@ -226,3 +234,18 @@ def test_a_ca_of_another_program_is_renewed_as_it_named_its_key(
             check=True,
             capture_output=True,
         )
+
+
+def test_docker_contexts_get_what_is_renewed(
+    tmp_path: Path, store: Store, provisioned: list[str]
+) -> None:
+    store.environment = {"DOCKER_CONFIG": str(tmp_path / "docker")}
+    docker = docker_context.docker_config(store.environment, tmp_path)
+    _, dev2, dev3 = make(store, "dev1", "dev2", "dev3", life=NEAR)
+    docker_context.write(docker, dev2, "tcp://127.0.0.1:2376")
+    docker_context.write(docker, dev3, "ssh://root@127.0.0.1", over_ssh=True)
+    provisioning.provision(store, "dev1", quiet)
+    given = docker.tls_path("dev2") / "docker" / "cert.pem"
+    assert given.read_bytes() == dev2.auth.client_cert_path.read_bytes()
+    assert not docker.tls_path("dev3").exists()
+    assert not docker.tls_path("dev1").exists()

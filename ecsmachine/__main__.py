@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 
@@ -15,21 +14,22 @@ def main() -> None:
         interrupted = isinstance(error, KeyboardInterrupt)
         text = " ".join(f"{type(error).__name__}: {error}".split())
         line = "Error: Interrupted" if interrupted else f"Error: ecsmachine cannot begin: {text}"
-        with contextlib.suppress(OSError):
+        try:
             os.write(2, line.encode("unicode_escape") + b"\n")
+        except OSError:
+            pass
         code = 130 if interrupted else 1
     sys.exit(code)
 
 
 def _run() -> int:
     _open_missing_descriptors()
-    from ecsmachine.cli.display import docker_machine, libraries, streams
+    from ecsmachine.cli.display import docker_machine, streams
 
     streams.take_over()
-    libraries.quieten()
     from ecsmachine.cli.app import run
 
-    called = os.path.basename(sys.argv[0]).removesuffix(".exe")  # noqa: PTH119
+    called = os.path.basename(sys.argv[0]).removesuffix(".exe")
     name = called if called == docker_machine.NAME else "ecsmachine"
     return run(sys.argv[1:], os.environ, name=name)
 

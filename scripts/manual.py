@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine import __version__
-from ecsmachine.cli.app import command_tree
 from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.tree import command_tree
 from ecsmachine.drivers import registry
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +56,7 @@ def pages() -> Iterator[Page]:
 def _root(driver: str) -> tuple[Any, Any]:
     """Return the group of all commands, and a context in which a driver is named."""
     words = ["ecsmachine", "create", "-d", driver]
-    session = Session(Path("/nonexistent"), {"HOME": "/nonexistent"}, words)
+    session = Session({"HOME": "/nonexistent"}, words)
     root = command_tree()
     return root, root.make_context("ecsmachine", [], resilient_parsing=True, obj=session)
 

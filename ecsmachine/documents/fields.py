@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecsmachine.documents.rules import BASE64, CONTROLS, LINE, PROSE, Rule
 from ecsmachine.documents.text import Fault, parse_json
 from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 LARGEST = (1 << 63) - 1
 """The largest whole number that a document may hold."""
@@ -77,6 +78,8 @@ class Fields:
         """Return the bytes that a text has in base64 (RFC 4648)."""
         text = self.text(name, BASE64)
         try:
+            import base64
+
             return base64.b64decode(text, validate=True)
         except ValueError:
             raise self._wrong(name, text, BASE64.what, secret=True) from None
@@ -89,6 +92,8 @@ class Fields:
     def time(self, name: str) -> datetime:
         """Return a moment in UTC that must be there, like ``2030-01-31T12:00:00Z``."""
         text = self.required(name)
+        from datetime import datetime, timezone
+
         try:
             moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
         except ValueError:

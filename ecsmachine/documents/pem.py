@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import binascii
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from ecsmachine.documents.text import Fault
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
+_BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 WRONG_PASSPHRASE = "its passphrase is another one"  # noqa: S105 (no secret)
 
 
@@ -25,6 +28,43 @@ def certificate_in(content: bytes, fault: Fault) -> x509.Certificate:
     except Exception as error:  # there is no class of what the library raises
         raise fault("it is no certificate in a PEM file") from error
     return certificate
+
+
+def end_in(content: bytes, fault: Fault) -> datetime:
+    """Return when the certificate in a PEM text ends, read without the library's weight.
+
+    Its DER is walked as far as the second time of its validity (RFC 5280, section 4.1).
+    """
+    try:
+        encoded = content.split(_BEGIN, 1)[1].split(_END, 1)[0]
+        signed, _ = _element(_element(binascii.a2b_base64(encoded))[0])
+        if signed[:1] == b"\xa0":  # the version, which the first version leaves out
+            _, signed = _element(signed)
+        for _ in ("serial number", "signature", "issuer"):
+            _, signed = _element(signed)
+        _, ends = _element(_element(signed)[0])
+        text = _element(ends)[0].decode("ascii")
+        if len(text) == 13:  # UTCTime has two digits of the year: 50 is 1950
+            text = ("19" if text >= "50" else "20") + text
+        if len(text) != 15 or not text[:14].isdigit() or text[14] != "Z":
+            raise ValueError("it is no time")
+        day, time = text[:8], text[8:14]
+        return datetime.fromisoformat(
+            f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}+00:00"
+        )
+    except (ValueError, IndexError) as error:
+        raise fault("it is no certificate in a PEM file") from error
+
+
+def _element(encoded: bytes) -> tuple[bytes, bytes]:
+    """Return the content of the first element of a DER encoding, and what follows it."""
+    length, start = encoded[1], 2
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(encoded[2:start], "big")
+    if len(encoded) < start + length:
+        raise ValueError("it ends early")
+    return encoded[start : start + length], encoded[start + length :]
 
 
 def private_key_in(

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from ecsmachine.documents.rules import has_controls
 from ecsmachine.drivers.base import Driver, DriverContext, Option, OptionValue
-from ecsmachine.drivers.tagged import TaggedResources
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from ecsmachine.drivers.tagged import TaggedResources
 
 _GROUP = "ecsmachine.drivers"
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecsmachine.documents.pem import certificate_in
+from ecsmachine.documents.pem import certificate_in, end_in
 from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
-from ecsmachine.machine.certificates import SOON
 from ecsmachine.machine.model import AuthOptions
 
 if TYPE_CHECKING:
     from cryptography import x509
+
+SOON = timedelta(days=30)
+"""How long before its end a certificate is spoken of, and due to be renewed."""
 
 
 def expiring(auth: AuthOptions) -> list[str]:
@@ -31,11 +33,8 @@ def expiring(auth: AuthOptions) -> list[str]:
         ("client's certificate", auth.machine_cert_path, auth.client_cert_path),
         ("engine's certificate", auth.server_cert_path, None),
     ):
-        certificate = certificate_or_none(path)
-        if certificate is None:
-            continue
-        end = certificate.not_valid_after_utc
-        if end - now > SOON:
+        end = _end_or_none(path)
+        if end is None or end - now > SOON:
             continue
         days = (end - now).days
         when = f"expires in {days} days" if end > now else "has expired"
@@ -55,8 +54,8 @@ def how_to_renew(auth: AuthOptions, source: Path | None) -> str:
             f'"ecsmachine adopt {name}"'
         )
     if source is not None and source.parent != auth.cert_dir:
-        there = certificate_or_none(source)
-        if there is None or there.not_valid_after_utc - datetime.now(timezone.utc) <= SOON:
+        end = _end_or_none(source)
+        if end is None or end - datetime.now(timezone.utc) <= SOON:
             return (
                 f"have {source} renewed by whoever made it; then "
                 f'"ecsmachine regenerate-certs {name}" takes it'
@@ -68,5 +67,12 @@ def certificate_or_none(path: Path) -> x509.Certificate | None:
     """Return the certificate in a file; None if there is none that can be read."""
     try:
         return certificate_in(read_file(path, MachineError), MachineError)
+    except (FileNotFoundError, MachineError):
+        return None
+
+
+def _end_or_none(path: Path) -> datetime | None:
+    try:
+        return end_in(read_file(path, MachineError), MachineError)
     except (FileNotFoundError, MachineError):
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from ecsmachine.drivers.base import Report
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
+from ecsmachine.machine.certificate_ends import SOON
 from ecsmachine.machine.issuing import Pair, Usage, issue, key_type_of, new_key
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.ssh.private_files import check_private
@@ -27,9 +28,6 @@ from ecsmachine.ssh.private_files import check_private
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
-
-SOON = timedelta(days=30)
-"""How long before its end a certificate is spoken of, and due to be renewed."""
 
 
 class _DamagedError(MachineError):

@@ -7,8 +7,6 @@ import errno
 import fcntl
 import json
 import os
-import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,7 +39,7 @@ def prepared(path: Path, content: bytes, *, mode: int = 0o600) -> Iterator[None]
     Where there is no room, or no right to write, the block is not begun: :class:`MachineError`.
     The content is on disk (fsync of file and folder) afterwards.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         with _written_as(path):
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -97,9 +95,11 @@ def set_aside(path: Path, folder: Path) -> Path:
 
     Raises :class:`MachineError`.
     """
-    kept = folder / f"{path.parent.name}-{path.name}-{secrets.token_hex(4)}"
+    kept = folder / f"{path.parent.name}-{path.name}-{os.urandom(4).hex()}"
     make_private_directory(folder)
     with _written_as(path):
+        import shutil
+
         shutil.move(path, kept)
     return kept
 
@@ -114,6 +114,8 @@ def remove_tree(path: Path) -> None:
         for name in below:
             if not Path(folder, name).is_symlink():
                 Path(folder, name).chmod(0o700)
+    import shutil
+
     shutil.rmtree(path)
 
 

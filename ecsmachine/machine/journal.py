@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -38,7 +38,7 @@ class FileJournal:
         try:
             self._read()
         except FileNotFoundError:
-            self._create_id = secrets.token_hex(8)
+            self._create_id = os.urandom(8).hex()
 
     @property
     def create_id(self) -> str:
@@ -107,7 +107,7 @@ class FileJournal:
         known = self.find(kind, **details)
         if known is not None and known.id is None:
             return known
-        resource = Resource(kind=kind, token=secrets.token_hex(16), details=dict(details))
+        resource = Resource(kind=kind, token=os.urandom(16).hex(), details=dict(details))
         self._resources.append(resource)
         self._write(f"intend {kind}")
         return resource

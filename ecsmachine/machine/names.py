@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-from pathlib import Path
 
 from ecsmachine.errors import MachineError
 
@@ -13,13 +11,14 @@ _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 """What is said of a path at which no folder is; of others the folder cannot be looked into."""
 
 
-def names_in(machines_path: Path) -> list[str]:
+def names_in(machines_path: str | os.PathLike[str]) -> list[str]:
     """Return the names of all machines, in natural order (``web2`` before ``web10``).
 
     Raises :class:`MachineError` if the folder cannot be read.
     """
     try:
-        entries = list(machines_path.iterdir())
+        with os.scandir(machines_path) as found:
+            entries = list(found)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -31,7 +30,7 @@ def names_in(machines_path: Path) -> list[str]:
     return sorted(names, key=natural_key)
 
 
-def is_machine(folder: Path) -> bool:
+def is_machine(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder is that of a machine, be it whole or damaged.
 
     One in which nothing was begun is not: a create that was killed at its start leaves it, with
@@ -51,5 +50,14 @@ def natural_key(name: str) -> list[tuple[int, str]]:
 
     What is the beginning of another name stands before it: ``t``, ``t2``, ``t10``.
     """
-    parts = re.findall(r"\d+|\D", name.lower())
-    return [(int(part), "") if part.isdecimal() else (1 << 62, part) for part in parts]
+    parts: list[tuple[int, str]] = []
+    digits = ""
+    for character in name.lower():
+        if character.isdecimal():
+            digits += character
+            continue
+        if digits:
+            parts.append((int(digits), ""))
+            digits = ""
+        parts.append((1 << 62, character))
+    return [*parts, (int(digits), "")] if digits else parts

@@ -12,11 +12,8 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import re
-import secrets
-import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -42,6 +39,7 @@ from ecsmachine.machine import files, migration
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import (
     CONFIG_VERSION,
+    AuthOptions,
     Machine,
     MachineNotFoundError,
     auth_options_from_config,
@@ -132,7 +130,7 @@ class Store:
         with self.lock(".store-id"):
             if not self._known_id():
                 path = self.path / ".store-id"
-                files.write_atomically(path, f"{secrets.token_hex(6)}\n".encode())
+                files.write_atomically(path, f"{os.urandom(6).hex()}\n".encode())
             return self._known_id()
 
     @contextlib.contextmanager
@@ -144,6 +142,9 @@ class Store:
         Raises :class:`MachineError` if another process holds it for longer than ``wait_s``.
         """
         with self._locked(name, what=f'Machine "{name}"', wait_s=wait_s):
+            import glob
+            import shutil
+
             for remnant in self.machines_path.glob(f".{glob.escape(name)}.????????"):
                 shutil.rmtree(remnant, ignore_errors=True)
             if _is_component(name) and not self.exists(name):
@@ -152,7 +153,7 @@ class Store:
 
     def temporary_directory(self, name: str) -> Path:
         """Return a folder for a machine on its way in or out, which no command takes for one."""
-        return self.machines_path / f".{name}.{secrets.token_hex(4)}"
+        return self.machines_path / f".{name}.{os.urandom(4).hex()}"
 
     @contextlib.contextmanager
     def shared_lock(self, what: str) -> Iterator[None]:
@@ -232,7 +233,6 @@ class Store:
         """
         fields = Fields(self.config(name), config_fault(name, self.directory(name)))
         host, driver = fields.object("HostOptions"), fields.object("Driver")
-        recorded_store = driver.text("StorePath", PATH, str(self.path))
         try:
             loaded = registry.load(
                 fields.required("DriverName", ID),
@@ -244,11 +244,22 @@ class Store:
         return Machine(
             name=name,
             driver=loaded,
-            auth=auth_options_from_config(
-                host.object("AuthOptions"), self.path, recorded_store, name
-            ),
+            auth=self._auth(name, fields),
             engine=engine_options_from_config(host.object("EngineOptions")),
             swarm=swarm_options_from_config(host.object("SwarmOptions")),
+        )
+
+    def auth(self, name: str) -> AuthOptions:
+        """Return where a machine's certificates are. Raises as :meth:`load` does."""
+        fields = Fields(self.config(name), config_fault(name, self.directory(name)))
+        return self._auth(name, fields)
+
+    def _auth(self, name: str, fields: Fields) -> AuthOptions:
+        return auth_options_from_config(
+            fields.object("HostOptions").object("AuthOptions"),
+            self.path,
+            fields.object("Driver").text("StorePath", PATH, str(self.path)),
+            name,
         )
 
     def save(self, machine: Machine) -> None:
@@ -340,7 +351,7 @@ class Store:
         with contextlib.suppress(MachineError):
             config = without_secrets(self.config(name))
             content.update(DriverName=config.get("DriverName"), Driver=config["Driver"])
-        kept = self.abandoned_path / f"{name}-{secrets.token_hex(4)}.json"
+        kept = self.abandoned_path / f"{name}-{os.urandom(4).hex()}.json"
         files.make_private_directory(kept.parent)
         files.write_json(kept, content)
         return kept

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import shlex
-from pathlib import Path
 from typing import Any
 
-from ecsmachine.cli.app import command_tree
 from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.tree import command_tree
 from tests.advice import PACKAGE, advice, commands_in
 
 SAID_BY_THE_LINE = {"cli/display/go_template_syntax.py"}
@@ -30,7 +29,7 @@ def test_every_usage_error_has_a_hint() -> None:
 
 
 def test_every_command_that_a_text_names_can_be_typed() -> None:
-    session = Session(Path("/nonexistent"), {}, ["ecsmachine"])
+    session = Session({}, ["ecsmachine"])
     program = command_tree()
     context = program.make_context("ecsmachine", [], obj=session, resilient_parsing=True)
     wrong = [

@@ -38,7 +38,7 @@ MAY_IMPORT = {
 }
 
 ROOMS = {
-    "cli": ("display", "arguments", "commands", "app"),
+    "cli": ("display", "arguments", "everyday", "commands", "tree", "app"),
     "drivers/aliyunecs": ("options", "resources", "checks", "life"),
     "localcloud": (
         *("catalog", "protocol", "state", "host", "faults", "registry"),

@@ -7,7 +7,6 @@ the machine store, and from the drivers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +15,7 @@ from typing import Any
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.driver_options import driver_name_of
 from ecsmachine.cli.arguments.parameters import choices_of, flags_of, takes_value
-from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.cleaning import is_plain, one_line
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import State
 
@@ -36,10 +35,6 @@ _SHELLS = ("bash", "zsh", "sh", "fish", "powershell", "cmd", "tcsh", "emacs")
 """What ``env --shell`` may name."""
 
 
-_PLAIN = re.compile(r"[\w.,:=/@%+-]*")
-"""The words that are suggested: a cloud's may hold what a shell would run."""
-
-
 @dataclass(frozen=True)
 class Suggestion:
     """A word that fits, and a few words about it."""
@@ -55,7 +50,7 @@ def suggest(root: Any, session: Session, words: list[str], current: str) -> Iter
     nothing is known, nothing is suggested.
     """
     for suggestion in _candidates(root, session, words, current):
-        if suggestion.word.startswith(current) and _PLAIN.fullmatch(suggestion.word):
+        if suggestion.word.startswith(current) and is_plain(suggestion.word):
             yield Suggestion(suggestion.word, one_line(suggestion.about))
 
 

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
-
-import typer
+import os
 
 from ecsmachine import __version__
+from ecsmachine.cli.arguments.switches import is_true
 from ecsmachine.cli.display import docker_machine
 from ecsmachine.errors import MachineError, UsageError
 
+TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import typer
+
     from ecsmachine.machine.interruption import Interruption
     from ecsmachine.machine.store import Store
 
 
-_COMMAND = re.compile(r"""(?<=["'(])ecsmachine |(?<=: )ecsmachine """)
+_COMMAND = r"""(?<=["'(])ecsmachine |(?<=: )ecsmachine """
 """Our name where a command begins in a text for people."""
 
+_CERTIFICATES = {
+    "ca_cert_path": "MACHINE_TLS_CA_CERT",
+    "ca_key_path": "MACHINE_TLS_CA_KEY",
+    "client_cert_path": "MACHINE_TLS_CLIENT_CERT",
+    "client_key_path": "MACHINE_TLS_CLIENT_KEY",
+}
+"""The paths of certificates that may be given, and the variables that name them."""
 
-@dataclass
+
 class Session:
     """One run of the program.
 
@@ -35,24 +42,44 @@ class Session:
     a journal, request to a cloud and command on a host.
     """
 
-    storage_path: Path
-    environment: Mapping[str, str]
-    program: list[str] = field(default_factory=list)
-    debug: bool = False
-    native_ssh: bool = False
-    certificate_paths: dict[str, Path] = field(default_factory=dict)
-    tls_key_type: str = "ecdsa"
-    under_way: list[str] = field(default_factory=list)
-    interruption: Interruption | None = None
-    checkpoint: Callable[[str], None] = lambda point: None
-    _warned: set[str] = field(default_factory=set)
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        program: list[str],
+        *,
+        debug: bool = False,
+        checkpoint: Callable[[str], None] = lambda point: None,
+    ):
+        self.environment = environment
+        self.program = program
+        self.debug = debug
+        self.checkpoint = checkpoint
+        self.storage = ""
+        self.native_ssh = False
+        self.certificate_paths: dict[str, Path] = {}
+        self.tls_key_type = "ecdsa"
+        self.under_way: list[str] = []
+        self.interruption: Interruption | None = None
+        self._store: Store | None = None
+        self._warned: set[str] = set()
 
-    @cached_property
+    @property
+    def storage_path(self) -> Path:
+        """Where the machine store is."""
+        from pathlib import Path
+
+        return Path(self.storage)
+
+    @property
     def store(self) -> Store:
         """The machine store; opened at first use."""
-        from ecsmachine.machine.store import Store
+        if self._store is None:
+            from ecsmachine.cli.display.libraries import quieten
+            from ecsmachine.machine.store import Store
 
-        return Store(self.storage_path, self.environment, self.warn, self.checkpoint)
+            quieten()
+            self._store = Store(self.storage_path, self.environment, self.warn, self.checkpoint)
+        return self._store
 
     @property
     def is_docker_machine(self) -> bool:
@@ -67,7 +94,11 @@ class Session:
 
     def as_called(self, text: str) -> str:
         """Return a text in which the commands to run next have the name we were called by."""
-        return _COMMAND.sub(f"{self.program[0]} ", text) if self.program else text
+        if self.program[:1] in ([], ["ecsmachine"]):
+            return text
+        import re
+
+        return re.sub(_COMMAND, f"{self.program[0]} ", text)
 
     def warn(self, line: str) -> None:
         """Print a warning, once however many machines it comes from."""
@@ -78,9 +109,61 @@ class Session:
             warn(line)
 
 
+def configure(
+    session: Session,
+    *,
+    path: Path | None = None,
+    native_ssh: bool = False,
+    tls_key_type: str = "",
+    certificates: Mapping[str, Path | None] | None = None,
+) -> None:
+    """Give the session what the global options say, and the environment where they say nothing.
+
+    ``certificates`` are the ``--tls-…`` options by their names in ``certificate_paths``. Raises
+    :class:`UsageError`.
+    """
+    environment = session.environment
+    session.storage = storage(path, environment)
+    session.native_ssh = native_ssh or is_set(environment, "MACHINE_NATIVE_SSH")
+    session.tls_key_type = tls_key_type or environment.get("MACHINE_TLS_KEY_TYPE") or "ecdsa"
+    if session.tls_key_type not in ("ecdsa", "rsa"):
+        raise UsageError(
+            f'--tls-key-type (MACHINE_TLS_KEY_TYPE): "{session.tls_key_type}" is not known',
+            hint="It is ecdsa or rsa.",
+        )
+    for name, variable in _CERTIFICATES.items():
+        given = (certificates or {}).get(name) or environment.get(variable)
+        if given:
+            from pathlib import Path
+
+            session.certificate_paths[name] = Path(given).absolute()
+
+
+def storage(given: Path | str | None, environment: Mapping[str, str]) -> str:
+    """Return where the machine store is. Raises :class:`UsageError` where nothing says so."""
+    path = given or environment.get("MACHINE_STORAGE_PATH")
+    if path:
+        return os.path.join(*([] if os.path.isabs(path) else [os.getcwd()]), path)
+    home = os.path.expanduser("~")
+    if home == "~":
+        raise UsageError(
+            "It is not known where your home folder is",
+            hint="Set HOME, or name the machine store with --storage-path.",
+        )
+    return os.path.join(home, ".docker", "machine")
+
+
+def is_set(environment: Mapping[str, str], variable: str) -> bool:
+    """Read a switch. Raises :class:`UsageError` for a value that is none."""
+    text = environment.get(variable, "")
+    what = f"The variable {variable}"
+    return bool(text.strip()) and is_true(text, what, "Correct it, or unset it.")
+
+
 def session(ctx: typer.Context) -> Session:
     """Return the session of a command's context."""
-    return cast("Session", ctx.obj)
+    found: Session = ctx.obj
+    return found
 
 
 def machine_names(

@@ -6,10 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ecsmachine.cli.arguments.parameters import flags_of, takes_value
-from ecsmachine.errors import UsageError
-
-TRUE_WORDS = frozenset(("1", "t", "true", "y", "yes", "on"))
-_FALSE_WORDS = frozenset(("0", "f", "false", "n", "no", "off"))
+from ecsmachine.cli.arguments.switches import is_true
 
 
 def accept_flag_forms(command: Any) -> Any:
@@ -62,14 +59,3 @@ def usual_forms(
 
 def _is_flag(word: str) -> bool:
     return word.startswith("-") and word != "-"
-
-
-def is_true(text: str, what: str, hint: str) -> bool:
-    """Read the value of a switch: ``what`` is its flag or variable.
-
-    Raises :class:`UsageError`, with the hint, for one that is neither true nor false.
-    """
-    word = text.strip().lower()
-    if word not in TRUE_WORDS | _FALSE_WORDS:
-        raise UsageError(f'{what} is neither true nor false: "{text}"', hint=hint)
-    return word in TRUE_WORDS

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``Did you mean ls?`` with the nearest of the known words; empty if none is near."""
+    from difflib import get_close_matches
+
     near = get_close_matches(word, list(known), n=2)
     return f"Did you mean {' or '.join(near)}?" if near else ""
 

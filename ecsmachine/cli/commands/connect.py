@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecsmachine.cli.arguments.context import Session, one_machine_name, session
+from ecsmachine.cli.arguments.context import one_machine_name, session
 from ecsmachine.cli.display.printer import show
+from ecsmachine.cli.everyday import connection
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -56,59 +55,25 @@ def env(
 
     Example: eval $(ecsmachine env dev1)
     """
-    from ecsmachine.cli.display import shells
-    from ecsmachine.cli.display.output import print_json
-
     this = session(ctx)
-    shell_name = shell or shells.detect(this.environment) or ""
-    if json and shell:
-        raise UsageError("--json does not go with --shell", hint="Give one of them.")
-    if not shell_name and not json:
-        raise MachineError(
-            "Unknown shell: the variable SHELL is not set",
-            hint="Name the shell, for example with --shell bash.",
+    if not cluster:
+        connection.env(
+            this,
+            names=names,
+            swarm=swarm,
+            shell=shell,
+            unset=unset,
+            no_proxy=no_proxy,
+            json=json,
         )
-
-    def print_variables(found: Mapping[str, str] | list[str]) -> None:
-        if json:
-            print_json(dict.fromkeys(found) if isinstance(found, list) else dict(found))
-        else:
-            _print_lines(shells.lines(shell_name, found, this.program))
-
-    if cluster:
-        from ecsmachine.cli.commands.container_service.access import cluster_variables
-
-        if names:
-            raise UsageError(
-                "Expected no machine name beside --cluster", hint="Leave one of them out."
-            )
-        found = cluster_variables(ctx, cluster, unset=unset)
-        print_variables(list(found) if unset else found)
         return
-    variables: dict[str, str] = dict.fromkeys(
-        ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"), ""
-    )
-    proxy_variable, spared = _no_proxy(this.environment)
-    if unset:
-        if names:
-            raise UsageError(
-                "Expected no machine name when the -u flag is present",
-                hint="Leave the name out: the variables are the same for every machine.",
-            )
-        unwanted = [*variables, *([proxy_variable] if no_proxy else [])]
-        print_variables(unwanted)
-        return
-    machine = this.store.load(one_machine_name(this, names))
-    url = _checked_url(this, machine, swarm, failure="Error checking TLS connection")
-    variables["DOCKER_TLS_VERIFY"] = "1"
-    variables["DOCKER_HOST"] = url
-    variables["DOCKER_CERT_PATH"] = str(machine.auth.machine_dir)
-    variables["DOCKER_MACHINE_NAME"] = machine.name
-    if no_proxy:
-        address = machine.driver.address()
-        hosts = [host.strip() for host in spared.split(",") if host.strip()]
-        variables[proxy_variable] = ",".join(dict.fromkeys([*hosts, address]))
-    print_variables(variables)
+    print_variables = connection.variable_printer(this, shell, json=json)
+    if names:
+        raise UsageError("Expected no machine name beside --cluster", hint="Leave one of them out.")
+    from ecsmachine.cli.commands.container_service.access import cluster_variables
+
+    found = cluster_variables(ctx, cluster, unset=unset)
+    print_variables(list(found) if unset else found)
 
 
 def config(
@@ -118,30 +83,7 @@ def config(
 
     Example: eval docker $(ecsmachine config dev1) info
     """
-    this = session(ctx)
-    machine = this.store.load(one_machine_name(this, names))
-    url = _checked_url(this, machine, swarm, failure="Error running connection boilerplate")
-    if json:
-        from ecsmachine.cli.display.output import print_json
-
-        print_json(
-            {
-                "Host": url,
-                "TLSVerify": True,
-                "TLSCACert": str(machine.auth.machine_ca_path),
-                "TLSCert": str(machine.auth.machine_cert_path),
-                "TLSKey": str(machine.auth.machine_key_path),
-            }
-        )
-        return
-    from ecsmachine.cli.display.shells import option
-
-    host = f"-H={url}" if re.fullmatch(r"[\w.:/\[\]-]+", url) else option("-H", url)
-    show("--tlsverify")
-    show(option("--tlscacert", str(machine.auth.machine_ca_path)))
-    show(option("--tlscert", str(machine.auth.machine_cert_path)))
-    show(option("--tlskey", str(machine.auth.machine_key_path)))
-    show(host)
+    connection.config(session(ctx), names=names, swarm=swarm, json=json)
 
 
 def ssh(
@@ -219,41 +161,3 @@ def _refresh_address(machine: Machine) -> None:
     if state is not State.RUNNING:
         message = f'Cannot run SSH command: Host "{machine.name}" is not running'
         raise NotRunningError(machine, state, message)
-
-
-def _checked_url(this: Session, machine: Machine, swarm: bool, *, failure: str) -> str:
-    """Return the URL to connect to, after the engine has answered over verified TLS.
-
-    Raises :class:`MachineError` that begins with ``failure``.
-    """
-    from ecsmachine.drivers.base import State
-    from ecsmachine.machine.address import saving_new_addresses
-    from ecsmachine.machine.probe import NotRunningError, probe
-
-    if swarm and not machine.swarm.master:
-        raise MachineError(
-            f'{failure}: "{machine.name}" is not a swarm master',
-            hint="Classic Swarm is gone: --swarm is only for masters that Docker Machine made.",
-        )
-    with saving_new_addresses(this.store, [machine]):
-        seen = probe(machine, timeout_s=_ENGINE_TIMEOUT_S)
-    if seen.error:
-        raise MachineError(f"{failure}: {seen.error}", hint=seen.hint)
-    if seen.state is not State.RUNNING or not seen.url:
-        raise NotRunningError(machine, seen.state, f"{failure}: Host is not running")
-    if not swarm:
-        return seen.url
-    from ecsmachine.cli.display.rows import swarm_url
-
-    return swarm_url(machine, seen.url)
-
-
-def _no_proxy(environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return the variable that names hosts to reach without a proxy, and its value."""
-    lower = environment.get("no_proxy", "")
-    return ("no_proxy", lower) if lower else ("NO_PROXY", environment.get("NO_PROXY", ""))
-
-
-def _print_lines(lines: list[str]) -> None:
-    for line in lines:
-        show(line)

@@ -375,7 +375,7 @@ def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: in
     from ecsmachine.cli.display.progress import progress
     from ecsmachine.machine.create_many import Outcome, create_many
     from ecsmachine.machine.interruption import Interruption
-    from ecsmachine.machine.operations import several_failures
+    from ecsmachine.machine.several import several_failures
 
     this = session(ctx)
     this.under_way = [request.name for request in requests]

@@ -97,7 +97,7 @@ def set_(
 
     Example: ecsmachine credentials set --profile work "web*"
     """
-    from ecsmachine.machine import operations
+    from ecsmachine.machine import several
     from ecsmachine.machine.credentials import forget_keys, use_credentials
 
     sources = sum((bool(profile), environment, ram_role is not None))
@@ -137,7 +137,7 @@ def set_(
             f'Machine "{name}" takes its credentials from {_source(use.recorded)}{account} now.'
         )
 
-    operations.for_each(_selected(this, names), change)
+    several.for_each(_selected(this, names), change)
 
 
 def _selected(this: Session, names: list[str] | None) -> list[str]:
@@ -164,7 +164,7 @@ def _print(
 ) -> None:
     """Print a row for every machine; of those that fail, the errors at the end."""
     from ecsmachine.cli.display.output import print_json, table
-    from ecsmachine.machine import operations
+    from ecsmachine.machine import several
 
     selected = _selected(this, names)
     if not names:
@@ -177,7 +177,7 @@ def _print(
     failure: MachineError | None = None
     if selected:
         try:
-            operations.for_each(selected, look_at)
+            several.for_each(selected, look_at)
         except MachineError as error:
             failure = error
     rows = [(name, found[name]) for name in selected if name in found]

@@ -7,8 +7,6 @@ and do nothing, and JSON stays the same JSON.
 
 from __future__ import annotations
 
-import json
-
 _OBEYED = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 """The categories of Unicode whose characters are not seen but do something: controls (C0, C1 and
 DEL), formats (bidirectional ones, joiners, tags), lone surrogates, separators of lines."""
@@ -33,6 +31,13 @@ def one_line(text: str) -> str:
     return clean(" ".join(text.splitlines()).replace("\t", " "))
 
 
+def is_plain(word: str) -> bool:
+    """Whether a word can be suggested in a shell: a cloud's may hold what that would run."""
+    return all(character.isalnum() or character in "_.,:=/@%+-" for character in word)
+
+
 def as_json(text: str) -> str:
     """Return a text as it stands in JSON that is all ASCII, without the quotes."""
+    import json
+
     return json.dumps(text)[1:-1]

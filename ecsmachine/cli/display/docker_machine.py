@@ -6,8 +6,6 @@ docker/machine 0.16, ``commands/`` and ``libmachine/mcnerror``.
 
 from __future__ import annotations
 
-import re
-
 NAME = "docker-machine"
 
 _SENTENCES = (
@@ -30,6 +28,8 @@ _SENTENCES = (
 
 def sentence(message: str) -> str:
     """Return an error as Docker Machine says it."""
+    import re
+
     for ours, theirs in _SENTENCES:
         said, found = re.subn(f"^{ours}", theirs, message, flags=re.DOTALL)
         if found:
@@ -44,6 +44,8 @@ def version_line(version: str) -> str:
 
 def help_text(text: str) -> str:
     """Return help whose options stand where its completion scripts look for them."""
+    import re
+
     return re.sub(
         r"^  (?:(-\w), )?(--[^ ]+)",
         lambda option: f"   {option[2]}" + (f", {option[1]}" if option[1] else ""),

@@ -7,14 +7,16 @@ there are two ways to print on standard output: what a command was asked for mus
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from typing import TextIO
 
 from ecsmachine.cli.display import streams
 from ecsmachine.cli.display.cleaning import clean, one_line
 from ecsmachine.cli.display.terminal import coloured, painted
 from ecsmachine.errors import MachineError
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from typing import TextIO
 
 
 class OutputError(MachineError):
@@ -68,8 +70,10 @@ def excuse_output() -> None:
 
 def complain(text: str) -> None:
     """Print on standard error, after what is on standard output; never raises."""
-    with contextlib.suppress(OSError, ValueError):
+    try:
         sys.stdout.flush()
+    except (OSError, ValueError):
+        pass
     _write(text + "\n", sys.stderr)
 
 
@@ -88,9 +92,11 @@ def _fit(text: str) -> str:
 
 
 def _write(text: str, stream: TextIO) -> None:
-    with contextlib.suppress(OSError, ValueError):
+    try:
         stream.write(_fit(text))
         stream.flush()
+    except (OSError, ValueError):
+        pass
 
 
 def _sentence(failure: OSError) -> str:

@@ -89,13 +89,13 @@ def for_each(names: Sequence[str], operation: Callable[[str, Report], None]) -> 
     """Do the same to machines at once, and show how far each is.
 
     ``operation`` is called with a machine's name and what takes its lines. Raises
-    :class:`MachineError` as :func:`ecsmachine.machine.operations.for_each` does.
+    :class:`MachineError` as :func:`ecsmachine.machine.several.for_each` does.
     """
-    from ecsmachine.machine import operations
+    from ecsmachine.machine import several
 
     if len(names) == 1 or not can_move(sys.stdout):
         with steps() as report:
-            operations.for_each(names, lambda name: operation(name, report))
+            several.for_each(names, lambda name: operation(name, report))
         return
     begun = time.monotonic()
     with progress(names, with_remarks=True) as shown:
@@ -110,7 +110,7 @@ def for_each(names: Sequence[str], operation: Callable[[str, Report], None]) -> 
                 raise
             shown.end(name, "done", time.monotonic() - begun)
 
-        operations.for_each(names, work)
+        several.for_each(names, work)
     say(f"Done in {duration(time.monotonic() - begun)}")
 
 

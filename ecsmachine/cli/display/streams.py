@@ -5,11 +5,13 @@ from __future__ import annotations
 import codecs
 import io
 import os
-import select
 import sys
-from typing import Any, TextIO, cast
 
 from ecsmachine.cli.display.cleaning import as_json
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from typing import Any, TextIO
 
 
 class Descriptor(io.RawIOBase):
@@ -44,6 +46,8 @@ class Descriptor(io.RawIOBase):
                 try:
                     rest = rest[os.write(self._descriptor, rest) :]
                 except BlockingIOError:  # somebody made the pipe one that does not wait
+                    import select
+
                     select.select([], [self._descriptor], [])
         except OSError as error:
             self.failure = error
@@ -78,8 +82,7 @@ def _stream(descriptor: int, before: TextIO | None) -> TextIO:
     except UnicodeError:  # one that is not for texts, chosen by PYTHONIOENCODING
         encoding = "utf-8"
     return io.TextIOWrapper(
-        # the type says that it wants a RawIOBase of its own making
-        cast("Any", io.BufferedWriter(raw)),
+        io.BufferedWriter(raw),
         encoding=encoding,
         errors="as-json",
         line_buffering=raw.isatty(),

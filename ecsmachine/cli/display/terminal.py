@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Callable
-from functools import cache
-from typing import TextIO
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
+
+_SECRET = os.urandom(8).hex()
+"""What our marks begin with: nobody else can write one."""
 
 _CODES = {"red": "\x1b[31m", "green": "\x1b[32m", "yellow": "\x1b[33m", "end": "\x1b[0m"}
 
@@ -51,9 +55,11 @@ def painted(text: str, others: Callable[[str], str] = str) -> str:
 
     ``others`` is applied to what stands between them.
     """
-    if _secret() not in text:
+    if _SECRET not in text:
         return others(text)
-    parts = re.split(f"{_secret()}(red|green|yellow|end);", text)
+    import re
+
+    parts = re.split(f"{_SECRET}(red|green|yellow|end);", text)
     parts[::2] = map(others, parts[::2])
     parts[1::2] = map(_CODES.__getitem__, parts[1::2])
     return "".join(parts)
@@ -61,17 +67,15 @@ def painted(text: str, others: Callable[[str], str] = str) -> str:
 
 def without_colours(text: str) -> str:
     """Return a text without the marks of :func:`coloured`."""
-    return re.sub(f"{_secret()}(red|green|yellow|end);", "", text)
+    if _SECRET not in text:
+        return text
+    import re
 
-
-@cache
-def _secret() -> str:
-    """Return what our marks begin with: nobody else can write one."""
-    return os.urandom(8).hex()
+    return re.sub(f"{_SECRET}(red|green|yellow|end);", "", text)
 
 
 def _mark(colour: str) -> str:
-    return f"{_secret()}{colour};"
+    return f"{_SECRET}{colour};"
 
 
 def coloured_state(state: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ecsmachine.cli.app import command_tree
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.parameters import flags_of
+from ecsmachine.cli.tree import command_tree
 
 PRINT_DATA = {
     *("active", "adopt", "config", "config show", "context", "create", "credentials check"),
@@ -66,7 +65,7 @@ def below(command: Any, context: Any, path: tuple[str, ...]) -> Iterator[tuple[s
 def every_command() -> Iterator[tuple[str, Any, Any]]:
     """Yield the words that call each command, the command, and a context of it."""
     root = command_tree()
-    session = Session(Path("/nonexistent"), {"HOME": "/nonexistent"}, ["ecsmachine"])
+    session = Session({"HOME": "/nonexistent"}, ["ecsmachine"])
     context = root.make_context("ecsmachine", [], resilient_parsing=True, obj=session)
     yield from below(root, context, ())
 
@@ -108,9 +107,7 @@ def test_every_help_has_an_example_that_the_command_line_takes(words: str) -> No
     assert any(call.startswith(words) for call in calls), f"{words}: {examples(words)}"
     for call in calls:
         arguments = shlex.split(re.sub(r"\)[^)]*$| < \S+$", "", call))
-        session = Session(
-            Path("/nonexistent"), {"HOME": "/nonexistent"}, ["ecsmachine", *arguments]
-        )
+        session = Session({"HOME": "/nonexistent"}, ["ecsmachine", *arguments])
         command, context = command_tree(), None
         while hasattr(command, "list_commands"):
             context = command.make_context(

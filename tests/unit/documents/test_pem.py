@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ecsmachine.documents.pem import certificate_in, names_in, private_key_in
+from ecsmachine.documents.pem import certificate_in, end_in, names_in, private_key_in
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.private_keys import load_unlocked
 
@@ -21,15 +21,15 @@ NAME = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "x")])
 BEGUN = datetime(2024, 1, 1, tzinfo=timezone.utc)
 
 
-def der() -> bytes:
+def der(end: datetime = BEGUN + timedelta(900)) -> bytes:
     certificate = (
         x509.CertificateBuilder()
         .subject_name(NAME)
         .issuer_name(NAME)
         .public_key(KEY.public_key())
         .serial_number(5)
-        .not_valid_before(BEGUN)
-        .not_valid_after(BEGUN + timedelta(900))
+        .not_valid_before(min(BEGUN, end))
+        .not_valid_after(end)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("a.example")]), False)
         .sign(KEY, hashes.SHA256())
     )
@@ -94,3 +94,32 @@ def test_changed_bytes_are_one_error() -> None:
             except MachineError:
                 errors += 1
     assert errors > 1000
+
+
+@pytest.mark.parametrize("year", [1999, 2026, 2049, 2050, 2999])
+def test_the_end_is_what_the_library_says(year: int) -> None:
+    end = datetime(year, 2, 3, 4, 5, 6, tzinfo=timezone.utc)
+    text = pem(der(end), "CERTIFICATE")
+    assert end_in(text, MachineError) == end
+    assert end_in(b"Bag Attributes\n" + text + text, MachineError) == end
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_end_of_changed_bytes_is_an_error_or_the_librarys() -> None:
+    change = random.Random(7)
+    whole = der()
+    errors = 0
+    for _ in range(2000):
+        content = bytearray(whole)
+        content[change.randrange(len(content))] = change.randrange(256)
+        try:
+            cut = bytes(content[: change.randrange(1, 400)])
+            end = end_in(pem(cut, "CERTIFICATE"), MachineError)
+        except MachineError:
+            errors += 1
+        else:
+            assert end.tzinfo is timezone.utc or end.utcoffset() == timedelta()
+    assert errors > 100
+    for text in (b"", b"-----BEGIN CERTIFICATE-----", pem(b"", "CERTIFICATE")):
+        with pytest.raises(MachineError):
+            end_in(text, MachineError)

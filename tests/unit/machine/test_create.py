@@ -22,7 +22,7 @@ from ecsmachine.drivers.base import (
 )
 from ecsmachine.drivers.tagged import TaggedResource
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
-from ecsmachine.machine import adopt, install_url, operations, transfer
+from ecsmachine.machine import adopt, install_url, operations, several, transfer
 from ecsmachine.machine.create import create
 from ecsmachine.machine.create_request import CreateRequest, resumed
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted
@@ -436,7 +436,7 @@ def test_one_failing_machine_does_not_touch_the_others(store: Store, cloud: Clou
         done.append(name)
 
     with pytest.raises(MachineError, match="b is broken"):
-        operations.for_each(["a", "b", "c"], operation)
+        several.for_each(["a", "b", "c"], operation)
     assert sorted(done) == ["a", "c"]
 
 

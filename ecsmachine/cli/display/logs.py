@@ -1,0 +1,33 @@
+"""What is logged, shown on standard error for ``--debug``."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from ecsmachine.cli.display import printer
+
+
+@contextlib.contextmanager
+def logged_on_standard_error() -> Iterator[None]:
+    """Show what is logged until the command has ended."""
+
+    class StandardError(logging.Handler):
+        """Finds the stream anew for each line: progress puts one of its own in its place."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            # what a cloud or a host said may have lines that look like another record
+            printer.complain(self.format(record).replace("\n", "\n    "))
+
+    handler = StandardError()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    logger = logging.getLogger("ecsmachine")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

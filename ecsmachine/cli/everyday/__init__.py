@@ -1,0 +1,1 @@
+"""The every-day commands, which start as fast as a program in Python can."""

@@ -1,0 +1,195 @@
+"""What is known of machines, a line each: inspect, status, ip, url, active, version."""
+
+from __future__ import annotations
+
+from ecsmachine.cli.arguments.context import Session, machine_names, one_machine_name
+from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.printer import show, warn
+from ecsmachine.errors import MachineError, UsageError
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ecsmachine.machine.model import Machine
+
+
+def inspect(this: Session, *, name: str = "", format_: str = "", json: bool = False) -> None:
+    """Print what is stored of a machine."""
+    template = None
+    if format_ and json:
+        raise UsageError("--json does not go with --format", hint="Give one of them.")
+    if format_:
+        from ecsmachine.cli.display.go_template import Template
+
+        template = Template(format_)
+    from ecsmachine.machine.model import without_secrets
+
+    config = without_secrets(this.store.config(_one_name(this, name)))
+    _warn_of_ending_certificates(this, name)
+    if template:
+        show(template.render(config))
+        return
+    from ecsmachine.cli.display.output import print_json
+
+    print_json(config)
+
+
+def _warn_of_ending_certificates(this: Session, name: str) -> None:
+    from ecsmachine.machine.certificate_ends import expiring
+
+    try:
+        auth = this.store.auth(_one_name(this, name))
+    except MachineError:
+        return  # what is stored can be shown all the same
+    for line in expiring(auth):
+        warn(line)
+
+
+def status(this: Session, *, names: list[str] | None = None, json: bool = False) -> None:
+    """Print the state of machines."""
+    _print_each(this, names, "State", lambda machine: machine.driver.state().value, as_json=json)
+
+
+def ip(this: Session, *, names: list[str] | None = None, json: bool = False) -> None:
+    """Print the address of machines."""
+    _print_each(this, names, "IPAddress", _address, as_json=json)
+
+
+def url(this: Session, *, names: list[str] | None = None, json: bool = False) -> None:
+    """Print the URL of the engines of machines."""
+    _print_each(this, names, "URL", _url, as_json=json)
+
+
+def active(this: Session, *, timeout: int = 10, json: bool = False) -> None:
+    """Print which machine ``DOCKER_HOST`` names, if it runs."""
+    docker_host = this.environment.get("DOCKER_HOST")
+    if docker_host:
+        from ecsmachine.drivers.base import State
+        from ecsmachine.machine.model import Machine
+        from ecsmachine.machine.probe import probe_all
+
+        # only a machine of that URL can be it: no other need be asked
+        machines = [
+            machine
+            for _, machine in this.store.machines()
+            if isinstance(machine, Machine) and docker_host in _urls(machine)
+        ]
+        probes = probe_all(machines, timeout_s=timeout)
+        for machine in machines:
+            running = probes[machine.name].state is State.RUNNING
+            if running and docker_host in _urls(machine):
+                _print_one({"Name": machine.name}, machine.name, as_json=json)
+                return
+        if any(probe.state is State.TIMEOUT for probe in probes.values()):
+            raise MachineError(
+                "Error getting active host: timeout",
+                hint="Allow its engine more time with --timeout SECONDS.",
+            )
+    raise MachineError(
+        "No active host found",
+        hint='"eval $(ecsmachine env NAME)" makes a machine that runs the active one.',
+    )
+
+
+def version(this: Session, *, name: str = "", json: bool = False) -> None:
+    """Print our version, or that of a machine's engine."""
+    if not name:
+        from ecsmachine import __version__
+
+        _print_one({"Version": __version__}, this.version_line(), as_json=json)
+        return
+    from ecsmachine.machine.engine_api import ask_version
+
+    machine = this.store.load(name)
+    found = ask_version(_url(machine), machine.auth, timeout_s=20).version
+    _print_one({"Name": name, "DockerVersion": found}, found, as_json=json)
+
+
+def _print_one(value: dict[str, str], line: str, *, as_json: bool) -> None:
+    if not as_json:
+        show(one_line(line))
+        return
+    from ecsmachine.cli.display.output import print_json
+
+    print_json(value)
+
+
+def _print_each(
+    this: Session,
+    names: list[str] | None,
+    what: str,
+    describe: Callable[[Machine], str],
+    *,
+    as_json: bool,
+) -> None:
+    """Print a line for each machine, in the order given; all are asked at once.
+
+    As JSON it is a list of objects with the keys Name and ``what``.
+    """
+    from ecsmachine.cli.display.terminal import coloured_state
+    from ecsmachine.machine.address import saving_new_addresses
+    from ecsmachine.machine.several import for_each
+
+    names = machine_names(this, names)
+    lines: dict[str, str] = {}
+
+    def ask(name: str) -> None:
+        machine = this.store.load(name)
+        with saving_new_addresses(this.store, [machine]):
+            lines[name] = describe(machine)
+
+    try:
+        for_each(names, ask)
+    finally:
+        known = [name for name in names if name in lines]
+        if as_json:
+            from ecsmachine.cli.display.output import print_json
+
+            print_json([{"Name": name, what: lines[name]} for name in known])
+        else:
+            for name in known:
+                show(coloured_state(lines[name]) if what == "State" else one_line(lines[name]))
+
+
+def _one_name(this: Session, name: str) -> str:
+    return one_machine_name(this, [name] if name else None)
+
+
+def _address(machine: Machine) -> str:
+    """Return the address as the provider knows it now; the known one if it does not answer."""
+    known = machine.driver.address()
+    try:
+        machine.driver.refresh()
+    except MachineError as error:
+        if not known:
+            raise
+        warn(f"{error.message}; the address of {machine.name} is the one known before")
+        return known
+    if not machine.driver.address():
+        raise MachineError(
+            f'IP address is not set: machine "{machine.name}" has none',
+            hint=f'"ecsmachine status {machine.name}" says whether it runs.',
+        )
+    return machine.driver.address()
+
+
+def _url(machine: Machine) -> str:
+    from ecsmachine.drivers.base import State
+    from ecsmachine.machine.probe import NotRunningError
+
+    state = machine.driver.state()
+    if state is not State.RUNNING or not machine.driver.url():
+        message = f'Host is not running: machine "{machine.name}" has no URL'
+        raise NotRunningError(machine, state, message)
+    return machine.driver.url()
+
+
+def _urls(machine: Machine) -> list[str]:
+    """Return the URLs by which ``DOCKER_HOST`` may name a machine."""
+    url = machine.driver.url()
+    if not url or not machine.swarm.master:
+        return [url]
+    from ecsmachine.cli.display.rows import swarm_url
+
+    return [url, swarm_url(machine, url)]

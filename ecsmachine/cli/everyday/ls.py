@@ -1,0 +1,174 @@
+"""``ls``: the machines of the store, and what each looks like now.
+
+What it needs is imported when it needs it: ``ls -q`` reads names and nothing else.
+"""
+
+from __future__ import annotations
+
+from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.printer import show
+from ecsmachine.errors import MachineError
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ecsmachine.cli.display.filters import Filters
+    from ecsmachine.cli.display.go_template import Record
+    from ecsmachine.machine.model import Machine
+    from ecsmachine.machine.probe import Probe
+
+_DEFAULT_TABLE = (
+    "table {{.Name}}\t{{.Active}}\t{{.DriverName}}\t{{.State}}\t{{.URL}}\t{{.Swarm}}"
+    "\t{{.DockerVersion}}\t{{.Error}}"
+)
+
+
+def ls(
+    this: Session,
+    *,
+    quiet: bool = False,
+    filters: list[str] | None = None,
+    timeout: int = 10,
+    format_: str = "",
+    json: bool = False,
+) -> None:
+    """Print the machines: names alone, by a template, or as JSON."""
+    wanted = None
+    if filters:
+        from ecsmachine.cli.display.filters import parse
+
+        wanted = parse(filters)
+    if quiet:
+        for name in _names(this, wanted, timeout):
+            show(one_line(name))
+        return
+    show_rows = _as_json if json or format_ == "json" else _as_template(format_ or _DEFAULT_TABLE)
+    show_rows(_rows(this, wanted, timeout))
+
+
+def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str]:
+    """Return the names that ``ls -q`` prints."""
+    if filters is None or filters.need_names_alone:
+        from ecsmachine.machine.names import names_in
+
+        names = names_in(f"{this.storage}/machines")
+        return [name for name in names if filters is None or filters.accept_name(name)]
+    machines = _accepted(this, filters)
+    if not filters.needs("state"):
+        return list(machines)
+    probes = _probes(this, machines, timeout_s)
+    return [
+        name
+        for name in machines
+        if filters.accept_state(probes[name].state.value if name in probes else "Error")
+    ]
+
+
+def _rows(this: Session, filters: Filters | None, timeout_s: float) -> list[Record]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from ecsmachine.cli.display.rows import damaged_row, row, swarm_masters
+    from ecsmachine.drivers.base import State
+    from ecsmachine.machine.model import Machine
+
+    machines = _accepted(this, filters)
+    masters = swarm_masters(one for one in machines.values() if isinstance(one, Machine))
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # read while the engines are waited for
+        ending = pool.submit(_ending_certificates, machines)
+        probes = _probes(this, machines, timeout_s)
+        warnings = ending.result()
+    docker_host = this.environment.get("DOCKER_HOST")
+    rows = [
+        row(machine, probes[name], masters, docker_host, warnings[name])
+        if isinstance(machine, Machine)
+        else damaged_row(name, machine)
+        for name, machine in machines.items()
+    ]
+    if this.is_docker_machine:
+        for one in rows:
+            if one["State"] == State.RUNNING.value and one["DockerVersion"] == "Unknown":
+                one["Error"] = f"Unable to query docker version: {one['Error']}"
+    return [one for one in rows if filters is None or filters.accept_state(one["State"])]
+
+
+def _accepted(this: Session, filters: Filters | None) -> dict[str, Machine | MachineError]:
+    """Return the machines that pass every filter but that of the state."""
+    everything = dict(this.store.machines())
+    if filters is None:
+        return everything
+    from ecsmachine.cli.display.rows import swarm_masters
+    from ecsmachine.machine.model import Machine
+
+    masters = swarm_masters(one for one in everything.values() if isinstance(one, Machine))
+
+    def accepted(name: str, machine: Machine | MachineError) -> bool:
+        if not filters.accept_name(name):
+            return False
+        if not isinstance(machine, Machine):
+            return not any(filters.needs(key) for key in ("driver", "label", "swarm"))
+        return (
+            filters.accept_driver(machine.driver.name)
+            and filters.accept_labels(machine.engine.labels)
+            and filters.accept_swarm(masters.get(machine.swarm.discovery, ""))
+        )
+
+    return {name: machine for name, machine in everything.items() if accepted(name, machine)}
+
+
+def _probes(
+    this: Session, machines: dict[str, Machine | MachineError], timeout_s: float
+) -> dict[str, Probe]:
+    from ecsmachine.machine.address import saving_new_addresses
+    from ecsmachine.machine.model import Machine
+    from ecsmachine.machine.probe import probe_all
+
+    loaded = [one for one in machines.values() if isinstance(one, Machine)]
+    with saving_new_addresses(this.store, loaded):
+        return probe_all(loaded, timeout_s=timeout_s)
+
+
+def _ending_certificates(machines: dict[str, Machine | MachineError]) -> dict[str, list[str]]:
+    """Return what is to be said of the certificates of each machine."""
+    from ecsmachine.machine.certificate_ends import expiring
+    from ecsmachine.machine.model import Machine
+
+    return {
+        name: expiring(machine.auth)
+        for name, machine in machines.items()
+        if isinstance(machine, Machine)
+    }
+
+
+def _as_json(rows: list[Record]) -> None:
+    from ecsmachine.cli.display.output import print_json
+
+    print_json(rows)
+
+
+def _as_template(form: str) -> Callable[[list[Record]], None]:
+    """Return what prints rows by a template, with a head if it begins with ``table``."""
+    from ecsmachine.cli.display.go_template import Template
+    from ecsmachine.cli.display.output import align
+    from ecsmachine.cli.display.rows import HEADINGS, in_one_line
+    from ecsmachine.cli.display.terminal import ColouredState
+
+    table = form.startswith("table")
+    if form.strip() == "table":
+        form = _DEFAULT_TABLE
+    text = form.removeprefix("table").strip(" ")
+    template = Template(text.replace("\\t", "\t").replace("\\n", "\n"))
+
+    def show_rows(rows: list[Record]) -> None:
+        rows = [in_one_line(one) for one in rows]
+        if table:
+            for one in rows:
+                one["State"] = ColouredState(one["State"])
+        lines = [template.render(one) for one in ([HEADINGS, *rows] if table else rows)]
+        if lines:
+            text = "\n".join(lines)
+            show(align(text) if table else text)
+
+    return show_rows

@@ -1,0 +1,241 @@
+"""The tree of commands that typer parses: global options, the table of commands, help.
+
+A command's module is imported when that command is called, so that no command pays for what
+``create`` needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from ecsmachine.cli.arguments.context import Session, configure, is_set
+from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
+from ecsmachine.cli.arguments.parameters import help_of, write_in_words
+from ecsmachine.cli.arguments.parsing import convert_only_if_needed
+from ecsmachine.cli.display import printer
+from ecsmachine.errors import UsageError
+
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "active": ("listing", "Print which machine is active"),
+    "adopt": ("adopt", "Take an instance over that another store made, or a lost one"),
+    "cluster": ("container_service.cluster", "Clusters of Container Service"),
+    "completion": ("completion", "Print the script that completes in a shell"),
+    "config": ("engine_config", "Print the connection config for a machine, or change its engine"),
+    "context": ("docker_context", "Make machines known to the docker client as contexts"),
+    "create": ("create", "Create a machine"),
+    "cs": ("container_service.raw", "Call the API of Container Service"),
+    "credentials": ("credentials", "See and change whose rights machines are looked after with"),
+    "env": ("connect", "Print the commands that set up the environment for the Docker client"),
+    "export": ("transfer", "Write a machine with its keys into an encrypted file"),
+    "import": ("transfer", "Put a machine that was exported into this store"),
+    "image": ("image", "Images of a registry"),
+    "inspect": ("listing", "Print what is stored of a machine"),
+    "ip": ("listing", "Print the address of machines"),
+    "kill": ("lifecycle", "Stop machines at once, as by pulling the plug"),
+    "local": ("local", "Run an ECS-compatible cloud on this machine"),
+    "ls": ("listing", "List machines"),
+    "mount": ("copy", "Mount a folder of a machine here"),
+    "project": ("container_service.project", "Applications on a Swarm cluster"),
+    "provision": ("provisioning", "Provision machines again"),
+    "regenerate-certs": ("provisioning", "Give machines new certificates"),
+    "restart": ("lifecycle", "Restart machines"),
+    "rm": ("lifecycle", "Remove machines"),
+    "scp": ("copy", "Copy files to, from or between machines"),
+    "service": ("container_service.service", "Services of the applications on a Swarm cluster"),
+    "ssh": ("connect", "Log into a machine, or run a command on it"),
+    "start": ("lifecycle", "Start machines"),
+    "status": ("listing", "Print the state of machines"),
+    "stop": ("lifecycle", "Stop machines"),
+    "swarm": ("swarm", "Join machines in Docker's Swarm mode"),
+    "sweep": ("sweep", "Find and remove what is left in the cloud of lost machines"),
+    "trigger": ("container_service.trigger", "Addresses that redeploy or scale an application"),
+    "trust": ("trust", "Pin the host key of a machine anew, after its host was installed anew"),
+    "upgrade": ("provisioning", "Upgrade the engines of machines"),
+    "url": ("listing", "Print the engine's URL of machines"),
+    "version": ("listing", "Print the version of ecsmachine, or of a machine's engine"),
+    "volume": ("container_service.volume", "Volumes of a Swarm cluster"),
+}
+
+_HELP = ("help", "h")
+
+_FUNCTIONS = {"import": "import_"}
+"""The functions of commands whose names are Python's own words."""
+
+
+class _Commands(typer.core.TyperGroup):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in _HELP:
+            return _command("help", _help)
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"ecsmachine.cli.commands.{_COMMANDS[cmd_name][0]}")
+        if hasattr(module, "app"):
+            return typer.main.get_command(module.app)
+        if hasattr(module, "command"):  # the driver says what flags there are
+            session: Session = ctx.obj
+            return _command(cmd_name, module.command(session.program, session.environment))
+        return _command(cmd_name, getattr(module, _function_name(cmd_name)))
+
+    def help_of(self, name: str) -> str:
+        """Return the line about a command, without importing it."""
+        return _COMMANDS[name][1]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in (*_COMMANDS, *_HELP):
+            from ecsmachine.cli.arguments.suggestions import did_you_mean
+
+            suggestion = did_you_mean(args[0], (*_COMMANDS, "help"))
+            ctx.fail(f"'{args[0]}' is not a command of {ctx.command_path}. {suggestion}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+def command_tree() -> Any:
+    """Return the group of all commands, with the global options."""
+    app = typer.Typer(
+        cls=_Commands,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback(invoke_without_command=True)(_root)
+    return accept_flag_forms(convert_only_if_needed(write_in_words(typer.main.get_command(app))))
+
+
+def _root(
+    ctx: typer.Context,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", "-D", help="Say on standard error what is done [$MACHINE_DEBUG]"),
+    ] = False,
+    storage_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--storage-path",
+            "-s",
+            help="The machine store [default: ~/.docker/machine, $MACHINE_STORAGE_PATH]",
+        ),
+    ] = None,
+    tls_ca_cert: Annotated[
+        Path | None,
+        typer.Option(help="CA to verify engines against [$MACHINE_TLS_CA_CERT]"),
+    ] = None,
+    tls_ca_key: Annotated[
+        Path | None,
+        typer.Option(help="Private key to sign certificates with [$MACHINE_TLS_CA_KEY]"),
+    ] = None,
+    tls_client_cert: Annotated[
+        Path | None,
+        typer.Option(help="Client certificate for engines [$MACHINE_TLS_CLIENT_CERT]"),
+    ] = None,
+    tls_client_key: Annotated[
+        Path | None,
+        typer.Option(help="Private key of that certificate [$MACHINE_TLS_CLIENT_KEY]"),
+    ] = None,
+    tls_key_type: Annotated[
+        str,
+        typer.Option(
+            help="Kind of a new CA's key and of all keys below it: ecdsa (P-256) or rsa (3072) "
+            "[default: ecdsa, $MACHINE_TLS_KEY_TYPE]"
+        ),
+    ] = "",
+    native_ssh: Annotated[
+        bool,
+        typer.Option("--native-ssh", help="Do without the ssh program [$MACHINE_NATIVE_SSH]"),
+    ] = False,
+    github_api_token: Annotated[str, typer.Option(hidden=True)] = "",
+    bugsnag_api_token: Annotated[str, typer.Option(hidden=True)] = "",
+    version: Annotated[bool, typer.Option("--version", "-v", help="Print the version")] = False,
+) -> None:
+    """Create and manage machines running Docker on Alibaba Cloud ECS.
+
+    Example: ecsmachine create -d aliyunecs dev1
+    """
+    session: Session = ctx.obj
+    if version:
+        printer.show(session.version_line())
+        raise typer.Exit
+    session.debug = session.debug or debug or is_set(session.environment, "MACHINE_DEBUG")
+    if session.debug:
+        from ecsmachine.cli.display.logs import logged_on_standard_error
+
+        ctx.with_resource(logged_on_standard_error())
+    configure(
+        session,
+        path=storage_path,
+        native_ssh=native_ssh,
+        tls_key_type=tls_key_type,
+        certificates={
+            "ca_cert_path": tls_ca_cert,
+            "ca_key_path": tls_ca_key,
+            "client_cert_path": tls_client_cert,
+            "client_key_path": tls_client_key,
+        },
+    )
+    if ctx.invoked_subcommand is None:
+        printer.show(ctx.get_help())
+
+
+def _help(
+    ctx: typer.Context,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="COMMAND", help="The command to explain")
+    ] = None,
+) -> None:
+    """Explain a command.
+
+    Example: ecsmachine help swarm join
+    """
+    context: Any = ctx.parent
+    for word in words or []:
+        if not hasattr(context.command, "list_commands"):
+            raise UsageError(
+                f"'{context.command_path}' has no command '{word}'",
+                hint=f"See '{context.command_path} --help'.",
+            )
+        found = context.command.get_command(context, word)
+        if found is None:
+            from ecsmachine.cli.arguments.suggestions import did_you_mean
+
+            suggestion = did_you_mean(word, context.command.list_commands(context))
+            raise UsageError(
+                f"'{context.command_path}' has no command '{word}'",
+                hint=suggestion or f"See '{context.command_path} --help'.",
+            )
+        context = found.make_context(word, [], parent=context, resilient_parsing=True)
+    printer.show(help_of(context))
+
+
+def _function_name(command: str) -> str:
+    return _FUNCTIONS.get(command, command.replace("-", "_"))
+
+
+def _command(name: str, function: Callable[..., Any]) -> Any:
+    """Return the command that a function is, with the settings that it asks for.
+
+    A function may carry ``context_settings``, as ``ssh`` does to leave the remote command's
+    flags alone.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    settings = {
+        "help_option_names": ["--help", "-h"],
+        **getattr(function, "context_settings", {}),
+    }
+    app.command(name, context_settings=settings)(function)
+    return accept_flag_forms(convert_only_if_needed(write_in_words(typer.main.get_command(app))))

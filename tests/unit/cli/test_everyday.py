@@ -1,0 +1,130 @@
+"""Every-day commands in their plain form: the same as typer reads them, without its weight."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from ecsmachine.cli.arguments.parameters import flags_of, takes_value
+from ecsmachine.cli.everyday import plain
+from ecsmachine.cli.tree import command_tree
+from ecsmachine.machine.store import Store
+from tests.unit.cli.conftest import Program
+from tests.unit.stand_ins import add_machine
+
+NOT_PLAIN = {"--help", "-h", "--orphans", "--cluster"}
+"""Flags of every-day commands that only typer knows."""
+
+HEAVY = ("typer", "click", "rich", "requests", "cryptography", "paramiko", "tenacity", "pydantic")
+
+LINES = [
+    "version",
+    "active",
+    "active -t 1 --json",
+    "ls",
+    "ls -q",
+    "ls --quiet --filter name=w --filter driver=told",
+    "ls --filter=state=Stopped",
+    "ls -f {{.Name}}",
+    "ls --format json",
+    "ls --filter nope=1",
+    "ls --format {{.Nope}}",
+    "inspect web1",
+    "inspect -f {{.Driver.State}} web1",
+    "inspect --json -f x web1",
+    "inspect nope",
+    "inspect",
+    "status web1 web2",
+    "status web* --json",
+    "ip web1",
+    "ip nope web1",
+    "url web1 web2",
+    "url",
+    "env web1",
+    "env --shell fish -u",
+    "env -u --no-proxy",
+    "env --unset web1",
+    "env --json --shell sh",
+    "config web2 --json",
+    "config --swarm web1",
+    "version web1 --json",
+]
+
+
+def command(name: str) -> Any:
+    tree = command_tree()
+    context = tree.make_context("ecsmachine", [], resilient_parsing=True)
+    found = tree.get_command(context, name)
+    found = getattr(found, "default_command", found)
+    return found, found.make_context(name, [], parent=context, resilient_parsing=True)
+
+
+@pytest.mark.parametrize("name", plain.COMMANDS)
+def test_the_table_says_what_typer_says(name: str) -> None:
+    _, flags, names, most = plain.COMMANDS[name]
+    found, context = command(name)
+    parameters = found.get_params(context)
+    said = {}
+    for parameter in parameters:
+        for flag in flags_of(parameter):
+            if flag not in NOT_PLAIN:
+                kind = "switch" if not takes_value(parameter) else "text"
+                kind = "texts" if parameter.multiple else kind
+                said[flag] = (parameter.name, "seconds" if flag in ("-t", "--timeout") else kind)
+    assert flags == said
+    (argument,) = [each for each in parameters if not flags_of(each)] or [None]
+    assert names == (argument.name if argument is not None else "")
+    assert (most == 0) is (argument is None)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_both_ways_print_the_same(
+    line: str, program: Program, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_machine(store, "web1", State="Running", URL="tcp://127.0.0.1:1")
+    add_machine(store, "web2", State="Stopped")
+    words = line.split()
+    assert plain._read(words[0], words[1:]) is not None
+    variables = {"SHELL": "/bin/bash", "DOCKER_HOST": "tcp://127.0.0.1:1"}
+    plainly = program(*words, **variables)
+    monkeypatch.setattr(plain, "run", lambda *_: False)
+    by_typer = program(*words, **variables)
+    assert _without_times(by_typer.out) == _without_times(plainly.out)
+    assert (by_typer.code, by_typer.err) == (plainly.code, plainly.err)
+
+
+def _without_times(text: str) -> str:
+    return re.sub(r'("ResponseTime": )\S+', r"\1", text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("ls x", "ls -qf x", "ls --quiet=false", "ls -t 0", "ls -t x", "ls -format x", "ls -h"),
+        *("ls --orphans", "ls -f", "ls -q -q", "env a b", "env --cluster c", "inspect -- a"),
+        *("config set a", "version a b", "active a", "create a", "-D ls", "ls --nope", "url --"),
+    ],
+)
+def test_what_is_not_plain_is_left_to_typer(line: str) -> None:
+    words = line.split()
+    assert plain._read(words[0], words[1:]) is None
+
+
+@pytest.mark.parametrize(
+    "words", [["version"], ["ls"], ["ls", "-q"], ["env", "-u"], ["inspect", "a"]]
+)
+def test_nothing_heavy_is_imported(words: list[str], store: Store) -> None:
+    add_machine(store, "a", State="Stopped")
+    script = (
+        "import sys; from ecsmachine.cli.app import run; "
+        f"run({words!r}, {{'MACHINE_STORAGE_PATH': {str(store.path)!r}, 'SHELL': 'sh'}}); "
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr.splitlines()[-1] == "[]"

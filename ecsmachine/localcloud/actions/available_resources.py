@@ -15,7 +15,7 @@ from ecsmachine.localcloud.catalog.instance_types import (
 )
 from ecsmachine.localcloud.catalog.regions import Zone
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.errors import missing_parameter
 
 _DESTINATIONS = {
     "Zone": ("",),
@@ -116,10 +116,7 @@ def _types(call: Call, only: InstanceType | None) -> list[InstanceType]:
 
 def _supported(call: Call, destination: str, types: list[InstanceType]) -> list[dict[str, Any]]:
     if destination not in _DESTINATIONS:
-        raise ApiError(
-            "Invalid.DestinationResource",
-            "The specified value of parameter DestinationResource is not valid.",
-        )
+        raise refusals.of("Invalid.DestinationResource")
     if not types or destination == "ddh":
         return []
     if destination == "InstanceType":

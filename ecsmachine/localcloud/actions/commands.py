@@ -9,6 +9,7 @@ from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Listing, equals, like, never, newest, tagged
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
@@ -24,10 +25,8 @@ MAX_COMMANDS = 500
 MAX_CONTENT = 24 * 1024
 MAX_TIMEOUT_S = 24 * 3600
 MAX_PARAMETERS = 20
-CONTENT_TOO_LONG = Refusal(
-    "CmdContent.ExceedLimit", "The length of the command content exceeds the upper limit.", 403
-)
-EMPTY_KEY = Refusal("CmdParam.EmptyKey", "You must specify the parameter names.")
+CONTENT_TOO_LONG = Refusal("CmdContent.ExceedLimit")
+EMPTY_KEY = Refusal("CmdParam.EmptyKey")
 
 
 def create_command(call: Call) -> Answer:
@@ -70,13 +69,7 @@ def delete_command(call: Call) -> Answer:
 def command_of_request(call: Call) -> Command:
     """Return the command that CreateCommand or RunCommand makes; raises its refusals."""
     parameters = call.parameters
-    kind = parameters.require_choice(
-        "Type",
-        KINDS,
-        error=ApiError(
-            "InvalidCmdType.NotFound", "The specified command type does not exist.", 404
-        ),
-    )
+    kind = parameters.require_choice("Type", KINDS, error=refusals.of("InvalidCmdType.NotFound"))
     parameters.require("CommandContent")
     content = _content(parameters, parameters.text("ContentEncoding"))
     has_parameters = parameters.boolean("EnableParameter")
@@ -99,11 +92,7 @@ def command_of_request(call: Call) -> Command:
 def keep(call: Call, command: Command) -> None:
     """Add a command to those that are kept; raises ``CmdCount.ExceedQuota``."""
     if len(call.state.commands.in_region(command.region)) >= MAX_COMMANDS:
-        raise ApiError(
-            "CmdCount.ExceedQuota",
-            "The total number of commands in the current region exceeds the quota.",
-            403,
-        )
+        raise refusals.of("CmdCount.ExceedQuota")
     call.state.commands.put(command)
 
 
@@ -111,9 +100,7 @@ def working_dir_of_request(parameters: Parameters) -> str:
     """Return ``WorkingDir``; raises ``InvalidParameter.WorkingDir``."""
     folder = parameters.text("WorkingDir")
     if len(folder) > 200 or (folder and not folder.startswith("/")) or "\0" in folder:
-        raise ApiError(
-            "InvalidParameter.WorkingDir", "The specified parameter WorkingDir is not valid."
-        )
+        raise refusals.of("InvalidParameter.WorkingDir")
     return folder
 
 
@@ -121,11 +108,7 @@ def timeout_of_request(parameters: Parameters, default: int = 0) -> int:
     """Return ``Timeout`` in seconds; raises ``InvalidTimeout.ExceedLimit``."""
     seconds = parameters.integer("Timeout", default, least=0 if not default else 1)
     if seconds > MAX_TIMEOUT_S:
-        raise ApiError(
-            "InvalidTimeout.ExceedLimit",
-            "The specified parameter Timeout exceeds the upper limit.",
-            403,
-        )
+        raise refusals.of("InvalidTimeout.ExceedLimit")
     return seconds
 
 
@@ -142,9 +125,7 @@ def _content(parameters: Parameters, encoding: str) -> str:
         try:
             base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
-            raise ApiError(
-                "CmdContent.DecodeError", "The CommandContent can not be base64 decoded."
-            ) from None
+            raise refusals.of("CmdContent.DecodeError") from None
     else:
         text = base64.b64encode(text.encode()).decode()
     if len(text) > MAX_CONTENT:
@@ -157,24 +138,14 @@ def _check_parameters(content: str, has_parameters: bool) -> None:
         return
     names = parameter_names(content)
     if len(names) > MAX_PARAMETERS:
-        raise ApiError(
-            "CmdParamCount.ExceedLimit", "The maximum number of custom parameters is exceeded.", 403
-        )
+        raise refusals.of("CmdParamCount.ExceedLimit")
     for name in names:
         if not name:
             raise EMPTY_KEY()
         if len(name) > 64:
-            raise ApiError(
-                "CmdParamName.ExceedLimit",
-                "The maximum length of a parameter name is exceeded.",
-                403,
-            )
+            raise refusals.of("CmdParamName.ExceedLimit")
         if not all(c.isascii() and (c.isalnum() or c in "-_") for c in name):
-            raise ApiError(
-                "CmdParam.InvalidParamName",
-                "Invalid parameter name. The name can contain only lowercase letters (a to z), "
-                "uppercase letters (A to Z), numbers (0 to 9), hyphens (-), and underscores (_).",
-            )
+            raise refusals.of("CmdParam.InvalidParamName")
 
 
 def parameter_names(content: str) -> list[str]:

@@ -14,6 +14,7 @@ from ecsmachine.localcloud.actions.snapshots import (
     snapshots_of,
 )
 from ecsmachine.localcloud.catalog.images import Image, ImageDisk, all_images
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
@@ -74,9 +75,7 @@ def modify_image_attribute(call: Call) -> Answer:
         raise invalid_parameter("Features.ImdsSupport", "It cannot be changed from v2 to v1.")
     status = parameters.choice("Status", ("Available", "Deprecated"))
     if status == "Deprecated" and image.shared_with:
-        raise ApiError(
-            "InvalidOperation.ImageShared", "A shared image cannot be set to Deprecated.", 403
-        )
+        raise refusals.of("InvalidOperation.ImageShared")
     _check_free(call, "" if name == image.name else name)
     call.state.custom_images.put(
         replace(
@@ -101,9 +100,7 @@ def delete_image(call: Call) -> Answer:
     image = call.required(call.state.custom_images, "ImageId")
     used = any(instance.image_id == image.id for instance in call.state.instances)
     if used and not call.parameters.boolean("Force"):
-        raise ApiError(
-            "ImageUsingByInstance", "The specified image has been used by instance(s).", 403
-        )
+        raise refusals.of("ImageUsingByInstance")
     call.state.custom_images.remove(image.id)
     return {}
 
@@ -253,11 +250,7 @@ def _system_snapshot(call: Call, snapshot_id: str) -> Snapshot:
     snapshot = call.find(call.state.snapshots, snapshot_id)
     check_accomplished(snapshot)
     if snapshot.disk_kind != "system":
-        raise ApiError(
-            "InvalidSnapshotId.NotSystemSnapshot",
-            "The specified snapshot is not of a system disk.",
-            403,
-        )
+        raise refusals.of("InvalidSnapshotId.NotSystemSnapshot")
     return snapshot
 
 
@@ -285,6 +278,4 @@ def check_new_image(call: Call, name: str) -> None:
 
 def _check_free(call: Call, name: str) -> None:
     if name and any(item.name == name for item in call.state.custom_images):
-        raise ApiError(
-            "InvalidImageName.Duplicated", "The specified Image name has already been used."
-        )
+        raise refusals.of("InvalidImageName.Duplicated")

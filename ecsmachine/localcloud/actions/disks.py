@@ -177,11 +177,7 @@ def resize_disk(call: Call) -> Answer:
     most = limits.system_max if disk.kind == "system" else limits.data_max
     size = parameters.integer("NewSize")
     if size > most:
-        raise ApiError(
-            "InvalidDiskSize.TooLarge",
-            "Specified new disk size is beyond the permitted range.",
-            403,
-        )
+        raise refusals.of("InvalidDiskSize.TooLarge")
     if size <= disk.size_gib:
         raise ApiError(
             "InvalidDiskSize.TooSmall",
@@ -271,11 +267,7 @@ def _snapshot_of_request(call: Call) -> Snapshot | None:
 def _attach_disk(call: Call, disk: Disk, instance: Instance) -> None:
     parameters = call.parameters
     if disk.zone != instance.zone:
-        raise ApiError(
-            "ResourcesNotInSameZone",
-            "The specified instance and disk are not in the same zone.",
-            403,
-        )
+        raise refusals.of("ResourcesNotInSameZone")
     if disk.status != "Available":
         raise refusals.DISK_STATUS()
     check_status(instance, "Running", "Stopped")
@@ -284,11 +276,7 @@ def _attach_disk(call: Call, disk: Disk, instance: Instance) -> None:
         raise refusals.DISK_CATEGORY_OF_TYPE()
     taken = {other.device for other in attached_disks(call.state, instance.id)}
     if len(taken) >= kind.disks:
-        raise ApiError(
-            "InstanceDiskLimitExceeded",
-            "The amount of the disk on instance in question reach its limits.",
-            403,
-        )
+        raise refusals.of("InstanceDiskLimitExceeded")
     device = parameters.text("Device")
     if device:
         if not valid_device(device):

@@ -22,12 +22,7 @@ from ecsmachine.localcloud.state.model import ChargeType, Eip, Instance
 from ecsmachine.localcloud.state.resources import check_status, status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
-_NO_INSTANCE = Refusal(
-    # The reference spells it so.
-    "InvalidInstanId.NotFound",
-    "Specified instance does not exist.",
-    404,
-)
+_NO_INSTANCE = Refusal("InvalidInstanId.NotFound")
 STATUSES = ("Associating", "Unassociating", "InUse", "Available")
 
 
@@ -146,9 +141,7 @@ def unassociate_eip_address(call: Call) -> Answer:
     if _status_now(call, eip) != "InUse":
         raise _wrong_status()
     if instance_id not in ("", eip.instance_id) or kind not in ("", eip.instance_type):
-        raise ApiError(
-            "InvalidParameter.NotFound", "The specified instance is not bound to the address."
-        )
+        raise refusals.of("InvalidParameter.NotFound")
     instance = call.state.instances.get(eip.instance_id)
     if instance is not None:
         _check_private_address(call, instance)
@@ -216,9 +209,7 @@ def _most_bandwidth(charge: str) -> int:
 
 
 def _wrong_status() -> ApiError:
-    return ApiError(
-        "IncorrectEipStatus", "Current elastic IP status does not support this operation."
-    )
+    return refusals.of("IncorrectEipStatus")
 
 
 def _name_and_description(parameters: Parameters) -> tuple[str, str]:

@@ -8,7 +8,8 @@ import json
 import time
 
 from ecsmachine.localcloud.actions.call import Action, Answer, Call
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.protocol.errors import invalid_parameter
 from ecsmachine.localcloud.state.model import TokenUse
 
 LIFETIME_S = 24 * 3600
@@ -49,12 +50,7 @@ def answer_once(call: Call, action: Action) -> Answer:
     used = call.state.tokens.get(key)
     if used is not None and used.used_at > now - LIFETIME_S:
         if used.fingerprint != fingerprint:
-            raise ApiError(
-                "IdempotentParameterMismatch",
-                "The request uses the same client token as a previous, but non-identical "
-                "request. Do not reuse a client token with different requests, unless the "
-                "requests are identical.",
-            )
+            raise refusals.of("IdempotentParameterMismatch")
         answer: Answer = json.loads(used.answer)
         return answer
     # they are in the order of their use: all others stay unseen

@@ -9,6 +9,7 @@ import time
 import zlib
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.wire import parse_json
@@ -57,18 +58,13 @@ def assume_role(call: Call) -> Answer:
         raise ApiError("InvalidParameter.RoleArn", "The parameter RoleArn is wrongly formed.")
     name = parameters.require("RoleSessionName")
     if not _SESSION_NAME.fullmatch(name):
-        raise ApiError(
-            "InvalidParameter.RoleSessionName", "The parameter RoleSessionName is wrongly formed."
-        )
+        raise refusals.of("InvalidParameter.RoleSessionName")
     duration_s = parameters.integer(
         "DurationSeconds",
         3600,
         least=LEAST_DURATION_S,
         most=MOST_DURATION_S,
-        error=ApiError(
-            "InvalidParameter.DurationSeconds",
-            "The Min/Max value of DurationSeconds is 15min/12hr.",
-        ),
+        error=refusals.of("InvalidParameter.DurationSeconds"),
     )
     _check_policy(parameters.text("Policy"))
     account = call.state.account
@@ -115,9 +111,7 @@ def _check_policy(text: str) -> None:
     except ValueError:
         policy = None
     if not isinstance(policy, dict):
-        raise ApiError(
-            "InvalidParameter.PolicyGrammar", "The parameter Policy has not passed grammar check."
-        )
+        raise refusals.of("InvalidParameter.PolicyGrammar")
 
 
 def _session_arn(account_id: str, session: Session) -> str:

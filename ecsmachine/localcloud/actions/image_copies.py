@@ -77,10 +77,7 @@ def cancel_copy_image(call: Call) -> Answer:
     """CancelCopyImage: the copy that is being made is gone, with its snapshots."""
     image = call.required(call.state.custom_images, "ImageId")
     if not image.copied_from:
-        raise ApiError(
-            "ImageCreatedNotFromCopy",
-            "The specified image is not the target image of a copy action.",
-        )
+        raise refusals.of("ImageCreatedNotFromCopy")
     if own_status(call, image) != "Creating":
         raise ApiError("IncorrectImageStatus", "The image is copied finished.")
     call.state.custom_images.remove(image.id)
@@ -101,11 +98,7 @@ def modify_image_share_permission(call: Call) -> Answer:
         raise _STATUS()
     snapshots = (call.state.snapshots.get(snapshot_id) for snapshot_id in snapshots_of(image))
     if added and any(snapshot is not None and snapshot.encrypted for snapshot in snapshots):
-        raise ApiError(
-            "OperationDeined.EncryptedSnapshot",  # spelled so by ECS
-            "The image contains encrypted snapshots, which do not support share.",
-            403,
-        )
+        raise refusals.of("OperationDeined.EncryptedSnapshot")
     kept = [account for account in image.shared_with if account not in (*removed, *added)]
     accounts = (*kept, *(account for account in added if account not in removed))
     if len(accounts) > MAX_ACCOUNTS:
@@ -137,9 +130,7 @@ def _accounts(call: Call, name: str) -> list[str]:
     accounts = call.parameters.listed(name, most=10)
     for account in accounts:
         if account == call.state.account.id:
-            raise ApiError(
-                "InvalidAccount.Forbidden", "The specified Account does not yourself.", 404
-            )
+            raise refusals.of("InvalidAccount.Forbidden")
         # An account that another cloud could have is one; there is none here to look it up.
         if not re.fullmatch(r"[0-9]{6,20}", account):
             raise ApiError("InvalidAccount.NotFound", "The specified account does not exist.", 404)

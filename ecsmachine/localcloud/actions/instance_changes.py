@@ -112,11 +112,7 @@ def modify_instance_spec(call: Call) -> Answer:
         before = known_instance_type(instance.instance_type)
         fits = all(disk.category in supported_categories(kind) for disk in disks)
         if MACHINE_OF[kind.architecture] != MACHINE_OF[before.architecture] or not fits:
-            raise ApiError(
-                "InvalidInstanceType.NotSupported",
-                "The specified InstanceType does not support the image or the disks of the "
-                "instance.",
-            )
+            raise refusals.of("InvalidInstanceType.NotSupported")
         check_interfaces_of(call, instance, kind)
         hour = call.state.offer.instance_hour
         cheaper = hour(kind) < hour(before)
@@ -166,10 +162,7 @@ def modify_instance_vpc_attribute(call: Call) -> Answer:
     )
     check_status(instance, "Stopped")
     if instance.secondary_ips:
-        raise ApiError(
-            "PrimaryEniHasSubIp",
-            "Primary network interface of the specified instance has more than one private ip.",
-        )
+        raise refusals.of("PrimaryEniHasSubIp")
     vpc = call.optional(call.state.vpcs, "VpcId")
     group_ids = parameters.listed("SecurityGroupId", most=MAX_GROUPS_OF_INSTANCE)
     moves = vpc is not None and vpc.id != instance.vpc_id
@@ -212,12 +205,7 @@ def allocate_public_ip_address(call: Call) -> Answer:
         return {"IpAddress": instance.public_ip}
     _check_no_eip(instance)
     if not instance.bandwidth_out:
-        raise ApiError(
-            "InvalidInternetMaxBandwidthOut.ValueNotSupported",
-            "The specified instance has no bandwidth for the internet: "
-            "InternetMaxBandwidthOut is 0.",
-            403,
-        )
+        raise refusals.of("InvalidInternetMaxBandwidthOut.ValueNotSupported")
     address = pick_public(call.state, wanted)
     call.state.instances.put(replace(instance, public_ip=address))
     call.lifecycle.instances.set_public_ip(instance.id)

@@ -20,7 +20,7 @@ from ecsmachine.localcloud.state.resources import attached_disks, check_status
 
 FOREVER = "2099-12-31T15:59Z"
 """When an instance expires that is paid for by the hour."""
-_NO_DISK = Refusal("InvalidDiskIds.NotFound", "Some of the specified data disks do not exist.", 404)
+_NO_DISK = Refusal("InvalidDiskIds.NotFound")
 MAX_INSTANCES = 20
 MAX_DISKS = 16
 _WEEKS = (1, 2, 3, 4)
@@ -87,9 +87,7 @@ def charge_of_request(parameters: Parameters) -> Charge:
     period, unit, expires, renewed_for = 0, "", FOREVER, 0
     if charge_type == "PrePaid":
         if strategy != "NoSpot":
-            raise ApiError(
-                "InvalidSpotPrepaid", "The specified Spot type is not support PrePay Instance."
-            )
+            raise refusals.of("InvalidSpotPrepaid")
         period, unit = period_of_request(parameters)
         expires = clock.later(time.time(), period, unit)
         if parameters.boolean("AutoRenew"):
@@ -182,15 +180,9 @@ def modify_instance_charge_type(call: Call) -> Answer:
         instance = call.find(call.state.instances, instance_id)
         check_status(instance, "Running", "Stopped")
         if instance.charge_type == wanted:
-            raise ApiError(
-                "InvalidChargeType.ValueNotSupported", "The instance is charged so already."
-            )
+            raise refusals.of("InvalidChargeType.ValueNotSupported")
         if instance.spot_strategy != "NoSpot":
-            raise ApiError(
-                "InvalidSpotInstance.NotSupported",
-                "The operation is not supported on spot instances.",
-                403,
-            )
+            raise refusals.of("InvalidSpotInstance.NotSupported")
         fees.append(
             {
                 "InstanceId": instance.id,
@@ -237,9 +229,7 @@ def modify_disk_charge_type(call: Call) -> Answer:
         if disk.instance_id != instance.id:
             raise _NO_DISK()
         if disk.kind == "system":
-            raise ApiError(
-                "InvalidDiskIds.NotPortable", "The specified DiskId is not portable.", 404
-            )
+            raise refusals.of("InvalidDiskIds.NotPortable")
         if not unpaid:
             call.state.disks.put(replace(disk, charge_type=wanted))
     return {"OrderId": new_order_id()}

@@ -234,11 +234,7 @@ def _names(parameters: Parameters, key: str, amount: int) -> list[str]:
         return [name] * amount
     start, digits = int(match[1] or 0), int(match[2] or 6)
     if (match[1] and match[2] is None) or start > 999999 or not 1 <= digits <= 6:
-        raise ApiError(
-            "InvalidInstanceName.CustomMalformed",
-            "Customized section of instance or host name is invalid, please use valid format: "
-            "[], [,], [m,], [,n], [m,n].",
-        )
+        raise refusals.of("InvalidInstanceName.CustomMalformed")
     return [
         f"{name[: match.start()]}{start + number:0{digits}d}{name[match.end() :]}"
         for number in range(amount)
@@ -271,10 +267,7 @@ def password_of_request(parameters: Parameters) -> str | None:
     password = parameters.text("Password")
     inherit = parameters.boolean("PasswordInherit")
     if password and inherit:
-        raise ApiError(
-            "InvalidPasswordParam.Mismatch",
-            "The input password should be null when passwdInherit is true.",
-        )
+        raise refusals.of("InvalidPasswordParam.Mismatch")
     return checked_text(parameters, "Password", valid_password) or None
 
 
@@ -312,11 +305,7 @@ def user_data_of_request(parameters: Parameters) -> str:
     try:
         data = base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise ApiError(
-            "InvalidUserData.Base64FormatInvalid", "The specified UserData is not valid."
-        ) from error
+        raise refusals.of("InvalidUserData.Base64FormatInvalid") from error
     if len(data) > MAX_USER_DATA_BYTES:
-        raise ApiError(
-            "InvalidUserData.SizeExceeded", 'The specified parameter "UserData" exceeds the size.'
-        )
+        raise refusals.of("InvalidUserData.SizeExceeded")
     return text

@@ -16,7 +16,7 @@ from ecsmachine.localcloud.catalog.images import Image, ImageDisk
 from ecsmachine.localcloud.catalog.instance_types import InstanceType
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.errors import invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
@@ -32,11 +32,7 @@ from ecsmachine.localcloud.state.model import Disk, DiskKind, Instance, Snapshot
 MAX_DATA_DISKS = 16
 AUTO = "cloud_auto"
 """The category whose disks can be given performance."""
-_NO_SNAPSHOT = Refusal(
-    "InvalidDataDiskSnapshotId.NotFound",
-    'The specified parameter "DataDisk.n.SnapshotId" is not valid.',
-    404,
-)
+_NO_SNAPSHOT = Refusal("InvalidDataDiskSnapshotId.NotFound")
 
 
 @dataclass(frozen=True)
@@ -98,11 +94,7 @@ def system_disk_of_request(
         "Size", max(40, image.size_gib), least=1, most=limits.system_max, error=size_error
     )
     if size < image.size_gib:
-        raise ApiError(
-            "InvalidSystemDiskSize.LessThanImageSize",
-            "The specified parameter SystemDisk.Size is less than the image size.",
-            404,
-        )
+        raise refusals.of("InvalidSystemDiskSize.LessThanImageSize")
     return DiskRequest(
         kind="system",
         category=category,
@@ -148,11 +140,7 @@ def _data_disk(
     limits = CATEGORIES[category]
     level = _performance_level(request, category)
     least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
-    size_error = ApiError(
-        "InvalidDataDiskSize.ValueNotSupported",
-        "The specified DataDisk.n.Size beyond the permitted range, or the capacity of snapshot "
-        "exceeds the size limit of the specified disk category.",
-    )
+    size_error = refusals.of("InvalidDataDiskSize.ValueNotSupported")
     if snapshot is None and not request.given("Size"):
         raise size_error
     smallest = snapshot.size_gib if snapshot else 0

@@ -20,7 +20,6 @@ from ecsmachine.localcloud.actions.interface_requests import (
 )
 from ecsmachine.localcloud.catalog.instance_types import InstanceType
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.interfaces import attached_interfaces
 from ecsmachine.localcloud.state.model import Instance, NetworkInterface
@@ -72,11 +71,7 @@ def check_interfaces_of(call: Call, instance: Instance, kind: InstanceType) -> N
     """Raise unless an instance of another type could have the interfaces that this one has."""
     attached = attached_interfaces(call.state, instance.id)
     if 1 + len(attached) > kind.interfaces:
-        raise ApiError(
-            "InvalidOperation.EniCountExceeded",
-            "The instance has more network interfaces than the instance type may have.",
-            403,
-        )
+        raise refusals.of("InvalidOperation.EniCountExceeded")
     for secondary_ips in (instance.secondary_ips, *(each.secondary_ips for each in attached)):
         check_number_of_addresses(1 + len(secondary_ips), kind)
 

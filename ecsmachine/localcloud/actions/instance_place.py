@@ -93,10 +93,7 @@ def groups_of_request(
             "Specified security group and virtual switch are not in the same VPC.",
         )
     if len({group.kind for group in groups}) > 1:
-        raise ApiError(
-            "InvalidSecurityGroupId.NotSame",
-            "The specified security groups are not of the same type.",
-        )
+        raise refusals.of("InvalidSecurityGroupId.NotSame")
     return groups
 
 
@@ -130,12 +127,7 @@ def private_address_of_request(call: Call, vswitch: VSwitch, amount: int) -> str
     except ValueError as error:
         raise refusals.malformed("PrivateIpAddress") from error
     if number not in ipaddress.IPv4Network(vswitch.cidr) or not usable(vswitch, address):
-        raise ApiError(
-            "InvalidPrivateIpAddress",
-            "Specified private IP address is not in the CIDR block of virtual switch.",
-        )
+        raise refusals.of("InvalidPrivateIpAddress")
     if not private_is_free(call.state, vswitch, address):
-        raise ApiError(
-            "InvalidPrivateIpAddress.Duplicated", "Specified private IP address is duplicated."
-        )
+        raise refusals.of("InvalidPrivateIpAddress.Duplicated")
     return address

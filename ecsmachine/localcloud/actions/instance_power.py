@@ -70,11 +70,7 @@ def delete_instances(call: Call) -> Answer:
 def _start(call: Call, instance: Instance) -> None:
     _check_locks(instance)
     if "financial" in instance.locks or _is_expired(instance):
-        raise ApiError(
-            "InstanceExpiredOrInArrears",
-            "The specified operation is denied as your prepay instance is expired (prepay mode) "
-            "or in arrears (afterpay mode).",
-        )
+        raise refusals.of("InstanceExpiredOrInArrears")
     check_status(instance, "Stopped")
     check_host_capacity(call, 1)
     address = pick_public(call.state) if instance.address_reclaimed else instance.public_ip
@@ -127,25 +123,15 @@ def _reboot(call: Call, instance: Instance) -> None:
 def _delete(call: Call, instance: Instance) -> None:
     force = call.parameters.boolean("Force") or call.parameters.boolean("ForceStop")
     if instance.deletion_protection:
-        raise ApiError(
-            "InvalidOperation.DeletionProtection",
-            "The operation is not allowed due to deletion protection.",
-            403,
-        )
+        raise refusals.of("InvalidOperation.DeletionProtection")
     ended = call.parameters.boolean("TerminateSubscription") and _is_expired(instance)
     if instance.charge_type == "PrePaid" and not ended:
         raise refusals.CHARGE_TYPE()
     if instance.status == "Pending":
-        raise ApiError(
-            "IncorrectInstanceStatus.Initializing",
-            "The specified instance status does not support this operation.",
-            403,
-        )
+        raise refusals.of("IncorrectInstanceStatus.Initializing")
     check_status(instance, "Stopped", *(("Running",) if force else ()))
     if any(entry.next_hop_id == instance.id for entry in call.state.route_entries):
-        raise ApiError(
-            "DependencyViolation.RouteEntry", "Specified instance is used by route entry."
-        )
+        raise refusals.of("DependencyViolation.RouteEntry")
     forget_instance(call.state, instance)
     call.lifecycle.removals.begin()
 

@@ -25,7 +25,7 @@ from ecsmachine.localcloud.actions.network_interfaces import interface_of_reques
 from ecsmachine.localcloud.actions.security_groups import check_room, check_same_kind
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.errors import missing_parameter
 from ecsmachine.localcloud.protocol.names import checked_description
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.interfaces import attached_interfaces, put_interface
@@ -33,15 +33,9 @@ from ecsmachine.localcloud.state.model import Instance, NetworkInterface
 from ecsmachine.localcloud.state.resources import check_status
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
 
-_NO_INSTANCE = Refusal("InvalidEcsId.NotFound", "The specified InstanceId does not exist.", 404)
-_INSTANCE_STATUS = Refusal(
-    "InvalidOperation.InvalidEcsState", "The operation is not allowed in the current ECS state."
-)
-_INTERFACE_KIND = Refusal(
-    "InvalidOperation.InvalidEniType",
-    "The operation is not allowed for a network interface of this type.",
-    403,
-)
+_NO_INSTANCE = Refusal("InvalidEcsId.NotFound")
+_INSTANCE_STATUS = Refusal("InvalidOperation.InvalidEcsState")
+_INTERFACE_KIND = Refusal("InvalidOperation.InvalidEniType")
 
 _OF_LISTINGS = frozenset(
     (
@@ -107,17 +101,11 @@ def detach_network_interface(call: Call) -> Answer:
     instance = call.required(call.state.instances, "InstanceId", missing=_NO_INSTANCE)
     interface = interface_of_request(call)
     if interface.kind == "Primary":
-        raise ApiError(
-            "InvalidOperation.DetachPrimaryEniNotAllowed",
-            "The primary network interface of an instance cannot be detached.",
-        )
+        raise refusals.of("InvalidOperation.DetachPrimaryEniNotAllowed")
     if interface.status not in ("InUse", "Detaching"):
         raise INTERFACE_STATUS()
     if interface.instance_id != instance.id:
-        raise ApiError(
-            "InvalidParams.EniId",
-            "The specified network interface is not attached to the specified instance.",
-        )
+        raise refusals.of("InvalidParams.EniId")
     check_status(instance, "Running", "Stopped", refusal=_INSTANCE_STATUS)
     if interface.status == "InUse":
         detaching = replace(interface, status="Detaching")
@@ -186,11 +174,7 @@ def unassign_private_ip_addresses(call: Call) -> Answer:
     if not gone:
         raise missing_parameter("PrivateIpAddress")
     if not set(gone) <= set(interface.secondary_ips):
-        raise ApiError(
-            "InvalidIp.IpUnassigned",
-            "The specified IP is no secondary address of the network interface.",
-            403,
-        )
+        raise refusals.of("InvalidIp.IpUnassigned")
     _readdress(call, interface, tuple(ip for ip in interface.secondary_ips if ip not in gone))
     return {}
 

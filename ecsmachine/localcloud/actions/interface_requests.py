@@ -28,19 +28,9 @@ from ecsmachine.localcloud.state.resources import status_now
 MAX_FREE_ADDRESSES = 10
 """Addresses of an interface that is attached to nothing; those given at its birth may be more."""
 MAX_SECONDARY_ADDRESSES = 49
-_VPC_MISMATCH = Refusal(
-    "InvalidOperation.VpcMismatch",
-    "The network interface, the instance and the security group have to be in the same VPC.",
-    403,
-)
-INTERFACE_STATUS = Refusal(
-    "InvalidOperation.InvalidEniState", "The operation is not allowed in the current ENI state."
-)
-_TOO_MANY_ADDRESSES = Refusal(
-    "InvalidOperation.Ipv4CountExceeded",
-    "The maximum number of private IPv4 addresses of the network interface is exceeded.",
-    403,
-)
+_VPC_MISMATCH = Refusal("InvalidOperation.VpcMismatch")
+INTERFACE_STATUS = Refusal("InvalidOperation.InvalidEniState")
+_TOO_MANY_ADDRESSES = Refusal("InvalidOperation.Ipv4CountExceeded")
 
 
 @dataclass(frozen=True)
@@ -185,11 +175,7 @@ def check_vpc(*vpc_ids: str) -> None:
 def check_same_zone(zone: str, other: str) -> None:
     """Raise ``InvalidOperation.AvailabilityZoneMismatch`` unless both zones are the same."""
     if zone != other:
-        raise ApiError(
-            "InvalidOperation.AvailabilityZoneMismatch",
-            "The specified network interface and instance are not in the same zone.",
-            403,
-        )
+        raise refusals.of("InvalidOperation.AvailabilityZoneMismatch")
 
 
 def check_number_of_addresses(number: int, kind: InstanceType | None) -> None:
@@ -201,11 +187,7 @@ def check_number_of_addresses(number: int, kind: InstanceType | None) -> None:
 def check_number_of_interfaces(number: int, kind: InstanceType) -> None:
     """Raise if an instance of this type cannot have so many interfaces, the primary one too."""
     if number > kind.interfaces:
-        raise ApiError(
-            "EniPerInstanceLimitExceeded",
-            "The maximum number of network interfaces of the instance is exceeded.",
-            403,
-        )
+        raise refusals.of("EniPerInstanceLimitExceeded")
 
 
 def free_index(call: Call, instance_id: str) -> int:

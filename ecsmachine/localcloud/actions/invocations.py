@@ -22,6 +22,7 @@ from ecsmachine.localcloud.actions.commands import (
     working_dir_of_request,
 )
 from ecsmachine.localcloud.actions.listing import Listing
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
@@ -50,12 +51,8 @@ MAX_INSTANCES = 100
 MAX_INVOCATIONS = 1000
 """How many that have ended are remembered; the oldest go first."""
 MAX_PARAMETERS = 10
-_INSTANCE_NOT_FOUND = Refusal(
-    "InvalidInstance.NotFound", "The specified instance does not exist.", 404
-)
-_TOO_MANY = Refusal(
-    "InstanceIds.ExceedLimit", "The number of instance IDs exceeds the upper limit.", 403
-)
+_INSTANCE_NOT_FOUND = Refusal("InvalidInstance.NotFound")
+_TOO_MANY = Refusal("InstanceIds.ExceedLimit")
 _STOPPED: tuple[ScriptStatus, ...] = ("Cancelled", "Terminated")
 
 
@@ -115,24 +112,16 @@ def _invoke(call: Call, command: Command) -> Invocation:
     parameters = call.parameters
     instances = _instances_of_request(call)
     if command.kind != "RunShellScript":
-        raise ApiError(
-            "InvalidInstance.NotMatch", "The specified instance type does not match the command."
-        )
+        raise refusals.of("InvalidInstance.NotMatch")
     user = parameters.text("Username", "root")
     if len(user) > 255:
-        raise ApiError(
-            "Username.ExceedLimit", "The length of the username exceeds the upper limit.", 403
-        )
+        raise refusals.of("Username.ExceedLimit")
     values = _values_of_request(parameters, command)
     mode: Termination = parameters.choice(
         "TerminationMode",
         ("Process", "ProcessTree"),
         "ProcessTree",
-        error=ApiError(
-            "InvalidTerminationMode.NotFound",
-            "The specified parameter TerminationMode does not exist.",
-            404,
-        ),
+        error=refusals.of("InvalidTerminationMode.NotFound"),
     )
     # Another mode was refused before; a lenient cloud runs it once.
     parameters.text("RepeatMode")
@@ -165,10 +154,7 @@ def _instances_of_request(call: Call) -> list[Instance]:
     wanted = tag_filter(call.parameters, "ResourceTag")
     instances = call.state.instances
     if wanted and ids:
-        raise ApiError(
-            "InvalidResourceTag.ConflictWithInstanceIds",
-            "The specified param ResourceTag conflicts with InstanceId.",
-        )
+        raise refusals.of("InvalidResourceTag.ConflictWithInstanceIds")
     if wanted:
         found = [
             instance
@@ -176,15 +162,10 @@ def _instances_of_request(call: Call) -> list[Instance]:
             if has_tags(instances.tags(instance.id), wanted)
         ]
         if not found:
-            raise ApiError(
-                "InvalidResourceTag.InstanceNotFound",
-                "InstanceIds are not found by the specified ResourceTag.",
-            )
+            raise refusals.of("InvalidResourceTag.InstanceNotFound")
     else:
         if not ids:
-            raise ApiError(
-                "MissingParam.InstanceId", "The parameter instanceId is missing or empty."
-            )
+            raise refusals.of("MissingParam.InstanceId")
         found = [
             call.find(instances, instance_id, missing=_INSTANCE_NOT_FOUND)
             for instance_id in dict.fromkeys(ids)
@@ -198,9 +179,7 @@ def _values_of_request(parameters: Parameters, command: Command) -> dict[str, st
     text = parameters.text("Parameters")
     if not text:
         return {}
-    wrong = ApiError(
-        "InvalidParameter.Parameters", "The specified parameter Parameters is not valid."
-    )
+    wrong = refusals.of("InvalidParameter.Parameters")
     try:
         values = parse_json(text)
     except ValueError:
@@ -208,34 +187,20 @@ def _values_of_request(parameters: Parameters, command: Command) -> dict[str, st
     if not isinstance(values, dict):
         raise wrong
     if values and not command.has_parameters:
-        raise ApiError(
-            "Parameter.Disabled",
-            "Parameters cannot be passed in when the command customization function is disabled.",
-        )
+        raise refusals.of("Parameter.Disabled")
     if len(values) > MAX_PARAMETERS:
-        raise ApiError(
-            "ParameterCount.ExceedLimit", "The maximum number of parameters is exceeded.", 403
-        )
+        raise refusals.of("ParameterCount.ExceedLimit")
     if not all(isinstance(value, str) for value in values.values()):
-        raise ApiError(
-            "ParameterType.NotSupported", "The type of parameter value is not supported.", 403
-        )
+        raise refusals.of("ParameterType.NotSupported")
     names = [name.lower() for name in values]
     if "" in names:
         raise EMPTY_KEY()
     if any(len(name) > 64 for name in names):
-        raise ApiError(
-            "ParameterKey.ExceedLimit", "The maximum length of a parameter name is exceeded.", 403
-        )
+        raise refusals.of("ParameterKey.ExceedLimit")
     if len(set(names)) < len(names):
         raise ApiError("ParameterKey.Duplicate", "Parameter names cannot be duplicated.", 403)
     if not set(names) <= {name.lower() for name in parameter_names(command.content)}:
-        raise ApiError(
-            "Parameter.NotMatched",
-            "The passed-in parameters do not match the parameters defined when you created the "
-            "command.",
-            403,
-        )
+        raise refusals.of("Parameter.NotMatched")
     if len(command.content) + sum(map(len, values.values())) * 4 // 3 > MAX_CONTENT:
         raise CONTENT_TOO_LONG()
     return values

@@ -80,10 +80,7 @@ def detach_key_pair(call: Call) -> Answer:
 
     def detach(instance: Instance) -> None:
         if instance.key_pair != pair.name:
-            raise ApiError(
-                "InvalidKeyPairName.NotAttached",
-                "The specified key pair is not attached to the instance.",
-            )
+            raise refusals.of("InvalidKeyPairName.NotAttached")
         call.state.instances.put(replace(instance, key_pair="", public_key=""))
         call.lifecycle.instances.set_credentials(instance.id, Credentials(None, ()))
 

@@ -12,7 +12,7 @@ from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.actions.unsupported import refuse_unsupported
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.errors import invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import valid_description, valid_name
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -101,13 +101,9 @@ def create_launch_template(call: Call) -> Answer:
         raise refusals.malformed("LaunchTemplateName")
     there = call.state.launch_templates.in_region(region.id)
     if any(item.name == name for item in there):
-        raise ApiError(
-            "LaunchTemplateName.Duplicated", "The specified LaunchTemplateName already exists."
-        )
+        raise refusals.of("LaunchTemplateName.Duplicated")
     if len(there) >= MAX_TEMPLATES:
-        raise ApiError(
-            "LaunchTemplateLimitExceed", "The limit of launch templates is exceeded.", 403
-        )
+        raise refusals.of("LaunchTemplateLimitExceed")
     tags = tags_of_request(_template_tags(parameters))
     template = call.state.launch_templates.put(
         LaunchTemplate(
@@ -130,11 +126,7 @@ def create_launch_template_version(call: Call) -> Answer:
     """CreateLaunchTemplateVersion: a version's number is never used again."""
     template = _template_of_request(call)
     if len(template.versions) >= MAX_VERSIONS:
-        raise ApiError(
-            "LaunchTemplateVersionLimitExceed",
-            "The limit of versions of a launch template is exceeded.",
-            403,
-        )
+        raise refusals.of("LaunchTemplateVersionLimitExceed")
     number = template.latest_version + 1
     version = _version_of_request(call.parameters, number)
     call.state.launch_templates.put(
@@ -235,11 +227,7 @@ def find_version(template: LaunchTemplate, number: int) -> TemplateVersion:
     for version in template.versions:
         if version.number == number:
             return version
-    raise ApiError(
-        "InvalidLaunchTemplateVersion.NotFound",
-        "The specified LaunchTemplateVersion is not found.",
-        404,
-    )
+    raise refusals.of("InvalidLaunchTemplateVersion.NotFound")
 
 
 def _template_of_request(call: Call) -> LaunchTemplate:

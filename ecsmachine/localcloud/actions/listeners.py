@@ -12,6 +12,7 @@ from ecsmachine.localcloud.catalog.listener_settings import (
     Setting,
     Value,
 )
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -41,10 +42,7 @@ def create_listener(protocol: str) -> Action:
             item.port == port and _share_a_port(item.protocol, protocol)
             for item in _listeners_of(balancer)
         ):
-            raise ApiError(
-                "ListenerAlreadyExists",
-                "There is already a listener bound to the port on the specified load balancer.",
-            )
+            raise refusals.of("ListenerAlreadyExists")
         if len(balancer.listeners) >= MAX_LISTENERS:
             raise ApiError("TooManyListeners", "The quota of listeners is exceeded.")
         for setting in SETTINGS[protocol]:

@@ -32,7 +32,7 @@ from ecsmachine.localcloud.state.tagging import (
 CHARGES: tuple[LoadBalancerCharge, ...] = ("paybytraffic", "paybybandwidth")
 MAX_BACKENDS = 200
 MAX_BACKENDS_OF_REQUEST = 20
-_NO_SERVER = Refusal("InvalidServerId.NotFound", "The specified ServerId does not exist.", 404)
+_NO_SERVER = Refusal("InvalidServerId.NotFound")
 
 
 def create_load_balancer(call: Call) -> Answer:
@@ -63,9 +63,7 @@ def create_load_balancer(call: Call) -> Answer:
             raise invalid_parameter("Address", "It is no free address of the VSwitch.")
         address = wanted or pick_private(call.state, vswitch)
     else:
-        raise ApiError(
-            "MissingParam.VSwitchId", "The parameter VSwitchId is required for this operation."
-        )
+        raise refusals.of("MissingParam.VSwitchId")
     metering = parameters.choice("InstanceChargeType", ("PayBySpec", "PayByCLCU"), "PayBySpec")
     protection, reason = modification_protection(parameters)
     if pay_type == "PrePay" and not parameters.boolean("AutoPay"):
@@ -141,10 +139,7 @@ def delete_load_balancer(call: Call) -> Answer:
     """DeleteLoadBalancer: unless it is protected."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     if balancer.delete_protection == "on":
-        raise ApiError(
-            "OperationDenied.DeleteProtectionIsOn",
-            "The operation is not allowed because of DeleteProtection.",
-        )
+        raise refusals.of("OperationDenied.DeleteProtectionIsOn")
     for group in list(call.state.server_groups):
         if group.balancer_id == balancer.id:
             call.state.server_groups.remove(group.id)
@@ -257,9 +252,7 @@ def check_server(call: Call, balancer: LoadBalancer, backend: Backend) -> None:
         backend.server_id, region=balancer.region, missing=_NO_SERVER
     )
     if balancer.vpc_id not in ("", instance.vpc_id):
-        raise ApiError(
-            "VpcNotMatched", "The backend server and the load balancer are not in the same VPC."
-        )
+        raise refusals.of("VpcNotMatched")
 
 
 def _keep_backends(

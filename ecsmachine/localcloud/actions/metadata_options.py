@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import MetadataOptions
 
@@ -30,21 +30,13 @@ def metadata_options_of_request(
             "HttpEndpoint",
             ("enabled", "disabled"),
             before.endpoint,
-            error=ApiError(
-                "InvalidHttpEndpoint.NotSupported",
-                "The specified HttpEndpoint not supported, you can use enabled(default) or "
-                "disabled.",
-            ),
+            error=refusals.of("InvalidHttpEndpoint.NotSupported"),
         ),
         tokens=parameters.choice(
             "HttpTokens",
             ("optional", "required"),
             before.tokens,
-            error=ApiError(
-                "InvalidHttpTokens.NotSupported",
-                "The specified HttpTokens not supported, you can use optional(default) or "
-                "required.",
-            ),
+            error=refusals.of("InvalidHttpTokens.NotSupported"),
         ),
         hop_limit=parameters.integer("HttpPutResponseHopLimit", before.hop_limit, least=1, most=64),
         tags=parameters.choice("InstanceMetadataTags", ("enabled", "disabled"), before.tags),

@@ -124,9 +124,7 @@ def unassociate_vpc_cidr_block(call: Call) -> Answer:
     vpc = call.required(call.state.vpcs, "VpcId")
     text = call.parameters.require("SecondaryCidrBlock")
     if text not in vpc.secondary_cidrs:
-        raise ApiError(
-            "InvalidCidrBlock.NotFound", "Specified CIDR block is none of the VPC's.", 404
-        )
+        raise refusals.of("InvalidCidrBlock.NotFound")
     rest = tuple(cidr for cidr in vpc.secondary_cidrs if cidr != text)
     changed = replace(vpc, secondary_cidrs=rest)
     _check_vswitches(call, changed)
@@ -279,9 +277,7 @@ def _check_vswitches(call: Call, changed: Vpc) -> None:
     for item in call.state.vswitches:
         its = ipaddress.IPv4Network(item.cidr)
         if item.vpc_id == changed.id and not any(its.subnet_of(each) for each in networks):
-            raise ApiError(
-                "DependencyViolation.VSwitch", "Specified object has dependent resources."
-            )
+            raise refusals.of("DependencyViolation.VSwitch")
 
 
 def _user_cidrs(parameters: Parameters) -> tuple[str, ...]:

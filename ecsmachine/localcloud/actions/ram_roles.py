@@ -33,9 +33,7 @@ def attach_instance_ram_role(call: Call) -> Answer:
 
     def attach(instance: Instance) -> None:
         if instance.ram_role:
-            raise ApiError(
-                "InvalidOperation.RamRole.Attached", "The instance already has a RAM role."
-            )
+            raise refusals.of("InvalidOperation.RamRole.Attached")
         call.state.instances.put(replace(instance, ram_role=name))
 
     return _each_instance(call, name, attach)
@@ -47,9 +45,7 @@ def detach_instance_ram_role(call: Call) -> Answer:
 
     def detach(instance: Instance) -> None:
         if name and instance.ram_role != name:
-            raise ApiError(
-                "InvalidRamRole.NotAttached", "The RAM role is not attached to the instance."
-            )
+            raise refusals.of("InvalidRamRole.NotAttached")
         call.state.instances.put(replace(instance, ram_role=""))
 
     return _each_instance(call, name, detach)

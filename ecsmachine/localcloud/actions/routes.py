@@ -21,7 +21,7 @@ from ecsmachine.localcloud.state.resources import check_status, resource_tags, s
 from ecsmachine.localcloud.state.tagging import vpc_tags
 
 MAX_ENTRIES = 200
-_NO_NEXT_HOP = Refusal("InvalidNextHopId.NotFound", "Specified next hop does not exist.", 404)
+_NO_NEXT_HOP = Refusal("InvalidNextHopId.NotFound")
 _SERVICES = "100.64.0.0/10"
 
 

@@ -34,10 +34,7 @@ def description_of_request(request: Parameters, *, least: int = 2, most: int = 2
         request,
         "Description",
         lambda text: valid_description(text, least=least, most=most),
-        ApiError(
-            "InvalidSecurityGroupDiscription.Malformed",
-            "The specified parameter Description is not valid.",
-        ),
+        refusals.of("InvalidSecurityGroupDiscription.Malformed"),
     )
 
 
@@ -58,11 +55,7 @@ def authorize(call: Call, direction: Direction) -> Answer:
         if not any(_same_rule(rule, other) for other in rules):
             rules.append(rule)
     if len(rules) > MAX_RULES:
-        raise ApiError(
-            "AuthorizationLimitExceed",
-            "The limit of authorization records in the security group reaches.",
-            403,
-        )
+        raise refusals.of("AuthorizationLimitExceed")
     call.state.security_groups.put(replace(group, rules=tuple(rules)))
     return {}
 
@@ -107,9 +100,7 @@ def modify(call: Call, direction: Direction) -> Answer:
         new = _rule_of_request(call, group, parameters, direction)
         same = [rule for rule in group.rules if _same_rule(new, rule, priority=False)]
         if not same:
-            raise ApiError(
-                "InvalidSecurityGroupRule.RuleNotExist", "The specified rule does not exist.", 404
-            )
+            raise refusals.of("InvalidSecurityGroupRule.RuleNotExist")
         old = same[0]
     changed = replace(new, id=old.id, created=old.created)
     call.state.security_groups.put(
@@ -122,11 +113,7 @@ def _find_rule(group: SecurityGroup, direction: Direction, rule_id: str) -> Rule
     for rule in group.rules:
         if rule.id == rule_id and rule.direction == direction:
             return rule
-    raise ApiError(
-        "InvalidSecurityGroupRuleId.NotFound",
-        "The specified SecurityGroupRuleId does not exist.",
-        404,
-    )
+    raise refusals.of("InvalidSecurityGroupRuleId.NotFound")
 
 
 def _as_parameters(rule: Rule) -> dict[str, str]:
@@ -152,11 +139,7 @@ def _rule_of_request(
     side, own = ("Source", "Dest") if direction == "ingress" else ("Dest", "Source")
     protocol = request.require("IpProtocol").upper()
     if protocol not in _PROTOCOLS:
-        raise ApiError(
-            "InvalidIpProtocol.ValueNotSupported",
-            "The parameter IpProtocol must be specified with case insensitive TCP, UDP, ICMP, "
-            "GRE or All.",
-        )
+        raise refusals.of("InvalidIpProtocol.ValueNotSupported")
     port_range = request.text("PortRange")
     if not port_range and protocol in ("TCP", "UDP"):
         raise missing_parameter(request.name("PortRange"))
@@ -223,11 +206,7 @@ def _rule_of_request(
                 "Specified security group and source group are not in the same VPC.",
             )
         if group.kind == "enterprise":
-            raise ApiError(
-                "InvalidGroupAuthItem.NotSupported",
-                "A rule of an enterprise security group cannot name another group.",
-                403,
-            )
+            raise refusals.of("InvalidGroupAuthItem.NotSupported")
         owner = call.state.account.id
     return Rule(
         id=new_id("sgr", group.region),

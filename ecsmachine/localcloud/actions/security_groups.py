@@ -144,11 +144,7 @@ def modify_security_group_policy(call: Call) -> Answer:
         "InnerAccessPolicy", ("Accept", "Drop"), spelled=str.capitalize
     )
     if group.kind == "enterprise":
-        raise ApiError(
-            "InvalidSecurityGroupType.NotSupported",
-            "The type of the specified security group does not support this operation.",
-            403,
-        )
+        raise refusals.of("InvalidSecurityGroupType.NotSupported")
     call.state.security_groups.put(replace(group, inner_access=policy))
     return {}
 
@@ -182,22 +178,11 @@ def join_security_group(call: Call) -> Answer:
     group = call.required(call.state.security_groups, "SecurityGroupId")
     interface = _member_of_request(call)
     if interface.vpc_id != group.vpc_id:
-        raise ApiError(
-            "InvalidInstanceId.Mismatch",
-            "Specified instance and security group are not in the same VPC.",
-        )
+        raise refusals.of("InvalidInstanceId.Mismatch")
     if group.id in interface.security_group_ids:
-        raise ApiError(
-            "InvalidInstanceId.AlreadyExists",
-            "The specified instance already exists in the specified security group.",
-            403,
-        )
+        raise refusals.of("InvalidInstanceId.AlreadyExists")
     if len(interface.security_group_ids) >= MAX_GROUPS_OF_INSTANCE:
-        raise ApiError(
-            "InstanceSecurityGroupLimitExceeded",
-            "The maximum number of security groups of the instance is exceeded.",
-            403,
-        )
+        raise refusals.of("InstanceSecurityGroupLimitExceeded")
     check_room(call, group)
     _change_groups(call, interface, (*interface.security_group_ids, group.id))
     return {}
@@ -210,11 +195,7 @@ def leave_security_group(call: Call) -> Answer:
     if group.id not in interface.security_group_ids:
         raise ApiError("InstanceNotInSecurityGroup", "The instance not in the group.", 403)
     if len(interface.security_group_ids) == 1:
-        raise ApiError(
-            "InstanceLastSecurityGroup",
-            "The specified security group is the last security group for the instance.",
-            403,
-        )
+        raise refusals.of("InstanceLastSecurityGroup")
     rest = tuple(item for item in interface.security_group_ids if item != group.id)
     _change_groups(call, interface, rest)
     return {}
@@ -224,21 +205,13 @@ def check_room(call: Call, group: SecurityGroup, more: int = 1) -> None:
     """Raise ``SecurityGroupInstanceLimitExceed`` if ``more`` members do not fit in a group."""
     members = (*call.state.instances, *call.state.network_interfaces)
     if sum(group.id in item.security_group_ids for item in members) + more > MAX_INSTANCES:
-        raise ApiError(
-            "SecurityGroupInstanceLimitExceed",
-            "The maximum number of instances in a security group is exceeded.",
-            403,
-        )
+        raise refusals.of("SecurityGroupInstanceLimitExceed")
 
 
 def check_same_kind(groups: Iterable[SecurityGroup]) -> None:
     """Raise ``InvalidOperation.MultiGroupType`` unless all groups are of one type."""
     if len({group.kind for group in groups}) > 1:
-        raise ApiError(
-            "InvalidOperation.MultiGroupType",
-            "The specified instance can't join different types of security group.",
-            403,
-        )
+        raise refusals.of("InvalidOperation.MultiGroupType")
 
 
 def _member_of_request(call: Call) -> NetworkInterface:

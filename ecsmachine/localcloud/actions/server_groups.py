@@ -144,9 +144,7 @@ def delete_server_group(call: Call) -> Answer:
     group = call.required(call.state.server_groups, "VServerGroupId")
     balancer = call.state.load_balancers.get(group.balancer_id)
     if balancer and any(item.server_group_id == group.id for item in balancer.listeners):
-        raise ApiError(
-            "RspoolVipExist", "Operation failed because the group is used by a listener."
-        )
+        raise refusals.of("RspoolVipExist")
     call.state.server_groups.remove(group.id)
     return {}
 

@@ -119,11 +119,7 @@ def delete_snapshot(call: Call) -> Answer:
         return {}
     usage = _usage(call, snapshot)
     if "image" in usage:
-        raise ApiError(
-            "SnapshotCreatedImage",
-            "The snapshot has been used to create user defined image(s).",
-            403,
-        )
+        raise refusals.of("SnapshotCreatedImage")
     if usage == "disk" and not call.parameters.boolean("Force"):
         raise ApiError("SnapshotCreatedDisk", "The snapshot has been used to create disk(s).", 403)
     if any(_is_being_made_from(call, disk, snapshot.id) for disk in call.state.disks):
@@ -162,11 +158,7 @@ def snapshots_of(image: Image | CustomImage) -> list[str]:
 def check_accomplished(snapshot: Snapshot) -> None:
     """Refuse a snapshot that is still being made, or never was."""
     if snapshot.status != "accomplished":
-        raise ApiError(
-            "IncorrectSnapshotStatus",
-            "The current status of the specified snapshot does not support this operation.",
-            403,
-        )
+        raise refusals.of("IncorrectSnapshotStatus")
 
 
 def check_source(snapshot: Snapshot) -> None:
@@ -185,11 +177,7 @@ def _check_disk(call: Call, disk: Disk) -> None:
     if disk.status not in ("In_use", "Available") or disk.wipe:
         raise refusals.DISK_STATUS()
     if not disk.attached:
-        raise ApiError(
-            "IncorrectDiskStatus.NeverAttached",
-            "The specified disk has never been attached to an instance.",
-            403,
-        )
+        raise refusals.of("IncorrectDiskStatus.NeverAttached")
     if disk.instance_id:
         instance = call.find(call.state.instances, disk.instance_id)
         if "security" in instance.locks:
@@ -198,9 +186,7 @@ def _check_disk(call: Call, disk: Disk) -> None:
             raise refusals.INSTANCE_STATUS()
     its_own = [item for item in call.state.snapshots if item.disk_id == disk.id]
     if any(item.status == "progressing" for item in its_own):
-        raise ApiError(
-            "IncorrectDiskStatus.CreatingSnapshot", "A previous snapshot creation is in process."
-        )
+        raise refusals.of("IncorrectDiskStatus.CreatingSnapshot")
     if len(its_own) >= MAX_OF_DISK:
         raise ApiError("QuotaExceed.Snapshot", "The snapshot quota exceeds.", 403)
 
@@ -305,9 +291,7 @@ SNAPSHOTS = Listing(
             "SourceDiskType",
             "disk_kind",
             among=("system", "data"),
-            error=lambda: ApiError(
-                "InvalidSourceDiskType", "The specified parameter SourceDiskType is not valid."
-            ),
+            error=lambda: refusals.of("InvalidSourceDiskType"),
             spelled=str.lower,
         ),
         by.equals("Usage", _usage, among=("image", "disk", "image_disk", "none")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_number, page_by_token
 from ecsmachine.localcloud.state.interfaces import interfaces_in_region
@@ -225,9 +226,5 @@ def _tagged_id(call: Call, kind: str, resource_id: str) -> str:
         "routetable": [vpc.route_table_id for vpc in state.vpcs.in_region(region)],
     }
     if resource_id not in others.get(kind, ()):
-        raise ApiError(
-            "InvalidResourceId.NotFound",
-            "The specified ResourceIds are not found in our records.",
-            404,
-        )
+        raise refusals.of("InvalidResourceId.NotFound")
     return resource_id

@@ -5,30 +5,12 @@ Those that the local cloud answers with by itself have them from there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 
-_KNOWN = {
-    "Throttling": (400, "Request was denied due to request throttling."),
-    "Throttling.User": (400, "Request was denied due to user flow control."),
-    "Throttling.Api": (400, "Request was denied due to api flow control."),
-    "ServiceUnavailable": (503, "The request has failed due to a temporary failure of the server."),
-    "InternalError": (
-        500,
-        "The request processing has failed due to some unknown error, exception or failure.",
-    ),
-    "UnknownError": (500, "The request processing has failed due to some unknown error."),
-    "Forbidden.RAM": (
-        403,
-        "User not authorized to operate on the specified resource, "
-        "or this API doesn't support RAM.",
-    ),
-    "InvalidAccessKeyId.Inactive": (400, "Specified access key is disabled."),
-    "InvalidAccountStatus.NotEnoughBalance": (403, "Your account does not have enough balance."),
-    "InvalidSecurityToken.Expired": (400, "Specified SecurityToken is expired."),
-    "OperationConflict": (409, "The operation conflicts with another one that is under way."),
-}
 _QUOTAS = {
     "RunInstances": refusals.QUOTA_OF_INSTANCES,
     "CreateInstance": refusals.QUOTA_OF_INSTANCES,
@@ -57,9 +39,9 @@ def refusal(fault: Fault, action: str) -> ApiError:
     return ApiError(code, fault.message or message, fault.status or status)
 
 
-def _known() -> dict[str, tuple[int, str]]:
+def _known() -> Mapping[str, tuple[int, str]]:
     named = [item for item in vars(refusals).values() if isinstance(item, refusals.Refusal)]
-    return {item.code: (item.status, item.message) for item in reversed(named)} | _KNOWN
+    return {item.code: (item.status, item.message) for item in named[::-1]} | dict(refusals.known())
 
 
 def _usual_status(code: str) -> int:

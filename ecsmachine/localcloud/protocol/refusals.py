@@ -1,84 +1,86 @@
-"""The refusals that more than one action answers with, by name.
+"""The refusals of the API: by code, and by name where more than one action has them.
 
-A refusal is called to be raised: ``raise refusals.DISK_STATUS()``.
-
-A code and its message stand once in the local cloud: what only one action answers with stands
-there as an :class:`ApiError`, and what a second one needs moves here
-(``tests/unit/localcloud/test_refusals.py``). Where nothing better is known, take the functions at
-the end, which follow the API's own way of naming.
+Both are called to be raised: ``raise refusals.DISK_STATUS()``, ``raise refusals.of("NoNeedOfIt")``.
+HTTP status and message of a code stand once, in ``refusals.txt`` beside this module: code, status,
+message. Where a code has several messages, or what is refused stands in the message, the place has
+an :class:`ApiError` of its own (``tests/unit/localcloud/test_refusals.py``). Where nothing better
+is known, take the functions at the end, which follow the API's own way of naming.
 
 Source: the error codes in the reference of each action (ECS, VPC, SLB).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 
 from ecsmachine.localcloud.protocol.errors import ApiError
 
 
+@cache
+def known() -> Mapping[str, tuple[int, str]]:
+    """Return the HTTP status and the message of each code in ``refusals.txt``."""
+    file = resources.files(__package__) / "refusals.txt"
+    rows = (line.split("\t") for line in file.read_text(encoding="utf-8").splitlines())
+    return {code: (int(status), message) for code, status, message in rows}
+
+
 @dataclass(frozen=True)
 class Refusal:
-    """A code, its message and the HTTP status."""
+    """A code; with a message and a status of its own if the code has several."""
 
     code: str
-    message: str
-    status: int = 400
+    own_message: str = ""
+    own_status: int = 400
+
+    @property
+    def message(self) -> str:
+        """What it says."""
+        return self.own_message or known()[self.code][1]
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.own_status if self.own_message else known()[self.code][0]
 
     def __call__(self, status: int = 0) -> ApiError:
         """Return the error to raise; ``status`` is for a product that has another one."""
         return ApiError(self.code, self.message, status or self.status)
 
 
+def of(code: str) -> ApiError:
+    """Return the refusal with that code."""
+    return Refusal(code)()
+
+
 # What is not there (each table of the state says which of them is its own).
 REGION_NOT_FOUND = Refusal(
     "InvalidRegionId.NotFound", "The specified RegionId does not exist.", 404
 )
-ZONE_NOT_FOUND = Refusal("InvalidZoneId.NotFound", "The specified zone does not exist.", 404)
-INSTANCE_NOT_FOUND = Refusal(
-    "InvalidInstanceId.NotFound", "The specified InstanceId does not exist.", 404
-)
-INTERFACE_NOT_FOUND = Refusal(
-    "InvalidEniId.NotFound", "The specified NetworkInterfaceId is not found.", 404
-)
-DISK_NOT_FOUND = Refusal("InvalidDiskId.NotFound", "The specified disk does not exist.", 404)
-SNAPSHOT_NOT_FOUND = Refusal(
-    "InvalidSnapshotId.NotFound", "The specified snapshot does not exist.", 404
-)
+ZONE_NOT_FOUND = Refusal("InvalidZoneId.NotFound")
+INSTANCE_NOT_FOUND = Refusal("InvalidInstanceId.NotFound")
+INTERFACE_NOT_FOUND = Refusal("InvalidEniId.NotFound")
+DISK_NOT_FOUND = Refusal("InvalidDiskId.NotFound")
+SNAPSHOT_NOT_FOUND = Refusal("InvalidSnapshotId.NotFound")
 IMAGE_NOT_FOUND = Refusal("InvalidImageId.NotFound", "The specified ImageId does not exist.", 404)
-LAUNCH_TEMPLATE_NOT_FOUND = Refusal(
-    "InvalidLaunchTemplate.NotFound", "The specified LaunchTemplate is not found.", 404
-)
-KEY_PAIR_NOT_FOUND = Refusal(
-    "InvalidKeyPair.NotFound", "The specified KeyPairName does not exist.", 404
-)
-KEY_PAIR_NAME_NOT_FOUND = Refusal(
-    # Of a key pair that an instance is to be made with.
-    "InvalidKeyPairName.NotFound",
-    'The specified parameter "KeyPairName" does not exist in our records.',
-    404,
-)
-SECURITY_GROUP_NOT_FOUND = Refusal(
-    "InvalidSecurityGroupId.NotFound", "The specified SecurityGroupId does not exist.", 404
-)
+LAUNCH_TEMPLATE_NOT_FOUND = Refusal("InvalidLaunchTemplate.NotFound")
+KEY_PAIR_NOT_FOUND = Refusal("InvalidKeyPair.NotFound")
+KEY_PAIR_NAME_NOT_FOUND = Refusal("InvalidKeyPairName.NotFound")
+SECURITY_GROUP_NOT_FOUND = Refusal("InvalidSecurityGroupId.NotFound")
 VPC_NOT_FOUND = Refusal("InvalidVpcId.NotFound", "Specified VPC does not exist.", 404)
 VSWITCH_NOT_FOUND = Refusal("InvalidVSwitchId.NotFound", "VSwitch not exist.", 404)
-ROUTE_ENTRY_NOT_FOUND = Refusal("InvalidRouteEntry.NotFound", "Route entry not exists.")
-EIP_NOT_FOUND = Refusal("InvalidAllocationId.NotFound", "Specified allocation ID is not found", 404)
-LOAD_BALANCER_NOT_FOUND = Refusal(
-    "InvalidLoadBalancerId.NotFound", "The specified LoadBalancerId does not exist.", 404
-)
+ROUTE_ENTRY_NOT_FOUND = Refusal("InvalidRouteEntry.NotFound")
+EIP_NOT_FOUND = Refusal("InvalidAllocationId.NotFound")
+LOAD_BALANCER_NOT_FOUND = Refusal("InvalidLoadBalancerId.NotFound")
 SERVER_GROUP_NOT_FOUND = Refusal(
     # The code is a sentence: so SLB has it.
     "The specified VServerGroupId does not exist",
     "The specified VServerGroupId does not exist.",
 )
-COMMAND_NOT_FOUND = Refusal(
-    "InvalidCmdId.NotFound", "The specified command ID does not exist.", 404
-)
-INVOCATION_NOT_FOUND = Refusal(
-    "InvalidInvokeId.NotFound", "The specified invoke ID does not exist.", 404
-)
+COMMAND_NOT_FOUND = Refusal("InvalidCmdId.NotFound")
+INVOCATION_NOT_FOUND = Refusal("InvalidInvokeId.NotFound")
 
 # What its status does not allow.
 INSTANCE_STATUS = Refusal(
@@ -93,74 +95,39 @@ VSWITCH_STATUS = Refusal(
     "IncorrectVSwitchStatus",
     "The current status of virtual switch does not support this operation.",
 )
-DISK_STATUS = Refusal(
-    "IncorrectDiskStatus", "The current disk status does not support this operation.", 403
-)
-CHARGE_TYPE = Refusal(
-    "ChargeTypeViolation", "The operation is not permitted due to charge type of the instance.", 403
-)
-SECURITY_LOCK = Refusal("InstanceLockedForSecurity", "The instance is locked due to security.", 403)
-DEVICE_IN_USE = Refusal("InvalidDevice.InUse", "The specified device has been occupied.", 403)
+DISK_STATUS = Refusal("IncorrectDiskStatus")
+CHARGE_TYPE = Refusal("ChargeTypeViolation")
+SECURITY_LOCK = Refusal("InstanceLockedForSecurity")
+DEVICE_IN_USE = Refusal("InvalidDevice.InUse")
 
 # What is beyond the account's quota, or too much for one resource.
-QUOTA_OF_INSTANCES = Refusal(
-    "QuotaExceed.AfterpayInstance", "Living afterpay instances quota exceeded."
-)
-QUOTA_OF_DISKS = Refusal("QuotaExceed.PostPaidDisk", "Living postPaid disks quota exceeded.", 403)
-QUOTA_OF_SECURITY_GROUPS = Refusal(
-    "QuotaExceed.SecurityGroup", "The maximum number of security groups is reached.", 403
-)
-QUOTA_OF_KEY_PAIRS = Refusal("QuotaExceed.KeyPair", "The key pair quota exceeds.", 403)
-QUOTA_OF_VPCS = Refusal("QuotaExceeded.Vpc", "VPC quota exceeded.")
-QUOTA_OF_VSWITCHES = Refusal("QuotaExceeded.VSwitch", "Virtual switch quota exceeded.")
-QUOTA_OF_EIPS = Refusal("QuotaExceeded.Eip", "Elastic IP address quota exceeded.")
-QUOTA_OF_BACKENDS = Refusal(
-    "BackendServer.QuotaExceeded", "The quota of backend servers is exceeded."
-)
-QUOTA_OF_DISKS_OF_INSTANCE = Refusal(
-    "InstanceDiskNumber.LimitExceed", "The total number of specified disk in an instance exceeds."
-)
+QUOTA_OF_INSTANCES = Refusal("QuotaExceed.AfterpayInstance")
+QUOTA_OF_DISKS = Refusal("QuotaExceed.PostPaidDisk")
+QUOTA_OF_SECURITY_GROUPS = Refusal("QuotaExceed.SecurityGroup")
+QUOTA_OF_KEY_PAIRS = Refusal("QuotaExceed.KeyPair")
+QUOTA_OF_VPCS = Refusal("QuotaExceeded.Vpc")
+QUOTA_OF_VSWITCHES = Refusal("QuotaExceeded.VSwitch")
+QUOTA_OF_EIPS = Refusal("QuotaExceeded.Eip")
+QUOTA_OF_BACKENDS = Refusal("BackendServer.QuotaExceeded")
+QUOTA_OF_DISKS_OF_INSTANCE = Refusal("InstanceDiskNumber.LimitExceed")
 
 # What does not go together.
 DEPENDENTS = Refusal("DependencyViolation", "Specified object has dependent resources.")
-DISK_CATEGORY_OF_TYPE = Refusal(
-    "InvalidDiskCategory.NotSupported",
-    "The specified disk category is not support the specified instance type.",
-    403,
-)
-NO_STOCK = Refusal(
-    "OperationDenied.NoStock",
-    "The requested resource is sold out in the specified zone; try other types of resources "
-    "or other regions and zones.",
-    403,
-)
-IMAGE_OF_TYPE = Refusal(
-    "ImageNotSupportInstanceType",
-    "The specified image don't support the InstanceType instance.",
-    403,
-)
+DISK_CATEGORY_OF_TYPE = Refusal("InvalidDiskCategory.NotSupported")
+NO_STOCK = Refusal("OperationDenied.NoStock")
+IMAGE_OF_TYPE = Refusal("ImageNotSupportInstanceType")
 
 # Who asks, and how.
-ACCESS_KEY = Refusal("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
-SECURITY_TOKEN = Refusal(
-    "InvalidSecurityToken.MismatchWithAccessKey",
-    "Specified SecurityToken mismatch with the AccessKey.",
-)
+ACCESS_KEY = Refusal("InvalidAccessKeyId.NotFound")
+SECURITY_TOKEN = Refusal("InvalidSecurityToken.MismatchWithAccessKey")
 
 
 # What is not formed as it has to be, or none of what there is.
-DISK_SIZE = Refusal("InvalidDiskSize.NotSupported", "The specified disk size is not supported.")
-BACKENDS = Refusal("InvalidBackendServers.NotExist", "The specified backend server does not exist.")
-INSTANCE_CHARGE_TYPE = Refusal(
-    "InvalidInstanceChargeType.NotFound",
-    "The InstanceChargeType does not exist in our records",
-    404,
-)
-INSTANCE_TYPE = Refusal(
-    "InvalidInstanceType.ValueNotSupported",
-    "The specified InstanceType does not exist or beyond the permitted range.",
-)
-CIDR_BLOCK = Refusal("InvalidCidrBlock.Malformed", "Specified CIDR block is not valid.")
+DISK_SIZE = Refusal("InvalidDiskSize.NotSupported")
+BACKENDS = Refusal("InvalidBackendServers.NotExist")
+INSTANCE_CHARGE_TYPE = Refusal("InvalidInstanceChargeType.NotFound")
+INSTANCE_TYPE = Refusal("InvalidInstanceType.ValueNotSupported")
+CIDR_BLOCK = Refusal("InvalidCidrBlock.Malformed")
 
 
 def not_found(name: str) -> ApiError:

@@ -6,6 +6,7 @@ import ipaddress
 import itertools
 from collections.abc import Iterable, Iterator
 
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.model import Instance, NetworkInterface, VSwitch
 from ecsmachine.localcloud.state.state import State
@@ -35,11 +36,7 @@ def pick_private(state: State, vswitch: VSwitch) -> str:
     """Return a free address of the VSwitch; raises ``InvalidVSwitchId.IpInsufficient``."""
     for address in free_private(state, vswitch, 1):
         return address
-    raise ApiError(
-        "InvalidVSwitchId.IpInsufficient",
-        "The specified VSwitch does not have enough IP addresses.",
-        403,
-    )
+    raise refusals.of("InvalidVSwitchId.IpInsufficient")
 
 
 def free_private(

@@ -94,10 +94,7 @@ def put_tags(
     old = state.tag_sets.get(key)
     merged = {**({} if old is None else old.tags), **tags}
     if len(merged) > MAX_TAGS:
-        raise ApiError(
-            "OperationDenied.QuotaExceed",
-            "The quota of tags on resource is beyond permitted range.",
-        )
+        raise refusals.of("OperationDenied.QuotaExceed")
     state.tag_sets.put(TagSet(key, region, merged))
 
 

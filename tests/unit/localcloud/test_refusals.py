@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import ecsmachine
+from ecsmachine.localcloud.protocol import refusals
 
 LOCAL_CLOUD = Path(ecsmachine.__file__).parent / "localcloud"
 
@@ -20,6 +21,7 @@ def written_refusals() -> dict[tuple[str, str], list[str]]:
                 and isinstance(node.func, ast.Name)
                 and node.func.id in ("ApiError", "Refusal")
                 and isinstance(node.args[0], ast.Constant | ast.JoinedStr)
+                and len(node.args) > 1
             ):
                 code, message = (ast.unparse(each) for each in node.args[:2])
                 places[code, message].append(f"{path.name}:{node.lineno}")
@@ -28,5 +30,27 @@ def written_refusals() -> dict[tuple[str, str], list[str]]:
 
 def test_no_refusal_is_written_twice() -> None:
     written = written_refusals()
-    assert len(written) > 100
+    assert len(written) > 50
     assert {pair: places for pair, places in written.items() if len(places) > 1} == {}
+
+
+def named_codes() -> set[str]:
+    """Return the codes whose message is that of the table."""
+    codes = set()
+    for path in LOCAL_CLOUD.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and len(node.args) == 1:
+                name = ast.unparse(node.func)
+                if name in ("Refusal", "refusals.of") and isinstance(node.args[0], ast.Constant):
+                    codes.add(str(node.args[0].value))
+    return codes
+
+
+def test_every_code_has_its_line_in_the_table_and_no_line_stands_alone() -> None:
+    lines = (LOCAL_CLOUD / "protocol" / "refusals.txt").read_text().splitlines()
+    assert lines == sorted(lines)
+    assert len(lines) == len(refusals.known())
+    assert named_codes() <= refusals.known().keys()
+    only_by_fault = {code for code in refusals.known() if code not in named_codes()}
+    assert len(only_by_fault) < 12
+    assert all(100 < status < 600 and text for status, text in refusals.known().values())

@@ -58,6 +58,7 @@ class Connection:
         self._transport = transport
         self._target = target
         self._sftp: SftpSession | None = None
+        self._mark = f"ecsmachine-{secrets.token_hex(8)}"
 
     @property
     def user(self) -> str:
@@ -69,13 +70,14 @@ class Connection:
     ) -> CommandResult:
         """Run a shell command line and wait for its end; the last 4 MiB of each output are kept.
 
+        What the login shell itself prints before it (a ``.bashrc`` may greet) is left out.
         Raises :class:`SSHError` when the connection is lost or ``timeout_s`` is over.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         with self.limited(None if timeout_s is None else timeout_s + _GRACE_S):
             channel = self.open_channel()
             try:
-                channel.exec_command(command)
+                channel.exec_command(f"echo {self._mark}; {command}")
                 return self._exchange(channel, stdin or b"", deadline)
             finally:
                 channel.close()
@@ -215,7 +217,7 @@ class Connection:
                 elif late:
                     raise SSHError(
                         f"A command on {self._target.host} did not end in time",
-                        details=ending(output.text() + errors.text()) or None,
+                        details=ending(self._of_the_command(output) + errors.text()) or None,
                     )
                 if moved:
                     continue
@@ -228,7 +230,11 @@ class Connection:
         status = channel.recv_exit_status()
         if status < 0:
             raise SSHError(f"A command on {self._target.host} was ended by a signal")
-        return CommandResult(status, output.text(), errors.text())
+        return CommandResult(status, self._of_the_command(output), errors.text())
+
+    def _of_the_command(self, output: KeptEnd) -> str:
+        text = output.text()
+        return text.partition(f"{self._mark}\n")[2] if self._mark in text else text
 
     def lost(self, error: BaseException) -> SSHError:
         """Return the error for a connection, or a session on it, that has ended too early."""

@@ -12,20 +12,22 @@ import posixpath
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.connection import connect
 from ecsmachine.ssh.openssh import KnownHost
-from ecsmachine.ssh.sftp import Attributes
+from ecsmachine.ssh.sftp import Attributes, BadAnswerError
 
 _BLOCK = 256 * 1024
 _DEEPEST = 64
 """How deep folders are copied, as by OpenSSH: a loop of them has no end."""
 
 _MOST_ENTRIES = 1_000_000
+_MOST_TOLD = 100
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class _Files(Protocol):
 def copy(source: Place, destination: Place, *, recursive: bool = False) -> None:
     """Copy a file, or with ``recursive`` a folder, as scp does: into a folder that is there.
 
-    Nothing is written outside of what the folder becomes, whatever its host lists.
-    Raises :class:`MachineError` naming the path, and as
-    :func:`~ecsmachine.ssh.connection.connect` does.
+    Nothing is written outside of what the folder becomes, whatever its host lists. What in a
+    folder cannot be read or written is left out. Raises :class:`MachineError` naming the path, at
+    the end for all that were left out, and as :func:`~ecsmachine.ssh.connection.connect` does.
     """
     with contextlib.ExitStack() as stack:
         copying = _Copying(_files_of(source, stack), _files_of(destination, stack), recursive)
@@ -70,16 +72,29 @@ def copy(source: Place, destination: Place, *, recursive: bool = False) -> None:
             if name not in ("", ".", ".."):
                 destination = _below(destination, name)
         copying.copy(source, destination, 0)
+    if copying.left_out:
+        count = len(copying.left_out)
+        raise MachineError(
+            f"{count:,} of {copying.entries:,} files and folders could not be copied",
+            hint="The others were.",
+            details="\n".join(copying.left_out[:_MOST_TOLD])
+            + ("\n..." if count > _MOST_TOLD else ""),
+        )
+
+
+class _PathError(MachineError):
+    """One path cannot be read or written; others may."""
 
 
 @dataclass
 class _Copying:
-    """A copy under way: of whose files, to whose, and how many there were so far."""
+    """A copy under way: of whose files, to whose, how many so far, and why some were left out."""
 
     here: _Files
     there: _Files
     recursive: bool
     entries: int = 0
+    left_out: list[str] = field(default_factory=list)
 
     def copy(self, source: Place, destination: Place, depth: int) -> None:
         self.entries += 1
@@ -99,12 +114,12 @@ class _Copying:
             with _explained(destination):
                 if destination.host is None:
                     _check_room(destination.path, size)
-                self.there.write(
-                    destination.path, _blocks(source, self.here.read(source.path, size))
-                )
+                blocks = _blocks(source, self.here.read(source.path, size))
+                # what cannot be read leaves nothing there
+                self.there.write(destination.path, chain([next(blocks, b"")], blocks))
                 self.there.chmod(destination.path, mode & 0o777)
         else:
-            raise MachineError(
+            raise _PathError(
                 f"{source} is neither a file nor a folder",
                 hint="Only files and folders are copied.",
             )
@@ -125,12 +140,21 @@ class _Copying:
                 self.there.mkdir(destination.path, 0o700)
         elif not stat.S_ISDIR(there):
             raise _in_the_way(destination)
-        with _explained(source):
+        names: list[str] = []
+        with self._or_left_out() if depth else contextlib.nullcontext(), _explained(source):
             names = self.here.names(source.path)
         for name in sorted(names):
-            self.copy(_below(source, name), _below(destination, name), depth + 1)
+            with self._or_left_out():
+                self.copy(_below(source, name), _below(destination, name), depth + 1)
         with _explained(destination):
             self.there.chmod(destination.path, mode & 0o777)
+
+    @contextlib.contextmanager
+    def _or_left_out(self) -> Iterator[None]:
+        try:
+            yield
+        except _PathError as error:
+            self.left_out.append(error.message)
 
     def mode_at(self, destination: Place, *, follow: bool = True) -> int | None:
         with _explained(destination):
@@ -190,7 +214,7 @@ def _below(place: Place, name: str) -> Place:
 
 
 def _in_the_way(place: Place) -> MachineError:
-    return MachineError(
+    return _PathError(
         f"{place} is in the way: what is to be copied is of another kind",
         hint="Remove it, or copy to another place.",
     )
@@ -214,4 +238,8 @@ def _explained(place: Place) -> Iterator[None]:
         raise
     except Exception as error:  # a path that is none, what the host answers, a lost connection
         said = getattr(error, "strerror", None) or str(error) or "the connection was lost"
-        raise MachineError(f"{place}: {said}") from error
+        ends_all = not isinstance(error, OSError) or (
+            isinstance(error, (BadAnswerError, TimeoutError))
+            or error.errno in (errno.ENOSPC, errno.EDQUOT)
+        )
+        raise (MachineError if ends_all else _PathError)(f"{place}: {said}") from error

@@ -139,7 +139,7 @@ def _run_on_terminal(channel: Channel) -> int:
     settings = termios.tcgetattr(terminal)
     before = signal.signal(signal.SIGWINCH, resize)
     try:
-        tty.setraw(terminal)
+        tty.setraw(terminal, termios.TCSADRAIN)  # what was typed already is kept
         return _stream(channel)
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, settings)

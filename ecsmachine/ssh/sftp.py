@@ -6,6 +6,7 @@ Source: draft-ietf-secsh-filexfer-02, and "posix-rename@openssh.com" in OpenSSH'
 from __future__ import annotations
 
 import errno
+import re
 import struct
 import time
 from collections import deque
@@ -32,6 +33,11 @@ _ERRORS = {
 _LARGEST_PACKET = 256 * 1024
 """As in OpenSSH (SFTP_MAX_MSG_LENGTH)."""
 
+_FIRST_ANSWER = re.compile(rb"\0\0[\0-\xff]{2}\x02\0\0\0\x03", re.DOTALL)
+"""How SSH_FXP_VERSION begins: its size, its type, version 3."""
+
+_LONGEST_NOISE = 64 * 1024
+_CHUNK = 64 * 1024
 _BLOCK = 32 * 1024
 _AT_ONCE = 64
 _ANSWER_TIMEOUT_S = 60.0
@@ -100,8 +106,11 @@ class SftpSession:
         self._last = 0
         self._awaited: set[int] = set()
         self._answers: dict[int, tuple[int, _Fields]] = {}
+        self._received = bytearray()
         self._send(_INIT, struct.pack(">I", 3))
-        kind, fields = self._packet(time.monotonic() + _ANSWER_TIMEOUT_S)
+        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+        self._skip_noise(deadline)
+        kind, fields = self._packet(deadline)
         if kind != _VERSION or fields.number() < 3:
             raise BadAnswerError("The host does not speak SFTP of version 3")
 
@@ -255,21 +264,38 @@ class SftpSession:
         content = self._receive(size, deadline)
         return content[0], _Fields(content[1:])
 
+    def _skip_noise(self, deadline: float) -> None:
+        """Skip what the login shell prints before SFTP begins: a ``.bashrc`` may greet."""
+        self._fill(1, deadline)
+        if not self._received[0]:
+            return  # the size of a packet
+        while not (begin := _FIRST_ANSWER.search(self._received)):
+            if len(self._received) > _LONGEST_NOISE:
+                said = bytes(self._received[:100]).decode(errors="replace")
+                raise BadAnswerError(f"The host prints in place of SFTP: {' '.join(said.split())}")
+            self._fill(len(self._received) + 1, deadline)
+        del self._received[: begin.start()]
+
     def _receive(self, size: int, deadline: float) -> bytes:
-        found = bytearray()
-        while len(found) < size:
+        self._fill(size, deadline)
+        found = bytes(self._received[:size])
+        del self._received[:size]
+        return found
+
+    def _fill(self, size: int, deadline: float) -> None:
+        """Have so many bytes at least."""
+        while len(self._received) < size:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise TimeoutError("no answer in time")
             self._channel.settimeout(left_s)
             try:
-                part = self._channel.recv(size - len(found))
+                part = self._channel.recv(_CHUNK)
             except TimeoutError:
                 raise TimeoutError("no answer in time") from None
             if not part:
                 raise EOFError("the host closed it")
-            found += part
-        return bytes(found)
+            self._received += part
 
 
 def _plain_name(name: bytes) -> str:

@@ -72,13 +72,15 @@ def copy(source: Place, destination: Place, *, recursive: bool = False) -> None:
             if name not in ("", ".", ".."):
                 destination = _below(destination, name)
         copying.copy(source, destination, 0)
-    if copying.left_out:
-        count = len(copying.left_out)
+    count = len(copying.left_out)
+    if count == 1:
+        raise MachineError(copying.left_out[0], hint="All else was copied.")
+    if count:
+        told = [*copying.left_out[:_MOST_TOLD], *(["..."] if count > _MOST_TOLD else [])]
         raise MachineError(
             f"{count:,} of {copying.entries:,} files and folders could not be copied",
-            hint="The others were.",
-            details="\n".join(copying.left_out[:_MOST_TOLD])
-            + ("\n..." if count > _MOST_TOLD else ""),
+            hint="All else was copied.",
+            details="\n".join(told),
         )
 
 

@@ -5,6 +5,7 @@ Source: draft-ietf-secsh-filexfer-02, and "posix-rename@openssh.com" in OpenSSH'
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import re
 import struct
@@ -37,6 +38,7 @@ _FIRST_ANSWER = re.compile(rb"\0\0[\0-\xff]{2}\x02\0\0\0\x03", re.DOTALL)
 """How SSH_FXP_VERSION begins: its size, its type, version 3."""
 
 _LONGEST_NOISE = 64 * 1024
+_NOISE_PAUSE_S = 15.0
 _CHUNK = 64 * 1024
 _BLOCK = 32 * 1024
 _AT_ONCE = 64
@@ -269,12 +271,15 @@ class SftpSession:
         self._fill(1, deadline)
         if not self._received[0]:
             return  # the size of a packet
-        while not (begin := _FIRST_ANSWER.search(self._received)):
-            if len(self._received) > _LONGEST_NOISE:
-                said = bytes(self._received[:100]).decode(errors="replace")
-                raise BadAnswerError(f"The host prints in place of SFTP: {' '.join(said.split())}")
-            self._fill(len(self._received) + 1, deadline)
-        del self._received[: begin.start()]
+        with contextlib.suppress(TimeoutError):
+            while len(self._received) < _LONGEST_NOISE:
+                if begin := _FIRST_ANSWER.search(self._received):
+                    del self._received[: begin.start()]
+                    return
+                next_by = min(deadline, time.monotonic() + _NOISE_PAUSE_S)
+                self._fill(len(self._received) + 1, next_by)
+        said = " ".join(bytes(self._received[:100]).decode(errors="replace").split())
+        raise BadAnswerError(f"The host prints in place of SFTP: {said}")
 
     def _receive(self, size: int, deadline: float) -> bytes:
         self._fill(size, deadline)

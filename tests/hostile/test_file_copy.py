@@ -161,6 +161,11 @@ def tree(folder: Path) -> set[Path]:
     return set(folder.rglob("*"))
 
 
+@pytest.fixture(autouse=True)
+def no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sftp, "_NOISE_PAUSE_S", 0.5)
+
+
 @pytest.fixture
 def place(store: Store, tmp_path: Path) -> Path:
     target = tmp_path / "target"

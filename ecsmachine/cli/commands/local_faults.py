@@ -17,7 +17,7 @@ from ecsmachine.cli.display.printer import say, show
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
-    from ecsmachine.localcloud.faults.book import Entry, FaultBook
+    from ecsmachine.localcloud.faults.book import FaultBook
 
 app = command_group(
     """Make things go wrong in a local cloud.
@@ -154,7 +154,7 @@ def ls(
     with _book(root_of(ctx, root)) as book:
         entries = book.entries()
     if as_json:
-        show(json.dumps([_as_data(entry) for entry in entries], indent=2))
+        show(json.dumps([entry.as_data() for entry in entries], indent=2))
         return
     rows = [("ID", "KIND", "OF", "WHAT", "WHEN", "STRUCK")]
     for entry in entries:
@@ -216,10 +216,3 @@ def _book(folder: Path) -> Iterator[FaultBook]:
             raise UsageError(error.message, hint=hint) from error
         finally:
             book.close()
-
-
-def _as_data(entry: Entry) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    plain = {name: value for name, value in asdict(entry.fault).items() if value}
-    return {"id": entry.id, **plain, "struck": entry.struck, "spent": entry.spent}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,16 +115,10 @@ def _show_requests(
     if as_json and not follow:
         show(json.dumps([one.as_data() for one in found], indent=2, ensure_ascii=False))
         return
-    while True:
-        for one in found:
+    with translated():
+        for one in chain(found, log.follow(last) if follow else ()):
             show(json.dumps(one.as_data(), ensure_ascii=False) if as_json else _line(one))
-        if not follow:
-            return
-        finish()
-        time.sleep(_FOLLOW_S)
-        with translated():
-            found = log.after(last)
-        last = found[-1].number if found else last
+            finish()
 
 
 def _line(one: RecordedRequest) -> str:

@@ -13,8 +13,9 @@ import random
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ecsmachine.localcloud.faults.fault import Fault, check
 from ecsmachine.localcloud.faults.reach import Reach, check_reach
@@ -37,6 +38,11 @@ class Entry:
     seen: int = 0
     struck: int = 0
     instances: dict[str, bool] = field(default_factory=dict)
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as what is written in JSON: the values that it has, and how it fared."""
+        plain = {name: value for name, value in asdict(self.fault).items() if value}
+        return {"id": self.id, **plain, "struck": self.struck, "spent": self.spent}
 
     @property
     def spent(self) -> bool:

@@ -11,7 +11,7 @@ MASK = "***"
 # letters, are of Container Service; those of ECS with such an end (Tag.1.Key, ClientToken) are not.
 _SECRET = re.compile(
     r".*(?i:password|passwd|secret|privatekey(?:body)?|(?:security|bearer|oidc)token|signature"
-    r"|user_?data|commandcontent)|(?:[a-z_]*_)?(?:key|token)|triggerUrl"
+    r"|user_?data|commandcontent)|(?!public_key)(?:[a-z_]*_)?(?:key|token)|triggerUrl"
 )
 _IN_ADDRESSES = re.compile(r"(?i)([?&;](?:secret|token|triggerurl|signature|password)=)[^&;\s]*")
 _SCRIPT_ACTIONS = ("RunCommand", "InvokeCommand")

@@ -22,6 +22,7 @@ from ecsmachine.localcloud.service.http_server import HttpServer
 from ecsmachine.localcloud.service.request_log import RequestLog
 from ecsmachine.localcloud.service.seed import Seed
 from ecsmachine.localcloud.service.server import create_app
+from ecsmachine.localcloud.service.view import CloudView
 from ecsmachine.localcloud.state.settings import Settings
 from ecsmachine.localcloud.state.state import State, open_state
 
@@ -102,7 +103,8 @@ def embedded_cloud(
             settled=settled,
             seed=seed,
         )
-        server = HttpServer(application, connections.protocol(), grace_s=1.0)
+        view: CloudView = application.state.endpoint.view
+        server = HttpServer(application, connections.protocol(), stopping=view.close, grace_s=1.0)
         thread = threading.Thread(target=server.run, args=([listener],), name="local cloud")
         thread.start()
         try:

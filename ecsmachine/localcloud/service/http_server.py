@@ -15,7 +15,8 @@ _LOOK_S = 0.001
 
 
 class HttpServer(uvicorn.Server):
-    """Serves an application on one socket; ``ready`` is called once it answers.
+    """Serves an application on one socket; ``ready`` is called once it answers,
+    ``stopping`` when it is to end: what is answered without an end has to end then.
 
     ``grace_s`` is how long requests that are being answered may take when it stops.
     """
@@ -26,6 +27,7 @@ class HttpServer(uvicorn.Server):
         protocol: type[asyncio.Protocol],
         *,
         ready: Callable[[], None] = lambda: None,
+        stopping: Callable[[], None] = lambda: None,
         grace_s: float = 5.0,
     ) -> None:
         # No access log: the parameters of a request may hold passwords.
@@ -41,6 +43,7 @@ class HttpServer(uvicorn.Server):
         )
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
         self._grace_s = grace_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told = asyncio.Event()
@@ -77,6 +80,7 @@ class HttpServer(uvicorn.Server):
         """Let requests that are being answered come to their end, then end what goes on beside."""
         for server in self.servers:
             server.close()
+        self._stopping()
         for connection in list(self.server_state.connections):
             connection.shutdown()
         with contextlib.suppress(asyncio.TimeoutError):

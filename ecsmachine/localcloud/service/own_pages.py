@@ -1,29 +1,43 @@
 """What the local cloud tells of itself over HTTP, beside the APIs of Alibaba Cloud.
 
-``GET /healthz`` answers 200 once the cloud can be used, and asks for no key. ``/_ecsmachine/…``
-asks for the cloud's own access key (HTTP Basic: id and secret).
+``GET /healthz`` answers 200 once the cloud can be used, and asks for no key. The others ask for the
+cloud's own access key (HTTP Basic: id and secret):
+
+- ``GET /_ecsmachine/requests`` has what was asked; ``?after=NUMBER``, ``?action=PATTERN``.
+  ``DELETE`` forgets it.
+- ``GET /_ecsmachine/state`` has what there is, by kind.
+- ``GET /_ecsmachine/events`` tells what happens, as server-sent events (:class:`.view.Event`),
+  those of requests with their numbers as ids; with ``?after=NUMBER`` those that are kept come
+  first.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import json
+from collections.abc import AsyncIterator
 from fnmatch import fnmatchcase
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ecsmachine.localcloud.actions import PRODUCT_NAMES
 from ecsmachine.localcloud.protocol.signature import same
 from ecsmachine.localcloud.service.request_log import RequestLog
+from ecsmachine.localcloud.service.view import CloudView, Event
 from ecsmachine.localcloud.state.state import State
 
+KEEP_ALIVE_S = 15.0
 HEALTH_PATH = "/healthz"
 REQUESTS_PATH = "/_ecsmachine/requests"
+STATE_PATH = "/_ecsmachine/state"
+EVENTS_PATH = "/_ecsmachine/events"
 
 
-def own_routes(state: State, log: RequestLog) -> list[Route]:
+def own_routes(state: State, log: RequestLog, view: CloudView) -> list[Route]:
     """Return the routes of a cloud's own pages."""
 
     async def health(_: Request) -> Response:
@@ -36,18 +50,72 @@ def own_routes(state: State, log: RequestLog) -> list[Route]:
         if request.method == "DELETE":
             log.clear()
             return Response(status_code=204)
-        query = request.query_params
-        after, pattern = query.get("after", "0"), query.get("action", "*")
-        unknown = query.keys() - {"after", "action"}
-        if unknown or not (after.isascii() and after.isdigit() and len(after) < 19):
+        after = _after(request, {"after", "action"})
+        if after is None:
             return _error(400, "What can be asked for is after=NUMBER and action=PATTERN.")
-        found = [one for one in log.after(int(after)) if fnmatchcase(one.action, pattern)]
+        pattern = request.query_params.get("action", "*")
+        found = [one for one in log.after(after) if fnmatchcase(one.action, pattern)]
         return JSONResponse({"requests": [one.as_data() for one in found]})
+
+    async def resources(request: Request) -> Response:
+        return _refused(request, state) or JSONResponse(view.resources())
+
+    async def events(request: Request) -> Response:
+        refused = _refused(request, state)
+        if refused is not None:
+            return refused
+        after = _after(request, {"after"})
+        if after is None:
+            return _error(400, "What can be asked for is after=NUMBER.")
+        asked = "after" in request.query_params
+        return StreamingResponse(
+            _told(log, view, after if asked else None),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store"},
+        )
 
     return [
         Route(HEALTH_PATH, health, methods=["GET"]),
         Route(REQUESTS_PATH, requests, methods=["GET", "DELETE"]),
+        Route(STATE_PATH, resources, methods=["GET"]),
+        Route(EVENTS_PATH, events, methods=["GET"]),
     ]
+
+
+async def _told(log: RequestLog, view: CloudView, after: int | None) -> AsyncIterator[str]:
+    following = view.follow()
+    coming = asyncio.ensure_future(anext(following))
+    await asyncio.sleep(0)  # it follows from here on
+    last = 0
+    for one in [] if after is None else log.after(after):
+        last = one.number
+        yield _line(Event("request", one.as_data()))
+    try:
+        while True:
+            done, _ = await asyncio.wait([coming], timeout=KEEP_ALIVE_S)
+            if not done:
+                yield ": still there\n\n"
+                continue
+            event = coming.result()
+            coming = asyncio.ensure_future(anext(following))
+            if event.name != "request" or event.data["number"] > last:
+                yield _line(event)
+    except StopAsyncIteration:
+        return
+    finally:
+        coming.cancel()
+
+
+def _line(event: Event) -> str:
+    number = f"id: {event.data['number']}\n" if event.name == "request" else ""
+    return f"{number}event: {event.name}\ndata: {json.dumps(event.data)}\n\n"
+
+
+def _after(request: Request, known: set[str]) -> int | None:
+    """Return the number that is asked for; None where something else is asked for."""
+    text = request.query_params.get("after", "0")
+    right = text.isascii() and text.isdigit() and len(text) < 19
+    return int(text) if right and request.query_params.keys() <= known else None
 
 
 def _refused(request: Request, state: State) -> Response | None:

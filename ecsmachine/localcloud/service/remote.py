@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.service.own_pages import REQUESTS_PATH
+from ecsmachine.localcloud.service.own_pages import EVENTS_PATH, KEEP_ALIVE_S, REQUESTS_PATH
 from ecsmachine.localcloud.service.request_log import RecordedRequest
 
-_TIMEOUT_S = 30.0
+_TIMEOUT_S = 2 * KEEP_ALIVE_S
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,23 @@ class RemoteRequestLog:
         """Let the cloud forget its requests."""
         self._ask("DELETE", REQUESTS_PATH)
 
-    def _ask(self, method: str, target: str) -> Any:
+    def follow(self, number: int) -> Iterator[RecordedRequest]:
+        """Yield the requests with higher numbers, and those that come until the cloud ends."""
+        with self._asked("GET", f"{EVENTS_PATH}?after={number}") as answer:
+            name = ""
+            for line in answer:
+                field, _, value = line.decode().rstrip("\n").partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data" and name == "request":
+                    yield RecordedRequest(**json.loads(value))
+
+    def _ask(self, method: str, target: str) -> bytes:
+        with self._asked(method, target) as answer:
+            return answer.read()
+
+    @contextmanager
+    def _asked(self, method: str, target: str) -> Iterator[http.client.HTTPResponse]:
         key = f"{self.access_key_id}:{self.access_key_secret}"
         headers = {"Authorization": f"Basic {base64.b64encode(key.encode()).decode()}"}
         # no proxy: none knows the way here
@@ -44,11 +61,10 @@ class RemoteRequestLog:
         try:
             connection.request(method, target, headers=headers)
             answer = connection.getresponse()
-            body = answer.read()
+            if answer.status >= 400:
+                raise LocalCloudError(f"{self.endpoint}{target} answers {answer.status}.")
+            yield answer
         except (OSError, http.client.HTTPException) as error:
             raise LocalCloudError(f"{self.endpoint} does not answer: {error}") from None
         finally:
             connection.close()
-        if answer.status >= 400:
-            raise LocalCloudError(f"{self.endpoint}{REQUESTS_PATH} answers {answer.status}.")
-        return body

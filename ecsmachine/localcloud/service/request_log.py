@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -86,18 +86,26 @@ class RequestLog:
         self._kept: deque[tuple[int, float, Exchange]] = deque()
         self._bytes = 0
         self._number = 0
+        self._watches: list[Callable[[int], None]] = []
+
+    def watch(self, callback: Callable[[int], None]) -> None:
+        """Call ``callback`` with the number of each request once it is kept."""
+        self._watches.append(callback)
 
     def add(self, exchange: Exchange) -> None:
         """Keep one that has just been answered, and forget the oldest where there are too many."""
         seconds = time.time() - exchange.begun
         with self._lock:
             self._number += 1
+            number = self._number
             self._kept.append((self._number, seconds, exchange))
             self._bytes += exchange.size
             while len(self._kept) > MOST_REQUESTS or (
                 self._bytes > MOST_BYTES and len(self._kept) > 1
             ):
                 self._bytes -= self._kept.popleft()[2].size
+        for callback in self._watches:
+            callback(number)
 
     def after(self, number: int = 0) -> list[RecordedRequest]:
         """Return those with higher numbers, oldest first."""

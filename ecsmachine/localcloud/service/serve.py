@@ -254,7 +254,12 @@ def _serve(
             _log.info("serving on port %s", settings.port)
             ready()
 
-        server = HttpServer(application, connections.protocol(), ready=answering)
+        server = HttpServer(
+            application,
+            connections.protocol(),
+            ready=answering,
+            stopping=application.state.endpoint.view.close,
+        )
         server.run(sockets=sockets)
         if not server.started:
             raise application.state.failure or LocalCloudError("The API could not be started.")

@@ -78,6 +78,7 @@ from ecsmachine.localcloud.service.own_pages import own_routes
 from ecsmachine.localcloud.service.request_log import Exchange, RequestLog
 from ecsmachine.localcloud.service.seed import Seed
 from ecsmachine.localcloud.service.seeding import plant
+from ecsmachine.localcloud.service.view import CloudView
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.lifecycle import Lifecycle
 from ecsmachine.localcloud.work.supervisor import Pause, Supervisor, following
@@ -139,6 +140,8 @@ def create_app(
     )
     container_service = ContainerServiceEndpoint(state, work, endpoint.images)
     log = endpoint.requests
+    # With guests a cluster takes minutes, and clients do not wait so long.
+    recorded = partial(_recorded, log=log, settled=settled and not guests.runs_scripts)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -156,13 +159,11 @@ def create_app(
 
     app = Starlette(
         routes=[
-            *own_routes(state, log),
-            Route(triggers.PATH, _recorded(container_service.fire, log), methods=["GET", "POST"]),
-            Route(
-                "/clusters{rest:path}", _recorded(container_service.respond, log), methods=METHODS
-            ),
-            Route("/images", _recorded(container_service.respond, log), methods=METHODS),
-            Route("/version", _recorded(container_service.respond, log), methods=METHODS),
+            *own_routes(state, log, endpoint.view),
+            Route(triggers.PATH, recorded(container_service.fire), methods=["GET", "POST"]),
+            Route("/clusters{rest:path}", recorded(container_service.respond), methods=METHODS),
+            Route("/images", recorded(container_service.respond), methods=METHODS),
+            Route("/version", recorded(container_service.respond), methods=METHODS),
             # As an ASGI application it gets every method, to answer all of them in the API's form.
             Route("/{path:path}", endpoint),
         ],
@@ -205,6 +206,7 @@ class Endpoint:
         self._lenient = lenient
         self._settled = settled
         self.requests = RequestLog()
+        self.view = CloudView(state, self.requests, faults)
         self.loop: asyncio.AbstractEventLoop | None = None
         self._views = InstanceViews()
         self._nonces = Nonces()
@@ -367,12 +369,15 @@ def _exchange(request: Request, begun: float, **values: Any) -> Exchange:
     )
 
 
-def _recorded(respond: Respond, log: RequestLog) -> Respond:
+def _recorded(respond: Respond, log: RequestLog, *, settled: bool) -> Respond:
     """Return an endpoint of Container Service whose requests are kept in the log."""
 
     async def recorded(request: Request) -> Response:
         begun = time.time()
-        response = await respond(request)
+        with following() as work:
+            response = await respond(request)
+            if settled:
+                await work.ended(SETTLE_TIMEOUT_S)
         body = await request.body()
         given = request_fields(body, request.headers.get("content-type", ""))
         log.add(

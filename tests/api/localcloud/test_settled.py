@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aliyunsdkcore.client import AcsClient
+from aliyunsdkcs.request.v20151215.CreateClusterRequest import CreateClusterRequest
+from aliyunsdkcs.request.v20151215.DescribeClusterDetailRequest import DescribeClusterDetailRequest
 
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.host.guests.none import NoGuests
@@ -109,6 +113,34 @@ def test_disks_snapshots_images_and_interfaces(api: Api) -> None:
     assert state.network_interfaces.get(interface).status == "InUse"  # type: ignore[union-attr]
     api.call("DetachNetworkInterface", InstanceId=instance, NetworkInterfaceId=interface)
     assert state.network_interfaces.get(interface).status == "Available"  # type: ignore[union-attr]
+
+
+def test_a_cluster_of_container_service(tmp_path: Path) -> None:
+    with embedded_cloud(tmp_path / "cloud", settled=True) as cloud:
+
+        def ask(request: Any) -> Any:
+            request.set_endpoint(cloud.host)
+            request.set_protocol_type("http")
+            client = AcsClient(cloud.access_key_id, cloud.access_key_secret, cloud.region)
+            return json.loads(client.do_action_with_exception(request))
+
+        create = CreateClusterRequest()
+        body = {
+            "name": "shop",
+            "size": 2,
+            "instance_type": "ecs.g6.large",
+            "password": "Secret-1234",
+            "subnet_cidr": "10.200.1.0/24",
+            "network_mode": "vpc",
+            "vpc_id": cloud.state.default_vpc_id,
+            "vswitch_id": cloud.state.default_vswitch_id,
+        }
+        create.set_content_type("application/json")
+        create.set_content(json.dumps(body).encode())
+        made = ask(create)["cluster_id"]
+        describe = DescribeClusterDetailRequest()
+        describe.set_ClusterId(made)
+        assert ask(describe)["state"] == "running"
 
 
 def test_also_where_the_answer_is_lost(api: Api) -> None:

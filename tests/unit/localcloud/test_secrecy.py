@@ -22,7 +22,16 @@ def test_what_is_secret(name: str) -> None:
     "name",
     [
         *("Tag.1.Key", "Tag.1.Value", "ClientToken", "NextToken", "PasswordInherit", "KeyPairName"),
-        *("PublicKeyBody", "HttpTokens", "InstanceName", "AccessKeyId", "TagKey", "SecretName", ""),
+        *(
+            "PublicKeyBody",
+            "public_key",
+            "HttpTokens",
+            "InstanceName",
+            "AccessKeyId",
+            "TagKey",
+            "SecretName",
+            "",
+        ),
     ],
 )
 def test_what_is_not(name: str) -> None:

@@ -1,0 +1,138 @@
+"""What may be looked at in a cloud while it serves: what there is, and what happens, as it does.
+
+It is the one way by which something beside the APIs (``/_ecsmachine/…``, a page) reads a cloud, and
+tells no secret: fields that are not in a resource's ``repr`` are left out, others are masked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal
+
+from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.protocol.secrecy import masked
+from ecsmachine.localcloud.service.request_log import RequestLog
+from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.state.tables import Table
+
+MOST_WAITING = 1000
+"""How many events wait for one follower; who is slower than that loses all of them, and is told."""
+_KINDS = (
+    *("instances", "disks", "snapshots", "custom_images", "vpcs", "vswitches", "route_entries"),
+    *("security_groups", "network_interfaces", "key_pairs", "eips", "load_balancers"),
+    *("server_groups", "launch_templates", "commands", "invocations", "tag_sets", "clusters"),
+    *("projects", "volumes", "triggers"),
+)
+_LEFT_OUT = frozenset(("template",))  # a project's holds the variables of its containers
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened.
+
+    - ``request``: one was answered; ``data`` is the
+      :class:`~ecsmachine.localcloud.service.request_log.RecordedRequest`.
+    - ``resource``: one was made, changed or removed: ``kind`` (as in :meth:`CloudView.resources`),
+      ``id``, and ``value``, None if it is gone.
+    - ``lost``: the follower was too slow; it has to look at everything anew.
+    """
+
+    name: Literal["request", "resource", "lost"]
+    data: Mapping[str, Any]
+
+
+class CloudView:
+    """A look at one cloud, from its event loop."""
+
+    def __init__(self, state: State, log: RequestLog, faults: FaultBook) -> None:
+        self._log = log
+        self._faults = faults
+        self._lock = state.lock
+        self._tables: dict[str, Table[Any]] = {kind: getattr(state, kind) for kind in _KINDS}
+        self._seen: dict[str, dict[str, Any]] = {}
+        self._followers: dict[asyncio.Queue[Event | None], asyncio.AbstractEventLoop] = {}
+        self._closed = False
+        state.watch(self._tables.values(), self._changed)
+        log.watch(self._asked)
+
+    def resources(self) -> dict[str, list[dict[str, Any]]]:
+        """Return what there is, by kind, and the faults with their counts."""
+        with self._lock:
+            rows = {kind: list(table) for kind, table in self._tables.items()}
+        found = {kind: [_shown(row) for row in each] for kind, each in rows.items()}
+        return {**found, "faults": [entry.as_data() for entry in self._faults.entries()]}
+
+    async def follow(self) -> AsyncIterator[Event]:
+        """Yield what happens from now on, until the server stops."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(MOST_WAITING + 1)
+        with self._lock:
+            if not self._followers:
+                self._seen = self._rows()
+            self._followers[queue] = asyncio.get_running_loop()
+        try:
+            while not self._closed:
+                event = await queue.get()
+                if event is None:
+                    return
+                yield event
+        finally:
+            with self._lock:
+                del self._followers[queue]
+
+    def close(self) -> None:
+        """Let all followers end; may be called from any thread."""
+        self._closed = True
+        self._send(None)
+
+    def _rows(self) -> dict[str, dict[str, Any]]:
+        return {kind: table.rows() for kind, table in self._tables.items()}
+
+    def _asked(self, number: int) -> None:
+        if self._followers:
+            for one in self._log.after(number - 1)[:1]:
+                self._send(Event("request", one.as_data()))
+
+    def _changed(self) -> None:
+        if not self._followers:
+            return
+        with self._lock:
+            before, self._seen = self._seen, self._rows()
+            for kind, rows in self._seen.items():
+                old = before[kind]
+                # Values are replaced, never changed: the same one has not changed.
+                changed = [key for key, row in rows.items() if old.get(key) is not row]
+                for key in [*changed, *(key for key in old if key not in rows)]:
+                    value = _shown(rows[key]) if key in rows else None
+                    self._send(Event("resource", {"kind": kind, "id": key, "value": value}))
+
+    def _send(self, event: Event | None) -> None:
+        with self._lock:
+            followers = list(self._followers.items())
+        for queue, loop in followers:
+            loop.call_soon_threadsafe(_put, queue, event)
+
+
+def _put(queue: asyncio.Queue[Event | None], event: Event | None) -> None:
+    if queue.qsize() >= MOST_WAITING:
+        while not queue.empty():
+            queue.get_nowait()
+        queue.put_nowait(Event("lost", {}))
+    queue.put_nowait(event)
+
+
+def _shown(value: Any) -> Any:
+    return masked(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            item.name: _plain(getattr(value, item.name))
+            for item in fields(value)
+            if item.repr and item.name not in _LEFT_OUT
+        }
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ecsmachine.errors import MachineError
+from ecsmachine.ssh import private_keys
 from ecsmachine.ssh.connection import (
     AuthenticationError,
     Connection,
@@ -165,6 +166,17 @@ def test_nobody_answers(tmp_path: Path, server: LoopbackServer) -> None:
     with pytest.raises(SSHError, match=r"Too many retries waiting for SSH.*127\.0\.0\.1:1"):
         wait_for_ssh(server.target(port=1), tmp_path / "known_hosts", timeout_s=0.4)
     assert time.monotonic() - begun >= 0.2
+
+
+def test_a_key_is_parsed_once_however_often_is_tried(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
+    before = private_keys._parsed.cache_info()
+    with pytest.raises(SSHError):
+        wait_for_ssh(server.target(port=1), tmp_path / "known_hosts", timeout_s=0.6)
+    after = private_keys._parsed.cache_info()
+    assert after.misses - before.misses <= 1
+    assert after.hits - before.hits >= 2
 
 
 def test_a_key_that_others_can_read_is_refused(server: LoopbackServer) -> None:

@@ -96,6 +96,21 @@ def serves(url: str, auth: AuthOptions, *, timeout_s: float) -> bool | None:
     return True
 
 
+def is_there(url: str, auth: AuthOptions, *, timeout_s: float) -> bool:
+    """Whether what answers at ``url`` proves, over TLS, to be the machine's own engine."""
+    try:
+        check_route(host_of(url))
+        own = ssl.PEM_cert_to_DER_cert(auth.server_cert_path.read_text())
+        with (
+            socket.create_connection((host_of(url), port_of(url)), timeout=timeout_s) as stream,
+            tls_context(auth).wrap_socket(stream, server_hostname=host_of(url)) as secured,
+        ):
+            # another machine of the store may have its former address
+            return secured.getpeercert(binary_form=True) == own
+    except (OSError, ValueError, MachineError):
+        return False
+
+
 def exchange(
     url: str, auth: AuthOptions, method: str, path: str, *, body: object = None, timeout_s: float
 ) -> EngineAnswer:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.cli.app import run
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Driver, State
+from ecsmachine.machine.model import Machine, auth_options
+from ecsmachine.machine.store import Store
 from tests.api.driver_rig import Rig, rig_in
 
 
@@ -67,3 +70,27 @@ def test_machines_of_other_regions_and_drivers_are_asked_apart(rig: Rig) -> None
     registry.share_lookups([here, elsewhere, url])
     assert (here.state(), elsewhere.state()) == (State.RUNNING, State.NOT_FOUND)
     assert rig.front.asked == {"DescribeInstances": 2, "GetCallerIdentity": 1}
+
+
+@pytest.mark.parametrize(
+    ("command", "known"), [("status", "Running"), ("url", "tcp://"), ("ip", "")]
+)
+def test_a_question_about_many_machines_takes_a_request_for_a_hundred(
+    command: str, known: str, rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    driver, _ = rig.create()
+    store = Store(rig.store, rig.environment)
+    for number in range(120):
+        name = f"m{number}"
+        loaded = registry.load("aliyunecs", store.context(name), driver.config())
+        store.save(Machine(name=name, driver=loaded, auth=auth_options(rig.store, name)))
+    capsys.readouterr()
+    rig.front.asked.clear()
+    assert run([command, "m*"], rig.program_environment()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 120
+    assert all(line.startswith(known) for line in lines)
+    assert rig.front.asked == {"DescribeInstances": 1}
+    rig.front.asked.clear()
+    assert run([command, "m1"], rig.program_environment()) == 0
+    assert rig.front.asked == {"DescribeInstances": 1}

@@ -7,6 +7,9 @@ from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import show, warn
 from ecsmachine.errors import MachineError, UsageError
 
+_PATIENCE_S = 0.3
+"""How long an engine may be silent before the provider is asked, in seconds."""
+
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +51,7 @@ def _warn_of_ending_certificates(this: Session, name: str) -> None:
 
 def status(this: Session, *, names: list[str] | None = None, json: bool = False) -> None:
     """Print the state of machines."""
-    _print_each(this, names, "State", lambda machine: machine.driver.state().value, as_json=json)
+    _print_each(this, names, "State", _state, as_json=json)
 
 
 def ip(this: Session, *, names: list[str] | None = None, json: bool = False) -> None:
@@ -102,7 +105,7 @@ def version(this: Session, *, name: str = "", json: bool = False) -> None:
     from ecsmachine.machine.engine_api import ask_version
 
     machine = this.store.load(name)
-    found = ask_version(_url(machine), machine.auth, timeout_s=20).version
+    found = ask_version(_url(machine, _engine_answers(machine)), machine.auth, timeout_s=20).version
     _print_one({"Name": name, "DockerVersion": found}, found, as_json=json)
 
 
@@ -119,13 +122,14 @@ def _print_each(
     this: Session,
     names: list[str] | None,
     what: str,
-    describe: Callable[[Machine], str],
+    describe: Callable[[Machine, bool], str],
     *,
     as_json: bool,
 ) -> None:
     """Print a line for each machine, in the order given; all are asked at once.
 
-    As JSON it is a list of objects with the keys Name and ``what``.
+    ``describe`` is told whether the machine's engine answers where it was last. As JSON it is a
+    list of objects with the keys Name and ``what``.
     """
     from ecsmachine.cli.display.terminal import coloured_state
     from ecsmachine.machine.address import saving_new_addresses
@@ -133,11 +137,22 @@ def _print_each(
 
     names = machine_names(this, names)
     lines: dict[str, str] = {}
+    machines: dict[str, Machine] = {}
+    if len(names) > 1:
+        from ecsmachine.drivers import registry
+
+        for name in names:
+            try:
+                machines[name] = this.store.load(name)
+            except MachineError:
+                continue  # it is told of in its turn
+        registry.share_lookups(machine.driver for machine in machines.values())
 
     def ask(name: str) -> None:
-        machine = this.store.load(name)
+        machine = machines.get(name) or this.store.load(name)
         with saving_new_addresses(this.store, [machine]):
-            lines[name] = describe(machine)
+            # one engine answers sooner than the cloud; of several, the cloud needs one request
+            lines[name] = describe(machine, not machines and _engine_answers(machine))
 
     try:
         for_each(names, ask)
@@ -156,11 +171,31 @@ def _one_name(this: Session, name: str) -> str:
     return one_machine_name(this, [name] if name else None)
 
 
-def _address(machine: Machine) -> str:
+def _engine_answers(machine: Machine) -> bool:
+    from ecsmachine.machine import engine_api
+
+    url = machine.driver.url()
+    return (
+        machine.driver.provisions
+        and bool(url)
+        and engine_api.is_there(url, machine.auth, timeout_s=_PATIENCE_S)
+    )
+
+
+def _state(machine: Machine, answers: bool) -> str:
+    from ecsmachine.drivers.base import State
+
+    return (State.RUNNING if answers else machine.driver.state()).value
+
+
+def _address(machine: Machine, answers: bool) -> str:
     """Return the address as the provider knows it now; the known one if it does not answer."""
+    from ecsmachine.drivers.base import State
+
     known = machine.driver.address()
     try:
-        machine.driver.refresh()
+        if not answers and machine.driver.state() is State.NOT_FOUND:
+            machine.driver.refresh()  # which says why
     except MachineError as error:
         if not known:
             raise
@@ -174,7 +209,9 @@ def _address(machine: Machine) -> str:
     return machine.driver.address()
 
 
-def _url(machine: Machine) -> str:
+def _url(machine: Machine, answers: bool) -> str:
+    if answers:
+        return machine.driver.url()
     from ecsmachine.drivers.base import State
     from ecsmachine.machine.probe import NotRunningError
 

@@ -16,6 +16,7 @@ from ecsmachine.machine.engine_api import (
     EngineConnectionError,
     EngineVersion,
     ask_version,
+    is_there,
     port_of,
     serves,
     tls_context,
@@ -48,6 +49,17 @@ def test_an_engine_answers(auth: AuthOptions) -> None:
     with engine(auth, version="27.3.1") as url:
         answer = ask_version(url, auth, timeout_s=PATIENCE_S)
     assert answer == EngineVersion(version="27.3.1", api_version="1.47")
+
+
+def test_an_engine_is_there_if_it_is_the_machines_own(auth: AuthOptions) -> None:
+    with engine(auth) as url:
+        assert is_there(url, auth, timeout_s=PATIENCE_S)
+        # another machine of the store has that address by now
+        certificates.make_server_certificate(auth, "dev2", ["127.0.0.1"])
+        assert not is_there(url, auth, timeout_s=PATIENCE_S)
+    assert not is_there(url, auth, timeout_s=PATIENCE_S)
+    for none in ("", "none", "tcp://"):
+        assert not is_there(none, auth, timeout_s=PATIENCE_S)
 
 
 def test_a_certificate_of_another_ca(auth: AuthOptions) -> None:

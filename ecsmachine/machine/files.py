@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.errors import MachineError
+from ecsmachine.ssh.private_files import replacing, sync_directory
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -32,31 +33,14 @@ _WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """How a file system says that it has no locks."""
 
 
-@contextlib.contextmanager
-def prepared(path: Path, content: bytes, *, mode: int = 0o600) -> Iterator[None]:
-    """Write a file beside its place, and move it there once the block has come to its end.
+def prepared(
+    path: Path, content: bytes, *, mode: int = 0o600
+) -> contextlib.AbstractContextManager[None]:
+    """Write a file as :func:`~ecsmachine.ssh.private_files.replacing` does.
 
     Where there is no room, or no right to write, the block is not begun: :class:`MachineError`.
-    The content is on disk (fsync of file and folder) afterwards.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    try:
-        with _written_as(path):
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-            with os.fdopen(descriptor, "wb") as file:
-                # the umask may have taken bits away that the caller asked for
-                os.fchmod(file.fileno(), mode)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        yield
-        with _written_as(path):
-            temporary.replace(path)
-            sync_directory(path.parent)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    return replacing(path, content, mode, within=lambda: _written_as(path))
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -76,18 +60,6 @@ def as_json(value: Any) -> bytes:
 def write_json(path: Path, value: Any, *, mode: int = 0o600) -> None:
     """Write ``value`` as JSON, atomically."""
     write_atomically(path, as_json(value), mode=mode)
-
-
-def sync_directory(path: Path) -> None:
-    """Make sure that the entries of a folder are on disk, where its file system can do that."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def set_aside(path: Path, folder: Path) -> Path:

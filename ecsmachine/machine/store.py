@@ -50,6 +50,7 @@ from ecsmachine.machine.model import (
     without_secrets,
 )
 from ecsmachine.machine.names import is_machine, names_in
+from ecsmachine.ssh.private_files import sync_directory
 
 _SHARED_LOCK_S = 120.0
 """How long another create may take to make what machines share, in seconds."""
@@ -299,7 +300,7 @@ class Store:
         doomed = self.temporary_directory(name)
         try:
             directory.rename(doomed)
-            files.sync_directory(directory.parent)
+            sync_directory(directory.parent)
             files.remove_tree(doomed)
         except FileNotFoundError:
             return

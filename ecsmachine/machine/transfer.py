@@ -26,6 +26,7 @@ from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import MachineNotFoundError, validate_name, without_secrets
 from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.ssh import host_keys
+from ecsmachine.ssh.private_files import sync_directory
 
 SHORTEST_PASSPHRASE = 8
 """How many characters a passphrase has at least."""
@@ -127,7 +128,7 @@ def import_machine(store: Store, content: bytes, passphrase: str, *, name: str =
                 files.write_atomically(arriving / entry, data, mode=_ENTRIES[entry])
             FileJournal(arriving / "journal.json")
             arriving.rename(directory)
-            files.sync_directory(store.machines_path)
+            sync_directory(store.machines_path)
         except BaseException:
             shutil.rmtree(arriving, ignore_errors=True)
             raise

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shlex
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from ecsmachine.errors import MachineError
@@ -38,24 +41,55 @@ def check_private(path: Path) -> None:
         )
 
 
+@contextmanager
+def replacing(
+    path: Path,
+    content: bytes,
+    mode: int = 0o600,
+    *,
+    within: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Iterator[None]:
+    """Write a file beside its place, and move it there once the block has come to its end.
+
+    The content is on disk (fsync of file and folder) afterwards. What fails of it, with
+    :class:`OSError`, does so ``within`` that context; before the block, the block is not begun.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with within():
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(descriptor, "wb") as file:
+                # the umask may have taken bits away that the caller asked for
+                os.fchmod(file.fileno(), mode)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        yield
+        with within():
+            temporary.replace(path)
+            sync_directory(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Write a file with mode 0600, whole or not at all, and on disk when this returns.
 
     Raises :class:`OSError`.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with replacing(path, content):
+        pass
+
+
+def sync_directory(path: Path) -> None:
+    """Make sure that the entries of a folder are on disk, where its file system can do that."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+    finally:
+        os.close(descriptor)

@@ -11,6 +11,7 @@ from ecsmachine.localcloud.actions.instance_disks import (
     AUTO,
     bursting_enabled,
     disk_options,
+    performance_level,
     provisioned_iops,
 )
 from ecsmachine.localcloud.actions.listing import Listing
@@ -63,7 +64,7 @@ def create_disk(call: Call) -> Answer:
     category = parameters.text("DiskCategory", "cloud_essd" if instance else "cloud")
     if category not in CATEGORIES:
         raise refusals.not_supported("DiskCategory")
-    level = _performance_level(parameters, category)
+    level = performance_level(parameters, category, invalid_parameter("PerformanceLevel"))
     limits = CATEGORIES[category]
     size_error = refusals.DISK_SIZE()
     if snapshot is None:
@@ -228,7 +229,7 @@ def modify_disk_spec(call: Call) -> Answer:
     category = parameters.text("DiskCategory", disk.category)
     if category not in CATEGORIES:
         raise refusals.not_supported("DiskCategory")
-    level = _performance_level(parameters, category)
+    level = performance_level(parameters, category, invalid_parameter("PerformanceLevel"))
     iops = disk.provisioned_iops if category == disk.category else 0
     if parameters.given("ProvisionedIops"):
         iops = provisioned_iops(parameters, category, disk.size_gib)
@@ -294,17 +295,6 @@ def _attach_disk(call: Call, disk: Disk, instance: Instance) -> None:
             delete_with_instance=parameters.boolean("DeleteWithInstance"),
         )
     )
-
-
-def _performance_level(parameters: Parameters, category: str) -> str:
-    level = parameters.text("PerformanceLevel")
-    if category != "cloud_essd":
-        if level:
-            raise invalid_parameter("PerformanceLevel")
-        return ""
-    if level and level not in PERFORMANCE_LEVELS:
-        raise invalid_parameter("PerformanceLevel")
-    return level or "PL1"
 
 
 def _name_and_description(parameters: Parameters) -> tuple[str, str]:

@@ -17,16 +17,8 @@ _NEVER_KEPT = frozenset(("AssumeRole", "CreateKeyPair"))
 """Actions whose answer holds a secret."""
 _NOT_THE_REQUEST = frozenset(
     (
-        "AccessKeyId",
-        "ClientToken",
-        "Format",
-        "SecurityToken",
-        "Signature",
-        "SignatureMethod",
-        "SignatureNonce",
-        "SignatureVersion",
-        "SignatureType",
-        "TimeStamp",
+        *("AccessKeyId", "ClientToken", "Format", "SecurityToken", "Signature"),
+        *("SignatureMethod", "SignatureNonce", "SignatureVersion", "SignatureType", "TimeStamp"),
         "Timestamp",
     )
 )

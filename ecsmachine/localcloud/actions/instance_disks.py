@@ -16,7 +16,7 @@ from ecsmachine.localcloud.catalog.images import Image, ImageDisk
 from ecsmachine.localcloud.catalog.instance_types import InstanceType
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import invalid_parameter
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
@@ -102,7 +102,9 @@ def system_disk_of_request(
         name=_disk_name(request),
         description=_disk_description(request),
         device="/dev/xvda",
-        performance_level=_performance_level(request, category),
+        performance_level=performance_level(
+            request, category, refusals.malformed("PerformanceLevel")
+        ),
         options=disk_options(request, category, size),
         delete_with_instance=True,
     )
@@ -138,7 +140,7 @@ def _data_disk(
         snapshot = call.find(call.state.snapshots, brought.snapshot_id)
     category = _category(request, supported, "DataDiskCategory")
     limits = CATEGORIES[category]
-    level = _performance_level(request, category)
+    level = performance_level(request, category, refusals.malformed("PerformanceLevel"))
     least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
     size_error = refusals.of("InvalidDataDiskSize.ValueNotSupported")
     if snapshot is None and not request.given("Size"):
@@ -190,14 +192,18 @@ def _category(request: Parameters, supported: tuple[str, ...], name: str) -> str
     return category
 
 
-def _performance_level(request: Parameters, category: str) -> str:
+def performance_level(request: Parameters, category: str, error: ApiError) -> str:
+    """Return the level that is asked for, or the usual one; raises ``error`` for none there is.
+
+    Only ESSDs have any: ``InvalidParameter`` for others.
+    """
     level = request.text("PerformanceLevel")
     if category != "cloud_essd":
         if level:
             raise invalid_parameter(request.name("PerformanceLevel"))
         return ""
     if level and level not in PERFORMANCE_LEVELS:
-        raise refusals.malformed("PerformanceLevel")
+        raise error
     return level or "PL1"
 
 

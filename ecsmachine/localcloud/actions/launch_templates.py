@@ -22,64 +22,27 @@ from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_requ
 MAX_TEMPLATES = 30
 MAX_VERSIONS = 30
 _TEXTS = (
-    "AutoReleaseTime",
-    "CreditSpecification",
-    "DeploymentSetId",
-    "Description",
-    "HostName",
-    "HttpEndpoint",
-    "HttpTokens",
-    "ImageId",
-    "ImageOwnerAlias",
-    "InstanceChargeType",
-    "InstanceName",
-    "InstanceType",
-    "InternetChargeType",
-    "IoOptimized",
-    "KeyPairName",
-    "NetworkType",
-    "PeriodUnit",
-    "PrivateIpAddress",
-    "RamRoleName",
-    "ResourceGroupId",
-    "SecurityEnhancementStrategy",
-    "SecurityGroupId",
-    "SpotStrategy",
-    "UserData",
-    "VSwitchId",
-    "VpcId",
-    "ZoneId",
+    *("AutoReleaseTime", "CreditSpecification", "DeploymentSetId", "Description", "HostName"),
+    *("HttpEndpoint", "HttpTokens", "ImageId", "ImageOwnerAlias", "InstanceChargeType"),
+    *("InstanceName", "InstanceType", "InternetChargeType", "IoOptimized", "KeyPairName"),
+    *("NetworkType", "PeriodUnit", "PrivateIpAddress", "RamRoleName", "ResourceGroupId"),
+    *("SecurityEnhancementStrategy", "SecurityGroupId", "SpotStrategy", "UserData", "VSwitchId"),
+    *("VpcId", "ZoneId"),
 )
 _NUMBERS = (
-    "AutoRenewPeriod",
-    "HttpPutResponseHopLimit",
-    "InternetMaxBandwidthIn",
-    "InternetMaxBandwidthOut",
-    "Ipv6AddressCount",
-    "Period",
-    "SpotDuration",
+    *("AutoRenewPeriod", "HttpPutResponseHopLimit", "InternetMaxBandwidthIn"),
+    *("InternetMaxBandwidthOut", "Ipv6AddressCount", "Period", "SpotDuration"),
 )
 _TRUTHS = ("AutoRenew", "DeletionProtection", "EnableVmOsConfig", "PasswordInherit")
 _LISTS = ("DataDisk", "NetworkInterface", "SecurityGroupIds", "Tag")
 _STRUCTS = ("ImageOptions", "SecurityOptions", "SystemDisk")
 _OF_DISK = (
-    "AutoSnapshotPolicyId",
-    "Category",
-    "Description",
-    "Device",
-    "DiskName",
-    "KMSKeyId",
-    "PerformanceLevel",
-    "SnapshotId",
+    *("AutoSnapshotPolicyId", "Category", "Description", "Device", "DiskName", "KMSKeyId"),
+    *("PerformanceLevel", "SnapshotId"),
 )
 _OF_INTERFACE = (
-    "Description",
-    "InstanceType",
-    "NetworkInterfaceName",
-    "NetworkInterfaceTrafficMode",
-    "PrimaryIpAddress",
-    "SecurityGroupId",
-    "VSwitchId",
+    *("Description", "InstanceType", "NetworkInterfaceName", "NetworkInterfaceTrafficMode"),
+    *("PrimaryIpAddress", "SecurityGroupId", "VSwitchId"),
 )
 _OF_TEMPLATES_ALONE = ("EnableVmOsConfig", "ImageOwnerAlias", "NetworkType", "VpcId")
 """What a template may say, and RunInstances does not know."""

@@ -22,16 +22,8 @@ from ecsmachine.localcloud.state.tagging import (
 
 MAX_RESOURCES = 50
 ECS_KINDS = (
-    "instance",
-    "disk",
-    "securitygroup",
-    "keypair",
-    "image",
-    "snapshot",
-    "eni",
-    "launchtemplate",
-    "command",
-    "invocation",
+    *("instance", "disk", "securitygroup", "keypair", "image", "snapshot", "eni"),
+    *("launchtemplate", "command", "invocation"),
 )
 VPC_KINDS = ("vpc", "vswitch", "eip", "routetable")
 SLB_KINDS = ("loadbalancer", "vservergroup", "listener")
@@ -39,18 +31,8 @@ SLB_KINDS = ("loadbalancer", "vservergroup", "listener")
 
 
 _COUNTED = (
-    "Instance",
-    "Disk",
-    "Image",
-    "Snapshot",
-    "SnapshotPolicy",
-    "Securitygroup",
-    "Volume",
-    "Eni",
-    "Ddh",
-    "KeyPair",
-    "LaunchTemplate",
-    "ReservedInstance",
+    *("Instance", "Disk", "Image", "Snapshot", "SnapshotPolicy", "Securitygroup", "Volume"),
+    *("Eni", "Ddh", "KeyPair", "LaunchTemplate", "ReservedInstance"),
 )
 
 

@@ -25,21 +25,8 @@ if TYPE_CHECKING:
     from importlib.abc import Traversable
 
 _PACKAGES = (
-    "ca-certificates",
-    "curl",
-    "dbus",
-    "e2fsprogs",
-    "fdisk",
-    "iproute2",
-    "iptables",
-    "kmod",
-    "openssh-server",
-    "procps",
-    "rsync",
-    "sudo",
-    "systemd",
-    "systemd-sysv",
-    "xfsprogs",
+    *("ca-certificates", "curl", "dbus", "e2fsprogs", "fdisk", "iproute2", "iptables", "kmod"),
+    *("openssh-server", "procps", "rsync", "sudo", "systemd", "systemd-sysv", "xfsprogs"),
 )
 _WANTED_BY = {
     "ecs-control-groups": "sysinit.target",
@@ -49,16 +36,9 @@ _WANTED_BY = {
 # Of no use in a guest that has no console, no kernel modules, no network to update itself from,
 # and no LVM; each of them would take its part of the time that a boot takes.
 _MASKED = (
-    "apt-daily-upgrade.timer",
-    "apt-daily.timer",
-    "console-getty.service",
-    "dev-hugepages.mount",
-    "e2scrub_all.timer",
-    "e2scrub_reap.service",
-    "modprobe@.service",
-    "sys-fs-fuse-connections.mount",
-    "sys-kernel-debug.mount",
-    "sys-kernel-tracing.mount",
+    *("apt-daily-upgrade.timer", "apt-daily.timer", "console-getty.service"),
+    *("dev-hugepages.mount", "e2scrub_all.timer", "e2scrub_reap.service", "modprobe@.service"),
+    *("sys-fs-fuse-connections.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"),
     "systemd-modules-load.service",
 )
 # What each guest must have of its own.

@@ -132,6 +132,8 @@ def test_a_cluster_of_container_service(tmp_path: Path) -> None:
             "password": "Secret-1234",
             "subnet_cidr": "10.200.1.0/24",
             "network_mode": "vpc",
+            "data_disk_category": "cloud_ssd",
+            "data_disk_size": 40,
             "vpc_id": cloud.state.default_vpc_id,
             "vswitch_id": cloud.state.default_vswitch_id,
         }

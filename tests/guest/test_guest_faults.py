@@ -141,6 +141,28 @@ def test_ssh_that_drops(faults: FaultBook, run: Runs) -> None:
     wait_for(lambda: struck(faults) == 1, "the connection to be counted")
 
 
+def test_a_connection_that_was_closed_before_is_not_broken_off(
+    faults: FaultBook, run: Runs
+) -> None:
+    """Its server, which takes its time to close its end as well, speaks after the fault began."""
+    address = run()
+    with shell(address, password=PASSWORD) as older:
+        older.check("head -c 300000 /dev/zero")
+        server = older.check("echo $PPID").strip()
+        with shell(address, password=PASSWORD) as other:
+            other.check(f"kill -STOP {server}")
+    for fault in (Fault("ssh-drops", bytes=100_000), Fault("ssh-drops", seconds=20)):
+        faults.add(fault)
+    run.wait_for_drops()
+    with shell(address, password=PASSWORD) as guest:
+        guest.check(f"kill -CONT {server}; while kill -0 {server}; do sleep 0.1; done")
+        with pytest.raises((OSError, EOFError, paramiko.SSHException, AssertionError)):
+            guest.check("head -c 300000 /dev/zero", timeout_s=5)
+    wait_for(lambda: struck(faults) >= 1, "the connection to be counted")
+    time.sleep(1.2)  # what broke off later is counted with the next look at the router
+    assert [entry.struck for entry in faults.entries()] == [1, 0]
+
+
 def holds(address: str) -> bool:
     try:
         with shell(address, password=PASSWORD) as guest:

@@ -156,11 +156,19 @@ class Network:
         """Load nftables rules, whole or not at all, into the router's namespace."""
         self._inside(["nft", "-f", "-"], stdin=script)
 
-    def take_counters(self, table: str) -> dict[str, int]:
-        """Return the packets of a table's named counters, and set them to zero."""
-        answer = self._inside(["nft", "-j", "reset", "counters", "table", "ip", table])
-        counters = [item["counter"] for item in json.loads(answer)["nftables"] if "counter" in item]
-        return {counter["name"]: counter["packets"] for counter in counters}
+    def numbers_in_sets(self, table: str) -> dict[str, set[int]]:
+        """Return the numbers that a table's sets hold, by the set's name; nothing is changed."""
+        answer = self._inside(["nft", "-j", "list", "table", "ip", table])
+        found: dict[str, set[int]] = {}
+        for item in json.loads(answer)["nftables"]:
+            # an element with a timeout is an object around its value
+            values = [
+                each["elem"]["val"] if isinstance(each, dict) and "elem" in each else each
+                for each in item.get("set", {}).get("elem", ())
+            ]
+            if numbers := {value for value in values if isinstance(value, int)}:
+                found[item["set"]["name"]] = numbers
+        return found
 
     def unplug(self, links: Iterable[str], namespace: Path) -> None:
         """Remove a guest's namespace and its links to the router."""

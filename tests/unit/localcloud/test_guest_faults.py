@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,7 +13,9 @@ import pytest
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.faults.guests import guest_faults
+from ecsmachine.localcloud.host.guests.fault_rules import FaultRules
 from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop, nft_script
+from ecsmachine.localcloud.host.network import Network
 from tests.unit.localcloud.test_firewall import instance
 
 
@@ -55,6 +58,37 @@ def test_other_instances_are_well(book: FaultBook) -> None:
 def test_without_faults_there_is_no_table() -> None:
     lines = nft_script("gabc", "10.0.0.1", NO_FAULTS).split("\n")
     assert lines == ["table ip fault_gabc {}", "delete table ip fault_gabc", ""]
+
+
+class Listed(Network):
+    """A router whose table is listed as nft 1.0 has listed one of two connections that broke."""
+
+    def __init__(self) -> None:
+        self.connections: list[int] = []
+
+    def _inside(self, argv: list[str], stdin: str | None = None) -> str:
+        if argv[:2] != ["nft", "-j"]:
+            return ""
+        broken = {"name": "dropped_7", "table": "fault_x", "type": "integer", "size": 65535}
+        if self.connections:
+            broken["elem"] = [{"elem": {"val": n, "expires": 291}} for n in self.connections]
+        young = {"name": "young_7", "elem": [{"elem": {"val": {"concat": ["10.0.0.9", 4000]}}}]}
+        late = {"name": "late", "elem": ["10.0.0.1"]}
+        items = [{"table": {"name": "fault_x"}}, {"set": broken}, {"set": young}, {"set": late}]
+        return json.dumps({"nftables": items})
+
+
+def test_a_connection_that_broke_off_is_counted_once() -> None:
+    network = Listed()
+    rules = FaultRules(network)
+    rules.set("i-1", "10.0.0.1", GuestFaults(ssh_drops=(SshDrop(7, bytes=9),)))
+    assert rules.take_drops() == {7: 0}
+    network.connections = [4294967295]
+    assert rules.take_drops() == {7: 1}
+    assert rules.take_drops() == {7: 0}
+    network.connections = [4294967295, 5, 6]
+    rules.forget("i-1")  # its rules go, what they have struck is still told
+    assert rules.take_drops() == {7: 2}
 
 
 def test_nft_understands_the_rules() -> None:

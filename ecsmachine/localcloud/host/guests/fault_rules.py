@@ -9,6 +9,7 @@ from ecsmachine.localcloud.host.guests.faults import (
     NO_FAULTS,
     GuestFaults,
     SshDrop,
+    dropped_set,
     fault_table,
     nft_script,
 )
@@ -23,6 +24,7 @@ class FaultRules:
         self._network = network
         self._drops: dict[str, tuple[SshDrop, ...]] = {}
         self._dropped: dict[int, int] = {}
+        self._known: dict[tuple[str, int], set[int]] = {}
         self._guard = threading.Lock()
 
     def set(self, instance_id: str, private_ip: str, faults: GuestFaults) -> None:
@@ -36,7 +38,8 @@ class FaultRules:
     def forget(self, instance_id: str) -> None:
         """Remove the rules of a guest that does not run any more."""
         self._collect(instance_id)
-        self._drops.pop(instance_id, None)
+        for drop in self._drops.pop(instance_id, ()):
+            self._known.pop((instance_id, drop.id), None)
         with suppress(LocalCloudError):  # there is no router any more
             self._network.load_rules(nft_script(link_name(instance_id), "", NO_FAULTS))
 
@@ -52,9 +55,11 @@ class FaultRules:
         drops = self._drops.get(instance_id, ())
         if not drops:
             return
-        with suppress(LocalCloudError):  # the rules are gone already
-            counters = self._network.take_counters(fault_table(link_name(instance_id)))
-            with self._guard:
-                for drop in drops:
-                    more = counters.get(f"dropped_{drop.id}", 0)
-                    self._dropped[drop.id] = self._dropped.get(drop.id, 0) + more
+        # read one after the other, or what an earlier reading found would look new again
+        with self._guard, suppress(LocalCloudError):  # the rules are gone already
+            sets = self._network.numbers_in_sets(fault_table(link_name(instance_id)))
+            for drop in drops:
+                found = sets.get(dropped_set(drop.id), set())
+                known = self._known.get((instance_id, drop.id), set())
+                self._dropped[drop.id] = self._dropped.get(drop.id, 0) + len(found - known)
+                self._known[instance_id, drop.id] = found

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 # Marks of connections; no other rule in the router's namespace has any.
 _BEGUN, _COUNTED, _DROPPED = "0x65637362", "0x65637363", "0x65637364"
 
+# A connection of which one side has closed its end is known for two minutes more at most: what
+# the other side still has to say is no reason to break it off, and count it.
+_OPEN = "ct state established ct expiration > 3m"
+
 
 @dataclass(frozen=True)
 class SshDrop:
@@ -60,6 +64,14 @@ def fault_table(link: str) -> str:
     return f"fault_{link}"
 
 
+def dropped_set(fault_id: int) -> str:
+    """Return the name of that table's set of the connections that a fault has broken off.
+
+    They are counted in it, and not by their packets, as two processors may take one each at once.
+    """
+    return f"dropped_{fault_id}"
+
+
 def nft_script(link: str, address: str, faults: GuestFaults) -> str:
     """Return the input for ``nft -f`` that makes SSH of one guest late, or drop."""
     table = f"table ip {fault_table(link)}"
@@ -71,7 +83,10 @@ def nft_script(link: str, address: str, faults: GuestFaults) -> str:
         until = f"{address} timeout {round(faults.ssh_late_s * 1000)}ms"
         lines.append(f"set late {{ type ipv4_addr; flags timeout; elements = {{ {until} }}; }}")
     for drop in faults.ssh_drops:
-        lines.append(f"counter dropped_{drop.id} {{ }}")
+        lines.append(
+            f"set {dropped_set(drop.id)} {{ typeof ct id; flags dynamic,timeout; timeout 5m; "
+            "size 65535; }"
+        )
         if drop.seconds:
             # Each connection stands in there for as long as it may last.
             lines.append(
@@ -80,7 +95,7 @@ def nft_script(link: str, address: str, faults: GuestFaults) -> str:
             )
         lines += [
             f"chain drop_{drop.id} {{",
-            f"counter name dropped_{drop.id}",
+            f"add @{dropped_set(drop.id)} {{ ct id }}",
             f"ct mark set {_DROPPED}",
             "reject with tcp reset",
             "}",
@@ -110,12 +125,13 @@ def nft_script(link: str, address: str, faults: GuestFaults) -> str:
     for drop in faults.ssh_drops:
         jump = f"jump drop_{drop.id}"
         if drop.bytes:
-            lines += [f"{way} ct bytes > {drop.bytes} {jump}" for way in (incoming, outgoing)]
+            too_long = f"{_OPEN} ct bytes > {drop.bytes} {jump}"
+            lines += [f"{incoming} {too_long}", f"{outgoing} {too_long}"]
         if drop.seconds:
             young = f"@young_{drop.id}"
             lines += [
                 f"{incoming} ct state new add {young} {{ ip saddr . tcp sport }}",
-                f"{incoming} ct state established ip saddr . tcp sport != {young} {jump}",
-                f"{outgoing} ct state established ip daddr . tcp dport != {young} {jump}",
+                f"{incoming} {_OPEN} ip saddr . tcp sport != {young} {jump}",
+                f"{outgoing} {_OPEN} ip daddr . tcp dport != {young} {jump}",
             ]
     return "\n".join([*lines, "}", "}", ""])

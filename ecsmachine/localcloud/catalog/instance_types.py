@@ -99,8 +99,10 @@ _ENTERPRISE = (
     ("ecs.c8i", 2, _SAPPHIRE, 2.7, 3.2, "required"),
     ("ecs.g8i", 4, _SAPPHIRE, 2.7, 3.2, "required"),
     ("ecs.r8i", 8, _SAPPHIRE, 2.7, 3.2, "required"),
+    ("ecs.c8y", 2, _YITIAN, 2.75, 2.75, "required"),
+    ("ecs.g8y", 4, _YITIAN, 2.75, 2.75, "required"),
+    ("ecs.r8y", 8, _YITIAN, 2.75, 2.75, "required"),
 )
-_ARM = (("ecs.c8y", 2), ("ecs.g8y", 4), ("ecs.r8y", 8))
 
 # id, cores, GiB: the shared types of the first generation, which tell no family of their own
 _FIRST = (
@@ -124,52 +126,62 @@ _FIRST = (
     ("ecs.c2.large", 16, 32.0),
     ("ecs.c2.xlarge", 16, 64.0),
 )
-# id, family, cores, GiB: those of the second generation
+# those of the second generation
 _SECOND = (
-    ("ecs.n1.tiny", "ecs.n1", 1, 1.0),
-    ("ecs.n1.small", "ecs.n1", 1, 2.0),
-    ("ecs.n1.medium", "ecs.n1", 2, 4.0),
-    ("ecs.n1.large", "ecs.n1", 4, 8.0),
-    ("ecs.n1.xlarge", "ecs.n1", 8, 16.0),
-    ("ecs.n1.3xlarge", "ecs.n1", 16, 32.0),
-    ("ecs.n1.7xlarge", "ecs.n1", 32, 64.0),
-    ("ecs.n2.small", "ecs.n2", 1, 4.0),
-    ("ecs.n2.medium", "ecs.n2", 2, 8.0),
-    ("ecs.n2.large", "ecs.n2", 4, 16.0),
-    ("ecs.n2.xlarge", "ecs.n2", 8, 32.0),
-    ("ecs.n2.3xlarge", "ecs.n2", 16, 64.0),
-    ("ecs.n2.7xlarge", "ecs.n2", 32, 128.0),
-    ("ecs.e3.small", "ecs.e3", 1, 8.0),
-    ("ecs.e3.medium", "ecs.e3", 2, 16.0),
-    ("ecs.e3.large", "ecs.e3", 4, 32.0),
-    ("ecs.e3.xlarge", "ecs.e3", 8, 64.0),
-    ("ecs.e3.3xlarge", "ecs.e3", 16, 128.0),
+    ("ecs.n1.tiny", 1, 1.0),
+    ("ecs.n1.small", 1, 2.0),
+    ("ecs.n1.medium", 2, 4.0),
+    ("ecs.n1.large", 4, 8.0),
+    ("ecs.n1.xlarge", 8, 16.0),
+    ("ecs.n1.3xlarge", 16, 32.0),
+    ("ecs.n1.7xlarge", 32, 64.0),
+    ("ecs.n2.small", 1, 4.0),
+    ("ecs.n2.medium", 2, 8.0),
+    ("ecs.n2.large", 4, 16.0),
+    ("ecs.n2.xlarge", 8, 32.0),
+    ("ecs.n2.3xlarge", 16, 64.0),
+    ("ecs.n2.7xlarge", 32, 128.0),
+    ("ecs.e3.small", 1, 8.0),
+    ("ecs.e3.medium", 2, 16.0),
+    ("ecs.e3.large", 4, 32.0),
+    ("ecs.e3.xlarge", 8, 64.0),
+    ("ecs.e3.3xlarge", 16, 128.0),
 )
-# id, family, cores, GiB: shared types of the third generation and the cheap ones of today
+# shared types of the third generation
+_THIRD = (
+    ("ecs.n4.small", 1, 2.0),
+    ("ecs.n4.large", 2, 4.0),
+    ("ecs.n4.xlarge", 4, 8.0),
+    ("ecs.n4.2xlarge", 8, 16.0),
+    ("ecs.mn4.small", 1, 4.0),
+    ("ecs.mn4.large", 2, 8.0),
+    ("ecs.mn4.xlarge", 4, 16.0),
+    ("ecs.xn4.small", 1, 1.0),
+)
+# the cheap ones of today
 _ENTRY = (
-    ("ecs.n4.small", "ecs.n4", 1, 2.0),
-    ("ecs.n4.large", "ecs.n4", 2, 4.0),
-    ("ecs.n4.xlarge", "ecs.n4", 4, 8.0),
-    ("ecs.n4.2xlarge", "ecs.n4", 8, 16.0),
-    ("ecs.mn4.small", "ecs.mn4", 1, 4.0),
-    ("ecs.mn4.large", "ecs.mn4", 2, 8.0),
-    ("ecs.mn4.xlarge", "ecs.mn4", 4, 16.0),
-    ("ecs.xn4.small", "ecs.xn4", 1, 1.0),
-    ("ecs.s6-c1m1.small", "ecs.s6", 1, 1.0),
-    ("ecs.s6-c1m2.small", "ecs.s6", 1, 2.0),
-    ("ecs.s6-c1m2.large", "ecs.s6", 2, 4.0),
-    ("ecs.s6-c1m2.xlarge", "ecs.s6", 4, 8.0),
-    ("ecs.s6-c1m4.large", "ecs.s6", 2, 8.0),
-    ("ecs.e-c1m1.large", "ecs.e", 2, 2.0),
-    ("ecs.e-c1m2.large", "ecs.e", 2, 4.0),
-    ("ecs.e-c1m2.xlarge", "ecs.e", 4, 8.0),
-    ("ecs.e-c1m4.large", "ecs.e", 2, 8.0),
-    ("ecs.e-c1m4.xlarge", "ecs.e", 4, 16.0),
-    ("ecs.u1-c1m1.large", "ecs.u1", 2, 2.0),
-    ("ecs.u1-c1m2.large", "ecs.u1", 2, 4.0),
-    ("ecs.u1-c1m2.xlarge", "ecs.u1", 4, 8.0),
-    ("ecs.u1-c1m4.large", "ecs.u1", 2, 8.0),
-    ("ecs.u1-c1m4.xlarge", "ecs.u1", 4, 16.0),
+    ("ecs.s6-c1m1.small", 1, 1.0),
+    ("ecs.s6-c1m2.small", 1, 2.0),
+    ("ecs.s6-c1m2.large", 2, 4.0),
+    ("ecs.s6-c1m2.xlarge", 4, 8.0),
+    ("ecs.s6-c1m4.large", 2, 8.0),
+    ("ecs.e-c1m1.large", 2, 2.0),
+    ("ecs.e-c1m2.large", 2, 4.0),
+    ("ecs.e-c1m2.xlarge", 4, 8.0),
+    ("ecs.e-c1m4.large", 2, 8.0),
+    ("ecs.e-c1m4.xlarge", 4, 16.0),
+    ("ecs.u1-c1m1.large", 2, 2.0),
+    ("ecs.u1-c1m2.large", 2, 4.0),
+    ("ecs.u1-c1m2.xlarge", 4, 8.0),
+    ("ecs.u1-c1m4.large", 2, 8.0),
+    ("ecs.u1-c1m4.xlarge", 4, 16.0),
+)
+# rows, generation, processor, frequency, turbo, whether they take old kinds of disks
+_SHARED = (
+    (_FIRST, "ecs-1", "Intel Xeon E5-2420", 1.9, 2.4, True),
+    (_SECOND, "ecs-2", "Intel Xeon E5-2680 v3 (Haswell)", 2.5, 3.3, True),
+    (_THIRD, "ecs-3", _SKYLAKE, 2.5, 2.7, True),
+    (_ENTRY, "ecs-5", _SKYLAKE, 2.5, 2.7, False),
 )
 # id, cores, GiB, credits an hour, credits at the start
 _BURSTABLE = (
@@ -208,50 +220,19 @@ def instance_types() -> Sequence[InstanceType]:
     types += [
         InstanceType(
             id=id_,
-            family=id_.rpartition(".")[0],
+            family=id_.partition("-")[0] if "-" in id_ else id_.rpartition(".")[0],
             cpu=cpu,
             memory_gib=memory,
-            generation="ecs-1",
+            generation=generation,
             level="EntryLevel",
             category="Shared",
-            processor="Intel Xeon E5-2420",
-            frequency=1.9,
-            turbo=2.4,
-            old_disks=True,
+            processor=processor,
+            frequency=frequency,
+            turbo=turbo,
+            old_disks=old_disks,
         )
-        for id_, cpu, memory in _FIRST
-    ]
-    types += [
-        InstanceType(
-            id=id_,
-            family=family,
-            cpu=cpu,
-            memory_gib=memory,
-            generation="ecs-2",
-            level="EntryLevel",
-            category="Shared",
-            processor="Intel Xeon E5-2680 v3 (Haswell)",
-            frequency=2.5,
-            turbo=3.3,
-            old_disks=True,
-        )
-        for id_, family, cpu, memory in _SECOND
-    ]
-    types += [
-        InstanceType(
-            id=id_,
-            family=family,
-            cpu=cpu,
-            memory_gib=memory,
-            generation="ecs-3" if family[4:] in ("n4", "mn4", "xn4") else "ecs-5",
-            level="EntryLevel",
-            category="Shared",
-            processor=_SKYLAKE,
-            frequency=2.5,
-            turbo=2.7,
-            old_disks=family[4:] in ("n4", "mn4", "xn4"),
-        )
-        for id_, family, cpu, memory in _ENTRY
+        for rows, generation, processor, frequency, turbo, old_disks in _SHARED
+        for id_, cpu, memory in rows
     ]
     types += [
         InstanceType(
@@ -262,31 +243,14 @@ def instance_types() -> Sequence[InstanceType]:
             generation=f"ecs-{_number(family) - 1}",
             level="EnterpriseLevel",
             category=_category(family),
+            architecture="ARM" if processor == _YITIAN else "X86",
             processor=processor,
             frequency=frequency,
             turbo=turbo,
             nvme=nvme,
         )
         for family, ratio, processor, frequency, turbo, nvme in _ENTERPRISE
-        for size, cpu in _SIZES
-    ]
-    types += [
-        InstanceType(
-            id=f"{family}.{size}",
-            family=family,
-            cpu=cpu,
-            memory_gib=float(cpu * ratio),
-            generation="ecs-7",
-            level="EnterpriseLevel",
-            category=_category(family),
-            architecture="ARM",
-            processor=_YITIAN,
-            frequency=2.75,
-            turbo=2.75,
-            nvme="required",
-        )
-        for family, ratio in _ARM
-        for size, cpu in (("small", 1), *_SIZES)
+        for size, cpu in ((("small", 1), *_SIZES) if processor == _YITIAN else _SIZES)
     ]
     return tuple(types)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 
-from ecsmachine.aliyun.vpc import Vpc, VSwitch
+from ecsmachine.aliyun.ecs_values import Disk, Instance, KeyPair, NetworkInterface, SecurityGroup
+from ecsmachine.aliyun.vpc import Eip, Vpc, VSwitch
 from ecsmachine.drivers.aliyunecs.resources import (
     eip,
     instance,
@@ -19,6 +21,8 @@ from ecsmachine.drivers.aliyunecs.resources import (
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.tagged import TaggedResource
+
+_Found = Instance | Disk | NetworkInterface | KeyPair | SecurityGroup | Eip | Vpc | VSwitch
 
 DISK_KIND = "disk"
 INTERFACE_KIND = "network-interface"
@@ -41,59 +45,23 @@ def find(cloud: Cloud) -> list[TaggedResource]:
         _resource(
             cloud,
             instance.KIND,
-            each.id,
-            each.tags,
-            each.created,
-            name=each.name,
-            state=each.status,
+            each,
             protected=each.deletion_protection,
             details={"vpc": each.vpc_id, "type": each.instance_type, "seen": "true"},
         )
         for each in ecs.instances(tags=tagged)
     ]
-    found += [
-        _resource(
-            cloud,
-            DISK_KIND,
-            disk.id,
-            disk.tags,
-            disk.created,
-            name=disk.name,
-            state=disk.status,
-            details={"category": disk.category, "size": str(disk.size_gib)},
-        )
-        for disk in ecs.disks(tags=tagged)
-        if not disk.instance_id
-    ]
-    found += [
-        _resource(
-            cloud,
-            INTERFACE_KIND,
-            each.id,
-            each.tags,
-            each.created,
-            name=each.name,
-            state=each.status,
-        )
-        for each in ecs.network_interfaces(tags=tagged)
-        if not each.instance_id
-    ]
-    found += [
-        _resource(cloud, key_pair.KIND, pair.name, pair.tags, pair.created, name=pair.name)
-        for pair in ecs.key_pairs(tags=tagged)
-    ]
-    found += [
-        _resource(
-            cloud,
-            security_group.KIND,
-            group.id,
-            group.tags,
-            group.created,
-            name=group.name,
-            details={"vpc": group.vpc_id, "name": group.name},
-        )
-        for group in ecs.security_groups(tags=tagged)
-    ]
+    for disk in ecs.disks(tags=tagged):
+        if not disk.instance_id:
+            details = {"category": disk.category, "size": str(disk.size_gib)}
+            found.append(_resource(cloud, DISK_KIND, disk, details=details))
+    for interface in ecs.network_interfaces(tags=tagged):
+        if not interface.instance_id:
+            found.append(_resource(cloud, INTERFACE_KIND, interface))
+    found += [_resource(cloud, key_pair.KIND, pair) for pair in ecs.key_pairs(tags=tagged)]
+    for group in ecs.security_groups(tags=tagged):
+        details = {"vpc": group.vpc_id, "name": group.name}
+        found.append(_resource(cloud, security_group.KIND, group, details=details))
     found += _addresses(cloud)
     found += _networks(cloud)
     return found
@@ -136,79 +104,51 @@ def is_attached(cloud: Cloud, kind: str, details: Mapping[str, str]) -> bool:
 def _addresses(cloud: Cloud) -> Iterator[TaggedResource]:
     for each in cloud.vpc.eips():
         named = _EIP_NAME.fullmatch(each.name)
-        if tags.STORE in each.tags:
-            its_tags: Mapping[str, str] = each.tags
-        elif named:
-            its_tags = {tags.CREATE: named[1]}
-        else:
-            continue
-        yield _resource(
-            cloud,
-            eip.KIND,
-            each.id,
-            its_tags,
-            each.created,
-            name=each.address,
-            state=each.status,
-            details={"instance": each.instance_id},
-        )
+        if tags.STORE in each.tags or named:
+            by_name = {tags.CREATE: named[1]} if named else {}
+            shown = replace(each, name=each.address, tags=_tags(each, by_name))
+            yield _resource(cloud, eip.KIND, shown, details={"instance": each.instance_id})
 
 
 def _networks(cloud: Cloud) -> Iterator[TaggedResource]:
-    everything: list[tuple[str, Vpc | VSwitch, dict[str, str]]] = [
-        *((network.VPC_KIND, vpc, {"name": vpc.name}) for vpc in cloud.vpc.vpcs()),
-        *(
-            (
-                network.VSWITCH_KIND,
-                vswitch,
-                {"name": vswitch.name, "vpc": vswitch.vpc_id, "zone": vswitch.zone},
-            )
-            for vswitch in cloud.vpc.vswitches()
-        ),
+    vpcs = [(network.VPC_KIND, vpc, {"name": vpc.name}) for vpc in cloud.vpc.vpcs()]
+    vswitches = [
+        (network.VSWITCH_KIND, each, {"name": each.name, "vpc": each.vpc_id, "zone": each.zone})
+        for each in cloud.vpc.vswitches()
     ]
+    everything: list[tuple[str, Vpc | VSwitch, dict[str, str]]] = [*vpcs, *vswitches]
     for kind, each, details in everything:
         named = _SHARED_NAME.fullmatch(each.name)
-        if tags.STORE in each.tags:
-            its_tags: Mapping[str, str] = each.tags
-        elif named:
-            its_tags = {tags.STORE: named[1], tags.SHARED: "true"}
-        else:
-            continue
-        yield _resource(
-            cloud,
-            kind,
-            each.id,
-            its_tags,
-            each.created,
-            name=each.name,
-            state=each.status,
-            details=details,
-        )
+        if tags.STORE in each.tags or named:
+            by_name = {tags.STORE: named[1], tags.SHARED: "true"} if named else {}
+            shown = replace(each, tags=_tags(each, by_name))
+            yield _resource(cloud, kind, shown, details=details)
+
+
+def _tags(each: Eip | Vpc | VSwitch, by_name: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the tags of a resource, or what its name tells while it has none of ours."""
+    return each.tags if tags.STORE in each.tags else by_name
 
 
 def _resource(
     cloud: Cloud,
     kind: str,
-    resource_id: str,
-    its_tags: Mapping[str, str],
-    created: str,
+    each: _Found,
     *,
-    name: str,
-    state: str = "",
     protected: bool = False,
     details: Mapping[str, str] | None = None,
 ) -> TaggedResource:
     return TaggedResource(
         kind,
-        resource_id,
+        each.name if isinstance(each, KeyPair) else each.id,
         cloud.region,
-        name=name,
-        store_id=tags.own(its_tags, tags.STORE),
-        create_id=tags.own(its_tags, tags.CREATE),
-        machine_name=tags.own(its_tags, tags.MACHINE),
-        shared=tags.SHARED in its_tags,
-        state=state,
-        created=_time(created),
+        name=each.name,
+        store_id=tags.own(each.tags, tags.STORE),
+        create_id=tags.own(each.tags, tags.CREATE),
+        machine_name=tags.own(each.tags, tags.MACHINE),
+        shared=tags.SHARED in each.tags,
+        state="" if isinstance(each, KeyPair | SecurityGroup) else each.status,
+        created=_time(each.created),
         protected=protected,
         details={"region": cloud.region, **(details or {})},
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from ecsmachine.aliyun.container_service import (
     ProjectUpdate,
     ResetRequest,
 )
+from ecsmachine.compose.stack import convert
 from ecsmachine.container_registry.client import RegistryClient
 from tests.guest.conftest import Cloud, wait_for
 
@@ -76,6 +79,12 @@ class Swarm:
         """Ask a node's engine, which has certificates of the cluster's authority."""
         node = json.loads(self.run("cs", "GET", f"/clusters/{self.id}/nodes"))["nodes"][number]
         return self.get(f"https://{node['engine']}{path}").json()
+
+    def on_node(self, name: str, command: str) -> str:
+        """Run a command on a node, which is a machine of the cluster's own store."""
+        store = self.cloud.root / "clusters" / self.id / "store"
+        environment = {**self.environment, "MACHINE_STORAGE_PATH": str(store)}
+        return self.run("ssh", name, command, environment=environment)
 
     def get(self, url: str) -> requests.Response:
         certificate = (str(self.folder / "cert.pem"), str(self.folder / "key.pem"))
@@ -319,6 +328,82 @@ def test_labels_decide_where_containers_are_and_whether_they_are_healthy(swarm: 
     applications.delete_project("labels", force=True)
 
 
+SPECIFICATION = """
+services:
+  web:
+    image: busybox
+    command: ["sh", "-c", "hostname > /www/index.html; exec httpd -f -p 80 -h /www"]
+    restart: always
+    ports: [{target: 80, published: "PORT"}]
+    networks: {front: {aliases: [site]}, back: }
+    volumes: ["oss:/oss", {type: tmpfs, target: /www}]
+    labels: {aliyun.routing.port_80: spec.local, aliyun.probe.url: "http://container/"}
+    depends_on: {db: {condition: service_healthy}}
+    deploy: {replicas: 2, placement: {max_replicas_per_node: 1}}
+  db:
+    image: busybox
+    command: sh -c 'touch /data/ok; exec sleep 100000'
+    restart: always
+    healthcheck: {test: test -e /data/ok, interval: 1s}
+    networks: [back]
+    volumes: ["data:/data"]
+volumes:
+  data:
+  oss: {driver: ossfs, driver_opts: {bucket: mine}}
+networks:
+  front:
+  back: {internal: true}
+"""
+
+
+def test_a_template_of_todays_specification(swarm: Swarm) -> None:
+    """With a port of the node for the port of a container that is routed and probed, too."""
+    applications = swarm.applications
+    text = SPECIFICATION.replace("PORT", "8081")
+    assert applications.create_project(ProjectRequest("spec", text)) == ()
+    swarm.settled("spec")
+    web = applications.service("spec_web").containers
+    assert {c.health for c in web} == {"success"}
+    assert len({c.node for c in web}) == 2
+    url = str(swarm.clusters.cluster(swarm.id).raw["routing_url"])
+    asked = requests.get(url, headers={"Host": "spec.local"}, timeout=10)
+    assert (asked.status_code, len(asked.text)) == (200, 13)
+    # over both nodes, on each of its networks
+    (db,) = applications.service("spec_db").containers
+    for container in ("spec_web_1", "spec_web_2"):
+        assert db.ip in _exec(swarm, container, "nslookup db")
+        assert len(_exec(swarm, container, "wget -q -O - http://site/").strip()) == 12
+
+    assert {v.name for v in applications.volumes()} >= {"spec_data", "spec_oss"}
+    for node in swarm.clusters.nodes(swarm.id):
+        path = applications.volume("spec_oss").mountpoint
+        assert swarm.on_node(node.name, f"ls -d {path}").strip() == "/mnt/acs_mnt/ossfs/mine"
+    applications.delete_project("spec", force=True, volumes=True)
+    for number in range(2):
+        told = swarm.engine(number, "/v1.40/volumes")
+        assert isinstance(told, dict)
+        assert not {v["Name"] for v in told["Volumes"]} & {"spec_data", "spec_oss"}
+    told = swarm.engine(0, "/v1.40/networks")
+    assert not [n["Name"] for n in told if n["Name"].startswith("spec_")]  # type: ignore[attr-defined]
+
+
+def test_what_a_template_is_converted_to_runs_in_swarm_mode(swarm: Swarm) -> None:
+    made = convert(SPECIFICATION.replace("PORT", "40081"), {})
+    first, *_ = swarm.clusters.nodes(swarm.id)
+    text = base64.b64encode(made.text.encode()).decode()
+    swarm.on_node(first.name, f"echo {text} | base64 -d | docker stack deploy -c - stack")
+    wait_for(
+        lambda: swarm.on_node(first.name, "docker stack services stack").count("2/2") == 1,
+        "two tasks run",
+        120,
+    )
+    assert made.ports == ("40081",)
+    for node in swarm.clusters.nodes(swarm.id):
+        asked = requests.get(f"http://{node.address}:40081/", timeout=10)
+        assert asked.status_code == 200
+    swarm.on_node(first.name, "docker stack rm stack")
+
+
 def test_a_reset_master_is_made_anew_and_a_removed_node_is_gone(swarm: Swarm) -> None:
     applications = swarm.applications
     first, second = swarm.clusters.nodes(swarm.id)
@@ -344,6 +429,9 @@ def test_a_reset_master_is_made_anew_and_a_removed_node_is_gone(swarm: Swarm) ->
     swarm.settled("shop")
     assert {c.node for c in applications.service("shop_web").containers} == {first.address}
     assert swarm.visit("/passwd") == 200
+    # it has given back the cluster's open ports: its engine is closed, SSH is not
+    assert not _reaches(second.address, 2376)
+    assert _reaches(second.address, 22)
 
     # its instance is still there, and becomes a node again, and is released with that
     attached, _ = swarm.clusters.attach(
@@ -381,6 +469,14 @@ def _exec(swarm: Swarm, container: str, script: str) -> str:
         made = swarm.post(f"{api}/containers/{found[0]}/exec", {**wanted, "Tty": True}).json()
         return swarm.post(f"{api}/exec/{made['Id']}/start", {"Tty": True}).text
     raise AssertionError(f"no node has {container}")
+
+
+def _reaches(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=3).close()
+    except OSError:
+        return False
+    return True
 
 
 def _host_key(address: str) -> str:

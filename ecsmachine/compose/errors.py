@@ -7,5 +7,5 @@ class TemplateError(Exception):
     """A template cannot be used; ``reason`` says where and why, on one line."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = " ".join(reason.splitlines())
+        super().__init__(self.reason)

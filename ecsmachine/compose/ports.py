@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from ecsmachine.compose.model import Port, PortProtocol
@@ -25,16 +26,15 @@ def read_ports(values: Values) -> tuple[Port, ...]:
     found = list(dict.fromkeys((*_published(values), *_exposed(values))))
     if len(found) > _MOST_PORTS:
         raise values.refused("ports", f"{_MOST_PORTS} are the most")
-    taken = [(port.host, port.protocol, port.address) for port in found if port.host]
-    for host, protocol, address in taken:
-        if taken.count((host, protocol, address)) > 1:
+    taken = Counter((port.host, port.protocol, port.address) for port in found if port.host)
+    for (host, protocol, _), number in taken.items():
+        if number > 1:
             raise values.refused("ports", f"two ports cannot be at {host}/{protocol} of the node")
     return tuple(found)
 
 
 def _published(values: Values) -> Iterator[Port]:
-    value = values.values.get("ports")
-    for item in value if isinstance(value, list) else [] if value is None else [value]:
+    for item in values.items("ports"):
         if isinstance(item, dict):
             yield from _long(Values(f"{values.place}.ports", item))
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -220,11 +221,9 @@ class _Reader:
 
     def _mounts(self) -> tuple[tuple[Mount, ...], dict[str, str]]:
         """Return the volumes, and the folders in memory with their options."""
-        value = self._values.values.get("volumes")
-        items = value if isinstance(value, list) else [] if value is None else [value]
         mounts: list[Mount] = []
         folders = {}
-        for item in items:
+        for item in self._values.items("volumes"):
             if not isinstance(item, dict):
                 mounts.append(self._mount(str(item)))
                 continue
@@ -233,9 +232,9 @@ class _Reader:
                 mounts.append(mount)
             else:
                 folders[mount.target] = in_memory
-        targets = [mount.target for mount in mounts] + list(folders)
-        for target in targets:
-            if targets.count(target) > 1:
+        targets = Counter([*(mount.target for mount in mounts), *folders])
+        for target, number in targets.items():
+            if number > 1:
                 raise self._refused("volumes", f"two are mounted at {target}")
         return tuple(mounts), folders
 
@@ -312,10 +311,13 @@ class _Reader:
             found[network.name] = tuple(of.texts("aliases"))
         return found
 
-    def _links(self) -> Iterable[tuple[str, str]]:
+    def _links(self) -> list[tuple[str, str]]:
+        found: dict[str, str] = {}
         for text in self._values.texts("links"):
             target, _, alias = text.partition(":")
-            yield target, alias or target
+            if found.setdefault(alias or target, target) != target:
+                raise self._refused("links", f"{alias} stands for two services")
+        return [(target, alias) for alias, target in found.items()]
 
     def _depends_on(self) -> Iterable[str]:
         if not isinstance(self._values.values.get("depends_on"), dict):

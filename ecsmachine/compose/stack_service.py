@@ -91,7 +91,7 @@ def _port(port: Port, values: Values) -> dict[str, Any]:
         isinstance(item, dict)
         and item.get("mode") == "ingress"
         and str(item.get("target")) == str(port.container)
-        for item in values.values.get("ports") or ()
+        for item in values.items("ports")
     )
     return {
         "target": port.container,
@@ -102,9 +102,8 @@ def _port(port: Port, values: Values) -> dict[str, Any]:
 
 
 def _volumes(values: Values, note: Note) -> list[Any]:
-    listed = values.values.get("volumes")
     found: list[Any] = []
-    for item in listed if isinstance(listed, list) else [] if listed is None else [listed]:
+    for item in values.items("volumes"):
         source = item.get("source", "") if isinstance(item, dict) else str(item).partition(":")[0]
         bound = item.get("type") == "bind" if isinstance(item, dict) else ":" in str(item)
         if bound and str(source).startswith(("/", ".", "~")):

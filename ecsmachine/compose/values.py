@@ -46,6 +46,11 @@ class Values:
         value = self.values.get(key)
         return Values(f"{self.place}.{key}", {} if value is None else value)
 
+    def items(self, key: str) -> list[Any]:
+        """Return a list as it is written; one value is a list of one."""
+        value = self.values.get(key)
+        return value if isinstance(value, list) else [] if value is None else [value]
+
     def parts(self, key: str) -> list[Values]:
         """Return a list of objects."""
         value = self.values.get(key)
@@ -131,7 +136,7 @@ class Values:
             isinstance(value, list) and any(isinstance(item, dict | list) for item in value)
         ):
             raise self.refused(key, "it has to be a list of texts")
-        return [plain(item) for item in (value if isinstance(value, list) else [value])]
+        return [plain(item) for item in self.items(key)]
 
     def words(self, key: str) -> tuple[str, ...] | None:
         """Return a command: a list of texts, or a text as a shell would split it."""

@@ -207,6 +207,7 @@ def test_volumes_are_a_projects_own_if_they_are_declared() -> None:
         ("volumes: [{type: image, source: i, target: /x}]", '"image" is not supported'),
         ("volumes: [{type: bind, source: ./x, target: /x}]", '"./x" is no path of a node'),
         ("networks: {default: {ipv4_address: 10.0.0.1}}", "ipv4_address: it is not known"),
+        ("links: ['b:x', 'c:x']", "x stands for two services"),
         ("labels: [a=1, a=2]", "a.labels: a stands there twice"),
         ("labels: {aliyun.routing.port_080: x}", "080 is not a port"),
         ("extra_hosts: [a]", '"a" is not HOST:ADDRESS'),

@@ -191,6 +191,11 @@ secrets: {s: {external: true}}
     assert written["secrets"] == {"s": {"external": True}}
 
 
+def test_one_port_needs_no_list() -> None:
+    written, _ = stack("a: {image: i, ports: 80}")
+    assert written["services"]["a"]["ports"] == [{"target": 80, "protocol": "tcp", "mode": "host"}]
+
+
 def test_what_is_no_template_is_refused() -> None:
     for text in ("a: [", "services: {a: {nothing: 1}}", "services: {a: {build: .}}"):
         with pytest.raises(TemplateError):

@@ -17,10 +17,10 @@ from urllib.parse import unquote, urlsplit
 import ecsmachine
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
-_MODULES = ("starlette", "uvicorn", "yaml")
-_OF_DEBIAN = ("python3-starlette", "python3-uvicorn", "python3-yaml")
+_MODULES = ("starlette", "uvicorn")
+_OF_DEBIAN = ("python3-starlette", "python3-uvicorn")
 # Those of pyproject.toml, for a copy that tells nothing of itself.
-_REQUIREMENTS = ("pyyaml>=6", "starlette>=0.37", "uvicorn>=0.29")
+_REQUIREMENTS = ("starlette>=0.37", "uvicorn>=0.29")
 
 
 def check_packages() -> None:

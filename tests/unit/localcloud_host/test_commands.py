@@ -182,11 +182,11 @@ def test_nothing_shows_the_secret_but_env(running: Running, said: Said) -> None:
 def test_without_the_extra_the_way_to_it_is_said(
     monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
-    monkeypatch.setattr(installation, "find_spec", lambda name: None if name == "yaml" else True)
+    monkeypatch.setattr(installation, "find_spec", lambda name: None if name == "uvicorn" else True)
     monkeypatch.setattr(installation, "install_command", lambda: "do this")
     assert ecsmachine("up") == 1
     assert said()[1] == (
-        "Error: The local cloud needs more packages: yaml. Install them with: do this\n"
+        "Error: The local cloud needs more packages: uvicorn. Install them with: do this\n"
     )
 
 

@@ -9,10 +9,10 @@ import os
 import sys
 
 from ecsmachine.cli.arguments.context import Session, storage
-from ecsmachine.cli.arguments.switches import TRUE_WORDS
 from ecsmachine.cli.display import docker_machine, printer
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.everyday import plain
+from ecsmachine.documents.rules import TRUE_WORDS
 from ecsmachine.errors import MachineError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command

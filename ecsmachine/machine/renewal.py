@@ -52,7 +52,7 @@ def renew_due(
             report(f"{machine.name}: {error.message}")
     others = [machine for machine in concerned if machine.name not in among]
     if others:
-        _tell(others, former_ca if ca != former_ca else None, report)
+        _report_others(others, former_ca if ca != former_ca else None, report)
     return True
 
 
@@ -78,7 +78,9 @@ def _hand_out(machine: Machine) -> None:
     certificates.copy_client_certificates(auth)
 
 
-def _tell(others: list[Machine], former_ca: x509.Certificate | None, report: Report) -> None:
+def _report_others(
+    others: list[Machine], former_ca: x509.Certificate | None, report: Report
+) -> None:
     """Say for which machines it matters, and what is left to do for them."""
     report(f"Renewed for these machines as well: {', '.join(one.name for one in others)}")
     if former_ca is None:

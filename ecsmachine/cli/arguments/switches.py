@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from ecsmachine.documents.rules import FALSE_WORDS, TRUE_WORDS
 from ecsmachine.errors import UsageError
-
-TRUE_WORDS = frozenset(("1", "t", "true", "y", "yes", "on"))
-_FALSE_WORDS = frozenset(("0", "f", "false", "n", "no", "off"))
 
 
 def is_true(text: str, what: str, hint: str) -> bool:
@@ -14,6 +12,6 @@ def is_true(text: str, what: str, hint: str) -> bool:
     Raises :class:`UsageError`, with the hint, for one that is neither true nor false.
     """
     word = text.strip().lower()
-    if word not in TRUE_WORDS | _FALSE_WORDS:
+    if word not in TRUE_WORDS | FALSE_WORDS:
         raise UsageError(f'{what} is neither true nor false: "{text}"', hint=hint)
     return word in TRUE_WORDS

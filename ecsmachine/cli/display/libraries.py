@@ -13,8 +13,8 @@ def quieten() -> None:
     """Keep the warnings of libraries from standard error, and the ends of threads to a line."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    threading.excepthook = _tell
+    threading.excepthook = _warn_of_ended_thread
 
 
-def _tell(ended: threading.ExceptHookArgs) -> None:
+def _warn_of_ended_thread(ended: threading.ExceptHookArgs) -> None:
     printer.warn(f"A thread has ended: {ended.exc_type.__name__}: {ended.exc_value}")

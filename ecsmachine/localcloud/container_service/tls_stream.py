@@ -37,7 +37,7 @@ class TlsStream:
 
     async def handshake(self) -> None:
         """Agree on keys, and verify the peer. Raises ``OSError`` (``ssl.SSLError`` among them)."""
-        await self._do(self._tls.do_handshake)
+        await self._with_peer(self._tls.do_handshake)
 
     async def read(self) -> bytes:
         """Return what has come; b"" once the peer has said that nothing more comes."""
@@ -45,7 +45,7 @@ class TlsStream:
             taken, self._buffer = self._buffer, b""
             return taken
         try:
-            return bytes(await self._do(self._tls.read, _BLOCK))
+            return bytes(await self._with_peer(self._tls.read, _BLOCK))
         except ssl.SSLError:
             return b""
 
@@ -96,7 +96,7 @@ class TlsStream:
         with suppress(OSError, asyncio.TimeoutError):
             await asyncio.wait_for(self._writer.wait_closed(), 1.0)
 
-    async def _do(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def _with_peer(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function of the TLS engine, feeding it what it wants to read."""
         while True:
             try:

@@ -111,10 +111,10 @@ class CloudView:
         with self._lock:
             followers = list(self._followers.items())
         for queue, loop in followers:
-            loop.call_soon_threadsafe(_put, queue, event)
+            loop.call_soon_threadsafe(_add_or_lose, queue, event)
 
 
-def _put(queue: asyncio.Queue[Event | None], event: Event | None) -> None:
+def _add_or_lose(queue: asyncio.Queue[Event | None], event: Event | None) -> None:
     if queue.qsize() >= MOST_WAITING:
         while not queue.empty():
             queue.get_nowait()

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Literal
 
+from ecsmachine.documents.rules import FALSE_WORDS, TRUE_WORDS
 from ecsmachine.drivers.base import OptionValue, PortRange, one_of
 from ecsmachine.errors import UsageError
 
@@ -152,9 +153,9 @@ def _host_name(text: str) -> str:
 
 def _io_optimized(text: str) -> bool:
     value = text.lower()
-    if value in ("true", "optimized", "yes", "1"):
+    if value in TRUE_WORDS | {"optimized"}:
         return True
-    if value in ("false", "none", "no", "0", ""):
+    if value in FALSE_WORDS | {"none", ""}:
         return False
     raise UnfitValueError(f'"{text}" is not known', "It is true or false.")
 

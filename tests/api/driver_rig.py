@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 from urllib.parse import parse_qsl, urlsplit
 
 from ecsmachine.drivers import registry
@@ -22,7 +21,6 @@ from ecsmachine.drivers.base import Checkpoint, DriverContext, no_checkpoint
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state.settings import Delays, Settings
 from ecsmachine.machine.journal import FileJournal
-from ecsmachine.ssh import keys
 from tests.api.hurried import hurried
 
 
@@ -197,13 +195,11 @@ class Rig:
 def rig_in(folder: Path, delays: Delays | None = None) -> Iterator[Rig]:
     """Yield a rig whose cloud and store are in a folder.
 
-    Without delays of the cloud, which are real time, the driver waits in a hurry. The keys of
-    machines are small ones, as making large ones takes longer than all else.
+    Without delays of the cloud, which are real time, the driver waits in a hurry.
     """
     settings = Settings(delays=delays or Delays())
     waiting = hurried() if delays is None else contextlib.nullcontext()
-    small_keys = patch.object(keys, "_RSA_BITS", 1024)
-    with waiting, small_keys, embedded_cloud(folder / "cloud", settings) as cloud:
+    with waiting, embedded_cloud(folder / "cloud", settings) as cloud:
         front = Front(cloud.endpoint)
         try:
             yield Rig(cloud, front, folder / "store")

@@ -153,7 +153,7 @@ def test_a_password_is_for_the_first_login_only(rig: Rig) -> None:
     assert driver.ssh_target().password == PASSWORD
     key = driver.authorized_key()
     assert key is not None
-    assert key.startswith("ssh-rsa ")
+    assert key.startswith("ecdsa-sha2-nistp256 ")
     assert not rig.cloud.state.key_pairs
     loaded = rig.loaded(driver)
     assert loaded.ssh_target().password is None

@@ -151,9 +151,9 @@ def test_the_users_own_ssh_configuration_stays_out(tmp_path: Path) -> None:
 def test_a_key_pair_is_made_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "id_rsa"
     public = ensure_key_pair(path, "dev1")
-    assert public.startswith("ssh-rsa ")
+    assert public.startswith("ecdsa-sha2-nistp256 ")
     assert public.endswith(" dev1")
-    assert path.read_text().startswith("-----BEGIN RSA PRIVATE KEY-----")
+    assert path.read_text().startswith("-----BEGIN EC PRIVATE KEY-----")
     for file in (path, tmp_path / "id_rsa.pub"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     before = path.read_bytes()

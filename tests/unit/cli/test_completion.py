@@ -63,6 +63,8 @@ def complete(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) ->
         (["swarm", "join", "--manager", "web1", ""], ["dev1", "web1"]),
         (["local", "up", "--guests", ""], ["nspawn", "none"]),
         (["local", "fault", "add", "mir"], ["mirror-404", "mirror-hangs"]),
+        (["volume", "create", "--driver", ""], ["ossfs", "nas", "local"]),
+        (["cluster", "create", "c", "--network-mode", ""], ["vpc", "classic"]),
         (["create", "--swarm-mode", ""], ["manager", "worker"]),
         (["create", "--aliyunecs-charge-type", ""], ["PostPaid", "PrePaid"]),
         (["--debug", "ip", "w"], ["web1"]),

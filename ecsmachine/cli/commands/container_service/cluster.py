@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ecsmachine.aliyun.container_service import ClusterClient
+from ecsmachine.aliyun.container_service.rules import NETWORK_MODES
 from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.commands.container_service.kubernetes import create_kubernetes
 from ecsmachine.cli.commands.container_service.options import (
@@ -26,6 +27,7 @@ from ecsmachine.cli.commands.container_service.options import (
     connected,
     environment_of,
     node_fields,
+    one_of,
     password_of,
     print_listing,
 )
@@ -86,7 +88,9 @@ def create(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the cluster")],
     size: Annotated[int, typer.Option("--size", help="Number of nodes")] = 1,
-    network_mode: Annotated[str, typer.Option("--network-mode", help="vpc or classic")] = "vpc",
+    network_mode: Annotated[
+        str, one_of(["--network-mode"], "Kind of network", *NETWORK_MODES)
+    ] = "vpc",
     vpc_id: Annotated[str, typer.Option("--vpc-id", help="VPC [$ECS_VPC_ID]")] = "",
     vswitch_id: Annotated[str, typer.Option("--vswitch-id", help="VSwitch [$ECS_VSWITCH_ID]")] = "",
     subnet_cidr: Annotated[

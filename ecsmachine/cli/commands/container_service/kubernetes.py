@@ -16,6 +16,7 @@ from ecsmachine.cli.commands.container_service.options import (
     connected,
     default_instance_type,
     environment_of,
+    one_of,
     password_of,
 )
 from ecsmachine.cli.commands.container_service.waiting import follow
@@ -62,9 +63,11 @@ def create_kubernetes(
     password: Password = "",
     key_pair: Annotated[str, typer.Option("--key-pair", help="Key pair, for no password")] = "",
     charge_type: Annotated[
-        str, typer.Option("--charge-type", help="PostPaid or PrePaid, of all nodes")
+        str, one_of(["--charge-type"], "How all nodes are paid", "PostPaid", "PrePaid")
     ] = "PostPaid",
-    period_unit: Annotated[str, typer.Option("--period-unit", help="Month or Year")] = "",
+    period_unit: Annotated[
+        str, one_of(["--period-unit"], "What --period counts", "Month", "Year")
+    ] = "",
     period: Annotated[int, typer.Option("--period", help="Length of a subscription")] = 0,
     auto_renew: Annotated[bool, typer.Option("--auto-renew", help="Renew subscriptions")] = False,
     system_disk_category: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ecsmachine.aliyun.container_service import ApplicationClient, ClusterClient
+from ecsmachine.aliyun.container_service.rules import DATA_DISK_SIZES
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.groups import handed
 from ecsmachine.cli.commands.container_service.hints import for_commands
@@ -52,6 +53,13 @@ Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done"
 Timeout = Annotated[
     int, typer.Option("--timeout", min=1, help="How long to wait at most, in seconds")
 ]
+
+
+def one_of(flags: Sequence[str], help: str, *values: str) -> Any:  # noqa: A002  (typer's name)
+    """Return an option that has these values: completion offers them."""
+    return typer.Option(*flags, help=help, autocompletion=lambda: list(values))
+
+
 Password = Annotated[
     str, typer.Option("--password", help="Password of root on the nodes [$ECS_SSH_PASSWORD]")
 ]
@@ -119,13 +127,13 @@ def node_fields(
     password: Password = "",
     image: Image = "",
     data_disk_category: Annotated[
-        str, typer.Option("--data-disk-category", help="cloud, cloud_efficiency or cloud_ssd")
+        str, one_of(["--data-disk-category"], "Kind of data disk", *DATA_DISK_SIZES)
     ] = "cloud_efficiency",
     data_disk_size: Annotated[
         int, typer.Option("--data-disk-size", help="Size of the data disk in GiB")
     ] = 40,
     io_optimized: Annotated[
-        str, typer.Option("--io-optimized", help="optimized or none")
+        str, one_of(["--io-optimized"], "Whether I/O is optimized", "optimized", "none")
     ] = "optimized",
     release_eip: ReleaseEip = False,
 ) -> dict[str, Any]:

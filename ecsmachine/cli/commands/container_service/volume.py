@@ -15,6 +15,7 @@ from ecsmachine.cli.commands.container_service.options import (
     Yes,
     application_client,
     connected,
+    one_of,
     pairs,
     print_listing,
 )
@@ -58,7 +59,7 @@ def list_volumes(client: ApplicationClient, quiet: Quiet = False, as_json: AsJso
 def create(
     client: ApplicationClient,
     name: Name,
-    driver: Annotated[str, typer.Option("--driver", "-d", help="ossfs, nas or local")],
+    driver: Annotated[str, one_of(["--driver", "-d"], "What keeps it", "ossfs", "nas", "local")],
     options: Annotated[
         list[str] | None,
         typer.Option("--opt", "-o", help="An option of the driver, NAME=VALUE (repeatable)"),

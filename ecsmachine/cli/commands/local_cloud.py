@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -89,13 +90,15 @@ def variables_of(running: Running, environment: Mapping[str, str]) -> dict[str, 
 def machines_of(this: Session, folder: Path) -> list[str]:
     """Return the names of the machines in the store that are instances of the cloud in a folder."""
     from ecsmachine.localcloud.host.paths import CloudPaths
-    from ecsmachine.localcloud.host.settings import read_settings
+    from ecsmachine.localcloud.host.settings import read_running, read_settings
 
     found = []
     with suppress(MachineError), translated():  # what is damaged can be removed all the same
-        settings = read_settings(CloudPaths.of(folder).settings_file)
+        paths = CloudPaths.of(folder)
+        settings, running = read_settings(paths.settings_file), read_running(paths.daemon_file)
         port = None if settings is None else settings.port
         endpoints = {f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")}
+        endpoints |= set() if running is None else {running.endpoint}
         for name, machine in this.store.machines():
             config = {} if isinstance(machine, MachineError) else machine.driver.config()
             if config.get("APIEndpoint") in endpoints:
@@ -110,23 +113,14 @@ def unproxied(running: Running, environment: Mapping[str, str], *more: str) -> d
     """
     if not any(environment.get(name) or environment.get(name.upper()) for name in _PROXIES):
         return {}
+    host = urlsplit(running.endpoint).hostname or ""
+
+    def spared(variable: str) -> str:
+        before = (name.strip() for name in environment.get(variable, "").split(","))
+        return ",".join(dict.fromkeys(filter(None, [*before, *running.networks, host, *more])))
+
     named = [name for name in ("no_proxy", "NO_PROXY") if environment.get(name)]
-    return {
-        name: ",".join(
-            dict.fromkeys(
-                [
-                    *(
-                        host.strip()
-                        for host in environment.get(name, "").split(",")
-                        if host.strip()
-                    ),
-                    *running.networks,
-                    *more,
-                ]
-            )
-        )
-        for name in named or ["NO_PROXY"]
-    }
+    return {name: spared(name) for name in named or ["NO_PROXY"]}
 
 
 @contextmanager

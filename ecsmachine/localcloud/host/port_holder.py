@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from pathlib import Path
 
@@ -15,7 +16,7 @@ def why_not_listening(error: OSError, port: int, *, namespace: Path | None = Non
     ``namespace`` is the network namespace that it is in.
     """
     if error.errno != errno.EADDRINUSE:
-        return error.strerror or str(error)
+        return os.strerror(error.errno) if error.errno else str(error)
     inside = [] if namespace is None else ["nsenter", f"--net={namespace}"]
     try:
         listed = run([*inside, "ss", "-ltnpH", f"sport = :{port}"])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 from dataclasses import dataclass
 
+from ecsmachine.localcloud.host.port_holder import why_not_listening
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  # only where they are asked for
@@ -71,9 +71,9 @@ def listen_at(where: ListenAddress, port: int) -> socket.socket:
             dualstack_ipv6=where.address == "::" and socket.has_dualstack_ipv6(),
         )
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error
         raise LocalCloudError(
-            f"The API cannot listen at {where.address}, port {port}: {reason}",
+            f"The API cannot listen at {where.address}, port {port}: "
+            f"{why_not_listening(error, port)}",
             hint="Name an address of this machine, or 0.0.0.0 for all",
         ) from None
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

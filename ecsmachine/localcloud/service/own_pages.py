@@ -5,6 +5,9 @@ cloud's own access key (HTTP Basic: id and secret):
 
 - ``GET /_ecsmachine/requests`` has what was asked; ``?after=NUMBER``, ``?action=PATTERN``.
   ``DELETE`` forgets it.
+- ``GET /_ecsmachine/faults`` lists what goes wrong on demand. ``POST`` adds a fault, with the
+  values of :class:`~ecsmachine.localcloud.faults.fault.Fault` in JSON; ``DELETE`` ends all, or with
+  ``/_ecsmachine/faults/ID`` one.
 - ``GET /_ecsmachine/state`` has what there is, by kind.
 - ``GET /_ecsmachine/events`` tells what happens, as server-sent events (:class:`.view.Event`),
   those of requests with their numbers as ids; with ``?after=NUMBER`` those that are kept come
@@ -17,7 +20,7 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from fnmatch import fnmatchcase
 
 from starlette.requests import Request
@@ -25,6 +28,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ecsmachine.localcloud.actions import PRODUCT_NAMES
+from ecsmachine.localcloud.faults.book import FaultBook
+from ecsmachine.localcloud.faults.fault import fault_of
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.protocol.signature import same
 from ecsmachine.localcloud.service.request_log import RequestLog
 from ecsmachine.localcloud.service.view import CloudView, Event
@@ -35,18 +41,23 @@ HEALTH_PATH = "/healthz"
 REQUESTS_PATH = "/_ecsmachine/requests"
 STATE_PATH = "/_ecsmachine/state"
 EVENTS_PATH = "/_ecsmachine/events"
+FAULTS_PATH = "/_ecsmachine/faults"
+Respond = Callable[[Request], Awaitable[Response]]
 
 
-def own_routes(state: State, log: RequestLog, view: CloudView) -> list[Route]:
+def own_routes(state: State, log: RequestLog, faults: FaultBook, view: CloudView) -> list[Route]:
     """Return the routes of a cloud's own pages."""
+
+    def with_key(respond: Respond) -> Respond:
+        async def guarded(request: Request) -> Response:
+            return _refused(request, state) or await respond(request)
+
+        return guarded
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok", "services": [*PRODUCT_NAMES.values(), "CS"]})
 
     async def requests(request: Request) -> Response:
-        refused = _refused(request, state)
-        if refused is not None:
-            return refused
         if request.method == "DELETE":
             log.clear()
             return Response(status_code=204)
@@ -58,12 +69,30 @@ def own_routes(state: State, log: RequestLog, view: CloudView) -> list[Route]:
         return JSONResponse({"requests": [one.as_data() for one in found]})
 
     async def resources(request: Request) -> Response:
-        return _refused(request, state) or JSONResponse(view.resources())
+        return JSONResponse(view.resources())
+
+    async def all_faults(request: Request) -> Response:
+        if request.method == "GET":
+            return JSONResponse({"faults": [entry.as_data() for entry in faults.entries()]})
+        if request.method == "DELETE":
+            faults.clear()
+            return Response(status_code=204)
+        try:
+            values = json.loads(await request.body())
+            kind = values.pop("kind")
+        except (ValueError, AttributeError, KeyError, TypeError):
+            return _error(400, 'A fault is an object of JSON: {"kind": "no-stock", "times": 1}')
+        try:
+            return JSONResponse({"id": faults.add(fault_of(kind, values))}, status_code=201)
+        except LocalCloudError as error:
+            return _error(400, str(error))
+
+    async def one_fault(request: Request) -> Response:
+        if faults.remove(request.path_params["id"]):
+            return Response(status_code=204)
+        return _error(404, f"There is no fault {request.path_params['id']}.")
 
     async def events(request: Request) -> Response:
-        refused = _refused(request, state)
-        if refused is not None:
-            return refused
         after = _after(request, {"after"})
         if after is None:
             return _error(400, "What can be asked for is after=NUMBER.")
@@ -76,9 +105,11 @@ def own_routes(state: State, log: RequestLog, view: CloudView) -> list[Route]:
 
     return [
         Route(HEALTH_PATH, health, methods=["GET"]),
-        Route(REQUESTS_PATH, requests, methods=["GET", "DELETE"]),
-        Route(STATE_PATH, resources, methods=["GET"]),
-        Route(EVENTS_PATH, events, methods=["GET"]),
+        Route(REQUESTS_PATH, with_key(requests), methods=["GET", "DELETE"]),
+        Route(STATE_PATH, with_key(resources), methods=["GET"]),
+        Route(EVENTS_PATH, with_key(events), methods=["GET"]),
+        Route(FAULTS_PATH, with_key(all_faults), methods=["GET", "POST", "DELETE"]),
+        Route(f"{FAULTS_PATH}/{{id:int}}", with_key(one_fault), methods=["DELETE"]),
     ]
 
 
@@ -87,10 +118,10 @@ async def _told(log: RequestLog, view: CloudView, after: int | None) -> AsyncIte
     coming = asyncio.ensure_future(anext(following))
     await asyncio.sleep(0)  # it follows from here on
     last = 0
-    for one in [] if after is None else log.after(after):
-        last = one.number
-        yield _line(Event("request", one.as_data()))
     try:
+        for one in [] if after is None else log.after(after):
+            last = one.number
+            yield _line(Event("request", one.as_data()))
         while True:
             done, _ = await asyncio.wait([coming], timeout=KEEP_ALIVE_S)
             if not done:

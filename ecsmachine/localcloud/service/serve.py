@@ -43,6 +43,7 @@ from ecsmachine.localcloud.host.settings import (
     read_settings,
 )
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.localcloud.service.fault_reach import reach_of
 from ecsmachine.localcloud.service.listening import listen_at, parse
 from ecsmachine.localcloud.service.seed import Seed, read_seed
 from ecsmachine.localcloud.state import records
@@ -217,7 +218,7 @@ def _serve(
         )
         stack.callback(state.close)
         _check_cluster_ports(state)
-        faults = FaultBook(paths.root)
+        faults = FaultBook(paths.root, reach_of(paths.root, guests=kind != "none"))
         stack.callback(faults.close)
         services = _Services()
         if kind == "nspawn" and downloads is not None:

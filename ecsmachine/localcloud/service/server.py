@@ -159,7 +159,7 @@ def create_app(
 
     app = Starlette(
         routes=[
-            *own_routes(state, log, endpoint.view),
+            *own_routes(state, log, faults, endpoint.view),
             Route(triggers.PATH, recorded(container_service.fire), methods=["GET", "POST"]),
             Route("/clusters{rest:path}", recorded(container_service.respond), methods=METHODS),
             Route("/images", recorded(container_service.respond), methods=METHODS),

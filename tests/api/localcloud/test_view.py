@@ -111,9 +111,42 @@ def test_what_there_is(cloud: EmbeddedCloud, api: Api) -> None:
     assert found["faults"][0].items() >= {"kind": "throttle", "rate": 5, "struck": 0}.items()
 
 
-@pytest.mark.parametrize("path", ["state", "events"])
+@pytest.mark.parametrize("path", ["state", "events", "faults"])
 def test_only_who_has_the_key_sees_it(cloud: EmbeddedCloud, path: str) -> None:
     assert exchange(cloud, "GET", f"/_ecsmachine/{path}").status == 401
+
+
+def test_faults_over_http(cloud: EmbeddedCloud, api: Api) -> None:
+    path, key = "/_ecsmachine/faults", key_of(cloud)
+
+    def add(body: object) -> tuple[int, dict[str, Any]]:
+        answer = exchange(cloud, "POST", path, json.dumps(body).encode(), key)
+        return answer.status, json.loads(answer.body)
+
+    fault = {"kind": "error", "action": "DescribeVpcs", "code": "InternalError", "times": 2}
+    assert add(fault) == (201, {"id": 1})
+    assert api.refusal("DescribeVpcs") == "500 InternalError"
+    found = json.loads(exchange(cloud, "GET", path, None, key).body)["faults"]
+    assert found == [{"id": 1, **fault, "probability": 1.0, "struck": 1, "spent": False}]
+    assert exchange(cloud, "DELETE", f"{path}/1", None, key).status == 204
+    assert exchange(cloud, "DELETE", f"{path}/1", None, key).status == 404
+    assert api.call("DescribeVpcs")["TotalCount"] == 1
+    assert add({"kind": "throttle", "rate": 5}) == (201, {"id": 2})
+    assert exchange(cloud, "DELETE", path, None, key).status == 204
+    assert cloud.faults.entries() == []
+    status, answer = add({"kind": "cut-after", "action": "RunInstance"})
+    assert (status, answer["error"].endswith("Did you mean RunInstances?")) == (400, True)
+    for body in (
+        [],
+        "x",
+        {},
+        {"kind": 1},
+        {"kind": "delay", "seconds": "1"},
+        {"kind": "x", "a": 1},
+    ):
+        assert add(body)[0] == 400
+    assert exchange(cloud, "POST", path, b"{", key).status == 400
+    assert exchange(cloud, "POST", path, b"{}").status == 401
 
 
 def test_a_question_that_is_none(cloud: EmbeddedCloud) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
-import resource
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,13 +100,41 @@ def test_disk(host: Callable[..., Look], monkeypatch: pytest.MonkeyPatch) -> Non
     assert host()(1) == "1 more guest needs 600 MiB of disk, 500 are free"
 
 
-def test_inotify_instances_are_counted_by_having_them() -> None:
+_TRIAL = """
+import sys
+from ecsmachine.localcloud.host.capacity import inotify_shortage
+print(inotify_shortage(int(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "said"),
+    [
+        ("instances", 25, "3 more guests need 30 inotify instances"),
+        ("watches", 100, "3 more guests need 120 inotify watches"),
+        ("instances", 30, ""),
+    ],
+)
+def test_inotify_is_counted_by_having_it(kind: str, limit: int, said: str) -> None:
+    # A user namespace has limits of its own, for whom is in it.
+    inside = f'echo {limit} > /proc/sys/user/max_inotify_{kind} || exit 77; exec "$@"'
+    entered = ("unshare", "--user", "--map-root-user", "sh", "-c", inside, "sh")
+    done = subprocess.run(
+        [*entered, sys.executable, "-c", _TRIAL, "3"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("no user namespaces here")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(said or "\n")
+    free = re.search(r"(\d+) are free", done.stdout)
+    assert (free is None) == (not said)
+    assert free is None or int(free[1]) == limit
+
+
+def test_what_was_taken_in_a_trial_is_given_back() -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (before + 20, hard))  # refused just as the limit is
-    try:
-        assert inotify_shortage(5) is None
-        assert (inotify_shortage(100) or 0) < 25
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert inotify_shortage(1) == ""
     assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -91,6 +91,10 @@ class Machines:
         """Ask the cloud itself for load balancers."""
         return self._ask("2014-05-15", action, parameters)
 
+    def vpc(self, action: str, **parameters: Any) -> dict[str, Any]:
+        """Ask the cloud itself for networks."""
+        return self._ask("2016-04-28", action, parameters)
+
     def _ask(self, version: str, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
         key = Credentials(
             self.environment["ECS_ACCESS_KEY_ID"], self.environment["ECS_ACCESS_KEY_SECRET"]

@@ -100,14 +100,25 @@ def test_a_second_interface(local_cloud: Cloud, ecs: Machines, pair: tuple[str, 
             for source in ("eth1", address, further):
                 said = guest.run(f"{greeting} --interface {source} < /dev/null").output
                 assert said.startswith("SSH-2.0"), source
+        # An elastic address of its own leads to it, and what it is asked by that is answered.
+        eip = ecs.ecs("AllocateEipAddress")
+        bound = {"AllocationId": eip["AllocationId"], "InstanceId": eni}
+        ecs.vpc("AssociateEipAddress", InstanceType="NetworkInterface", **bound)
+        public = eip["EipAddress"]
+        wait_for(lambda: opens(public, 2200), f"{public} to lead to {eni}")
         ecs.ecs("JoinSecurityGroup", NetworkInterfaceId=eni, SecurityGroupId=first_group)
         leave = {"NetworkInterfaceId": eni, "SecurityGroupId": group}
         ecs.ecs("LeaveSecurityGroup", **leave)
         assert not opens(address, 2200)
+        assert not opens(public, 2200)
         guest.check("touch /run/before")
         guest.run("systemctl reboot")
     # Back after a reboot of the guest's own, and after one that was asked for.
     wait_for(lambda: has_booted_anew(address), f"{address} after the reboot")
+    assert opens(public, 22)
+    ecs.vpc("UnassociateEipAddress", InstanceType="NetworkInterface", **bound)
+    wait_for(lambda: not opens(public, 22), f"{public} to lead nowhere")
+    ecs.ecs("ReleaseEipAddress", AllocationId=eip["AllocationId"])
     with shell(address, password=PASSWORD) as guest:
         assert address in guest.check("ip -4 -o address show dev eth1")
     ecs.ecs("RebootInstance", InstanceId=one)

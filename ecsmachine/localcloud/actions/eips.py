@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
@@ -18,11 +18,15 @@ from ecsmachine.localcloud.protocol.names import checked_description, checked_te
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.addresses import pick_public, public_in_use
-from ecsmachine.localcloud.state.model import ChargeType, Eip, Instance
+from ecsmachine.localcloud.state.balancers import LoadBalancer
+from ecsmachine.localcloud.state.elastic_addresses import eips_of
+from ecsmachine.localcloud.state.model import ChargeType, Eip, Instance, NetworkInterface
 from ecsmachine.localcloud.state.resources import check_status, status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
 _NO_INSTANCE = Refusal("InvalidInstanId.NotFound")
+EipHolder = Literal["EcsInstance", "NetworkInterface", "SlbInstance"]
+Holder = Instance | NetworkInterface | LoadBalancer
 STATUSES = ("Associating", "Unassociating", "InUse", "Available")
 
 
@@ -96,40 +100,34 @@ def describe_eip_addresses(call: Call) -> Answer:
 
 
 def associate_eip_address(call: Call) -> Answer:
-    """AssociateEipAddress: to an instance of the region that has no public address."""
+    """AssociateEipAddress: to an instance, a secondary interface or a balancer of the region."""
     parameters = call.parameters
     eip = call.required(call.state.eips, "AllocationId")
-    kind = parameters.text("InstanceType", "EcsInstance")
-    if kind != "EcsInstance":
-        raise refusals.not_supported("InstanceType")
-    instance = call.state.instances.find(
-        parameters.require("InstanceId"), region=None, missing=_NO_INSTANCE
+    kind: EipHolder = parameters.choice(
+        "InstanceType",
+        ("EcsInstance", "NetworkInterface", "SlbInstance"),
+        "EcsInstance",
+        error=refusals.not_supported("InstanceType"),
     )
+    holder = _holder(call, parameters.require("InstanceId"), kind)
     parameters.choice("Mode", ("NAT",), error=refusals.not_supported("Mode"))
-    _check_private_address(call, instance)
-    if parameters.text("VpcId") not in ("", instance.vpc_id):
+    _check_private_address(call, holder)
+    if parameters.text("VpcId") not in ("", holder.vpc_id):
         raise refusals.VPC_NOT_FOUND()
-    if instance.region != eip.region or parameters.text("InstanceRegionId") not in ("", eip.region):
+    if holder.region != eip.region or parameters.text("InstanceRegionId") not in ("", eip.region):
         raise ApiError(
             "InvalidParameter.Mismatch",
             "Specified elastic IP address and ECS instance are not in the same region.",
         )
     if _status_now(call, eip) != "Available":
         raise _wrong_status()
-    if instance.eip_id or instance.public_ip:
+    if eips_of(call.state, holder.id) or (isinstance(holder, Instance) and holder.public_ip):
         raise ApiError("InvalidAssociation.Duplicated", "Specified instance already is associated.")
-    check_status(instance, "Running", "Stopped", refusal=refusals.INSTANCE_STATUS_IN_VPC)
-    call.state.eips.put(
-        replace(
-            eip,
-            instance_id=instance.id,
-            instance_type=kind,
-            status="InUse",
-            ready_at=time.time() + call.state.delays.network_s,
-        )
-    )
-    call.state.instances.put(replace(instance, eip_id=eip.id))
-    call.lifecycle.instances.set_public_ip(instance.id)
+    if isinstance(holder, Instance):
+        check_status(holder, "Running", "Stopped", refusal=refusals.INSTANCE_STATUS_IN_VPC)
+    if isinstance(holder, LoadBalancer) and holder.address_type != "intranet":
+        raise ApiError("OperationDenied", "The load balancer has a public address of its own.")
+    _bind(call, eip, holder, kind)
     return {}
 
 
@@ -142,21 +140,46 @@ def unassociate_eip_address(call: Call) -> Answer:
         raise _wrong_status()
     if instance_id not in ("", eip.instance_id) or kind not in ("", eip.instance_type):
         raise refusals.of("InvalidParameter.NotFound")
-    instance = call.state.instances.get(eip.instance_id)
-    if instance is not None:
-        _check_private_address(call, instance)
-        call.state.instances.put(replace(instance, eip_id=""))
-        call.lifecycle.instances.set_public_ip(instance.id)
+    holder = _holder_of(call, eip)
+    if holder is not None:
+        _check_private_address(call, holder)
+    _bind(call, eip, holder, "")
+    return {}
+
+
+def _holder(call: Call, holder_id: str, kind: EipHolder) -> Holder:
+    if kind == "NetworkInterface":
+        return call.find(call.state.network_interfaces, holder_id)
+    if kind == "SlbInstance":
+        return call.find(call.state.load_balancers, holder_id)
+    return call.state.instances.find(holder_id, region=None, missing=_NO_INSTANCE)
+
+
+def _holder_of(call: Call, eip: Eip) -> Holder | None:
+    state, holder_id = call.state, eip.instance_id
+    return (
+        state.instances.get(holder_id)
+        or state.network_interfaces.get(holder_id)
+        or state.load_balancers.get(holder_id)
+    )
+
+
+def _bind(call: Call, eip: Eip, holder: Holder | None, kind: EipHolder | Literal[""]) -> None:
+    """Bind an address to its holder, or with no ``kind`` take it away, in the guest as well."""
     call.state.eips.put(
         replace(
             eip,
-            instance_id="",
-            instance_type="",
-            status="Available",
+            instance_id=holder.id if holder and kind else "",
+            instance_type=kind,
+            status="InUse" if kind else "Available",
             ready_at=time.time() + call.state.delays.network_s,
         )
     )
-    return {}
+    if isinstance(holder, Instance):
+        call.state.instances.put(replace(holder, eip_id=eip.id if kind else ""))
+        call.lifecycle.instances.set_public_ip(holder.id)
+    elif isinstance(holder, NetworkInterface) and holder.instance_id:
+        call.lifecycle.interfaces.readdress(holder.instance_id)
 
 
 def release_eip_address(call: Call) -> Answer:
@@ -199,9 +222,13 @@ def _expires(parameters: Parameters) -> str:
     return later(time.time(), period, unit)
 
 
-def _check_private_address(call: Call, instance: Instance) -> None:
-    if call.parameters.text("PrivateIpAddress") not in ("", instance.private_ip):
+def _check_private_address(call: Call, holder: Holder) -> None:
+    if call.parameters.text("PrivateIpAddress") not in ("", _private_address(holder)):
         raise invalid_parameter("PrivateIpAddress", "The instance has another one.")
+
+
+def _private_address(holder: Holder) -> str:
+    return holder.address if isinstance(holder, LoadBalancer) else holder.private_ip
 
 
 def _most_bandwidth(charge: str) -> int:
@@ -225,7 +252,7 @@ def _status_now(call: Call, eip: Eip) -> str:
 
 
 def _eip_view(call: Call, eip: Eip) -> dict[str, Any]:
-    instance = call.state.instances.get(eip.instance_id) if eip.instance_id else None
+    holder = _holder_of(call, eip)
     return {
         "AllocationId": eip.id,
         "IpAddress": eip.address,
@@ -234,7 +261,7 @@ def _eip_view(call: Call, eip: Eip) -> dict[str, Any]:
         "InstanceId": eip.instance_id,
         "InstanceType": eip.instance_type,
         "InstanceRegionId": eip.region if eip.instance_id else "",
-        "PrivateIpAddress": instance.private_ip if instance else "",
+        "PrivateIpAddress": _private_address(holder) if holder else "",
         "VpcId": "",
         "Bandwidth": str(eip.bandwidth),
         "EipBandwidth": str(eip.bandwidth),

@@ -28,7 +28,11 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import missing_parameter
 from ecsmachine.localcloud.protocol.names import checked_description
 from ecsmachine.localcloud.protocol.refusals import Refusal
-from ecsmachine.localcloud.state.interfaces import attached_interfaces, put_interface
+from ecsmachine.localcloud.state.interfaces import (
+    attached_interfaces,
+    put_interface,
+    remove_interface,
+)
 from ecsmachine.localcloud.state.model import Instance, NetworkInterface
 from ecsmachine.localcloud.state.resources import check_status
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
@@ -74,7 +78,7 @@ def delete_network_interface(call: Call) -> Answer:
     interface = _secondary_of_request(call)
     if interface.status != "Available":
         raise INTERFACE_STATUS()
-    call.state.network_interfaces.remove(interface.id)
+    remove_interface(call.state, interface)
     return {}
 
 

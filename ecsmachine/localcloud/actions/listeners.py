@@ -159,7 +159,7 @@ def _health_view(
     call: Call, balancer: LoadBalancer, listener: Listener, backend: Backend, port: int
 ) -> dict[str, Any]:
     instance = call.state.instances.get(backend.server_id)
-    place = place_of(balancer, listener)
+    place = place_of(listener, balancer.address)
     well = call.lifecycle.balancers.is_well(place, backend.server_id, port)
     if well is None:
         well = instance is not None and instance.status == "Running"

@@ -20,6 +20,7 @@ from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.protocol.wire import parse_json
 from ecsmachine.localcloud.state.addresses import pick_private, pick_public, private_is_free, usable
 from ecsmachine.localcloud.state.balancers import Backend, LoadBalancer, LoadBalancerCharge
+from ecsmachine.localcloud.state.elastic_addresses import unbind_eips
 from ecsmachine.localcloud.state.model import VSwitch
 from ecsmachine.localcloud.state.tagging import (
     drop_tags,
@@ -148,6 +149,7 @@ def delete_load_balancer(call: Call) -> Answer:
             call.state, "listener", f"{balancer.id}_{listener.protocol}_{listener.port}", None
         )
     call.state.load_balancers.remove(balancer.id)
+    unbind_eips(call.state, balancer.id)
     return {}
 
 

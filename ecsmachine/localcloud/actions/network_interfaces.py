@@ -9,9 +9,10 @@ from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.elastic_addresses import eips_of
 from ecsmachine.localcloud.state.interfaces import find_interface, interfaces_in_region
 from ecsmachine.localcloud.state.model import NetworkInterface
-from ecsmachine.localcloud.state.resources import bound_eip, resource_tags
+from ecsmachine.localcloud.state.resources import resource_tags
 from ecsmachine.localcloud.state.tagging import ecs_tags
 
 
@@ -114,12 +115,12 @@ def interface_view(call: Call, interface: NetworkInterface) -> dict[str, Any]:
 
 
 def _public_address(call: Call, interface: NetworkInterface) -> dict[str, str]:
+    holder = interface.id if interface.kind == "Secondary" else interface.instance_id
+    eip = next(iter(eips_of(call.state, holder)), None)
     instance = call.state.instances.get(interface.instance_id)
-    if interface.kind == "Secondary" or instance is None:
-        return {"PublicIpAddress": "", "AllocationId": ""}
-    eip = bound_eip(call.state, instance)
+    other = instance.public_ip if instance and interface.kind == "Primary" else ""
     return {
-        "PublicIpAddress": eip.address if eip else instance.public_ip,
+        "PublicIpAddress": eip.address if eip else other,
         "AllocationId": eip.id if eip else "",
     }
 

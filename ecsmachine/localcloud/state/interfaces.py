@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.state.elastic_addresses import unbind_eips
 from ecsmachine.localcloud.state.model import Instance, NetworkInterface
 from ecsmachine.localcloud.state.state import State
 
@@ -91,9 +92,15 @@ def release_interfaces(state: State, instance_id: str) -> None:
     """Remove the interfaces that go with an instance, and free the others; its guest is gone."""
     for interface in attached_interfaces(state, instance_id):
         if interface.delete_on_release:
-            state.network_interfaces.remove(interface.id)
+            remove_interface(state, interface)
         else:
             state.network_interfaces.put(detached(interface))
+
+
+def remove_interface(state: State, interface: NetworkInterface) -> None:
+    """Take a secondary interface out; its public address is bound to nothing then."""
+    state.network_interfaces.remove(interface.id)
+    unbind_eips(state, interface.id)
 
 
 def detached(interface: NetworkInterface) -> NetworkInterface:

@@ -12,6 +12,7 @@ from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.refusals import Refusal
+from ecsmachine.localcloud.state.elastic_addresses import unbind_eips
 from ecsmachine.localcloud.state.interfaces import leave_interfaces
 from ecsmachine.localcloud.state.model import Disk, Eip, Instance, InstanceStatus, Removal, Snapshot
 from ecsmachine.localcloud.state.state import State
@@ -110,9 +111,7 @@ def forget_instance(state: State, instance: Instance) -> None:
             state.disks.put(
                 replace(disk, instance_id="", device="", status="Available", detached=timestamp())
             )
-    eip = bound_eip(state, instance)
-    if eip is not None:
-        state.eips.put(replace(eip, instance_id="", instance_type="", status="Available"))
+    unbind_eips(state, instance.id)
     for balancer in list(state.load_balancers):
         rest = tuple(b for b in balancer.backends if b.server_id != instance.id)
         if rest != balancer.backends:

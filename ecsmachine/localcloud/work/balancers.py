@@ -54,7 +54,7 @@ class BalancerWork:
         self._network = self._guests.balancer_network()
         if self._network is not None:
             state = self._state
-            tables = (state.load_balancers, state.server_groups, state.instances)
+            tables = (state.load_balancers, state.server_groups, state.instances, state.eips)
             state.watch(tables, self._changed)
             self._changed()
 

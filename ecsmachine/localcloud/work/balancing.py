@@ -14,6 +14,7 @@ from typing import Literal
 from ecsmachine.localcloud.catalog.listener_settings import SETTINGS, Value
 from ecsmachine.localcloud.host.guests.base import Place
 from ecsmachine.localcloud.state.balancers import Backend, Listener, LoadBalancer
+from ecsmachine.localcloud.state.elastic_addresses import eips_of
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.sticky_sessions import StickySession
 
@@ -76,18 +77,19 @@ def carried_by(
     What goes to a port of a balancer's servers that is in ``led`` goes to one of 127.0.0.1.
     """
     return {
-        place_of(balancer, listener): _carried(state, balancer, listener, protocol, led)
+        place_of(listener, address): _carried(state, balancer, listener, protocol, led)
         for balancer in state.load_balancers
         if balancer.status == "active"
+        for address in (balancer.address, *(eip.address for eip in eips_of(state, balancer.id)))
         for listener in balancer.listeners
         for protocol in CARRIED
         if listener.status == "running" and listener.protocol == protocol
     }
 
 
-def place_of(balancer: LoadBalancer, listener: Listener) -> Place:
-    """Return where a listener listens."""
-    return "udp" if listener.protocol == "udp" else "tcp", balancer.address, listener.port
+def place_of(listener: Listener, address: str) -> Place:
+    """Return where a listener of a balancer with this address listens."""
+    return "udp" if listener.protocol == "udp" else "tcp", address, listener.port
 
 
 def backends_of(

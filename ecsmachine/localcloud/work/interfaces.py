@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ecsmachine.localcloud.host.guests.base import GuestInterface, Guests
+from ecsmachine.localcloud.state.elastic_addresses import eips_of
 from ecsmachine.localcloud.state.interfaces import attached_interfaces, detached, primary_interface
 from ecsmachine.localcloud.state.model import Instance, NetworkInterface
 from ecsmachine.localcloud.state.state import State
@@ -87,10 +88,14 @@ class InterfaceWork:
         )
 
 
+def _public_ip(state: State, interface: NetworkInterface) -> str:
+    return next((eip.address for eip in eips_of(state, interface.id)), "")
+
+
 def guest_interfaces(state: State, instance: Instance) -> tuple[GuestInterface, ...]:
     """Return the network interfaces that the guest of an instance is to have, eth0 first."""
     secondary = [
-        GuestInterface(each.id, each.index, each.mac, each.addresses)
+        GuestInterface(each.id, each.index, each.mac, each.addresses, _public_ip(state, each))
         for each in attached_interfaces(state, instance.id)
         if each.status != "Detaching"
     ]

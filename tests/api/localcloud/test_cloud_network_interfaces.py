@@ -10,7 +10,8 @@ import pytest
 
 from ecsmachine.localcloud.host.firewall import firewall_of
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from tests.api.localcloud.api_client import Api, until
+from ecsmachine.localcloud.work.balancing import carried_by
+from tests.api.localcloud.api_client import SLB, VPC, Api, until
 from tests.unit.localcloud.recording_guests import RecordingGuests
 
 
@@ -348,3 +349,53 @@ def test_an_instance_is_made_with_its_interfaces(
     elsewhere = {"InstanceId": instance_id, "VSwitchId": own["VSwitchId"]}
     refused = api.refusal("ModifyInstanceVpcAttribute", elsewhere)
     assert refused == "400 PrimaryEniHasSubIp"
+
+
+def test_an_elastic_address_of_a_second_interface(
+    api: Api, group: str, guests: RecordingGuests
+) -> None:
+    instance_id = api.run(group)
+    eni = make(api, group)["NetworkInterfaceId"]
+    made = api.call("AllocateEipAddress", version=VPC)
+    eip = {"AllocationId": made["AllocationId"]}
+    both = {**eip, "InstanceId": eni, "InstanceType": "NetworkInterface"}
+    unknown = {**both, "InstanceId": "eni-none"}
+    assert api.refusal("AssociateEipAddress", unknown, version=VPC) == "404 InvalidEniId.NotFound"
+    api.call("AssociateEipAddress", both, version=VPC)
+    attach(api, eni, instance_id)
+    assert guests.interfaces[instance_id][1].public_ip == made["EipAddress"]
+    assert interface(api, eni)["AssociatedPublicIp"]["AllocationId"] == made["AllocationId"]
+    (told,) = api.call("DescribeEipAddresses", eip, version=VPC)["EipAddresses"]["EipAddress"]
+    assert (told["InstanceId"], told["InstanceType"]) == (eni, "NetworkInterface")
+    assert told["PrivateIpAddress"] == interface(api, eni)["PrivateIpAddress"]
+    other = {**both, "AllocationId": api.call("AllocateEipAddress")["AllocationId"]}
+    twice = "400 InvalidAssociation.Duplicated"
+    assert api.refusal("AssociateEipAddress", other, version=VPC) == twice
+    api.call("UnassociateEipAddress", both, version=VPC)
+    until(lambda: guests.interfaces[instance_id][1].public_ip == "")
+    api.call("AssociateEipAddress", both, version=VPC)
+    api.call("DetachNetworkInterface", NetworkInterfaceId=eni, InstanceId=instance_id)
+    becomes(api, eni, "Available")
+    api.call("DeleteNetworkInterface", NetworkInterfaceId=eni)
+    (told,) = api.call("DescribeEipAddresses", eip, version=VPC)["EipAddresses"]["EipAddress"]
+    assert (told["InstanceId"], told["Status"]) == ("", "Available")
+
+
+def test_an_elastic_address_of_a_load_balancer(api: Api) -> None:
+    inside = {"VSwitchId": api.cloud.state.default_vswitch_id, "AddressType": "intranet"}
+    balancer_id = api.call("CreateLoadBalancer", inside, version=SLB)["LoadBalancerId"]
+    whole = {"LoadBalancerId": balancer_id}
+    listener = {**whole, "ListenerPort": 80, "BackendServerPort": 80}
+    api.call("CreateLoadBalancerTCPListener", listener, version=SLB)
+    api.call("StartLoadBalancerListener", {**whole, "ListenerPort": 80}, version=SLB)
+    made = api.call("AllocateEipAddress", version=VPC)
+    both = {"AllocationId": made["AllocationId"], "InstanceType": "SlbInstance"}
+    outside = api.call("CreateLoadBalancer", version=SLB)["LoadBalancerId"]
+    public = {**both, "InstanceId": outside}
+    assert api.refusal("AssociateEipAddress", public, version=VPC) == "400 OperationDenied"
+    api.call("AssociateEipAddress", {**both, "InstanceId": balancer_id}, version=VPC)
+    places = {address for _, address, _ in carried_by(api.cloud.state)}
+    assert made["EipAddress"] in places and len(places) == 2
+    api.call("DeleteLoadBalancer", whole, version=SLB)
+    told = api.call("DescribeEipAddresses", version=VPC)["EipAddresses"]["EipAddress"]
+    assert [each["Status"] for each in told] == ["Available"]

@@ -37,13 +37,15 @@ class GuestInterface:
 
     ``id`` is its own, and that of the instance for its eth0.
     Of ``addresses`` the first is set in the guest. The others are its own matter, as in ECS: they
-    lead to it, and what it sends from them comes through.
+    lead to it, and what it sends from them comes through. ``public_ip`` leads to the first one;
+    that of an eth0 is told by its guest.
     """
 
     id: str
     index: int
     mac: str
     addresses: tuple[str, ...]
+    public_ip: str = ""
 
 
 @dataclass(frozen=True)

@@ -50,14 +50,19 @@ class Links:
         for interface in interfaces:
             for address in interface.addresses:
                 self.network.route_to_guest(address)
+            if interface.public_ip:
+                self.network.publish(interface.public_ip, interface.addresses[0])
 
     def take(
         self, namespace: Path, before: Sequence[GuestInterface], after: Sequence[GuestInterface]
     ) -> None:
         """Take from a guest, running or not, what is in ``before`` and not in ``after``."""
         kept = {each.id: each.addresses for each in after}
+        published = {(each.public_ip, each.addresses[0]) for each in after}
         for interface in before:
             link = link_name(interface.id)
+            if (interface.public_ip, interface.addresses[0]) not in published:
+                self._unpublish(interface)
             for address in set(interface.addresses) - set(kept.get(interface.id, ())):
                 self.network.drop_route_to_guest(address)
                 table = str(_TABLE + interface.index)
@@ -76,8 +81,13 @@ class Links:
         """Remove the namespace and the links of a guest that does not run."""
         self.network.unplug([link_name(each.id) for each in interfaces], namespace)
         for interface in interfaces:
+            self._unpublish(interface)
             for address in interface.addresses:
                 self.network.drop_route_to_guest(address)
+
+    def _unpublish(self, interface: GuestInterface) -> None:
+        if interface.public_ip:
+            self.network.unpublish(interface.public_ip, interface.addresses[0])
 
 
 def _ip(namespace: Path, *arguments: str) -> None:

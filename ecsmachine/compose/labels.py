@@ -148,7 +148,7 @@ def _unsupported(name: str, value: str) -> str:
         return ""
     if name.startswith(_BALANCED):
         https = value.strip().startswith("https:")
-        return "HTTPS listeners carry nothing here: use http or tcp" if https else ""
+        return "it names no certificate: use http, or tcp and TLS of your own" if https else ""
     known = ("scale", "global", "depends", "latest_image", "rolling_updates")
     if name in (*known, "rolling_updates.parallelism", "routing.session_sticky"):
         return ""

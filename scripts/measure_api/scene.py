@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from cloud import Probe
 from official import ActionFacts
+
+from ecsmachine.localcloud.container_service.certificates import make_server_certificate
 
 ECS, SLB, VPC, STS = "2014-05-26", "2014-05-15", "2016-04-28", "2015-04-01"
 TAG = {"Tag.1.Key": "team", "Tag.1.Value": "a"}
@@ -233,6 +237,7 @@ def furnish(probe: Probe) -> Scene:
         "SecurityGroupIds.1": ids["group"], **{f"NetworkInterface.1.{name}": value for name, value in interface.items()},
     })  # fmt: skip
     ids |= _balancers(call, ids)
+    ids |= _certificates(call)
     shell = {
         "Type": "RunShellScript", "CommandContent": "echo {{who}}", "EnableParameter": "true", "Name": "command",
         "Description": "of the scene", "WorkingDir": "/tmp", "ResourceGroupId": "rg-test", **TAG,
@@ -337,6 +342,15 @@ def _balancers(call: Any, ids: dict[str, str]) -> dict[str, str]:
     call(SLB, "CreateLoadBalancerHTTPListener", **whole, ListenerPort=6, BackendServerPort=80, **TAG,
          HealthCheck="off", StickySession="on", StickySessionType="server", Cookie="c")  # fmt: skip
     return made
+
+
+def _certificates(call: Any) -> dict[str, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        make_server_certificate(Path(folder), ["www.example.com"])
+        pem, key = (Path(folder, f"server{end}.pem").read_text() for end in ("", "-key"))
+    both = {"ServerCertificate": pem, "PrivateKey": key}
+    made = call(SLB, "UploadServerCertificate", ServerCertificateName="scene", **both, **TAG)
+    return {"certificate": made["ServerCertificateId"], "pem": pem, "pem_key": key}
 
 
 STICKY = {
@@ -667,6 +681,7 @@ def views_of(facts: ActionFacts, scene: Scene) -> list[dict[str, Any]]:
         "ModifyVServerGroupBackendServers": [],
         "AssumeRole": [{"SourceIdentity": "somebody"}],
         "DescribeLoadBalancers": [{"PageSize": 50}],
+        "UploadServerCertificate": [],
         "DescribeInstanceRamRole": [{"RamRoleName": "role"}],
         "DescribeAvailableResource": [{"DestinationResource": "SystemDisk", "InstanceType": "ecs.g6.large"}],
         "DescribeInstanceHistoryEvents": [{"MaxResults": 10}],
@@ -687,6 +702,10 @@ def _bases(s: Scene) -> dict[str, dict[str, Any]]:
     stopped = {"InstanceId": s.stopped}
     tag = {"Tag.1.Key": "new", "Tag.1.Value": "b"}
     bases: dict[str, dict[str, Any]] = {
+        "slb.UploadServerCertificate": {"ServerCertificate": s.pem, "PrivateKey": s.pem_key},
+        "slb.SetServerCertificateName": {"ServerCertificateId": s.certificate, "ServerCertificateName": "new"},
+        "slb.DeleteServerCertificate": {"ServerCertificateId": s.certificate},
+        "slb.DescribeServerCertificates": {"ServerCertificateId": s.certificate},
         "ecs.RunInstances": new,
         "ecs.CreateInstance": new,
         "ecs.StartInstance": stopped,
@@ -978,6 +997,8 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
         "ecs.ListTagResources": [{"Tag.1.Key": "team"}, {"ResourceId.1": None, "TagFilter.1.TagKey": "team"}],
         "ecs.RemoveTags": [{"Tag.1.Key": None, "Tag.1.Value": None}, {"Tag.1.Value": None}],
         "slb.CreateVServerGroup": [{"Tag.1.Key": "team"}],
+        "slb.UploadServerCertificate": [{"Tag.1.Key": "team"}],
+        "slb.DescribeServerCertificates": [{"ServerCertificateId": None}, {"Tag.1.Key": "team"}],
         "slb.DescribeVServerGroups": [{"Tag.1.Key": "team"}],
         "slb.DescribeLoadBalancerListeners": [{"Tag.1.Key": "team"}],
         "ecs.AddTags": [{"Tag.1.Key": None, "Tag.1.Value": None}, {"Tag.1.Key": None, "Tag.1.Value": None, "Tag.1.key": "n"}],

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from ecsmachine.localcloud.container_service.certificates import make_server_certificate
 from tests.guest.conftest import wait_for
 from tests.guest.machines import Machines
 
@@ -31,8 +34,8 @@ while (my $c = $s->accept) {
 
 
 @pytest.fixture
-def balancer(machines: Machines) -> Iterator[tuple[str, str]]:
-    """A load balancer with listeners at 80 (TCP), 81 (HTTP) and 82 (UDP): id and address."""
+def balancer(machines: Machines, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """A load balancer with listeners at 80 (TCP), 81 (HTTP), 82 (UDP) and 83 (HTTPS)."""
     made = machines.slb("CreateLoadBalancer", AddressType="internet")
     balancer_id = made["LoadBalancerId"]
     common = {"LoadBalancerId": balancer_id, "BackendServerPort": 8080, "Bandwidth": -1}
@@ -42,14 +45,22 @@ def balancer(machines: Machines) -> Iterator[tuple[str, str]]:
     machines.slb("CreateLoadBalancerHTTPListener", ListenerPort=81, **common, **on)
     exchange = {"healthCheckReq": "who", "healthCheckExp": "web", "HealthCheckConnectTimeout": 1}
     machines.slb("CreateLoadBalancerUDPListener", ListenerPort=82, **common, **exchange)
-    for port in (80, 81, 82):
+    make_server_certificate(tmp_path, ["web.example.com"])
+    pem, key = ((tmp_path / f"server{end}.pem").read_text() for end in ("", "-key"))
+    secret = machines.slb("UploadServerCertificate", ServerCertificate=pem, PrivateKey=key)
+    certificate = {"ServerCertificateId": secret["ServerCertificateId"]}
+    off = {"StickySession": "off", "HealthCheck": "off"}
+    machines.slb("CreateLoadBalancerHTTPSListener", ListenerPort=83, **common, **off, **certificate)
+    for port in (80, 81, 82, 83):
         machines.slb("StartLoadBalancerListener", LoadBalancerId=balancer_id, ListenerPort=port)
     yield balancer_id, made["Address"]
     machines.slb("DeleteLoadBalancer", LoadBalancerId=balancer_id)
+    machines.slb("DeleteServerCertificate", **certificate)
 
 
 def answer(url: str) -> list[str]:
-    with urllib.request.urlopen(url, timeout=10) as response:
+    context = ssl._create_unverified_context()
+    with urllib.request.urlopen(url, timeout=10, context=context) as response:
         return str(response.read().decode()).splitlines()
 
 
@@ -73,13 +84,15 @@ def test_what_comes_to_a_balancer_goes_to_machines_that_are_well(
     def health() -> list[str]:
         told = machines.slb("DescribeHealthStatus", LoadBalancerId=balancer_id)
         servers = told["BackendServers"]["BackendServer"]
-        return sorted(str(server["ServerHealthStatus"]) for server in servers)
+        checked = (server for server in servers if server["ListenerPort"] != 83)
+        return sorted(str(server["ServerHealthStatus"]) for server in checked)
 
     wait_for(lambda: health() == ["normal"] * 6, "both servers of all listeners to be well")
     for port in (80, 81):
         hosts = [answer(f"http://{address}:{port}/")[0] for _ in range(4)]
         assert sorted(hosts) == ["web1", "web1", "web2", "web2"]
     assert {answer_to_datagram(address) for _ in range(4)} == {"web1", "web2"}
+    assert {answer(f"https://{address}:83/")[0] for _ in range(4)} == {"web1", "web2"}
     forwarded = [line for line in answer(f"http://{address}:81/") if "Forwarded-For" in line]
     assert len(forwarded) == 1
 

@@ -26,7 +26,7 @@ ECS_KINDS = (
     *("launchtemplate", "command", "invocation"),
 )
 VPC_KINDS = ("vpc", "vswitch", "eip", "routetable")
-SLB_KINDS = ("loadbalancer", "vservergroup", "listener")
+SLB_KINDS = ("loadbalancer", "vservergroup", "listener", "certificate")
 """Of SLB; it calls load balancers instances too."""
 
 

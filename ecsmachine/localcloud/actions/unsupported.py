@@ -109,6 +109,7 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
         *("ContainerId", "ContainerName", "Launcher", "WindowsPasswordName"),
     ),
     "Object Storage Service": ("OssOutputDelivery",),
+    "SSL Certificates Service": ("UploadServerCertificate:AliCloud*",),
     "lists of ports": ("*PortRangeListId",),
 }
 """What is not there, and the parameters that ask for it."""

@@ -59,6 +59,7 @@ def of(code: str) -> ApiError:
 REGION_NOT_FOUND = Refusal(
     "InvalidRegionId.NotFound", "The specified RegionId does not exist.", 404
 )
+CERTIFICATE_NOT_FOUND = Refusal("ServerCertificateId.NotFound")
 ZONE_NOT_FOUND = Refusal("InvalidZoneId.NotFound")
 INSTANCE_NOT_FOUND = Refusal("InvalidInstanceId.NotFound")
 INTERFACE_NOT_FOUND = Refusal("InvalidEniId.NotFound")

@@ -76,3 +76,14 @@ def listen(port: int) -> socket.socket:
         with suppress(OSError):
             return socket.create_server((ADDRESS, wanted), backlog=128)
     raise LocalCloudError(f"No port of {ADDRESS} is free for a cluster.")
+
+
+def moved(head: bytes, port: int) -> bytes:
+    """Return the answer 302 to an HTTP request: the same is at this port over HTTPS."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    target = [*first.split(" "), "/"][1]
+    hosts = [line.partition(":")[2].strip() for line in lines if line.lower().startswith("host:")]
+    host = (hosts or [""])[0].partition(":")[0]
+    place = f"https://{host}{'' if port == 443 else f':{port}'}{target}"
+    answer = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n"
+    return f"{answer}Connection: close\r\n\r\n".encode("latin-1")

@@ -55,6 +55,19 @@ class ServerGroup:
 
 
 @dataclass(frozen=True)
+class ServerCertificate:
+    """A certificate that HTTPS listeners answer with, its chain, and its private key, in PEM."""
+
+    id: str
+    region: str
+    name: str
+    certificate: str
+    private_key: str = field(repr=False)
+    created: str
+    resource_group_id: str = ""
+
+
+@dataclass(frozen=True)
 class LoadBalancer:
     """A classic load balancer: its address, its default server group and its listeners."""
 

@@ -38,7 +38,7 @@ from ecsmachine.localcloud.protocol.authentication import AccessKey
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.identifiers import default_resource_group, new_id
 from ecsmachine.localcloud.state import records
-from ecsmachine.localcloud.state.balancers import LoadBalancer, ServerGroup
+from ecsmachine.localcloud.state.balancers import LoadBalancer, ServerCertificate, ServerGroup
 from ecsmachine.localcloud.state.clusters import Cluster, Project, Trigger, Volume
 from ecsmachine.localcloud.state.commands import Command, Invocation
 from ecsmachine.localcloud.state.model import (
@@ -128,6 +128,9 @@ class State:
         )
         self.server_groups = ResourceTable(
             ServerGroup, self, missing=refusals.SERVER_GROUP_NOT_FOUND, tagged_as="vservergroup"
+        )
+        self.server_certificates = ResourceTable(
+            ServerCertificate, self, missing=refusals.CERTIFICATE_NOT_FOUND, tagged_as="certificate"
         )
         self.commands = ResourceTable(
             Command, self, missing=refusals.COMMAND_NOT_FOUND, tagged_as="command"

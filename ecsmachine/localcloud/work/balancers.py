@@ -13,12 +13,13 @@ from contextlib import suppress
 from functools import partial
 
 from ecsmachine.localcloud.host.guests.base import BalancerNetwork, Guests, Place
-from ecsmachine.localcloud.protocol.relays import MOST_HEAD_BYTES, join, unavailable
+from ecsmachine.localcloud.protocol.relays import MOST_HEAD_BYTES, join, moved, unavailable
 from ecsmachine.localcloud.state.state import State
-from ecsmachine.localcloud.work.balancing import Carried, Choice, Health, Server, carried_by
+from ecsmachine.localcloud.work.balancing import Carried, Choice, Health, Server, Tls, carried_by
 from ecsmachine.localcloud.work.datagrams import Datagrams, answers
 from ecsmachine.localcloud.work.sticky_sessions import token_of_server
 from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, unchanged
+from ecsmachine.localcloud.work.tls import server_context
 
 LOG = logging.getLogger("ecsmachine.localcloud")
 
@@ -54,7 +55,8 @@ class BalancerWork:
         self._network = self._guests.balancer_network()
         if self._network is not None:
             state = self._state
-            tables = (state.load_balancers, state.server_groups, state.instances, state.eips)
+            of_servers = (state.load_balancers, state.server_groups, state.instances)
+            tables = (*of_servers, state.eips, state.server_certificates)
             state.watch(tables, self._changed)
             self._changed()
 
@@ -72,14 +74,16 @@ class BalancerWork:
         self._due = False
         assert self._network is not None  # noqa: S101  (recover looked)
         wanted = carried_by(self._state, self._led)
-        for place in self._listening.keys() - wanted.keys():
-            self._listening.pop(place).close()
+        for place, listening in list(self._listening.items()):
+            # with another certificate it has to listen anew
+            if place not in wanted or listening.tls != wanted[place].tls:
+                self._listening.pop(place).close()
         if wanted or self._listening:
             await self._threads.run(self._network.set_listeners, list(wanted))
         for place, carried in wanted.items():
             if place not in self._listening:
                 listening = Listening(self._network, self._threads, self._supervisor)
-                await listening.open(place)
+                await listening.open(place, carried.tls)
                 self._listening[place] = listening
             self._listening[place].carry(carried)
 
@@ -97,10 +101,12 @@ class Listening:
         self._checks: asyncio.Task[None] | None = None
         self._server: asyncio.Server | Datagrams | None = None
         self._place: Place = ("tcp", "", 0)
+        self.tls: Tls | None = None
 
-    async def open(self, place: Place) -> None:
+    async def open(self, place: Place, tls: Tls | None = None) -> None:
         """Listen at an address and port. Raises ``OSError``."""
-        self._place = place
+        self._place, self.tls = place, tls
+        context = server_context(tls.certificate, tls.private_key, tls.policy) if tls else None
         listening = await self._threads.run(self._network.listen, place)
         if place[0] == "udp":
             loop = asyncio.get_running_loop()
@@ -109,7 +115,7 @@ class Listening:
             )
             return
         self._server = await asyncio.start_server(
-            self._serve, sock=listening, limit=MOST_HEAD_BYTES
+            self._serve, sock=listening, limit=MOST_HEAD_BYTES, ssl=context
         )
 
     def close(self) -> None:
@@ -220,17 +226,22 @@ class Listening:
             return
         client, client_port = writer.get_extra_info("peername")[:2]
         head = token = b""
-        if carried.protocol == "http":
+        over_http = carried.protocol in ("http", "https")
+        if over_http:
             read = reader.readuntil(b"\r\n\r\n")
             head = await asyncio.wait_for(read, _HEAD_TIMEOUT_S)
             token = carried.sticky.token_of(head) if carried.sticky else b""
+            if carried.moved_to:
+                writer.write(moved(head, carried.moved_to))
+                await writer.drain()
+                return
             for name, value in carried.forwarded:
                 line = f"{name}: {value.format(client=client, port=client_port)}\r\n"
                 head = head[:-2] + line.encode() + b"\r\n"
         who = f"{client}:{client_port}" if carried.scheduler == "tch" else str(client)
         connected = await self._connect_one(who, token)
         if connected is None:
-            if carried.protocol == "http":
+            if over_http:
                 writer.write(unavailable("No server of the listener is well."))
                 await writer.drain()
             return

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from ecsmachine.localcloud.catalog.listener_settings import SETTINGS, Value
 from ecsmachine.localcloud.host.guests.base import Place
@@ -18,8 +18,8 @@ from ecsmachine.localcloud.state.elastic_addresses import eips_of
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.sticky_sessions import StickySession
 
-Protocol = Literal["tcp", "udp", "http"]
-CARRIED: tuple[Protocol, ...] = ("tcp", "udp", "http")
+Protocol = Literal["tcp", "udp", "http", "https"]
+CARRIED: tuple[Protocol, ...] = get_args(Protocol)
 """The protocols whose traffic is carried."""
 
 
@@ -57,6 +57,15 @@ class HealthCheck:
 
 
 @dataclass(frozen=True)
+class Tls:
+    """What an HTTPS listener answers with, in PEM; ``policy`` is its TLSCipherPolicy."""
+
+    certificate: str
+    private_key: str = field(repr=False)
+    policy: str
+
+
+@dataclass(frozen=True)
 class Carried:
     """What a listener that runs carries, and to whom."""
 
@@ -67,6 +76,9 @@ class Carried:
     forwarded: tuple[tuple[str, str], ...] = ()
     """Headers that are added to a request; ``{client}`` and ``{port}`` stand for whose it is."""
     sticky: StickySession | None = None
+    tls: Tls | None = None
+    moved_to: int = 0
+    """The port of the HTTPS listener that requests are sent on to; 0: they go to servers."""
 
 
 def carried_by(
@@ -84,6 +96,8 @@ def carried_by(
         for listener in balancer.listeners
         for protocol in CARRIED
         if listener.status == "running" and listener.protocol == protocol
+        # without a certificate of ours there is nothing to answer with
+        if protocol != "https" or _tls(state, listener) is not None
     }
 
 
@@ -125,9 +139,19 @@ def _carried(
         str(settings["Scheduler"]),
         servers,
         check,
-        tuple(_forwarded(settings, balancer, listener)) if protocol == "http" else (),
+        tuple(_forwarded(settings, balancer, listener)) if protocol in ("http", "https") else (),
         _sticky(settings) if settings.get("StickySession") == "on" else None,
+        _tls(state, listener) if protocol == "https" else None,
+        int(settings["ForwardPort"]) if settings.get("ListenerForward") == "on" else 0,
     )
+
+
+def _tls(state: State, listener: Listener) -> Tls | None:
+    found = state.server_certificates.get(str(listener.settings.get("ServerCertificateId")))
+    if found is None:
+        return None
+    policy = str(listener.settings.get("TLSCipherPolicy", ""))
+    return Tls(found.certificate, found.private_key, policy)
 
 
 def _sticky(settings: Mapping[str, Value]) -> StickySession:

@@ -661,7 +661,7 @@ def test_labels_without_effect_are_warnings(applications: ApplicationClient) -> 
     label = "aliyun.lb.port_80: 'https://front:80'"
     text = f"web: {{image: busybox, labels: {{{label}, aliyun.probe.url: 'http://container/'}}}}"
     (warning,) = applications.create_project(ProjectRequest("shop", text))
-    assert warning.startswith("web: aliyun.lb.port_80 has no effect: HTTPS listeners carry")
+    assert warning.startswith("web: aliyun.lb.port_80 has no effect: it names no certificate")
     assert at_rest(applications, "shop") == "running"
     project = applications.project("shop")
     assert project.raw["warnings"] == [warning]

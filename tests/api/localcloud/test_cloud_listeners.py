@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ecsmachine.localcloud.container_service.certificates import make_server_certificate
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.api_client import SLB, Api, until
 
@@ -243,3 +245,42 @@ def test_server_groups_that_are_refused(slb: Slb) -> None:
     assert other.refusal("CreateLoadBalancerTCPListener", **values) == "400 InvalidParameter"
     slb.call("DeleteVServerGroup", VServerGroupId=group_id)
     assert slb.refusal("DeleteVServerGroup", VServerGroupId=group_id) == NO_GROUP
+
+
+def test_the_life_of_a_certificate(slb: Slb, tmp_path: Path) -> None:
+    make_server_certificate(tmp_path, ["www.example.com", "example.com"])
+    pem = (tmp_path / "server.pem").read_text()
+    key = (tmp_path / "server-key.pem").read_text()
+    both = {"ServerCertificate": pem, "PrivateKey": key}
+    made = slb.call("UploadServerCertificate", **both, **{"Tag.1.Key": "team", "Tag.1.Value": "a"})
+    assert made["CommonName"] == made["ServerCertificateName"] == "www.example.com"
+    names = made["SubjectAlternativeNames"]["SubjectAlternativeName"]
+    assert names == ["www.example.com", "example.com"]
+    assert len(made["Fingerprint"].split(":")) == 20
+    certificate = {"ServerCertificateId": made["ServerCertificateId"]}
+    slb.call("SetServerCertificateName", **certificate, ServerCertificateName="web")
+
+    def told() -> list[dict[str, Any]]:
+        found = slb.call("DescribeServerCertificates", **certificate)["ServerCertificates"]
+        listed: list[dict[str, Any]] = found["ServerCertificate"]
+        return listed
+
+    (one,) = told()
+    assert one["ServerCertificateName"] == "web"
+    assert one["Tags"]["Tag"] == [{"TagKey": "team", "TagValue": "a"}]
+    assert key not in json.dumps(told())
+    base = {"ListenerPort": 443, "BackendServerPort": 80, "Bandwidth": -1}
+    off = {"StickySession": "off", "HealthCheck": "off"}
+    slb.call("CreateLoadBalancerHTTPSListener", **base, **off, **certificate)
+    assert slb.refusal("DeleteServerCertificate", **certificate) == (
+        "400 CertificateAndPrivateKeyIsRefered"
+    )
+    slb.call("DeleteLoadBalancerListener", ListenerPort=443)
+    slb.call("DeleteServerCertificate", **certificate)
+    assert told() == []
+    gone = "404 ServerCertificateId.NotFound"
+    assert slb.refusal("DeleteServerCertificate", **certificate) == gone
+    make_server_certificate(tmp_path / "other", ["other.example.com"])
+    other = (tmp_path / "other" / "server-key.pem").read_text()
+    for wrong in ({**both, "PrivateKey": other}, {**both, "ServerCertificate": "none"}):
+        assert slb.refusal("UploadServerCertificate", **wrong) == "400 InvalidParameter"

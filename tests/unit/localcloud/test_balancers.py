@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
@@ -11,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.localcloud.container_service.certificates import make_server_certificate
 from ecsmachine.localcloud.host.guests.base import Place, Transport
 from ecsmachine.localcloud.state.state import open_state
 from ecsmachine.localcloud.work.balancers import Listening
-from ecsmachine.localcloud.work.balancing import Carried, HealthCheck, Server
+from ecsmachine.localcloud.work.balancing import Carried, HealthCheck, Server, Tls
 from ecsmachine.localcloud.work.sticky_sessions import StickySession
 from ecsmachine.localcloud.work.supervisor import Supervisor
 
@@ -59,7 +62,7 @@ async def listening(tmp_path: Path, transport: Transport, carried: Carried) -> A
     supervisor.start()
     listener = Listening(ThisMachine(), supervisor.threads("test", 2), supervisor)
     port = free_port(transport)
-    await listener.open((transport, LOOPBACK, port))
+    await listener.open((transport, LOOPBACK, port), carried.tls)
     listener.carry(carried)
     try:
         yield port
@@ -172,5 +175,54 @@ def test_a_cookie_leads_back_to_the_server(
             assert others == {str(port) for port in ports}
         for server in servers:
             server.close()
+
+    asyncio.run(run())
+
+
+def test_https_is_answered_with_the_certificate(tmp_path: Path) -> None:
+    make_server_certificate(tmp_path / "pem", ["localhost"])
+    pem, key = ((tmp_path / "pem" / f"server{end}.pem").read_text() for end in ("", "-key"))
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "pem" / "ca.pem"))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + head.lower())
+        writer.close()
+
+    def visit(port: int) -> str:
+        url = f"https://localhost:{port}/"
+        with urllib.request.urlopen(url, timeout=10, context=trusting) as response:
+            return str(response.read().decode())
+
+    async def run() -> None:
+        server = await asyncio.start_server(serve, LOOPBACK, 0)
+        place = Server("i-1", LOOPBACK, server.sockets[0].getsockname()[1], 100)
+        forwarded = (("X-Forwarded-Proto", "https"),)
+        tls = Tls(pem, key, "tls_cipher_policy_1_2")
+        carried = Carried("https", "wrr", (place,), None, forwarded, tls=tls)
+        async with listening(tmp_path / "cloud", "tcp", carried) as port:
+            assert "x-forwarded-proto: https" in await asyncio.to_thread(visit, port)
+        server.close()
+
+    asyncio.run(run())
+
+
+def test_http_is_sent_on_to_https(tmp_path: Path) -> None:
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: object) -> None:
+            return None
+
+    def visit(port: int) -> str:
+        opener = urllib.request.build_opener(Stay)
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            opener.open(f"http://localhost:{port}/shop?a=b", timeout=10)
+        assert caught.value.code == 302
+        return str(caught.value.headers["Location"])
+
+    async def run() -> None:
+        for other, place in ((443, "https://localhost"), (4, "https://localhost:4")):
+            carried = Carried("http", "wrr", (), None, moved_to=other)
+            async with listening(tmp_path / str(other), "tcp", carried) as port:
+                assert await asyncio.to_thread(visit, port) == f"{place}/shop?a=b"
 
     asyncio.run(run())

@@ -145,6 +145,8 @@ def _network(key: str, values: Values, project: str, for_stack: bool) -> Network
     if not for_stack:
         if driver not in ("overlay", "bridge", "default"):
             raise values.refused("driver", f"{driver} is not supported: networks are overlays")
+        if driver != "overlay" and "driver_opts" in values:
+            raise values.refused("driver_opts", f"those of {driver} do nothing for overlays")
         if values.part("ipam").values:
             raise values.refused("ipam", "addresses are of the cluster's subnet_cidr")
         if values.flag("enable_ipv6") or not values.flag("enable_ipv4", True):
@@ -153,7 +155,7 @@ def _network(key: str, values: Values, project: str, for_stack: bool) -> Network
         name=name or (key if external else f"{project}_{key}"),
         external=external,
         internal=values.flag("internal"),
-        options=values.pairs("driver_opts") if driver == "overlay" else {},
+        options=values.pairs("driver_opts"),
         labels=values.pairs("labels"),
     )
 

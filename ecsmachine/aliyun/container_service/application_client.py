@@ -88,8 +88,8 @@ class ApplicationClient:
         """Start what does not run (POST …/start)."""
         self._post(f"{_project(name)}/start")
 
-    def stop_project(self, name: str, *, wait_s: int = 10) -> None:
-        """Stop what runs; kill it after ``wait_s`` seconds (POST …/stop)."""
+    def stop_project(self, name: str, *, wait_s: int | None = None) -> None:
+        """Stop what runs; kill it after ``wait_s`` seconds, or its own time (POST …/stop)."""
         self._post(f"{_project(name)}/stop", t=wait_s)
 
     def kill_project(self, name: str, *, signal: str = "KILL") -> None:
@@ -135,8 +135,8 @@ class ApplicationClient:
         """Start its containers (POST …/start)."""
         self._post(f"{_service(service_id)}/start")
 
-    def stop_service(self, service_id: str, *, wait_s: int = 10) -> None:
-        """Stop its containers; kill them after ``wait_s`` seconds (POST …/stop)."""
+    def stop_service(self, service_id: str, *, wait_s: int | None = None) -> None:
+        """Stop its containers; kill them after ``wait_s`` seconds, or their time (POST …/stop)."""
         self._post(f"{_service(service_id)}/stop", t=wait_s)
 
     def kill_service(self, service_id: str, *, signal: str = "KILL") -> None:

@@ -161,8 +161,9 @@ def _signal(asked: _Asked) -> str:
     return asked.query.text("signal", "KILL")
 
 
-def _wait_s(asked: _Asked) -> int:
-    return asked.query.integer("t", 10, least=0, most=_MOST_WAIT_S)
+def _wait_s(asked: _Asked) -> int | None:
+    """Return how long to wait; None is a container's own time, ten seconds unless it has one."""
+    return asked.query.integer("t", least=0, most=_MOST_WAIT_S) if "t" in asked.query else None
 
 
 _A = Applications

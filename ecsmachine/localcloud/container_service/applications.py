@@ -161,7 +161,7 @@ class Applications:
         self._projects.change(name, releases=releases)
         finish(self._work.begin(name, "starting", self._work.settle))
 
-    def stop_project(self, name: str, wait_s: int) -> None:
+    def stop_project(self, name: str, wait_s: int | None) -> None:
         """Stop what runs."""
         self._projects.stop_all_services(self._projects.idle(name))
 
@@ -222,7 +222,7 @@ class Applications:
         )
         finish(self._work.begin(project.name, "starting", self._work.settle))
 
-    def stop_service(self, service: str, wait_s: int) -> None:
+    def stop_service(self, service: str, wait_s: int | None) -> None:
         """Stop its containers."""
         project, release, found = self._projects.find_service(service)
         self._projects.idle(project.name)
@@ -252,9 +252,11 @@ class Applications:
     def scale_service(self, service: str, fields: Fields) -> list[str]:
         """Bring a service to a number of containers; return what else is to be known of it."""
         fields.choice("type", ("scale_to",))
-        wanted = self.scale_to(
-            service, lambda _: fields.integer("value", least=0, most=MOST_CONTAINERS)
-        )
+        value = fields.integer("value", least=0, most=MOST_CONTAINERS)
+        return self.told_of_scale(service, self.scale_to(service, lambda _: value))
+
+    def told_of_scale(self, service: str, wanted: int) -> list[str]:
+        """Return what else is to be known after a service was scaled, a line each."""
         _, release, found = self._projects.find_service(service)
         if found.name not in release.stopped:
             return []

@@ -134,7 +134,7 @@ class Deployment:
             self._wait_healthy(project, service, begun)
         self._remove(outdated, volumes=False)
 
-    def stop(self, placed: Iterable[Placed], wait_s: int) -> None:
+    def stop(self, placed: Iterable[Placed], wait_s: int | None) -> None:
         """Stop containers that run, side by side."""
         running = [p for p in placed if p.container.status in ("running", "restarting", "paused")]
         self._each(running, lambda p: self._engines[p.node].stop(p.container.id, wait_s))

@@ -22,6 +22,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _PING_TIMEOUT_S = 3.0
 _TIMEOUT_S = 60.0
 _PULL_TIMEOUT_S = 600.0
+_LONGEST_STOP_S = 660.0
 _MOST_BYTES = 64 * 1024 * 1024
 _EXITED = re.compile(r"^Exited \((\d+)\)")
 _HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)")
@@ -112,14 +113,11 @@ class DockerEngine:
         """Start a container (POST /containers/ID/start)."""
         self._ask("POST", f"/containers/{container_id}/start")
 
-    def stop(self, container_id: str, wait_s: int) -> None:
+    def stop(self, container_id: str, wait_s: int | None) -> None:
         """Stop a container (POST /containers/ID/stop)."""
-        self._ask(
-            "POST",
-            f"/containers/{container_id}/stop",
-            {"t": str(wait_s)},
-            timeout_s=_TIMEOUT_S + wait_s,
-        )
+        query = {} if wait_s is None else {"t": str(wait_s)}
+        longest_s = _LONGEST_STOP_S if wait_s is None else _TIMEOUT_S + wait_s
+        self._ask("POST", f"/containers/{container_id}/stop", query, timeout_s=longest_s)
 
     def kill(self, container_id: str, signal: str) -> None:
         """Send a signal (POST /containers/ID/kill)."""

@@ -95,8 +95,8 @@ class Engine(Protocol):
     def start(self, container_id: str) -> None:
         """Start a container; one that runs stays so."""
 
-    def stop(self, container_id: str, wait_s: int) -> None:
-        """Stop a container, by force after ``wait_s`` seconds."""
+    def stop(self, container_id: str, wait_s: int | None) -> None:
+        """Stop a container, by force after ``wait_s`` seconds, or after its own time."""
 
     def kill(self, container_id: str, signal: str) -> None:
         """Send a signal to a running container."""
@@ -177,7 +177,7 @@ class NoEngine:
         """Note that it runs."""
         self._change(container_id, "running", 0)
 
-    def stop(self, container_id: str, wait_s: int) -> None:
+    def stop(self, container_id: str, wait_s: int | None) -> None:
         """Note that it has stopped."""
         self._change(container_id, "exited", 0)
 

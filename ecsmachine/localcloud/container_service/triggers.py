@@ -105,8 +105,11 @@ def fire(state: State, work: ClusterWork, query: Mapping[str, str]) -> dict[str,
     kind = fields.choice("type", ("scale_out", "scale_in"))
     step = fields.integer("step", least=1, most=MOST_STEPS)
     change = step if kind == "scale_out" else -step
-    number = applications.scale_to(f"{trigger.project}_{trigger.service}", lambda n: n + change)
-    return {"action": kind, "project_id": trigger.project, "containers": number}
+    service = f"{trigger.project}_{trigger.service}"
+    number = applications.scale_to(service, lambda n: n + change)
+    done = {"action": kind, "project_id": trigger.project, "containers": number}
+    told = applications.told_of_scale(service, number)
+    return {**done, "message": "; ".join(told)} if told else done
 
 
 def _view(trigger: Trigger) -> dict[str, str]:

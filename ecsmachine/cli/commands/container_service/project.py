@@ -46,7 +46,12 @@ Variables = Annotated[
 Description = Annotated[str, typer.Option("--description", help="What it is")]
 LatestImage = Annotated[bool, typer.Option("--latest-image", help="Pull the newest images")]
 Patience = Annotated[
-    int, typer.Option("--time", "-t", min=0, help="Seconds before what does not stop is killed")
+    int | None,
+    typer.Option(
+        *("--time", "-t"),
+        min=0,
+        help="Seconds before what does not stop is killed; else its stop_grace_period, or 10",
+    ),
 ]
 Signal = Annotated[str, typer.Option("--signal", "-s", help="The signal that is sent")]
 
@@ -195,7 +200,7 @@ def start(
 def stop(
     client: ApplicationClient,
     name: Name,
-    patience: Patience = 10,
+    patience: Patience = None,
     wait: Wait = False,
     timeout: Timeout = 600,
 ) -> None:

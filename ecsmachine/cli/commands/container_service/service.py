@@ -103,7 +103,7 @@ def start(client: ApplicationClient, service_id: ServiceId) -> None:
 
 @app.command("stop")
 @connected(application_client)
-def stop(client: ApplicationClient, service_id: ServiceId, patience: Patience = 10) -> None:
+def stop(client: ApplicationClient, service_id: ServiceId, patience: Patience = None) -> None:
     """Stop a service's containers; they stay.
 
     Example: ecsmachine service stop web_front

@@ -116,7 +116,7 @@ class Deployment:
             surplus: list[Placed] = []
         else:
             number = wanted_number(release, service)
-            surplus = sorted(current, key=lambda p: -p.number)[: max(0, len(current) - number)]
+            surplus = _last_first(current)[: max(0, len(current) - number)]
             wanted = [""] * max(0, number - len(current))
             if service.placement.stays and (self._silent or len(answering) < len(self._engines)):
                 wanted = []
@@ -346,6 +346,20 @@ class Deployment:
 
     def _labels(self, project: str) -> dict[str, str]:
         return {CLUSTER: self._cluster_id, PROJECT: project}
+
+
+def _last_first(placed: Sequence[Placed]) -> list[Placed]:
+    """Return containers of a service in the order in which those too many go.
+
+    First are those whose number another has: a node that was silent has come back with them.
+    """
+    counts: Counter[int] = Counter()
+    order = []
+    for one in placed:
+        counts[one.number] += 1
+        order.append((counts[one.number], one.number))
+    ranked = sorted(zip(order, placed, strict=True), key=lambda pair: pair[0], reverse=True)
+    return [one for _, one in ranked]
 
 
 def wanted_number(release: Release, service: Service) -> int:

@@ -179,6 +179,16 @@ def test_what_stays_is_not_made_up_for(cluster: Cluster) -> None:
     assert nodes_of(cluster.deploy(text)) == ["n1", "n2", "n3"]
 
 
+@pytest.mark.parametrize("name", ["n1", "n2", "n3"])
+def test_a_node_that_is_back_has_nothing_twice(cluster: Cluster, name: str) -> None:
+    text = "web: {image: i, labels: {aliyun.scale: 3}}"
+    cluster.deploy(text)
+    silent = cluster.nodes.pop(name)
+    assert len(cluster.deploy(text, silent=True)) == 3
+    cluster.nodes[name] = silent
+    assert sorted(placed.number for placed in cluster.deploy(text)) == [1, 2, 3]
+
+
 def test_the_strays_of_a_node_that_was_silent_go(cluster: Cluster) -> None:
     cluster.deploy("web: {image: i}")
     cluster.nodes["n2"].there = ["shop_default", "own_default"]

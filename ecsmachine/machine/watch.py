@@ -92,9 +92,9 @@ class Watch:
                     continue
                 self._found = self.look()
                 if self._found is not None:
-                    break
-            for callback in list(self._wake):
-                callback()
+                    self._over.set()
+                    for callback in list(self._wake):
+                        callback()
 
     def stop(self) -> None:
         """Let :meth:`run` come to its end."""

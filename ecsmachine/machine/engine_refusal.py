@@ -163,10 +163,10 @@ def _of_alert(auth: AuthOptions, said: str) -> Refusal:
 
 
 def _clock_here(what: str, certificate: x509.Certificate, auth: AuthOptions) -> Refusal:
-    now = datetime.now(timezone.utc)
+    now, begin = datetime.now(timezone.utc), certificate.not_valid_before_utc
     return Refusal(
-        f"the {what} is not yet valid: it is from {certificate.not_valid_before_utc:%F %H:%M} UTC, "
-        f"and this computer's clock says {now:%F %H:%M}",
+        f"the {what} is not yet valid: it is from {begin:%Y-%m-%d %H:%M} UTC, and this computer's "
+        f"clock says {now:%Y-%m-%d %H:%M}",
         "Set this computer's clock (for example with NTP). If it is right, the certificate was "
         f'made by a wrong one: "ecsmachine regenerate-certs {auth.machine_dir.name}".',
     )

@@ -89,7 +89,9 @@ def _report_others(
     ours = " ".join(one.name for one in others if one.driver.provisions)
     theirs = " ".join(one.name for one in others if not one.driver.provisions)
     has_ended = end <= datetime.now(timezone.utc)
-    until = "They refuse every client until then" if has_ended else f"They need it by {end:%F}"
+    until = (
+        "They refuse every client until then" if has_ended else f"They need it by {end:%Y-%m-%d}"
+    )
     if ours:
         report(f'Their engines get the CA by "ecsmachine regenerate-certs {ours}". {until}')
     if theirs:

@@ -246,7 +246,7 @@ class Connection:
 def _reason(error: BaseException) -> str:
     """Return what paramiko says of a failure, which may quote what the host has sent."""
     text = str(getattr(error, "strerror", None) or error)
-    return " ".join(text.split())[:_LONGEST_REASON] or "closed"
+    return " ".join(text.split())[:_LONGEST_REASON] or "the host closed it"
 
 
 def connect(

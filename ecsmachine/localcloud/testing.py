@@ -18,7 +18,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -176,11 +176,11 @@ def local_cloud(
     check_packages()
     from ecsmachine.localcloud.service.embedded import embedded_cloud
     from ecsmachine.localcloud.service.seed import read_seed
-    from ecsmachine.localcloud.state.settings import Settings
+    from ecsmachine.localcloud.state.settings import Delays, Settings, StateError, delays_of
 
-    waits = _delays(delays)
+    waits = delays if isinstance(delays, Delays) else delays_of(delays or {})
     if settled and delays is not None:
-        raise ValueError("a cloud with delays cannot be settled: leave one of them out")
+        raise StateError("A cloud with delays cannot be settled: leave one of them out.")
     with contextlib.ExitStack() as stack:
         folder = root or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ecs-")))
         running = stack.enter_context(
@@ -252,16 +252,3 @@ def running_cloud(root: Path | None = None) -> Iterator[Cloud]:
             log=RemoteRequestLog(running.endpoint, key_id, secret),
             more_environment=running.environment(),
         )
-
-
-def _delays(given: Delays | Mapping[str, float] | None) -> Delays:
-    from ecsmachine.localcloud.protocol.suggestions import did_you_mean
-    from ecsmachine.localcloud.state.settings import Delays
-
-    if isinstance(given, Delays):
-        return given
-    known = [one.name for one in fields(Delays)]
-    for name in given or {}:
-        if name not in known:
-            raise ValueError(f"there is no delay {name}{did_you_mean(name, known)}")
-    return Delays(**(given or {}))

@@ -105,6 +105,15 @@ def up(
     settled: Annotated[
         bool, typer.Option("--settled", help="Answer once what was asked for is there")
     ] = False,
+    delays: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--delay",
+            metavar="STATE=SECONDS",
+            help="How long a state lasts, such as pending=2 (repeatable)",
+            show_default=False,
+        ),
+    ] = None,
     listen: Annotated[
         str,
         typer.Option(
@@ -171,7 +180,7 @@ def up(
             guests=None if guests is None else guests.value,
             port=port,
             releases=[image.value for image in images or []],
-            serving=Serving(lenient, settled, listen),
+            serving=Serving(lenient, settled, listen, tuple(delays or ())),
             access_key=(key_id or "", key_secret or ""),
             seed=seed,
             report=lambda step: report(f"{step}..."),

@@ -35,21 +35,27 @@ class Serving:
 
     ``lenient``: official parameters that are not implemented are passed over. ``settled``: a
     request is answered once what it asks for is there. ``listen`` is an address or a host name of
-    this machine besides 127.0.0.1, "" for none.
+    this machine besides 127.0.0.1, "" for none. ``delay`` says how long states last, each as
+    ``pending=2`` (seconds).
     """
 
     lenient: bool = False
     settled: bool = False
     listen: str = ""
+    delay: tuple[str, ...] = ()
 
     def options(self) -> list[str]:
         """Return the options of ``local up`` that say so."""
-        given = {item.name: getattr(self, item.name) for item in fields(self)}
-        return [
-            f"--{name}" if value is True else f"--{name}={value}"
-            for name, value in given.items()
-            if value
-        ]
+        words: list[str] = []
+        for item in fields(self):
+            value = getattr(self, item.name)
+            several = value if isinstance(value, tuple) else [value]
+            words += [
+                f"--{item.name}" if one is True else f"--{item.name}={one}"
+                for one in several
+                if one
+            ]
+        return words
 
 
 @dataclass(frozen=True)

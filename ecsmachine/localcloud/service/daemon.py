@@ -38,7 +38,7 @@ from ecsmachine.localcloud.host.settings import (
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.listening import parse
 from ecsmachine.localcloud.service.seed import read_seed
-from ecsmachine.localcloud.state.settings import check_access_key
+from ecsmachine.localcloud.state.settings import check_access_key, delays_of
 from ecsmachine.localcloud.state.state import open_state
 
 Report = Callable[[str], None]
@@ -97,6 +97,11 @@ def up(
     check_access_key(*access_key)
     if serving.listen:
         parse(serving.listen)
+    delays_of(serving.delay)
+    if serving.delay and serving.settled:
+        raise LocalCloudError(
+            "A cloud with delays cannot be settled.", hint="Leave out --settled, or --delay"
+        )
     found = find(root)
     if found is not None:
         _check_key_of(found, access_key)

@@ -47,7 +47,7 @@ from ecsmachine.localcloud.service.fault_reach import reach_of
 from ecsmachine.localcloud.service.listening import listen_at, parse
 from ecsmachine.localcloud.service.seed import Seed, read_seed
 from ecsmachine.localcloud.state import records
-from ecsmachine.localcloud.state.settings import Settings
+from ecsmachine.localcloud.state.settings import Settings, delays_of
 from ecsmachine.localcloud.state.state import State, open_state
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--lenient", action="store_true")
     parser.add_argument("--settled", action="store_true")
     parser.add_argument("--listen", default="")
+    parser.add_argument("--delay", action="append", default=[])
     parser.add_argument("--seed", type=Path)
     parser.add_argument("--ready", type=int, required=True, help="file descriptor")
     given = parser.parse_args(arguments)
@@ -116,7 +117,7 @@ def main(arguments: list[str]) -> int:
                 for name, base, files in given.release
             ]
             downloads = _Downloads(bases, given.registry, given.docker_ce)
-        serving = Serving(given.lenient, given.settled, given.listen)
+        serving = Serving(given.lenient, given.settled, given.listen, tuple(given.delay))
         seed = None if given.seed is None else read_seed(given.seed)
         _serve(paths, given.guests, given.port, downloads, serving, seed, lambda: say({}))
     except LocalCloudError as error:
@@ -212,6 +213,7 @@ def _serve(
                 vpc_cidr=str(plan.vpc),
                 vswitch_cidr=str(plan.vswitch),
                 reserved=(str(plan.host),),
+                delays=delays_of(serving.delay),
                 access_key_id=access_key[0],
                 access_key_secret=access_key[1],
             ),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 import secrets
 import string
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
-from ecsmachine.localcloud.catalog.regions import find_zone, known_region
+from ecsmachine.localcloud.catalog.regions import find_zone, known_region, regions
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.localcloud.protocol.suggestions import did_you_mean
 
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _KEY_SECRET = re.compile(r"[!-~]{1,128}")
@@ -81,6 +85,31 @@ def check_access_key(key_id: str, secret: str) -> None:
         raise StateError("The secret of an access key is 1 to 128 visible ASCII characters.")
 
 
+def delays_of(given: Mapping[str, Any] | Iterable[str]) -> Delays:
+    """Return the delays (seconds) by their names, with the end ``_s`` or without.
+
+    They may be texts: ``pending=2``. Raises :class:`StateError`.
+    """
+    known = [item.name for item in fields(Delays)]
+    if not isinstance(given, Mapping):
+        given = dict(one.partition("=")[::2] for one in given)
+    values: dict[str, float] = {}
+    for name, text in given.items():
+        full = name if name.endswith("_s") else f"{name}_s"
+        if full not in known:
+            raise StateError(
+                f"There is no delay {name}.",
+                hint=did_you_mean(full, known) or f"There are: {', '.join(known)}",
+            )
+        try:
+            values[full] = float(text)
+        except (TypeError, ValueError):
+            values[full] = math.nan
+        if not 0 <= values[full] < math.inf:
+            raise StateError(f"The delay {name} is a number of seconds, not {text!r}.")
+    return Delays(**values)
+
+
 def check_settings(settings: Settings) -> None:
     """Raise :class:`StateError` where settings make no sense."""
     try:
@@ -88,7 +117,10 @@ def check_settings(settings: Settings) -> None:
         vswitch = ipaddress.IPv4Network(settings.vswitch_cidr)
         pool = ipaddress.IPv4Network(settings.public_pool)
         region = known_region(settings.region)
-    except (ValueError, LookupError) as error:
+    except LookupError as error:
+        hint = did_you_mean(settings.region, [region.id for region in regions()])
+        raise StateError(str(error), hint=hint) from error
+    except ValueError as error:
         raise StateError(str(error)) from error
     if not vswitch.subnet_of(vpc):
         raise StateError(f"VSwitch {vswitch} is not inside VPC {vpc}")
@@ -97,6 +129,4 @@ def check_settings(settings: Settings) -> None:
     if settings.zone and find_zone(settings.zone) not in region.zones:
         raise StateError(f"zone {settings.zone} is not in region {settings.region}")
     check_access_key(settings.access_key_id, settings.access_key_secret)
-    for item in fields(Delays):
-        if getattr(settings.delays, item.name) < 0:
-            raise StateError(f"delay {item.name} is negative")
+    delays_of(asdict(settings.delays))

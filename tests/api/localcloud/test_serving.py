@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,11 +21,13 @@ from starlette.responses import Response
 from ecsmachine.cli.app import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service import daemon
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from ecsmachine.localcloud.service.gate import Gate
 from ecsmachine.localcloud.service.listening import ListenAddress, parse
 from ecsmachine.localcloud.state.settings import Settings, StateError
 from ecsmachine.localcloud.state.state import open_state
 from ecsmachine.localcloud.testing import local_cloud, running_cloud
+from tests.api.localcloud.api_client import Api
 
 
 @pytest.fixture
@@ -134,6 +137,18 @@ def test_how_an_address_is_named() -> None:
     for wrong in ("127.0.0.1:80", "no.such.invalid", "a b", "http://127.0.0.1"):
         with pytest.raises(LocalCloudError):
             parse(wrong)
+
+
+def test_delays(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert up(root, "--delay", "pendin=60") == 1
+    assert "Did you mean pending_s?" in capsys.readouterr().err
+    assert up(root, "--delay", "pending=60", "--settled") == 1
+    assert up(root, "--delay", "pending=60", "--delay", "network=60") == 0
+    with running_cloud(root) as cloud:
+        api = Api(cast(EmbeddedCloud, cloud))
+        vpc = api.call("CreateVpc")["VpcId"]
+        (found,) = api.call("DescribeVpcs", VpcId=vpc)["Vpcs"]["Vpc"]
+        assert found["Status"] == "Pending"
 
 
 def test_a_key_of_ones_own(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

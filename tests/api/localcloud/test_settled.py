@@ -17,7 +17,7 @@ from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.host.guests.none import NoGuests
 from ecsmachine.localcloud.service import server
 from ecsmachine.localcloud.service.embedded import embedded_cloud
-from ecsmachine.localcloud.state.settings import Delays, Settings
+from ecsmachine.localcloud.state.settings import Delays, Settings, StateError, delays_of
 from ecsmachine.localcloud.testing import local_cloud
 from tests.api.localcloud.api_client import Api
 
@@ -165,11 +165,20 @@ def test_unless_it_is_wanted_an_answer_comes_at_once(tmp_path: Path) -> None:
         assert status(api, run(api)) == "Pending"
 
 
+def test_how_delays_are_written() -> None:
+    expected = Delays(pending_s=2.5, network_s=1)
+    assert delays_of(["pending=2.5", "network_s=1"]) == expected
+    assert delays_of({"pending_s": 2.5, "network": "1"}) == expected
+    for wrong in (["pending"], ["pending=x"], ["pending=-1"], ["pending=nan"], ["running=1"]):
+        with pytest.raises(StateError):
+            delays_of(wrong)
+
+
 def test_delays_and_settled_contradict_each_other() -> None:
-    with pytest.raises(ValueError, match="leave one"), local_cloud(settled=True, delays={}):
+    with pytest.raises(StateError, match="leave one"), local_cloud(settled=True, delays={}):
         pass
     with (
-        pytest.raises(ValueError, match="Did you mean pending_s"),
+        pytest.raises(StateError, match="Did you mean pending_s"),
         local_cloud(delays={"pendings": 1}),
     ):
         pass

@@ -107,7 +107,7 @@ def up(
         _check_key_of(found, access_key)
         if seed is not None:
             _check_seed_of(found, paths, seed)
-        return _already_up(found, guests, port, _missing_releases(paths, releases), serving)
+        return _already_up(paths, found, guests, port, _missing_releases(paths, releases), serving)
     kept = read_settings(paths.settings_file)
     kind = guests or (kept.guests if kept is not None else "nspawn")
     if kept is not None and kept.guests != kind:
@@ -139,7 +139,9 @@ def up(
     with _locked(paths, make=True):
         found = find(root)  # another one may have been faster
         if found is not None:
-            return _already_up(found, guests, port, _missing_releases(paths, releases), serving)
+            return _already_up(
+                paths, found, guests, port, _missing_releases(paths, releases), serving
+            )
         notes = _raise_limits(paths) if kind == "nspawn" else ()
         report("Starting the daemon")
         new = not paths.settings_file.exists()
@@ -233,7 +235,12 @@ def _check_seed_of(running: Running, paths: CloudPaths, seed: Path) -> None:
 
 
 def _already_up(
-    running: Running, guests: GuestKind | None, port: int, lacking: Sequence[str], serving: Serving
+    paths: CloudPaths,
+    running: Running,
+    guests: GuestKind | None,
+    port: int,
+    lacking: Sequence[str],
+    serving: Serving,
 ) -> Started:
     there = running.serving.options()
     missing = [*lacking, *(option for option in serving.options() if option not in there)]
@@ -248,7 +255,9 @@ def _already_up(
             f"The local cloud is up already, at {running.endpoint} with --guests {running.guests}.",
             hint="Stop it first: ecsmachine local down",
         )
-    return Started(running, already=True)
+    # somebody may have put them back meanwhile
+    notes = _raise_limits(paths) if running.guests == "nspawn" else ()
+    return Started(running, already=True, notes=notes)
 
 
 def _raise_limits(paths: CloudPaths) -> tuple[str, ...]:

@@ -84,6 +84,12 @@ def is_host_port(text: str) -> bool:
     return is_host(host) and ":" not in host and _is_port(port)
 
 
+def is_jump(text: str) -> bool:
+    """Whether a text is a user on a host, and perhaps its port (``me@bastion:2222``)."""
+    user, _, where = text.rpartition("@")
+    return USER.fits(user) and is_host_port(where)
+
+
 def is_url(text: str, *schemes: str) -> bool:
     """Whether a text is the URL of a host, of one of the schemes if any are given."""
     if has_controls(text) or re.search(r'[\s"<>\\^`{|}]', text):
@@ -128,6 +134,7 @@ HOST_PORT = Rule("a host, or a host and its port", is_host_port, 300)
 URL = Rule("a URL with a host", is_url, 2048)
 WEB_URL = Rule("an http or https URL", lambda text: is_url(text, "http", "https"), 2048)
 USER = Rule("the name of a user", _matching(r"[\w.][\w.@\\+-]*\$?"), 128)
+JUMP = Rule("USER@HOST or USER@HOST:PORT", is_jump, 400)
 PATH = Rule("a path", _is_line, 4096)
 BASE64 = Rule("a text in base64", _matching(r"[A-Za-z0-9+/]*={0,2}"), 1 << 16, secret=True)
 CIDR = Rule("a network such as 10.0.0.0/8", is_network, 64)

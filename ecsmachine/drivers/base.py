@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from ecsmachine.errors import MachineError
-from ecsmachine.ssh.target import SSHTarget
+from ecsmachine.ssh.target import Jump, SSHTarget
 
 OptionValue = str | int | bool | list[str] | None
 Report = Callable[[str], None]
@@ -156,7 +156,8 @@ class DriverContext:
     other creates of this store out while something is made that its machines share; it is given
     what that is. ``checkpoint`` is told of every request, before it and after its answer. ``warn``
     is told, in a line, what the user should know of. ``passphrases`` are those that the
-    user was asked for, by the paths of the keys.
+    user was asked for, by the paths of the keys; ``jump`` is the host through which the
+    machine is reached.
     """
 
     machine_name: str
@@ -166,6 +167,7 @@ class DriverContext:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     warn: Report = lambda line: None
     passphrases: Mapping[Path, str] = field(default_factory=dict, repr=False)
+    jump: Jump | None = None
     shared_lock: Callable[[str], AbstractContextManager[None]] = no_lock
     checkpoint: Checkpoint = no_checkpoint
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-
 from ecsmachine.drivers.base import Report, State, UnsupportedOperationError
 from ecsmachine.drivers.base_fields import BaseFields
-from ecsmachine.ssh.route import check_route
-from ecsmachine.ssh.target import SSHTarget
+from ecsmachine.ssh.stream import answers
+from ecsmachine.ssh.target import Jump, SSHTarget
 
 _CONNECT_TIMEOUT_S = 5.0
 PARTICIPLES = {"start": "started", "stop": "stopped", "restart": "restarted", "kill": "killed"}
@@ -17,8 +15,9 @@ PARTICIPLES = {"start": "started", "stop": "stopped", "restart": "restarted", "k
 class ExistingHost:
     """A host that is known by its address and login; part of a driver."""
 
-    def __init__(self, fields: BaseFields, engine_port: int = 2376):
+    def __init__(self, fields: BaseFields, engine_port: int = 2376, jump: Jump | None = None):
         self._fields = fields
+        self._jump = jump
         self._engine_port = engine_port
 
     def unsupported(self, operation: str) -> UnsupportedOperationError:
@@ -64,7 +63,9 @@ class ExistingHost:
     def ssh_target(self) -> SSHTarget:
         """Return where and as whom to log in."""
         fields = self._fields
-        return SSHTarget(self.address(), fields.ssh_port, fields.ssh_user, fields.ssh_key_path)
+        return SSHTarget(
+            self.address(), fields.ssh_port, fields.ssh_user, fields.ssh_key_path, jump=self._jump
+        )
 
     def data_disk(self) -> None:
         """Return None: the disks of the host are its owner's."""
@@ -75,9 +76,4 @@ class ExistingHost:
     def answers(self) -> bool:
         """Whether somebody takes a connection to the port of SSH."""
         target = self.ssh_target()
-        check_route(target.host)
-        try:
-            with socket.create_connection((target.host, target.port), timeout=_CONNECT_TIMEOUT_S):
-                return True
-        except OSError:
-            return False
+        return answers(target.host, target.port, jump=target.jump, timeout_s=_CONNECT_TIMEOUT_S)

@@ -121,7 +121,7 @@ class GenericDriver(ExistingHost):
         found: Mapping[str, Any] | None = None,
     ):
         """``found`` is what the store holds: fields of other programs stay in it."""
-        super().__init__(fields, engine_port)
+        super().__init__(fields, engine_port, context.jump)
         self._context = context
         self._source_key = source_key
         self._found = found or {}

@@ -26,7 +26,7 @@ class UnavailableDriver(ExistingHost):
     provisions = True
 
     def __init__(self, name: str, context: DriverContext, config: Mapping[str, Any]):
-        super().__init__(from_config(context, config))
+        super().__init__(from_config(context, config), jump=context.jump)
         self.name = name
         self._config = dict(config)
         key = context.directory / "id_rsa"

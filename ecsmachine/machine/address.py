@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -14,7 +13,7 @@ from ecsmachine.machine.model import Machine, to_config
 from ecsmachine.machine.probe import NotRunningError
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.openssh import KnownHost
-from ecsmachine.ssh.route import check_route
+from ecsmachine.ssh.stream import answers
 from ecsmachine.ssh.target import SSHTarget
 
 _PATIENCE_S = 3.0
@@ -39,10 +38,10 @@ def login(machine: Machine, user: str = "") -> KnownHost:
     The provider is asked only if nothing answers where the store says that the machine is: it
     may have moved. Raises :class:`~ecsmachine.machine.probe.NotRunningError`.
     """
-    target = machine.driver.ssh_target() if machine.driver.address() else None
-    if target is None or not _answers(target):
+    target = machine.ssh_target() if machine.driver.address() else None
+    if target is None or not _is_there(target):
         refresh_address(machine)
-        target = machine.driver.ssh_target()
+        target = machine.ssh_target()
     return KnownHost(replace(target, user=user or target.user), machine.known_hosts_path)
 
 
@@ -73,13 +72,8 @@ def state_or_none(machine: Machine) -> State:
         return State.NONE
 
 
-def _answers(target: SSHTarget) -> bool:
-    check_route(target.host)
-    try:
-        with socket.create_connection((target.host, target.port), timeout=_PATIENCE_S):
-            return True
-    except OSError:
-        return False
+def _is_there(target: SSHTarget) -> bool:
+    return answers(target.host, target.port, jump=target.jump, timeout_s=_PATIENCE_S)
 
 
 def _stored_form(machine: Machine) -> str:

@@ -25,6 +25,7 @@ class AdoptRequest:
     ``values`` are those of the driver's account and adoption options. ``shared`` is whether what
     several machines use becomes this store's too. ``install_url`` goes into the configuration.
     ``certificate_paths`` override fields of :class:`~ecsmachine.machine.model.AuthOptions`.
+    ``ssh_jump`` is the host through which it is reached.
     """
 
     name: str
@@ -34,6 +35,7 @@ class AdoptRequest:
     install_url: str = ""
     certificate_paths: dict[str, Path] = field(default_factory=dict)
     key_type: str = "ecdsa"
+    ssh_jump: str = ""
 
 
 def candidates(store: Store, found: Collection[Found]) -> list[Found]:
@@ -120,7 +122,8 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
                 hint="Give the machine another name: ecsmachine adopt NEW_NAME "
                 f"--instance-id {request.instance.id}",
             )
-        auth = auth_options(store.path, name, given=request.certificate_paths)
+        jump = store.jump(request.ssh_jump)
+        auth = auth_options(store.path, name, given=request.certificate_paths, jump=jump)
         renewal.renew_due(store, auth, report, among=[name], key_type=request.key_type)
         store_id = store.store_id()
         files.make_private_directory(store.directory(name))
@@ -162,7 +165,8 @@ def take_over(
     """
     with store.lock(name):
         machine = store.load(name)
-        own = auth_options(store.path, name, server_cert_sans=machine.auth.server_cert_sans)
+        sans, jump = machine.auth.server_cert_sans, machine.auth.jump
+        own = auth_options(store.path, name, server_cert_sans=sans, jump=jump)
         renewal.renew_due(store, own, report, among=[name], key_type=key_type)
         if cloud is not None:
             cloud.mark(store.context(name), store.journal(name), shared=False)

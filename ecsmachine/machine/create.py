@@ -73,20 +73,29 @@ def create(
         if journal.removing:
             _finish_removal(store, request.name, journal, say)
             journal = store.journal(request.name)
+        jump = store.jump(request.ssh_jump)
         machine = Machine(
             name=request.name,
             driver=store.new_driver(
-                request.driver_name, request.name, request.driver_values, checkpoint=checkpoint
+                request.driver_name,
+                request.name,
+                request.driver_values,
+                checkpoint=checkpoint,
+                jump=jump,
             ),
             auth=auth_options(
                 store.path,
                 request.name,
                 given=request.certificate_paths,
                 server_cert_sans=request.tls_sans,
+                jump=jump,
             ),
             engine=request.engine,
             swarm=request.swarm,
         )
+        if jump and not machine.driver.provisions:
+            say(f"The driver {request.driver_name} has no login: --ssh-jump does nothing")
+            machine.auth.jump = None
         if request.swarm_role and not machine.driver.provisions:
             raise UsageError(
                 f"--swarm-mode does not go with the driver {request.driver_name}",
@@ -183,12 +192,13 @@ def plan(store: Store, request: CreateRequest, report: Report) -> CreatePlan | N
     store.check_place(request.name)
     if store.exists(request.name):
         _check_unfinished(store, request.name, store.journal(request.name))
+    jump = store.jump(request.ssh_jump)
     machine = Machine(
         name=request.name,
         driver=store.new_driver(
-            request.driver_name, request.name, request.driver_values, to_be_made=False
+            request.driver_name, request.name, request.driver_values, to_be_made=False, jump=jump
         ),
-        auth=auth_options(store.path, request.name, given=request.certificate_paths),
+        auth=auth_options(store.path, request.name, given=request.certificate_paths, jump=jump),
         engine=request.engine,
     )
     report("Running pre-create checks...")
@@ -266,6 +276,12 @@ def check(machine: Machine, report: Report) -> None:
         report(f'The host will be called "{host_name}"')
     look = Thread(target=look_at_install_url, daemon=True)
     look.start()
+    if machine.auth.jump:
+        report(f"Logging in to the jump host {machine.auth.jump.target.name}...")
+        try:
+            machine.auth.jump.check()
+        except MachineError as error:
+            raise PreCreateCheckError(error.message, hint=error.hint) from error
     machine.driver.pre_create_check(driver_report(machine.name, report))
     look.join()
     if failures:

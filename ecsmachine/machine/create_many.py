@@ -124,8 +124,9 @@ def _check_once(
         store.checkpoint(point)
         interruption.check_at(point)
 
+    jump = store.jump(first.ssh_jump)
     driver = store.new_driver(
-        first.driver_name, first.name, first.driver_values, checkpoint=checkpoint
+        first.driver_name, first.name, first.driver_values, checkpoint=checkpoint, jump=jump
     )
     if not isinstance(driver, ManyAtOnce):
         return None
@@ -137,7 +138,7 @@ def _check_once(
         Machine(
             name=first.name,
             driver=driver,
-            auth=auth_options(store.path, first.name),
+            auth=auth_options(store.path, first.name, jump=jump),
             engine=first.engine,
         ),
         report,

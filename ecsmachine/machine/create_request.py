@@ -22,7 +22,8 @@ class CreateRequest:
     ``driver_values`` are the driver's options by name. ``certificate_paths`` override fields of
     :class:`~ecsmachine.machine.model.AuthOptions`. ``provision`` is whether the engine is
     installed. ``swarm_role`` is ``manager`` or ``worker`` in Docker's Swarm mode, of the swarm
-    that the machine ``swarm_join`` manages; "" for none.
+    that the machine ``swarm_join`` manages; "" for none. ``ssh_jump`` is the host through which the
+    machine is reached, as ``USER@HOST[:PORT]``.
     """
 
     name: str
@@ -37,6 +38,7 @@ class CreateRequest:
     provision: bool = True
     swarm_role: str = ""
     swarm_join: str = ""
+    ssh_jump: str = ""
 
 
 def recorded(request: CreateRequest) -> dict[str, Any]:
@@ -56,6 +58,7 @@ def recorded(request: CreateRequest) -> dict[str, Any]:
         "Provision": request.provision,
         "SwarmRole": request.swarm_role,
         "SwarmJoin": request.swarm_join,
+        **({"SSHJump": request.ssh_jump} if request.ssh_jump else {}),
     }
 
 
@@ -137,6 +140,7 @@ def resumed(
         "provision": record["Provision"],
         "swarm_role": record.get("SwarmRole", ""),
         "swarm_join": record.get("SwarmJoin", ""),
+        "ssh_jump": record.get("SSHJump", ""),
     }
     return CreateRequest(name=name, **{**values, **changes})
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import json
-import socket
 import ssl
 import stat
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.ssh.private_files import check_private
 from ecsmachine.ssh.route import check_route
+from ecsmachine.ssh.stream import open_stream
 
 _LONGEST_ANSWER = 8 << 20
 """How much of an answer is read, in bytes; that of a swarm of 1,000 nodes is about 2 MiB."""
@@ -124,11 +124,12 @@ def exchange(
     if not host:
         raise EngineConnectionError(f'"{url}" is not the URL of an engine')
     where = f'host "{host}:{port}"'
-    check_route(host)
+    if not auth.jump:
+        check_route(host)
     _check_files(auth)
     # where nothing listens, neither the certificates nor HTTP need be loaded
     try:
-        stream = socket.create_connection((host, port), timeout=timeout_s)
+        stream = open_stream(host, port, jump=auth.jump, timeout_s=timeout_s)
     except OSError as error:
         raise EngineConnectionError(
             f"The Docker engine does not answer at {where}: {_reason(error)}"
@@ -145,7 +146,6 @@ def exchange(
         content = json.dumps(body).encode()
     try:
         connection.sock = stream
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sock = tls_context(auth).wrap_socket(stream, server_hostname=host)
         connection.request(method, path, body=content, headers=headers)
         answer = connection.getresponse()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,6 +12,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.machine.certificate_ends import certificate_or_none, how_to_renew
 from ecsmachine.machine.certificates import is_issued_by
 from ecsmachine.machine.model import AuthOptions
+from ecsmachine.ssh.stream import open_stream
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -79,7 +79,7 @@ def served_certificate(
     try:
         context.load_cert_chain(auth.machine_cert_path, auth.machine_key_path)
         with (
-            socket.create_connection((host, port), timeout=timeout_s) as stream,
+            open_stream(host, port, jump=auth.jump, timeout_s=timeout_s) as stream,
             context.wrap_socket(stream, server_hostname=host) as tls,
         ):
             shown = tls.getpeercert(binary_form=True)

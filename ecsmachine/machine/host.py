@@ -99,7 +99,7 @@ def logged_in(
 
         with (
             wait_for_ssh(
-                machine.driver.ssh_target(),
+                machine.ssh_target(),
                 machine.known_hosts_path,
                 login_timeout_s=login_timeout_s,
                 before_each=check,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from ecsmachine.documents.rules import PATH
 from ecsmachine.drivers.base import Driver
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.provision.base import EngineOptions
+from ecsmachine.ssh.host_keys import alias
+from ecsmachine.ssh.target import Jump, SSHTarget
 
 CONFIG_VERSION = 3
 """The version of ``config.json`` that Docker Machine 0.16 writes and reads."""
@@ -71,7 +73,10 @@ class SwarmOptions:
 
 @dataclass
 class AuthOptions:
-    """Where a machine's certificates are; every path is absolute."""
+    """How a machine is got at: where its certificates are, and through which jump host.
+
+    Every path is absolute.
+    """
 
     cert_dir: Path
     ca_cert_path: Path
@@ -80,6 +85,7 @@ class AuthOptions:
     client_key_path: Path
     machine_dir: Path
     server_cert_sans: list[str] = field(default_factory=list)
+    jump: Jump | None = field(default=None, repr=False)
 
     @property
     def server_cert_path(self) -> Path:
@@ -132,6 +138,15 @@ class Machine:
         """The file with the host key that was pinned at first contact."""
         return self.directory / "known_hosts"
 
+    @property
+    def ssh_url(self) -> str:
+        """The URL by which the docker client reaches the engine over SSH."""
+        return f"ssh://{alias(self.known_hosts_path)}"
+
+    def ssh_target(self) -> SSHTarget:
+        """Return where and as whom to log in, and through which jump host."""
+        return replace(self.driver.ssh_target(), jump=self.auth.jump)
+
 
 def to_config(machine: Machine) -> dict[str, Any]:
     """Return the machine as the object that ``config.json`` holds (ConfigVersion 3)."""
@@ -164,6 +179,7 @@ def to_config(machine: Machine) -> dict[str, Any]:
                 "ServerCertSANs": auth.server_cert_sans,
                 "StorePath": str(auth.machine_dir),
             },
+            **({"SSHJump": auth.jump.target.name} if auth.jump else {}),
         },
         "Name": machine.name,
     }
@@ -202,6 +218,7 @@ def auth_options(
     *,
     given: dict[str, Path] | None = None,
     server_cert_sans: list[str] | None = None,
+    jump: Jump | None = None,
 ) -> AuthOptions:
     """Return the certificate paths of a machine in the store at ``store_path``.
 
@@ -220,6 +237,7 @@ def auth_options(
         cert_dir=certs,
         machine_dir=store_path / "machines" / name,
         server_cert_sans=list(server_cert_sans or []),
+        jump=jump,
         **paths,
     )
 

@@ -6,6 +6,7 @@
     STORE/machines/NAME/    config.json journal.json known_hosts id_rsa … server.pem …
     STORE/.locks/NAME       locks between processes
     STORE/.abandoned/       journals of machines that were dropped while the cloud refused
+    STORE/jump_known_hosts  host keys of jump hosts that were new
     STORE/.store-id         names this store in the tags of what it makes
 """
 
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.documents.fields import Fields, read_object
-from ecsmachine.documents.rules import ID, PATH
+from ecsmachine.documents.rules import ID, JUMP, PATH
 from ecsmachine.documents.text import read_file
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import (
@@ -51,6 +52,7 @@ from ecsmachine.machine.model import (
 )
 from ecsmachine.machine.names import is_machine, names_in
 from ecsmachine.ssh.private_files import sync_directory
+from ecsmachine.ssh.target import Jump
 
 _SHARED_LOCK_S = 120.0
 """How long another create may take to make what machines share, in seconds."""
@@ -86,6 +88,7 @@ class Store:
         self.warn = warn
         self.checkpoint = checkpoint
         self.passphrases: dict[Path, str] = {}
+        self._jumps: dict[str, Jump] = {}
         self._shared_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @property
@@ -184,12 +187,14 @@ class Store:
         *,
         to_be_made: bool = True,
         checkpoint: Checkpoint | None = None,
+        jump: Jump | None = None,
     ) -> Driver:
         """Return the driver of a new machine; nothing is written if it is not ``to_be_made``.
 
         ``checkpoint`` is told of its requests in place of the store's own.
         """
-        context = self._context(name, self.store_id() if to_be_made else self._known_id())
+        store_id = self.store_id() if to_be_made else self._known_id()
+        context = replace(self._context(name, store_id), jump=jump)
         if checkpoint is not None:
             context = replace(context, checkpoint=checkpoint)
         return registry.new(driver_name, context, values)
@@ -234,18 +239,16 @@ class Store:
         """
         fields = Fields(self.config(name), config_fault(name, self.directory(name)))
         host, driver = fields.object("HostOptions"), fields.object("Driver")
+        auth = self._auth(name, fields)
+        context = replace(self._context(name, self._known_id()), jump=auth.jump)
         try:
-            loaded = registry.load(
-                fields.required("DriverName", ID),
-                self._context(name, self._known_id()),
-                driver.values,
-            )
+            loaded = registry.load(fields.required("DriverName", ID), context, driver.values)
         except UsageError as error:  # it was not used wrongly now, but written by another program
             raise MachineError(f'Machine "{name}": {error.message}', hint=error.hint) from error
         return Machine(
             name=name,
             driver=loaded,
-            auth=self._auth(name, fields),
+            auth=auth,
             engine=engine_options_from_config(host.object("EngineOptions")),
             swarm=swarm_options_from_config(host.object("SwarmOptions")),
         )
@@ -256,12 +259,27 @@ class Store:
         return self._auth(name, fields)
 
     def _auth(self, name: str, fields: Fields) -> AuthOptions:
-        return auth_options_from_config(
-            fields.object("HostOptions").object("AuthOptions"),
+        host = fields.object("HostOptions")
+        auth = auth_options_from_config(
+            host.object("AuthOptions"),
             self.path,
             fields.object("Driver").text("StorePath", PATH, str(self.path)),
             name,
         )
+        return replace(auth, jump=self.jump(host.text("SSHJump", JUMP)))
+
+    def jump(self, text: str) -> Jump | None:
+        """Return the jump host that ``USER@HOST[:PORT]`` names, the same for all machines of it.
+
+        None for "". Raises :class:`UsageError` for another text.
+        """
+        if not text:
+            return None
+        from ecsmachine.ssh.jump import JumpHost, target_of
+
+        if text not in self._jumps:
+            self._jumps[text] = JumpHost(target_of(text), self.path / "jump_known_hosts")
+        return self._jumps[text]
 
     def save(self, machine: Machine) -> None:
         """Write the machine's ``config.json``, making its folder if need be.

@@ -86,7 +86,7 @@ def export_machine(store: Store, name: str, passphrase: str) -> bytes:
         }
         contents["config.json"] = json.dumps(without_secrets(store.config(name))).encode()
         if "id_rsa" not in contents and machine.driver.address():
-            key_path = machine.driver.ssh_target().key_path
+            key_path = machine.ssh_target().key_path
             if key_path is not None and key_path.is_file():
                 contents["id_rsa"] = key_path.read_bytes()
     missing = {"ca.pem", "cert.pem", "key.pem"} - set(contents)

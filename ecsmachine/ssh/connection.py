@@ -12,15 +12,15 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys
 from ecsmachine.ssh.command_result import CommandResult, KeptEnd, ending
-from ecsmachine.ssh.route import check_route
+from ecsmachine.ssh.stream import open_stream
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ _GRACE_S = 5.0
 _SESSION_TIMEOUT_S = 30
 _UPLOAD_TIMEOUT_S = 60.0
 _LONGEST_REASON = 200
-_UNANSWERED_S = 60
 _HANDSHAKE_TIMEOUT_S = 30.0
 _LOG_CHANNEL = "ecsmachine.ssh.transport"
 _log = logging.getLogger(__name__)
@@ -249,6 +248,16 @@ def _reason(error: BaseException) -> str:
     return " ".join(text.split())[:_LONGEST_REASON] or "the host closed it"
 
 
+class HostIdentity(Protocol):
+    """What is known of the key of a host."""
+
+    def types(self) -> Sequence[str]:
+        """Return the types of its keys, which it is asked for first."""
+
+    def check(self, host: str, key: PKey) -> None:
+        """Raise :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError` for another key."""
+
+
 def connect(
     target: SSHTarget,
     pin_path: Path,
@@ -256,38 +265,43 @@ def connect(
     timeout_s: float = 10.0,
     handshake_timeout_s: float = _HANDSHAKE_TIMEOUT_S,
 ) -> Connection:
-    """Log in to a host whose key is pinned in ``pin_path``.
+    """Log in to a host whose key is pinned in ``pin_path``. As :func:`authenticated`."""
+    identity = host_keys.PinnedKey(pin_path)
+    transport = authenticated(
+        target, identity, timeout_s=timeout_s, handshake_timeout_s=handshake_timeout_s
+    )
+    return Connection(transport, target)
+
+
+def authenticated(
+    target: SSHTarget,
+    identity: HostIdentity,
+    *,
+    timeout_s: float = 10.0,
+    handshake_timeout_s: float = _HANDSHAKE_TIMEOUT_S,
+) -> Transport:
+    """Return a connection to a host that is who it shall be, and has let us in.
 
     The host has ``timeout_s`` to take the connection, and then ``handshake_timeout_s`` to say
     who it is: a small or busy one takes its time over that.
     Tries the key, then the password; with neither, the agent's keys and those of ``~/.ssh``.
     Raises :class:`SSHError`, :class:`AuthenticationError`, :class:`KeyFileError`,
     :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError` or
-    :class:`~ecsmachine.ssh.route.NoGuestError`.
+    :class:`~ecsmachine.ssh.route.NoGuestError`; and what the jump host's connection does.
     """
     import paramiko
 
     from ecsmachine.ssh.login import LoginEndedError, log_in, login_key
 
     key = login_key(target)
-    where = f"{target.host}:{target.port}"
-    check_route(target.host)
-    try:
-        sock = socket.create_connection((target.host, target.port), timeout=timeout_s)
-    except OSError as error:
-        raise SSHError(
-            f"SSH does not answer at {where}: {error.strerror or error or 'no answer in time'}"
-        ) from error
+    where = _where(target)
+    sock = _open(target, timeout_s)
     transport: BoundedTransport | None = None
     try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # a host that is gone is noticed in a minute: keepalives go unanswered
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_S * 1000)
-        transport = _transport(sock, pin_path, handshake_timeout_s)
+        transport = _transport(sock, identity, handshake_timeout_s)
         transport.auth_timeout = 30
         transport.start_client(timeout=handshake_timeout_s)
-        host_keys.check(pin_path, target.host, transport.get_remote_server_key())
+        identity.check(target.host, transport.get_remote_server_key())
         log_in(transport, target, key)
         transport.set_keepalive(15)
     except paramiko.AuthenticationException as error:
@@ -306,7 +320,7 @@ def connect(
         # paramiko raises whatever it met in what the host sent
         raise SSHError(f"SSH does not answer at {where}: {_reason(error)}") from error
     _log.debug("%s: logged in as %s", where, target.user)
-    return Connection(transport, target)
+    return transport
 
 
 def _ended(where: str, target: SSHTarget, error: LoginEndedError) -> SSHError:
@@ -330,26 +344,32 @@ def shown_host_key(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0
 
     Raises :class:`SSHError` if the host does not answer.
     """
-    where = f"{target.host}:{target.port}"
-    check_route(target.host)
-    try:
-        sock = socket.create_connection((target.host, target.port), timeout=timeout_s)
-    except OSError as error:
-        raise SSHError(
-            f"SSH does not answer at {where}: {error.strerror or error or 'no answer in time'}"
-        ) from error
+    sock = _open(target, timeout_s)
     transport: BoundedTransport | None = None
     try:
-        transport = _transport(sock, pin_path, _HANDSHAKE_TIMEOUT_S)
+        transport = _transport(sock, host_keys.PinnedKey(pin_path), _HANDSHAKE_TIMEOUT_S)
         transport.start_client(timeout=_HANDSHAKE_TIMEOUT_S)
         return transport.get_remote_server_key()
     except Exception as error:
-        raise SSHError(f"SSH does not answer at {where}: {_reason(error)}") from error
+        raise SSHError(f"SSH does not answer at {_where(target)}: {_reason(error)}") from error
     finally:
         _close(transport, sock)
 
 
-def _transport(sock: socket.socket, pin_path: Path, timeout_s: float) -> BoundedTransport:
+def _where(target: SSHTarget) -> str:
+    through = f" (through {target.jump.target.name})" if target.jump else ""
+    return f"{target.host}:{target.port}{through}"
+
+
+def _open(target: SSHTarget, timeout_s: float) -> socket.socket:
+    try:
+        return open_stream(target.host, target.port, jump=target.jump, timeout_s=timeout_s)
+    except OSError as error:
+        said = error.strerror or error or "no answer in time"
+        raise SSHError(f"SSH does not answer at {_where(target)}: {said}") from error
+
+
+def _transport(sock: socket.socket, identity: HostIdentity, timeout_s: float) -> BoundedTransport:
     from ecsmachine.ssh.transport import BoundedTransport
 
     transport = BoundedTransport(sock)
@@ -358,19 +378,16 @@ def _transport(sock: socket.socket, pin_path: Path, timeout_s: float) -> Bounded
     transport.set_log_channel(_LOG_CHANNEL)
     transport.banner_timeout = timeout_s
     transport.handshake_timeout = timeout_s
-    _prefer_pinned_type(transport, pin_path)
+    _prefer(transport, identity.types())
     return transport
 
 
-def _prefer_pinned_type(transport: Transport, pin_path: Path) -> None:
-    """Ask for the type of host key that is pinned, else a host with several would look changed."""
-    known = host_keys.pinned(pin_path)
-    if known is None:
-        return
+def _prefer(transport: Transport, types: Sequence[str]) -> None:
+    """Ask for the types of host key that are known, else a host with several would look changed."""
     options = transport.get_security_options()
     # an RSA key is asked for by the signature algorithms that use it
-    wanted = ("rsa-sha2-512", "rsa-sha2-256") if known[0] == "ssh-rsa" else (known[0],)
-    first = [name for name in options.key_types if name in wanted]
+    rsa = ("rsa-sha2-512", "rsa-sha2-256") if "ssh-rsa" in types else ()
+    first = [name for name in options.key_types if name in types or name in rsa]
     options.key_types = (*first, *(name for name in options.key_types if name not in first))
 
 

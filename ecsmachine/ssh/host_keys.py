@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,22 @@ def fingerprint(base64_key: str) -> str:
     """Return the fingerprint of a key as ``ssh-keygen -l`` shows it (SHA256:…)."""
     digest = hashlib.sha256(base64.b64decode(base64_key)).digest()
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+@dataclass(frozen=True)
+class PinnedKey:
+    """The key that is pinned in a file, or will be at first contact."""
+
+    path: Path
+
+    def types(self) -> list[str]:
+        """Return the type of the pinned key, which the host is asked for."""
+        known = pinned(self.path)
+        return [known[0]] if known else []
+
+    def check(self, host: str, key: PKey) -> None:
+        """Pin the key at first contact; later compare it with the pin."""
+        check(self.path, host, key)
 
 
 def pin(pin_path: Path, key: PKey) -> None:

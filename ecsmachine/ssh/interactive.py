@@ -33,18 +33,25 @@ _CHUNK = 65536
 _BEGIN_TIMEOUT_S = 60.0
 
 
-def ssh_command(target: SSHTarget, pin_path: Path, command: Sequence[str] = ()) -> list[str]:
-    """Return the arguments for OpenSSH's ``ssh``; the host key must be the pinned one.
+@contextlib.contextmanager
+def ssh_command(
+    target: SSHTarget, pin_path: Path, command: Sequence[str] = ()
+) -> Iterator[list[str]]:
+    """Give the arguments for OpenSSH's ``ssh``, for a block; the host key must be the pinned one.
 
     The user's own SSH configuration stays out of it, and ``command`` may begin with options of
     ssh (``-L 8080:localhost:80``, ``-t``), both as in Docker Machine. Raises
     :class:`~ecsmachine.errors.MachineError` for a login that ssh would take for something else.
     """
     host = openssh.KnownHost(target, pin_path)
+    if target.jump:  # what its host is logged in to with is in no option of a command line
+        with openssh.configuration_file([host]) as path:
+            yield ["ssh", "-F", str(path), host.alias, *command]
+        return
     arguments = ["ssh", "-F", "/dev/null", "-p", str(target.port)]
     for name, value in sorted(openssh.options(host).items()):
         arguments += ["-o", f"{name}={value}"]
-    return [*arguments, openssh.login(host), *command]
+    yield [*arguments, openssh.login(host), *command]
 
 
 def run_session(
@@ -59,12 +66,16 @@ def run_session(
     :class:`~ecsmachine.errors.UsageError` for options, which it has none of. Both raise
     :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError`.
     """
-    check_route(target.host)
+    if not target.jump:
+        check_route(target.host)
     if not native and target.password is None and shutil.which("ssh"):
         if target.key_path:
             check_private(target.key_path)
-        with _interrupts_left_to_the_child() as interrupts:
-            status = subprocess.run(ssh_command(target, pin_path, command), check=False).returncode
+        with (
+            ssh_command(target, pin_path, command) as words,
+            _interrupts_left_to_the_child() as interrupts,
+        ):
+            status = subprocess.run(words, check=False).returncode
         if status == CONNECTION_FAILED and interrupts:
             return INTERRUPTED
         if status == CONNECTION_FAILED:

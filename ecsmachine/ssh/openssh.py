@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.documents.rules import HOST, USER, Rule, has_controls
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys
-from ecsmachine.ssh.target import SSHTarget
+from ecsmachine.ssh.target import Jump, SSHTarget
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def login(host: KnownHost) -> str:
 
     Raises :class:`MachineError` for one that they would take for something else.
     """
-    where, user = _host_and_user(host)
+    where, user = _host_and_user(host.target)
     return f"{user}@{where}"
 
 
@@ -72,16 +72,39 @@ def configuration(hosts: Iterable[KnownHost]) -> str:
     """
     blocks = []
     for host in hosts:
-        address, user = _host_and_user(host)
-        where = {
-            # the interface in an IPv6 address is no token
-            "HostName": address.replace("%", "%%"),
-            "Port": f"{host.target.port:d}",
-            "User": user,
-        }
-        lines = [f"    {name} {value}" for name, value in {**where, **options(host)}.items()]
-        blocks.append("\n".join([f"Host {host.alias}", *lines, ""]))
+        wanted = options(host)
+        if host.target.jump:
+            wanted["ProxyJump"] = f"{wanted['HostKeyAlias']}-jump"
+            blocks.append(_jump_block(wanted["ProxyJump"], host.target.jump))
+        blocks.append(_block(host.alias, host.target, wanted))
     return "\n".join(blocks)
+
+
+def _jump_block(alias: str, jump: Jump) -> str:
+    """Return how a jump host is logged in to: with the user's own keys and known hosts."""
+    files = (_quoted("UserKnownHostsFile", path) for path in jump.known_hosts)
+    wanted = {
+        "ConnectTimeout": "10",
+        "LogLevel": "ERROR",
+        "PasswordAuthentication": "no",
+        "ServerAliveInterval": "60",
+        "StrictHostKeyChecking": "accept-new",
+        "UpdateHostKeys": "no",
+        "UserKnownHostsFile": " ".join(files),
+    }
+    return _block(alias, jump.target, wanted)
+
+
+def _block(alias: str, target: SSHTarget, wanted: Mapping[str, str]) -> str:
+    address, user = _host_and_user(target)
+    where = {
+        # the interface in an IPv6 address is no token
+        "HostName": address.replace("%", "%%"),
+        "Port": f"{target.port:d}",
+        "User": user,
+    }
+    lines = [f"    {name} {value}" for name, value in {**where, **wanted}.items()]
+    return "\n".join([f"Host {alias}", *lines, ""])
 
 
 @contextlib.contextmanager
@@ -93,8 +116,8 @@ def configuration_file(hosts: Iterable[KnownHost]) -> Iterator[Path]:
         yield path
 
 
-def _host_and_user(host: KnownHost) -> tuple[str, str]:
-    return (_checked("HostName", host.target.host, HOST), _checked("User", host.target.user, USER))
+def _host_and_user(target: SSHTarget) -> tuple[str, str]:
+    return _checked("HostName", target.host, HOST), _checked("User", target.user, USER)
 
 
 def _quoted(name: str, path: Path) -> str:

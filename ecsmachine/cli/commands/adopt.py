@@ -55,6 +55,14 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         ssh_key: Annotated[
             str, typer.Option("--ssh-key", metavar="FILE", help="The private key of the login")
         ] = "",
+        ssh_jump: Annotated[
+            str,
+            typer.Option(
+                "--ssh-jump",
+                metavar="USER@HOST[:PORT]",
+                help="Reach it through this host [default: $ECSMACHINE_SSH_JUMP]",
+            ),
+        ] = "",
         region: Regions = None,
         all_regions: AllRegions = False,
         json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
@@ -78,7 +86,8 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         if not (name or instance_id or everything):
             _list_candidates(this, clouds, as_json=json)
             return
-        _adopt(this, clouds, values, name, instance_id, everything)
+        jump = ssh_jump or environment.get("ECSMACHINE_SSH_JUMP", "")
+        _adopt(this, clouds, values, name, instance_id, everything, jump)
 
     return with_options(adopt, options)
 
@@ -103,6 +112,7 @@ def _adopt(
     name: str,
     instance_id: str,
     everything: bool,
+    ssh_jump: str,
 ) -> None:
     from ecsmachine.machine.adopt import AdoptRequest, adopt, candidates, choose, takes_shared_along
 
@@ -138,6 +148,7 @@ def _adopt(
             install_url=this.environment.get("MACHINE_DOCKER_INSTALL_URL", ""),
             certificate_paths=this.certificate_paths,
             key_type=this.tls_key_type,
+            ssh_jump=ssh_jump,
         )
         cloud = next(each for each in clouds if each.region == resource.region)
         adopt(this.store, cloud, request, report)

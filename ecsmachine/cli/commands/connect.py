@@ -117,7 +117,7 @@ def ssh(
     def run(target: SSHTarget) -> int:
         return run_session(target, machine.known_hosts_path, words, native=this.native_ssh)
 
-    target = machine.driver.ssh_target() if machine.driver.address() else None
+    target = machine.ssh_target() if machine.driver.address() else None
     code = CONNECTION_FAILED
     failure: MachineError | None = None
     try:
@@ -131,7 +131,7 @@ def ssh(
         # a command that itself leaves with that code costs a question to the provider
         with saving_new_addresses(this.store, [machine]):
             _refresh_address(machine)
-        moved = machine.driver.ssh_target()
+        moved = machine.ssh_target()
         if moved != target:
             code, failure = run(moved), None
     if failure:

@@ -51,6 +51,15 @@ _ENGINE = (
     ),
 )
 
+_SSH = (
+    Option(
+        "ssh-jump",
+        "Reach the machine through this host, as ssh -J does: USER@HOST[:PORT]",
+        env="ECSMACHINE_SSH_JUMP",
+        default="",
+    ),
+)
+
 _PARALLEL = 10
 """How many machines are made at a time, unless told otherwise."""
 
@@ -97,7 +106,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
     ``program`` is the command line as typed: the driver must be known before it is parsed.
     """
     driver_name = driver_name_of(program, environment)
-    options = (*_ENGINE, *_SWARM_MODE, *_SWARM, *registry.options_of(driver_name))
+    options = (*_ENGINE, *_SSH, *_SWARM_MODE, *_SWARM, *registry.options_of(driver_name))
 
     def create(ctx: typer.Context, **given: Any) -> None:
         flags = {option.name: given[parameter_name(option)] for option in options}
@@ -256,7 +265,7 @@ def _request(
     from ecsmachine.machine.model import SwarmOptions
     from ecsmachine.provision.base import EngineOptions
 
-    own = {option.name for option in (*_ENGINE, *_SWARM_MODE, *_SWARM)}
+    own = {option.name for option in (*_ENGINE, *_SSH, *_SWARM_MODE, *_SWARM)}
     return CreateRequest(
         name=name,
         driver_name=driver_name,
@@ -287,6 +296,7 @@ def _request(
         key_type=session(ctx).tls_key_type,
         swarm_role=values["swarm-mode"],
         swarm_join=values["swarm-join"],
+        ssh_jump=values["ssh-jump"],
     )
 
 

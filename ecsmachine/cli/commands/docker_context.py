@@ -15,7 +15,6 @@ from ecsmachine.errors import MachineError, UsageError
 if TYPE_CHECKING:
     from ecsmachine.machine.docker_context import DockerConfig
     from ecsmachine.machine.model import Machine
-    from ecsmachine.ssh.openssh import KnownHost
 
 
 def context(
@@ -109,38 +108,19 @@ def _docker(this: Session) -> DockerConfig:
 
 def _write(this: Session, docker: DockerConfig, machine: Machine, *, over_ssh: bool) -> str:
     from ecsmachine.machine import docker_context
-    from ecsmachine.ssh.openssh import KnownHost
 
+    over_ssh = over_ssh or machine.auth.jump is not None
+    url = machine.ssh_url if over_ssh else machine.driver.url()
+    if not url:
+        raise MachineError(
+            f'IP address is not set: machine "{machine.name}" has none',
+            hint=f'"ecsmachine status {machine.name}" says whether it runs.',
+        )
     if over_ssh:
-        host = KnownHost(machine.driver.ssh_target(), machine.known_hosts_path)
-        url = f"ssh://{host.alias}"
-        _write_ssh_configuration(this, machine, host)
-    else:
-        url = machine.driver.url()
-        if not url:
-            raise MachineError(
-                f'IP address is not set: machine "{machine.name}" has none',
-                hint=f'"ecsmachine status {machine.name}" says whether it runs.',
-            )
+        missing = docker_context.write_ssh_configuration(machine)
+        if missing:
+            warn(f"ssh does not know the machine yet. {missing}")
     return docker_context.write(docker, machine, url, over_ssh=over_ssh)
-
-
-def _write_ssh_configuration(this: Session, machine: Machine, host: KnownHost) -> None:
-    """Write how ssh reaches the machine, as the docker client runs ssh without our options."""
-    from ecsmachine.machine import files
-    from ecsmachine.ssh.openssh import configuration
-
-    path = machine.directory / "ssh_config"
-    files.write_atomically(path, configuration([host]).encode())
-    pattern = f"{this.store.machines_path}/*/ssh_config"
-    include = f'Include "{pattern}"' if " " in pattern else f"Include {pattern}"
-    own = Path.home() / ".ssh" / "config"
-    try:
-        lines = [line.strip() for line in own.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError):
-        lines = []
-    if include not in lines:
-        warn(f"ssh does not know the machine yet. Put this line at the top of {own}: {include}")
 
 
 def _use(this: Session, docker: DockerConfig, name: str) -> None:

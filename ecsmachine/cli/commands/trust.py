@@ -28,7 +28,7 @@ def trust(
     this = session(ctx)
     machine = this.store.load(one_machine_name(this, [name] if name else None))
     with this.store.lock(machine.name):
-        target, pin_path = machine.driver.ssh_target(), machine.known_hosts_path
+        target, pin_path = machine.ssh_target(), machine.known_hosts_path
         known = host_keys.pinned(pin_path)
         key = shown_host_key(target, pin_path)
         kind, text = key.get_name(), key.get_base64()

@@ -56,7 +56,7 @@ def row(
     if probe.state is State.TIMEOUT:
         return _record(machine.name, machine.driver.name, state, probe.response_time_s)
     running = probe.state is State.RUNNING and bool(probe.url)
-    is_host = running and probe.url == docker_host
+    is_host = running and docker_host in (probe.url, machine.ssh_url)
     is_swarm = running and machine.swarm.master and swarm_url(machine, probe.url) == docker_host
     master = masters.get(machine.swarm.discovery, "")
     options = to_config(machine)["HostOptions"]

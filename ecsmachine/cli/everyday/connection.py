@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ecsmachine.machine.model import Machine
 
 _ENGINE_TIMEOUT_S = 20.0
+_Variables = Mapping[str, str] | Mapping[str, str | None] | list[str]
 
 
 def env(
@@ -28,7 +29,7 @@ def env(
 ) -> None:
     """Print the commands that set the Docker client's variables in a shell."""
     print_variables = variable_printer(this, shell, json=json)
-    variables: dict[str, str] = dict.fromkeys(
+    variables: dict[str, str | None] = dict.fromkeys(
         ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"), ""
     )
     proxy_variable, spared = _no_proxy(this.environment)
@@ -43,9 +44,13 @@ def env(
         return
     machine = this.store.load(one_machine_name(this, names))
     url = _checked_url(this, machine, swarm, failure="Error checking TLS connection")
-    variables["DOCKER_TLS_VERIFY"] = "1"
-    variables["DOCKER_HOST"] = url
-    variables["DOCKER_CERT_PATH"] = str(machine.auth.machine_dir)
+    if machine.auth.jump:
+        variables["DOCKER_TLS_VERIFY"] = variables["DOCKER_CERT_PATH"] = None
+        variables["DOCKER_HOST"] = _over_ssh(this, machine)
+    else:
+        variables["DOCKER_TLS_VERIFY"] = "1"
+        variables["DOCKER_HOST"] = url
+        variables["DOCKER_CERT_PATH"] = str(machine.auth.machine_dir)
     variables["DOCKER_MACHINE_NAME"] = machine.name
     if no_proxy:
         address = machine.driver.address()
@@ -54,10 +59,8 @@ def env(
     print_variables(variables)
 
 
-def variable_printer(
-    this: Session, shell: str, *, json: bool
-) -> Callable[[Mapping[str, str] | list[str]], None]:
-    """Return what prints variables with their values, or the names of those to unset.
+def variable_printer(this: Session, shell: str, *, json: bool) -> Callable[[_Variables], None]:
+    """Return what prints variables with their values; None, and names alone, are unset.
 
     Raises :class:`MachineError` if it is not known for which shell.
     """
@@ -73,7 +76,7 @@ def variable_printer(
             hint="Name the shell, for example with --shell bash.",
         )
 
-    def print_variables(found: Mapping[str, str] | list[str]) -> None:
+    def print_variables(found: _Variables) -> None:
         if json:
             print_json(dict.fromkeys(found) if isinstance(found, list) else dict(found))
         else:
@@ -88,18 +91,23 @@ def config(
     """Print the options that connect the Docker client."""
     machine = this.store.load(one_machine_name(this, names))
     url = _checked_url(this, machine, swarm, failure="Error running connection boilerplate")
+    over_ssh = _over_ssh(this, machine) if machine.auth.jump else ""
+    auth = machine.auth
     if json:
         from ecsmachine.cli.display.output import print_json
 
         print_json(
             {
-                "Host": url,
-                "TLSVerify": True,
-                "TLSCACert": str(machine.auth.machine_ca_path),
-                "TLSCert": str(machine.auth.machine_cert_path),
-                "TLSKey": str(machine.auth.machine_key_path),
+                "Host": over_ssh or url,
+                "TLSVerify": not over_ssh,
+                "TLSCACert": None if over_ssh else str(auth.machine_ca_path),
+                "TLSCert": None if over_ssh else str(auth.machine_cert_path),
+                "TLSKey": None if over_ssh else str(auth.machine_key_path),
             }
         )
+        return
+    if over_ssh:
+        show(f"-H={over_ssh}")
         return
     from ecsmachine.cli.display.shells import option
 
@@ -109,6 +117,16 @@ def config(
     show(option("--tlscert", str(machine.auth.machine_cert_path)))
     show(option("--tlskey", str(machine.auth.machine_key_path)))
     show(host)
+
+
+def _over_ssh(this: Session, machine: Machine) -> str:
+    """Return the URL for a machine behind a jump host, which ssh alone gets to."""
+    from ecsmachine.machine.docker_context import write_ssh_configuration
+
+    missing = write_ssh_configuration(machine)
+    if missing:
+        this.warn(f"Docker reaches {machine.name} over ssh, which does not know it yet. {missing}")
+    return machine.ssh_url
 
 
 def _checked_url(this: Session, machine: Machine, swarm: bool, *, failure: str) -> str:

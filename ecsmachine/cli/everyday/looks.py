@@ -226,7 +226,7 @@ def _urls(machine: Machine) -> list[str]:
     """Return the URLs by which ``DOCKER_HOST`` may name a machine."""
     url = machine.driver.url()
     if not url or not machine.swarm.master:
-        return [url]
+        return [url, machine.ssh_url]
     from ecsmachine.cli.display.rows import swarm_url
 
-    return [url, swarm_url(machine, url)]
+    return [url, swarm_url(machine, url), machine.ssh_url]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecsmachine.ssh.connection import connect
+from ecsmachine.ssh.interactive import ssh_command
 from ecsmachine.ssh.target import SSHTarget
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
@@ -114,3 +117,24 @@ def openssh_server(folder: Path, *options: str) -> Iterator[OpenSSHServer]:
     finally:
         process.terminate()
         process.wait()
+
+
+@contextmanager
+def ssh_agent() -> Iterator[str]:
+    """Run an agent until the block ends; gives its socket."""
+    said = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    variables = dict(re.findall(r"(SSH_AUTH_SOCK|SSH_AGENT_PID)=([^;]+);", said))
+    try:
+        yield variables["SSH_AUTH_SOCK"]
+    finally:
+        subprocess.run(["ssh-agent", "-k"], env=variables, capture_output=True, check=True)
+
+
+def check_login(target: SSHTarget, pin_path: Path) -> None:
+    """Log in by paramiko and by OpenSSH."""
+    with connect(target, pin_path) as connection:
+        assert connection.run("echo in").stdout == "in\n"
+    with ssh_command(target, pin_path, ["echo", "in"]) as command:
+        command[1:1] = ["-o", "BatchMode=yes"]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stdout) == (0, "in\n"), done.stderr

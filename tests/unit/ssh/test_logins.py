@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import stat
 import subprocess
@@ -16,11 +15,17 @@ from ecsmachine.drivers.login_key import check_login_key, copy_login_key
 from ecsmachine.errors import MachineError, PreCreateCheckError
 from ecsmachine.ssh import openssh_key, private_keys
 from ecsmachine.ssh.connection import AuthenticationError, connect
-from ecsmachine.ssh.interactive import ssh_command
 from ecsmachine.ssh.private_files import KeyFileError
 from ecsmachine.ssh.target import SSHTarget
 
-from .openssh_server import SSHD, OpenSSHServer, keygen, openssh_server
+from .openssh_server import (
+    SSHD,
+    OpenSSHServer,
+    check_login,
+    keygen,
+    openssh_server,
+    ssh_agent,
+)
 
 pytestmark = pytest.mark.skipif(
     not (SSHD and shutil.which("ssh") and shutil.which("ssh-agent")), reason="no OpenSSH"
@@ -44,13 +49,9 @@ def nothing_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    said = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
-    variables = dict(re.findall(r"(SSH_AUTH_SOCK|SSH_AGENT_PID)=([^;]+);", said))
-    monkeypatch.setenv("SSH_AUTH_SOCK", variables["SSH_AUTH_SOCK"])
-    try:
+    with ssh_agent() as socket:
+        monkeypatch.setenv("SSH_AUTH_SOCK", socket)
         yield
-    finally:
-        subprocess.run(["ssh-agent", "-k"], env=variables, capture_output=True, check=True)
 
 
 def add(*arguments: str | Path) -> None:
@@ -119,7 +120,7 @@ def test_a_key_of_any_form_logs_in_by_paramiko_and_by_openssh(
     copy = copy_login_key(source, public, tmp_path / "dev1", {})
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     host.authorize(public)
-    check_login(host, copy)
+    check_login(host.target(copy), host.pin_path)
 
 
 @pytest.mark.parametrize("cipher", ["", *sorted(openssh_key._CIPHERS)])
@@ -149,7 +150,7 @@ def check_passphrase(source: Path, host: OpenSSHServer, tmp_path: Path) -> None:
     public = check_login_key(source, "--generic-ssh-key", known)
     copy = copy_login_key(source, public, tmp_path / "dev1", known)
     host.authorize(public)
-    check_login(host, copy)
+    check_login(host.target(copy), host.pin_path)
 
 
 @pytest.mark.parametrize("form", ["RFC4716", "PEM", "PKCS8"])
@@ -164,21 +165,10 @@ def test_a_locked_key_that_the_agent_holds(
     copy = copy_login_key(source, public, tmp_path / "dev1", {})
     host.authorize(public)
     assert b"ENCRYPTED" in copy.read_bytes() or form == "RFC4716"
-    check_login(host, copy)
+    check_login(host.target(copy), host.pin_path)
     subprocess.run(["ssh-add", "-q", "-D"], check=True, capture_output=True)
     with pytest.raises(KeyFileError, match="has a passphrase"):
         connect(host.target(copy), host.pin_path)
-
-
-def check_login(host: OpenSSHServer, key: Path | None) -> None:
-    """Log in in both ways."""
-    target = host.target(key)
-    with connect(target, host.pin_path) as connection:
-        assert connection.run("echo in").stdout == "in\n"
-    command = ssh_command(target, host.pin_path, ["echo", "in"])
-    command[1:1] = ["-o", "BatchMode=yes"]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert (done.returncode, done.stdout) == (0, "in\n"), done.stderr
 
 
 UNUSABLE: dict[str, tuple[Callable[[Path], Path], str]] = {

@@ -55,15 +55,16 @@ def test_every_line_is_one_option_or_nothing_is_written(
         lines = configuration([known]).splitlines()
     except MachineError as error:
         assert "OpenSSH cannot be given" in error.message
-        with pytest.raises(MachineError):
-            ssh_command(target, known.pin_path)
+        with pytest.raises(MachineError), ssh_command(target, known.pin_path):
+            pass
         return
     assert [line.split()[0] for line in lines] == [
         *("Host", "HostName", "Port", "User", "ConnectTimeout", "HostKeyAlias", "LogLevel"),
         *("PasswordAuthentication", "ServerAliveInterval", "StrictHostKeyChecking"),
         *("UpdateHostKeys", "UserKnownHostsFile", "IdentitiesOnly", "IdentityFile"),
     ]
-    command = ssh_command(target, known.pin_path)
+    with ssh_command(target, known.pin_path) as command:
+        pass
     assert command[-1] == f"{user}@{host}"
     assert not any("\n" in word for word in command)
 

@@ -104,8 +104,11 @@ def test_the_native_client_has_no_options(server: LoopbackServer) -> None:
 
 def test_a_user_cannot_be_taken_for_an_option(tmp_path: Path) -> None:
     target = SSHTarget("198.18.0.2", 22, "-oProxyCommand=touch x")
-    with pytest.raises(MachineError, match="not the name of a user"):
-        ssh_command(target, tmp_path / "known_hosts")
+    with (
+        pytest.raises(MachineError, match="not the name of a user"),
+        ssh_command(target, tmp_path / "known_hosts"),
+    ):
+        pass
 
 
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh program")
@@ -140,7 +143,8 @@ def test_the_ssh_program_honours_the_pin(server: LoopbackServer) -> None:
 def test_the_users_own_ssh_configuration_stays_out(tmp_path: Path) -> None:
     pin = tmp_path / "a b" / "dev1" / "known_hosts"
     target = SSHTarget("198.18.0.2", 2222, "admin", key_path=tmp_path / "id_rsa")
-    arguments = ssh_command(target, pin, ["ls", "-la"])
+    with ssh_command(target, pin, ["ls", "-la"]) as arguments:
+        pass
     assert arguments[:5] == ["ssh", "-F", "/dev/null", "-p", "2222"]
     assert arguments[-3:] == ["admin@198.18.0.2", "ls", "-la"]
     assert f'UserKnownHostsFile="{pin}"' in arguments

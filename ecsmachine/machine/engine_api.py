@@ -102,7 +102,7 @@ def is_there(url: str, auth: AuthOptions, *, timeout_s: float) -> bool:
         check_route(host_of(url))
         own = ssl.PEM_cert_to_DER_cert(auth.server_cert_path.read_text())
         with (
-            socket.create_connection((host_of(url), port_of(url)), timeout=timeout_s) as stream,
+            open_stream(host_of(url), port_of(url), jump=auth.jump, timeout_s=timeout_s) as stream,
             tls_context(auth).wrap_socket(stream, server_hostname=host_of(url)) as secured,
         ):
             # another machine of the store may have its former address

@@ -145,7 +145,8 @@ class Machine:
 
     def ssh_target(self) -> SSHTarget:
         """Return where and as whom to log in, and through which jump host."""
-        return replace(self.driver.ssh_target(), jump=self.auth.jump)
+        target = self.driver.ssh_target()
+        return replace(target, jump=self.auth.jump) if self.auth.jump else target
 
 
 def to_config(machine: Machine) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ecsmachine.localcloud.protocol.identifiers import new_order_id
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import ChargeType, Instance, SpotStrategy
+from ecsmachine.localcloud.state.offers import Offer
 from ecsmachine.localcloud.state.resources import attached_disks, check_status
 
 FOREVER = "2099-12-31T15:59Z"
@@ -130,14 +131,16 @@ def order_of_request(parameters: Parameters) -> str:
     return new_order_id() if parameters.text("InstanceChargeType") == "PrePaid" else ""
 
 
-def price_of_order(charge: Charge, kind: InstanceType, disks: Iterable[DiskRequest]) -> float:
+def price_of_order(
+    offer: Offer, charge: Charge, kind: InstanceType, disks: Iterable[DiskRequest]
+) -> float:
     """Return what an instance with its disks costs as a subscription; 0 if it is paid by the hour.
 
     It is the price of DescribePrice for the same.
     """
     if charge.charge_type == "PostPaid":
         return 0.0
-    hour = prices.instance_hour(kind)
+    hour = offer.instance_hour(kind)
     for disk in disks:
         hour += prices.disk_hour(disk.category, disk.size_gib, disk.performance_level)
         hour += prices.iops_hour(disk.options.provisioned_iops)

@@ -127,7 +127,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
         check_room(call, group, amount)
     check_stock(call, place.vswitch.zone, kind.id, amount)
     made: list[Instance] = []
-    price = price_of_order(charge, kind, disks) * amount
+    price = price_of_order(call.state.offer, charge, kind, disks) * amount
     if unpaid:
         return made, price
     check_host_capacity(call, amount)

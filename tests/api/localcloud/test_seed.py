@@ -132,6 +132,15 @@ def test_prices() -> None:
         for kind, price in (("ecs.g6.large", 19.0), ("ecs.c6.large", 0.0)):
             answer = api_of(cloud).call("DescribePrice", InstanceType=kind, Amount=2)
             assert answer["PriceInfo"]["Price"]["TradePrice"] == price
+        api = api_of(cloud)
+        disk = {"SystemDisk.Category": "cloud_essd", "SystemDisk.Size": 40}
+        month = {"PriceUnit": "Month", "Period": 1, "InstanceType": "ecs.g6.large", **disk}
+        told = api.call("DescribePrice", month)["PriceInfo"]["Price"]["TradePrice"]
+        group = api.call("CreateSecurityGroup", SecurityGroupName="group", VpcId=cloud.vpc_id)
+        place = {"SecurityGroupId": group["SecurityGroupId"], "VSwitchId": cloud.vswitch_id}
+        ahead = {"InstanceChargeType": "PrePaid", "Period": 1, "ImageId": cloud.image_id, **place}
+        ahead |= {"InstanceType": "ecs.g6.large", **disk}
+        assert api.call("RunInstances", ahead)["TradePrice"] == pytest.approx(told)
 
 
 _OVER: dict[str, tuple[str, dict[str, Any]]] = {

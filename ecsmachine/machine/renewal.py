@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,15 +43,18 @@ def renew_due(
     client = certificates.load_certificate(auth.client_cert_path)
     if former_ca is None or (ca == former_ca and client == former_client):
         return False
-    concerned = _machines_of(store, auth, ca)
+    others = []
     docker = docker_context.docker_config(store.environment, Path.home())
-    for machine in concerned:
+    for machine in _machines_of(store, auth, ca):
+        is_ours = machine.name in among  # whose lock is held by who calls
         try:
-            _hand_out(machine)
-            docker_context.renew_certificates(docker, machine)
+            with nullcontext() if is_ours else store.lock(machine.name, wait_s=0.0):
+                if store.exists(machine.name):
+                    _hand_out(machine)
+                    docker_context.renew_certificates(docker, machine)
+            others += [] if is_ours else [machine]
         except MachineError as error:
             report(f"{machine.name}: {error.message}")
-    others = [machine for machine in concerned if machine.name not in among]
     if others:
         _report_others(others, former_ca if ca != former_ca else None, report)
     return True

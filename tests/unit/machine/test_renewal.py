@@ -249,3 +249,14 @@ def test_docker_contexts_get_what_is_renewed(
     assert given.read_bytes() == dev2.auth.client_cert_path.read_bytes()
     assert not docker.tls_path("dev3").exists()
     assert not docker.tls_path("dev1").exists()
+
+
+def test_a_machine_that_is_worked_on_is_left_to_that(store: Store, provisioned: list[str]) -> None:
+    _, dev2 = make(store, "dev1", "dev2", life=NEAR)
+    before = dev2.auth.machine_ca_path.read_bytes()
+    said: list[str] = []
+    with store.lock("dev2"):
+        provisioning.provision(store, "dev1", said.append)
+    assert dev2.auth.machine_ca_path.read_bytes() == before
+    assert any(line.startswith("dev2: ") for line in said)
+    assert "regenerate-certs dev2" in expiring(dev2.auth)[0]

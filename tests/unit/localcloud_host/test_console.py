@@ -15,7 +15,9 @@ def test_the_last_lines_are_those_with_something_in_them(tmp_path: Path) -> None
     log = tmp_path / "console.log"
     assert last_lines(log) == ""
     log.write_bytes(b"".join(b"\x1b[32mline %d\x1b[0m\r\n\r\n" % number for number in range(30)))
-    assert last_lines(log).splitlines() == [f"line {number}" for number in range(18, 30)]
+    assert last_lines(log).splitlines() == [f"    line {number}" for number in range(18, 30)]
+    log.write_bytes(b"\x1b]0;title\x07\r2026-01-01 INFO forged\n")
+    assert last_lines(log).splitlines() == ["    ]0;title", "    2026-01-01 INFO forged"]
     assert legible("\x1b[0;32mOK\x1b[0m\r\n") == "OK\n"
 
 
@@ -25,7 +27,7 @@ def test_a_death_is_told_once_with_its_status(tmp_path: Path) -> None:
     (tmp_path / ENDED).write_text("255\n")
     assert take_death(tmp_path, 0) == (
         "its first process left with status 255; its console ends with:\n"
-        "Failed to allocate manager object"
+        "    Failed to allocate manager object"
     )
     assert take_death(tmp_path, 0) == ""
 

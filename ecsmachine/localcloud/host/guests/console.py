@@ -24,10 +24,13 @@ def end_of(file: Path) -> bytes:
 
 
 def last_lines(file: Path) -> str:
-    """Return the last lines of a console, for the log."""
+    """Return the last lines of a console, for the log: indented, so that none passes for another.
+
+    What a terminal would obey is left out.
+    """
     text = legible(end_of(file).decode(errors="replace"))
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    return "\n".join(lines[-_LINES:])
+    lines = ["".join(filter(str.isprintable, line)).strip() for line in text.splitlines()]
+    return "\n".join(f"    {line}" for line in list(filter(None, lines))[-_LINES:])
 
 
 def legible(text: str) -> str:

@@ -394,7 +394,7 @@ class NspawnGuests:
             if late or (seen and not alive):
                 what = "takes too long to" if late else "did not"
                 end = console.last_lines(self._console(instance_id))
-                raise GuestError(f"The guest of {instance_id} {what} boot: {end}")
+                raise GuestError(f"The guest of {instance_id} {what} boot:\n{end}")
             time.sleep(0.02)
 
     def _console(self, instance_id: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.drivers.aliyunecs.resources import security_group
+from ecsmachine.drivers.aliyunecs.resources import asking
 from ecsmachine.drivers.base import MemberPorts, PortRange
 from ecsmachine.errors import MachineError
 from tests.api.driver_rig import Rig, rig_in
@@ -90,7 +90,7 @@ def test_a_group_that_a_rule_of_ours_names_is_removed_all_the_same(rig: Rig) -> 
 def test_a_group_that_somebody_elses_rule_names_stays_in_the_journal(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(security_group, "_UNUSED_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(asking, "_UNUSED_TIMEOUT_S", 0.3)
     one, journal = rig.create("one", security_group="first")
     rig.create("two", security_group="second")
     groups = {group.name: group.id for group in rig.cloud.state.security_groups}

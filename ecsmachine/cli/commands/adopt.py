@@ -11,15 +11,7 @@ import typer
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.driver_options import driver_name_of, values_of, with_options
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrase
-from ecsmachine.cli.commands.orphans import (
-    AllRegions,
-    Driver,
-    Regions,
-    clouds_of,
-    orphan_table,
-    row_of,
-    survey_all,
-)
+from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import secret
 from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import say, show
@@ -63,10 +55,10 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
                 help="Reach it through this host [default: $ECSMACHINE_SSH_JUMP]",
             ),
         ] = "",
-        region: Regions = None,
-        all_regions: AllRegions = False,
+        region: orphans.Regions = None,
+        all_regions: orphans.AllRegions = False,
         json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
-        driver: Driver = None,
+        driver: orphans.Driver = None,
         **given: Any,
     ) -> None:
         """Make a machine of this store of an instance that another store made, or a lost one.
@@ -82,7 +74,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
             values["aliyunecs-ssh-keypath"] = ssh_key
         if name and not instance_id and _take_over_imported(this, name, values):
             return
-        clouds = clouds_of(this, driver_name, values, region or [], all_regions)
+        clouds = orphans.clouds_of(this, driver_name, values, region or [], all_regions)
         if not (name or instance_id or everything):
             _list_candidates(this, clouds, as_json=json)
             return
@@ -95,11 +87,13 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
 def _list_candidates(this: Session, clouds: list[TaggedResources], *, as_json: bool) -> None:
     from ecsmachine.machine.adopt import candidates
 
-    rows = [row_of(each) for each in candidates(this.store, survey_all(this, clouds))]
+    rows = [
+        orphans.row_of(each) for each in candidates(this.store, orphans.survey_all(this, clouds))
+    ]
     if as_json:
         print_json(rows)
     elif rows:
-        show(orphan_table(rows))
+        show(orphans.orphan_table(rows))
         show("To adopt one, run: ecsmachine adopt NAME --ssh-key FILE")
     else:
         show("There is no instance that could be adopted.")
@@ -118,7 +112,7 @@ def _adopt(
 
     if everything and (name or instance_id):
         raise UsageError("--all takes no name", hint="Leave one of them out.")
-    found = survey_all(this, clouds)
+    found = orphans.survey_all(this, clouds)
     if everything:
         chosen = candidates(this.store, found)
     else:

@@ -15,22 +15,12 @@ import typer
 from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.commands import (
+    local_cloud,
     local_faults,
     local_foreground,
     local_logs,
     local_registry,
     local_run,
-)
-from ecsmachine.cli.commands.local_cloud import (
-    START_HINT,
-    Root,
-    environment_of,
-    machines_of,
-    require_extra,
-    root_of,
-    running_cloud,
-    translated,
-    variables_of,
 )
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.confirmation import confirm
@@ -82,7 +72,7 @@ class Shell(str, Enum):
 @app.command()
 def up(
     ctx: typer.Context,
-    root: Root = None,
+    root: local_cloud.Root = None,
     port: Annotated[
         int,
         typer.Option(min=0, max=65535, help="Port of the API [default: any]", show_default=False),
@@ -165,16 +155,16 @@ def up(
 
     Example: ecsmachine local up
     """
-    require_extra()
+    local_cloud.require_extra()
     from ecsmachine.localcloud.host.settings import KEY_VARIABLES, Serving
     from ecsmachine.localcloud.service import daemon
     from ecsmachine.localcloud.service.listening import parse
 
-    folder = root_of(ctx, root)
-    for_key = environment_of(ctx)
+    folder = local_cloud.root_of(ctx, root)
+    for_key = local_cloud.environment_of(ctx)
     key_id = for_key.get(KEY_VARIABLES[0]) if key_id is None else key_id
     key_secret = for_key.get(KEY_VARIABLES[1]) if key_secret is None else key_secret
-    with translated(), steps(sys.stderr) as report:
+    with local_cloud.translated(), steps(sys.stderr) as report:
         started = daemon.up(
             folder,
             guests=None if guests is None else guests.value,
@@ -204,7 +194,7 @@ def up(
 @app.command()
 def env(
     ctx: typer.Context,
-    root: Root = None,
+    root: local_cloud.Root = None,
     shell: Annotated[
         Shell | None,
         typer.Option(help="Write it for this shell [default: by $SHELL]", show_default=False),
@@ -219,12 +209,12 @@ def env(
 
     Example: eval "$(ecsmachine local env)"
     """
-    running = running_cloud(ctx, root)
-    variables = variables_of(running, environment_of(ctx))
+    running = local_cloud.running_cloud(ctx, root)
+    variables = local_cloud.variables_of(running, local_cloud.environment_of(ctx))
     if as_json:
         show(json.dumps(variables, indent=2))
         return
-    chosen = shell or _usual_shell(environment_of(ctx))
+    chosen = shell or _usual_shell(local_cloud.environment_of(ctx))
     wanted: dict[str, str | None] = dict.fromkeys(running.environment()) if unset else variables
     for line in shell_lines(chosen.value, wanted, session(ctx).program):
         show(line)
@@ -233,18 +223,18 @@ def env(
 @app.command()
 def status(
     ctx: typer.Context,
-    root: Root = None,
+    root: local_cloud.Root = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """Print whether the local cloud is up, and its instances.
 
     Example: ecsmachine local status
     """
-    require_extra()
+    local_cloud.require_extra()
     from ecsmachine.localcloud.service.daemon import find, guests_running
 
-    folder = root_of(ctx, root)
-    with translated():
+    folder = local_cloud.root_of(ctx, root)
+    with local_cloud.translated():
         running = find(folder)
         guests = guests_running(folder)
         instances = _instances(folder)
@@ -294,8 +284,10 @@ def packages(
     cache = default_cache()
     folder = packages_path(cache, image_path(cache))
     if not folder.is_dir():
-        raise MachineError("The engine's packages have not been fetched yet.", hint=START_HINT)
-    with translated():
+        raise MachineError(
+            "The engine's packages have not been fetched yet.", hint=local_cloud.START_HINT
+        )
+    with local_cloud.translated():
         files = [package.file for package in read_manifest(folder)]
     found = [file for file in files if name is None or file.partition("_")[0] == name]
     if not found:
@@ -311,7 +303,7 @@ def packages(
 
 
 @app.command()
-def down(ctx: typer.Context, root: Root = None) -> None:
+def down(ctx: typer.Context, root: local_cloud.Root = None) -> None:
     """Stop the local cloud and its instances; all of it stays on disk.
 
     The next "up" starts the instances again that ran.
@@ -320,9 +312,9 @@ def down(ctx: typer.Context, root: Root = None) -> None:
     """
     from ecsmachine.localcloud.service import daemon
 
-    require_extra()
-    folder = root_of(ctx, root)
-    with translated():
+    local_cloud.require_extra()
+    folder = local_cloud.root_of(ctx, root)
+    with local_cloud.translated():
         was_up = daemon.find(folder) is not None
         stopped = daemon.down(folder)
     if stopped:
@@ -333,7 +325,7 @@ def down(ctx: typer.Context, root: Root = None) -> None:
 @app.command()
 def reset(
     ctx: typer.Context,
-    root: Root = None,
+    root: local_cloud.Root = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
     cache: Annotated[
         bool, typer.Option("--cache", help="Also remove the base image and the packages")
@@ -343,16 +335,16 @@ def reset(
 
     Example: ecsmachine local reset --yes
     """
-    require_extra()
+    local_cloud.require_extra()
     from ecsmachine.localcloud.host.paths import default_cache
     from ecsmachine.localcloud.service import daemon
 
-    folder = root_of(ctx, root)
-    grounded = machines_of(session(ctx), folder)
+    folder = local_cloud.root_of(ctx, root)
+    grounded = local_cloud.machines_of(session(ctx), folder)
     if grounded:
         say(f"These machines of {session(ctx).store.path} are on it: {', '.join(grounded)}")
     confirm(f"About to remove the local cloud in {folder} with all its instances and data", yes)
-    with translated():
+    with local_cloud.translated():
         existed = daemon.reset(folder, cache=default_cache() if cache else None)
     say(f"Removed {folder}" if existed else f"There was no local cloud in {folder}")
     if grounded:

@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecsmachine.cli.commands.local_cloud import (
-    START_HINT,
-    Root,
-    require_extra,
-    root_of,
-    running_cloud,
-    translated,
-)
+from ecsmachine.cli.commands import local_cloud
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import finish, show
 from ecsmachine.errors import MachineError, UsageError
@@ -35,7 +28,7 @@ def logs(
     instance: Annotated[
         str | None, typer.Argument(help="An instance's id: print its console")
     ] = None,
-    root: Root = None,
+    root: local_cloud.Root = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes")] = False,
     lines: Annotated[
         int | None, typer.Option("--lines", "-n", min=0, help="Only the last lines")
@@ -73,7 +66,7 @@ def logs(
 def _file(ctx: typer.Context, root: Path | None, instance: str | None) -> Path:
     from ecsmachine.localcloud.host.paths import CloudPaths
 
-    paths = CloudPaths.of(root_of(ctx, root))
+    paths = CloudPaths.of(local_cloud.root_of(ctx, root))
     file = paths.log if instance is None else paths.instances / instance / "console.log"
     if instance is not None and (os.sep in instance or not file.is_file()):
         raise MachineError(
@@ -81,7 +74,7 @@ def _file(ctx: typer.Context, root: Path | None, instance: str | None) -> Path:
             hint='"ecsmachine local status" lists the instances.',
         )
     if not file.is_file():
-        raise MachineError(f"There is no local cloud in {paths.root}.", hint=START_HINT)
+        raise MachineError(f"There is no local cloud in {paths.root}.", hint=local_cloud.START_HINT)
     return file
 
 
@@ -102,12 +95,12 @@ def _show_file(file: Path, *, follow: bool, lines: int | None) -> None:
 def _show_requests(
     ctx: typer.Context, root: Path | None, *, follow: bool, lines: int | None, as_json: bool
 ) -> None:
-    require_extra()
+    local_cloud.require_extra()
     from ecsmachine.localcloud.service.remote import RemoteRequestLog
 
-    running = running_cloud(ctx, root)
+    running = local_cloud.running_cloud(ctx, root)
     log = RemoteRequestLog(running.endpoint, running.access_key_id, running.access_key_secret)
-    with translated():
+    with local_cloud.translated():
         found = log.after()
     last = found[-1].number if found else 0
     if lines is not None:
@@ -115,7 +108,7 @@ def _show_requests(
     if as_json and not follow:
         show(json.dumps([one.as_data() for one in found], indent=2, ensure_ascii=False))
         return
-    with translated():
+    with local_cloud.translated():
         for one in chain(found, log.follow(last) if follow else ()):
             show(json.dumps(one.as_data(), ensure_ascii=False) if as_json else _line(one))
             finish()

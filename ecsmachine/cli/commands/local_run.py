@@ -10,14 +10,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from ecsmachine.cli.commands.local_cloud import (
-    Root,
-    environment_of,
-    require_extra,
-    running_cloud,
-    translated,
-    unproxied,
-)
+from ecsmachine.cli.commands import local_cloud
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -29,7 +22,7 @@ def run(
     program: Annotated[
         list[str], typer.Argument(metavar="PROGRAM", help="The program, and its arguments")
     ],
-    root: Root = None,
+    root: local_cloud.Root = None,
 ) -> None:
     """Run a program for which Alibaba Cloud's own addresses lead to the local cloud.
 
@@ -39,18 +32,18 @@ def run(
 
     Example: ecsmachine local run packer build image.json
     """
-    require_extra()
+    local_cloud.require_extra()
     from ecsmachine.localcloud.service.stand_in import stand_in
 
-    running = running_cloud(ctx, root)
-    environment = environment_of(ctx)
+    running = local_cloud.running_cloud(ctx, root)
+    environment = local_cloud.environment_of(ctx)
     if shutil.which(program[0], path=environment.get("PATH")) is None:
         raise MachineError(
             f"There is no program {program[0]}", hint="Install it, or correct its name."
         )
     port = urlsplit(running.endpoint).port or 80
-    with translated(), stand_in(port) as place:
-        spared = unproxied(running, environment, ".aliyuncs.com")
+    with local_cloud.translated(), stand_in(port) as place:
+        spared = local_cloud.unproxied(running, environment, ".aliyuncs.com")
         variables = {**environment, **spared, **_credentials(running), **place.variables}
         # Ctrl-C is the program's to answer, which is in the foreground with us
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -10,16 +10,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.driver_options import driver_name_of, values_of, with_options
-from ecsmachine.cli.commands.orphans import (
-    AllRegions,
-    Driver,
-    Regions,
-    clouds_of,
-    left_over,
-    orphan_table,
-    row_of,
-    survey_all,
-)
+from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import say, show
@@ -51,10 +42,10 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
                 help="Remove what is of that other store as well (repeatable)",
             ),
         ] = None,
-        region: Regions = None,
-        all_regions: AllRegions = False,
+        region: orphans.Regions = None,
+        all_regions: orphans.AllRegions = False,
         json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
-        driver: Driver = None,
+        driver: orphans.Driver = None,
         **given: Any,
     ) -> None:
         """Find what is left in the cloud of machines that this store does not have, and remove it.
@@ -67,7 +58,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         values = values_of(options, given, environment)
         _sweep(
             this,
-            clouds_of(this, driver_name, values, region or [], all_regions),
+            orphans.clouds_of(this, driver_name, values, region or [], all_regions),
             stores or [],
             dry_run=dry_run,
             yes=yes,
@@ -88,8 +79,8 @@ def _sweep(
 ) -> None:
     from ecsmachine.machine.sweep import Standing, Swept, sweep
 
-    found = survey_all(this, clouds)
-    left = left_over(found)
+    found = orphans.survey_all(this, clouds)
+    left = orphans.left_over(found)
     chosen = [
         each
         for each in left
@@ -145,7 +136,7 @@ def _explain(
     if not left:
         tell("Nothing is left over.")
         return
-    for line in orphan_table([row_of(each) for each in left]).splitlines():
+    for line in orphans.orphan_table([orphans.row_of(each) for each in left]).splitlines():
         tell(line)
     foreign = sorted({each.store_id for each in left if each not in chosen})
     if foreign:
@@ -164,7 +155,7 @@ def _print_swept(left: list[Found], swept: Swept) -> None:
 
     print_json(
         {
-            "Found": [row_of(each) for each in left],
+            "Found": [orphans.row_of(each) for each in left],
             "Removed": [{"Kind": each.kind, "Id": each.id} for each in swept.removed],
             "Failed": [
                 {"What": failure.what, "Error": failure.error.message} for failure in swept.failures

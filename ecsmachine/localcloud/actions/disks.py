@@ -16,12 +16,7 @@ from ecsmachine.localcloud.actions.instance_disks import (
 )
 from ecsmachine.localcloud.actions.listing import Listing
 from ecsmachine.localcloud.actions.snapshots import check_source
-from ecsmachine.localcloud.catalog.disk_categories import (
-    CATEGORIES,
-    PERFORMANCE_LEVELS,
-    baseline_iops,
-    supported_categories,
-)
+from ecsmachine.localcloud.catalog import disk_categories
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
@@ -62,14 +57,14 @@ def create_disk(call: Call) -> Answer:
         raise refusals.ZONE_NOT_FOUND()
     snapshot = _snapshot_of_request(call)
     category = parameters.text("DiskCategory", "cloud_essd" if instance else "cloud")
-    if category not in CATEGORIES:
+    if category not in disk_categories.CATEGORIES:
         raise refusals.not_supported("DiskCategory")
     level = performance_level(parameters, category, invalid_parameter("PerformanceLevel"))
-    limits = CATEGORIES[category]
+    limits = disk_categories.CATEGORIES[category]
     size_error = refusals.DISK_SIZE()
     if snapshot is None:
         parameters.require("Size")
-    least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
+    least = max(limits.data_min, disk_categories.PERFORMANCE_LEVELS.get(level, 0))
     size = parameters.integer(
         "Size",
         max(least, snapshot.size_gib if snapshot else 0),
@@ -174,7 +169,7 @@ def resize_disk(call: Call) -> Answer:
         "offline",
         error=ApiError("InvalidParam.Type", "The specified type is not supported."),
     )
-    limits = CATEGORIES[disk.category]
+    limits = disk_categories.CATEGORIES[disk.category]
     most = limits.system_max if disk.kind == "system" else limits.data_max
     size = parameters.integer("NewSize")
     if size > most:
@@ -227,7 +222,7 @@ def modify_disk_spec(call: Call) -> Answer:
     parameters = call.parameters
     disk = call.required(call.state.disks, "DiskId")
     category = parameters.text("DiskCategory", disk.category)
-    if category not in CATEGORIES:
+    if category not in disk_categories.CATEGORIES:
         raise refusals.not_supported("DiskCategory")
     level = performance_level(parameters, category, invalid_parameter("PerformanceLevel"))
     iops = disk.provisioned_iops if category == disk.category else 0
@@ -241,10 +236,12 @@ def modify_disk_spec(call: Call) -> Answer:
     if disk.instance_id:
         instance = call.find(call.state.instances, disk.instance_id)
         check_status(instance, "Running", "Stopped")
-        if category not in supported_categories(known_instance_type(instance.instance_type)):
+        if category not in disk_categories.supported_categories(
+            known_instance_type(instance.instance_type)
+        ):
             raise refusals.DISK_CATEGORY_OF_TYPE()
-    limits = CATEGORIES[category]
-    least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
+    limits = disk_categories.CATEGORIES[category]
+    least = max(limits.data_min, disk_categories.PERFORMANCE_LEVELS.get(level, 0))
     if disk.size_gib < least:
         raise refusals.DISK_SIZE()
     call.state.disks.put(changed)
@@ -273,7 +270,7 @@ def _attach_disk(call: Call, disk: Disk, instance: Instance) -> None:
         raise refusals.DISK_STATUS()
     check_status(instance, "Running", "Stopped")
     kind = known_instance_type(instance.instance_type)
-    if disk.category not in supported_categories(kind):
+    if disk.category not in disk_categories.supported_categories(kind):
         raise refusals.DISK_CATEGORY_OF_TYPE()
     taken = {other.device for other in attached_disks(call.state, instance.id)}
     if len(taken) >= kind.disks:
@@ -307,7 +304,7 @@ def _disk_view(call: Call, disk: Disk) -> dict[str, Any]:
         if disk.instance_id
         else []
     )
-    iops = baseline_iops(disk.size_gib) + disk.provisioned_iops
+    iops = disk_categories.baseline_iops(disk.size_gib) + disk.provisioned_iops
     throughput = min(350, 120 + disk.size_gib // 2)
     return {
         "DiskId": disk.id,

@@ -8,6 +8,7 @@ import re
 import time
 from dataclasses import replace
 
+from ecsmachine.localcloud.actions import interface_requests
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.cpu_options import cpu_options_of_request
 from ecsmachine.localcloud.actions.host_capacity import check_host_capacity
@@ -25,11 +26,6 @@ from ecsmachine.localcloud.actions.instance_place import (
     place_of_request,
     private_address_of_request,
     with_primary_interface,
-)
-from ecsmachine.localcloud.actions.interface_requests import (
-    check_number_of_addresses,
-    free_addresses_for,
-    secondary_addresses,
 )
 from ecsmachine.localcloud.actions.launch_templates import with_template
 from ecsmachine.localcloud.actions.metadata_options import metadata_options_of_request
@@ -117,8 +113,8 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
     cpu_options = cpu_options_of_request(parameters, kind)
     interface = primary or Parameters({})
     secondary = secondary_interfaces(call, others, place, kind, amount)
-    _, more_ips = secondary_addresses(interface)
-    check_number_of_addresses(1 + more_ips, kind)
+    _, more_ips = interface_requests.secondary_addresses(interface)
+    interface_requests.check_number_of_addresses(1 + more_ips, kind)
     unpaid = start and only_ordered(parameters, charge.charge_type)
     addresses = private_address_of_request(networking, place.vswitch, amount)
     if len(call.state.instances) + amount > call.state.offer.quota("instances"):
@@ -198,7 +194,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
         )
         call.state.instances.put(instance)
         if more_ips:
-            picked = tuple(free_addresses_for(call, place.vswitch, more_ips))
+            picked = tuple(interface_requests.free_addresses_for(call, place.vswitch, more_ips))
             call.state.instances.put(replace(instance, secondary_ips=picked))
         put_tags(call.state, "instance", instance.id, region.id, tags)
         # RunInstances tags all that it makes, CreateInstance the instance alone.

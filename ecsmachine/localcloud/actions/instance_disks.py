@@ -6,12 +6,7 @@ from dataclasses import asdict, dataclass
 
 from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.actions.snapshots import check_source
-from ecsmachine.localcloud.catalog.disk_categories import (
-    CATEGORIES,
-    PERFORMANCE_LEVELS,
-    baseline_iops,
-    supported_categories,
-)
+from ecsmachine.localcloud.catalog import disk_categories
 from ecsmachine.localcloud.catalog.images import Image, ImageDisk
 from ecsmachine.localcloud.catalog.instance_types import InstanceType
 from ecsmachine.localcloud.protocol import refusals
@@ -65,7 +60,7 @@ class DiskRequest:
 def disks_of_request(call: Call, kind: InstanceType, image: Image) -> list[DiskRequest]:
     """Return the system disk and the data disks of a request; raises their refusals."""
     parameters = call.parameters
-    supported = supported_categories(kind)
+    supported = disk_categories.supported_categories(kind)
     disks = [system_disk_of_request(parameters.struct("SystemDisk"), supported, image)]
     requests = parameters.structs("DataDisk")
     if len(requests) > MAX_DATA_DISKS or len(requests) + 1 > kind.disks:
@@ -88,7 +83,7 @@ def system_disk_of_request(
 ) -> DiskRequest:
     """Return the system disk of a request; raises its refusals."""
     category = _category(request, supported, "SystemDiskCategory")
-    limits = CATEGORIES[category]
+    limits = disk_categories.CATEGORIES[category]
     size_error = refusals.not_supported("SystemDiskSize")
     size = request.integer(
         "Size", max(40, image.size_gib), least=1, most=limits.system_max, error=size_error
@@ -116,7 +111,7 @@ def _disk_of_image(disk: ImageDisk, supported: tuple[str, ...]) -> DiskRequest:
     return DiskRequest(
         kind="data",
         category=category,
-        size_gib=max(disk.size_gib, CATEGORIES[category].data_min),
+        size_gib=max(disk.size_gib, disk_categories.CATEGORIES[category].data_min),
         name="",
         description="",
         device=disk.device,
@@ -139,9 +134,9 @@ def _data_disk(
     if snapshot is None and brought is not None:
         snapshot = call.find(call.state.snapshots, brought.snapshot_id)
     category = _category(request, supported, "DataDiskCategory")
-    limits = CATEGORIES[category]
+    limits = disk_categories.CATEGORIES[category]
     level = performance_level(request, category, refusals.malformed("PerformanceLevel"))
-    least = max(limits.data_min, PERFORMANCE_LEVELS.get(level, 0))
+    least = max(limits.data_min, disk_categories.PERFORMANCE_LEVELS.get(level, 0))
     size_error = refusals.of("InvalidDataDiskSize.ValueNotSupported")
     if snapshot is None and not request.given("Size"):
         raise size_error
@@ -185,7 +180,7 @@ def _snapshot_of_request(call: Call, request: Parameters) -> Snapshot | None:
 
 def _category(request: Parameters, supported: tuple[str, ...], name: str) -> str:
     category = request.text("Category", supported[0])
-    if category not in CATEGORIES:
+    if category not in disk_categories.CATEGORIES:
         raise refusals.not_supported(name)
     if category not in supported:
         raise refusals.DISK_CATEGORY_OF_TYPE()
@@ -202,7 +197,7 @@ def performance_level(request: Parameters, category: str, error: ApiError) -> st
         if level:
             raise invalid_parameter(request.name("PerformanceLevel"))
         return ""
-    if level and level not in PERFORMANCE_LEVELS:
+    if level and level not in disk_categories.PERFORMANCE_LEVELS:
         raise error
     return level or "PL1"
 
@@ -220,7 +215,7 @@ def disk_options(request: Parameters, category: str, size_gib: int) -> DiskOptio
 
 def provisioned_iops(request: Parameters, category: str, size_gib: int) -> int:
     """Return ``ProvisionedIops``, which disks of the category cloud_auto may have."""
-    most = max(0, min(50000, 1000 * size_gib - baseline_iops(size_gib)))
+    most = max(0, min(50000, 1000 * size_gib - disk_categories.baseline_iops(size_gib)))
     return request.integer("ProvisionedIops", least=0, most=most if category == AUTO else 0)
 
 

@@ -5,19 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from ecsmachine.localcloud.actions import interface_requests
 from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.actions.instance_place import Place
-from ecsmachine.localcloud.actions.interface_requests import (
-    INTERFACE_STATUS,
-    InterfaceRequest,
-    check_number_of_addresses,
-    check_number_of_interfaces,
-    check_same_zone,
-    check_vpc,
-    groups_named,
-    interface_request,
-    make_interface,
-)
 from ecsmachine.localcloud.catalog.instance_types import InstanceType
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -27,10 +17,10 @@ from ecsmachine.localcloud.state.model import Instance, NetworkInterface
 
 def secondary_interfaces(
     call: Call, said: Sequence[Parameters], place: Place, kind: InstanceType, amount: int
-) -> list[InterfaceRequest | NetworkInterface]:
+) -> list[interface_requests.InterfaceRequest | NetworkInterface]:
     """Return the interfaces to make, or to attach, with each of ``amount`` instances."""
-    check_number_of_interfaces(1 + len(said), kind)
-    found: list[InterfaceRequest | NetworkInterface] = []
+    interface_requests.check_number_of_interfaces(1 + len(said), kind)
+    found: list[interface_requests.InterfaceRequest | NetworkInterface] = []
     for parameters in said:
         interface_id = parameters.text("NetworkInterfaceId")
         if not interface_id:
@@ -43,24 +33,26 @@ def secondary_interfaces(
                 raise refusals.conflicting(parameters.name("NetworkInterfaceId"), "Amount")
             interface = call.find(call.state.network_interfaces, interface_id)
             if interface.status != "Available":
-                raise INTERFACE_STATUS()
+                raise interface_requests.INTERFACE_STATUS()
             zone, vpc_id = interface.zone, interface.vpc_id
             addresses = len(interface.addresses)
             found.append(interface)
-        check_vpc(vpc_id, place.vswitch.vpc_id)
-        check_same_zone(zone, place.vswitch.zone)
-        check_number_of_addresses(addresses, kind)
+        interface_requests.check_vpc(vpc_id, place.vswitch.vpc_id)
+        interface_requests.check_same_zone(zone, place.vswitch.zone)
+        interface_requests.check_number_of_addresses(addresses, kind)
     return found
 
 
 def put_interfaces(
-    call: Call, instance: Instance, wanted: Iterable[InterfaceRequest | NetworkInterface]
+    call: Call,
+    instance: Instance,
+    wanted: Iterable[interface_requests.InterfaceRequest | NetworkInterface],
 ) -> list[str]:
     """Give a new instance its secondary interfaces; return the ids of those that were made."""
     made = []
     for index, each in enumerate(wanted, 1):
-        if isinstance(each, InterfaceRequest):
-            made.append(make_interface(call, each, instance, index).id)
+        if isinstance(each, interface_requests.InterfaceRequest):
+            made.append(interface_requests.make_interface(call, each, instance, index).id)
         else:
             attached = replace(each, status="InUse", instance_id=instance.id, index=index)
             call.state.network_interfaces.put(attached)
@@ -73,13 +65,13 @@ def check_interfaces_of(call: Call, instance: Instance, kind: InstanceType) -> N
     if 1 + len(attached) > kind.interfaces:
         raise refusals.of("InvalidOperation.EniCountExceeded")
     for secondary_ips in (instance.secondary_ips, *(each.secondary_ips for each in attached)):
-        check_number_of_addresses(1 + len(secondary_ips), kind)
+        interface_requests.check_number_of_addresses(1 + len(secondary_ips), kind)
 
 
-def _new(call: Call, parameters: Parameters, place: Place) -> InterfaceRequest:
+def _new(call: Call, parameters: Parameters, place: Place) -> interface_requests.InterfaceRequest:
     vswitch_id = parameters.text("VSwitchId")
     vswitch = call.find(call.state.vswitches, vswitch_id) if vswitch_id else place.vswitch
     one = parameters.text("SecurityGroupId")
     ids = parameters.listed("SecurityGroupIds") or ([one] if one else [])
-    groups = groups_named(call, ids) if ids else place.groups
-    return interface_request(call, parameters, vswitch, groups)
+    groups = interface_requests.groups_named(call, ids) if ids else place.groups
+    return interface_requests.interface_request(call, parameters, vswitch, groups)

@@ -5,22 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.localcloud.actions import interface_requests
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.interface_requests import (
-    INTERFACE_STATUS,
-    check_addresses,
-    check_number_of_addresses,
-    check_number_of_interfaces,
-    check_same_zone,
-    check_vpc,
-    free_addresses_for,
-    free_index,
-    groups_named,
-    interface_name,
-    interface_request,
-    make_interface,
-    secondary_addresses,
-)
 from ecsmachine.localcloud.actions.network_interfaces import interface_of_request, interface_view
 from ecsmachine.localcloud.actions.security_groups import check_room, check_same_kind
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
@@ -57,12 +43,14 @@ def create_network_interface(call: Call) -> Answer:
     several, one = parameters.listed("SecurityGroupIds"), parameters.text("SecurityGroupId")
     if several and one:
         raise refusals.conflicting("SecurityGroupId", "SecurityGroupIds")
-    groups = groups_named(call, several or ([one] if one else []))
+    groups = interface_requests.groups_named(call, several or ([one] if one else []))
     parameters.choice("InstanceType", ("Secondary",), "Secondary")
-    request = interface_request(call, parameters, vswitch, groups)
+    request = interface_requests.interface_request(call, parameters, vswitch, groups)
     tags = tags_of_request(parameters)
     group_id = parameters.text("ResourceGroupId")
-    interface = make_interface(call, replace(request, resource_group_id=group_id))
+    interface = interface_requests.make_interface(
+        call, replace(request, resource_group_id=group_id)
+    )
     put_tags(call.state, "eni", interface.id, interface.region, tags)
     view = interface_view(call, interface)
     pairs = [
@@ -77,7 +65,7 @@ def delete_network_interface(call: Call) -> Answer:
     """DeleteNetworkInterface: one that is attached to nothing."""
     interface = _secondary_of_request(call)
     if interface.status != "Available":
-        raise INTERFACE_STATUS()
+        raise interface_requests.INTERFACE_STATUS()
     remove_interface(call.state, interface)
     return {}
 
@@ -87,14 +75,16 @@ def attach_network_interface(call: Call) -> Answer:
     instance = call.required(call.state.instances, "InstanceId", missing=_NO_INSTANCE)
     interface = _secondary_of_request(call)
     if interface.status != "Available":
-        raise INTERFACE_STATUS()
+        raise interface_requests.INTERFACE_STATUS()
     check_status(instance, "Running", "Stopped", refusal=_INSTANCE_STATUS)
-    check_vpc(interface.vpc_id, instance.vpc_id)
-    check_same_zone(interface.zone, instance.zone)
+    interface_requests.check_vpc(interface.vpc_id, instance.vpc_id)
+    interface_requests.check_same_zone(interface.zone, instance.zone)
     kind = known_instance_type(instance.instance_type)
-    check_number_of_interfaces(2 + len(attached_interfaces(call.state, instance.id)), kind)
-    check_number_of_addresses(len(interface.addresses), kind)
-    index = free_index(call, instance.id)
+    interface_requests.check_number_of_interfaces(
+        2 + len(attached_interfaces(call.state, instance.id)), kind
+    )
+    interface_requests.check_number_of_addresses(len(interface.addresses), kind)
+    index = interface_requests.free_index(call, instance.id)
     attaching = replace(interface, status="Attaching", instance_id=instance.id, index=index)
     call.lifecycle.interfaces.attach(call.state.network_interfaces.put(attaching))
     return {}
@@ -107,7 +97,7 @@ def detach_network_interface(call: Call) -> Answer:
     if interface.kind == "Primary":
         raise refusals.of("InvalidOperation.DetachPrimaryEniNotAllowed")
     if interface.status not in ("InUse", "Detaching"):
-        raise INTERFACE_STATUS()
+        raise interface_requests.INTERFACE_STATUS()
     if interface.instance_id != instance.id:
         raise refusals.of("InvalidParams.EniId")
     check_status(instance, "Running", "Stopped", refusal=_INSTANCE_STATUS)
@@ -122,10 +112,10 @@ def modify_network_interface_attribute(call: Call) -> Answer:
     parameters = call.parameters
     interface = interface_of_request(call)
     if interface.status not in ("Available", "InUse"):
-        raise INTERFACE_STATUS()
+        raise interface_requests.INTERFACE_STATUS()
     changes: dict[str, Any] = {}
     if parameters.given("NetworkInterfaceName"):
-        changes["name"] = interface_name(parameters)
+        changes["name"] = interface_requests.interface_name(parameters)
     if parameters.given("Description"):
         changes["description"] = checked_description(parameters)
     if parameters.given("DeleteOnRelease"):
@@ -134,9 +124,9 @@ def modify_network_interface_attribute(call: Call) -> Answer:
         changes["delete_on_release"] = parameters.boolean("DeleteOnRelease")
     ids = parameters.listed("SecurityGroupId")
     if ids:
-        groups = groups_named(call, ids)
+        groups = interface_requests.groups_named(call, ids)
         for group in groups:
-            check_vpc(group.vpc_id, interface.vpc_id)
+            interface_requests.check_vpc(group.vpc_id, interface.vpc_id)
             if group.id not in interface.security_group_ids:
                 check_room(call, group)
         check_same_kind(groups)
@@ -152,15 +142,15 @@ def assign_private_ip_addresses(call: Call) -> Answer:
     """
     interface, instance = _addressable(call)
     vswitch = call.state.vswitches.find(interface.vswitch_id, region=interface.region)
-    given, more = secondary_addresses(call.parameters)
+    given, more = interface_requests.secondary_addresses(call.parameters)
     if not given and not more:
         raise missing_parameter("SecondaryPrivateIpAddressCount")
-    check_number_of_addresses(
+    interface_requests.check_number_of_addresses(
         len(interface.addresses) + len(given) + more,
         known_instance_type(instance.instance_type) if instance else None,
     )
-    check_addresses(call, vswitch, given)
-    added = given or free_addresses_for(call, vswitch, more)
+    interface_requests.check_addresses(call, vswitch, given)
+    added = given or interface_requests.free_addresses_for(call, vswitch, more)
     _readdress(call, interface, (*interface.secondary_ips, *added))
     return {
         "AssignedPrivateIpAddressesSet": {
@@ -194,7 +184,7 @@ def _addressable(call: Call) -> tuple[NetworkInterface, Instance | None]:
     """Return the interface of a request, and its instance; both can be worked on now."""
     interface = interface_of_request(call)
     if interface.status not in ("Available", "InUse"):
-        raise INTERFACE_STATUS()
+        raise interface_requests.INTERFACE_STATUS()
     instance = call.state.instances.get(interface.instance_id)
     if instance is not None:
         check_status(instance, "Running", "Stopped", refusal=_INSTANCE_STATUS)

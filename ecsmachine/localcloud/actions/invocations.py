@@ -30,6 +30,7 @@ from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.protocol.wire import parse_json
+from ecsmachine.localcloud.state import tagging
 from ecsmachine.localcloud.state.commands import (
     UNDER_WAY,
     Command,
@@ -39,13 +40,6 @@ from ecsmachine.localcloud.state.commands import (
     Termination,
 )
 from ecsmachine.localcloud.state.model import Instance
-from ecsmachine.localcloud.state.tagging import (
-    ecs_tags,
-    has_tags,
-    put_tags,
-    tag_filter,
-    tags_of_request,
-)
 
 MAX_INSTANCES = 100
 MAX_INVOCATIONS = 1000
@@ -125,7 +119,7 @@ def _invoke(call: Call, command: Command) -> Invocation:
     )
     # Another mode was refused before; a lenient cloud runs it once.
     parameters.text("RepeatMode")
-    tags = tags_of_request(parameters)
+    tags = tagging.tags_of_request(parameters)
     now = timestamp()
     invocation = Invocation(
         id=new_id("t", command.region),
@@ -144,14 +138,14 @@ def _invoke(call: Call, command: Command) -> Invocation:
     for old in ended[: max(len(ended) + 1 - MAX_INVOCATIONS, 0)]:
         call.state.invocations.remove(old)
     call.state.invocations.put(invocation)
-    put_tags(call.state, "invocation", invocation.id, invocation.region, tags)
+    tagging.put_tags(call.state, "invocation", invocation.id, invocation.region, tags)
     call.lifecycle.commands.begin(invocation)
     return invocation
 
 
 def _instances_of_request(call: Call) -> list[Instance]:
     ids = call.parameters.listed("InstanceId")
-    wanted = tag_filter(call.parameters, "ResourceTag")
+    wanted = tagging.tag_filter(call.parameters, "ResourceTag")
     instances = call.state.instances
     if wanted and ids:
         raise refusals.of("InvalidResourceTag.ConflictWithInstanceIds")
@@ -159,7 +153,7 @@ def _instances_of_request(call: Call) -> list[Instance]:
         found = [
             instance
             for instance in instances.in_region(call.region_id)
-            if has_tags(instances.tags(instance.id), wanted)
+            if tagging.has_tags(instances.tags(instance.id), wanted)
         ]
         if not found:
             raise refusals.of("InvalidResourceTag.InstanceNotFound")
@@ -265,7 +259,7 @@ def _common(call: Call, invocation: Invocation) -> dict[str, Any]:
         "ContainerId": "",
         "ContainerName": "",
         "OssOutputDelivery": "",
-        "Tags": ecs_tags(call.state.invocations.tags(invocation.id)),
+        "Tags": tagging.ecs_tags(call.state.invocations.tags(invocation.id)),
     }
 
 

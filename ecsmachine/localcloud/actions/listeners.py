@@ -16,16 +16,9 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state import tagging
 from ecsmachine.localcloud.state.balancers import Backend, Listener, ListenerStatus, LoadBalancer
 from ecsmachine.localcloud.state.resources import resource_tags
-from ecsmachine.localcloud.state.tagging import (
-    drop_tags,
-    ecs_tags,
-    has_tags,
-    put_tags,
-    tag_filter,
-    tags_of_request,
-)
 from ecsmachine.localcloud.work.balancing import backends_of, place_of
 
 MAX_LISTENERS = 50
@@ -53,8 +46,10 @@ def create_listener(protocol: str) -> Action:
         group_id = _server_group_of_request(call, balancer)
         backend_port = 0 if group_id else _backend_port(parameters)
         listener = Listener(port, protocol, "stopped", backend_port, group_id, values)
-        tags = tags_of_request(parameters)
-        put_tags(call.state, "listener", listener_id(balancer, listener), balancer.region, tags)
+        tags = tagging.tags_of_request(parameters)
+        tagging.put_tags(
+            call.state, "listener", listener_id(balancer, listener), balancer.region, tags
+        )
         _keep_listeners(call, balancer, (*balancer.listeners, listener))
         return {}
 
@@ -96,7 +91,7 @@ def describe_listener(protocol: str) -> Action:
             **_protocol_view(protocol),
             "SecurityStatus": "on",
             "AclIds": {"AclId": []},
-            "Tags": ecs_tags(_tags(call, balancer, listener)),
+            "Tags": tagging.ecs_tags(_tags(call, balancer, listener)),
         }
 
     return describe
@@ -110,7 +105,7 @@ def describe_load_balancer_listeners(call: Call) -> Answer:
     protocol = parameters.choice("ListenerProtocol", tuple(SETTINGS))
     port = parameters.integer("ListenerPort", 0, least=1, most=65535)
     description = parameters.text("Description")
-    tags = tag_filter(parameters)
+    tags = tagging.tag_filter(parameters)
     found = [
         (balancer, listener)
         for balancer in call.state.load_balancers.in_region(region.id)
@@ -119,7 +114,7 @@ def describe_load_balancer_listeners(call: Call) -> Answer:
         if protocol in ("", listener.protocol)
         and port in (0, listener.port)
         and description in ("", listener.settings.get("Description"))
-        and has_tags(_tags(call, balancer, listener), tags)
+        and tagging.has_tags(_tags(call, balancer, listener), tags)
     ]
     part, fields = page_by_token(parameters, found, size=20)
     return {**fields, "Listeners": [_listener_view(call, *item) for item in part]}
@@ -129,7 +124,7 @@ def delete_listener(call: Call) -> Answer:
     """DeleteLoadBalancerListener: in either state."""
     balancer, listener = _listener_of_request(call, call.parameters.text("ListenerProtocol"))
     _keep_listeners(call, balancer, tuple(item for item in balancer.listeners if item != listener))
-    drop_tags(call.state, "listener", listener_id(balancer, listener), None)
+    tagging.drop_tags(call.state, "listener", listener_id(balancer, listener), None)
     return {}
 
 
@@ -332,5 +327,5 @@ def _listener_view(call: Call, balancer: LoadBalancer, listener: Listener) -> di
         "AclIds": [],
         **general,
         f"{listener.protocol.upper()}ListenerConfig": settings,
-        "Tags": ecs_tags(tags)["Tag"],
+        "Tags": tagging.ecs_tags(tags)["Tag"],
     }

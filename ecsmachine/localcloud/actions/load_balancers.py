@@ -18,17 +18,11 @@ from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.protocol.wire import parse_json
+from ecsmachine.localcloud.state import tagging
 from ecsmachine.localcloud.state.addresses import pick_private, pick_public, private_is_free, usable
 from ecsmachine.localcloud.state.balancers import Backend, LoadBalancer, LoadBalancerCharge
 from ecsmachine.localcloud.state.elastic_addresses import unbind_eips
 from ecsmachine.localcloud.state.model import VSwitch
-from ecsmachine.localcloud.state.tagging import (
-    drop_tags,
-    ecs_tags,
-    has_tags,
-    put_tags,
-    tags_of_request,
-)
 
 CHARGES: tuple[LoadBalancerCharge, ...] = ("paybytraffic", "paybybandwidth")
 MAX_BACKENDS = 200
@@ -49,7 +43,7 @@ def create_load_balancer(call: Call) -> Answer:
     if vpc is not None and vswitch is not None and vswitch.vpc_id != vpc.id:
         raise refusals.VSWITCH_NOT_FOUND()
     charge = parameters.choice("InternetChargeType", CHARGES, "paybytraffic", spelled=str.lower)
-    tags = tags_of_request(parameters)
+    tags = tagging.tags_of_request(parameters)
     if len(call.state.load_balancers) >= call.state.offer.quota("load-balancers"):
         raise ApiError("QuotaLimitExceeds.Instance", "The quota of load balancers is exceeded.")
     pay_type, expires = _payment(parameters)
@@ -98,7 +92,7 @@ def create_load_balancer(call: Call) -> Answer:
             modification_protection_reason=reason,
         )
     )
-    put_tags(call.state, "loadbalancer", balancer.id, region.id, tags)
+    tagging.put_tags(call.state, "loadbalancer", balancer.id, region.id, tags)
     return {
         "LoadBalancerId": balancer.id,
         "LoadBalancerName": balancer.name,
@@ -145,7 +139,7 @@ def delete_load_balancer(call: Call) -> Answer:
         if group.balancer_id == balancer.id:
             call.state.server_groups.remove(group.id)
     for listener in balancer.listeners:
-        drop_tags(
+        tagging.drop_tags(
             call.state, "listener", f"{balancer.id}_{listener.protocol}_{listener.port}", None
         )
     call.state.load_balancers.remove(balancer.id)
@@ -348,7 +342,7 @@ def _balancer_view(call: Call, balancer: LoadBalancer) -> dict[str, Any]:
         "DeleteProtection": balancer.delete_protection,
         "ModificationProtectionStatus": balancer.modification_protection,
         "ModificationProtectionReason": balancer.modification_protection_reason,
-        "Tags": ecs_tags(call.state.load_balancers.tags(balancer.id)),
+        "Tags": tagging.ecs_tags(call.state.load_balancers.tags(balancer.id)),
     }
 
 
@@ -363,7 +357,7 @@ def _with_tags(call: Call) -> Test[LoadBalancer] | None:
     if not call.parameters.given("Tags"):
         return None
     wanted = [(key, value or None) for key, value in tags_of_json(call).items()]
-    return lambda balancer: has_tags(call.state.load_balancers.tags(balancer.id), wanted)
+    return lambda balancer: tagging.has_tags(call.state.load_balancers.tags(balancer.id), wanted)
 
 
 def _server_ids(call: Call, balancer: LoadBalancer) -> set[str]:

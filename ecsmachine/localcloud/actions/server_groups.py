@@ -18,14 +18,8 @@ from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state import tagging
 from ecsmachine.localcloud.state.balancers import Backend, ServerGroup
-from ecsmachine.localcloud.state.tagging import (
-    ecs_tags,
-    has_tags,
-    put_tags,
-    tag_filter,
-    tags_of_request,
-)
 
 MAX_GROUPS = 50
 Key = tuple[str, int]
@@ -45,7 +39,9 @@ def create_server_group(call: Call) -> Answer:
     if len(_groups_of(call, balancer.id)) >= MAX_GROUPS:
         raise ApiError("VServerGroupQuotaExceeded", "The quota of server groups is exceeded.")
     servers = _servers_of_request(call, group) if call.parameters.given("BackendServers") else {}
-    put_tags(call.state, "vservergroup", group.id, group.region, tags_of_request(call.parameters))
+    tagging.put_tags(
+        call.state, "vservergroup", group.id, group.region, tagging.tags_of_request(call.parameters)
+    )
     return _keep_servers(call, group, servers)
 
 
@@ -53,7 +49,7 @@ def describe_server_groups(call: Call) -> Answer:
     """DescribeVServerGroups: those of a balancer."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     wanted = call.parameters.text("Description")
-    tags = tag_filter(call.parameters)
+    tags = tagging.tag_filter(call.parameters)
     listeners = call.parameters.boolean("IncludeListener")
     return {
         "VServerGroups": {
@@ -73,11 +69,11 @@ def describe_server_groups(call: Call) -> Answer:
                         },
                         "Rules": {"Rule": []},
                     },
-                    "Tags": ecs_tags(call.state.server_groups.tags(group.id)),
+                    "Tags": tagging.ecs_tags(call.state.server_groups.tags(group.id)),
                 }
                 for group in _groups_of(call, balancer.id)
                 if wanted in ("", group.name)
-                and has_tags(call.state.server_groups.tags(group.id), tags)
+                and tagging.has_tags(call.state.server_groups.tags(group.id), tags)
             ]
         }
     }
@@ -97,7 +93,7 @@ def describe_server_group_attribute(call: Call) -> Answer:
                 for backend in group.backends
             ]
         },
-        "Tags": ecs_tags(call.state.server_groups.tags(group.id)),
+        "Tags": tagging.ecs_tags(call.state.server_groups.tags(group.id)),
     }
 
 

@@ -8,17 +8,10 @@ from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_number, page_by_token
+from ecsmachine.localcloud.state import tagging
 from ecsmachine.localcloud.state.interfaces import interfaces_in_region
 from ecsmachine.localcloud.state.model import TagSet
 from ecsmachine.localcloud.state.resources import resource_tags
-from ecsmachine.localcloud.state.tagging import (
-    MAX_TAGS,
-    drop_tags,
-    has_tags,
-    put_tags,
-    tag_filter,
-    tags_of_request,
-)
 
 MAX_RESOURCES = 50
 ECS_KINDS = (
@@ -40,10 +33,10 @@ def add_tags(call: Call) -> Answer:
     """AddTags: on one resource."""
     kind = _kind_of_request(call, ECS_KINDS)
     resource_id = _tagged_id(call, kind, call.parameters.require("ResourceId"))
-    tags = tags_of_request(call.parameters, values_needed=True)
+    tags = tagging.tags_of_request(call.parameters, values_needed=True)
     if not tags:
         raise missing_parameter("Tag.1.Key")
-    put_tags(call.state, kind, resource_id, call.region.id, tags)
+    tagging.put_tags(call.state, kind, resource_id, call.region.id, tags)
     return {}
 
 
@@ -51,10 +44,10 @@ def remove_tags(call: Call) -> Answer:
     """RemoveTags: from one resource; a value that is given has to be the tag's."""
     kind = _kind_of_request(call, ECS_KINDS)
     resource_id = _tagged_id(call, kind, call.parameters.require("ResourceId"))
-    wanted = tag_filter(call.parameters)
+    wanted = tagging.tag_filter(call.parameters)
     tags = resource_tags(call.state, kind, resource_id)
     keys = [key for key, value in wanted if key in tags and value in (None, tags[key])]
-    drop_tags(call.state, kind, resource_id, keys if wanted else None)
+    tagging.drop_tags(call.state, kind, resource_id, keys if wanted else None)
     return {}
 
 
@@ -63,7 +56,7 @@ def describe_tags(call: Call) -> Answer:
     region = call.region
     kind = call.parameters.text("ResourceType").lower()
     resource_id = call.parameters.text("ResourceId")
-    wanted = tag_filter(call.parameters)
+    wanted = tagging.tag_filter(call.parameters)
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for tag_set, its_kind, its_id in _tag_sets(call):
         if its_kind not in ECS_KINDS or tag_set.region != region.id:
@@ -99,15 +92,16 @@ def tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
     region = call.region
     kind = _kind_of_request(call, kinds)
     ids = _resource_ids(call)
-    if len(call.parameters.structs("Tag")) > MAX_TAGS:
+    if len(call.parameters.structs("Tag")) > tagging.MAX_TAGS:
         raise ApiError(
-            "NumberExceed.Tags", f"The Tags parameter's number is exceed , Valid : {MAX_TAGS}"
+            "NumberExceed.Tags",
+            f"The Tags parameter's number is exceed , Valid : {tagging.MAX_TAGS}",
         )
-    tags = tags_of_request(call.parameters, values_needed=True)
+    tags = tagging.tags_of_request(call.parameters, values_needed=True)
     if not tags:
         raise missing_parameter("Tag.1.Key")
     for resource_id in ids:
-        put_tags(call.state, kind, _tagged_id(call, kind, resource_id), region.id, tags)
+        tagging.put_tags(call.state, kind, _tagged_id(call, kind, resource_id), region.id, tags)
     return {}
 
 
@@ -120,7 +114,7 @@ def untag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
     if not keys and not everything:
         raise missing_parameter("TagKey")
     for resource_id in ids:
-        drop_tags(call.state, kind, _tagged_id(call, kind, resource_id), keys or None)
+        tagging.drop_tags(call.state, kind, _tagged_id(call, kind, resource_id), keys or None)
     return {}
 
 
@@ -129,7 +123,7 @@ def list_tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
     region = call.region
     kind = _kind_of_request(call, kinds)
     ids = call.parameters.listed("ResourceId", most=MAX_RESOURCES)
-    wanted = tag_filter(call.parameters)
+    wanted = tagging.tag_filter(call.parameters)
     if not ids and not wanted and not call.parameters.structs("TagFilter"):
         raise missing_parameter("ResourceId")
     for item in call.parameters.structs("TagFilter"):
@@ -151,7 +145,7 @@ def list_tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
         if its_kind == kind
         and tag_set.region == region.id
         and (not ids or its_id in ids or named.get(its_id) in ids)
-        and has_tags(tag_set.tags, wanted)
+        and tagging.has_tags(tag_set.tags, wanted)
         for key, value in tag_set.tags.items()
     ]
     part, fields = page_by_token(call.parameters, entries, size=50)

@@ -8,16 +8,8 @@ from ecsmachine.errors import MachineError
 from ecsmachine.machine.engine_api import EngineConnectionError
 from ecsmachine.machine.model import Machine, MachineNotFoundError
 from ecsmachine.machine.store import Store
-from ecsmachine.machine.swarm import api
+from ecsmachine.machine.swarm import api, members
 from ecsmachine.machine.swarm.api import Membership
-from ecsmachine.machine.swarm.members import (
-    look_at_all,
-    machines_of,
-    manager_of,
-    membership_or_none,
-    no_manager,
-    only_one_called,
-)
 from ecsmachine.machine.swarm.nodes import set_node, strike_off, wait_until_drained
 from ecsmachine.machine.swarm.ports import close_ports
 
@@ -36,11 +28,11 @@ def leave(store: Store, name: str, report: Report, *, force: bool = False) -> No
         return
     with store.lock(name):
         machine = store.load(name)
-        there = membership_or_none(machine)
+        there = members.membership_or_none(machine)
         if there is not None and not there.is_member:
             report(f'Machine "{name}" is in no swarm.')
             return
-        manager, node = manager_of(store, machine, there)
+        manager, node = members.manager_of(store, machine, there)
         if there is None and not force:
             raise MachineError(
                 f'The engine of machine "{name}" does not answer',
@@ -71,7 +63,7 @@ def leave_for_good(store: Store, machine: Machine, report: Report) -> None:
         there = api.membership(machine, timeout_s=_LAST_LOOK_TIMEOUT_S)
         if not there.is_member:
             return
-        manager, node = manager_of(store, machine, there)
+        manager, node = members.manager_of(store, machine, there)
         if manager is None or node is None:
             return  # the last of its swarm: there is nobody to tell
         report(f'Taking "{machine.name}" out of the swarm of "{manager.name}"...')
@@ -92,7 +84,7 @@ def leave_for_good(store: Store, machine: Machine, report: Report) -> None:
 def _leave_alone(machine: Machine, there: Membership | None, *, force: bool) -> None:
     """Leave a swarm of which no other manager answers."""
     if there is None:
-        raise no_manager(machine.name)
+        raise members.no_manager(machine.name)
     if there.is_manager and not force:
         raise MachineError(
             f'Machine "{machine.name}" is the last manager of its swarm that answers: '
@@ -104,10 +96,10 @@ def _leave_alone(machine: Machine, there: Membership | None, *, force: bool) -> 
 
 def _strike_off_removed(store: Store, name: str, report: Report) -> None:
     """Strike off the node of a machine that is not in the store any more."""
-    for other, look in look_at_all(store):
+    for other, look in members.look_at_all(store):
         if not isinstance(look, Membership) or not look.is_manager:
             continue
-        node = only_one_called(host_name_for(name), api.nodes(other))
+        node = members.only_one_called(host_name_for(name), api.nodes(other))
         if node is None:
             continue
         if node.state == "ready" and node.manager != "unreachable":
@@ -126,5 +118,5 @@ def _strike_off_removed(store: Store, name: str, report: Report) -> None:
 
 
 def _close_ports(store: Store, machine: Machine, manager: Machine, report: Report) -> None:
-    remaining = machines_of(store, api.nodes(manager), but=machine.name)
+    remaining = members.machines_of(store, api.nodes(manager), but=machine.name)
     close_ports(machine, remaining, report)

@@ -5,14 +5,8 @@ from __future__ import annotations
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.store import Store
-from ecsmachine.machine.swarm import api
+from ecsmachine.machine.swarm import api, members
 from ecsmachine.machine.swarm.api import Availability, Role
-from ecsmachine.machine.swarm.members import (
-    check_manager,
-    manager_of,
-    membership_or_none,
-    no_manager,
-)
 from ecsmachine.machine.swarm.nodes import set_node
 
 
@@ -27,15 +21,15 @@ def update(
     """Change the role or the availability of a machine in its swarm."""
     with store.lock(name):
         machine = store.load(name)
-        there = membership_or_none(machine)
+        there = members.membership_or_none(machine)
         if there is not None and not there.is_member:
             raise MachineError(
                 f'Machine "{name}" is in no swarm',
                 hint=f'Join it first: "ecsmachine swarm join --manager MANAGER {name}".',
             )
-        manager, node = manager_of(store, machine, there, itself=True)
+        manager, node = members.manager_of(store, machine, there, itself=True)
         if manager is None or node is None:
-            raise no_manager(name)
+            raise members.no_manager(name)
         changed = set_node(manager, node, role, availability)
         report(
             f'Machine "{name}" is a {changed.role} of its swarm, '
@@ -46,6 +40,6 @@ def update(
 def rotate(store: Store, name: str, report: Report) -> None:
     """Have new join tokens made by a manager; the old ones let nobody in any more."""
     machine = store.load(name)
-    check_manager(machine)
+    members.check_manager(machine)
     api.rotate_tokens(machine)
     report(f'The join tokens of the swarm of "{name}" are new.')

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.hints import for_commands
-from ecsmachine.cli.commands.container_service.options import (
-    CLUSTER_VARIABLE,
-    certificate_folder,
-    cluster_client,
-)
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -25,19 +21,19 @@ def cluster_variables(ctx: typer.Context, name: str, *, unset: bool = False) -> 
     Raises :class:`MachineError` while the cluster has no master, or its certificates are not
     on this computer.
     """
-    names = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", CLUSTER_VARIABLE)
+    names = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", options.CLUSTER_VARIABLE)
     if unset:
         return dict.fromkeys(names, "")
     from ecsmachine.aliyun.container_service.application_client import https_of
 
     with for_commands():
-        cluster = cluster_client(ctx).find(name)
+        cluster = options.cluster_client(ctx).find(name)
     if not cluster.master_url:
         raise MachineError(
             f'The cluster "{cluster.name}" has no master: it is {cluster.state}',
             hint="Only Swarm clusters that run have one.",
         )
-    folder = certificate_folder(ctx, cluster.name)
+    folder = options.certificate_folder(ctx, cluster.name)
     if not (folder / "key.pem").is_file():
         raise MachineError(
             f"There is no {folder / 'key.pem'}",

@@ -11,26 +11,8 @@ import typer
 from ecsmachine.aliyun.container_service import ClusterClient
 from ecsmachine.aliyun.container_service.rules import NETWORK_MODES
 from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.kubernetes import create_kubernetes
-from ecsmachine.cli.commands.container_service.options import (
-    AsJson,
-    Image,
-    JsonAnyway,
-    Password,
-    Quiet,
-    ReleaseEip,
-    Timeout,
-    Wait,
-    Yes,
-    certificate_folder,
-    cluster_client,
-    connected,
-    environment_of,
-    node_fields,
-    one_of,
-    password_of,
-    print_listing,
-)
 from ecsmachine.cli.commands.container_service.waiting import await_cluster, follow
 from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.output import print_json
@@ -48,13 +30,15 @@ Name = Annotated[str, typer.Argument(metavar="CLUSTER", help="Name or id of the 
 
 
 @app.command("ls")
-@connected(cluster_client)
-def list_clusters(client: ClusterClient, quiet: Quiet = False, as_json: AsJson = False) -> None:
+@options.connected(options.cluster_client)
+def list_clusters(
+    client: ClusterClient, quiet: options.Quiet = False, as_json: options.AsJson = False
+) -> None:
     """List the clusters.
 
     Example: ecsmachine cluster ls
     """
-    print_listing(
+    options.print_listing(
         client.clusters(),
         {
             "NAME": "name",
@@ -71,8 +55,8 @@ def list_clusters(client: ClusterClient, quiet: Quiet = False, as_json: AsJson =
 
 
 @app.command("inspect")
-@connected(cluster_client)
-def inspect(client: ClusterClient, name: Name, as_json: JsonAnyway = False) -> None:
+@options.connected(options.cluster_client)
+def inspect(client: ClusterClient, name: Name, as_json: options.JsonAnyway = False) -> None:
     """Print all that the service tells of a cluster, as JSON.
 
     Example: ecsmachine cluster inspect my-cluster
@@ -81,7 +65,7 @@ def inspect(client: ClusterClient, name: Name, as_json: JsonAnyway = False) -> N
 
 
 @app.command("create")
-@connected(cluster_client, node_fields)
+@options.connected(options.cluster_client, options.node_fields)
 def create(
     client: ClusterClient,
     nodes: dict[str, Any],
@@ -89,7 +73,7 @@ def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the cluster")],
     size: Annotated[int, typer.Option("--size", help="Number of nodes")] = 1,
     network_mode: Annotated[
-        str, one_of(["--network-mode"], "Kind of network", *NETWORK_MODES)
+        str, options.one_of(["--network-mode"], "Kind of network", *NETWORK_MODES)
     ] = "vpc",
     vpc_id: Annotated[str, typer.Option("--vpc-id", help="VPC [$ECS_VPC_ID]")] = "",
     vswitch_id: Annotated[str, typer.Option("--vswitch-id", help="VSwitch [$ECS_VSWITCH_ID]")] = "",
@@ -101,8 +85,8 @@ def create(
         list[str] | None,
         typer.Option("--rds-instance", help="Let the nodes use this database (repeatable)"),
     ] = None,
-    wait: Wait = False,
-    timeout: Timeout = 1800,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 1800,
 ) -> None:
     """Create a Swarm cluster.
 
@@ -110,7 +94,7 @@ def create(
     """
     from ecsmachine.aliyun.container_service import SwarmRequest
 
-    environment = environment_of(ctx)
+    environment = options.environment_of(ctx)
     request = SwarmRequest(
         name=name,
         size=size,
@@ -135,14 +119,14 @@ app.command("create-kubernetes")(create_kubernetes)
 
 
 @app.command("scale")
-@connected(cluster_client, node_fields)
+@options.connected(options.cluster_client, options.node_fields)
 def scale(
     client: ClusterClient,
     nodes: dict[str, Any],
     name: Name,
     size: Annotated[int, typer.Option("--size", help="Number of nodes afterwards")],
-    wait: Wait = False,
-    timeout: Timeout = 1800,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 1800,
 ) -> None:
     """Add nodes to a cluster (workers to one of Kubernetes kind).
 
@@ -160,18 +144,18 @@ def scale(
 
 
 @app.command("attach")
-@connected(cluster_client)
+@options.connected(options.cluster_client)
 def attach(
     client: ClusterClient,
     ctx: typer.Context,
     name: Name,
     instances: Annotated[list[str], typer.Argument(metavar="INSTANCE...", help="Their ids")],
-    image: Image,
-    password: Password = "",
-    release_eip: ReleaseEip = False,
-    yes: Yes = False,
-    wait: Wait = False,
-    timeout: Timeout = 1800,
+    image: options.Image,
+    password: options.Password = "",
+    release_eip: options.ReleaseEip = False,
+    yes: options.Yes = False,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 1800,
 ) -> None:
     """Make nodes of instances that exist. Their system disks are replaced.
 
@@ -181,7 +165,9 @@ def attach(
     from ecsmachine.errors import MachineError
 
     cluster = client.find(name)
-    request = AttachRequest(tuple(instances), password_of(ctx, password), image, release_eip)
+    request = AttachRequest(
+        tuple(instances), options.password_of(ctx, password), image, release_eip
+    )
     request.body()
     confirm(f"About to replace the system disk of {', '.join(instances)}", yes)
     attached, task = client.attach(cluster.id, request)
@@ -195,7 +181,7 @@ def attach(
 
 
 @app.command("remove-node")
-@connected(cluster_client)
+@options.connected(options.cluster_client)
 def remove_node(
     client: ClusterClient,
     name: Name,
@@ -203,9 +189,9 @@ def remove_node(
     release: Annotated[
         bool, typer.Option("--release", help="Release its instance as well")
     ] = False,
-    yes: Yes = False,
-    wait: Wait = False,
-    timeout: Timeout = 1800,
+    yes: options.Yes = False,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 1800,
 ) -> None:
     """Take a node out of a cluster, with what runs on it.
 
@@ -219,18 +205,18 @@ def remove_node(
 
 
 @app.command("reset-node")
-@connected(cluster_client)
+@options.connected(options.cluster_client)
 def reset_node(
     client: ClusterClient,
     ctx: typer.Context,
     name: Name,
     instance: Annotated[str, typer.Argument(metavar="INSTANCE", help="The node's instance id")],
-    image: Image,
-    password: Password = "",
-    release_eip: ReleaseEip = False,
-    yes: Yes = False,
-    wait: Wait = False,
-    timeout: Timeout = 1800,
+    image: options.Image,
+    password: options.Password = "",
+    release_eip: options.ReleaseEip = False,
+    yes: options.Yes = False,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 1800,
 ) -> None:
     """Make a node anew. Its disk is replaced.
 
@@ -239,20 +225,20 @@ def reset_node(
     from ecsmachine.aliyun.container_service import ResetRequest
 
     cluster = client.find(name)
-    request = ResetRequest(password_of(ctx, password), image, release_eip)
+    request = ResetRequest(options.password_of(ctx, password), image, release_eip)
     request.body()
     confirm(f"About to replace the disk of {instance}", yes)
     follow(client, client.reset_node(cluster.id, instance, request), wait, timeout)
 
 
 @app.command("rm")
-@connected(cluster_client)
+@options.connected(options.cluster_client)
 def remove(
     client: ClusterClient,
     names: Annotated[list[str], typer.Argument(metavar="CLUSTER...", help="Names or ids")],
-    yes: Yes = False,
-    wait: Wait = False,
-    timeout: Timeout = 1800,
+    yes: options.Yes = False,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 1800,
 ) -> None:
     """Remove clusters with their nodes.
 
@@ -271,7 +257,7 @@ def remove(
 
 
 @app.command("certs")
-@connected(cluster_client)
+@options.connected(options.cluster_client)
 def certs(
     client: ClusterClient,
     ctx: typer.Context,
@@ -287,19 +273,19 @@ def certs(
     from ecsmachine.cli.commands.container_service.access import store_certificates
 
     cluster = client.find(name)
-    target = folder.absolute() if folder else certificate_folder(ctx, cluster.name)
+    target = folder.absolute() if folder else options.certificate_folder(ctx, cluster.name)
     store_certificates(client.certificates(cluster.id), target)
     say(f"Stored ca.pem, cert.pem and key.pem in {target}")
 
 
 @app.command("nodes")
-@connected(cluster_client)
-def nodes(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
+@options.connected(options.cluster_client)
+def nodes(client: ClusterClient, name: Name, as_json: options.AsJson = False) -> None:
     """List the nodes of a cluster.
 
     Example: ecsmachine cluster nodes my-cluster
     """
-    print_listing(
+    options.print_listing(
         client.nodes(client.find(name).id),
         {
             "NAME": "name",
@@ -314,8 +300,8 @@ def nodes(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
 
 
 @app.command("log")
-@connected(cluster_client)
-def log(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
+@options.connected(options.cluster_client)
+def log(client: ClusterClient, name: Name, as_json: options.AsJson = False) -> None:
     """Print what was noted of work on a cluster, what failed above all.
 
     Example: ecsmachine cluster log my-cluster
@@ -329,11 +315,11 @@ def log(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
 
 
 @app.command("images")
-@connected(cluster_client)
+@options.connected(options.cluster_client)
 def images(
     client: ClusterClient,
     all_regions: Annotated[bool, typer.Option("--all", "-a", help="Those of all regions")] = False,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List the images that nodes can be made of.
 
@@ -341,4 +327,4 @@ def images(
     """
     found = [one for one in client.images() if all_regions or one.region == client.roa.region]
     columns = {"REGION": "region", "NAME": "name", "ID": "id"}
-    print_listing(found, columns, as_json=as_json, value=vars)
+    options.print_listing(found, columns, as_json=as_json, value=vars)

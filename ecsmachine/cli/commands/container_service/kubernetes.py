@@ -8,17 +8,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service import ClusterClient
-from ecsmachine.cli.commands.container_service.options import (
-    Password,
-    Timeout,
-    Wait,
-    cluster_client,
-    connected,
-    default_instance_type,
-    environment_of,
-    one_of,
-    password_of,
-)
+from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.waiting import follow
 
 
@@ -30,7 +20,7 @@ class KubernetesKind(str, Enum):
     managed = "managed"
 
 
-@connected(cluster_client)
+@options.connected(options.cluster_client)
 def create_kubernetes(
     client: ClusterClient,
     ctx: typer.Context,
@@ -60,13 +50,13 @@ def create_kubernetes(
     service_cidr: Annotated[
         str, typer.Option("--service-cidr", help="Addresses of the services")
     ] = "172.21.0.0/20",
-    password: Password = "",
+    password: options.Password = "",
     key_pair: Annotated[str, typer.Option("--key-pair", help="Key pair, for no password")] = "",
     charge_type: Annotated[
-        str, one_of(["--charge-type"], "How all nodes are paid", "PostPaid", "PrePaid")
+        str, options.one_of(["--charge-type"], "How all nodes are paid", "PostPaid", "PrePaid")
     ] = "PostPaid",
     period_unit: Annotated[
-        str, one_of(["--period-unit"], "What --period counts", "Month", "Year")
+        str, options.one_of(["--period-unit"], "What --period counts", "Month", "Year")
     ] = "",
     period: Annotated[int, typer.Option("--period", help="Length of a subscription")] = 0,
     auto_renew: Annotated[bool, typer.Option("--auto-renew", help="Renew subscriptions")] = False,
@@ -94,8 +84,8 @@ def create_kubernetes(
     timeout_mins: Annotated[
         int, typer.Option("--timeout-mins", help="The service gives up after so many minutes")
     ] = 60,
-    wait: Wait = False,
-    timeout: Timeout = 3600,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 3600,
 ) -> None:
     """Create a cluster of Kubernetes kind: in one zone, in three, or managed.
 
@@ -104,9 +94,9 @@ def create_kubernetes(
     from ecsmachine.aliyun.container_service import KubernetesRequest
     from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
 
-    environment = environment_of(ctx)
+    environment = options.environment_of(ctx)
     zones = 3 if kind is KubernetesKind.multi_zone else 1
-    types = [default_instance_type(ctx)] * zones
+    types = [options.default_instance_type(ctx)] * zones
 
     def nodes(instance_types: list[str]) -> NodeGroup:
         return NodeGroup(
@@ -136,7 +126,7 @@ def create_kubernetes(
         masters=None
         if kind is KubernetesKind.managed and not master_type
         else nodes(master_type or types),
-        login_password="" if key_pair else password_of(ctx, password),
+        login_password="" if key_pair else options.password_of(ctx, password),
         key_pair=key_pair,
         ssh_flags=ssh,
         cloud_monitor_flags=cloud_monitor,

@@ -10,18 +10,7 @@ import typer
 
 from ecsmachine.aliyun.container_service import ApplicationClient
 from ecsmachine.cli.arguments.groups import command_group
-from ecsmachine.cli.commands.container_service.options import (
-    AsJson,
-    JsonAnyway,
-    Quiet,
-    Timeout,
-    Wait,
-    Yes,
-    application_client,
-    connected,
-    pairs,
-    print_listing,
-)
+from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.waiting import follow_project
 from ecsmachine.cli.display.confirmation import confirm, read_input
 from ecsmachine.cli.display.output import print_json
@@ -57,18 +46,18 @@ Signal = Annotated[str, typer.Option("--signal", "-s", help="The signal that is 
 
 
 @app.command("ls")
-@connected(application_client)
+@options.connected(options.application_client)
 def list_projects(
     client: ApplicationClient,
     query: Annotated[str, typer.Option("--filter", help="Only those whose name has it")] = "",
-    quiet: Quiet = False,
-    as_json: AsJson = False,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List the projects of a cluster.
 
     Example: ecsmachine project ls --cluster my-cluster
     """
-    print_listing(
+    options.print_listing(
         client.projects(query),
         {
             "NAME": "name",
@@ -85,8 +74,8 @@ def list_projects(
 
 
 @app.command("inspect")
-@connected(application_client)
-def inspect(client: ApplicationClient, name: Name, as_json: JsonAnyway = False) -> None:
+@options.connected(options.application_client)
+def inspect(client: ApplicationClient, name: Name, as_json: options.JsonAnyway = False) -> None:
     """Print all that the master tells of a project, as JSON.
 
     Example: ecsmachine project inspect web
@@ -95,7 +84,7 @@ def inspect(client: ApplicationClient, name: Name, as_json: JsonAnyway = False) 
 
 
 @app.command("create")
-@connected(application_client)
+@options.connected(options.application_client)
 def create(
     client: ApplicationClient,
     name: Name,
@@ -104,8 +93,8 @@ def create(
     description: Description = "",
     variables: Variables = None,
     latest_image: LatestImage = False,
-    wait: Wait = False,
-    timeout: Timeout = 600,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 600,
 ) -> None:
     """Create a project from a Compose template, and start it.
 
@@ -114,14 +103,14 @@ def create(
     from ecsmachine.aliyun.container_service import ProjectRequest
 
     request = ProjectRequest(
-        name, _read(file), description, version, pairs(variables, "--env"), latest_image
+        name, _read(file), description, version, options.pairs(variables, "--env"), latest_image
     )
     _warn(client.create_project(request))
     follow_project(client, name, wait, timeout)
 
 
 @app.command("update")
-@connected(application_client)
+@options.connected(options.application_client)
 def update(
     client: ApplicationClient,
     name: Name,
@@ -133,8 +122,8 @@ def update(
     blue_green: Annotated[
         bool, typer.Option("--blue-green", help="Let the old version run beside the new")
     ] = False,
-    wait: Wait = False,
-    timeout: Timeout = 600,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 600,
 ) -> None:
     """Put a new version of a project in place of the old one, or beside it.
 
@@ -143,14 +132,19 @@ def update(
     from ecsmachine.aliyun.container_service import ProjectUpdate
 
     request = ProjectUpdate(
-        _read(file), version, description, pairs(variables, "--env"), latest_image, blue_green
+        _read(file),
+        version,
+        description,
+        options.pairs(variables, "--env"),
+        latest_image,
+        blue_green,
     )
     _warn(client.update_project(name, request))
     follow_project(client, name, wait, timeout)
 
 
 @app.command("confirm-update")
-@connected(application_client)
+@options.connected(options.application_client)
 def confirm_update(
     client: ApplicationClient,
     name: Name,
@@ -158,8 +152,8 @@ def confirm_update(
         bool,
         typer.Option("--force", help="Give the new version all the traffic, whatever its weight"),
     ] = False,
-    wait: Wait = False,
-    timeout: Timeout = 600,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 600,
 ) -> None:
     """End a blue-green update: the new version stays, the old one is removed.
 
@@ -170,9 +164,12 @@ def confirm_update(
 
 
 @app.command("rollback-update")
-@connected(application_client)
+@options.connected(options.application_client)
 def rollback_update(
-    client: ApplicationClient, name: Name, wait: Wait = False, timeout: Timeout = 600
+    client: ApplicationClient,
+    name: Name,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 600,
 ) -> None:
     """End a blue-green update: the old version stays, the new one is removed.
 
@@ -183,9 +180,12 @@ def rollback_update(
 
 
 @app.command("start")
-@connected(application_client)
+@options.connected(options.application_client)
 def start(
-    client: ApplicationClient, name: Name, wait: Wait = False, timeout: Timeout = 600
+    client: ApplicationClient,
+    name: Name,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 600,
 ) -> None:
     """Start what of a project does not run.
 
@@ -196,13 +196,13 @@ def start(
 
 
 @app.command("stop")
-@connected(application_client)
+@options.connected(options.application_client)
 def stop(
     client: ApplicationClient,
     name: Name,
     patience: Patience = None,
-    wait: Wait = False,
-    timeout: Timeout = 600,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 600,
 ) -> None:
     """Stop a project's containers; they stay.
 
@@ -213,7 +213,7 @@ def stop(
 
 
 @app.command("kill")
-@connected(application_client)
+@options.connected(options.application_client)
 def kill(client: ApplicationClient, name: Name, signal: Signal = "KILL") -> None:
     """Send a signal to a project's containers.
 
@@ -223,9 +223,12 @@ def kill(client: ApplicationClient, name: Name, signal: Signal = "KILL") -> None
 
 
 @app.command("redeploy")
-@connected(application_client)
+@options.connected(options.application_client)
 def redeploy(
-    client: ApplicationClient, name: Name, wait: Wait = False, timeout: Timeout = 600
+    client: ApplicationClient,
+    name: Name,
+    wait: options.Wait = False,
+    timeout: options.Timeout = 600,
 ) -> None:
     """Make a project's containers anew, of the newest images.
 
@@ -254,7 +257,7 @@ def convert(
     from ecsmachine.compose.stack import convert as converted
 
     try:
-        stack = converted(_read(file), pairs(variables, "--env"))
+        stack = converted(_read(file), options.pairs(variables, "--env"))
     except TemplateError as error:
         raise MachineError(f"{file}: {error.reason}", hint="Mend the template.") from None
     show(stack.text, end="")
@@ -265,7 +268,7 @@ def convert(
 
 
 @app.command("rm")
-@connected(application_client)
+@options.connected(options.application_client)
 def remove(
     client: ApplicationClient,
     names: Annotated[list[str], typer.Argument(metavar="PROJECT...", help="Names of projects")],
@@ -273,7 +276,7 @@ def remove(
     volumes: Annotated[
         bool, typer.Option("--volumes", "-v", help="Remove their volumes too, except external ones")
     ] = False,
-    yes: Yes = False,
+    yes: options.Yes = False,
 ) -> None:
     """Remove projects with their containers.
 

@@ -9,14 +9,7 @@ import typer
 
 from ecsmachine.aliyun.container_service import ApplicationClient
 from ecsmachine.cli.arguments.groups import command_group
-from ecsmachine.cli.commands.container_service.options import (
-    AsJson,
-    JsonAnyway,
-    Quiet,
-    application_client,
-    connected,
-    print_listing,
-)
+from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.project import Patience, Signal
 from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import warn
@@ -32,18 +25,18 @@ ServiceId = Annotated[str, typer.Argument(metavar="SERVICE", help="Its id: PROJE
 
 
 @app.command("ls")
-@connected(application_client)
+@options.connected(options.application_client)
 def list_services(
     client: ApplicationClient,
     query: Annotated[str, typer.Option("--filter", help="Only those whose id has it")] = "",
-    quiet: Quiet = False,
-    as_json: AsJson = False,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List the services of all projects.
 
     Example: ecsmachine service ls --filter web
     """
-    print_listing(
+    options.print_listing(
         client.services(query),
         {
             "ID": "id",
@@ -58,15 +51,15 @@ def list_services(
 
 
 @app.command("ps")
-@connected(application_client)
+@options.connected(options.application_client)
 def list_containers(
-    client: ApplicationClient, service_id: ServiceId, as_json: AsJson = False
+    client: ApplicationClient, service_id: ServiceId, as_json: options.AsJson = False
 ) -> None:
     """List the containers of a service, and the nodes that they run on.
 
     Example: ecsmachine service ps web_front
     """
-    print_listing(
+    options.print_listing(
         client.service(service_id).containers,
         {
             "NAME": "name",
@@ -82,8 +75,10 @@ def list_containers(
 
 
 @app.command("inspect")
-@connected(application_client)
-def inspect(client: ApplicationClient, service_id: ServiceId, as_json: JsonAnyway = False) -> None:
+@options.connected(options.application_client)
+def inspect(
+    client: ApplicationClient, service_id: ServiceId, as_json: options.JsonAnyway = False
+) -> None:
     """Print all that the master tells of a service, as JSON.
 
     Example: ecsmachine service inspect web_front
@@ -92,7 +87,7 @@ def inspect(client: ApplicationClient, service_id: ServiceId, as_json: JsonAnywa
 
 
 @app.command("start")
-@connected(application_client)
+@options.connected(options.application_client)
 def start(client: ApplicationClient, service_id: ServiceId) -> None:
     """Start a service's containers.
 
@@ -102,7 +97,7 @@ def start(client: ApplicationClient, service_id: ServiceId) -> None:
 
 
 @app.command("stop")
-@connected(application_client)
+@options.connected(options.application_client)
 def stop(client: ApplicationClient, service_id: ServiceId, patience: Patience = None) -> None:
     """Stop a service's containers; they stay.
 
@@ -112,7 +107,7 @@ def stop(client: ApplicationClient, service_id: ServiceId, patience: Patience = 
 
 
 @app.command("kill")
-@connected(application_client)
+@options.connected(options.application_client)
 def kill(client: ApplicationClient, service_id: ServiceId, signal: Signal = "KILL") -> None:
     """Send a signal to a service's containers.
 
@@ -122,7 +117,7 @@ def kill(client: ApplicationClient, service_id: ServiceId, signal: Signal = "KIL
 
 
 @app.command("scale")
-@connected(application_client)
+@options.connected(options.application_client)
 def scale(
     client: ApplicationClient,
     service_id: ServiceId,
@@ -137,7 +132,7 @@ def scale(
 
 
 @app.command("weight")
-@connected(application_client)
+@options.connected(options.application_client)
 def weight(
     client: ApplicationClient,
     service_id: ServiceId,

@@ -14,15 +14,8 @@ import typer
 
 from ecsmachine.aliyun.container_service import ClusterClient
 from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.hints import for_commands
-from ecsmachine.cli.commands.container_service.options import (
-    AsJson,
-    ClusterName,
-    cluster_client,
-    cluster_name,
-    connected,
-    print_listing,
-)
 from ecsmachine.cli.display.confirmation import read_input
 from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import say, show
@@ -73,7 +66,7 @@ def scale_in(url: Url, step: Step) -> None:
 
 
 @app.command("create")
-@connected(cluster_client)
+@options.connected(options.cluster_client)
 def create(
     client: ClusterClient,
     ctx: typer.Context,
@@ -81,14 +74,14 @@ def create(
     service: Annotated[
         str, typer.Option("--scale", help="Scale this service [default: redeploy the project]")
     ] = "",
-    as_json: AsJson = False,
-    cluster: ClusterName = "",
+    as_json: options.AsJson = False,
+    cluster: options.ClusterName = "",
 ) -> None:
     """Make a trigger, and print its address. Who has the address can use it.
 
     Example: ecsmachine trigger create web --scale front --cluster my-cluster
     """
-    found = client.find(cluster_name(ctx, cluster))
+    found = client.find(options.cluster_name(ctx, cluster))
     body = {
         "project_id": project,
         "action": "scaling" if service else "redeploy",
@@ -109,17 +102,20 @@ def create(
 
 
 @app.command("ls")
-@connected(cluster_client)
+@options.connected(options.cluster_client)
 def list_triggers(
-    client: ClusterClient, ctx: typer.Context, as_json: AsJson = False, cluster: ClusterName = ""
+    client: ClusterClient,
+    ctx: typer.Context,
+    as_json: options.AsJson = False,
+    cluster: options.ClusterName = "",
 ) -> None:
     """List a cluster's triggers, without their secrets.
 
     Example: ecsmachine trigger ls --cluster my-cluster
     """
-    found = client.find(cluster_name(ctx, cluster))
+    found = client.find(options.cluster_name(ctx, cluster))
     triggers = client.roa.call("GET", f"/clusters/{found.id}/triggers").objects()
-    print_listing(
+    options.print_listing(
         triggers,
         {
             "ID": lambda one: one.text("id") or "-",
@@ -133,18 +129,18 @@ def list_triggers(
 
 
 @app.command("rm")
-@connected(cluster_client)
+@options.connected(options.cluster_client)
 def remove(
     client: ClusterClient,
     ctx: typer.Context,
     trigger_id: Annotated[str, typer.Argument(metavar="TRIGGER", help="Id of the trigger")],
-    cluster: ClusterName = "",
+    cluster: options.ClusterName = "",
 ) -> None:
     """Remove a trigger: its address no longer works.
 
     Example: ecsmachine trigger rm 1f3a5c7e --cluster my-cluster
     """
-    found = client.find(cluster_name(ctx, cluster))
+    found = client.find(options.cluster_name(ctx, cluster))
     client.roa.call("DELETE", f"/clusters/{found.id}/triggers/{quote(trigger_id, safe='')}")
     say(f"Removed {trigger_id}")
 

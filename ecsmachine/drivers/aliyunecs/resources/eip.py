@@ -6,15 +6,7 @@ from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import AVAILABLE, IN_USE, Eip
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
-from ecsmachine.drivers.aliyunecs.resources.asking import (
-    UNSEEN_S,
-    delete,
-    find_or_intend,
-    forget_if_refused,
-    wait_for,
-    wait_for_unseen,
-    when_not_busy,
-)
+from ecsmachine.drivers.aliyunecs.resources import asking
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.instance import check_runs
 from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags
@@ -68,18 +60,18 @@ def ensure_eip(
     """
     if existing is not None:
         allocation_id = existing.id
-        resource = find_or_intend(
+        resource = asking.find_or_intend(
             journal, BINDING_KIND, region=cloud.region, eip=allocation_id, instance=instance_id
         )
         if resource.id is None:
             journal.made(resource, instance_id)
     else:
         allocation_id = _allocate(cloud, journal, context, settings, report)
-    eip = _wait_for_eip(cloud, allocation_id, UNSEEN_S)
+    eip = _wait_for_eip(cloud, allocation_id, asking.UNSEEN_S)
     if eip is None or eip.instance_id != instance_id:
         report("Binding the elastic address...")
         _associate(cloud, allocation_id, instance_id)
-    bound = wait_for(
+    bound = asking.wait_for(
         f"Elastic address {allocation_id} is bound to {instance_id}",
         lambda: _eip_bound_to(cloud, allocation_id, instance_id),
         check=lambda: check_runs(cloud, instance_id),
@@ -95,7 +87,7 @@ def remove_eip(
         _wait_for_eip(cloud, resource.id, patience_s)
         release_eip(cloud, resource.id, report)
         return
-    for allocation_id in wait_for_unseen(lambda: _made_without_answer(cloud, create_id)):
+    for allocation_id in asking.wait_for_unseen(lambda: _made_without_answer(cloud, create_id)):
         release_eip(cloud, allocation_id, report)
 
 
@@ -110,7 +102,7 @@ def release_eip(cloud: Cloud, allocation_id: str, report: Report) -> None:
     """Unbind an elastic address and give it back; one that is gone is success."""
     report(f"Releasing elastic address {allocation_id}...")
     unbind(cloud, allocation_id, "")
-    when_not_busy(lambda: delete(lambda: cloud.vpc.release_eip(allocation_id)))
+    asking.when_not_busy(lambda: asking.delete(lambda: cloud.vpc.release_eip(allocation_id)))
 
 
 def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
@@ -128,8 +120,8 @@ def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
             if not _is_free(cloud, allocation_id):
                 raise
 
-    when_not_busy(unassociate)
-    wait_for(
+    asking.when_not_busy(unassociate)
+    asking.wait_for(
         f"Elastic address {allocation_id} is free",
         lambda: True if _is_free(cloud, allocation_id) else None,
     )
@@ -146,8 +138,8 @@ def _allocate(
             journal.made(known, unseen)
     if resource.id is None:
         report("Allocating an elastic address...")
-        with forget_if_refused(journal, resource, asked_before=known is not None):
-            eip = when_not_busy(
+        with asking.forget_if_refused(journal, resource, asked_before=known is not None):
+            eip = asking.when_not_busy(
                 lambda: cloud.vpc.allocate_eip(
                     bandwidth_mbps=max(1, settings.bandwidth_mbps),
                     charge_type=settings.internet_charge_type,
@@ -159,7 +151,7 @@ def _allocate(
         journal.made(resource, eip.id)
     allocation_id = resource.id or ""
     tags = {**settings.tags, **machine_tags(context, journal.create_id)}
-    when_not_busy(lambda: cloud.vpc.tag("EIP", allocation_id, tags))
+    asking.when_not_busy(lambda: cloud.vpc.tag("EIP", allocation_id, tags))
     return allocation_id
 
 
@@ -178,7 +170,7 @@ def _associate(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
             if _eip_bound_to(cloud, allocation_id, instance_id) is None:
                 raise
 
-    when_not_busy(associate)
+    asking.when_not_busy(associate)
 
 
 def _eip(cloud: Cloud, allocation_id: str) -> Eip | None:

@@ -11,13 +11,7 @@ from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import AVAILABLE, Vpc, VSwitch
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
-from ecsmachine.drivers.aliyunecs.resources.asking import (
-    delete_unused,
-    forget_if_refused,
-    wait_for,
-    wait_for_unseen,
-    when_not_busy,
-)
+from ecsmachine.drivers.aliyunecs.resources import asking
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
@@ -124,8 +118,8 @@ def _ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: 
             _tag(cloud, "VPC", found.id, context)
     else:
         report("Creating a VPC...")
-        with forget_if_refused(journal, resource, asked_before=known is not None):
-            own = when_not_busy(
+        with asking.forget_if_refused(journal, resource, asked_before=known is not None):
+            own = asking.when_not_busy(
                 lambda: cloud.vpc.create_vpc(
                     name=name, cidr=CIDR, description="Docker hosts", token=resource.token
                 )
@@ -135,10 +129,10 @@ def _ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: 
         # one on another computer may have made one at the same moment: all take the oldest
         found = _shared_vpc(cloud.vpc.vpcs(), context.store_id)
         if found is not None and found.id != own:
-            when_not_busy(lambda: cloud.vpc.delete_vpc(own))
+            asking.when_not_busy(lambda: cloud.vpc.delete_vpc(own))
             journal.made(resource, found.id)
     chosen = resource.id or ""
-    wait_for(f"VPC {chosen} is available", lambda: _available_vpc(cloud, chosen))
+    asking.wait_for(f"VPC {chosen} is available", lambda: _available_vpc(cloud, chosen))
     return chosen
 
 
@@ -178,7 +172,7 @@ def _ensure_vswitch(
     if found is None or not is_shared_by(found.tags, context.store_id):
         _tag(cloud, "VSWITCH", resource.id or "", context)
     chosen = resource.id or ""
-    wait_for(f"VSwitch {chosen} is available", lambda: _available_vswitch(cloud, chosen))
+    asking.wait_for(f"VSwitch {chosen} is available", lambda: _available_vswitch(cloud, chosen))
     return chosen
 
 
@@ -187,7 +181,7 @@ def remove_vswitch(cloud: Cloud, resource: Resource, *, patience_s: float) -> No
     ids = (
         [resource.id]
         if resource.id is not None
-        else wait_for_unseen(
+        else asking.wait_for_unseen(
             lambda: [
                 each.id
                 for each in _vswitches(cloud, resource.details["vpc"], resource.details["zone"])
@@ -204,7 +198,7 @@ def remove_vpc(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
     ids = (
         [resource.id]
         if resource.id is not None
-        else wait_for_unseen(
+        else asking.wait_for_unseen(
             lambda: [vpc.id for vpc in cloud.vpc.vpcs() if vpc.name == resource.details["name"]]
         )
     )
@@ -245,7 +239,7 @@ def _make_vswitch(cloud: Cloud, journal: Journal, resource: Resource, *, asked_b
         taken = [each.cidr for each in cloud.vpc.vswitches(vpc_id=vpc_id)]
         cidr = free_cidr(vpc.cidr, taken)
         try:
-            return when_not_busy(
+            return asking.when_not_busy(
                 lambda cidr=cidr: cloud.vpc.create_vswitch(  # type: ignore[misc]
                     vpc_id=vpc_id,
                     zone=zone,
@@ -342,7 +336,7 @@ def _available_vswitch(cloud: Cloud, vswitch_id: str) -> VSwitch | None:
 
 
 def _tag(cloud: Cloud, kind: str, resource_id: str, context: DriverContext) -> None:
-    when_not_busy(lambda: cloud.vpc.tag(kind, resource_id, shared_tags(context)))
+    asking.when_not_busy(lambda: cloud.vpc.tag(kind, resource_id, shared_tags(context)))
 
 
 def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool, patience_s: float) -> None:
@@ -359,4 +353,6 @@ def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool, patience_s: 
         return used is not None and spent_s > 1
 
     delete = cloud.vpc.delete_vpc if is_vpc else cloud.vpc.delete_vswitch
-    delete_unused(lambda: when_not_busy(lambda: delete(resource_id)), is_used, patience_s)
+    asking.delete_unused(
+        lambda: asking.when_not_busy(lambda: delete(resource_id)), is_used, patience_s
+    )

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import AVAILABLE, RouteEntry
-from ecsmachine.drivers.aliyunecs.resources.asking import (
-    find_or_intend,
-    forget_if_refused,
-    wait_for,
-    when_not_busy,
-)
+from ecsmachine.drivers.aliyunecs.resources import asking
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.instance import check_runs
 from ecsmachine.drivers.base import Journal, Report, Resource
@@ -28,7 +23,7 @@ def ensure_route(
     router_id = _router(cloud, vpc_id)
     if not router_id:
         raise MachineError(f"VPC {vpc_id} has no router", hint="Leave --aliyunecs-route-cidr out.")
-    resource = find_or_intend(
+    resource = asking.find_or_intend(
         journal, KIND, region=cloud.region, router=router_id, cidr=cidr, instance=instance_id
     )
     present = _entry(cloud, router_id, cidr)
@@ -41,15 +36,15 @@ def ensure_route(
     if present is None:
         report(f"Creating the route of {cidr}...")
         table_id = cloud.vpc.route_tables(router_id)[0]
-        with forget_if_refused(journal, resource):
-            when_not_busy(
+        with asking.forget_if_refused(journal, resource):
+            asking.when_not_busy(
                 lambda: cloud.vpc.create_route_entry(
                     table_id, cidr=cidr, instance_id=instance_id, token=resource.token
                 )
             )
     if resource.id is None:
         journal.made(resource, f"{cidr}>{instance_id}")
-    wait_for(
+    asking.wait_for(
         f"The route of {cidr} is available",
         lambda: True if _is_available(_entry(cloud, router_id, cidr)) else None,
         check=lambda: check_runs(cloud, instance_id),
@@ -67,7 +62,7 @@ def remove_routes_to(cloud: Cloud, router_id: str, cidr: str, instance_id: str) 
     for entry in list(cloud.vpc.route_entries(router_id)):
         if entry.cidr == cidr and entry.next_hop_id == instance_id:
             _delete(cloud, entry)
-    wait_for(
+    asking.wait_for(
         f"The route of {cidr} is gone",
         lambda: (
             True
@@ -95,7 +90,7 @@ def _delete(cloud: Cloud, entry: RouteEntry) -> None:
             if not error.is_not_found:
                 raise
 
-    when_not_busy(delete)
+    asking.when_not_busy(delete)
 
 
 def _router(cloud: Cloud, vpc_id: str) -> str:

@@ -11,12 +11,7 @@ from ecsmachine.aliyun.ecs_values import Permission, SecurityGroup
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
-from ecsmachine.drivers.aliyunecs.resources.asking import (
-    delete_unused,
-    forget_if_refused,
-    wait_for_unseen,
-    when_not_busy,
-)
+from ecsmachine.drivers.aliyunecs.resources import asking
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
 from ecsmachine.drivers.base import DriverContext, Journal, PortRange, Report, Resource
@@ -120,7 +115,7 @@ def remove_group(
     group_ids = (
         [resource.id]
         if resource.id is not None
-        else wait_for_unseen(lambda: _made_without_answer(cloud, resource, context))
+        else asking.wait_for_unseen(lambda: _made_without_answer(cloud, resource, context))
     )
     for group_id in group_ids:
         _delete_unused(cloud, group_id, patience_s)
@@ -187,8 +182,8 @@ def _found_or_made(
         return found.group.id
     report(f"Creating security group {settings.security_group}...")
     resource = journal.intend(KIND, **details)
-    with forget_if_refused(journal, resource, asked_before=known is not None):
-        group_id = when_not_busy(
+    with asking.forget_if_refused(journal, resource, asked_before=known is not None):
+        group_id = asking.when_not_busy(
             lambda: cloud.ecs.create_security_group(
                 settings.security_group,
                 vpc_id=vpc_id,
@@ -296,7 +291,7 @@ def _delete_unused(cloud: Cloud, group_id: str, patience_s: float) -> None:
         _revoke_references(cloud, group_id)
         return False
 
-    delete_unused(lambda: cloud.ecs.delete_security_group(group_id), is_used, patience_s)
+    asking.delete_unused(lambda: cloud.ecs.delete_security_group(group_id), is_used, patience_s)
 
 
 def _revoke_references(cloud: Cloud, group_id: str) -> None:

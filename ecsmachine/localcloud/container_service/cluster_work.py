@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ecsmachine.localcloud.container_service.balanced import ROUTING_PORT
+from ecsmachine.localcloud.container_service.balanced import ROUTING_PORT, lead_to_services
 from ecsmachine.localcloud.container_service.certificates import make_certificates, make_login_key
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
 from ecsmachine.localcloud.container_service.detaching import detach, remove_group
@@ -270,6 +270,7 @@ class ClusterWork:
         cluster = self._cluster(cluster_id)
         folder = self._folder / cluster_id
         await self._serving.stop(cluster_id)
+        lead_to_services(self._state, self._call, cluster, (), ())
         for node in cluster.nodes:
             if node.attached:
                 await self._remove_containers(cluster_id, node)

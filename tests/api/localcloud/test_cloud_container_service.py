@@ -724,6 +724,25 @@ web:
     assert told() == (0, [own])
 
 
+def test_a_cluster_that_goes_takes_its_listeners_along(
+    cloud: EmbeddedCloud, client: ClusterClient, front: LoadBalancer, tmp_path: Path
+) -> None:
+    cluster_id = client.create(replace(small_swarm(cloud), name="gone")).cluster_id
+    client.wait(cluster_id)
+    found = client.certificates(cluster_id)
+    for name in ("ca", "cert", "key"):
+        (tmp_path / f"{name}.pem").write_text(getattr(found, name))
+    applications = ApplicationClient(client.cluster(cluster_id).master_url, tmp_path)
+    text = "web: {image: busybox, ports: ['80:80'], labels: {aliyun.lb.port_80: 'tcp://front:80'}}"
+    applications.create_project(ProjectRequest("shop", text))
+    assert at_rest(applications, "shop") == "running"
+    assert len(servers_of(cloud, front.id)) == 1
+    client.delete(cluster_id)
+    until(lambda: cluster_id not in {one.id for one in client.clusters()})
+    now = cloud.state.load_balancers.get(front.id)
+    assert now is not None and now.backends == () and now.listeners == front.listeners
+
+
 def test_a_label_without_its_load_balancer_is_a_failure(applications: ApplicationClient) -> None:
     text = "web: {image: busybox, ports: ['80:80'], labels: {aliyun.lb.port_80: 'tcp://none:80'}}"
     applications.create_project(ProjectRequest("shop", text))

@@ -1,0 +1,43 @@
+"""The look at the install URL, with a proxy in the environment that refuses all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from ecsmachine.errors import PreCreateCheckError
+from ecsmachine.machine.install_url import check_install_url
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(403)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@pytest.fixture(autouse=True)
+def _proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with HTTPServer(("127.0.0.1", 0), _Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_address[1]}")
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def test_a_proxy_says_nothing_of_an_address_that_is_not_public() -> None:
+    check_install_url("http://127.0.0.1:1/install.sh", timeout_s=0.5)
+    check_install_url("http://[::1]:1/install.sh", timeout_s=0.5)
+
+
+def test_but_of_all_others() -> None:
+    with pytest.raises(PreCreateCheckError, match="403"):
+        check_install_url("http://get.example.invalid/", timeout_s=5)

@@ -133,6 +133,16 @@ class Cloud:
         """Let :attr:`requests` begin anew."""
         self.log.clear()
 
+    def reset(self) -> None:
+        """Let it begin anew: without resources, faults and requests, and with its seed.
+
+        Key, region and default network stay. Raises
+        :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError` if there are clusters.
+        """
+        from ecsmachine.localcloud.service.remote import RemoteCloud
+
+        RemoteCloud(self.endpoint, self.access_key_id, self.access_key_secret).reset()
+
     def fault(self, kind: FaultKind, **values: Any) -> PlacedFault:
         """Let something go wrong from now on, or as long as a block lasts.
 
@@ -227,7 +237,7 @@ def running_cloud(root: Path | None = None) -> Iterator[Cloud]:
     from ecsmachine.localcloud.protocol.errors import LocalCloudError
     from ecsmachine.localcloud.service.daemon import find
     from ecsmachine.localcloud.service.fault_reach import reach_of
-    from ecsmachine.localcloud.service.remote import RemoteRequestLog
+    from ecsmachine.localcloud.service.remote import RemoteCloud
 
     named = os.environ.get("ECSMACHINE_LOCAL_ROOT")
     folder = root or (Path(named).absolute() if named else default_root())
@@ -249,6 +259,6 @@ def running_cloud(root: Path | None = None) -> Iterator[Cloud]:
             vswitch_id=running.vswitch_id,
             image_id=images_of([USUAL])[0].id,
             faults=faults,
-            log=RemoteRequestLog(running.endpoint, key_id, secret),
+            log=RemoteCloud(running.endpoint, key_id, secret),
             more_environment=running.environment(),
         )

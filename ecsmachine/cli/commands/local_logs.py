@@ -96,10 +96,10 @@ def _show_requests(
     ctx: typer.Context, root: Path | None, *, follow: bool, lines: int | None, as_json: bool
 ) -> None:
     local_cloud.require_extra()
-    from ecsmachine.localcloud.service.remote import RemoteRequestLog
+    from ecsmachine.localcloud.service.remote import RemoteCloud
 
     running = local_cloud.running_cloud(ctx, root)
-    log = RemoteRequestLog(running.endpoint, running.access_key_id, running.access_key_secret)
+    log = RemoteCloud(running.endpoint, running.access_key_id, running.access_key_secret)
     with local_cloud.translated():
         found = log.after()
     last = found[-1].number if found else 0

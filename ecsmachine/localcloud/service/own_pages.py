@@ -8,6 +8,8 @@ cloud's own access key (HTTP Basic: id and secret):
 - ``GET /_ecsmachine/faults`` lists what goes wrong on demand. ``POST`` adds a fault, with the
   values of :class:`~ecsmachine.localcloud.faults.fault.Fault` in JSON; ``DELETE`` ends all, or with
   ``/_ecsmachine/faults/ID`` one.
+- ``POST /_ecsmachine/reset`` lets the cloud begin anew: without resources, faults and requests,
+  with its seed.
 - ``GET /_ecsmachine/state`` has what there is, by kind.
 - ``GET /_ecsmachine/events`` tells what happens, as server-sent events (:class:`.view.Event`),
   those of requests with their numbers as ids; with ``?after=NUMBER`` those that are kept come
@@ -42,11 +44,18 @@ REQUESTS_PATH = "/_ecsmachine/requests"
 STATE_PATH = "/_ecsmachine/state"
 EVENTS_PATH = "/_ecsmachine/events"
 FAULTS_PATH = "/_ecsmachine/faults"
+RESET_PATH = "/_ecsmachine/reset"
 Respond = Callable[[Request], Awaitable[Response]]
 
 
-def own_routes(state: State, log: RequestLog, faults: FaultBook, view: CloudView) -> list[Route]:
-    """Return the routes of a cloud's own pages."""
+def own_routes(
+    state: State,
+    log: RequestLog,
+    faults: FaultBook,
+    view: CloudView,
+    begin_anew: Callable[[], Awaitable[None]],
+) -> list[Route]:
+    """Return the routes of a cloud's own pages; ``begin_anew`` makes it as a new one is."""
 
     def with_key(respond: Respond) -> Respond:
         async def guarded(request: Request) -> Response:
@@ -92,6 +101,13 @@ def own_routes(state: State, log: RequestLog, faults: FaultBook, view: CloudView
             return Response(status_code=204)
         return _error(404, f"There is no fault {request.path_params['id']}.")
 
+    async def reset(_: Request) -> Response:
+        try:
+            await begin_anew()
+        except LocalCloudError as error:
+            return _error(409, str(error))
+        return Response(status_code=204)
+
     async def events(request: Request) -> Response:
         after = _after(request, {"after"})
         if after is None:
@@ -109,6 +125,7 @@ def own_routes(state: State, log: RequestLog, faults: FaultBook, view: CloudView
         Route(STATE_PATH, with_key(resources), methods=["GET"]),
         Route(EVENTS_PATH, with_key(events), methods=["GET"]),
         Route(FAULTS_PATH, with_key(all_faults), methods=["GET", "POST", "DELETE"]),
+        Route(RESET_PATH, with_key(reset), methods=["POST"]),
         Route(f"{FAULTS_PATH}/{{id:int}}", with_key(one_fault), methods=["DELETE"]),
     ]
 

@@ -1,4 +1,4 @@
-"""The requests of a cloud in another process, over its own pages (:mod:`.own_pages`)."""
+"""A cloud in another process, over its own pages (:mod:`.own_pages`)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.service.own_pages import EVENTS_PATH, KEEP_ALIVE_S, REQUESTS_PATH
+from ecsmachine.localcloud.service.own_pages import (
+    EVENTS_PATH,
+    KEEP_ALIVE_S,
+    REQUESTS_PATH,
+    RESET_PATH,
+)
 from ecsmachine.localcloud.service.request_log import RecordedRequest
 
 _TIMEOUT_S = 2 * KEEP_ALIVE_S
 
 
 @dataclass(frozen=True)
-class RemoteRequestLog:
-    """The requests of the cloud at ``endpoint`` (a URL), read with its access key.
+class RemoteCloud:
+    """The cloud at ``endpoint`` (a URL): its requests, read with its access key.
 
     All methods raise :class:`LocalCloudError` where it does not answer.
     """
@@ -36,6 +41,10 @@ class RemoteRequestLog:
     def clear(self) -> None:
         """Let the cloud forget its requests."""
         self._ask("DELETE", REQUESTS_PATH)
+
+    def reset(self) -> None:
+        """Let the cloud begin anew: without resources, faults and requests, with its seed."""
+        self._ask("POST", RESET_PATH)
 
     def follow(self, number: int) -> Iterator[RecordedRequest]:
         """Yield the requests with higher numbers, and those that come until the cloud ends."""
@@ -62,7 +71,8 @@ class RemoteRequestLog:
             connection.request(method, target, headers=headers)
             answer = connection.getresponse()
             if answer.status >= 400:
-                raise LocalCloudError(f"{self.endpoint}{target} answers {answer.status}.")
+                told = json.loads(answer.read() or b"{}").get("error", answer.status)
+                raise LocalCloudError(f"{self.endpoint}{target} answers: {told}")
             yield answer
         except (OSError, http.client.HTTPException) as error:
             raise LocalCloudError(f"{self.endpoint} does not answer: {error}") from None

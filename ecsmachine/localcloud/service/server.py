@@ -73,6 +73,7 @@ from ecsmachine.localcloud.protocol.official import official_actions
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.required import check_required
 from ecsmachine.localcloud.service.connections import Connections
+from ecsmachine.localcloud.service.emptying import empty
 from ecsmachine.localcloud.service.gate import Gate, host_name
 from ecsmachine.localcloud.service.own_pages import own_routes
 from ecsmachine.localcloud.service.request_log import Exchange, RequestLog
@@ -159,7 +160,7 @@ def create_app(
 
     app = Starlette(
         routes=[
-            *own_routes(state, log, faults, endpoint.view),
+            *own_routes(state, log, faults, endpoint.view, partial(endpoint.begin_anew, seed)),
             Route(triggers.PATH, recorded(container_service.fire), methods=["GET", "POST"]),
             Route("/clusters{rest:path}", recorded(container_service.respond), methods=METHODS),
             Route("/images", recorded(container_service.respond), methods=METHODS),
@@ -339,6 +340,14 @@ class Endpoint:
                 answer = checked(ECS[action])(self._call(action, Parameters(values), version))
             await work.ended(SETTLE_TIMEOUT_S)
         return answer
+
+    async def begin_anew(self, seed: Seed | None) -> None:
+        """Empty the cloud, and plant its seed; raises :class:`LocalCloudError`."""
+        await empty(self.state, self.lifecycle, SETTLE_TIMEOUT_S)
+        self._book.clear()
+        if seed is not None:
+            await plant(seed, self.state, self.images, self.ask)
+        self.requests.clear()
 
     def carry_out(self, action: str, values: Mapping[str, str]) -> Answer:
         """Carry out an action of ECS or SLB as the cloud itself; raises :class:`ApiError`."""

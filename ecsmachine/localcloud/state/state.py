@@ -79,6 +79,7 @@ class State:
     def __init__(self, connection: sqlite3.Connection, root: Path, settings: Settings) -> None:
         self.root = root
         self.delays = settings.delays
+        self._settings = settings
         self.lock = threading.RLock()
         self.instances = ResourceTable(
             Instance,
@@ -215,6 +216,21 @@ class State:
             ),
             None,
         )
+
+    def forget_rest(self) -> None:
+        """Remove all but the default network and what is still to be removed from the host.
+
+        Without a default network there is a new one. Inside a transaction only.
+        """
+        kept = {self.default_vpc_id, self.default_vswitch_id}
+        for table in self._tables:
+            if table is not self.removals:
+                for key in table.rows().keys() - kept:
+                    table.remove(key)
+        if "" in kept:
+            for key in kept - {""}:
+                self.vpcs.remove(key)
+            self._make_default_network(self._settings, self.account.id)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

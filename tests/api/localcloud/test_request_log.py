@@ -13,7 +13,7 @@ from aliyunsdkcs.request.v20151215.CreateClusterRequest import CreateClusterRequ
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.service import request_log
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud
-from ecsmachine.localcloud.service.remote import RemoteRequestLog
+from ecsmachine.localcloud.service.remote import RemoteCloud
 from ecsmachine.localcloud.service.request_log import RecordedRequest
 from tests.api.localcloud.api_client import STS, VPC, Api, Reply, exchange
 
@@ -97,7 +97,7 @@ def test_over_http(cloud: EmbeddedCloud, api: Api) -> None:
         api.call(name)
     answer = own(cloud, "GET", "?after=1&action=*Z*")
     assert [one["action"] for one in json.loads(answer.body)["requests"]] == ["DescribeZones"]
-    remote = RemoteRequestLog(cloud.endpoint, cloud.access_key_id, cloud.access_key_secret)
+    remote = RemoteCloud(cloud.endpoint, cloud.access_key_id, cloud.access_key_secret)
     assert remote.after() == cloud.log.after()
     remote.clear()
     assert (remote.after(), cloud.log.after()) == ([], [])

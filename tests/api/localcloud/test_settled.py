@@ -16,7 +16,7 @@ from aliyunsdkcs.request.v20151215.DescribeClusterDetailRequest import DescribeC
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.host.guests.none import NoGuests
 from ecsmachine.localcloud.service import server
-from ecsmachine.localcloud.service.embedded import embedded_cloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state.settings import Delays, Settings, StateError, delays_of
 from ecsmachine.localcloud.testing import local_cloud
 from tests.api.localcloud.api_client import Api
@@ -115,34 +115,38 @@ def test_disks_snapshots_images_and_interfaces(api: Api) -> None:
     assert state.network_interfaces.get(interface).status == "Available"  # type: ignore[union-attr]
 
 
+def ask(cloud: EmbeddedCloud, request: Any) -> Any:
+    """Send a request of the SDK for Container Service; return its answer."""
+    request.set_endpoint(cloud.host)
+    request.set_protocol_type("http")
+    client = AcsClient(cloud.access_key_id, cloud.access_key_secret, cloud.region)
+    return json.loads(client.do_action_with_exception(request))
+
+
+def create_cluster(cloud: EmbeddedCloud) -> str:
+    create = CreateClusterRequest()
+    body = {
+        "name": "shop",
+        "size": 2,
+        "instance_type": "ecs.g6.large",
+        "password": "Secret-1234",
+        "subnet_cidr": "10.200.1.0/24",
+        "network_mode": "vpc",
+        "data_disk_category": "cloud_ssd",
+        "data_disk_size": 40,
+        "vpc_id": cloud.state.default_vpc_id,
+        "vswitch_id": cloud.state.default_vswitch_id,
+    }
+    create.set_content_type("application/json")
+    create.set_content(json.dumps(body).encode())
+    return str(ask(cloud, create)["cluster_id"])
+
+
 def test_a_cluster_of_container_service(tmp_path: Path) -> None:
     with embedded_cloud(tmp_path / "cloud", settled=True) as cloud:
-
-        def ask(request: Any) -> Any:
-            request.set_endpoint(cloud.host)
-            request.set_protocol_type("http")
-            client = AcsClient(cloud.access_key_id, cloud.access_key_secret, cloud.region)
-            return json.loads(client.do_action_with_exception(request))
-
-        create = CreateClusterRequest()
-        body = {
-            "name": "shop",
-            "size": 2,
-            "instance_type": "ecs.g6.large",
-            "password": "Secret-1234",
-            "subnet_cidr": "10.200.1.0/24",
-            "network_mode": "vpc",
-            "data_disk_category": "cloud_ssd",
-            "data_disk_size": 40,
-            "vpc_id": cloud.state.default_vpc_id,
-            "vswitch_id": cloud.state.default_vswitch_id,
-        }
-        create.set_content_type("application/json")
-        create.set_content(json.dumps(body).encode())
-        made = ask(create)["cluster_id"]
         describe = DescribeClusterDetailRequest()
-        describe.set_ClusterId(made)
-        assert ask(describe)["state"] == "running"
+        describe.set_ClusterId(create_cluster(cloud))
+        assert ask(cloud, describe)["state"] == "running"
 
 
 def test_also_where_the_answer_is_lost(api: Api) -> None:

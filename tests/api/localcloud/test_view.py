@@ -16,7 +16,7 @@ from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.service import view
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from ecsmachine.localcloud.service.remote import RemoteRequestLog
+from ecsmachine.localcloud.service.remote import RemoteCloud
 from ecsmachine.localcloud.service.request_log import RequestLog
 from ecsmachine.localcloud.service.view import CloudView, Event
 from ecsmachine.localcloud.state.model import KeyPair
@@ -90,7 +90,7 @@ def test_it_ends_with_the_cloud(tmp_path: Path) -> None:
 
 def test_requests_are_followed_from_another_process(cloud: EmbeddedCloud, api: Api) -> None:
     api.call("DescribeVpcs")
-    remote = RemoteRequestLog(cloud.endpoint, cloud.access_key_id, cloud.access_key_secret)
+    remote = RemoteCloud(cloud.endpoint, cloud.access_key_id, cloud.access_key_secret)
     told = remote.follow(0)
     assert next(told).action == "DescribeVpcs"
     api.group()

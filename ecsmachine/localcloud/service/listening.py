@@ -25,6 +25,11 @@ class ListenAddress:
         return self.address in _WILDCARDS
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What requests may be for besides the address that they come to."""
+        return () if self.everywhere else (self.name, self.address)
+
+    @property
     def from_outside(self) -> bool:
         """Whether other machines can reach it."""
         return not ipaddress.ip_address(self.address).is_loopback

@@ -246,7 +246,7 @@ def _serve(
             lenient=serving.lenient,
             settled=serving.settled,
             seed=seed,
-            names=() if where is None else (where.name, where.address),
+            names=() if where is None else where.names,
         )
 
         def answering() -> None:

@@ -118,6 +118,7 @@ def test_all_addresses(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert address.hostname == "127.0.0.1"
         assert address.port is not None
         assert health("127.0.0.2", address.port, "127.0.0.2") == 200
+        assert health("127.0.0.2", address.port, "0.0.0.0") == 403
     daemon.down(root)
     assert up(root) == 0  # by itself nobody else reaches it
     with pytest.raises(ConnectionRefusedError):

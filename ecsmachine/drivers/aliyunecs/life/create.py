@@ -12,7 +12,6 @@ from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter
 from ecsmachine.drivers.aliyunecs.life.power import start_if_stopped
 from ecsmachine.drivers.aliyunecs.life.record import Record
-from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.resources import (
     eip,
     instance,
@@ -22,9 +21,8 @@ from ecsmachine.drivers.aliyunecs.resources import (
     route,
     security_group,
 )
-from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.asking import Making
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
-from ecsmachine.drivers.base import DriverContext, Journal, Report
 from ecsmachine.errors import MachineError
 
 _GROUP_TRIES = 3
@@ -32,19 +30,14 @@ _GROUP_TRIES = 3
 
 
 @dataclass(frozen=True)
-class Creation:
+class Creation(Making):
     """One create: where, for whom, and what was decided.
 
     ``record`` is filled in on the way; ``save`` writes it to the store.
     """
 
-    cloud: Cloud
-    journal: Journal
-    context: DriverContext
-    settings: Settings
     plan: Plan
     record: Record
-    report: Report
     save: Callable[[], None]
 
 
@@ -59,20 +52,14 @@ def create(creation: Creation) -> None:
         public_key = pool.submit(_login_key, creation)
         record.vpc_id = creation.plan.vpc_id
         if creation.plan.vpc_shared:
-            record.vpc_id = network.ensure_vpc(
-                creation.cloud, creation.journal, creation.context, creation.report
-            )
-        record.security_group_id = _group(creation, creation.plan.group)
+            record.vpc_id = network.ensure_vpc(creation)
+        record.security_group_id = security_group.ensure_group(
+            creation, record.vpc_id, found=creation.plan.group
+        )
         record.public_key = public_key.result()
     record.ssh_keypair = settings.ssh_keypair
     if not settings.ssh_keypair and not settings.ssh_password:
-        record.ssh_keypair = key_pair.ensure_key_pair(
-            creation.cloud,
-            creation.journal,
-            creation.context,
-            record.public_key,
-            resource_group_id=settings.resource_group_id,
-        )
+        record.ssh_keypair = key_pair.ensure_key_pair(creation, record.public_key)
     creation.report("Creating ECS instance...")
     record.instance_id = _instance(creation)
     creation.save()
@@ -99,18 +86,6 @@ def note(record: Record, found: Instance) -> None:
         record.base.ip_address = found.public_address
 
 
-def _group(creation: Creation, found: security_group.FoundGroup | None) -> str:
-    return security_group.ensure_group(
-        creation.cloud,
-        creation.journal,
-        creation.context,
-        creation.settings,
-        creation.record.vpc_id,
-        creation.report,
-        found=found,
-    )
-
-
 def _instance(creation: Creation) -> str:
     """Return the id of the instance, with a security group that is still there."""
     cloud, journal, record = creation.cloud, creation.journal, creation.record
@@ -123,9 +98,7 @@ def _instance(creation: Creation) -> str:
     def parameters_for(place: Place) -> dict[str, Parameter]:
         vswitch_id = place.vswitch_id
         if place.shared or not vswitch_id:
-            vswitch_id = network.ensure_vswitch(
-                cloud, journal, creation.context, record.vpc_id, place.zone, creation.report
-            )
+            vswitch_id = network.ensure_vswitch(creation, record.vpc_id, place.zone)
         return instance.run_parameters(
             creation.context,
             creation.settings,
@@ -147,7 +120,7 @@ def _instance(creation: Creation) -> str:
         # the last machine that used the group was removed, and the group with it
         security_group.forget_group(cloud, journal)
         found = security_group.find_group(cloud, creation.settings.security_group, record.vpc_id)
-        record.security_group_id = _group(creation, found)
+        record.security_group_id = security_group.ensure_group(creation, record.vpc_id, found=found)
     raise AssertionError("the last try returns or raises")
 
 
@@ -173,15 +146,7 @@ def _connect(creation: Creation) -> None:
     cloud, journal, settings = creation.cloud, creation.journal, creation.settings
     record, report = creation.record, creation.report
     if settings.allocate_eip or settings.eip:
-        record.base.ip_address = eip.ensure_eip(
-            cloud,
-            journal,
-            creation.context,
-            settings,
-            record.instance_id,
-            creation.plan.eip,
-            report,
-        )
+        record.base.ip_address = eip.ensure_eip(creation, record.instance_id, creation.plan.eip)
     if settings.route_cidr:
         route.ensure_route(
             cloud, journal, record.vpc_id, settings.route_cidr, record.instance_id, report
@@ -198,10 +163,7 @@ def _login_key(creation: Creation) -> str:
         from ecsmachine.drivers.login_key import copy_login_key
 
         copy_login_key(
-            settings.ssh_keypath,
-            creation.plan.public_key,
-            context.directory,
-            context.passphrases,
+            settings.ssh_keypath, creation.plan.public_key, context.directory, context.passphrases
         )
         return creation.plan.public_key
     from ecsmachine.ssh.keys import ensure_key_pair

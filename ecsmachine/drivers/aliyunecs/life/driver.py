@@ -249,9 +249,9 @@ class AliyunEcsDriver:
                 journal,
                 self._context,
                 self._wanted(),
+                report,
                 self._plan,
                 self._record,
-                report,
                 save,
             )
         )

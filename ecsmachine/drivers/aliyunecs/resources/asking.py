@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.drivers.base import Journal, Resource
+from ecsmachine.drivers.aliyunecs.options.settings import Settings
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
 from ecsmachine.errors import MachineError
 from ecsmachine.polling import polls
 
@@ -23,6 +26,17 @@ _UNUSED_TIMEOUT_S = 15.0
 
 _UNSEEN_TIMEOUT_S = 2.0
 """How long is looked for what a request without an answer may have made, in seconds."""
+
+
+@dataclass(frozen=True)
+class Making:
+    """What all that a machine consists of is made with: where, for whom, as its user wants it."""
+
+    cloud: Cloud
+    journal: Journal
+    context: DriverContext
+    settings: Settings
+    report: Report
 
 
 def find_or_intend(journal: Journal, kind: str, **details: str) -> Resource:

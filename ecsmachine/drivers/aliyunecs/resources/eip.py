@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import AVAILABLE, IN_USE, Eip
-from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
 from ecsmachine.drivers.aliyunecs.resources import asking
+from ecsmachine.drivers.aliyunecs.resources.asking import Making
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.instance import check_runs
 from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags
-from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
+from ecsmachine.drivers.base import Report, Resource
 from ecsmachine.errors import MachineError, PreCreateCheckError
 from ecsmachine.polling import polls
 
@@ -45,19 +45,12 @@ def find_eip(cloud: Cloud, wanted: str, own_instance_id: str = "") -> Eip:
     return found
 
 
-def ensure_eip(
-    cloud: Cloud,
-    journal: Journal,
-    context: DriverContext,
-    settings: Settings,
-    instance_id: str,
-    existing: Eip | None,
-    report: Report,
-) -> str:
+def ensure_eip(making: Making, instance_id: str, existing: Eip | None) -> str:
     """Bind an elastic address to the instance, taking one unless it is ``existing``.
 
     Returns the address.
     """
+    cloud, journal, report = making.cloud, making.journal, making.report
     if existing is not None:
         allocation_id = existing.id
         resource = asking.find_or_intend(
@@ -66,7 +59,7 @@ def ensure_eip(
         if resource.id is None:
             journal.made(resource, instance_id)
     else:
-        allocation_id = _allocate(cloud, journal, context, settings, report)
+        allocation_id = _allocate(making)
     eip = _wait_for_eip(cloud, allocation_id, asking.UNSEEN_S)
     if eip is None or eip.instance_id != instance_id:
         report("Binding the elastic address...")
@@ -127,9 +120,8 @@ def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
     )
 
 
-def _allocate(
-    cloud: Cloud, journal: Journal, context: DriverContext, settings: Settings, report: Report
-) -> str:
+def _allocate(making: Making) -> str:
+    cloud, journal, settings = making.cloud, making.journal, making.settings
     known = journal.find(KIND, region=cloud.region)
     resource = known or journal.intend(KIND, region=cloud.region)
     if known is not None and known.id is None:
@@ -137,7 +129,7 @@ def _allocate(
         for unseen in _made_without_answer(cloud, journal.create_id)[:1]:
             journal.made(known, unseen)
     if resource.id is None:
-        report("Allocating an elastic address...")
+        making.report("Allocating an elastic address...")
         with asking.forget_if_refused(journal, resource, asked_before=known is not None):
             eip = asking.when_not_busy(
                 lambda: cloud.vpc.allocate_eip(
@@ -150,7 +142,7 @@ def _allocate(
             )
         journal.made(resource, eip.id)
     allocation_id = resource.id or ""
-    tags = {**settings.tags, **machine_tags(context, journal.create_id)}
+    tags = {**settings.tags, **machine_tags(making.context, journal.create_id)}
     asking.when_not_busy(lambda: cloud.vpc.tag("EIP", allocation_id, tags))
     return allocation_id
 

@@ -6,23 +6,22 @@ import re
 
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.drivers.aliyunecs.resources.asking import delete, find_or_intend, forget_if_refused
+from ecsmachine.drivers.aliyunecs.resources.asking import (
+    Making,
+    delete,
+    find_or_intend,
+    forget_if_refused,
+)
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags
-from ecsmachine.drivers.base import DriverContext, Journal, Resource
+from ecsmachine.drivers.base import Resource
 
 KIND = "key-pair"
 
 
-def ensure_key_pair(
-    cloud: Cloud,
-    journal: Journal,
-    context: DriverContext,
-    public_key: str,
-    *,
-    resource_group_id: str = "",
-) -> str:
+def ensure_key_pair(making: Making, public_key: str) -> str:
     """Return the name of the machine's key pair, importing the public key if need be."""
+    cloud, journal, context = making.cloud, making.journal, making.context
     name = _name(context.machine_name, journal.create_id)
     resource = find_or_intend(journal, KIND, region=cloud.region, name=name)
     if resource.id is not None:
@@ -33,7 +32,7 @@ def ensure_key_pair(
                 name,
                 public_key,
                 tags=machine_tags(context, journal.create_id),
-                resource_group_id=resource_group_id,
+                resource_group_id=making.settings.resource_group_id,
             )
         except ApiError as error:
             # the name holds the id of this create: whoever imported it was us

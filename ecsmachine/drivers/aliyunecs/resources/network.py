@@ -12,9 +12,10 @@ from ecsmachine.aliyun.vpc import AVAILABLE, Vpc, VSwitch
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
 from ecsmachine.drivers.aliyunecs.resources import asking
+from ecsmachine.drivers.aliyunecs.resources.asking import Making
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
-from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
+from ecsmachine.drivers.base import DriverContext, Journal, Resource
 from ecsmachine.errors import MachineError, PreCreateCheckError
 from ecsmachine.polling import polls
 
@@ -93,16 +94,17 @@ def look(cloud: Cloud, settings: Settings, store_id: str) -> Network:
     )
 
 
-def ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: Report) -> str:
+def ensure_vpc(making: Making) -> str:
     """Return the VPC that the machines of this store share, made if need be.
 
     It is in the journal of every machine in it: the last one removes it.
     """
-    with context.shared_lock("VPC"):
-        return _ensure_vpc(cloud, journal, context, report)
+    with making.context.shared_lock("VPC"):
+        return _ensure_vpc(making)
 
 
-def _ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: Report) -> str:
+def _ensure_vpc(making: Making) -> str:
+    cloud, journal, context = making.cloud, making.journal, making.context
     known = journal.find(VPC_KIND, region=cloud.region)
     if known is not None and known.id is not None and _vpc(cloud, known.id) is None:
         # another create made one as well, and settled on that one
@@ -117,7 +119,7 @@ def _ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: 
         if not is_shared_by(found.tags, context.store_id):
             _tag(cloud, "VPC", found.id, context)
     else:
-        report("Creating a VPC...")
+        making.report("Creating a VPC...")
         with asking.forget_if_refused(journal, resource, asked_before=known is not None):
             own = asking.when_not_busy(
                 lambda: cloud.vpc.create_vpc(
@@ -136,26 +138,19 @@ def _ensure_vpc(cloud: Cloud, journal: Journal, context: DriverContext, report: 
     return chosen
 
 
-def ensure_vswitch(
-    cloud: Cloud, journal: Journal, context: DriverContext, vpc_id: str, zone: str, report: Report
-) -> str:
+def ensure_vswitch(making: Making, vpc_id: str, zone: str) -> str:
     """Return the VSwitch in a zone that the machines of this store share, made if need be.
 
     It is in the journal of every machine in it: the last one removes it.
     """
-    details = {
-        "region": cloud.region,
-        "vpc": vpc_id,
-        "zone": zone,
-        "name": shared_name(context.store_id),
-    }
-    with context.shared_lock(f"VSwitch in {zone}"):
-        return _ensure_vswitch(cloud, journal, context, details, report)
+    name = shared_name(making.context.store_id)
+    details = {"region": making.cloud.region, "vpc": vpc_id, "zone": zone, "name": name}
+    with making.context.shared_lock(f"VSwitch in {zone}"):
+        return _ensure_vswitch(making, details)
 
 
-def _ensure_vswitch(
-    cloud: Cloud, journal: Journal, context: DriverContext, details: dict[str, str], report: Report
-) -> str:
+def _ensure_vswitch(making: Making, details: dict[str, str]) -> str:
+    cloud, journal, context = making.cloud, making.journal, making.context
     zone = details["zone"]
     known = journal.find(VSWITCH_KIND, **details)
     if known is not None and known.id is not None and _vswitch(cloud, known.id) is None:
@@ -164,7 +159,7 @@ def _ensure_vswitch(
     resource = known or journal.intend(VSWITCH_KIND, **details)
     found = _shared_vswitch(cloud, details["vpc"], zone, details["name"])
     if found is None:
-        report(f"Creating a VSwitch in zone {zone}...")
+        making.report(f"Creating a VSwitch in zone {zone}...")
         made = _make_vswitch(cloud, journal, resource, asked_before=known is not None)
         journal.made(resource, made)
     elif resource.id is None:

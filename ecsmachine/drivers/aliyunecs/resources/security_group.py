@@ -12,6 +12,7 @@ from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.resources import asking
+from ecsmachine.drivers.aliyunecs.resources.asking import Making
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
 from ecsmachine.drivers.base import DriverContext, Journal, PortRange, Report, Resource
@@ -54,47 +55,25 @@ def find_group(cloud: Cloud, name: str, vpc_id: str) -> FoundGroup | None:
     return None
 
 
-def ensure_group(
-    cloud: Cloud,
-    journal: Journal,
-    context: DriverContext,
-    settings: Settings,
-    vpc_id: str,
-    report: Report,
-    *,
-    found: FoundGroup | None,
-) -> str:
+def ensure_group(making: Making, vpc_id: str, *, found: FoundGroup | None) -> str:
     """Return the id of the security group, making it and opening its ports if need be.
 
     ``found`` is the group of that name that is there, if one is. A group that we share among
     machines is in the journal of each: the last of them removes it. One that is removed by
     another machine's create or rm at this very moment is followed by another.
     """
-    wanted = wanted_permissions(settings)
-    with context.shared_lock(f"security group {settings.security_group}"):
+    name = making.settings.security_group
+    with making.context.shared_lock(f"security group {name}"):
         if found is None:  # as it was at the checks; another create may have made it since
-            found = find_group(cloud, settings.security_group, vpc_id)
-        return _ensure(cloud, journal, context, settings, vpc_id, wanted, found, report)
-
-
-def _ensure(
-    cloud: Cloud,
-    journal: Journal,
-    context: DriverContext,
-    settings: Settings,
-    vpc_id: str,
-    wanted: Sequence[Permission],
-    found: FoundGroup | None,
-    report: Report,
-) -> str:
-    for remaining in reversed(range(_TRIES)):
-        try:
-            return _found_or_made(cloud, journal, context, settings, vpc_id, wanted, found, report)
-        except ApiError as error:
-            if error.missing != "SecurityGroupId" or not remaining:
-                raise
-        forget_group(cloud, journal)
-        found = find_group(cloud, settings.security_group, vpc_id)
+            found = find_group(making.cloud, name, vpc_id)
+        for remaining in reversed(range(_TRIES)):
+            try:
+                return _found_or_made(making, vpc_id, found)
+            except ApiError as error:
+                if error.missing != "SecurityGroupId" or not remaining:
+                    raise
+            forget_group(making.cloud, making.journal)
+            found = find_group(making.cloud, name, vpc_id)
     raise AssertionError("the last try returns or raises")
 
 
@@ -160,23 +139,16 @@ def denied_permissions(
     ]
 
 
-def _found_or_made(
-    cloud: Cloud,
-    journal: Journal,
-    context: DriverContext,
-    settings: Settings,
-    vpc_id: str,
-    wanted: Sequence[Permission],
-    found: FoundGroup | None,
-    report: Report,
-) -> str:
+def _found_or_made(making: Making, vpc_id: str, found: FoundGroup | None) -> str:
+    cloud, journal, settings, report = making.cloud, making.journal, making.settings, making.report
+    wanted = wanted_permissions(settings)
     details = {"region": cloud.region, "vpc": vpc_id, "name": settings.security_group}
     known = journal.find(KIND, **details)
     if known is not None and known.id is not None:
         _open(cloud, known.id, cloud.ecs.permissions(known.id), wanted, report)
         return known.id
     if found is not None:
-        if is_shared_by(found.group.tags, context.store_id):
+        if is_shared_by(found.group.tags, making.context.store_id):
             journal.made(known or journal.intend(KIND, **details), found.group.id)
         _open(cloud, found.group.id, found.permissions, wanted, report)
         return found.group.id
@@ -188,14 +160,14 @@ def _found_or_made(
                 settings.security_group,
                 vpc_id=vpc_id,
                 description="Docker hosts of ecsmachine",
-                tags=shared_tags(context),
+                tags=shared_tags(making.context),
                 token=resource.token,
                 resource_group_id=settings.resource_group_id,
             )
         )
     journal.made(resource, group_id)
     _open_new(cloud, group_id, wanted)
-    return _settle_on_one(cloud, journal, context, resource, wanted, report)
+    return _settle_on_one(making, resource, wanted)
 
 
 def _open(
@@ -226,15 +198,9 @@ def _open_new(cloud: Cloud, group_id: str, wanted: Sequence[Permission]) -> None
                 raise
 
 
-def _settle_on_one(
-    cloud: Cloud,
-    journal: Journal,
-    context: DriverContext,
-    resource: Resource,
-    wanted: Sequence[Permission],
-    report: Report,
-) -> str:
+def _settle_on_one(making: Making, resource: Resource, wanted: Sequence[Permission]) -> str:
     """Return the group that all creates settle on, when several made one of this name at once."""
+    cloud, journal = making.cloud, making.journal
     own = resource.id or ""
     name, vpc_id = resource.details["name"], resource.details["vpc"]
     groups = _groups_named(cloud, name, vpc_id)
@@ -247,11 +213,11 @@ def _settle_on_one(
         if error.meaning is not Meaning.IN_USE:
             raise
         return own
-    if is_shared_by(chosen.tags, context.store_id):
+    if is_shared_by(chosen.tags, making.context.store_id):
         journal.made(resource, chosen.id)
     else:
         journal.removed(resource)
-    _open(cloud, chosen.id, cloud.ecs.permissions(chosen.id), wanted, report)
+    _open(cloud, chosen.id, cloud.ecs.permissions(chosen.id), wanted, making.report)
     return chosen.id
 
 

@@ -31,7 +31,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "context": ("docker_context", "Make machines known to the docker client as contexts"),
     "create": ("create", "Create a machine"),
     "cs": ("container_service.raw", "Call the API of Container Service"),
-    "credentials": ("credentials", "See and change whose rights machines are looked after with"),
+    "credentials": ("credentials", "Show and change the credentials of machines"),
     "env": ("connect", "Print the commands that set up the environment for the Docker client"),
     "export": ("transfer", "Write a machine with its keys into an encrypted file"),
     "import": ("transfer", "Put a machine that was exported into this store"),

@@ -299,7 +299,7 @@ class Planning(Protocol):
 
 @dataclass(frozen=True)
 class CredentialUse:
-    """Whose rights a machine is looked after with; never a secret.
+    """Which credentials a machine uses; never a secret.
 
     ``recorded`` is the reference in the store, or "" if the store has the keys themselves
     (Docker Machine writes them); ``taken`` says in words what would be taken now, or is "" where

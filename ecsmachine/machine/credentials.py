@@ -1,4 +1,4 @@
-"""Whose rights machines are looked after with: shown, checked, and changed for good."""
+"""The credentials of machines: shown, checked and changed."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
             annotation=Annotated[
                 bool,
                 typer.Option(
-                    "--resume", help="Go on with half-made machines, with the options of then"
+                    "--resume", help="Continue half-made machines, with their first options"
                 ),
             ],
         ),
@@ -334,7 +334,7 @@ def _check_resume(
     for option in given:
         if not (option.secret or option.credential):
             raise UsageError(
-                f"--{option.name} does not go with --resume: the options of then are used",
+                f"--{option.name} does not go with --resume, which uses the first options",
                 hint="Leave it out.",
             )
 

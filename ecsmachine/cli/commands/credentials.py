@@ -1,4 +1,4 @@
-"""``ecsmachine credentials …``: whose rights machines are looked after with."""
+"""``ecsmachine credentials …``: which account and keys machines use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ecsmachine.drivers.base import CredentialUse
 
 app = command_group(
-    """See and change whose rights machines are looked after with.
+    """Show and change the credentials of machines.
 
     Example: ecsmachine credentials show
     """

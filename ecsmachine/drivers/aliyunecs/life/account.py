@@ -1,4 +1,4 @@
-"""The account that a machine belongs to, and the credentials that it is looked after with."""
+"""The account that a machine belongs to, and the credentials that are used for it."""
 
 from __future__ import annotations
 

@@ -155,6 +155,8 @@ class GenericDriver(ExistingHost):
             self._public_key = check_login_key(
                 self._source_key, "--generic-ssh-key", self._context.passphrases
             )
+        if self._context.jump:
+            return  # its name may be known to the jump host alone
         try:
             socket.getaddrinfo(self._fields.ip_address, self._fields.ssh_port)
         except (OSError, UnicodeError):

@@ -77,6 +77,9 @@ def import_(
     endpoint = this.store.config(imported)["Driver"].get("APIEndpoint")
     if endpoint:
         say(f"Its cloud is asked at {endpoint}")
+    jump = this.store.auth(imported).jump
+    if jump:
+        say(f"It is reached through {jump.target.name}")
     say(f'Machine "{imported}" was imported. To use it, run: ecsmachine env {imported}')
 
 

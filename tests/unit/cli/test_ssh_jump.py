@@ -64,6 +64,8 @@ def test_a_host_behind_a_jump_host(tmp_path: Path) -> None:
         bastion.authorize(Path(f"{own}.pub").read_text())
         run(*words, "--ssh-jump", jump, "dev1")
         run(*words, "dev2", ECSMACHINE_SSH_JUMP=jump)
+        elsewhere = [*words, "--generic-ip-address", "known-there.invalid", "--dry-run", "dev3"]
+        run(*elsewhere, "--ssh-jump", jump)
         config = json.loads((tmp_path / "store/machines/dev1/config.json").read_text())
         assert config["HostOptions"]["SSHJump"] == jump
         assert (tmp_path / "store" / "jump_known_hosts").read_text().split()[1:] == (

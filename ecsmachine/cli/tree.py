@@ -133,20 +133,17 @@ def _root(
         ),
     ] = None,
     tls_ca_cert: Annotated[
-        Path | None,
-        typer.Option(help="CA to verify engines against [$MACHINE_TLS_CA_CERT]"),
+        Path | None, typer.Option(help="CA to verify engines against [$MACHINE_TLS_CA_CERT]")
     ] = None,
     tls_ca_key: Annotated[
         Path | None,
         typer.Option(help="Private key to sign certificates with [$MACHINE_TLS_CA_KEY]"),
     ] = None,
     tls_client_cert: Annotated[
-        Path | None,
-        typer.Option(help="Client certificate for engines [$MACHINE_TLS_CLIENT_CERT]"),
+        Path | None, typer.Option(help="Client certificate for engines [$MACHINE_TLS_CLIENT_CERT]")
     ] = None,
     tls_client_key: Annotated[
-        Path | None,
-        typer.Option(help="Private key of that certificate [$MACHINE_TLS_CLIENT_KEY]"),
+        Path | None, typer.Option(help="Private key of that certificate [$MACHINE_TLS_CLIENT_KEY]")
     ] = None,
     tls_key_type: Annotated[
         str,
@@ -156,8 +153,7 @@ def _root(
         ),
     ] = "",
     native_ssh: Annotated[
-        bool,
-        typer.Option("--native-ssh", help="Do without the ssh program [$MACHINE_NATIVE_SSH]"),
+        bool, typer.Option("--native-ssh", help="Do without the ssh program [$MACHINE_NATIVE_SSH]")
     ] = False,
     github_api_token: Annotated[str, typer.Option(hidden=True)] = "",
     bugsnag_api_token: Annotated[str, typer.Option(hidden=True)] = "",
@@ -233,9 +229,6 @@ def _command(name: str, function: Callable[..., Any]) -> Any:
     flags alone.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    settings = {
-        "help_option_names": ["--help", "-h"],
-        **getattr(function, "context_settings", {}),
-    }
+    settings = {"help_option_names": ["--help", "-h"], **getattr(function, "context_settings", {})}
     app.command(name, context_settings=settings)(function)
     return accept_flag_forms(convert_only_if_needed(write_in_words(typer.main.get_command(app))))

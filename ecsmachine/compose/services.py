@@ -197,8 +197,7 @@ class _Reader:
             return HealthCheck(asked, _CHECKED_S, probe.timeout_s, 3, probe.delay_s)
         values = self._values.part("healthcheck")
         values.only(
-            *("test", "interval", "timeout", "retries", "start_period", "start_interval"),
-            "disable",
+            *("test", "interval", "timeout", "retries", "start_period", "start_interval"), "disable"
         )
         if probe is not None:
             raise self._refused("healthcheck", "either it or aliyun.probe, not both")
@@ -419,8 +418,4 @@ def _probe_of(check: HealthCheck) -> Probe:
 def _device(text: str) -> dict[str, str]:
     host, _, rest = text.partition(":")
     inside, _, rights = (rest or host).partition(":")
-    return {
-        "PathOnHost": host,
-        "PathInContainer": inside,
-        "CgroupPermissions": rights or "rwm",
-    }
+    return {"PathOnHost": host, "PathInContainer": inside, "CgroupPermissions": rights or "rwm"}

@@ -30,10 +30,7 @@ _BY_BEGINNING = (
         "publish the port (ports), put the nodes behind the balancer (create "
         "--aliyunecs-slb-id), and make its listener there",
     ),
-    (
-        "depends",
-        "a stack starts all at once: let the program try again until it reaches the other",
-    ),
+    ("depends", "a stack starts all at once: let the program try again until it reaches the other"),
     (
         "latest_image",
         "docker stack deploy looks for the newest image each time; between two of them all tasks "

@@ -221,9 +221,7 @@ def _new_ca(auth: AuthOptions, key_type: str) -> Pair:
 
 
 def _self_signed(
-    auth: AuthOptions,
-    key: CertificateIssuerPrivateKeyTypes,
-    former: x509.Certificate | None = None,
+    auth: AuthOptions, key: CertificateIssuerPrivateKeyTypes, former: x509.Certificate | None = None
 ) -> Pair:
     certificate = issue(
         organization=_user_name(),

@@ -151,11 +151,7 @@ def _usable(path: Path, loaded: Any) -> PrivateKey:
     """Return the key as paramiko has it. Raises :class:`KeyFileError` for one not of SSH."""
     import paramiko
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-    )
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     form = PrivateFormat.TraditionalOpenSSL
     key: PKey

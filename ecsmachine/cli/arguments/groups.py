@@ -25,8 +25,7 @@ def command_group(text: str) -> typer.Typer:
 
 
 def handed(
-    *makers: Callable[..., Any],
-    within: Callable[[], AbstractContextManager[None]] = nullcontext,
+    *makers: Callable[..., Any], within: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Turn a function whose first parameters are a client and the like into one that makes them.
 

@@ -58,13 +58,7 @@ def env(
     this = session(ctx)
     if not cluster:
         connection.env(
-            this,
-            names=names,
-            swarm=swarm,
-            shell=shell,
-            unset=unset,
-            no_proxy=no_proxy,
-            json=json,
+            this, names=names, swarm=swarm, shell=shell, unset=unset, no_proxy=no_proxy, json=json
         )
         return
     print_variables = connection.variable_printer(this, shell, json=json)

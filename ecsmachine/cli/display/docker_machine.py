@@ -18,10 +18,7 @@ _SENTENCES = (
         r"\g<0>. Do you have the plugin binary "
         r'"docker-machine-driver-\1" accessible in your PATH?',
     ),
-    (
-        r'Invalid hostname specified: ".*"\.',
-        "Error creating machine: Invalid hostname specified.",
-    ),
+    (r'Invalid hostname specified: ".*"\.', "Error creating machine: Invalid hostname specified."),
 )
 """How our sentences begin, and what Docker Machine says in their place."""
 

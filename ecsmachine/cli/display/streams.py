@@ -82,10 +82,7 @@ def _stream(descriptor: int, before: TextIO | None) -> TextIO:
     except UnicodeError:  # one that is not for texts, chosen by PYTHONIOENCODING
         encoding = "utf-8"
     return io.TextIOWrapper(
-        io.BufferedWriter(raw),
-        encoding=encoding,
-        errors="as-json",
-        line_buffering=raw.isatty(),
+        io.BufferedWriter(raw), encoding=encoding, errors="as-json", line_buffering=raw.isatty()
     )
 
 

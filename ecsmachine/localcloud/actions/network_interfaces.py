@@ -119,10 +119,7 @@ def _public_address(call: Call, interface: NetworkInterface) -> dict[str, str]:
     eip = next(iter(eips_of(call.state, holder)), None)
     instance = call.state.instances.get(interface.instance_id)
     other = instance.public_ip if instance and interface.kind == "Primary" else ""
-    return {
-        "PublicIpAddress": eip.address if eip else other,
-        "AllocationId": eip.id if eip else "",
-    }
+    return {"PublicIpAddress": eip.address if eip else other, "AllocationId": eip.id if eip else ""}
 
 
 def _by_address(call: Call) -> Test[NetworkInterface] | None:

@@ -158,10 +158,7 @@ WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
     "No tag is the system's own.": ("DescribeTags:Category",),
     "No instance type has local disks.": ("StartInstance:InitLocalDisk",),
     "Zones have no clusters that an instance could be moved between.": (
-        *(
-            "ModifyInstanceSpec:AllowMigrate*",
-            "ModifyPrepayInstanceSpec:Migrate*",
-        ),
+        *("ModifyInstanceSpec:AllowMigrate*", "ModifyPrepayInstanceSpec:Migrate*"),
     ),
     "It is changed before the answer in any case.": ("ModifyInstanceSpec:Async",),
 }

@@ -184,9 +184,7 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], _Answer], ...] = tuple(
         (
             *("DELETE", "/projects/NAME"),
             _call(
-                *(200, _A.delete_project, _name),
-                force=_flag("force"),
-                volumes=_flag("v", "volume"),
+                *(200, _A.delete_project, _name), force=_flag("force"), volumes=_flag("v", "volume")
             ),
         ),
         ("POST", "/projects/NAME/start", _call(200, _A.start_project, _name)),

@@ -80,9 +80,7 @@ def create_cluster(call: ClusterCall) -> Result:
         raise ApiError("InvalidRegionId.NotFound", f"There is no region {region}.", 404)
     if any(cluster.name == body.text("name") for cluster in call.state.clusters):
         raise ApiError(
-            "ErrorClusterNameAlreadyExists",
-            f"There is a cluster {body.text('name')} already.",
-            409,
+            "ErrorClusterNameAlreadyExists", f"There is a cluster {body.text('name')} already.", 409
         )
     now = timestamp()
     cluster = Cluster(f"c{secrets.token_hex(16)}", "", region, "launching", now, now)

@@ -279,11 +279,7 @@ class Deployment:
                 self._pause(_HEALTH_POLL_S)
 
     def _fitting(
-        self,
-        project: Project,
-        service: Service,
-        there: Sequence[Placed],
-        answering: Sequence[str],
+        self, project: Project, service: Service, there: Sequence[Placed], answering: Sequence[str]
     ) -> list[str]:
         """Return the nodes that the service's filters admit. Raises if there are none."""
         filters = service.placement.filters
@@ -314,11 +310,7 @@ class Deployment:
         return fit
 
     def _choose(
-        self,
-        project: Project,
-        service: Service,
-        there: Sequence[Placed],
-        answering: Sequence[str],
+        self, project: Project, service: Service, there: Sequence[Placed], answering: Sequence[str]
     ) -> str:
         """Return the node with the fewest containers of the service, then of all.
 

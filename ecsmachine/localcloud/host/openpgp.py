@@ -99,9 +99,7 @@ def signing_key(file: Path, owner: str) -> SigningKey:
             return SigningKey(private, owner)
     private = rsa.generate_private_key(65537, 2048)
     pem = private.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     file.unlink(missing_ok=True)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -277,10 +277,7 @@ class Endpoint:
         return Response(
             content,
             status_code=status,
-            headers={
-                "Content-Type": wire.CONTENT_TYPES[form],
-                "x-acs-request-id": request_id,
-            },
+            headers={"Content-Type": wire.CONTENT_TYPES[form], "x-acs-request-id": request_id},
         )
 
     async def _answer(self, request: SignedRequest) -> Answer:

@@ -61,12 +61,7 @@ from ecsmachine.localcloud.state.model import (
     VSwitch,
 )
 from ecsmachine.localcloud.state.offers import Offer
-from ecsmachine.localcloud.state.settings import (
-    Settings,
-    StateError,
-    access_key_of,
-    check_settings,
-)
+from ecsmachine.localcloud.state.settings import Settings, StateError, access_key_of, check_settings
 from ecsmachine.localcloud.state.tables import ResourceTable, Table
 
 SCHEMA_VERSION = 1

@@ -90,9 +90,7 @@ def _change(
 def wait_until_drained(manager: Machine, node: Node) -> None:
     """Wait until no task runs on the node; one that does not end keeps nobody for ever."""
     _wait_for(
-        lambda: True if not api.running_tasks(manager, node.id) else None,
-        _DRAIN_TIMEOUT_S,
-        manager,
+        lambda: True if not api.running_tasks(manager, node.id) else None, _DRAIN_TIMEOUT_S, manager
     )
 
 

@@ -20,12 +20,7 @@ from pathlib import Path
 from ecsmachine.localcloud.catalog.images import SUITES
 from ecsmachine.localcloud.host.balancers import RouterOfBalancers
 from ecsmachine.localcloud.host.capacity import needs, shortage
-from ecsmachine.localcloud.host.control_groups import (
-    GuestGroups,
-    Limits,
-    group_roots,
-    memory_kills,
-)
+from ecsmachine.localcloud.host.control_groups import GuestGroups, Limits, group_roots, memory_kills
 from ecsmachine.localcloud.host.firewall import Firewall
 from ecsmachine.localcloud.host.firewall import nft_script as firewall_script
 from ecsmachine.localcloud.host.guests import console, scripts

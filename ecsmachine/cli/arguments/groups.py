@@ -29,8 +29,8 @@ def handed(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Turn a function whose first parameters are a client and the like into one that makes them.
 
-    It has the function's other options and those of ``makers``, which make the first parameters of
-    them. Those of the first maker come last. All of it is done ``within`` a context.
+    It has the function's other options and, after them, those of ``makers``, which make the first
+    parameters of them. Those of the first maker come last. All of it is done ``within`` a context.
     """
 
     def wrap(function: Callable[..., None]) -> Callable[..., None]:
@@ -51,7 +51,7 @@ def handed(
 
         parameters = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
-            for name, parameter in ChainMap(*map(dict, (needed[0], own, *needed[1:]))).items()
+            for name, parameter in ChainMap(*map(dict, (needed[0], *needed[:0:-1], own))).items()
         ]
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {parameter.name: hints[parameter.name] for parameter in parameters}

@@ -11,7 +11,7 @@ import typer
 from ecsmachine.aliyun.container_service import ApplicationClient
 from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.commands.container_service import options
-from ecsmachine.cli.commands.container_service.waiting import follow_project
+from ecsmachine.cli.commands.container_service.waiting import Follow, following
 from ecsmachine.cli.display.confirmation import confirm, read_input
 from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import complain, say, show, warn
@@ -84,17 +84,16 @@ def inspect(client: ApplicationClient, name: Name, as_json: options.JsonAnyway =
 
 
 @app.command("create")
-@options.connected(options.application_client)
+@options.connected(options.application_client, following)
 def create(
     client: ApplicationClient,
+    follow: Follow,
     name: Name,
     file: TemplateFile,
     version: Annotated[str, typer.Option("--version", help="Its version")] = "1.0",
     description: Description = "",
     variables: Variables = None,
     latest_image: LatestImage = False,
-    wait: options.Wait = False,
-    timeout: options.Timeout = 600,
 ) -> None:
     """Create a project from a Compose template, and start it.
 
@@ -106,13 +105,14 @@ def create(
         name, _read(file), description, version, options.pairs(variables, "--env"), latest_image
     )
     _warn(client.create_project(request))
-    follow_project(client, name, wait, timeout)
+    follow(client, name)
 
 
 @app.command("update")
-@options.connected(options.application_client)
+@options.connected(options.application_client, following)
 def update(
     client: ApplicationClient,
+    follow: Follow,
     name: Name,
     file: TemplateFile,
     version: Annotated[str, typer.Option("--version", help="The new version")],
@@ -122,8 +122,6 @@ def update(
     blue_green: Annotated[
         bool, typer.Option("--blue-green", help="Let the old version run beside the new")
     ] = False,
-    wait: options.Wait = False,
-    timeout: options.Timeout = 600,
 ) -> None:
     """Put a new version of a project in place of the old one, or beside it.
 
@@ -140,76 +138,59 @@ def update(
         blue_green,
     )
     _warn(client.update_project(name, request))
-    follow_project(client, name, wait, timeout)
+    follow(client, name)
 
 
 @app.command("confirm-update")
-@options.connected(options.application_client)
+@options.connected(options.application_client, following)
 def confirm_update(
     client: ApplicationClient,
+    follow: Follow,
     name: Name,
     force: Annotated[
         bool,
         typer.Option("--force", help="Give the new version all the traffic, whatever its weight"),
     ] = False,
-    wait: options.Wait = False,
-    timeout: options.Timeout = 600,
 ) -> None:
     """End a blue-green update: the new version stays, the old one is removed.
 
     Example: ecsmachine project confirm-update web --wait
     """
     client.confirm_update(name, force=force)
-    follow_project(client, name, wait, timeout)
+    follow(client, name)
 
 
 @app.command("rollback-update")
-@options.connected(options.application_client)
-def rollback_update(
-    client: ApplicationClient,
-    name: Name,
-    wait: options.Wait = False,
-    timeout: options.Timeout = 600,
-) -> None:
+@options.connected(options.application_client, following)
+def rollback_update(client: ApplicationClient, follow: Follow, name: Name) -> None:
     """End a blue-green update: the old version stays, the new one is removed.
 
     Example: ecsmachine project rollback-update web --wait
     """
     client.rollback_update(name)
-    follow_project(client, name, wait, timeout)
+    follow(client, name)
 
 
 @app.command("start")
-@options.connected(options.application_client)
-def start(
-    client: ApplicationClient,
-    name: Name,
-    wait: options.Wait = False,
-    timeout: options.Timeout = 600,
-) -> None:
+@options.connected(options.application_client, following)
+def start(client: ApplicationClient, follow: Follow, name: Name) -> None:
     """Start what of a project does not run.
 
     Example: ecsmachine project start web
     """
     client.start_project(name)
-    follow_project(client, name, wait, timeout)
+    follow(client, name)
 
 
 @app.command("stop")
-@options.connected(options.application_client)
-def stop(
-    client: ApplicationClient,
-    name: Name,
-    patience: Patience = None,
-    wait: options.Wait = False,
-    timeout: options.Timeout = 600,
-) -> None:
+@options.connected(options.application_client, following)
+def stop(client: ApplicationClient, follow: Follow, name: Name, patience: Patience = None) -> None:
     """Stop a project's containers; they stay.
 
     Example: ecsmachine project stop web --time 30
     """
     client.stop_project(name, wait_s=patience)
-    follow_project(client, name, wait, timeout)
+    follow(client, name)
 
 
 @app.command("kill")
@@ -223,19 +204,14 @@ def kill(client: ApplicationClient, name: Name, signal: Signal = "KILL") -> None
 
 
 @app.command("redeploy")
-@options.connected(options.application_client)
-def redeploy(
-    client: ApplicationClient,
-    name: Name,
-    wait: options.Wait = False,
-    timeout: options.Timeout = 600,
-) -> None:
+@options.connected(options.application_client, following)
+def redeploy(client: ApplicationClient, follow: Follow, name: Name) -> None:
     """Make a project's containers anew, of the newest images.
 
     Example: ecsmachine project redeploy web --wait
     """
     client.redeploy_project(name)
-    follow_project(client, name, wait, timeout)
+    follow(client, name)
 
 
 @app.command("convert")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from ecsmachine.aliyun.container_service import ApplicationClient, ClusterClient, Task
+from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.display.printer import say
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.errors import MachineError
+
+Follow = Callable[[ApplicationClient, str], None]
 
 
 def follow(client: ClusterClient, task: Task, wait: bool, timeout_s: int) -> None:
@@ -42,10 +46,13 @@ def await_cluster(client: ClusterClient, cluster_id: str, timeout_s: int) -> Non
         raise failure
 
 
-def follow_project(client: ApplicationClient, name: str, wait: bool, timeout_s: int) -> None:
-    """Return once the project is in its desired state, if that was asked for."""
-    if not wait:
-        return
+def following(wait: options.Wait = False, timeout: options.Timeout = 600) -> Follow:
+    """Return what waits for a project, if that was asked for, and tells of it."""
+    return lambda client, name: _await_project(client, name, timeout) if wait else None
+
+
+def _await_project(client: ApplicationClient, name: str, timeout_s: int) -> None:
+    """Return once the project is in its desired state."""
     from ecsmachine.aliyun.container_service.clusters import FAILED, MOVING
     from ecsmachine.polling import polls
 

@@ -201,12 +201,19 @@ class Listening:
     async def _datagram_socket(self, server: Server, port: int) -> socket.socket:
         outgoing = await self._threads.run(self._network.outgoing, "udp")
         outgoing.setblocking(False)
-        outgoing.connect((server.address, port))
+        try:
+            outgoing.connect((server.address, port))
+        except OSError:
+            outgoing.close()
+            raise
         return outgoing
 
     async def _connect_datagrams(self, client: str) -> socket.socket | None:
         server = self._choose(client, self._usable())
-        return None if server is None else await self._datagram_socket(server, server.port)
+        if server is not None:
+            with suppress(OSError):  # there is no way to it any more
+                return await self._datagram_socket(server, server.port)
+        return None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -45,16 +45,6 @@ class AddressPlan:
         """The host's own address on its link to the router."""
         return self.public[254]
 
-    @property
-    def first_public(self) -> IPv4Address:
-        """The first address that can be given to an instance."""
-        return self.public[10]
-
-    @property
-    def last_public(self) -> IPv4Address:
-        """The last address that can be given to an instance."""
-        return self.public[250]
-
 
 def plan_of(public: str) -> AddressPlan:
     """Return the plan that belongs to a public range, such as ``198.18.7.0/24``."""

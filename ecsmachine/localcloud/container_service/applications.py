@@ -273,6 +273,8 @@ class Applications:
         if found.container_name and wanted > 1:
             raise invalid("value", f"{service} has a container_name, and so one container at most")
         scales = {**release.scales, found.name: wanted}
+        releases = (replace(r, scales=scales) if r == release else r for r in project.releases)
+        self._projects.check_room(replace(project, releases=tuple(releases)))
         self._projects.change_release(project, release, scales=scales)
         try:
             finish(self._work.begin(project.name, "scaling", self._work.settle))

@@ -13,6 +13,7 @@ from ecsmachine.localcloud.container_service.application_views import (
     services_of,
     template_of,
 )
+from ecsmachine.localcloud.container_service.deployment import wanted_number
 from ecsmachine.localcloud.container_service.fields import no_project
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import (
@@ -23,6 +24,9 @@ from ecsmachine.localcloud.state.clusters import (
     project_id,
 )
 from ecsmachine.localcloud.state.state import State
+
+_OWN_ADDRESSES = 3
+"""Of a network: its own, its broadcast and its gateway. Each node takes one, too."""
 
 _SECRET_OPTIONS = frozenset(("ak_id", "ak_secret"))
 
@@ -101,7 +105,28 @@ class Projects:
         with self._state.transaction():
             own = self.find(project.name).subnets
             subnets = self._subnets(project.name, releases[-1], own)
+            self.check_room(replace(project, releases=releases, **subnets))
             self.change(project.name, releases=releases, **subnets)
+
+    def check_room(self, project: Project) -> None:
+        """Raise ``SubnetExhausted`` if a network has fewer addresses than its containers need."""
+        cluster = self._state.clusters.get(self._cluster_id)
+        nodes = len(cluster.nodes) if cluster is not None else 0
+        for name, subnet in project.subnets.items():
+            number = sum(
+                nodes if service.own.everywhere else wanted_number(release, service)
+                for release in project.releases
+                for service in services_of(project.name, release).values()
+                if name in service.networks
+            )
+            room = IPv4Network(subnet).num_addresses - _OWN_ADDRESSES - nodes
+            if number > room:
+                raise ApiError(
+                    "SubnetExhausted",
+                    f"The network {name} ({subnet}) has room for {room} containers, not for "
+                    f"{number}: a project that is created with so many gets more room.",
+                    409,
+                )
 
     def volumes(self) -> list[Volume]:
         """Return the volumes of the cluster."""
@@ -185,8 +210,7 @@ class Projects:
         containers = sum(
             nodes if one.own.everywhere else one.own.scale for one in template.services.values()
         )
-        # the network, its gateway and its broadcast have an address each, and every node one
-        needed = 2 * containers + nodes + 3
+        needed = 2 * containers + nodes + _OWN_ADDRESSES
         usual = max(24, min(28, block.prefixlen + 4))
         prefix = max(block.prefixlen, min(usual, 32 - (needed - 1).bit_length()))
         found = dict(own)

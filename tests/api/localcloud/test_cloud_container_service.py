@@ -1048,6 +1048,9 @@ def test_the_guides_own_create_json_makes_a_cluster(
         "10.200.1.128/25",
         "10.200.1.32/28",
     ]
+    code, _, err = program(*("service", "scale", "p0_web", "40"), ECSMACHINE_CLUSTER=body["name"])
+    assert code == 1
+    assert "p0_default (10.200.1.0/28) has room for 12 containers, not for 40" in err
     client.delete(begun["cluster_id"])
     client.wait_gone(begun["cluster_id"])
 

@@ -22,8 +22,8 @@ from ecsmachine.localcloud.host.packages import (
     damaged,
     fetch_packages,
     manifest_path,
+    package_of,
     read_manifest,
-    sha256_of,
 )
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
@@ -47,7 +47,7 @@ _CLIENT = (
     *("usr/bin/docker", "usr/share/bash-completion", "usr/share/fish", "usr/share/zsh"),
     *("usr/share/man/man1", "usr/libexec/docker/cli-plugins"),
 )
-_FORM = "2"  # how they are made: others are made anew
+_FORM = "3"  # how they are made: others are made anew
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _build(recipe: _Recipe, folders: Sequence[Path], work: Path, files: Path) ->
     target = files / f"{recipe.name}_{upstream}_{architecture}.deb"
     # Two thirds smaller than without compression, and nearly as quick to unpack.
     run(["dpkg-deb", "-Zzstd", "-z1", "--build", str(tree), str(target)])
-    return Package(target.name, target.stat().st_size, sha256_of(target))
+    return package_of(target)
 
 
 def docker_version(debian: str) -> str:

@@ -34,12 +34,15 @@ class Package:
     """One package file: its name in our folder, its size in bytes and its SHA256.
 
     ``signed`` is the SHA256 of the file that it was repacked from, which Debian has signed.
+    ``modified_ns`` is when it was written: as long as that and its size are the same, it is taken
+    to be whole, and not read.
     """
 
     file: str
     size: int
     sha256: str
     signed: str = ""
+    modified_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class PackageSet:
 
 
 _DEBIAN = "deb http://deb.debian.org/debian {} main"
-_FORM = "plain"  # how the files are kept: other ones are fetched anew
+_FORM = "plain, with times"  # how the files are kept: other ones are fetched anew
 
 ENGINE = PackageSet("engine", ("docker.io", "containerd", "runc", "tini"))
 BASE_SYSTEM = PackageSet("base system", ("xfsprogs",))
@@ -122,9 +125,22 @@ def read_manifest(folder: Path) -> list[Package]:
 def damaged(folder: Path) -> bool:
     """Return whether a file is missing, or is not the one that was written."""
     try:
-        return any(sha256_of(folder / p.file) != p.sha256 for p in read_manifest(folder))
+        return not all(_is_whole(folder / p.file, p) for p in read_manifest(folder))
     except (OSError, LocalCloudError):
         return True
+
+
+def package_of(file: Path, *, signed: str = "") -> Package:
+    """Return what is kept of a package that was just written."""
+    written = file.stat()
+    return Package(file.name, written.st_size, sha256_of(file), signed, written.st_mtime_ns)
+
+
+def _is_whole(file: Path, package: Package) -> bool:
+    found = file.stat()
+    if package.modified_ns and found.st_mtime_ns == package.modified_ns:
+        return found.st_size == package.size
+    return sha256_of(file) == package.sha256
 
 
 def _fetch(image: Path, work: Path, report: Report, wanted: PackageSet) -> None:
@@ -169,7 +185,7 @@ def _fetch(image: Path, work: Path, report: Report, wanted: PackageSet) -> None:
         target = work / "files" / file
         repack(source, target)
         source.unlink()
-        packages.append(Package(file, target.stat().st_size, sha256_of(target), expected))
+        packages.append(package_of(target, signed=expected))
     manifest = json.dumps([asdict(package) for package in packages], indent=1)
     manifest_path(work / "files").write_text(manifest)
 

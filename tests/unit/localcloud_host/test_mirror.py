@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+import os
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -13,9 +16,10 @@ import pytest
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.faults.guests import download_faults
+from ecsmachine.localcloud.host import packages
 from ecsmachine.localcloud.host.apt_repository import AptRepository
 from ecsmachine.localcloud.host.mirror import _Server, install_script
-from ecsmachine.localcloud.host.packages import Package, damaged, read_manifest
+from ecsmachine.localcloud.host.packages import Package, damaged, package_of, read_manifest
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state.state import open_state
 from tests.unit.localcloud_host.test_apt_repository import PACKAGES, folder_with
@@ -123,6 +127,32 @@ def test_files_that_are_not_what_debian_signed_are_noticed(tmp_path: Path) -> No
     assert damaged(tmp_path)
     with pytest.raises(LocalCloudError, match="cannot be read"):
         read_manifest(tmp_path)
+
+
+def test_a_file_that_was_not_touched_since_it_was_written_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.deb"
+    file.write_bytes(b"abc")
+    package = package_of(file, signed="cd" * 32)
+    (tmp_path / "packages.json").write_text(json.dumps([asdict(package)]))
+    read: list[Path] = []
+
+    def sha256_of(file: Path) -> str:
+        read.append(file)
+        return package.sha256 if file.read_bytes() == b"abc" else ""
+
+    monkeypatch.setattr(packages, "sha256_of", sha256_of)
+    assert not damaged(tmp_path)
+    assert read == []
+    os.utime(file, ns=(0, package.modified_ns + 1))  # as one that was copied
+    assert not damaged(tmp_path)
+    assert read == [file]
+    file.write_bytes(b"abd")
+    assert damaged(tmp_path)
+    file.write_bytes(b"ab")
+    os.utime(file, ns=(0, package.modified_ns))
+    assert damaged(tmp_path)
 
 
 def test_a_download_that_is_not_found_on_demand(

@@ -121,7 +121,7 @@ def volume_view(volume: Volume, node: str, placed: Iterable[Placed]) -> dict[str
         "Name": volume.name,
         "Driver": volume.driver,
         "Mountpoint": volume.folder or f"/var/lib/docker/volumes/{volume.name}/_data",
-        "Labels": None,
+        "Labels": volume.labels or None,
         "Scope": "",
         "Node": node,
         "Refs": [{"Name": f"/{user.name}", "ID": user.id} for user in users],

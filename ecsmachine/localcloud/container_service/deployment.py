@@ -180,7 +180,7 @@ class Deployment:
         """Make a volume on every node that has it not."""
         labels = self._labels(volume.project) if volume.project else {CLUSTER: self._cluster_id}
         for engine in self._engines.values():
-            engine.create_volume(volume, labels)
+            engine.create_volume(volume, {**volume.labels, **labels})
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume from every node."""

@@ -154,6 +154,7 @@ class Projects:
                             created=precise_now(),
                             options=without_secrets(one.options),
                             project=project.name,
+                            labels=dict(one.labels),
                         )
                     )
 

@@ -131,6 +131,7 @@ class Volume:
     created: str
     options: dict[str, str] = field(default_factory=dict)
     project: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:

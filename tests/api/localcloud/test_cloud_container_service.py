@@ -800,7 +800,7 @@ def test_projects_have_volumes_and_networks_of_their_own(
 ) -> None:
     template = (
         "services: {web: {image: i, volumes: ['data:/d', 'all:/a'], networks: [front, back]}}\n"
-        "volumes: {data: {}, all: {external: true}}\n"
+        "volumes: {data: {labels: {a: b}}, all: {external: true}}\n"
         "networks: {front: {}, back: {}}"
     )
     applications.create_volume(VolumeRequest("all", "local"))
@@ -812,6 +812,7 @@ def test_projects_have_volumes_and_networks_of_their_own(
         "one_data": ("one_web_1",),
         "two_data": ("two_web_1",),
     }
+    assert applications.volume("one_data").raw["Labels"] == {"a": "b"}
     update = template.replace("front", "other")
     applications.update_project("one", ProjectUpdate(update, "2.0"))
     at_rest(applications, "one")

@@ -7,9 +7,12 @@ import inspect
 from collections import ChainMap
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 
 
 def command_group(text: str) -> typer.Typer:

@@ -10,6 +10,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.driver_options import driver_name_of, values_of, with_options
+from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrase
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import secret
@@ -57,7 +58,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         ] = "",
         region: orphans.Regions = None,
         all_regions: orphans.AllRegions = False,
-        json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+        json: AsJson = False,
         driver: orphans.Driver = None,
         **given: Any,
     ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import one_machine_name, session
+from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.display.printer import show
 from ecsmachine.cli.everyday import connection
 from ecsmachine.errors import MachineError, UsageError
@@ -21,7 +22,6 @@ _Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given'),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 _Swarm = Annotated[
     bool, typer.Option("--swarm", help="The classic Swarm that the machine is master of")
 ]
@@ -71,7 +71,7 @@ def env(
 
 
 def config(
-    ctx: typer.Context, names: _Names = None, swarm: _Swarm = False, json: _Json = False
+    ctx: typer.Context, names: _Names = None, swarm: _Swarm = False, json: AsJson = False
 ) -> None:
     """Print the options that connect the Docker client to a machine.
 

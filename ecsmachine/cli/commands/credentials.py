@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
-from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.display import printer
 from ecsmachine.errors import MachineError, UsageError
 
@@ -29,11 +29,10 @@ _Names = Annotated[
         metavar="NAME", help='Names of machines, or patterns such as "web*"; all if none is given'
     ),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
 @app.command()
-def show(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
+def show(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None:
     """Print where the credentials of machines come from. The cloud is not asked.
 
     Example: ecsmachine credentials show
@@ -45,7 +44,7 @@ def show(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
 
 
 @app.command()
-def check(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
+def check(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None:
     """Ask the cloud whose the credentials of machines are (GetCallerIdentity).
 
     Example: ecsmachine credentials check "web*"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import session
-from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.display.printer import say, show
 from ecsmachine.errors import MachineError, UsageError
 
@@ -35,7 +35,7 @@ def list_images(
     ] = "",
     registry: Registry = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only NAME:TAG")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the images of a registry.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import existing_machine_names, machine_names, session
+from ecsmachine.cli.arguments.groups import Yes
 from ecsmachine.cli.commands.docker_context import refresh_contexts, remove_contexts
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.printer import say
@@ -87,7 +88,7 @@ def rm(
             "--force", "-f", help="Drop the local part even if the cloud refuses, and do not ask"
         ),
     ] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask")] = False,
+    yes: Yes = False,
 ) -> None:
     """Remove machines with all that was made for them in the cloud.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, session
+from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.display.printer import show
 from ecsmachine.cli.everyday import looks
 from ecsmachine.cli.everyday import ls as everyday_ls
@@ -24,7 +25,6 @@ _Names = Annotated[
 _Timeout = Annotated[
     int, typer.Option("--timeout", "-t", min=1, help="How long a machine may take, in seconds")
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
 def ls(
@@ -86,7 +86,7 @@ def inspect(
     looks.inspect(session(ctx), name=name, format_=format_, json=json)
 
 
-def status(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
+def status(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None:
     """Print the state of machines: Running, Stopped, …
 
     Example: ecsmachine status dev1
@@ -94,7 +94,7 @@ def status(ctx: typer.Context, names: _Names = None, json: _Json = False) -> Non
     looks.status(session(ctx), names=names, json=json)
 
 
-def ip(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
+def ip(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None:
     """Print the address of machines.
 
     Example: ecsmachine ip dev1
@@ -102,7 +102,7 @@ def ip(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
     looks.ip(session(ctx), names=names, json=json)
 
 
-def url(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
+def url(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None:
     """Print the URL of the engines of machines that run.
 
     Example: ecsmachine url dev1
@@ -110,7 +110,7 @@ def url(ctx: typer.Context, names: _Names = None, json: _Json = False) -> None:
     looks.url(session(ctx), names=names, json=json)
 
 
-def active(ctx: typer.Context, timeout: _Timeout = 10, json: _Json = False) -> None:
+def active(ctx: typer.Context, timeout: _Timeout = 10, json: AsJson = False) -> None:
     """Print which machine is active: the one that DOCKER_HOST names and that runs.
 
     Example: ecsmachine active
@@ -123,7 +123,7 @@ def version(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="The machine whose engine is asked")
     ] = "",
-    json: _Json = False,
+    json: AsJson = False,
 ) -> None:
     """Print the version of ecsmachine, or of a machine's engine.
 

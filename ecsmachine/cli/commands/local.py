@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import session
-from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
 from ecsmachine.cli.commands import (
     local_cloud,
     local_faults,
@@ -200,7 +200,7 @@ def env(
         typer.Option(help="Write it for this shell [default: by $SHELL]", show_default=False),
     ] = None,
     unset: Annotated[bool, typer.Option("--unset", "-u", help="Unset the variables")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the commands that make ecsmachine use the local cloud, for eval.
 
@@ -221,11 +221,7 @@ def env(
 
 
 @app.command()
-def status(
-    ctx: typer.Context,
-    root: local_cloud.Root = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
-) -> None:
+def status(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson = False) -> None:
     """Print whether the local cloud is up, and its instances.
 
     Example: ecsmachine local status
@@ -271,7 +267,7 @@ app.command(context_settings={"allow_interspersed_args": False})(local_run.run)
 @app.command()
 def packages(
     name: Annotated[str | None, typer.Argument(help="A package, such as docker.io")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the files of the engine's packages that the mirror serves.
 
@@ -326,7 +322,7 @@ def down(ctx: typer.Context, root: local_cloud.Root = None) -> None:
 def reset(
     ctx: typer.Context,
     root: local_cloud.Root = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
+    yes: Yes = False,
     cache: Annotated[
         bool, typer.Option("--cache", help="Also remove the base image and the packages")
     ] = False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.commands.local_cloud import START_HINT, Root, require_extra, root_of, translated
 from ecsmachine.cli.display.output import table
 from ecsmachine.cli.display.printer import say, show
@@ -142,11 +142,7 @@ def add(
 
 
 @app.command()
-def ls(
-    ctx: typer.Context,
-    root: Root = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
-) -> None:
+def ls(ctx: typer.Context, root: Root = None, as_json: AsJson = False) -> None:
     """List the faults, and how often each has struck.
 
     Example: ecsmachine local fault ls

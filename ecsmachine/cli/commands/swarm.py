@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import session
-from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.display.output import print_json, table
 from ecsmachine.cli.display.printer import show
 from ecsmachine.cli.display.progress import for_each, steps
@@ -169,9 +169,7 @@ def rotate(ctx: typer.Context, manager: _Name) -> None:
 
 
 @app.command("ls")
-def list_members(
-    ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False
-) -> None:
+def list_members(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List the machines that are in a swarm, and the other nodes of their swarms.
 
     Example: ecsmachine swarm ls

@@ -10,6 +10,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.driver_options import driver_name_of, values_of, with_options
+from ecsmachine.cli.arguments.groups import AsJson, Yes
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.output import print_json
@@ -33,7 +34,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Show what is left, and remove nothing")
         ] = False,
-        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask")] = False,
+        yes: Yes = False,
         stores: Annotated[
             list[str] | None,
             typer.Option(
@@ -44,7 +45,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         ] = None,
         region: orphans.Regions = None,
         all_regions: orphans.AllRegions = False,
-        json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+        json: AsJson = False,
         driver: orphans.Driver = None,
         **given: Any,
     ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import one_machine_name, session
+from ecsmachine.cli.arguments.groups import Yes
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.printer import say
 
@@ -16,7 +17,7 @@ def trust(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
     ] = "",
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask")] = False,
+    yes: Yes = False,
 ) -> None:
     """Pin the host key that a machine shows now, in place of the one that was pinned.
 

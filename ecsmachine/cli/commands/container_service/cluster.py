@@ -10,7 +10,7 @@ import typer
 
 from ecsmachine.aliyun.container_service import ClusterClient
 from ecsmachine.aliyun.container_service.rules import NETWORK_MODES
-from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.kubernetes import create_kubernetes
 from ecsmachine.cli.commands.container_service.waiting import await_cluster, follow
@@ -32,7 +32,7 @@ Name = Annotated[str, typer.Argument(metavar="CLUSTER", help="Name or id of the 
 @app.command("ls")
 @options.connected(options.cluster_client)
 def list_clusters(
-    client: ClusterClient, quiet: options.Quiet = False, as_json: options.AsJson = False
+    client: ClusterClient, quiet: options.Quiet = False, as_json: AsJson = False
 ) -> None:
     """List the clusters.
 
@@ -153,7 +153,7 @@ def attach(
     image: options.Image,
     password: options.Password = "",
     release_eip: options.ReleaseEip = False,
-    yes: options.Yes = False,
+    yes: Yes = False,
     wait: options.Wait = False,
     timeout: options.Timeout = 1800,
 ) -> None:
@@ -189,7 +189,7 @@ def remove_node(
     release: Annotated[
         bool, typer.Option("--release", help="Release its instance as well")
     ] = False,
-    yes: options.Yes = False,
+    yes: Yes = False,
     wait: options.Wait = False,
     timeout: options.Timeout = 1800,
 ) -> None:
@@ -214,7 +214,7 @@ def reset_node(
     image: options.Image,
     password: options.Password = "",
     release_eip: options.ReleaseEip = False,
-    yes: options.Yes = False,
+    yes: Yes = False,
     wait: options.Wait = False,
     timeout: options.Timeout = 1800,
 ) -> None:
@@ -236,7 +236,7 @@ def reset_node(
 def remove(
     client: ClusterClient,
     names: Annotated[list[str], typer.Argument(metavar="CLUSTER...", help="Names or ids")],
-    yes: options.Yes = False,
+    yes: Yes = False,
     wait: options.Wait = False,
     timeout: options.Timeout = 1800,
 ) -> None:
@@ -280,7 +280,7 @@ def certs(
 
 @app.command("nodes")
 @options.connected(options.cluster_client)
-def nodes(client: ClusterClient, name: Name, as_json: options.AsJson = False) -> None:
+def nodes(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
     """List the nodes of a cluster.
 
     Example: ecsmachine cluster nodes my-cluster
@@ -301,7 +301,7 @@ def nodes(client: ClusterClient, name: Name, as_json: options.AsJson = False) ->
 
 @app.command("log")
 @options.connected(options.cluster_client)
-def log(client: ClusterClient, name: Name, as_json: options.AsJson = False) -> None:
+def log(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
     """Print what was noted of work on a cluster, what failed above all.
 
     Example: ecsmachine cluster log my-cluster
@@ -319,7 +319,7 @@ def log(client: ClusterClient, name: Name, as_json: options.AsJson = False) -> N
 def images(
     client: ClusterClient,
     all_regions: Annotated[bool, typer.Option("--all", "-a", help="Those of all regions")] = False,
-    as_json: options.AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the images that nodes can be made of.
 

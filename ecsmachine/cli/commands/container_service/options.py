@@ -46,7 +46,6 @@ ClusterName = Annotated[
 Insecure = Annotated[
     bool, typer.Option("--insecure", help="Do not verify the master's certificate")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 JsonAnyway = Annotated[bool, typer.Option("--json", help="Print JSON, as is done anyway")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the names")]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done")]
@@ -67,7 +66,6 @@ Image = Annotated[str, typer.Option("--image", help='Image of the nodes (see "cl
 ReleaseEip = Annotated[
     bool, typer.Option("--release-eip", help="Give the nodes' public addresses back afterwards")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 
 
 connected = functools.partial(handed, within=for_commands)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service import ApplicationClient
-from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.waiting import Follow, following
 from ecsmachine.cli.display.confirmation import confirm, read_input
@@ -51,7 +51,7 @@ def list_projects(
     client: ApplicationClient,
     query: Annotated[str, typer.Option("--filter", help="Only those whose name has it")] = "",
     quiet: options.Quiet = False,
-    as_json: options.AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the projects of a cluster.
 
@@ -252,7 +252,7 @@ def remove(
     volumes: Annotated[
         bool, typer.Option("--volumes", "-v", help="Remove their volumes too, except external ones")
     ] = False,
-    yes: options.Yes = False,
+    yes: Yes = False,
 ) -> None:
     """Remove projects with their containers.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service import ApplicationClient
-from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.project import Patience, Signal
 from ecsmachine.cli.display.output import print_json
@@ -30,7 +30,7 @@ def list_services(
     client: ApplicationClient,
     query: Annotated[str, typer.Option("--filter", help="Only those whose id has it")] = "",
     quiet: options.Quiet = False,
-    as_json: options.AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the services of all projects.
 
@@ -53,7 +53,7 @@ def list_services(
 @app.command("ps")
 @options.connected(options.application_client)
 def list_containers(
-    client: ApplicationClient, service_id: ServiceId, as_json: options.AsJson = False
+    client: ApplicationClient, service_id: ServiceId, as_json: AsJson = False
 ) -> None:
     """List the containers of a service, and the nodes that they run on.
 

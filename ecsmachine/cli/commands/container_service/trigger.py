@@ -13,7 +13,7 @@ from urllib.parse import quote
 import typer
 
 from ecsmachine.aliyun.container_service import ClusterClient
-from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.cli.display.confirmation import read_input
@@ -74,7 +74,7 @@ def create(
     service: Annotated[
         str, typer.Option("--scale", help="Scale this service [default: redeploy the project]")
     ] = "",
-    as_json: options.AsJson = False,
+    as_json: AsJson = False,
     cluster: options.ClusterName = "",
 ) -> None:
     """Make a trigger, and print its address. Who has the address can use it.
@@ -106,7 +106,7 @@ def create(
 def list_triggers(
     client: ClusterClient,
     ctx: typer.Context,
-    as_json: options.AsJson = False,
+    as_json: AsJson = False,
     cluster: options.ClusterName = "",
 ) -> None:
     """List a cluster's triggers, without their secrets.

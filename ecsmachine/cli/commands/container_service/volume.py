@@ -7,12 +7,10 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service import ApplicationClient
-from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
 from ecsmachine.cli.commands.container_service.options import (
-    AsJson,
     JsonAnyway,
     Quiet,
-    Yes,
     application_client,
     connected,
     one_of,

@@ -252,8 +252,12 @@ def furnish(probe: Probe) -> Scene:
     ids["invocation"] = call(ECS, "InvokeCommand", **invoked, **{"InstanceId.1": ids["private"]})[
         "InvokeId"
     ]
-    finished = {"InvokeId": ids["invocation"], "InvocationStatus": "Finished"}
-    _until(lambda: call(ECS, "DescribeInvocations", **finished)["TotalCount"])
+
+    def has_ended() -> bool:
+        told = call(ECS, "DescribeInvocations", InvokeId=ids["invocation"])["Invocations"]
+        return told["Invocation"][0]["InvokeStatus"] != "Running"
+
+    _until(has_ended)
     state = probe.cloud.state
     with state.transaction():
         row = state.instances.get(ids["expired"])

@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from ecsmachine.aliyun.access_key import CredentialProvider, Credentials, temporary_key
-from ecsmachine.aliyun.endpoints import endpoint
-from ecsmachine.aliyun.errors import NEUTRAL, Wording
-from ecsmachine.aliyun.rpc import RpcClient
+from ecsmachine.aliyun.access_key import Credentials, temporary_key
+from ecsmachine.aliyun.regional import RegionalClient
 from ecsmachine.documents.rules import ID
 
 
-class StsClient:
-    """STS in a region."""
+class StsClient(RegionalClient):
+    """STS in a region; its requests do not name it."""
 
-    def __init__(
-        self,
-        region: str,
-        credentials: CredentialProvider,
-        *,
-        custom_endpoint: str = "",
-        vpc_internal: bool = False,
-        wording: Wording = NEUTRAL,
-        checkpoint: Callable[[str], None] = lambda point: None,
-    ):
-        self._rpc = RpcClient(
-            endpoint("sts", region, custom=custom_endpoint, vpc_internal=vpc_internal),
-            "2015-04-01",
-            credentials,
-            wording=wording,
-            checkpoint=checkpoint,
-        )
+    PRODUCT = "sts"
+    VERSION = "2015-04-01"
 
     def account_id(self) -> str:
         """Return the id of the account that the credentials belong to (GetCallerIdentity)."""
-        return self._rpc.call("GetCallerIdentity", {}).text("AccountId", ID)
+        return self.rpc.call("GetCallerIdentity", {}).text("AccountId", ID)
 
     def assume_role(
         self, role_arn: str, *, session_name: str, duration_s: int, external_id: str = ""
     ) -> tuple[Credentials, float]:
         """Return a temporary key of a role, and when it expires (AssumeRole)."""
-        answer = self._rpc.call(
+        answer = self.rpc.call(
             "AssumeRole",
             {
                 "RoleArn": role_arn,

@@ -154,7 +154,9 @@ def test_a_role_profile_assumes_its_role(
     make_answer: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ecsmachine.aliyun.sts.endpoint", lambda product, region, **_: peer.address)
+    monkeypatch.setattr(
+        "ecsmachine.aliyun.regional.endpoint", lambda product, region, **_: peer.address
+    )
     peer.answers = [
         make_answer(
             content={

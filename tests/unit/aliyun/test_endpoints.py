@@ -69,7 +69,7 @@ def test_the_option_for_the_addresses_inside_a_vpc_reaches_every_product() -> No
     assert [cloud.ecs.rpc.endpoint, cloud.vpc.rpc.endpoint, cloud.slb.rpc.endpoint] == [
         f"https://{product}-vpc.cn-beijing.aliyuncs.com" for product in ("ecs", "vpc", "slb")
     ]
-    assert "sts-vpc.cn-beijing" in repr(cloud.sts._rpc)
+    assert "sts-vpc.cn-beijing" in cloud.sts.rpc.endpoint
     # regions are listed at the region's own address as well: no other may be reached from there
     assert cloud.ecs._central is cloud.ecs.rpc
 

@@ -49,12 +49,9 @@ def run(
         ),
         checkpoint=checkpoint,
     )
+    work = _work(arguments, session)
     try:
-        if arguments[:1] == [_COMPLETE]:
-            return _complete(arguments[1:], session)
-        result: object = None
-        if not plain.run(arguments, session):
-            result = _run_by_typer(arguments, session)
+        result = work()
         printer.finish()
     except BaseException as error:
         code = _told(error, session)
@@ -62,22 +59,30 @@ def run(
     return result if isinstance(result, int) else 0
 
 
-def _run_by_typer(arguments: list[str], session: Session) -> object:
-    """Run a command line of any form; the first signal to end ends it in order."""
+def _work(arguments: list[str], session: Session) -> Callable[[], object]:
+    """Return what runs a command line. Raises what the import of a broken library does."""
+    if arguments[:1] == [_COMPLETE]:
+        return lambda: _complete(arguments[1:], session)
+    found = plain.read(arguments, session)
+    if found is not None:
+        return lambda: plain.run(arguments[0], session, found)
     import signal
 
     from ecsmachine.cli.display.libraries import quieten
     from ecsmachine.cli.tree import command_tree
 
-    quieten()
-    interrupt = _interrupt(session)
-    for terminating in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if terminating != signal.SIGHUP or signal.getsignal(terminating) != signal.SIG_IGN:
-            signal.signal(terminating, interrupt)  # nohup has the hangup ignored
-    result: object = command_tree().main(
-        args=arguments, prog_name=session.program[0], standalone_mode=False, obj=session
-    )
-    return result
+    def run_by_typer() -> object:
+        quieten()
+        interrupt = _interrupt(session)
+        for terminating in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if terminating != signal.SIGHUP or signal.getsignal(terminating) != signal.SIG_IGN:
+                signal.signal(terminating, interrupt)  # nohup has the hangup ignored
+        result: object = command_tree().main(
+            args=arguments, prog_name=session.program[0], standalone_mode=False, obj=session
+        )
+        return result
+
+    return run_by_typer
 
 
 def _told(error: BaseException, session: Session) -> int:

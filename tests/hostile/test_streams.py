@@ -303,22 +303,28 @@ def test_a_working_directory_that_is_gone(
 
 
 @pytest.mark.parametrize(
-    ("module", "content", "said"),
+    ("words", "module", "content", "said"),
     [
-        ("typer", "raise RuntimeError('two\\nlines\\x1b[31m')", "RuntimeError: two lines\\x1b[31m"),
-        ("typer", "import nothing_of_that_name", "ModuleNotFoundError: No module named"),
-        ("paramiko", "syntax error", None),
-        ("rich", "syntax error", None),
+        (
+            CREATE,
+            "typer",
+            "raise RuntimeError('two\\nlines\\x1b[31m')",
+            "RuntimeError: two lines\\x1b[31m",
+        ),
+        (("help",), "typer", "import nothing_of_that_name", "ModuleNotFoundError: No module named"),
+        (("ls",), "typer", "syntax error", None),
+        (("ls",), "paramiko", "syntax error", None),
+        (("ls",), "rich", "syntax error", None),
     ],
 )
 def test_an_installation_that_is_broken(
-    store: Path, tmp_path: Path, module: str, content: str, said: str | None
+    store: Path, tmp_path: Path, words: tuple[str, ...], module: str, content: str, said: str | None
 ) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / f"{module}.py").write_text(content)
     path = os.pathsep.join((str(tmp_path / "broken"), *sys.path))
     done = subprocess.run(
-        [sys.executable, "-m", "ecsmachine", "ls"],
+        [sys.executable, "-m", "ecsmachine", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -367,8 +373,10 @@ def test_nohup_is_heeded(store: Path) -> None:
     script = (
         "import os, signal, sys\n"
         "from ecsmachine.cli import app\n"
+        "hung_up = []\n"
         "def checkpoint(point):\n"
-        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    if not hung_up:\n"  # a second time would leave at once
+        "        hung_up.append(os.kill(os.getpid(), signal.SIGHUP))\n"
         "sys.exit(app.run(sys.argv[1:], os.environ, checkpoint))\n"
     )
 

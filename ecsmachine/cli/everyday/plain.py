@@ -8,7 +8,6 @@ environment changes of how a command runs, is left to typer, which does the same
 from __future__ import annotations
 
 from ecsmachine.cli.arguments.context import Session, configure
-from ecsmachine.cli.display import printer
 from ecsmachine.cli.display.cleaning import is_plain
 
 _SWITCH, _TEXT, _TEXTS, _SECONDS = "switch", "text", "texts", "seconds"
@@ -57,23 +56,18 @@ _NOT_COMMANDS = {"config": ("set", "unset", "show")}
 """Words after a command that are commands of their own."""
 
 
-def run(arguments: list[str], session: Session) -> bool:
-    """Run a command line if it is plain, and return whether it was.
-
-    Raises as the command does.
-    """
+def read(arguments: list[str], session: Session) -> dict[str, object] | None:
+    """Return the parameters of a command line that is plain; None for one that is not."""
     if not arguments or session.debug or _changes_how_it_runs(session):
-        return False
-    found = _read(arguments[0], arguments[1:])
-    if found is None:
-        return False
+        return None
+    return _read(arguments[0], arguments[1:])
+
+
+def run(command: str, session: Session, found: dict[str, object]) -> None:
+    """Run a command with the parameters that were read. Raises as the command does."""
     configure(session)
-    module = __import__(
-        f"ecsmachine.cli.everyday.{COMMANDS[arguments[0]][0]}", fromlist=[arguments[0]]
-    )
-    getattr(module, arguments[0])(session, **found)
-    printer.finish()
-    return True
+    module = __import__(f"ecsmachine.cli.everyday.{COMMANDS[command][0]}", fromlist=[command])
+    getattr(module, command)(session, **found)
 
 
 def suggested_names(words: list[str], current: str, session: Session) -> list[str] | None:

@@ -1,7 +1,12 @@
-"""How the tests are shared out among the workers of pytest-xdist."""
+"""How the tests are shared out among the workers of pytest-xdist, and what none may leave."""
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +16,32 @@ TESTS_APART = frozenset(
     f"tests/guest/{name}.py"
     for name in ("test_local_cloud", "test_local_cloud_guests", "test_provisioning")
 )
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGWINCH, signal.SIGCHLD)
+
+
+@pytest.fixture(autouse=True)
+def _the_process_is_as_before() -> Iterator[None]:
+    """A test that leaves something in its process fails, rather than one of those after it."""
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = _process()
+    yield
+    for number, handler in handlers.items():  # the program sets them, and ends with its process
+        if signal.getsignal(number) != handler:
+            signal.signal(number, handler)
+    assert _process() == before, "the test leaves this process other than it was"
+
+
+def _process() -> dict[str, Any]:
+    """Return what all tests of a process share."""
+    state: dict[str, Any] = {f"${name}": value for name, value in os.environ.items()}
+    del state["$PYTEST_CURRENT_TEST"]
+    state["working directory"] = os.getcwd()  # noqa: PTH109
+    state["sys.path"] = list(sys.path)
+    for name in ("ecsmachine", "ecsmachine.localcloud", "paramiko", "urllib3"):
+        logger = logging.getLogger(name)
+        state[f"logger {name}"] = (logger.level, logger.propagate, list(logger.handlers))
+    return state
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -38,7 +38,7 @@ def _process() -> dict[str, Any]:
     del state["$PYTEST_CURRENT_TEST"]
     state["working directory"] = os.getcwd()  # noqa: PTH109
     state["sys.path"] = list(sys.path)
-    for name in ("ecsmachine", "ecsmachine.localcloud", "paramiko", "urllib3"):
+    for name in ("ecsmachine", "ecsmachine.localcloud"):
         logger = logging.getLogger(name)
         state[f"logger {name}"] = (logger.level, logger.propagate, list(logger.handlers))
     return state

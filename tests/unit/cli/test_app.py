@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -333,7 +332,8 @@ def test_a_second_interrupt_leaves_at_once_and_says_how_to_go_on(
     environment = {**os.environ, "MACHINE_STORAGE_PATH": str(tmp_path)}
     program = waiting_create(tmp_path, names, waits_at="before journal finish", seconds=30)
     program.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    assert program.stderr
+    assert "interrupt again to leave at once" in program.stderr.readline()
     program.send_signal(signal.SIGTERM)
     _, errors = program.communicate(timeout=20)
     assert program.returncode == 130

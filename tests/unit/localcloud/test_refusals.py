@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import ecsmachine
@@ -12,10 +13,16 @@ from ecsmachine.localcloud.protocol import refusals
 LOCAL_CLOUD = Path(ecsmachine.__file__).parent / "localcloud"
 
 
+@cache
+def parsed() -> list[tuple[str, ast.Module]]:
+    """Return the modules of the local cloud, each parsed once."""
+    return [(path.name, ast.parse(path.read_text())) for path in LOCAL_CLOUD.rglob("*.py")]
+
+
 def written_refusals() -> dict[tuple[str, str], list[str]]:
     places: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for path in LOCAL_CLOUD.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path, tree in parsed():
+        for node in ast.walk(tree):
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
@@ -24,7 +31,7 @@ def written_refusals() -> dict[tuple[str, str], list[str]]:
                 and len(node.args) > 1
             ):
                 code, message = (ast.unparse(each) for each in node.args[:2])
-                places[code, message].append(f"{path.name}:{node.lineno}")
+                places[code, message].append(f"{path}:{node.lineno}")
     return places
 
 
@@ -37,8 +44,8 @@ def test_no_refusal_is_written_twice() -> None:
 def named_codes() -> set[str]:
     """Return the codes whose message is that of the table."""
     codes = set()
-    for path in LOCAL_CLOUD.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for _, tree in parsed():
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and len(node.args) == 1:
                 name = ast.unparse(node.func)
                 if name in ("Refusal", "refusals.of") and isinstance(node.args[0], ast.Constant):

@@ -105,7 +105,8 @@ class JumpHost:
                 except AuthenticationError as error:
                     raise JumpError(
                         f"The jump host {error.message}",
-                        hint=error.hint or "It is logged in to with your own keys.",
+                        hint="It is logged in to with your own keys: let the SSH agent have the "
+                        "one that it knows (ssh-add), and not too many others.",
                     ) from error
                 except SSHError as error:
                     raise SSHError(f"The jump host cannot be used: {error.message}") from error

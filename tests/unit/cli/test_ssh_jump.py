@@ -80,6 +80,11 @@ def test_a_host_behind_a_jump_host(tmp_path: Path) -> None:
             run(*client, "scp", str(tmp_path / "file"), f"dev1:{there}")
             assert there.read_text() == "content"
             assert _forwards(bastion.folder) >= before + 2
+        if shutil.which("rsync"):
+            run("scp", "-d", "-q", str(tmp_path / "file"), f"dev1:{tmp_path / 'by-rsync'}")
+            assert (tmp_path / "by-rsync").read_text() == "content"
+        run("scp", f"dev1:{tmp_path / 'file'}", f"dev2:{tmp_path / 'across'}")
+        assert (tmp_path / "across").read_text() == "content"
         assert run("status", "dev2") == "Running\n"
 
         # the host itself is there all the same: that it is reached is the jump host's doing

@@ -256,6 +256,21 @@ def test_an_agent_with_many_keys_some_unusable(
         assert connection.run("echo in").stdout == "in\n"
 
 
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+def test_a_certificate_in_the_agent(kind: str, tmp_path: Path, agent: None) -> None:
+    authority = keygen(tmp_path / "authority", "-t", "ed25519")
+    key = keygen(tmp_path / "key", "-t", kind)
+    with openssh_server(tmp_path / "dev1", f"TrustedUserCAKeys {authority}.pub") as server:
+        user = server.target().user
+        subprocess.run(
+            ["ssh-keygen", "-q", "-s", authority, "-I", "me", "-n", user, f"{key}.pub"],
+            check=True,
+            capture_output=True,
+        )
+        add(key)
+        check_login(server.target(), server.pin_path)
+
+
 def test_a_login_that_the_host_ends_is_told_as_that(
     host: OpenSSHServer, tmp_path: Path, agent: None
 ) -> None:

@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 # C0 and C1 controls, DEL, the separators of lines and paragraphs, halves of surrogate pairs
 CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 
-TRUE_WORDS = frozenset(("1", "t", "true", "y", "yes", "on"))
-FALSE_WORDS = frozenset(("0", "f", "false", "n", "no", "off"))
 """What people write for true and false."""
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"

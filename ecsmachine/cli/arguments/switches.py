@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecsmachine.documents.rules import FALSE_WORDS, TRUE_WORDS
+from ecsmachine.documents.truth import FALSE_WORDS, TRUE_WORDS
 from ecsmachine.errors import UsageError
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import ecsmachine
 from ecsmachine.cli.arguments.parameters import flags_of, takes_value
 from ecsmachine.cli.everyday import plain
 from ecsmachine.cli.tree import command_tree
@@ -20,6 +22,11 @@ NOT_PLAIN = {"--help", "-h", "--orphans", "--cluster"}
 """Flags of every-day commands that only typer knows."""
 
 HEAVY = ("typer", "click", "rich", "requests", "cryptography", "paramiko", "tenacity", "pydantic")
+
+WITHOUT_MACHINES = [["version"], ["active"], ["ls", "-q"], ["__complete", "ip", "a"]]
+"""What reads no machine: it needs nothing that takes longer to load than Python itself."""
+
+NOT_SO_LIGHT = (*HEAVY, "typing", "re", "pathlib", "dataclasses", "inspect", "json", "signal")
 
 LINES = [
     "version",
@@ -126,5 +133,23 @@ def test_nothing_heavy_is_imported(words: list[str], store: Store) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("words", WITHOUT_MACHINES)
+def test_what_reads_no_machine_loads_next_to_nothing(words: list[str], store: Store) -> None:
+    add_machine(store, "a", State="Stopped")
+    script = (
+        "import sys; before = set(sys.modules); from ecsmachine.cli.app import run; "
+        f"run({words!r}, {{'MACHINE_STORAGE_PATH': {str(store.path)!r}}}); "
+        f"print(sorted(set({NOT_SO_LIGHT!r}) & set(sys.modules) - before), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PYTHONPATH": str(Path(ecsmachine.__file__).parents[1])},
     )
     assert done.stderr.splitlines()[-1] == "[]"

@@ -64,17 +64,24 @@ def terminal() -> Iterator[tuple[TextIO, Written]]:
 def run_on_terminal(*arguments: str, environment: Mapping[str, str]) -> tuple[int, str]:
     """Run the program on a terminal; return its exit code and all that it wrote there."""
     with terminal() as (stream, written):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ecsmachine", *arguments],
-            stdin=stream,
-            stdout=stream,
-            stderr=stream,
-            env=bare(environment),
-            start_new_session=True,
-        )
-        stream.close()
-        code = process.wait(60)
+        code = begin_on_terminal(stream, *arguments, environment=environment).wait(60)
         return code, written.whole()
+
+
+def begin_on_terminal(
+    stream: TextIO, *arguments: str, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Begin the program on a terminal, whose stream is closed here."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ecsmachine", *arguments],
+        stdin=stream,
+        stdout=stream,
+        stderr=stream,
+        env=bare(environment),
+        start_new_session=True,
+    )
+    stream.close()
+    return process
 
 
 def run_in_pipe(

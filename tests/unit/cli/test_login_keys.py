@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import getpass
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.unit.ssh.openssh_server import SSHD, keygen, openssh_server
-from tests.unit.terminals import bare, run_in_pipe, terminal
+from tests.unit.terminals import begin_on_terminal, run_in_pipe, terminal
 
 pytestmark = pytest.mark.skipif(not (SSHD and shutil.which("ssh")), reason="no OpenSSH")
 
@@ -29,15 +27,7 @@ def test_a_passphrase_is_asked_for_once(tmp_path: Path) -> None:
         assert f"Passphrase of the key {key}: it is not given" in in_pipe.stderr
         assert f"ssh-add {key}" in in_pipe.stderr
         with terminal() as (stream, written):
-            running = subprocess.Popen(
-                [sys.executable, "-m", "ecsmachine", *words],
-                stdin=stream,
-                stdout=stream,
-                stderr=stream,
-                env=bare(environment),
-                start_new_session=True,
-            )
-            stream.close()
+            running = begin_on_terminal(stream, *words, environment=environment)
             written.until("Passphrase of the key")
             written.press("wrong\n")
             written.until("Passphrase of the key")

@@ -96,7 +96,7 @@ def a_config(driver: str, **fields: Any) -> dict[str, Any]:
 
 CONFIGS = {
     "generic": a_config("generic", EnginePort=2376, SSHKey="/k"),
-    "none": a_config("none", URL="tcp://192.0.2.7:2376"),
+    "none": a_config("none", URL="tcp://127.0.0.1:1"),
     "other": a_config("virtualbox", Memory=1024),
     "aliyunecs": a_config(
         "aliyunecs",

@@ -270,8 +270,9 @@ def test_no_secret_shows_anywhere(
         for command in ("ls", f"inspect {sec}", f"env {sec}", f"status {sec}", f"ssh {sec} true"):
             said.run(machines, *debug, *command.split())
         # a signature that is refused, a token that is none, a cloud that is not there
-        said.run(machines, *debug, "status", sec, ECS_ACCESS_KEY_SECRET=wrong)
-        said.run(machines, *debug, "status", sec, ECS_SECURITY_TOKEN=token)
+        check = (*debug, "credentials", "check", sec)
+        said.run(machines, *check, ECS_ACCESS_KEY_SECRET=wrong)
+        said.run(machines, *check, ECS_SECURITY_TOKEN=token)
         unreachable = {"ECS_API_ENDPOINT": "http://127.0.0.1:9", "ECS_SSH_PASSWORD": PASSWORD}
         said.run(machines, *debug, "create", "cut", **unreachable)
         said.run(

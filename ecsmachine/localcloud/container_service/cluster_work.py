@@ -20,7 +20,7 @@ from typing import Any
 from ecsmachine.localcloud.container_service.balanced import ROUTING_PORT, lead_to_services
 from ecsmachine.localcloud.container_service.certificates import make_certificates, make_login_key
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
-from ecsmachine.localcloud.container_service.detaching import detach, remove_group
+from ecsmachine.localcloud.container_service.detaching import attach_again, detach, remove_group
 from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan, Nodes
 from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
@@ -236,6 +236,10 @@ class ClusterWork:
                 self._detach(cluster_id, node)
                 raise
             await self._join(cluster_id, node)
+            self._supervisor.attempt(
+                f"attaching {node.instance_id} to cluster {cluster_id} again",
+                *(attach_again, self._call, self._state, self._cluster(cluster_id), instance_id),
+            )
         await self._serving.settle(cluster_id)
         self._change(cluster_id, state="running")
 

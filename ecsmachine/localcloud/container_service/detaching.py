@@ -34,13 +34,33 @@ def detach(call: CallAction, state: State, cluster: Cluster, instance_id: str) -
     if groups == (group,):
         made = call(
             "CreateSecurityGroup",
-            {**region, "VpcId": cluster.vpc_id, "SecurityGroupName": f"was-in-{cluster.name}"},
+            {**region, "VpcId": cluster.vpc_id, "SecurityGroupName": _own_group_name(cluster)},
         )
         own = {"SecurityGroupId": str(made["SecurityGroupId"])}
         rule = {"IpProtocol": "tcp", "PortRange": "22/22", "SourceCidrIp": "0.0.0.0/0"}
         call("AuthorizeSecurityGroup", {**region, **own, **rule})
         call("JoinSecurityGroup", {**member, **own})
     call("LeaveSecurityGroup", {**member, "SecurityGroupId": group})
+
+
+def attach_again(call: CallAction, state: State, cluster: Cluster, instance_id: str) -> None:
+    """Remove the group that :func:`detach` gave to an instance which is in the cluster again.
+
+    Raises :class:`ApiError`.
+    """
+    instance = state.instances.get(instance_id)
+    for group_id in instance.security_group_ids if instance is not None else ():
+        group = state.security_groups.get(group_id)
+        if group is None or group_id == cluster.security_group_id:
+            continue
+        if group.name == _own_group_name(cluster):
+            own = {"RegionId": cluster.region, "SecurityGroupId": group_id}
+            call("LeaveSecurityGroup", {**own, "InstanceId": instance_id})
+            call("DeleteSecurityGroup", own)
+
+
+def _own_group_name(cluster: Cluster) -> str:
+    return f"was-in-{cluster.name}"
 
 
 def remove_group(call: CallAction, cluster: Cluster) -> None:

@@ -191,10 +191,12 @@ def _nothing_of_a_failed_test(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_of_a_failed_module(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Nor is what a module's fixtures made, where one of its tests has failed."""
+    """Nor are its own security groups, and what its fixtures made where one of its tests failed."""
     failed = request.session.testsfailed
     yield
     cloud = request.session.stash.get(_SHARED, None)
+    if cloud is not None:
+        remove(cloud.account, cloud.account.groups_of_tests())
     if cloud is not None and request.session.testsfailed > failed:
         machines = request.node.stash.get(_MACHINES, cloud.account)
         if stored := machines.stored():

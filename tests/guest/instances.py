@@ -6,16 +6,15 @@ import json
 from typing import Any
 
 from tests.guest.conftest import PASSWORD, wait_for
-from tests.guest.machines import Machines
+from tests.guest.machines import MADE_BY_A_TEST, Machines
 
 ANY = "0.0.0.0/0"
 
 
 def make_group(ecs: Machines, vpc_id: str, name: str) -> str:
     """Make a group that lets SSH in."""
-    group = str(
-        ecs.ecs("CreateSecurityGroup", SecurityGroupName=name, VpcId=vpc_id)["SecurityGroupId"]
-    )
+    values = {"SecurityGroupName": name, "VpcId": vpc_id, "Description": MADE_BY_A_TEST}
+    group = str(ecs.ecs("CreateSecurityGroup", **values)["SecurityGroupId"])
     rule = {"IpProtocol": "tcp", "PortRange": "22/22", "SourceCidrIp": ANY}
     ecs.ecs("AuthorizeSecurityGroup", SecurityGroupId=group, **rule)
     return group

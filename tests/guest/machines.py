@@ -31,6 +31,9 @@ def environment_of(cloud: Mapping[str, str], store: Path) -> dict[str, str]:
     }
 
 
+MADE_BY_A_TEST = "made by a test"
+
+
 @dataclass
 class Machines:
     """The program, with the environment of one local cloud and one store."""
@@ -109,6 +112,15 @@ class Machines:
         """Return the names of the machines in the store, whole or not."""
         folder = Path(self.environment["MACHINE_STORAGE_PATH"], "machines")
         return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+
+    def groups_of_tests(self) -> list[str]:
+        """Return the security groups that tests made for themselves."""
+        groups = self.ecs("DescribeSecurityGroups", PageSize=50)["SecurityGroups"]["SecurityGroup"]
+        return [
+            f"security group {group['SecurityGroupId']}"
+            for group in groups
+            if group["Description"] == MADE_BY_A_TEST
+        ]
 
     def left_in_the_cloud(
         self, kinds: tuple[str, ...] = ("instance", "key pair", "security group", "disk")

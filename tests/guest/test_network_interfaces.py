@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import paramiko
 import pytest
 
-from tests.guest.conftest import PASSWORD, Cloud, shell, wait_for
+from tests.guest.conftest import PASSWORD, Cloud, remove, shell, wait_for
 from tests.guest.instances import ANY, address_of, launch, make_group
 from tests.guest.machines import Machines
 
@@ -28,8 +28,16 @@ def pair(local_cloud: Cloud, ecs: Machines) -> Iterator[tuple[str, str, str]]:
     group = make_group(ecs, running.vpc_id, "first")
     ids = [launch(ecs, running.vswitch_id, group) for _ in range(2)]
     yield ids[0], ids[1], group
-    for instance_id in ids:
-        ecs.ecs("DeleteInstance", InstanceId=instance_id, Force=True)
+    remove(ecs, [f"instance {instance_id}" for instance_id in ids])
+
+    def interfaces() -> dict[str, str]:
+        answer = ecs.ecs("DescribeNetworkInterfaces", Type="Secondary")["NetworkInterfaceSets"]
+        return {one["NetworkInterfaceId"]: one["Status"] for one in answer["NetworkInterfaceSet"]}
+
+    # one that was made by itself may outlive its instance
+    wait_for(lambda: set(interfaces().values()) <= {"Available"}, "interfaces that are free")
+    for eni in interfaces():
+        ecs.ecs("DeleteNetworkInterface", NetworkInterfaceId=eni)
 
 
 def opens(address: str, port: int) -> bool:

@@ -79,7 +79,8 @@ class Connection:
                 channel.exec_command(f"echo {self._mark}; {command}")
                 return self._exchange(channel, stdin or b"", deadline)
             finally:
-                channel.close()
+                with contextlib.suppress(Exception):  # what ended the command is to be told
+                    channel.close()
 
     def upload(self, content: bytes, path: str, *, mode: int) -> None:
         """Write a file by SFTP: never readable more widely than ``mode``, moved into place.

@@ -6,6 +6,8 @@ undone is done by the next.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from asyncio import Task
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
@@ -32,6 +34,12 @@ from ecsmachine.localcloud.work.supervisor import (
 )
 
 Balance = Callable[[Iterable[tuple[Project, Release, Service]], Iterable[Placed]], dict[str, str]]
+
+LOG = logging.getLogger("ecsmachine.localcloud.container_service")
+
+_TRIES = 20
+_PAUSE_S = 3.0
+"""How often, and after how many seconds, what could not be removed from nodes is tried again."""
 
 
 class ProjectWork:
@@ -75,15 +83,23 @@ class ProjectWork:
         alone.
         """
         placed: list[Placed] = []
+        tries = 1
         with suppress(EngineError):  # no node answers: none is settled
             placed = await self._threads.run(self.deployment().look)
+            tries = _TRIES
         unsettled = [p.name for p in self._projects.all() if not _is_settled(p, placed)]
         await ended(*(self.begin(name, "updating", self.settle) for name in unsettled))
         projects = self._projects.all()
         names = {project.name for project in projects}
         networks = {name for project in projects for name in networks_of(project)}
+        for _ in range(tries):  # a node that is back may still be joining the swarm
+            try:
+                await self._threads.run(self.deployment().remove_strays, names, networks)
+                break
+            except EngineError as error:
+                LOG.warning("what is left of former projects stays for now: %s", error)
+                await asyncio.sleep(_PAUSE_S)
         with suppress(EngineError):
-            await self._threads.run(self.deployment().remove_strays, names, networks)
             await self._lead_to_services()
 
     # In a thread, one after the other.

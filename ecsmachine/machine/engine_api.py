@@ -56,7 +56,7 @@ def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersi
     Raises as :func:`exchange` does.
     """
     answer = exchange(url, auth, "GET", "/version", timeout_s=timeout_s)
-    where = f'host "{host_of(url)}:{port_of(url)}"'
+    where = _where(url)
     if answer.status != 200:
         raise EngineConnectionError(
             f"The Docker engine at {where} answered with status {answer.status}"
@@ -81,8 +81,7 @@ def serves(url: str, auth: AuthOptions, *, timeout_s: float) -> bool | None:
     from ecsmachine.machine.certificate_ends import certificate_or_none
     from ecsmachine.machine.engine_refusal import own_fault, served_certificate
 
-    host = urlsplit(url).hostname or ""
-    shown = served_certificate(host, port_of(url), auth, timeout_s=timeout_s)
+    shown = served_certificate(host_of(url), port_of(url), auth, timeout_s=timeout_s)
     if shown is None:
         return None
     if shown != certificate_or_none(auth.server_cert_path):
@@ -99,7 +98,6 @@ def serves(url: str, auth: AuthOptions, *, timeout_s: float) -> bool | None:
 def is_there(url: str, auth: AuthOptions, *, timeout_s: float) -> bool:
     """Whether what answers at ``url`` proves, over TLS, to be the machine's own engine."""
     try:
-        check_route(host_of(url))
         own = ssl.PEM_cert_to_DER_cert(auth.server_cert_path.read_text())
         with (
             open_stream(host_of(url), port_of(url), jump=auth.jump, timeout_s=timeout_s) as stream,
@@ -123,7 +121,7 @@ def exchange(
     host, port = host_of(url), port_of(url)
     if not host:
         raise EngineConnectionError(f'"{url}" is not the URL of an engine')
-    where = f'host "{host}:{port}"'
+    where = _where(url)
     if not auth.jump:
         check_route(host)
     _check_files(auth)
@@ -216,6 +214,10 @@ def _unreadable(auth: AuthOptions, error: OSError) -> EngineCertificateError:
         f"The client certificates in {auth.machine_dir} cannot be read: {error.strerror or error}",
         hint=f'"ecsmachine regenerate-certs {auth.machine_dir.name}" copies them there again.',
     )
+
+
+def _where(url: str) -> str:
+    return f'host "{host_of(url)}:{port_of(url)}"'
 
 
 def _reason(error: BaseException) -> str:

@@ -96,6 +96,19 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
     )
 
 
+def engine_answers(machine: Machine) -> bool:
+    """Whether the machine's own engine answers at once where it was last: it runs, and is there.
+
+    The provider is not asked.
+    """
+    url = machine.driver.url()
+    return (
+        machine.driver.provisions
+        and bool(url)
+        and engine_api.is_there(url, machine.auth, timeout_s=_PATIENCE_S)
+    )
+
+
 class NotRunningError(MachineError):
     """The machine does not run, so that its host or engine cannot be used."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.display.printer import show
 from ecsmachine.cli.everyday import looks
 from ecsmachine.cli.everyday import ls as everyday_ls
-
-if TYPE_CHECKING:
-    pass
 
 _Name = Annotated[
     str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')

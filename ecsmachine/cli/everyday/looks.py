@@ -7,9 +7,6 @@ from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import show, warn
 from ecsmachine.errors import MachineError, UsageError
 
-_PATIENCE_S = 0.3
-"""How long an engine may be silent before the provider is asked, in seconds."""
-
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,9 +100,10 @@ def version(this: Session, *, name: str = "", json: bool = False) -> None:
         _print_one({"Version": __version__}, this.version_line(), as_json=json)
         return
     from ecsmachine.machine.engine_api import ask_version
+    from ecsmachine.machine.probe import engine_answers
 
     machine = this.store.load(name)
-    found = ask_version(_url(machine, _engine_answers(machine)), machine.auth, timeout_s=20).version
+    found = ask_version(_url(machine, engine_answers(machine)), machine.auth, timeout_s=20).version
     _print_one({"Name": name, "DockerVersion": found}, found, as_json=json)
 
 
@@ -133,6 +131,7 @@ def _print_each(
     """
     from ecsmachine.cli.display.terminal import coloured_state
     from ecsmachine.machine.address import saving_new_addresses
+    from ecsmachine.machine.probe import engine_answers
     from ecsmachine.machine.several import for_each
 
     names = machine_names(this, names)
@@ -152,7 +151,7 @@ def _print_each(
         machine = machines.get(name) or this.store.load(name)
         with saving_new_addresses(this.store, [machine]):
             # one engine answers sooner than the cloud; of several, the cloud needs one request
-            lines[name] = describe(machine, not machines and _engine_answers(machine))
+            lines[name] = describe(machine, not machines and engine_answers(machine))
 
     try:
         for_each(names, ask)
@@ -169,17 +168,6 @@ def _print_each(
 
 def _one_name(this: Session, name: str) -> str:
     return one_machine_name(this, [name] if name else None)
-
-
-def _engine_answers(machine: Machine) -> bool:
-    from ecsmachine.machine import engine_api
-
-    url = machine.driver.url()
-    return (
-        machine.driver.provisions
-        and bool(url)
-        and engine_api.is_there(url, machine.auth, timeout_s=_PATIENCE_S)
-    )
 
 
 def _state(machine: Machine, answers: bool) -> str:

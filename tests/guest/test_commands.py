@@ -96,6 +96,29 @@ docker-machine rm -f nonesuch
 echo done
 """
 
+# what Docker Machine's core tests look at, in their order
+STOPPED = r"""
+set -uo pipefail
+refused() { said=$("$@" 2>&1) && return 1; [ $? = 1 ]; }
+refused docker-machine create -d aliyunecs dev1 || exit 10
+[ "$said" = 'Docker machine "dev1" already exists' ] || exit 11
+docker-machine stop dev1 || exit 12
+docker-machine ls | grep -q Stopped || exit 13
+for command in url env version; do
+    refused docker-machine $command dev1 || exit 14
+    case $said in *"Host is not running"*) ;; *) echo "$said"; exit 15 ;; esac
+done
+docker-machine start dev1 || exit 16
+docker-machine kill dev1 || exit 17
+docker-machine ls | grep -q Stopped || exit 18
+docker-machine restart dev1 || exit 19
+docker-machine ls --timeout 20 | grep -q Running || exit 20
+[ "$(docker-machine status dev1)" = Running ] || exit 21
+[ "$(docker-machine ssh dev1 -C echo foo)" = foo ] || exit 22
+[ "$(docker-machine inspect -f '{{prettyjson .Driver}}' dev1 | wc -l)" -gt 1 ] || exit 23
+echo done
+"""
+
 
 def test_scripts_that_call_docker_machine(
     machines: Machines, dev1: str, docker: str, tmp_path: Path
@@ -105,6 +128,7 @@ def test_scripts_that_call_docker_machine(
         port = free.getsockname()[1]
     script = SCRIPT.replace("DOCKER ", f"{docker} ").replace("PORT", str(port))
     assert machines.shell(f"PATH={tmp_path}:$PATH\n{script}").splitlines()[-1] == "done"
+    assert machines.shell(f"PATH={tmp_path}:$PATH\n{STOPPED}").splitlines()[-1] == "done"
 
 
 def test_mount(machines: Machines, dev1: str, tmp_path: Path) -> None:

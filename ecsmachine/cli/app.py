@@ -104,7 +104,7 @@ def _told(error: BaseException, session: Session) -> int:
     if name == "Exit":  # typer's, which need not have been imported
         return int(getattr(error, "exit_code", 1))
     if name == "NoArgsIsHelpError":
-        from ecsmachine.cli.arguments.parameters import help_of
+        from ecsmachine.cli.arguments.help import help_of
 
         printer.complain(help_of(error.ctx))  # type: ignore[attr-defined]
         return 2

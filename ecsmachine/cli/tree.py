@@ -17,7 +17,7 @@ import typer.main
 
 from ecsmachine.cli.arguments.context import Session, configure, is_set
 from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
-from ecsmachine.cli.arguments.parameters import help_of, write_in_words
+from ecsmachine.cli.arguments.help import WIDEST, help_of, write_in_words
 from ecsmachine.cli.arguments.parsing import convert_only_if_needed
 from ecsmachine.cli.display import printer
 from ecsmachine.errors import UsageError
@@ -63,6 +63,9 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "volume": ("container_service.volume", "Volumes of a Swarm cluster"),
 }
 
+_HEADINGS = {"": "Commands", "container_service": "Commands of Container Service"}
+"""The heading above commands in help, by the room that they live in."""
+
 _HELP = ("help", "h")
 
 _FUNCTIONS = {"import": "import_"}
@@ -101,8 +104,13 @@ class _Commands(typer.core.TyperGroup):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, (module, text) in _COMMANDS.items():
+            room, _, _ = module.rpartition(".")
+            sections.setdefault(_HEADINGS[room], []).append((name, text))
+        for heading, commands in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(commands)
 
 
 def command_tree() -> Any:
@@ -112,7 +120,7 @@ def command_tree() -> Any:
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        context_settings={"help_option_names": ["--help", "-h"]},
+        context_settings={"help_option_names": ["--help", "-h"], "max_content_width": WIDEST},
     )
     app.callback(invoke_without_command=True)(_root)
     return accept_flag_forms(convert_only_if_needed(write_in_words(typer.main.get_command(app))))
@@ -226,9 +234,11 @@ def _command(name: str, function: Callable[..., Any]) -> Any:
     """Return the command that a function is, with the settings that it asks for.
 
     A function may carry ``context_settings``, as ``ssh`` does to leave the remote command's
-    flags alone.
+    flags alone, and ``everyday``, the names of the parameters that its help shows first.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     settings = {"help_option_names": ["--help", "-h"], **getattr(function, "context_settings", {})}
     app.command(name, context_settings=settings)(function)
-    return accept_flag_forms(convert_only_if_needed(write_in_words(typer.main.get_command(app))))
+    command = typer.main.get_command(app)
+    command.everyday = getattr(function, "everyday", None)  # type: ignore[attr-defined]
+    return accept_flag_forms(convert_only_if_needed(write_in_words(command)))

@@ -53,6 +53,10 @@ class State(Enum):
     NOT_FOUND = "Not Found"
 
 
+OPTION_GROUPS = ("Machine", "Where", "Account", "Network", "Login", "Engine", "Money")
+"""The groups of options, in the order in which help shows them."""
+
+
 @dataclass(frozen=True)
 class Option:
     """One option of a driver: a flag, its variable, its default and its help.
@@ -61,7 +65,8 @@ class Option:
     command line; its variable is split on commas. ``choices`` are matched exactly.
     ``deprecated`` is the warning printed when the option is given. A ``credential`` says who asks:
     it may change from one run to the next, and is never written down. A ``private_key`` is the path
-    of one, whose passphrase is asked before anything is done.
+    of one, whose passphrase is asked before anything is done. Help shows an option below its
+    ``group``, or that of the option before it, and an ``everyday`` one without --all as well.
     """
 
     name: str
@@ -74,6 +79,8 @@ class Option:
     credential: bool = False
     private_key: bool = False
     choices: tuple[str, ...] = ()
+    group: str = ""
+    everyday: bool = False
 
 
 def one_of(text: str, choices: Sequence[str]) -> str:

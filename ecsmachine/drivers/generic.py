@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     Option(
-        "generic-ip-address", "Name or address of the host", env="GENERIC_IP_ADDRESS", default=""
+        "generic-ip-address",
+        "Name or address of the host",
+        env="GENERIC_IP_ADDRESS",
+        default="",
+        group="Login",
+        everyday=True,
     ),
     Option(
         "generic-engine-port",
@@ -37,13 +42,20 @@ OPTIONS = (
         kind="int",
         default=2376,
     ),
-    Option("generic-ssh-user", "User to log in as", env="GENERIC_SSH_USER", default="root"),
+    Option(
+        "generic-ssh-user",
+        "User to log in as",
+        env="GENERIC_SSH_USER",
+        default="root",
+        everyday=True,
+    ),
     Option(
         "generic-ssh-key",
         "Private key to log in with; without one, the SSH agent's and yours in ~/.ssh",
         env="GENERIC_SSH_KEY",
         default="",
         private_key=True,
+        everyday=True,
     ),
     Option("generic-ssh-port", "Port of SSH", env="GENERIC_SSH_PORT", kind="int", default=22),
 )

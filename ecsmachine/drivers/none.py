@@ -21,7 +21,15 @@ from ecsmachine.drivers.existing_host import PARTICIPLES, ExistingHost
 from ecsmachine.errors import UsageError
 from ecsmachine.ssh.target import SSHTarget
 
-OPTIONS = (Option("url", "The URL of the engine, for example tcp://192.0.2.7:2376", default=""),)
+OPTIONS = (
+    Option(
+        "url",
+        "The URL of the engine, for example tcp://192.0.2.7:2376",
+        default="",
+        group="Machine",
+        everyday=True,
+    ),
+)
 
 
 def new(context: DriverContext, values: Mapping[str, OptionValue]) -> NoneDriver:

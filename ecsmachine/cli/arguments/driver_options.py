@@ -46,23 +46,28 @@ def parameter_name(option: Option) -> str:
 
 def option_parameters(options: Iterable[Option]) -> list[inspect.Parameter]:
     """Return the function parameters for options, each None where its flag is left out."""
-    return [
-        inspect.Parameter(
-            parameter_name(option),
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[
-                _FLAG_TYPES[option.kind],
-                typer.Option(
-                    f"--{option.name}",
-                    help=help_of(option),
-                    hidden=bool(option.deprecated),
-                    metavar="|".join(option.choices) or None,
-                ),
-            ],
+    group = ""
+    parameters = []
+    for option in options:
+        group = option.group or group
+        parameters.append(
+            inspect.Parameter(
+                parameter_name(option),
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[
+                    _FLAG_TYPES[option.kind],
+                    typer.Option(
+                        f"--{option.name}",
+                        help=help_of(option),
+                        hidden=bool(option.deprecated),
+                        metavar="|".join(option.choices) or None,
+                        rich_help_panel=group or None,
+                    ),
+                ],
+            )
         )
-        for option in options
-    ]
+    return parameters
 
 
 def help_of(option: Option) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, get_args
 
-from ecsmachine.cli.display import docker_machine
-from ecsmachine.cli.display.printer import show
+_LONGEST_WRITTEN = 74
+"""How long an option is in help, so that it fits a terminal of 80 columns."""
 
 
 def flags_of(parameter: Any) -> list[str]:
@@ -50,63 +50,9 @@ def written_in_help(parameter: Any) -> str:
     if not takes_value(parameter):
         return written
     value = parameter.metavar or "|".join(choices_of(parameter))
-    return f"{written} {value or max(flags, key=len).rpartition('-')[2].upper()}"
-
-
-def write_in_words(command: Any) -> Any:
-    """Return the command, changed so that its help, and that of its commands, names no types.
-
-    Help is printed by our printer.
-    """
-    parameters_of = command.get_params
-
-    def get_params(context: Any) -> list[Any]:
-        parameters: list[Any] = parameters_of(context)
-        for parameter in parameters:
-            if "get_help_record" not in vars(parameter):
-                parameter.get_help_record = _in_words(parameter, parameter.get_help_record)
-        return parameters
-
-    option_of = command.get_help_option
-
-    def get_help_option(context: Any) -> Any:
-        option = option_of(context)
-        if option is not None:
-            option.callback = _show_help
-        return option
-
-    command.get_params = get_params
-    command.get_help_option = get_help_option
-    if hasattr(command, "get_command"):
-        find = command.get_command
-
-        def get_command(context: Any, name: str) -> Any:
-            found = find(context, name)
-            return None if found is None else write_in_words(found)
-
-        command.get_command = get_command
-    return command
-
-
-def help_of(context: Any) -> str:
-    """Return the help of a command, laid out as the program that we are called."""
-    text: str = context.get_help()
-    called = context.find_root().info_name
-    return docker_machine.help_text(text) if called == docker_machine.NAME else text
-
-
-def _show_help(context: Any, _option: Any, given: bool) -> None:
-    if given and not context.resilient_parsing:
-        show(help_of(context))
-        context.exit()
-
-
-def _in_words(parameter: Any, record_of: Any) -> Any:
-    def get_help_record(context: Any) -> tuple[str, str] | None:
-        record = record_of(context)
-        return None if record is None else (written_in_help(parameter), record[1])
-
-    return get_help_record
+    if not value or len(f"{written} {value}") > _LONGEST_WRITTEN:
+        value = max(flags, key=len).rpartition("-")[2].upper()
+    return f"{written} {value}"
 
 
 def _annotation(parameter: Any) -> Any:

@@ -18,11 +18,12 @@ from ecsmachine.cli.arguments.driver_options import (
     resolve,
     warnings_of,
 )
+from ecsmachine.cli.arguments.help import ALL
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.arguments.names import expand
 from ecsmachine.cli.display.printer import say, show, warn
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.drivers.base import OPTION_GROUPS, Option, OptionValue
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _ENGINE = (
         "Where the engine's install script is",
         env="MACHINE_DOCKER_INSTALL_URL",
         default="https://get.docker.com",
+        group="Engine",
     ),
     Option("engine-opt", "A flag of the engine, as flag=value (repeatable)", kind="list"),
     Option("engine-insecure-registry", "A registry without TLS (repeatable)", kind="list"),
@@ -42,6 +44,7 @@ _ENGINE = (
         "A mirror of Docker's registry (repeatable)",
         env="ENGINE_REGISTRY_MIRROR",
         kind="list",
+        everyday=True,
     ),
     Option("engine-label", "A label of the engine, as key=value (repeatable)", kind="list"),
     Option("engine-storage-driver", "The engine's storage driver", default=""),
@@ -57,8 +60,13 @@ _SSH = (
         "Reach the machine through this host, as ssh -J does: USER@HOST[:PORT]",
         env="ECSMACHINE_SSH_JUMP",
         default="",
+        group="Login",
+        everyday=True,
     ),
 )
+
+_EVERYDAY = {"count", "driver", "dry_run", "no_provision", "help"}
+"""The command's own options that its help shows first."""
 
 _PARALLEL = 10
 """How many machines are made at a time, unless told otherwise."""
@@ -71,6 +79,8 @@ _SWARM_MODE = (
         "Join Docker's Swarm mode as manager or worker; a manager without --swarm-join begins one",
         default="",
         choices=("manager", "worker"),
+        group="Engine",
+        everyday=True,
     ),
     Option("swarm-join", "A machine that manages the swarm to join", default=""),
 )
@@ -113,6 +123,8 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         for line in warnings_of(options, flags, environment):
             warn(line)
         _check_output(given["dry_run"], given["json"])
+        if given["all"]:
+            raise UsageError("--all goes with --help alone", hint="Leave it out.")
         names = _names(ctx, given["names"], given["count"], resume=given["resume"])
         changes: dict[str, Any] = {"keep_on_failure": given["keep_on_failure"]}
         if given["no_provision"]:
@@ -146,6 +158,9 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         The flags of another driver are shown by: ecsmachine create -d DRIVER --help
         """
     create.__signature__ = _signature(options)  # type: ignore[attr-defined]
+    create.everyday = _EVERYDAY | {  # type: ignore[attr-defined]
+        parameter_name(option) for option in options if option.everyday
+    }
     create.__annotations__ = {
         parameter.name: parameter.annotation
         for parameter in create.__signature__.parameters.values()  # type: ignore[attr-defined]
@@ -249,7 +264,16 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
                 bool, typer.Option("--json", help="With --dry-run: say it as JSON")
             ],
         ),
+        inspect.Parameter(
+            "all",
+            keyword,
+            default=False,
+            annotation=Annotated[bool, typer.Option(ALL, help="With --help: show every option")],
+        ),
     ]
+    for parameter in parameters[1:]:
+        (described,) = parameter.annotation.__metadata__
+        described.rich_help_panel = OPTION_GROUPS[0]
     return inspect.Signature([*parameters, *option_parameters(options)])
 
 

@@ -57,10 +57,13 @@ def _option(
     rule: Rule = ID,
     parameter: str = "",
     planned: tuple[str, str] | None = None,
+    group: str = "",
+    everyday: bool = False,
 ) -> Any:
     """Declare an option, as the field of the settings that holds its value.
 
-    Where ``env`` does not name another one, its variable is that of its name: ECS_DISK_SIZE.
+    Where ``env`` does not name another one, its variable is that of its name: ECS_DISK_SIZE. An
+    option without a ``group`` is in that of the option before it.
     """
     option = Option(
         PREFIX + name,
@@ -73,6 +76,8 @@ def _option(
         credential=credential,
         private_key=private_key,
         choices=reader.choices,
+        group=group,
+        everyday=everyday,
     )
     declaration = Declaration(option, reader, stored, rule, parameter, planned)
     return field(metadata={"declaration": declaration}, repr=not secret)
@@ -82,7 +87,9 @@ def _option(
 class Settings:
     """What a machine shall be; "" and 0 where the cloud or the checks choose."""
 
-    access_key_id: str = _option("access-key-id", "Access key id", read.TEXT, credential=True)
+    access_key_id: str = _option(
+        "access-key-id", "Access key id", read.TEXT, credential=True, group="Account"
+    )
     access_key_secret: str = _option(
         "access-key-secret",
         "Access key secret (the variable is safer: flags can be seen in the process list)",
@@ -98,7 +105,10 @@ class Settings:
         credential=True,
     )
     profile: str = _option(
-        "profile", 'Profile of the "aliyun" command to take credentials from', read.TEXT
+        "profile",
+        'Profile of the "aliyun" command to take credentials from',
+        read.TEXT,
+        everyday=True,
     )
 
     region: str = _option(
@@ -108,6 +118,8 @@ class Settings:
         "cn-hangzhou",
         stored="Region",
         rule=REGION,
+        group="Where",
+        everyday=True,
     )
     zone: str = _option(
         "zone",
@@ -115,6 +127,7 @@ class Settings:
         read.IDENTIFIER,
         stored="Zone",
         rule=REGION,
+        everyday=True,
     )
     vpc_id: str = _option(
         "vpc-id",
@@ -156,6 +169,8 @@ class Settings:
         read.matching(r"[a-z0-9]+([.-][a-z0-9]+)*", "an instance type such as ecs.g6.large"),
         "ecs.n4.small",
         stored="InstanceType",
+        group="Machine",
+        everyday=True,
     )
     image_id: str = _option(
         "image-id",
@@ -170,6 +185,7 @@ class Settings:
         "image-os",
         'Operating system, such as "debian" or "ubuntu 22.04"; left out, Ubuntu LTS, else Debian',
         read.TEXT,
+        everyday=True,
     )
     host_name: str = _option(
         "host-name",
@@ -236,6 +252,7 @@ class Settings:
         "Password of the user (8-30 characters of three kinds); left out, a key is made",
         read.SECRET,
         secret=True,
+        group="Login",
     )
     ssh_keypair: str = _option(
         "ssh-keypair",
@@ -251,6 +268,7 @@ class Settings:
         stored="SSHPrivateKeyPath",
         rule=PATH,
         private_key=True,
+        everyday=True,
     )
     ssh_user: str = _option(
         "ssh-user",
@@ -266,6 +284,7 @@ class Settings:
         read.PRIVATE_IP,
         env="ECS_VPC_PRIVATE_IP",
         parameter="PrivateIpAddress",
+        group="Network",
     )
     private_only: bool = _option(
         "private-address-only",
@@ -273,6 +292,7 @@ class Settings:
         read.FLAG,
         env="ECS_PRIVATE_ADDR_ONLY",
         stored="PrivateIPOnly",
+        everyday=True,
     )
     bandwidth_mbps: int = _option(
         "internet-max-bandwidth",
@@ -311,6 +331,7 @@ class Settings:
         "A further port to open, such as 80, 8000-8100 or 53/udp (repeatable)",
         read.PORTS,
         env="ECS_OPEN_PORTS",
+        everyday=True,
     )
     source_cidrs: tuple[str, ...] = _option(
         "source-cidr",
@@ -335,6 +356,7 @@ class Settings:
         read.whole(0, 65536),
         40,
         stored="SystemDiskSize",
+        group="Machine",
     )
     system_disk_category: str = _option(
         "system-disk-category",
@@ -348,6 +370,7 @@ class Settings:
         read.whole(0, 65536),
         0,
         stored="DiskSize",
+        everyday=True,
     )
     disk_category: str = _option(
         "disk-category",
@@ -369,6 +392,8 @@ class Settings:
         read.choice("PostPaid", "PrePaid"),
         "PostPaid",
         parameter="InstanceChargeType",
+        group="Money",
+        everyday=True,
     )
     period: int = _option(
         "period",
@@ -387,6 +412,7 @@ class Settings:
         "NoSpot, SpotAsPriceGo or SpotWithPriceLimit",
         read.choice("NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"),
         "NoSpot",
+        everyday=True,
     )
     spot_price_limit: float = _option(
         "spot-price-limit", "Highest price an hour, with SpotWithPriceLimit", read.PRICE

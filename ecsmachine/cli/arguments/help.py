@@ -1,0 +1,122 @@
+"""The help of a command: what its parameters are called, in which groups, how wide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecsmachine.cli.arguments.parameters import choices_of, written_in_help
+from ecsmachine.cli.display import docker_machine
+from ecsmachine.cli.display.printer import show
+from ecsmachine.drivers.base import OPTION_GROUPS
+
+WIDEST = 120
+"""Columns that help takes of a terminal that has more."""
+
+ALL = "--all"
+"""With --help: every option, not the everyday ones alone."""
+
+
+_OWN = "Options"
+"""The heading above options that name no group."""
+
+
+def write_in_words(command: Any) -> Any:
+    """Return the command, changed so that its help, and that of its commands, names no types.
+
+    Help is printed by our printer. Options that name a group (``rich_help_panel``) stand below its
+    heading. A command that has ``everyday`` options (a set of parameter names) shows those alone,
+    unless ``--all`` is given too.
+    """
+    parameters_of = command.get_params
+
+    def get_params(context: Any) -> list[Any]:
+        parameters: list[Any] = parameters_of(context)
+        for parameter in parameters:
+            if "get_help_record" not in vars(parameter):
+                parameter.get_help_record = _in_words(parameter, parameter.get_help_record)
+        return parameters
+
+    option_of = command.get_help_option
+
+    def get_help_option(context: Any) -> Any:
+        option = option_of(context)
+        if option is not None:
+            option.callback = _show_help
+        return option
+
+    command.get_params = get_params
+    command.get_help_option = get_help_option
+    if hasattr(command, "get_command"):
+        find = command.get_command
+
+        def get_command(context: Any, name: str) -> Any:
+            found = find(context, name)
+            return None if found is None else write_in_words(found)
+
+        command.get_command = get_command
+    else:
+        command.format_options = _format_options
+    return command
+
+
+def help_of(context: Any) -> str:
+    """Return the help of a command, laid out as the program that we are called."""
+    text: str = context.get_help()
+    return docker_machine.help_text(text) if _is_docker_machine(context) else text
+
+
+def _format_options(context: Any, formatter: Any) -> None:
+    """Write the arguments, and the options by group."""
+    sections: dict[str, list[tuple[str, str]]] = {
+        heading: [] for heading in ("Arguments", _OWN, *OPTION_GROUPS)
+    }
+    everyday = None if _wants_all(context) else getattr(context.command, "everyday", None)
+    left_out = 0
+    for parameter in context.command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is None:
+            continue
+        if parameter.param_type_name == "argument":
+            sections["Arguments"].append(record)
+        elif everyday is None or parameter.name in everyday:
+            group = getattr(parameter, "rich_help_panel", None) or _OWN
+            sections[group].append(record)
+        else:
+            left_out += 1
+    if len(sections[_OWN]) == 1:  # --help, which is not what one looks for first
+        sections[_OWN] = sections.pop(_OWN)
+    for heading, records in sections.items():
+        if records:
+            with formatter.section(heading):
+                formatter.write_dl(records)
+    if left_out:
+        formatter.write_paragraph()
+        formatter.write_text(f"{left_out} more options: {context.command_path} --help {ALL}")
+
+
+def _wants_all(context: Any) -> bool:
+    return _is_docker_machine(context) or ALL in getattr(context.obj, "program", ())
+
+
+def _is_docker_machine(context: Any) -> bool:
+    return bool(context.find_root().info_name == docker_machine.NAME)
+
+
+def _show_help(context: Any, _option: Any, given: bool) -> None:
+    if given and not context.resilient_parsing:
+        show(help_of(context))
+        context.exit()
+
+
+def _in_words(parameter: Any, record_of: Any) -> Any:
+    def get_help_record(context: Any) -> tuple[str, str] | None:
+        record = record_of(context)
+        if record is None:
+            return None
+        written = written_in_help(parameter)
+        choices = choices_of(parameter) if written.startswith("-") else []
+        unsaid = [choice for choice in choices if choice not in f"{written} {record[1]}"]
+        named = f"{record[1]} (one of {', '.join(choices)})" if unsaid else record[1]
+        return written, named
+
+    return get_help_record

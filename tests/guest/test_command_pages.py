@@ -47,3 +47,11 @@ def test_the_examples_run(page: str, home: Machines) -> None:
         pytest.skip("no sshfs program, or no /dev/fuse")
     folder = Path(home.environment["HOME"])
     command_pages.check(page, home.environment, folder)
+
+
+def test_the_chinese_quick_start(machines: Machines, tmp_path: Path) -> None:
+    page = command_pages.COMMANDS.parent / "zh" / "quick-start.md"
+    environment = {**machines.environment, "HOME": str(tmp_path)}
+    command_pages.check_examples(
+        "quick-start", command_pages.examples_in(page.read_text()), environment, tmp_path
+    )

@@ -100,10 +100,19 @@ def test_the_commands(tmp_path: Path) -> None:
     compose, seed = blocks("yaml")
     assert "services:" in compose
     (tmp_path / "seed.yaml").write_text(seed)
+    run_examples(PAGE, tmp_path)
+
+
+def test_the_commands_of_the_chinese_page(tmp_path: Path) -> None:
+    run_examples(PAGE.parent / "zh" / "local-cloud.md", tmp_path)
+
+
+def run_examples(page: Path, tmp_path: Path) -> None:
+    """Run the examples of a page on a cloud of its own, and remove that."""
     environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     try:
-        examples = command_pages.examples_in(PAGE.read_text())
-        command_pages.check_examples("emulator", examples, environment, tmp_path)
+        examples = command_pages.examples_in(page.read_text())
+        command_pages.check_examples(page.stem, examples, environment, tmp_path)
     finally:
         subprocess.run(
             [sys.executable, "-m", "ecsmachine", "local", "reset", "-y"],

@@ -88,5 +88,6 @@ class Call:
         return self.parameters.text("ResourceGroupId", default)
 
 
-Action = Callable[[Call], Answer]
+Action = Callable[[Call], Answer | None]
+"""What does an action; None is an answer that says nothing but that it was done."""
 Actions = Mapping[str, Action]

@@ -38,7 +38,7 @@ def create_command(call: Call) -> Answer:
     return {"CommandId": command.id}
 
 
-def modify_command(call: Call) -> Answer:
+def modify_command(call: Call) -> None:
     """ModifyCommand: for invocations from now on."""
     parameters = call.parameters
     command = call.required(call.state.commands, "CommandId")
@@ -56,14 +56,12 @@ def modify_command(call: Call) -> Answer:
         if parameters.given(name):
             changes[field] = value
     call.state.commands.put(replace(command, **changes))
-    return {}
 
 
-def delete_command(call: Call) -> Answer:
+def delete_command(call: Call) -> None:
     """DeleteCommand: what it does on instances goes on."""
     command = call.required(call.state.commands, "CommandId")
     call.state.commands.remove(command.id)
-    return {}
 
 
 def command_of_request(call: Call) -> Command:

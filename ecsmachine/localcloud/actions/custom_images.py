@@ -65,7 +65,7 @@ def create_image(call: Call) -> Answer:
     return {"ImageId": image.id}
 
 
-def modify_image_attribute(call: Call) -> Answer:
+def modify_image_attribute(call: Call) -> None:
     """ModifyImageAttribute: name, description, family, status, and what it is said to support."""
     parameters = call.parameters
     image = call.required(call.state.custom_images, "ImageId")
@@ -92,17 +92,15 @@ def modify_image_attribute(call: Call) -> Answer:
             license_type=parameters.choice("LicenseType", ("BYOL",), image.license_type),
         )
     )
-    return {}
 
 
-def delete_image(call: Call) -> Answer:
+def delete_image(call: Call) -> None:
     """DeleteImage: with ``Force`` also one that instances were made from. Its snapshot stays."""
     image = call.required(call.state.custom_images, "ImageId")
     used = any(instance.image_id == image.id for instance in call.state.instances)
     if used and not call.parameters.boolean("Force"):
         raise refusals.of("ImageUsingByInstance")
     call.state.custom_images.remove(image.id)
-    return {}
 
 
 def images_of_account(call: Call) -> list[Image]:

@@ -113,15 +113,14 @@ def create_disk(call: Call) -> Answer:
     return {"DiskId": disk.id, "OrderId": new_order_id() if ordered else ""}
 
 
-def attach_disk(call: Call) -> Answer:
+def attach_disk(call: Call) -> None:
     """AttachDisk: a free disk to an instance of its zone."""
     instance = call.required(call.state.instances, "InstanceId")
     disk = call.required(call.state.disks, "DiskId")
     _attach_disk(call, disk, instance)
-    return {}
 
 
-def detach_disk(call: Call) -> Answer:
+def detach_disk(call: Call) -> None:
     """DetachDisk: a data disk from its instance."""
     parameters = call.parameters
     instance = call.required(call.state.instances, "InstanceId")
@@ -145,17 +144,15 @@ def detach_disk(call: Call) -> Answer:
             delete_with_instance=parameters.boolean("DeleteWithInstance"),
         )
     )
-    return {}
 
 
-def delete_disk(call: Call) -> Answer:
+def delete_disk(call: Call) -> None:
     """DeleteDisk: one that no instance has."""
     disk = call.required(call.state.disks, "DiskId")
     if disk.status != "Available":
         raise refusals.DISK_STATUS()
     forget_disk(call.state, disk)
     call.lifecycle.removals.begin()
-    return {}
 
 
 def resize_disk(call: Call) -> Answer:
@@ -188,7 +185,7 @@ def resize_disk(call: Call) -> Answer:
     return {"OrderId": _order_of(disk)}
 
 
-def modify_disk_attribute(call: Call) -> Answer:
+def modify_disk_attribute(call: Call) -> None:
     """ModifyDiskAttribute: name, description, and what becomes of it with its instance."""
     parameters = call.parameters
     ids = parameters.listed("DiskIds", most=MAX_DISKS_AT_ONCE)
@@ -214,7 +211,6 @@ def modify_disk_attribute(call: Call) -> Answer:
                 ),
             )
         )
-    return {}
 
 
 def modify_disk_spec(call: Call) -> Answer:

@@ -99,7 +99,7 @@ def describe_eip_addresses(call: Call) -> Answer:
     return {**_EIPS.answer(call), "AvailableRegions": {"AvailableRegion": regions_there}}
 
 
-def associate_eip_address(call: Call) -> Answer:
+def associate_eip_address(call: Call) -> None:
     """AssociateEipAddress: to an instance, a secondary interface or a balancer of the region."""
     parameters = call.parameters
     eip = call.required(call.state.eips, "AllocationId")
@@ -128,10 +128,9 @@ def associate_eip_address(call: Call) -> Answer:
     if isinstance(holder, LoadBalancer) and holder.address_type != "intranet":
         raise ApiError("OperationDenied", "The load balancer has a public address of its own.")
     _bind(call, eip, holder, kind)
-    return {}
 
 
-def unassociate_eip_address(call: Call) -> Answer:
+def unassociate_eip_address(call: Call) -> None:
     """UnassociateEipAddress: the address stays allocated."""
     eip = call.required(call.state.eips, "AllocationId")
     instance_id = call.parameters.text("InstanceId")
@@ -144,7 +143,6 @@ def unassociate_eip_address(call: Call) -> Answer:
     if holder is not None:
         _check_private_address(call, holder)
     _bind(call, eip, holder, "")
-    return {}
 
 
 def _holder(call: Call, holder_id: str, kind: EipHolder) -> Holder:
@@ -182,7 +180,7 @@ def _bind(call: Call, eip: Eip, holder: Holder | None, kind: EipHolder | Literal
         call.lifecycle.interfaces.readdress(holder.instance_id)
 
 
-def release_eip_address(call: Call) -> Answer:
+def release_eip_address(call: Call) -> None:
     """ReleaseEipAddress: only one that is bound to nothing."""
     eip = call.required(call.state.eips, "AllocationId")
     if _status_now(call, eip) != "Available":
@@ -190,10 +188,9 @@ def release_eip_address(call: Call) -> Answer:
     if eip.charge_type == "PrePaid":
         raise ApiError("Forbidden.ChargeTypeIsPrepaid", "It's forbidden to release a prepaid EIP")
     call.state.eips.remove(eip.id)
-    return {}
 
 
-def modify_eip_address_attribute(call: Call) -> Answer:
+def modify_eip_address_attribute(call: Call) -> None:
     """ModifyEipAddressAttribute: bandwidth, name, description."""
     eip = call.required(call.state.eips, "AllocationId")
     name, description = _name_and_description(call.parameters)
@@ -212,7 +209,6 @@ def modify_eip_address_attribute(call: Call) -> Answer:
             description=description or eip.description,
         )
     )
-    return {}
 
 
 def _expires(parameters: Parameters) -> str:

@@ -33,7 +33,7 @@ def answer_once(call: Call, action: Action) -> Answer:
     token = call.parameters.text("ClientToken")
     reads = call.action.startswith(("Describe", "List", "Get"))
     if not token or reads or call.action in _NEVER_KEPT:
-        return action(call)
+        return action(call) or {}
     if len(token) > 64 or not token.isascii():
         raise invalid_parameter("ClientToken")
     now = time.time()
@@ -48,7 +48,7 @@ def answer_once(call: Call, action: Action) -> Answer:
     # they are in the order of their use: all others stay unseen
     while (old := next(iter(call.state.tokens), None)) and old.used_at <= now - LIFETIME_S:
         call.state.tokens.remove(old.id)
-    answer = action(call)
+    answer = action(call) or {}
     call.state.tokens.remove(key)
     call.state.tokens.put(TokenUse(key, fingerprint, json.dumps(answer), now))
     return answer

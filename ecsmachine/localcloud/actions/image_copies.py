@@ -73,7 +73,7 @@ def copy_image(call: Call) -> Answer:
     return {"ImageId": copy.id}
 
 
-def cancel_copy_image(call: Call) -> Answer:
+def cancel_copy_image(call: Call) -> None:
     """CancelCopyImage: the copy that is being made is gone, with its snapshots."""
     image = call.required(call.state.custom_images, "ImageId")
     if not image.copied_from:
@@ -84,10 +84,9 @@ def cancel_copy_image(call: Call) -> Answer:
     for snapshot_id in snapshots_of(image):
         forget_snapshot(call.state, call.state.snapshots.find(snapshot_id, region=image.region))
     call.lifecycle.removals.begin()
-    return {}
 
 
-def modify_image_share_permission(call: Call) -> Answer:
+def modify_image_share_permission(call: Call) -> None:
     """ModifyImageSharePermission: which accounts may use the image as well.
 
     A request that names none is taken, and changes nothing: Packer sends it after each build.
@@ -105,7 +104,6 @@ def modify_image_share_permission(call: Call) -> Answer:
         raise ApiError("QuotaExceed.ShareImageUser", "The shared Image user Quota exceeds.", 403)
     times = {account: image.shared_at.get(account, timestamp()) for account in accounts}
     call.state.custom_images.put(replace(image, shared_with=accounts, shared_at=times))
-    return {}
 
 
 def describe_image_share_permission(call: Call) -> Answer:

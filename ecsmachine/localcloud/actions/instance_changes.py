@@ -37,7 +37,7 @@ from ecsmachine.localcloud.state.resources import attached_disks, check_status
 from ecsmachine.localcloud.work.instances import Credentials
 
 
-def modify_instance_attribute(call: Call) -> Answer:
+def modify_instance_attribute(call: Call) -> None:
     """ModifyInstanceAttribute: a new password holds from the next start by the API on."""
     parameters = call.parameters
     instance = call.required(call.state.instances, "InstanceId")
@@ -78,17 +78,15 @@ def modify_instance_attribute(call: Call) -> Answer:
         changes["has_password"] = True
         call.lifecycle.instances.set_credentials(instance.id, Credentials(password, None))
     call.state.instances.put(replace(instance, **changes))
-    return {}
 
 
-def modify_instance_auto_release_time(call: Call) -> Answer:
+def modify_instance_auto_release_time(call: Call) -> None:
     """ModifyInstanceAutoReleaseTime: set it, or take it away."""
     instance = call.required(call.state.instances, "InstanceId")
     at = call.parameters.time("AutoReleaseTime")
     if at is not None and at - time.time() < 30 * 60:
         raise refusals.malformed("AutoReleaseTime")
     call.state.instances.put(replace(instance, auto_release=minutes(at) if at is not None else ""))
-    return {}
 
 
 def modify_instance_spec(call: Call) -> Answer:
@@ -153,7 +151,7 @@ def modify_instance_network_spec(call: Call) -> Answer:
     return {"OrderId": new_order_id() if prepaid else ""}
 
 
-def modify_instance_vpc_attribute(call: Call) -> Answer:
+def modify_instance_vpc_attribute(call: Call) -> None:
     """ModifyInstanceVpcAttribute: another VSwitch, private address or VPC, when it next starts."""
     parameters = call.parameters
     instance = call.required(call.state.instances, "InstanceId")
@@ -193,7 +191,6 @@ def modify_instance_vpc_attribute(call: Call) -> Answer:
             security_group_ids=tuple(group.id for group in groups) or instance.security_group_ids,
         )
     )
-    return {}
 
 
 def allocate_public_ip_address(call: Call) -> Answer:

@@ -247,7 +247,7 @@ def renew_instance(call: Call) -> Answer:
     return {"OrderId": new_order_id()}
 
 
-def modify_instance_auto_renew_attribute(call: Call) -> Answer:
+def modify_instance_auto_renew_attribute(call: Call) -> None:
     """ModifyInstanceAutoRenewAttribute: whether subscriptions are renewed when they end."""
     parameters = call.parameters
     parameters.require("InstanceId")
@@ -266,7 +266,6 @@ def modify_instance_auto_renew_attribute(call: Call) -> Answer:
                 auto_renew_unit=unit if renew else "",
             )
         )
-    return {}
 
 
 def _subscription(call: Call, instance_id: str) -> Instance:

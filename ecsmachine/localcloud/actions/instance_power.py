@@ -18,31 +18,27 @@ from ecsmachine.localcloud.state.resources import check_status, forget_instance
 MAX_INSTANCES = 100
 
 
-def start_instance(call: Call) -> Answer:
+def start_instance(call: Call) -> None:
     """StartInstance: only a Stopped one."""
     _start(call, call.required(call.state.instances, "InstanceId"))
-    return {}
 
 
-def stop_instance(call: Call) -> Answer:
+def stop_instance(call: Call) -> None:
     """StopInstance: only a Running one; ``ForceStop`` pulls the plug."""
     _stop(call, call.required(call.state.instances, "InstanceId"))
-    return {}
 
 
-def reboot_instance(call: Call) -> Answer:
+def reboot_instance(call: Call) -> None:
     """RebootInstance: only a Running one."""
     _reboot(call, call.required(call.state.instances, "InstanceId"))
-    return {}
 
 
-def delete_instance(call: Call) -> Answer:
+def delete_instance(call: Call) -> None:
     """DeleteInstance: a Stopped one, or with ``Force`` a Running one.
 
     One that is paid in advance only once that is over, and with ``TerminateSubscription``.
     """
     _delete(call, call.required(call.state.instances, "InstanceId"))
-    return {}
 
 
 def start_instances(call: Call) -> Answer:
@@ -60,11 +56,10 @@ def reboot_instances(call: Call) -> Answer:
     return _batch(call, _reboot, "Stopping")
 
 
-def delete_instances(call: Call) -> Answer:
+def delete_instances(call: Call) -> None:
     """DeleteInstances: all of them or, if one is refused, none."""
     for instance in _instances_of_request(call):
         _delete(call, instance)
-    return {}
 
 
 def _start(call: Call, instance: Instance) -> None:

@@ -61,16 +61,15 @@ def create_network_interface(call: Call) -> Answer:
     return {**told, "PrivateIpSets": {"PrivateIpSet": pairs}}
 
 
-def delete_network_interface(call: Call) -> Answer:
+def delete_network_interface(call: Call) -> None:
     """DeleteNetworkInterface: one that is attached to nothing."""
     interface = _secondary_of_request(call)
     if interface.status != "Available":
         raise interface_requests.INTERFACE_STATUS()
     remove_interface(call.state, interface)
-    return {}
 
 
-def attach_network_interface(call: Call) -> Answer:
+def attach_network_interface(call: Call) -> None:
     """AttachNetworkInterface: a free one to an instance of its zone and VPC."""
     instance = call.required(call.state.instances, "InstanceId", missing=_NO_INSTANCE)
     interface = _secondary_of_request(call)
@@ -87,10 +86,9 @@ def attach_network_interface(call: Call) -> Answer:
     index = interface_requests.free_index(call, instance.id)
     attaching = replace(interface, status="Attaching", instance_id=instance.id, index=index)
     call.lifecycle.interfaces.attach(call.state.network_interfaces.put(attaching))
-    return {}
 
 
-def detach_network_interface(call: Call) -> Answer:
+def detach_network_interface(call: Call) -> None:
     """DetachNetworkInterface: a secondary one from its instance."""
     instance = call.required(call.state.instances, "InstanceId", missing=_NO_INSTANCE)
     interface = interface_of_request(call)
@@ -104,10 +102,9 @@ def detach_network_interface(call: Call) -> Answer:
     if interface.status == "InUse":
         detaching = replace(interface, status="Detaching")
         call.lifecycle.interfaces.detach(call.state.network_interfaces.put(detaching))
-    return {}
 
 
-def modify_network_interface_attribute(call: Call) -> Answer:
+def modify_network_interface_attribute(call: Call) -> None:
     """ModifyNetworkInterfaceAttribute: name, description, security groups, DeleteOnRelease."""
     parameters = call.parameters
     interface = interface_of_request(call)
@@ -132,7 +129,6 @@ def modify_network_interface_attribute(call: Call) -> Answer:
         check_same_kind(groups)
         changes["security_group_ids"] = tuple(group.id for group in groups)
     put_interface(call.state, replace(interface, **changes))
-    return {}
 
 
 def assign_private_ip_addresses(call: Call) -> Answer:
@@ -161,7 +157,7 @@ def assign_private_ip_addresses(call: Call) -> Answer:
     }
 
 
-def unassign_private_ip_addresses(call: Call) -> Answer:
+def unassign_private_ip_addresses(call: Call) -> None:
     """UnassignPrivateIpAddresses: secondary ones."""
     interface, _ = _addressable(call)
     gone = call.parameters.listed("PrivateIpAddress")
@@ -170,7 +166,6 @@ def unassign_private_ip_addresses(call: Call) -> Answer:
     if not set(gone) <= set(interface.secondary_ips):
         raise refusals.of("InvalidIp.IpUnassigned")
     _readdress(call, interface, tuple(ip for ip in interface.secondary_ips if ip not in gone))
-    return {}
 
 
 def _secondary_of_request(call: Call) -> NetworkInterface:

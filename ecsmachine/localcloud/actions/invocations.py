@@ -68,7 +68,7 @@ def invoke_command(call: Call) -> Answer:
     return {"InvokeId": invocation.id}
 
 
-def stop_invocation(call: Call) -> Answer:
+def stop_invocation(call: Call) -> None:
     """StopInvocation: on some instances or on all; what has ended stays as it ended."""
     parameters = call.parameters
     invocation = call.required(call.state.invocations, "InvokeId")
@@ -85,7 +85,6 @@ def stop_invocation(call: Call) -> Answer:
             call.lifecycle.commands.change(invocation.id, instance_id, **changes)
         elif result.status == "Running":
             call.lifecycle.commands.change(invocation.id, instance_id, status="Stopping")
-    return {}
 
 
 def describe_invocations(call: Call) -> Answer:

@@ -48,7 +48,7 @@ def import_key_pair(call: Call) -> Answer:
     }
 
 
-def delete_key_pairs(call: Call) -> Answer:
+def delete_key_pairs(call: Call) -> None:
     """DeleteKeyPairs: instances keep the keys that they have; names unknown are passed over."""
     region = call.region
     names = call.parameters.json_list("KeyPairNames")
@@ -58,7 +58,6 @@ def delete_key_pairs(call: Call) -> Answer:
         pair = call.state.key_pairs.find_or_none(name, region=region.id)
         if pair is not None:
             call.state.key_pairs.remove(pair.key_id)
-    return {}
 
 
 def attach_key_pair(call: Call) -> Answer:

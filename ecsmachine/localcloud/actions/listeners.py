@@ -27,7 +27,7 @@ MAX_LISTENERS = 50
 def create_listener(protocol: str) -> Action:
     """Return CreateLoadBalancerTCPListener, or that of another protocol; it is stopped first."""
 
-    def create(call: Call) -> Answer:
+    def create(call: Call) -> None:
         balancer = call.required(call.state.load_balancers, "LoadBalancerId")
         parameters = call.parameters
         port = _port_of_request(parameters)
@@ -51,7 +51,6 @@ def create_listener(protocol: str) -> Action:
             call.state, "listener", listener_id(balancer, listener), balancer.region, tags
         )
         _keep_listeners(call, balancer, (*balancer.listeners, listener))
-        return {}
 
     return create
 
@@ -62,7 +61,7 @@ def set_listener(protocol: str) -> Action:
     What is not given stays as it was. ``VServerGroup`` on or off says where requests go.
     """
 
-    def change(call: Call) -> Answer:
+    def change(call: Call) -> None:
         balancer, listener = _listener_of_request(call, protocol)
         parameters = call.parameters
         switch = parameters.choice("VServerGroup", ("on", "off"))
@@ -75,7 +74,6 @@ def set_listener(protocol: str) -> Action:
             server_group_id="" if switch == "off" else group_id,
         )
         _replace_listener(call, balancer, listener, changed)
-        return {}
 
     return change
 
@@ -120,12 +118,11 @@ def describe_load_balancer_listeners(call: Call) -> Answer:
     return {**fields, "Listeners": [_listener_view(call, *item) for item in part]}
 
 
-def delete_listener(call: Call) -> Answer:
+def delete_listener(call: Call) -> None:
     """DeleteLoadBalancerListener: in either state."""
     balancer, listener = _listener_of_request(call, call.parameters.text("ListenerProtocol"))
     _keep_listeners(call, balancer, tuple(item for item in balancer.listeners if item != listener))
     tagging.drop_tags(call.state, "listener", listener_id(balancer, listener), None)
-    return {}
 
 
 def describe_health_status(call: Call) -> Answer:
@@ -170,11 +167,10 @@ def _health_view(
     }
 
 
-def set_status(call: Call, status: ListenerStatus) -> Answer:
+def set_status(call: Call, status: ListenerStatus) -> None:
     """StartLoadBalancerListener, StopLoadBalancerListener."""
     balancer, listener = _listener_of_request(call, call.parameters.text("ListenerProtocol"))
     _replace_listener(call, balancer, listener, replace(listener, status=status))
-    return {}
 
 
 def _listener_of_request(call: Call, protocol: str) -> tuple[LoadBalancer, Listener]:

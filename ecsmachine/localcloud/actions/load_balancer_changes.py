@@ -13,35 +13,32 @@ from ecsmachine.localcloud.state.balancers import BalancerStatus, LoadBalancer
 from ecsmachine.localcloud.state.model import Switch
 
 
-def set_load_balancer_name(call: Call) -> Answer:
+def set_load_balancer_name(call: Call) -> None:
     """SetLoadBalancerName."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     name = call.parameters.require("LoadBalancerName")
     if not valid_description(name, least=1, most=80):
         raise invalid_parameter("LoadBalancerName")
     call.state.load_balancers.put(replace(balancer, name=name))
-    return {}
 
 
-def set_load_balancer_status(call: Call) -> Answer:
+def set_load_balancer_status(call: Call) -> None:
     """SetLoadBalancerStatus: active or inactive."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     status: BalancerStatus = call.parameters.require_choice(
         "LoadBalancerStatus", ("active", "inactive")
     )
     call.state.load_balancers.put(replace(balancer, status=status))
-    return {}
 
 
-def set_load_balancer_delete_protection(call: Call) -> Answer:
+def set_load_balancer_delete_protection(call: Call) -> None:
     """SetLoadBalancerDeleteProtection: on or off."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     protection: Switch = call.parameters.require_choice("DeleteProtection", ("on", "off"))
     call.state.load_balancers.put(replace(balancer, delete_protection=protection))
-    return {}
 
 
-def set_load_balancer_modification_protection(call: Call) -> Answer:
+def set_load_balancer_modification_protection(call: Call) -> None:
     """SetLoadBalancerModificationProtection: on (ConsoleProtection) or off."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     call.parameters.require("ModificationProtectionStatus")
@@ -49,7 +46,6 @@ def set_load_balancer_modification_protection(call: Call) -> Answer:
     call.state.load_balancers.put(
         replace(balancer, modification_protection=protection, modification_protection_reason=reason)
     )
-    return {}
 
 
 def modify_load_balancer_internet_spec(call: Call) -> Answer:

@@ -11,23 +11,21 @@ from ecsmachine.localcloud.state.balancers import LoadBalancer
 from ecsmachine.localcloud.state.tagging import drop_tags, put_tags, tags_of_request
 
 
-def add_tags(call: Call) -> Answer:
+def add_tags(call: Call) -> None:
     """AddTags: the older form, with the tags in JSON."""
     region = call.region
     tags = tags_of_json(call)
     for balancer in _balancers_of_request(call):
         put_tags(call.state, "loadbalancer", balancer.id, region.id, tags)
-    return {}
 
 
-def remove_tags(call: Call) -> Answer:
+def remove_tags(call: Call) -> None:
     """RemoveTags: those of these keys; a value that is given has to be the tag's."""
     tags = tags_of_json(call)
     for balancer in _balancers_of_request(call):
         there = call.state.load_balancers.tags(balancer.id)
         gone = [k for k, v in tags.items() if k in there and v in ("", there[k])]
         drop_tags(call.state, "loadbalancer", balancer.id, gone)
-    return {}
 
 
 def describe_tags(call: Call) -> Answer:

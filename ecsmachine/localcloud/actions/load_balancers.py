@@ -130,7 +130,7 @@ def describe_load_balancer_attribute(call: Call) -> Answer:
     }
 
 
-def delete_load_balancer(call: Call) -> Answer:
+def delete_load_balancer(call: Call) -> None:
     """DeleteLoadBalancer: unless it is protected."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     if balancer.delete_protection == "on":
@@ -144,7 +144,6 @@ def delete_load_balancer(call: Call) -> Answer:
         )
     call.state.load_balancers.remove(balancer.id)
     unbind_eips(call.state, balancer.id)
-    return {}
 
 
 def add_backend_servers(call: Call) -> Answer:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import MetadataOptions
 
 
-def modify_instance_metadata_options(call: Call) -> Answer:
+def modify_instance_metadata_options(call: Call) -> None:
     """ModifyInstanceMetadataOptions: what is not given stays as it was."""
     parameters = call.parameters
     instance = call.required(call.state.instances, "InstanceId")
     parameters.require("HttpEndpoint")
     options = metadata_options_of_request(parameters, instance.metadata_options)
     call.state.instances.put(replace(instance, metadata_options=options))
-    return {}
 
 
 def metadata_options_of_request(

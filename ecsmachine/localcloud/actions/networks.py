@@ -81,7 +81,7 @@ def describe_vpc_attribute(call: Call) -> Answer:
     }
 
 
-def modify_vpc_attribute(call: Call) -> Answer:
+def modify_vpc_attribute(call: Call) -> None:
     """ModifyVpcAttribute: name, description, and networks, which have to hold its VSwitches."""
     parameters = call.parameters
     vpc = call.required(call.state.vpcs, "VpcId")
@@ -98,7 +98,6 @@ def modify_vpc_attribute(call: Call) -> Answer:
     )
     _check_vswitches(call, changed)
     call.state.vpcs.put(changed)
-    return {}
 
 
 def associate_vpc_cidr_block(call: Call) -> Answer:
@@ -119,7 +118,7 @@ def associate_vpc_cidr_block(call: Call) -> Answer:
     return {"CidrBlock": str(cidr), "IpVersion": "IPv4"}
 
 
-def unassociate_vpc_cidr_block(call: Call) -> Answer:
+def unassociate_vpc_cidr_block(call: Call) -> None:
     """UnassociateVpcCidrBlock: only one that no VSwitch is in."""
     vpc = call.required(call.state.vpcs, "VpcId")
     text = call.parameters.require("SecondaryCidrBlock")
@@ -129,10 +128,9 @@ def unassociate_vpc_cidr_block(call: Call) -> Answer:
     changed = replace(vpc, secondary_cidrs=rest)
     _check_vswitches(call, changed)
     call.state.vpcs.put(changed)
-    return {}
 
 
-def delete_vpc(call: Call) -> Answer:
+def delete_vpc(call: Call) -> None:
     """DeleteVpc: only one that nothing is in."""
     vpc = call.required(call.state.vpcs, "VpcId")
     dependents = {
@@ -148,7 +146,6 @@ def delete_vpc(call: Call) -> Answer:
                 f"DependencyViolation.{kind}", "Specified object has dependent resources."
             )
     call.state.vpcs.remove(vpc.id)
-    return {}
 
 
 def create_vswitch(call: Call) -> Answer:
@@ -225,17 +222,16 @@ def describe_vswitch_attributes(call: Call) -> Answer:
     }
 
 
-def modify_vswitch_attribute(call: Call) -> Answer:
+def modify_vswitch_attribute(call: Call) -> None:
     """ModifyVSwitchAttribute: name and description."""
     item = call.required(call.state.vswitches, "VSwitchId")
     name, description = _name_and_description(call.parameters, "VSwitchName")
     call.state.vswitches.put(
         replace(item, name=name or item.name, description=description or item.description)
     )
-    return {}
 
 
-def delete_vswitch(call: Call) -> Answer:
+def delete_vswitch(call: Call) -> None:
     """DeleteVSwitch: only one that nothing is in."""
     item = call.required(call.state.vswitches, "VSwitchId")
     if status_now("Available", "Pending", item.ready_at) != "Available":
@@ -247,7 +243,6 @@ def delete_vswitch(call: Call) -> Answer:
     if any(balancer.vswitch_id == item.id for balancer in call.state.load_balancers):
         raise refusals.DEPENDENTS()
     call.state.vswitches.remove(item.id)
-    return {}
 
 
 def _name_and_description(parameters: Parameters, key: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 
@@ -14,7 +14,7 @@ _KINDS = (
 )
 
 
-def join_resource_group(call: Call) -> Answer:
+def join_resource_group(call: Call) -> None:
     """JoinResourceGroup: a resource goes into another group."""
     parameters = call.parameters
     group_id = parameters.require("ResourceGroupId")
@@ -35,4 +35,3 @@ def join_resource_group(call: Call) -> Answer:
         raise refusals.not_supported("ResourceId")
     resource = call.find(table, resource_id)
     table.put(replace(resource, resource_group_id=group_id))
-    return {}

@@ -127,7 +127,7 @@ def create_route_entry(call: Call) -> Answer:
     return {"RouteEntryId": entry.id}
 
 
-def delete_route_entry(call: Call) -> Answer:
+def delete_route_entry(call: Call) -> None:
     """DeleteRouteEntry: a custom one, by id or by its network and next hop."""
     parameters = call.parameters
     entry_id = parameters.text("RouteEntryId")
@@ -138,7 +138,6 @@ def delete_route_entry(call: Call) -> Answer:
     if status_now("Available", "Pending", entry.ready_at) != "Available":
         raise ApiError("IncorrectRouteEntryStatus", "Specified routeEntry status error.")
     call.state.route_entries.remove(entry.id)
-    return {}
 
 
 def _entry_of_table(call: Call, vpc: Vpc, entry_id: str) -> RouteEntry:

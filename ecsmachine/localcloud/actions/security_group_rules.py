@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
@@ -46,7 +46,7 @@ def _rule_requests(parameters: Parameters) -> list[Parameters]:
     return several or [parameters]
 
 
-def authorize(call: Call, direction: Direction) -> Answer:
+def authorize(call: Call, direction: Direction) -> None:
     """AuthorizeSecurityGroup: add rules; one that is there already stays as it is."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     rules = list(group.rules)
@@ -57,10 +57,9 @@ def authorize(call: Call, direction: Direction) -> Answer:
     if len(rules) > MAX_RULES:
         raise refusals.of("AuthorizationLimitExceed")
     call.state.security_groups.put(replace(group, rules=tuple(rules)))
-    return {}
 
 
-def revoke(call: Call, direction: Direction) -> Answer:
+def revoke(call: Call, direction: Direction) -> None:
     """RevokeSecurityGroup: remove rules, by id or by what they say."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     ids = call.parameters.listed("SecurityGroupRuleId", most=MAX_RULES_OF_REQUEST)
@@ -75,10 +74,9 @@ def revoke(call: Call, direction: Direction) -> Answer:
             # A rule that is not there is as good as revoked.
             rest = [other for other in rest if not _same_rule(rule, other)]
     call.state.security_groups.put(replace(group, rules=tuple(rest)))
-    return {}
 
 
-def modify(call: Call, direction: Direction) -> Answer:
+def modify(call: Call, direction: Direction) -> None:
     """ModifySecurityGroupRule: by id, or by what it says."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     parameters = call.parameters
@@ -106,7 +104,6 @@ def modify(call: Call, direction: Direction) -> Answer:
     call.state.security_groups.put(
         replace(group, rules=tuple(changed if rule is old else rule for rule in group.rules))
     )
-    return {}
 
 
 def _find_rule(group: SecurityGroup, direction: Direction, rule_id: str) -> Rule:

@@ -128,16 +128,15 @@ def describe_security_group_references(call: Call) -> Answer:
     return {"SecurityGroupReferences": {"SecurityGroupReference": references}}
 
 
-def modify_security_group_attribute(call: Call) -> Answer:
+def modify_security_group_attribute(call: Call) -> None:
     """ModifySecurityGroupAttribute: name and description."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     name = _name_of_request(call.parameters) or group.name
     description = description_of_request(call.parameters) or group.description
     call.state.security_groups.put(replace(group, name=name, description=description))
-    return {}
 
 
-def modify_security_group_policy(call: Call) -> Answer:
+def modify_security_group_policy(call: Call) -> None:
     """ModifySecurityGroupPolicy: whether the group's instances reach each other."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     policy: Policy = call.parameters.require_choice(
@@ -146,10 +145,9 @@ def modify_security_group_policy(call: Call) -> Answer:
     if group.kind == "enterprise":
         raise refusals.of("InvalidSecurityGroupType.NotSupported")
     call.state.security_groups.put(replace(group, inner_access=policy))
-    return {}
 
 
-def delete_security_group(call: Call) -> Answer:
+def delete_security_group(call: Call) -> None:
     """DeleteSecurityGroup: only one without instances, that no other group's rule names."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     if any(group.id in each.security_group_ids for each in all_interfaces(call.state)):
@@ -170,10 +168,9 @@ def delete_security_group(call: Call) -> Answer:
             403,
         )
     call.state.security_groups.remove(group.id)
-    return {}
 
 
-def join_security_group(call: Call) -> Answer:
+def join_security_group(call: Call) -> None:
     """JoinSecurityGroup: put an instance, or a network interface, into one more group."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     interface = _member_of_request(call)
@@ -185,10 +182,9 @@ def join_security_group(call: Call) -> Answer:
         raise refusals.of("InstanceSecurityGroupLimitExceeded")
     check_room(call, group)
     _change_groups(call, interface, (*interface.security_group_ids, group.id))
-    return {}
 
 
-def leave_security_group(call: Call) -> Answer:
+def leave_security_group(call: Call) -> None:
     """LeaveSecurityGroup: take an instance, or an interface, out of a group, but not its last."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     interface = _member_of_request(call)
@@ -198,7 +194,6 @@ def leave_security_group(call: Call) -> Answer:
         raise refusals.of("InstanceLastSecurityGroup")
     rest = tuple(item for item in interface.security_group_ids if item != group.id)
     _change_groups(call, interface, rest)
-    return {}
 
 
 def check_room(call: Call, group: SecurityGroup, more: int = 1) -> None:

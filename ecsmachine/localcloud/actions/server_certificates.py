@@ -72,15 +72,14 @@ def describe_server_certificates(call: Call) -> Answer:
     return {"ServerCertificates": {"ServerCertificate": found}}
 
 
-def set_server_certificate_name(call: Call) -> Answer:
+def set_server_certificate_name(call: Call) -> None:
     """SetServerCertificateName."""
     found = call.required(call.state.server_certificates, "ServerCertificateId")
     call.parameters.require("ServerCertificateName")
     call.state.server_certificates.put(replace(found, name=_name(call)))
-    return {}
 
 
-def delete_server_certificate(call: Call) -> Answer:
+def delete_server_certificate(call: Call) -> None:
     """DeleteServerCertificate: one that no listener has."""
     found = call.required(call.state.server_certificates, "ServerCertificateId")
     if any(
@@ -93,7 +92,6 @@ def delete_server_certificate(call: Call) -> Answer:
             "The specified certificate is bound to listeners. You cannot delete it.",
         )
     call.state.server_certificates.remove(found.id)
-    return {}
 
 
 def _name(call: Call) -> str:

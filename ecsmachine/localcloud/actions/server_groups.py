@@ -135,14 +135,13 @@ def modify_server_group_backends(call: Call) -> Answer:
     return _keep_servers(call, group, rest | _servers_of_request(call, group, "NewBackendServers"))
 
 
-def delete_server_group(call: Call) -> Answer:
+def delete_server_group(call: Call) -> None:
     """DeleteVServerGroup: one that no listener uses."""
     group = call.required(call.state.server_groups, "VServerGroupId")
     balancer = call.state.load_balancers.get(group.balancer_id)
     if balancer and any(item.server_group_id == group.id for item in balancer.listeners):
         raise refusals.of("RspoolVipExist")
     call.state.server_groups.remove(group.id)
-    return {}
 
 
 def _groups_of(call: Call, balancer_id: str) -> list[ServerGroup]:

@@ -88,7 +88,7 @@ def copy_of_snapshot(call: Call, snapshot: Snapshot, region: str) -> Snapshot:
     return copy
 
 
-def modify_snapshot_attribute(call: Call) -> Answer:
+def modify_snapshot_attribute(call: Call) -> None:
     """ModifySnapshotAttribute: name, description, and how long it is kept."""
     parameters = call.parameters
     snapshot = call.required(call.state.snapshots, "SnapshotId")
@@ -104,10 +104,9 @@ def modify_snapshot_attribute(call: Call) -> Answer:
             modified=timestamp(),
         )
     )
-    return {}
 
 
-def delete_snapshot(call: Call) -> Answer:
+def delete_snapshot(call: Call) -> None:
     """DeleteSnapshot: with ``Force`` also one that disks were made from.
 
     One that is not there is passed over, and one that is being made is cancelled.
@@ -116,7 +115,7 @@ def delete_snapshot(call: Call) -> Answer:
         call.parameters.require("SnapshotId"), region=call.region_id
     )
     if snapshot is None:
-        return {}
+        return
     usage = _usage(call, snapshot)
     if "image" in usage:
         raise refusals.of("SnapshotCreatedImage")
@@ -126,10 +125,9 @@ def delete_snapshot(call: Call) -> Answer:
         raise refusals.DISK_STATUS()
     forget_snapshot(call.state, snapshot)
     call.lifecycle.removals.begin()
-    return {}
 
 
-def reset_disk(call: Call) -> Answer:
+def reset_disk(call: Call) -> None:
     """ResetDisk: a disk of a Stopped instance becomes what one of its snapshots has."""
     disk = call.required(call.state.disks, "DiskId")
     snapshot = call.required(call.state.snapshots, "SnapshotId")
@@ -147,7 +145,6 @@ def reset_disk(call: Call) -> Answer:
     call.lifecycle.storage.wipe_disk(
         call.state.disks.put(replace(disk, wipe=True, restore_from=snapshot.id))
     )
-    return {}
 
 
 def snapshots_of(image: Image | CustomImage) -> list[str]:

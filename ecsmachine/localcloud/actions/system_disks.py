@@ -62,7 +62,7 @@ def replace_system_disk(call: Call) -> Answer:
     return {"DiskId": disk_id}
 
 
-def reinit_disk(call: Call) -> Answer:
+def reinit_disk(call: Call) -> None:
     """ReInitDisk: a disk is again what it was made from: its image, its snapshot, or nothing."""
     disk = call.required(call.state.disks, "DiskId")
     if not disk.instance_id:
@@ -82,7 +82,6 @@ def reinit_disk(call: Call) -> Answer:
             replace(call.find(call.state.instances, instance.id), status="Starting")
         )
         call.lifecycle.instances.start(instance.id)
-    return {}
 
 
 def _give_new_system_disk(call: Call, instance: Instance, image: Image | None) -> None:

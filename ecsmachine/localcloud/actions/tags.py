@@ -29,7 +29,7 @@ _COUNTED = (
 )
 
 
-def add_tags(call: Call) -> Answer:
+def add_tags(call: Call) -> None:
     """AddTags: on one resource."""
     kind = _kind_of_request(call, ECS_KINDS)
     resource_id = _tagged_id(call, kind, call.parameters.require("ResourceId"))
@@ -37,10 +37,9 @@ def add_tags(call: Call) -> Answer:
     if not tags:
         raise missing_parameter("Tag.1.Key")
     tagging.put_tags(call.state, kind, resource_id, call.region.id, tags)
-    return {}
 
 
-def remove_tags(call: Call) -> Answer:
+def remove_tags(call: Call) -> None:
     """RemoveTags: from one resource; a value that is given has to be the tag's."""
     kind = _kind_of_request(call, ECS_KINDS)
     resource_id = _tagged_id(call, kind, call.parameters.require("ResourceId"))
@@ -48,7 +47,6 @@ def remove_tags(call: Call) -> Answer:
     tags = resource_tags(call.state, kind, resource_id)
     keys = [key for key, value in wanted if key in tags and value in (None, tags[key])]
     tagging.drop_tags(call.state, kind, resource_id, keys if wanted else None)
-    return {}
 
 
 def describe_tags(call: Call) -> Answer:
@@ -87,7 +85,7 @@ def describe_tags(call: Call) -> Answer:
     }
 
 
-def tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
+def tag_resources(call: Call, kinds: tuple[str, ...]) -> None:
     """TagResources: the same tags on up to 50 resources."""
     region = call.region
     kind = _kind_of_request(call, kinds)
@@ -102,10 +100,9 @@ def tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
         raise missing_parameter("Tag.1.Key")
     for resource_id in ids:
         tagging.put_tags(call.state, kind, _tagged_id(call, kind, resource_id), region.id, tags)
-    return {}
 
 
-def untag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
+def untag_resources(call: Call, kinds: tuple[str, ...]) -> None:
     """UntagResources: by key, or all."""
     kind = _kind_of_request(call, kinds)
     ids = _resource_ids(call)
@@ -115,7 +112,6 @@ def untag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
         raise missing_parameter("TagKey")
     for resource_id in ids:
         tagging.drop_tags(call.state, kind, _tagged_id(call, kind, resource_id), keys or None)
-    return {}
 
 
 def list_tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:

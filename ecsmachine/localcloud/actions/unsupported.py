@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from ecsmachine.localcloud.actions.call import Action, Answer, Call
@@ -179,7 +179,7 @@ _ASKS_FOR_NOTHING = {
 """Values of unsupported parameters that ask for what there is anyway; ``false`` always does."""
 
 
-def checked(action: Action) -> Action:
+def checked(action: Action) -> Callable[[Call], Answer]:
     """Return the action, made to refuse what is not implemented before it does anything.
 
     What nobody has read when it is done is logged: it has no meaning beside the others, such as the
@@ -190,9 +190,9 @@ def checked(action: Action) -> Action:
     def carried_out(call: Call) -> Answer:
         official = official_actions(call.version).get(call.action)
         if official is None:
-            return action(call)
+            return action(call) or {}
         refuse_unsupported(call)
-        answer = action(call)
+        answer = action(call) or {}
         known = {*COMMON, *without_effect(call.action, official)}
         beside = [
             name

@@ -350,7 +350,7 @@ class Endpoint:
         """Carry out an action of ECS or SLB as the cloud itself; raises :class:`ApiError`."""
         product = SLB if action in SLB and action not in ECS else ECS
         with self.state.transaction():
-            return product[action](self._call(action, Parameters(values)))
+            return product[action](self._call(action, Parameters(values))) or {}
 
     def carry_out_for_thread(self, action: str, values: Mapping[str, str]) -> Answer:
         """Do the same on the event loop, for a worker thread that waits for it."""

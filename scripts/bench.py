@@ -143,15 +143,15 @@ class Bench:
         with wait_for_ssh(target, self.work / "by-hand" / "known_hosts") as host:
             self._must(host, f"curl -sSL {self.environment['MACHINE_DOCKER_INSTALL_URL']} | sh")
             for name in ("ca.pem", "server.pem", "server-key.pem"):
-                host.upload((certificates / name).read_bytes(), f"/etc/docker/{name}", mode=0o600)
+                host.sftp().write(f"/etc/docker/{name}", [(certificates / name).read_bytes()])
             self._must(host, "mkdir -p /etc/systemd/system/docker.service.d")
             unit = (
                 "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H tcp://0.0.0.0:2376 "
                 "-H fd:// --storage-driver overlay2 --tlsverify --tlscacert /etc/docker/ca.pem "
                 "--tlscert /etc/docker/server.pem --tlskey /etc/docker/server-key.pem\n"
             )
-            host.upload(
-                unit.encode(), "/etc/systemd/system/docker.service.d/10-hand.conf", mode=0o644
+            host.sftp().write(
+                "/etc/systemd/system/docker.service.d/10-hand.conf", [unit.encode()]
             )
             self._must(host, "systemctl daemon-reload && systemctl restart docker")
             self._must(host, "docker version")

@@ -25,7 +25,7 @@ _LOGIN_TIMEOUT_S = 60.0
 
 
 class _Watched:
-    """A connection whose commands and uploads are told to a checkpoint."""
+    """A connection whose commands are told to a checkpoint."""
 
     def __init__(self, host: HostConnection, checkpoint: Checkpoint):
         self._host = host
@@ -43,11 +43,6 @@ class _Watched:
         self._checkpoint("after ssh run")
         return result
 
-    def upload(self, content: bytes, path: str, *, mode: int) -> None:
-        self._checkpoint(f"before ssh upload {path}")
-        self._host.upload(content, path, mode=mode)
-        self._checkpoint(f"after ssh upload {path}")
-
 
 def make_docker_host(
     machine: Machine,
@@ -59,7 +54,7 @@ def make_docker_host(
     """Provision the host of ``machine`` over one SSH connection, and see its engine answer.
 
     Every step compares before it changes: a host that is provisioned already is left as it is.
-    ``checkpoint`` is told of every command and upload; ``interruption`` breaks them off.
+    ``checkpoint`` is told of every command; ``interruption`` breaks them off.
     Raises :class:`~ecsmachine.errors.MachineError` with the failed command's output.
     """
     from ecsmachine.provision.provision import provision

@@ -17,8 +17,9 @@ Report = Callable[[str], None]
 class HostConnection(Protocol):
     """A host that can be worked on over one connection.
 
-    Both methods raise :class:`~ecsmachine.errors.MachineError` when the connection is lost or
-    the time is up; a command that leaves with another status than 0 raises nothing here.
+    Commands raise :class:`~ecsmachine.errors.MachineError` when the connection is lost or the time
+    is up (as :class:`~ecsmachine.ssh.connection.SSHError` it has what was printed by then); a
+    command that leaves with another status than 0 raises nothing here.
     """
 
     @property
@@ -29,9 +30,6 @@ class HostConnection(Protocol):
         self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
     ) -> CommandResult:
         """Run a shell command line and wait for its end."""
-
-    def upload(self, content: bytes, path: str, *, mode: int) -> None:
-        """Write a file by SFTP: never readable more widely than ``mode``, moved into place."""
 
 
 @dataclass

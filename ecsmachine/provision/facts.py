@@ -11,7 +11,7 @@ from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.shell import PATH, run_as_root
 
 _MARK = "=== "
-_STEP = "looking at the host"
+STEP = "looking at the host"
 _BEGIN = f"""\
 export LC_ALL=C PATH="{PATH}"
 mark() {{ printf '\\n{_MARK}%s\\n' "$1"; }}
@@ -64,16 +64,20 @@ class Facts:
 
 def _fault(reason: str) -> ProvisionError:
     return ProvisionError(
-        _STEP,
+        STEP,
         f"what the host says of itself cannot be used: {reason}",
         hint="Look at the host: its commands answer as those of no Linux system do.",
     )
 
 
+def look_script(*looks: str) -> str:
+    """Return the ``sh`` script that looks at a host; nothing is changed."""
+    return "".join((_BEGIN, SYSTEM, *looks, ":\n"))
+
+
 def gather(host: HostConnection, *looks: str) -> Facts:
-    """Look at a host; nothing is changed. Raises ``ProvisionError``."""
-    script = "".join((_BEGIN, SYSTEM, *looks, ":\n"))
-    return parse(run_as_root(host, _STEP, script).stdout)
+    """Look at a host. Raises ``ProvisionError``."""
+    return parse(run_as_root(host, STEP, look_script(*looks)).stdout)
 
 
 def parse(output: str) -> Facts:

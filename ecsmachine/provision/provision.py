@@ -1,4 +1,8 @@
-"""Provisioning: each step looks first, and changes only what differs."""
+"""Provisioning: each step looks first, and changes only what differs.
+
+What steps do is gathered until one of them makes what was seen stale, and goes to the host as
+one script, the next look with it: a host far away is waited for three times in all.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,18 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ecsmachine.errors import MachineError
-from ecsmachine.provision import facts
+from ecsmachine.provision import batch, facts
 from ecsmachine.provision.base import HostConnection, ProvisionRequest, Report
 from ecsmachine.provision.detect import parse_os_release, provisioner_for
 from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.provisioner import OperatingSystem
-from ecsmachine.provision.step import Situation, Step, do
+from ecsmachine.provision.step import Action, Run, Situation, Step
 from ecsmachine.provision.steps import STEPS
 
 _log = logging.getLogger(__name__)
 
 Observe = Callable[[str, Literal["before", "after"]], None]
-"""Is told of each step by its name, before it and after it."""
+"""Is told of each step by its name, before it is decided on and after it was done."""
 
 
 @dataclass
@@ -46,12 +50,26 @@ def provision(
     situation = look(host, request)
     report("Provisioning created instance...")
     report(f"Provisioning with {situation.provisioner.name}...")
+    waiting: list[str] = []
+    parts: list[batch.Part] = []
+
+    def do(*, look_again: bool) -> None:
+        _do(parts, host, situation, look_again=look_again)
+        for name in waiting:
+            if observe is not None:
+                observe(name, "after")
+        parts.clear()
+        waiting.clear()
+
     for step in STEPS:
         if observe is not None:
             observe(step.name, "before")
-        _run_step(step, host, situation, report)
-        if observe is not None:
-            observe(step.name, "after")
+        actions = _decide(step, situation, report)
+        parts += (batch.Part(step.name, action) for action in actions)
+        waiting.append(step.name)
+        if not parts or (actions and step.look_again):
+            do(look_again=bool(parts))
+    do(look_again=False)
     return ProvisionResult(situation.system, situation.changed)
 
 
@@ -61,7 +79,7 @@ def look(host: HostConnection, request: ProvisionRequest) -> Situation:
     Raises :class:`ProvisionError`, and
     :class:`~ecsmachine.errors.MachineError` for a system that is not supported.
     """
-    seen = facts.gather(host, *(step.look(request) for step in STEPS))
+    seen = facts.gather(host, *_looks(request))
     system = parse_os_release(seen["os_release"])
     provisioner = provisioner_for(system)
     if not seen.systemd_version:
@@ -73,14 +91,17 @@ def look(host: HostConnection, request: ProvisionRequest) -> Situation:
     return Situation(request, system, provisioner, seen, user=host.user)
 
 
-def _run_step(step: Step, host: HostConnection, situation: Situation, report: Report) -> None:
+def _looks(request: ProvisionRequest) -> tuple[str, ...]:
+    return tuple(step.look(request) for step in STEPS)
+
+
+def _decide(step: Step, situation: Situation, report: Report) -> list[Action]:
+    """Return what a step has to do, once that is said."""
     try:
         actions = step.actions(situation)
         _log.debug("%s: %s", step.name, "differs" if actions else "is as it shall be")
         if actions or step.always_says:
             report(step.says if isinstance(step.says, str) else step.says(situation))
-        for action in actions:
-            do(step.name, action, host, situation)
     except ProvisionError:
         raise
     except MachineError as error:
@@ -89,5 +110,16 @@ def _run_step(step: Step, host: HostConnection, situation: Situation, report: Re
         ) from error
     if actions and step.changes:
         situation.changed.append(step.name)
-    if actions and step.look_again:
-        situation.facts = look(host, situation.request).facts
+    return actions
+
+
+def _do(
+    parts: list[batch.Part], host: HostConnection, situation: Situation, *, look_again: bool
+) -> None:
+    """Do what was decided on; with ``look_again`` what is there then is seen."""
+    if look_again:
+        script = facts.look_script(*_looks(situation.request))
+        results = batch.run(host, situation, [*parts, batch.Part(facts.STEP, Run(script))])
+        situation.facts = facts.parse(results[-1].stdout)
+    else:
+        batch.run(host, situation, parts)

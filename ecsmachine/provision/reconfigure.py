@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import shlex
 
+from ecsmachine.provision import batch
 from ecsmachine.provision.base import HostConnection, ProvisionRequest, Report
+from ecsmachine.provision.batch import Part
 from ecsmachine.provision.engine import DROP_IN_PATH, validate_engine_options
 from ecsmachine.provision.errors import ProvisionError, output_of
 from ecsmachine.provision.provision import look
-from ecsmachine.provision.shell import PATH, as_root, run, run_as_root
-from ecsmachine.provision.step import Situation
+from ecsmachine.provision.shell import PATH
+from ecsmachine.provision.step import Run, Situation, Upload
 from ecsmachine.provision.steps.certificates import seen_hashes
-from ecsmachine.provision.steps.configuration import flags, refuse_conflicts, unit_text
+from ecsmachine.provision.steps.configuration import NAME, flags, refuse_conflicts, unit_text
 from ecsmachine.provision.steps.start import (
     RESTART,
     SHOW_COMMAND_LINE,
     other_configuration,
     runs_as_wanted,
 )
+from ecsmachine.ssh.command_result import CommandResult
 
-_STEP = "engine configuration"
 _NEW_PATH = f"{DROP_IN_PATH}.new"  # systemd reads names that end in .conf
 _OLD_PATH = f"{DROP_IN_PATH}.old"
 _TAKEN_BACK = 101
@@ -41,7 +43,7 @@ def reconfigure(host: HostConnection, request: ProvisionRequest, report: Report)
     situation = look(host, request)
     if not situation.facts["dockerd"]:
         raise ProvisionError(
-            _STEP,
+            NAME,
             "no engine is installed on the host",
             hint="Install it first: ecsmachine provision NAME",
         )
@@ -50,31 +52,17 @@ def reconfigure(host: HostConnection, request: ProvisionRequest, report: Report)
     text = unit_text(situation, hashes)
     if situation.facts["drop_in"].strip() == text.strip() and runs_as_wanted(situation, hashes):
         return False
-    _validate(host, situation)
     report("Setting Docker configuration on the remote daemon...")
-    run_as_root(host, _STEP, f"mkdir -p {DROP_IN_PATH.rpartition('/')[0]}")
-    host.upload(text.encode(), _NEW_PATH, mode=0o644)
     report("Restarting docker...")
-    result = run(host, _STEP, as_root(apply_script(), host.user), timeout_s=600)
-    if result.exit_status:
-        taken_back = result.exit_status == _TAKEN_BACK
-        raise ProvisionError(
-            _STEP,
-            "the engine does not start with these options; "
-            + (
-                "its old configuration is back, and it runs"
-                if taken_back
-                else "its old configuration is back, but it does not start with that either"
-            ),
-            hint="The end of its journal is shown above."
-            if taken_back
-            else "Log in and look: systemctl status docker.service",
-            details=output_of(result),
-        )
-    running = result.stdout.splitlines()
-    wanted = flags(situation)
-    if running[-len(wanted) :] != wanted:
-        raise other_configuration(host, _STEP, running)
+    batch.run(
+        host,
+        situation,
+        [
+            Part(NAME, Run(validate_script(flags(situation)), timeout_s=60, explain=_refused)),
+            Part(NAME, Upload(text.encode(), _NEW_PATH, 0o644)),
+            Part(NAME, Run(apply_script(), timeout_s=600, explain=_not_applied)),
+        ],
+    )
     return True
 
 
@@ -116,13 +104,39 @@ exit {_NOT_TAKEN_BACK}
 """
 
 
-def _validate(host: HostConnection, situation: Situation) -> None:
-    script = validate_script(flags(situation))
-    result = run(host, _STEP, as_root(script, host.user), timeout_s=60)
+def _refused(
+    host: HostConnection, situation: Situation, result: CommandResult
+) -> ProvisionError | None:
+    if result.exit_status == 0:
+        return None
+    return ProvisionError(
+        NAME,
+        "the engine refuses these options; it runs on as it was",
+        hint="Correct the options.",
+        details=output_of(result),
+    )
+
+
+def _not_applied(
+    host: HostConnection, situation: Situation, result: CommandResult
+) -> ProvisionError | None:
     if result.exit_status:
-        raise ProvisionError(
-            _STEP,
-            "the engine refuses these options; it runs on as it was",
-            hint="Correct the options.",
+        taken_back = result.exit_status == _TAKEN_BACK
+        return ProvisionError(
+            NAME,
+            "the engine does not start with these options; "
+            + (
+                "its old configuration is back, and it runs"
+                if taken_back
+                else "its old configuration is back, but it does not start with that either"
+            ),
+            hint="The end of its journal is shown above."
+            if taken_back
+            else "Log in and look: systemctl status docker.service",
             details=output_of(result),
         )
+    running = result.stdout.splitlines()
+    wanted = flags(situation)
+    if running[-len(wanted) :] != wanted:
+        return other_configuration(host, NAME, running)
+    return None

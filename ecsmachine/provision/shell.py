@@ -47,12 +47,19 @@ def run_as_root(
 
 def command_failed(step: str, user: str, result: CommandResult) -> ProvisionError:
     """Return the error for a command that left with another status than 0."""
-    hint = None
-    if user != "root" and "sudo" in result.stderr:
-        hint = f'"{user}" needs sudo without a password on the host.'
     return ProvisionError(
-        step, failure_line("a command", result), hint=hint, details=output_of(result)
+        step,
+        failure_line("a command", result),
+        hint=sudo_hint(user, result),
+        details=output_of(result),
     )
+
+
+def sudo_hint(user: str, result: CommandResult) -> str | None:
+    """Return what to do if it was sudo that did not do what it was asked for."""
+    if user == "root" or "sudo" not in result.stderr:
+        return None
+    return f'"{user}" needs sudo without a password on the host.'
 
 
 def engine_journal(host: HostConnection) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ecsmachine.errors import MachineError
 from ecsmachine.provision.base import HostCertificates, HostConnection, ProvisionRequest
 from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.facts import Facts
 from ecsmachine.provision.provisioner import OperatingSystem, Provisioner
-from ecsmachine.provision.shell import as_root, as_user, command_failed, run
 from ecsmachine.ssh.command_result import CommandResult
 
 
@@ -53,7 +51,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Upload:
-    """A file to write."""
+    """A file to write, by root; its folder is made if need be."""
 
     content: bytes = field(repr=False)
     path: str
@@ -68,10 +66,11 @@ class Step:
     """One thing that a host has to have, or to be.
 
     ``look`` returns the ``sh`` commands that show it, which change nothing; all steps' looks go
-    to the host in one round trip, before the first step. ``actions`` reads what they printed and
+    to the host at once, before the first step. ``actions`` reads what they printed and
     returns what has to be done: nothing, if the host is as it shall be. ``says`` is the line of
     progress; ``always_says``: also when nothing is done. ``look_again``: what other steps have
-    seen is stale after this one.
+    seen is stale after this one. Steps between two looks are done by one script: none of them
+    may need what another of them has done to be seen.
     """
 
     name: str
@@ -81,21 +80,3 @@ class Step:
     always_says: bool = False
     look_again: bool = False
     changes: bool = True
-
-
-def do(step: str, action: Action, host: HostConnection, situation: Situation) -> None:
-    """Do one thing on the host. Raises :class:`ProvisionError` with the step's name."""
-    if isinstance(action, Upload):
-        try:
-            host.upload(action.content, action.path, mode=action.mode)
-        except MachineError as error:
-            raise ProvisionError(step, error.message, hint=error.hint) from error
-        return
-    command = as_user(action.script) if action.as_user else as_root(action.script, host.user)
-    result = run(host, step, command, timeout_s=action.timeout_s)
-    if action.explain is not None:
-        explained = action.explain(host, situation, result)
-        if explained is not None:
-            raise explained
-    elif result.exit_status:
-        raise command_failed(step, host.user, result)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import posixpath
 import secrets
 import selectors
-import shlex
 import socket
-import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -24,7 +21,7 @@ from ecsmachine.ssh.stream import open_stream
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
-    from paramiko import Channel, PKey, Transport
+    from paramiko import Channel, PKey
 
     from ecsmachine.ssh.login import LoginEndedError
     from ecsmachine.ssh.sftp import SftpSession
@@ -43,7 +40,12 @@ _log = logging.getLogger(__name__)
 
 
 class SSHError(MachineError):
-    """The host cannot be reached over SSH, or the connection was lost."""
+    """The host cannot be reached over SSH, or the connection was lost.
+
+    ``printed`` is what a command that was under way had printed by then.
+    """
+
+    printed: CommandResult | None = None
 
 
 class AuthenticationError(SSHError):
@@ -53,7 +55,7 @@ class AuthenticationError(SSHError):
 class Connection:
     """A host, logged in to. Leave it with :meth:`close`, or use it as a context manager."""
 
-    def __init__(self, transport: Transport, target: SSHTarget):
+    def __init__(self, transport: BoundedTransport, target: SSHTarget):
         self._transport = transport
         self._target = target
         self._sftp: SftpSession | None = None
@@ -73,56 +75,20 @@ class Connection:
         Raises :class:`SSHError` when the connection is lost or ``timeout_s`` is over.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        with self.limited(None if timeout_s is None else timeout_s + _GRACE_S):
-            channel = self.open_channel()
-            try:
-                channel.exec_command(f"echo {self._mark}; {command}")
-                return self._exchange(channel, stdin or b"", deadline)
-            finally:
-                with contextlib.suppress(Exception):  # what ended the command is to be told
-                    channel.close()
-
-    def upload(self, content: bytes, path: str, *, mode: int) -> None:
-        """Write a file by SFTP: never readable more widely than ``mode``, moved into place.
-
-        It is written in a folder that only we can enter. Root moves it from there into its
-        place; another user has sudo install it. Raises :class:`SSHError`.
-        """
-        privileged = self.user != "root"
-        parent = "/tmp" if privileged else posixpath.dirname(path)  # noqa: S108 (on the host, private)
-        folder = posixpath.join(parent, f".ecsmachine-{secrets.token_hex(8)}")
-        temporary = posixpath.join(folder, posixpath.basename(path))
-        sftp = self.sftp()
+        output, errors = KeptEnd(), KeptEnd()
         try:
-            sftp.mkdir(folder, 0o700)
-            try:
-                sftp.write(temporary, [content], new=True)
-                if privileged:
-                    self._install(temporary, path, mode)
-                    sftp.remove(temporary)
-                else:
-                    sftp.chmod(temporary, stat.S_IMODE(mode))
-                    sftp.replace(temporary, path)
-            except BaseException:
-                with contextlib.suppress(OSError, EOFError):
-                    sftp.remove(temporary)
-                raise
-            finally:
-                with contextlib.suppress(OSError, EOFError):
-                    sftp.rmdir(folder)
-        except (TimeoutError, EOFError) as error:
-            raise self.lost(error) from error
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise SSHError(f"Cannot write {path} on {self._target.host}: {reason}") from error
-
-    def _install(self, source: str, path: str, mode: int) -> None:
-        words = ["sudo", "-n", "install", "-m", f"{stat.S_IMODE(mode):04o}", "--", source, path]
-        result = self.run(shlex.join(words), timeout_s=_UPLOAD_TIMEOUT_S)
-        if result.exit_status:
-            raise SSHError(
-                f"Cannot write {path} on {self._target.host}: {ending(result.stderr, lines=1)}"
-            )
+            with self.limited(None if timeout_s is None else timeout_s + _GRACE_S):
+                channel = self.open_channel()
+                try:
+                    channel.exec_command(f"echo {self._mark}; {command}")
+                    status = self._exchange(channel, stdin or b"", deadline, output, errors)
+                finally:
+                    with contextlib.suppress(Exception):  # what ended the command is to be told
+                        channel.close()
+        except SSHError as error:
+            error.printed = CommandResult(-1, self._of_the_command(output), errors.text())
+            raise
+        return CommandResult(status, self._of_the_command(output), errors.text())
 
     def sftp(self) -> SftpSession:
         """Return the connection's SFTP session, opened at first use.
@@ -170,6 +136,12 @@ class Connection:
     def close(self) -> None:
         """Close the connection."""
         self._transport.close()
+        _log.debug("%s: %d turns over SSH", _where(self._target), self.turns)
+
+    @property
+    def turns(self) -> int:
+        """How often the host's answer was waited for, the handshake's included."""
+        return self._transport.turns
 
     def __enter__(self) -> Connection:
         return self
@@ -182,9 +154,15 @@ class Connection:
     ) -> None:
         self.close()
 
-    def _exchange(self, channel: Channel, stdin: bytes, deadline: float | None) -> CommandResult:
-        """Feed a command and collect both of its outputs, whichever comes first."""
-        output, errors = KeptEnd(), KeptEnd()
+    def _exchange(
+        self,
+        channel: Channel,
+        stdin: bytes,
+        deadline: float | None,
+        output: KeptEnd,
+        errors: KeptEnd,
+    ) -> int:
+        """Feed a command, collect both of its outputs, whichever comes first; return its status."""
         unsent = memoryview(stdin)
         if not stdin:
             channel.shutdown_write()
@@ -230,7 +208,7 @@ class Connection:
         status = channel.recv_exit_status()
         if status < 0:
             raise SSHError(f"A command on {self._target.host} was ended by a signal")
-        return CommandResult(status, self._of_the_command(output), errors.text())
+        return status
 
     def _of_the_command(self, output: KeptEnd) -> str:
         text = output.text()
@@ -280,7 +258,7 @@ def authenticated(
     *,
     timeout_s: float = 10.0,
     handshake_timeout_s: float = _HANDSHAKE_TIMEOUT_S,
-) -> Transport:
+) -> BoundedTransport:
     """Return a connection to a host that is who it shall be, and has let us in.
 
     The host has ``timeout_s`` to take the connection, and then ``handshake_timeout_s`` to say
@@ -383,7 +361,7 @@ def _transport(sock: socket.socket, identity: HostIdentity, timeout_s: float) ->
     return transport
 
 
-def _prefer(transport: Transport, types: Sequence[str]) -> None:
+def _prefer(transport: BoundedTransport, types: Sequence[str]) -> None:
     """Ask for the types of host key that are known, else a host with several would look changed."""
     options = transport.get_security_options()
     # an RSA key is asked for by the signature algorithms that use it
@@ -401,7 +379,7 @@ def _ways_tried(target: SSHTarget) -> str:
     return " or ".join(ways) or "the keys of the SSH agent and of ~/.ssh"
 
 
-def _close(transport: Transport | None, sock: socket.socket) -> None:
+def _close(transport: BoundedTransport | None, sock: socket.socket) -> None:
     if transport is not None:
         transport.close()
     sock.close()

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 _INIT, _VERSION = 1, 2
 _OPEN, _CLOSE, _READ, _WRITE, _LSTAT = 3, 4, 5, 6, 7
-_SETSTAT, _OPENDIR, _READDIR, _REMOVE, _MKDIR, _RMDIR, _STAT = 9, 11, 12, 13, 14, 15, 17
-_STATUS, _HANDLE, _DATA, _NAME, _ATTRS, _EXTENDED = 101, 102, 103, 104, 105, 200
+_SETSTAT, _OPENDIR, _READDIR, _MKDIR, _STAT = 9, 11, 12, 14, 17
+_STATUS, _HANDLE, _DATA, _NAME, _ATTRS = 101, 102, 103, 104, 105
 _OK, _EOF = 0, 1
-_FOR_READING, _TO_WRITE_ANEW, _ONLY_NEW = 0x01, 0x02 | 0x08 | 0x10, 0x20
+_FOR_READING, _TO_WRITE_ANEW = 0x01, 0x02 | 0x08 | 0x10
 _HAS_SIZE, _HAS_OWNER, _HAS_MODE, _HAS_TIMES, _HAS_MORE = 0x1, 0x2, 0x4, 0x8, 0x80000000
 _ERRORS = {
     2: (errno.ENOENT, "No such file or directory"),
@@ -177,9 +177,9 @@ class SftpSession:
             raise BadAnswerError("The file has no size, and does not end")
         self._done(_CLOSE, _string(handle))
 
-    def write(self, path: str, content: Iterable[bytes], *, new: bool = False) -> None:
-        """Write a file in the place of one that may be there; unless it has to be ``new``."""
-        handle = self._open(path, _TO_WRITE_ANEW | (_ONLY_NEW if new else 0))
+    def write(self, path: str, content: Iterable[bytes]) -> None:
+        """Write a file in the place of one that may be there."""
+        handle = self._open(path, _TO_WRITE_ANEW)
         asked: deque[int] = deque()
         at = 0
         for part in content:
@@ -201,19 +201,6 @@ class SftpSession:
     def chmod(self, path: str, mode: int) -> None:
         """Set the permissions of a path."""
         self._done(_SETSTAT, _text(path) + _mode(mode))
-
-    def remove(self, path: str) -> None:
-        """Remove a file."""
-        self._done(_REMOVE, _text(path))
-
-    def rmdir(self, path: str) -> None:
-        """Remove an empty folder."""
-        self._done(_RMDIR, _text(path))
-
-    def replace(self, path: str, target: str) -> None:
-        """Move a file into the place of another (posix-rename@openssh.com)."""
-        body = _string(b"posix-rename@openssh.com") + _text(path) + _text(target)
-        self._done(_EXTENDED, body)
 
     def _open(self, path: str, flags: int) -> bytes:
         body = _text(path) + struct.pack(">II", flags, 0)

@@ -11,7 +11,16 @@ from typing import Any, cast
 
 import paramiko
 from paramiko.channel import Channel
-from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_EXT_INFO
+from paramiko.common import (
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_EXTENDED_DATA,
+    MSG_CHANNEL_OPEN,
+    MSG_CHANNEL_REQUEST,
+    MSG_EXT_INFO,
+    MSG_KEXINIT,
+    MSG_SERVICE_REQUEST,
+    MSG_USERAUTH_REQUEST,
+)
 from paramiko.message import Message
 from paramiko.packet import Packetizer
 
@@ -26,10 +35,33 @@ _LONGEST_FAREWELL = 200
 _SPARE = 64 * 1024
 
 
-class BoundedPacketizer(Packetizer):
-    """Reads packets, but none that is larger than a packet can be."""
+_CONNECTING_TURNS = 2
+"""The connection, and the greeting."""
 
+_KEX_METHOD = range(30, 50)  # RFC 4250, 4.1.2
+_ANSWERED = frozenset(
+    (
+        MSG_SERVICE_REQUEST,
+        MSG_KEXINIT,
+        *_KEX_METHOD,
+        MSG_USERAUTH_REQUEST,
+        MSG_CHANNEL_OPEN,
+        MSG_CHANNEL_REQUEST,
+        MSG_CHANNEL_DATA,
+    )
+)
+"""What is sent to be answered; no answer is waited for to a window that is opened, or an end."""
+
+
+class BoundedPacketizer(Packetizer):
+    """Reads packets, but none that is larger than a packet can be.
+
+    ``turns`` is how often something came from the host after something was asked of it.
+    """
+
+    turns = _CONNECTING_TURNS
     _greeted = 0
+    _asked = False
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:
         """Read so many bytes. Raises ``SSHException`` for more than a packet can have."""
@@ -40,11 +72,20 @@ class BoundedPacketizer(Packetizer):
     def read_message(self) -> tuple[int, Message]:
         """Read a packet. Raises ``SSHException`` for one that counts more than it has."""
         kind, message = super().read_message()
+        if self._asked:
+            self._asked = False
+            self.turns += 1
         if kind == MSG_EXT_INFO:
             count = Message(message.asbytes()).get_int()
             if count > _MOST_EXTENSIONS:
                 raise paramiko.SSHException("the host names too many extensions")
         return kind, message
+
+    def send_message(self, data: Message) -> None:
+        """Send a packet, and count the turn that it begins."""
+        if data.asbytes()[0] in _ANSWERED:
+            self._asked = True
+        super().send_message(data)
 
     def _read_timeout(self, timeout: float) -> bytes:
         found: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
@@ -71,6 +112,11 @@ class BoundedTransport(paramiko.Transport):
                 Channel._feed_extended  # type: ignore[attr-defined]
             ),
         }
+
+    @property
+    def turns(self) -> int:
+        """How often the host's answer was waited for."""
+        return cast("BoundedPacketizer", self.packetizer).turns
 
     def _parse_disconnect(self, m: Message) -> None:
         m.get_int()

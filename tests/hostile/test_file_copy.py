@@ -12,7 +12,6 @@ import pytest
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh import sftp
-from ecsmachine.ssh.connection import connect
 from ecsmachine.ssh.file_copy import Place, copy
 from ecsmachine.ssh.openssh import KnownHost
 from tests.hostile.conftest import Bounded, add_host
@@ -224,20 +223,3 @@ def test_an_answer_that_does_not_come_is_not_waited_for(
     monkeypatch.setattr(sftp, "_ANSWER_TIMEOUT_S", 0.5)
     with pytest.raises(MachineError, match="no answer in time"):
         copied(Raw(17, b""), store, place)
-
-
-@pytest.mark.parametrize(
-    "attack",
-    # for an upload these are what they should be
-    sorted({*RAW} - {"an answer of another kind", "success in the place of names"}),
-)
-def test_an_upload_to_such_a_host_is_one_error(attack: str, store: Store) -> None:
-    files = RAW[attack]
-    for kind in (14, 3, 6, 4, 9, 200) if files.kind != 1 else (1,):
-        with HostileHost(Raw(kind, files.content)).serving() as host:
-            machine = add_host(store, host.port, f"m{host.port}")
-            with (
-                connect(machine.driver.ssh_target(), machine.known_hosts_path) as connection,
-                pytest.raises(MachineError, match=r"Cannot write|was lost"),
-            ):
-                connection.upload(b"secret", "/etc/docker/key.pem", mode=0o600)

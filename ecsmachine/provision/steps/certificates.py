@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 import time
 
 from ecsmachine.provision.base import HostCertificates, ProvisionRequest
 from ecsmachine.provision.engine import (
     CA_PATH,
     CERTIFICATE_FILES,
-    DROP_IN_PATH,
     SERVER_KEY_PATH,
     SERVER_PATH,
 )
 from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.facts import Facts
-from ecsmachine.provision.step import Action, Run, Situation, Step, Upload
+from ecsmachine.provision.step import Action, Situation, Step, Upload
 
 NAME = "certificates"
 _SAID_FROM_S = 120
@@ -47,15 +45,11 @@ def actions(situation: Situation) -> list[Action]:
         (SERVER_KEY_PATH, certificates.server_key, 0o600),
     )
     hashes, modes = seen_hashes(situation.facts), seen_modes(situation.facts)
-    uploads: list[Action] = [
+    return [
         Upload(content, path, mode)
         for path, content, mode in wanted
         if hashes.get(path) != hashlib.sha256(content).hexdigest() or modes.get(path) != mode
     ]
-    if uploads and not hashes:
-        folders = f"/etc/docker {shlex.quote(DROP_IN_PATH.rpartition('/')[0])}"
-        return [Run(f"mkdir -p {folders}"), *uploads]
-    return uploads
 
 
 def hashes_of(certificates: HostCertificates) -> dict[str, str]:

@@ -19,7 +19,7 @@ from ecsmachine.provision.engine import (
 )
 from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.facts import Facts
-from ecsmachine.provision.step import Action, Run, Situation, Step, Upload
+from ecsmachine.provision.step import Action, Situation, Step, Upload
 from ecsmachine.provision.steps import installation
 from ecsmachine.provision.steps.certificates import hashes_of
 
@@ -49,10 +49,7 @@ def actions(situation: Situation) -> list[Action]:
     text = unit_text(situation, hashes_of(situation.certificates))
     if situation.facts["drop_in"].strip() == text.strip():
         return []
-    return [
-        Run(f"mkdir -p {DROP_IN_PATH.rpartition('/')[0]}"),
-        Upload(text.encode(), DROP_IN_PATH, 0o644),
-    ]
+    return [Upload(text.encode(), DROP_IN_PATH, 0o644)]
 
 
 def _after_installation(situation: Situation) -> list[Action]:

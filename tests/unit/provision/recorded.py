@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,14 +77,36 @@ class RecordedHost:
     def run(
         self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
     ) -> CommandResult:
+        if stdin is not None:
+            return self._batch(stdin.decode())
+        return self._one(command)
+
+    def _batch(self, script: str) -> CommandResult:
+        """Answer a script of parts, each with a line after it that tells how it has ended."""
+        mark = re.search(r"printf '\\n(\S+) %d", script)
+        parts = re.split(r"^ended ([0-9]+) \$\?$", script.partition("\n}\n")[2], flags=re.MULTILINE)
+        assert mark is not None
+        output = errors = ""
+        for command, position in zip(parts[::2], parts[1::2], strict=False):
+            answer = self._one(command)
+            end = f"\n{mark[1]} {position} {answer.exit_status}\n"
+            output += answer.stdout + end
+            errors += answer.stderr + end
+            if answer.exit_status:
+                break
+        return CommandResult(0, output, errors)
+
+    def _one(self, command: str) -> CommandResult:
         if "mark os_release" in command:
             shown = (f"\n=== {name}\n{text}\n" for name, text in self.shown.items())
             return CommandResult(0, "".join(shown), "")
+        if written := re.search(
+            r"printf %s (\S*) \|.*chmod ([0-7]+) .*mv -fT \"\$new\" (\S+)", command, re.DOTALL
+        ):
+            self.files[written[3]] = (base64.b64decode(written[1]), int(written[2], 8))
+            return CommandResult(0, "", "")
         self.commands.append(command)
         for word, answer in self.answers.items():
             if word in command:
                 return answer
         return CommandResult(0, "", "")
-
-    def upload(self, content: bytes, path: str, *, mode: int) -> None:
-        self.files[path] = (content, mode)

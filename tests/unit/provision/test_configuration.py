@@ -114,10 +114,8 @@ def test_an_engine_that_runs_as_wanted_is_left_alone() -> None:
     assert start.actions(known) == []
 
 
-def test_what_differs_is_written_with_its_folder() -> None:
-    folder, upload = configuration.actions(situation("debian-12", running(drop_in="[Service]")))
-    assert isinstance(folder, Run)
-    assert folder.script == "mkdir -p /etc/systemd/system/docker.service.d"
+def test_what_differs_is_written() -> None:
+    (upload,) = configuration.actions(situation("debian-12", running(drop_in="[Service]")))
     assert isinstance(upload, Upload)
     assert (upload.mode, upload.path.rpartition("/")[2]) == (0o644, "10-machine.conf")
 

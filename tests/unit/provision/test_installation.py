@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.provision import batch
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.provision.debian import APT
 from ecsmachine.provision.errors import ProvisionError
-from ecsmachine.provision.step import do
 from ecsmachine.provision.steps import installation
 from ecsmachine.provision.steps.installation import LOCK_PATH, UNFINISHED_PATH, install_script
 from ecsmachine.ssh.command_result import CommandResult
@@ -73,11 +73,13 @@ class ThisHost:
         self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
     ) -> CommandResult:
         # this machine's own engine and lock stay out of it
-        command = command.replace(LOCK_PATH, f"{self.tmp_path}.lock")
-        command = command.replace(UNFINISHED_PATH, f"{self.tmp_path}.unfinished")
-        command = command.replace("command -v dockerd", f"test -e {self.tmp_path}.engine")
+        script = (stdin or b"").decode()
+        script = script.replace(LOCK_PATH, f"{self.tmp_path}.lock")
+        script = script.replace(UNFINISHED_PATH, f"{self.tmp_path}.unfinished")
+        script = script.replace("command -v dockerd", f"test -e {self.tmp_path}.engine")
         done = subprocess.run(
             ["sh", "-c", command],
+            input=script,
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -85,15 +87,12 @@ class ThisHost:
         )
         return CommandResult(done.returncode, done.stdout, done.stderr)
 
-    def upload(self, content: bytes, path: str, *, mode: int) -> None:
-        raise AssertionError("installing uploads nothing")
-
 
 def install(host: ThisHost, url: str) -> None:
     """Install on a host without an engine."""
     seen = situation("debian-12", engine=EngineOptions(install_url=url))
     (action,) = installation.actions(seen)
-    do(installation.STEP.name, action, host, seen)
+    batch.run(host, seen, [batch.Part(installation.STEP.name, action)])
 
 
 def test_a_script_is_run(mirror: str, tmp_path: Path) -> None:

@@ -92,8 +92,12 @@ def test_a_step_that_fails_is_named_with_what_was_printed() -> None:
 
 def test_a_lost_connection_names_the_step() -> None:
     class LosingHost(RecordedHost):
-        def upload(self, content: bytes, path: str, *, mode: int) -> None:
-            raise MachineError("The SSH connection to 127.0.0.1 was lost: closed")
+        def run(
+            self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
+        ) -> CommandResult:
+            if stdin is not None:
+                raise MachineError("The SSH connection to 127.0.0.1 was lost: closed")
+            return super().run(command)
 
     with pytest.raises(ProvisionError, match=r"certificates: The SSH connection .* was lost"):
         provision(LosingHost(as_it_shall_be(modes="")), request(), lambda line: None)

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 import paramiko
 import pytest
@@ -133,14 +132,10 @@ class _SFTPServer(paramiko.SFTPServer):
 
 
 class Files(paramiko.SFTPServerInterface):
-    """The files of this machine, and the permissions of the folders that uploads went to."""
-
-    folder_modes: ClassVar[list[int]] = []
+    """The files of this machine."""
 
     def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle:
         handle = paramiko.SFTPHandle(flags)
-        if Path(path).parent.name.startswith(".ecsmachine-"):
-            self.folder_modes.append(Path(path).parent.stat().st_mode & 0o777)
         try:
             descriptor = os.open(path, flags, attr.st_mode or 0o666)
         except OSError as error:
@@ -192,21 +187,6 @@ class Files(paramiko.SFTPServerInterface):
 
     def mkdir(self, path: str, attr: paramiko.SFTPAttributes) -> int:
         Path(path).mkdir(attr.st_mode or 0o777)
-        return SFTP_OK
-
-    def rmdir(self, path: str) -> int:
-        Path(path).rmdir()
-        return SFTP_OK
-
-    def remove(self, path: str) -> int:
-        Path(path).unlink()
-        return SFTP_OK
-
-    def posix_rename(self, oldpath: str, newpath: str) -> int:
-        try:
-            Path(oldpath).replace(newpath)
-        except OSError as error:
-            return paramiko.SFTPServer.convert_errno(error.errno or 0)
         return SFTP_OK
 
 

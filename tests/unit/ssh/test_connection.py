@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import private_keys
+from ecsmachine.ssh.command_result import KeptEnd
 from ecsmachine.ssh.connection import (
     AuthenticationError,
     Connection,
@@ -31,7 +32,7 @@ from ecsmachine.ssh.private_keys import load_unlocked
 from ecsmachine.ssh.target import SSHTarget
 from ecsmachine.ssh.wait import wait_for_ssh
 
-from .conftest import Files, LoopbackServer
+from .conftest import LoopbackServer
 
 
 def test_output_errors_and_status_come_back(server: LoopbackServer) -> None:
@@ -83,30 +84,6 @@ def test_a_connection_that_is_cut_is_an_error(server: LoopbackServer) -> None:
         threading.Timer(0.3, lambda: server.transports[0].close()).start()
         with pytest.raises(SSHError, match="was lost"):
             host.run("sleep 30", timeout_s=20)
-
-
-def test_an_uploaded_file_is_never_open_to_others(server: LoopbackServer, tmp_path: Path) -> None:
-    path = tmp_path / "server-key.pem"
-    Files.folder_modes.clear()
-    with connect(server.target(), server.pin_path) as host:
-        host.upload(b"first", str(path), mode=0o644)
-        host.upload(b"secret", str(path), mode=0o600)
-    assert path.read_bytes() == b"secret"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert Files.folder_modes == [0o700, 0o700]
-    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
-
-
-def test_a_file_that_cannot_be_moved_into_place_leaves_nothing(
-    server: LoopbackServer, tmp_path: Path
-) -> None:
-    (tmp_path / "taken" / "inside").mkdir(parents=True)
-    with (
-        connect(server.target(), server.pin_path) as host,
-        pytest.raises(SSHError, match=f"Cannot write {tmp_path}/taken on 127"),
-    ):
-        host.upload(b"secret", str(tmp_path / "taken"), mode=0o600)
-    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
 
 
 def test_the_host_key_is_pinned_at_first_contact(server: LoopbackServer) -> None:
@@ -242,7 +219,8 @@ def test_output_that_comes_with_the_end_is_not_lost() -> None:
     channel = LateChannel()
     transport = SimpleNamespace(is_active=lambda: True)
     connection = Connection(transport, SSHTarget("127.0.0.1"))  # type: ignore[arg-type]
-    result = connection._exchange(channel, b"", None)  # type: ignore[arg-type]
+    output = KeptEnd()
+    status = connection._exchange(channel, b"", None, output, KeptEnd())  # type: ignore[arg-type]
     for end in channel.pipe:
         os.close(end)
-    assert result.stdout == "all of it"
+    assert (status, output.text()) == (0, "all of it")

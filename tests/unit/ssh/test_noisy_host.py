@@ -42,7 +42,7 @@ def test_a_shell_that_greets_breaks_neither_commands_nor_sftp(
     with connect(noisy.target(key), noisy.pin_path) as connection:
         result = connection.run("cat; echo err >&2; exit 3", stdin=b"in")
         assert (result.exit_status, result.stdout, result.stderr) == (3, "in", "err\n")
-        connection.upload(b"content", str(tmp_path / "there"), mode=0o600)
+        connection.sftp().write(str(tmp_path / "there"), [b"content"])
     assert (tmp_path / "there").read_bytes() == b"content"
 
 

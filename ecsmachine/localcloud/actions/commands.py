@@ -17,6 +17,7 @@ from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.commands import Command
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 from ecsmachine.localcloud.work.commands import BUILT_IN, PARAMETER
 
@@ -173,15 +174,8 @@ def _bounded(parameters: Parameters, name: str, most: int, code: str, what: str)
 def _view(call: Call, command: Command) -> dict[str, Any]:
     names = parameter_names(command.content) if command.has_parameters else []
     return {
-        "CommandId": command.id,
-        "Name": command.name,
-        "Description": command.description,
-        "Type": command.kind,
+        **told(command),
         "CommandContent": in_encoding(call, command.content),
-        "CreationTime": command.created,
-        "WorkingDir": command.working_dir,
-        "Timeout": command.timeout_s,
-        "EnableParameter": command.has_parameters,
         "ParameterNames": {"ParameterName": names},
         "ParameterDefinitions": {
             "ParameterDefinition": [
@@ -202,7 +196,6 @@ def _view(call: Call, command: Command) -> dict[str, Any]:
         "Version": 1,
         "Latest": True,
         "Launcher": "",
-        "ResourceGroupId": command.resource_group_id,
         "Tags": ecs_tags(call.state.commands.tags(command.id)),
     }
 

@@ -32,6 +32,7 @@ from ecsmachine.localcloud.protocol.names import (
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Disk, DiskStatus, Instance, Snapshot
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.resources import attached_disks, check_status, forget_disk
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
@@ -303,47 +304,20 @@ def _disk_view(call: Call, disk: Disk) -> dict[str, Any]:
     iops = disk_categories.baseline_iops(disk.size_gib) + disk.provisioned_iops
     throughput = min(350, 120 + disk.size_gib // 2)
     return {
-        "DiskId": disk.id,
-        "RegionId": disk.region,
-        "ZoneId": disk.zone,
-        "DiskName": disk.name,
-        "Description": disk.description,
-        "Type": disk.kind,
-        "Category": disk.category,
-        "Size": disk.size_gib,
-        "Status": disk.status,
-        "ImageId": disk.image_id,
-        "SourceSnapshotId": disk.snapshot_id,
+        **told(disk),
         "SourceDiskId": "",
         "ProductCode": "",
         "Portable": disk.kind == "data",
-        "PerformanceLevel": disk.performance_level,
-        "ProvisionedIops": disk.provisioned_iops,
-        "BurstingEnabled": disk.bursting_enabled,
-        "Encrypted": disk.encrypted,
-        "KMSKeyId": disk.kms_key_id,
-        "InstanceId": disk.instance_id,
-        "Device": disk.device,
         "Attachments": {"Attachment": attachments},
         "MountInstanceNum": len(attachments),
         "MountInstances": {"MountInstance": attachments},
         "MultiAttach": "Enabled" if disk.multi_attach else "Disabled",
-        "AttachedTime": disk.attached,
-        "DetachedTime": disk.detached,
-        "CreationTime": disk.created,
-        "DiskChargeType": disk.charge_type,
         "ExpiredTime": "2999-09-08T16:00Z",
-        "DeleteWithInstance": disk.delete_with_instance,
-        "DeleteAutoSnapshot": disk.delete_auto_snapshot,
-        "EnableAutoSnapshot": disk.enable_auto_snapshot,
         "EnableAutomatedSnapshotPolicy": bool(disk.auto_snapshot_policy_id),
-        "AutoSnapshotPolicyId": disk.auto_snapshot_policy_id,
         "StorageSetId": "",
         "StorageSetPartitionNumber": 0,
         "StorageClusterId": "",
         "BdfId": "",
-        "SerialNumber": disk.serial_number,
-        "ResourceGroupId": disk.resource_group_id,
         "IOPS": iops,
         "IOPSRead": iops,
         "IOPSWrite": iops,

@@ -21,6 +21,7 @@ from ecsmachine.localcloud.state.addresses import pick_public, public_in_use
 from ecsmachine.localcloud.state.balancers import LoadBalancer
 from ecsmachine.localcloud.state.elastic_addresses import eips_of
 from ecsmachine.localcloud.state.model import ChargeType, Eip, Instance, NetworkInterface
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.resources import check_status, status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
@@ -250,29 +251,17 @@ def _status_now(call: Call, eip: Eip) -> str:
 def _eip_view(call: Call, eip: Eip) -> dict[str, Any]:
     holder = _holder_of(call, eip)
     return {
-        "AllocationId": eip.id,
-        "IpAddress": eip.address,
-        "RegionId": eip.region,
+        **told(eip),
         "Status": _status_now(call, eip),
-        "InstanceId": eip.instance_id,
-        "InstanceType": eip.instance_type,
         "InstanceRegionId": eip.region if eip.instance_id else "",
         "PrivateIpAddress": _private_address(holder) if holder else "",
         "VpcId": "",
         "Bandwidth": str(eip.bandwidth),
         "EipBandwidth": str(eip.bandwidth),
-        "InternetChargeType": eip.internet_charge_type,
-        "ChargeType": eip.charge_type,
-        "AllocationTime": eip.created,
-        "ExpiredTime": eip.expires,
-        "Name": eip.name,
-        "Description": eip.description,
-        "ISP": eip.isp,
         "Netmode": "public",
         "Mode": "NAT",
         "BusinessStatus": "Normal",
         "BizType": "",
-        "ResourceGroupId": eip.resource_group_id,
         "BandwidthPackageId": "",
         "BandwidthPackageType": "",
         "BandwidthPackageBandwidth": "",

@@ -21,6 +21,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.resources import image_with_id
 
 MACHINE_OF = {"X86": "x86_64", "ARM": "arm64"}
@@ -112,23 +113,16 @@ def image_view(call: Call, image: Image) -> dict[str, Any]:
 
 def _system_image_view(call: Call, image: Image) -> dict[str, Any]:
     return {
-        "ImageId": image.id,
+        **told(image),
         "ImageName": image.id,
-        "ImageFamily": image.family,
-        "ImageVersion": image.version,
         "ImageOwnerAlias": "system",
         "Description": "Kernel and packages are those of the distribution.",
-        "Architecture": image.architecture,
         "OSType": "linux",
-        "OSName": image.os_name,
         "OSNameEn": image.os_name_en,
-        "Platform": image.platform,
-        "Size": image.size_gib,
         "Status": "Available",
         "Usage": _usage(call, image),
         "Progress": "100%",
         "ProductCode": "",
-        "CreationTime": image.created,
         "BootMode": "UEFI-Preferred" if image.architecture == "x86_64" else "UEFI",
         "LicenseType": "BYOL" if "Red Hat" in image.platform else "Free",
         "IsPublic": True,

@@ -16,6 +16,7 @@ from ecsmachine.localcloud.catalog.instance_types import (
 from ecsmachine.localcloud.protocol.errors import invalid_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.records import told
 
 
 def describe_instance_types(call: Call) -> Answer:
@@ -44,18 +45,8 @@ def describe_instance_type_families(call: Call) -> Answer:
 def _type(call: Call, kind: InstanceType) -> dict[str, Any]:
     memory = int(kind.memory_gib) if kind.memory_gib == int(kind.memory_gib) else kind.memory_gib
     return {
-        "InstanceTypeId": kind.id,
-        "InstanceTypeFamily": kind.family,
-        "InstanceFamilyLevel": kind.level,
-        "InstanceCategory": kind.category,
-        "CpuArchitecture": kind.architecture,
-        "PhysicalProcessorModel": kind.processor,
-        "CpuCoreCount": kind.cpu,
-        "CpuSpeedFrequency": kind.frequency,
-        "CpuTurboFrequency": kind.turbo,
+        **told(kind),
         "MemorySize": memory,
-        "BaselineCredit": kind.baseline_credit,
-        "InitialCredit": kind.initial_credit,
         "GPUAmount": 0,
         "GPUSpec": "",
         "GPUMemorySize": 0,
@@ -63,7 +54,6 @@ def _type(call: Call, kind: InstanceType) -> dict[str, Any]:
         "LocalStorageAmount": 0,
         "LocalStorageCapacity": 0,
         "DiskQuantity": kind.disks,
-        "NvmeSupport": kind.nvme,
         "EniQuantity": kind.interfaces,
         "EniTotalQuantity": kind.interfaces,
         "EniTrunkSupported": False,

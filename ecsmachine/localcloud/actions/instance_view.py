@@ -9,6 +9,7 @@ from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol.wire import Rendered
 from ecsmachine.localcloud.state.interfaces import attached_interfaces, primary_interface
 from ecsmachine.localcloud.state.model import Eip, Instance, NetworkInterface
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.resources import bound_eip, image_with_id, resource_tags
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tagging import ecs_tags
@@ -62,28 +63,11 @@ def attributes(state: State, instance: Instance) -> dict[str, Any]:
 def _common(instance: Instance, eip: Eip | None) -> dict[str, Any]:
     kind = known_instance_type(instance.instance_type)
     return {
-        "InstanceId": instance.id,
-        "InstanceName": instance.name,
-        "Description": instance.description,
-        "HostName": instance.host_name,
-        "Status": instance.status,
-        "RegionId": instance.region,
-        "ZoneId": instance.zone,
+        **told(instance),
         "ClusterId": "",
-        "ImageId": instance.image_id,
-        "InstanceType": instance.instance_type,
         "Cpu": kind.cpu,
         "Memory": int(kind.memory_gib * 1024),
-        "SerialNumber": instance.serial_number,
-        "CreationTime": instance.created,
-        "ExpiredTime": instance.expires,
-        "InstanceChargeType": instance.charge_type,
         "InstanceNetworkType": "vpc",
-        "InternetChargeType": instance.internet_charge_type,
-        "InternetMaxBandwidthIn": instance.bandwidth_in,
-        "InternetMaxBandwidthOut": instance.bandwidth_out,
-        "StoppedMode": instance.stopped_mode,
-        "CreditSpecification": instance.credit_specification,
         "VlanId": "",
         "InnerIpAddress": {"IpAddress": []},
         "EipAddress": {

@@ -40,6 +40,7 @@ from ecsmachine.localcloud.state.commands import (
     Termination,
 )
 from ecsmachine.localcloud.state.model import Instance
+from ecsmachine.localcloud.state.records import told
 
 MAX_INSTANCES = 100
 MAX_INVOCATIONS = 1000
@@ -229,16 +230,9 @@ def _both(status: str) -> tuple[str, str]:
 def _told(call: Call, result: ScriptResult, *, finish: str, with_output: bool) -> dict[str, Any]:
     """Return what both actions tell of an instance; they call the time of its end differently."""
     return {
-        "InstanceId": result.instance_id,
-        "InvocationStatus": result.status,
-        "ErrorCode": result.error_code,
-        "ErrorInfo": result.error,
-        "ExitCode": result.exit_code,
+        **told(result),
         "Repeats": 1 if result.started else 0,
-        "StartTime": result.started,
         finish: result.finished,
-        "StopTime": result.stopped,
-        "Dropped": result.dropped,
         "Output": in_encoding(call, result.output) if with_output else "",
         "OssOutputStatus": "",
         "OssOutputUri": "",

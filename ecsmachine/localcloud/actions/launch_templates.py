@@ -17,6 +17,7 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import valid_description, valid_name
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import LaunchTemplate, TemplateVersion
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_TEMPLATES = 30
@@ -240,14 +241,8 @@ def _version_of_request(parameters: Parameters, number: int) -> TemplateVersion:
 
 def _template_view(call: Call, template: LaunchTemplate) -> dict[str, Any]:
     return {
-        "LaunchTemplateId": template.id,
-        "LaunchTemplateName": template.name,
-        "DefaultVersionNumber": template.default_version,
-        "LatestVersionNumber": template.latest_version,
-        "CreateTime": template.created,
-        "ModifiedTime": template.modified,
+        **told(template),
         "CreatedBy": call.state.account.id,
-        "ResourceGroupId": template.resource_group_id,
         "Tags": ecs_tags(call.state.launch_templates.tags(template.id)),
     }
 
@@ -332,10 +327,8 @@ def _version_view(call: Call, version: TemplateVersion) -> dict[str, Any]:
     return {
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,
-        "VersionNumber": version.number,
-        "VersionDescription": version.description,
+        **told(version),
         "DefaultVersion": version.number == template.default_version,
-        "CreateTime": version.created,
         "ModifiedTime": version.created,
         "CreatedBy": call.state.account.id,
         **({"LaunchTemplateData": _data_view(version.values)} if detail else {}),

@@ -23,6 +23,7 @@ from ecsmachine.localcloud.state.addresses import pick_private, pick_public, pri
 from ecsmachine.localcloud.state.balancers import Backend, LoadBalancer, LoadBalancerCharge
 from ecsmachine.localcloud.state.elastic_addresses import unbind_eips
 from ecsmachine.localcloud.state.model import VSwitch
+from ecsmachine.localcloud.state.records import told
 
 CHARGES: tuple[LoadBalancerCharge, ...] = ("paybytraffic", "paybybandwidth")
 MAX_BACKENDS = 200
@@ -271,10 +272,7 @@ def _keep_backends(
 def backend_view(backend: Backend) -> dict[str, Any]:
     """Return a server as answers tell of it."""
     return {
-        "ServerId": backend.server_id,
-        "Weight": backend.weight,
-        "Type": backend.kind,
-        "Description": backend.description,
+        **told(backend),
     }
 
 
@@ -316,31 +314,11 @@ def _listeners_view(balancer: LoadBalancer) -> dict[str, Any]:
 def _balancer_view(call: Call, balancer: LoadBalancer) -> dict[str, Any]:
     short = "3" if balancer.internet_charge_type == "paybytraffic" else "4"
     return {
-        "LoadBalancerId": balancer.id,
-        "LoadBalancerName": balancer.name,
-        "LoadBalancerStatus": balancer.status,
-        "LoadBalancerSpec": balancer.spec,
-        "Address": balancer.address,
-        "AddressType": balancer.address_type,
+        **told(balancer),
         "AddressIPVersion": "ipv4",
-        "NetworkType": balancer.network_type,
-        "VpcId": balancer.vpc_id,
-        "VSwitchId": balancer.vswitch_id,
-        "RegionId": balancer.region,
         "RegionIdAlias": balancer.region,
-        "MasterZoneId": balancer.master_zone,
-        "SlaveZoneId": balancer.slave_zone,
-        "Bandwidth": balancer.bandwidth,
         "InternetChargeType": short,
-        "InternetChargeTypeAlias": balancer.internet_charge_type,
-        "PayType": balancer.charge_type,
-        "InstanceChargeType": balancer.metering,
-        "CreateTime": balancer.created,
         "CreateTimeStamp": int(clock.parse(balancer.created) * 1000),
-        "ResourceGroupId": balancer.resource_group_id,
-        "DeleteProtection": balancer.delete_protection,
-        "ModificationProtectionStatus": balancer.modification_protection,
-        "ModificationProtectionReason": balancer.modification_protection_reason,
         "Tags": tagging.ecs_tags(call.state.load_balancers.tags(balancer.id)),
     }
 

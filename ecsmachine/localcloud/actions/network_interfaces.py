@@ -12,6 +12,7 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.elastic_addresses import eips_of
 from ecsmachine.localcloud.state.interfaces import find_interface, interfaces_in_region
 from ecsmachine.localcloud.state.model import NetworkInterface
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.resources import resource_tags
 from ecsmachine.localcloud.state.tagging import ecs_tags
 
@@ -67,18 +68,8 @@ def interface_view(call: Call, interface: NetworkInterface) -> dict[str, Any]:
     public = _public_address(call, interface)
     nothing = {"PublicIpAddress": "", "AllocationId": ""}
     return {
-        "NetworkInterfaceId": interface.id,
-        "NetworkInterfaceName": interface.name,
+        **told(interface),
         "NetworkInterfaceTrafficMode": "Standard",
-        "Description": interface.description,
-        "Type": interface.kind,
-        "Status": interface.status,
-        "InstanceId": interface.instance_id,
-        "VpcId": interface.vpc_id,
-        "VSwitchId": interface.vswitch_id,
-        "ZoneId": interface.zone,
-        "MacAddress": interface.mac,
-        "PrivateIpAddress": interface.private_ip,
         "PrivateIpSets": {
             "PrivateIpSet": [
                 {
@@ -92,12 +83,9 @@ def interface_view(call: Call, interface: NetworkInterface) -> dict[str, Any]:
         },
         "AssociatedPublicIp": public,
         "SecurityGroupIds": {"SecurityGroupId": list(interface.security_group_ids)},
-        "CreationTime": interface.created,
-        "DeleteOnRelease": interface.delete_on_release,
         "OwnerId": call.state.account.id,
         "QueueNumber": 1,
         "QueuePairNumber": 0,
-        "ResourceGroupId": interface.resource_group_id,
         "ServiceID": 0,
         "ServiceManaged": False,
         "SourceDestCheck": False,

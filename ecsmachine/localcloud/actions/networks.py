@@ -20,6 +20,7 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.addresses import free_addresses
 from ecsmachine.localcloud.state.interfaces import all_interfaces
 from ecsmachine.localcloud.state.model import Vpc, VSwitch
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.resources import status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
@@ -311,19 +312,11 @@ def _vpc_resources(call: Call, vpc: Vpc) -> list[dict[str, Any]]:
 
 def _vpc_view(call: Call, vpc: Vpc) -> dict[str, Any]:
     return {
-        "VpcId": vpc.id,
-        "RegionId": vpc.region,
-        "VpcName": vpc.name,
-        "Description": vpc.description,
+        **told(vpc),
         "Status": status_now(vpc.status, "Pending", vpc.ready_at),
-        "CidrBlock": vpc.cidr,
         "Ipv6CidrBlock": "",
         "EnabledIpv6": False,
-        "IsDefault": vpc.is_default,
-        "CreationTime": vpc.created,
         "OwnerId": int(call.state.account.id),
-        "ResourceGroupId": vpc.resource_group_id,
-        "VRouterId": vpc.vrouter_id,
         "RouterTableIds": {"RouterTableIds": [vpc.route_table_id]},
         "VSwitchIds": {
             "VSwitchId": [item.id for item in call.state.vswitches if item.vpc_id == vpc.id]
@@ -342,20 +335,12 @@ def _vpc_view(call: Call, vpc: Vpc) -> dict[str, Any]:
 
 def _vswitch_view(call: Call, item: VSwitch) -> dict[str, Any]:
     return {
-        "VSwitchId": item.id,
-        "VpcId": item.vpc_id,
-        "ZoneId": item.zone,
-        "VSwitchName": item.name,
-        "Description": item.description,
+        **told(item),
         "Status": status_now(item.status, "Pending", item.ready_at),
-        "CidrBlock": item.cidr,
         "Ipv6CidrBlock": "",
         "EnabledIpv6": False,
         "AvailableIpAddressCount": free_addresses(call.state, item),
-        "IsDefault": item.is_default,
-        "CreationTime": item.created,
         "OwnerId": int(call.state.account.id),
-        "ResourceGroupId": item.resource_group_id,
         "NetworkAclId": "",
         "ShareType": "",
         "RouteTable": {"RouteTableId": _route_table_of(call, item), "RouteTableType": "System"},

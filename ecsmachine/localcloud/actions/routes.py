@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Listing, always, equals, oldest, one_of, tagged_as
@@ -17,6 +17,7 @@ from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import RouteEntry, Vpc
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.resources import check_status, resource_tags, status_now
 from ecsmachine.localcloud.state.tagging import vpc_tags
 
@@ -29,16 +30,16 @@ _SERVICES = "100.64.0.0/10"
 class Entry:
     """An entry of a route table: one that the cloud made itself, or a custom one."""
 
-    id: str
-    cidr: str
-    kind: str
+    id: Annotated[str, "RouteEntryId"]
+    cidr: Annotated[str, "DestinationCidrBlock"]
+    kind: Annotated[str, "Type"]
     next_hop_type: str
     next_hop_id: str
-    name: str
-    description: str
-    status: str
-    modified: str
-    route_table_id: str
+    name: Annotated[str, "RouteEntryName"]
+    description: Annotated[str, "Description"]
+    status: Annotated[str, "Status"]
+    modified: Annotated[str, "GmtModified"]
+    route_table_id: Annotated[str, "RouteTableId"]
     region: str
 
 
@@ -294,17 +295,10 @@ def _listed_table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
 
 def _listed_entry_view(call: Call, entry: Entry) -> dict[str, Any]:
     return {
-        "RouteTableId": entry.route_table_id,
-        "RouteEntryId": entry.id,
-        "RouteEntryName": entry.name,
-        "Description": entry.description,
-        "DestinationCidrBlock": entry.cidr,
+        **told(entry),
         "IpVersion": "ipv4",
-        "Type": entry.kind,
         "Origin": "RoutingTable",
         "ServiceType": "",
-        "Status": entry.status,
-        "GmtModified": entry.modified,
         "NextHops": {
             "NextHop": [
                 {

@@ -15,6 +15,7 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Direction, Policy, Rule, SecurityGroup
+from ecsmachine.localcloud.state.records import told
 
 MAX_RULES = 200
 MAX_RULES_OF_REQUEST = 100
@@ -289,13 +290,7 @@ def rule_view(call: Call, rule: Rule) -> dict[str, Any]:
     name = other.name if other else ""
     ingress = rule.direction == "ingress"
     return {
-        "SecurityGroupRuleId": rule.id,
-        "Direction": rule.direction,
-        "IpProtocol": rule.protocol,
-        "PortRange": rule.port_range,
-        "SourcePortRange": rule.source_port_range,
-        "NicType": rule.nic_type,
-        "Policy": rule.policy,
+        **told(rule),
         "Priority": str(rule.priority),
         "SourceCidrIp": rule.cidr if ingress else rule.own_cidr,
         "Ipv6SourceCidrIp": rule.ipv6_cidr if ingress else rule.own_ipv6_cidr,
@@ -314,6 +309,4 @@ def rule_view(call: Call, rule: Rule) -> dict[str, Any]:
         "DestPrefixListName": "",
         "PortRangeListId": "",
         "PortRangeListName": "",
-        "Description": rule.description,
-        "CreateTime": rule.created,
     }

@@ -13,6 +13,7 @@ from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.state.balancers import ServerCertificate
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.tagging import (
     ecs_tags,
     has_tags,
@@ -141,14 +142,10 @@ def _view(call: Call, certificate: ServerCertificate) -> dict[str, Any]:
         others = []
     expires = read.not_valid_after_utc.timestamp()
     return {
-        "ServerCertificateId": certificate.id,
-        "ServerCertificateName": certificate.name,
-        "RegionId": certificate.region,
-        "ResourceGroupId": certificate.resource_group_id,
+        **told(certificate),
         "Fingerprint": read.fingerprint(hashes.SHA1()).hex(":"),  # noqa: S303  (as SLB tells it)
         "CommonName": _common_name(read),
         "SubjectAlternativeNames": {"SubjectAlternativeName": others},
-        "CreateTime": certificate.created,
         "CreateTimeStamp": int(clock.parse(certificate.created) * 1000),
         "ExpireTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(expires)),
         "ExpireTimeStamp": int(expires * 1000),

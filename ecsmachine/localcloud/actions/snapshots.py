@@ -18,6 +18,7 @@ from ecsmachine.localcloud.protocol.names import checked_description, checked_te
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import CustomImage, Disk, Snapshot
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.resources import attached_disks, forget_snapshot
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
@@ -233,34 +234,21 @@ def _snapshot_view(call: Call, snapshot: Snapshot) -> dict[str, Any]:
     done = snapshot.status == "accomplished"
     source = call.state.snapshots.get(snapshot.copied_from)
     return {
-        "SnapshotId": snapshot.id,
-        "SnapshotName": snapshot.name,
+        **told(snapshot),
         "SnapshotSN": snapshot.id[2:],
         "SnapshotLinkId": _link_id(call, snapshot),
         "SnapshotType": "user",
-        "Description": snapshot.description,
-        "RegionId": snapshot.region,
-        "SourceDiskId": snapshot.disk_id,
         "SourceDiskSize": str(snapshot.size_gib),
-        "SourceDiskType": snapshot.disk_kind,
         "SourceStorageType": "disk",
         "SourceRegionId": "" if source is None else source.region,
-        "SourceSnapshotId": snapshot.copied_from,
-        "Status": snapshot.status,
         "Available": done,
         "Progress": "100%" if done else "0%",
         "RemainTime": 0,
         "Usage": _usage(call, snapshot),
         "Category": "standard",
-        "CreationTime": snapshot.created,
-        "LastModifiedTime": snapshot.modified,
-        "RetentionDays": snapshot.retention_days,
-        "Encrypted": snapshot.encrypted,
-        "KMSKeyId": snapshot.kms_key_id,
         "InstantAccess": False,
         "InstantAccessRetentionDays": 0,
         "ProductCode": "",
-        "ResourceGroupId": snapshot.resource_group_id,
         "Tags": ecs_tags(call.state.snapshots.tags(snapshot.id)),
     }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Annotated
 
 SUITES = {"debian_12": "bookworm", "debian_13": "trixie", "debian_11": "bullseye"}
 """The releases that guests can be of, by the names that ECS gives their images: Debian's names."""
@@ -34,14 +35,14 @@ class Image:
     the ``snapshot_id`` that disks begin with; it may bring data disks.
     """
 
-    id: str
-    os_name: str
-    platform: str
-    family: str
-    version: str
-    architecture: str
-    created: str
-    size_gib: int = 20
+    id: Annotated[str, "ImageId"]
+    os_name: Annotated[str, "OSName"]
+    platform: Annotated[str, "Platform"]
+    family: Annotated[str, "ImageFamily"]
+    version: Annotated[str, "ImageVersion"]
+    architecture: Annotated[str, "Architecture"]
+    created: Annotated[str, "CreationTime"]
+    size_gib: Annotated[int, "Size"] = 20
     base_id: str = ""
     snapshot_id: str = ""
     data_disks: tuple[ImageDisk, ...] = ()

@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Annotated
 
 
 @dataclass(frozen=True)
 class InstanceType:
     """An instance type; ``memory_gib`` may be a half, ``credits`` are of burstable types."""
 
-    id: str
-    family: str
-    cpu: int
+    id: Annotated[str, "InstanceTypeId"]
+    family: Annotated[str, "InstanceTypeFamily"]
+    cpu: Annotated[int, "CpuCoreCount"]
     memory_gib: float
     generation: str
-    level: str
-    category: str
-    architecture: str = "X86"
-    processor: str = "Intel Xeon(Ice Lake) Platinum 8369B"
-    frequency: float = 2.7
-    turbo: float = 3.5
-    baseline_credit: int = 0
-    initial_credit: int = 0
-    nvme: str = "unsupported"
+    level: Annotated[str, "InstanceFamilyLevel"]
+    category: Annotated[str, "InstanceCategory"]
+    architecture: Annotated[str, "CpuArchitecture"] = "X86"
+    processor: Annotated[str, "PhysicalProcessorModel"] = "Intel Xeon(Ice Lake) Platinum 8369B"
+    frequency: Annotated[float, "CpuSpeedFrequency"] = 2.7
+    turbo: Annotated[float, "CpuTurboFrequency"] = 3.5
+    baseline_credit: Annotated[int, "BaselineCredit"] = 0
+    initial_credit: Annotated[int, "InitialCredit"] = 0
+    nvme: Annotated[str, "NvmeSupport"] = "unsupported"
     old_disks: bool = False
 
     @property

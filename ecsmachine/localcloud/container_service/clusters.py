@@ -24,6 +24,7 @@ from ecsmachine.localcloud.container_service.fields import Fields, check_cluster
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.state import State
 
 AGENT_VERSION = "0.9-local"
@@ -252,19 +253,8 @@ def _view(cluster: Cluster) -> dict[str, Any]:
     )
     view: dict[str, Any] = {
         "agent_version": AGENT_VERSION if cluster.is_swarm else "",
-        "cluster_id": cluster.id,
-        "created": cluster.created,
-        "external_loadbalancer_id": cluster.load_balancer_id,
+        **told(cluster),
         "master_url": f"https://127.0.0.1:{cluster.master_port}" if served else "",
-        "name": cluster.name,
-        "network_mode": cluster.network_mode,
-        "region_id": cluster.region,
-        "security_group_id": cluster.security_group_id,
-        "size": cluster.size,
-        "state": cluster.state,
-        "updated": cluster.updated,
-        "vpc_id": cluster.vpc_id,
-        "vswitch_id": cluster.vswitch_id,
     }
     if served:
         view["routing_url"] = f"http://127.0.0.1:{cluster.routing_port}"

@@ -19,6 +19,7 @@ from ecsmachine.localcloud.container_service.fields import Fields, no_project
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Trigger, TriggerAction, project_id
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.state import State
 
 PATH = "/hook/trigger"
@@ -114,12 +115,7 @@ def fire(state: State, work: ClusterWork, query: Mapping[str, str]) -> dict[str,
 
 def _view(trigger: Trigger) -> dict[str, str]:
     return {
-        "id": trigger.id,
-        "cluster_id": trigger.cluster_id,
-        "project_id": trigger.project,
-        "action": trigger.action,
-        "service": trigger.service,
-        "created": trigger.created,
+        **told(trigger),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from ecsmachine.localcloud.state.model import Switch
 
@@ -20,11 +20,11 @@ LoadBalancerCharge = Literal["paybytraffic", "paybybandwidth"]
 class Backend:
     """A server behind a load balancer."""
 
-    server_id: str
-    weight: int
-    kind: str = "ecs"
+    server_id: Annotated[str, "ServerId"]
+    weight: Annotated[int, "Weight"]
+    kind: Annotated[str, "Type"] = "ecs"
     port: int = 0
-    description: str = ""
+    description: Annotated[str, "Description"] = ""
 
 
 @dataclass(frozen=True)
@@ -58,40 +58,40 @@ class ServerGroup:
 class ServerCertificate:
     """A certificate that HTTPS listeners answer with, its chain, and its private key, in PEM."""
 
-    id: str
-    region: str
-    name: str
+    id: Annotated[str, "ServerCertificateId"]
+    region: Annotated[str, "RegionId"]
+    name: Annotated[str, "ServerCertificateName"]
     certificate: str
     private_key: str = field(repr=False)
-    created: str
-    resource_group_id: str = ""
+    created: Annotated[str, "CreateTime"]
+    resource_group_id: Annotated[str, "ResourceGroupId"] = ""
 
 
 @dataclass(frozen=True)
 class LoadBalancer:
     """A classic load balancer: its address, its default server group and its listeners."""
 
-    id: str
-    region: str
-    name: str
-    address: str
-    address_type: str
-    network_type: str
-    vpc_id: str
-    vswitch_id: str
-    status: BalancerStatus
-    created: str
-    internet_charge_type: LoadBalancerCharge
-    bandwidth: int
-    spec: str
-    charge_type: str
-    master_zone: str
-    slave_zone: str
-    resource_group_id: str = ""
-    delete_protection: Switch = "off"
-    modification_protection: str = "NonProtection"
-    modification_protection_reason: str = ""
-    metering: str = "PayBySpec"
+    id: Annotated[str, "LoadBalancerId"]
+    region: Annotated[str, "RegionId"]
+    name: Annotated[str, "LoadBalancerName"]
+    address: Annotated[str, "Address"]
+    address_type: Annotated[str, "AddressType"]
+    network_type: Annotated[str, "NetworkType"]
+    vpc_id: Annotated[str, "VpcId"]
+    vswitch_id: Annotated[str, "VSwitchId"]
+    status: Annotated[BalancerStatus, "LoadBalancerStatus"]
+    created: Annotated[str, "CreateTime"]
+    internet_charge_type: Annotated[LoadBalancerCharge, "InternetChargeTypeAlias"]
+    bandwidth: Annotated[int, "Bandwidth"]
+    spec: Annotated[str, "LoadBalancerSpec"]
+    charge_type: Annotated[str, "PayType"]
+    master_zone: Annotated[str, "MasterZoneId"]
+    slave_zone: Annotated[str, "SlaveZoneId"]
+    resource_group_id: Annotated[str, "ResourceGroupId"] = ""
+    delete_protection: Annotated[Switch, "DeleteProtection"] = "off"
+    modification_protection: Annotated[str, "ModificationProtectionStatus"] = "NonProtection"
+    modification_protection_reason: Annotated[str, "ModificationProtectionReason"] = ""
+    metering: Annotated[str, "InstanceChargeType"] = "PayBySpec"
     expires: str = ""
     backends: tuple[Backend, ...] = ()
     listeners: tuple[Listener, ...] = ()

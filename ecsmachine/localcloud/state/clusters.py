@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Literal
+from typing import Annotated, Literal
 
 ClusterState = Literal["launching", "running", "scaling", "updating", "deleting", "failed"]
 NetworkMode = Literal["vpc", "classic"]
@@ -40,20 +40,20 @@ class Cluster:
     the nodes that were ever made, so that no name is used twice.
     """
 
-    id: str
-    name: str
-    region: str
-    state: ClusterState
-    created: str
-    updated: str
+    id: Annotated[str, "cluster_id"]
+    name: Annotated[str, "name"]
+    region: Annotated[str, "region_id"]
+    state: Annotated[ClusterState, "state"]
+    created: Annotated[str, "created"]
+    updated: Annotated[str, "updated"]
     kind: str = ""
-    size: int = 0
-    network_mode: NetworkMode = "vpc"
-    vpc_id: str = ""
-    vswitch_id: str = ""
+    size: Annotated[int, "size"] = 0
+    network_mode: Annotated[NetworkMode, "network_mode"] = "vpc"
+    vpc_id: Annotated[str, "vpc_id"] = ""
+    vswitch_id: Annotated[str, "vswitch_id"] = ""
     subnet_cidr: str = ""
-    security_group_id: str = ""
-    load_balancer_id: str = ""
+    security_group_id: Annotated[str, "security_group_id"] = ""
+    load_balancer_id: Annotated[str, "external_loadbalancer_id"] = ""
     master_port: int = 0
     routing_port: int = 0
     nodes: tuple[Node, ...] = ()
@@ -145,14 +145,14 @@ class Volume:
 class Trigger:
     """An address that redeploys or scales; only a digest of its secret is kept."""
 
-    id: str
-    cluster_id: str
-    project: str
-    action: TriggerAction
-    service: str
+    id: Annotated[str, "id"]
+    cluster_id: Annotated[str, "cluster_id"]
+    project: Annotated[str, "project_id"]
+    action: Annotated[TriggerAction, "action"]
+    service: Annotated[str, "service"]
     token: str
     secret_digest: str = field(repr=False)
-    created: str = ""
+    created: Annotated[str, "created"] = ""
 
 
 def project_id(cluster_id: str, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 ScriptStatus = Literal[
     "Pending",
@@ -27,17 +27,17 @@ UNDER_WAY: tuple[ScriptStatus, ...] = ("Pending", "Running", "Stopping")
 class Command:
     """A script; ``content`` is in base64, ``kind`` is RunShellScript or one for Windows."""
 
-    id: str
+    id: Annotated[str, "CommandId"]
     region: str
-    name: str
-    description: str
-    kind: str
+    name: Annotated[str, "Name"]
+    description: Annotated[str, "Description"]
+    kind: Annotated[str, "Type"]
     content: str = field(repr=False)
-    created: str
-    working_dir: str = ""
-    timeout_s: int = 60
-    has_parameters: bool = False
-    resource_group_id: str = ""
+    created: Annotated[str, "CreationTime"]
+    working_dir: Annotated[str, "WorkingDir"] = ""
+    timeout_s: Annotated[int, "Timeout"] = 60
+    has_parameters: Annotated[bool, "EnableParameter"] = False
+    resource_group_id: Annotated[str, "ResourceGroupId"] = ""
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,17 @@ class ScriptResult:
     ``exit_code`` is -1 for one that was not run to its end.
     """
 
-    instance_id: str
-    status: ScriptStatus = "Pending"
+    instance_id: Annotated[str, "InstanceId"]
+    status: Annotated[ScriptStatus, "InvocationStatus"] = "Pending"
     updated: str = ""
-    started: str = ""
+    started: Annotated[str, "StartTime"] = ""
     finished: str = ""
-    stopped: str = ""
-    exit_code: int = -1
+    stopped: Annotated[str, "StopTime"] = ""
+    exit_code: Annotated[int, "ExitCode"] = -1
     output: str = field(default="", repr=False)
-    dropped: int = 0
-    error_code: str = ""
-    error: str = ""
+    dropped: Annotated[int, "Dropped"] = 0
+    error_code: Annotated[str, "ErrorCode"] = ""
+    error: Annotated[str, "ErrorInfo"] = ""
 
 
 @dataclass(frozen=True)

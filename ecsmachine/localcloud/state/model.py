@@ -7,7 +7,7 @@ UTC in the form that the API prints (``2024-05-01T08:00:00Z``); sizes are GiB, b
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from ecsmachine.localcloud.catalog.images import ImageDisk
 
@@ -59,17 +59,17 @@ class Vpc:
     ``user_cidrs`` are networks that are reached over its routes though they are not private.
     """
 
-    id: str
-    region: str
-    name: str
-    description: str
-    cidr: str
+    id: Annotated[str, "VpcId"]
+    region: Annotated[str, "RegionId"]
+    name: Annotated[str, "VpcName"]
+    description: Annotated[str, "Description"]
+    cidr: Annotated[str, "CidrBlock"]
     status: Literal["Available"]
-    created: str
-    vrouter_id: str
+    created: Annotated[str, "CreationTime"]
+    vrouter_id: Annotated[str, "VRouterId"]
     route_table_id: str
-    is_default: bool = False
-    resource_group_id: str = ""
+    is_default: Annotated[bool, "IsDefault"] = False
+    resource_group_id: Annotated[str, "ResourceGroupId"] = ""
     ready_at: float = 0.0
     secondary_cidrs: tuple[str, ...] = ()
     user_cidrs: tuple[str, ...] = ()
@@ -79,17 +79,17 @@ class Vpc:
 class VSwitch:
     """A subnet of a VPC in one zone."""
 
-    id: str
+    id: Annotated[str, "VSwitchId"]
     region: str
-    zone: str
-    vpc_id: str
-    name: str
-    description: str
-    cidr: str
+    zone: Annotated[str, "ZoneId"]
+    vpc_id: Annotated[str, "VpcId"]
+    name: Annotated[str, "VSwitchName"]
+    description: Annotated[str, "Description"]
+    cidr: Annotated[str, "CidrBlock"]
     status: Literal["Available"]
-    created: str
-    is_default: bool = False
-    resource_group_id: str = ""
+    created: Annotated[str, "CreationTime"]
+    is_default: Annotated[bool, "IsDefault"] = False
+    resource_group_id: Annotated[str, "ResourceGroupId"] = ""
     ready_at: float = 0.0
 
 
@@ -113,38 +113,38 @@ class RouteEntry:
 class Rule:
     """One rule of a security group; ``direction`` is ingress or egress."""
 
-    id: str
-    direction: Direction
-    protocol: str
-    port_range: str
-    policy: Policy
+    id: Annotated[str, "SecurityGroupRuleId"]
+    direction: Annotated[Direction, "Direction"]
+    protocol: Annotated[str, "IpProtocol"]
+    port_range: Annotated[str, "PortRange"]
+    policy: Annotated[Policy, "Policy"]
     priority: int
-    nic_type: str
+    nic_type: Annotated[str, "NicType"]
     cidr: str
     ipv6_cidr: str
     group_id: str
     group_owner: str
     prefix_list_id: str
-    source_port_range: str
+    source_port_range: Annotated[str, "SourcePortRange"]
     own_cidr: str
     own_ipv6_cidr: str
-    description: str
-    created: str
+    description: Annotated[str, "Description"]
+    created: Annotated[str, "CreateTime"]
 
 
 @dataclass(frozen=True)
 class SecurityGroup:
     """A security group and its rules."""
 
-    id: str
+    id: Annotated[str, "SecurityGroupId"]
     region: str
-    name: str
-    description: str
-    vpc_id: str
-    kind: SecurityGroupKind
-    created: str
+    name: Annotated[str, "SecurityGroupName"]
+    description: Annotated[str, "Description"]
+    vpc_id: Annotated[str, "VpcId"]
+    kind: Annotated[SecurityGroupKind, "SecurityGroupType"]
+    created: Annotated[str, "CreationTime"]
     inner_access: Policy = "Accept"
-    resource_group_id: str = ""
+    resource_group_id: Annotated[str, "ResourceGroupId"] = ""
     rules: tuple[Rule, ...] = ()
 
 
@@ -152,13 +152,13 @@ class SecurityGroup:
 class KeyPair:
     """A public key by name; the private key is given out once and not kept."""
 
-    name: str
+    name: Annotated[str, "KeyPairName"]
     region: str
     key_id: str
-    fingerprint: str
+    fingerprint: Annotated[str, "KeyPairFingerPrint"]
     public_key: str
-    created: str
-    resource_group_id: str = ""
+    created: Annotated[str, "CreationTime"]
+    resource_group_id: Annotated[str, "ResourceGroupId"] = ""
 
 
 @dataclass(frozen=True)
@@ -194,38 +194,38 @@ class Instance:
     ``interface_description`` and ``secondary_ips`` are of its primary network interface.
     """
 
-    id: str
-    region: str
-    zone: str
-    name: str
-    description: str
-    host_name: str
-    image_id: str
-    instance_type: str
+    id: Annotated[str, "InstanceId"]
+    region: Annotated[str, "RegionId"]
+    zone: Annotated[str, "ZoneId"]
+    name: Annotated[str, "InstanceName"]
+    description: Annotated[str, "Description"]
+    host_name: Annotated[str, "HostName"]
+    image_id: Annotated[str, "ImageId"]
+    instance_type: Annotated[str, "InstanceType"]
     vpc_id: str
     vswitch_id: str
     private_ip: str
     security_group_ids: tuple[str, ...]
-    status: InstanceStatus
-    created: str
+    status: Annotated[InstanceStatus, "Status"]
+    created: Annotated[str, "CreationTime"]
     started: str = ""
     key_pair: str = ""
     public_key: str = ""
     public_ip: str = ""
     eip_id: str = ""
-    internet_charge_type: str = "PayByTraffic"
-    bandwidth_out: int = 0
-    bandwidth_in: int = 200
-    charge_type: ChargeType = "PostPaid"
+    internet_charge_type: Annotated[str, "InternetChargeType"] = "PayByTraffic"
+    bandwidth_out: Annotated[int, "InternetMaxBandwidthOut"] = 0
+    bandwidth_in: Annotated[int, "InternetMaxBandwidthIn"] = 200
+    charge_type: Annotated[ChargeType, "InstanceChargeType"] = "PostPaid"
     period: int = 0
     period_unit: str = ""
     auto_renew: bool = False
     auto_renew_period: int = 0
     auto_renew_unit: str = ""
     never_renewed: bool = False
-    expires: str = "2099-12-31T15:59Z"
+    expires: Annotated[str, "ExpiredTime"] = "2099-12-31T15:59Z"
     io_optimized: bool = True
-    serial_number: str = ""
+    serial_number: Annotated[str, "SerialNumber"] = ""
     network_interface_id: str = ""
     mac: str = ""
     user_data: str = field(default="", repr=False)
@@ -237,9 +237,9 @@ class Instance:
     spot_price_limit: float = 0.0
     spot_duration: int = 0
     spot_interruption: str = ""
-    stopped_mode: StoppedMode = "Not-applicable"
+    stopped_mode: Annotated[StoppedMode, "StoppedMode"] = "Not-applicable"
     address_reclaimed: bool = False
-    credit_specification: str = ""
+    credit_specification: Annotated[str, "CreditSpecification"] = ""
     deployment_set_id: str = ""
     deployment_set_group: int = 0
     cpu_options: CpuOptions = CpuOptions()
@@ -267,24 +267,24 @@ class NetworkInterface:
     by its :class:`Instance` (:mod:`ecsmachine.localcloud.state.interfaces`).
     """
 
-    id: str
+    id: Annotated[str, "NetworkInterfaceId"]
     region: str
-    zone: str
-    vpc_id: str
-    vswitch_id: str
-    name: str
-    description: str
-    mac: str
-    private_ip: str
+    zone: Annotated[str, "ZoneId"]
+    vpc_id: Annotated[str, "VpcId"]
+    vswitch_id: Annotated[str, "VSwitchId"]
+    name: Annotated[str, "NetworkInterfaceName"]
+    description: Annotated[str, "Description"]
+    mac: Annotated[str, "MacAddress"]
+    private_ip: Annotated[str, "PrivateIpAddress"]
     security_group_ids: tuple[str, ...]
-    status: InterfaceStatus
-    created: str
-    kind: InterfaceKind = "Secondary"
+    status: Annotated[InterfaceStatus, "Status"]
+    created: Annotated[str, "CreationTime"]
+    kind: Annotated[InterfaceKind, "Type"] = "Secondary"
     secondary_ips: tuple[str, ...] = ()
-    instance_id: str = ""
+    instance_id: Annotated[str, "InstanceId"] = ""
     index: int = 0
-    delete_on_release: bool = True
-    resource_group_id: str = ""
+    delete_on_release: Annotated[bool, "DeleteOnRelease"] = True
+    resource_group_id: Annotated[str, "ResourceGroupId"] = ""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -300,35 +300,35 @@ class Disk:
     beginning. ``snapshot_id``: the snapshot that it was made from.
     """
 
-    id: str
-    region: str
-    zone: str
-    name: str
-    description: str
-    kind: DiskKind
-    category: str
-    size_gib: int
-    status: DiskStatus
-    created: str
-    instance_id: str = ""
-    device: str = ""
-    image_id: str = ""
-    snapshot_id: str = ""
-    performance_level: str = ""
-    encrypted: bool = False
-    kms_key_id: str = ""
-    provisioned_iops: int = 0
-    bursting_enabled: bool = False
-    auto_snapshot_policy_id: str = ""
-    delete_with_instance: bool = True
-    delete_auto_snapshot: bool = True
-    enable_auto_snapshot: bool = False
+    id: Annotated[str, "DiskId"]
+    region: Annotated[str, "RegionId"]
+    zone: Annotated[str, "ZoneId"]
+    name: Annotated[str, "DiskName"]
+    description: Annotated[str, "Description"]
+    kind: Annotated[DiskKind, "Type"]
+    category: Annotated[str, "Category"]
+    size_gib: Annotated[int, "Size"]
+    status: Annotated[DiskStatus, "Status"]
+    created: Annotated[str, "CreationTime"]
+    instance_id: Annotated[str, "InstanceId"] = ""
+    device: Annotated[str, "Device"] = ""
+    image_id: Annotated[str, "ImageId"] = ""
+    snapshot_id: Annotated[str, "SourceSnapshotId"] = ""
+    performance_level: Annotated[str, "PerformanceLevel"] = ""
+    encrypted: Annotated[bool, "Encrypted"] = False
+    kms_key_id: Annotated[str, "KMSKeyId"] = ""
+    provisioned_iops: Annotated[int, "ProvisionedIops"] = 0
+    bursting_enabled: Annotated[bool, "BurstingEnabled"] = False
+    auto_snapshot_policy_id: Annotated[str, "AutoSnapshotPolicyId"] = ""
+    delete_with_instance: Annotated[bool, "DeleteWithInstance"] = True
+    delete_auto_snapshot: Annotated[bool, "DeleteAutoSnapshot"] = True
+    enable_auto_snapshot: Annotated[bool, "EnableAutoSnapshot"] = False
     multi_attach: bool = False
-    charge_type: ChargeType = "PostPaid"
-    attached: str = ""
-    detached: str = ""
-    resource_group_id: str = ""
-    serial_number: str = ""
+    charge_type: Annotated[ChargeType, "DiskChargeType"] = "PostPaid"
+    attached: Annotated[str, "AttachedTime"] = ""
+    detached: Annotated[str, "DetachedTime"] = ""
+    resource_group_id: Annotated[str, "ResourceGroupId"] = ""
+    serial_number: Annotated[str, "SerialNumber"] = ""
     wipe: bool = False
     restore_from: str = ""
 
@@ -344,24 +344,24 @@ class Snapshot:
     for ever; after that it goes, at ``expires``. ``copied_from`` is the snapshot that it copies.
     """
 
-    id: str
-    region: str
-    name: str
-    description: str
-    disk_id: str
-    disk_kind: DiskKind
+    id: Annotated[str, "SnapshotId"]
+    region: Annotated[str, "RegionId"]
+    name: Annotated[str, "SnapshotName"]
+    description: Annotated[str, "Description"]
+    disk_id: Annotated[str, "SourceDiskId"]
+    disk_kind: Annotated[DiskKind, "SourceDiskType"]
     size_gib: int
-    status: SnapshotStatus
-    created: str
-    modified: str
+    status: Annotated[SnapshotStatus, "Status"]
+    created: Annotated[str, "CreationTime"]
+    modified: Annotated[str, "LastModifiedTime"]
     turn: str
-    retention_days: int = 0
+    retention_days: Annotated[int, "RetentionDays"] = 0
     expires: str = ""
-    encrypted: bool = False
-    kms_key_id: str = ""
-    resource_group_id: str = ""
+    encrypted: Annotated[bool, "Encrypted"] = False
+    kms_key_id: Annotated[str, "KMSKeyId"] = ""
+    resource_group_id: Annotated[str, "ResourceGroupId"] = ""
     base_image_id: str = ""
-    copied_from: str = ""
+    copied_from: Annotated[str, "SourceSnapshotId"] = ""
 
 
 @dataclass(frozen=True)
@@ -399,9 +399,9 @@ class CustomImage:
 class TemplateVersion:
     """A version of a launch template: parameters of RunInstances by their names."""
 
-    number: int
-    description: str
-    created: str
+    number: Annotated[int, "VersionNumber"]
+    description: Annotated[str, "VersionDescription"]
+    created: Annotated[str, "CreateTime"]
     values: dict[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -409,37 +409,37 @@ class TemplateVersion:
 class LaunchTemplate:
     """A launch template and its versions, oldest first."""
 
-    id: str
+    id: Annotated[str, "LaunchTemplateId"]
     region: str
-    name: str
-    created: str
-    modified: str
-    default_version: int
-    latest_version: int
+    name: Annotated[str, "LaunchTemplateName"]
+    created: Annotated[str, "CreateTime"]
+    modified: Annotated[str, "ModifiedTime"]
+    default_version: Annotated[int, "DefaultVersionNumber"]
+    latest_version: Annotated[int, "LatestVersionNumber"]
     versions: tuple[TemplateVersion, ...] = ()
-    resource_group_id: str = ""
+    resource_group_id: Annotated[str, "ResourceGroupId"] = ""
 
 
 @dataclass(frozen=True)
 class Eip:
     """An elastic public address, bound to an instance or not."""
 
-    id: str
-    region: str
-    address: str
+    id: Annotated[str, "AllocationId"]
+    region: Annotated[str, "RegionId"]
+    address: Annotated[str, "IpAddress"]
     status: EipStatus
-    created: str
+    created: Annotated[str, "AllocationTime"]
     bandwidth: int = 5
-    internet_charge_type: str = "PayByBandwidth"
-    charge_type: ChargeType = "PostPaid"
-    name: str = ""
-    description: str = ""
-    isp: str = "BGP"
-    instance_id: str = ""
-    instance_type: str = ""
-    resource_group_id: str = ""
+    internet_charge_type: Annotated[str, "InternetChargeType"] = "PayByBandwidth"
+    charge_type: Annotated[ChargeType, "ChargeType"] = "PostPaid"
+    name: Annotated[str, "Name"] = ""
+    description: Annotated[str, "Description"] = ""
+    isp: Annotated[str, "ISP"] = "BGP"
+    instance_id: Annotated[str, "InstanceId"] = ""
+    instance_type: Annotated[str, "InstanceType"] = ""
+    resource_group_id: Annotated[str, "ResourceGroupId"] = ""
     ready_at: float = 0.0
-    expires: str = ""
+    expires: Annotated[str, "ExpiredTime"] = ""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Frozen dataclasses to JSON and back, by their type hints: all that the cloud reads from disk.
 
+The same hints say what the API calls a field (:func:`told`).
+
 What another version has written is taken as far as it goes: fields that are not known are left
 out, and those that are missing get their defaults. What cannot be taken is a
 :class:`RecordError`, which says in one line what is wrong and where.
@@ -14,7 +16,7 @@ import types
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
@@ -64,6 +66,21 @@ def write(file: Path, value: Any) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         json.dump(dataclasses.asdict(value), stream, indent=1)
     temporary.replace(file)
+
+
+def told(value: Any) -> dict[str, Any]:
+    """Return the fields of a resource by their names in the API's answers.
+
+    Those are the fields that are declared with such a name: ``Annotated[str, "VpcId"]``.
+    """
+    kind: Any = type(value)
+    return {name: getattr(value, field) for field, name in _told_fields(kind)}
+
+
+@cache
+def _told_fields(kind: type[Any]) -> tuple[tuple[str, str], ...]:
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple((f, h.__metadata__[0]) for f, h in hints.items() if get_origin(h) is Annotated)
 
 
 @cache

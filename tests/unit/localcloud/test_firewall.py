@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,8 @@ def group(name: str, *rules: Rule, **values: Any) -> SecurityGroup:
 
 
 def instance(number: int, *groups: str) -> Instance:
-    empty = {
-        name: ""
-        for name, item in Instance.__dataclass_fields__.items()
-        if item.type in ("str", "InstanceStatus") and item.default.__class__ is not str
-    }
+    needed = (each for each in fields(Instance) if each.default is MISSING)
+    empty = {each.name: "" for each in needed}
     values = {
         **empty,
         "id": f"i-{number}",

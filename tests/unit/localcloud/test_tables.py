@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import KeyPair, TagSet, Vpc
+from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.state import State, open_state
 from tests.unit.localcloud.test_firewall import instance
 
@@ -75,3 +77,13 @@ def test_a_new_instance_may_not_be_seen_yet(state: State) -> None:
     assert state.instances.find_or_none(hidden.id, region=HOME) is None
     assert state.instances.in_region(HOME) == []
     assert state.instances.get(hidden.id) is hidden
+
+
+def test_only_fields_that_the_api_names_are_told() -> None:
+    @dataclass(frozen=True)
+    class Lamp:
+        id: Annotated[str, "LampId"]
+        secret: str = field(repr=False)
+        bright: Annotated[bool, "Bright"] = False
+
+    assert told(Lamp("l-1", "hidden")) == {"LampId": "l-1", "Bright": False}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.driver_options import driver_name_of
 from ecsmachine.cli.tree import command_tree
+from ecsmachine.localcloud.protocol.official import official_actions
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -100,19 +103,20 @@ def test_a_wrong_command_is_found() -> None:
             check(words)
 
 
+def _texts(path: Path) -> Iterator[str]:
+    """Yield the texts in a module; what is filled in of one is a NUL."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.JoinedStr):
+            parts = [part.value if isinstance(part, ast.Constant) else "\0" for part in node.values]
+            yield "".join(map(str, parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
 @cache
 def _said() -> str:
     """Every text in the package and the codes of the cloud, one after the other."""
-    texts = []
-    for path in sorted((ROOT / "ecsmachine").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.JoinedStr):
-                parts = [
-                    part.value if isinstance(part, ast.Constant) else "\0" for part in node.values
-                ]
-                texts.append("".join(map(str, parts)))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                texts.append(node.value)
+    texts = [text for path in (ROOT / "ecsmachine").rglob("*.py") for text in _texts(path)]
     texts += [path.read_text() for path in (ROOT / "ecsmachine").rglob("*.txt")]
     return "\n".join(texts)
 
@@ -125,6 +129,34 @@ def test_the_errors_that_are_explained_are_said(page: str) -> None:
     for error in errors:
         for part in re.split(r"…|\"?NAME\"?", error):
             assert part.strip() in _said() or part.startswith(("docker ", "get.")), error
+
+
+@pytest.mark.parametrize(
+    ("product", "version"), [("ecs", "2014-05-26"), ("vpc", "2016-04-28"), ("slb", "2014-05-15")]
+)
+def test_the_policy_allows_what_is_asked_for(product: str, version: str) -> None:
+    (policy,) = re.findall(
+        r"```json\n(.*?)```", (ROOT / "docs" / "aliyunecs.md").read_text(), re.DOTALL
+    )
+    allowed = [
+        each for statement in json.loads(policy)["Statement"] for each in statement["Action"]
+    ]
+    others = {"vpc.py", "slb.py", "sts.py"} - {f"{product}.py"}
+    files = {f"{product}.py"} if product != "ecs" else {"*.py"}
+    asked = {
+        text
+        for pattern in files
+        for path in (ROOT / "ecsmachine" / "aliyun").glob(pattern)
+        if path.name not in others
+        for text in _texts(path)
+        if text in official_actions(version)
+    }
+    assert len(asked) > 3
+    for action in asked:
+        assert any(fnmatch(f"{product}:{action}", each) for each in allowed), action
+    for each in allowed:
+        if each.startswith(f"{product}:"):
+            assert any(fnmatch(f"{product}:{action}", each) for action in asked), each
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -57,11 +57,30 @@ class EcsClient(RegionalClient):
         answer = self._call("DescribeZones", {"Verbose": False})
         return [zone.required("ZoneId", REGION) for zone in answer.objects("Zones", "Zone")]
 
-    def instance_types(self, names: Sequence[str] = ()) -> Iterator[InstanceType]:
-        """Yield instance types, all or the named ones that exist (DescribeInstanceTypes)."""
+    def instance_types(
+        self,
+        names: Sequence[str] = (),
+        *,
+        cpus: tuple[int, int] = (0, 0),
+        memory_gib: tuple[int, int] = (0, 0),
+        architecture: str = "",
+    ) -> Iterator[InstanceType]:
+        """Yield instance types, all or the named ones that exist (DescribeInstanceTypes).
+
+        ``cpus`` and ``memory_gib`` are least and most; 0 is no bound. ``architecture`` is X86 or
+        ARM.
+        """
         for item in self.rpc.pages_by_token(
             "DescribeInstanceTypes",
-            {"RegionId": self.region, **numbered("InstanceTypes", tuple(names))},
+            {
+                "RegionId": self.region,
+                "MinimumCpuCoreCount": cpus[0] or None,
+                "MaximumCpuCoreCount": cpus[1] or None,
+                "MinimumMemorySize": memory_gib[0] or None,
+                "MaximumMemorySize": memory_gib[1] or None,
+                "CpuArchitecture": architecture,
+                **numbered("InstanceTypes", tuple(names)),
+            },
             *("InstanceTypes", "InstanceType"),
         ):
             yield read(InstanceType, item)

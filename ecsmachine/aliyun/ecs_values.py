@@ -115,6 +115,9 @@ class InstanceType:
     cpu_cores: Annotated[int, At("CpuCoreCount")]
     memory_gib: Annotated[float, At("MemorySize")]
     architecture: Annotated[str, At("CpuArchitecture", ID)] = "X86"
+    level: Annotated[str, At("InstanceFamilyLevel", ID)] = ""
+    gpus: Annotated[int, At("GPUAmount")] = 0
+    local_storage: Annotated[str, At("LocalStorageCategory", ID)] = ""
 
 
 @dataclass(frozen=True)

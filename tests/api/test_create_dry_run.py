@@ -77,7 +77,7 @@ def test_the_defaults_in_words_and_as_json(rig: Rig, capsys: pytest.CaptureFixtu
     assert data["Account"] == rig.cloud.state.account.id
     for said in (
         'Machine "dev1" would be made of:',
-        f"new, ecs.n4.small in zone {vswitch.zone}",
+        f"new, ecs.t6-c1m2.large in zone {vswitch.zone}",
         "tcp 2376 from 0.0.0.0/0",
         "Nothing was made.",
     ):
@@ -169,7 +169,9 @@ def test_the_price_is_told_if_it_is_answered(rig: Rig, capsys: pytest.CaptureFix
 
     rig.front.answers["DescribePrice"] = answer(0.25)
     try:
-        data, words = planned(rig, capsys, "--aliyunecs-disk-size", "20")
+        data, words = planned(
+            rig, capsys, "--aliyunecs-disk-size", "20", "--aliyunecs-instance-type", "ecs.g6.large"
+        )
         (asked,) = [body for body in rig.front.bodies if body["Action"] == "DescribePrice"]
         assert (asked["PriceUnit"], asked["DataDisk.1.Size"]) == ("Hour", "20")
         assert data["Price"] == {"Amount": 0.25, "Currency": "CNY", "Period": 1, "Unit": "Hour"}
@@ -182,7 +184,7 @@ def test_the_price_is_told_if_it_is_answered(rig: Rig, capsys: pytest.CaptureFix
     finally:
         del rig.front.answers["DescribePrice"]
     rig.front.faults["DescribePrice"] = ["InvalidParameter"] * 2
-    data, words = planned(rig, capsys)
+    data, words = planned(rig, capsys, "--aliyunecs-instance-type", "ecs.g6.large")
     assert "Price" not in data
     assert "price" not in words
 

@@ -319,7 +319,7 @@ def test_a_named_zone_without_stock_is_an_error(rig: Rig) -> None:
     zone = next(iter(rig.cloud.state.vswitches)).zone
     rig.front.faults["RunInstances"] = ["OperationDenied.NoStock"]
     with pytest.raises(ApiError, match="NoStock") as caught:
-        rig.create(zone=zone)
+        rig.create(zone=zone, instance_type="ecs.g6.large")
     assert "--aliyunecs-zone" in (caught.value.hint or "")
     rig.driver().remove(rig.journal(), rig.report)
 

@@ -27,7 +27,7 @@ def home_zone(rig: Rig) -> str:
 def test_a_zone_without_stock_is_passed_over(rig: Rig) -> None:
     home = home_zone(rig)
     rig.cloud.faults.add(Fault("no-stock", instance_type="ecs.n4.small", zone=home))
-    driver, journal = rig.create()
+    driver, journal = rig.create(instance_type="ecs.n4.small")
     (instance,) = rig.cloud.state.instances
     assert instance.zone != home
     driver.remove(journal, rig.report)
@@ -36,7 +36,7 @@ def test_a_zone_without_stock_is_passed_over(rig: Rig) -> None:
 
 def test_a_zone_whose_stock_runs_out_at_the_last_moment_is_followed_by_the_next(rig: Rig) -> None:
     home = home_zone(rig)
-    driver = rig.driver()
+    driver = rig.driver(instance_type="ecs.n4.small")
     driver.pre_create_check(rig.report)
     rig.cloud.faults.add(Fault("no-stock", instance_type="ecs.n4.small", zone=home))
     journal = rig.journal()
@@ -52,7 +52,7 @@ def test_a_zone_that_was_named_is_not_passed_over(rig: Rig) -> None:
     home = home_zone(rig)
     rig.cloud.faults.add(Fault("no-stock", instance_type="ecs.n4.small", zone=home))
     with pytest.raises(PreCreateCheckError, match=f"not on offer in zone {home} now") as caught:
-        rig.driver(zone=home).pre_create_check(rig.report)
+        rig.driver(zone=home, instance_type="ecs.n4.small").pre_create_check(rig.report)
     hint = caught.value.hint or ""
     assert "It is in: cn-hangzhou-" in hint
     assert home not in hint.partition(".")[0]

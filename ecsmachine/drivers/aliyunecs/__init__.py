@@ -95,9 +95,9 @@ def tagged_resources(
 
     ``values`` are those of :data:`ACCOUNT_OPTIONS`. Raises as :func:`new` does.
     """
-    from ecsmachine.drivers.aliyunecs.life.driver import cloud_of
     from ecsmachine.drivers.aliyunecs.life.sweep import AliyunTaggedResources
     from ecsmachine.drivers.aliyunecs.options.reading import settings_of
+    from ecsmachine.drivers.aliyunecs.resources.cloud import cloud_of
 
     cloud = cloud_of(
         settings_of(_account(values)), context.environment, region, checkpoint=context.checkpoint
@@ -107,8 +107,8 @@ def tagged_resources(
 
 def regions(context: DriverContext, values: Mapping[str, OptionValue]) -> list[str]:
     """Return all regions that the account may use (DescribeRegions)."""
-    from ecsmachine.drivers.aliyunecs.life.driver import cloud_of
     from ecsmachine.drivers.aliyunecs.options.reading import settings_of
+    from ecsmachine.drivers.aliyunecs.resources.cloud import cloud_of
 
     return cloud_of(settings_of(_account(values)), context.environment).ecs.region_ids()
 

@@ -25,7 +25,7 @@ vswitch-id ECS_VSWITCH_ID string
 private-ip ECS_VPC_PRIVATE_IP string
 private-address-only ECS_PRIVATE_ADDR_ONLY bool False
 security-group ECS_SECURITY_GROUP string docker-machine
-instance-type ECS_INSTANCE_TYPE string ecs.n4.small
+instance-type ECS_INSTANCE_TYPE string
 image-id ECS_IMAGE_ID string
 description ECS_DESCRIPTION string
 resource-group-id ECS_RESOURCE_GROUP_ID string
@@ -136,7 +136,6 @@ def test_a_private_machine_has_no_bandwidth() -> None:
         ({"open_port": ["80/icmp"]}, "open-port"),
         ({"open_port": ["70000"]}, "open-port"),
         ({"region": "cn hangzhou"}, "region"),
-        ({"instance_type": ""}, "instance-type"),
         ({"vpc_id": "../x"}, "vpc-id"),
         ({"io_optimized": "perhaps"}, "io-optimized"),
         ({"ssh_keypair": "k"}, "ssh-keypair"),

@@ -7,18 +7,28 @@ first in a fixed order is reported. What they find out goes into the plan, for c
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
-from ecsmachine.aliyun.ecs_values import Image, InstanceType, KeyPair, Offer
+from ecsmachine.aliyun.ecs_values import Image, KeyPair, Offer
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.aliyun.vpc import VSwitch
+from ecsmachine.drivers.aliyunecs.checks.instance_type import (
+    Ask,
+    Candidate,
+    cheapest_types,
+    chosen,
+    machine_of,
+    named_type,
+    no_vswitch,
+    not_offered,
+)
 from ecsmachine.drivers.aliyunecs.options.disk_categories import PREFERENCE, check_disk_size
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
-from ecsmachine.drivers.aliyunecs.options.suggestions import nearest, nearest_types
+from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
 from ecsmachine.drivers.aliyunecs.resources import network
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.eip import find_eip
@@ -27,38 +37,55 @@ from ecsmachine.drivers.aliyunecs.resources.instance import LOGIN_USER, run_para
 from ecsmachine.drivers.aliyunecs.resources.load_balancer import find_load_balancer
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.resources.security_group import FoundGroup, find_group
-from ecsmachine.drivers.base import DriverContext
+from ecsmachine.drivers.base import DriverContext, Report
 from ecsmachine.drivers.login_key import check_login_key
 from ecsmachine.errors import PreCreateCheckError
 
 T = TypeVar("T")
 
-_NOT_OFFERED = (Meaning.UNKNOWN_TYPE, Meaning.OUT_OF_STOCK, Meaning.INVALID_VALUE, Meaning.GONE)
-"""What the API says of an instance type or a zone that is not there."""
+_MOST_AT_ONCE = 16
+"""How many questions are asked at the same time."""
 
 
 def check(
-    cloud: Cloud, context: DriverContext, settings: Settings, *, own_instance_id: str = ""
+    cloud: Cloud,
+    context: DriverContext,
+    settings: Settings,
+    report: Report,
+    *,
+    own_instance_id: str = "",
+    begun_with: str = "",
 ) -> Plan:
     """Check all that can be checked for free, and return what was found and chosen.
 
-    ``own_instance_id`` is the machine's instance, if an earlier create came that far.
+    ``own_instance_id`` is the machine's instance, if an earlier create came that far, and
+    ``begun_with`` the instance type that it had chosen.
 
     Raises :class:`PreCreateCheckError`.
     """
     try:
-        return _check(cloud, context, settings, own_instance_id)
+        plan = _check(cloud, context, settings, report, own_instance_id, begun_with)
+        if own_instance_id:
+            return plan
+        return replace(plan, tried=_dry_run(cloud, context, settings, plan))
     except (ApiError, ConnectionLostError) as error:
         raise PreCreateCheckError(error.message, hint=error.hint) from error
 
 
-def _check(cloud: Cloud, context: DriverContext, settings: Settings, own_instance_id: str) -> Plan:
+def _check(
+    cloud: Cloud,
+    context: DriverContext,
+    settings: Settings,
+    report: Report,
+    own_instance_id: str,
+    begun_with: str,
+) -> Plan:
     public_key = (
         check_login_key(settings.ssh_keypath, "--aliyunecs-ssh-keypath", context.passphrases)
         if settings.ssh_keypath
         else ""
     )
-    with ThreadPoolExecutor(max_workers=8) as pool:
+    with ThreadPoolExecutor(max_workers=_MOST_AT_ONCE) as pool:
 
         def ask(question: Callable[[], T]) -> Future[T]:
             return pool.submit(question)
@@ -66,8 +93,9 @@ def _check(cloud: Cloud, context: DriverContext, settings: Settings, own_instanc
         regions = ask(cloud.ecs.region_ids)
         account = ask(lambda: _account_id(cloud))
         zones = ask(cloud.ecs.zone_ids) if settings.zone else None
-        type_offers = ask(lambda: _type_offers(cloud, settings))
-        own_type = ask(lambda: _instance_type(cloud, settings.instance_type))
+        named = None
+        if settings.instance_type:
+            named = ask(lambda: named_type(cloud, settings, ask))
         image = ask(lambda: choose_image(cloud, settings))
         networks = ask(lambda: network.look(cloud, settings, context.store_id))
         key_pair = (
@@ -82,10 +110,8 @@ def _check(cloud: Cloud, context: DriverContext, settings: Settings, own_instanc
         _check_region(settings, regions.result())
         if zones is not None:
             _check_zone(settings, zones.result())
-        found_type = own_type.result()
-        offers = type_offers.result()
-        _check_type(cloud, settings, found_type, offers)
-        _check_image(settings, image.result(), found_type)
+        candidates = named.result() if named is not None else []
+        _check_image(settings, image.result(), candidates)
         net = networks.result()
         if key_pair is not None:
             _check_key_pair(settings, key_pair.result())
@@ -97,10 +123,15 @@ def _check(cloud: Cloud, context: DriverContext, settings: Settings, own_instanc
             if net.vpc_id
             else None
         )
-        places = _places(cloud, settings, net, offers, found_type)
+        if not candidates:
+            candidates = cheapest_types(cloud, settings, ask, net.is_usable, begun_with=begun_with)
+            _check_image(settings, image.result(), candidates)
+        places = _all_places(cloud, settings, net, candidates, ask)
+        if not settings.instance_type:
+            report(chosen(candidates, places[0]))
         found_group = group.result() if group is not None else None
         _check_group(settings, found_group)
-        plan = Plan(
+        return Plan(
             places=places,
             vpc_id=net.vpc_id,
             vpc_shared=net.shared,
@@ -111,9 +142,6 @@ def _check(cloud: Cloud, context: DriverContext, settings: Settings, own_instanc
             public_key=public_key,
             account_id=account.result(),
         )
-    if own_instance_id:
-        return plan
-    return replace(plan, tried=_dry_run(cloud, context, settings, plan))
 
 
 def _account_id(cloud: Cloud) -> str:
@@ -141,69 +169,17 @@ def _check_zone(settings: Settings, zones: list[str]) -> None:
         )
 
 
-def _type_offers(cloud: Cloud, settings: Settings) -> list[Offer]:
-    """Return the system disks that each zone offers with the instance type."""
-    try:
-        return cloud.ecs.offers(
-            "SystemDisk",
-            zone=settings.zone,
-            instance_type=settings.instance_type,
-            io_optimized="optimized" if settings.io_optimized else "none",
-            charge_type=settings.charge_type,
-            spot_strategy=settings.spot_strategy,
-        )
-    except ApiError as error:
-        if error.meaning not in _NOT_OFFERED:
-            raise
-        return []
-
-
-def _instance_type(cloud: Cloud, name: str) -> InstanceType | None:
-    try:
-        return next((each for each in cloud.ecs.instance_types([name]) if each.id == name), None)
-    except ApiError as error:
-        if error.meaning not in _NOT_OFFERED:
-            raise
-        return None
-
-
-def _check_type(
-    cloud: Cloud, settings: Settings, found: InstanceType | None, offers: list[Offer]
-) -> None:
-    """Raise unless some zone (the named one, if one is) offers the type."""
-    if found is not None and any(offer.available for offer in offers):
-        return
-    name = settings.instance_type
-    everywhere = cloud.ecs.offers(
-        "InstanceType", charge_type=settings.charge_type, spot_strategy=settings.spot_strategy
-    )
-    zones = sorted({offer.zone for offer in everywhere if offer.available and offer.value == name})
-    offered = {
-        offer.value for offer in everywhere if offer.available and settings.zone in ("", offer.zone)
-    }
-    alternatives = nearest_types(found, name, cloud.ecs.instance_types(), offered)
-    where = f"zone {settings.zone}" if settings.zone else f"region {settings.region}"
-    if found is None:
-        raise PreCreateCheckError(
-            f'There is no instance type "{name}" in {where} '
-            "(--aliyunecs-instance-type, ECS_INSTANCE_TYPE)",
-            hint=alternatives,
-        )
-    elsewhere = f"It is in: {', '.join(zones)}. " if zones and settings.zone else ""
-    raise PreCreateCheckError(
-        f"The instance type {name} is not on offer in {where} now", hint=elsewhere + alternatives
-    )
-
-
-def _check_image(settings: Settings, image: Image, found: InstanceType | None) -> None:
-    if found is not None and image.architecture:
-        of_type = "arm64" if found.architecture.upper().startswith("ARM") else "x86_64"
+def _check_image(settings: Settings, image: Image, candidates: Sequence[Candidate]) -> None:
+    for each in candidates[:1] if image.architecture else ():
+        of_type = machine_of(each.kind)
         of_image = "x86_64" if image.architecture == "i386" else image.architecture
         if of_type != of_image:
             raise PreCreateCheckError(
                 f"The image {image.id} is for {image.architecture}, "
-                f"but {settings.instance_type} is {of_type}",
-                hint="Choose another image or another instance type.",
+                f"but {each.kind.id} is {of_type}",
+                hint="Choose another image or another instance type."
+                if settings.instance_type
+                else f"Choose another image, or give --aliyunecs-architecture {of_image}.",
             )
     if image.os_type and image.os_type.lower() != "linux":
         raise PreCreateCheckError(
@@ -232,22 +208,44 @@ def _check_key_pair(settings: Settings, found: KeyPair | None) -> None:
         )
 
 
-def _places(
+def _all_places(
     cloud: Cloud,
     settings: Settings,
     net: network.Network,
-    offers: list[Offer],
-    found_type: InstanceType | None,
+    candidates: Sequence[Candidate],
+    ask: Ask,
+) -> tuple[Place, ...]:
+    """Return where an instance of each candidate can go: of the first one first.
+
+    Raises what is wrong with the first one if there is no place for any.
+    """
+    found = [
+        ask(lambda each=each: _places(cloud, settings, net, each))  # type: ignore[misc]
+        for each in candidates
+    ]
+    places: list[Place] = []
+    for each in found:
+        failure = each.exception()
+        if failure is None:
+            places += each.result()
+        elif not isinstance(failure, PreCreateCheckError):
+            raise failure
+    return tuple(places or found[0].result())
+
+
+def _places(
+    cloud: Cloud, settings: Settings, net: network.Network, candidate: Candidate
 ) -> tuple[Place, ...]:
     """Return where the instance can go: zones that offer the type and have a VSwitch."""
-    by_zone = _by_zone(offers)
+    settings = replace(settings, instance_type=candidate.kind.id)
+    by_zone = _by_zone(candidate.offers)
     data_by_zone: dict[str, list[Offer]] | None = None
     places: list[Place] = []
     failure: PreCreateCheckError | None = None
     for zone, vswitch in net.candidates(sorted(by_zone), settings.zone):
         try:
             if zone not in by_zone:
-                _check_type(cloud, replace(settings, zone=zone), found_type, [])
+                raise not_offered(cloud, replace(settings, zone=zone), candidate.kind)
             _check_private_ip(settings, vswitch)
             system = _disk_category("system", settings, by_zone[zone])
             data = ""
@@ -257,6 +255,7 @@ def _places(
                 data = _disk_category("data", settings, data_by_zone.get(zone, []))
             places.append(
                 Place(
+                    candidate.kind.id,
                     zone,
                     vswitch.id if vswitch else "",
                     system,
@@ -268,11 +267,7 @@ def _places(
             failure = failure or error
     if places:
         return tuple(places)
-    raise failure or PreCreateCheckError(
-        f"There is no VSwitch in a zone that offers {settings.instance_type}",
-        hint=f"Make a VSwitch in one of: {', '.join(sorted(by_zone))}, or leave "
-        "--aliyunecs-vpc-id (ECS_VPC_ID) out.",
-    )
+    raise failure or no_vswitch(settings.instance_type, by_zone)
 
 
 def _by_zone(offers: list[Offer]) -> dict[str, list[Offer]]:

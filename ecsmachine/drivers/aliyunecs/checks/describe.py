@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ecsmachine.aliyun.ecs_values import Permission, Price
@@ -10,7 +11,7 @@ from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.instance import priced_parameters
 from ecsmachine.drivers.aliyunecs.resources.network import CIDR
-from ecsmachine.drivers.aliyunecs.resources.placement import Plan
+from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.resources.security_group import (
     missing_permissions,
     wanted_permissions,
@@ -48,8 +49,9 @@ def _data(context: DriverContext, settings: Settings, plan: Plan) -> dict[str, A
         "Instance": {
             "Action": "create",
             "Zone": place.zone,
-            "OtherZones": list(dict.fromkeys(other.zone for other in plan.places[1:])),
-            "InstanceType": settings.instance_type,
+            "OtherZones": _others(plan.places, "zone"),
+            "InstanceType": place.instance_type,
+            "OtherInstanceTypes": _others(plan.places, "instance_type"),
             "Image": {"Id": plan.image.id, "System": plan.image.os_name},
             "ChargeType": settings.charge_type,
             "Period": f"{settings.period} {settings.period_unit}"
@@ -95,6 +97,12 @@ def _data(context: DriverContext, settings: Settings, plan: Plan) -> dict[str, A
         else None,
         "TriedByEcs": plan.tried,
     }
+
+
+def _others(places: Sequence[Place], name: str) -> list[str]:
+    """Return what places after the first have of a field that the first has not."""
+    values = (str(getattr(place, name)) for place in places)
+    return list(dict.fromkeys(value for value in values if value != getattr(places[0], name)))
 
 
 def _planned(settings: Settings) -> dict[str, Any]:
@@ -183,12 +191,13 @@ def _lines(data: dict[str, Any]) -> list[tuple[str, str]]:
     """Say in words what ``data`` says."""
     instance, disk, group = data["Instance"], data["SystemDisk"], data["SecurityGroup"]
     account = f", account {data['Account']}" if data["Account"] else ""
-    others = ", ".join(instance["OtherZones"])
+    zones, types = ", ".join(instance["OtherZones"]), ", ".join(instance["OtherInstanceTypes"])
+    others = (f", in {zones}" if zones else "") + (f", then as {types}" if types else "")
     lines = [
         (
             "instance",
             f"new, {instance['InstanceType']} in zone {instance['Zone']}"
-            + (f" (without stock there, in {others})" if others else "")
+            + (f" (without stock there{others})" if others else "")
             + account,
         ),
         ("image", f"{instance['Image']['Id']} ({instance['Image']['System']})"),

@@ -96,6 +96,9 @@ def _instance(creation: Creation) -> str:
         (creation.context.directory / "known_hosts").unlink(missing_ok=True)
 
     def parameters_for(place: Place) -> dict[str, Parameter]:
+        if record.instance_type != place.instance_type:
+            record.instance_type = place.instance_type
+            creation.save()
         vswitch_id = place.vswitch_id
         if place.shared or not vswitch_id:
             vswitch_id = network.ensure_vswitch(creation, record.vpc_id, place.zone)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.aliyun.access_key import StsAddress
-from ecsmachine.aliyun.credentials import CredentialFlags, resolve
+from ecsmachine.aliyun.credentials import resolve
 from ecsmachine.drivers.aliyunecs.life.record import Record, new_record, record_from_config
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
-from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud, cloud_of
 from ecsmachine.drivers.base import (
-    Checkpoint,
     CreatePlan,
     CredentialUse,
     DataDiskRequest,
@@ -27,7 +25,6 @@ from ecsmachine.drivers.base import (
     PortRange,
     Report,
     State,
-    no_checkpoint,
 )
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.ssh.target import SSHTarget
@@ -53,47 +50,6 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsD
     cloud = cloud_of(settings, context.environment, checkpoint=context.checkpoint)
     record = new_record(context, settings, cloud.credentials.reference)
     return AliyunEcsDriver(context, record, settings=settings, cloud=cloud)
-
-
-def cloud_of(
-    settings: Settings,
-    environment: Mapping[str, str],
-    region: str = "",
-    *,
-    checkpoint: Checkpoint = no_checkpoint,
-) -> Cloud:
-    """Return the account and region that the settings name; ``region`` goes before theirs.
-
-    Raises :class:`~ecsmachine.errors.MachineError` if there are no credentials.
-    """
-    return Cloud(
-        region or settings.region,
-        resolve(
-            _flags_alone(settings.credentials, environment),
-            environment,
-            sts=StsAddress(settings.api_endpoint, settings.vpc_internal),
-        ),
-        custom_endpoint=settings.api_endpoint,
-        vpc_internal=settings.vpc_internal,
-        checkpoint=checkpoint,
-    )
-
-
-def _flags_alone(flags: CredentialFlags, environment: Mapping[str, str]) -> CredentialFlags:
-    """Return what came by flags: the variables are options as well."""
-    of_variables = credential_flags(
-        environment.get("ECS_ACCESS_KEY_ID", "").strip(),
-        environment.get("ECS_ACCESS_KEY_SECRET", "").strip(),
-        environment.get("ECS_SECURITY_TOKEN", "").strip(),
-        profile=flags.profile,
-    )
-    if flags == of_variables:
-        return credential_flags(profile=flags.profile)
-    is_lasting = flags.access_key_id and not flags.access_key_id.startswith("STS.")
-    if is_lasting and flags.security_token == of_variables.security_token:
-        # the token is that of the variables' own key
-        return replace(flags, security_token="")
-    return flags
 
 
 def load(context: DriverContext, config: Mapping[str, Any]) -> AliyunEcsDriver:
@@ -186,16 +142,24 @@ class AliyunEcsDriver:
         """
         from ecsmachine.drivers.aliyunecs.checks.before_create import check
 
-        self._plan = check(
-            self._cloud, self._context, self._wanted(), own_instance_id=self._record.instance_id
+        plan = check(
+            self._cloud,
+            self._context,
+            self._wanted(),
+            report,
+            own_instance_id=self._record.instance_id,
+            begun_with=self._record.instance_type,
         )
-        self._check_same_account(self._plan.account_id)
+        self._check_same_account(plan.account_id)
+        self._take(plan)
 
     def resume(self, config: Mapping[str, Any]) -> None:
         """Take the ids that an earlier process had stored."""
         earlier = record_from_config(self._context, config)
         for name in ("id", "account_id", "instance_id"):
             setattr(self._record, name, getattr(earlier, name))
+        if not self._wanted().instance_type:
+            self._record.instance_type = earlier.instance_type
 
     def check_several(self) -> None:
         """Raise :class:`UsageError` for options that can be of one machine only."""
@@ -211,9 +175,17 @@ class AliyunEcsDriver:
         """Take the plan of another new machine of the same options."""
         if not isinstance(checked, AliyunEcsDriver) or self._record.instance_id:
             return False
-        self._plan = checked._plan
+        if checked._plan is None:
+            return False
+        self._take(checked._plan)
         self._cloud.watch = checked._cloud.watch
-        return self._plan is not None
+        return True
+
+    def _take(self, plan: Plan) -> None:
+        """Keep what the checks chose; the record has it before anything is asked for."""
+        self._plan = plan
+        if not self._record.instance_id:
+            self._record.instance_type = plan.places[0].instance_type
 
     def _check_same_account(self, account_id: str) -> None:
         earlier = self._record.account_id

@@ -165,12 +165,32 @@ class Settings:
 
     instance_type: str = _option(
         "instance-type",
-        "Instance type",
-        read.matching(r"[a-z0-9]+([.-][a-z0-9]+)*", "an instance type such as ecs.g6.large"),
-        "ecs.n4.small",
+        "Instance type; left out, the cheapest on offer that is large enough",
+        read.matching(
+            r"[a-z0-9]+([.-][a-z0-9]+)*", "an instance type such as ecs.g6.large", optional=True
+        ),
         stored="InstanceType",
         group="Machine",
         everyday=True,
+    )
+    cpus: int = _option(
+        "cpus",
+        "Least number of vCPUs, where no instance type is named",
+        read.whole(1, 1024),
+        2,
+        everyday=True,
+    )
+    memory_gib: int = _option(
+        "memory",
+        "Least memory in GiB, where no instance type is named",
+        read.whole(1, 65536),
+        4,
+        everyday=True,
+    )
+    architecture: str = _option(
+        "architecture",
+        "x86_64 or arm64; left out, that of the instance type, else x86_64",
+        read.choice("x86_64", "arm64", optional=True),
     )
     image_id: str = _option(
         "image-id",

@@ -34,20 +34,21 @@ def nearest_types(
         if get_close_matches(name, names, n=1, cutoff=0.6) or not names:
             return nearest(name, names, what="instance types")
         candidates.sort(key=lambda each: (each.cpu_cores, each.memory_gib, each.id))
-        return f"The smallest on offer: {_with_sizes(candidates[:3])}."
+        return f"The smallest on offer: {with_sizes(candidates[:3])}."
     candidates = [each for each in candidates if each.architecture == wanted.architecture]
     if not candidates:
-        return "The zone offers no type of this architecture."
+        return "Nothing of this architecture is on offer there."
     candidates.sort(
         key=lambda each: (
             abs(each.cpu_cores - wanted.cpu_cores) + abs(each.memory_gib - wanted.memory_gib),
             each.id,
         )
     )
-    return f"Nearest on offer: {_with_sizes(candidates[:3])}."
+    return f"Nearest on offer: {with_sizes(candidates[:3])}."
 
 
-def _with_sizes(types: Iterable[InstanceType]) -> str:
+def with_sizes(types: Iterable[InstanceType]) -> str:
+    """Return the names of instance types, with what each has."""
     return ", ".join(
         f"{each.id} ({each.cpu_cores} vCPU, {each.memory_gib:g} GiB)" for each in types
     )

@@ -55,11 +55,14 @@ def _of_text(read: Callable[[str], Any]) -> Reader:
     return Reader(lambda value: read(_text(value)))
 
 
-def matching(pattern: str, what: str) -> Reader:
-    """Return the reader of a text that has to match ``pattern``; ``what`` says it in words."""
+def matching(pattern: str, what: str, *, optional: bool = False) -> Reader:
+    """Return the reader of a text that has to match ``pattern``; ``what`` says it in words.
+
+    With ``optional`` it may be left out.
+    """
 
     def read(text: str) -> str:
-        if not re.fullmatch(pattern, text):
+        if not re.fullmatch(pattern, text) and (text or not optional):
             raise UnfitValueError(f'"{text}" is not {what}')
         return text
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
 
-from ecsmachine.aliyun.access_key import CredentialProvider
+from ecsmachine.aliyun.access_key import CredentialProvider, StsAddress
+from ecsmachine.aliyun.credentials import CredentialFlags, resolve
 from ecsmachine.aliyun.errors import Wording
-from ecsmachine.drivers.aliyunecs.options.wording import WORDING
+from ecsmachine.drivers.aliyunecs.options.wording import WORDING, credential_flags
 from ecsmachine.drivers.aliyunecs.resources.instance_watch import InstanceWatch
 from ecsmachine.drivers.base import Checkpoint, no_checkpoint
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from ecsmachine.aliyun.slb import SlbClient
     from ecsmachine.aliyun.sts import StsClient
     from ecsmachine.aliyun.vpc import VpcClient
+    from ecsmachine.drivers.aliyunecs.options.settings import Settings
 
 
 class _Options(TypedDict):
@@ -84,3 +88,44 @@ class Cloud:
     def account_id(self) -> str:
         """The id of the account that the credentials belong to; asked for once."""
         return self.sts.account_id()
+
+
+def cloud_of(
+    settings: Settings,
+    environment: Mapping[str, str],
+    region: str = "",
+    *,
+    checkpoint: Checkpoint = no_checkpoint,
+) -> Cloud:
+    """Return the account and region that the settings name; ``region`` goes before theirs.
+
+    Raises :class:`~ecsmachine.errors.MachineError` if there are no credentials.
+    """
+    return Cloud(
+        region or settings.region,
+        resolve(
+            _flags_alone(settings.credentials, environment),
+            environment,
+            sts=StsAddress(settings.api_endpoint, settings.vpc_internal),
+        ),
+        custom_endpoint=settings.api_endpoint,
+        vpc_internal=settings.vpc_internal,
+        checkpoint=checkpoint,
+    )
+
+
+def _flags_alone(flags: CredentialFlags, environment: Mapping[str, str]) -> CredentialFlags:
+    """Return what came by flags: the variables are options as well."""
+    of_variables = credential_flags(
+        environment.get("ECS_ACCESS_KEY_ID", "").strip(),
+        environment.get("ECS_ACCESS_KEY_SECRET", "").strip(),
+        environment.get("ECS_SECURITY_TOKEN", "").strip(),
+        profile=flags.profile,
+    )
+    if flags == of_variables:
+        return credential_flags(profile=flags.profile)
+    is_lasting = flags.access_key_id and not flags.access_key_id.startswith("STS.")
+    if is_lasting and flags.security_token == of_variables.security_token:
+        # the token is that of the variables' own key
+        return replace(flags, security_token="")
+    return flags

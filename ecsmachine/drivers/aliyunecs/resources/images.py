@@ -86,7 +86,7 @@ def _choose_system_image(cloud: Cloud, settings: Settings) -> Image:
             ),
         )
     raise PreCreateCheckError(
-        f"There is no system image of Ubuntu or Debian for {settings.instance_type}",
+        f"There is no system image of Ubuntu or Debian for {_wanted_by(settings)}",
         hint="Choose one with --aliyunecs-image-id or --aliyunecs-image-os. "
         + nearest("", (image.id for image in images), what="system images"),
     )
@@ -96,10 +96,17 @@ def _system_images(cloud: Cloud, settings: Settings) -> list[Image]:
     return [
         image
         for image in cloud.ecs.images(
-            owner="system", os_type="linux", instance_type=settings.instance_type
+            owner="system",
+            os_type="linux",
+            instance_type=settings.instance_type,
+            architecture=settings.architecture or ("" if settings.instance_type else "x86_64"),
         )
         if image.architecture != "i386"
     ]
+
+
+def _wanted_by(settings: Settings) -> str:
+    return settings.instance_type or settings.architecture or "x86_64"
 
 
 def _version(image: Image) -> tuple[int, ...]:

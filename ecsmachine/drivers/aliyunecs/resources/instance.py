@@ -102,7 +102,7 @@ def priced_parameters(settings: Settings, plan: Plan, place: Place) -> dict[str,
     """Return the parameters that RunInstances and DescribePrice share: what costs something."""
     parameters: dict[str, Parameter] = {
         "ImageId": plan.image.id,
-        "InstanceType": settings.instance_type,
+        "InstanceType": place.instance_type,
         "IoOptimized": "optimized" if settings.io_optimized else "none",
         "ZoneId": place.zone,
         "InternetChargeType": settings.internet_charge_type,
@@ -119,10 +119,14 @@ def priced_parameters(settings: Settings, plan: Plan, place: Place) -> dict[str,
         parameters |= disk_parameters(
             "DataDisk.1", place.data_disk_category, settings.disk_size_gib
         )
-    if settings.spot_strategy != "NoSpot":
-        parameters["SpotStrategy"] = settings.spot_strategy
-        parameters["SpotDuration"] = settings.spot_duration_h
-    return parameters
+    return parameters | spot_parameters(settings)
+
+
+def spot_parameters(settings: Settings) -> dict[str, Parameter]:
+    """Return the parameters of an instance that ECS may reclaim; none of another."""
+    if settings.spot_strategy == "NoSpot":
+        return {}
+    return {"SpotStrategy": settings.spot_strategy, "SpotDuration": settings.spot_duration_h}
 
 
 def disk_parameters(disk: str, category: str, size_gib: int | str) -> dict[str, Parameter]:
@@ -153,7 +157,9 @@ def ensure_instance(
     refusal: ApiError | None = None
     for number, place in enumerate(places):
         if number:
-            report(f"No stock there: trying zone {place.zone}...")
+            other = place.instance_type != places[number - 1].instance_type
+            kind = f"{place.instance_type} in " if other else ""
+            report(f"No stock there: trying {kind}zone {place.zone}...")
         parameters = parameters_for(place)
         resource = journal.intend(KIND, region=cloud.region)
         try:

@@ -48,6 +48,10 @@ class Network:
         """Whether a VSwitch is one that we made for the machines of this store."""
         return bool(self.shared_name) and vswitch.name == self.shared_name
 
+    def is_usable(self, zone: str) -> bool:
+        """Whether an instance can be in a zone: there is a VSwitch, or one can be made."""
+        return any(found == zone for found, _ in self.candidates([zone], ""))
+
     def candidates(self, zones: Sequence[str], zone: str) -> Iterator[tuple[str, VSwitch | None]]:
         """Yield zones with a VSwitch each (None if one is yet to be made), best first.
 

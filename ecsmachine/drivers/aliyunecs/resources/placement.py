@@ -11,11 +11,12 @@ from ecsmachine.drivers.aliyunecs.resources.security_group import FoundGroup
 
 @dataclass(frozen=True)
 class Place:
-    """A zone, its VSwitch ("" if one is yet to be made), and the disks that it offers there.
+    """An instance type, a zone, its VSwitch ("" if one is yet to be made), and the disks there.
 
     ``shared`` is whether the VSwitch is one that we made for the machines of this store.
     """
 
+    instance_type: str
     zone: str
     vswitch_id: str
     system_disk_category: str

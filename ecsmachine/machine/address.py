@@ -12,6 +12,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import Machine, to_config
 from ecsmachine.machine.probe import NotRunningError
 from ecsmachine.machine.store import Store
+from ecsmachine.ssh import sharing
 from ecsmachine.ssh.openssh import KnownHost
 from ecsmachine.ssh.stream import answers
 from ecsmachine.ssh.target import SSHTarget
@@ -60,6 +61,7 @@ def saving_new_addresses(store: Store, machines: Iterable[Machine]) -> Iterator[
                 with contextlib.suppress(MachineError), store.lock(machine.name, wait_s=0.0):
                     if _stored_form(store.load(machine.name)) == config:
                         store.save(machine)
+                        sharing.close(machine.known_hosts_path)
 
 
 def state_or_none(machine: Machine) -> State:

@@ -12,6 +12,7 @@ from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine, MachineNotFoundError
 from ecsmachine.machine.probe import is_without_engine
 from ecsmachine.machine.store import Store
+from ecsmachine.ssh import sharing
 
 
 def start(store: Store, name: str, report: Report) -> None:
@@ -29,6 +30,7 @@ def stop(store: Store, name: str, report: Report) -> None:
         report(f'Stopping "{name}"...')
         if _is_stopped(machine, report):
             return
+        sharing.close(machine.known_hosts_path, at_once=True)
         machine.driver.stop(driver_report(name, report))
         store.save(machine)
         report(f'Machine "{name}" was stopped.')
@@ -41,6 +43,7 @@ def kill(store: Store, name: str, report: Report) -> None:
         report(f'Killing "{name}"...')
         if _is_stopped(machine, report):
             return
+        sharing.close(machine.known_hosts_path, at_once=True)
         machine.driver.kill(driver_report(name, report))
         store.save(machine)
         report(f'Machine "{name}" was killed.')
@@ -55,6 +58,7 @@ def restart(store: Store, name: str, report: Report) -> None:
         if state is not State.RUNNING:
             _start(store, machine, report, state, machine.driver.address())
             return
+        sharing.close(machine.known_hosts_path, at_once=True)
         machine.driver.restart(driver_report(name, report))
         store.save(machine)
         _wait_until_back(store, machine, report)
@@ -72,6 +76,7 @@ def remove(store: Store, name: str, report: Report, *, force: bool = False) -> N
         raise MachineNotFoundError(name)
     with store.lock(name):
         directory = store.directory(name)
+        sharing.close(directory / "known_hosts", at_once=True)
         if force:
             with contextlib.suppress(OSError):
                 if directory.is_dir():
@@ -131,6 +136,7 @@ def _report_new_address(store: Store, machine: Machine, before: str, report: Rep
     if machine.driver.address() == before:
         return
     store.save(machine)
+    sharing.close(machine.known_hosts_path, at_once=True)
     report(
         f'The address of "{machine.name}" is now {machine.driver.address()} '
         f'(it was {before or "unknown"}). Run "ecsmachine env {machine.name}" again.'

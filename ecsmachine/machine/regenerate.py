@@ -13,6 +13,7 @@ from ecsmachine.machine.model import AuthOptions, Machine, auth_options
 from ecsmachine.machine.probe import NotRunningError
 from ecsmachine.machine.provisioning import check_provisions
 from ecsmachine.machine.store import Store
+from ecsmachine.ssh import sharing
 
 _ANSWER_TIMEOUT_S = 10.0
 
@@ -57,6 +58,7 @@ def regenerate(store: Store, name: str, report: Report, *, among: Collection[str
             _renew_client(store, machine, report)
             return
         renewal.renew_due(store, machine.auth, report, among=[name, *among])
+        sharing.close(machine.known_hosts_path)
         refresh_address(machine)
         before = _read_contents(machine.auth)
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.ssh import host_keys, openssh
+from ecsmachine.ssh import host_keys, openssh, sharing
 from ecsmachine.ssh.connection import SSHError, connect, shown_host_key
 from ecsmachine.ssh.private_files import check_private
 from ecsmachine.ssh.route import check_route
@@ -33,11 +33,22 @@ _CHUNK = 65536
 _BEGIN_TIMEOUT_S = 60.0
 
 
+class NotConnectedError(Exception):
+    """The ssh program cannot connect; holds what it said."""
+
+    def __init__(self, said: bytes):
+        super().__init__(said)
+        self.said = said
+
+
 @contextlib.contextmanager
 def ssh_command(
-    target: SSHTarget, pin_path: Path, command: Sequence[str] = ()
+    target: SSHTarget, pin_path: Path, command: Sequence[str] = (), *, persist_s: int = 0
 ) -> Iterator[list[str]]:
     """Give the arguments for OpenSSH's ``ssh``, for a block; the host key must be the pinned one.
+
+    With ``persist_s`` the connection is shared with other commands, and kept so many seconds
+    after the last of them; not if there are options of ssh.
 
     The user's own SSH configuration stays out of it, and ``command`` may begin with options of
     ssh (``-L 8080:localhost:80``, ``-t``), both as in Docker Machine. Raises
@@ -48,18 +59,28 @@ def ssh_command(
         with openssh.configuration_file([host]) as path:
             yield ["ssh", "-F", str(path), host.alias, *command]
         return
-    arguments = ["ssh", "-F", "/dev/null", "-p", str(target.port)]
-    for name, value in sorted(openssh.options(host).items()):
-        arguments += ["-o", f"{name}={value}"]
-    yield [*arguments, openssh.login(host), *command]
+    words = openssh.words(host)
+    if command and command[0].startswith("-"):
+        persist_s = 0
+    with sharing.shared(host, words, seconds=persist_s) as shared:
+        if shared.failure is not None:
+            raise NotConnectedError(shared.failure)
+        own = (f"-o{name}={value}" for name, value in shared.options.items())
+        yield [*words[:-1], *own, words[-1], *command]
 
 
 def run_session(
-    target: SSHTarget, pin_path: Path, command: Sequence[str] = (), *, native: bool = False
+    target: SSHTarget,
+    pin_path: Path,
+    command: Sequence[str] = (),
+    *,
+    native: bool = False,
+    persist_s: int = 0,
 ) -> int:
     """Run a shell, or ``command``, on the host and return its exit status.
 
-    Uses the ssh program if there is one, unless ``native``. The words of ``command`` are joined
+    Uses the ssh program if there is one, unless ``native``; ``persist_s`` as for
+    :func:`ssh_command`. The words of ``command`` are joined
     by blanks and read by the remote shell, as ssh does; options of ssh may stand before them.
     :data:`CONNECTION_FAILED` comes back from the ssh program when it cannot connect; the native
     client raises :class:`~ecsmachine.ssh.connection.SSHError`, and
@@ -71,11 +92,13 @@ def run_session(
     if not native and target.password is None and shutil.which("ssh"):
         if target.key_path:
             check_private(target.key_path)
-        with (
-            ssh_command(target, pin_path, command) as words,
-            _interrupts_left_to_the_child() as interrupts,
-        ):
-            status = subprocess.run(words, check=False).returncode
+        with _interrupts_left_to_the_child() as interrupts:
+            try:
+                with ssh_command(target, pin_path, command, persist_s=persist_s) as words:
+                    status = subprocess.run(words, check=False).returncode
+            except NotConnectedError as error:
+                _write(sys.stderr.fileno(), error.said)
+                status = CONNECTION_FAILED
         if status == CONNECTION_FAILED and interrupts:
             return INTERRUPTED
         if status == CONNECTION_FAILED:

@@ -56,6 +56,17 @@ def options(host: KnownHost) -> dict[str, str]:
     return wanted
 
 
+def words(host: KnownHost) -> list[str]:
+    """Return the words of ``ssh`` that log in to a host which is reached directly.
+
+    Raises :class:`MachineError` for a value that cannot be written.
+    """
+    given = ["ssh", "-F", "/dev/null", "-p", str(host.target.port)]
+    for name, value in sorted(options(host).items()):
+        given += ["-o", f"{name}={value}"]
+    return [*given, login(host)]
+
+
 def login(host: KnownHost) -> str:
     """Return a login as OpenSSH's programs take it, ``USER@HOST``.
 
@@ -65,14 +76,17 @@ def login(host: KnownHost) -> str:
     return f"{user}@{where}"
 
 
-def configuration(hosts: Iterable[KnownHost]) -> str:
+def configuration(
+    hosts: Iterable[KnownHost], own: Mapping[str, Mapping[str, str]] | None = None
+) -> str:
     """Return the text of an SSH configuration that knows each host by its alias.
 
-    Raises :class:`MachineError` for a value that cannot be written.
+    ``own`` are further options of hosts, by their alias. Raises :class:`MachineError` for a value
+    that cannot be written.
     """
     blocks = []
     for host in hosts:
-        wanted = options(host)
+        wanted = {**options(host), **(own or {}).get(host.alias, {})}
         if host.target.jump:
             wanted["ProxyJump"] = f"{wanted['HostKeyAlias']}-jump"
             blocks.append(_jump_block(wanted["ProxyJump"], host.target.jump))
@@ -108,11 +122,13 @@ def _block(alias: str, target: SSHTarget, wanted: Mapping[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def configuration_file(hosts: Iterable[KnownHost]) -> Iterator[Path]:
+def configuration_file(
+    hosts: Iterable[KnownHost], own: Mapping[str, Mapping[str, str]] | None = None
+) -> Iterator[Path]:
     """Give a configuration file, for ``-F``, that is there for the length of the block."""
     with tempfile.TemporaryDirectory(prefix="ecsmachine-") as folder:
         path = Path(folder) / "ssh_config"
-        path.write_text(configuration(hosts))
+        path.write_text(configuration(hosts, own))
         yield path
 
 

@@ -93,15 +93,18 @@ def ssh(
     """Log into a machine, or run a command on it and leave with its exit code.
 
     All that follows the name of the machine is given to the ssh program: its options first
-    (-L 8080:localhost:80, -t, -N), then the command.
+    (-L 8080:localhost:80, -t, -N), then the command. The connection is kept for a minute, for the
+    next ssh and scp: MACHINE_SSH_CONTROL_PERSIST has another number of seconds, 0 for none.
 
     Example: ecsmachine ssh dev1 df -h /
     """
     from ecsmachine.ssh.connection import SSHError
     from ecsmachine.ssh.host_keys import HostKeyChangedError
     from ecsmachine.ssh.interactive import CONNECTION_FAILED, run_session
+    from ecsmachine.ssh.sharing import persist_s
 
     this = session(ctx)
+    seconds = persist_s(this.environment)
     machine = this.store.load(one_machine_name(this, [name] if name else None))
     words = command or []
     if words[:1] == ["--help"]:  # ssh has no such option
@@ -109,7 +112,13 @@ def ssh(
         return
 
     def run(target: SSHTarget) -> int:
-        return run_session(target, machine.known_hosts_path, words, native=this.native_ssh)
+        return run_session(
+            target,
+            machine.known_hosts_path,
+            words,
+            native=this.native_ssh,
+            persist_s=seconds,
+        )
 
     target = machine.ssh_target() if machine.driver.address() else None
     code = CONNECTION_FAILED

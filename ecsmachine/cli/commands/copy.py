@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,11 +39,15 @@ def scp(
 
     Example: ecsmachine scp -r site dev1:/var/www
     """
+    from ecsmachine.ssh.sharing import persist_s
+
     this = session(ctx)
     machines: list[Machine] = []
     places = [_place(this, text, machines) for text in (source, destination)]
+    seconds = persist_s(this.environment)
     if delta:
-        raise typer.Exit(_checked(_rsync(places, recursive=recursive, quiet=quiet), machines))
+        code = _rsync(places, recursive=recursive, quiet=quiet, persist_s=seconds)
+        raise typer.Exit(_checked(code, machines))
     by_password = any(place.host and place.host.target.password for place in places)
     if this.native_ssh or by_password or not shutil.which("scp"):
         from ecsmachine.machine.watch import check_whether_ended
@@ -57,7 +62,7 @@ def scp(
         return
     # through here: the machines need not reach each other
     flags = ["-3", *(["-r"] if recursive else [])]
-    code = _run_with_configuration(["scp", *flags], "-F", places, quiet=quiet)
+    code = _run_with_configuration(["scp", *flags], "-F", places, quiet=quiet, persist_s=seconds)
     raise typer.Exit(_checked(code, machines))
 
 
@@ -130,7 +135,7 @@ def _checked(code: int, machines: Sequence[Machine]) -> int:
     return code
 
 
-def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool) -> int:
+def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool, persist_s: int) -> int:
     if all(place.host for place in places):
         raise UsageError(
             "rsync does not copy from one machine to another",
@@ -147,29 +152,42 @@ def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool) -> int:
         )
     # with its time, a file that did not change is known at once the next time
     command = ["rsync", "--times", *([] if quiet else ["--progress"])]
-    return _run_with_configuration([*command, *(["-r"] if recursive else [])], "-e", places)
+    words = [*command, *(["-r"] if recursive else [])]
+    return _run_with_configuration(words, "-e", places, persist_s=persist_s)
 
 
 def _run_with_configuration(
-    command: Sequence[str], flag: str, places: Sequence[Place], *others: str, quiet: bool = False
+    command: Sequence[str],
+    flag: str,
+    places: Sequence[Place],
+    *others: str,
+    quiet: bool = False,
+    persist_s: int = 0,
 ) -> int:
     """Run a program that takes an SSH configuration, or with ``-e`` an ssh command.
 
-    ``quiet`` hides its output, but no errors: scp's own ``-q`` would hide why it failed.
+    With ``persist_s`` it shares the connections of ``ssh``, kept for so many seconds. ``quiet``
+    hides its output, but no errors: scp's own ``-q`` would hide why it failed.
     """
     from ecsmachine.ssh.interactive import check_host_key
-    from ecsmachine.ssh.openssh import configuration_file
+    from ecsmachine.ssh.openssh import configuration_file, words
     from ecsmachine.ssh.private_files import check_private
+    from ecsmachine.ssh.sharing import shared
 
     hosts = {place.host.alias: place.host for place in places if place.host}
     for host in hosts.values():
         if host.target.key_path:
             check_private(host.target.key_path)
-    with configuration_file(hosts.values()) as path:
+    with ExitStack() as stack:
+        own = {
+            alias: stack.enter_context(shared(host, words(host), seconds=persist_s)).options
+            for alias, host in hosts.items()
+        }
+        path = stack.enter_context(configuration_file(hosts.values(), own))
         value = f"ssh -F {shlex.quote(str(path))}" if flag == "-e" else str(path)
-        words = [_word(place) for place in places]
+        named = [_word(place) for place in places]
         done = subprocess.run(
-            [*command, flag, value, *words, *others],
+            [*command, flag, value, *named, *others],
             check=False,
             stdout=subprocess.DEVNULL if quiet else None,
         )

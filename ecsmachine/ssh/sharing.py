@@ -1,0 +1,229 @@
+"""One connection of OpenSSH's for all that is done on a host within a minute (ControlMaster).
+
+Its master runs apart from the command that began it, with its streams on /dev/null: who reads
+that command's output waits for nothing else. Its socket is in a folder of the user's own in
+/tmp, as the path of a socket has 104 bytes at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import socket
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecsmachine.errors import UsageError
+from ecsmachine.ssh.openssh import KnownHost
+from ecsmachine.ssh.target import SSHTarget
+
+VARIABLE = "MACHINE_SSH_CONTROL_PERSIST"
+"""The variable that says for how many seconds a connection is kept; 0 is for none."""
+
+_PERSIST_S = 60
+_LONGEST_S = 86400
+_MOST_SESSIONS = 8
+"""How many commands share a connection; sshd allows ten (MaxSessions)."""
+
+_ALIVE_EVERY_S = 5
+_ANSWER_TIMEOUT_S = 5.0
+_BASE = Path("/tmp")  # noqa: S108 (its folder is looked at before it is used)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What a program of OpenSSH is to use: a socket, if there is one.
+
+    ``failure`` is what ssh said where the host cannot be connected to.
+    """
+
+    socket_path: Path | None = None
+    failure: bytes | None = None
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options, as ssh_config(5) has them."""
+        if self.socket_path is None:
+            return {}
+        return {"ControlMaster": "no", "ControlPath": str(self.socket_path)}
+
+
+def persist_s(environment: Mapping[str, str]) -> int:
+    """Return for how long a connection is kept when it is not used, in seconds.
+
+    Raises :class:`UsageError`.
+    """
+    text = environment.get(VARIABLE, "").strip()
+    if not text:
+        return _PERSIST_S
+    if not (text.isascii() and text.isdigit() and int(text[:9]) <= _LONGEST_S):
+        raise UsageError(
+            f'{VARIABLE}: "{text}" is not a number of seconds up to {_LONGEST_S}',
+            hint="0 keeps no connection to a machine.",
+        )
+    return int(text)
+
+
+@contextlib.contextmanager
+def shared(host: KnownHost, words: list[str], *, seconds: int) -> Iterator[Shared]:
+    """Give the connection to share with others for the length of a block, begun if need be.
+
+    ``words`` are those of ssh that log in. There is none to a host that is reached through
+    another, or with keys of the agent alone.
+    """
+    target = host.target
+    folder = _folder() if seconds and target.key_path and not target.jump else None
+    if folder is None:
+        yield Shared()
+        return
+    path = folder / _name(target, host.pin_path)
+    with _lock_file(path) as lock, _session(lock) as has_room:
+        yield _begun(path, lock, words, seconds) if has_room else Shared()
+
+
+def close(pin_path: Path, *, at_once: bool = False) -> None:
+    """Close what is shared to a machine: when its last command has ended, or ``at_once``."""
+    folder = _folder(make=False)
+    if folder is None:
+        return
+    machine = _machine(pin_path)
+    _close(folder.glob(f"{machine}.*[0-9a-f]"), at_once=at_once)
+    if at_once:
+        for lock in folder.glob(f"{machine}.*.lock"):
+            lock.unlink(missing_ok=True)
+
+
+def _close(paths: Iterator[Path], *, at_once: bool) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(
+                _words("-O", "exit" if at_once else "stop", path),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=_ANSWER_TIMEOUT_S,
+                check=False,
+            )
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _begun(path: Path, lock: int, words: list[str], seconds: int) -> Shared:
+    """Return the connection; one of several commands begins it, the others wait for it."""
+    with _locked(lock, 0):
+        if _is_served(path):
+            return Shared(path)
+        with contextlib.suppress(OSError):
+            path.unlink()  # of a master that was killed
+        # what led to a former address of the machine leads nowhere, or to another host
+        machine, address, _ = path.name.split(".")
+        others = path.parent.glob(f"{machine}.*[0-9a-f]")
+        _close((each for each in others if each.name.split(".")[1] != address), at_once=False)
+        own = ["-f", "-N", "-M", "-S", str(path), "-o", f"ControlPersist={seconds}"]
+        own += ["-o", "BatchMode=yes", "-o", f"ServerAliveInterval={_ALIVE_EVERY_S}"]
+        with tempfile.TemporaryFile() as said:
+            done = subprocess.run(
+                [words[0], *own, *words[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                check=False,
+            )
+            said.seek(0)
+            text = said.read()
+        if done.returncode == 0 and _is_served(path):
+            return Shared(path)
+        # a passphrase may be asked for, which only a command with a terminal can
+        return Shared() if b"Permission denied" in text else Shared(failure=text)
+
+
+def _words(*words: object) -> list[str]:
+    return ["ssh", "-F", "/dev/null", *map(str, words[:-1]), "-S", str(words[-1]), "host"]
+
+
+def _folder(*, make: bool = True) -> Path | None:
+    """Return the folder of the user's sockets; None if somebody else could be behind it."""
+    folder = _BASE / f"ecsmachine-ssh-{os.geteuid()}"
+    try:
+        if make:
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+        status = folder.lstat()
+    except OSError:
+        return None
+    if (
+        not stat.S_ISDIR(status.st_mode)
+        or status.st_uid != os.geteuid()
+        or stat.S_IMODE(status.st_mode) & 0o077
+    ):
+        _log.debug("%s is not a folder of ours alone: no connection is shared", folder)
+        return None
+    return folder
+
+
+def _name(target: SSHTarget, pin_path: Path) -> str:
+    """Return a name for each machine of each store, its address, and the login there."""
+    address = _hashed(target.host, target.port)
+    return f"{_machine(pin_path)}.{address}.{_hashed(target.user, target.key_path)}"
+
+
+def _machine(pin_path: Path) -> str:
+    return _hashed(pin_path.absolute())
+
+
+def _hashed(*values: object) -> str:
+    return hashlib.sha256(repr([str(value) for value in values]).encode()).hexdigest()[:12]
+
+
+def _is_served(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.settimeout(_ANSWER_TIMEOUT_S)
+        try:
+            stream.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _lock_file(path: Path) -> Iterator[int]:
+    """Open the file whose first byte whoever begins holds, and one of the next who uses it.
+
+    It stays as long as the machine runs: two that begin must not hold two of them.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(f"{path}.lock", flags, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _locked(descriptor: int, byte: int) -> Iterator[None]:
+    fcntl.lockf(descriptor, fcntl.LOCK_EX, 1, byte)
+    try:
+        yield
+    finally:
+        fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, byte)
+
+
+@contextlib.contextmanager
+def _session(descriptor: int) -> Iterator[bool]:
+    """Take one of the places; gives whether there was one."""
+    for byte in range(1, _MOST_SESSIONS + 1):
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+        except OSError:
+            continue
+        yield True
+        return  # closing the file gives it back
+    yield False

@@ -1,0 +1,282 @@
+"""One connection of OpenSSH's for several commands: begun apart, found again, and closed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.errors import UsageError
+from ecsmachine.ssh import sharing
+from ecsmachine.ssh.interactive import ssh_command
+from ecsmachine.ssh.openssh import KnownHost
+from ecsmachine.ssh.target import SSHTarget
+
+from .openssh_server import SSHD, OpenSSHServer, keygen, openssh_server
+
+pytestmark = pytest.mark.skipif(not SSHD or not shutil.which("ssh"), reason="no OpenSSH")
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from ecsmachine.ssh import sharing
+from ecsmachine.ssh.interactive import run_session
+from ecsmachine.ssh.target import SSHTarget
+sharing._BASE = Path(sys.argv[1])
+target = SSHTarget("127.0.0.1", int(sys.argv[2]), sys.argv[3], key_path=Path(sys.argv[4]))
+sys.exit(run_session(target, Path(sys.argv[5]), sys.argv[7:], persist_s=int(sys.argv[6])))
+"""
+
+SECONDS = 600
+"""So long that a pipe which stays open is one that never ends."""
+
+PATIENCE_S = 60
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return keygen(tmp_path_factory.mktemp("key") / "id_rsa", "-t", "ed25519")
+
+
+@pytest.fixture
+def server(tmp_path: Path, key: Path) -> Iterator[OpenSSHServer]:
+    with openssh_server(tmp_path / "dev1", "LogLevel VERBOSE") as server:
+        server.authorize(Path(f"{key}.pub").read_text())
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def base(monkeypatch: pytest.MonkeyPatch, key: Path) -> Iterator[Path]:
+    """Where the folder of sockets is: the path of a socket is short."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setattr(sharing, "_BASE", Path(folder))
+        yield Path(folder)
+        for path in sockets(Path(folder)):
+            sharing._close(iter([path]), at_once=True)
+
+
+def sockets(base: Path) -> list[Path]:
+    return [path for path in base.glob("*/*") if path.is_socket()]
+
+
+def run(
+    server: OpenSSHServer,
+    key: Path,
+    base: Path,
+    *command: str,
+    stdin: str = "",
+    seconds: int = SECONDS,
+    pin_path: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    words = [str(server.port), server.target().user, str(key), str(pin_path or server.pin_path)]
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(base), *words, str(seconds), *command],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+
+def logins(server: OpenSSHServer) -> int:
+    return (server.folder / "log").read_text().count("Accepted publickey")
+
+
+def wait_until_closed(base: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while sockets(base):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_the_second_command_uses_the_connection_of_the_first(
+    server: OpenSSHServer, key: Path, base: Path
+) -> None:
+    for status in (0, 7, 255):
+        done = run(server, key, base, f"cat; echo err >&2; exit {status}", stdin="in" * 100_000)
+        assert (done.returncode, done.stdout, done.stderr) == (status, "in" * 100_000, "err\n")
+    assert logins(server) == 1
+
+
+def test_what_cannot_be_shared_is_not(server: OpenSSHServer, key: Path, base: Path) -> None:
+    assert run(server, key, base, "-T", "echo in").stdout == "in\n"
+    assert run(server, key, base, "echo in", seconds=0).stdout == "in\n"
+    assert not sockets(base)
+    assert logins(server) == 2
+
+
+def test_a_socket_of_a_master_that_was_killed(server: OpenSSHServer, key: Path, base: Path) -> None:
+    run(server, key, base, "true")
+    (path,) = sockets(base)
+    said = subprocess.run(sharing._words("-O", "check", path), capture_output=True, text=True)
+    os.kill(int(said.stderr.partition("pid=")[2].partition(")")[0]), signal.SIGKILL)
+    assert path.is_socket()
+    done = run(server, key, base, "echo in")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
+    assert logins(server) == 2
+
+
+def test_something_else_in_its_place(server: OpenSSHServer, key: Path, base: Path) -> None:
+    run(server, key, base, "true")
+    (path,) = sockets(base)
+    sharing.close(server.pin_path)
+    path.write_text("not a socket")
+    done = run(server, key, base, "echo in")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
+    assert path.is_socket()
+
+
+def test_stores_and_machines_share_nothing(
+    server: OpenSSHServer, key: Path, base: Path, tmp_path: Path
+) -> None:
+    run(server, key, base, "true")
+    other = tmp_path / "other" / "dev1"
+    other.mkdir(parents=True)
+    shutil.copy(server.pin_path, other)
+    run(server, key, base, "true", pin_path=other / "known_hosts")
+    assert len(sockets(base)) == 2
+    assert logins(server) == 2
+    sharing.close(server.pin_path)
+    wait_until_closed_all_but(base, 1)
+
+
+def wait_until_closed_all_but(base: Path, count: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while len(sockets(base)) > count:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len(sockets(base)) == count
+
+
+@pytest.mark.parametrize("kind", ["open to others", "a link", "a file", "somebody else's"])
+def test_a_folder_that_is_not_ours_alone_is_not_used(
+    kind: str, server: OpenSSHServer, key: Path, base: Path, tmp_path: Path
+) -> None:
+    folder = base / f"ecsmachine-ssh-{os.geteuid()}"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    if kind == "a link":
+        folder.symlink_to(elsewhere)
+    elif kind == "a file":
+        folder.touch(mode=0o600)
+    else:
+        folder.mkdir(mode=0o700)
+        if kind == "open to others":
+            folder.chmod(0o710)
+        elif os.geteuid() == 0:
+            os.chown(folder, 12345, 12345)
+        else:
+            pytest.skip("only root can give a folder away")
+    for _ in range(2):
+        done = run(server, key, base, "echo in")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
+    assert logins(server) == 2
+    assert not list(elsewhere.iterdir())
+    if folder.is_dir():
+        assert not list(folder.iterdir())
+    sharing.close(server.pin_path)
+
+
+def test_it_is_closed_when_its_last_command_has_ended(
+    server: OpenSSHServer, key: Path, base: Path, tmp_path: Path
+) -> None:
+    begun, may_end = tmp_path / "begun", tmp_path / "may end"
+    with ThreadPoolExecutor() as pool:
+        command = f"touch '{begun}'; until [ -e '{may_end}' ]; do sleep 0.05; done; echo whole"
+        running = pool.submit(run, server, key, base, command)
+        deadline = time.monotonic() + PATIENCE_S
+        while not begun.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        sharing.close(server.pin_path)
+        wait_until_closed(base)
+        assert run(server, key, base, "true").returncode == 0
+        assert logins(server) == 2
+        may_end.touch()
+        assert running.result().stdout == "whole\n"
+
+
+def test_it_can_be_closed_at_once(server: OpenSSHServer, key: Path, base: Path) -> None:
+    run(server, key, base, "true")
+    sharing.close(server.pin_path, at_once=True)
+    assert not list(base.glob("*/*"))
+    sharing.close(server.pin_path, at_once=True)
+
+
+def test_more_commands_at_once_than_a_server_allows_on_one_connection(
+    server: OpenSSHServer, key: Path, base: Path
+) -> None:
+    with ThreadPoolExecutor(13) as pool:
+        several = [pool.submit(run, server, key, base, "sleep 1; echo in") for _ in range(13)]
+        for each in several:
+            done = each.result()
+            assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
+    assert len(sockets(base)) == 1
+
+
+def test_a_host_that_does_not_answer_is_told_once(
+    server: OpenSSHServer, key: Path, base: Path
+) -> None:
+    nobody = OpenSSHServer(server.folder, 1)
+    done = run(nobody, key, base, "true")
+    assert done.returncode == 255
+    assert done.stderr.count("Connection refused") == 1
+    assert not sockets(base)
+
+
+def test_a_key_that_is_not_accepted_is_told_once(
+    server: OpenSSHServer, key: Path, base: Path
+) -> None:
+    server.authorize()
+    done = run(server, key, base, "true")
+    assert done.returncode == 255
+    assert done.stderr.count("Permission denied") == 1
+
+
+def test_a_former_address_is_led_to_no_more(server: OpenSSHServer, key: Path, base: Path) -> None:
+    run(server, key, base, "true")
+    target = SSHTarget("localhost", server.port, server.target().user, key_path=key)
+    with ssh_command(target, server.pin_path, ["true"], persist_s=SECONDS) as words:
+        assert subprocess.run(words, stdin=subprocess.DEVNULL).returncode == 0
+        wait_until_closed_all_but(base, 1)
+    (path,) = sockets(base)
+    assert path.name == sharing._name(target, server.pin_path)
+
+
+def test_logins_through_others_and_with_the_agents_keys_are_not_shared(key: Path) -> None:
+    class Jump:
+        pass
+
+    for target in (
+        SSHTarget("127.0.0.1", key_path=key, jump=Jump()),  # type: ignore[arg-type]
+        SSHTarget("127.0.0.1"),
+    ):
+        host = KnownHost(target, key)
+        with sharing.shared(host, ["false"], seconds=SECONDS) as shared:
+            assert shared == sharing.Shared()
+
+
+def test_the_path_of_a_socket_is_short_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = SSHTarget("h" * 200, user="u" * 30, key_path=Path("/k" * 200))
+    path = Path("/tmp/ecsmachine-ssh-4294967295") / sharing._name(target, Path("/p" * 300))
+    assert len(f"{path}.{'x' * 16}") < 104  # ssh makes it under another name first
+
+
+@pytest.mark.parametrize("text", ["-1", "1m", "1.5", "86401", "9" * 5000, "١"])
+def test_a_time_that_is_none(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a number of seconds"):
+        sharing.persist_s({sharing.VARIABLE: text})
+
+
+def test_for_how_long() -> None:
+    assert [sharing.persist_s({sharing.VARIABLE: text}) for text in ("", "0", " 5 ")] == [60, 0, 5]
+    assert sharing.persist_s({}) == 60

@@ -42,11 +42,15 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 @pytest.fixture
 def program(store: Store, capfd: pytest.CaptureFixture[str]) -> Program:
-    """Runs the program on the store: ``program("ls", "-q", DOCKER_HOST="…")``."""
+    """Runs the program on the store: ``program("ls", "-q", DOCKER_HOST="…")``.
+
+    What is behind an SSH connection may be replaced in a test: none is kept.
+    """
+    variables = {"MACHINE_STORAGE_PATH": str(store.path), "MACHINE_SSH_CONTROL_PERSIST": "0"}
 
     def call(*arguments: str, **environment: str) -> Result:
         capfd.readouterr()
-        code = run(list(arguments), {"MACHINE_STORAGE_PATH": str(store.path), **environment})
+        code = run(list(arguments), {**variables, **environment})
         captured = capfd.readouterr()
         return Result(code, captured.out, captured.err)
 

@@ -165,6 +165,7 @@ class EcsClient(RegionalClient):
         vpc_id: str = "",
         vswitch_id: str = "",
         security_group_id: str = "",
+        key_pair: str = "",
     ) -> Iterator[Instance]:
         """Yield instances (DescribeInstances); at most 100 ``ids``."""
         return self._list(
@@ -175,6 +176,7 @@ class EcsClient(RegionalClient):
                 "VpcId": vpc_id,
                 "VSwitchId": vswitch_id,
                 "SecurityGroupId": security_group_id,
+                "KeyPairName": key_pair,
                 **tag_parameters(tags or {}),
             },
             "Instances.Instance",
@@ -222,6 +224,20 @@ class EcsClient(RegionalClient):
         self._call(
             "DeleteInstance",
             {"InstanceId": instance_id, "Force": True, "TerminateSubscription": True},
+        )
+
+    def delete_instances(self, instance_ids: Sequence[str]) -> None:
+        """Release at most 100 instances as :meth:`delete_instance` does, or none of them.
+
+        Source: DeleteInstances.
+        """
+        self._call(
+            "DeleteInstances",
+            {
+                **numbered("InstanceId", list(instance_ids)),
+                "Force": True,
+                "TerminateSubscription": True,
+            },
         )
 
     def set_deletion_protection(self, instance_id: str, on: bool) -> None:
@@ -425,9 +441,9 @@ class EcsClient(RegionalClient):
         )
         return KeyPair(name, answer.text("KeyPairFingerPrint"))
 
-    def delete_key_pair(self, name: str) -> None:
-        """Remove a key pair; the hosts that it was given to keep it (DeleteKeyPairs)."""
-        self._call("DeleteKeyPairs", {"KeyPairNames": json.dumps([name])})
+    def delete_key_pairs(self, names: Sequence[str]) -> None:
+        """Remove key pairs; the hosts that they were given to keep them (DeleteKeyPairs)."""
+        self._call("DeleteKeyPairs", {"KeyPairNames": json.dumps(list(names))})
 
 
 def _rule_parameters(group_id: str, permissions: Sequence[Permission]) -> dict[str, Parameter]:

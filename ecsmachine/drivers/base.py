@@ -294,6 +294,21 @@ class ManyAtOnce(Protocol):
 
 
 @runtime_checkable
+class RemovedTogether(Protocol):
+    """What a driver adds whose machines can be removed together, in requests about many of them."""
+
+    def join_removal(self, other: Driver) -> bool:
+        """Ask the cloud together with another machine from now on, if that can be.
+
+        What they share is then removed once for all: :meth:`remove_own` has come to its end for
+        each of them before :meth:`Driver.remove` is called for the first.
+        """
+
+    def remove_own(self, journal: Journal, report: Report) -> None:
+        """Remove what create made for this machine alone; the journal lists the rest further."""
+
+
+@runtime_checkable
 class Planning(Protocol):
     """What a driver adds that can say what ``create`` would make."""
 

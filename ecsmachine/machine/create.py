@@ -16,7 +16,7 @@ from ecsmachine.drivers.base import (
     driver_report,
 )
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
-from ecsmachine.machine import certificates, files, host, install_url, operations, renewal
+from ecsmachine.machine import certificates, files, host, install_url, removal, renewal
 from ecsmachine.machine.create_request import CreateRequest, differences, recorded
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted
 from ecsmachine.machine.journal import FileJournal
@@ -323,7 +323,7 @@ def _make(
 def _finish_removal(store: Store, name: str, journal: FileJournal, report: Report) -> None:
     """Remove the rest of what an earlier create made and had begun to remove."""
     report(f'Removing what is left of "{name}"...')
-    driver = operations.driver_for_removal(store, name, journal, report)
+    driver = removal.driver_for_removal(store, name, journal, report)
     try:
         driver.remove(journal, driver_report(name, report))
     except MachineError as error:

@@ -6,36 +6,62 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ecsmachine.errors import MachineError
 
+MOST_AT_ONCE = 32
+"""How many machines have the same done to them at the same time."""
 
-def for_each(names: Iterable[str], operation: Callable[[str], None]) -> None:
-    """Do the same to several machines at once.
 
-    One that fails does not touch the others; their errors are raised as one at the end.
+def for_each(
+    names: Iterable[str],
+    *operations: Callable[[str], None],
+    failed: Callable[[str, MachineError], None] = lambda name, error: None,
+    at_once: int = MOST_AT_ONCE,
+) -> None:
+    """Do the same to several machines at once: the operations, one after the other.
+
+    The next operation begins when that before it has come to its end for each. A machine that
+    fails, of which ``failed`` is told, does not touch the others, and is left out of what comes
+    then; the errors are raised as one at the end.
     """
     names = list(dict.fromkeys(names))
     if len(names) == 1:
-        operation(names[0])
+        for operation in operations:
+            operation(names[0])
         return
     from concurrent.futures import ThreadPoolExecutor, wait
 
-    pool = ThreadPoolExecutor(max_workers=min(32, len(names) or 1))
-    try:
-        work = {name: pool.submit(operation, name) for name in names}
-        wait(work.values())
-    finally:
-        # interrupted, what has not begun does not begin; what has comes to its end
-        pool.shutdown(cancel_futures=True)
-    failures = []
-    for name, future in work.items():
-        error = future.exception()
-        if isinstance(error, MachineError):
-            failures.append((name, error))
-        elif error is not None:
-            raise error
-    if len(failures) == 1:
-        raise failures[0][1]
-    if failures:
-        raise several_failures(failures, len(names))
+    failures: dict[str, MachineError] = {}
+    fault: BaseException | None = None
+    going_on = names
+    for operation in operations:
+        work = {}
+        pool = ThreadPoolExecutor(max_workers=max(1, min(at_once, len(going_on))))
+        try:
+            work = {name: pool.submit(operation, name) for name in going_on}
+            wait(work.values())
+        except BaseException as error:
+            # interrupted, what has not begun does not begin; what has comes to its end
+            fault = fault or error
+        finally:
+            pool.shutdown(cancel_futures=True)
+        going_on = []
+        for name, future in work.items():
+            if future.cancelled():
+                continue
+            raised = future.exception()
+            if raised is None:
+                going_on.append(name)
+            elif isinstance(raised, MachineError):
+                failures[name] = raised
+                failed(name, raised)
+            else:
+                fault = fault or raised
+    if fault is not None:
+        raise fault
+    in_order = [(name, failures[name]) for name in names if name in failures]
+    if len(in_order) == 1:
+        raise in_order[0][1]
+    if in_order:
+        raise several_failures(in_order, len(names))
 
 
 def several_failures(failures: Sequence[tuple[str, MachineError]], of: int) -> MachineError:

@@ -12,7 +12,7 @@ import pytest
 
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.tagged import TaggedResources
-from ecsmachine.machine import operations
+from ecsmachine.machine import removal
 from ecsmachine.machine import sweep as sweeping
 from ecsmachine.machine.model import Machine, auth_options
 from ecsmachine.machine.store import Store
@@ -183,7 +183,7 @@ def test_a_machine_whose_journal_is_damaged_keeps_what_names_it(ground: Ground) 
 def test_rm_f_with_lost_credentials_leaves_a_journal_that_sweep_empties(ground: Ground) -> None:
     ground.create(allocate_eip=True, route_cidr="10.9.0.0/24", slb_id=_balancer(ground))
     blind = Store(ground.store.path, {"HOME": "/nonexistent"})
-    operations.remove(blind, "dev1", ground.rig.report, force=True)
+    removal.remove(blind, "dev1", ground.rig.report, force=True)
     (kept,) = ground.store.abandoned_path.iterdir()
     assert ground.rig.cloud.access_key_secret not in kept.read_text()
     rows = {found.resource.kind: found for found in ground.survey()}
@@ -200,7 +200,7 @@ def test_rm_f_with_lost_credentials_leaves_a_journal_that_sweep_empties(ground: 
 def test_a_route_of_a_released_instance_is_known_from_its_journal(ground: Ground) -> None:
     machine = ground.create(route_cidr="10.9.0.0/24")
     blind = Store(ground.store.path, {"HOME": "/nonexistent"})
-    operations.remove(blind, "dev1", ground.rig.report, force=True)
+    removal.remove(blind, "dev1", ground.rig.report, force=True)
     cloud = ground.rig.driver()._cloud
     state = ground.rig.cloud.state
     (entry,) = state.route_entries
@@ -219,7 +219,7 @@ def test_a_route_of_a_released_instance_is_known_from_its_journal(ground: Ground
 def test_another_account_does_not_take_the_journal_away(ground: Ground) -> None:
     ground.create()
     blind = Store(ground.store.path, {"HOME": "/nonexistent"})
-    operations.remove(blind, "dev1", ground.rig.report, force=True)
+    removal.remove(blind, "dev1", ground.rig.report, force=True)
     (kept,) = ground.store.abandoned_path.iterdir()
     account = ground.rig.cloud.state.account.id
     kept.write_text(kept.read_text().replace(account, "1000000000000000"))

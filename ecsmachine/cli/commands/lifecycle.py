@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,9 @@ from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.machine.store import Store
+
+_REMOVED_AT_ONCE = 100
+"""How many machines are removed at the same time; one request takes as many."""
 
 Names = Annotated[
     list[str] | None,
@@ -96,7 +100,7 @@ def rm(
 
     Example: ecsmachine rm -y dev1
     """
-    from ecsmachine.machine import operations
+    from ecsmachine.machine.removal import Removal
 
     if not names:
         raise UsageError(
@@ -117,16 +121,21 @@ def rm(
         if not (yes or force or confirmed("Are you sure?", flag="-y")):
             return
 
-    def remove(name: str, report: Report) -> None:
+    removal = Removal(this.store, force=force)
+
+    def named(work: Callable[[str, Report], None], name: str, report: Report) -> None:
         try:
-            operations.remove(this.store, name, report, force=force)
+            work(name, report)
         except MachineError as error:
             if this.is_docker_machine:
                 error.message = f'Error removing host "{name}": {error.message}'
             raise
 
+    begin, finish = partial(named, removal.begin), partial(named, removal.finish)
     try:
-        for_each(names, remove)
+        for_each(
+            names, *([begin, finish] if len(names) > 1 else [finish]), at_once=_REMOVED_AT_ONCE
+        )
     finally:
         remove_contexts(this, known)
 

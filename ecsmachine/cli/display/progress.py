@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from ecsmachine.cli.display.cleaning import one_line
@@ -85,33 +86,46 @@ def progress(names: Sequence[str], *, with_remarks: bool = False) -> Iterator[Pr
         yield rows
 
 
-def for_each(names: Sequence[str], operation: Callable[[str, Report], None]) -> None:
+def for_each(
+    names: Sequence[str],
+    *operations: Callable[[str, Report], None],
+    at_once: int | None = None,
+) -> None:
     """Do the same to machines at once, and show how far each is.
 
-    ``operation`` is called with a machine's name and what takes its lines. Raises
-    :class:`MachineError` as :func:`ecsmachine.machine.several.for_each` does.
+    An operation is called with a machine's name and what takes its lines; each after that before
+    it is through with all. Raises :class:`MachineError` as
+    :func:`ecsmachine.machine.several.for_each` does.
     """
     from ecsmachine.machine import several
 
+    at_once = at_once or several.MOST_AT_ONCE
     if len(names) == 1 or not can_move(sys.stdout):
         with steps() as report:
-            several.for_each(names, lambda name: operation(name, report))
+            plain = [partial(_with_lines, each, report) for each in operations]
+            several.for_each(names, *plain, at_once=at_once)
         return
     begun = time.monotonic()
     with progress(names, with_remarks=True) as shown:
+        begun_at: dict[str, float] = {}
 
-        def work(name: str) -> None:
-            begun = time.monotonic()
-            try:
-                operation(name, shown.report_for(name))
-            except MachineError as error:
-                spent = time.monotonic() - begun
-                shown.end(name, f"failed: {error.message}", spent, failed=True)
-                raise
-            shown.end(name, "done", time.monotonic() - begun)
+        def work(operation: Callable[[str, Report], None], name: str) -> None:
+            begun_at.setdefault(name, time.monotonic())
+            operation(name, shown.report_for(name))
+            if operation is operations[-1]:
+                shown.end(name, "done", time.monotonic() - begun_at[name])
 
-        several.for_each(names, work)
+        def failed(name: str, error: MachineError) -> None:
+            spent = time.monotonic() - begun_at[name]
+            shown.end(name, f"failed: {error.message}", spent, failed=True)
+
+        shown_work = [partial(work, each) for each in operations]
+        several.for_each(names, *shown_work, failed=failed, at_once=at_once)
     say(f"Done in {duration(time.monotonic() - begun)}")
+
+
+def _with_lines(operation: Callable[[str, Report], None], report: Report, name: str) -> None:
+    operation(name, report)
 
 
 def plain_lines(stream: TextIO) -> Report:

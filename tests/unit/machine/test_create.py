@@ -22,7 +22,7 @@ from ecsmachine.drivers.base import (
 )
 from ecsmachine.drivers.tagged import TaggedResource
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
-from ecsmachine.machine import adopt, install_url, operations, several, transfer
+from ecsmachine.machine import adopt, install_url, removal, several, transfer
 from ecsmachine.machine.create import create
 from ecsmachine.machine.create_request import CreateRequest, resumed
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted
@@ -251,7 +251,7 @@ def test_what_cannot_be_undone_now_is_removed_later(step: str, store: Store, clo
         make(store)
     assert store.names() == ["dev1"]
     cloud.refuses_removal = False
-    operations.remove(store, "dev1", lambda line: None)
+    removal.remove(store, "dev1", lambda line: None)
     assert cloud.things == []
     assert store.names() == []
 
@@ -339,7 +339,7 @@ def test_rm_of_a_machine_whose_configuration_is_damaged(
     make(store)
     (store.directory("dev1") / "config.json").write_text(damage)
     lines: list[str] = []
-    operations.remove(store, "dev1", lines.append)
+    removal.remove(store, "dev1", lines.append)
     assert "removing what the journal lists" in lines[0]
     assert cloud.things == []
     assert store.names() == []
@@ -412,7 +412,7 @@ def test_rm_keeps_the_machine_when_the_cloud_refuses(store: Store, cloud: Cloud)
     make(store)
     cloud.refuses_removal = True
     with pytest.raises(MachineError, match="the cloud refuses"):
-        operations.remove(store, "dev1", lambda line: None)
+        removal.remove(store, "dev1", lambda line: None)
     assert store.names() == ["dev1"]
 
 
@@ -420,7 +420,7 @@ def test_a_forced_rm_keeps_the_journal_of_what_may_be_left(store: Store, cloud: 
     make(store)
     cloud.refuses_removal = True
     lines: list[str] = []
-    operations.remove(store, "dev1", lines.append, force=True)
+    removal.remove(store, "dev1", lines.append, force=True)
     assert store.names() == []
     (kept,) = (store.path / ".abandoned").iterdir()
     assert str(kept) in "\n".join(lines)
@@ -470,7 +470,7 @@ def test_a_create_after_an_rm_that_was_cut_off_begins_anew(store: Store, cloud: 
         make(store, keep=True)
     cloud.fails_at, cloud.refuses_removal = None, True
     with pytest.raises(MachineError, match="the cloud refuses"):
-        operations.remove(store, "dev1", lambda line: None)
+        removal.remove(store, "dev1", lambda line: None)
     cloud.refuses_removal = False
     cloud.things.remove("key-pair")
     make(store)
@@ -531,7 +531,7 @@ def test_rm_of_an_adoption_that_was_cut_off_leaves_the_cloud_alone(
     cut_off: Store, cloud: Cloud
 ) -> None:
     lines: list[str] = []
-    operations.remove(cut_off, "dev1", lines.append)
+    removal.remove(cut_off, "dev1", lines.append)
     assert (cut_off.names(), cloud.things) == ([], ["instance"])
     assert "stays" in lines[0]
 

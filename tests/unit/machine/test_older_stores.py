@@ -14,7 +14,7 @@ import pytest
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import DriverContext, UnsupportedOperationError
 from ecsmachine.errors import MachineError
-from ecsmachine.machine import operations
+from ecsmachine.machine import removal
 from ecsmachine.machine.model import without_secrets
 from ecsmachine.machine.store import Store
 
@@ -145,10 +145,10 @@ def test_a_machine_whose_driver_is_not_here(old: Store) -> None:
         with pytest.raises(UnsupportedOperationError, match='no driver "virtualbox" here'):
             operation(said.append)
     with pytest.raises(UnsupportedOperationError) as caught:
-        operations.remove(old, "desk", said.append)
+        removal.remove(old, "desk", said.append)
     assert "rm -f desk" in (caught.value.hint or "")
     assert old.exists("desk")
-    operations.remove(old, "desk", said.append, force=True)
+    removal.remove(old, "desk", said.append, force=True)
     assert not old.exists("desk")
     with pytest.raises(MachineError, match='Driver "virtualbox" not found'):
         old.new_driver("virtualbox", "desk", {}, to_be_made=False)

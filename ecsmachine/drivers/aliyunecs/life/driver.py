@@ -236,6 +236,24 @@ class AliyunEcsDriver:
 
         remove(self._cloud, journal, self._context, self._record, report)
 
+    def remove_own(self, journal: Journal, report: Report) -> None:
+        """Remove what the journal lists but for what machines share; that is listed further."""
+        from ecsmachine.drivers.aliyunecs.life.remove import remove
+
+        remove(self._cloud, journal, self._context, self._record, report, only_own=True)
+
+    def join_removal(self, other: Driver) -> bool:
+        """Ask the cloud together with another machine, if it is of the same account and region."""
+        if not isinstance(other, AliyunEcsDriver):
+            return False
+        if other.account_and_region() != self.account_and_region():
+            return False
+        from ecsmachine.drivers.aliyunecs.resources.together import Once
+
+        self._cloud = other._cloud
+        self._cloud.removed_once = self._cloud.removed_once or Once()
+        return True
+
     def state(self) -> State:
         """Ask ECS for the state; the answer has the addresses as well."""
         from ecsmachine.drivers.aliyunecs.resources.state import reason_of, state_of

@@ -20,19 +20,31 @@ from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
 from ecsmachine.errors import MachineError
 
+SHARED_KINDS = (security_group.KIND, network.VSWITCH_KIND, network.VPC_KIND)
+"""What several machines use: each of them lists it, and the last one removes it."""
+
 
 def remove(
-    cloud: Cloud, journal: Journal, context: DriverContext, record: Record, report: Report
+    cloud: Cloud,
+    journal: Journal,
+    context: DriverContext,
+    record: Record,
+    report: Report,
+    *,
+    only_own: bool = False,
 ) -> None:
     """Remove what the journal lists; of a machine without one, what its configuration names.
 
-    What is gone already is success. One resource that cannot be removed does not keep the
+    With ``only_own`` what it shares with others stays, and is listed further. What is gone already
+    is success. One resource that cannot be removed does not keep the
     others from being tried, but an instance keeps what it uses; then :class:`MachineError` says
     what is left.
     """
     had_journal = bool(journal.resources())
     failures: list[MachineError] = []
     for resource in journal.resources():
+        if only_own and resource.kind in SHARED_KINDS:
+            continue
         try:
             _remove_resource(cloud, journal, context, record, resource, report)
         except MachineError as error:
@@ -43,7 +55,7 @@ def remove(
             # on a full disk: what the journal lists though it is gone is no loss
             with contextlib.suppress(MachineError):
                 journal.removed(resource)
-    if not had_journal and record.instance_id:
+    if not had_journal and record.instance_id and not only_own:
         _remove_recorded(cloud, record, report)
     if len(failures) == 1:
         raise failures[0]
@@ -65,11 +77,19 @@ def _remove_resource(
 ) -> None:
     # what was made a moment ago may not be found yet
     patience_s = 0.0 if journal.complete else UNSEEN_S
+    if resource.kind in SHARED_KINDS:
+
+        def remove_shared() -> None:
+            _remove_shared(cloud, context, resource, patience_s)
+
+        if cloud.removed_once is None or resource.id is None:
+            remove_shared()
+        else:
+            cloud.removed_once.do(f"{resource.kind} {resource.id}", remove_shared)
+        return
     match resource.kind:
         case instance.KIND:
             _remove_instance(cloud, journal, record, resource, report)
-        case security_group.KIND:
-            security_group.remove_group(cloud, resource, context, patience_s=patience_s)
         case key_pair.KIND:
             key_pair.remove_key_pair(cloud, resource, patience_s=patience_s)
         case eip.KIND:
@@ -80,15 +100,23 @@ def _remove_resource(
             route.remove_route(cloud, resource)
         case load_balancer.KIND:
             load_balancer.remove_backend(cloud, resource)
-        case network.VSWITCH_KIND:
-            network.remove_vswitch(cloud, resource, patience_s=patience_s)
-        case network.VPC_KIND:
-            network.remove_vpc(cloud, resource, patience_s=patience_s)
         case unknown:
             raise MachineError(
                 f"The journal lists a resource of an unknown kind: {unknown} {resource.id}",
                 hint="It was written by a newer ecsmachine: upgrade.",
             )
+
+
+def _remove_shared(
+    cloud: Cloud, context: DriverContext, resource: Resource, patience_s: float
+) -> None:
+    match resource.kind:
+        case security_group.KIND:
+            security_group.remove_group(cloud, resource, context, patience_s=patience_s)
+        case network.VSWITCH_KIND:
+            network.remove_vswitch(cloud, resource, patience_s=patience_s)
+        case network.VPC_KIND:
+            network.remove_vpc(cloud, resource, patience_s=patience_s)
 
 
 def _remove_instance(

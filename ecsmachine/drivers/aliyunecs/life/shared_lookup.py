@@ -7,16 +7,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from ecsmachine.drivers.aliyunecs.resources.instance_watch import (
-    MOST_AT_ONCE,
-    instances_by_id,
-    or_raised,
-)
+from ecsmachine.drivers.aliyunecs.resources.instance_watch import instances_by_id, or_raised
+from ecsmachine.drivers.aliyunecs.resources.together import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs_values import Instance
-    from ecsmachine.aliyun.errors import AnswerError
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+    from ecsmachine.errors import MachineError
 
 _FRESH_S = 2.0
 """How long an answer counts as what is so now, in seconds."""
@@ -34,7 +31,7 @@ class SharedLookup:
         self._ids = list(dict.fromkeys(instance_ids))
         self._lock = threading.Lock()
         self._asked_at: float | None = None
-        self._found: dict[str, Instance | AnswerError] = {}
+        self._found: dict[str, Instance | MachineError] = {}
 
     @property
     def cloud(self) -> Cloud:
@@ -49,9 +46,9 @@ class SharedLookup:
                 self._asked_at = time.monotonic()
             return or_raised(self._found.get(instance_id))
 
-    def _ask(self) -> dict[str, Instance | AnswerError]:
+    def _ask(self) -> dict[str, Instance | MachineError]:
         ecs = self._cloud().ecs
-        found: dict[str, Instance | AnswerError] = {}
+        found: dict[str, Instance | MachineError] = {}
         for start in range(0, len(self._ids), MOST_AT_ONCE):
             found |= instances_by_id(ecs, self._ids[start : start + MOST_AT_ONCE])
         return found

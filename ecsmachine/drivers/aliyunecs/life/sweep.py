@@ -156,7 +156,7 @@ class AliyunTaggedResources:
             case tagged.INTERFACE_KIND:
                 self._delete(resource, lambda: cloud.ecs.delete_network_interface(resource.id))
             case key_pair.KIND:
-                self._delete(resource, lambda: cloud.ecs.delete_key_pair(resource.id))
+                self._delete(resource, lambda: cloud.ecs.delete_key_pairs([resource.id]))
             case security_group.KIND:
                 self._delete(resource, lambda: cloud.ecs.delete_security_group(resource.id))
             case network.VSWITCH_KIND:

@@ -14,6 +14,7 @@ from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.together import Gathered, by_halves
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
 from ecsmachine.errors import MachineError
 from ecsmachine.polling import polls
@@ -81,6 +82,30 @@ def delete(ask: Callable[[], None], *, patience_s: float = 0.0) -> None:
         except ApiError as error:
             if is_gone(error, spent_s, patience_s):
                 return
+
+
+def delete_together(
+    gathered: Gathered[None],
+    resource_id: str,
+    delete_one: Callable[[str], None],
+    delete_many: Callable[[list[str]], None],
+) -> None:
+    """Have something removed, in one request with what other threads have removed.
+
+    A refusal may be of one of them alone: then they are asked for apart. Raises what is refused.
+    """
+
+    def ask(ids: list[str]) -> dict[str, None]:
+        if len(ids) == 1:
+            delete_one(ids[0])
+        else:
+            delete_many(ids)
+        return {}
+
+    def is_of_one(error: MachineError) -> bool:
+        return isinstance(error, ApiError) and error.is_refusal
+
+    gathered.ask(resource_id, lambda ids: by_halves(ids, ask, is_of_one))
 
 
 def delete_unused(

@@ -12,6 +12,7 @@ from ecsmachine.aliyun.credentials import CredentialFlags, resolve
 from ecsmachine.aliyun.errors import Wording
 from ecsmachine.drivers.aliyunecs.options.wording import WORDING, credential_flags
 from ecsmachine.drivers.aliyunecs.resources.instance_watch import InstanceWatch
+from ecsmachine.drivers.aliyunecs.resources.together import Gathered, Once
 from ecsmachine.drivers.base import Checkpoint, no_checkpoint
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class _Options(TypedDict):
 class Cloud:
     """Clients that are made, and imported, when they are first used.
 
-    ``checkpoint`` is told of their requests.
+    ``checkpoint`` is told of their requests. ``removed_once`` is there while machines are removed
+    together: what they share is removed, or found to be in use, once for all of them.
     """
 
     def __init__(
@@ -49,6 +51,9 @@ class Cloud:
         self.region = region
         self.credentials = credentials
         self.watch = InstanceWatch()
+        self.released_instances = Gathered[None]()
+        self.released_key_pairs = Gathered[None]()
+        self.removed_once: Once | None = None
         self._options = _Options(
             custom_endpoint=custom_endpoint,
             vpc_internal=vpc_internal,

@@ -14,7 +14,11 @@ from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter, tag_parameters
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
 from ecsmachine.drivers.aliyunecs.options.values import is_host_name
-from ecsmachine.drivers.aliyunecs.resources.asking import forget_if_refused, when_not_busy
+from ecsmachine.drivers.aliyunecs.resources.asking import (
+    delete_together,
+    forget_if_refused,
+    when_not_busy,
+)
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.resources.state import reason_of, state_of
@@ -246,7 +250,7 @@ def remove_instance(
     if not _release(cloud, instance_id, appear_timeout_s=0.0 if seen else _LOOKUP_TIMEOUT_S):
         return False
     for _ in polls(_GONE_TIMEOUT_S):
-        if cloud.ecs.instance(instance_id) is None:
+        if cloud.watch.instance(cloud.ecs, instance_id) is None:
             return True
     raise MachineError(
         f"Instance {instance_id} was released, but is still there after {_GONE_TIMEOUT_S:.0f} s",
@@ -276,7 +280,12 @@ def _release(cloud: Cloud, instance_id: str, *, appear_timeout_s: float) -> bool
     refusal: ApiError | None = None
     for spent_s in polls(_GONE_TIMEOUT_S):
         try:
-            cloud.ecs.delete_instance(instance_id)
+            delete_together(
+                cloud.released_instances,
+                instance_id,
+                cloud.ecs.delete_instance,
+                cloud.ecs.delete_instances,
+            )
             return True
         except ApiError as error:
             if error.is_not_found:

@@ -9,6 +9,7 @@ from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.asking import (
     Making,
     delete,
+    delete_together,
     find_or_intend,
     forget_if_refused,
 )
@@ -45,7 +46,16 @@ def ensure_key_pair(making: Making, public_key: str) -> str:
 def remove_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
     """Remove the key pair; one that is not there is success."""
     name = resource.id or resource.details["name"]
-    delete(lambda: cloud.ecs.delete_key_pair(name), patience_s=patience_s)
+
+    def ask() -> None:
+        delete_together(
+            cloud.released_key_pairs,
+            name,
+            lambda one: cloud.ecs.delete_key_pairs([one]),
+            cloud.ecs.delete_key_pairs,
+        )
+
+    delete(ask, patience_s=patience_s)
 
 
 def _name(machine_name: str, create_id: str) -> str:

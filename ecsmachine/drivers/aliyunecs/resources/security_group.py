@@ -254,7 +254,11 @@ def _delete_unused(cloud: Cloud, group_id: str, patience_s: float) -> None:
         # the group of an instance that has just gone counts as used for a moment
         if any(cloud.ecs.instances(security_group_id=group_id)):
             return True
-        _revoke_references(cloud, group_id)
+        try:
+            _revoke_references(cloud, group_id)
+        except ApiError as error:
+            if not error.is_not_found:  # another machine's rm was faster: the next try says so
+                raise
         return False
 
     asking.delete_unused(lambda: cloud.ecs.delete_security_group(group_id), is_used, patience_s)

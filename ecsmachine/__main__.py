@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -19,11 +20,15 @@ def main() -> None:
         except OSError:
             pass
         code = 130 if interrupted else 1
+    if "typer" not in sys.modules:
+        # all is written, and a short command has nothing that has to be taken apart
+        os._exit(code)
     sys.exit(code)
 
 
 def _run() -> int:
     _open_missing_descriptors()
+    gc.set_threshold(100_000)  # what is imported stays, and is not looked through again and again
     from ecsmachine.cli.display import docker_machine, streams
 
     streams.take_over()

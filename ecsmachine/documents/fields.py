@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecsmachine.documents.rules import BASE64, CONTROLS, LINE, PROSE, Rule
 from ecsmachine.documents.text import Fault, parse_json
 from ecsmachine.errors import MachineError
 
+TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
+    from typing import Any, TypeVar
+
+    T = TypeVar("T", bound=str)
 
 LARGEST = (1 << 63) - 1
 """The largest whole number that a document may hold."""
 
 _LONGEST_SHOWN = 60
 _LONGEST_PLACE = 200
-
-T = TypeVar("T", bound=str)
 
 
 class Fields:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import binascii
 import re
-from datetime import datetime
-from typing import TYPE_CHECKING, cast
 
-from ecsmachine.documents.text import Fault
-
+TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+    from ecsmachine.documents.text import Fault
 
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 WRONG_PASSPHRASE = "its passphrase is another one"  # noqa: S105 (no secret)
@@ -31,9 +32,24 @@ def certificate_in(content: bytes, fault: Fault) -> x509.Certificate:
 
 
 def end_in(content: bytes, fault: Fault) -> datetime:
-    """Return when the certificate in a PEM text ends, read without the library's weight.
+    """Return when the certificate in a PEM text ends, read without the library's weight."""
+    end = end_text_in(content, fault)
+    day, time = end[:8], end[8:]
+    from datetime import datetime
 
-    Its DER is walked as far as the second time of its validity (RFC 5280, section 4.1).
+    try:
+        return datetime.fromisoformat(
+            f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}+00:00"
+        )
+    except ValueError as error:
+        raise fault("it is no certificate in a PEM file") from error
+
+
+def end_text_in(content: bytes, fault: Fault) -> str:
+    """Return the digits of the moment, in UTC, at which the certificate in a PEM text ends.
+
+    They are YYYYMMDDhhmmss. The certificate's DER is walked as far as the second time of its
+    validity (RFC 5280, section 4.1).
     """
     try:
         encoded = content.split(_BEGIN, 1)[1].split(_END, 1)[0]
@@ -48,10 +64,7 @@ def end_in(content: bytes, fault: Fault) -> datetime:
             text = ("19" if text >= "50" else "20") + text
         if len(text) != 15 or not text[:14].isdigit() or text[14] != "Z":
             raise ValueError("it is no time")
-        day, time = text[:8], text[8:14]
-        return datetime.fromisoformat(
-            f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}+00:00"
-        )
+        return text[:14]
     except (ValueError, IndexError) as error:
         raise fault("it is no certificate in a PEM file") from error
 
@@ -71,6 +84,8 @@ def private_key_in(
     content: bytes, fault: Fault, passphrase: str | None = None
 ) -> CertificateIssuerPrivateKeyTypes:
     """Return the private key that a PEM text holds, which has a passphrase only if one is given."""
+    from typing import cast
+
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:

@@ -1,32 +1,47 @@
-"""What a text from outside may be: an address, the name of a user, an id, …"""
+"""What a text from outside may be: an address, the name of a user, an id, …
+
+Every-day commands read what they need by these rules: what is met most (an IPv4 address, a URL of
+no more than a host and a port) is decided without a library, and without a pattern to compile.
+"""
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # C0 and C1 controls, DEL, the separators of lines and paragraphs, halves of surrogate pairs
 CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 
-"""What people write for true and false."""
-
+_DIGITS = frozenset("0123456789")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_ALPHANUMERIC = _DIGITS | _LETTERS
+_LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
+_SHORT_HOST = _LOWER | _DIGITS | frozenset(".-")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 
 
-@dataclass(frozen=True)
 class Rule:
     """What a text must be; ``what`` says it in words, for "… is not a host name".
 
     It has at most ``longest`` characters. A ``secret`` is never part of an error.
     """
 
-    what: str
-    accepts: Callable[[str], bool]
-    longest: int = 1024
-    secret: bool = False
+    __slots__ = ("accepts", "longest", "secret", "what")
+
+    def __init__(
+        self,
+        what: str,
+        accepts: Callable[[str], bool],
+        longest: int = 1024,
+        secret: bool = False,
+    ):
+        self.what = what
+        self.accepts = accepts
+        self.longest = longest
+        self.secret = secret
 
     def fits(self, text: str) -> bool:
         """Whether a text is of this kind."""
@@ -35,11 +50,31 @@ class Rule:
 
 def has_controls(text: str) -> bool:
     """Whether a text holds a control character, or what else is no character of a line."""
+    if text.isascii() and text.isprintable():
+        return False
     return re.search(f"[{CONTROLS}]", text) is not None
+
+
+def is_ipv4(text: str) -> bool:
+    """Whether a text is an IPv4 address, of four numbers without zeros before them."""
+    parts = text.split(".")
+    return len(parts) == 4 and all(
+        0 < len(part) <= 3
+        and _DIGITS.issuperset(part)
+        and (part[0] != "0" or part == "0")
+        and int(part) < 256
+        for part in parts
+    )
 
 
 def is_address(text: str) -> bool:
     """Whether a text is an IPv4 address, or an IPv6 address that may name an interface."""
+    if is_ipv4(text):
+        return True
+    if ":" not in text:
+        return False
+    import ipaddress
+
     address, percent, scope = text.partition("%")
     if percent and not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", scope):
         return False
@@ -51,6 +86,8 @@ def is_address(text: str) -> bool:
 
 def is_network(text: str) -> bool:
     """Whether a text is a network of IPv4 or IPv6 in CIDR notation, or an address."""
+    import ipaddress
+
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:
@@ -90,24 +127,64 @@ def is_jump(text: str) -> bool:
 
 def is_url(text: str, *schemes: str) -> bool:
     """Whether a text is the URL of a host, of one of the schemes if any are given."""
-    if has_controls(text) or re.search(r'[\s"<>\\^`{|}]', text):
-        return False
     try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
+        scheme, host, port = url_parts(text)
     except ValueError:
         return False
-    known = parts.scheme in schemes if schemes else bool(parts.scheme)
+    known = scheme in schemes if schemes else bool(scheme)
     return known and is_host(host) and port != 0
 
 
+def url_parts(text: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port of a URL; "" and None for what it has not.
+
+    Raises :class:`ValueError` for a text that is none.
+    """
+    scheme, _, where = text.partition("://")
+    host, colon, port = where.partition(":")
+    is_short = scheme and host and _LOWER.issuperset(scheme) and _SHORT_HOST.issuperset(host)
+    if is_short and (not colon or _is_port(port)):
+        return scheme, host, int(port) if colon else None
+    if has_controls(text) or re.search(r'[\s"<>\\^`{|}]', text):
+        raise ValueError(f"{text!r} is no URL")
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(text)
+    return parts.scheme, parts.hostname or "", parts.port
+
+
 def _is_port(text: str) -> bool:
-    return re.fullmatch(r"[0-9]{1,5}", text) is not None and 1 <= int(text) <= 65535
+    return 0 < len(text) <= 5 and _DIGITS.issuperset(text) and 1 <= int(text) <= 65535
 
 
 def _matching(pattern: str) -> Callable[[str], bool]:
     # compiled at first use, and kept by re
     return lambda text: re.fullmatch(pattern, text) is not None
+
+
+def _of(first: frozenset[str], others: str) -> Callable[[str], bool]:
+    """Return whether a text begins with one of ``first``, and has no more than ``others`` too."""
+    known = first | frozenset(others)
+    return lambda text: text[:1] in first and known.issuperset(text)
+
+
+def _is_region(text: str) -> bool:
+    return (
+        text[:1] in _ALPHANUMERIC
+        and text[-1:] in _ALPHANUMERIC
+        and (_ALPHANUMERIC | {"-"}).issuperset(text)
+    )
+
+
+def _is_user(text: str) -> bool:
+    if text.isascii() and text.isalnum():
+        return True
+    return re.fullmatch(r"[\w.][\w.@\\+-]*\$?", text) is not None
+
+
+def _is_base64(text: str) -> bool:
+    content = text.rstrip("=")
+    return len(text) - len(content) <= 2 and (_ALPHANUMERIC | {"+", "/"}).issuperset(content)
 
 
 def _is_line(text: str) -> bool:
@@ -118,12 +195,10 @@ LINE = Rule("a line of text without control characters", _is_line, 4096)
 PROSE = Rule("a text", _matching("[^\0\ud800-\udfff]*"), 1 << 16)
 SECRET = Rule("a line of text without control characters", _is_line, 8192, secret=True)
 KEY = Rule("a key: visible ASCII characters", _matching(r"[!-~]+"), 16384, secret=True)
-ID = Rule(
-    "an id: letters, digits and . _ : + @ -", _matching(r"[A-Za-z0-9][A-Za-z0-9._:+@-]*"), 256
-)
+ID = Rule("an id: letters, digits and . _ : + @ -", _of(_ALPHANUMERIC, "._:+@-"), 256)
 REGION = Rule(
     "the name of a region: letters, digits and hyphens",
-    _matching(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"),
+    _is_region,
     63,
 )
 ADDRESS = Rule("an IP address", is_address, 128)
@@ -131,9 +206,9 @@ HOST = Rule("a host name or address", is_host, 255)
 HOST_PORT = Rule("a host, or a host and its port", is_host_port, 300)
 URL = Rule("a URL with a host", is_url, 2048)
 WEB_URL = Rule("an http or https URL", lambda text: is_url(text, "http", "https"), 2048)
-USER = Rule("the name of a user", _matching(r"[\w.][\w.@\\+-]*\$?"), 128)
+USER = Rule("the name of a user", _is_user, 128)
 JUMP = Rule("USER@HOST or USER@HOST:PORT", is_jump, 400)
 PATH = Rule("a path", _is_line, 4096)
-BASE64 = Rule("a text in base64", _matching(r"[A-Za-z0-9+/]*={0,2}"), 1 << 16, secret=True)
+BASE64 = Rule("a text in base64", _is_base64, 1 << 16, secret=True)
 CIDR = Rule("a network such as 10.0.0.0/8", is_network, 64)
-VERSION = Rule("a version", _matching(r"[A-Za-z0-9][A-Za-z0-9._+~:-]*"), 128)
+VERSION = Rule("a version", _of(_ALPHANUMERIC, "._+~:-"), 128)

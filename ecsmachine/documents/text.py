@@ -7,10 +7,12 @@ import math
 import os
 import stat
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NoReturn
 
 from ecsmachine.errors import MachineError
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 Fault = Callable[[str], MachineError]
 """Makes the error for one document of a reason, such as ``Driver.SSHPort: "x" is not a port``."""
@@ -26,7 +28,11 @@ _LONGEST_NUMBER = 20
 
 
 def read_file(
-    path: Path, fault: Fault, *, longest: int = LONGEST_FILE, pipes: bool = False
+    path: str | os.PathLike[str],
+    fault: Fault,
+    *,
+    longest: int = LONGEST_FILE,
+    pipes: bool = False,
 ) -> bytes:
     """Return what a file holds. Raises :class:`FileNotFoundError` if there is none.
 
@@ -42,7 +48,7 @@ def read_file(
                 raise fault("it is not a plain file")
             content = file.read(longest + 1)
     except FileNotFoundError:
-        if path.is_symlink():
+        if os.path.islink(path):
             raise fault("it is a link to nothing") from None
         raise
     except (OSError, ValueError) as error:

@@ -9,9 +9,10 @@ from typing import Any
 
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.paths import moved_path
-from ecsmachine.documents.rules import HOST, LINE, PATH, USER, Rule
+from ecsmachine.documents.rules import HOST, Rule
 from ecsmachine.documents.text import Fault
 from ecsmachine.drivers.base import DriverContext
+from ecsmachine.drivers.stored import base_values
 from ecsmachine.errors import MachineError
 
 
@@ -74,17 +75,13 @@ def from_config(
     A key path below the store's former place is taken to be below its present one, so that a
     store can be moved. Raises :class:`~ecsmachine.errors.MachineError`, which names the field.
     """
-    fields = fields_of(context, config)
-    recorded = fields.text("SSHKeyPath", PATH)
-    former = fields.text("StorePath", PATH, str(context.store_path))
+    values = base_values(fields_of(context, config), address)
+    recorded, former = values.pop("ssh_key_path"), values.pop("store_path")
     return BaseFields(
         machine_name=context.machine_name,
         store_path=context.store_path,
-        ip_address=fields.text("IPAddress", address),
-        ssh_user=fields.text("SSHUser", USER, "root"),
-        ssh_port=fields.port("SSHPort", 22),
-        ssh_key_path=moved_path(recorded, former, context.store_path) if recorded else None,
-        swarm_master=fields.flag("SwarmMaster"),
-        swarm_host=fields.text("SwarmHost", LINE),
-        swarm_discovery=fields.text("SwarmDiscovery", LINE),
+        ssh_key_path=moved_path(recorded, former or str(context.store_path), context.store_path)
+        if recorded
+        else None,
+        **values,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ecsmachine.drivers.base import Report, State, UnsupportedOperationError
 from ecsmachine.drivers.base_fields import BaseFields
+from ecsmachine.drivers.stored import ENGINE_PORT, engine_url
 from ecsmachine.ssh.stream import answers
 from ecsmachine.ssh.target import Jump, SSHTarget
 
@@ -15,7 +16,9 @@ PARTICIPLES = {"start": "started", "stop": "stopped", "restart": "restarted", "k
 class ExistingHost:
     """A host that is known by its address and login; part of a driver."""
 
-    def __init__(self, fields: BaseFields, engine_port: int = 2376, jump: Jump | None = None):
+    def __init__(
+        self, fields: BaseFields, engine_port: int = ENGINE_PORT, jump: Jump | None = None
+    ):
         self._fields = fields
         self._jump = jump
         self._engine_port = engine_port
@@ -57,8 +60,7 @@ class ExistingHost:
 
     def url(self) -> str:
         """Return the engine's URL."""
-        host = self.address()
-        return f"tcp://{f'[{host}]' if ':' in host else host}:{self._engine_port}" if host else ""
+        return engine_url(self.address(), self._engine_port)
 
     def ssh_target(self) -> SSHTarget:
         """Return where and as whom to log in."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.documents.rules import HOST, PATH, USER
+from ecsmachine.documents.rules import HOST, USER
 from ecsmachine.drivers.base import (
     Driver,
     DriverContext,
@@ -21,6 +21,7 @@ from ecsmachine.drivers.base import (
 )
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
 from ecsmachine.drivers.existing_host import ExistingHost
+from ecsmachine.drivers.stored import generic_values
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 
 if TYPE_CHECKING:
@@ -107,12 +108,12 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> GenericDri
 def load(context: DriverContext, config: Mapping[str, Any]) -> GenericDriver:
     """Return the driver of a machine in the store."""
     fields = fields_of(context, config)
-    source_key = fields.text("SSHKey", PATH)
+    values = generic_values(fields)
     return GenericDriver(
         context,
         from_config(context, config),
-        engine_port=fields.port("EnginePort", 2376),
-        source_key=Path(source_key) if source_key else None,
+        engine_port=values["engine_port"],
+        source_key=Path(values["source_key"]) if values["source_key"] else None,
         found=config,
     )
 

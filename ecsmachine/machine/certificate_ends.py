@@ -10,11 +10,12 @@ from ecsmachine.documents.pem import certificate_in, end_in
 from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import AuthOptions
+from ecsmachine.machine.stored import SOON_S
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-SOON = timedelta(days=30)
+SOON = timedelta(seconds=SOON_S)
 """How long before its end a certificate is spoken of, and due to be renewed."""
 
 

@@ -11,6 +11,11 @@ from ecsmachine.drivers.base import Checkpoint, NamedHost, Report, no_checkpoint
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.machine import certificates as machine_certificates
 from ecsmachine.machine import engine_api
+from ecsmachine.machine.engine_look import (
+    EngineCertificateError,
+    EngineConnectionError,
+    port_of,
+)
 from ecsmachine.machine.interruption import Interruption
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.watch import watching
@@ -129,7 +134,7 @@ def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
         provider=driver.name,
         engine=machine.engine,
         certificates=certificates,
-        engine_port=engine_api.port_of(driver.url()),
+        engine_port=port_of(driver.url()),
         data_disk=None
         if disk is None
         else DataDisk(disk.size_gib, disk.file_system, disk.serial, disk.device_hints),
@@ -185,9 +190,9 @@ def _engine_that_answers(
             return engine_api.ask_version(
                 machine.driver.url(), machine.auth, timeout_s=max(1.0, min(10.0, remaining_s))
             )
-        except engine_api.EngineCertificateError:
+        except EngineCertificateError:
             raise
-        except engine_api.EngineConnectionError:
+        except EngineConnectionError:
             if remaining_s <= pause_s:
                 raise
         time.sleep(pause_s)

@@ -18,7 +18,7 @@ from typing import Any
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.paths import recorded_path
 from ecsmachine.documents.rules import ID, PATH
-from ecsmachine.machine.model import CONFIG_VERSION
+from ecsmachine.machine.stored import CONFIG_VERSION
 
 _INSTALL_URL = "https://get.docker.com"
 _SWARM_DEFAULTS = {"Host": "tcp://0.0.0.0:3376", "Image": "swarm:latest", "Strategy": "spread"}

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.paths import moved_path
-from ecsmachine.documents.rules import PATH
 from ecsmachine.drivers.base import Driver
-from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.errors import UsageError
+from ecsmachine.machine.stored import (
+    CONFIG_VERSION,
+    ENGINE_FIELDS,
+    SWARM_FIELDS,
+    certificate_paths,
+    given,
+)
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.ssh.host_keys import alias
 from ecsmachine.ssh.target import Jump, SSHTarget
 
-CONFIG_VERSION = 3
-"""The version of ``config.json`` that Docker Machine 0.16 writes and reads."""
-
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-.]*")
 _LONGEST_NAME = 200
 """A folder's name has 255 bytes at most, and files beside it have longer names than it."""
-
-_SECRET = re.compile(
-    r"(password|passphrase|secret|token|(access|secret|api)_?key|^rawdriver)$", re.IGNORECASE
-)
-"""What the names of secrets in the configurations of Docker Machine's drivers end with.
-
-``RawDriver``, of betas, is the driver's object in base64.
-"""
 
 
 def validate_name(name: str) -> str:
@@ -161,10 +156,10 @@ def to_config(machine: Machine) -> dict[str, Any]:
             "Memory": 0,
             "Disk": 0,
             "EngineOptions": {
-                json_name: getattr(engine, name) for name, json_name, _ in _ENGINE_FIELDS
+                json_name: getattr(engine, name) for name, json_name, _ in ENGINE_FIELDS
             },
             "SwarmOptions": {
-                json_name: getattr(swarm, name) for name, json_name, _ in _SWARM_FIELDS
+                json_name: getattr(swarm, name) for name, json_name, _ in SWARM_FIELDS
             },
             "AuthOptions": {
                 "CertDir": str(auth.cert_dir),
@@ -205,12 +200,12 @@ def with_unknown_fields(config: dict[str, Any], former: Mapping[str, Any]) -> di
 
 def engine_options_from_config(fields: Fields) -> EngineOptions:
     """Read ``HostOptions.EngineOptions``; what is absent or null keeps its default."""
-    return EngineOptions(**_given(fields, _ENGINE_FIELDS))
+    return EngineOptions(**given(fields, ENGINE_FIELDS))
 
 
 def swarm_options_from_config(fields: Fields) -> SwarmOptions:
     """Read ``HostOptions.SwarmOptions``; what is absent or null keeps its default."""
-    return SwarmOptions(**_given(fields, _SWARM_FIELDS))
+    return SwarmOptions(**given(fields, SWARM_FIELDS))
 
 
 def auth_options(
@@ -251,83 +246,9 @@ def auth_options_from_config(
     Paths below ``recorded_store`` (where the store was when it was written) are taken to be
     below ``store_path`` now, so that a store can be moved.
     """
-    given = {}
-    for field_name, json_name in (
-        ("ca_cert_path", "CaCertPath"),
-        ("ca_key_path", "CaPrivateKeyPath"),
-        ("client_cert_path", "ClientCertPath"),
-        ("client_key_path", "ClientKeyPath"),
-    ):
-        value = fields.text(json_name, PATH)
-        if value:
-            given[field_name] = moved_path(value, recorded_store, store_path)
-    return auth_options(
-        store_path, name, given=given, server_cert_sans=fields.texts("ServerCertSANs")
-    )
-
-
-def without_secrets(config: Any) -> Any:
-    """Return a copy of a configuration in which the texts of secrets are empty."""
-    if isinstance(config, list):
-        return [without_secrets(entry) for entry in config]
-    if not isinstance(config, dict):
-        return config
-    return {
-        key: ""
-        if value and isinstance(value, str) and _SECRET.search(key)
-        else without_secrets(value)
-        for key, value in config.items()
+    paths = certificate_paths(fields)
+    sans = paths.pop("server_cert_sans")
+    moved = {
+        each: moved_path(path, recorded_store, store_path) for each, path in paths.items() if path
     }
-
-
-class MachineNotFoundError(MachineError):
-    """There is no machine of that name in the store."""
-
-    def __init__(self, name: str):
-        super().__init__(
-            f'Docker machine "{name}" does not exist. Use "ecsmachine ls" to list machines. '
-            'Use "ecsmachine create" to add a new one.'
-        )
-
-
-_Read = Callable[[Fields, str], Any]
-
-
-def _given(fields: Fields, known: tuple[tuple[str, str, _Read], ...]) -> dict[str, Any]:
-    return {
-        name: read(fields, json_name) for name, json_name, read in known if fields.has(json_name)
-    }
-
-
-_ENGINE_FIELDS: tuple[tuple[str, str, _Read], ...] = (
-    ("arbitrary_flags", "ArbitraryFlags", Fields.texts),
-    ("dns", "Dns", Fields.texts),
-    ("graph_dir", "GraphDir", Fields.text),
-    ("env", "Env", Fields.texts),
-    ("ipv6", "Ipv6", Fields.flag),
-    ("insecure_registry", "InsecureRegistry", Fields.texts),
-    ("labels", "Labels", Fields.texts),
-    ("log_level", "LogLevel", Fields.text),
-    ("storage_driver", "StorageDriver", Fields.text),
-    ("selinux_enabled", "SelinuxEnabled", Fields.flag),
-    ("tls_verify", "TlsVerify", Fields.flag),
-    ("registry_mirror", "RegistryMirror", Fields.texts),
-    ("install_url", "InstallURL", Fields.text),
-)
-
-_SWARM_FIELDS: tuple[tuple[str, str, _Read], ...] = (
-    ("is_swarm", "IsSwarm", Fields.flag),
-    ("address", "Address", Fields.text),
-    ("discovery", "Discovery", Fields.text),
-    ("agent", "Agent", Fields.flag),
-    ("master", "Master", Fields.flag),
-    ("host", "Host", Fields.text),
-    ("image", "Image", Fields.text),
-    ("strategy", "Strategy", Fields.text),
-    ("heartbeat", "Heartbeat", Fields.number),
-    ("overcommit", "Overcommit", Fields.decimal),
-    ("arbitrary_flags", "ArbitraryFlags", Fields.texts),
-    ("arbitrary_join_flags", "ArbitraryJoinFlags", Fields.texts),
-    ("env", "Env", Fields.texts),
-    ("is_experimental", "IsExperimental", Fields.flag),
-)
+    return auth_options(store_path, name, given=moved, server_cert_sans=sans)

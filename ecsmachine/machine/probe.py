@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import State, StateReason
 from ecsmachine.errors import MachineError
-from ecsmachine.machine import engine_api
+from ecsmachine.machine import engine_look
+from ecsmachine.machine.engine_api import EngineVersion, ask_version
+from ecsmachine.machine.engine_look import PATIENCE_S
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine
 
-_PATIENCE_S = 0.3
-"""How long an engine may be silent before the provider is asked as well, in seconds."""
+_ENGINE, _PROVIDER = "engine", "provider"
+
+_Answers = SimpleQueue[tuple[str, Any]]
+"""Who has answered, and what: an engine's version, a provider's state, or an error."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,12 @@ class Probe:
     response_time_s: float = 0.0
 
 
-def probe(machine: Machine, *, timeout_s: float) -> Probe:
+def probe(machine: Machine, *, timeout_s: float, is_silent: bool = False) -> Probe:
     """Look at one machine.
 
     The engine is asked first: if it answers over verified TLS the machine runs, and the cloud
-    need not be asked. An engine that is silent for a moment, or refuses, costs a request to the
-    provider, made while the engine may still answer.
+    need not be asked. Beside an engine that is silent for a moment (or ``is_silent`` already), or
+    refuses, the provider is asked, and the first good answer counts.
     """
     begun = time.monotonic()
 
@@ -51,35 +56,44 @@ def probe(machine: Machine, *, timeout_s: float) -> Probe:
     url = machine.driver.url()
     if is_without_engine(machine):
         return _without_engine(machine, url, begun)
-    engine: SimpleQueue[engine_api.EngineVersion | MachineError] = SimpleQueue()
-    answer: engine_api.EngineVersion | MachineError | None = None
+    answers: _Answers = SimpleQueue()
+    answer: EngineVersion | MachineError | None = None
     if url:
-        threading.Thread(
-            target=_ask_engine, args=(machine, url, timeout_s, engine), daemon=True
-        ).start()
+        _ask(answers, lambda: ask_version(url, machine.auth, timeout_s=timeout_s), _ENGINE)
         with contextlib.suppress(Empty):
-            answer = engine.get(timeout=min(_PATIENCE_S, timeout_s))
+            patience_s = 0.0 if is_silent else min(PATIENCE_S, timeout_s)
+            answer = answers.get(timeout=patience_s)[1]
+    state: State | None = None
     failure: MachineError | None = None
-    if not isinstance(answer, engine_api.EngineVersion):
+    if not isinstance(answer, EngineVersion):
+        _ask(answers, machine.driver.state, _PROVIDER)
+    while not isinstance(answer, EngineVersion):
+        is_told = state is not None or failure is not None
+        if is_told and (answer is not None or not url):
+            break
         try:
-            state = machine.driver.state()
-        except MachineError as error:
-            failure = error
+            # the provider's answer ends by itself; an engine may say something, but too slowly
+            who, found = answers.get(timeout=max(0.0, timeout_s - spent()) if is_told else None)
+        except Empty:
+            answer = MachineError(
+                "The Docker engine did not answer in time",
+                hint=f'"ecsmachine ssh {machine.name}" shows whether the host does.',
+            )
+            break
+        if who == _ENGINE:
+            answer = found
+        elif isinstance(found, MachineError):
+            failure = found
+        elif isinstance(found, Exception):
+            raise found
+        elif found is not State.RUNNING:
+            return Probe(state=found, error=_reason(machine, found), response_time_s=spent())
+        elif machine.driver.url() != url:
+            # it runs, yet does not answer where we look: it has moved
+            return probe(machine, timeout_s=max(PATIENCE_S, timeout_s - spent()))
         else:
-            if state is not State.RUNNING:
-                return Probe(state=state, error=_reason(machine, state), response_time_s=spent())
-            # it runs, yet does not answer where we look: it may have moved
-            if machine.driver.url() != url:
-                return probe(machine, timeout_s=max(_PATIENCE_S, timeout_s - spent()))
-        if answer is None and url:
-            try:
-                answer = engine.get(timeout=max(0.0, timeout_s - spent()))
-            except Empty:  # it says something, but too slowly
-                answer = MachineError(
-                    "The Docker engine did not answer in time",
-                    hint=f'"ecsmachine ssh {machine.name}" shows whether the host does.',
-                )
-    if isinstance(answer, engine_api.EngineVersion):
+            state = found
+    if isinstance(answer, EngineVersion):
         return Probe(
             state=State.RUNNING,
             url=url,
@@ -105,7 +119,7 @@ def engine_answers(machine: Machine) -> bool:
     return (
         machine.driver.provisions
         and bool(url)
-        and engine_api.is_there(url, machine.auth, timeout_s=_PATIENCE_S)
+        and engine_look.is_there(url, machine.auth, timeout_s=PATIENCE_S)
     )
 
 
@@ -195,18 +209,18 @@ def _without_engine(machine: Machine, url: str, begun: float) -> Probe:
     )
 
 
-def _ask_engine(
-    machine: Machine,
-    url: str,
-    timeout_s: float,
-    answer: SimpleQueue[engine_api.EngineVersion | MachineError],
-) -> None:
-    try:
-        answer.put(engine_api.ask_version(url, machine.auth, timeout_s=timeout_s))
-    except MachineError as error:
-        answer.put(error)
-    except Exception as error:  # whatever it is, the asking side must not wait for ever
-        answer.put(MachineError(str(error)))
+def _ask(answers: _Answers, question: Callable[[], Any], who: str) -> None:
+    """Ask in a thread of its own; the answer, or the error in its place, comes with ``who``."""
+
+    def ask() -> None:
+        try:
+            answers.put((who, question()))
+        except MachineError as error:
+            answers.put((who, error))
+        except Exception as error:  # whatever it is, the asking side must not wait for ever
+            answers.put((who, MachineError(str(error)) if who == _ENGINE else error))
+
+    threading.Thread(target=ask, daemon=True).start()
 
 
 def probe_all(machines: Iterable[Machine], *, timeout_s: float) -> dict[str, Probe]:

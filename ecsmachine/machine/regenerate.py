@@ -9,6 +9,7 @@ from ecsmachine.drivers.base import Report, State
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates, engine_api, files, host, renewal
 from ecsmachine.machine.address import refresh_address
+from ecsmachine.machine.engine_look import EngineCertificateError
 from ecsmachine.machine.model import AuthOptions, Machine, auth_options
 from ecsmachine.machine.probe import NotRunningError
 from ecsmachine.machine.provisioning import check_provisions
@@ -154,7 +155,7 @@ def _restore(machine: Machine, before: dict[str, bytes]) -> None:
     _write_contents(machine.auth, before)
     try:
         engine_api.ask_version(machine.driver.url(), machine.auth, timeout_s=_ANSWER_TIMEOUT_S)
-    except engine_api.EngineCertificateError:
+    except EngineCertificateError:
         _write_contents(machine.auth, after)
     except MachineError:
         pass  # it does not answer at all: what it was known by is the better guess

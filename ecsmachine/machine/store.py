@@ -36,21 +36,24 @@ from ecsmachine.drivers.base import (
 )
 from ecsmachine.drivers.base_fields import config_fault
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.machine import files, migration
+from ecsmachine.machine import files, migration, stored
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import (
-    CONFIG_VERSION,
     AuthOptions,
     Machine,
-    MachineNotFoundError,
     auth_options_from_config,
     engine_options_from_config,
     swarm_options_from_config,
     to_config,
     with_unknown_fields,
-    without_secrets,
 )
 from ecsmachine.machine.names import is_machine, names_in
+from ecsmachine.machine.stored import (
+    CONFIG_VERSION,
+    MachineNotFoundError,
+    is_component,
+    without_secrets,
+)
 from ecsmachine.ssh.private_files import sync_directory
 from ecsmachine.ssh.target import Jump
 
@@ -111,11 +114,11 @@ class Store:
 
     def exists(self, name: str) -> bool:
         """Whether there is a machine of that name, be it whole or damaged."""
-        return _is_component(name) and is_machine(self.directory(name))
+        return is_component(name) and is_machine(self.directory(name))
 
     def is_taken(self, name: str) -> bool:
         """Whether anything is in the place of a machine's folder, be it no more than a file."""
-        return _is_component(name) and os.path.lexists(self.directory(name))
+        return is_component(name) and os.path.lexists(self.directory(name))
 
     def check_place(self, name: str) -> None:
         """Raise :class:`MachineError` if what is in the place of a machine's folder is none."""
@@ -151,7 +154,7 @@ class Store:
 
             for remnant in self.machines_path.glob(f".{glob.escape(name)}.????????"):
                 shutil.rmtree(remnant, ignore_errors=True)
-            if _is_component(name) and not self.exists(name):
+            if is_component(name) and not self.exists(name):
                 shutil.rmtree(self.directory(name), ignore_errors=True)
             yield
 
@@ -208,7 +211,7 @@ class Store:
             raise MachineNotFoundError(name)
         fault = config_fault(name, self.directory(name))
         try:
-            config = read_object(read_file(self.directory(name) / "config.json", fault), fault)
+            content = read_file(self.directory(name) / "config.json", fault)
         except FileNotFoundError:
             if self.journal(name).adopting:
                 raise AdoptionCutOffError(name) from None
@@ -216,20 +219,9 @@ class Store:
                 f'Machine "{name}" has no config.json: its create was interrupted at the start',
                 hint=f'Use "ecsmachine rm {name}", then create it again.',
             ) from None
-        if not config.has("Driver"):
-            raise fault("it holds no Driver object")
-        version = config.number("ConfigVersion")
-        if version > CONFIG_VERSION:
-            raise MachineError(
-                f'config version of machine "{name}" is from the future: {version}, '
-                f"this ecsmachine knows {CONFIG_VERSION}",
-                hint="Upgrade ecsmachine.",
-            )
+        config = stored.config_in(content, name, fault)
         migrated = migration.migrate(config, name, self.directory(name))
-        fields = Fields(migrated, fault)
-        fields.object("Driver")
-        for part in ("EngineOptions", "SwarmOptions", "AuthOptions"):
-            fields.object("HostOptions").object(part)
+        stored.check_objects(Fields(migrated, fault))
         return migrated
 
     def load(self, name: str) -> Machine:
@@ -413,22 +405,11 @@ class Store:
                 hint="Restore the file: the tags of what this store made have the name.",
             )
 
-        try:
-            text = read_file(path, fault, longest=1024).decode("utf-8", "replace").strip()
-        except FileNotFoundError:
-            return ""
-        if not ID.fits(text):
-            raise fault(f"it holds no {ID.what}")
-        return text
+        return stored.store_id(path, fault)
 
 
 def _is_lock_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-
-def _is_component(name: str) -> bool:
-    """Whether a word can be the name of a folder that is not hidden."""
-    return name[:1] not in ("", ".") and "/" not in name
 
 
 def _keep_older_version(path: Path) -> None:

@@ -23,8 +23,9 @@ from ecsmachine.drivers.base_fields import DamagedConfigError
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import files
 from ecsmachine.machine.journal import FileJournal
-from ecsmachine.machine.model import MachineNotFoundError, validate_name, without_secrets
+from ecsmachine.machine.model import validate_name
 from ecsmachine.machine.store import AdoptionCutOffError, Store
+from ecsmachine.machine.stored import MachineNotFoundError, without_secrets
 from ecsmachine.ssh import host_keys
 from ecsmachine.ssh.private_files import sync_directory
 

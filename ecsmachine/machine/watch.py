@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 from ecsmachine.drivers.base import ConsoleOutput, State, StateReason
 from ecsmachine.errors import MachineError
-from ecsmachine.machine.engine_api import EngineCertificateError, EngineConnectionError
+from ecsmachine.machine.engine_look import EngineCertificateError, EngineConnectionError
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.probe import NotRunningError
 from ecsmachine.polling import polls

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-import shlex
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from pathlib import Path
 
 from ecsmachine.errors import MachineError
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class KeyFileError(MachineError):
     """A private key cannot be used: unreadable, too open, of an unknown kind."""
 
 
-def check_private(path: Path) -> None:
+def check_private(path: str | os.PathLike[str]) -> None:
     """Raise :class:`KeyFileError` if others than its owner may read or change a private key.
 
     Whatever its kind (of SSH, of a CA, of an engine or its client): somebody may have it, or may
@@ -26,7 +27,7 @@ def check_private(path: Path) -> None:
     there is left to whoever reads it.
     """
     try:
-        status = path.stat()
+        status = os.stat(path)
     except OSError:
         return
     if not stat.S_ISREG(status.st_mode):
@@ -35,6 +36,8 @@ def check_private(path: Path) -> None:
         )
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
+        import shlex
+
         raise KeyFileError(
             f"The permissions of the private key {path} are too open: {mode:04o}",
             hint=f"chmod 600 {shlex.quote(str(path))}",
@@ -54,7 +57,7 @@ def replacing(
     The content is on disk (fsync of file and folder) afterwards. What fails of it, with
     :class:`OSError`, does so ``within`` that context; before the block, the block is not begun.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         with within():
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

@@ -7,12 +7,12 @@ one, a connection would leave over the default route and meet whoever answers th
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 
+from ecsmachine.documents.rules import is_ipv4
 from ecsmachine.errors import MachineError
 
-_BENCHMARKS = ipaddress.IPv4Network("198.18.0.0/15")
+_BENCHMARKS = ("198.18.", "198.19.")
 _SOMEWHERE = "203.0.113.1"  # for documentation (RFC 5737): only ever the default route leads there
 
 
@@ -25,11 +25,7 @@ def check_route(host: str) -> None:
 
     Sends nothing: routes are looked up by connecting datagram sockets.
     """
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return
-    if address not in _BENCHMARKS:
+    if not host.startswith(_BENCHMARKS) or not is_ipv4(host):
         return
     source = _source_towards(host)
     if source is None or source == _source_towards(_SOMEWHERE):

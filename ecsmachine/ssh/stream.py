@@ -5,7 +5,12 @@ from __future__ import annotations
 import socket
 
 from ecsmachine.ssh.route import check_route
-from ecsmachine.ssh.target import Jump
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ecsmachine.ssh.target import Jump
 
 _UNANSWERED_S = 60
 
@@ -19,7 +24,9 @@ def open_stream(host: str, port: int, *, jump: Jump | None, timeout_s: float) ->
     if jump is not None:
         return jump.open(host, port, timeout_s=timeout_s)
     check_route(host)
-    stream = socket.create_connection((host, port), timeout=timeout_s)
+    # bytes are taken as they are; for a text the tables of international names are loaded
+    where: Any = (host.encode() if host.isascii() else host, port)
+    stream = socket.create_connection(where, timeout=timeout_s)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         # a host that is gone is noticed in a minute: keepalives go unanswered

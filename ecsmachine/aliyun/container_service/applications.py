@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from ecsmachine.aliyun.container_service import rules
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.reading import At, read, whole
-from ecsmachine.documents.rules import ADDRESS, PROSE
+from ecsmachine.documents.rules import ADDRESS, PROSE, Rule
 
 _DRIVER_OPTIONS = {
     "ossfs": (("bucket", "ak_id", "ak_secret", "url"), ("no_stat_cache", "other_opts")),
@@ -17,7 +17,7 @@ _DRIVER_OPTIONS = {
 }
 """The options of each volume driver: those that are required, and the others."""
 
-_TEMPLATE = replace(PROSE, longest=1 << 20)
+_TEMPLATE = Rule(PROSE.what, PROSE.accepts, 1 << 20)
 
 
 @dataclass(frozen=True)

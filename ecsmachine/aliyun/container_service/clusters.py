@@ -6,13 +6,13 @@ Field names are the guide's (chapter 4). Sizes of disks are GiB.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from ecsmachine.aliyun.container_service import rules
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.reading import At, whole
-from ecsmachine.documents.rules import ADDRESS, ID, PROSE, REGION, URL
+from ecsmachine.documents.rules import ADDRESS, ID, PROSE, REGION, URL, Rule
 
 MOVING = frozenset(("initial", "launching", "starting", "stopping", "restarting"))
 MOVING |= {"updating", "scaling", "deleting"}
@@ -28,7 +28,7 @@ _LEFT_OUT_IF_EMPTY = (
 )
 
 
-_PEM = replace(PROSE, what="a PEM text", secret=True)
+_PEM = Rule("a PEM text", PROSE.accepts, PROSE.longest, secret=True)
 
 
 def _address(fields: Fields) -> str:

@@ -178,7 +178,9 @@ def machine_names(
     """
     if names:
         return _named(session, names, missing)
-    if session.store.exists("default"):
+    from ecsmachine.machine.names import is_machine
+
+    if is_machine(f"{session.storage}/machines/default"):
         return ["default"]
     raise UsageError(
         'No machine name(s) specified and no "default" machine exists',
@@ -218,12 +220,12 @@ def _named(session: Session, words: list[str], missing: Callable[[str], None] | 
 def existing_machine_names(session: Session, names: list[str] | None) -> list[str]:
     """Return as :func:`machine_names` does, each once, after all of them have been found.
 
-    Raises :class:`~ecsmachine.machine.model.MachineNotFoundError` for the first that is not there.
+    Raises :class:`~ecsmachine.machine.stored.MachineNotFoundError` for the first that is not there.
     """
     chosen = list(dict.fromkeys(machine_names(session, names)))
     for name in chosen:
         if not session.store.exists(name):
-            from ecsmachine.machine.model import MachineNotFoundError
+            from ecsmachine.machine.stored import MachineNotFoundError
 
             raise MachineNotFoundError(name)
     return chosen

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any
 
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import show
 from ecsmachine.cli.display.terminal import without_colours
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+HEADINGS = {
+    "Name": "NAME",
+    "Active": "ACTIVE",
+    "ActiveHost": "ACTIVE_HOST",
+    "ActiveSwarm": "ACTIVE_SWARM",
+    "DriverName": "DRIVER",
+    "State": "STATE",
+    "URL": "URL",
+    "SwarmOptions": "SWARM_OPTIONS",
+    "Swarm": "SWARM",
+    "EngineOptions": "ENGINE_OPTIONS",
+    "Error": "ERRORS",
+    "DockerVersion": "DOCKER",
+    "ResponseTime": "RESPONSE",
+}
+"""The fields of a row of ``ls``, in Docker Machine's order, and the heading of each."""
 
 _NARROWEST = 5
 _GAP = 3

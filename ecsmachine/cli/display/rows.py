@@ -7,29 +7,12 @@ from typing import Any
 
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.go_template import Record
-from ecsmachine.cli.display.output import Duration
+from ecsmachine.cli.display.output import HEADINGS, Duration
 from ecsmachine.drivers.base import State
 from ecsmachine.errors import MachineError
-from ecsmachine.machine.engine_api import host_of, port_of
+from ecsmachine.machine.engine_look import host_of, port_of
 from ecsmachine.machine.model import Machine, to_config
 from ecsmachine.machine.probe import Probe
-
-HEADINGS = Record(
-    Name="NAME",
-    Active="ACTIVE",
-    ActiveHost="ACTIVE_HOST",
-    ActiveSwarm="ACTIVE_SWARM",
-    DriverName="DRIVER",
-    State="STATE",
-    URL="URL",
-    SwarmOptions="SWARM_OPTIONS",
-    Swarm="SWARM",
-    EngineOptions="ENGINE_OPTIONS",
-    Error="ERRORS",
-    DockerVersion="DOCKER",
-    ResponseTime="RESPONSE",
-)
-"""The fields of a row, in Docker Machine's order, and the heading of each."""
 
 
 def swarm_masters(machines: Iterable[Machine]) -> dict[str, str]:

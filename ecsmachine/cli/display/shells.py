@@ -9,14 +9,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import PurePath
 
 from ecsmachine.cli.display.cleaning import clean
 from ecsmachine.errors import MachineError
 
 
-@dataclass(frozen=True)
 class Shell:
     """How one shell is written.
 
@@ -24,17 +21,25 @@ class Shell:
     ``evaluate`` is one over ``command``: what a person types to have the lines carried out.
     """
 
-    set_line: str
-    unset_line: str
-    quote: Callable[[str], str]
-    comment: str
-    evaluate: str
+    def __init__(
+        self,
+        set_line: str,
+        unset_line: str,
+        quote: Callable[[str], str],
+        comment: str,
+        evaluate: str,
+    ):
+        self.set_line = set_line
+        self.unset_line = unset_line
+        self.quote = quote
+        self.comment = comment
+        self.evaluate = evaluate
 
 
 def detect(environment: Mapping[str, str]) -> str | None:
     """Return the name of the user's shell by ``SHELL``; None if it is not set."""
     path = environment.get("SHELL", "")
-    return PurePath(path).name if path else None
+    return path.rstrip("/").rpartition("/")[2] if path else None
 
 
 def lines(

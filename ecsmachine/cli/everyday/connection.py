@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
-
 from ecsmachine.cli.arguments.context import Session, one_machine_name
 from ecsmachine.cli.display.printer import show
 from ecsmachine.errors import MachineError, UsageError
 
+TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
     from ecsmachine.machine.model import Machine
 
+    _Variables: TypeAlias = Mapping[str, str] | Mapping[str, str | None] | list[str]
+
 _ENGINE_TIMEOUT_S = 20.0
-_Variables = Mapping[str, str] | Mapping[str, str | None] | list[str]
+
+
+class _Engine:
+    """An engine that has answered: where it is, and where the client's certificates are.
+
+    ``over_ssh`` is the URL by which it is reached through a jump host, or "".
+    """
+
+    def __init__(self, url: str, address: str, directory: str, over_ssh: str = ""):
+        self.url = url
+        self.address = address
+        self.directory = directory
+        self.over_ssh = over_ssh
+
+    @property
+    def ca_path(self) -> str:
+        """The CA certificate."""
+        return f"{self.directory}/ca.pem"
+
+    @property
+    def cert_path(self) -> str:
+        """The client's certificate."""
+        return f"{self.directory}/cert.pem"
+
+    @property
+    def key_path(self) -> str:
+        """The client's private key."""
+        return f"{self.directory}/key.pem"
 
 
 def env(
@@ -42,20 +71,19 @@ def env(
         unwanted = [*variables, *([proxy_variable] if no_proxy else [])]
         print_variables(unwanted)
         return
-    machine = this.store.load(one_machine_name(this, names))
-    url = _checked_url(this, machine, swarm, failure="Error checking TLS connection")
-    if machine.auth.jump:
+    name = one_machine_name(this, names)
+    engine = _engine(this, name, swarm, failure="Error checking TLS connection")
+    if engine.over_ssh:
         variables["DOCKER_TLS_VERIFY"] = variables["DOCKER_CERT_PATH"] = None
-        variables["DOCKER_HOST"] = _over_ssh(this, machine)
+        variables["DOCKER_HOST"] = engine.over_ssh
     else:
         variables["DOCKER_TLS_VERIFY"] = "1"
-        variables["DOCKER_HOST"] = url
-        variables["DOCKER_CERT_PATH"] = str(machine.auth.machine_dir)
-    variables["DOCKER_MACHINE_NAME"] = machine.name
+        variables["DOCKER_HOST"] = engine.url
+        variables["DOCKER_CERT_PATH"] = engine.directory
+    variables["DOCKER_MACHINE_NAME"] = name
     if no_proxy:
-        address = machine.driver.address()
         hosts = [host.strip() for host in spared.split(",") if host.strip()]
-        variables[proxy_variable] = ",".join(dict.fromkeys([*hosts, address]))
+        variables[proxy_variable] = ",".join(dict.fromkeys([*hosts, engine.address]))
     print_variables(variables)
 
 
@@ -89,33 +117,35 @@ def config(
     this: Session, *, names: list[str] | None = None, swarm: bool = False, json: bool = False
 ) -> None:
     """Print the options that connect the Docker client."""
-    machine = this.store.load(one_machine_name(this, names))
-    url = _checked_url(this, machine, swarm, failure="Error running connection boilerplate")
-    over_ssh = _over_ssh(this, machine) if machine.auth.jump else ""
-    auth = machine.auth
+    name = one_machine_name(this, names)
+    engine = _engine(this, name, swarm, failure="Error running connection boilerplate")
+    over_ssh = engine.over_ssh
     if json:
         from ecsmachine.cli.display.output import print_json
 
         print_json(
             {
-                "Host": over_ssh or url,
+                "Host": over_ssh or engine.url,
                 "TLSVerify": not over_ssh,
-                "TLSCACert": None if over_ssh else str(auth.machine_ca_path),
-                "TLSCert": None if over_ssh else str(auth.machine_cert_path),
-                "TLSKey": None if over_ssh else str(auth.machine_key_path),
+                "TLSCACert": None if over_ssh else engine.ca_path,
+                "TLSCert": None if over_ssh else engine.cert_path,
+                "TLSKey": None if over_ssh else engine.key_path,
             }
         )
         return
     if over_ssh:
         show(f"-H={over_ssh}")
         return
+    import re
+
     from ecsmachine.cli.display.shells import option
 
-    host = f"-H={url}" if re.fullmatch(r"[\w.:/\[\]-]+", url) else option("-H", url)
+    is_bare = re.fullmatch(r"[\w.:/\[\]-]+", engine.url)
+    host = f"-H={engine.url}" if is_bare else option("-H", engine.url)
     show("--tlsverify")
-    show(option("--tlscacert", str(machine.auth.machine_ca_path)))
-    show(option("--tlscert", str(machine.auth.machine_cert_path)))
-    show(option("--tlskey", str(machine.auth.machine_key_path)))
+    show(option("--tlscacert", engine.ca_path))
+    show(option("--tlscert", engine.cert_path))
+    show(option("--tlskey", engine.key_path))
     show(host)
 
 
@@ -129,7 +159,31 @@ def _over_ssh(this: Session, machine: Machine) -> str:
     return machine.ssh_url
 
 
-def _checked_url(this: Session, machine: Machine, swarm: bool, *, failure: str) -> str:
+def _engine(this: Session, name: str, swarm: bool, *, failure: str) -> _Engine:
+    """Return a machine's engine, after it has answered over verified TLS.
+
+    Raises :class:`MachineError` that begins with ``failure``.
+    """
+    from ecsmachine.machine.stored import stored_machine
+
+    stored = None if swarm else stored_machine(this.storage, name)
+    is_silent = False
+    if stored is not None:
+        from ecsmachine.machine.engine_look import PATIENCE_S, told_version
+
+        if told_version(stored.url, stored, timeout_s=PATIENCE_S):
+            return _Engine(stored.url, stored.address, stored.machine_dir)
+        is_silent = True
+    machine = this.store.load(name)
+    url = _checked_url(this, machine, swarm, failure=failure, is_silent=is_silent)
+    over_ssh = _over_ssh(this, machine) if machine.auth.jump else ""
+    directory = str(machine.auth.machine_dir)
+    return _Engine(url, machine.driver.address(), directory, over_ssh)
+
+
+def _checked_url(
+    this: Session, machine: Machine, swarm: bool, *, failure: str, is_silent: bool
+) -> str:
     """Return the URL to connect to, after the engine has answered over verified TLS.
 
     Raises :class:`MachineError` that begins with ``failure``.
@@ -144,7 +198,7 @@ def _checked_url(this: Session, machine: Machine, swarm: bool, *, failure: str) 
             hint="Classic Swarm is gone: --swarm is only for masters that Docker Machine made.",
         )
     with saving_new_addresses(this.store, [machine]):
-        seen = probe(machine, timeout_s=_ENGINE_TIMEOUT_S)
+        seen = probe(machine, timeout_s=_ENGINE_TIMEOUT_S, is_silent=is_silent)
     if seen.error:
         raise MachineError(f"{failure}: {seen.error}", hint=seen.hint)
     if seen.state is not State.RUNNING or not seen.url:

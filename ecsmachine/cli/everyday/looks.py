@@ -5,6 +5,7 @@ from __future__ import annotations
 from ecsmachine.cli.arguments.context import Session, machine_names, one_machine_name
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import show, warn
+from ecsmachine.cli.display.terminal import coloured_state
 from ecsmachine.errors import MachineError, UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
@@ -23,10 +24,13 @@ def inspect(this: Session, *, name: str = "", format_: str = "", json: bool = Fa
         from ecsmachine.cli.display.go_template import Template
 
         template = Template(format_)
-    from ecsmachine.machine.model import without_secrets
+    from ecsmachine.machine.stored import certificates_last, stored_config, without_secrets
 
-    config = without_secrets(this.store.config(_one_name(this, name)))
-    _warn_of_ending_certificates(this, name)
+    name = one_machine_name(this, [name] if name else None)
+    config = stored_config(this.storage, name) or this.store.config(name)
+    if not certificates_last(this.storage, name):
+        _warn_of_ending_certificates(this, name)
+    config = without_secrets(config)
     if template:
         show(template.render(config))
         return
@@ -39,7 +43,7 @@ def _warn_of_ending_certificates(this: Session, name: str) -> None:
     from ecsmachine.machine.certificate_ends import expiring
 
     try:
-        auth = this.store.auth(_one_name(this, name))
+        auth = this.store.auth(name)
     except MachineError:
         return  # what is stored can be shown all the same
     for line in expiring(auth):
@@ -129,13 +133,56 @@ def _print_each(
     ``describe`` is told whether the machine's engine answers where it was last. As JSON it is a
     list of objects with the keys Name and ``what``.
     """
-    from ecsmachine.cli.display.terminal import coloured_state
+    names = machine_names(this, names)
+    lines: dict[str, str] = {}
+    try:
+        answers = None
+        if len(names) == 1:
+            answers = _look_at_engine(this, names[0], what, lines)
+        if not lines:
+            _describe_each(this, names, describe, answers, lines)
+    finally:
+        known = [name for name in names if name in lines]
+        if as_json:
+            from ecsmachine.cli.display.output import print_json
+
+            print_json([{"Name": name, what: lines[name]} for name in known])
+        else:
+            for name in known:
+                show(coloured_state(lines[name]) if what == "State" else one_line(lines[name]))
+
+
+def _look_at_engine(this: Session, name: str, what: str, lines: dict[str, str]) -> bool | None:
+    """Fill in the line of a machine whose engine answers: what the store says of it then holds.
+
+    Returns whether it answers; None if that takes the whole machine to find out.
+    """
+    from ecsmachine.machine.stored import stored_machine
+
+    machine = stored_machine(this.storage, name)
+    if machine is None:
+        return None
+    from ecsmachine.machine.engine_look import PATIENCE_S, is_there
+
+    if not is_there(machine.url, machine, timeout_s=PATIENCE_S):
+        return False
+    told = {"State": "Running", "IPAddress": machine.address, "URL": machine.url}
+    lines[name] = told[what]
+    return True
+
+
+def _describe_each(
+    this: Session,
+    names: list[str],
+    describe: Callable[[Machine, bool], str],
+    answers: bool | None,
+    lines: dict[str, str],
+) -> None:
+    """Fill in the lines of machines; ``answers`` is whether the engine of a single one does."""
     from ecsmachine.machine.address import saving_new_addresses
     from ecsmachine.machine.probe import engine_answers
     from ecsmachine.machine.several import for_each
 
-    names = machine_names(this, names)
-    lines: dict[str, str] = {}
     machines: dict[str, Machine] = {}
     if len(names) > 1:
         from ecsmachine.drivers import registry
@@ -151,23 +198,10 @@ def _print_each(
         machine = machines.get(name) or this.store.load(name)
         with saving_new_addresses(this.store, [machine]):
             # one engine answers sooner than the cloud; of several, the cloud needs one request
-            lines[name] = describe(machine, not machines and engine_answers(machine))
+            known = engine_answers(machine) if answers is None and not machines else answers
+            lines[name] = describe(machine, bool(known))
 
-    try:
-        for_each(names, ask)
-    finally:
-        known = [name for name in names if name in lines]
-        if as_json:
-            from ecsmachine.cli.display.output import print_json
-
-            print_json([{"Name": name, what: lines[name]} for name in known])
-        else:
-            for name in known:
-                show(coloured_state(lines[name]) if what == "State" else one_line(lines[name]))
-
-
-def _one_name(this: Session, name: str) -> str:
-    return one_machine_name(this, [name] if name else None)
+    for_each(names, ask)
 
 
 def _state(machine: Machine, answers: bool) -> str:

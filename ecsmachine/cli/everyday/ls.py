@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from ecsmachine.machine.model import Machine
     from ecsmachine.machine.probe import Probe
 
-_DEFAULT_TABLE = (
-    "table {{.Name}}\t{{.Active}}\t{{.DriverName}}\t{{.State}}\t{{.URL}}\t{{.Swarm}}"
-    "\t{{.DockerVersion}}\t{{.Error}}"
-)
+_COLUMNS = ("Name", "Active", "DriverName", "State", "URL", "Swarm", "DockerVersion", "Error")
+_DEFAULT_TABLE = "table " + "\t".join(f"{{{{.{column}}}}}" for column in _COLUMNS)
 
 
 def ls(
@@ -44,8 +42,44 @@ def ls(
         for name in _names(this, wanted, timeout):
             show(one_line(name))
         return
+    if not filters and not json and not format_ and _show_only_machine(this):
+        return
     show_rows = _as_json if json or format_ == "json" else _as_template(format_ or _DEFAULT_TABLE)
     show_rows(_rows(this, wanted, timeout))
+
+
+def _show_only_machine(this: Session) -> bool:
+    """Print the table if there is one machine, whose engine answers; whether that is so."""
+    from ecsmachine.machine.names import names_in
+    from ecsmachine.machine.stored import certificates_last, stored_machine
+
+    names = names_in(f"{this.storage}/machines")
+    machine = stored_machine(this.storage, names[0]) if len(names) == 1 else None
+    docker_host = this.environment.get("DOCKER_HOST", "")
+    if machine is None or docker_host.startswith("ssh://"):
+        return False
+    from ecsmachine.machine.engine_look import PATIENCE_S, told_version
+
+    version = told_version(machine.url, machine, timeout_s=PATIENCE_S)
+    if version is None or not certificates_last(this.storage, machine.name):
+        return False
+    from ecsmachine.cli.display.output import HEADINGS, align
+    from ecsmachine.cli.display.terminal import coloured_state
+
+    found = {
+        "Name": machine.name,
+        "Active": "*" if docker_host == machine.url else "-",
+        "DriverName": machine.driver_name,
+        "State": "Running",
+        "URL": machine.url,
+        "Swarm": "",
+        "DockerVersion": f"v{version}",
+        "Error": "",
+    }
+    cells = {name: one_line(text) for name, text in found.items()}
+    cells["State"] = coloured_state(cells["State"])
+    show(align("\n".join("\t".join(row[each] for each in _COLUMNS) for row in (HEADINGS, cells))))
+    return True
 
 
 def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str]:
@@ -150,9 +184,9 @@ def _as_json(rows: list[Record]) -> None:
 
 def _as_template(form: str) -> Callable[[list[Record]], None]:
     """Return what prints rows by a template, with a head if it begins with ``table``."""
-    from ecsmachine.cli.display.go_template import Template
-    from ecsmachine.cli.display.output import align
-    from ecsmachine.cli.display.rows import HEADINGS, in_one_line
+    from ecsmachine.cli.display.go_template import Record, Template
+    from ecsmachine.cli.display.output import HEADINGS, align
+    from ecsmachine.cli.display.rows import in_one_line
     from ecsmachine.cli.display.terminal import ColouredState
 
     table = form.startswith("table")
@@ -166,7 +200,7 @@ def _as_template(form: str) -> Callable[[list[Record]], None]:
         if table:
             for one in rows:
                 one["State"] = ColouredState(one["State"])
-        lines = [template.render(one) for one in ([HEADINGS, *rows] if table else rows)]
+        lines = [template.render(one) for one in ([Record(HEADINGS), *rows] if table else rows)]
         if lines:
             text = "\n".join(lines)
             show(align(text) if table else text)

@@ -7,15 +7,15 @@ resource; ``record`` is what the store keeps; ``driver`` puts them together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
-
-from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
-from ecsmachine.drivers.base import DriverContext, OptionValue
-
+TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
     from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
     from ecsmachine.drivers.aliyunecs.life.sweep import AliyunTaggedResources
+    from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
+    from ecsmachine.drivers.base import DriverContext, OptionValue
 
 __all__ = [
     "ACCOUNT_OPTIONS",
@@ -52,6 +52,15 @@ ADOPTION_OPTIONS = (
     "aliyunecs-private-address-only",
 )
 """The options that say how an instance that is there is logged in to."""
+
+
+def __getattr__(name: str) -> Any:
+    """Return the option table, which is loaded when it is asked for."""
+    if name != "OPTIONS":
+        raise AttributeError(name)
+    from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
+
+    return OPTIONS
 
 
 def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsDriver:

@@ -17,6 +17,7 @@ from ecsmachine.documents.rules import HOST_PORT, ID, KEY
 from ecsmachine.documents.text import Fault
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_api
+from ecsmachine.machine.engine_look import EngineConnectionError
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.probe import no_address
 
@@ -210,7 +211,7 @@ def _objects(machine: Machine, path: str, *, timeout_s: float = _TIMEOUT_S) -> l
 
 def _fault(machine: Machine, path: str) -> Fault:
     where = path.partition("?")[0]
-    return lambda reason: engine_api.EngineConnectionError(
+    return lambda reason: EngineConnectionError(
         f'The answer of the engine of machine "{machine.name}" to {where} cannot be used: {reason}'
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ecsmachine.drivers.base import Report
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.errors import MachineError
-from ecsmachine.machine.engine_api import EngineConnectionError
-from ecsmachine.machine.model import Machine, MachineNotFoundError
+from ecsmachine.machine.engine_look import EngineConnectionError
+from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
+from ecsmachine.machine.stored import MachineNotFoundError
 from ecsmachine.machine.swarm import api, members
 from ecsmachine.machine.swarm.api import Membership
 from ecsmachine.machine.swarm.nodes import set_node, strike_off, wait_until_drained

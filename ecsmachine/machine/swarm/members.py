@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ecsmachine.errors import MachineError
-from ecsmachine.machine.engine_api import EngineConnectionError
+from ecsmachine.machine.engine_look import EngineConnectionError
 from ecsmachine.machine.host import host_name_of
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store

@@ -232,7 +232,7 @@ def test_one_more_option_is_one_more_field(tmp_path: Path) -> None:
     again = record_from_config(context, stored)
     for name, declared in DECLARATIONS.items():
         if declared.stored:
-            assert getattr(again, name) == stored[declared.stored]
+            assert getattr(again, name) == stored[declared.stored.name]
     assert (stored["Description"], stored["VpcId"], stored["Tags"]) == (
         "for tests",
         "vpc-1",

@@ -11,15 +11,14 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ecsmachine.machine import certificates, issuing
-from ecsmachine.machine.engine_api import (
+from ecsmachine.machine.engine_api import EngineVersion, ask_version, serves
+from ecsmachine.machine.engine_look import (
     EngineCertificateError,
     EngineConnectionError,
-    EngineVersion,
-    ask_version,
     is_there,
     port_of,
-    serves,
     tls_context,
+    told_version,
 )
 from ecsmachine.machine.engine_refusal import explain
 from ecsmachine.machine.model import AuthOptions
@@ -60,6 +59,36 @@ def test_an_engine_is_there_if_it_is_the_machines_own(auth: AuthOptions) -> None
     assert not is_there(url, auth, timeout_s=PATIENCE_S)
     for none in ("", "none", "tcp://"):
         assert not is_there(none, auth, timeout_s=PATIENCE_S)
+
+
+def test_the_quick_look_is_told_the_version_of_the_machines_own_engine(
+    auth: AuthOptions, store: Store
+) -> None:
+    with engine(auth, version="27.3.1") as url:
+        assert told_version(url, auth, timeout_s=PATIENCE_S) == "27.3.1"
+        assert told_version(url, add_machine(store, "other").auth, timeout_s=PATIENCE_S) is None
+    assert told_version(url, auth, timeout_s=PATIENCE_S) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        *((503, None), (200, b"hello"), (200, b"{}"), (200, b'{"Version": 7}'), (200, b"")),
+        (200, b'{"Version": "1\\n2", "ApiVersion": "1.47"}'),
+        (200, b'{"Version": "1", "ApiVersion": "1.47", "x": "' + b"x" * (1 << 17) + b'"}'),
+    ],
+)
+def test_the_quick_look_takes_no_other_answer(
+    status: int, body: bytes | None, auth: AuthOptions
+) -> None:
+    with engine(auth, status=status, body=body) as url:
+        assert told_version(url, auth, timeout_s=PATIENCE_S) is None
+
+
+def test_the_quick_look_does_not_wait_for_an_engine_that_is_silent(auth: AuthOptions) -> None:
+    with silent_port() as url:
+        assert told_version(url, auth, timeout_s=0.1) is None
+        assert not is_there(url, auth, timeout_s=0.1)
 
 
 def test_a_certificate_of_another_ca(auth: AuthOptions) -> None:

@@ -15,8 +15,8 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import DriverContext, UnsupportedOperationError
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import removal
-from ecsmachine.machine.model import without_secrets
 from ecsmachine.machine.store import Store
+from ecsmachine.machine.stored import without_secrets
 
 RELEASES = ("0.2", "0.3", "0.5.0-beta", "0.16")
 MACHINES = ("cloudy", "desk", "fixed", "metal")

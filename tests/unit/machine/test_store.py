@@ -13,9 +13,10 @@ import pytest
 from ecsmachine.drivers.base import DriverContext
 from ecsmachine.drivers.base_fields import from_config
 from ecsmachine.errors import MachineError
-from ecsmachine.machine.model import Machine, MachineNotFoundError, SwarmOptions, auth_options
+from ecsmachine.machine.model import Machine, SwarmOptions, auth_options
 from ecsmachine.machine.names import natural_key
 from ecsmachine.machine.store import Store
+from ecsmachine.machine.stored import MachineNotFoundError
 from ecsmachine.provision.base import EngineOptions
 from tests.unit.stand_ins import ToldDriver, add_machine
 

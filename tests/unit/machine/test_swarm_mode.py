@@ -11,7 +11,8 @@ import pytest
 
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_api
-from ecsmachine.machine.engine_api import EngineAnswer, EngineConnectionError
+from ecsmachine.machine.engine_api import EngineAnswer
+from ecsmachine.machine.engine_look import EngineConnectionError
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.swarm import api, join, leave, members, nodes, update
 from tests.unit.stand_ins import add_machine

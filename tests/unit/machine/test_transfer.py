@@ -13,8 +13,8 @@ import pytest
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import engine_api, transfer
-from ecsmachine.machine.model import without_secrets
 from ecsmachine.machine.store import Store
+from ecsmachine.machine.stored import without_secrets
 from ecsmachine.ssh import host_keys
 from tests.unit.stand_ins import add_machine, engine
 

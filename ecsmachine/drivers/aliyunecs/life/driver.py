@@ -26,6 +26,7 @@ from ecsmachine.drivers.base import (
     Report,
     State,
 )
+from ecsmachine.drivers.stored import engine_url
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.ssh.target import SSHTarget
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.options.settings import Settings
     from ecsmachine.drivers.aliyunecs.resources.member_ports import Peer
     from ecsmachine.drivers.aliyunecs.resources.placement import Plan
-
-_ENGINE_PORT = 2376
 
 
 def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsDriver:
@@ -340,7 +339,7 @@ class AliyunEcsDriver:
 
     def url(self) -> str:
         """Return the engine's URL, or "" without an address."""
-        return f"tcp://{self.address()}:{_ENGINE_PORT}" if self.address() else ""
+        return engine_url(self.address())
 
     def ssh_target(self) -> SSHTarget:
         """Return where and as whom to log in."""

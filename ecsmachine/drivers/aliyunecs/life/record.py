@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecsmachine.documents.fields import Fields
-from ecsmachine.documents.rules import ADDRESS, ID, LINE, SECRET, Rule
-from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Declaration, Settings
+from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
+from ecsmachine.drivers.aliyunecs.options.stored import FIELDS, values_of
 from ecsmachine.drivers.base import DriverContext
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
 
@@ -71,7 +70,7 @@ class Record:
         return {
             **self.unknown,
             **self.base.to_config(),
-            **{json_name: getattr(self, name) for name, json_name, _ in _FIELDS},
+            **{field.name: getattr(self, name) for name, field in FIELDS.items()},
             "PublicKey": _encoded(self.public_key),
         }
 
@@ -89,7 +88,7 @@ def new_record(context: DriverContext, settings: Settings, credential_source: st
         id=secrets.token_hex(16),
         credential_source=credential_source,
     )
-    for name in _STORED_OPTIONS:
+    for name in (name for name, each in DECLARATIONS.items() if each.stored):
         setattr(record, name, _as_stored(getattr(settings, name)))
     return record
 
@@ -103,76 +102,15 @@ def _as_stored(value: Any) -> Any:
 
 def record_from_config(context: DriverContext, config: Mapping[str, Any]) -> Record:
     """Read the object; what is absent or null keeps its default, what is unknown is kept."""
-    fields = fields_of(context, config)
     base = from_config(context, config)
-    known = {json_name for _, json_name, _ in _FIELDS} | {*base.to_config(), "PublicKey"}
-    record = Record(
-        base=base, unknown={key: value for key, value in config.items() if key not in known}
+    known = {field.name for field in FIELDS.values()} | {*base.to_config(), "PublicKey"}
+    return Record(
+        base=base,
+        unknown={key: value for key, value in config.items() if key not in known},
+        **values_of(fields_of(context, config)),
     )
-    for name, json_name, read in _FIELDS:
-        if fields.has(json_name):
-            setattr(record, name, read(fields, json_name))
-    record.public_key = _public_key(fields)
-    return record
 
 
 def _encoded(public_key: str | None) -> str | None:
     """Return a public key as Docker Machine stores one: bytes, which are base64 in JSON."""
     return None if public_key is None else base64.b64encode(public_key.encode()).decode()
-
-
-def _public_key(fields: Fields) -> str | None:
-    stored = fields.optional("PublicKey")
-    # a key in OpenSSH's format has blanks, which base64 has not
-    if stored is None or " " in stored:
-        return stored
-    try:
-        key = base64.b64decode(stored, validate=True).decode()
-    except ValueError:
-        key = "\0"
-    if not LINE.fits(key.strip()):
-        raise fields.error("PublicKey", " is not a public key")
-    return key
-
-
-def _text(rule: Rule) -> Callable[[Fields, str], str]:
-    return lambda fields, name: fields.text(name, rule)
-
-
-def _reader_of(name: str, declared: Declaration) -> Callable[[Fields, str], Any]:
-    """Return how the value of an option is read from the store, by the type that it has."""
-    kind = str(Settings.__annotations__[name])
-    if kind.startswith("Literal"):
-        option = declared.option
-        return lambda fields, json_name: fields.choice(
-            json_name, option.choices, str(option.default)
-        )
-    by_type: dict[str, Callable[[Fields, str], Any]] = {
-        "bool": Fields.flag,
-        "int": Fields.number,
-        "dict[str, str]": Fields.mapping,
-    }
-    return by_type.get(kind) or _text(declared.rule)
-
-
-_STORED_OPTIONS = {name: each for name, each in DECLARATIONS.items() if each.stored}
-
-_FIELDS: tuple[tuple[str, str, Callable[[Fields, str], Any]], ...] = (
-    ("id", "Id", _text(LINE)),
-    ("access_key", "AccessKey", _text(SECRET)),
-    ("secret_key", "SecretKey", _text(SECRET)),
-    ("ssh_password", "SSHPassword", _text(SECRET)),
-    ("instance_id", "InstanceId", _text(ID)),
-    ("private_ip_address", "PrivateIPAddress", _text(ADDRESS)),
-    ("security_group_id", "SecurityGroupId", _text(ID)),
-    ("reservation_id", "ReservationId", _text(LINE)),
-    ("slb_ip_address", "SLBIPAddress", _text(ADDRESS)),
-    *((name, each.stored, _reader_of(name, each)) for name, each in _STORED_OPTIONS.items()),
-    ("credential_source", "CredentialSource", _text(LINE)),
-    ("account_id", "AccountId", _text(ID)),
-    ("data_disk_serial", "DataDiskSerial", _text(ID)),
-)
-"""The fields, their names in ``config.json``, and how they are read there.
-
-Those that are not Docker Machine's are the last three, VpcInternalEndpoint and HostName.
-"""

@@ -33,10 +33,10 @@ def settings_of(values: Mapping[str, OptionValue]) -> Settings:
         value = values.get(declared.option.name)
         try:
             found = declared.reader.read(declared.option.default if value is None else value)
-            stored = declared.stored and isinstance(found, str) and found
-            if stored and not declared.rule.fits(stored):
+            rule = declared.stored.rule if declared.stored else None
+            if rule and isinstance(found, str) and found and not rule.fits(found):
                 # it could not be read again
-                raise UnfitValueError(f'"{found}" is not {declared.rule.what}')
+                raise UnfitValueError(f'"{found}" is not {rule.what}')
             return found
         except UnfitValueError as unfit:
             raise _refused(

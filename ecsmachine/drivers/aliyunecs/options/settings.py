@@ -3,7 +3,7 @@
 
 From a declaration follow the flag and its variable, its help, what is checked and completed, what
 ``config.json`` keeps of it, what RunInstances is told, and what a dry run shows. One more option
-is one more field of :class:`Settings`.
+is one more field of :class:`Settings`; one that is kept has a line in :mod:`stored`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ecsmachine.documents.rules import HOST, ID, LINE, PATH, REGION, WEB_URL, Rule
 from ecsmachine.drivers.aliyunecs.options import values as read
 from ecsmachine.drivers.aliyunecs.options.disk_categories import SIZES_GIB
+from ecsmachine.drivers.aliyunecs.options.stored import FIELDS, StoredField
 from ecsmachine.drivers.base import Option, OptionValue, PortRange
 
 if TYPE_CHECKING:
@@ -29,15 +29,14 @@ PREFIX = "aliyunecs-"
 class Declaration:
     """What follows from an option.
 
-    ``stored`` is its name in the ``Driver`` object of ``config.json``, and ``rule`` what a text
-    must be that is read there; ``parameter`` is the parameter of RunInstances that has its value as
-    it is; ``planned`` is its key and its label in what a dry run says of the instance.
+    ``stored`` is the field of ``config.json`` that keeps it; ``parameter`` is the parameter of
+    RunInstances that has its value as it is; ``planned`` is its key and its label in what a dry
+    run says of the instance.
     """
 
     option: Option
     reader: read.Reader
-    stored: str = ""
-    rule: Rule = ID
+    stored: StoredField | None = None
     parameter: str = ""
     planned: tuple[str, str] | None = None
 
@@ -53,8 +52,7 @@ def _option(
     credential: bool = False,
     private_key: bool = False,
     deprecated: str | None = None,
-    stored: str = "",
-    rule: Rule = ID,
+    stored: StoredField | None = None,
     parameter: str = "",
     planned: tuple[str, str] | None = None,
     group: str = "",
@@ -79,7 +77,7 @@ def _option(
         group=group,
         everyday=everyday,
     )
-    declaration = Declaration(option, reader, stored, rule, parameter, planned)
+    declaration = Declaration(option, reader, stored, parameter, planned)
     return field(metadata={"declaration": declaration}, repr=not secret)
 
 
@@ -116,8 +114,7 @@ class Settings:
         "Region",
         read.matching(r"[a-z0-9]+(-[a-z0-9]+)*", "a region such as cn-hangzhou"),
         "cn-hangzhou",
-        stored="Region",
-        rule=REGION,
+        stored=FIELDS["region"],
         group="Where",
         everyday=True,
     )
@@ -125,27 +122,26 @@ class Settings:
         "zone",
         "Zone; left out, the VSwitch's, else one that has the instance type",
         read.IDENTIFIER,
-        stored="Zone",
-        rule=REGION,
+        stored=FIELDS["zone"],
         everyday=True,
     )
     vpc_id: str = _option(
         "vpc-id",
         "VPC; left out, the VSwitch's, else the region's default VPC, else one of our own",
         read.IDENTIFIER,
-        stored="VpcId",
+        stored=FIELDS["vpc_id"],
     )
     vswitch_id: str = _option(
         "vswitch-id",
         "VSwitch; left out, one of the VPC in a zone that has the instance type",
         read.IDENTIFIER,
-        stored="VSwitchId",
+        stored=FIELDS["vswitch_id"],
     )
     resource_group_id: str = _option(
         "resource-group-id",
         "Resource group of all that is made",
         read.IDENTIFIER,
-        stored="ResourceGroupId",
+        stored=FIELDS["resource_group_id"],
         parameter="ResourceGroupId",
         planned=("ResourceGroup", "resource group"),
     )
@@ -153,14 +149,13 @@ class Settings:
         "api-endpoint",
         "Address of the API, with http:// or https://, for every product",
         read.ENDPOINT,
-        stored="APIEndpoint",
-        rule=WEB_URL,
+        stored=FIELDS["api_endpoint"],
     )
     vpc_internal: bool = _option(
         "vpc-endpoint",
         "Reach the API from inside a VPC of the region, without the internet",
         read.FLAG,
-        stored="VpcInternalEndpoint",
+        stored=FIELDS["vpc_internal"],
     )
 
     instance_type: str = _option(
@@ -169,7 +164,7 @@ class Settings:
         read.matching(
             r"[a-z0-9]+([.-][a-z0-9]+)*", "an instance type such as ecs.g6.large", optional=True
         ),
-        stored="InstanceType",
+        stored=FIELDS["instance_type"],
         group="Machine",
         everyday=True,
     )
@@ -196,7 +191,7 @@ class Settings:
         "image-id",
         "Image; left out, the newest system image of --aliyunecs-image-os",
         read.IDENTIFIER,
-        stored="ImageID",
+        stored=FIELDS["image_id"],
     )
     image_family: str = _option(
         "image-family", "Image family; its newest image is taken", read.TEXT
@@ -211,16 +206,14 @@ class Settings:
         "host-name",
         "Host name; left out, the machine's name",
         read.HOST_NAME,
-        stored="HostName",
-        rule=HOST,
+        stored=FIELDS["host_name"],
         planned=("HostName", "host name"),
     )
     description: str = _option(
         "description",
         "Description of the instance",
         read.DESCRIPTION,
-        stored="Description",
-        rule=LINE,
+        stored=FIELDS["description"],
         parameter="Description",
         planned=("Description", "description"),
     )
@@ -242,7 +235,7 @@ class Settings:
         "I/O optimized: true or false",
         read.IO_OPTIMIZED,
         "true",
-        stored="IoOptimized",
+        stored=FIELDS["io_optimized"],
     )
     auto_release_time: str = _option(
         "auto-release-time",
@@ -263,7 +256,7 @@ class Settings:
         "A tag of the instance, as key=value (repeatable)",
         read.TAGS,
         env="ECS_TAGS",
-        stored="Tags",
+        stored=FIELDS["tags"],
         planned=("Tags", "tags"),
     )
 
@@ -278,15 +271,13 @@ class Settings:
         "ssh-keypair",
         "Name of a key pair in ECS; needs --aliyunecs-ssh-keypath",
         read.TEXT,
-        stored="SSHKeyPairName",
-        rule=LINE,
+        stored=FIELDS["ssh_keypair"],
     )
     ssh_keypath: Path | None = _option(
         "ssh-keypath",
         "Private key to log in with; its public key is put on the host",
         read.FILE_PATH,
-        stored="SSHPrivateKeyPath",
-        rule=PATH,
+        stored=FIELDS["ssh_keypath"],
         private_key=True,
         everyday=True,
     )
@@ -311,7 +302,7 @@ class Settings:
         "No public address: the machine is reached at its private one",
         read.FLAG,
         env="ECS_PRIVATE_ADDR_ONLY",
-        stored="PrivateIPOnly",
+        stored=FIELDS["private_only"],
         everyday=True,
     )
     bandwidth_mbps: int = _option(
@@ -319,14 +310,14 @@ class Settings:
         "Outbound bandwidth in Mbps, 1 to 100; 0 for no public address",
         read.whole(0, 100),
         1,
-        stored="InternetMaxBandwidthOut",
+        stored=FIELDS["bandwidth_mbps"],
     )
     internet_charge_type: str = _option(
         "internet-charge-type",
         "PayByTraffic or PayByBandwidth",
         read.choice("PayByTraffic", "PayByBandwidth"),
         "PayByTraffic",
-        stored="InternetChargeType",
+        stored=FIELDS["internet_charge_type"],
     )
     allocate_eip: bool = _option(
         "allocate-eip",
@@ -343,8 +334,7 @@ class Settings:
         "Name (or id) of the security group; made if it is not there",
         read.SECURITY_GROUP,
         "docker-machine",
-        stored="SecurityGroupName",
-        rule=LINE,
+        stored=FIELDS["security_group"],
     )
     open_ports: tuple[PortRange, ...] = _option(
         "open-port",
@@ -363,11 +353,13 @@ class Settings:
         "route-cidr",
         "Network whose traffic the VPC sends to the instance",
         read.ROUTE_CIDR,
-        stored="RouteCIDR",
-        rule=LINE,
+        stored=FIELDS["route_cidr"],
     )
     slb_id: str = _option(
-        "slb-id", "Load balancer to put the instance behind", read.IDENTIFIER, stored="SLBID"
+        "slb-id",
+        "Load balancer to put the instance behind",
+        read.IDENTIFIER,
+        stored=FIELDS["slb_id"],
     )
 
     system_disk_size_gib: int = _option(
@@ -375,35 +367,35 @@ class Settings:
         "Size of the system disk in GiB",
         read.whole(0, 65536),
         40,
-        stored="SystemDiskSize",
+        stored=FIELDS["system_disk_size_gib"],
         group="Machine",
     )
     system_disk_category: str = _option(
         "system-disk-category",
         "Category of the system disk; left out, the best that the type takes",
         read.choice(*SIZES_GIB, optional=True),
-        stored="SystemDiskCategory",
+        stored=FIELDS["system_disk_category"],
     )
     disk_size_gib: int = _option(
         "disk-size",
         "Size of a data disk for /var/lib/docker in GiB; 0 for none",
         read.whole(0, 65536),
         0,
-        stored="DiskSize",
+        stored=FIELDS["disk_size_gib"],
         everyday=True,
     )
     disk_category: str = _option(
         "disk-category",
         "Category of the data disk; left out, the best that the type takes",
         read.choice(*SIZES_GIB, optional=True),
-        stored="DiskCategory",
+        stored=FIELDS["disk_category"],
     )
     disk_file_system: Literal["ext4", "xfs"] = _option(
         "disk-fs",
         "File system of the data disk: ext4 or xfs",
         read.choice("ext4", "xfs"),
         "ext4",
-        stored="DiskFS",
+        stored=FIELDS["disk_file_system"],
     )
 
     charge_type: str = _option(

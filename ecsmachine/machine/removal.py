@@ -14,9 +14,9 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Driver, RemovedTogether, Report, driver_report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.journal import FileJournal
-from ecsmachine.machine.model import MachineNotFoundError
 from ecsmachine.machine.probe import is_without_engine
 from ecsmachine.machine.store import Store
+from ecsmachine.machine.stored import MachineNotFoundError
 from ecsmachine.ssh import sharing
 
 

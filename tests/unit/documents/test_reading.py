@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import example, given
@@ -300,3 +302,38 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read_file(tmp_path / "loop", fault)
     (tmp_path / "mark").write_bytes(b'\xef\xbb\xbf{"a": 1}')  # as editors on Windows begin a file
     assert read_object(read_file(tmp_path / "mark", fault), fault).number("a") == 1
+
+
+@given(st.lists(st.sampled_from([*"0123456789", "25", "01", ".", ":", "a", "٣", " "])))
+@example(list("1.2.3.4"))
+@example(list("1.2.3.04"))
+def test_an_address_is_what_the_standard_library_takes_for_one(parts: list[str]) -> None:
+    text = "".join(parts)
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        assert not rules.is_address(text)
+    else:
+        assert rules.is_address(text)
+        assert rules.is_ipv4(text) == (address.version == 4)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["http", "tcp", "://", "//", "a", "A", ".", "-", ":", "80", "0", "65536", "/", "@", "?"]
+        ),
+        max_size=8,
+    )
+)
+@example(["tcp", "://", "a", ":", "80"])
+@example(["tcp", "://", "a"])
+def test_the_parts_of_a_url_are_those_of_the_standard_library(parts: list[str]) -> None:
+    text = "".join(parts)
+    try:
+        split = urlsplit(text)
+        found = (split.scheme, split.hostname or "", split.port)
+    except ValueError:
+        assert not rules.is_url(text)
+    else:
+        assert rules.url_parts(text) == found

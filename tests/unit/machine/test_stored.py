@@ -18,8 +18,8 @@ from ecsmachine.machine.stored import certificates_last, stored_config, stored_m
 from tests.unit.stand_ins import add_machine
 
 ODD: tuple[Any, ...] = (
-    *("a\nb", "\x1b[2J", "\u2028", "a b", "../..", "-x", "198.18.0.1 ", "[::1", "tcp://x:99999"),
-    *(7, -1, 1 << 70, 0.5, True, None, [], ["a\nb"], [7], {}, {"a": 7}, {"a\n": "b"}, ""),
+    *("a\nb", "\u2028", "a b", "-x", "198.18.0.1 ", "tcp://x:99999"),
+    *(7, -1, 0.5, True, None, ["a\nb"], {"a": 7}, {"a\n": "b"}),
 )
 
 

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from ecsmachine.compose.model import Network, Service
 from ecsmachine.compose.placement import Candidate, fitting
@@ -64,8 +65,9 @@ class Deployment:
     """The engines of a cluster's nodes by address.
 
     ``values`` are those of each node that constraints are about. ``threads`` ask engines side by
-    side. ``silent`` says that there are further nodes, which do not answer. ``healthy`` is told of
-    containers that pass their probes; ``pause`` waits until they are looked at again.
+    side. ``silent`` says that there are further nodes, which do not answer; ``missed`` is called
+    when one of these does not. ``healthy`` is told of containers that pass their probes; ``pause``
+    waits until they are looked at again.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Deployment:
         *,
         silent: bool = False,
         healthy: Callable[[str], None] = lambda _: None,
+        missed: Callable[[], None] = lambda: None,
         pause: Pause = time.sleep,
     ) -> None:
         self._cluster_id = cluster_id
@@ -85,6 +88,7 @@ class Deployment:
         self._silent = silent
         self._threads = threads
         self._healthy = healthy
+        self._missed = missed
         self._pause = pause
 
     def look(self, project: str = "") -> list[Placed]:
@@ -148,14 +152,40 @@ class Deployment:
         """Remove a project's containers that are chosen."""
         self._remove([p for p in self.look(project) if chosen(p)], volumes=volumes)
 
-    def remove_strays(self, projects: Collection[str], networks: Collection[str]) -> None:
-        """Remove containers of other projects than these, and other networks: nodes were silent
-        when their projects went.
+    def remove_strays(
+        self, projects: Collection[str], networks: Collection[str], volumes: Collection[str]
+    ) -> None:
+        """Remove containers of other projects than these, other networks and other volumes: nodes
+        were silent when their projects went. One that is refused is not in the way of the rest.
         """
-        self._remove([p for p in self.look() if p.project not in projects], volumes=False)
-        for name in self._manager.networks({CLUSTER: self._cluster_id}):
-            if name not in networks:
-                self._manager.remove_network(name)
+        own = {CLUSTER: self._cluster_id}
+        removals = [
+            partial(self._engines[placed.node].remove, placed.container.id, volumes=False)
+            for placed in self.look()
+            if placed.project not in projects
+        ]
+        failures = self._threads.map(_failure, removals)
+        removals = [
+            partial(engine.remove_volume, name)
+            for engine in self._engines.values()
+            for name in engine.volumes(own)
+            if name not in volumes
+        ]
+        manager = self._manager
+        removals += [
+            partial(manager.remove_network, name)
+            for name in manager.networks(own)
+            if name not in networks
+        ]
+        failures += map(_failure, removals)
+        for failure in failures:
+            if failure is not None:
+                raise failure
+
+    def nodes_for(self, project: Project, service: Service) -> list[str]:
+        """Return the nodes that answer and that the service's filters admit; raises if none is."""
+        there, answering = self._look("")
+        return self._fitting(project, service, there, answering)
 
     def engine(self, node: str) -> Engine:
         """Return the engine of a node."""
@@ -205,6 +235,7 @@ class Deployment:
                 return [Placed(node, c) for c in self._engines[node].containers(labels)]
             except EngineError as error:
                 failures.append(error)
+                self._missed()
                 return None
 
         parts = list(zip(self._engines, self._threads.map(ask, self._engines), strict=True))
@@ -343,15 +374,25 @@ class Deployment:
 def _last_first(placed: Sequence[Placed]) -> list[Placed]:
     """Return containers of a service in the order in which those too many go.
 
-    First are those whose number another has: a node that was silent has come back with them.
+    First are those whose number another has, which runs: a node that was silent is back with them.
     """
     counts: Counter[int] = Counter()
     order = []
+    placed = sorted(placed, key=lambda p: not p.container.running)
     for one in placed:
         counts[one.number] += 1
         order.append((counts[one.number], one.number))
     ranked = sorted(zip(order, placed, strict=True), key=lambda pair: pair[0], reverse=True)
     return [one for _, one in ranked]
+
+
+def _failure(work: Callable[[], None]) -> EngineError | None:
+    """Do something; return why it did not work."""
+    try:
+        work()
+    except EngineError as error:
+        return error
+    return None
 
 
 def wanted_number(release: Release, service: Service) -> int:

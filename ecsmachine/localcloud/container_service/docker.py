@@ -67,8 +67,8 @@ class DockerEngine:
 
     def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
         """Return the containers that have all the labels (GET /containers/json)."""
-        filters = json.dumps({"label": [f"{name}={value}" for name, value in labels.items()]})
-        found = self._ask("GET", "/containers/json", {"all": "1", "filters": filters})
+        query = {"all": "1", "filters": _with_labels(labels)}
+        found = self._ask("GET", "/containers/json", query)
         return [read_container(item) for item in found or ()]
 
     def images(self) -> Sequence[str]:
@@ -147,8 +147,7 @@ class DockerEngine:
 
     def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
         """Return the names of the networks that have all the labels (GET /networks)."""
-        filters = json.dumps({"label": [f"{name}={value}" for name, value in labels.items()]})
-        found = self._ask("GET", "/networks", {"filters": filters})
+        found = self._ask("GET", "/networks", {"filters": _with_labels(labels)})
         return [str(network["Name"]) for network in found or ()]
 
     def remove_network(self, name: str) -> None:
@@ -166,6 +165,11 @@ class DockerEngine:
             options = {"type": "none", "o": "bind", "device": volume.folder}
         body = {"Name": volume.name, "Labels": dict(labels), "DriverOpts": options}
         self._ask("POST", "/volumes/create", body=body)
+
+    def volumes(self, labels: Mapping[str, str]) -> Sequence[str]:
+        """Return the names of the volumes that have all the labels (GET /volumes)."""
+        found = self._ask("GET", "/volumes", {"filters": _with_labels(labels)})
+        return [str(volume["Name"]) for volume in found["Volumes"] or ()]
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume (DELETE /volumes/NAME)."""
@@ -235,6 +239,11 @@ class DockerEngine:
             raise EngineError(f"The engine at {self.address} does not answer: {error}") from None
         finally:
             connection.close()
+
+
+def _with_labels(labels: Mapping[str, str]) -> str:
+    """Return a filter of Docker's API."""
+    return json.dumps({"label": [f"{name}={value}" for name, value in labels.items()]})
 
 
 def read_container(item: Mapping[str, Any]) -> Container:

@@ -116,6 +116,9 @@ class Engine(Protocol):
     def create_volume(self, volume: Volume, labels: Mapping[str, str]) -> None:
         """Make a volume on the node; one that is there stays."""
 
+    def volumes(self, labels: Mapping[str, str]) -> Sequence[str]:
+        """Return the names of the volumes that have all the labels."""
+
     def remove_volume(self, name: str) -> None:
         """Remove a volume; its absence is fine."""
 
@@ -201,6 +204,10 @@ class NoEngine:
 
     def create_volume(self, volume: Volume, labels: Mapping[str, str]) -> None:
         """Do nothing: there is no disk."""
+
+    def volumes(self, labels: Mapping[str, str]) -> Sequence[str]:
+        """Return none."""
+        return ()
 
     def remove_volume(self, name: str) -> None:
         """Do nothing: there is no disk."""

@@ -70,6 +70,10 @@ class GuestlessNodes:
     ) -> None:
         """Do nothing: there is no swarm."""
 
+    def add_managers(self, folder: Path, nodes: Sequence[Node]) -> bool:
+        """Say that all is well: there is no swarm."""
+        return True
+
     def forget(self, folder: Path, node: Node, *, release: bool) -> None:
         """Delete the instance if it is to be released."""
         self._engines.pop(node.instance_id, None)

@@ -57,6 +57,12 @@ class Nodes(Protocol):
         ``for_good``: it does not come back soon.
         """
 
+    def add_managers(self, folder: Path, nodes: Sequence[Node]) -> bool:
+        """Let three nodes manage the swarm, if there are so many: then any of them may fail.
+
+        Return False if that does not work now.
+        """
+
     def forget(self, folder: Path, node: Node, *, release: bool) -> None:
         """Forget a node; ``release``: and release its instance."""
 

@@ -6,8 +6,6 @@ undone is done by the next.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from asyncio import Task
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
@@ -34,12 +32,6 @@ from ecsmachine.localcloud.work.supervisor import (
 )
 
 Balance = Callable[[Iterable[tuple[Project, Release, Service]], Iterable[Placed]], dict[str, str]]
-
-LOG = logging.getLogger("ecsmachine.localcloud.container_service")
-
-_TRIES = 20
-_PAUSE_S = 3.0
-"""How often, and after how many seconds, what could not be removed from nodes is tried again."""
 
 
 class ProjectWork:
@@ -76,31 +68,24 @@ class ProjectWork:
             elif project.moving or everything:
                 self.begin(project.name, project.moving or "starting", self.settle)
 
-    async def settle_all(self) -> None:
+    async def settle_all(self) -> bool:
         """Let all projects have the containers that they are to have, after nodes have changed.
 
         One that cannot have them has failed then, and says why. Those that have them are left
-        alone.
+        alone. What is left of former projects goes first: it may have names and ports that others
+        need. Return whether all is as it is to be; if not, it is worth another try.
         """
-        placed: list[Placed] = []
-        tries = 1
-        with suppress(EngineError):  # no node answers: none is settled
-            placed = await self._threads.run(self.deployment().look)
-            tries = _TRIES
-        unsettled = [p.name for p in self._projects.all() if not _is_settled(p, placed)]
-        await ended(*(self.begin(name, "updating", self.settle) for name in unsettled))
-        projects = self._projects.all()
-        names = {project.name for project in projects}
-        networks = {name for project in projects for name in networks_of(project)}
-        for _ in range(tries):  # a node that is back may still be joining the swarm
-            try:
-                await self._threads.run(self.deployment().remove_strays, names, networks)
-                break
-            except EngineError as error:
-                LOG.warning("what is left of former projects stays for now: %s", error)
-                await asyncio.sleep(_PAUSE_S)
-        with suppress(EngineError):
-            await self._lead_to_services()
+        try:
+            unsettled = await self._threads.run(self._unsettled)
+        except EngineError:  # no node answers
+            return False
+        what = f"removing what is left of former projects of {self._cluster_id}"
+        begun = [self._begin(what, self._remove_strays, unchanged)]
+        for project in unsettled:
+            with suppress(ApiError):  # it was removed meanwhile
+                if not self._projects.find(project.name).moving:
+                    begun.append(self.begin(project.name, "updating", self.settle))
+        return await ended(*begun) and not any(project.moving for project in unsettled)
 
     # In a thread, one after the other.
 
@@ -162,6 +147,9 @@ class ProjectWork:
                 wanted.add((release.version, service.name))
                 if service.name not in release.stopped:
                     deployment.deploy(project, release, service, fresh=fresh)
+                else:  # an engine that was begun again may have started it
+                    there = deployment.look(project.name)
+                    deployment.stop(containers_of(there, release, service), None)
         deployment.remove(
             project.name, lambda p: (p.version, p.service) not in wanted, volumes=False
         )
@@ -192,7 +180,22 @@ class ProjectWork:
                 self._projects.forget_volume(volume)
         self._projects.remove(project)
 
+    def _remove_strays(self) -> None:
+        """Remove from the nodes what belongs to no project that there is."""
+        projects = self._projects.all()
+        self.deployment().remove_strays(
+            {project.name for project in projects},
+            {name for project in projects for name in networks_of(project)},
+            {volume.name for volume in self._projects.volumes()},
+        )
+
     # What there is.
+
+    def _unsettled(self) -> list[Project]:
+        """Return the projects whose containers are others than they are to be, or do not run."""
+        deployment = self.deployment()
+        placed = deployment.look()
+        return [p for p in self._projects.all() if not _is_settled(p, placed, deployment)]
 
     def deployment(self) -> Deployment:
         """Return the nodes as they are now."""
@@ -274,19 +277,26 @@ def _passes(deployment: Deployment, placed: Placed, probe: Probe) -> bool:
     return deployment.engine(placed.node).passes(placed.container, probe) is not False
 
 
-def _is_settled(project: Project, placed: list[Placed]) -> bool:
-    """Return whether the containers of a project are as many as they are to be, and run.
-
-    It is not known of services that have one on every node.
-    """
+def _is_settled(project: Project, placed: list[Placed], deployment: Deployment) -> bool:
+    """Return whether a project has the containers that it is to have, no others, and they run."""
+    left = [p for p in placed if p.project == project.name]
     for release in project.releases:
         for service in services_of(project.name, release).values():
+            own = containers_of(left, release, service)
+            left = [p for p in left if p not in own]
             if service.name in release.stopped:
+                if any(p.container.running for p in own):
+                    return False
                 continue
-            own = [p for p in containers_of(placed, release, service) if p.project == project.name]
-            number = wanted_number(release, service)
-            if service.own.everywhere or len(own) != number:
+            if service.own.everywhere:
+                try:
+                    wanted = deployment.nodes_for(project, service)
+                except EngineError:  # no node fits: that is a failure of the project
+                    return False
+                if not {p.node for p in own}.issuperset(wanted):
+                    return False
+            elif len(own) != wanted_number(release, service):
                 return False
             if not all(p.container.running for p in own):
                 return False
-    return not project.failure
+    return not left and not project.failure and not project.moving

@@ -112,7 +112,7 @@ class ProvisionedNodes:
         if not managers:
             raise NodeError("No node that manages the cluster's swarm answers.")
         self._run(folder, ["swarm", "join", node.name, "--manager", managers[0].name])
-        self._add_managers(folder, [*others, node])
+        self.add_managers(folder, [*others, node])
 
     def leave(
         self, folder: Path, node: Node, others: Sequence[Node], *, for_good: bool = True
@@ -125,7 +125,25 @@ class ProvisionedNodes:
             force = [] if self.engine(folder, node).answers() else ["--force"]
         self._run(folder, ["swarm", "leave", *force, node.name])
         if for_good:
-            self._add_managers(folder, others)
+            self.add_managers(folder, others)
+
+    def add_managers(self, folder: Path, nodes: Sequence[Node]) -> bool:
+        """Promote nodes if there are three or more, and less than three manage.
+
+        None is demoted when there are fewer: engines that are promoted again look for managers
+        that are long gone. What does not work is logged: the swarm works without.
+        """
+        if len(nodes) < _MANAGERS:
+            return True
+        managers = [node for node in nodes if self._manages(folder, node)]
+        others = [node for node in nodes if node not in managers]
+        for node in others[: max(0, _MANAGERS - len(managers))]:
+            try:
+                self._promote(folder, node)
+            except NodeError as error:
+                _log.error("managers: %s", error)
+                return False
+        return True
 
     def forget(self, folder: Path, node: Node, *, release: bool) -> None:
         """Remove the machine; with ``release`` its instance is deleted by that."""
@@ -159,22 +177,6 @@ class ProvisionedNodes:
             return (_machine(folder, node.name) / "id_rsa.pub").read_text().strip()
         except OSError as error:
             raise NodeError(f"{node.name}: its login key cannot be read: {error}") from None
-
-    def _add_managers(self, folder: Path, nodes: Sequence[Node]) -> None:
-        """Let three nodes manage the swarm, if there are so many: then any of them may fail.
-
-        None is demoted when there are fewer: engines that are promoted again look for managers
-        that are long gone. What does not work is only logged: the swarm works without.
-        """
-        if len(nodes) < _MANAGERS:
-            return
-        managers = [node for node in nodes if self._manages(folder, node)]
-        others = [node for node in nodes if node not in managers]
-        for node in others[: max(0, _MANAGERS - len(managers))]:
-            try:
-                self._promote(folder, node)
-            except NodeError as error:
-                _log.error("managers: %s", error)
 
     def _promote(self, folder: Path, node: Node) -> None:
         self._run(folder, ["swarm", "update", "--role", "manager", node.name])

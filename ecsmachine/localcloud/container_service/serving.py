@@ -21,7 +21,7 @@ from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.state.clusters import Cluster, Node
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.balancers import BalancerWork
-from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, ended, unchanged
+from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, ended
 
 LOG = logging.getLogger("ecsmachine.localcloud.container_service")
 
@@ -29,31 +29,52 @@ _WATCH_S = 5.0
 _MISSES = 3
 """How many times one after the other a node has to be silent until it counts as gone."""
 
+_LONGEST = 12
+"""After how many looks at the latest what could not be done is tried again."""
+
 
 class NodeWatch:
-    """Remembers what nodes, by name, have answered. ``threads`` ask them."""
+    """Remembers what nodes, by name, have answered, and whether there is something left to be done
+    on them. ``threads`` ask them.
+    """
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
         self.silent: frozenset[str] = frozenset()
         self._misses: Counter[str] = Counter()
-        self._begun = False
+        self._answering: frozenset[str] | None = None
+        self._unsettled = False
+        self._pause = self._next_pause = 0
 
     def look(self, engines: Mapping[str, Engine]) -> bool:
-        """Ask the engines of the nodes; blocks. Return whether another set of them is silent now.
+        """Ask the engines of the nodes; blocks. Return whether these are to be settled now.
 
-        It is also when all have answered for the first time: who knows what they have been through.
+        They are when others answer than before, or all for the first time (who knows what they
+        have been through), and then again, less and less often, while :meth:`again` is called.
         """
         answered = self._threads.map(lambda engine: engine.answers(), engines.values())
         answers = dict(zip(engines, answered, strict=True))
         for name, there in answers.items():
             self._misses[name] = 0 if there else self._misses[name] + 1
-        silent = frozenset(name for name in answers if self._misses[name] >= _MISSES)
-        changed = silent != self.silent & answers.keys()
-        if not self._begun and all(answers.values()):
-            self._begun = changed = True
-        self.silent = silent
-        return changed
+        self.silent = frozenset(name for name in answers if self._misses[name] >= _MISSES)
+        answering = frozenset(answers.keys() - self.silent)
+        known = self._answering is not None or self.silent or all(answers.values())
+        if known and answering != self._answering:
+            self._answering = answering
+            self._unsettled, self._pause, self._next_pause = True, 0, 1
+        if self._unsettled and self._pause:
+            self._pause -= 1
+            return False
+        unsettled, self._unsettled = self._unsettled, False
+        if unsettled:
+            self._pause, self._next_pause = self._next_pause, min(_LONGEST, self._next_pause * 2)
+        else:
+            self._pause, self._next_pause = 0, 1
+        return unsettled
+
+    def again(self) -> None:
+        """Note that something could not be done, on a node that was silent or refused it."""
+        self._unsettled = True
 
 
 @dataclass(frozen=True)
@@ -63,6 +84,7 @@ class Served:
     applications: Applications
     master: Master
     router: Router
+    watch: NodeWatch
     loops: tuple[Task[None], ...]
 
 
@@ -136,7 +158,7 @@ class ClusterServing:
             ),
             applications.watch_health(),
         )
-        self._served[cluster_id] = Served(applications, master, router, loops)
+        self._served[cluster_id] = Served(applications, master, router, watch, loops)
         with self._state.transaction():
             self._state.clusters.put(
                 replace(
@@ -149,10 +171,19 @@ class ClusterServing:
         applications.recover(everything=not self._nodes.lasting)
 
     async def settle(self, cluster_id: str) -> None:
-        """Let the applications have all their containers, on the nodes that there are now."""
+        """Let the applications have all their containers, on the nodes that there are now.
+
+        What does not work is tried again by the watch over the nodes.
+        """
         served = self._served.get(cluster_id)
-        if served is not None:
-            await served.applications.settle_all()
+        if served is None:
+            return
+        settled = await served.applications.settle_all()
+        if not served.watch.silent:
+            nodes, folder = self._cluster(cluster_id).nodes, self._folder / cluster_id
+            settled &= await self._work.run(self._nodes.add_managers, folder, nodes)
+        if not settled:
+            served.watch.again()
 
     async def stop(self, cluster_id: str) -> None:
         """Let a cluster answer no more; its nodes go on."""
@@ -170,23 +201,26 @@ class ClusterServing:
             await self.stop(cluster_id)
 
     async def _look(self, cluster_id: str, watch: NodeWatch) -> None:
-        """Let applications move off nodes that fall silent, and settle when these are back."""
+        """Let applications move off nodes that fall silent, and settle until nothing is left."""
         cluster = self._state.clusters.get(cluster_id)
         if cluster is None or cluster.state != "running":
             return  # what works on it settles the applications itself
         folder = self._folder / cluster_id
         engines = {node.name: self._nodes.engine(folder, node) for node in cluster.nodes}
-        if await self._lookups.run(watch.look, engines):
+        before = watch.silent
+        if not await self._lookups.run(watch.look, engines):
+            return
+        if watch.silent != before:
             names = ", ".join(sorted(watch.silent)) or "none"
             LOG.info("cluster %s: nodes that do not answer: %s", cluster_id, names)
-            await ended(
-                self._supervisor.begin(
-                    cluster_id,
-                    f"settling cluster {cluster_id}",
-                    lambda: self.settle(cluster_id),
-                    unchanged,
-                )
+        await ended(
+            self._supervisor.begin(
+                cluster_id,
+                f"settling cluster {cluster_id}",
+                lambda: self.settle(cluster_id),
+                lambda _: watch.again(),
             )
+        )
 
     def _deployment(
         self, cluster_id: str, watch: NodeWatch, healthy: Callable[[str], None]
@@ -208,6 +242,7 @@ class ClusterServing:
             self._engine_calls,
             silent=len(answering) < len(nodes),
             healthy=healthy,
+            missed=watch.again,
             pause=self._supervisor.pause,
         )
 

@@ -50,9 +50,13 @@ class Volumes:
         )
         if self._state.volumes.get(volume.id) is not None:
             raise ApiError("VolumeAlreadyExists", f"There is a volume {name} already.", 409)
-        self._work.do(f"making volume {name}", lambda: self._deployment().make_volume(volume))
-        with self._state.transaction():
-            self._state.volumes.put(volume)
+
+        def make() -> None:
+            self._deployment().make_volume(volume)
+            with self._state.transaction():
+                self._state.volumes.put(volume)
+
+        self._work.do(f"making volume {name}", make)
         return volume_view(volume, self._node(), ())
 
     def list(self) -> dict[str, Any]:

@@ -277,6 +277,7 @@ async def finished(work: Future[None]) -> None:
     await asyncio.shield(asyncio.wrap_future(work))
 
 
-async def ended(*work: Future[None]) -> None:
-    """Wait on the event loop for tasks that were begun, however they end."""
-    await asyncio.gather(*map(finished, work), return_exceptions=True)
+async def ended(*work: Future[None]) -> bool:
+    """Wait on the event loop for tasks that were begun; return whether all ended well."""
+    errors = await asyncio.gather(*map(finished, work), return_exceptions=True)
+    return not any(errors)

@@ -193,10 +193,10 @@ def test_the_strays_of_a_node_that_was_silent_go(cluster: Cluster) -> None:
     cluster.deploy("web: {image: i}")
     cluster.nodes["n2"].there = ["shop_default", "own_default"]
     cluster.nodes["n1"].manager = False
-    cluster.deployment().remove_strays({"shop"}, {"shop_default"})
+    cluster.deployment().remove_strays({"shop"}, {"shop_default"}, ())
     assert len(cluster.deployment().look()) == 1
     assert cluster.done[-1] == "-own_default"
-    cluster.deployment().remove_strays(set(), set())
+    cluster.deployment().remove_strays((), (), ())
     assert cluster.deployment().look() == []
     assert cluster.done[-2:] == ["-shop_default", "-own_default"]
 
@@ -227,3 +227,18 @@ def test_a_node_is_silent_after_three_looks(cluster: Cluster) -> None:
         watch.look(cluster.nodes)
     del cluster.nodes["n1"]  # it was removed from the cluster
     assert not watch.look(cluster.nodes)
+
+
+def test_what_could_not_be_done_is_tried_again_less_and_less_often(cluster: Cluster) -> None:
+    watch = NodeWatch(Threads("engines", 4))
+    looks = []
+    for number in range(60):
+        if watch.look(cluster.nodes):
+            looks.append(number)
+            watch.again()
+    assert looks == [0, 2, 5, 10, 19, 32, 45, 58]
+    cluster.nodes["n4"] = Node("n4", [])  # a change is not kept waiting
+    assert watch.look(cluster.nodes)
+    assert not watch.look(cluster.nodes)
+    watch.again()  # somebody has asked a node in vain
+    assert watch.look(cluster.nodes)

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
-from ecsmachine.aliyun.ecs_values import Image, KeyPair, Offer
+from ecsmachine.aliyun.ecs_values import Image, KeyPair, Offer, SecurityGroup
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.aliyun.vpc import VSwitch
@@ -36,7 +36,11 @@ from ecsmachine.drivers.aliyunecs.resources.images import choose_image
 from ecsmachine.drivers.aliyunecs.resources.instance import LOGIN_USER, run_parameters
 from ecsmachine.drivers.aliyunecs.resources.load_balancer import find_load_balancer
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
-from ecsmachine.drivers.aliyunecs.resources.security_group import FoundGroup, find_group
+from ecsmachine.drivers.aliyunecs.resources.security_group import (
+    FoundGroup,
+    groups_named,
+    with_rules,
+)
 from ecsmachine.drivers.base import DriverContext, Report
 from ecsmachine.drivers.login_key import check_login_key
 from ecsmachine.errors import PreCreateCheckError
@@ -64,10 +68,7 @@ def check(
     Raises :class:`PreCreateCheckError`.
     """
     try:
-        plan = _check(cloud, context, settings, report, own_instance_id, begun_with)
-        if own_instance_id:
-            return plan
-        return replace(plan, tried=_dry_run(cloud, context, settings, plan))
+        return _check(cloud, context, settings, report, own_instance_id, begun_with)
     except (ApiError, ConnectionLostError) as error:
         raise PreCreateCheckError(error.message, hint=error.hint) from error
 
@@ -97,7 +98,24 @@ def _check(
         if settings.instance_type:
             named = ask(lambda: named_type(cloud, settings, ask))
         image = ask(lambda: choose_image(cloud, settings))
-        networks = ask(lambda: network.look(cloud, settings, context.store_id))
+        networks = ask(lambda: network.look(cloud, settings, context.store_id, ask))
+
+        def groups_in(vpc_id: str) -> tuple[Future[list[SecurityGroup]], Future[FoundGroup | None]]:
+            named = ask(lambda: groups_named(cloud, settings.security_group, vpc_id))
+            return named, ask(lambda: with_rules(cloud, named.result()))
+
+        groups = groups_in(settings.vpc_id) if settings.vpc_id else None
+        cheapest = None
+        if named is None:
+            cheapest = ask(
+                lambda: cheapest_types(
+                    cloud,
+                    settings,
+                    ask,
+                    lambda zone: networks.result().is_usable(zone),
+                    begun_with=begun_with,
+                )
+            )
         key_pair = (
             ask(lambda: cloud.ecs.key_pair(settings.ssh_keypair)) if settings.ssh_keypair else None
         )
@@ -118,30 +136,29 @@ def _check(
         if balancer is not None:
             balancer.result()
 
-        group = (
-            ask(lambda: find_group(cloud, settings.security_group, net.vpc_id))
-            if net.vpc_id
-            else None
-        )
-        if not candidates:
-            candidates = cheapest_types(cloud, settings, ask, net.is_usable, begun_with=begun_with)
+        if groups is None and net.vpc_id:
+            groups = groups_in(net.vpc_id)
+        if cheapest is not None:
+            candidates = cheapest.result()
             _check_image(settings, image.result(), candidates)
         places = _all_places(cloud, settings, net, candidates, ask)
         if not settings.instance_type:
             report(chosen(candidates, places[0]))
-        found_group = group.result() if group is not None else None
-        _check_group(settings, found_group)
-        return Plan(
+        found = groups[0].result() if groups is not None else []
+        _check_group(settings, found)
+        plan = Plan(
             places=places,
             vpc_id=net.vpc_id,
             vpc_shared=net.shared,
             image=image.result(),
-            group=found_group,
+            group=None,
             eip=eip.result() if eip is not None else None,
             balancer_address=balancer.result().address if balancer is not None else "",
             public_key=public_key,
             account_id=account.result(),
         )
+        tried = not own_instance_id and _dry_run(cloud, context, settings, plan, found)
+        return replace(plan, group=groups[1].result() if groups else None, tried=tried)
 
 
 def _account_id(cloud: Cloud) -> str:
@@ -307,9 +324,9 @@ def _check_private_ip(settings: Settings, vswitch: VSwitch | None) -> None:
         )
 
 
-def _check_group(settings: Settings, found: FoundGroup | None) -> None:
+def _check_group(settings: Settings, found: Sequence[SecurityGroup]) -> None:
     """Raise if the name is that of no group, and looks like the id of one."""
-    if found is None and settings.security_group.startswith("sg-"):
+    if not found and settings.security_group.startswith("sg-"):
         raise PreCreateCheckError(
             f'There is no security group "{settings.security_group}" in that VPC',
             hint="Correct --aliyunecs-security-group (ECS_SECURITY_GROUP), or give a name that "
@@ -345,12 +362,18 @@ def _disk_category(kind: str, settings: Settings, offers: list[Offer]) -> str:
     return wanted
 
 
-def _dry_run(cloud: Cloud, context: DriverContext, settings: Settings, plan: Plan) -> bool:
+def _dry_run(
+    cloud: Cloud,
+    context: DriverContext,
+    settings: Settings,
+    plan: Plan,
+    groups: Sequence[SecurityGroup],
+) -> bool:
     """Let ECS itself check the request, if what it names is there already; return whether it has.
 
     A place that has no stock is followed by the next, as in a create.
     """
-    group = _group_to_try(cloud, plan)
+    group = _group_to_try(cloud, plan, groups)
     for number, place in enumerate(plan.places, start=1):
         if not group or not place.vswitch_id:
             continue
@@ -377,10 +400,9 @@ def _dry_run(cloud: Cloud, context: DriverContext, settings: Settings, plan: Pla
     return False
 
 
-def _group_to_try(cloud: Cloud, plan: Plan) -> str:
-    found: FoundGroup | None = plan.group
-    if found is not None:
-        return found.group.id
+def _group_to_try(cloud: Cloud, plan: Plan, groups: Sequence[SecurityGroup]) -> str:
+    if groups:
+        return groups[0].id
     if not plan.vpc_id:
         return ""
     return next((group.id for group in cloud.ecs.security_groups(vpc_id=plan.vpc_id)), "")

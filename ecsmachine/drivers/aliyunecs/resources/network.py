@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from ecsmachine.aliyun.error_codes import Meaning
@@ -74,15 +75,19 @@ class Network:
                     yield other, None
 
 
-def look(cloud: Cloud, settings: Settings, store_id: str) -> Network:
+Ask = Callable[[Callable[[], Vpc | None]], Future[Vpc | None]]
+"""Asks a question beside others."""
+
+
+def look(cloud: Cloud, settings: Settings, store_id: str, ask: Ask) -> Network:
     """Return the network that the settings name, else the region's default one, else ours.
 
     Raises :class:`PreCreateCheckError` if what is named is not there or does not fit together.
     """
     if settings.vswitch_id:
-        return _of_vswitch(cloud, settings)
+        return _of_vswitch(cloud, settings, ask)
     if settings.vpc_id:
-        _check_vpc(cloud, settings.vpc_id)
+        _check_vpc(cloud, settings.vpc_id, _vpc(cloud, settings.vpc_id))
         return Network(settings.vpc_id, _vswitches(cloud, settings.vpc_id, settings.zone))
     name = shared_name(store_id)
     vpcs = list(cloud.vpc.vpcs())
@@ -262,10 +267,11 @@ def _shared_vswitch(cloud: Cloud, vpc_id: str, zone: str, name: str) -> VSwitch 
     return next((each for each in _vswitches(cloud, vpc_id, zone) if each.name == name), None)
 
 
-def _of_vswitch(cloud: Cloud, settings: Settings) -> Network:
+def _of_vswitch(cloud: Cloud, settings: Settings, ask: Ask) -> Network:
+    vpc = ask(lambda: _vpc(cloud, settings.vpc_id)) if settings.vpc_id else None
     vswitch = next(cloud.vpc.vswitches(vswitch_id=settings.vswitch_id), None)
-    if settings.vpc_id:
-        _check_vpc(cloud, settings.vpc_id)
+    if vpc is not None:
+        _check_vpc(cloud, settings.vpc_id, vpc.result())
     if vswitch is None:
         within = settings.vpc_id
         raise PreCreateCheckError(
@@ -294,8 +300,8 @@ def _of_vswitch(cloud: Cloud, settings: Settings) -> Network:
     return Network(vswitch.vpc_id, (vswitch,), named=True)
 
 
-def _check_vpc(cloud: Cloud, vpc_id: str) -> None:
-    if next(cloud.vpc.vpcs(vpc_id=vpc_id), None) is None:
+def _check_vpc(cloud: Cloud, vpc_id: str, found: Vpc | None) -> None:
+    if found is None:
         raise PreCreateCheckError(
             f'There is no VPC "{vpc_id}" in region {cloud.region} (--aliyunecs-vpc-id, ECS_VPC_ID)',
             hint=nearest(vpc_id, (vpc.id for vpc in cloud.vpc.vpcs()), what="VPCs in the region"),

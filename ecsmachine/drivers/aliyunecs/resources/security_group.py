@@ -38,6 +38,11 @@ def find_group(cloud: Cloud, name: str, vpc_id: str) -> FoundGroup | None:
 
     Names need not be unique: of several, all take the oldest.
     """
+    return with_rules(cloud, groups_named(cloud, name, vpc_id))
+
+
+def groups_named(cloud: Cloud, name: str, vpc_id: str) -> list[SecurityGroup]:
+    """Return the security groups of that name (or id) in a VPC, the oldest first."""
     groups = _groups_named(cloud, name, vpc_id)
     if not groups and name.startswith("sg-"):
         groups = [
@@ -45,7 +50,12 @@ def find_group(cloud: Cloud, name: str, vpc_id: str) -> FoundGroup | None:
             for group in cloud.ecs.security_groups(group_id=name)
             if group.id == name and group.vpc_id == vpc_id
         ]
-    for group in sorted(groups, key=_age):
+    return sorted(groups, key=_age)
+
+
+def with_rules(cloud: Cloud, groups: Iterable[SecurityGroup]) -> FoundGroup | None:
+    """Return the first of the groups that is still there."""
+    for group in groups:
         # another machine's rm, or its create that made one too many, may be faster
         try:
             return FoundGroup(group, tuple(cloud.ecs.permissions(group.id)))

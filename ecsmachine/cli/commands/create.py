@@ -158,8 +158,12 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         The flags of another driver are shown by: ecsmachine create -d DRIVER --help
         """
     create.__signature__ = _signature(options)  # type: ignore[attr-defined]
+    of_driver = registry.options_of(driver_name)
+    chosen = any(option.everyday for option in of_driver)  # else the driver's author chose none
     create.everyday = _EVERYDAY | {  # type: ignore[attr-defined]
-        parameter_name(option) for option in options if option.everyday
+        parameter_name(option)
+        for option in options
+        if option.everyday or (option in of_driver and not chosen)
     }
     create.__annotations__ = {
         parameter.name: parameter.annotation

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class MachineError(Exception):
     """Something went wrong that the user can act on.
 
     ``message`` is one line: what is wrong and where. ``hint`` is one line: what to do.
     ``details`` is text of any length (a command's output, the end of a journal) shown
-    below the line. ``exit_code`` is what the process leaves with.
+    below the line. ``exit_code`` is what the process leaves with. ``machine`` is the name of the
+    machine that it is about, if it is one. ``parts`` are the errors that this one sums up.
     """
 
     exit_code = 1
+    machine = ""
+    parts: Sequence[MachineError] = ()
 
     def __init__(self, message: str, *, hint: str | None = None, details: str | None = None):
         super().__init__(message)

@@ -40,6 +40,25 @@ def run(
 
     0 done; 1 an error; 2 wrong usage; 3 a check before creation failed; 130 interrupted.
     """
+    if not any("-json" in word for word in arguments):
+        return _run(arguments, environment, checkpoint, name)
+    from ecsmachine.cli.display.document import as_switch, begin, form_of
+
+    before, form = sys.stdout, form_of(arguments)
+    try:
+        if form is not None:
+            begin(form)
+        return _run(as_switch(arguments), environment, checkpoint, name)
+    finally:
+        sys.stdout = before
+
+
+def _run(
+    arguments: list[str],
+    environment: Mapping[str, str],
+    checkpoint: Callable[[str], None],
+    name: str,
+) -> int:
     session = Session(
         environment,
         [name, *arguments],
@@ -49,14 +68,30 @@ def run(
         ),
         checkpoint=checkpoint,
     )
-    work = _work(arguments, session)
+    before = sys.stdout
+    try:
+        return _with_document(_work(arguments, session), session)
+    finally:
+        sys.stdout = before  # a command may have made a document of it
+
+
+def _with_document(work: Callable[[], object], session: Session) -> int:
+    """Run a command line, print what is to be printed at its end, and return the exit code."""
     try:
         result = work()
         printer.finish()
+        code = result if isinstance(result, int) else 0
     except BaseException as error:
         code = _told(error, session)
-        return 1 if code == 2 and session.is_docker_machine else code
-    return result if isinstance(result, int) else 0
+        code = 1 if code == 2 and session.is_docker_machine else code
+    made = printer.document()
+    if made is not None:
+        try:
+            made.end(session.named, lambda name: _described(name, session))
+        except OSError as error:
+            _show(printer.OutputError(error), session)
+            return code or 1
+    return code
 
 
 def _work(arguments: list[str], session: Session) -> Callable[[], object]:
@@ -92,6 +127,7 @@ def _told(error: BaseException, session: Session) -> int:
         return error.exit_code
     name = type(error).__name__
     if isinstance(error, (_Interrupted, KeyboardInterrupt)) or name == "Abort":
+        _record("Interrupted", "Interrupted")
         printer.complain_of("Interrupted")
         return 130
     if session.interruption is not None:
@@ -99,11 +135,14 @@ def _told(error: BaseException, session: Session) -> int:
 
         if isinstance(error, WorkInterrupted):
             line = f"Interrupted. {error.left}" if error.left else "Interrupted"
-            printer.complain_of(session.as_called(line))
+            line = session.as_called(line)
+            _record("Interrupted", line)
+            printer.complain_of(line)
             return 130
     if name == "Exit":  # typer's, which need not have been imported
         return int(getattr(error, "exit_code", 1))
     if name == "NoArgsIsHelpError":
+        _record("Usage", "A command is missing")
         from ecsmachine.cli.arguments.help import help_of
 
         printer.complain(help_of(error.ctx))  # type: ignore[attr-defined]
@@ -111,7 +150,9 @@ def _told(error: BaseException, session: Session) -> int:
     if hasattr(error, "format_message"):
         from ecsmachine.cli.arguments.suggestions import usage_line
 
-        _complain(session, usage_line(error))
+        line = usage_line(error)
+        _record("Usage", session.as_called(line))
+        _complain(session, line)
         return 2
     _show_unexpected(error, session.debug)
     return 1
@@ -190,7 +231,26 @@ def _show(error: MachineError, session: Session) -> None:
         _show_trace(error)
     if error.details:
         printer.complain(session.as_called(error.details.rstrip()))
+    made = printer.document()
+    if made is not None:
+        from ecsmachine.cli.display.document import errors_of
+
+        machine = session.named[0] if len(session.named) == 1 else ""
+        made.fail(errors_of(error, machine, session.as_called))
     _complain(session, error.message, error.hint)
+
+
+def _described(name: str, session: Session) -> dict[str, object]:
+    from ecsmachine.cli.display.facts import stored_facts
+
+    return stored_facts(session.store, name)
+
+
+def _record(code: str, message: str) -> None:
+    """Put an error that is none of ours into the document, if one is made."""
+    made = printer.document()
+    if made is not None:
+        made.fail([{"Code": code, "Message": message, "Hint": "", "Machine": ""}])
 
 
 def _complain(session: Session, message: str, hint: str | None = None) -> None:
@@ -219,6 +279,7 @@ def _show_unexpected(error: BaseException, debug: bool) -> None:
     text = f"{type(error).__name__}: {error}"
     refused = isinstance(error, (OSError, MemoryError, ImportError)) or "start new thread" in text
     if not refused:
+        _record("Fault", text)
         printer.complain_of(
             f"{text}. This is a fault of ecsmachine: run it with --debug and report what it prints."
         )
@@ -230,4 +291,5 @@ def _show_unexpected(error: BaseException, debug: bool) -> None:
         os.getcwd()
     except OSError:
         text = f"The working directory is gone ({text}). Change to one that is there."
+    _record("Refused", text)
     printer.complain_of(text)

@@ -18,6 +18,7 @@ import typer.main
 from ecsmachine.cli.arguments.context import Session, configure, is_set
 from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
 from ecsmachine.cli.arguments.help import WIDEST, help_of, write_in_words
+from ecsmachine.cli.arguments.output_options import with_output_options
 from ecsmachine.cli.arguments.parsing import convert_only_if_needed
 from ecsmachine.cli.display import printer
 from ecsmachine.errors import UsageError
@@ -83,6 +84,9 @@ class _Commands(typer.core.TyperGroup):
             return _command("help", _help)
         if cmd_name not in _COMMANDS:
             return None
+        return with_output_options(self._imported(ctx, cmd_name))
+
+    def _imported(self, ctx: Any, cmd_name: str) -> Any:
         module = import_module(f"ecsmachine.cli.commands.{_COMMANDS[cmd_name][0]}")
         if hasattr(module, "app"):
             return typer.main.get_command(module.app)

@@ -139,6 +139,7 @@ class NotRunningError(MachineError):
                 hint = f'"ecsmachine create --resume {name}" goes on with its create.'
         super().__init__(message, hint=hint)
         self.state = state
+        self.machine = name
 
 
 def no_address(machine: Machine) -> MachineError:

@@ -73,6 +73,9 @@ def several_failures(failures: Sequence[tuple[str, MachineError]], of: int) -> M
             for name, error in failures
         ),
     )
+    for name, error in failures:
+        error.machine = error.machine or name
+    summary.parts = [error for _, error in failures]
     codes = {error.exit_code for _, error in failures}
     summary.exit_code = codes.pop() if len(codes) == 1 else 1
     return summary

@@ -79,6 +79,7 @@ class MachineNotFoundError(MachineError):
             f'Docker machine "{name}" does not exist. Use "ecsmachine ls" to list machines. '
             'Use "ecsmachine create" to add a new one.'
         )
+        self.machine = name
 
 
 class StoredMachine:

@@ -227,12 +227,6 @@ def test_a_name_that_is_taken(rig: Rig, capsys: pytest.CaptureFixture[str]) -> N
         shutil.rmtree(store_of(rig))
 
 
-def test_json_is_for_dry_runs(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
-    environment = {**rig.environment, "MACHINE_STORAGE_PATH": str(store_of(rig))}
-    assert run(["create", "--json", "dev1"], environment) == 2
-    assert "--json goes with --dry-run" in capsys.readouterr().err
-
-
 def test_a_driver_that_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     environment = {"MACHINE_STORAGE_PATH": str(tmp_path / "store"), "HOME": str(tmp_path)}
     arguments = ["create", "--dry-run", "-d", "none", "--url", "tcp://127.0.0.1:9", "box"]

@@ -452,7 +452,7 @@ def test_a_reset_master_is_made_anew_and_a_removed_node_is_gone(swarm: Swarm) ->
     assert {c.node for c in applications.service("shop_web").containers} == {first.address}
     assert swarm.visit("/passwd") == 200
     told = json.loads(swarm.run("local", "status", "--json", "--root", str(swarm.cloud.root)))
-    assert second.instance_id not in {instance["id"] for instance in told["instances"]}
+    assert second.instance_id not in {instance["Id"] for instance in told["Instances"]}
 
 
 def _exec(swarm: Swarm, container: str, script: str) -> str:

@@ -303,8 +303,8 @@ def test_the_commands_as_a_person_types_them(cloud_root: Path, engine_packages: 
     }
     assert json.loads(local("env", "--json").stdout).items() <= variables.items()
     status = json.loads(local("status", "--json").stdout)
-    assert status["up"] is True
-    assert status["endpoint"] == variables["ECS_API_ENDPOINT"]
+    assert status["Up"] is True
+    assert status["Endpoint"] == variables["ECS_API_ENDPOINT"]
     secret = variables["ECS_ACCESS_KEY_SECRET"]
     assert secret not in local("status").stdout + local("logs").stdout
     assert "serving on port" in local("logs", "-n", "3").stdout

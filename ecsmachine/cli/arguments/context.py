@@ -38,7 +38,8 @@ class Session:
     ``program`` is the command line, from the name that we were called by. ``certificate_paths``
     are the ``--tls-…`` options, by the names of
     :class:`~ecsmachine.machine.model.AuthOptions`. ``under_way`` names the machines whose create
-    has begun and is not over, ``interruption`` ends it. ``checkpoint`` is told of every change of
+    has begun and is not over, ``interruption`` ends it. ``named`` are the machines that the command
+    was given. ``checkpoint`` is told of every change of
     a journal, request to a cloud and command on a host.
     """
 
@@ -60,6 +61,7 @@ class Session:
         self.tls_key_type = "ecdsa"
         self.under_way: list[str] = []
         self.interruption: Interruption | None = None
+        self.named: list[str] = []
         self._store: Store | None = None
         self._warned: set[str] = set()
 
@@ -177,11 +179,13 @@ def machine_names(
     told of that.
     """
     if names:
-        return _named(session, names, missing)
+        session.named = _named(session, names, missing)
+        return session.named
     from ecsmachine.machine.names import is_machine
 
     if is_machine(f"{session.storage}/machines/default"):
-        return ["default"]
+        session.named = ["default"]
+        return session.named
     raise UsageError(
         'No machine name(s) specified and no "default" machine exists',
         hint='Use "ecsmachine ls" to list machines.',

@@ -11,7 +11,9 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON; with --json=lines, a line an event")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 
 

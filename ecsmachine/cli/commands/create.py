@@ -21,7 +21,7 @@ from ecsmachine.cli.arguments.driver_options import (
 from ecsmachine.cli.arguments.help import ALL
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.arguments.names import expand
-from ecsmachine.cli.display.printer import say, show, warn
+from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import OPTION_GROUPS, Option, OptionValue
 from ecsmachine.errors import MachineError, UsageError
@@ -122,7 +122,6 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         flags = {option.name: given[parameter_name(option)] for option in options}
         for line in warnings_of(options, flags, environment):
             warn(line)
-        _check_output(given["dry_run"], given["json"])
         if given["all"]:
             raise UsageError("--all goes with --help alone", hint="Leave it out.")
         names = _names(ctx, given["names"], given["count"], resume=given["resume"])
@@ -132,6 +131,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         begun = _begun(ctx, names) if given["resume"] else []
         if begun:
             _check_resume(options, flags, given["dry_run"])
+        session(ctx).named = names
         requests = [_resumed(ctx, name, flags, environment, changes) for name in begun]
         if len(begun) < len(names):
             values = resolve(options, flags, environment)
@@ -142,7 +142,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
                 session(ctx), registry.options_of(request.driver_name), request.driver_values
             )
         if given["dry_run"]:
-            _show_plan(ctx, requests, as_json=given["json"])
+            _show_plan(ctx, requests)
         elif len(requests) == 1 and given["count"] is None:
             _create(ctx, requests[0])
         else:
@@ -261,14 +261,6 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
             ],
         ),
         inspect.Parameter(
-            "json",
-            keyword,
-            default=False,
-            annotation=Annotated[
-                bool, typer.Option("--json", help="With --dry-run: say it as JSON")
-            ],
-        ),
-        inspect.Parameter(
             "all",
             keyword,
             default=False,
@@ -279,11 +271,6 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
         (described,) = parameter.annotation.__metadata__
         described.rich_help_panel = OPTION_GROUPS[0]
     return inspect.Signature([*parameters, *option_parameters(options)])
-
-
-def _check_output(dry_run: bool, as_json: bool) -> None:
-    if as_json and not dry_run:
-        raise UsageError("--json goes with --dry-run alone", hint="Leave it out.")
 
 
 def _request(
@@ -392,14 +379,14 @@ def _resumed(
 
 
 def _create(ctx: typer.Context, request: CreateRequest) -> None:
-    from ecsmachine.cli.display.progress import steps
+    from ecsmachine.cli.display.progress import about, steps
     from ecsmachine.machine.create import create
     from ecsmachine.machine.interruption import Interruption, apart
 
     this = session(ctx)
     this.under_way = [request.name]
     this.interruption = interruption = Interruption()
-    with steps() as report:
+    with steps() as report, about(request.name):
         machine = apart(lambda: create(this.store, request, report, interruption=interruption))
     if machine.driver.provisions and not request.provision:
         line = f'There is no engine yet: "ecsmachine provision {request.name}" installs it'
@@ -418,7 +405,7 @@ def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: in
     this = session(ctx)
     this.under_way = [request.name for request in requests]
     this.interruption = interruption = Interruption()
-    begun = time.monotonic()
+    begun, made = time.monotonic(), document()
     with progress(this.under_way) as shown:
 
         def done(outcome: Outcome) -> None:
@@ -428,6 +415,8 @@ def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: in
                 words = f"failed: {outcome.error.message}"
             failed = outcome.error is not None
             shown.end(outcome.name, words, outcome.seconds, failed=failed)
+            if made is not None and not failed:
+                made.done(outcome.name)
 
         outcomes = create_many(
             this.store,
@@ -449,8 +438,8 @@ def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: in
         )
 
 
-def _show_plan(ctx: typer.Context, requests: list[CreateRequest], *, as_json: bool) -> None:
-    """Say what would be made: in words, or as JSON with nothing else on standard output."""
+def _show_plan(ctx: typer.Context, requests: list[CreateRequest]) -> None:
+    """Say what would be made: in words, or as JSON."""
     from ecsmachine.cli.display.output import print_json, table
     from ecsmachine.cli.display.progress import steps
     from ecsmachine.machine.create import plan
@@ -459,12 +448,11 @@ def _show_plan(ctx: typer.Context, requests: list[CreateRequest], *, as_json: bo
         raise UsageError("--dry-run is for one machine", hint="The others would be made like it.")
     (request,) = requests
     this = session(ctx)
-    if as_json:
-        made = plan(this.store, request, lambda line: None)
-        print_json(made.data if made is not None else {"Name": request.name})
-        return
     with steps() as report:
         made = plan(this.store, request, report)
+    if document() is not None:
+        print_json(made.data if made is not None else {"Name": request.name})
+        return
     if made is None:
         show(f"The checks passed. The driver {request.driver_name} makes nothing in a cloud.")
         return

@@ -157,12 +157,12 @@ def show(
 
     Example: ecsmachine config show dev1
     """
-    from ecsmachine.cli.display.output import print_json
+    from ecsmachine.cli.display.output import print_json, with_our_keys
     from ecsmachine.machine.engine_config import option_lines
 
     machine = session(ctx).store.load(name)
     if json:
-        print_json(asdict(machine.engine))
+        print_json(with_our_keys(asdict(machine.engine)))
         return
     for line in option_lines(machine):
         printer.show(line)

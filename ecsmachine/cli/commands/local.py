@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Mapping
@@ -24,10 +23,11 @@ from ecsmachine.cli.commands import (
 )
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.confirmation import confirm
-from ecsmachine.cli.display.printer import say, show, warn
+from ecsmachine.cli.display.output import print_json, print_result, with_our_keys
+from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.cli.display.shells import lines as shell_lines
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.localcloud.host.settings import Running
@@ -156,6 +156,8 @@ def up(
     Example: ecsmachine local up
     """
     local_cloud.require_extra()
+    if foreground and document() is not None:
+        raise UsageError("--foreground prints the log, and no JSON", hint="Leave one of them out.")
     from ecsmachine.localcloud.host.settings import KEY_VARIABLES, Serving
     from ecsmachine.localcloud.service import daemon
     from ecsmachine.localcloud.service.listening import parse
@@ -184,6 +186,7 @@ def up(
             "on the way there is encrypted: use it in a network that you trust."
         )
     say(f"The local cloud is up{' already' if started.already else ''}: {running.endpoint}")
+    print_result({"Already": started.already, **_running_as_data(running)})
     say("To use it in this shell, run:")
     option = f" --root {shlex.quote(str(root))}" if root is not None else ""
     say(f'eval "$(ecsmachine local env{option})"')
@@ -212,7 +215,7 @@ def env(
     running = local_cloud.running_cloud(ctx, root)
     variables = local_cloud.variables_of(running, local_cloud.environment_of(ctx))
     if as_json:
-        show(json.dumps(variables, indent=2))
+        print_json(variables)
         return
     chosen = shell or _usual_shell(local_cloud.environment_of(ctx))
     wanted: dict[str, str | None] = dict.fromkeys(running.environment()) if unset else variables
@@ -239,7 +242,7 @@ def status(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson = 
         for instance in instances:
             instance["status"] = "down"  # what is on disk is what the next "up" brings back
     if as_json:
-        show(json.dumps(_status_as_data(folder, running, instances, guests, faults), indent=2))
+        print_json(_status_as_data(folder, running, instances, guests, faults))
         return
     show(f"State:      {'up' if running else 'down'}")
     show(f"Folder:     {folder}")
@@ -292,7 +295,7 @@ def packages(
             hint='"ecsmachine local packages" lists those that it has.',
         )
     if as_json:
-        show(json.dumps([str(folder / file) for file in found], indent=2))
+        print_json([str(folder / file) for file in found])
         return
     for file in found:
         show(str(folder / file))
@@ -316,6 +319,7 @@ def down(ctx: typer.Context, root: local_cloud.Root = None) -> None:
     if stopped:
         say(f"Stopped {len(stopped)} instance{'s' if len(stopped) > 1 else ''}.")
     say("The local cloud is down." if was_up or stopped else "The local cloud was not up.")
+    print_result({"Root": str(folder), "WasUp": was_up, "Stopped": list(stopped)})
 
 
 @app.command()
@@ -342,6 +346,7 @@ def reset(
     confirm(f"About to remove the local cloud in {folder} with all its instances and data", yes)
     with local_cloud.translated():
         existed = daemon.reset(folder, cache=default_cache() if cache else None)
+    print_result({"Root": str(folder), "Existed": existed, "Machines": grounded})
     say(f"Removed {folder}" if existed else f"There was no local cloud in {folder}")
     if grounded:
         say(f"What is left of the machines goes with: ecsmachine rm -f {' '.join(grounded)}")
@@ -398,19 +403,21 @@ def _status_as_data(
     faults: int,
 ) -> dict[str, Any]:
     data: dict[str, Any] = {
-        "up": running is not None,
-        "root": str(folder),
-        "instances": instances,
-        "guests_running": guests,
-        "faults": faults,
+        "Up": running is not None,
+        "Root": str(folder),
+        "Instances": [with_our_keys(each) for each in instances],
+        "GuestsRunning": guests,
+        "Faults": faults,
     }
-    if running is not None:
-        data |= {
-            "endpoint": running.endpoint,
-            "region": running.region,
-            "guests": running.guests,
-            "install_url": running.install_url,
-            "registry": running.registry,
-            "pid": running.pid,
-        }
-    return data
+    return data if running is None else data | _running_as_data(running)
+
+
+def _running_as_data(running: Running) -> dict[str, Any]:
+    return {
+        "Endpoint": running.endpoint,
+        "Region": running.region,
+        "Guests": running.guests,
+        "InstallURL": running.install_url,
+        "Registry": running.registry,
+        "ProcessId": running.pid,
+    }

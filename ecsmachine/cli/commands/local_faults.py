@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.commands.local_cloud import START_HINT, Root, require_extra, root_of, translated
-from ecsmachine.cli.display.output import table
+from ecsmachine.cli.display.output import print_json, print_result, table, with_our_keys
 from ecsmachine.cli.display.printer import say, show
 from ecsmachine.errors import MachineError, UsageError
 
@@ -138,7 +137,9 @@ def add(
     )
     folder = root_of(ctx, root)
     with _book(folder) as book:
-        say(str(book.add(fault)))
+        number = book.add(fault)
+    say(str(number))
+    print_result({"Id": number})
 
 
 @app.command()
@@ -150,7 +151,7 @@ def ls(ctx: typer.Context, root: Root = None, as_json: AsJson = False) -> None:
     with _book(root_of(ctx, root)) as book:
         entries = book.entries()
     if as_json:
-        show(json.dumps([entry.as_data() for entry in entries], indent=2))
+        print_json([with_our_keys(entry.as_data()) for entry in entries])
         return
     rows = [("ID", "KIND", "OF", "WHAT", "WHEN", "STRUCK")]
     for entry in entries:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from itertools import chain
@@ -13,7 +12,8 @@ import typer
 
 from ecsmachine.cli.commands import local_cloud
 from ecsmachine.cli.display.cleaning import one_line
-from ecsmachine.cli.display.printer import finish, show
+from ecsmachine.cli.display.output import print_json, with_our_keys
+from ecsmachine.cli.display.printer import document, finish, show
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -106,12 +106,16 @@ def _show_requests(
     if lines is not None:
         found = found[-lines:] if lines else []
     if as_json and not follow:
-        show(json.dumps([one.as_data() for one in found], indent=2, ensure_ascii=False))
+        print_json([with_our_keys(one.as_data()) for one in found])
         return
     with local_cloud.translated():
         for one in chain(found, log.follow(last) if follow else ()):
-            show(json.dumps(one.as_data(), ensure_ascii=False) if as_json else _line(one))
-            finish()
+            made = document()
+            if made is not None:
+                made.row(with_our_keys(one.as_data()))
+            else:
+                show(_line(one))
+                finish()
 
 
 def _line(one: RecordedRequest) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.commands.local_cloud import Root, running_cloud, translated
+from ecsmachine.cli.display.output import print_result
 from ecsmachine.cli.display.printer import say
 from ecsmachine.errors import MachineError
 
@@ -56,3 +57,4 @@ def push(
         image = read_archive(file, Path(work), name)
         digest = push_image(running.registry, repository, tag, image)
     say(f"{repository}:{tag} {digest}")
+    print_result({"Name": f"{repository}:{tag}", "Digest": digest})

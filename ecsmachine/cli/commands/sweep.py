@@ -111,7 +111,7 @@ def _sweep(
     if as_json:
         _print_swept(left, swept)
     if swept.failures:
-        raise MachineError(
+        summary = MachineError(
             f"{len(swept.failures)} could not be removed",
             hint='"ecsmachine sweep" tries again.',
             details="\n".join(
@@ -120,6 +120,8 @@ def _sweep(
                 for failure in swept.failures
             ),
         )
+        summary.parts = [failure.error for failure in swept.failures]
+        raise summary
 
 
 def _explain(
@@ -161,6 +163,7 @@ def _print_swept(left: list[Found], swept: Swept) -> None:
             "Failed": [
                 {"What": failure.what, "Error": failure.error.message} for failure in swept.failures
             ],
+            "Errors": [],
         }
     )
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from ecsmachine.cli.display.cleaning import one_line
-from ecsmachine.cli.display.printer import show
+from ecsmachine.cli.display.printer import document, show
 from ecsmachine.cli.display.terminal import without_colours
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
 HEADINGS = {
@@ -68,8 +66,32 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print JSON, indented by four blanks as Docker Machine does."""
-    show(json.dumps(value, indent=4, ensure_ascii=False))
+    """Print JSON, in the one style that all commands have.
+
+    It is the whole document where the command was called with ``--json``.
+    """
+    from ecsmachine.cli.display.json_text import as_text
+
+    made = document()
+    if made is not None:
+        made.set_result(value)
+    else:
+        show(as_text(value))
+
+
+def print_result(value: dict[str, Any]) -> None:
+    """Put what came of work into the document, if one is made: it was told in words before."""
+    made = document()
+    if made is not None:
+        made.set_result({**value, "Errors": []})
+
+
+def with_our_keys(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields under the names that JSON of ours has: ``instance_type`` is InstanceType."""
+    return {
+        "".join(word[:1].upper() + word[1:] for word in name.split("_")): value
+        for name, value in fields.items()
+    }
 
 
 class Duration(int):

@@ -12,11 +12,19 @@ import sys
 from ecsmachine.cli.display import streams
 from ecsmachine.cli.display.cleaning import clean, one_line
 from ecsmachine.cli.display.terminal import coloured, painted
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
     from typing import TextIO
+
+    from ecsmachine.cli.display.document import Document
+
+
+def document() -> Document | None:
+    """Return the document that is made of what is printed, if there is one."""
+    made: Document | None = getattr(sys.stdout, "document", None)
+    return made
 
 
 class OutputError(MachineError):
@@ -32,6 +40,10 @@ def show(text: str, *, end: str = "\n") -> None:
     Raises :class:`OutputError` if what was printed so far could not be written, which may be found
     out as late as in :func:`finish`.
     """
+    made = document()
+    if made is not None:
+        made.show(text + end)
+        return
     sys.stdout.write(_fit(text) + end)
     output = streams.descriptor_of(sys.stdout)
     if output is not None and output.failure is not None:
@@ -41,6 +53,8 @@ def show(text: str, *, end: str = "\n") -> None:
 
 def show_bytes(content: bytes) -> None:
     """Write the content of a file on standard output. Raises as :func:`show` does."""
+    if document() is not None:
+        raise UsageError("A file on standard output leaves no room for JSON", hint="Name a file.")
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     finish()
@@ -55,7 +69,10 @@ def finish() -> None:
 
 
 def say(line: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
-    """Tell of work in a line, at once, on standard output unless told otherwise; never raises."""
+    """Tell of work in a line, at once, on standard output unless told otherwise; never raises.
+
+    Where a document is made, that is standard error.
+    """
     _write(one_line(line) + end, stream or sys.stdout)
     excuse_output()
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from ecsmachine.cli.display.cleaning import one_line
-from ecsmachine.cli.display.printer import excuse_output, say
+from ecsmachine.cli.display.printer import document, excuse_output, say
 from ecsmachine.cli.display.terminal import can_move, has_colours
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
     from rich.table import Table
+
+    from ecsmachine.cli.display.document import Document
 
 
 class Progress(Protocol):
@@ -49,6 +51,10 @@ def steps(
     ``only_on_terminal``: a pipe gets none of them.
     """
     stream = stream or sys.stdout
+    made = document()
+    if made is not None and made.form == "lines":
+        yield made.tell
+        return
     console = _console(stream)
     if console is None:
         yield (lambda line: None) if only_on_terminal else plain_lines(stream)
@@ -77,6 +83,10 @@ def progress(names: Sequence[str], *, with_remarks: bool = False) -> Iterator[Pr
 
     On a terminal each is a row of a table; ``with_remarks`` has what is no step above it.
     """
+    made = document()
+    if made is not None and made.form == "lines":
+        yield _Events(made)
+        return
     console = _console(sys.stdout)
     if console is None:
         yield _Lines()
@@ -100,6 +110,10 @@ def for_each(
     from ecsmachine.machine import several
 
     at_once = at_once or several.MOST_AT_ONCE
+    made = document()
+    if made is not None:
+        last = operations[-1]
+        operations = tuple(partial(_recorded, made, each, each is last) for each in operations)
     if len(names) == 1 or not can_move(sys.stdout):
         with steps() as report:
             plain = [partial(_with_lines, each, report) for each in operations]
@@ -126,6 +140,36 @@ def for_each(
 
 def _with_lines(operation: Callable[[str, Report], None], report: Report, name: str) -> None:
     operation(name, report)
+
+
+def _recorded(
+    made: Document,
+    operation: Callable[[str, Report], None],
+    is_last: bool,
+    name: str,
+    report: Report,
+) -> None:
+    """Do something to a machine, with its events and its end in the document."""
+    if made.form == "lines":
+        report = _Events(made).report_for(name)
+    with about(name, is_last=is_last):
+        operation(name, report)
+
+
+@contextmanager
+def about(name: str, *, is_last: bool = True) -> Iterator[None]:
+    """Name a machine in what is raised; with nothing raised, it is in the document as done.
+
+    So it is if this ``is_last`` of what is done to the machine.
+    """
+    try:
+        yield
+    except MachineError as error:
+        error.machine = error.machine or name
+        raise
+    made = document()
+    if made is not None and is_last:
+        made.done(name)
 
 
 def plain_lines(stream: TextIO) -> Report:
@@ -211,6 +255,19 @@ class _Lines:
 
     def _print(self, name: str, line: str) -> None:
         self._say(f"{name}: {line.removeprefix(f'({name}) ')}")
+
+
+class _Events:
+    """One event for each line of each machine."""
+
+    def __init__(self, made: Document) -> None:
+        self._made = made
+
+    def report_for(self, name: str) -> Report:
+        return lambda line: self._made.tell(line.removeprefix(f"({name}) "), name)
+
+    def end(self, name: str, outcome: str, seconds: float, *, failed: bool = False) -> None:
+        self._made.tell(outcome, name)
 
 
 @dataclass

@@ -57,7 +57,7 @@ def status(this: Session, *, names: list[str] | None = None, json: bool = False)
 
 def ip(this: Session, *, names: list[str] | None = None, json: bool = False) -> None:
     """Print the address of machines."""
-    _print_each(this, names, "IPAddress", _address, as_json=json)
+    _print_each(this, names, "Address", _address, as_json=json)
 
 
 def url(this: Session, *, names: list[str] | None = None, json: bool = False) -> None:
@@ -166,7 +166,7 @@ def _look_at_engine(this: Session, name: str, what: str, lines: dict[str, str]) 
 
     if not is_there(machine.url, machine, timeout_s=PATIENCE_S):
         return False
-    told = {"State": "Running", "IPAddress": machine.address, "URL": machine.url}
+    told = {"State": "Running", "Address": machine.address, "URL": machine.url}
     lines[name] = told[what]
     return True
 

@@ -44,6 +44,9 @@ def ls(
         return
     if not filters and not json and not format_ and _show_only_machine(this):
         return
+    if (json or format_ == "json") and not this.is_docker_machine:
+        _show_machines_as_json(this, wanted, timeout)
+        return
     show_rows = _as_json if json or format_ == "json" else _as_template(format_ or _DEFAULT_TABLE)
     show_rows(_rows(this, wanted, timeout))
 
@@ -80,6 +83,24 @@ def _show_only_machine(this: Session) -> bool:
     cells["State"] = coloured_state(cells["State"])
     show(align("\n".join("\t".join(row[each] for each in _COLUMNS) for row in (HEADINGS, cells))))
     return True
+
+
+def _show_machines_as_json(this: Session, filters: Filters | None, timeout_s: float) -> None:
+    """Print what is known of each machine beside what it looks like, without classic Swarm."""
+    from ecsmachine.cli.display.facts import stored_facts
+    from ecsmachine.cli.display.output import print_json
+
+    seen = ("State", "URL", "DockerVersion", "ResponseTime", "Error")
+    print_json(
+        [
+            {
+                **stored_facts(this.store, one["Name"]),
+                "Active": one["ActiveHost"],
+                **{field: one[field] for field in seen},
+            }
+            for one in _rows(this, filters, timeout_s)
+        ]
+    )
 
 
 def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str]:

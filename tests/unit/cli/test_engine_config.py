@@ -134,7 +134,7 @@ def test_show(program: Program, dev1: Host) -> None:
         "--engine-install-url https://get.docker.com",
     ]
     shown = json.loads(program("config", "show", "--json", "dev1").out)
-    assert shown["labels"] == ["env=live", "rack=7"]
+    assert shown["Labels"] == ["env=live", "rack=7"]
 
 
 def test_a_machine_that_is_called_set(program: Program, store: Store) -> None:

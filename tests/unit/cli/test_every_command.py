@@ -13,45 +13,8 @@ from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.parameters import flags_of
 from ecsmachine.cli.tree import command_tree
 
-PRINT_DATA = {
-    *("active", "adopt", "config", "config show", "context", "create", "credentials check"),
-    *("credentials show", "cluster images", "cluster inspect", "cluster log", "cluster ls"),
-    *("cluster nodes", "env", "image ls", "inspect", "ip", "local env", "local fault ls"),
-    *("local packages", "local status", "ls", "project inspect", "project ls"),
-    *("service inspect", "service ls", "service ps", "status", "swarm ls", "sweep"),
-    *("trigger create", "trigger ls", "url", "version", "volume inspect", "volume ls"),
-}
-"""The commands whose output a program would read."""
-
-PRINT_NONE = {
-    # what they print is what was done, or is made for something else to read as it is
-    *("cluster attach", "cluster certs", "cluster create", "cluster create-kubernetes"),
-    *("cluster remove-node", "cluster reset-node", "cluster rm", "cluster scale", "completion"),
-    *("config set", "config unset", "credentials set", "cs", "export", "image rm", "import"),
-    *("kill", "local down", "local fault add", "local fault rm", "local logs"),
-    *(
-        "local registry push",
-        "local reset",
-        "local run",
-        "local up",
-        "mount",
-        "project confirm-update",
-    ),
-    *(
-        "project confirm-update",
-        "project convert",
-        "project create",
-        "project kill",
-        "project redeploy",
-        "project rm",
-    ),
-    *("project rollback-update", "project start", "project stop", "project update"),
-    *("provision", "regenerate-certs", "restart", "rm", "scp", "service kill"),
-    *("service scale", "service start", "service stop", "service weight", "ssh", "start"),
-    *("stop", "swarm init", "swarm join", "swarm leave", "swarm rotate", "swarm update"),
-    *("trigger redeploy", "trigger rm", "trigger scale-in", "trigger scale-out", "trust"),
-    *("upgrade", "volume create", "volume rm"),
-}
+PRINT_FOR_OTHERS = {"completion", "local run", "mount", "ssh"}
+"""The commands whose output is another program's, or made for something that reads no JSON."""
 
 
 def below(command: Any, context: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any, Any]]:
@@ -78,15 +41,12 @@ CALLABLE = {
 }
 
 
-def test_every_command_is_known_to_print_data_or_not() -> None:
-    assert {*CALLABLE} == PRINT_DATA | PRINT_NONE
-    assert not PRINT_DATA & PRINT_NONE
-
-
-@pytest.mark.parametrize("words", sorted(PRINT_DATA))
-def test_what_prints_data_prints_it_as_json(words: str) -> None:
+@pytest.mark.parametrize("words", sorted(CALLABLE))
+def test_every_command_prints_json(words: str) -> None:
     parameters = CALLABLE[words].get_params(COMMANDS[words][1])
-    assert "--json" in [flag for each in parameters for flag in flags_of(each)]
+    flags = [flag for each in parameters for flag in flags_of(each)]
+    assert ("--json" in flags) == (words not in PRINT_FOR_OTHERS)
+    assert len({*flags}) == len(flags)
 
 
 def examples(words: str) -> list[str]:

@@ -34,12 +34,12 @@ def test_added_listed_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[
         ["2", "ssh-late", "web*", "1.5", "s", "always", "0"],
     ]
     listed = json.loads(fault("ls", "--json"))
-    assert [each["kind"] for each in listed] == ["error", "ssh-late"]
-    assert listed[0].items() >= {"id": 1, "code": "InternalError", "struck": 0}.items()
+    assert [each["Kind"] for each in listed] == ["error", "ssh-late"]
+    assert listed[0].items() >= {"Id": 1, "Code": "InternalError", "Struck": 0}.items()
     assert run(["local", "status"], environment) == 0
     assert "Faults:     2 (see: ecsmachine local fault ls)\n" in capsys.readouterr().out
     fault("rm", "1")
-    assert [each["id"] for each in json.loads(fault("ls", "--json"))] == [2]
+    assert [each["Id"] for each in json.loads(fault("ls", "--json"))] == [2]
     fault("rm", "--all")
     assert json.loads(fault("ls", "--json")) == []
     assert run(["local", "status"], environment) == 0

@@ -234,7 +234,7 @@ def test_the_api_alone_lives_without_root_or_guests(root: Path, said: Said) -> N
             r"[-0-9T:.]+Z  A  400 MissingParameter  \d+ ms  Password=\*\*\*\n", said()[0]
         )
         assert ecsmachine("logs", "--requests", "--json", "-n", "1") == 0
-        assert json.loads(said()[0])[0]["action"] == "A"
+        assert json.loads(said()[0])[0]["Action"] == "A"
         assert ecsmachine("logs", "--json") == 2
         assert ecsmachine("logs", "--requests", "i-1") == 2
         said()

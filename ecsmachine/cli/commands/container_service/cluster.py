@@ -15,7 +15,7 @@ from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.kubernetes import create_kubernetes
 from ecsmachine.cli.commands.container_service.waiting import await_cluster, follow
 from ecsmachine.cli.display.confirmation import confirm
-from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.output import print_json, with_our_keys
 from ecsmachine.cli.display.printer import complain, say, show
 from ecsmachine.cli.display.progress import steps
 
@@ -295,7 +295,7 @@ def nodes(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
             "INSTANCE": "instance_id",
         },
         as_json=as_json,
-        value=vars,
+        value=lambda one: with_our_keys(vars(one)),
     )
 
 
@@ -327,4 +327,6 @@ def images(
     """
     found = [one for one in client.images() if all_regions or one.region == client.roa.region]
     columns = {"REGION": "region", "NAME": "name", "ID": "id"}
-    options.print_listing(found, columns, as_json=as_json, value=vars)
+    options.print_listing(
+        found, columns, as_json=as_json, value=lambda one: with_our_keys(vars(one))
+    )

@@ -11,7 +11,7 @@ from ecsmachine.aliyun.container_service import ApplicationClient
 from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.project import Patience, Signal
-from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.output import print_json, with_our_keys
 from ecsmachine.cli.display.printer import warn
 
 app = command_group(
@@ -70,7 +70,7 @@ def list_containers(
             "ID": lambda c: c.id[:12],
         },
         as_json=as_json,
-        value=asdict,
+        value=lambda one: with_our_keys(asdict(one)),
     )
 
 

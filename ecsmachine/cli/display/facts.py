@@ -1,0 +1,74 @@
+"""What is known of a machine without asking anybody, as the fields of JSON and of wide tables."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from ecsmachine.machine.model import Machine
+    from ecsmachine.machine.store import Store
+
+_RECORDED = {
+    "PrivateAddress": ("PrivateIPAddress",),
+    "InstanceId": ("InstanceId",),
+    "Region": ("Region",),
+    "Zone": ("Zone",),
+    "Type": ("InstanceType",),
+    "Image": ("ImageID",),
+    "Price": ("PricePerHour", "Price"),
+    "Currency": ("Currency",),
+    "Expires": ("Expires", "ExpiresAt", "AutoReleaseTime"),
+}
+"""The fields, and by which names the drivers' objects in ``config.json`` have them."""
+
+
+def facts(machine: Machine) -> dict[str, Any]:
+    """Return what the store knows of a machine; what is not known is null.
+
+    ``Created`` is when it came into this store.
+    """
+    config = machine.driver.config()
+
+    def recorded(names: tuple[str, ...]) -> Any:
+        return next((config[name] for name in names if config.get(name)), None)
+
+    return {
+        "Name": machine.name,
+        "DriverName": machine.driver.name,
+        "Address": machine.driver.address() or None,
+        **{field: recorded(names) for field, names in _RECORDED.items()},
+        "Created": _created(machine),
+        "Tags": recorded(("Tags",)) or {},
+    }
+
+
+def no_facts(name: str) -> dict[str, Any]:
+    """Return the same fields for a machine of which nothing is known, or no more."""
+    return {
+        "Name": name,
+        **dict.fromkeys(("DriverName", "Address", *_RECORDED, "Created")),
+        "Tags": {},
+    }
+
+
+def stored_facts(store: Store, name: str) -> dict[str, Any]:
+    """Return the facts of a machine of the store, whether or not it is there or can be read."""
+    with contextlib.suppress(MachineError, OSError):
+        if store.exists(name):
+            return facts(store.load(name))
+    return no_facts(name)
+
+
+def _created(machine: Machine) -> str | None:
+    """Return the time of the oldest file of a machine: its configuration is written anew often."""
+    try:
+        times = [file.stat().st_mtime for file in machine.directory.iterdir() if file.is_file()]
+    except OSError:
+        return None
+    if not times:
+        return None
+    return datetime.fromtimestamp(min(times), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

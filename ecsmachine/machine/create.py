@@ -264,7 +264,8 @@ def check(machine: Machine, report: Report) -> None:
 
     def look_at_install_url() -> None:
         try:
-            install_url.check_install_url(machine.engine.install_url)
+            if not machine.engine.source:
+                install_url.check_install_url(machine.engine.install_url)
         except PreCreateCheckError as error:
             failures.append(error)
 

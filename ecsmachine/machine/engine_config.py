@@ -86,7 +86,12 @@ def option_lines(machine: Machine) -> list[str]:
     ]
     if engine.storage_driver:
         lines.append(f"--engine-storage-driver {engine.storage_driver}")
-    return [*lines, f"--engine-install-url {engine.install_url}"]
+    if not engine.source:
+        return [*lines, f"--engine-install-url {engine.install_url}"]
+    lines += [f"--engine-source {source}" for source in engine.source]
+    if engine.source_key:
+        lines.append(f"--engine-source-key {engine.source_key}")
+    return [*lines, *([f"--engine-version {engine.version}"] if engine.version else [])]
 
 
 def _with(flag: str, values: list[str], added: Sequence[str]) -> list[str]:

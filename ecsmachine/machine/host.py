@@ -140,6 +140,7 @@ def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
         else DataDisk(disk.size_gib, disk.file_system, disk.serial, disk.device_hints),
         authorized_key=driver.authorized_key(),
         serves=serves,
+        on_ecs=driver.name == "aliyunecs",
     )
 
 

@@ -29,16 +29,18 @@ def provision(store: Store, name: str, report: Report) -> None:
         store.save(machine)
 
 
-def upgrade(store: Store, name: str, report: Report) -> None:
+def upgrade(store: Store, name: str, report: Report, *, version: str | None = None) -> None:
     """Upgrade the engine of a machine to the newest that its host's packages offer.
 
-    A machine that is stopped is started first.
+    ``version`` is how the version begins that it shall have from now on, "" for the newest; None
+    keeps to what it was created with. A machine that is stopped is started first.
     """
     from ecsmachine.provision.upgrade import upgrade_engine
 
     with store.lock(name):
         machine = store.load(name)
         check_provisions(machine)
+        wanted = machine.engine.version if version is None else version
         if state_or_none(machine) is State.STOPPED:
             report(f'Starting "{name}"...')
             machine.driver.start(driver_report(name, report))
@@ -48,13 +50,15 @@ def upgrade(store: Store, name: str, report: Report) -> None:
         with host.logged_in(machine) as connection:
             report("Detecting the provisioner...")
             with _naming_the_next_command("upgrade", name):
-                old, new = upgrade_engine(connection, report)
+                old, new = upgrade_engine(connection, report, version=wanted)
+        machine.engine.version = wanted
         if host.renew_certificates(machine):
             host.make_docker_host(machine, report)
         store.save(machine)
         host.wait_for_engine(machine)
         if old == new:
-            report(f'The engine of "{name}" is the newest that its host offers: {new}')
+            newest = f"newest {wanted}" if wanted else "newest"
+            report(f'The engine of "{name}" is the {newest} that its host offers: {new}')
         else:
             report(f'The engine of "{name}" is now {new} (it was {old})')
 

@@ -52,6 +52,13 @@ ENGINE_FIELDS: tuple[tuple[str, str, _Read], ...] = (
 )
 """The engine's options, their names in ``config.json``, and how each is read."""
 
+OUR_ENGINE_FIELDS: tuple[tuple[str, str, _Read], ...] = (
+    ("source", "Source", Fields.texts),
+    ("source_key", "SourceKey", Fields.text),
+    ("version", "Version", Fields.text),
+)
+"""The same of those that Docker Machine has not: it passes over what it does not know."""
+
 SWARM_FIELDS: tuple[tuple[str, str, _Read], ...] = (
     ("is_swarm", "IsSwarm", Fields.flag),
     ("address", "Address", Fields.text),

@@ -34,7 +34,12 @@ class HostConnection(Protocol):
 
 @dataclass
 class EngineOptions:
-    """How the Docker Engine of a machine is installed and run (``--engine-…``)."""
+    """How the Docker Engine of a machine is installed and run (``--engine-…``).
+
+    It comes from the first of the ``source``s that has it; without any from the script at
+    ``install_url``. ``source_key`` is the fingerprint of the key that signs the packages, "" for
+    Docker's; ``version`` is the beginning of the engine's version, "" for the newest.
+    """
 
     arbitrary_flags: list[str] = field(default_factory=list)
     dns: list[str] | None = None
@@ -49,6 +54,9 @@ class EngineOptions:
     tls_verify: bool = True
     registry_mirror: list[str] = field(default_factory=list)
     install_url: str = DEFAULT_INSTALL_URL
+    source: list[str] = field(default_factory=list)
+    source_key: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ class ProvisionRequest:
 
     ``certificates`` is asked once the host is known to be one that can be provisioned.
     ``serves`` is asked of an engine that runs: whether it answers with those certificates; None if
-    that cannot be seen.
+    that cannot be seen. ``on_ecs``: the host is an instance of ECS, whatever it says of itself.
     """
 
     hostname: str
@@ -91,3 +99,4 @@ class ProvisionRequest:
     data_disk: DataDisk | None = None
     authorized_key: str | None = None
     serves: Callable[[], bool | None] = lambda: None
+    on_ecs: bool = False

@@ -29,6 +29,10 @@ def parse_os_release(text: str) -> OperatingSystem:
         like=tuple(values.get("ID_LIKE", "").lower().split()),
         version=values.get("VERSION_ID", ""),
         pretty_name=values.get("PRETTY_NAME", values.get("ID", "")),
+        # relatives say here which release of their parent they are made from
+        codename=values.get("UBUNTU_CODENAME")
+        or values.get("DEBIAN_CODENAME")
+        or values.get("VERSION_CODENAME", ""),
     )
 
 

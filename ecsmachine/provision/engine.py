@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from ecsmachine.documents.rules import has_controls
 from ecsmachine.errors import UsageError
 from ecsmachine.provision.base import EngineOptions
+from ecsmachine.provision.engine_source import validate_key, validate_sources, validate_version
 
 DROP_IN_PATH = "/etc/systemd/system/docker.service.d/10-machine.conf"
 CA_PATH = "/etc/docker/ca.pem"
@@ -111,6 +112,9 @@ def validate_engine_options(options: EngineOptions) -> None:
                 f'--engine-insecure-registry: "{registry}" is not a registry',
                 hint="It is like registry.example:5000 or 10.0.0.0/8.",
             )
+    validate_sources(options.source)
+    validate_key(options.source_key)
+    validate_version(options.version)
     flags = engine_flags(options, port=2376, provider="", storage_driver="", socket=True)
     drop_in("dockerd", flags, options.env)
 

@@ -1,7 +1,6 @@
 """Systems of Red Hat's family: dnf or yum.
 
-The script of get.docker.com knows centos, fedora and rhel. The others take Docker's packages for
-the Enterprise Linux that they are made from, or their own.
+They take Docker's packages for the Enterprise Linux that they are made from, or their own.
 """
 
 from __future__ import annotations
@@ -10,10 +9,8 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from ecsmachine.errors import MachineError
+from ecsmachine.provision.engine_source import RPM_KEY
 from ecsmachine.provision.provisioner import OperatingSystem, PackageManager, Provisioner
-
-DOCKER_PACKAGES = "https://download.docker.com"
-ALIBABA_MIRROR = "https://mirrors.aliyun.com/docker-ce"
 
 _REPOSITORY = "/etc/yum.repos.d/docker-ce.repo"
 # both wait by themselves for another that runs
@@ -30,28 +27,27 @@ def install(*packages: str) -> str:
     return f"{_DNF} -y -q install {shlex.join(packages)}"
 
 
-def docker_ce(source: str, versions: Mapping[str, str]) -> Callable[[OperatingSystem], str]:
-    """Return what gives the commands that install Docker's own packages from ``source``.
+def docker_ce(
+    versions: Mapping[str, str], *, folder: str = "centos"
+) -> Callable[[OperatingSystem], tuple[str, str]]:
+    """Return what gives the folder and the release of Docker's packages for a system.
 
-    ``versions``: the version of Enterprise Linux whose packages a version of the system takes.
-    What they give raises :class:`MachineError` for a version that is not among them.
+    ``versions``: the version of Enterprise Linux (or Fedora) whose packages a version of the
+    system takes; without any it is the system's own. What is returned raises
+    :class:`MachineError` for a version that is not among them.
     """
 
-    def commands(system: OperatingSystem) -> str:
-        version = versions.get(system.major)
-        if version is None:
+    def release(system: OperatingSystem) -> tuple[str, str]:
+        version = versions.get(system.major) if versions else system.major
+        if not version:
             raise MachineError(
                 f"{system.pretty_name}: there are no packages of Docker Engine for this version",
                 hint="Give --engine-install-url a script that installs it, or choose an image "
                 f"with version {', '.join(versions)}.",
             )
-        return (
-            f"curl -fsSL -o {_REPOSITORY} {source}/linux/centos/docker-ce.repo &&\n"
-            f"sed -i 's/\\$releasever/{version}/g' {_REPOSITORY} &&\n"
-            + install("docker-ce", "docker-ce-cli", "containerd.io")
-        )
+        return folder, version
 
-    return commands
+    return release
 
 
 def own_packages(*alternatives: str) -> Callable[[OperatingSystem], str]:
@@ -71,52 +67,75 @@ _MODULES = (
     "fi\n"
 )
 
+_KEY = "/etc/pki/rpm-gpg/RPM-GPG-KEY-docker-ce"
+_ADD_REPOSITORY = f"""\
+mkdir -p {_KEY.rpartition("/")[0]} {_REPOSITORY.rpartition("/")[0]}
+install -m 0644 "$work/key.asc" {_KEY} || exit 1
+cat > {_REPOSITORY} <<repository
+[docker-ce-stable]
+name=Docker CE Stable
+baseurl=$1/linux/$2/$3/\\$basearch/stable
+enabled=1
+gpgcheck=1
+gpgkey=file://{_KEY}
+repository
+"""
+
 DNF = PackageManager(
     name="dnf",
     install=install,
     upgrade=f'{_DNF} -y -q upgrade "$@"',
     owner="rpm -qf --queryformat '%{NAME}\\n' \"$1\"",
     is_installed='rpm -q "$1" >/dev/null 2>&1',
+    refresh=":",
+    versions=f'{_DNF} -y -q list --showduplicates "$1" 2>/dev/null |\n'
+    "    awk -v name=\"$1.\" 'index($1, name) == 1 { print $2 }' | sort -rV",
+    at='echo "$1-${2#*:}"',
+    # yum installs no older version; dnf does
+    install_at=f'{_DNF} -y -q install "$@" || return\n'
+    f'rpm -q "$1" >/dev/null 2>&1 || {_DNF} -y -q downgrade "$@"',
+    add_repository=_ADD_REPOSITORY,
+    drop_repository=f"rm -f {_REPOSITORY} {_KEY}",
+    docker_key=RPM_KEY,
+    docker_key_path="linux/centos/gpg",
     engine_needs=_MODULES,
 )
 
 PROVISIONERS = (
     Provisioner(
-        "alinux",
-        ids=("alinux",),
-        packages=DNF,
-        engine_install=docker_ce(ALIBABA_MIRROR, _ALIBABA_CLOUD_LINUX),
+        "alinux", ids=("alinux",), packages=DNF, docker_release=docker_ce(_ALIBABA_CLOUD_LINUX)
     ),
-    Provisioner(
-        "anolis", ids=("anolis",), packages=DNF, engine_install=docker_ce(ALIBABA_MIRROR, _ANOLIS)
-    ),
+    Provisioner("anolis", ids=("anolis",), packages=DNF, docker_release=docker_ce(_ANOLIS)),
     # its package has no docker.socket
     Provisioner(
         "openeuler",
         ids=("openeuler",),
         packages=DNF,
-        engine_install=own_packages("moby", "docker-engine"),
+        own_engine=own_packages("moby", "docker-engine"),
         socket=False,
     ),
-    Provisioner("amazon", ids=("amzn",), packages=DNF, engine_install=own_packages("docker")),
+    Provisioner("amazon", ids=("amzn",), packages=DNF, own_engine=own_packages("docker")),
+    Provisioner("rocky", ids=("rocky",), packages=DNF, docker_release=docker_ce(_SAME)),
+    Provisioner("almalinux", ids=("almalinux",), packages=DNF, docker_release=docker_ce(_SAME)),
+    Provisioner("ol", ids=("ol",), packages=DNF, docker_release=docker_ce(_SAME)),
     Provisioner(
-        "rocky", ids=("rocky",), packages=DNF, engine_install=docker_ce(DOCKER_PACKAGES, _SAME)
+        "centos", ids=("centos",), packages=DNF, docker_release=docker_ce(_SAME), script=True
     ),
     Provisioner(
-        "almalinux",
-        ids=("almalinux",),
+        "fedora",
+        ids=("fedora",),
         packages=DNF,
-        engine_install=docker_ce(DOCKER_PACKAGES, _SAME),
+        docker_release=docker_ce({}, folder="fedora"),
+        script=True,
     ),
-    Provisioner("ol", ids=("ol",), packages=DNF, engine_install=docker_ce(DOCKER_PACKAGES, _SAME)),
-    Provisioner("centos", ids=("centos",), packages=DNF),
-    Provisioner("fedora", ids=("fedora",), packages=DNF),
-    Provisioner("redhat", ids=("rhel",), packages=DNF),
     Provisioner(
         "redhat",
-        ids=(),
-        like=("rhel", "centos"),
+        ids=("rhel",),
         packages=DNF,
-        engine_install=docker_ce(DOCKER_PACKAGES, _SAME),
+        docker_release=docker_ce(_SAME, folder="rhel"),
+        script=True,
+    ),
+    Provisioner(
+        "redhat", ids=(), like=("rhel", "centos"), packages=DNF, docker_release=docker_ce(_SAME)
     ),
 )

@@ -48,6 +48,11 @@ ZYPPER = PackageManager(
     upgrade=" && ".join((_zypper("refresh"), _zypper('update "$@"'))),
     owner="rpm -qf --queryformat '%{NAME}\\n' \"$1\"",
     is_installed='rpm -q "$1" >/dev/null 2>&1',
+    refresh=_zypper("refresh"),
+    versions=f'{_ZYPPER} search --details --match-exact --type package "$1" |\n'
+    "    awk -F '[ |]+' -v name=\"$1\" '$2 == name { print $4 }' | sort -rV",
+    at='echo "$1=$2"',
+    install_at=_zypper('install --no-recommends --oldpackage "$@"'),
 )
 
 PROVISIONERS = (
@@ -55,10 +60,10 @@ PROVISIONERS = (
         "openSUSE",
         ids=("opensuse-leap", "opensuse-tumbleweed", "opensuse"),
         packages=ZYPPER,
-        engine_install=opensuse_engine,
+        own_engine=opensuse_engine,
     ),
-    Provisioner("SLES", ids=("sles", "sles_sap"), packages=ZYPPER, engine_install=sles_engine),
+    Provisioner("SLES", ids=("sles", "sles_sap"), packages=ZYPPER, own_engine=sles_engine),
     Provisioner(
-        "SUSE", ids=(), like=("suse", "opensuse"), packages=ZYPPER, engine_install=opensuse_engine
+        "SUSE", ids=(), like=("suse", "opensuse"), packages=ZYPPER, own_engine=opensuse_engine
     ),
 )

@@ -1,12 +1,15 @@
-"""The newest engine that the host's package manager has."""
+"""The newest engine that the host's package manager has, or the newest of some version."""
 
 from __future__ import annotations
+
+import shlex
 
 from ecsmachine.provision import facts
 from ecsmachine.provision.base import HostConnection, Report
 from ecsmachine.provision.detect import parse_os_release, provisioner_for
 from ecsmachine.provision.errors import ProvisionError, failure_line, output_of
 from ecsmachine.provision.provisioner import PackageManager
+from ecsmachine.provision.repository import choosing_version
 from ecsmachine.provision.shell import PATH, as_root, engine_journal, run
 from ecsmachine.provision.steps.installation import LOCK_PATH
 
@@ -14,6 +17,7 @@ _STEP = "engine upgrade"
 _TIMEOUT_S = 1800.0
 _NO_ENGINE = 101
 _NO_PACKAGE = 102
+_NO_VERSION = 103
 
 # what belongs to the engine, in the packages of Docker and of the distributions
 _COMPANIONS = (
@@ -23,9 +27,10 @@ _COMPANIONS = (
 )
 
 
-def upgrade_engine(host: HostConnection, report: Report) -> tuple[str, str]:
+def upgrade_engine(host: HostConnection, report: Report, *, version: str = "") -> tuple[str, str]:
     """Upgrade the engine and what belongs to it, and restart it if that changed something.
 
+    ``version`` is how the version begins that it shall have, newer or older; "" for the newest.
     Returns the old and the new version, such as ("27.3.1", "28.0.4"); they are the same if there
     is no newer one. Raises :class:`ProvisionError` if no engine is installed, it belongs to no
     package, the packages cannot be had, or the engine does not start again.
@@ -33,7 +38,7 @@ def upgrade_engine(host: HostConnection, report: Report) -> tuple[str, str]:
     seen = facts.gather(host)
     provisioner = provisioner_for(parse_os_release(seen["os_release"]))
     report("Upgrading docker...")
-    script = upgrade_script(provisioner.packages)
+    script = upgrade_script(provisioner.packages, version)
     result = run(host, _STEP, as_root(script, host.user), timeout_s=_TIMEOUT_S)
     if result.exit_status == _NO_ENGINE:
         raise ProvisionError(
@@ -46,6 +51,13 @@ def upgrade_engine(host: HostConnection, report: Report) -> tuple[str, str]:
             _STEP,
             f"the engine on the host belongs to no package that {provisioner.packages.name} knows",
             hint="Upgrade it in the way in which it was installed.",
+        )
+    if result.exit_status == _NO_VERSION:
+        raise ProvisionError(
+            _STEP,
+            (result.stderr.strip().splitlines() or [f"there is no engine {version}"])[-1],
+            hint="Name one of these with --engine-version.",
+            details=output_of(result),
         )
     if result.exit_status:
         raise ProvisionError(
@@ -70,8 +82,8 @@ def upgrade_engine(host: HostConnection, report: Report) -> tuple[str, str]:
     return old, new
 
 
-def upgrade_script(packages: PackageManager) -> str:
-    """Return the ``sh`` script that upgrades the engine's packages.
+def upgrade_script(packages: PackageManager, version: str = "") -> str:
+    """Return the ``sh`` script that upgrades the engine's packages, or moves them to a version.
 
     At its end it prints the versions, and whether the new program is the one that runs.
     """
@@ -83,7 +95,7 @@ version() {{ dockerd --version | sed -n 's/^Docker version \\([^, ]*\\).*/\\1/p'
 owner() {{ {packages.owner}; }}
 is_installed() {{ {packages.is_installed}; }}
 upgrade() {{
-{packages.upgrade}
+{_moving(packages, version) if version else packages.upgrade}
 }}
 program=$(command -v dockerd) || exit {_NO_ENGINE}
 if command -v flock >/dev/null 2>&1; then exec 9>{LOCK_PATH}; flock -w 1200 9; fi
@@ -101,6 +113,26 @@ if [ "${{pid:-0}}" -gt 0 ]; then
     case $(readlink /proc/"$pid"/exe) in *deleted*) runs=old ;; *) runs=new ;; esac
 fi
 printf 'engine-old=%s\\nengine-new=%s\\nengine-runs=%s\\n' "$old" "$(version)" "$runs" >&3
+"""
+
+
+def _moving(packages: PackageManager, version: str) -> str:
+    """Return the commands that bring the package ``$1``, and those beside it, to a version.
+
+    What has another version than the engine's, as containerd, is brought to its newest.
+    """
+    return f"""\
+{choosing_version(packages)}{packages.refresh}
+wanted=$(choose "$1" {shlex.quote(version)}) || {{
+    echo "there is no $1 {version}, but: $(there_are "$1")" >&2; exit {_NO_VERSION}
+}}
+count=$#
+for name in "$@"; do
+    if versions "$name" | grep -qxF "$wanted"; then name=$(at "$name" "$wanted"); fi
+    set -- "$@" "$name"
+done
+shift "$count"
+install_at "$@"
 """
 
 

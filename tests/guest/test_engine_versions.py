@@ -1,60 +1,92 @@
-"""An engine from the tree that Alibaba Cloud's mirror has: pinned to a version, then upgraded."""
+"""Engines from the tree that Alibaba Cloud's mirror has: as they come, pinned, moved, refused."""
 
 from __future__ import annotations
 
-import subprocess
+import json
+from collections.abc import Iterator
 
 import pytest
 
-from tests.guest.conftest import Cloud, wait_for
+from tests.guest.conftest import Cloud
 from tests.guest.machines import Machines
 
 pytestmark = pytest.mark.guest
 
-TREE = "http://mirrors.cloud.aliyuncs.com/docker-ce/linux/debian"
-INSTALL = f"""
-set -e
-export DEBIAN_FRONTEND=noninteractive
-install -m 0755 -d /etc/apt/keyrings
-curl -fsSL {TREE}/gpg -o /etc/apt/keyrings/docker.asc
-echo "deb [arch=$(dpkg --print-architecture) signed-by=/etc/apt/keyrings/docker.asc] \\
-    {TREE} bookworm stable" > /etc/apt/sources.list.d/docker.list
-apt-get update 2>&1
-apt-get install -y -q docker-ce='5:20.10.*' docker-ce-cli='5:20.10.*' containerd.io='1.6.*' \\
-    docker-buildx-plugin docker-compose-plugin
-dpkg -S "$(readlink -f "$(command -v dockerd)")"
-docker buildx version
-docker compose version
-"""
+MIRROR = "http://mirrors.cloud.aliyuncs.com/docker-ce"
+NEEDED = ("ECS_ACCESS_KEY_ID", "ECS_ACCESS_KEY_SECRET", "ECS_REGION", "ECS_API_ENDPOINT")
 
 
-def test_a_pinned_engine_of_the_mirrors_tree_is_upgraded(
-    local_cloud: Cloud, bare_machines: Machines
+@pytest.fixture(scope="module")
+def user(local_cloud: Cloud, bare_machines: Machines) -> Machines:
+    """The program with nothing but a key, a region and the cloud's endpoint in its environment."""
+    return Machines(
+        {
+            name: value
+            for name, value in bare_machines.environment.items()
+            if name in NEEDED or name not in local_cloud.environment
+        }
+    )
+
+
+@pytest.fixture
+def machine(user: Machines) -> Iterator[str]:
+    """The name of a machine that a test makes; it is gone afterwards."""
+    yield "engine"
+    user.run("rm", "-f", "-y", "engine", check=False)
+
+
+def test_without_a_setting_the_engine_comes_from_the_mirror(user: Machines, machine: str) -> None:
+    user.run("create", machine)
+    assert "v26." in user.run("ls").stdout
+    script = (
+        "cat /etc/apt/sources.list.d/docker.list; docker buildx version; docker compose version"
+    )
+    shown = user.run("ssh", machine, script).stdout
+    assert f"{MIRROR}/linux/debian bookworm stable" in shown
+    assert "buildx" in shown
+    assert "Compose" in shown
+    engine = json.loads(user.run("inspect", machine).stdout)["HostOptions"]["EngineOptions"]
+    assert engine["Source"] == ["auto"]
+    assert engine["InstallURL"] == "https://get.docker.com"
+    assert user.run("provision", machine).returncode == 0
+
+
+def test_a_version_is_pinned_and_moved(user: Machines, machine: str) -> None:
+    # the first source does not answer: the next one has it
+    sources = ("--engine-source", "http://127.0.0.1:1/docker-ce", "--engine-source", MIRROR)
+    user.run("create", *sources, "--engine-version", "20.10", machine)
+    assert "v20.10." in user.run("ls").stdout
+    assert "is the newest 20.10 that its host offers" in user.run("upgrade", machine).stdout
+    refused = user.run("upgrade", "--engine-version", "27.5", machine, check=False)
+    assert refused.returncode == 1
+    assert "there is no docker-ce 27.5, but: 26." in refused.stderr
+    assert "is now 26." in user.run("upgrade", "--engine-version", "26", machine).stdout
+    assert "v26." in user.run("ls").stdout
+    assert "--engine-version 26\n" in user.run("config", "show", machine).stdout
+    assert "is now 20.10." in user.run("upgrade", "--engine-version", "20.10", machine).stdout
+    assert "is now 26." in user.run("upgrade", "--engine-version", "latest", machine).stdout
+    assert "newest that its host offers" in user.run("upgrade", machine).stdout
+
+
+def test_another_key_is_refused_and_each_source_is_told(
+    local_cloud: Cloud, user: Machines, machine: str
 ) -> None:
-    bare_machines.run("create", "--no-provision", "pinned")
-    wait_for(
-        lambda: bare_machines.run("ssh", "pinned", "true", check=False).returncode == 0, "SSH", 60
-    )
-    done = subprocess.run(
-        [bare_machines.program, "ssh", "pinned", "sh -s"],
-        input=INSTALL,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        env=bare_machines.environment,
-        check=False,
-    )
-    assert done.returncode == 0, (done.stdout, done.stderr)
-    # apt has checked the signature with the key that the tree has, and "local env" tells
-    assert "NO_PUBKEY" not in done.stdout
-    assert len(local_cloud.environment["ENGINE_SOURCE_KEY"]) == 40
-    assert "docker-ce: /usr/sbin/dockerd" in done.stdout
+    wrong = "A" * 40
+    done = user.run("create", "--engine-source-key", wrong, machine, check=False)
+    assert done.returncode == 1
+    (error,) = [line for line in done.stderr.splitlines() if "no source has given" in line]
+    key = local_cloud.environment["ENGINE_SOURCE_KEY"]
+    assert f"{MIRROR}: its key is {key}, not the one that was named: nothing of it" in error
+    for address in ("https://mirrors.aliyun.com/docker-ce", "https://download.docker.com"):
+        assert f"{address}: curl: " in error
+    assert user.run("ls", "-q").stdout == ""
 
-    bare_machines.run("provision", "pinned")
-    assert "v20.10." in bare_machines.run("ls").stdout
-    assert "is now 26." in bare_machines.run("upgrade", "pinned").stdout
-    assert "v26." in bare_machines.run("ls").stdout
-    container = bare_machines.run("ssh", "pinned", "docker run --rm busybox echo it runs")
-    assert "it runs" in container.stdout
-    assert "newest" in bare_machines.run("upgrade", "pinned").stdout
-    bare_machines.run("rm", "-y", "pinned")
+
+def test_an_install_script_wins(local_cloud: Cloud, user: Machines, machine: str) -> None:
+    url = str(local_cloud.running.install_url)
+    script = {"MACHINE_DOCKER_INSTALL_URL": url}
+    done = user.run("create", "--engine-source", "docker", machine, environment=script)
+    assert "--engine-source (ENGINE_SOURCE) is not used" in done.stderr
+    assert "v20.10." in user.run("ls").stdout
+    assert "docker.io: " in user.run("ssh", machine, "dpkg -S $(command -v dockerd)").stdout
+    assert f"--engine-install-url {url}" in user.run("config", "show", machine).stdout

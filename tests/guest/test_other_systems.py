@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from ecsmachine.provision.base import DEFAULT_INSTALL_URL
+from ecsmachine.localcloud.host.openpgp import signing_key
+from ecsmachine.provision.base import EngineOptions
 from ecsmachine.provision.upgrade import upgrade_engine
 from tests.guest.test_provisioning import Host, boot
 from tests.unit.provision.recorded import HOSTS, NAMES
@@ -22,26 +24,30 @@ pytestmark = pytest.mark.guest
 
 __all__ = ["boot"]  # a fixture
 
-SCRIPT_URL = "https://install.example/engine.sh"
-DOCKER = "https://download.docker.com/linux/centos/docker-ce.repo"
-ALIBABA = "https://mirrors.aliyun.com/docker-ce/linux/centos/docker-ce.repo"
-THREE = "docker-ce docker-ce-cli containerd.io"
+SOURCE = "http://mirrors.cloud.aliyuncs.com/docker-ce/linux"
+FIVE = "docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin"
 
 WANTED: dict[str, tuple[str, str]] = {
-    # what installs the engine, and the Enterprise Linux whose packages are taken
-    "alinux-2": (f"curl {ALIBABA}; yum {THREE}", "7"),
-    "alinux-3": (f"curl {ALIBABA}; dnf {THREE}", "8"),
-    "alinux-4": (f"curl {ALIBABA}; dnf {THREE}", "9"),
-    "anolis-7": (f"curl {ALIBABA}; yum {THREE}", "7"),
-    "anolis-8": (f"curl {ALIBABA}; dnf {THREE}", "8"),
-    "anolis-23": (f"curl {ALIBABA}; dnf {THREE}", "9"),
-    "almalinux-8": (f"curl {DOCKER}; dnf {THREE}", "8"),
-    "almalinux-9": (f"curl {DOCKER}; dnf {THREE}", "9"),
-    "almalinux-10": (f"curl {DOCKER}; dnf {THREE}", "10"),
-    "rocky-8": (f"curl {DOCKER}; dnf {THREE}", "8"),
-    "rocky-9": (f"curl {DOCKER}; dnf {THREE}", "9"),
-    "rocky-10": (f"curl {DOCKER}; dnf {THREE}", "10"),
-    "ol-9": (f"curl {DOCKER}; dnf {THREE}", "9"),
+    # what installs the engine, and which of Docker's packages are taken
+    "alinux-2": (f"yum {FIVE}", "centos/7"),
+    "alinux-3": (f"dnf {FIVE}", "centos/8"),
+    "alinux-4": (f"dnf {FIVE}", "centos/9"),
+    "anolis-7": (f"yum {FIVE}", "centos/7"),
+    "anolis-8": (f"dnf {FIVE}", "centos/8"),
+    "anolis-23": (f"dnf {FIVE}", "centos/9"),
+    "almalinux-8": (f"dnf {FIVE}", "centos/8"),
+    "almalinux-9": (f"dnf {FIVE}", "centos/9"),
+    "almalinux-10": (f"dnf {FIVE}", "centos/10"),
+    "rocky-8": (f"dnf {FIVE}", "centos/8"),
+    "rocky-9": (f"dnf {FIVE}", "centos/9"),
+    "rocky-10": (f"dnf {FIVE}", "centos/10"),
+    "ol-9": (f"dnf {FIVE}", "centos/9"),
+    "centos-7": (f"yum {FIVE}", "centos/7"),
+    "centos-stream-8": (f"dnf {FIVE}", "centos/8"),
+    "centos-stream-9": (f"dnf {FIVE}", "centos/9"),
+    "centos-stream-10": (f"dnf {FIVE}", "centos/10"),
+    "fedora-42": (f"dnf {FIVE}", "fedora/42"),
+    "rhel-9": (f"dnf {FIVE}", "rhel/9"),
     "amzn-2023": ("dnf docker", ""),
     "openeuler-22.03": ("dnf moby; dnf docker-engine", ""),
     "openeuler-24.03": ("dnf moby", ""),
@@ -49,11 +55,6 @@ WANTED: dict[str, tuple[str, str]] = {
     "opensuse-tumbleweed": ("zypper docker", ""),
     "sles-12": ("zypper docker; SUSEConnect sle-module-containers/12/x86_64; zypper docker", ""),
     "sles-15": ("zypper docker; SUSEConnect sle-module-containers/15.6/x86_64; zypper docker", ""),
-    **dict.fromkeys(("centos-7",), (f"curl {SCRIPT_URL}; yum docker-ce", "")),
-    **dict.fromkeys(
-        ("centos-stream-8", "centos-stream-9", "centos-stream-10", "fedora-42", "rhel-9"),
-        (f"curl {SCRIPT_URL}; dnf docker-ce", ""),
-    ),
 }
 
 ONLY_YUM = {"alinux-2", "anolis-7", "centos-7"}
@@ -80,10 +81,17 @@ dnf|yum)
     [ "$1 $2" = "-y -q" ] || wrong "$@"
     command=$3; shift 3
     [ $# -gt 0 ] || wrong "no package"
-    for package in "$@"; do case $package in -*|*[!A-Za-z0-9.+_-]*) wrong "$package" ;; esac; done
+    for package in "$@"; do
+        case $package in --showduplicates) ;; -*|*[!A-Za-z0-9.+_-]*) wrong "$package" ;; esac
+    done
     case $command in
     install) note "$@"; bring_engine "$@" ;;
-    upgrade) note "upgrade $*" ;;
+    upgrade|downgrade) note "$command $*" ;;
+    list)
+        [ "$1" = --showduplicates ] && [ $# = 2 ] || wrong "$@"
+        number=27; [ "$2" != containerd.io ] || number=1
+        echo "Available Packages"
+        for rest in 4.9 5.1 5.0; do echo "$2.x86_64   3:$number.$rest-1.el9   docker"; done ;;
     *) wrong "$command" ;;
     esac ;;
 zypper)
@@ -93,11 +101,19 @@ zypper)
     case $command in
     install)
         [ "$1" = --no-recommends ] || wrong "$@"; shift
+        if [ "$1" = --oldpackage ]; then note "$@"; exit 0; fi
         note "$@"
         if [ -e /run/stand-ins/module ]; then exit 104; fi
         bring_engine "$@"
         exit 102 ;;
     refresh) [ $# = 0 ] || wrong "$@"; note refresh; exit 106 ;;
+    search)
+        [ "$1 $2 $3 $4 $#" = "--details --match-exact --type package 5" ] || wrong "$@"
+        number=27; [ "$5" != containerd.io ] || number=1
+        echo "S  | Name | Type    | Version | Arch   | Repository"
+        echo "---+------+---------+---------+--------+-----------"
+        echo "i+ | $5   | package | $number.4.9-1.2 | x86_64 | Main"
+        echo "v  | $5   | package | $number.5.1-1.2 | x86_64 | Main" ;;
     update) [ $# -gt 0 ] || wrong "$@"; note "update $*" ;;
     *) wrong "$command" ;;
     esac ;;
@@ -106,7 +122,7 @@ rpm)
         [ "$3" = '%{NAME}\n' ] && [ "$4" = /usr/bin/dockerd ] || wrong "$@"
         cat /run/stand-ins/package
     elif [ "$1" = -q ] && [ $# = 2 ]; then
-        [ "$2" = containerd.io ]
+        case $2 in containerd.io|docker-ce) ;; *-27.5.1-*) command -v dnf ;; *) false ;; esac
     else
         wrong "$@"
     fi ;;
@@ -114,25 +130,19 @@ SUSEConnect)
     [ "$1" = -p ] && [ $# = 2 ] || wrong "$@"
     note "$2"; rm -f /run/stand-ins/module ;;
 curl)
-    output= ; url= ; code=
+    output= ; url=
     while [ $# -gt 0 ]; do
         case $1 in
-        -fsSL|-sSL) ;;
+        -fsSL) ;;
         -o) output=$2; shift ;;
-        -w) code=200; shift ;;
-        --retry|--retry-delay|--retry-max-time) shift ;;
+        --connect-timeout|--max-time) shift ;;
         -*) wrong "$1" ;;
         *) url=$1 ;;
         esac
         shift
     done
-    note "$url"
-    mkdir -p "$(dirname "$output")"
-    case $url in
-    *.repo) echo "baseurl=$(dirname "$url")/\$releasever/stable" > "$output" ;;
-    *) echo '"$(command -v dnf || command -v yum)" -y -q install docker-ce' > "$output" ;;
-    esac
-    printf %s "$code" ;;
+    [ "$url" = SOURCE/centos/gpg ] || wrong "$url"
+    cp /opt/aside/key "$output" ;;
 esac
 """
 
@@ -141,6 +151,7 @@ set -e
 mkdir -p /opt/aside /run/stand-ins
 for program in apt-get dpkg curl; do mv "$(command -v $program)" /opt/aside/; done
 echo SCRIPT | base64 -d > /usr/bin/stand-in
+echo KEY | base64 -d > /opt/aside/key
 chmod 755 /usr/bin/stand-in
 for name in zypper rpm SUSEConnect curl; do ln -sf stand-in /usr/bin/$name; done
 rm -f /etc/os-release
@@ -153,32 +164,50 @@ def test_every_system_that_no_guest_runs_is_in_the_table() -> None:
 
 
 def test_the_commands_of_every_system_are_taken_and_bring_an_engine(
-    boot: Callable[..., Host],
+    boot: Callable[..., Host], tmp_path: Path
 ) -> None:
     host = boot()
     host.provision()
-    host.run(PREPARE.replace("SCRIPT", base64.b64encode(STAND_IN.encode()).decode()))
+    key = signing_key(tmp_path / "key.pem", "the test")
+    stand_in = STAND_IN.replace("SOURCE", SOURCE)
+    host.run(PREPARE.replace("SCRIPT", encoded(stand_in)).replace("KEY", encoded(key.public_key())))
     for name, (wanted, release) in WANTED.items():
         become(host, name)
-        by_script = SCRIPT_URL in wanted
-        url = SCRIPT_URL if by_script else DEFAULT_INSTALL_URL
-        assert "engine installation" in host.provision(install_url=url).changed, name
+
+        def provision() -> list[str]:
+            engine = EngineOptions(source=["auto"], source_key=key.fingerprint)
+            return host.provision(engine=engine, on_ecs=True).changed
+
+        assert "engine installation" in provision(), name
         assert calls(host) == wanted.split("; "), name
         assert host.engine_version()
         if release:
             repository = host.run("cat /etc/yum.repos.d/docker-ce.repo")
-            assert repository.endswith(f"/linux/centos/{release}/stable"), name
-        assert host.provision(install_url=url).changed == [], name
-        with host.connected() as connection:
-            old, new = upgrade_engine(connection, host.lines.append)
-        assert old == new
+            assert f"\nbaseurl={SOURCE}/{release}/$basearch/stable\n" in repository, name
+            assert "\ngpgcheck=1\n" in repository
+            imported = host.run("cat /etc/pki/rpm-gpg/RPM-GPG-KEY-docker-ce")
+            assert imported == key.public_key().strip()
+        assert provision() == [], name
         package = host.run("cat /run/stand-ins/package")
         updated = f"{package} containerd.io"
+        program = "yum" if name in ONLY_YUM else "dnf"
         if "zypper" in wanted:
             upgraded = ["zypper refresh", f"zypper update {updated}"]
+            moved = ["zypper refresh", f"zypper --oldpackage {package}=27.5.1-1.2 containerd.io"]
         else:
-            upgraded = [f"{'yum' if name in ONLY_YUM else 'dnf'} upgrade {updated}"]
-        assert calls(host) == upgraded, name
+            upgraded = [f"{program} upgrade {updated}"]
+            moved = [f"{program} {package}-27.5.1-1.el9 containerd.io"]
+            if name in ONLY_YUM:  # it installs no older version
+                moved.append(f"yum downgrade {package}-27.5.1-1.el9 containerd.io")
+        for version, expected in (("", upgraded), ("27.5", moved)):
+            with host.connected() as connection:
+                old, new = upgrade_engine(connection, host.lines.append, version=version)
+            assert old == new
+            assert calls(host) == expected, name
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def become(host: Host, name: str) -> None:

@@ -18,6 +18,7 @@ from ecsmachine.cli.arguments.driver_options import (
     resolve,
     warnings_of,
 )
+from ecsmachine.cli.arguments.engine_options import ENGINE, engine_options
 from ecsmachine.cli.arguments.help import ALL
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.arguments.names import expand
@@ -28,31 +29,6 @@ from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.machine.create_request import CreateRequest
-
-_ENGINE = (
-    Option(
-        "engine-install-url",
-        "Where the engine's install script is",
-        env="MACHINE_DOCKER_INSTALL_URL",
-        default="https://get.docker.com",
-        group="Engine",
-    ),
-    Option("engine-opt", "A flag of the engine, as flag=value (repeatable)", kind="list"),
-    Option("engine-insecure-registry", "A registry without TLS (repeatable)", kind="list"),
-    Option(
-        "engine-registry-mirror",
-        "A mirror of Docker's registry (repeatable)",
-        env="ENGINE_REGISTRY_MIRROR",
-        kind="list",
-        everyday=True,
-    ),
-    Option("engine-label", "A label of the engine, as key=value (repeatable)", kind="list"),
-    Option("engine-storage-driver", "The engine's storage driver", default=""),
-    Option("engine-env", "A variable of the engine, as NAME=value (repeatable)", kind="list"),
-    Option(
-        "tls-san", "A further name or address in the engine's certificate (repeatable)", kind="list"
-    ),
-)
 
 _SSH = (
     Option(
@@ -116,7 +92,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
     ``program`` is the command line as typed: the driver must be known before it is parsed.
     """
     driver_name = driver_name_of(program, environment)
-    options = (*_ENGINE, *_SSH, *_SWARM_MODE, *_SWARM, *registry.options_of(driver_name))
+    options = (*ENGINE, *_SSH, *_SWARM_MODE, *_SWARM, *registry.options_of(driver_name))
 
     def create(ctx: typer.Context, **given: Any) -> None:
         flags = {option.name: given[parameter_name(option)] for option in options}
@@ -278,22 +254,13 @@ def _request(
 ) -> CreateRequest:
     from ecsmachine.machine.create_request import CreateRequest
     from ecsmachine.machine.model import SwarmOptions
-    from ecsmachine.provision.base import EngineOptions
 
-    own = {option.name for option in (*_ENGINE, *_SSH, *_SWARM_MODE, *_SWARM)}
+    own = {option.name for option in (*ENGINE, *_SSH, *_SWARM_MODE, *_SWARM)}
     return CreateRequest(
         name=name,
         driver_name=driver_name,
         driver_values={key: value for key, value in values.items() if key not in own},
-        engine=EngineOptions(
-            arbitrary_flags=values["engine-opt"] or [],
-            env=values["engine-env"] or [],
-            insecure_registry=values["engine-insecure-registry"] or [],
-            labels=values["engine-label"] or [],
-            registry_mirror=values["engine-registry-mirror"] or [],
-            storage_driver=values["engine-storage-driver"],
-            install_url=values["engine-install-url"],
-        ),
+        engine=engine_options(values),
         swarm=SwarmOptions(
             is_swarm=values["swarm"] or False,
             master=values["swarm-master"] or False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -78,16 +79,31 @@ def regenerate_certs(
     refresh_contexts(this, plan.reissued)
 
 
-def upgrade(ctx: typer.Context, names: Names = None) -> None:
+def upgrade(
+    ctx: typer.Context,
+    names: Names = None,
+    engine_version: Annotated[
+        str | None,
+        typer.Option(
+            "--engine-version",
+            metavar="VERSION",
+            help="Move to this version, newer or older, and stay with it: 27.5; latest lets go",
+        ),
+    ] = None,
+) -> None:
     """Upgrade the engines of machines to the newest that their hosts' packages offer.
 
-    A machine that is stopped is started. Containers stop while the engine restarts.
+    A machine whose version was given (--engine-version) gets the newest that begins so. A machine
+    that is stopped is started. Containers stop while the engine restarts.
 
     Example: ecsmachine upgrade dev1
     """
     from ecsmachine.machine.provisioning import upgrade
+    from ecsmachine.provision.engine_source import LATEST, validate_version
 
-    with_each(ctx, names, upgrade)
+    version = "" if engine_version == LATEST else engine_version
+    validate_version(version or "")
+    with_each(ctx, names, partial(upgrade, version=version))
 
 
 def _show(plan: Rotation) -> None:

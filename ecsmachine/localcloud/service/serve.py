@@ -314,8 +314,8 @@ def _real_guests(
     registry.start()
     stack.callback(registry.stop)
     images = {base.release: base.image for base in downloads.bases}
-    guests = NspawnGuests(paths, images, network, guest_groups(paths.group))
     fingerprint = key.fingerprint if key is not None else None
+    guests = NspawnGuests(paths, images, network, guest_groups(paths.group), source_key=fingerprint)
     return guests, _Services(f"{mirror.url}/install.sh", registry.address, fingerprint)
 
 

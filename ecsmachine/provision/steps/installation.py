@@ -1,13 +1,16 @@
-"""Installing the engine: by the script at the install URL, or by the system's package manager."""
+"""Installing the engine: from Docker's packages, the system's own, or by an install script."""
 
 from __future__ import annotations
 
 import shlex
 
+from ecsmachine.errors import MachineError
 from ecsmachine.provision.base import DEFAULT_INSTALL_URL, HostConnection, ProvisionRequest
+from ecsmachine.provision.engine_source import AUTO, addresses
 from ecsmachine.provision.errors import ProvisionError, failure_line, output_of
 from ecsmachine.provision.facts import Facts
 from ecsmachine.provision.provisioner import PackageManager
+from ecsmachine.provision.repository import NO_SOURCE, docker_commands, failures, own_commands
 from ecsmachine.provision.shell import PATH, engine_journal
 from ecsmachine.provision.step import Action, Run, Situation, Step
 from ecsmachine.ssh.command_result import CommandResult
@@ -25,11 +28,16 @@ _TIMEOUT_S = _SCRIPT_TIMEOUT_S + 1800.0  # locks and another install may come fi
 _TIME_IS_UP = 124  # of timeout(1)
 _CANNOT_FETCH = 101
 _NO_SCRIPT = 102
+_PRODUCT = "Alibaba Cloud ECS"
+"""What the firmware of an instance of ECS says that it is."""
 
 
 def look(request: ProvisionRequest) -> str:
-    """Return the commands that show an install that was cut short."""
-    return f"mark unfinished; [ -e {UNFINISHED_PATH} ] && echo yes\n"
+    """Return the commands that show an install that was cut short, and whose computer it is."""
+    return (
+        f"mark unfinished; [ -e {UNFINISHED_PATH} ] && echo yes\n"
+        "mark product; cat /sys/class/dmi/id/product_name 2>/dev/null\n"
+    )
 
 
 def is_needed(facts: Facts) -> bool:
@@ -44,12 +52,51 @@ def actions(situation: Situation) -> list[Action]:
     """
     if not is_needed(situation.facts):
         return []
-    provisioner, url = situation.provisioner, situation.request.engine.install_url
-    if provisioner.engine_install is not None and url == DEFAULT_INSTALL_URL:
-        script = package_script(provisioner.packages, provisioner.engine_install(situation.system))
+    engine, packages = situation.request.engine, situation.provisioner.packages
+    if _by_script(situation):
+        script = install_script(engine.install_url, packages)
     else:
-        script = install_script(url, provisioner.packages)
+        script = package_script(packages, _commands(situation))
     return [Run(script, timeout_s=_TIMEOUT_S, explain=_explain)]
+
+
+def _by_script(situation: Situation) -> bool:
+    """Return whether the install script is used: get.docker.com's only where it knows the system.
+
+    Without a source that is so: the machines of Docker Machine, and those with a script of
+    their own.
+    """
+    engine = situation.request.engine
+    if engine.source:
+        return False
+    return engine.install_url != DEFAULT_INSTALL_URL or situation.provisioner.script
+
+
+def _commands(situation: Situation) -> str:
+    """Return the commands that install packages. Raises :class:`MachineError` if there are none."""
+    engine, provisioner, system = (
+        situation.request.engine,
+        situation.provisioner,
+        situation.system,
+    )
+    sources = engine.source or [AUTO]
+    if provisioner.docker_release is None:
+        if AUTO not in sources or provisioner.own_engine is None:
+            raise MachineError(
+                f"{system.pretty_name}: Docker makes no packages for it, and it has its own",
+                hint=f"Those are installed with --engine-source {AUTO}.",
+            )
+        own = provisioner.own_engine(system)
+        return own_commands(provisioner.packages, own, version=engine.version)
+    on_ecs = situation.request.on_ecs or situation.facts["product"] == _PRODUCT
+    return docker_commands(
+        provisioner.packages,
+        addresses(sources, on_ecs=on_ecs),
+        provisioner.docker_release(system),
+        key=engine.source_key,
+        version=engine.version,
+        nearest_first=sources == [AUTO] and not on_ecs,
+    )
 
 
 def install_script(url: str, packages: PackageManager) -> str:
@@ -122,6 +169,8 @@ def _explain(
     """The error's line has the reason; the whole output and the engine's journal are told too."""
     if result.exit_status == 0:
         return None
+    if not _by_script(situation):
+        return _explain_packages(host, situation, result)
     url = situation.request.engine.install_url
     last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
     if result.exit_status == _NO_SCRIPT:
@@ -136,15 +185,42 @@ def _explain(
             f"the host cannot fetch {url}: {last}",
             hint="Choose a mirror that the host can reach with --engine-install-url.",
         )
+    return _failed(
+        host,
+        result,
+        f"the install script of {url}",
+        "Choose a nearer mirror with --engine-install-url.",
+    )
+
+
+def _explain_packages(
+    host: HostConnection, situation: Situation, result: CommandResult
+) -> ProvisionError:
+    reasons = failures(result)
+    if result.exit_status == NO_SOURCE and reasons:
+        listed = "; ".join(f"{address}: {reason}" for address, reason in reasons.items())
+        return ProvisionError(
+            NAME,
+            f"no source has given the engine: {listed}",
+            hint="Name one that the host can reach with --engine-source, or an install script "
+            "with --engine-install-url.",
+            details=output_of(result),
+        )
+    return _failed(
+        host,
+        result,
+        f"{situation.provisioner.packages.name}, with Docker Engine's packages,",
+        "Choose a nearer source with --engine-source.",
+    )
+
+
+def _failed(host: HostConnection, result: CommandResult, what: str, nearer: str) -> ProvisionError:
     details = "\n".join(part for part in (output_of(result), engine_journal(host)) if part)
-    what = f"the install script of {url}"
-    if situation.provisioner.engine_install is not None and url == DEFAULT_INSTALL_URL:
-        what = f"{situation.provisioner.packages.name}, with Docker Engine's packages,"
     if result.exit_status == _TIME_IS_UP:
         return ProvisionError(
             NAME,
             f"{what} did not end in {_SCRIPT_TIMEOUT_S // 60} minutes",
-            hint="Choose a nearer mirror with --engine-install-url.",
+            hint=nearer,
             details=details,
         )
     return ProvisionError(NAME, failure_line(what, result), details=details)

@@ -27,7 +27,9 @@ ID_LIKE=debian
 
 def test_debian() -> None:
     system = parse_os_release(DEBIAN_12)
-    assert system == OperatingSystem("debian", (), "12", "Debian GNU/Linux 12 (bookworm)")
+    assert system == OperatingSystem(
+        "debian", (), "12", "Debian GNU/Linux 12 (bookworm)", "bookworm"
+    )
     assert provisioner_for(system).name == "debian"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,8 +39,41 @@ PROVISIONER = {
 KNOWN_TO_THE_SCRIPT = {"debian", "ubuntu", "centos", "fedora", "rhel"}
 
 
-def installing(name: str, **engine: str) -> str:
-    (action,) = installation.actions(situation(name, engine=EngineOptions(**engine)))  # type: ignore[arg-type]
+RELEASES = {
+    "alinux-2": "centos 7",
+    "alinux-3": "centos 8",
+    "alinux-4": "centos 9",
+    "almalinux-8": "centos 8",
+    "almalinux-9": "centos 9",
+    "almalinux-10": "centos 10",
+    "anolis-7": "centos 7",
+    "anolis-8": "centos 8",
+    "anolis-23": "centos 9",
+    "centos-7": "centos 7",
+    "centos-stream-8": "centos 8",
+    "centos-stream-9": "centos 9",
+    "centos-stream-10": "centos 10",
+    "debian-11": "debian bullseye",
+    "debian-12": "debian bookworm",
+    "debian-13": "debian trixie",
+    "fedora-42": "fedora 42",
+    "ol-9": "centos 9",
+    "rhel-9": "rhel 9",
+    "rocky-8": "centos 8",
+    "rocky-9": "centos 9",
+    "rocky-10": "centos 10",
+    "ubuntu-20.04": "ubuntu focal",
+    "ubuntu-22.04": "ubuntu jammy",
+    "ubuntu-24.04": "ubuntu noble",
+    "ubuntu-26.04": "ubuntu resolute",
+}
+"""Which of Docker's packages a system takes; the others have an engine of their own."""
+
+
+def installing(name: str, seen: dict[str, str] | None = None, **engine: Any) -> str:
+    on_ecs = engine.pop("on_ecs", True)
+    options = EngineOptions(**engine)
+    (action,) = installation.actions(situation(name, seen, engine=options, on_ecs=on_ecs))
     assert isinstance(action, Run)
     return action.script
 
@@ -56,14 +90,60 @@ def test_each_system_has_its_provisioner(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_engine_is_installed_by_what_knows_the_system(name: str) -> None:
-    script = installing(name)
+    script = installing(name, source=["auto"])
     recorded = HOSTS / name / "engine-install"
-    if name.partition("-")[0] in KNOWN_TO_THE_SCRIPT:
-        assert "https://get.docker.com" in script
+    assert "https://get.docker.com" not in script
+    if name in RELEASES:
         assert not recorded.exists()
+        assert f'    add_repository "$1" {RELEASES[name]}\n' in script
+        key = "9DC8" if name.startswith(("debian", "ubuntu")) else "060A"
+        assert f"accepted() {{ echo {key}" in script
     else:
-        assert "https://get.docker.com" not in script
         assert f"<<'commands'\n{recorded.read_text()}commands\n" in script
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_machine_without_a_source_is_installed_by_the_script_that_knows_it(name: str) -> None:
+    known = name.partition("-")[0] in KNOWN_TO_THE_SCRIPT
+    assert ("https://get.docker.com" in installing(name)) is known
+    if not known:
+        assert installing(name) == installing(name, source=["auto"])
+
+
+VPC, PUBLIC, DOCKER = (
+    "http://mirrors.cloud.aliyuncs.com/docker-ce",
+    "https://mirrors.aliyun.com/docker-ce",
+    "https://download.docker.com",
+)
+ECS = {"product": "Alibaba Cloud ECS"}
+
+
+@pytest.mark.parametrize(
+    ("source", "on_ecs", "seen", "tried"),
+    [
+        (["auto"], True, {}, [VPC, PUBLIC, DOCKER]),
+        (["auto"], False, ECS, [VPC, PUBLIC, DOCKER]),
+        (["auto"], False, {}, [DOCKER, PUBLIC]),
+        (["mirror"], True, {}, [VPC, PUBLIC]),
+        (["mirror"], False, {}, [PUBLIC]),
+        (["docker"], True, {}, [DOCKER]),
+        (["http://10.0.0.5/ce/", "docker"], True, {}, ["http://10.0.0.5/ce", DOCKER]),
+    ],
+)
+def test_the_sources_that_are_tried(
+    source: list[str], on_ecs: bool, seen: dict[str, str], tried: list[str]
+) -> None:
+    script = installing("debian-12", seen, source=source, on_ecs=on_ecs)
+    assert f"\nset -- {' '.join(tried)}\n" in script
+    # elsewhere, what is near is found out on the host
+    assert ("time_total" in script) is (source == ["auto"] and not on_ecs and not seen)
+
+
+def test_a_system_without_packages_of_docker_takes_its_own() -> None:
+    with pytest.raises(MachineError, match=r"openEuler.* Docker makes no packages for it"):
+        installing("openeuler-24.03", source=["docker"])
+    script = installing("openeuler-24.03", source=["auto"], version="27.5")
+    assert 'choose "$package" 27.5' in script
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -79,7 +159,10 @@ def test_all_that_is_sent_to_a_host_is_good_shell(name: str, shell: str) -> None
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"{shell} is not installed")
-    scripts = [installing(name), upgrade_script(situation(name).provisioner.packages)]
+    packages = situation(name).provisioner.packages
+    scripts = [installing(name), installing(name, source=["auto"], version="27.5")]
+    scripts += [installing(name, source=["auto"], on_ecs=False)]
+    scripts += [upgrade_script(packages), upgrade_script(packages, "27.5")]
     scripts += [step.look(request(authorized_key="ssh-rsa A a")) for step in STEPS]
     done = subprocess.run([program, "-n"], input="\n".join(scripts), capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

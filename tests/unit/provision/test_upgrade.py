@@ -76,7 +76,9 @@ def test_a_new_engine_that_does_not_start_shows_its_journal() -> None:
     assert "Job failed" in (raised.value.details or "")
 
 
-def run_script(tmp_path: Path, *, installed: str, upgrade: str) -> subprocess.CompletedProcess[str]:
+def run_script(
+    tmp_path: Path, *, installed: str, upgrade: str = "false", version: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run the script with an engine, a package manager and a systemd of the test's own."""
     programs = {
         "dockerd": f'echo "Docker version $(cat {tmp_path}/version), build 1"',
@@ -93,8 +95,13 @@ def run_script(tmp_path: Path, *, installed: str, upgrade: str) -> subprocess.Co
         upgrade=upgrade,
         owner='[ "${1##*/}" = dockerd ] && echo docker-ce',
         is_installed=f'[ "$1" = {installed} ]',
+        refresh="echo refreshing",
+        versions="case $1 in docker-ce*) echo 5:28.0.4-1 5:27.50.0-1 5:27.5.1-1 5:27.5.0-1 ;; "
+        "*) echo 1.7.2 ;; esac | tr ' ' '\\n'",
+        at='echo "$1=$2"',
+        install_at=f'echo "installing $*"; printf 27.5.1 > {tmp_path}/version',
     )
-    script = upgrade_script(packages).replace("/run/ecsmachine", f"{tmp_path}/ecsmachine")
+    script = upgrade_script(packages, version).replace("/run/ecsmachine", f"{tmp_path}/ecsmachine")
     return subprocess.run(
         ["sh", "-c", script],
         capture_output=True,
@@ -116,3 +123,22 @@ def test_the_script_upgrades_the_engines_package_and_its_companions(tmp_path: Pa
 def test_the_script_leaves_with_what_the_package_manager_left_with(tmp_path: Path) -> None:
     done = run_script(tmp_path, installed="none", upgrade="exit 42")
     assert (done.returncode, done.stdout) == (42, "")
+
+
+def test_the_script_moves_the_engine_to_a_version(tmp_path: Path) -> None:
+    done = run_script(tmp_path, installed="docker-ce-cli", version="27.5")
+    assert done.stdout == "engine-old=27.3.1\nengine-new=27.5.1\nengine-runs=none\n"
+    assert done.stderr == ("refreshing\ninstalling docker-ce=5:27.5.1-1 docker-ce-cli=5:27.5.1-1\n")
+    # what has a version of its own gets its newest
+    done = run_script(tmp_path, installed="containerd.io", version="27.5.0-1")
+    assert done.stderr == "refreshing\ninstalling docker-ce=5:27.5.0-1 containerd.io\n"
+
+
+def test_a_version_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    done = run_script(tmp_path, installed="none", version="27.6")
+    assert (done.returncode, done.stdout) == (103, "")
+    assert done.stderr.splitlines()[-1] == (
+        "there is no docker-ce 27.6, but: 28.0.4-1 27.50.0-1 27.5.1-1 27.5.0-1 "
+    )
+    with pytest.raises(ProvisionError, match=r"there is no docker-ce 27\.6, but: 28\.0\.4"):
+        upgrade(script=CommandResult(103, "", done.stderr))

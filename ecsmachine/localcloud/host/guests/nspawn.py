@@ -75,19 +75,26 @@ class NspawnGuests:
     """The guests of one cloud (see :class:`~ecsmachine.localcloud.host.guests.base.Guests`).
 
     ``bases`` are the base images for new guests, by their release and the usual one first; guests
-    that are there keep the one they have.
+    that are there keep the one they have. ``source_key`` is the fingerprint of the mirror's key.
     """
 
     runs_scripts = True
 
     def __init__(
-        self, paths: CloudPaths, bases: Mapping[str, Path], network: Network, groups: GuestGroups
+        self,
+        paths: CloudPaths,
+        bases: Mapping[str, Path],
+        network: Network,
+        groups: GuestGroups,
+        *,
+        source_key: str | None = None,
     ):
         self._paths = paths
         self._bases = bases
         self._network = network
         self._links = Links(network, paths.router)
         self._groups = groups
+        self._source_key = source_key
         self._snapshots = Snapshots(paths.snapshots)
         self._disks = DataDisks(paths.disks, self._snapshots)
         self._needs = needs(paths.root, groups=group_roots())
@@ -111,7 +118,8 @@ class NspawnGuests:
                 self._snapshots.load_parts(spec.root_snapshot_id, parts)
                 disk.forget_first_boot()
             personalize(disk, spec)
-            use_repository(disk, str(self._network.plan.gateway), SUITES[release])
+            gateway = str(self._network.plan.gateway)
+            use_repository(disk, gateway, SUITES[release], key=self._source_key)
             if spec.faults.free_mib is not None:
                 disk.fill_up(spec.faults.free_mib)
             for data_disk in spec.disks:

@@ -27,6 +27,8 @@ _NON_ROOT_ID = 1000
 
 # Where cloud-init keeps and logs them: the places a user of ECS knows.
 USER_DATA = "var/lib/cloud/instance/user-data.txt"
+ENGINE_KEYS = "etc/ecsmachine/engine-source-keys"
+"""Tells whoever provisions the host that its image's maker trusts these keys (docs/hosts.md)."""
 _BESIDE_MIB = 64  # for what is written before a limited disk is filled up
 
 
@@ -169,11 +171,16 @@ def rename(disk: RootDisk, spec: GuestSpec, *, old_address: str) -> None:
     disk.write("etc/hosts", "".join(f"{line}\n" for line in [*kept, _own_line(spec)]))
 
 
-def use_repository(disk: RootDisk, address: str, suite: str) -> None:
-    """Let a new disk's apt have its packages from the cloud's mirror, and from nowhere else."""
+def use_repository(disk: RootDisk, address: str, suite: str, *, key: str | None = None) -> None:
+    """Let a new disk's apt have its packages from the cloud's mirror, and from nowhere else.
+
+    ``key`` is the fingerprint of the key that signs the mirror's tree of Docker's packages.
+    """
     disk.write("etc/apt/sources.list", sources_list(f"http://{address}", suite))
     # After the host's own settings, which mmdebstrap has left in the image.
     disk.write("etc/apt/apt.conf.d/99ecs-mirror", apt_configuration(address, docker_ce.HOST))
+    if key is not None:
+        disk.write(ENGINE_KEYS, f"{key}\n")
     # The mirror stands for the one that hosts on ECS reach by this name.
     hosts = [line for line in disk.read("etc/hosts").splitlines() if docker_ce.HOST not in line]
     disk.write(

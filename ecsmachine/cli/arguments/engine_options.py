@@ -1,0 +1,86 @@
+"""The options of ``create`` for the engine, and what they say together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ecsmachine.cli.display.printer import warn
+from ecsmachine.drivers.base import Option
+from ecsmachine.errors import UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.provision.base import EngineOptions
+
+ENGINE = (
+    Option(
+        "engine-source",
+        "Where Docker's packages come from: auto, mirror (Alibaba Cloud's), docker, or a mirror's "
+        "URL (repeatable: where one fails, the next is tried) [default: auto]",
+        env="ENGINE_SOURCE",
+        kind="list",
+        group="Engine",
+        everyday=True,
+    ),
+    Option(
+        "engine-version",
+        "The engine's version, or how it begins: 27.5 [default: the newest]",
+        default="",
+        everyday=True,
+    ),
+    Option(
+        "engine-source-key",
+        "The fingerprint of the key that signs the packages, where it is not Docker's",
+        env="ENGINE_SOURCE_KEY",
+        default="",
+    ),
+    Option(
+        "engine-install-url",
+        "Install the engine with the script at this URL; wins over --engine-source",
+        env="MACHINE_DOCKER_INSTALL_URL",
+        default="",
+    ),
+    Option("engine-opt", "A flag of the engine, as flag=value (repeatable)", kind="list"),
+    Option("engine-insecure-registry", "A registry without TLS (repeatable)", kind="list"),
+    Option(
+        "engine-registry-mirror",
+        "A mirror of Docker's registry (repeatable)",
+        env="ENGINE_REGISTRY_MIRROR",
+        kind="list",
+        everyday=True,
+    ),
+    Option("engine-label", "A label of the engine, as key=value (repeatable)", kind="list"),
+    Option("engine-storage-driver", "The engine's storage driver", default=""),
+    Option("engine-env", "A variable of the engine, as NAME=value (repeatable)", kind="list"),
+    Option(
+        "tls-san", "A further name or address in the engine's certificate (repeatable)", kind="list"
+    ),
+)
+
+
+def engine_options(values: Mapping[str, Any]) -> EngineOptions:
+    """Return the engine's options; an install script wins over the sources of packages."""
+    from ecsmachine.provision.base import DEFAULT_INSTALL_URL, EngineOptions
+    from ecsmachine.provision.engine_source import AUTO, LATEST
+
+    script, sources = values["engine-install-url"], values["engine-source"]
+    version = values["engine-version"]
+    if script and version:
+        raise UsageError(
+            "--engine-version does not go with an install script, which chooses the version itself",
+            hint="Leave --engine-install-url and MACHINE_DOCKER_INSTALL_URL out.",
+        )
+    if script and sources:
+        warn("The install script wins: --engine-source (ENGINE_SOURCE) is not used")
+    return EngineOptions(
+        arbitrary_flags=values["engine-opt"] or [],
+        env=values["engine-env"] or [],
+        insecure_registry=values["engine-insecure-registry"] or [],
+        labels=values["engine-label"] or [],
+        registry_mirror=values["engine-registry-mirror"] or [],
+        storage_driver=values["engine-storage-driver"],
+        install_url=script or DEFAULT_INSTALL_URL,
+        source=[] if script else list(sources or [AUTO]),
+        source_key="" if script else values["engine-source-key"],
+        version="" if version == LATEST else version,
+    )

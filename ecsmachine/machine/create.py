@@ -305,7 +305,13 @@ def _make(
     machine.driver.create(journal, driver_report(machine.name, report), lambda: store.save(machine))
     store.save(machine)
     if provisions:
-        host.make_docker_host(machine, report, checkpoint=checkpoint, interruption=interruption)
+        host.make_docker_host(
+            machine,
+            report,
+            checkpoint=checkpoint,
+            interruption=interruption,
+            ask_registries=True,
+        )
         store.save(machine)
         if request.swarm_role:
             from ecsmachine.machine.swarm.join import join_or_begin

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ecsmachine.drivers.base import Checkpoint, NamedHost, Report, no_checkpoint
@@ -55,11 +56,13 @@ def make_docker_host(
     *,
     checkpoint: Checkpoint = no_checkpoint,
     interruption: Interruption | None = None,
+    ask_registries: bool = False,
 ) -> None:
     """Provision the host of ``machine`` over one SSH connection, and see its engine answer.
 
     Every step compares before it changes: a host that is provisioned already is left as it is.
-    ``checkpoint`` is told of every command; ``interruption`` breaks them off.
+    ``checkpoint`` is told of every command; ``interruption`` breaks them off. With
+    ``ask_registries`` it is said if the host reaches no registry.
     Raises :class:`~ecsmachine.errors.MachineError` with the failed command's output.
     """
     from ecsmachine.provision.provision import provision
@@ -68,11 +71,36 @@ def make_docker_host(
     report("Machine is running, waiting for SSH to be available...")
     interruption = interruption or Interruption()
     with logged_in(machine, interruption=interruption) as connection:
-        provision(_Watched(connection, checkpoint), provision_request(machine, report), report)
+        request = replace(provision_request(machine, report), ask_registries=ask_registries)
+        found = provision(_Watched(connection, checkpoint), request, report)
+    machine.engine = found.engine
     machine.auth.former_ca_path.unlink(missing_ok=True)
     report("Checking connection to Docker...")
     wait_for_engine(machine, before_each=interruption.check)
     report("Docker is up and running!")
+    if found.unreached_registries:
+        _advise_on_images(machine, found.unreached_registries, report)
+
+
+def _advise_on_images(machine: Machine, unreached: Sequence[str], report: Report) -> None:
+    """Say that the host reaches no registry, and where images can be had from."""
+    report(f"The host reaches no registry: {'; '.join(unreached)}")
+    accelerator = ""
+    if _is_on_ecs(machine):
+        region = machine.driver.config()["Region"]
+        report(
+            "Images in Container Registry can be had, without the internet too: "
+            f"registry-vpc.{region}.aliyuncs.com/NAMESPACE/NAME"
+        )
+        accelerator = " (the accelerator of your account: console of Container Registry)"
+    report(
+        f"For those of Docker Hub, name a mirror{accelerator}: "
+        f"ecsmachine config set {machine.name} --engine-registry-mirror URL"
+    )
+
+
+def _is_on_ecs(machine: Machine) -> bool:
+    return machine.driver.name == "aliyunecs"
 
 
 @contextmanager
@@ -140,7 +168,7 @@ def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
         else DataDisk(disk.size_gib, disk.file_system, disk.serial, disk.device_hints),
         authorized_key=driver.authorized_key(),
         serves=serves,
-        on_ecs=driver.name == "aliyunecs",
+        on_ecs=_is_on_ecs(machine),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from ecsmachine.ssh.command_result import CommandResult
 
+AUTO = "auto"
 DEFAULT_INSTALL_URL = "https://get.docker.com"
 
 Report = Callable[[str], None]
@@ -37,7 +38,8 @@ class EngineOptions:
     """How the Docker Engine of a machine is installed and run (``--engine-…``).
 
     It comes from the first of the ``source``s that has it; without any from the script at
-    ``install_url``. ``source_key`` is the fingerprint of the key that signs the packages, "" for
+    ``install_url``. Of the ``registry_mirror``s "auto" stands for those that the host's image
+    names. ``source_key`` is the fingerprint of the key that signs the packages, "" for
     Docker's; ``version`` is the beginning of the engine's version, "" for the newest.
     """
 
@@ -89,6 +91,7 @@ class ProvisionRequest:
     ``certificates`` is asked once the host is known to be one that can be provisioned.
     ``serves`` is asked of an engine that runs: whether it answers with those certificates; None if
     that cannot be seen. ``on_ecs``: the host is an instance of ECS, whatever it says of itself.
+    ``ask_registries``: whether a registry answers the host is found out at the end.
     """
 
     hostname: str
@@ -100,3 +103,4 @@ class ProvisionRequest:
     authorized_key: str | None = None
     serves: Callable[[], bool | None] = lambda: None
     on_ecs: bool = False
+    ask_registries: bool = False

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from ecsmachine.documents.rules import has_controls
 from ecsmachine.errors import UsageError
-from ecsmachine.provision.base import EngineOptions
+from ecsmachine.provision.base import AUTO, EngineOptions
 from ecsmachine.provision.engine_source import validate_key, validate_sources, validate_version
 
 DROP_IN_PATH = "/etc/systemd/system/docker.service.d/10-machine.conf"
@@ -18,6 +19,9 @@ SERVER_KEY_PATH = "/etc/docker/server-key.pem"
 CERTIFICATE_FILES = (CA_PATH, SERVER_PATH, SERVER_KEY_PATH)
 CONFIGURATION_VARIABLE = "ECSMACHINE_CONFIGURATION"
 """The engine's variable that tells with which configuration and certificates it was started."""
+
+MIRRORS_PATH = "/etc/ecsmachine/registry-mirrors"
+"""On a host: mirrors of Docker's registry that its image's maker knows, a URL on a line."""
 
 DAEMON_JSON_PATH = "/etc/docker/daemon.json"
 
@@ -101,7 +105,7 @@ def validate_engine_options(options: EngineOptions) -> None:
                 hint="Write it without dashes in front, for example dns=198.18.0.1.",
             )
     for mirror in options.registry_mirror:
-        if not _is_url(mirror):
+        if mirror != AUTO and not _is_url(mirror):
             raise UsageError(
                 f'--engine-registry-mirror: "{mirror}" is not the URL of a mirror',
                 hint="It is like https://mirror.example:5000.",
@@ -117,6 +121,17 @@ def validate_engine_options(options: EngineOptions) -> None:
     validate_version(options.version)
     flags = engine_flags(options, port=2376, provider="", storage_driver="", socket=True)
     drop_in("dockerd", flags, options.env)
+
+
+def with_known_mirrors(options: EngineOptions, known: str) -> EngineOptions:
+    """Return the options with the mirrors in the lines of ``known`` in place of "auto"."""
+    if AUTO not in options.registry_mirror:
+        return options
+    found = [line.strip() for line in known.splitlines() if _is_url(line.strip())]
+    mirrors = [
+        one for mirror in options.registry_mirror for one in (found if mirror == AUTO else [mirror])
+    ]
+    return replace(options, registry_mirror=list(dict.fromkeys(mirrors)))
 
 
 def _is_url(text: str) -> bool:

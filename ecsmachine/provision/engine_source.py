@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from ecsmachine.errors import UsageError
+from ecsmachine.provision.base import AUTO
 
-AUTO, MIRROR, DOCKER = "auto", "mirror", "docker"
+MIRROR, DOCKER = "mirror", "docker"
 
 VPC_MIRROR = "http://mirrors.cloud.aliyuncs.com/docker-ce"
 """Alibaba Cloud's mirror as hosts on ECS reach it, in every region, without the internet."""

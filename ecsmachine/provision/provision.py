@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ecsmachine.errors import MachineError
 from ecsmachine.provision import batch, facts
-from ecsmachine.provision.base import HostConnection, ProvisionRequest, Report
+from ecsmachine.provision.base import EngineOptions, HostConnection, ProvisionRequest, Report
 from ecsmachine.provision.detect import parse_os_release, provisioner_for
+from ecsmachine.provision.engine import with_known_mirrors
 from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.provisioner import OperatingSystem
 from ecsmachine.provision.step import Action, Run, Situation, Step
@@ -28,10 +29,16 @@ Observe = Callable[[str, Literal["before", "after"]], None]
 
 @dataclass
 class ProvisionResult:
-    """What provisioning found, and the names of the steps that changed something."""
+    """What provisioning found, and the names of the steps that changed something.
+
+    ``engine`` are its options, with what was found out on the host; ``unreached_registries``
+    tells of each registry why it does not answer, if none does.
+    """
 
     system: OperatingSystem
+    engine: EngineOptions
     changed: list[str] = field(default_factory=list)
+    unreached_registries: list[str] = field(default_factory=list)
 
 
 def provision(
@@ -70,7 +77,12 @@ def provision(
         if not parts or (actions and step.look_again):
             do(look_again=bool(parts))
     do(look_again=False)
-    return ProvisionResult(situation.system, situation.changed)
+    return ProvisionResult(
+        situation.system,
+        situation.request.engine,
+        situation.changed,
+        situation.unreached_registries,
+    )
 
 
 def look(host: HostConnection, request: ProvisionRequest) -> Situation:
@@ -88,6 +100,8 @@ def look(host: HostConnection, request: ProvisionRequest) -> Situation:
             f"{system.pretty_name} runs without systemd",
             hint="Choose an image whose init is systemd.",
         )
+    engine = with_known_mirrors(request.engine, seen["registry_mirrors"])
+    request = replace(request, engine=engine)
     return Situation(request, system, provisioner, seen, user=host.user)
 
 
@@ -100,8 +114,9 @@ def _decide(step: Step, situation: Situation, report: Report) -> list[Action]:
     try:
         actions = step.actions(situation)
         _log.debug("%s: %s", step.name, "differs" if actions else "is as it shall be")
-        if actions or step.always_says:
-            report(step.says if isinstance(step.says, str) else step.says(situation))
+        says = step.says if isinstance(step.says, str) else step.says(situation)
+        if says and (actions or step.always_says):
+            report(says)
     except ProvisionError:
         raise
     except MachineError as error:

@@ -22,6 +22,7 @@ class Situation:
     facts: Facts
     user: str = "root"
     changed: list[str] = field(default_factory=list)
+    unreached_registries: list[str] = field(default_factory=list)
     _certificates: HostCertificates | None = None
 
     @property
@@ -68,9 +69,9 @@ class Step:
     ``look`` returns the ``sh`` commands that show it, which change nothing; all steps' looks go
     to the host at once, before the first step. ``actions`` reads what they printed and
     returns what has to be done: nothing, if the host is as it shall be. ``says`` is the line of
-    progress; ``always_says``: also when nothing is done. ``look_again``: what other steps have
-    seen is stale after this one. Steps between two looks are done by one script: none of them
-    may need what another of them has done to be seen.
+    progress, "" for none; ``always_says``: also when nothing is done. ``look_again``: what other
+    steps have seen is stale after this one. Steps between two looks are done by one script: none
+    of them may need what another of them has done to be seen.
     """
 
     name: str

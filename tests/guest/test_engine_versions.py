@@ -36,8 +36,12 @@ def machine(user: Machines) -> Iterator[str]:
 
 
 def test_without_a_setting_the_engine_comes_from_the_mirror(user: Machines, machine: str) -> None:
-    user.run("create", machine)
+    made = user.run("create", machine)
+    assert "reaches no registry" not in made.stdout
     assert "v26." in user.run("ls").stdout
+    # the image is that of the cloud's registry, which the guest's image names
+    container = user.run("ssh", machine, "docker run --rm busybox echo it runs")
+    assert "it runs" in container.stdout
     script = (
         "cat /etc/apt/sources.list.d/docker.list; docker buildx version; docker compose version"
     )
@@ -54,7 +58,10 @@ def test_without_a_setting_the_engine_comes_from_the_mirror(user: Machines, mach
 def test_a_version_is_pinned_and_moved(user: Machines, machine: str) -> None:
     # the first source does not answer: the next one has it
     sources = ("--engine-source", "http://127.0.0.1:1/docker-ce", "--engine-source", MIRROR)
-    user.run("create", *sources, "--engine-version", "20.10", machine)
+    nobody = ("--engine-registry-mirror", "http://127.0.0.1:1")
+    made = user.run("create", *sources, *nobody, "--engine-version", "20.10", machine).stdout
+    assert "The host reaches no registry: http://127.0.0.1:1: curl: (7)" in made
+    assert "registry-vpc.cn-hangzhou.aliyuncs.com" in made
     assert "v20.10." in user.run("ls").stdout
     assert "is the newest 20.10 that its host offers" in user.run("upgrade", machine).stdout
     refused = user.run("upgrade", "--engine-version", "27.5", machine, check=False)

@@ -44,7 +44,8 @@ ENGINE = (
     Option("engine-insecure-registry", "A registry without TLS (repeatable)", kind="list"),
     Option(
         "engine-registry-mirror",
-        "A mirror of Docker's registry (repeatable)",
+        "A mirror of Docker's registry (repeatable), or auto: those that the host's image names "
+        "[default: auto]",
         env="ENGINE_REGISTRY_MIRROR",
         kind="list",
         everyday=True,
@@ -60,8 +61,8 @@ ENGINE = (
 
 def engine_options(values: Mapping[str, Any]) -> EngineOptions:
     """Return the engine's options; an install script wins over the sources of packages."""
-    from ecsmachine.provision.base import DEFAULT_INSTALL_URL, EngineOptions
-    from ecsmachine.provision.engine_source import AUTO, LATEST
+    from ecsmachine.provision.base import AUTO, DEFAULT_INSTALL_URL, EngineOptions
+    from ecsmachine.provision.engine_source import LATEST
 
     script, sources = values["engine-install-url"], values["engine-source"]
     version = values["engine-version"]
@@ -77,7 +78,7 @@ def engine_options(values: Mapping[str, Any]) -> EngineOptions:
         env=values["engine-env"] or [],
         insecure_registry=values["engine-insecure-registry"] or [],
         labels=values["engine-label"] or [],
-        registry_mirror=values["engine-registry-mirror"] or [],
+        registry_mirror=list(values["engine-registry-mirror"] or [AUTO]),
         storage_driver=values["engine-storage-driver"],
         install_url=script or DEFAULT_INSTALL_URL,
         source=[] if script else list(sources or [AUTO]),

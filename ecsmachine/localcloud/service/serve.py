@@ -315,7 +315,14 @@ def _real_guests(
     stack.callback(registry.stop)
     images = {base.release: base.image for base in downloads.bases}
     fingerprint = key.fingerprint if key is not None else None
-    guests = NspawnGuests(paths, images, network, guest_groups(paths.group), source_key=fingerprint)
+    guests = NspawnGuests(
+        paths,
+        images,
+        network,
+        guest_groups(paths.group),
+        source_key=fingerprint,
+        registry=f"http://{registry.address}",
+    )
     return guests, _Services(f"{mirror.url}/install.sh", registry.address, fingerprint)
 
 

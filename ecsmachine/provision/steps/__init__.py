@@ -19,6 +19,7 @@ from ecsmachine.provision.steps import (
     host_name,
     installation,
     package_lock,
+    registries,
     start,
 )
 
@@ -35,6 +36,7 @@ STEPS: tuple[Step, ...] = (
     docker_group.STEP,
     firewall.STEP,
     start.STEP,
+    registries.STEP,
 )
 
 

@@ -13,6 +13,7 @@ from ecsmachine.provision.engine import (
     CONFIGURATION_VARIABLE,
     DAEMON_JSON_PATH,
     DROP_IN_PATH,
+    MIRRORS_PATH,
     conflicts,
     drop_in,
     engine_flags,
@@ -32,6 +33,7 @@ def look(request: ProvisionRequest) -> str:
     return f"""\
 mark dockerd; command -v dockerd
 mark drop_in; cat {DROP_IN_PATH} 2>/dev/null
+mark registry_mirrors; cat {MIRRORS_PATH} 2>/dev/null
 mark daemon_json; cat {DAEMON_JSON_PATH} 2>/dev/null
 mark docker_root; path=/var/lib/docker; [ -d $path ] || path=/var/lib; stat -f -c %T $path
 mark unit; systemctl show docker.service -p ActiveState -p MainPID -p UnitFileState \\

@@ -5,8 +5,13 @@ from __future__ import annotations
 import shlex
 
 from ecsmachine.errors import MachineError
-from ecsmachine.provision.base import DEFAULT_INSTALL_URL, HostConnection, ProvisionRequest
-from ecsmachine.provision.engine_source import AUTO, addresses
+from ecsmachine.provision.base import (
+    AUTO,
+    DEFAULT_INSTALL_URL,
+    HostConnection,
+    ProvisionRequest,
+)
+from ecsmachine.provision.engine_source import addresses
 from ecsmachine.provision.errors import ProvisionError, failure_line, output_of
 from ecsmachine.provision.facts import Facts
 from ecsmachine.provision.provisioner import PackageManager

@@ -29,6 +29,8 @@ from ecsmachine.machine.certificate_ends import expiring
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.provision import provision as provision_module
+from ecsmachine.provision.base import ProvisionRequest
+from ecsmachine.provision.provisioner import OperatingSystem
 from ecsmachine.ssh import wait
 from tests.unit.stand_ins import ToldDriver, add_machine, engine, refusing_url
 
@@ -76,9 +78,12 @@ def provisioned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         yield Host()
 
-    def provision(connection: object, request: Any, report: object) -> None:
+    def provision(
+        connection: object, request: ProvisionRequest, report: object
+    ) -> provision_module.ProvisionResult:
         request.certificates()
         done.append(request.hostname)
+        return provision_module.ProvisionResult(OperatingSystem("debian"), request.engine)
 
     monkeypatch.setattr(ToldDriver, "provisions", True)
     monkeypatch.setattr(ToldDriver, "ssh_target", lambda self: None, raising=True)  # nobody logs in

@@ -4,7 +4,13 @@ import pytest
 
 from ecsmachine.errors import UsageError
 from ecsmachine.provision.base import EngineOptions
-from ecsmachine.provision.engine import drop_in, engine_flags, quote, validate_engine_options
+from ecsmachine.provision.engine import (
+    drop_in,
+    engine_flags,
+    quote,
+    validate_engine_options,
+    with_known_mirrors,
+)
 
 
 def flags_of(options: EngineOptions, *, socket: bool = True) -> list[str]:
@@ -111,3 +117,21 @@ def test_good_options_pass() -> None:
     mirrors = ["https://mirror.example", "http://198.18.0.1:5000/"]
     registries = ["10.0.0.0/8", "registry.example:5000", "[::1]:5000"]
     validate_engine_options(EngineOptions(registry_mirror=mirrors, insecure_registry=registries))
+
+
+def test_the_mirrors_that_a_host_knows_stand_for_auto() -> None:
+    known = "http://198.18.7.1:5000\nno url\n\n https://mirror.example \n"
+    options = EngineOptions(
+        registry_mirror=["https://own.example", "auto", "https://mirror.example"]
+    )
+    assert with_known_mirrors(options, known).registry_mirror == [
+        "https://own.example",
+        "http://198.18.7.1:5000",
+        "https://mirror.example",
+    ]
+    assert with_known_mirrors(options, "").registry_mirror == [
+        "https://own.example",
+        "https://mirror.example",
+    ]
+    assert options.registry_mirror[1] == "auto"
+    validate_engine_options(options)

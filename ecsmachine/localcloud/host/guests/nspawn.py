@@ -41,6 +41,7 @@ from ecsmachine.localcloud.host.guests.root_disk import (
     RootDisk,
     personalize,
     rename,
+    tell_of_cloud,
     use_repository,
     write_credentials,
 )
@@ -75,7 +76,8 @@ class NspawnGuests:
     """The guests of one cloud (see :class:`~ecsmachine.localcloud.host.guests.base.Guests`).
 
     ``bases`` are the base images for new guests, by their release and the usual one first; guests
-    that are there keep the one they have. ``source_key`` is the fingerprint of the mirror's key.
+    that are there keep the one they have. ``source_key`` is the fingerprint of the mirror's key,
+    ``registry`` the URL of the cloud's registry.
     """
 
     runs_scripts = True
@@ -88,6 +90,7 @@ class NspawnGuests:
         groups: GuestGroups,
         *,
         source_key: str | None = None,
+        registry: str | None = None,
     ):
         self._paths = paths
         self._bases = bases
@@ -95,6 +98,7 @@ class NspawnGuests:
         self._links = Links(network, paths.router)
         self._groups = groups
         self._source_key = source_key
+        self._registry = registry
         self._snapshots = Snapshots(paths.snapshots)
         self._disks = DataDisks(paths.disks, self._snapshots)
         self._needs = needs(paths.root, groups=group_roots())
@@ -119,7 +123,8 @@ class NspawnGuests:
                 disk.forget_first_boot()
             personalize(disk, spec)
             gateway = str(self._network.plan.gateway)
-            use_repository(disk, gateway, SUITES[release], key=self._source_key)
+            use_repository(disk, gateway, SUITES[release])
+            tell_of_cloud(disk, key=self._source_key, registry=self._registry)
             if spec.faults.free_mib is not None:
                 disk.fill_up(spec.faults.free_mib)
             for data_disk in spec.disks:

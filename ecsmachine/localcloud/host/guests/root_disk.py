@@ -27,8 +27,9 @@ _NON_ROOT_ID = 1000
 
 # Where cloud-init keeps and logs them: the places a user of ECS knows.
 USER_DATA = "var/lib/cloud/instance/user-data.txt"
-ENGINE_KEYS = "etc/ecsmachine/engine-source-keys"
-"""Tells whoever provisions the host that its image's maker trusts these keys (docs/hosts.md)."""
+# what an image's maker tells whoever provisions a host of it (docs/hosts.md)
+_ENGINE_KEYS = "etc/ecsmachine/engine-source-keys"
+_REGISTRY_MIRRORS = "etc/ecsmachine/registry-mirrors"
 _BESIDE_MIB = 64  # for what is written before a limited disk is filled up
 
 
@@ -171,21 +172,27 @@ def rename(disk: RootDisk, spec: GuestSpec, *, old_address: str) -> None:
     disk.write("etc/hosts", "".join(f"{line}\n" for line in [*kept, _own_line(spec)]))
 
 
-def use_repository(disk: RootDisk, address: str, suite: str, *, key: str | None = None) -> None:
-    """Let a new disk's apt have its packages from the cloud's mirror, and from nowhere else.
-
-    ``key`` is the fingerprint of the key that signs the mirror's tree of Docker's packages.
-    """
+def use_repository(disk: RootDisk, address: str, suite: str) -> None:
+    """Let a new disk's apt have its packages from the cloud's mirror, and from nowhere else."""
     disk.write("etc/apt/sources.list", sources_list(f"http://{address}", suite))
     # After the host's own settings, which mmdebstrap has left in the image.
     disk.write("etc/apt/apt.conf.d/99ecs-mirror", apt_configuration(address, docker_ce.HOST))
-    if key is not None:
-        disk.write(ENGINE_KEYS, f"{key}\n")
     # The mirror stands for the one that hosts on ECS reach by this name.
     hosts = [line for line in disk.read("etc/hosts").splitlines() if docker_ce.HOST not in line]
     disk.write(
         "etc/hosts", "".join(f"{line}\n" for line in [*hosts, f"{address} {docker_ce.HOST}"])
     )
+
+
+def tell_of_cloud(disk: RootDisk, *, key: str | None, registry: str | None) -> None:
+    """Let whoever provisions the host know what it has from its cloud.
+
+    ``key`` is the fingerprint of the key that signs the mirror's tree of Docker's packages,
+    ``registry`` the URL of a mirror of Docker's registry.
+    """
+    for name, value in ((_ENGINE_KEYS, key), (_REGISTRY_MIRRORS, registry)):
+        if value is not None:
+            disk.write(name, f"{value}\n")
 
 
 def write_credentials(disk: RootDisk, *, password: str | None, public_keys: Sequence[str]) -> None:

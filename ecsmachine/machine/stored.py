@@ -122,7 +122,7 @@ def stored_machine(store: str, name: str) -> StoredMachine | None:
     try:
         store_id(f"{store}/.store-id", MachineError)
         host = fields.object("HostOptions")
-        given(host.object("EngineOptions"), ENGINE_FIELDS)
+        given(host.object("EngineOptions"), (*ENGINE_FIELDS, *OUR_ENGINE_FIELDS))
         swarm = given(host.object("SwarmOptions"), SWARM_FIELDS)
         certificate_paths(host.object("AuthOptions"))
         driver = fields.required("DriverName", ID)

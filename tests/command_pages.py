@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ecsmachine.cli.everyday import plain
+
 COMMANDS = Path(__file__).parents[1] / "docs" / "commands"
 HEADING = "## In practice"
 
@@ -24,6 +26,9 @@ ALONE = ("completion",)
 
 WITHOUT_GUESTS = ("cluster", "project", "service", "trigger", "volume", "cs")
 """Pages that need a cloud; all but the first a cluster ``shop`` with a project ``website`` too."""
+
+EVERYDAY = tuple(plain.COMMANDS)
+"""Pages of commands that are read in two ways."""
 
 WITH_MACHINES = (
     *("ls", "active", "ip", "url", "status", "version", "inspect", "env", "ssh", "scp", "mount"),
@@ -121,6 +126,20 @@ def check(page: str, environment: Mapping[str, str], home: Path) -> None:
     A command may fail only if the page shows its error.
     """
     check_examples(page, examples_of(page), environment, home)
+
+
+def check_both_ways(page: str, environment: Mapping[str, str], home: Path) -> None:
+    """Run the examples of a page read by the table of plain forms, and by typer alone.
+
+    Fails where one prints something else the other way, but for what differs from run to run.
+    """
+    examples = examples_of(page)
+    # a variable that may change how a command runs leaves it to typer, even where it says no
+    by_typer = printed_by(examples, {**environment, "MACHINE_NATIVE_SSH": "false"}, home)
+    plainly = printed_by(examples, environment, home)
+    for example, *ways in zip(examples, plainly, by_typer, strict=True):
+        one, other = ([code, *map(_plain, text.splitlines())] for code, text in ways)
+        assert one == other, f"{page}.md: $ {example.command}"
 
 
 def check_examples(

@@ -47,6 +47,8 @@ def test_the_examples_run(page: str, home: Machines) -> None:
         pytest.skip("no sshfs program, or no /dev/fuse")
     folder = Path(home.environment["HOME"])
     command_pages.check(page, home.environment, folder)
+    if page in command_pages.EVERYDAY:
+        command_pages.check_both_ways(page, home.environment, folder)
 
 
 def test_the_chinese_quick_start(machines: Machines, tmp_path: Path) -> None:

@@ -7,24 +7,19 @@ import hashlib
 import hmac
 import http.client
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-PROGRAM = str(Path(sys.executable).with_name("ecsmachine"))
+from ground import Cloud, Ground
+from lines import Figure, line
+
 INSTANCES = 100
 REQUESTS = 1500
 CONNECTIONS = 4
-
-Show = Callable[[str, str, str], None]
 
 
 class Api:
@@ -67,28 +62,10 @@ class Api:
         return body
 
 
-def measure_api(show: Show) -> None:
-    """Take and print the figures of the API, of a cloud of their own."""
-    with tempfile.TemporaryDirectory(prefix="ecsmachine-bench.") as folder:
-        environment = {**os.environ, "ECSMACHINE_LOCAL_ROOT": str(Path(folder) / "cloud")}
-
-        def run(*arguments: str) -> str:
-            return subprocess.run(
-                [PROGRAM, "local", *arguments],
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-
-        run("up", "--guests", "none")
-        try:
-            _measure(json.loads(run("env", "--json")), show)
-        finally:
-            run("reset", "-y")
-
-
-def _measure(variables: dict[str, str], show: Show) -> None:
+@cache
+def _instances(cloud: Cloud) -> float:
+    """Make the instances; return the seconds until all of them run."""
+    variables = cloud.environment
     api = Api(variables)
     group = api.call("CreateSecurityGroup", VpcId=variables["ECS_VPC_ID"])["SecurityGroupId"]
     image = api.call("DescribeImages", Architecture="x86_64")["Images"]["Image"][0]["ImageId"]
@@ -105,14 +82,30 @@ def _measure(variables: dict[str, str], show: Show) -> None:
     found: list[dict[str, Any]] = []
     while sum(instance["Status"] == "Running" for instance in found) < INSTANCES:
         found = api.call("DescribeInstances", PageSize=100)["Instances"]["Instance"]
-    show(
-        f"{INSTANCES} instances without guests, one request each, until Running",
-        f"{time.perf_counter() - begun:.2f} s",
-        "<= 5 s",
-    )
+    return time.perf_counter() - begun
+
+
+@cache
+def _cloud(ground: Ground) -> Cloud:
+    cloud = ground.new_cloud("none")
+    # without the relay, which would take longer than the server
+    endpoint = json.loads(cloud.run("local", "env", "--json").output)["ECS_API_ENDPOINT"]
+    cloud.environment["ECS_API_ENDPOINT"] = endpoint
+    return cloud
+
+
+@line("api", f"{INSTANCES} instances without guests, until Running, in seconds", 5)
+def instances(ground: Ground) -> Figure:
+    return Figure(_instances(_cloud(ground)))
+
+
+@line("api", f"DescribeInstances of {INSTANCES}, {CONNECTIONS} connections, in ms", 3.33)
+def describing(ground: Ground) -> Figure:
+    cloud = _cloud(ground)
+    _instances(cloud)
 
     def ask(count: int) -> None:
-        connection = Api(variables)
+        connection = Api(cloud.environment)
         for _ in range(count):
             # Not parsed: that would take the client longer than the server takes to answer.
             body = connection.body("DescribeInstances", PageSize=100)
@@ -123,8 +116,4 @@ def _measure(variables: dict[str, str], show: Show) -> None:
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         list(pool.map(ask, [REQUESTS // CONNECTIONS] * CONNECTIONS))
     taken = time.perf_counter() - begun
-    show(
-        f"DescribeInstances of {INSTANCES} instances, {CONNECTIONS} connections",
-        f"{REQUESTS / taken:.0f} requests/s",
-        ">= 300 requests/s",
-    )
+    return Figure(1000 * taken / REQUESTS, f"({REQUESTS / taken:.0f} requests/s)")

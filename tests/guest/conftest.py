@@ -395,11 +395,21 @@ def disk(number: int, size_gib: int = 20) -> GuestDisk:
     return GuestDisk(f"d-test{number}", "vdb", size_gib)
 
 
-def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 120) -> None:
-    """Wait until something is so; the time is a bound on a hang, on a machine with other work."""
+def wait_for(
+    condition: Callable[[], bool],
+    what: str,
+    timeout_s: float = 120,
+    there: Callable[[], object] | None = None,
+) -> None:
+    """Wait until something is so; the time is a bound on a hang, on a machine with other work.
+
+    ``there`` returns what there is in its place, for the message of a failure.
+    """
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
+        if time.monotonic() > deadline:
+            instead = "" if there is None else f"\nthere is: {there()}"
+            pytest.fail(f"not within {timeout_s:g} s: {what}{instead}")
         time.sleep(0.05)
 
 

@@ -77,8 +77,7 @@ class Swarm:
 
     def engine(self, number: int, path: str) -> object:
         """Ask a node's engine, which has certificates of the cluster's authority."""
-        node = json.loads(self.run("cs", "GET", f"/clusters/{self.id}/nodes"))["nodes"][number]
-        return self.get(f"https://{node['engine']}{path}").json()
+        return self.get(f"https://{self.engines()[number]}{path}").json()
 
     def on_node(self, name: str, command: str) -> str:
         """Run a command on a node, which is a machine of the cluster's own store."""
@@ -101,7 +100,25 @@ class Swarm:
             lambda: self.applications.project(project).current_state == state,
             f"{project} is {state}",
             240,
+            lambda: self.applications.project(project).raw,
         )
+
+    def engines(self) -> list[str]:
+        """Return the address of each node's engine."""
+        nodes = json.loads(self.run("cs", "GET", f"/clusters/{self.id}/nodes"))["nodes"]
+        return [str(node["engine"]) for node in nodes]
+
+    def containers(self, engines: list[str]) -> dict[str, list[str]]:
+        """Return the names and states of what each of these engines has."""
+        found = {}
+        for engine in engines:
+            try:
+                items = self.get(f"https://{engine}/v1.40/containers/json?all=1").json()
+            except requests.RequestException as error:
+                found[engine] = [str(error)]
+            else:
+                found[engine] = sorted(f"{item['Names'][0]} {item['State']}" for item in items)
+        return found
 
     def visit(self, path: str) -> int:
         """Ask the web service through the cluster's routing."""
@@ -463,8 +480,7 @@ def _exec(swarm: Swarm, container: str, script: str) -> str:
         found = [c["Id"] for c in listed if f"/{container}" in c["Names"]]
         if not found:
             continue
-        node = json.loads(swarm.run("cs", "GET", f"/clusters/{swarm.id}/nodes"))["nodes"][number]
-        api = f"https://{node['engine']}/v1.40"
+        api = f"https://{swarm.engines()[number]}/v1.40"
         wanted = {"Cmd": ["sh", "-c", script], "AttachStdout": True, "AttachStderr": True}
         made = swarm.post(f"{api}/containers/{found[0]}/exec", {**wanted, "Tty": True}).json()
         return swarm.post(f"{api}/exec/{made['Id']}/start", {"Tty": True}).text
@@ -519,19 +535,23 @@ def test_containers_move_off_a_node_that_fails(swarm: Swarm) -> None:
             len(running) == 3
         )
 
-    wait_for(moved, "three containers run on the two other nodes", 240)
+    engines = swarm.engines()
+    wait_for(
+        moved,
+        "three containers run on the two other nodes",
+        240,
+        lambda: swarm.containers(engines),
+    )
     assert swarm.clusters.cluster(swarm.id).state == "running"
     applications.delete_project("shop", force=True)
     swarm.run("start", first.name, environment=store)
 
-    def back() -> bool:
-        names = {
-            name
-            for item in swarm.get(f"{applications.url}/v1.40/containers/json?all=1").json()
-            for name in item["Names"]
-        }
-        return names == {f"/moving_a_{n}" for n in (1, 2, 3)} | {
-            f"/moving_b_{n}" for n in (1, 2, 3)
-        }
-
-    wait_for(back, "the node that is back has what it is to have, and no more", 240)
+    wanted = sorted(f"/moving_{service}_{n} running" for service in "ab" for n in (1, 2, 3))
+    wait_for(
+        lambda: (
+            sorted(name for own in swarm.containers(engines).values() for name in own) == wanted
+        ),
+        "the node that is back has what it is to have, and no more",
+        240,
+        lambda: (swarm.containers(engines), [project.raw for project in applications.projects()]),
+    )

@@ -122,7 +122,7 @@ class Deployment:
             number = wanted_number(release, service)
             surplus = _last_first(current)[: max(0, len(current) - number)]
             wanted = [""] * max(0, number - len(current))
-            if service.placement.stays and (self._silent or len(answering) < len(self._engines)):
+            if service.placement.stays and self._silent:
                 wanted = []
         self._remove(surplus, volumes=False)
         still = [p for p in current if p not in surplus and not p.container.running]
@@ -209,13 +209,12 @@ class Deployment:
     def make_volume(self, volume: Volume) -> None:
         """Make a volume on every node that has it not."""
         labels = self._labels(volume.project) if volume.project else {CLUSTER: self._cluster_id}
-        for engine in self._engines.values():
-            engine.create_volume(volume, {**volume.labels, **labels})
+        labels = {**volume.labels, **labels}
+        self._on_each(lambda engine: engine.create_volume(volume, labels))
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume from every node."""
-        for engine in self._engines.values():
-            engine.remove_volume(name)
+        self._on_each(lambda engine: engine.remove_volume(name))
 
     @property
     def _manager(self) -> Engine:
@@ -235,7 +234,7 @@ class Deployment:
                 return [Placed(node, c) for c in self._engines[node].containers(labels)]
             except EngineError as error:
                 failures.append(error)
-                self._missed()
+                self._note_miss()
                 return None
 
         parts = list(zip(self._engines, self._threads.map(ask, self._engines), strict=True))
@@ -360,6 +359,21 @@ class Deployment:
             named = ", ".join(f"{number}/{protocol}" for number, protocol in needed)
             raise EngineError(f"No node has port {named} free for {service.name}.")
         return min(free, key=lambda n: (own[n], all_of[n]))
+
+    def _on_each(self, work: Callable[[Engine], None]) -> None:
+        """Do something on every node, later on one that does not answer."""
+        for engine in self._engines.values():
+            try:
+                work(engine)
+            except EngineError as error:
+                if error.status:
+                    raise
+                self._note_miss()
+
+    def _note_miss(self) -> None:
+        """Note that a node does not answer."""
+        self._silent = True
+        self._missed()
 
     def _remove(self, placed: Iterable[Placed], *, volumes: bool) -> None:
         self._each(placed, lambda p: self._engines[p.node].remove(p.container.id, volumes=volumes))

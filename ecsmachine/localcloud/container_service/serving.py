@@ -50,7 +50,8 @@ class NodeWatch:
         """Ask the engines of the nodes; blocks. Return whether these are to be settled now.
 
         They are when others answer than before, or all for the first time (who knows what they
-        have been through), and then again, less and less often, while :meth:`again` is called.
+        have been through), and then again, less and less often, while :meth:`again` is called;
+        never while it is open whether a node is gone, whose containers would be made elsewhere.
         """
         answered = self._threads.map(lambda engine: engine.answers(), engines.values())
         answers = dict(zip(engines, answered, strict=True))
@@ -64,6 +65,8 @@ class NodeWatch:
             self._unsettled, self._pause, self._next_pause = True, 0, 1
         if self._unsettled and self._pause:
             self._pause -= 1
+            return False
+        if any(0 < self._misses[name] < _MISSES for name in answers):
             return False
         unsettled, self._unsettled = self._unsettled, False
         if unsettled:

@@ -241,4 +241,5 @@ def test_what_could_not_be_done_is_tried_again_less_and_less_often(cluster: Clus
     assert watch.look(cluster.nodes)
     assert not watch.look(cluster.nodes)
     watch.again()  # somebody has asked a node in vain
-    assert watch.look(cluster.nodes)
+    cluster.nodes["n4"].is_silent = True
+    assert [watch.look(cluster.nodes) for _ in range(3)] == [False, False, True]  # it is gone

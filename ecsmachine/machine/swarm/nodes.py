@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TypeVar
 
 from ecsmachine.errors import MachineError
@@ -18,6 +18,9 @@ _READY_TIMEOUT_S = 60.0
 _DRAIN_TIMEOUT_S = 60.0
 _CHANGE_TRIES = 5
 _CHANGE_PAUSE_S = 0.3
+
+_PASSING = ("out of sequence", "DeadlineExceeded", "does not have a leader")
+"""What managers refuse a change with that a later one may be: another change, an election."""
 
 T = TypeVar("T")
 
@@ -75,16 +78,17 @@ def set_node(
 def _change(
     manager: Machine, node: Node, role: Role | None, availability: Availability | None
 ) -> None:
-    """Change a node, again if the swarm itself has changed it since it was looked at."""
-    for remaining in reversed(range(_CHANGE_TRIES)):
+    """Change a node, again if the swarm itself has changed it meanwhile, or was electing."""
+    for tried in range(_CHANGE_TRIES):
         try:
             api.change_node(manager, node, role=role, availability=availability)
             return
         except MachineError as error:
-            if "out of sequence" not in error.message or not remaining:
+            if tried + 1 == _CHANGE_TRIES or not any(one in error.message for one in _PASSING):
                 raise
-        time.sleep(_CHANGE_PAUSE_S)
-        node = next((each for each in api.nodes(manager) if each.id == node.id), node)
+        time.sleep(_CHANGE_PAUSE_S * 2**tried)
+        with suppress(MachineError):
+            node = next((each for each in api.nodes(manager) if each.id == node.id), node)
 
 
 def wait_until_drained(manager: Machine, node: Node) -> None:

@@ -41,7 +41,7 @@ class Notes(NoEngine):
         return not self.silent
 
     def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
-        self._heard()
+        self._heard("containers")
         return super().containers(labels)
 
     def start(self, container_id: str) -> None:
@@ -68,7 +68,7 @@ class Notes(NoEngine):
         for container in super().containers({}):
             super().stop(container.id, None)
 
-    def _heard(self, what: str = "") -> None:
+    def _heard(self, what: str) -> None:
         if self.silent:
             raise EngineError("it does not answer")
         if self.refused[what]:
@@ -149,7 +149,7 @@ EACH = (
 )
 
 
-@pytest.mark.parametrize("kind", ["start", "remove", "remove_volume"])
+@pytest.mark.parametrize("kind", ["containers", "start", "remove", "remove_volume"])
 def test_a_node_that_is_back_is_settled_until_nothing_is_left(ground: Ground, kind: str) -> None:
     ground.create("moving", EACH)
     ground.create("shop", SHOP)

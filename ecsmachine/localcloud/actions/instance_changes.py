@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.cpu_options import cpu_options_of_request
 from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.instance_charge import only_ordered
 from ecsmachine.localcloud.actions.instance_creation import user_data_of_request
-from ecsmachine.localcloud.actions.instance_interfaces import check_interfaces_of
+from ecsmachine.localcloud.actions.instance_options import cpu_options_of_request
 from ecsmachine.localcloud.actions.instance_place import (
     groups_of_request,
     private_address_of_request,
 )
+from ecsmachine.localcloud.actions.interface_requests import check_interfaces_of
 from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type

@@ -10,8 +10,6 @@ from dataclasses import replace
 
 from ecsmachine.localcloud.actions import interface_requests
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.cpu_options import cpu_options_of_request
-from ecsmachine.localcloud.actions.host_capacity import check_host_capacity
 from ecsmachine.localcloud.actions.images import MACHINE_OF, image_of_request
 from ecsmachine.localcloud.actions.instance_charge import (
     charge_of_request,
@@ -20,17 +18,20 @@ from ecsmachine.localcloud.actions.instance_charge import (
     price_of_order,
 )
 from ecsmachine.localcloud.actions.instance_disks import disks_of_request, put_disk
-from ecsmachine.localcloud.actions.instance_interfaces import put_interfaces, secondary_interfaces
+from ecsmachine.localcloud.actions.instance_options import (
+    cpu_options_of_request,
+    metadata_options_of_request,
+)
 from ecsmachine.localcloud.actions.instance_place import (
     interfaces_of_request,
     place_of_request,
     private_address_of_request,
     with_primary_interface,
 )
+from ecsmachine.localcloud.actions.interface_requests import put_interfaces, secondary_interfaces
 from ecsmachine.localcloud.actions.launch_templates import with_template
-from ecsmachine.localcloud.actions.metadata_options import metadata_options_of_request
 from ecsmachine.localcloud.actions.security_groups import check_room
-from ecsmachine.localcloud.actions.stock import check_stock
+from ecsmachine.localcloud.actions.stock import check_host_capacity, check_stock
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import InstanceType, find_instance_type
 from ecsmachine.localcloud.protocol import refusals

@@ -1,4 +1,4 @@
-"""Looking at instances."""
+"""Looking at instances, their health and their events: here none is planned and none has been."""
 
 from __future__ import annotations
 
@@ -174,4 +174,63 @@ RENEWALS = Listing(
         by.one_of("InstanceId", "id", Parameters.separated),
         by.equals("RenewalStatus", _renewal_status, among=("AutoRenewal", "Normal", "NotRenewal")),
     ),
+)
+
+
+_STATUS_CODES = {"Pending": 0, "Starting": 8, "Running": 1, "Stopping": 2, "Stopped": 3}
+_ACTIONS_ON_MAINTENANCE = ("AutoRecover", "Stop", "AutoRedeploy")
+
+
+def describe_instance_history_events(call: Call) -> Answer:
+    """DescribeInstanceHistoryEvents: there have been none."""
+    call.optional(call.state.instances, "InstanceId")
+    nothing: list[Instance] = []
+    _, fields = page(call.parameters, nothing)
+    return {**fields, "InstanceSystemEventSet": {"InstanceSystemEventType": []}}
+
+
+def _full_status_view(call: Call, instance: Instance) -> dict[str, Any]:
+    return {
+        "InstanceId": instance.id,
+        "Status": {"Code": _STATUS_CODES[instance.status], "Name": instance.status},
+        "HealthStatus": {"Code": 0, "Name": "Ok"},
+        "ScheduledSystemEventSet": {"ScheduledSystemEventType": []},
+    }
+
+
+def _maintenance_view(call: Call, instance: Instance) -> dict[str, Any]:
+    return {
+        "InstanceId": instance.id,
+        "ActionOnMaintenance": {
+            "Value": _ACTIONS_ON_MAINTENANCE[0],
+            "DefaultValue": _ACTIONS_ON_MAINTENANCE[0],
+            "SupportedValues": {"SupportedValue": list(_ACTIONS_ON_MAINTENANCE)},
+        },
+        "MaintenanceWindows": {"MaintenanceWindow": []},
+        "NotifyOnMaintenance": False,
+    }
+
+
+FULL_STATUSES = Listing(
+    Instance,
+    "InstanceFullStatusSet.InstanceFullStatusType",
+    by.newest(lambda state: state.instances),
+    _full_status_view,
+    (
+        by.one_of("InstanceId", "id", Parameters.listed),
+        by.equals("Status", "status"),
+        by.always("HealthStatus", "Ok"),
+        by.never("EventId", "EventType", "InstanceEventType"),
+        by.never(
+            "EventPublishTime.Start", "EventPublishTime.End", "NotBefore.Start", "NotBefore.End"
+        ),
+    ),
+    most=50,
+)
+MAINTENANCE = Listing(
+    Instance,
+    "MaintenanceAttributes.MaintenanceAttribute",
+    by.newest(lambda state: state.instances),
+    _maintenance_view,
+    (by.one_of("InstanceId", "id", Parameters.listed),),
 )

@@ -1,12 +1,13 @@
-"""What requests ask of network interfaces: their addresses, their groups, and room for them."""
+"""What requests ask of network interfaces, by themselves or with instances, and room for them."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from ecsmachine.localcloud.actions.call import Call
+from ecsmachine.localcloud.actions.instance_place import Place
 from ecsmachine.localcloud.actions.security_groups import (
     MAX_GROUPS_OF_INSTANCE,
     check_room,
@@ -194,3 +195,65 @@ def free_index(call: Call, instance_id: str) -> int:
     """Return the number that the next interface of an instance has in its guest."""
     taken = {each.index for each in attached_interfaces(call.state, instance_id)}
     return next(number for number in range(1, len(taken) + 2) if number not in taken)
+
+
+def secondary_interfaces(
+    call: Call, said: Sequence[Parameters], place: Place, kind: InstanceType, amount: int
+) -> list[InterfaceRequest | NetworkInterface]:
+    """Return the interfaces to make, or to attach, with each of ``amount`` instances."""
+    check_number_of_interfaces(1 + len(said), kind)
+    found: list[InterfaceRequest | NetworkInterface] = []
+    for parameters in said:
+        interface_id = parameters.text("NetworkInterfaceId")
+        if not interface_id:
+            request = _new(call, parameters, place)
+            zone, vpc_id = request.vswitch.zone, request.vswitch.vpc_id
+            addresses = 1 + len(request.secondary_ips) + request.more_ips
+            found.append(request)
+        else:
+            if amount > 1:
+                raise refusals.conflicting(parameters.name("NetworkInterfaceId"), "Amount")
+            interface = call.find(call.state.network_interfaces, interface_id)
+            if interface.status != "Available":
+                raise INTERFACE_STATUS()
+            zone, vpc_id = interface.zone, interface.vpc_id
+            addresses = len(interface.addresses)
+            found.append(interface)
+        check_vpc(vpc_id, place.vswitch.vpc_id)
+        check_same_zone(zone, place.vswitch.zone)
+        check_number_of_addresses(addresses, kind)
+    return found
+
+
+def put_interfaces(
+    call: Call,
+    instance: Instance,
+    wanted: Iterable[InterfaceRequest | NetworkInterface],
+) -> list[str]:
+    """Give a new instance its secondary interfaces; return the ids of those that were made."""
+    made = []
+    for index, each in enumerate(wanted, 1):
+        if isinstance(each, InterfaceRequest):
+            made.append(make_interface(call, each, instance, index).id)
+        else:
+            attached = replace(each, status="InUse", instance_id=instance.id, index=index)
+            call.state.network_interfaces.put(attached)
+    return made
+
+
+def check_interfaces_of(call: Call, instance: Instance, kind: InstanceType) -> None:
+    """Raise unless an instance of another type could have the interfaces that this one has."""
+    attached = attached_interfaces(call.state, instance.id)
+    if 1 + len(attached) > kind.interfaces:
+        raise refusals.of("InvalidOperation.EniCountExceeded")
+    for secondary_ips in (instance.secondary_ips, *(each.secondary_ips for each in attached)):
+        check_number_of_addresses(1 + len(secondary_ips), kind)
+
+
+def _new(call: Call, parameters: Parameters, place: Place) -> InterfaceRequest:
+    vswitch_id = parameters.text("VSwitchId")
+    vswitch = call.find(call.state.vswitches, vswitch_id) if vswitch_id else place.vswitch
+    one = parameters.text("SecurityGroupId")
+    ids = parameters.listed("SecurityGroupIds") or ([one] if one else [])
+    groups = groups_named(call, ids) if ids else place.groups
+    return interface_request(call, parameters, vswitch, groups)

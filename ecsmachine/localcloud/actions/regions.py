@@ -1,4 +1,4 @@
-"""Regions, zones, instance types, and what is in stock where."""
+"""Regions, zones and endpoints, which SDKs ask the location service for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES
 from ecsmachine.localcloud.catalog.instance_types import instance_types
-from ecsmachine.localcloud.catalog.regions import Region, Zone, regions
+from ecsmachine.localcloud.catalog.regions import Region, Zone, find_region, regions
+from ecsmachine.localcloud.protocol.errors import ApiError
 
 _CHARGE_TYPES = ("PrePaid", "PostPaid")
 _SPOT_STRATEGIES = ("SpotWithPriceLimit", "SpotAsPriceGo")
@@ -145,3 +146,27 @@ def _zone_resources() -> dict[str, Any]:
             ]
         },
     }
+
+
+SERVICES = ("ecs", "vpc", "slb", "sts", "location")
+
+
+def describe_endpoints(call: Call) -> Answer:
+    """DescribeEndpoints: this endpoint, for every product that is here."""
+    region_id = call.parameters.require("Id")
+    service = call.parameters.require("ServiceCode").lower()
+    kind = call.parameters.text("Type", "openAPI")
+    if find_region(region_id) is None:
+        raise ApiError("InvalidRegionId", "The specified region does not exist.")
+    endpoints = [
+        {
+            "Id": region_id,
+            "Namespace": "",
+            # The API itself spells it so.
+            "SerivceCode": service,
+            "Type": kind,
+            "Endpoint": call.host,
+            "Protocols": {"Protocols": ["HTTP"]},
+        }
+    ]
+    return {"Success": True, "Endpoints": {"Endpoint": endpoints if service in SERVICES else []}}

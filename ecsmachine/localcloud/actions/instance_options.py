@@ -1,13 +1,15 @@
-"""How instances reach their metadata: kept and told, as guests have no metadata service."""
+"""Options of instances that are kept and told, and change nothing here: processors, metadata."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from ecsmachine.localcloud.actions.call import Call
+from ecsmachine.localcloud.catalog.instance_types import InstanceType
 from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.protocol.errors import invalid_parameter
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.model import MetadataOptions
+from ecsmachine.localcloud.state.model import CpuOptions, MetadataOptions
 
 
 def modify_instance_metadata_options(call: Call) -> None:
@@ -40,3 +42,24 @@ def metadata_options_of_request(
         hop_limit=parameters.integer("HttpPutResponseHopLimit", before.hop_limit, least=1, most=64),
         tags=parameters.choice("InstanceMetadataTags", ("enabled", "disabled"), before.tags),
     )
+
+
+TOPOLOGIES = ("ContinuousCoreToHTMapping", "DiscreteCoreToHTMapping")
+
+
+def cpu_options_of_request(
+    parameters: Parameters, kind: InstanceType, before: CpuOptions | None = None
+) -> CpuOptions:
+    """Return the options that a request leads to; raises ``InvalidParameter``.
+
+    The number of cores is that of the type, and no other; of two threads a core one may be
+    switched off.
+    """
+    asked, before = parameters.struct("CpuOptions"), before or CpuOptions()
+    if asked.given("Core") and asked.integer("Core") != kind.cores:
+        raise invalid_parameter(asked.name("Core"), f"{kind.id} has {kind.cores} cores.")
+    threads = asked.integer(
+        "ThreadsPerCore", before.threads_per_core, least=1, most=kind.threads_per_core
+    )
+    topology = asked.choice("TopologyType", TOPOLOGIES, before.topology)
+    return CpuOptions(threads, topology)

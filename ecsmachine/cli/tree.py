@@ -181,7 +181,7 @@ def _root(
         raise typer.Exit
     session.debug = session.debug or debug or is_set(session.environment, "MACHINE_DEBUG")
     if session.debug:
-        from ecsmachine.cli.display.logs import logged_on_standard_error
+        from ecsmachine.cli.display.libraries import logged_on_standard_error
 
         ctx.with_resource(logged_on_standard_error())
     configure(

@@ -39,7 +39,7 @@ class Deploy:
 def read_deploy(values: Values, service: str, *, for_stack: bool) -> Deploy:
     """Read it. What only Swarm mode has is refused, unless it is read for a stack.
 
-    Raises :class:`~ecsmachine.compose.errors.TemplateError`.
+    Raises :class:`~ecsmachine.compose.values.TemplateError`.
     """
     values.only(
         *("mode", "replicas", "labels", "endpoint_mode", "placement", "resources"),

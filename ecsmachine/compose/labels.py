@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-from ecsmachine.compose.errors import TemplateError
+from ecsmachine.compose.values import TemplateError
 
 PREFIX = "aliyun."
 MOST_CONTAINERS = 100

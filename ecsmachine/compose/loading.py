@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.compose.errors import TemplateError
+from ecsmachine.compose.values import TemplateError
 
 if TYPE_CHECKING:
     import yaml

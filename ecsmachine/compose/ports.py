@@ -21,7 +21,7 @@ _MOST_PORTS = 1000
 def read_ports(values: Values) -> tuple[Port, ...]:
     """Return the ports that ``ports`` and ``expose`` name, each once.
 
-    Raises :class:`~ecsmachine.compose.errors.TemplateError`.
+    Raises :class:`~ecsmachine.compose.values.TemplateError`.
     """
     found = list(dict.fromkeys((*_published(values), *_exposed(values))))
     if len(found) > _MOST_PORTS:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ecsmachine.compose.deploy import Deploy, read_deploy
-from ecsmachine.compose.errors import TemplateError
 from ecsmachine.compose.keys import KEYS
 from ecsmachine.compose.labels import PREFIX, Labels, Probe, read_labels
 from ecsmachine.compose.model import (
@@ -24,7 +23,7 @@ from ecsmachine.compose.model import (
 )
 from ecsmachine.compose.placement import BEGINNINGS, Placement, read_placement
 from ecsmachine.compose.ports import read_ports
-from ecsmachine.compose.values import Values
+from ecsmachine.compose.values import TemplateError, Values
 
 _VOLUME_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+")
 _CONTAINER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,127}")

@@ -33,7 +33,7 @@ class Stack:
 
 
 def convert(text: str, variables: Mapping[str, str]) -> Stack:
-    """Convert a template. Raises :class:`~ecsmachine.compose.errors.TemplateError`."""
+    """Convert a template. Raises :class:`~ecsmachine.compose.values.TemplateError`."""
     template = parse_template(text, variables, for_stack=True)
     filling = Variables(variables)
     data = filling.fill(load(text))

@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ecsmachine.compose.errors import TemplateError
 from ecsmachine.compose.loading import Variables, load
 from ecsmachine.compose.model import BUCKET, DEFAULT_NETWORK, Network, Service, Template, Volume
 from ecsmachine.compose.services import Surroundings, read_service
-from ecsmachine.compose.values import Values
+from ecsmachine.compose.values import TemplateError, Values
 
 PROJECT_VARIABLE = "COMPOSE_PROJECT_NAME"
 

@@ -7,7 +7,14 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-from ecsmachine.compose.errors import TemplateError
+
+class TemplateError(Exception):
+    """A template cannot be used; ``reason`` says where and why, on one line."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = " ".join(reason.splitlines())
+        super().__init__(self.reason)
+
 
 Kind = Literal["flag", "text", "texts", "number", "decimal", "size", "duration", "pairs", "any"]
 

@@ -13,9 +13,8 @@ from ecsmachine.container_registry.client import RegistryClient, RegistryError
 from ecsmachine.container_registry.reference import Reference
 from ecsmachine.localcloud.host.paths import default_cache
 from ecsmachine.localcloud.registry.busybox import busybox_image
-from ecsmachine.localcloud.registry.programs import RegistryPrograms, fetch_programs
 from ecsmachine.localcloud.registry.push import answers, push
-from ecsmachine.localcloud.registry.server import Registry
+from ecsmachine.localcloud.registry.server import Registry, RegistryPrograms, fetch_programs
 
 pytestmark = pytest.mark.guest
 

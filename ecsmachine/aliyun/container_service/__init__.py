@@ -13,6 +13,7 @@ from ecsmachine.aliyun.container_service.applications import (
     Service,
     Volume,
     VolumeRequest,
+    fire,
 )
 from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.aliyun.container_service.clusters import (
@@ -27,7 +28,6 @@ from ecsmachine.aliyun.container_service.clusters import (
     Task,
 )
 from ecsmachine.aliyun.container_service.kubernetes import KubernetesRequest, KubernetesScaleRequest
-from ecsmachine.aliyun.container_service.triggers import fire
 
 __all__ = [
     "ApplicationClient",

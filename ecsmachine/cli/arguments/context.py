@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ecsmachine import __version__
-from ecsmachine.cli.arguments.switches import is_true
+from ecsmachine.cli.arguments.flag_forms import is_true
 from ecsmachine.cli.display import docker_machine
 from ecsmachine.errors import MachineError, UsageError
 

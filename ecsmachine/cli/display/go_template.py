@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecsmachine.cli.display import go_template_syntax as syntax
-from ecsmachine.cli.display.go_format import type_name, value_text
 from ecsmachine.cli.display.go_template_functions import (
     FUNCTIONS,
     Record,
@@ -18,6 +17,8 @@ from ecsmachine.cli.display.go_template_functions import (
     call,
     field,
     is_true,
+    type_name,
+    value_text,
 )
 
 __all__ = ["Record", "Template"]

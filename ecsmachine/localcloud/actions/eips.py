@@ -17,9 +17,8 @@ from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
 from ecsmachine.localcloud.protocol.names import checked_description, checked_text, valid_name
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
-from ecsmachine.localcloud.state.addresses import pick_public, public_in_use
+from ecsmachine.localcloud.state.addresses import eips_of, pick_public, public_in_use
 from ecsmachine.localcloud.state.balancers import LoadBalancer
-from ecsmachine.localcloud.state.elastic_addresses import eips_of
 from ecsmachine.localcloud.state.model import ChargeType, Eip, Instance, NetworkInterface
 from ecsmachine.localcloud.state.records import told
 from ecsmachine.localcloud.state.resources import check_status, status_now

@@ -16,8 +16,8 @@ from ecsmachine.localcloud.protocol.identifiers import new_order_id
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import ChargeType, Instance, SpotStrategy
-from ecsmachine.localcloud.state.offers import Offer
 from ecsmachine.localcloud.state.resources import attached_disks, check_status
+from ecsmachine.localcloud.state.settings import Offer
 
 FOREVER = "2099-12-31T15:59Z"
 """When an instance expires that is paid for by the hour."""

@@ -19,14 +19,19 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.protocol.wire import parse_json
 from ecsmachine.localcloud.state import tagging
-from ecsmachine.localcloud.state.addresses import pick_private, pick_public, private_is_free, usable
+from ecsmachine.localcloud.state.addresses import (
+    pick_private,
+    pick_public,
+    private_is_free,
+    unbind_eips,
+    usable,
+)
 from ecsmachine.localcloud.state.balancers import (
     Backend,
     BalancerStatus,
     LoadBalancer,
     LoadBalancerCharge,
 )
-from ecsmachine.localcloud.state.elastic_addresses import unbind_eips
 from ecsmachine.localcloud.state.model import Switch, VSwitch
 from ecsmachine.localcloud.state.records import told
 

@@ -17,7 +17,7 @@ from ecsmachine.localcloud.protocol.names import checked_description
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
-from ecsmachine.localcloud.state.elastic_addresses import eips_of
+from ecsmachine.localcloud.state.addresses import eips_of
 from ecsmachine.localcloud.state.interfaces import (
     attached_interfaces,
     find_interface,

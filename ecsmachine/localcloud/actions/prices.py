@@ -13,7 +13,7 @@ from ecsmachine.localcloud.catalog.instance_types import InstanceType, find_inst
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.offers import Offer
+from ecsmachine.localcloud.state.settings import Offer
 
 MAX_AMOUNT = 1000
 _PERIODS = {"Hour": 1, "Day": 30, "Week": 4, "Month": 9, "Year": 5}

@@ -21,7 +21,7 @@ from ecsmachine.localcloud.state.tagging import (
     tag_filter,
     tags_of_request,
 )
-from ecsmachine.localcloud.work.tls import server_context
+from ecsmachine.localcloud.work.balancers import server_context
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate

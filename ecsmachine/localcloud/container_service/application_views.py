@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ecsmachine.compose.errors import TemplateError
 from ecsmachine.compose.model import Service, Template
 from ecsmachine.compose.templates import PROJECT_VARIABLE, parse_template
+from ecsmachine.compose.values import TemplateError
 from ecsmachine.localcloud.container_service.deployment import Placed, wanted_number
 from ecsmachine.localcloud.container_service.fields import invalid
 from ecsmachine.localcloud.state.clusters import Project, Release, Volume

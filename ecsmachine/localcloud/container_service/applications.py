@@ -21,7 +21,6 @@ from ecsmachine.localcloud.container_service.application_views import (
     warnings_of,
 )
 from ecsmachine.localcloud.container_service.deployment import Deployment, wanted_number
-from ecsmachine.localcloud.container_service.destinations import Destination, routes_of
 from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
 from ecsmachine.localcloud.container_service.project_work import (
     Balance,
@@ -30,6 +29,7 @@ from ecsmachine.localcloud.container_service.project_work import (
     finish,
 )
 from ecsmachine.localcloud.container_service.projects import Projects
+from ecsmachine.localcloud.container_service.routing import Destination, routes_of
 from ecsmachine.localcloud.container_service.volumes import Volumes
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Project, Release

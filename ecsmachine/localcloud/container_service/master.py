@@ -23,9 +23,9 @@ from ecsmachine.localcloud.container_service.application_api import (
     respond,
 )
 from ecsmachine.localcloud.container_service.applications import Applications
-from ecsmachine.localcloud.container_service.docker import client_context
-from ecsmachine.localcloud.container_service.docker_view import (
+from ecsmachine.localcloud.container_service.docker import (
     all_containers,
+    client_context,
     holder_of,
     is_list_of_containers,
 )

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.protocol.suggestions import did_you_mean
+from ecsmachine.localcloud.protocol.names import did_you_mean
 
 FaultKind = Literal[
     "error",

@@ -11,7 +11,7 @@ from functools import cache
 from ecsmachine.localcloud.catalog.instance_types import instance_types
 from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.faults.fault import CREATING, Fault, FaultError
-from ecsmachine.localcloud.protocol.suggestions import did_you_mean
+from ecsmachine.localcloud.protocol.names import did_you_mean
 
 _INSTANCE_ID = re.compile(r"i-[a-z0-9]{20}")
 

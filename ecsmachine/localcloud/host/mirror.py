@@ -24,7 +24,7 @@ from ecsmachine.localcloud.host.guests.faults import DownloadFault, DownloadFaul
 from ecsmachine.localcloud.host.network import MIRROR_PORT, NamespaceSockets
 from ecsmachine.localcloud.host.openpgp import SigningKey
 from ecsmachine.localcloud.host.packages import Package, read_manifest
-from ecsmachine.localcloud.host.port_holder import why_not_listening
+from ecsmachine.localcloud.host.processes import why_not_listening
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 

@@ -1,13 +1,17 @@
-"""Processes told apart by id and start time, so that a reused id is never taken for them."""
+"""Processes, told apart by id and start time (ids are used again), and who of them holds a port."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from ecsmachine.localcloud.host.programs import ProgramError, run
 
 
 @dataclass(frozen=True)
@@ -84,3 +88,25 @@ def ids_by_namespace(pid: int) -> list[int]:
         if line.startswith("NSpid:"):
             return [int(word) for word in line.split()[1:]]
     return []
+
+
+def why_not_listening(error: OSError, port: int, *, namespace: Path | None = None) -> str:
+    """Return why a port cannot be listened on; of one that is taken, who holds it.
+
+    ``namespace`` is the network namespace that it is in.
+    """
+    if error.errno != errno.EADDRINUSE:
+        return os.strerror(error.errno) if error.errno else str(error)
+    inside = [] if namespace is None else ["nsenter", f"--net={namespace}"]
+    try:
+        listed = run([*inside, "ss", "-ltnpH", f"sport = :{port}"])
+    except ProgramError:  # macOS has none
+        listed = ""
+    holders = read_holders(listed)
+    return f"it is taken by {' and '.join(holders)}" if holders else "another program holds it"
+
+
+def read_holders(listed: str) -> list[str]:
+    """Read the programs from what ``ss -ltnp`` prints: ``nginx (process 12)``."""
+    found = re.findall(r'\("([^"]+)",pid=(\d+)', listed)
+    return list(dict.fromkeys(f"{name} (process {pid})" for name, pid in found))

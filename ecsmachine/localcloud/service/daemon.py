@@ -286,7 +286,7 @@ def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> li
         fetch_packages,
         packages_path,
     )
-    from ecsmachine.localcloud.registry.programs import PACKAGES, fetch_programs
+    from ecsmachine.localcloud.registry.server import PACKAGES, fetch_programs
 
     arguments: list[str] = []
     for release in releases:

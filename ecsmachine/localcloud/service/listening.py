@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 
-from ecsmachine.localcloud.host.port_holder import why_not_listening
+from ecsmachine.localcloud.host.processes import why_not_listening
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  # only where they are asked for

@@ -31,9 +31,9 @@ from typing import Any
 from ecsmachine.localcloud.catalog.instance_types import instance_types
 from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.localcloud.protocol.names import did_you_mean
 from ecsmachine.localcloud.protocol.official import official_actions
-from ecsmachine.localcloud.protocol.suggestions import did_you_mean
-from ecsmachine.localcloud.state.offers import QUOTAS, Offer, Stock
+from ecsmachine.localcloud.state.settings import QUOTAS, Offer, Stock
 
 _SECTIONS = ("instances", "images", "stock", "prices", "quotas")
 _ECS = "2014-05-26"

@@ -33,8 +33,7 @@ from ecsmachine.localcloud.host.address_plan import (
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.faults import DownloadFaults
 from ecsmachine.localcloud.host.paths import CloudPaths
-from ecsmachine.localcloud.host.port_holder import why_not_listening
-from ecsmachine.localcloud.host.processes import identify
+from ecsmachine.localcloud.host.processes import identify, why_not_listening
 from ecsmachine.localcloud.host.settings import (
     KEY_VARIABLES,
     CloudSettings,
@@ -287,8 +286,7 @@ def _real_guests(
     from ecsmachine.localcloud.host.mirror import Mirror
     from ecsmachine.localcloud.host.network import REGISTRY_PORT, Network
     from ecsmachine.localcloud.host.openpgp import signing_key
-    from ecsmachine.localcloud.registry.programs import RegistryPrograms
-    from ecsmachine.localcloud.registry.server import Registry
+    from ecsmachine.localcloud.registry.server import Registry, RegistryPrograms
 
     network = Network(link=paths.link, router=paths.router, plan=plan)
     network.up()

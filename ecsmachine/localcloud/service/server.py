@@ -49,8 +49,7 @@ from ecsmachine.localcloud.actions.unsupported import checked, of_the_action
 from ecsmachine.localcloud.catalog.images import Image, all_images
 from ecsmachine.localcloud.container_service import triggers
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
-from ecsmachine.localcloud.container_service.guestless_nodes import GuestlessNodes
-from ecsmachine.localcloud.container_service.nodes import Nodes
+from ecsmachine.localcloud.container_service.nodes import GuestlessNodes, Nodes
 from ecsmachine.localcloud.container_service.routes import (
     METHODS,
     ContainerServiceEndpoint,
@@ -69,16 +68,14 @@ from ecsmachine.localcloud.protocol.errors import (
     missing_parameter,
 )
 from ecsmachine.localcloud.protocol.identifiers import request_id as new_request_id
-from ecsmachine.localcloud.protocol.official import official_actions
+from ecsmachine.localcloud.protocol.official import check_required, official_actions
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.protocol.required import check_required
 from ecsmachine.localcloud.service.connections import Connections
-from ecsmachine.localcloud.service.emptying import empty
 from ecsmachine.localcloud.service.gate import Gate, host_name
 from ecsmachine.localcloud.service.own_pages import own_routes
 from ecsmachine.localcloud.service.request_log import Exchange, RequestLog
 from ecsmachine.localcloud.service.seed import Seed
-from ecsmachine.localcloud.service.seeding import plant
+from ecsmachine.localcloud.service.seeding import empty, plant
 from ecsmachine.localcloud.service.view import CloudView
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.lifecycle import Lifecycle

@@ -1,14 +1,15 @@
-"""Which addresses are free."""
+"""Addresses: which are free, and what elastic ones (EIPs) are bound to."""
 
 from __future__ import annotations
 
 import ipaddress
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.state.model import Instance, NetworkInterface, VSwitch
+from ecsmachine.localcloud.state.model import Eip, Instance, NetworkInterface, VSwitch
 from ecsmachine.localcloud.state.state import State
 
 
@@ -126,3 +127,14 @@ def _taken_in(state: State, vswitch: VSwitch) -> set[str]:
         if holder.vswitch_id == vswitch.id
         for ip in (holder.private_ip, *holder.secondary_ips)
     } | {balancer.address for balancer in state.load_balancers if balancer.vswitch_id == vswitch.id}
+
+
+def eips_of(state: State, holder_id: str) -> list[Eip]:
+    """Return the addresses bound to an instance, a secondary interface or a load balancer."""
+    return [eip for eip in state.eips if holder_id and eip.instance_id == holder_id]
+
+
+def unbind_eips(state: State, holder_id: str) -> None:
+    """Let the addresses be bound to nothing of what is gone; inside a transaction."""
+    for eip in eips_of(state, holder_id):
+        state.eips.put(replace(eip, instance_id="", instance_type="", status="Available"))

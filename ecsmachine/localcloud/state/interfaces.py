@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.state.elastic_addresses import unbind_eips
+from ecsmachine.localcloud.state.addresses import unbind_eips
 from ecsmachine.localcloud.state.model import Instance, NetworkInterface
 from ecsmachine.localcloud.state.state import State
 

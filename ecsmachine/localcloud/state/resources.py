@@ -12,7 +12,7 @@ from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.refusals import Refusal
-from ecsmachine.localcloud.state.elastic_addresses import unbind_eips
+from ecsmachine.localcloud.state.addresses import unbind_eips
 from ecsmachine.localcloud.state.interfaces import leave_interfaces
 from ecsmachine.localcloud.state.model import Disk, Eip, Instance, InstanceStatus, Removal, Snapshot
 from ecsmachine.localcloud.state.state import State

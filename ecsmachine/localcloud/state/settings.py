@@ -1,4 +1,4 @@
-"""What a local cloud is made with, and how long things take in it."""
+"""What a local cloud is made with: how long things take in it, and what it offers by its seed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,64 @@ import secrets
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from fnmatch import fnmatchcase
 from typing import Any
 
+from ecsmachine.localcloud.catalog import prices
+from ecsmachine.localcloud.catalog.instance_types import InstanceType
 from ecsmachine.localcloud.catalog.regions import find_zone, known_region, regions
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.protocol.suggestions import did_you_mean
+from ecsmachine.localcloud.protocol.names import did_you_mean
+
+QUOTAS = {
+    "instances": 1000,
+    "disks": 2000,
+    "images": 100,
+    "key-pairs": 500,
+    "security-groups": 100,
+    "vpcs": 10,
+    "vswitches": 150,
+    "eips": 100,
+    "load-balancers": 60,
+}
+"""How many there may be unless a seed says otherwise: vpcs, security groups and key pairs of a
+region, VSwitches of a VPC, others in all."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """So many instances of these types can there be in these zones, both patterns."""
+
+    instance_type: str
+    zone: str
+    amount: int
+
+    def matches(self, instance_type: str, zone: str) -> bool:
+        """Return whether an instance of a type in a zone is of this stock."""
+        return fnmatchcase(instance_type, self.instance_type) and fnmatchcase(zone, self.zone)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the cloud's seed has said; ``digest`` is that of the seed.
+
+    ``prices`` are of an hour, by instance type, in CNY.
+    """
+
+    id: str = "offer"
+    digest: str = ""
+    stock: tuple[Stock, ...] = ()
+    prices: dict[str, float] = field(default_factory=dict)
+    quotas: dict[str, int] = field(default_factory=dict)
+
+    def quota(self, name: str) -> int:
+        """Return how many there may be of what ``name`` (in :data:`QUOTAS`) says."""
+        return self.quotas.get(name, QUOTAS[name])
+
+    def instance_hour(self, kind: InstanceType) -> float:
+        """Return the price of an hour of an instance type, without disks."""
+        return self.prices.get(kind.id, prices.instance_hour(kind))
+
 
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _KEY_SECRET = re.compile(r"[!-~]{1,128}")

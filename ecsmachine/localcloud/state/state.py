@@ -60,8 +60,13 @@ from ecsmachine.localcloud.state.model import (
     Vpc,
     VSwitch,
 )
-from ecsmachine.localcloud.state.offers import Offer
-from ecsmachine.localcloud.state.settings import Settings, StateError, access_key_of, check_settings
+from ecsmachine.localcloud.state.settings import (
+    Offer,
+    Settings,
+    StateError,
+    access_key_of,
+    check_settings,
+)
 from ecsmachine.localcloud.state.tables import ResourceTable, Table
 
 SCHEMA_VERSION = 1

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -15,11 +17,17 @@ from functools import partial
 from ecsmachine.localcloud.host.guests.base import BalancerNetwork, Guests, Place
 from ecsmachine.localcloud.protocol.relays import MOST_HEAD_BYTES, join, moved, unavailable
 from ecsmachine.localcloud.state.state import State
-from ecsmachine.localcloud.work.balancing import Carried, Choice, Health, Server, Tls, carried_by
+from ecsmachine.localcloud.work.balancing import (
+    Carried,
+    Choice,
+    Health,
+    Server,
+    Tls,
+    carried_by,
+    token_of_server,
+)
 from ecsmachine.localcloud.work.datagrams import Datagrams, answers
-from ecsmachine.localcloud.work.sticky_sessions import token_of_server
 from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, unchanged
-from ecsmachine.localcloud.work.tls import server_context
 
 LOG = logging.getLogger("ecsmachine.localcloud")
 
@@ -289,3 +297,29 @@ class Listening:
                 return server
         scheduler = "wrr" if self._carried is None else self._carried.scheduler
         return self._choice.choose(scheduler, left, client)
+
+
+_LEAST = {
+    "tls_cipher_policy_1_1": ssl.TLSVersion.TLSv1_1,
+    "tls_cipher_policy_1_2": ssl.TLSVersion.TLSv1_2,
+    "tls_cipher_policy_1_2_strict": ssl.TLSVersion.TLSv1_2,
+    "tls_cipher_policy_1_2_strict_with_1_3": ssl.TLSVersion.TLSv1_2,
+}
+"""The oldest version that a policy lets in; it is this machine's own that OpenSSL knows older."""
+
+
+def server_context(certificate: str, private_key: str, policy: str = "") -> ssl.SSLContext:
+    """Return what a server needs that has this certificate, with its chain, and its key (PEM).
+
+    Raises ``ssl.SSLError`` if they do not belong together, or are none.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if policy in _LEAST and context.minimum_version < _LEAST[policy]:
+        context.minimum_version = _LEAST[policy]
+    # Only files can be loaded: a private one, which is gone at once. A key with a passphrase
+    # would be asked for at a terminal.
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(f"{certificate.strip()}\n{private_key.strip()}\n")
+        file.flush()
+        context.load_cert_chain(file.name, password=b"")
+    return context

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ecsmachine.localcloud.host.guests.base import GuestInterface, Guests
-from ecsmachine.localcloud.state.elastic_addresses import eips_of
+from ecsmachine.localcloud.state.addresses import eips_of
 from ecsmachine.localcloud.state.interfaces import attached_interfaces, detached, primary_interface
 from ecsmachine.localcloud.state.model import Instance, NetworkInterface
 from ecsmachine.localcloud.state.state import State

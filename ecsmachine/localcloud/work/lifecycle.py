@@ -16,10 +16,9 @@ from ecsmachine.localcloud.work.firewall import FirewallWork
 from ecsmachine.localcloud.work.instances import InstanceWork
 from ecsmachine.localcloud.work.interfaces import InterfaceWork
 from ecsmachine.localcloud.work.removals import RemovalWork
-from ecsmachine.localcloud.work.ssh_drops import SshDropWatch
 from ecsmachine.localcloud.work.storage import StorageWork
 from ecsmachine.localcloud.work.supervisor import Supervisor
-from ecsmachine.localcloud.work.watches import ExpiryWatch, PowerWatch
+from ecsmachine.localcloud.work.watches import ExpiryWatch, PowerWatch, SshDropWatch
 
 MAX_SCRIPTS = 16
 """How many scripts of Cloud Assistant run at the same time; others wait as Pending."""

@@ -41,7 +41,7 @@ from ecsmachine.aliyun.container_service import (
 from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.cli.app import run
-from ecsmachine.localcloud.container_service.guestless_nodes import GuestlessNodes
+from ecsmachine.localcloud.container_service.nodes import GuestlessNodes
 from ecsmachine.localcloud.container_service.project_work import ProjectWork
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state.balancers import LoadBalancer

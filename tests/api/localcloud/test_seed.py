@@ -14,7 +14,7 @@ from ecsmachine.localcloud.protocol.refusals import QUOTA_OF_INSTANCES
 from ecsmachine.localcloud.service import daemon
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.service.seed import SeedError, read_seed
-from ecsmachine.localcloud.state.offers import QUOTAS
+from ecsmachine.localcloud.state.settings import QUOTAS
 from ecsmachine.localcloud.testing import Cloud, local_cloud, running_cloud
 from tests.api.localcloud.api_client import SLB, Api
 

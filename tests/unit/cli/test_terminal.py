@@ -80,9 +80,9 @@ def test_where_lines_cannot_be_written_over_they_are_plain(environment: dict[str
 def test_what_debug_says_stands_between_the_steps(environment: dict[str, str]) -> None:
     script = (
         "import logging, os, sys\n"
-        "from ecsmachine.cli.display import logs\n"
+        "from ecsmachine.cli.display import libraries\n"
         "from ecsmachine.cli.display import progress\n"
-        "with logs.logged_on_standard_error(), progress.steps() as report:\n"
+        "with libraries.logged_on_standard_error(), progress.steps() as report:\n"
         "    report('Waiting...')\n"
         "    logging.getLogger('ecsmachine.test').debug('asked')\n"
     )

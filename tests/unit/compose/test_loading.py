@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ecsmachine.compose.errors import TemplateError
 from ecsmachine.compose.loading import Variables, load
+from ecsmachine.compose.values import TemplateError
 
 
 def test_numbers_and_truth_are_those_of_compose() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.compose.errors import TemplateError
 from ecsmachine.compose.keys import KEYS
 from ecsmachine.compose.model import HealthCheck, Mount, Network, Port, Template, Volume
 from ecsmachine.compose.templates import parse_template
+from ecsmachine.compose.values import TemplateError
 from ecsmachine.localcloud.container_service.container_body import container_body
 
 

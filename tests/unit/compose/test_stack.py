@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ecsmachine.compose.errors import TemplateError
 from ecsmachine.compose.keys import KEYS
 from ecsmachine.compose.stack import Stack, convert
+from ecsmachine.compose.values import TemplateError
 
 GUIDE = """
 front:

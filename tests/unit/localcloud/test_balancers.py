@@ -17,8 +17,7 @@ from ecsmachine.localcloud.container_service.certificates import make_server_cer
 from ecsmachine.localcloud.host.guests.base import Place, Transport
 from ecsmachine.localcloud.state.state import open_state
 from ecsmachine.localcloud.work.balancers import Listening
-from ecsmachine.localcloud.work.balancing import Carried, HealthCheck, Server, Tls
-from ecsmachine.localcloud.work.sticky_sessions import StickySession
+from ecsmachine.localcloud.work.balancing import Carried, HealthCheck, Server, StickySession, Tls
 from ecsmachine.localcloud.work.supervisor import Supervisor
 
 LOOPBACK = "127.0.0.1"

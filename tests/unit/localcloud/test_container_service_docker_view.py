@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from ecsmachine.localcloud.container_service.certificates import make_certificates
-from ecsmachine.localcloud.container_service.docker import client_context
-from ecsmachine.localcloud.container_service.docker_view import (
+from ecsmachine.localcloud.container_service.docker import (
     all_containers,
+    client_context,
     holder_of,
     is_list_of_containers,
 )

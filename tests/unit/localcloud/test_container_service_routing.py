@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from ecsmachine.localcloud.container_service.destinations import Destination, Place
 from ecsmachine.localcloud.container_service.docker import read_container
-from ecsmachine.localcloud.container_service.routing import Router
+from ecsmachine.localcloud.container_service.routing import Destination, Place, Router
 from ecsmachine.localcloud.work.supervisor import Threads
 
 

@@ -7,15 +7,20 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.compose.errors import TemplateError
 from ecsmachine.compose.labels import Probe, Route
 from ecsmachine.compose.model import Port, Template
 from ecsmachine.compose.placement import Candidate, fitting
 from ecsmachine.compose.templates import parse_template
+from ecsmachine.compose.values import TemplateError
 from ecsmachine.localcloud.container_service import application_views
 from ecsmachine.localcloud.container_service.container_body import container_body
-from ecsmachine.localcloud.container_service.destinations import Destination, choose, token_of
-from ecsmachine.localcloud.container_service.routing import Asked, read_head
+from ecsmachine.localcloud.container_service.routing import (
+    Asked,
+    Destination,
+    choose,
+    read_head,
+    token_of,
+)
 from ecsmachine.localcloud.state.clusters import Release
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.protocol.required import check_required
+from ecsmachine.localcloud.protocol.official import check_required
 
 ECS, VPC, STS = "2014-05-26", "2016-04-28", "2015-04-01"
 TAGS = {

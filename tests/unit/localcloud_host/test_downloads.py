@@ -9,7 +9,7 @@ import pytest
 from ecsmachine.localcloud.host import docker_ce, image, packages
 from ecsmachine.localcloud.host.packages import PackageSet
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.registry import programs
+from ecsmachine.localcloud.registry import server
 from ecsmachine.localcloud.service import daemon
 
 
@@ -31,7 +31,7 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     monkeypatch.setattr(docker_ce, "docker_ce_packages", newer)
     monkeypatch.setattr(
-        programs, "fetch_programs", lambda *_: programs.RegistryPrograms(Path("/registry"))
+        server, "fetch_programs", lambda *_: server.RegistryPrograms(Path("/registry"))
     )
     return names
 

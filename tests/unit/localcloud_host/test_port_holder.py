@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from ecsmachine.localcloud.host.port_holder import read_holders, why_not_listening
+from ecsmachine.localcloud.host.processes import read_holders, why_not_listening
 
 
 def test_each_program_is_named_once() -> None:

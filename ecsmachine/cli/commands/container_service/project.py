@@ -229,8 +229,8 @@ def convert(
 
     Example: ecsmachine project convert web.yml
     """
-    from ecsmachine.compose.errors import TemplateError
     from ecsmachine.compose.stack import convert as converted
+    from ecsmachine.compose.values import TemplateError
 
     try:
         stack = converted(_read(file), options.pairs(variables, "--env"))

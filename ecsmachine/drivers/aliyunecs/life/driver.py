@@ -281,7 +281,7 @@ class AliyunEcsDriver:
 
     def console_end(self) -> str:
         """Return the last lines of the instance's console, or ""."""
-        from ecsmachine.aliyun.console import console_end
+        from ecsmachine.aliyun.ecs import console_end
 
         return console_end(self._cloud.ecs, self._instance_id())
 

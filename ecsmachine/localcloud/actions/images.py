@@ -156,10 +156,6 @@ def _is_own(image: Image) -> bool:
     return bool(image.snapshot_id)
 
 
-def _owner(call: Call, image: Image) -> str:
-    return "self" if _is_own(image) else "system"
-
-
 def _by_name(call: Call) -> Test[Image] | None:
     pattern = call.parameters.text("ImageName")
     if not pattern:
@@ -180,14 +176,6 @@ def _status(call: Call, image: Image) -> str:
 def _by_status(call: Call) -> Test[Image]:
     statuses = call.parameters.separated("Status") or ["Available"]
     return lambda image: "ALL" in statuses or _status(call, image) in statuses
-
-
-def _is_usable(call: Call, image: Image) -> bool:
-    return _status(call, image) in ("Available", "Deprecated")
-
-
-def _owner_id(call: Call, image: Image) -> str:
-    return call.state.account.id if _is_own(image) else ""
 
 
 def _resource_group(call: Call, image: Image) -> str:
@@ -227,7 +215,7 @@ _IMAGES = Listing(
         by.one_of("ImageId", "id", Parameters.separated),
         by.equals(
             "ImageOwnerAlias",
-            _owner,
+            lambda call, image: "self" if _is_own(image) else "system",
             among=("system", "self", "others", "marketplace"),
             error=lambda: refusals.not_supported("ImageOwnerAlias"),
         ),
@@ -246,9 +234,13 @@ _IMAGES = Listing(
         by.equals("SnapshotId", "snapshot_id"),
         by.is_true("IsSupportCloudinit", lambda call, image: True),
         by.is_true("IsSupportIoOptimized", lambda call, image: True),
-        by.is_true("Usable", _is_usable),
+        by.is_true(
+            "Usable", lambda call, image: _status(call, image) in ("Available", "Deprecated")
+        ),
         by.equals("Usage", _usage, among=("instance", "none")),
-        by.equals("ImageOwnerId", _owner_id),
+        by.equals(
+            "ImageOwnerId", lambda call, image: call.state.account.id if _is_own(image) else ""
+        ),
         by.equals("ResourceGroupId", _resource_group),
         by.times_between(Creation="created", other_keys=tuple(_FEATURES)),
         Filter(("Filter",), _has_features),

@@ -60,10 +60,6 @@ def describe_instance_attachment_attributes(call: Call) -> Answer:
     return _ATTACHMENTS.answer(call)
 
 
-def _status_view(call: Call, instance: Instance) -> dict[str, Any]:
-    return {"InstanceId": instance.id, "Status": instance.status}
-
-
 def _attachment_view(call: Call, instance: Instance) -> dict[str, Any]:
     return {
         "InstanceId": instance.id,
@@ -95,14 +91,6 @@ def _elastic_address(call: Call, instance: Instance) -> str:
     return eip.address if eip else ""
 
 
-def _optimized(call: Call, instance: Instance) -> str:
-    return "optimized" if instance.io_optimized else "none"
-
-
-def _family(call: Call, instance: Instance) -> str:
-    return known_instance_type(instance.instance_type).family
-
-
 INSTANCES = Listing(
     Instance,
     "Instances.Instance",
@@ -117,7 +105,10 @@ INSTANCES = Listing(
         by.equals("VSwitchId", "vswitch_id"),
         by.equals("ZoneId", "zone"),
         by.equals("InstanceType", "instance_type"),
-        by.equals("InstanceTypeFamily", _family),
+        by.equals(
+            "InstanceTypeFamily",
+            lambda call, instance: known_instance_type(instance.instance_type).family,
+        ),
         by.equals("ImageId", "image_id"),
         by.equals("InstanceChargeType", "charge_type"),
         by.equals("InternetChargeType", "internet_charge_type"),
@@ -130,7 +121,9 @@ INSTANCES = Listing(
         by.like("InstanceName", "name"),
         by.contains("SecurityGroupId", "security_group_ids"),
         by.equals(
-            "IoOptimized", _optimized, spelled=lambda text: _OPTIMIZED.get(text.lower(), text)
+            "IoOptimized",
+            lambda call, instance: "optimized" if instance.io_optimized else "none",
+            spelled=lambda text: _OPTIMIZED.get(text.lower(), text),
         ),
         by.times_between(Creation="created", Expired="expires"),
         by.equals("HttpEndpoint", lambda call, instance: instance.metadata_options.endpoint),
@@ -146,7 +139,7 @@ _STATUSES_OF_INSTANCES = Listing(
     Instance,
     "InstanceStatuses.InstanceStatus",
     by.newest(lambda state: state.instances),
-    _status_view,
+    lambda call, instance: {"InstanceId": instance.id, "Status": instance.status},
     (
         by.one_of("InstanceId", "id", Parameters.listed),
         by.equals("ZoneId", "zone"),

@@ -299,11 +299,6 @@ class _Row:
     result: ScriptResult
 
 
-def _rows(call: Call) -> list[_Row]:
-    invocations = by.newest(lambda state: state.invocations)(call)
-    return [_Row(each.id, each, result) for each in invocations for result in each.results]
-
-
 def _result_view(call: Call, row: _Row) -> dict[str, Any]:
     invocation = row.invocation
     return {
@@ -357,7 +352,11 @@ _INVOCATIONS = Listing(
 _RESULTS = Listing(
     _Row,
     "InvocationResults.InvocationResult",
-    _rows,
+    lambda call: [
+        _Row(each.id, each, result)
+        for each in call.state.invocations.in_region(call.region_id)[::-1]
+        for result in each.results
+    ],
     _result_view,
     (
         by.equals("InvokeId", "id"),

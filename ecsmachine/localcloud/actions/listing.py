@@ -24,6 +24,7 @@ given lets everything pass. What fits none of the functions here is a :class:`Fi
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -82,7 +83,8 @@ class Listing(Generic[T]):
 
     def __post_init__(self) -> None:
         for each in self.filters:
-            if isinstance(each.field, str) and each.field not in ("", *_field_names(self.kind)):
+            names = getattr(self.kind, "__dataclass_fields__", ())
+            if isinstance(each.field, str) and each.field not in ("", *names):
                 raise TypeError(f"{self.kind.__name__} has no field {each.field}")
 
     def choose(self, call: Call) -> list[T]:
@@ -151,60 +153,42 @@ def one_of(name: str, field: Field[T], given_as: Several, *, most: int = 100) ->
 
 def like(name: str, field: Field[T]) -> Filter[T]:
     """The value is like this one, in which ``*`` stands for any characters."""
-
-    def test(call: Call) -> Test[T] | None:
-        pattern = call.parameters.text(name)
-        return _field_test(call, field, lambda its: matches(pattern, its)) if pattern else None
-
-    return Filter((name,), test, field)
+    return _compared(name, field, Parameters.text, matches)
 
 
 def contains(name: str, field: Field[T]) -> Filter[T]:
     """The value is among those of the field."""
-
-    def test(call: Call) -> Test[T] | None:
-        value = call.parameters.text(name)
-        return _field_test(call, field, lambda its: value in its) if value else None
-
-    return Filter((name,), test, field)
+    return _compared(name, field, Parameters.text, lambda value, its: value in its)
 
 
 def is_true(name: str, field: Field[T]) -> Filter[T]:
     """The field is true, or false, as the parameter is."""
-
-    def test(call: Call) -> Test[T] | None:
-        if not call.parameters.given(name):
-            return None
-        wanted = call.parameters.boolean(name)
-        return _field_test(call, field, lambda its: bool(its) == wanted)
-
-    return Filter((name,), test, field)
+    return _compared(name, field, Parameters.boolean, lambda wanted, its: bool(its) == wanted)
 
 
 def at_least(name: str, field: Field[T]) -> Filter[T]:
     """The value is this number or more."""
-
-    def test(call: Call) -> Test[T] | None:
-        least = call.parameters.number(name)
-        return (
-            _field_test(call, field, lambda its: its >= least)
-            if call.parameters.given(name)
-            else None
-        )
-
-    return Filter((name,), test, field)
+    return _compared(name, field, Parameters.number, operator.le)
 
 
 def at_most(name: str, field: Field[T]) -> Filter[T]:
     """The value is this number or less."""
+    return _compared(name, field, Parameters.number, operator.ge)
+
+
+def _compared(
+    name: str,
+    field: Field[T],
+    read: Callable[[Parameters, str], Any],
+    passes: Callable[[Any, Any], bool],
+) -> Filter[T]:
+    """The value of the parameter, as it is read, and the field pass together."""
 
     def test(call: Call) -> Test[T] | None:
-        most = call.parameters.number(name)
-        return (
-            _field_test(call, field, lambda its: its <= most)
-            if call.parameters.given(name)
-            else None
-        )
+        if not call.parameters.given(name):
+            return None
+        wanted = read(call.parameters, name)
+        return _field_test(call, field, lambda its: passes(wanted, its))
 
     return Filter((name,), test, field)
 
@@ -283,10 +267,6 @@ def _field_test(call: Call, field: Field[T], passes: Callable[[Any], bool]) -> T
     if isinstance(field, str):
         return lambda row: passes(getattr(row, field))
     return lambda row: passes(field(call, row))
-
-
-def _field_names(kind: type[Any]) -> Iterable[str]:
-    return getattr(kind, "__dataclass_fields__", ())
 
 
 def _nested(path: str, value: Any) -> Answer:

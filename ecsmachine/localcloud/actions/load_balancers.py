@@ -32,7 +32,7 @@ from ecsmachine.localcloud.state.balancers import (
     LoadBalancer,
     LoadBalancerCharge,
 )
-from ecsmachine.localcloud.state.model import Switch, VSwitch
+from ecsmachine.localcloud.state.model import Switch
 from ecsmachine.localcloud.state.records import told
 
 CHARGES: tuple[LoadBalancerCharge, ...] = ("paybytraffic", "paybybandwidth")
@@ -65,7 +65,8 @@ def create_load_balancer(call: Call) -> Answer:
         vswitch = None
         address = pick_public(call.state)
     elif vswitch is not None:
-        if wanted and not _is_free(call, vswitch, wanted):
+        free = usable(vswitch, wanted) and private_is_free(call.state, vswitch, wanted)
+        if wanted and not free:
             raise invalid_parameter("Address", "It is no free address of the VSwitch.")
         address = wanted or pick_private(call.state, vswitch)
     else:
@@ -213,10 +214,6 @@ def modification_protection(parameters: Parameters) -> tuple[str, str]:
     return status, reason if status == "ConsoleProtection" else ""
 
 
-def _is_free(call: Call, vswitch: VSwitch, address: str) -> bool:
-    return usable(vswitch, address) and private_is_free(call.state, vswitch, address)
-
-
 def backends_of_request(call: Call, name: str = "BackendServers") -> list[Backend]:
     """Return the servers of a request: JSON, an array of objects or of their ids."""
     text = call.parameters.require(name)
@@ -347,10 +344,6 @@ def _with_tags(call: Call) -> Test[LoadBalancer] | None:
     return lambda balancer: tagging.has_tags(call.state.load_balancers.tags(balancer.id), wanted)
 
 
-def _server_ids(call: Call, balancer: LoadBalancer) -> set[str]:
-    return {backend.server_id for backend in balancer.backends}
-
-
 BALANCERS = Listing(
     LoadBalancer,
     "LoadBalancers.LoadBalancer",
@@ -359,7 +352,7 @@ BALANCERS = Listing(
     (
         by.one_of("LoadBalancerId", "id", Parameters.separated),
         by.one_of("LoadBalancerName", "name", Parameters.separated),
-        by.contains("ServerId", _server_ids),
+        by.contains("ServerId", lambda call, balancer: {b.server_id for b in balancer.backends}),
         by.equals("LoadBalancerStatus", "status"),
         by.equals("Address", "address"),
         by.equals("AddressType", "address_type"),

@@ -133,7 +133,8 @@ class ClusterWork:
             elif cluster.state == "launching" and cluster.is_swarm:
                 self._fail(cluster.id, "The local cloud was stopped while it was launched.")
             elif cluster.state != "failed":
-                self._change(cluster.id, state="running", size=_size(cluster))
+                size = len(cluster.nodes) if cluster.is_swarm else cluster.size
+                self._change(cluster.id, state="running", size=size)
                 if cluster.is_swarm:
                     serve = partial(self._serving.serve, cluster.id)
                     begun.append(self._begin(cluster.id, "serving", serve, "failed"))
@@ -420,7 +421,3 @@ class ClusterWork:
         with self._state.transaction():
             cluster = self._cluster(cluster_id)
             self._state.clusters.put(replace(cluster, updated=timestamp(), **changes))
-
-
-def _size(cluster: Cluster) -> int:
-    return len(cluster.nodes) if cluster.is_swarm else cluster.size

@@ -31,8 +31,8 @@ from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.firewall import FirewallWork
 from ecsmachine.localcloud.work.interfaces import guest_interfaces
 from ecsmachine.localcloud.work.removals import RemovalWork
+from ecsmachine.localcloud.work.ssh_drops import SshDropWatch
 from ecsmachine.localcloud.work.supervisor import Failed, Supervisor, Threads, Work, unchanged
-from ecsmachine.localcloud.work.watches import SshDropWatch
 
 LOG = logging.getLogger("ecsmachine.localcloud")
 

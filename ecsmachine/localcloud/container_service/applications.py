@@ -20,7 +20,7 @@ from ecsmachine.localcloud.container_service.application_views import (
     services_of,
     warnings_of,
 )
-from ecsmachine.localcloud.container_service.deployment import Deployment, wanted_number
+from ecsmachine.localcloud.container_service.deployment import Deployment, Placed, wanted_number
 from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
 from ecsmachine.localcloud.container_service.project_work import (
     Balance,
@@ -164,12 +164,7 @@ class Applications:
     def stop_project(self, name: str, wait_s: int | None) -> None:
         """Stop what runs."""
         self._projects.stop_all_services(self._projects.idle(name))
-
-        def work(_: Project) -> None:
-            deployment = self._work.deployment()
-            deployment.stop(deployment.look(name), wait_s)
-
-        finish(self._work.begin(name, "stopping", work))
+        self._end_containers(name, lambda deployment, placed: deployment.stop(placed, wait_s))
 
     def kill_project(self, name: str, signal_name: str) -> None:
         """Send a signal to what runs."""
@@ -177,12 +172,7 @@ class Applications:
         project = self._projects.idle(name)
         if plain in _ENDING:
             self._projects.stop_all_services(project)
-
-        def work(_: Project) -> None:
-            deployment = self._work.deployment()
-            deployment.kill(deployment.look(name), plain)
-
-        finish(self._work.begin(name, "stopping", work))
+        self._end_containers(name, lambda deployment, placed: deployment.kill(placed, plain))
 
     def delete_project(self, name: str, *, force: bool, volumes: bool) -> None:
         """Remove a project with its containers; one that runs only with ``force``."""
@@ -228,11 +218,10 @@ class Applications:
         self._projects.idle(project.name)
         self._projects.change_release(project, release, stopped=_added(release.stopped, found.name))
 
-        def work(_: Project) -> None:
-            deployment = self._work.deployment()
-            deployment.stop(containers_of(deployment.look(project.name), release, found), wait_s)
+        def stop(deployment: Deployment, placed: list[Placed]) -> None:
+            deployment.stop(containers_of(placed, release, found), wait_s)
 
-        finish(self._work.begin(project.name, "stopping", work))
+        self._end_containers(project.name, stop)
 
     def kill_service(self, service: str, signal_name: str) -> None:
         """Send its containers a signal."""
@@ -243,11 +232,10 @@ class Applications:
             stopped = _added(release.stopped, found.name)
             self._projects.change_release(project, release, stopped=stopped)
 
-        def work(_: Project) -> None:
-            deployment = self._work.deployment()
-            deployment.kill(containers_of(deployment.look(project.name), release, found), plain)
+        def kill(deployment: Deployment, placed: list[Placed]) -> None:
+            deployment.kill(containers_of(placed, release, found), plain)
 
-        finish(self._work.begin(project.name, "stopping", work))
+        self._end_containers(project.name, kill)
 
     def scale_service(self, service: str, fields: Fields) -> list[str]:
         """Bring a service to a number of containers; return what else is to be known of it."""
@@ -301,6 +289,15 @@ class Applications:
                 for other in project.releases
             ),
         )
+
+    def _end_containers(self, project: str, do: Callable[[Deployment, list[Placed]], None]) -> None:
+        """Do something that ends containers of a project, and wait for it."""
+
+        def work(_: Project) -> None:
+            deployment = self._work.deployment()
+            do(deployment, deployment.look(project))
+
+        finish(self._work.begin(project, "stopping", work))
 
     # Traffic
 

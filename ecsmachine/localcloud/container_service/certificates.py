@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ecsmachine.localcloud.state.records import write_private
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -33,20 +34,16 @@ def make_certificates(folder: Path, name: str, addresses: Sequence[str]) -> None
     if (folder / "server-key.pem").is_file():
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ca_key = _new_key()
+    ca_key, client_key, server_key = _new_key(), _new_key(_RSA_BITS), _new_key()
     ca = _certificate(name, ca_key, None, ca_key)
-    client_key, server_key = _new_rsa_key(), _new_key()
     client = _certificate(f"{name} client", client_key, ca, ca_key, usage="client")
     server = _certificate(f"{name} master", server_key, ca, ca_key, "server", addresses)
-    for file, content in (
-        ("ca.pem", _pem(ca)),
-        ("ca-key.pem", _pem_key(ca_key)),
-        ("cert.pem", _pem(client)),
-        ("key.pem", _pem_key(client_key)),
-        ("server.pem", _pem(server)),
-        ("server-key.pem", _pem_key(server_key)),
-    ):
-        _write(folder / file, content)
+    write_private(folder / "ca.pem", _pem(ca))
+    write_private(folder / "ca-key.pem", _pem_key(ca_key))
+    write_private(folder / "cert.pem", _pem(client))
+    write_private(folder / "key.pem", _pem_key(client_key))
+    write_private(folder / "server.pem", _pem(server))
+    write_private(folder / "server-key.pem", _pem_key(server_key))
 
 
 def make_server_certificate(folder: Path, names: Sequence[str]) -> None:
@@ -55,12 +52,9 @@ def make_server_certificate(folder: Path, names: Sequence[str]) -> None:
     ca_key, key = _new_key(), _new_key()
     ca = _certificate("ecsmachine local cloud", ca_key, None, ca_key)
     server = _certificate(names[0], key, ca, ca_key, "server", names)
-    for file, content in (
-        ("ca.pem", _pem(ca)),
-        ("server.pem", _pem(server)),
-        ("server-key.pem", _pem_key(key)),
-    ):
-        _write(folder / file, content)
+    write_private(folder / "ca.pem", _pem(ca))
+    write_private(folder / "server.pem", _pem(server))
+    write_private(folder / "server-key.pem", _pem_key(key))
 
 
 def read_certificates(folder: Path) -> dict[str, str]:
@@ -68,23 +62,20 @@ def read_certificates(folder: Path) -> dict[str, str]:
     return {name: (folder / f"{name}.pem").read_text() for name in ("ca", "cert", "key")}
 
 
-def _new_key() -> EllipticCurvePrivateKey:
-    from cryptography.hazmat.primitives.asymmetric import ec
+def _new_key(rsa_bits: int = 0) -> Key:
+    """Return a new key: of an elliptic curve, or an RSA key of so many bits."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+    if rsa_bits:
+        return rsa.generate_private_key(public_exponent=65537, key_size=rsa_bits)
     return ec.generate_private_key(ec.SECP256R1())
-
-
-def _new_rsa_key() -> RSAPrivateKey:
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
 
 
 def _certificate(
     name: str,
     key: Key,
     issuer: Certificate | None,
-    issuer_key: EllipticCurvePrivateKey,
+    issuer_key: Key,
     usage: str = "",
     addresses: Sequence[str] = (),
 ) -> Certificate:
@@ -161,30 +152,16 @@ def _pem_key(key: Key) -> bytes:
     return key.private_bytes(Encoding.PEM, form, NoEncryption())
 
 
-def _write(file: Path, content: bytes) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-
-
 def make_login_key(folder: Path) -> tuple[Path, str]:
     """Return the file of a private key in a folder, and its public key; made at first use."""
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
 
     file = folder / "login_key"
     if file.is_file():
         key = serialization.load_pem_private_key(file.read_bytes(), None)
     else:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        content = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.NoEncryption(),
-        )
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
+        key = _new_key(2048)
+        write_private(file, _pem_key(key))
     public = key.public_key().public_bytes(
         serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
     )

@@ -84,39 +84,23 @@ class ClusterWork:
 
     def add_nodes(self, cluster_id: str, number: int, request: NodeRequest) -> None:
         """Make further nodes."""
-        self._begin(
-            cluster_id,
-            "adding nodes to",
-            lambda: self._add_nodes(cluster_id, number, request),
-            "running",
-        )
+        work = partial(self._add_nodes, cluster_id, number, request)
+        self._begin(cluster_id, "adding nodes to", work, "running")
 
     def attach(self, cluster_id: str, instance_ids: Sequence[str], request: NodeRequest) -> None:
         """Make nodes of instances, whose system disks are made anew."""
-        self._begin(
-            cluster_id,
-            "attaching instances to",
-            lambda: self._attach(cluster_id, instance_ids, request),
-            "running",
-        )
+        work = partial(self._attach, cluster_id, instance_ids, request)
+        self._begin(cluster_id, "attaching instances to", work, "running")
 
     def remove_node(self, cluster_id: str, node: Node, *, release: bool) -> None:
         """Take a node out; what ran on it runs on others then."""
-        self._begin(
-            cluster_id,
-            "removing a node of",
-            lambda: self._remove_node(cluster_id, node, release),
-            "running",
-        )
+        work = partial(self._remove_node, cluster_id, node, release)
+        self._begin(cluster_id, "removing a node of", work, "running")
 
     def reset_node(self, cluster_id: str, node: Node, request: NodeRequest) -> None:
         """Make a node's system disk anew, and a node of it again."""
-        self._begin(
-            cluster_id,
-            "making a node anew in",
-            lambda: self._reset_node(cluster_id, node, request),
-            "running",
-        )
+        work = partial(self._reset_node, cluster_id, node, request)
+        self._begin(cluster_id, "making a node anew in", work, "running")
 
     def delete(self, cluster_id: str) -> None:
         """Remove a cluster with all that it has."""

@@ -60,11 +60,16 @@ def read(kind: type[T], file: Path, *, hint: str | None = None) -> T | None:
 
 def write(file: Path, value: Any) -> None:
     """Write a dataclass into a file that only its owner can read, whole or not at all."""
+    write_private(file, json.dumps(dataclasses.asdict(value), indent=1).encode())
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
     temporary = file.with_name(f".{file.name}.new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(dataclasses.asdict(value), stream, indent=1)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
     temporary.replace(file)
 
 

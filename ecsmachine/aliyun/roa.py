@@ -14,9 +14,8 @@ from urllib.parse import quote, urlencode
 
 from ecsmachine.aliyun.error_codes import Meaning, meaning_of
 from ecsmachine.aliyun.errors import AnswerError, ApiError, ConnectionLostError, one_line
-from ecsmachine.aliyun.pace import shared_pace
 from ecsmachine.aliyun.signature import content_md5, roa_sign, roa_string_to_sign
-from ecsmachine.aliyun.transport import Transport, clock_hint, repeated
+from ecsmachine.aliyun.transport import Transport, clock_hint, repeated, shared_pace
 from ecsmachine.documents.fields import Fields, read_object, read_objects
 from ecsmachine.errors import MachineError
 

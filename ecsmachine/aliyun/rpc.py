@@ -19,9 +19,8 @@ from ecsmachine.aliyun.errors import (
     Wording,
     one_line,
 )
-from ecsmachine.aliyun.pace import shared_pace
 from ecsmachine.aliyun.signature import sign
-from ecsmachine.aliyun.transport import Transport, clock_hint, repeated
+from ecsmachine.aliyun.transport import Transport, clock_hint, repeated, shared_pace
 from ecsmachine.documents.fields import Fields, read_object
 from ecsmachine.documents.text import Fault
 from ecsmachine.errors import MachineError

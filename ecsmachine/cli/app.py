@@ -12,7 +12,7 @@ from ecsmachine.cli.arguments.context import Session, storage
 from ecsmachine.cli.display import docker_machine, printer
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.everyday import plain
-from ecsmachine.documents.truth import TRUE_WORDS
+from ecsmachine.documents import TRUE_WORDS
 from ecsmachine.errors import MachineError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command

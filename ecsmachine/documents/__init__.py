@@ -5,3 +5,9 @@ checked where it enters. :mod:`text` parses, :mod:`fields` reads an object's val
 type, :mod:`rules` says what a text may be. Whatever is wrong ends in one error, which the caller
 makes of the reason that it is given; the reason begins with the field.
 """
+
+from __future__ import annotations
+
+TRUE_WORDS = frozenset(("1", "t", "true", "y", "yes", "on"))
+FALSE_WORDS = frozenset(("0", "f", "false", "n", "no", "off"))
+"""The words for true and false. They stand here as every command needs them, and little else."""

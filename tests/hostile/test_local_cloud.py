@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.service import connections, gate
+from ecsmachine.localcloud.service import gate, http_server
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.hostile.callers import ODD, Caller, odd_actions, odd_bodies
 
@@ -121,7 +121,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(
 def test_a_head_that_does_not_come_is_not_waited_for(
     begun: bytes, cloud: EmbeddedCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(http_server, "HEAD_TIMEOUT_S", 0.3)
     with connected(cloud) as stream:
         stream.sendall(begun)
         with contextlib.suppress(ConnectionError):
@@ -139,7 +139,7 @@ def test_a_head_without_end_is_cut_off(cloud: EmbeddedCloud) -> None:
 def test_many_connections_do_not_keep_others_out(
     cloud: EmbeddedCloud, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 8)
+    monkeypatch.setattr(http_server, "MOST_CONNECTIONS", 8)
     with contextlib.ExitStack() as stack:
         for _ in range(100):
             stack.enter_context(connected(cloud)).sendall(b"GET / HTTP/1.1\r\n")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ecsmachine.cli.arguments.parameters import flags_of, takes_value
-from ecsmachine.documents.truth import FALSE_WORDS, TRUE_WORDS
+from ecsmachine.documents import FALSE_WORDS, TRUE_WORDS
 from ecsmachine.errors import UsageError
 
 

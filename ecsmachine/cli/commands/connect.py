@@ -64,7 +64,7 @@ def env(
     print_variables = connection.variable_printer(this, shell, json=json)
     if names:
         raise UsageError("Expected no machine name beside --cluster", hint="Leave one of them out.")
-    from ecsmachine.cli.commands.container_service.access import cluster_variables
+    from ecsmachine.cli.commands.container_service.options import cluster_variables
 
     found = cluster_variables(ctx, cluster, unset=unset)
     print_variables(list(found) if unset else found)

@@ -142,7 +142,7 @@ def update(
 
     Example: ecsmachine swarm update --availability drain dev3
     """
-    from ecsmachine.machine.swarm.update import update as update_member
+    from ecsmachine.machine.swarm.nodes import update as update_member
 
     this = session(ctx)
     with steps() as report:
@@ -161,7 +161,7 @@ def rotate(ctx: typer.Context, manager: _Name) -> None:
 
     Example: ecsmachine swarm rotate dev1
     """
-    from ecsmachine.machine.swarm.update import rotate as rotate_tokens
+    from ecsmachine.machine.swarm.nodes import rotate as rotate_tokens
 
     this = session(ctx)
     with steps() as report:

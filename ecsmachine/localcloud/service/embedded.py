@@ -16,9 +16,8 @@ from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.none import NoGuests
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.service.connections import Connections
 from ecsmachine.localcloud.service.fault_reach import reach_of
-from ecsmachine.localcloud.service.http_server import HttpServer
+from ecsmachine.localcloud.service.http_server import Connections, HttpServer
 from ecsmachine.localcloud.service.request_log import RequestLog
 from ecsmachine.localcloud.service.seed import Seed
 from ecsmachine.localcloud.service.server import create_app

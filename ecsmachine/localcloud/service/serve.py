@@ -177,8 +177,7 @@ def _serve(
     seed: Seed | None,
     ready: Callable[[], None],
 ) -> None:
-    from ecsmachine.localcloud.service.connections import Connections
-    from ecsmachine.localcloud.service.http_server import HttpServer
+    from ecsmachine.localcloud.service.http_server import Connections, HttpServer
     from ecsmachine.localcloud.service.server import create_app
 
     kept = read_settings(paths.settings_file)

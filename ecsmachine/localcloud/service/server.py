@@ -70,8 +70,8 @@ from ecsmachine.localcloud.protocol.errors import (
 from ecsmachine.localcloud.protocol.identifiers import request_id as new_request_id
 from ecsmachine.localcloud.protocol.official import check_required, official_actions
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.service.connections import Connections
 from ecsmachine.localcloud.service.gate import Gate, host_name
+from ecsmachine.localcloud.service.http_server import Connections
 from ecsmachine.localcloud.service.own_pages import own_routes
 from ecsmachine.localcloud.service.request_log import Exchange, RequestLog
 from ecsmachine.localcloud.service.seed import Seed

@@ -30,8 +30,8 @@ from ecsmachine.localcloud.state.resources import (
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.firewall import FirewallWork
 from ecsmachine.localcloud.work.interfaces import guest_interfaces
-from ecsmachine.localcloud.work.removals import RemovalWork
 from ecsmachine.localcloud.work.ssh_drops import SshDropWatch
+from ecsmachine.localcloud.work.storage import RemovalWork
 from ecsmachine.localcloud.work.supervisor import Failed, Supervisor, Threads, Work, unchanged
 
 LOG = logging.getLogger("ecsmachine.localcloud")

@@ -15,9 +15,8 @@ from ecsmachine.localcloud.work.commands import CommandWork
 from ecsmachine.localcloud.work.firewall import FirewallWork
 from ecsmachine.localcloud.work.instances import InstanceWork
 from ecsmachine.localcloud.work.interfaces import InterfaceWork
-from ecsmachine.localcloud.work.removals import RemovalWork
 from ecsmachine.localcloud.work.ssh_drops import SshDropWatch
-from ecsmachine.localcloud.work.storage import StorageWork
+from ecsmachine.localcloud.work.storage import RemovalWork, StorageWork
 from ecsmachine.localcloud.work.supervisor import Supervisor
 from ecsmachine.localcloud.work.watches import ExpiryWatch, PowerWatch
 

@@ -11,7 +11,7 @@ from ecsmachine.localcloud.state.model import Instance, Snapshot
 from ecsmachine.localcloud.state.resources import forget_snapshot
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.instances import InstanceWork
-from ecsmachine.localcloud.work.removals import RemovalWork
+from ecsmachine.localcloud.work.storage import RemovalWork
 from ecsmachine.localcloud.work.supervisor import Supervisor, Threads
 
 LOG = logging.getLogger("ecsmachine.localcloud")

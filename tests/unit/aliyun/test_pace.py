@@ -9,8 +9,8 @@ import pytest
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.errors import ApiError
-from ecsmachine.aliyun.pace import Pace
 from ecsmachine.aliyun.rpc import RpcClient
+from ecsmachine.aliyun.transport import Pace
 
 
 class Clock:

@@ -12,7 +12,7 @@ import pytest
 
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import KINDS, Fault, FaultError, check, fault_of
-from ecsmachine.localcloud.faults.refusals import refusal
+from ecsmachine.localcloud.faults.requests import refusal
 from ecsmachine.localcloud.service.fault_reach import reach_of
 
 

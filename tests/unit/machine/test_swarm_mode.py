@@ -14,7 +14,7 @@ from ecsmachine.machine import engine_api
 from ecsmachine.machine.engine_api import EngineAnswer
 from ecsmachine.machine.engine_look import EngineConnectionError
 from ecsmachine.machine.store import Store
-from ecsmachine.machine.swarm import api, join, leave, members, nodes, update
+from ecsmachine.machine.swarm import api, join, leave, members, nodes
 from tests.unit.stand_ins import add_machine
 
 CLUSTER = "ll5o2j2uohthvjy56u4ga3h5p"
@@ -210,18 +210,18 @@ def test_a_node_that_the_swarm_cannot_change_at_the_moment_is_changed_all_the_sa
         change(*arguments, **values)
 
     monkeypatch.setattr(api, "change_node", out_of_sequence)
-    update.update(store, "w", lambda _: None, availability="drain")
+    nodes.update(store, "w", lambda _: None, availability="drain")
     assert not failures
     failures += ["no such node"]
     with pytest.raises(MachineError, match="no such node"):
-        update.update(store, "w", lambda _: None, availability="pause")
+        nodes.update(store, "w", lambda _: None, availability="pause")
 
 
 def test_what_an_engine_refuses_is_one_line(store: Store, swarm: Engines) -> None:
     words = "rpc error: this would result in a\nloss of quorum"
     swarm.answers["10.0.0.1"]["/swarm"] = EngineAnswer(503, json.dumps({"message": words}).encode())
     with pytest.raises(api.SwarmRefusedError) as caught:
-        update.rotate(store, "m", lambda line: None)
+        nodes.rotate(store, "m", lambda line: None)
     assert "\n" not in caught.value.message
     assert "loss of quorum" in caught.value.message
     assert "swarm leave --force" in (caught.value.hint or "")

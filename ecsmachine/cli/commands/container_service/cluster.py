@@ -270,7 +270,7 @@ def certs(
 
     Example: ecsmachine cluster certs my-cluster
     """
-    from ecsmachine.cli.commands.container_service.access import store_certificates
+    from ecsmachine.cli.commands.container_service.options import store_certificates
 
     cluster = client.find(name)
     target = folder.absolute() if folder else options.certificate_folder(ctx, cluster.name)

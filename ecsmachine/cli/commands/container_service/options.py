@@ -1,4 +1,4 @@
-"""The options that the commands of Container Service share, and the clients that come of them."""
+"""What the commands of Container Service share: options, clients, variables, certificates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +19,10 @@ from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.output import print_json, table
 from ecsmachine.cli.display.printer import show
-from ecsmachine.errors import UsageError
+from ecsmachine.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.aliyun.container_service import Certificates
 
 _ENDPOINT_NAMED = "--endpoint, CS_API_ENDPOINT or ECS_API_ENDPOINT"
 
@@ -211,3 +214,51 @@ def print_listing(
             show(one_line(cells[0](item)))
     else:
         show(table([tuple(columns), *(tuple(cell(item) for cell in cells) for item in items)]))
+
+
+def cluster_variables(ctx: typer.Context, name: str, *, unset: bool = False) -> dict[str, str]:
+    """Return the variables of a cluster; with ``unset`` their names alone count.
+
+    Raises :class:`MachineError` while the cluster has no master, or its certificates are not
+    on this computer.
+    """
+    names = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", CLUSTER_VARIABLE)
+    if unset:
+        return dict.fromkeys(names, "")
+    from ecsmachine.aliyun.container_service.application_client import https_of
+
+    with for_commands():
+        cluster = cluster_client(ctx).find(name)
+    if not cluster.master_url:
+        raise MachineError(
+            f'The cluster "{cluster.name}" has no master: it is {cluster.state}',
+            hint="Only Swarm clusters that run have one.",
+        )
+    folder = certificate_folder(ctx, cluster.name)
+    if not (folder / "key.pem").is_file():
+        raise MachineError(
+            f"There is no {folder / 'key.pem'}",
+            hint=f'Fetch it with "ecsmachine cluster certs {cluster.name}".',
+        )
+    host = https_of(cluster.master_url).replace("https://", "tcp://", 1)
+    return dict(zip(names, ("1", host, str(folder), cluster.name), strict=True))
+
+
+def store_certificates(certificates: Certificates, folder: Path) -> None:
+    """Write the three files, readable by their owner alone; the folder too.
+
+    The key goes last: a folder with a key is complete. Raises :class:`MachineError`.
+    """
+    from ecsmachine.ssh.private_files import write_private
+
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        for name in ("ca", "cert", "key"):
+            text = getattr(certificates, name)
+            write_private(folder / f"{name}.pem", text.encode())
+    except OSError as error:
+        raise MachineError(
+            f"{error.filename or folder}: {error.strerror}",
+            hint="Check the rights of the folder ~/.docker/aliyun.",
+        ) from None

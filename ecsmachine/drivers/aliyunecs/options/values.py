@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from ecsmachine.documents.truth import FALSE_WORDS, TRUE_WORDS
+from ecsmachine.documents import FALSE_WORDS, TRUE_WORDS
 from ecsmachine.drivers.base import OptionValue, PortRange, one_of
 from ecsmachine.errors import UsageError
 

@@ -79,7 +79,7 @@ def up(
     ``guests`` is the kind of its instances, by default the one it had before, or ``nspawn``.
     ``port`` is the API's, 0 for the one it had before or any. ``releases`` are those whose base
     images it shall have besides the usual one and those it had before (see
-    :data:`~ecsmachine.localcloud.host.releases.SUITES`). ``cache`` is where the base
+    :data:`~ecsmachine.localcloud.catalog.images.SUITES`). ``cache`` is where the base
     images and the packages are kept. ``serving`` is how the API serves until the next ``up``.
     ``access_key`` (id and secret) is the one that it is to have from now on; that of before unless
     it is given. ``seed`` is a file with what a new cloud begins with (see

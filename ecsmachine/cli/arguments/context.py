@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from ecsmachine import __version__
-from ecsmachine.cli.arguments.flag_forms import is_true
 from ecsmachine.cli.display import docker_machine
+from ecsmachine.documents import is_true
 from ecsmachine.errors import MachineError, UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command

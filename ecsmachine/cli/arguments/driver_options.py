@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ecsmachine.cli.arguments.flag_forms import is_true
+from ecsmachine.documents import is_true
 from ecsmachine.drivers.base import Option, OptionValue, one_of
 from ecsmachine.errors import UsageError
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ecsmachine.cli.arguments.parameters import flags_of, takes_value
-from ecsmachine.documents import FALSE_WORDS, TRUE_WORDS
-from ecsmachine.errors import UsageError
+from ecsmachine.documents import is_true
 
 
 def accept_flag_forms(command: Any) -> Any:
@@ -60,14 +59,3 @@ def usual_forms(
 
 def _is_flag(word: str) -> bool:
     return word.startswith("-") and word != "-"
-
-
-def is_true(text: str, what: str, hint: str) -> bool:
-    """Read the value of a switch: ``what`` is its flag or variable.
-
-    Raises :class:`UsageError`, with the hint, for one that is neither true nor false.
-    """
-    word = text.strip().lower()
-    if word not in TRUE_WORDS | FALSE_WORDS:
-        raise UsageError(f'{what} is neither true nor false: "{text}"', hint=hint)
-    return word in TRUE_WORDS

@@ -34,7 +34,7 @@ def check_install_url(url: str, *, timeout_s: float = 3.0) -> None:
     import urllib.error
     import urllib.request
 
-    from ecsmachine.http_client.session import timed
+    from ecsmachine.http_client.answer import timed
 
     class Http(urllib.request.HTTPHandler):
         def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:

@@ -20,7 +20,7 @@ from ecsmachine.aliyun.container_service import (
 )
 from ecsmachine.localcloud.container_service import serving
 from ecsmachine.localcloud.container_service.engines import Container, Engine, EngineError, NoEngine
-from ecsmachine.localcloud.container_service.guestless_nodes import GuestlessNodes
+from ecsmachine.localcloud.container_service.nodes import GuestlessNodes
 from ecsmachine.localcloud.service.embedded import embedded_cloud
 from ecsmachine.localcloud.state.clusters import Node, Volume
 from tests.api.localcloud.api_client import until

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.private_files import write_private
 
 
-def ensure_key_pair(path: Path, comment: str) -> str:
+@dataclass(frozen=True)
+class KeyPair:
+    """A private key in PEM, and its public key as one line in OpenSSH's format."""
+
+    private: bytes = field(repr=False)
+    public: str
+
+
+def ensure_key_pair(path: Path, comment: str, new: Callable[[str], KeyPair] | None = None) -> str:
     """Make a key pair at ``path`` and ``path.pub`` unless it is there; return the public key.
 
-    It is ECDSA on P-256, the quickest to make of those that ImportKeyPair takes, in the PEM form
-    that OpenSSH and Docker Machine read as well. Both files are 0600, whole or not there. The
-    public key is one line in OpenSSH's format.
+    ``new`` is what makes it of the comment, where that is not :func:`new_key_pair`. Both files are
+    0600, whole or not there. The public key is one line in OpenSSH's format.
+    """
+    if not path.exists():
+        key = (new or new_key_pair)(comment)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(path.with_name(f"{path.name}.pub"), f"{key.public}\n".encode())
+        _write(path, key.private)
+    return public_key_of(path)
+
+
+def new_key_pair(comment: str) -> KeyPair:
+    """Return a new key pair: ECDSA on P-256, the quickest to make that ImportKeyPair takes.
+
+    Its PEM form is one that OpenSSH and Docker Machine read as well.
     """
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import (
@@ -23,14 +45,10 @@ def ensure_key_pair(path: Path, comment: str) -> str:
         PublicFormat,
     )
 
-    if not path.exists():
-        key = ec.generate_private_key(ec.SECP256R1())
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-        line = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(path.with_name(f"{path.name}.pub"), f"{line} {comment}\n".encode())
-        _write(path, pem)
-    return public_key_of(path)
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    line = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return KeyPair(pem, f"{line} {comment}")
 
 
 def public_key_of(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,28 +12,8 @@ from ecsmachine.cli.app import run
 from ecsmachine.machine import several
 from ecsmachine.machine.removal import Removal
 from ecsmachine.machine.store import Store
+from tests.api.deaths import Crash, Death
 from tests.api.driver_rig import Rig, rig_in
-
-
-class Crash(BaseException):
-    """Stands for the end of the process: no thread of it does anything after it."""
-
-
-class Death:
-    """A checkpoint at which the process dies: the n-th point, in whichever thread that is."""
-
-    def __init__(self, number: int):
-        self._remaining = number
-        self._lock = threading.Lock()
-        self.at = ""
-
-    def __call__(self, point: str) -> None:
-        with self._lock:
-            self._remaining -= 1
-            if self._remaining < 0:
-                self.at = self.at or point
-        if self.at:
-            raise Crash(point)
 
 
 @pytest.fixture

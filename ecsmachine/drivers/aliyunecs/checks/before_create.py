@@ -30,17 +30,14 @@ from ecsmachine.drivers.aliyunecs.options.disk_categories import PREFERENCE, che
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
 from ecsmachine.drivers.aliyunecs.resources import network
+from ecsmachine.drivers.aliyunecs.resources.batch import FoundGroup
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.eip import find_eip
 from ecsmachine.drivers.aliyunecs.resources.images import choose_image
 from ecsmachine.drivers.aliyunecs.resources.instance import LOGIN_USER, run_parameters
 from ecsmachine.drivers.aliyunecs.resources.load_balancer import find_load_balancer
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
-from ecsmachine.drivers.aliyunecs.resources.security_group import (
-    FoundGroup,
-    groups_named,
-    with_rules,
-)
+from ecsmachine.drivers.aliyunecs.resources.security_group import groups_named, with_rules
 from ecsmachine.drivers.base import DriverContext, Report
 from ecsmachine.drivers.login_key import check_login_key
 from ecsmachine.errors import PreCreateCheckError

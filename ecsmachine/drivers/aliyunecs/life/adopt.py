@@ -10,6 +10,7 @@ from ecsmachine.drivers.aliyunecs.life import tagged
 from ecsmachine.drivers.aliyunecs.life.create import note
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.aliyunecs.life.record import new_record
+from ecsmachine.drivers.aliyunecs.life.remove import SHARED_KINDS
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
 from ecsmachine.drivers.aliyunecs.resources import (
     eip,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _PASSWORD = "aliyunecs-ssh-password"  # noqa: S105  (the name of the option)
 _KEY = "aliyunecs-ssh-keypath"
-_SHARED_KINDS = (security_group.KIND, network.VPC_KIND, network.VSWITCH_KIND)
 
 
 def adopt(
@@ -80,8 +80,8 @@ def mark(cloud: Cloud, context: DriverContext, journal: Journal, *, shared: bool
     """Tag what the journal lists as the machine's; with ``shared`` also what several use."""
     own = tags.machine_tags(context, journal.create_id)
     for resource in journal.resources():
-        wanted = tags.shared_tags(context) if resource.kind in _SHARED_KINDS else own
-        if resource.id is None or (resource.kind in _SHARED_KINDS and not shared):
+        wanted = tags.shared_tags(context) if resource.kind in SHARED_KINDS else own
+        if resource.id is None or (resource.kind in SHARED_KINDS and not shared):
             continue
         if resource.kind in _ECS_TYPES:
             cloud.ecs.tag(_ECS_TYPES[resource.kind], [resource.id], wanted)
@@ -97,6 +97,7 @@ def mark(cloud: Cloud, context: DriverContext, journal: Journal, *, shared: bool
 _ECS_TYPES = {
     instance.KIND: "instance",
     key_pair.KIND: "keypair",
+    key_pair.SHARED_KIND: "keypair",
     security_group.KIND: "securitygroup",
 }
 _VPC_TYPES = {eip.KIND: "EIP", network.VPC_KIND: "VPC", network.VSWITCH_KIND: "VSWITCH"}
@@ -146,6 +147,8 @@ def _record_all(
         _record(journal, (each for each in others if each.kind == kind and each.id in used))
     own = [each for each in others if each.create_id and each.create_id == owner.create_id]
     _record(journal, (each for each in own if each.kind == key_pair.KIND))
+    pairs = (each for each in others if each.kind == key_pair.SHARED_KIND)
+    _record(journal, (each for each in pairs if each.id == found.key_pair_name))
     _record(
         journal, (each for each in others if each.kind == network.VSWITCH_KIND and each.id in used)
     )

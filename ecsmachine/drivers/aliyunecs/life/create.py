@@ -25,8 +25,8 @@ from ecsmachine.drivers.aliyunecs.resources.asking import Making
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.errors import MachineError
 
-_GROUP_TRIES = 3
-"""How often the security group may be removed by another machine's rm under our hands."""
+_SHARED_TRIES = 3
+"""How often what is shared may be removed by another machine's rm under our hands."""
 
 
 @dataclass(frozen=True)
@@ -112,16 +112,22 @@ def _instance(creation: Creation) -> str:
             tags=instance.create_tags(creation.context, journal.create_id, creation.settings),
         )
 
-    for remaining in reversed(range(_GROUP_TRIES)):
+    for remaining in reversed(range(_SHARED_TRIES)):
         try:
             return instance.ensure_instance(
                 cloud, journal, parameters_for, creation.plan.places, creation.report
             )
         except ApiError as error:
-            if error.missing != "SecurityGroupId" or not remaining:
+            has_no_key = error.missing in instance.KEY_PAIR_MISSING
+            if not remaining or not (has_no_key or error.missing == "SecurityGroupId"):
                 raise
+            if has_no_key:
+                if not key_pair.forget_shared(creation):
+                    raise
+                key_pair.ensure_key_pair(creation, record.public_key or "")
+                continue
         # the last machine that used the group was removed, and the group with it
-        security_group.forget_group(cloud, journal)
+        security_group.forget_group(creation)
         found = security_group.find_group(cloud, creation.settings.security_group, record.vpc_id)
         record.security_group_id = security_group.ensure_group(creation, record.vpc_id, found=found)
     raise AssertionError("the last try returns or raises")
@@ -172,4 +178,4 @@ def _login_key(creation: Creation) -> str:
     from ecsmachine.ssh.keys import ensure_key_pair
 
     path: Path = context.directory / "id_rsa"
-    return ensure_key_pair(path, f"ecsmachine-{context.machine_name}")
+    return ensure_key_pair(path, f"ecsmachine-{context.machine_name}", creation.batch.new_key_pair)

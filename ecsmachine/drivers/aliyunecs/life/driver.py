@@ -13,6 +13,7 @@ from ecsmachine.aliyun.credentials import resolve
 from ecsmachine.drivers.aliyunecs.life.record import Record, new_record, record_from_config
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
+from ecsmachine.drivers.aliyunecs.resources.batch import Batch
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud, cloud_of
 from ecsmachine.drivers.base import (
     CreatePlan,
@@ -97,6 +98,7 @@ class AliyunEcsDriver:
         self._password = settings.ssh_password if settings else password
         self._plan: Plan | None = None
         self._reason = ""
+        self._batch = Batch()
         self._lookup: SharedLookup | None = None
         if cloud is not None:
             self._cloud = cloud
@@ -169,6 +171,7 @@ class AliyunEcsDriver:
                     f"--aliyunecs-{flag}: {given} can be of one machine only",
                     hint="Leave it out, or create one machine.",
                 )
+        self._batch = Batch(one_key=not wanted.ssh_key_per_machine)
 
     def take_checks(self, checked: Driver) -> bool:
         """Take the plan of another new machine of the same options."""
@@ -178,6 +181,7 @@ class AliyunEcsDriver:
             return False
         self._take(checked._plan)
         self._cloud.watch = checked._cloud.watch
+        self._batch = checked._batch
         return True
 
     def _take(self, plan: Plan) -> None:
@@ -221,6 +225,7 @@ class AliyunEcsDriver:
                 self._context,
                 self._wanted(),
                 report,
+                self._batch,
                 self._plan,
                 self._record,
                 save,

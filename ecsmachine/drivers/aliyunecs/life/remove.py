@@ -20,7 +20,12 @@ from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
 from ecsmachine.errors import MachineError
 
-SHARED_KINDS = (security_group.KIND, network.VSWITCH_KIND, network.VPC_KIND)
+SHARED_KINDS = (
+    key_pair.SHARED_KIND,
+    security_group.KIND,
+    network.VSWITCH_KIND,
+    network.VPC_KIND,
+)
 """What several machines use: each of them lists it, and the last one removes it."""
 
 
@@ -111,6 +116,8 @@ def _remove_shared(
     cloud: Cloud, context: DriverContext, resource: Resource, patience_s: float
 ) -> None:
     match resource.kind:
+        case key_pair.SHARED_KIND:
+            key_pair.remove_shared_key_pair(cloud, resource, patience_s=patience_s)
         case security_group.KIND:
             security_group.remove_group(cloud, resource, context, patience_s=patience_s)
         case network.VSWITCH_KIND:

@@ -41,6 +41,7 @@ _ORDER = (
     tagged.DISK_KIND,
     tagged.INTERFACE_KIND,
     key_pair.KIND,
+    key_pair.SHARED_KIND,
     security_group.KIND,
     network.VSWITCH_KIND,
     network.VPC_KIND,
@@ -51,6 +52,7 @@ _CONFIGURED = (
     (network.VPC_KIND, "VpcId"),
     (network.VSWITCH_KIND, "VSwitchId"),
     (key_pair.KIND, "SSHKeyPairName"),
+    (key_pair.SHARED_KIND, "SSHKeyPairName"),
 )
 """The fields of ``config.json`` that name a resource: Docker Machine keeps no journal."""
 
@@ -157,6 +159,8 @@ class AliyunTaggedResources:
                 self._delete(resource, lambda: cloud.ecs.delete_network_interface(resource.id))
             case key_pair.KIND:
                 self._delete(resource, lambda: cloud.ecs.delete_key_pairs([resource.id]))
+            case key_pair.SHARED_KIND:
+                self._delete_shared_key_pair(resource)
             case security_group.KIND:
                 self._delete(resource, lambda: cloud.ecs.delete_security_group(resource.id))
             case network.VSWITCH_KIND:
@@ -227,16 +231,27 @@ class AliyunTaggedResources:
             user = self._user_of(resource)
             if user and spent_s > 1:
                 break
-        raise MachineError(
-            f"{resource.kind} {resource.id} is still used by {user or 'something else'}",
-            hint="It stays until that is gone; then sweep again.",
-        ) from refusal
+        raise _still_used(resource, user) from refusal
+
+    def _delete_shared_key_pair(self, resource: TaggedResource) -> None:
+        """Remove a key pair that no instance has: ECS removes others as well."""
+        user = ""
+        for spent_s in polls(_UNUSED_TIMEOUT_S):
+            user = self._user_of(resource)
+            if not user:
+                self._delete(resource, lambda: self._cloud.ecs.delete_key_pairs([resource.id]))
+                return
+            if spent_s > 1:
+                break
+        raise _still_used(resource, user)
 
     def _user_of(self, resource: TaggedResource) -> str:
         """Return what is in a network, or has a security group; "" if nothing is seen."""
         cloud = self._cloud
         users: Iterator[str] = iter(())
-        if resource.kind == security_group.KIND:
+        if resource.kind == key_pair.SHARED_KIND:
+            users = (each.id for each in cloud.ecs.instances(key_pair=resource.id))
+        elif resource.kind == security_group.KIND:
             users = itertools.chain(
                 (each.id for each in cloud.ecs.instances(security_group_id=resource.id)),
                 _free(cloud.ecs.network_interfaces(security_group_id=resource.id)),
@@ -252,6 +267,13 @@ class AliyunTaggedResources:
                 (each.id for each in cloud.ecs.security_groups(vpc_id=resource.id)),
             )
         return next(users, "")
+
+
+def _still_used(resource: TaggedResource, user: str) -> MachineError:
+    return MachineError(
+        f"{resource.kind} {resource.id} is still used by {user or 'something else'}",
+        hint="It stays until that is gone; then sweep again.",
+    )
 
 
 def _free(interfaces: Iterator[NetworkInterface]) -> Iterator[str]:

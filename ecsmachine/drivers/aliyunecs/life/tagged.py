@@ -58,7 +58,10 @@ def find(cloud: Cloud) -> list[TaggedResource]:
     for interface in ecs.network_interfaces(tags=tagged):
         if not interface.instance_id:
             found.append(_resource(cloud, INTERFACE_KIND, interface))
-    found += [_resource(cloud, key_pair.KIND, pair) for pair in ecs.key_pairs(tags=tagged)]
+    for pair in ecs.key_pairs(tags=tagged):
+        is_shared = tags.SHARED in pair.tags
+        kind = key_pair.SHARED_KIND if is_shared else key_pair.KIND
+        found.append(_resource(cloud, kind, pair, details={"name": pair.name}))
     for group in ecs.security_groups(tags=tagged):
         details = {"vpc": group.vpc_id, "name": group.name}
         found.append(_resource(cloud, security_group.KIND, group, details=details))

@@ -281,6 +281,12 @@ class Settings:
         private_key=True,
         everyday=True,
     )
+    ssh_key_per_machine: bool = _option(
+        "ssh-key-per-machine",
+        "Of several machines, give each a login key and a key pair of its own",
+        read.FLAG,
+        False,
+    )
     ssh_user: str = _option(
         "ssh-user",
         "User to log in as, with sudo if it is not root: ecs-user, or one that the image has",

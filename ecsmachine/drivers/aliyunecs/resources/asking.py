@@ -13,6 +13,7 @@ from typing import TypeVar
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
+from ecsmachine.drivers.aliyunecs.resources.batch import Batch
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.together import Gathered, by_halves
 from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
@@ -31,13 +32,17 @@ _UNSEEN_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True)
 class Making:
-    """What all that a machine consists of is made with: where, for whom, as its user wants it."""
+    """What all that a machine consists of is made with: where, for whom, as its user wants it.
+
+    ``batch`` is what it has in common with other machines that are made now.
+    """
 
     cloud: Cloud
     journal: Journal
     context: DriverContext
     settings: Settings
     report: Report
+    batch: Batch
 
 
 def find_or_intend(journal: Journal, kind: str, **details: str) -> Resource:

@@ -47,8 +47,11 @@ _GONE_TIMEOUT_S = 300.0
 _LOOKUP_TIMEOUT_S = 10.0
 """How long is looked for an instance that a request without an answer may have made."""
 
+KEY_PAIR_MISSING = ("KeyPairName", "KeyPair")
+"""What the codes of RunInstances call a key pair that is not there."""
+
 _FOUND_AFTER_S = {
-    "KeyPairName": 15.0,
+    **dict.fromkeys(KEY_PAIR_MISSING, 15.0),
     "VSwitchId": 15.0,
     # it may also have been removed with the last machine that used it: then another is made
     "SecurityGroupId": 4.0,

@@ -1,7 +1,12 @@
-"""The machine's key pair in ECS: our public key by name, removed with the machine."""
+"""The machine's key pair in ECS: our public key by name, removed with the machine.
+
+Machines that are made by one command have one: it is in the journal of each of them, and the last
+one removes it. Its name tells the key, so that nobody can mean another one by it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from ecsmachine.aliyun.error_codes import Meaning
@@ -14,33 +19,65 @@ from ecsmachine.drivers.aliyunecs.resources.asking import (
     forget_if_refused,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags
+from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags, shared_tags
 from ecsmachine.drivers.base import Resource
 
 KIND = "key-pair"
+SHARED_KIND = "shared-key-pair"
 
 
 def ensure_key_pair(making: Making, public_key: str) -> str:
     """Return the name of the machine's key pair, importing the public key if need be."""
     cloud, journal, context = making.cloud, making.journal, making.context
+    if making.batch.one_key or journal.find(SHARED_KIND, region=cloud.region) is not None:
+        return _ensure_shared(making, public_key)
     name = _name(context.machine_name, journal.create_id)
     resource = find_or_intend(journal, KIND, region=cloud.region, name=name)
     if resource.id is not None:
         return name
     with forget_if_refused(journal, resource):
-        try:
-            cloud.ecs.import_key_pair(
-                name,
-                public_key,
-                tags=machine_tags(context, journal.create_id),
-                resource_group_id=making.settings.resource_group_id,
-            )
-        except ApiError as error:
-            # the name holds the id of this create: whoever imported it was us
-            if error.meaning is not Meaning.EXISTS:
-                raise
+        # the name holds the id of this create: whoever imported it was us
+        _import(making, name, public_key, machine_tags(context, journal.create_id))
     journal.made(resource, name)
     return name
+
+
+def _ensure_shared(making: Making, public_key: str) -> str:
+    cloud, journal, batch = making.cloud, making.journal, making.batch
+    name = _shared_name(making.context.store_id, public_key)
+    resource = find_or_intend(journal, SHARED_KIND, region=cloud.region, name=name)
+    if resource.id is not None:
+        return name
+    with forget_if_refused(journal, resource), batch.importing:
+        if batch.imported != name:
+            _import(making, name, public_key, shared_tags(making.context))
+            batch.imported = name
+    journal.made(resource, name)
+    return name
+
+
+def forget_shared(making: Making) -> bool:
+    """Strike a shared key pair that is gone off the journal; False if there is none in it.
+
+    The last machine that used it may have been removed before this one was made.
+    """
+    known = making.journal.find(SHARED_KIND, region=making.cloud.region)
+    if known is None:
+        return False
+    making.journal.removed(known)
+    making.batch.imported = ""
+    return True
+
+
+def _import(making: Making, name: str, public_key: str, tags: dict[str, str]) -> None:
+    """Import a public key by a name that stands for it: it may be there already."""
+    try:
+        making.cloud.ecs.import_key_pair(
+            name, public_key, tags=tags, resource_group_id=making.settings.resource_group_id
+        )
+    except ApiError as error:
+        if error.meaning is not Meaning.EXISTS:
+            raise
 
 
 def remove_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
@@ -56,6 +93,18 @@ def remove_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> N
         )
 
     delete(ask, patience_s=patience_s)
+
+
+def remove_shared_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
+    """Remove a key pair unless instances have it: the journal of whoever has it lists it too."""
+    if not any(cloud.ecs.instances(key_pair=resource.id or resource.details["name"])):
+        remove_key_pair(cloud, resource, patience_s=patience_s)
+
+
+def _shared_name(store_id: str, public_key: str) -> str:
+    """Return the name of the key pair of a public key that machines of a store have."""
+    kind_and_key = " ".join(public_key.split()[:2])
+    return f"ecsmachine-{store_id}-{hashlib.sha256(kind_and_key.encode()).hexdigest()[:16]}"
 
 
 def _name(machine_name: str, create_id: str) -> str:

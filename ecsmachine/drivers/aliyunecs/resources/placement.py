@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ecsmachine.aliyun.ecs_values import Image
 from ecsmachine.aliyun.vpc import Eip
-from ecsmachine.drivers.aliyunecs.resources.security_group import FoundGroup
+from ecsmachine.drivers.aliyunecs.resources.batch import FoundGroup
 
 
 @dataclass(frozen=True)

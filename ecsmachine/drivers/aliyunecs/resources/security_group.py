@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from ecsmachine.aliyun.ecs import RULE_DESCRIPTION
 from ecsmachine.aliyun.ecs_values import Permission, SecurityGroup
@@ -13,9 +12,10 @@ from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.resources import asking
 from ecsmachine.drivers.aliyunecs.resources.asking import Making
+from ecsmachine.drivers.aliyunecs.resources.batch import FoundGroup
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
-from ecsmachine.drivers.base import DriverContext, Journal, PortRange, Report, Resource
+from ecsmachine.drivers.base import DriverContext, PortRange, Report, Resource
 from ecsmachine.polling import polls
 
 KIND = "security-group"
@@ -23,14 +23,6 @@ ENGINE_PORT = 2376
 
 _TRIES = 3
 _VISIBLE_TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True)
-class FoundGroup:
-    """A security group that is there, and its inbound rules."""
-
-    group: SecurityGroup
-    permissions: tuple[Permission, ...]
 
 
 def find_group(cloud: Cloud, name: str, vpc_id: str) -> FoundGroup | None:
@@ -75,23 +67,25 @@ def ensure_group(making: Making, vpc_id: str, *, found: FoundGroup | None) -> st
     name = making.settings.security_group
     with making.context.shared_lock(f"security group {name}"):
         if found is None:  # as it was at the checks; another create may have made it since
-            found = find_group(making.cloud, name, vpc_id)
+            found = making.batch.group or find_group(making.cloud, name, vpc_id)
         for remaining in reversed(range(_TRIES)):
+            making.batch.group = found
             try:
                 return _found_or_made(making, vpc_id, found)
             except ApiError as error:
                 if error.missing != "SecurityGroupId" or not remaining:
                     raise
-            forget_group(making.cloud, making.journal)
+            forget_group(making)
             found = find_group(making.cloud, name, vpc_id)
     raise AssertionError("the last try returns or raises")
 
 
-def forget_group(cloud: Cloud, journal: Journal) -> None:
+def forget_group(making: Making) -> None:
     """Strike a group that is gone off the journal."""
-    gone = journal.find(KIND, region=cloud.region)
+    gone = making.journal.find(KIND, region=making.cloud.region)
     if gone is not None:
-        journal.removed(gone)
+        making.journal.removed(gone)
+    making.batch.group = None
 
 
 def remove_group(

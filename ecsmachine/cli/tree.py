@@ -62,6 +62,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "url": ("listing", "Print the engine's URL of machines"),
     "version": ("listing", "Print the version of ecsmachine, or of a machine's engine"),
     "volume": ("container_service.volume", "Volumes of a Swarm cluster"),
+    "wait": ("lifecycle", "Wait until machines run, are ready, or have stopped"),
 }
 
 _HEADINGS = {"": "Commands", "container_service": "Commands of Container Service"}

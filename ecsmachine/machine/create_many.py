@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ecsmachine.drivers.base import Driver, ManyAtOnce, Report
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import create as single
-from ecsmachine.machine.create_request import CreateRequest, differences
+from ecsmachine.machine.create_request import CreateRequest, differences, engine_differences
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted, first_done
 from ecsmachine.machine.model import Machine, auth_options
 from ecsmachine.machine.store import Store
@@ -152,6 +152,8 @@ def _difference(store: Store, request: CreateRequest, error: MachineError) -> Ma
     with contextlib.suppress(MachineError):
         journal = store.journal(request.name)
     differing = differences(journal.request, request) if journal and journal.request else []
+    with contextlib.suppress(MachineError):
+        differing += engine_differences(store.load(request.name).engine, request.engine)
     if not differing:
         return None
     return MachineError(

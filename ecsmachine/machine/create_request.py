@@ -14,6 +14,15 @@ from ecsmachine.machine.model import SwarmOptions
 from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.provision.base import EngineOptions
 
+_ENGINE_FLAGS = {
+    "arbitrary_flags": "engine-opt",
+    "env": "engine-env",
+    "insecure_registry": "engine-insecure-registry",
+    "labels": "engine-label",
+    "storage_driver": "engine-storage-driver",
+}
+"""The engine's options that a machine of the store is compared in, and their flags."""
+
 
 @dataclass(frozen=True)
 class CreateRequest:
@@ -71,6 +80,15 @@ def differences(record: Mapping[str, Any], request: CreateRequest) -> list[str]:
         f"--{name} {_words(value)} (now {_words(now[name])})"
         for name, value in record["DriverOptions"].items()
         if name in now and (value or None) != (now[name] or None)
+    ]
+
+
+def engine_differences(there: EngineOptions, wanted: EngineOptions) -> list[str]:
+    """Return a line for each of the engine's options that is asked for and is another there."""
+    return [
+        f"--{flag} {_words(getattr(there, name))} (now {_words(getattr(wanted, name))})"
+        for name, flag in _ENGINE_FLAGS.items()
+        if getattr(wanted, name) and getattr(wanted, name) != getattr(there, name)
     ]
 
 

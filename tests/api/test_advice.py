@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shlex
@@ -17,6 +16,7 @@ from ecsmachine.cli.app import run
 from ecsmachine.machine.store import Store
 from tests.advice import advice, commands_in
 from tests.api.driver_rig import Rig, rig_in
+from tests.unit.terminals import Typed
 
 URL = "-d none --url tcp://127.0.0.1:1"
 
@@ -220,7 +220,7 @@ def ground(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Ground]:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n" * 20))
+    monkeypatch.setattr(sys, "stdin", Typed("y\n" * 20))
     environment = {
         **rig.environment,
         "HOME": str(tmp_path),

@@ -199,7 +199,8 @@ def test_a_store_whose_machines_were_deleted_by_hand_is_swept(machines: Machines
         text=True,
         timeout=60,
     )
-    assert "Remove these 3 for good?" in refused.stdout
+    assert refused.returncode == 2
+    assert "Remove these 3 for good?" in refused.stderr and "-y" in refused.stderr
     assert len(machines.left_in_the_cloud(("instance",))) == 1
     machines.run("sweep", "-y")
     assert machines.left_in_the_cloud() == []

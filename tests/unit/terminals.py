@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -13,6 +14,13 @@ from contextlib import contextmanager
 from typing import TextIO
 
 _CODE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])")
+
+
+class Typed(io.StringIO):
+    """What is typed on a terminal, in the place of standard input."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 class Written:

@@ -119,7 +119,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
             )
         if given["dry_run"]:
             _show_plan(ctx, requests)
-        elif len(requests) == 1 and given["count"] is None:
+        elif len(requests) == 1 and given["count"] is None and not given["if_missing"]:
             _create(ctx, requests[0])
         else:
             _create_many(ctx, requests, given["parallel"])
@@ -180,6 +180,17 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
             default=_PARALLEL,
             annotation=Annotated[
                 int, typer.Option("--parallel", min=1, max=100, help="How many at a time")
+            ],
+        ),
+        inspect.Parameter(
+            "if_missing",
+            keyword,
+            default=False,
+            annotation=Annotated[
+                bool,
+                typer.Option(
+                    "--if-missing", help="One that is there already with these options is no error"
+                ),
             ],
         ),
         inspect.Parameter(

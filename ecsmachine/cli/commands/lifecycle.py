@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
 _REMOVED_AT_ONCE = 100
 """How many machines are removed at the same time; one request takes as many."""
+
+
+class WaitedFor(str, Enum):
+    """What machines can be waited for to be."""
+
+    running = "running"
+    ready = "ready"
+    stopped = "stopped"
+
 
 Names = Annotated[
     list[str] | None,
@@ -93,10 +103,13 @@ def rm(
         ),
     ] = False,
     yes: Yes = False,
+    if_exists: Annotated[
+        bool, typer.Option("--if-exists", help="One that does not exist is no error")
+    ] = False,
 ) -> None:
     """Remove machines with all that was made for them in the cloud.
 
-    With --force, one that does not exist is no error.
+    With --force or --if-exists, one that does not exist is no error.
 
     Example: ecsmachine rm -y dev1
     """
@@ -108,17 +121,18 @@ def rm(
             hint='"ecsmachine ls -q" lists them.',
         )
     this = session(ctx)
-    names = list(dict.fromkeys(machine_names(this, names, missing=this.warn if force else None)))
+    excused = this.warn if force else say if if_exists else None
+    names = list(dict.fromkeys(machine_names(this, names, missing=excused)))
     known = [name for name in names if this.store.is_taken(name)]
-    if force:
+    if excused is not None:
         for name in names:
             if name not in known:
-                this.warn(f'Docker machine "{name}" does not exist')
+                excused(f'Docker machine "{name}" does not exist')
         names = known
     if known:
         say(f"About to remove {', '.join(known)}")
         say("WARNING: This action will delete both local reference and remote instance.")
-        if not (yes or force or confirmed("Are you sure?", flag="-y")):
+        if not (yes or force or confirmed("Are you sure?", piped=this.is_docker_machine)):
             return
 
     removal = Removal(this.store, force=force)
@@ -138,6 +152,31 @@ def rm(
         )
     finally:
         remove_contexts(this, known)
+
+
+def wait(
+    ctx: typer.Context,
+    names: Names = None,
+    for_: Annotated[
+        WaitedFor, typer.Option("--for", help="What to wait for; ready: the engine answers")
+    ] = WaitedFor.ready,
+    timeout: Annotated[
+        int, typer.Option("--timeout", "-t", min=0, help="How long to wait, in seconds")
+    ] = 300,
+) -> None:
+    """Wait until machines run, are ready, or have stopped.
+
+    One that cannot become so any more, as it is gone or has failed, ends that at once.
+
+    Example: ecsmachine wait dev1 --for ready --timeout 120
+    """
+    from ecsmachine.machine.waiting import wait_for
+
+    with_each(
+        ctx,
+        names,
+        lambda store, name, report: wait_for(store, name, for_.value, timeout, report),
+    )
 
 
 def _say_new_addresses(ctx: typer.Context, which: str) -> None:

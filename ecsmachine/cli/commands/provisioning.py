@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import existing_machine_names, session
+from ecsmachine.cli.arguments.groups import Yes
 from ecsmachine.cli.commands.docker_context import refresh_contexts
 from ecsmachine.cli.commands.lifecycle import Names, with_each
 from ecsmachine.cli.display.cleaning import one_line
@@ -36,7 +37,8 @@ def provision(ctx: typer.Context, names: Names = None) -> None:
 def regenerate_certs(
     ctx: typer.Context,
     names: Names = None,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Do not ask")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="The same as --yes")] = False,
+    yes: Yes = False,
     client_certs: Annotated[
         bool,
         typer.Option(
@@ -60,7 +62,7 @@ def regenerate_certs(
     plan = regenerate.plan_rotation(this.store, chosen) if client_certs else None
     if plan:
         _show(plan)
-    if not (force or confirmed(_QUESTION, flag="--force")):
+    if not (force or yes or confirmed(_QUESTION, piped=this.is_docker_machine)):
         return
     say("Regenerating TLS certificates")
     if not plan:

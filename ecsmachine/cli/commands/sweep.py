@@ -98,7 +98,7 @@ def _sweep(
     if not as_json:
         _explain(found, left, chosen, show if dry_run else say)
     if not dry_run and (chosen or any(this.store.abandoned_path.glob("*.json"))):
-        if not yes and chosen and not confirmed(f"Remove these {len(chosen)} for good?", flag="-y"):
+        if not yes and chosen and not confirmed(f"Remove these {len(chosen)} for good?"):
             return
         with nullcontext(_quiet) if as_json else steps() as report:
             for cloud in clouds:

@@ -39,6 +39,6 @@ def trust(
         if known:
             say(f"Pinned: {known[0]} {host_keys.fingerprint(known[1])}")
         say(f"Shown:  {kind} {host_keys.fingerprint(text)}, by {target.host}:{target.port}")
-        if yes or confirmed("Is that the host's own key?", flag="-y"):
+        if yes or confirmed("Is that the host's own key?"):
             host_keys.pin(pin_path, key)
             say(f'The host key of "{machine.name}" is pinned.')

@@ -12,11 +12,16 @@ from ecsmachine.errors import MachineError, UsageError
 _LONGEST_ANSWER = 1000
 
 
-def confirmed(question: str, *, flag: str) -> bool:
+def confirmed(question: str, *, piped: bool = False) -> bool:
     """Ask on the terminal; anything but an answer that begins with y is a no.
 
-    Raises :class:`UsageError` where there is nobody to ask; ``flag`` is the option that answers.
+    Raises :class:`UsageError` where there is none to ask at; with ``piped`` the answer may come
+    from elsewhere, as Docker Machine takes it.
     """
+    if not (piped or sys.stdin.isatty()):
+        raise UsageError(
+            f"{question} There is no terminal to ask at", hint="Confirm with -y (--yes)."
+        )
     # a question that goes into a file or a pipe is not seen there
     unseen = sys.stderr.isatty() and not sys.stdout.isatty()
     say(f"{question} (y/n): ", sys.stderr if unseen else sys.stdout, end="")
@@ -27,7 +32,7 @@ def confirmed(question: str, *, flag: str) -> bool:
     if not answer:
         say("")
         raise UsageError(
-            "There is no answer: standard input has ended", hint=f"Confirm with {flag}."
+            "There is no answer: standard input has ended", hint="Confirm with -y (--yes)."
         )
     return answer.strip().lower().startswith("y")
 
@@ -40,7 +45,7 @@ def confirm(what: str, yes: bool) -> None:
     if yes:
         return
     say(what)
-    if not confirmed("Are you sure?", flag="--yes"):
+    if not confirmed("Are you sure?"):
         raise typer.Exit(1)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from ecsmachine import __version__
 from ecsmachine.cli.app import run
+from tests.unit.terminals import Typed
 
 
 @pytest.fixture
@@ -174,15 +175,16 @@ def test_rm_asks_and_takes_no_for_an_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert run(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "kept"], environment) == 0
-    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    monkeypatch.setattr("sys.stdin", Typed("n\n"))
     capsys.readouterr()
     assert run(["rm", "kept"], environment) == 0
     asked = capsys.readouterr().out
     assert asked.startswith("About to remove kept\n")
     assert asked.endswith("\nAre you sure? (y/n): ")
     assert run(["rm", "kept"], environment) == 2
-    assert "There is no answer: standard input has ended. Confirm with -y." in one_error_line(
-        capsys
+    assert (
+        "There is no answer: standard input has ended. Confirm with -y (--yes)."
+        in one_error_line(capsys)
     )
     assert (Path(environment["MACHINE_STORAGE_PATH"]) / "machines" / "kept").is_dir()
 
@@ -416,3 +418,36 @@ def test_short_commands_do_without_what_is_slow_to_import(
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     modules = set(done.stderr.splitlines()[-1].split())
     assert not modules & {"pydantic", "rich", "paramiko", "requests"}
+
+
+def test_without_a_terminal_a_question_is_an_error_that_names_the_option(
+    environment: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert run(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "kept"], environment) == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 3))
+    for words in (["rm", "kept"], ["regenerate-certs", "kept"]):
+        capsys.readouterr()
+        assert run(words, environment) == 2
+        assert "-y" in one_error_line(capsys)
+    assert run(["rm", "--json", "kept"], environment) == 2
+    assert '"Code": "Usage"' in capsys.readouterr().out
+    assert run(["rm", "kept"], environment, name="docker-machine") == 0
+    assert run(["status", "kept"], environment) == 1
+
+
+def test_what_is_missing_is_made_and_what_is_there_is_compared(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    create = ["create", "--if-missing", "-d", "none", "--url", "tcp://127.0.0.1:1"]
+    for _ in range(2):
+        assert run([*create, "--engine-label", "a=b", "kept"], environment) == 0
+    capsys.readouterr()
+    assert run([*create, "--engine-label", "a=c", "kept"], environment) == 1
+    assert "with other options: --engine-label" in capsys.readouterr().err
+    assert run([*create[:-1], "tcp://127.0.0.1:2", "kept"], environment) == 1
+    assert "--url tcp://127.0.0.1:1 (now tcp://127.0.0.1:2)" in capsys.readouterr().err
+    assert run(["rm", "-y", "kept"], environment) == 0
+    assert run(["rm", "-y", "kept"], environment) == 1
+    assert run(["rm", "-y", "--if-exists", "kept", "no*"], environment) == 0

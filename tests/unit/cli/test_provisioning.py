@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program
 from tests.unit.stand_ins import ToldDriver, add_machine
+from tests.unit.terminals import Typed
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def machine(store: Store, monkeypatch: pytest.MonkeyPatch) -> Machine:
 def test_regenerate_certs_asks(
     answer: str, goes_on: bool, program: Program, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+    monkeypatch.setattr("sys.stdin", Typed(f"{answer}\n"))
     before = machine.auth.server_cert_path.read_bytes()
     result = program("regenerate-certs", "dev1")
     assert (result.code, result.err) == (0, "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from ecsmachine.ssh import host_keys
 from tests.unit.cli.conftest import Program
 from tests.unit.ssh.conftest import LoopbackServer
 from tests.unit.stand_ins import add_machine
+from tests.unit.terminals import Typed
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def test_a_key_is_only_pinned_when_it_is_confirmed(
     before = pin.read_text()
     assert "is the one that is pinned" in program("trust", machine).out
     server.host_key = paramiko.ECDSAKey.generate()
-    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    monkeypatch.setattr("sys.stdin", Typed("n\n"))
     assert program("trust", machine).code == 0
     assert pin.read_text() == before
     assert pin.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,58 @@
+"""Waiting until a machine is in a state, whoever brings it there."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ecsmachine.drivers.base import Report, State
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.address import saving_new_addresses
+from ecsmachine.machine.probe import NotRunningError, is_without_engine, probe
+from ecsmachine.machine.store import Store
+from ecsmachine.polling import polls
+
+Wanted = Literal["running", "ready", "stopped"]
+
+_ANSWER_S = 10.0
+"""How long an engine may take to answer, in seconds."""
+
+
+class TimedOutError(MachineError):
+    """A machine did not become what was waited for in time."""
+
+
+def wait_for(store: Store, name: str, wanted: Wanted, timeout_s: float, report: Report) -> None:
+    """Wait until a machine runs, is ready (its engine answers over TLS) or has stopped.
+
+    Raises :class:`TimedOutError`, and :class:`NotRunningError` for a machine that is gone.
+    """
+    report(f'Waiting for "{name}" to be {wanted}...')
+    seen = ""
+    for _ in polls(timeout_s):
+        machine = store.load(name)
+        if wanted == "ready" and is_without_engine(machine):
+            raise MachineError(
+                f'Machine "{name}" has no engine that could be ready',
+                hint=f'"ecsmachine provision {name}" installs it.',
+            )
+        look = None
+        try:
+            with saving_new_addresses(store, [machine]):
+                if wanted == "ready" and machine.driver.provisions:
+                    look = probe(machine, timeout_s=_ANSWER_S)
+                state = machine.driver.state() if look is None else look.state
+            seen = (look.error if look else "") or state.value
+        except MachineError as error:  # a cloud may refuse for a moment
+            seen = error.message
+            continue
+        if state is State.NOT_FOUND:
+            raise NotRunningError(machine, state, f'Machine "{name}" is not there')
+        if wanted == "stopped":
+            if state is State.STOPPED:
+                return
+        elif state is State.RUNNING and not (look and look.error):
+            return
+    raise TimedOutError(
+        f'Machine "{name}" is not {wanted} after {timeout_s:g} s: {seen}',
+        hint=f'Wait longer with --timeout, or see "ecsmachine status {name}".',
+    )

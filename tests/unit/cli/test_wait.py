@@ -1,0 +1,57 @@
+"""``wait``: until machines run, are ready or have stopped."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from ecsmachine.machine.model import Machine
+from ecsmachine.machine.store import Store
+from tests.unit.cli.conftest import Program
+from tests.unit.stand_ins import add_machine
+
+
+def test_what_is_so_already_is_not_waited_for(
+    program: Program, store: Store, running: Machine
+) -> None:
+    add_machine(store, "off", State="Stopped")
+    assert program("wait", "dev1").code == 0
+    assert program("wait", "dev1", "--for", "running").code == 0
+    assert program("wait", "off", "--for", "stopped", "-t", "0").code == 0
+    told = json.loads(program("wait", "--json", "off", "--for", "stopped").out)
+    assert [each["Name"] for each in told["Machines"]] == ["off"]
+
+
+def test_a_machine_that_gets_there(program: Program, store: Store) -> None:
+    machine = add_machine(store, "dev1", State="Stopping")
+
+    def stop() -> None:
+        machine.driver.config()["State"] = "Stopped"
+        store.save(machine)
+
+    timer = threading.Timer(0.3, stop)
+    timer.start()
+    try:
+        assert program("wait", "dev1", "--for", "stopped", "--timeout", "60").code == 0
+    finally:
+        timer.join()
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "words", "code"),
+    [
+        ("Stopped", "running", "is not running after 0 s: Stopped", "TimedOut"),
+        ("Running", "stopped", "is not stopped after 0 s: Running", "TimedOut"),
+        ("Not Found", "running", "is not there", "NotRunning"),
+    ],
+)
+def test_one_that_does_not(
+    state: str, wanted: str, words: str, code: str, program: Program, store: Store
+) -> None:
+    add_machine(store, "dev1", State=state)
+    result = program("wait", "--json", "dev1", "--for", wanted, "--timeout", "0")
+    (error,) = json.loads(result.out)["Errors"]
+    assert (result.code, error["Code"], error["Machine"]) == (1, code, "dev1")
+    assert words in error["Message"]

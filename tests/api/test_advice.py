@@ -268,6 +268,7 @@ NOT_HERE = {
     "machine/engine_api.py": "of an engine (tests/guest/test_provisioning.py)",
     "machine/engine_look.py": "of an engine (tests/guest/test_provisioning.py)",
     "machine/probe.py": "of an engine (tests/guest/test_provisioning.py)",
+    "machine/removal.py": "of a machine that another process removes meanwhile",
     "machine/store.py": "of a host that is logged in to (tests/guest/test_fleet.py)",
     "machine/swarm/": "of a swarm (tests/guest/test_swarm_mode.py)",
     "machine/sweep.py": "of a cloud that shows what it has removed",

@@ -117,7 +117,8 @@ _log = logging.getLogger("ecsmachine.localcloud.container_service")
 _HEAD_TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 5.0
 _FRESH_S = 0.5
-_TRIES = 3
+_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 0.0)
+"""After each try to connect: a container that has just begun may not listen yet."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class Router:
 
         The third of what is returned is the cookie that the client is to be given, if any.
         """
-        for _ in range(_TRIES):
+        for pause_s in _PAUSES_S:
             destinations = (await self._fresh_routes()).get(asked.host, ())
             chosen = choose(destinations, asked.path, asked.cookie)
             if chosen is None:
@@ -204,6 +205,7 @@ class Router:
                 cookie = token_of(place) if destination.sticky else ""
                 return theirs, to_them, "" if cookie == asked.cookie else cookie
             self._asked = 0.0
+            await asyncio.sleep(pause_s)
         return None
 
     async def _fresh_routes(self) -> Routes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import socket
+import threading
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -89,6 +91,27 @@ def test_paths_and_hosts_that_nothing_serves() -> None:
 
     (sent,) = serve([answer("x")], client)
     assert sent.startswith(b"GET /shop/1 HTTP/1.1\r\n")  # the path stays as it is
+
+
+def test_a_container_that_does_not_listen_yet_is_waited_for() -> None:
+    def client(router: Router, places: list[Place]) -> None:
+        with socket.socket() as container:
+            container.bind(("127.0.0.1", 0))
+            places.append(container.getsockname())
+
+            def begin() -> None:
+                container.listen()
+                connection, _ = container.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(answer("x"))
+
+            later = threading.Timer(0.2, begin)
+            later.start()
+            assert get(router, "plain", "/shop").body == b"x"  # type: ignore[attr-defined]
+            later.join()
+
+    serve([], client)
 
 
 @pytest.mark.parametrize("interim", [b"", b"HTTP/1.1 100 Continue\r\n\r\n"])

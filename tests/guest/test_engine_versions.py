@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from tests.guest.conftest import Cloud
 from tests.guest.machines import Machines
+from tests.unit.ssh.openssh_server import ssh_agent
 
 pytestmark = pytest.mark.guest
 
@@ -75,6 +78,35 @@ def test_a_version_is_pinned_and_moved(user: Machines, machine: str) -> None:
     assert "newest that its host offers" in user.run("upgrade", machine).stdout
 
 
+def test_no_public_address_is_needed(user: Machines, machine: str) -> None:
+    if not shutil.which("ssh-agent"):
+        pytest.skip("no ssh-agent program")
+    user.run("create", "--no-provision", "bastion")
+    bastion = json.loads(user.run("inspect", "bastion").stdout)["Driver"]
+    try:
+        with ssh_agent() as agent:
+            environment = {"SSH_AUTH_SOCK": agent}
+            subprocess.run(
+                ["ssh-add", "-q", bastion["SSHKeyPath"]],
+                env={**user.environment, **environment},
+                check=True,
+                timeout=60,
+            )
+            user.run(
+                *("create", "--ssh-jump", f"root@{bastion['IPAddress']}"),
+                *("--aliyunecs-private-address-only", "--aliyunecs-security-group", "inside"),
+                *("--aliyunecs-source-cidr", f"{bastion['PrivateIPAddress']}/32", machine),
+                environment=environment,
+            )
+            script = "cat /etc/apt/sources.list.d/docker.list; docker run --rm busybox echo it runs"
+            shown = user.run("ssh", machine, script, environment=environment).stdout
+            user.run("rm", "-f", "-y", machine, environment=environment)
+    finally:
+        user.run("rm", "-f", "-y", "bastion")
+    assert MIRROR in shown
+    assert "it runs" in shown
+
+
 def test_another_key_is_refused_and_each_source_is_told(
     local_cloud: Cloud, user: Machines, machine: str
 ) -> None:
@@ -92,7 +124,8 @@ def test_another_key_is_refused_and_each_source_is_told(
 def test_an_install_script_wins(local_cloud: Cloud, user: Machines, machine: str) -> None:
     url = str(local_cloud.running.install_url)
     script = {"MACHINE_DOCKER_INSTALL_URL": url}
-    done = user.run("create", "--engine-source", "docker", machine, environment=script)
+    variables = {**script, "ENGINE_SOURCE": "docker"}
+    done = user.run("create", machine, environment=variables)
     assert "--engine-source (ENGINE_SOURCE) is not used" in done.stderr
     assert "v20.10." in user.run("ls").stdout
     assert "docker.io: " in user.run("ssh", machine, "dpkg -S $(command -v dockerd)").stdout

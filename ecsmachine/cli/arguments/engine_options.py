@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.cli.display.printer import warn
-from ecsmachine.drivers.base import Option
+from ecsmachine.drivers.base import Option, OptionValue
 from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,20 +59,36 @@ ENGINE = (
 )
 
 
+def install_or_sources(
+    values: dict[str, OptionValue], flags: Mapping[str, OptionValue]
+) -> dict[str, OptionValue]:
+    """Return the values of all options with an install script, or sources of packages, not both.
+
+    The script wins, whether its flag or its variable is given; but flags win over variables.
+    ``flags`` has None where a flag was not given. Raises :class:`UsageError` for a version with
+    a script, which chooses the version itself.
+    """
+    script = values["engine-install-url"]
+    asked = [flag for flag in ("engine-source", "engine-version") if flags.get(flag)]
+    if script and asked and not flags.get("engine-install-url"):
+        warn(f"--{asked[0]} is given: the script of MACHINE_DOCKER_INSTALL_URL is not used")
+        return {**values, "engine-install-url": ""}
+    if script and values["engine-version"]:
+        raise UsageError(
+            "--engine-version does not go with an install script, which chooses the version itself",
+            hint="Leave --engine-install-url out.",
+        )
+    if script and values["engine-source"]:
+        warn("The install script wins: --engine-source (ENGINE_SOURCE) is not used")
+    return values
+
+
 def engine_options(values: Mapping[str, Any]) -> EngineOptions:
-    """Return the engine's options; an install script wins over the sources of packages."""
+    """Return the engine's options out of the values of all."""
     from ecsmachine.provision.base import AUTO, DEFAULT_INSTALL_URL, EngineOptions
     from ecsmachine.provision.engine_source import LATEST
 
-    script, sources = values["engine-install-url"], values["engine-source"]
-    version = values["engine-version"]
-    if script and version:
-        raise UsageError(
-            "--engine-version does not go with an install script, which chooses the version itself",
-            hint="Leave --engine-install-url and MACHINE_DOCKER_INSTALL_URL out.",
-        )
-    if script and sources:
-        warn("The install script wins: --engine-source (ENGINE_SOURCE) is not used")
+    script, version = values["engine-install-url"], values["engine-version"]
     return EngineOptions(
         arbitrary_flags=values["engine-opt"] or [],
         env=values["engine-env"] or [],
@@ -81,7 +97,7 @@ def engine_options(values: Mapping[str, Any]) -> EngineOptions:
         registry_mirror=list(values["engine-registry-mirror"] or [AUTO]),
         storage_driver=values["engine-storage-driver"],
         install_url=script or DEFAULT_INSTALL_URL,
-        source=[] if script else list(sources or [AUTO]),
+        source=[] if script else list(values["engine-source"] or [AUTO]),
         source_key="" if script else values["engine-source-key"],
         version="" if version == LATEST else version,
     )

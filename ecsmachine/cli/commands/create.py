@@ -18,7 +18,7 @@ from ecsmachine.cli.arguments.driver_options import (
     resolve,
     warnings_of,
 )
-from ecsmachine.cli.arguments.engine_options import ENGINE, engine_options
+from ecsmachine.cli.arguments.engine_options import ENGINE, engine_options, install_or_sources
 from ecsmachine.cli.arguments.help import ALL
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.arguments.names import expand
@@ -110,7 +110,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         session(ctx).named = names
         requests = [_resumed(ctx, name, flags, environment, changes) for name in begun]
         if len(begun) < len(names):
-            values = resolve(options, flags, environment)
+            values = install_or_sources(resolve(options, flags, environment), flags)
             first = replace(_request(ctx, names[0], driver_name, values), **changes)
             requests += [replace(first, name=name) for name in names if name not in begun]
         for request in requests:

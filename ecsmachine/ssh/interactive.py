@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.ssh import host_keys, openssh, sharing
+from ecsmachine.ssh import host_keys, kept, openssh, sharing
 from ecsmachine.ssh.connection import SSHError, connect, shown_host_key
 from ecsmachine.ssh.private_files import check_private
 from ecsmachine.ssh.route import check_route
@@ -66,7 +66,12 @@ def ssh_command(
         if shared.failure is not None:
             raise NotConnectedError(shared.failure)
         own = (f"-o{name}={value}" for name, value in shared.options.items())
-        yield [*words[:-1], *own, words[-1], *command]
+        words[-1:-1] = own
+        if shared.socket_path is not None:
+            kept.remember(
+                str(pin_path.absolute()), str(target.key_path), str(shared.socket_path), words
+            )
+        yield [*words, *command]
 
 
 def run_session(

@@ -12,8 +12,6 @@ import fcntl
 import hashlib
 import logging
 import os
-import socket
-import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.errors import UsageError
+from ecsmachine.ssh import kept
 from ecsmachine.ssh.openssh import KnownHost
 from ecsmachine.ssh.target import SSHTarget
 
@@ -29,12 +28,8 @@ VARIABLE = "MACHINE_SSH_CONTROL_PERSIST"
 
 _PERSIST_S = 60
 _LONGEST_S = 86400
-_MOST_SESSIONS = 8
-"""How many commands share a connection; sshd allows ten (MaxSessions)."""
-
 _ALIVE_EVERY_S = 5
 _ANSWER_TIMEOUT_S = 5.0
-_BASE = Path("/tmp")  # noqa: S108 (its folder is looked at before it is used)
 _log = logging.getLogger(__name__)
 
 
@@ -85,8 +80,8 @@ def shared(host: KnownHost, words: list[str], *, seconds: int) -> Iterator[Share
         yield Shared()
         return
     path = folder / _name(target, host.pin_path)
-    with _lock_file(path) as lock, _session(lock) as has_room:
-        yield _begun(path, lock, words, seconds) if has_room else Shared()
+    with _lock_file(path) as lock:
+        yield _begun(path, lock, words, seconds) if kept.take_session(lock) else Shared()
 
 
 def close(pin_path: Path, *, at_once: bool = False) -> None:
@@ -99,6 +94,7 @@ def close(pin_path: Path, *, at_once: bool = False) -> None:
     if at_once:
         for lock in folder.glob(f"{machine}.*.lock"):
             lock.unlink(missing_ok=True)
+        kept.forget(str(pin_path.absolute()))
 
 
 def _close(paths: Iterator[Path], *, at_once: bool) -> None:
@@ -119,7 +115,7 @@ def _close(paths: Iterator[Path], *, at_once: bool) -> None:
 def _begun(path: Path, lock: int, words: list[str], seconds: int) -> Shared:
     """Return the connection; one of several commands begins it, the others wait for it."""
     with _locked(lock, 0):
-        if _is_served(path):
+        if kept.is_served(str(path)):
             return Shared(path)
         with contextlib.suppress(OSError):
             path.unlink()  # of a master that was killed
@@ -139,7 +135,7 @@ def _begun(path: Path, lock: int, words: list[str], seconds: int) -> Shared:
             )
             said.seek(0)
             text = said.read()
-        if done.returncode == 0 and _is_served(path):
+        if done.returncode == 0 and kept.is_served(str(path)):
             return Shared(path)
         # a passphrase may be asked for, which only a command with a terminal can
         return Shared() if b"Permission denied" in text else Shared(failure=text)
@@ -151,22 +147,10 @@ def _words(*words: object) -> list[str]:
 
 def _folder(*, make: bool = True) -> Path | None:
     """Return the folder of the user's sockets; None if somebody else could be behind it."""
-    folder = _BASE / f"ecsmachine-ssh-{os.geteuid()}"
-    try:
-        if make:
-            with contextlib.suppress(FileExistsError):
-                folder.mkdir(mode=0o700)
-        status = folder.lstat()
-    except OSError:
-        return None
-    if (
-        not stat.S_ISDIR(status.st_mode)
-        or status.st_uid != os.geteuid()
-        or stat.S_IMODE(status.st_mode) & 0o077
-    ):
-        _log.debug("%s is not a folder of ours alone: no connection is shared", folder)
-        return None
-    return folder
+    found = kept.folder(make=make)
+    if found is None and make:
+        _log.debug("%s has no folder of ours alone: no connection is shared", kept.BASE)
+    return Path(found) if found else None
 
 
 def _name(target: SSHTarget, pin_path: Path) -> str:
@@ -181,16 +165,6 @@ def _machine(pin_path: Path) -> str:
 
 def _hashed(*values: object) -> str:
     return hashlib.sha256(repr([str(value) for value in values]).encode()).hexdigest()[:12]
-
-
-def _is_served(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as stream:
-        stream.settimeout(_ANSWER_TIMEOUT_S)
-        try:
-            stream.connect(str(path))
-        except OSError:
-            return False
-    return True
 
 
 @contextlib.contextmanager
@@ -214,16 +188,3 @@ def _locked(descriptor: int, byte: int) -> Iterator[None]:
         yield
     finally:
         fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, byte)
-
-
-@contextlib.contextmanager
-def _session(descriptor: int) -> Iterator[bool]:
-    """Take one of the places; gives whether there was one."""
-    for byte in range(1, _MOST_SESSIONS + 1):
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
-        except OSError:
-            continue
-        yield True
-        return  # closing the file gives it back
-    yield False

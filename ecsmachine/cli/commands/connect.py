@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecsmachine.cli.arguments.context import one_machine_name, session
+from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.display.printer import show
-from ecsmachine.cli.everyday import connection
-from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.cli.everyday import connection, login
+from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
-    from ecsmachine.machine.model import Machine
-    from ecsmachine.ssh.target import SSHTarget
+    pass
 
 _ENGINE_TIMEOUT_S = 20.0
 
@@ -98,69 +97,12 @@ def ssh(
 
     Example: ecsmachine ssh dev1 df -h /
     """
-    from ecsmachine.ssh.connection import SSHError
-    from ecsmachine.ssh.host_keys import HostKeyChangedError
-    from ecsmachine.ssh.interactive import CONNECTION_FAILED, run_session
-    from ecsmachine.ssh.sharing import persist_s
-
-    this = session(ctx)
-    seconds = persist_s(this.environment)
-    machine = this.store.load(one_machine_name(this, [name] if name else None))
-    words = command or []
-    if words[:1] == ["--help"]:  # ssh has no such option
+    if (command or [])[:1] == ["--help"]:  # ssh has no such option
         show(ctx.get_help())
         return
-
-    def run(target: SSHTarget) -> int:
-        return run_session(
-            target,
-            machine.known_hosts_path,
-            words,
-            native=this.native_ssh,
-            persist_s=seconds,
-        )
-
-    target = machine.ssh_target() if machine.driver.address() else None
-    code = CONNECTION_FAILED
-    failure: MachineError | None = None
-    try:
-        code = run(target) if target else CONNECTION_FAILED
-    except (SSHError, HostKeyChangedError) as error:
-        # another host may have the machine's former address by now
-        failure = error
-    if code == CONNECTION_FAILED:
-        from ecsmachine.machine.address import saving_new_addresses
-
-        # a command that itself leaves with that code costs a question to the provider
-        with saving_new_addresses(this.store, [machine]):
-            _refresh_address(machine)
-        moved = machine.ssh_target()
-        if moved != target:
-            code, failure = run(moved), None
-    if failure:
-        raise failure
-    # a session that a signal ended leaves with what a shell would
-    raise typer.Exit(code if code >= 0 else 128 - code)
+    raise typer.Exit(login.ssh(session(ctx), name=name, command=command))
 
 
 ssh.context_settings = {  # type: ignore[attr-defined]
     "allow_interspersed_args": False
 }
-
-
-def _refresh_address(machine: Machine) -> None:
-    """Learn the address of a machine that did not answer.
-
-    Raises :class:`MachineError` if it does not run. A provider that cannot be asked adds nothing
-    to what was said about the connection.
-    """
-    from ecsmachine.drivers.base import State
-    from ecsmachine.machine.probe import NotRunningError
-
-    try:
-        state = machine.driver.state()
-    except MachineError:
-        return
-    if state is not State.RUNNING:
-        message = f'Cannot run SSH command: Host "{machine.name}" is not running'
-        raise NotRunningError(machine, state, message)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.errors import UsageError
-from ecsmachine.ssh import sharing
+from ecsmachine.ssh import kept, sharing
 from ecsmachine.ssh.interactive import ssh_command
 from ecsmachine.ssh.openssh import KnownHost
 from ecsmachine.ssh.target import SSHTarget
@@ -28,10 +28,10 @@ pytestmark = pytest.mark.skipif(not SSHD or not shutil.which("ssh"), reason="no 
 PROGRAM = """
 import sys
 from pathlib import Path
-from ecsmachine.ssh import sharing
+from ecsmachine.ssh import kept
 from ecsmachine.ssh.interactive import run_session
 from ecsmachine.ssh.target import SSHTarget
-sharing._BASE = Path(sys.argv[1])
+kept.BASE = sys.argv[1]
 target = SSHTarget("127.0.0.1", int(sys.argv[2]), sys.argv[3], key_path=Path(sys.argv[4]))
 sys.exit(run_session(target, Path(sys.argv[5]), sys.argv[7:], persist_s=int(sys.argv[6])))
 """
@@ -58,7 +58,7 @@ def server(tmp_path: Path, key: Path) -> Iterator[OpenSSHServer]:
 def base(monkeypatch: pytest.MonkeyPatch, key: Path) -> Iterator[Path]:
     """Where the folder of sockets is: the path of a socket is short."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        monkeypatch.setattr(sharing, "_BASE", Path(folder))
+        monkeypatch.setattr(kept, "BASE", folder)
         yield Path(folder)
         for path in sockets(Path(folder)):
             sharing._close(iter([path]), at_once=True)

@@ -44,7 +44,7 @@ from ecsmachine.errors import PreCreateCheckError
 
 T = TypeVar("T")
 
-_MOST_AT_ONCE = 16
+_MOST_AT_ONCE = 32
 """How many questions are asked at the same time."""
 
 

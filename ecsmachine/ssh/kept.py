@@ -1,0 +1,190 @@
+"""The login to a machine whose connection is kept: how ssh is told to use it, at no weight.
+
+What was once made of a machine's configuration holds as long as the configuration is the same
+file; it is written down beside the connection's socket (:mod:`ecsmachine.ssh.sharing`).
+"""
+
+from __future__ import annotations
+
+import binascii
+import fcntl
+import os
+import signal
+import stat
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BASE = "/tmp"  # noqa: S108 (the folder in it is looked at before it is used)
+MOST_SESSIONS = 8
+"""How many commands share a connection; sshd allows ten (MaxSessions)."""
+
+_LONGEST = 64 * 1024
+_ANSWER_TIMEOUT_S = 5.0
+
+
+def folder(*, make: bool = False) -> str | None:
+    """Return the folder of the user's sockets; None if somebody else could be behind it."""
+    path = f"{BASE}/ecsmachine-ssh-{os.geteuid()}"
+    try:
+        if make:
+            try:
+                os.mkdir(path, 0o700)
+            except FileExistsError:
+                pass
+        status = os.lstat(path)
+    except OSError:
+        return None
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    return path if ours and not stat.S_IMODE(status.st_mode) & 0o077 else None
+
+
+def remember(pin_path: str, key_path: str, socket_path: str, words: Sequence[str]) -> None:
+    """Write down with which words ssh uses a socket, for :func:`run`."""
+    seen, place = _configuration(pin_path), folder()
+    if seen is None or place is None:
+        return
+    content = "\0".join((pin_path, seen, key_path, socket_path, *words))
+    path = _record(place, pin_path)
+    if _read(path) == content:
+        return
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(descriptor, os.fsencode(content))
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except OSError:
+        return
+
+
+def forget(pin_path: str) -> None:
+    """Remove what :func:`remember` wrote down of a machine."""
+    place = folder()
+    if place is not None:
+        try:
+            os.unlink(_record(place, pin_path))
+        except OSError:
+            pass
+
+
+def run(pin_path: str, command: Sequence[str]) -> int | None:
+    """Run a shell, or a command, over the connection that is kept, and return its status.
+
+    None, and nothing was run, if there is none, or anything is not as it was. Raises
+    ``KeyboardInterrupt`` if this process was told to end.
+    """
+    place = folder()
+    content = _read(_record(place, pin_path)) if place else ""
+    pin, seen, key_path, socket_path, *words = [*content.split("\0"), "", "", "", ""]
+    words = words[:-4]
+    if pin != pin_path or seen != _configuration(pin_path) or not _is_private(key_path):
+        return None
+    try:
+        lock = os.open(f"{socket_path}.lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        can = is_served(socket_path) and take_session(lock)
+        return _run([*words, *command]) if can else None
+    finally:
+        os.close(lock)
+
+
+def is_served(socket_path: str) -> bool:
+    """Whether a master is behind a socket."""
+    import _socket  # socket takes longer to load than a command takes there
+
+    stream = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        stream.settimeout(_ANSWER_TIMEOUT_S)
+        stream.connect(socket_path)
+    except OSError:
+        return False
+    finally:
+        stream.close()
+    return True
+
+
+def take_session(lock: int) -> bool:
+    """Take one of the places of a connection, until the lock file is closed; False if all are."""
+    for byte in range(1, MOST_SESSIONS + 1):
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _run(words: list[str]) -> int | None:
+    """Run ssh, which shares our terminal: an interrupt is its own, an end is passed on to it."""
+    ended: list[int] = []
+    child = 0
+
+    def end(number: int, _frame: object) -> None:
+        ended.append(number)
+        if child:
+            os.kill(child, number)
+
+    def leave_alone(_number: int, _frame: object) -> None:
+        ended.append(0)
+
+    handlers = {signal.SIGINT: leave_alone, signal.SIGTERM: end}
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup has the hangup ignored
+        handlers[signal.SIGHUP] = end
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        try:
+            child = os.posix_spawnp(
+                words[0], words, os.environ, setsigdef=(signal.SIGPIPE, signal.SIGXFSZ)
+            )
+        except OSError:
+            return None
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if any(ended):
+        raise KeyboardInterrupt
+    return 130 if ended and status == 255 else status
+
+
+def _record(place: str, pin_path: str) -> str:
+    return f"{place}/{binascii.crc32(os.fsencode(pin_path)):08x}.ssh"
+
+
+def _read(path: str) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    try:
+        return os.fsdecode(os.read(descriptor, _LONGEST))
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+
+
+def _configuration(pin_path: str) -> str | None:
+    """Return what tells one configuration of a machine from the next, and from its pinned key."""
+    seen = []
+    for path in (os.path.join(os.path.dirname(pin_path), "config.json"), pin_path):
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        seen.append(f"{found.st_ino} {found.st_size} {found.st_mtime_ns}")
+    return ", ".join(seen)
+
+
+def _is_private(path: str) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) and not stat.S_IMODE(mode) & 0o077

@@ -131,6 +131,19 @@ def test_both_ways_print_the_same(
     assert (by_typer.code, by_typer.err) == (plainly.code, plainly.err)
 
 
+@pytest.mark.parametrize("line", ["ssh web1 true", "ssh nobody", "ssh web1 ls -l --help", "ssh a{"])
+def test_logins_end_the_same_way(
+    line: str, program: Program, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_machine(store, "web1", State="Stopped", URL="tcp://127.0.0.1:1", SSHPort=1)
+    words = line.split()
+    assert plain._read(words[0], words[1:]) == {"name": words[1], "command": words[2:]}
+    plainly = program(*words)
+    assert plainly.code == 1
+    monkeypatch.setattr(plain, "read", lambda *_: None)
+    assert program(*words) == plainly
+
+
 @pytest.mark.parametrize("line", OF_A_RUNNING_MACHINE)
 def test_what_is_known_of_an_engine_that_answers_is_the_same_whoever_finds_out(
     line: str, dev1: Machine, program: Program, monkeypatch: pytest.MonkeyPatch
@@ -162,6 +175,7 @@ def _without_times(text: str) -> str:
     [
         *("ls x", "ls -qf x", "ls --quiet=false", "ls -t 0", "ls -t x", "ls -format x", "ls -h"),
         *("ls --orphans", "ls -f", "ls -q -q", "env a b", "env --cluster c", "inspect -- a"),
+        *("ssh", "ssh -t a", "ssh a -t", "ssh --help", "ssh -- a", "ssh a --help"),
         *("config set a", "version a b", "active a", "create a", "-D ls", "ls --nope", "url --"),
     ],
 )

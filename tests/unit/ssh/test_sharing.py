@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -280,3 +281,100 @@ def test_a_time_that_is_none(text: str) -> None:
 def test_for_how_long() -> None:
     assert [sharing.persist_s({sharing.VARIABLE: text}) for text in ("", "0", " 5 ")] == [60, 0, 5]
     assert sharing.persist_s({}) == 60
+
+
+QUICK = """
+import os, sys
+from ecsmachine.ssh import kept
+kept.BASE = sys.argv[1]
+status = kept.run(sys.argv[2], sys.argv[3:])
+assert not {"subprocess", "socket", "hashlib", "pathlib"} & set(sys.modules)
+os._exit(99 if status is None else status)
+"""
+
+
+def quick(server: OpenSSHServer, base: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-S", "-c", QUICK, str(base), str(server.pin_path), *command],
+        input="in\n",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        env={**os.environ, "PYTHONPATH": str(Path(kept.__file__).parents[2])},
+    )
+
+
+@pytest.fixture
+def begun(server: OpenSSHServer, key: Path, base: Path, tmp_path: Path) -> OpenSSHServer:
+    """A server with a connection that is kept, of a machine with a configuration."""
+    (server.folder / "config.json").write_text("{}")
+    run(server, key, base, "true", seconds=0)  # its key is pinned
+    assert run(server, key, base, "true").returncode == 0
+    return server
+
+
+def test_a_connection_that_is_kept_is_used_without_weight(begun: OpenSSHServer, base: Path) -> None:
+    done = quick(begun, base, "cat;", "echo err >&2;", "exit 7")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "in\n", "err\n")
+    assert logins(begun) == 2
+
+
+@pytest.mark.parametrize(
+    "change", ["configuration", "pinned key", "key", "closed", "folder", "another machine", "full"]
+)
+def test_nothing_is_run_if_anything_is_not_as_it_was(
+    change: str, begun: OpenSSHServer, key: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = base / f"ecsmachine-ssh-{os.geteuid()}"
+    if change == "configuration":
+        (begun.folder / "config.json").write_text('{"a": 1}')
+    elif change == "pinned key":
+        begun.pin_path.write_text("dev1 ssh-ed25519 other\n")
+    elif change == "key":
+        key.chmod(0o644)
+    elif change == "closed":
+        sharing.close(begun.pin_path)
+        wait_until_closed(base)
+    elif change == "folder":
+        folder.chmod(0o755)
+    elif change == "another machine":
+        (record,) = folder.glob("*.ssh")
+        record.write_text(record.read_text().replace("/known_hosts", "/known_host", 1))
+    else:
+        (lock,) = folder.glob("*.lock")
+        with lock.open("r+") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX, kept.MOST_SESSIONS, 1)
+            assert quick(begun, base, "true").returncode == 99
+        return
+    try:
+        assert quick(begun, base, "true").returncode == 99
+    finally:
+        key.chmod(0o600)
+        if folder.exists():
+            folder.chmod(0o700)
+
+
+def test_a_command_that_is_told_to_end_ends_what_it_runs(
+    begun: OpenSSHServer, base: Path, tmp_path: Path
+) -> None:
+    pid, trace = tmp_path / "pid", tmp_path / "ended"
+    script = f"echo $$ > '{pid}'; trap 'touch \"{trace}\"; exit' HUP TERM PIPE; "
+    script += "while :; do echo there; sleep 0.1; done"
+    words = [sys.executable, "-S", "-c", QUICK, str(base), str(begun.pin_path), script]
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(kept.__file__).parents[2])},
+    ) as process:
+        deadline = time.monotonic() + PATIENCE_S
+        while not pid.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.terminate()
+        assert "KeyboardInterrupt" in process.communicate(timeout=PATIENCE_S)[1]
+    while not trace.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -14,7 +14,7 @@ import stat
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 BASE = "/tmp"  # noqa: S108 (the folder in it is looked at before it is used)
 MOST_SESSIONS = 8
@@ -71,7 +71,7 @@ def forget(pin_path: str) -> None:
             pass
 
 
-def run(pin_path: str, command: Sequence[str]) -> int | None:
+def run(pin_path: str, command: Sequence[str], environment: Mapping[str, str]) -> int | None:
     """Run a shell, or a command, over the connection that is kept, and return its status.
 
     None, and nothing was run, if there is none, or anything is not as it was. Raises
@@ -89,7 +89,7 @@ def run(pin_path: str, command: Sequence[str]) -> int | None:
         return None
     try:
         can = is_served(socket_path) and take_session(lock)
-        return _run([*words, *command]) if can else None
+        return _run([*words, *command], environment) if can else None
     finally:
         os.close(lock)
 
@@ -120,7 +120,7 @@ def take_session(lock: int) -> bool:
     return False
 
 
-def _run(words: list[str]) -> int | None:
+def _run(words: list[str], environment: Mapping[str, str]) -> int | None:
     """Run ssh, which shares our terminal: an interrupt is its own, an end is passed on to it."""
     ended: list[int] = []
     child = 0
@@ -140,7 +140,7 @@ def _run(words: list[str]) -> int | None:
     try:
         try:
             child = os.posix_spawnp(
-                words[0], words, os.environ, setsigdef=(signal.SIGPIPE, signal.SIGXFSZ)
+                words[0], words, environment, setsigdef=(signal.SIGPIPE, signal.SIGXFSZ)
             )
         except OSError:
             return None

@@ -59,7 +59,9 @@ def _over_the_kept_connection(this: Session, name: str, words: list[str]) -> int
         return None
     import os
 
-    return kept.run(os.path.abspath(f"{this.storage}/machines/{name}/known_hosts"), words)
+    return kept.run(
+        os.path.abspath(f"{this.storage}/machines/{name}/known_hosts"), words, this.environment
+    )
 
 
 def _run(this: Session, machine: Machine, target: SSHTarget, words: list[str]) -> int:

@@ -287,7 +287,7 @@ QUICK = """
 import os, sys
 from ecsmachine.ssh import kept
 kept.BASE = sys.argv[1]
-status = kept.run(sys.argv[2], sys.argv[3:])
+status = kept.run(sys.argv[2], sys.argv[3:], os.environ)
 assert not {"subprocess", "socket", "hashlib", "pathlib"} & set(sys.modules)
 os._exit(99 if status is None else status)
 """

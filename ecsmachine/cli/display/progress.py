@@ -81,7 +81,8 @@ def steps(
 def progress(names: Sequence[str], *, with_remarks: bool = False) -> Iterator[Progress]:
     """Yield what shows the progress of several machines on standard output.
 
-    On a terminal each is a row of a table; ``with_remarks`` has what is no step above it.
+    On a terminal each is a row of a table, and those that run are seen, whatever its height;
+    ``with_remarks`` has what is no step above it.
     """
     made = document()
     if made is not None and made.form == "lines":
@@ -91,9 +92,12 @@ def progress(names: Sequence[str], *, with_remarks: bool = False) -> Iterator[Pr
     if console is None:
         yield _Lines()
         return
-    rows = _Rows(names, console if with_remarks else None)
+    rows = _Rows(names, console, with_remarks=with_remarks)
     with _live(console, rows.table):
-        yield rows
+        try:
+            yield rows
+        finally:
+            rows.over = True
 
 
 def for_each(
@@ -353,14 +357,20 @@ class _Steps:
 
 
 class _Rows:
-    """One row for each machine: how long it has taken, and its last step."""
+    """One row for each machine: how long it has taken, and its last step.
 
-    def __init__(self, names: Sequence[str], remarks: Console | None):
+    Until it is ``over`` there are as many rows as the terminal has room for, first those of
+    machines that are worked on, and below them how many are through.
+    """
+
+    def __init__(self, names: Sequence[str], console: Console, *, with_remarks: bool):
         self._begun: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
         self._steps = dict.fromkeys(names, "")
         self._failed: set[str] = set()
-        self._remarks = remarks
+        self._console = console
+        self._with_remarks = with_remarks
+        self.over = False
 
     def report_for(self, name: str) -> Report:
         def take(line: str) -> None:
@@ -385,16 +395,29 @@ class _Rows:
         table.add_column(justify="right", no_wrap=True)
         table.add_column(no_wrap=True, overflow="ellipsis")
         now = time.monotonic()
-        for name, step in self._steps.items():
+        for name, step in self._shown():
             spent = self._seconds.get(name, now - self._begun.get(name, now))
             style = "red" if name in self._failed else "green" if name in self._seconds else ""
             table.add_row(Text(name), f"{spent:.0f} s", Text(step, style=style))
+        if not self.over:
+            table.add_row(Text(f"{len(self._seconds)}/{len(self._steps)}", style="bold"))
         return table
+
+    def _shown(self) -> list[tuple[str, str]]:
+        """Return the machines that there is room for, in their order, with their last steps."""
+        steps = list(self._steps.items())
+        room = max(1, self._console.size.height - 2)
+        if self.over or len(steps) <= room:
+            return steps
+        running = [name for name in list(self._begun) if name not in self._seconds]
+        waiting = [name for name, _ in steps if name not in self._begun | self._seconds]
+        chosen = {*[*running, *reversed(list(self._seconds)), *waiting][:room]}
+        return [(name, step) for name, step in steps if name in chosen]
 
     def _take(self, name: str, line: str) -> None:
         line = line.removeprefix(f"({name}) ")
         self._begun.setdefault(name, time.monotonic())
-        if self._remarks is None or _is_step(line):
+        if not self._with_remarks or _is_step(line):
             self._steps[name] = line
         else:
-            self._remarks.print(f"{name}: {line}", markup=False, soft_wrap=True)
+            self._console.print(f"{name}: {line}", markup=False, soft_wrap=True)

@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from ecsmachine.cli.display.progress import duration, for_each, steps
+from ecsmachine.cli.display.progress import _Rows, duration, for_each, steps
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.store import Store
@@ -154,6 +156,31 @@ def test_several_machines_are_rows_and_what_is_said_of_them_stays(
         "a  0 s  done",
         "b  0 s  failed: no such instance",
     ]
+
+
+def test_of_many_machines_those_that_run_are_seen_whatever_the_height() -> None:
+    console = Console(file=StringIO(), width=80, height=10)
+    rows = _Rows([f"web-{number}" for number in range(1, 41)], console, with_remarks=False)
+
+    def shown() -> list[str]:
+        with console.capture() as captured:
+            console.print(rows.table())
+        return [line.rstrip() for line in captured.get().splitlines()]
+
+    for number in range(1, 26):
+        rows.report_for(f"web-{number}")("Creating machine...")
+    for number in range(1, 24):
+        rows.end(f"web-{number}", "made", 3.0)
+    lines = shown()
+    assert len(lines) == 9
+    assert lines[-3:] == [
+        "web-24  0 s  Creating machine...",
+        "web-25  0 s  Creating machine...",
+        "23/40",
+    ]
+    assert lines[0] == "web-18  3 s  made"
+    rows.over = True
+    assert len(shown()) == 40
 
 
 def test_states_and_errors_are_coloured_on_a_terminal(

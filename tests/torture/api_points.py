@@ -18,10 +18,14 @@ HARD = (*KILLS, *CUTS)
 UNDONE_BY = "AddBackendServers"
 """The last that such a create asks for: where it is forbidden, all the rest is undone."""
 
-Command = Literal["create", "undo", "rm"]
+MANY = ("create", "--no-provision", "--aliyunecs-region", REGION, "web", "--count", "3")
+"""A create of many, which share a network and a key pair."""
+
+Command = Literal["create", "undo", "rm", "create many", "rm many"]
 Then = Literal["create", "rm", "sweep"]
 
 REMOVE = ("rm", "-y", NAME)
+REMOVE_ALL = ("rm", "-y", "*")
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,27 @@ def all_points(ground: Ground) -> list[Point]:
         *_points(ground, FAULTS, brought=False),
         *_points(ground, HARD, brought=True),
         *_points_of_undoing(ground),
+        *_points_of_many(ground),
+    ]
+
+
+def _points_of_many(ground: Ground) -> list[Point]:
+    ground.proxy.arm(None)
+    _must(ground.run(*MANY))
+    points = [
+        Point("create many", False, request, fault, then)
+        for request in dict.fromkeys(ground.proxy.seen)
+        for fault in HARD
+        for then in _thens(fault)
+    ]
+    ground.proxy.arm(None)
+    _must(ground.run(*REMOVE_ALL))
+    thens: tuple[Then, ...] = ("rm", "sweep")
+    return points + [
+        Point("rm many", False, request, fault, then)
+        for request in dict.fromkeys(ground.proxy.seen)
+        for fault in HARD
+        for then in thens
     ]
 
 
@@ -135,8 +160,10 @@ def try_points(points: Iterable[Point], folder: Path) -> Iterator[Outcome]:
 
 def try_point(ground: Ground, point: Point) -> Outcome:
     """Do what the point says, and compare the cloud with the store at the end."""
-    create = everything(ground, brought=point.brought)
-    if point.command == "rm":
+    of_many = point.command in ("create many", "rm many")
+    create = MANY if of_many else everything(ground, brought=point.brought)
+    remove = REMOVE_ALL if of_many else REMOVE
+    if point.command in ("rm", "rm many"):
         ground.proxy.arm(None)
         made = ground.run(*create)
         if made.status:
@@ -144,7 +171,7 @@ def try_point(ground: Ground, point: Point) -> Outcome:
     ground.proxy.arm(
         point.request, point.fault, forbidden=UNDONE_BY if point.command == "undo" else ""
     )
-    first = ground.run(*(REMOVE if point.command == "rm" else create))
+    first = ground.run(*(remove if point.command in ("rm", "rm many") else create))
     struck = ground.proxy.struck
     ground.proxy.arm(None)
     log = [first.output]
@@ -160,13 +187,13 @@ def try_point(ground: Ground, point: Point) -> Outcome:
             problems.append(f"the next create left with {again.status}")
         problems += differences(ground)
     if point.then == "sweep":
-        ground.lose_machine()
+        ground.lose_machines()
         swept = ground.run("sweep", "-y", "--aliyunecs-region", REGION)
         log.append(swept.output)
         if swept.status:
             problems.append(f"sweep left with {swept.status}")
     elif ground.machines():
-        removed = ground.run(*REMOVE)
+        removed = ground.run(*remove)
         log.append(removed.output)
         if removed.status:
             problems.append(f"rm left with {removed.status}")

@@ -80,9 +80,9 @@ class Ground:
                 clients, made.id, seen=True, unprotect=False, report=lambda line: None
             )
 
-    def lose_machine(self) -> None:
-        """Lose the machine's entry in the store, as a lost laptop does."""
-        shutil.rmtree(self.store / "machines" / NAME, ignore_errors=True)
+    def lose_machines(self) -> None:
+        """Lose the machines' entries in the store, as a lost laptop does."""
+        shutil.rmtree(self.store / "machines", ignore_errors=True)
 
     def in_the_cloud(self) -> set[str]:
         """Return what the cloud holds beside what it is born with and what the user brought, as
@@ -150,7 +150,8 @@ def journalled(store: Path) -> set[str]:
     ):
         for resource in json.loads(path.read_text())["Resources"]:
             if resource["id"] is not None:
-                found.add(f"{resource['kind']} {resource['id']}")
+                kind = resource["kind"].removeprefix("shared-")
+                found.add(f"{kind} {resource['id']}")
     return found
 
 

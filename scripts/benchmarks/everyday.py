@@ -44,7 +44,7 @@ def active(ground: Ground) -> Figure:
 
 @line(_GROUP, "the most memory of these, in MiB", 30.0)
 def memory(ground: Ground) -> Figure:
-    peaks = {" ".join(words): ground.dev.run(*words).peak_mib for words, _ in LIMITS}
+    peaks = {" ".join(words): ground.dev.peak_mib(*words) for words, _ in LIMITS}
     most = max(peaks, key=lambda words: peaks[words])
     return Figure(peaks[most], f"({most})")
 

@@ -31,9 +31,20 @@ class Relay:
 
     def close(self) -> None:
         """Take no more connections, and end."""
-        self._loop.call_soon_threadsafe(self._server.close)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        # what is cut off here is no news
+        self._loop.set_exception_handler(lambda _loop, _context: None)
+        own = asyncio.current_task()
+        under_way = [task for task in asyncio.all_tasks() if task is not own]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     def reset(self) -> None:
         """Count from nothing."""

@@ -44,6 +44,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "ls": ("listing", "List machines"),
     "mount": ("copy", "Mount a folder of a machine here"),
     "project": ("container_service.project", "Applications on a Swarm cluster"),
+    "prompt": ("listing", "Print the active machine for a shell's prompt"),
     "provision": ("provisioning", "Provision machines again"),
     "regenerate-certs": ("provisioning", "Give machines new certificates"),
     "restart": ("lifecycle", "Restart machines"),

@@ -11,6 +11,7 @@ from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.display.printer import show
 from ecsmachine.cli.everyday import looks
 from ecsmachine.cli.everyday import ls as everyday_ls
+from ecsmachine.cli.everyday import prompt as everyday_prompt
 
 _Name = Annotated[
     str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
@@ -47,6 +48,18 @@ def ls(
         ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="The same as --format json")] = False,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="COLUMNS",
+            help='"wide", or columns such as NAME,STATE,TYPE,ADDRESS',
+        ),
+    ] = "",
+    sort: Annotated[
+        str, typer.Option("--sort", metavar="COLUMN", help="Sort by a column, such as STATE")
+    ] = "",
     orphans: Annotated[
         bool,
         typer.Option("--orphans", help="List what is left in the cloud of machines no longer here"),
@@ -63,7 +76,16 @@ def ls(
     if orphans:
         _list_orphans(this, as_json=json or format_ == "json")
         return
-    everyday_ls.ls(this, quiet=quiet, filters=filters, timeout=timeout, format_=format_, json=json)
+    everyday_ls.ls(
+        this,
+        quiet=quiet,
+        filters=filters,
+        timeout=timeout,
+        format_=format_,
+        json=json,
+        output=output,
+        sort=sort,
+    )
 
 
 def inspect(
@@ -113,6 +135,16 @@ def active(ctx: typer.Context, timeout: _Timeout = 10, json: AsJson = False) -> 
     Example: ecsmachine active
     """
     looks.active(session(ctx), timeout=timeout, json=json)
+
+
+def prompt(ctx: typer.Context, json: AsJson = False) -> None:
+    """Print the machine that the variables of "env" name, for a shell's prompt.
+
+    Nobody is asked, so that it takes no longer than a prompt may; with none, nothing is printed.
+
+    Example: PS1='[$(ecsmachine prompt)] $ '
+    """
+    everyday_prompt.prompt(session(ctx), json=json)
 
 
 def version(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import document, show
-from ecsmachine.cli.display.terminal import without_colours
+from ecsmachine.cli.display.terminal import cell_width, cut, screen_width, without_colours
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def align(text: str) -> str:
 
     As Go's tabwriter does it for Docker Machine: a column is as wide as its widest cell in the
     lines that follow one another and have it; what stands after the last tab of a line is in
-    no column. Blanks at the end of a line are dropped, and colours have no width.
+    no column. Blanks at the end of a line are dropped, and colours have no width. On a terminal
+    a line that is longer than it is wide is cut.
     """
     rows = [line.split("\t") for line in text.split("\n")]
     columns = max(len(row) for row in rows) - 1
@@ -52,12 +53,13 @@ def align(text: str) -> str:
                 blanks = max(_NARROWEST, width) - _width(member[column])
                 member[column] += " " * blanks
             block = []
-    return "\n".join("".join(row).rstrip(" ") for row in rows)
+    widest = screen_width()
+    return "\n".join(cut("".join(row).rstrip(" "), widest) for row in rows)
 
 
 def _width(cell: str) -> int:
-    """Return how many characters of a cell are seen: the marks of colours are not."""
-    return len(without_colours(cell))
+    """Return how many columns a cell takes: the marks of colours take none."""
+    return cell_width(without_colours(cell))
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 _SECRET = os.urandom(8).hex()
 """What our marks begin with: nobody else can write one."""
 
+_CUT = 1 << 20
+"""More than any line is long: there is no room left."""
+
 _CODES = {"red": "\x1b[31m", "green": "\x1b[32m", "yellow": "\x1b[33m", "end": "\x1b[0m"}
 
 _STATE_COLOURS = {
@@ -72,6 +75,45 @@ def without_colours(text: str) -> str:
     import re
 
     return re.sub(f"{_SECRET}(red|green|yellow|end);", "", text)
+
+
+def screen_width() -> int | None:
+    """Return how many columns standard output has if it is a terminal."""
+    if not can_move(sys.stdout) or getattr(sys.stdout, "document", None) is not None:
+        return None
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def cell_width(text: str) -> int:
+    """Return how many columns a text takes on a terminal: some characters take two, or none."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def cut(line: str, columns: int | None) -> str:
+    """Return a line cut to so many columns; the marks of :func:`coloured` in it stay."""
+    if columns is None or cell_width(without_colours(line)) <= columns:
+        return line
+    import re
+
+    parts = re.split(f"({_SECRET}(?:red|green|yellow|end);)", line)
+    room = columns - 1
+    for place in range(0, len(parts), 2):
+        kept = ""
+        for character in parts[place]:
+            room -= cell_width(character)
+            if room < 0:
+                break
+            kept += character
+        ends_here = room < 0 and len(kept) < len(parts[place])
+        parts[place] = f"{kept}…" if ends_here and room > -_CUT else kept
+        room = -_CUT if ends_here else room
+    return "".join(parts)
 
 
 def _mark(colour: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import show
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -31,8 +31,14 @@ def ls(
     timeout: int = 10,
     format_: str = "",
     json: bool = False,
+    output: str = "",
+    sort: str = "",
 ) -> None:
-    """Print the machines: names alone, by a template, or as JSON."""
+    """Print the machines: names alone, by a template, in chosen columns, or as JSON."""
+    if (output or sort) and (quiet or (format_ and format_ != "json")):
+        raise UsageError(
+            "-o and --sort are for tables and JSON", hint="Leave out --quiet and --format."
+        )
     wanted = None
     if filters:
         from ecsmachine.cli.display.filters import parse
@@ -42,10 +48,11 @@ def ls(
         for name in _names(this, wanted, timeout):
             show(one_line(name))
         return
-    if not filters and not json and not format_ and _show_only_machine(this):
+    plain = not (filters or json or format_ or output or sort)
+    if plain and _show_only_machine(this):
         return
-    if (json or format_ == "json") and not this.is_docker_machine:
-        _show_machines_as_json(this, wanted, timeout)
+    if output or sort or ((json or format_ == "json") and not this.is_docker_machine):
+        _show_machines(this, wanted, timeout, output, sort, as_json=json or format_ == "json")
         return
     show_rows = _as_json if json or format_ == "json" else _as_template(format_ or _DEFAULT_TABLE)
     show_rows(_rows(this, wanted, timeout))
@@ -85,22 +92,40 @@ def _show_only_machine(this: Session) -> bool:
     return True
 
 
-def _show_machines_as_json(this: Session, filters: Filters | None, timeout_s: float) -> None:
+def _show_machines(
+    this: Session,
+    filters: Filters | None,
+    timeout_s: float,
+    output: str,
+    sort: str,
+    *,
+    as_json: bool,
+) -> None:
     """Print what is known of each machine beside what it looks like, without classic Swarm."""
     from ecsmachine.cli.display.facts import stored_facts
-    from ecsmachine.cli.display.output import print_json
+    from ecsmachine.cli.display.output import print_json, table
+    from ecsmachine.cli.display.terminal import coloured_state
+    from ecsmachine.cli.everyday import columns
 
+    headings = columns.columns_of(output or "NAME,ACTIVE,DRIVER,STATE,URL,DOCKER,ERRORS")
+    columns.in_order([], sort or "NAME")  # before anybody is asked
     seen = ("State", "URL", "DockerVersion", "ResponseTime", "Error")
-    print_json(
-        [
-            {
-                **stored_facts(this.store, one["Name"]),
-                "Active": one["ActiveHost"],
-                **{field: one[field] for field in seen},
-            }
-            for one in _rows(this, filters, timeout_s)
-        ]
-    )
+    rows = [
+        {
+            **stored_facts(this.store, one["Name"]),
+            "Active": one["ActiveHost"],
+            **{field: one[field] for field in seen},
+        }
+        for one in _rows(this, filters, timeout_s)
+    ]
+    rows = columns.in_order(rows, sort) if sort else rows
+    if as_json:
+        print_json(rows)
+        return
+    if "STATE" in headings:
+        for one in rows:
+            one["State"] = coloured_state(one_line(one["State"]))
+    show(table([headings, *(columns.cells(one, headings) for one in rows)]))
 
 
 def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str]:

@@ -25,7 +25,7 @@ NOT_PLAIN = {"--help", "-h", "--orphans", "--cluster"}
 
 HEAVY = ("typer", "click", "rich", "requests", "cryptography", "paramiko", "tenacity", "pydantic")
 
-WITHOUT_MACHINES = [["version"], ["active"], ["ls", "-q"], ["__complete", "ip", "a"]]
+WITHOUT_MACHINES = [["version"], ["active"], ["prompt"], ["ls", "-q"], ["__complete", "ip", "a"]]
 """What reads no machine: it needs nothing that takes longer to load than Python itself."""
 
 NOT_FOR_AN_ENGINE = (
@@ -67,6 +67,10 @@ LINES = [
     "config web2 --json",
     "config --swarm web1",
     "version web1 --json",
+    "prompt",
+    "prompt --json",
+    "ls -o wide --sort=state",
+    "ls --output name,type --json --sort NAME",
 ]
 
 

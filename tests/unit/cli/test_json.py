@@ -59,6 +59,7 @@ def test_the_fields_of_what_prints_data_are_documented(
         "url": ["dev1"],
         "active": [],
         "version": [],
+        "prompt": [],
         "config": ["dev1"],
         "config show": ["dev1"],
     }.items():

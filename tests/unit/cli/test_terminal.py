@@ -186,7 +186,7 @@ def test_of_many_machines_those_that_run_are_seen_whatever_the_height() -> None:
 def test_states_and_errors_are_coloured_on_a_terminal(
     environment: dict[str, str], damaged: None
 ) -> None:
-    _, text = run_on_terminal("ls", environment=environment)
+    _, text = run_on_terminal("ls", environment={**environment, "COLUMNS": "1000"})
     assert f"{RED}Error\x1b[0m" in text
     plain = run_in_pipe("ls", environment=environment).stdout
     assert seen(text) == [line.rstrip() for line in plain.splitlines()]

@@ -162,7 +162,7 @@ def _matching(pattern: str) -> Callable[[str], bool]:
     return lambda text: re.fullmatch(pattern, text) is not None
 
 
-def _of(first: frozenset[str], others: str) -> Callable[[str], bool]:
+def _made_of(first: frozenset[str], others: str) -> Callable[[str], bool]:
     """Return whether a text begins with one of ``first``, and has no more than ``others`` too."""
     known = first | frozenset(others)
     return lambda text: text[:1] in first and known.issuperset(text)
@@ -195,7 +195,7 @@ LINE = Rule("a line of text without control characters", _is_line, 4096)
 PROSE = Rule("a text", _matching("[^\0\ud800-\udfff]*"), 1 << 16)
 SECRET = Rule("a line of text without control characters", _is_line, 8192, secret=True)
 KEY = Rule("a key: visible ASCII characters", _matching(r"[!-~]+"), 16384, secret=True)
-ID = Rule("an id: letters, digits and . _ : + @ -", _of(_ALPHANUMERIC, "._:+@-"), 256)
+ID = Rule("an id: letters, digits and . _ : + @ -", _made_of(_ALPHANUMERIC, "._:+@-"), 256)
 REGION = Rule(
     "the name of a region: letters, digits and hyphens",
     _is_region,
@@ -211,4 +211,4 @@ JUMP = Rule("USER@HOST or USER@HOST:PORT", is_jump, 400)
 PATH = Rule("a path", _is_line, 4096)
 BASE64 = Rule("a text in base64", _is_base64, 1 << 16, secret=True)
 CIDR = Rule("a network such as 10.0.0.0/8", is_network, 64)
-VERSION = Rule("a version", _of(_ALPHANUMERIC, "._+~:-"), 128)
+VERSION = Rule("a version", _made_of(_ALPHANUMERIC, "._+~:-"), 128)

@@ -68,15 +68,16 @@ class ProjectWork:
             elif project.moving or everything:
                 self.begin(project.name, project.moving or "starting", self.settle)
 
-    async def settle_all(self) -> bool:
-        """Let all projects have the containers that they are to have, after nodes have changed.
+    async def settle_all(self, *, restart: bool) -> bool:
+        """Let all projects have the containers that they are to have.
 
-        One that cannot have them has failed then, and says why. Those that have them are left
+        ``restart``: and start those that have ended, as nodes may have failed with them. A project
+        that cannot have its own has failed then, and says why; those that have them are left
         alone. What is left of former projects goes first: it may have names and ports that others
         need. Return whether all is as it is to be; if not, it is worth another try.
         """
         try:
-            unsettled = await self._threads.run(self._unsettled)
+            unsettled = await self._threads.run(self._unsettled, restart)
         except EngineError:  # no node answers
             return False
         what = f"removing what is left of former projects of {self._cluster_id}"
@@ -191,11 +192,11 @@ class ProjectWork:
 
     # What there is.
 
-    def _unsettled(self) -> list[Project]:
+    def _unsettled(self, restart: bool) -> list[Project]:
         """Return the projects whose containers are others than they are to be, or do not run."""
         deployment = self.deployment()
         placed = deployment.look()
-        return [p for p in self._projects.all() if not _is_settled(p, placed, deployment)]
+        return [p for p in self._projects.all() if not _is_settled(p, placed, deployment, restart)]
 
     def deployment(self) -> Deployment:
         """Return the nodes as they are now."""
@@ -277,8 +278,14 @@ def _passes(deployment: Deployment, placed: Placed, probe: Probe) -> bool:
     return deployment.engine(placed.node).passes(placed.container, probe) is not False
 
 
-def _is_settled(project: Project, placed: list[Placed], deployment: Deployment) -> bool:
-    """Return whether a project has the containers that it is to have, no others, and they run."""
+def _is_settled(
+    project: Project, placed: list[Placed], deployment: Deployment, restart: bool
+) -> bool:
+    """Return whether a project has the containers that it is to have, no others, and they run.
+
+    Those that have ended by themselves may stay so, unless they are to be begun again.
+    """
+    well = ("running",) if restart else ("running", "restarting", "exited")
     left = [p for p in placed if p.project == project.name]
     for release in project.releases:
         for service in services_of(project.name, release).values():
@@ -297,6 +304,6 @@ def _is_settled(project: Project, placed: list[Placed], deployment: Deployment) 
                     return False
             elif len(own) != wanted_number(release, service):
                 return False
-            if not all(p.container.running for p in own):
+            if not all(p.container.status in well for p in own):
                 return False
     return not left and not project.failure and not project.moving

@@ -35,7 +35,7 @@ _LONGEST = 12
 
 class NodeWatch:
     """Remembers what nodes, by name, have answered, and whether there is something left to be done
-    on them. ``threads`` ask them.
+    on them. ``threads`` ask them. ``changed``: others answer than when all was done last.
     """
 
     def __init__(self, threads: Threads) -> None:
@@ -43,6 +43,7 @@ class NodeWatch:
         self.silent: frozenset[str] = frozenset()
         self._misses: Counter[str] = Counter()
         self._answering: frozenset[str] | None = None
+        self.changed = False
         self._unsettled = False
         self._pause = self._next_pause = 0
 
@@ -61,7 +62,7 @@ class NodeWatch:
         answering = frozenset(answers.keys() - self.silent)
         known = self._answering is not None or self.silent or all(answers.values())
         if known and answering != self._answering:
-            self._answering = answering
+            self._answering, self.changed = answering, True
             self._unsettled, self._pause, self._next_pause = True, 0, 1
         if self._unsettled and self._pause:
             self._pause -= 1
@@ -72,7 +73,7 @@ class NodeWatch:
         if unsettled:
             self._pause, self._next_pause = self._next_pause, min(_LONGEST, self._next_pause * 2)
         else:
-            self._pause, self._next_pause = 0, 1
+            self._pause, self._next_pause, self.changed = 0, 1, False
         return unsettled
 
     def again(self) -> None:
@@ -173,15 +174,16 @@ class ClusterServing:
             )
         applications.recover(everything=not self._nodes.lasting)
 
-    async def settle(self, cluster_id: str) -> None:
+    async def settle(self, cluster_id: str, *, changed: bool = True) -> None:
         """Let the applications have all their containers, on the nodes that there are now.
 
-        What does not work is tried again by the watch over the nodes.
+        What does not work is tried again by the watch over the nodes. ``changed``: these are
+        others than before.
         """
         served = self._served.get(cluster_id)
         if served is None:
             return
-        settled = await served.applications.settle_all()
+        settled = await served.applications.settle_all(restart=changed)
         if not served.watch.silent:
             nodes, folder = self._cluster(cluster_id).nodes, self._folder / cluster_id
             settled &= await self._work.run(self._nodes.add_managers, folder, nodes)
@@ -220,7 +222,7 @@ class ClusterServing:
             self._supervisor.begin(
                 cluster_id,
                 f"settling cluster {cluster_id}",
-                lambda: self.settle(cluster_id),
+                lambda: self.settle(cluster_id, changed=watch.changed),
                 lambda _: watch.again(),
             )
         )

@@ -214,5 +214,19 @@ def test_a_node_that_is_silent_for_a_moment_only_has_what_was_asked_for(
     until(lambda: ground.names() == [] and not first.kept)
 
 
+def test_what_has_ended_by_itself_is_not_begun_again_for_a_look_in_vain(ground: Ground) -> None:
+    ground.create("p", THREE)
+    first = ground.nodes[0]
+    (ended,) = first.containers({})
+    first.stop(ended.id, None)
+    gone = {**ended.labels, "aliyun.project": "gone"}
+    body = {"Image": "i", "Labels": gone, "HostConfig": {}}
+    first.create("stray", {**body, "NetworkingConfig": {"EndpointsConfig": {}}})
+    first.refused["containers"] = 1
+    until(lambda: ground.applications.project("p") and not first.refused["containers"])
+    until(lambda: "-stray" not in first.names())
+    assert first.names() == ["-p_a_1"]
+
+
 def _at_rest(ground: Ground) -> bool:
     return ground.applications.project("p").current_state in ("running", "stopped")

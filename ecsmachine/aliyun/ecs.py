@@ -214,9 +214,18 @@ class EcsClient(RegionalClient):
         """Start a stopped instance (StartInstance)."""
         self._call("StartInstance", {"InstanceId": instance_id})
 
-    def stop_instance(self, instance_id: str, *, force: bool = False) -> None:
-        """Stop an instance; with ``force`` as by pulling the plug (StopInstance)."""
-        self._call("StopInstance", {"InstanceId": instance_id, "ForceStop": force})
+    def stop_instance(self, instance_id: str, *, force: bool = False, mode: str = "") -> None:
+        """Stop an instance; with ``force`` as by pulling the plug (StopInstance).
+
+        ``mode`` is StopCharging or KeepCharging; "" is the account's default.
+        """
+        asked: dict[str, Parameter] = {"InstanceId": instance_id, "ForceStop": force}
+        self._call("StopInstance", {**asked, "StoppedMode": mode})
+
+    def set_auto_release(self, instance_id: str, when: str) -> None:
+        """Let an instance be released at a time; "" for never (ModifyInstanceAutoReleaseTime)."""
+        parameters = {"InstanceId": instance_id, "AutoReleaseTime": when}
+        self._call("ModifyInstanceAutoReleaseTime", parameters)
 
     def reboot_instance(self, instance_id: str) -> None:
         """Restart an instance in an orderly way (RebootInstance)."""
@@ -285,25 +294,26 @@ class EcsClient(RegionalClient):
         """Release a network interface that is attached to nothing (DeleteNetworkInterface)."""
         self._call("DeleteNetworkInterface", {"NetworkInterfaceId": interface_id})
 
-    def hourly_price(self, resource_type: str, parameters: Mapping[str, Parameter]) -> Price | None:
-        """Return the price of an hour, if the answer names one (DescribePrice).
-
-        ``resource_type`` is instance or disk; ``parameters`` say which.
-        """
-        return self.price(resource_type, parameters, unit="Hour", period=1)
-
     def price(
-        self, resource_type: str, parameters: Mapping[str, Parameter], *, unit: str, period: int
+        self, kind: str, parameters: Mapping[str, Parameter], unit: str = "Hour", period: int = 1
     ) -> Price | None:
-        """Return the price of ``period`` hours, weeks or months (DescribePrice)."""
+        """Return the price of some hours, weeks or months, if the answer names one (DescribePrice).
+
+        ``kind`` is instance or disk; ``parameters`` say which.
+        """
         answer = self._call(
             "DescribePrice",
-            {"ResourceType": resource_type, "PriceUnit": unit, "Period": period, **parameters},
+            {"ResourceType": kind, "PriceUnit": unit, "Period": period, **parameters},
         )
         price = answer.object("PriceInfo").object("Price")
         if not price.has("TradePrice"):
             return None
-        return Price(price.decimal("TradePrice"), price.text("Currency", ID))
+        parts = tuple(
+            (part.text("Resource", ID), part.decimal("TradePrice"))
+            for part in price.objects("DetailInfos", "DetailInfo")
+            if part.has("TradePrice")
+        )
+        return Price(price.decimal("TradePrice"), price.text("Currency", ID), parts)
 
     def tag(self, resource_type: str, resource_ids: Sequence[str], tags: Mapping[str, str]) -> None:
         """Tag at most 50 resources (TagResources); types are instance, disk, securitygroup, …"""

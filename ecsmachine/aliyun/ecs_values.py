@@ -77,6 +77,7 @@ class Instance:
     key_pair_name: Annotated[str, At("KeyPairName")] = ""
     description: Annotated[str, At("Description", PROSE)] = ""
     resource_group_id: Annotated[str, At("ResourceGroupId", ID)] = ""
+    stopped_mode: Annotated[str, At("StoppedMode", ID)] = ""
 
     @property
     def public_address(self) -> str:
@@ -199,7 +200,8 @@ class NetworkInterface:
 
 @dataclass(frozen=True)
 class Price:
-    """What something costs, in an hour if nothing else is said."""
+    """What something costs, in an hour if nothing else is said, and ``parts`` of it by name."""
 
     amount: float
     currency: str
+    parts: tuple[tuple[str, float], ...] = ()

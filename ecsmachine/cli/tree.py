@@ -34,6 +34,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "cs": ("container_service.raw", "Call the API of Container Service"),
     "credentials": ("credentials", "Show and change the credentials of machines"),
     "env": ("connect", "Print the commands that set up the environment for the Docker client"),
+    "expire": ("lifecycle", "Set when the cloud releases a machine by itself"),
     "export": ("transfer", "Write a machine with its keys into an encrypted file"),
     "import": ("transfer", "Put a machine that was exported into this store"),
     "image": ("image", "Images of a registry"),

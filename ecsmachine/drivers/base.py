@@ -374,6 +374,47 @@ class StateReason(Protocol):
         """Return, in words, what is behind the state that was asked for last, or ""."""
 
 
+@dataclass(frozen=True)
+class RunningCost:
+    """What a machine costs by the price that was told at its create: computed, not billed.
+
+    ``hour`` is what an hour costs while it runs, ``now`` what one costs as it is now.
+    """
+
+    currency: str
+    hour: float
+    now: float
+    spent: float
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """What a driver adds whose machines cost money."""
+
+    def running_cost(self) -> RunningCost | None:
+        """Return what the machine costs, without asking the provider; None if that is not known."""
+
+    def stop_without_charge(self, report: Report) -> None:
+        """Stop the machine so that it itself costs nothing until it is started; its disks do.
+
+        Raises :class:`~ecsmachine.errors.MachineError` if it is stopped otherwise already.
+        """
+
+
+@runtime_checkable
+class Expiring(Protocol):
+    """What a driver adds whose machines can be released by the provider at a time."""
+
+    def expires(self) -> str:
+        """Return when (UTC, as 2030-01-31T12:00:00Z), as far as it is known, or ""."""
+
+    def expire(self, when: str) -> str:
+        """Set when: a time, 8h or 3d from now, or "" for never. Returns the time.
+
+        Raises :class:`~ecsmachine.errors.UsageError` for a text that is none of them.
+        """
+
+
 @runtime_checkable
 class ConsoleOutput(Protocol):
     """What a driver adds whose machines have a console that the provider shows."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ecsmachine.drivers.base import Report, State, driver_report
+from ecsmachine.drivers.base import Expiring, Priced, Report, State, driver_report
+from ecsmachine.errors import MachineError
 from ecsmachine.machine import host
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.probe import is_without_engine
@@ -29,6 +30,43 @@ def stop(store: Store, name: str, report: Report) -> None:
         machine.driver.stop(driver_report(name, report))
         store.save(machine)
         report(f'Machine "{name}" was stopped.')
+
+
+def stop_without_charge(store: Store, name: str, report: Report) -> None:
+    """Stop a machine so that it itself costs nothing until it is started.
+
+    Raises :class:`MachineError` if its driver cannot, or if it is stopped and still charged.
+    """
+    with store.lock(name):
+        machine = store.load(name)
+        if not isinstance(machine.driver, Priced):
+            raise MachineError(
+                f'Machine "{name}" is of the driver {machine.driver.name}, which charges nothing',
+                hint="Leave --no-charge out.",
+            )
+        report(f'Stopping "{name}"...')
+        try:
+            machine.driver.stop_without_charge(driver_report(name, report))
+        finally:
+            store.save(machine)
+        report(f'Machine "{name}" is stopped, and not charged.')
+
+
+def expire(store: Store, name: str, report: Report, *, when: str) -> None:
+    """Set when the provider releases a machine; "" is never.
+
+    Raises :class:`UsageError` for a text that is no time, and :class:`MachineError` if the driver
+    cannot.
+    """
+    with store.lock(name):
+        machine = store.load(name)
+        if not isinstance(machine.driver, Expiring):
+            raise MachineError(
+                f'Machine "{name}" is of the driver {machine.driver.name}, which releases nothing'
+            )
+        until = machine.driver.expire(when)
+        store.save(machine)
+    report(f"{name} is released at {until}" if until else f"{name} is not released by itself")
 
 
 def kill(store: Store, name: str, report: Report) -> None:

@@ -174,13 +174,20 @@ def test_the_price_is_told_if_it_is_answered(rig: Rig, capsys: pytest.CaptureFix
         )
         (asked,) = [body for body in rig.front.bodies if body["Action"] == "DescribePrice"]
         assert (asked["PriceUnit"], asked["DataDisk.1.Size"]) == ("Hour", "20")
-        assert data["Price"] == {"Amount": 0.25, "Currency": "CNY", "Period": 1, "Unit": "Hour"}
+        assert data["Price"] == {
+            "Amount": 0.25,
+            "Currency": "CNY",
+            "Period": 1,
+            "Unit": "Hour",
+            "Hour": 0.25,
+            "Parts": {},
+        }
         assert "0.25 CNY an hour" in words
         prepaid = ("--aliyunecs-charge-type", "PrePaid", "--aliyunecs-period", "3")
         data, words = planned(rig, capsys, *prepaid)
         assert data["Price"]["Unit"] == "Month"
         assert "PrePaid for 3 Month" in words
-        assert "0.25 CNY for 3 Month" in words
+        assert "0.25 CNY in advance, 0.0001157 CNY an hour" in words
     finally:
         del rig.front.answers["DescribePrice"]
     rig.front.faults["DescribePrice"] = ["InvalidParameter"] * 2

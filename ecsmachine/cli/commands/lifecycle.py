@@ -1,4 +1,4 @@
-"""The commands that change machines: start, stop, restart, kill, rm."""
+"""The commands that change machines: start, stop, restart, kill, expire, rm."""
 
 from __future__ import annotations
 
@@ -60,14 +60,47 @@ def start(ctx: typer.Context, names: Names = None) -> None:
     _say_new_addresses(ctx, "Started")
 
 
-def stop(ctx: typer.Context, names: Names = None) -> None:
+def stop(
+    ctx: typer.Context,
+    names: Names = None,
+    no_charge: Annotated[
+        bool,
+        typer.Option(
+            "--no-charge",
+            help="Let machines cost nothing but their disks until they are started; a fixed "
+            "address is given back",
+        ),
+    ] = False,
+) -> None:
     """Stop machines in an orderly way.
 
     Example: ecsmachine stop dev1
     """
-    from ecsmachine.machine.operations import stop
+    from ecsmachine.machine.operations import stop, stop_without_charge
 
-    with_each(ctx, names, stop)
+    with_each(ctx, names, stop_without_charge if no_charge else stop)
+
+
+def expire(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the machine")],
+    when: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHEN",
+            help="8h or 3d from now, a time such as 2030-01-31T12:00:00Z, or never",
+        ),
+    ],
+) -> None:
+    """Set when the cloud itself releases a machine, with all that is on it.
+
+    Example: ecsmachine expire dev1 8h
+    """
+    from ecsmachine.machine.operations import expire
+
+    if not when.strip():
+        raise UsageError("No time is given", hint='Write it as 8h or 3d, or as "never".')
+    with_each(ctx, [name], partial(expire, when="" if when == "never" else when))
 
 
 def restart(ctx: typer.Context, names: Names = None) -> None:

@@ -68,7 +68,8 @@ def ls(
     """List machines.
 
     Fields of templates: Name Active ActiveHost ActiveSwarm DriverName State URL SwarmOptions
-    Swarm EngineOptions Error DockerVersion ResponseTime.
+    Swarm EngineOptions Error DockerVersion ResponseTime Price
+    Cost Charged Expires.
 
     Example: ecsmachine ls --filter state=Running -f '{{.Name}}: {{.URL}}'
     """

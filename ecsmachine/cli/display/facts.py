@@ -6,6 +6,7 @@ import contextlib
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from ecsmachine.drivers.base import Priced
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -19,11 +20,13 @@ _RECORDED = {
     "Zone": ("Zone",),
     "Type": ("InstanceType",),
     "Image": ("ImageID",),
-    "Price": ("PricePerHour", "Price"),
-    "Currency": ("Currency",),
-    "Expires": ("Expires", "ExpiresAt", "AutoReleaseTime"),
+    "Expires": ("AutoReleaseTime",),
 }
 """The fields, and by which names the drivers' objects in ``config.json`` have them."""
+
+
+_COSTS = ("Price", "Cost", "Currency")
+"""What an hour costs now, and what the machine has cost, computed; in which currency."""
 
 
 def facts(machine: Machine) -> dict[str, Any]:
@@ -41,8 +44,21 @@ def facts(machine: Machine) -> dict[str, Any]:
         "DriverName": machine.driver.name,
         "Address": machine.driver.address() or None,
         **{field: recorded(names) for field, names in _RECORDED.items()},
+        **_costs(machine),
         "Created": _created(machine),
         "Tags": recorded(("Tags",)) or {},
+    }
+
+
+def _costs(machine: Machine) -> dict[str, Any]:
+    driver = machine.driver
+    cost = driver.running_cost() if isinstance(driver, Priced) else None
+    if cost is None:
+        return dict.fromkeys(_COSTS)
+    return {
+        "Price": round(cost.now, 6),
+        "Cost": round(cost.spent, 4),
+        "Currency": cost.currency,
     }
 
 
@@ -50,7 +66,7 @@ def no_facts(name: str) -> dict[str, Any]:
     """Return the same fields for a machine of which nothing is known, or no more."""
     return {
         "Name": name,
-        **dict.fromkeys(("DriverName", "Address", *_RECORDED, "Created")),
+        **dict.fromkeys(("DriverName", "Address", *_RECORDED, *_COSTS, "Created")),
         "Tags": {},
     }
 

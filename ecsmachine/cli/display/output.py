@@ -25,8 +25,12 @@ HEADINGS = {
     "Error": "ERRORS",
     "DockerVersion": "DOCKER",
     "ResponseTime": "RESPONSE",
+    "Price": "PRICE/HOUR",
+    "Cost": "COST (COMPUTED)",
+    "Charged": "CHARGED",
+    "Expires": "EXPIRES",
 }
-"""The fields of a row of ``ls``, in Docker Machine's order, and the heading of each."""
+"""The fields of a row of ``ls``, in Docker Machine's order, then ours, and the heading of each."""
 
 _NARROWEST = 5
 _GAP = 3

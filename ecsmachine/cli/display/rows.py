@@ -8,7 +8,7 @@ from typing import Any
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.go_template import Record
 from ecsmachine.cli.display.output import HEADINGS, Duration
-from ecsmachine.drivers.base import State
+from ecsmachine.drivers.base import Expiring, Priced, State
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.engine_look import host_of, port_of
 from ecsmachine.machine.model import Machine, to_config
@@ -37,7 +37,13 @@ def row(
     """
     state = probe.state.value
     if probe.state is State.TIMEOUT:
-        return _record(machine.name, machine.driver.name, state, probe.response_time_s)
+        return _record(
+            machine.name,
+            machine.driver.name,
+            state,
+            probe.response_time_s,
+            **_money(machine, state),
+        )
     running = probe.state is State.RUNNING and bool(probe.url)
     is_host = running and docker_host in (probe.url, machine.ssh_url)
     is_swarm = running and machine.swarm.master and swarm_url(machine, probe.url) == docker_host
@@ -57,7 +63,25 @@ def row(
         EngineOptions=Record(options["EngineOptions"]),
         Error=_one_line("; ".join(filter(None, (probe.error, *warnings)))),
         DockerVersion=probe.docker_version,
+        **_money(machine, state),
     )
+
+
+def _money(machine: Machine, state: str) -> dict[str, Any]:
+    """Return what a machine costs and has cost, by its price at create, and when it ends.
+
+    ``Charged`` is whether it is stopped, and costs as much as if it ran.
+    """
+    driver = machine.driver
+    cost = driver.running_cost() if isinstance(driver, Priced) else None
+    return {
+        "Price": f"{cost.now:.4g} {cost.currency}" if cost else "",
+        "Cost": f"~{cost.spent:.2f} {cost.currency}" if cost else "",
+        "Charged": bool(
+            cost and cost.now and cost.now >= cost.hour and state == State.STOPPED.value
+        ),
+        "Expires": driver.expires() if isinstance(driver, Expiring) else "",
+    }
 
 
 def damaged_row(name: str, error: MachineError) -> Record:
@@ -82,7 +106,12 @@ def swarm_url(machine: Machine, url: str) -> str:
 def _record(
     name: str, driver_name: str, state: str, response_time_s: float = 0.0, **fields: Any
 ) -> Record:
-    blank = {**dict.fromkeys(HEADINGS, ""), "ActiveHost": False, "ActiveSwarm": False}
+    blank = {
+        **dict.fromkeys(HEADINGS, ""),
+        "ActiveHost": False,
+        "ActiveSwarm": False,
+        "Charged": False,
+    }
     return Record(
         {
             **blank,

@@ -22,6 +22,7 @@ COLUMNS = {
     "TYPE": "Type",
     "IMAGE": "Image",
     "PRICE": "Price",
+    "COST": "Cost",
     "EXPIRES": "Expires",
     "CREATED": "Created",
     "TAGS": "Tags",
@@ -29,7 +30,7 @@ COLUMNS = {
 }
 """The heading of each column, and the field of JSON that it shows."""
 
-_NOT_WIDE = ("TAGS", "IMAGE", "PRICE", "EXPIRES", "CREATED")
+_NOT_WIDE = ("TAGS", "IMAGE", "PRICE", "COST", "EXPIRES", "CREATED")
 """What ``-o wide`` leaves out."""
 
 

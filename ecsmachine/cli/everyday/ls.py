@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.display.cleaning import one_line
-from ecsmachine.cli.display.printer import show
+from ecsmachine.cli.display.printer import show, warn
 from ecsmachine.errors import MachineError, UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
@@ -55,7 +55,14 @@ def ls(
         _show_machines(this, wanted, timeout, output, sort, as_json=json or format_ == "json")
         return
     show_rows = _as_json if json or format_ == "json" else _as_template(format_ or _DEFAULT_TABLE)
-    show_rows(_rows(this, wanted, timeout))
+    rows = _rows(this, wanted, timeout)
+    show_rows(rows)
+    charged = [f"{one['Name']} ({one['Price']} an hour)" for one in rows if one["Charged"]]
+    if charged and not this.is_docker_machine:
+        warn(
+            f"Stopped, and still charged: {', '.join(charged)}. "
+            'Start one and use "ecsmachine stop --no-charge", or "ecsmachine rm"'
+        )
 
 
 def _show_only_machine(this: Session) -> bool:
@@ -109,7 +116,7 @@ def _show_machines(
 
     headings = columns.columns_of(output or "NAME,ACTIVE,DRIVER,STATE,URL,DOCKER,ERRORS")
     columns.in_order([], sort or "NAME")  # before anybody is asked
-    seen = ("State", "URL", "DockerVersion", "ResponseTime", "Error")
+    seen = ("State", "URL", "DockerVersion", "ResponseTime", "Error", "Charged")
     rows = [
         {
             **stored_facts(this.store, one["Name"]),

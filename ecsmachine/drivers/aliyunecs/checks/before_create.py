@@ -26,6 +26,7 @@ from ecsmachine.drivers.aliyunecs.checks.instance_type import (
     no_vswitch,
     not_offered,
 )
+from ecsmachine.drivers.aliyunecs.checks.price import priced
 from ecsmachine.drivers.aliyunecs.options.disk_categories import PREFERENCE, check_disk_size
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
@@ -154,8 +155,13 @@ def _check(
             public_key=public_key,
             account_id=account.result(),
         )
-        tried = not own_instance_id and _dry_run(cloud, context, settings, plan, found)
-        return replace(plan, group=groups[1].result() if groups else None, tried=tried)
+        if not own_instance_id:
+            tried = ask(lambda whole=plan: _dry_run(cloud, context, settings, whole, found))  # type: ignore[misc]
+            plan = priced(cloud, settings, plan, ask)
+            cost = plan.places[0].cost
+            report(f"Price: {cost.words()}" if cost else "Price: ECS does not tell it")
+            plan = replace(plan, tried=tried.result())
+        return replace(plan, group=groups[1].result() if groups else None)
 
 
 def _account_id(cloud: Cloud) -> str:

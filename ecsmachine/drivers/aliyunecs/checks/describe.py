@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ecsmachine.aliyun.ecs_values import Permission, Price
-from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
+from ecsmachine.aliyun.ecs_values import Permission
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
-from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.aliyunecs.resources.instance import priced_parameters
 from ecsmachine.drivers.aliyunecs.resources.network import CIDR
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.resources.security_group import (
@@ -20,21 +17,21 @@ from ecsmachine.drivers.base import CreatePlan, DriverContext
 from ecsmachine.drivers.host_name import host_name_for
 
 
-def describe(cloud: Cloud, context: DriverContext, settings: Settings, plan: Plan) -> CreatePlan:
-    """Return what would be made, without any secret.
-
-    The price is asked for; it is left out where DescribePrice does not answer.
-    """
+def describe(context: DriverContext, settings: Settings, plan: Plan) -> CreatePlan:
+    """Return what would be made, without any secret; the price where ECS tells it."""
     data = _data(context, settings, plan)
-    price = _price(cloud, settings, plan)
-    if price is not None:
+    cost = plan.places[0].cost
+    if cost is not None:
+        subscription = settings.charge_type == "PrePaid"
         data["Price"] = {
-            "Amount": price.amount,
-            "Currency": price.currency,
-            "Period": settings.period if settings.charge_type == "PrePaid" else 1,
-            "Unit": settings.period_unit if settings.charge_type == "PrePaid" else "Hour",
+            "Amount": cost.price.amount,
+            "Currency": cost.price.currency,
+            "Period": settings.period if subscription else 1,
+            "Unit": settings.period_unit if subscription else "Hour",
+            "Hour": round(cost.hour, 6),
+            "Parts": dict(cost.price.parts),
         }
-    return CreatePlan(tuple(_lines(data)), data)
+    return CreatePlan(tuple(_lines(data, cost.words() if cost else "")), data)
 
 
 def _data(context: DriverContext, settings: Settings, plan: Plan) -> dict[str, Any]:
@@ -169,25 +166,7 @@ def _rule(rule: Permission) -> str:
     return f"{rule.protocol} {span} from {rule.source_cidr}"
 
 
-def _price(cloud: Cloud, settings: Settings, plan: Plan) -> Price | None:
-    """Return what the instance with its disks and bandwidth costs, if the API tells it.
-
-    Source: DescribePrice, whose parameters are those of RunInstances.
-    """
-    place = plan.places[0]
-    subscription = settings.charge_type == "PrePaid"
-    try:
-        return cloud.ecs.price(
-            "instance",
-            priced_parameters(settings, plan, place),
-            unit=settings.period_unit if subscription else "Hour",
-            period=settings.period if subscription else 1,
-        )
-    except (ApiError, ConnectionLostError):
-        return None
-
-
-def _lines(data: dict[str, Any]) -> list[tuple[str, str]]:
+def _lines(data: dict[str, Any], price: str) -> list[tuple[str, str]]:
     """Say in words what ``data`` says."""
     instance, disk, group = data["Instance"], data["SystemDisk"], data["SecurityGroup"]
     account = f", account {data['Account']}" if data["Account"] else ""
@@ -230,10 +209,8 @@ def _lines(data: dict[str, Any]) -> list[tuple[str, str]]:
         balancer = data["LoadBalancer"]
         lines.append(("load balancer", f"{balancer['Id']} ({balancer['Address']}) sends to it"))
     lines += _extras(instance)
-    if "Price" in data:
-        price = data["Price"]
-        span = "an hour" if price["Unit"] == "Hour" else f"for {instance['Period']}"
-        lines.append(("price", f"{price['Amount']:g} {price['Currency']} {span}"))
+    if price:
+        lines.append(("price", price))
     lines.append(
         (
             "tried",

@@ -250,7 +250,7 @@ def _price(cloud: Cloud, settings: Settings, kind: InstanceType) -> Price | None
         **spot_parameters(settings),
     }
     try:
-        return cloud.ecs.hourly_price("instance", parameters)
+        return cloud.ecs.price("instance", parameters)
     except (ApiError, ConnectionLostError):
         return None
 

@@ -22,6 +22,7 @@ from ecsmachine.drivers.aliyunecs.resources import (
     security_group,
 )
 from ecsmachine.drivers.aliyunecs.resources.asking import Making
+from ecsmachine.drivers.aliyunecs.resources.ledger import begun_ledger, stored_ledger
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.errors import MachineError
 
@@ -74,8 +75,23 @@ def create(creation: Creation) -> None:
         )
 
 
+def note_place(record: Record, place: Place) -> None:
+    """Write into the record what is asked for now, and what it costs."""
+    record.instance_type = place.instance_type
+    record.cost = begun_ledger(place.cost).as_texts() if place.cost else None
+
+
+def note_charge(record: Record, found: Instance) -> None:
+    """Write down what the instance is charged for from now on, if that has changed."""
+    ledger = stored_ledger(record.cost)
+    if ledger is not None:
+        charged = found.stopped_mode != "StopCharging"
+        record.cost = ledger.at_rate(charged=charged).as_texts()
+
+
 def note(record: Record, found: Instance) -> None:
-    """Write the instance's place and addresses into the record."""
+    """Write the instance's place, addresses and charge into the record."""
+    note_charge(record, found)
     record.zone = found.zone or record.zone
     record.vpc_id = found.vpc_id or record.vpc_id
     record.vswitch_id = found.vswitch_id or record.vswitch_id
@@ -97,7 +113,7 @@ def _instance(creation: Creation) -> str:
 
     def parameters_for(place: Place) -> dict[str, Parameter]:
         if record.instance_type != place.instance_type:
-            record.instance_type = place.instance_type
+            note_place(record, place)
             creation.save()
         vswitch_id = place.vswitch_id
         if place.shared or not vswitch_id:

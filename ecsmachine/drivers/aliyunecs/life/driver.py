@@ -8,11 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.aliyun.access_key import StsAddress
-from ecsmachine.aliyun.credentials import resolve
-from ecsmachine.drivers.aliyunecs.life.record import Record, new_record, record_from_config
+from ecsmachine.drivers.aliyunecs.life.record import (
+    Record,
+    cloud_of_record,
+    new_record,
+    record_from_config,
+)
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
-from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
 from ecsmachine.drivers.aliyunecs.resources.batch import Batch
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud, cloud_of
 from ecsmachine.drivers.base import (
@@ -25,6 +27,7 @@ from ecsmachine.drivers.base import (
     OptionValue,
     PortRange,
     Report,
+    RunningCost,
     State,
 )
 from ecsmachine.drivers.stored import engine_url
@@ -105,32 +108,13 @@ class AliyunEcsDriver:
 
     @cached_property
     def _cloud(self) -> Cloud:
-        record = self._record
-        return Cloud(
-            record.region,
-            resolve(
-                credential_flags(record.access_key, record.secret_key),
-                self._context.environment,
-                reference=record.credential_source,
-                sts=StsAddress(record.api_endpoint, record.vpc_internal),
-                warn=self._context.warn,
-            ),
-            custom_endpoint=record.api_endpoint,
-            vpc_internal=record.vpc_internal,
-            checkpoint=self._context.checkpoint,
-        )
+        return cloud_of_record(self._record, self._context)
 
     def account_and_region(self) -> tuple[object, ...]:
         """Return a key that is the same for machines which one request can ask for."""
-        record = self._record
-        return (
-            record.region,
-            record.api_endpoint,
-            record.vpc_internal,
-            record.credential_source,
-            record.access_key,
-            record.account_id,
-        )
+        one = self._record
+        at = (one.region, one.api_endpoint, one.vpc_internal)
+        return (*at, one.credential_source, one.access_key, one.account_id)
 
     def config(self) -> dict[str, Any]:
         """Return the ``Driver`` object of ``config.json``, with Docker Machine's names."""
@@ -157,7 +141,7 @@ class AliyunEcsDriver:
     def resume(self, config: Mapping[str, Any]) -> None:
         """Take the ids that an earlier process had stored."""
         earlier = record_from_config(self._context, config)
-        for name in ("id", "account_id", "instance_id"):
+        for name in ("id", "account_id", "instance_id", "cost"):
             setattr(self._record, name, getattr(earlier, name))
         if not self._wanted().instance_type:
             self._record.instance_type = earlier.instance_type
@@ -175,9 +159,11 @@ class AliyunEcsDriver:
 
     def take_checks(self, checked: Driver) -> bool:
         """Take the plan of another new machine of the same options."""
-        if not isinstance(checked, AliyunEcsDriver) or self._record.instance_id:
-            return False
-        if checked._plan is None:
+        if (
+            not isinstance(checked, AliyunEcsDriver)
+            or self._record.instance_id
+            or not checked._plan
+        ):
             return False
         self._take(checked._plan)
         self._cloud.watch = checked._cloud.watch
@@ -186,9 +172,11 @@ class AliyunEcsDriver:
 
     def _take(self, plan: Plan) -> None:
         """Keep what the checks chose; the record has it before anything is asked for."""
+        from ecsmachine.drivers.aliyunecs.life.create import note_place
+
         self._plan = plan
         if not self._record.instance_id:
-            self._record.instance_type = plan.places[0].instance_type
+            note_place(self._record, plan.places[0])
 
     def _check_same_account(self, account_id: str) -> None:
         earlier = self._record.account_id
@@ -209,7 +197,7 @@ class AliyunEcsDriver:
         if self._plan is None:
             self.pre_create_check(lambda line: None)
         assert self._plan is not None  # noqa: S101  (pre_create_check sets it or raises)
-        return describe(self._cloud, self._context, self._wanted(), self._plan)
+        return describe(self._context, self._wanted(), self._plan)
 
     def create(self, journal: Journal, report: Report, save: Callable[[], None]) -> None:
         """Make the machine, or go on making it where the journal says that it stopped."""
@@ -218,19 +206,9 @@ class AliyunEcsDriver:
         if self._plan is None:
             self.pre_create_check(report)
         assert self._plan is not None  # noqa: S101  (pre_create_check sets it or raises)
-        create(
-            Creation(
-                self._cloud,
-                journal,
-                self._context,
-                self._wanted(),
-                report,
-                self._batch,
-                self._plan,
-                self._record,
-                save,
-            )
-        )
+        cloud, context, wanted = self._cloud, self._context, self._wanted()
+        made_with = (cloud, journal, context, wanted, report, self._batch, self._plan)
+        create(Creation(*made_with, self._record, save))
 
     def remove(self, journal: Journal, report: Report) -> None:
         """Remove all that create made, newest first; what is gone already is success."""
@@ -309,7 +287,35 @@ class AliyunEcsDriver:
         from ecsmachine.drivers.aliyunecs.life.power import stop
 
         with self._explaining_if_gone():
-            stop(self._cloud, self._instance_id(), force=False)
+            self._record_instance(stop(self._cloud, self._instance_id()))
+
+    def stop_without_charge(self, report: Report) -> None:
+        """Stop the instance so that only its disks are charged (StopCharging)."""
+        from ecsmachine.drivers.aliyunecs.life.power import stop_without_charge
+
+        instance_id, address = self._instance_id(), self._record.base.ip_address
+        with self._explaining_if_gone():
+            self._record_instance(stop_without_charge(self._cloud, instance_id, address, report))
+
+    def running_cost(self) -> RunningCost | None:
+        """Return what the machine costs by the price that was told when it was made."""
+        from ecsmachine.drivers.aliyunecs.resources.ledger import stored_ledger
+
+        ledger = stored_ledger(self._record.cost)
+        return ledger.running() if ledger and self._record.instance_id else None
+
+    def expires(self) -> str:
+        """Return when ECS releases the instance, as far as it is known, or ""."""
+        return self._record.auto_release_time
+
+    def expire(self, when: str) -> str:
+        """Let ECS release the instance at another time, or with "" never."""
+        from ecsmachine.drivers.aliyunecs.life.power import expire
+
+        with self._explaining_if_gone():
+            until = expire(self._cloud, self._instance_id(), when)
+        self._record.auto_release_time = until
+        return until
 
     def restart(self, report: Report) -> None:
         """Restart the instance and wait until it runs again."""
@@ -323,7 +329,7 @@ class AliyunEcsDriver:
         from ecsmachine.drivers.aliyunecs.life.power import stop
 
         with self._explaining_if_gone():
-            stop(self._cloud, self._instance_id(), force=True)
+            self._record_instance(stop(self._cloud, self._instance_id(), force=True))
 
     def address(self) -> str:
         """Return the known address, or ""."""
@@ -331,8 +337,7 @@ class AliyunEcsDriver:
 
     def addresses(self) -> Sequence[str]:
         """Return the public and the private address."""
-        record = self._record
-        known = (record.base.ip_address, record.private_ip_address)
+        known = (self._record.base.ip_address, self._record.private_ip_address)
         return list(dict.fromkeys(address for address in known if address))
 
     def refresh(self) -> None:
@@ -442,8 +447,7 @@ class AliyunEcsDriver:
 
     def _key_path(self) -> Path | None:
         """Return the private key: in the machine's folder, even if the store was moved."""
-        path = self._record.base.ssh_key_path
-        return path or self._context.directory / "id_rsa"
+        return self._record.base.ssh_key_path or self._context.directory / "id_rsa"
 
     def _wanted(self) -> Settings:
         if self._settings is None:

@@ -10,7 +10,12 @@ from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.instance import wait_until_running, wait_until_stopped
+from ecsmachine.drivers.base import Report
+from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.polling import polls
+
+_NO_CHARGE = "StopCharging"
+"""The StoppedMode in which an instance itself costs nothing."""
 
 _STATE_TIMEOUT_S = 300.0
 _REBOOT_SEEN_TIMEOUT_S = 3.0
@@ -32,16 +37,71 @@ def start_if_stopped(cloud: Cloud, instance_id: str) -> None:
         cloud.ecs.start_instance(instance_id)
 
 
-def stop(cloud: Cloud, instance_id: str, *, force: bool) -> None:
-    """Stop an instance and wait until it has stopped; one that has is left as it is.
+def stop(
+    cloud: Cloud, instance_id: str, *, force: bool = False, stopped_mode: str = ""
+) -> Instance:
+    """Stop an instance and return it once it has stopped; one that has is left as it is.
 
     ``force`` is as by pulling the plug, and also ends an orderly stop that hangs.
     """
     done = (InstanceStatus.STOPPED, InstanceStatus.STOPPING)
-    ask = partial(cloud.ecs.stop_instance, instance_id, force=force)
+    ask = partial(cloud.ecs.stop_instance, instance_id, force=force, mode=stopped_mode)
     # one that is, or was a moment ago, still starting can be stopped when it runs
     _ask_until_accepted(cloud, instance_id, ask, done, possible_in=InstanceStatus.RUNNING)
-    wait_until_stopped(cloud, instance_id)
+    return wait_until_stopped(cloud, instance_id)
+
+
+def stop_without_charge(cloud: Cloud, instance_id: str, address: str, report: Report) -> Instance:
+    """Stop an instance so that only its disks are charged, and return it once it has stopped.
+
+    Says what becomes of its ``address``. Raises :class:`MachineError` if it is paid in advance,
+    is stopped already and still charged, or if ECS goes on charging it.
+    """
+    before = cloud.ecs.instance(instance_id)
+    if before is not None and before.charge_type == "PrePaid":
+        raise MachineError(
+            f"Instance {instance_id} is paid in advance: stopping it saves nothing",
+            hint="Leave --no-charge out.",
+        )
+    found = stop(cloud, instance_id, stopped_mode=_NO_CHARGE)
+    if found.stopped_mode != _NO_CHARGE:
+        stopped = before is not None and before.status == InstanceStatus.STOPPED
+        raise MachineError(
+            f"Instance {instance_id} is stopped, and is still charged",
+            hint="It was stopped before: start it, and stop it with --no-charge."
+            if stopped
+            else "ECS does not stop instances of this kind without charge.",
+        )
+    if found.eip_address:
+        report(f"The elastic address {found.eip_address} stays, and is charged; so are the disks.")
+    elif address and not found.public_address and address not in found.private_addresses:
+        report(f"The address {address} was given back: start gives another. The disks are charged.")
+    else:
+        report("The disks are charged.")
+    return found
+
+
+def expire(cloud: Cloud, instance_id: str, when: str) -> str:
+    """Let ECS release an instance at a time, and return it; "" is never.
+
+    Raises :class:`UsageError` for a text that is no time, and :class:`MachineError` for an
+    instance that is paid in advance.
+    """
+    from ecsmachine.drivers.aliyunecs.options.values import AUTO_RELEASE_TIME, UnfitValueError
+
+    try:
+        at: str = AUTO_RELEASE_TIME.read(when)
+    except UnfitValueError as unfit:
+        raise UsageError(unfit.reason, hint=unfit.hint) from None
+    found = cloud.ecs.instance(instance_id)
+    if found is not None and found.charge_type == "PrePaid":
+        raise MachineError(
+            f"Instance {instance_id} is paid in advance until {found.expires}: it cannot be "
+            "released before",
+            hint="Its subscription ends by itself.",
+        )
+    cloud.ecs.set_auto_release(instance_id, at)
+    return at
 
 
 def restart(cloud: Cloud, instance_id: str) -> Instance:

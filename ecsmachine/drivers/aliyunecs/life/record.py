@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ecsmachine.aliyun.access_key import StsAddress
+from ecsmachine.aliyun.credentials import resolve
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
 from ecsmachine.drivers.aliyunecs.options.stored import FIELDS, values_of
+from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.base import DriverContext
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
 
@@ -63,6 +67,8 @@ class Record:
     vpc_internal: bool = False
     data_disk_serial: str = ""
     host_name: str = ""
+    auto_release_time: str = ""
+    cost: dict[str, str] | None = None
     unknown: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def to_config(self) -> dict[str, Any]:
@@ -108,6 +114,26 @@ def record_from_config(context: DriverContext, config: Mapping[str, Any]) -> Rec
         base=base,
         unknown={key: value for key, value in config.items() if key not in known},
         **values_of(fields_of(context, config)),
+    )
+
+
+def cloud_of_record(record: Record, context: DriverContext) -> Cloud:
+    """Return the account and region of a machine in the store.
+
+    Raises :class:`~ecsmachine.errors.MachineError` if there are no credentials.
+    """
+    return Cloud(
+        record.region,
+        resolve(
+            credential_flags(record.access_key, record.secret_key),
+            context.environment,
+            reference=record.credential_source,
+            sts=StsAddress(record.api_endpoint, record.vpc_internal),
+            warn=context.warn,
+        ),
+        custom_endpoint=record.api_endpoint,
+        vpc_internal=record.vpc_internal,
+        checkpoint=context.checkpoint,
     )
 
 

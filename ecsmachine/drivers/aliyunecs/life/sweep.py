@@ -115,7 +115,7 @@ class AliyunTaggedResources:
                 return None
             key = tuple(map(str, parameters.items()))
             if key not in self._costs:
-                price = self._cloud.ecs.hourly_price(resource.kind, parameters)
+                price = self._cloud.ecs.price(resource.kind, parameters)
                 self._costs[key] = HourlyCost(price.amount, price.currency) if price else None
         except MachineError:
             return None  # not every account may ask, nor is every type on sale

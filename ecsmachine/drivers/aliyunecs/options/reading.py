@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ecsmachine.drivers.aliyunecs.options.declaration import PREFIX, Declaration
 from ecsmachine.drivers.aliyunecs.options.disk_categories import check_disk_size
 from ecsmachine.drivers.aliyunecs.options.settings import (
     DECLARATIONS,
     OPTIONS,
-    PREFIX,
-    Declaration,
     Settings,
 )
 from ecsmachine.drivers.aliyunecs.options.values import UnfitValueError, check_password
-from ecsmachine.drivers.base import OptionValue
+from ecsmachine.drivers.base import Option, OptionValue
 from ecsmachine.errors import UsageError
 
 _PERIODS = {"Week": (1, 2, 3, 4), "Month": (*range(1, 10), 12, 24, 36, 48, 60)}
@@ -39,13 +38,15 @@ def settings_of(values: Mapping[str, OptionValue]) -> Settings:
                 raise UnfitValueError(f'"{found}" is not {rule.what}')
             return found
         except UnfitValueError as unfit:
-            raise _refused(
-                declared.option.name.removeprefix(PREFIX), unfit.reason, unfit.hint
-            ) from None
+            raise _refused(declared.option, unfit.reason, unfit.hint) from None
 
     settings = Settings(**{name: value_of(each) for name, each in DECLARATIONS.items()})
     if settings.private_only or settings.bandwidth_mbps == 0:
         settings = replace(settings, private_only=True, bandwidth_mbps=0)
+    if settings.auto_release:
+        if settings.auto_release_time:
+            raise _refused("auto-release-time", "--auto-release says it as well", "Give one.")
+        settings = replace(settings, auto_release_time=settings.auto_release)
     _check_together(settings)
     return settings
 
@@ -120,7 +121,8 @@ def _check_period(settings: Settings) -> None:
         )
 
 
-def _refused(name: str, reason: str, hint: str) -> UsageError:
-    """Return the error for the value of an option, given the name without the driver's prefix."""
-    (variable,) = (option.env for option in OPTIONS if option.name == PREFIX + name)
-    return UsageError(f"--{PREFIX}{name} ({variable}): {reason}", hint=hint)
+def _refused(which: Option | str, reason: str, hint: str) -> UsageError:
+    """Return the error for the value of an option, or of the one of a name without the prefix."""
+    if isinstance(which, str):
+        (which,) = (option for option in OPTIONS if option.name == PREFIX + which)
+    return UsageError(f"--{which.name} ({which.env}): {reason}", hint=hint)

@@ -9,76 +9,19 @@ is one more field of :class:`Settings`; one that is kept has a line in :mod:`sto
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ecsmachine.drivers.aliyunecs.options import values as read
+from ecsmachine.drivers.aliyunecs.options.declaration import Declaration
+from ecsmachine.drivers.aliyunecs.options.declaration import option as _option
 from ecsmachine.drivers.aliyunecs.options.disk_categories import SIZES_GIB
-from ecsmachine.drivers.aliyunecs.options.stored import FIELDS, StoredField
-from ecsmachine.drivers.base import Option, OptionValue, PortRange
+from ecsmachine.drivers.aliyunecs.options.stored import FIELDS
+from ecsmachine.drivers.base import Option, PortRange
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.credentials import CredentialFlags
-
-PREFIX = "aliyunecs-"
-"""What every flag of the driver begins with."""
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """What follows from an option.
-
-    ``stored`` is the field of ``config.json`` that keeps it; ``parameter`` is the parameter of
-    RunInstances that has its value as it is; ``planned`` is its key and its label in what a dry
-    run says of the instance.
-    """
-
-    option: Option
-    reader: read.Reader
-    stored: StoredField | None = None
-    parameter: str = ""
-    planned: tuple[str, str] | None = None
-
-
-def _option(
-    name: str,
-    help: str,  # noqa: A002  (the name that Option has)
-    reader: read.Reader,
-    default: OptionValue = "",
-    *,
-    env: str = "",
-    secret: bool = False,
-    credential: bool = False,
-    private_key: bool = False,
-    deprecated: str | None = None,
-    stored: StoredField | None = None,
-    parameter: str = "",
-    planned: tuple[str, str] | None = None,
-    group: str = "",
-    everyday: bool = False,
-) -> Any:
-    """Declare an option, as the field of the settings that holds its value.
-
-    Where ``env`` does not name another one, its variable is that of its name: ECS_DISK_SIZE. An
-    option without a ``group`` is in that of the option before it.
-    """
-    option = Option(
-        PREFIX + name,
-        help,
-        env=env or f"ECS_{name.upper().replace('-', '_')}",
-        kind=reader.kind,
-        default={"bool": bool(default), "list": None}.get(reader.kind, default),
-        secret=secret,
-        deprecated=deprecated,
-        credential=credential,
-        private_key=private_key,
-        choices=reader.choices,
-        group=group,
-        everyday=everyday,
-    )
-    declaration = Declaration(option, reader, stored, parameter, planned)
-    return field(metadata={"declaration": declaration}, repr=not secret)
 
 
 @dataclass(frozen=True)
@@ -173,14 +116,12 @@ class Settings:
         "Least number of vCPUs, where no instance type is named",
         read.whole(1, 1024),
         2,
-        everyday=True,
     )
     memory_gib: int = _option(
         "memory",
         "Least memory in GiB, where no instance type is named",
         read.whole(1, 65536),
         4,
-        everyday=True,
     )
     architecture: str = _option(
         "architecture",
@@ -241,6 +182,7 @@ class Settings:
         "auto-release-time",
         "When ECS itself releases the instance: 2030-01-31T12:00:00Z, or 8h or 3d from now",
         read.AUTO_RELEASE_TIME,
+        stored=FIELDS["auto_release_time"],
         parameter="AutoReleaseTime",
         planned=("AutoReleaseTime", "released by ECS"),
     )
@@ -404,6 +346,20 @@ class Settings:
         stored=FIELDS["disk_file_system"],
     )
 
+    max_price: float = _option(
+        "max-price",
+        "Refuse to make a machine that costs more an hour, with its disks and address",
+        read.PRICE,
+        prefix="",
+        group="Money",
+        everyday=True,
+    )
+    auto_release: str = _option(
+        "auto-release",
+        "Let ECS release the machine so long after it is made, such as 8h or 3d",
+        read.AUTO_RELEASE_TIME,
+        prefix="",
+    )
     charge_type: str = _option(
         "charge-type",
         "PostPaid (as you go) or PrePaid (a subscription)",

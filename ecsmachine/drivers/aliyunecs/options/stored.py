@@ -76,10 +76,12 @@ FIELDS: dict[str, StoredField] = {
     "credential_source": _text("CredentialSource", LINE),
     "account_id": _text("AccountId"),
     "data_disk_serial": _text("DataDiskSerial"),
+    "auto_release_time": _text("AutoReleaseTime", LINE),
+    "cost": StoredField("Cost", Fields.mapping),
 }
 """The fields by the names that they have in the record; those of options are named as in settings.
 
-Those that are not Docker Machine's are the last three, VpcInternalEndpoint and HostName.
+Those that are not Docker Machine's are the last five, VpcInternalEndpoint and HostName.
 """
 
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from ecsmachine.aliyun.ecs_values import Image
 from ecsmachine.aliyun.vpc import Eip
 from ecsmachine.drivers.aliyunecs.resources.batch import FoundGroup
+from ecsmachine.drivers.aliyunecs.resources.cost import Cost
 
 
 @dataclass(frozen=True)
 class Place:
     """An instance type, a zone, its VSwitch ("" if one is yet to be made), and the disks there.
 
-    ``shared`` is whether the VSwitch is one that we made for the machines of this store.
+    ``shared`` is whether the VSwitch is one that we made for the machines of this store. ``cost``
+    is what a machine costs there, if ECS tells it.
     """
 
     instance_type: str
@@ -22,6 +24,7 @@ class Place:
     system_disk_category: str
     data_disk_category: str = ""
     shared: bool = False
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)

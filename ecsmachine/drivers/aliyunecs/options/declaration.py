@@ -1,0 +1,70 @@
+"""What an option of the driver is declared with, and what follows from that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ecsmachine.drivers.aliyunecs.options import values as read
+from ecsmachine.drivers.aliyunecs.options.stored import StoredField
+from ecsmachine.drivers.base import Option, OptionValue
+
+PREFIX = "aliyunecs-"
+"""What every flag of the driver begins with."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What follows from an option.
+
+    ``stored`` is the field of ``config.json`` that keeps it; ``parameter`` is the parameter of
+    RunInstances that has its value as it is; ``planned`` is its key and its label in what a dry
+    run says of the instance.
+    """
+
+    option: Option
+    reader: read.Reader
+    stored: StoredField | None = None
+    parameter: str = ""
+    planned: tuple[str, str] | None = None
+
+
+def option(
+    name: str,
+    help: str,  # noqa: A002  (the name that Option has)
+    reader: read.Reader,
+    default: OptionValue = "",
+    *,
+    prefix: str = PREFIX,
+    env: str = "",
+    secret: bool = False,
+    credential: bool = False,
+    private_key: bool = False,
+    deprecated: str | None = None,
+    stored: StoredField | None = None,
+    parameter: str = "",
+    planned: tuple[str, str] | None = None,
+    group: str = "",
+    everyday: bool = False,
+) -> Any:
+    """Declare an option, as the field of the settings that holds its value.
+
+    Where ``env`` does not name another one, its variable is that of its name: ECS_DISK_SIZE. An
+    option without a ``group`` is in that of the option before it.
+    """
+    taken = Option(
+        prefix + name,
+        help,
+        env=env or f"ECS_{name.upper().replace('-', '_')}",
+        kind=reader.kind,
+        default={"bool": bool(default), "list": None}.get(reader.kind, default),
+        secret=secret,
+        deprecated=deprecated,
+        credential=credential,
+        private_key=private_key,
+        choices=reader.choices,
+        group=group,
+        everyday=everyday,
+    )
+    declaration = Declaration(taken, reader, stored, parameter, planned)
+    return field(metadata={"declaration": declaration}, repr=not secret)

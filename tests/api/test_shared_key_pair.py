@@ -157,6 +157,30 @@ def test_a_machine_that_moved_to_another_store_keeps_it(rig: Rig) -> None:
     assert rig.left() == {}
 
 
+def test_a_machine_that_is_adopted_again_has_it(rig: Rig) -> None:
+    create(rig, "web", "--count", "2")
+    store = Store(rig.store, rig.environment)
+    (pair,) = rig.cloud.state.key_pairs
+    instance_id = store.config("web-2")["Driver"]["InstanceId"]
+    store.remove("web-2")
+    tagged = registry.tagged_resources("aliyunecs", store.context(""), values_of(rig))
+    (owner,) = [each for each in tagged.find() if each.id == instance_id]
+    context = store.context("web-2")
+    context.directory.mkdir()
+    journal = store.journal("web-2")
+    journal.begin_adoption(owner.create_id)
+    key = {"aliyunecs-ssh-keypath": str(rig.store / "machines" / "web-1" / "id_rsa")}
+    driver = tagged.adopt(owner, context, {**values_of(rig), **key}, journal)
+    tagged.mark(context, journal, shared=True)
+    journal.finish()
+    assert shared_in(store, "web-2") == [pair.name]
+    driver.remove(journal, rig.report)
+    assert (rig.left()["instances"], rig.left()["key pairs"]) == (1, 1)
+    store.remove("web-2")
+    program(rig, "rm", "-y", "web-1")
+    assert rig.left() == {}
+
+
 @pytest.mark.parametrize("first", range(2))
 def test_a_create_that_died_leaves_each_machine_removable(rig: Rig, first: int) -> None:
     requests = [

@@ -15,7 +15,6 @@ from ecsmachine.errors import UsageError
 from ecsmachine.machine.stored import (
     CONFIG_VERSION,
     ENGINE_FIELDS,
-    OUR_ENGINE_FIELDS,
     SWARM_FIELDS,
     certificate_paths,
     given,
@@ -157,12 +156,7 @@ def to_config(machine: Machine) -> dict[str, Any]:
             "Memory": 0,
             "Disk": 0,
             "EngineOptions": {
-                **{json_name: getattr(engine, name) for name, json_name, _ in ENGINE_FIELDS},
-                **{
-                    json_name: getattr(engine, name)
-                    for name, json_name, _ in OUR_ENGINE_FIELDS
-                    if getattr(engine, name) or engine.source
-                },
+                json_name: getattr(engine, name) for name, json_name, _ in ENGINE_FIELDS
             },
             "SwarmOptions": {
                 json_name: getattr(swarm, name) for name, json_name, _ in SWARM_FIELDS
@@ -206,7 +200,7 @@ def with_unknown_fields(config: dict[str, Any], former: Mapping[str, Any]) -> di
 
 def engine_options_from_config(fields: Fields) -> EngineOptions:
     """Read ``HostOptions.EngineOptions``; what is absent or null keeps its default."""
-    return EngineOptions(**given(fields, (*ENGINE_FIELDS, *OUR_ENGINE_FIELDS)))
+    return EngineOptions(**given(fields, ENGINE_FIELDS))
 
 
 def swarm_options_from_config(fields: Fields) -> SwarmOptions:

@@ -49,15 +49,12 @@ ENGINE_FIELDS: tuple[tuple[str, str, _Read], ...] = (
     ("tls_verify", "TlsVerify", Fields.flag),
     ("registry_mirror", "RegistryMirror", Fields.texts),
     ("install_url", "InstallURL", Fields.text),
-)
-"""The engine's options, their names in ``config.json``, and how each is read."""
-
-OUR_ENGINE_FIELDS: tuple[tuple[str, str, _Read], ...] = (
+    # not Docker Machine's, which passes over what it does not know
     ("source", "Source", Fields.texts),
     ("source_key", "SourceKey", Fields.text),
     ("version", "Version", Fields.text),
 )
-"""The same of those that Docker Machine has not: it passes over what it does not know."""
+"""The engine's options, their names in ``config.json``, and how each is read."""
 
 SWARM_FIELDS: tuple[tuple[str, str, _Read], ...] = (
     ("is_swarm", "IsSwarm", Fields.flag),
@@ -122,7 +119,7 @@ def stored_machine(store: str, name: str) -> StoredMachine | None:
     try:
         store_id(f"{store}/.store-id", MachineError)
         host = fields.object("HostOptions")
-        given(host.object("EngineOptions"), (*ENGINE_FIELDS, *OUR_ENGINE_FIELDS))
+        given(host.object("EngineOptions"), ENGINE_FIELDS)
         swarm = given(host.object("SwarmOptions"), SWARM_FIELDS)
         certificate_paths(host.object("AuthOptions"))
         driver = fields.required("DriverName", ID)

@@ -10,8 +10,11 @@ from ecsmachine.localcloud.host.guests.root_disk import (
     RootDisk,
     rename,
     set_hash,
+    tell_of_cloud,
     use_repository,
 )
+from ecsmachine.provision.engine import MIRRORS_PATH
+from ecsmachine.provision.repository import KEYS_PATH
 
 SHADOW = "root:*:19000:0:99999:7:::\nsshd:!:19000::::::\n"
 
@@ -58,6 +61,14 @@ def test_apt_has_one_source_and_the_image_keeps_its_own(tmp_path: Path) -> None:
     )
     assert "DIRECT" in disk.read("etc/apt/apt.conf.d/99ecs-mirror")
     assert "deb.debian.org" in (base / "etc/apt/sources.list").read_text()
+
+
+def test_a_host_is_told_of_its_cloud(tmp_path: Path) -> None:
+    disk = RootDisk(tmp_path, tmp_path / "disk")
+    disk.create()
+    tell_of_cloud(disk, key="A" * 40, registry="http://198.18.7.1:5000")
+    told = {MIRRORS_PATH: "http://198.18.7.1:5000\n", KEYS_PATH: "A" * 40 + "\n"}
+    assert {name: disk.read(name.removeprefix("/")) for name in told} == told
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ def test_options_of_the_engine_and_the_swarm(old: Store) -> None:
     assert machine.engine.labels == ["purpose=test"]
     assert machine.engine.tls_verify is True
     assert machine.engine.install_url == "https://get.docker.com"
+    assert machine.engine.source == []  # the script goes on to install it
     assert (machine.swarm.image, machine.swarm.strategy) == ("swarm:latest", "spread")
     flat = "SwarmDiscovery" in stored(old, "cloudy")
     assert machine.swarm.master is flat

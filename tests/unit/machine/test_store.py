@@ -37,6 +37,9 @@ def test_what_is_saved_is_loaded(store: Store) -> None:
         registry_mirror=["https://m"],
         storage_driver="overlay2",
         install_url="https://get.example",
+        source=["auto", "http://10.0.0.5/docker-ce"],
+        source_key="A" * 40,
+        version="27.5",
     )
     swarm = SwarmOptions(is_swarm=True, master=True, discovery="token://x", env=["A=b"])
     auth = auth_options(
@@ -50,6 +53,9 @@ def test_what_is_saved_is_loaded(store: Store) -> None:
     loaded = store.load("dev1")
     assert (loaded.name, loaded.engine, loaded.swarm, loaded.auth) == ("dev1", engine, swarm, auth)
     assert loaded.driver.config() == driver.config()
+    loaded.engine.version = ""
+    store.save(loaded)
+    assert store.load("dev1").engine.version == ""
     assert loaded.directory == store.path / "machines" / "dev1"
 
 

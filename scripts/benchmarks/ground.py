@@ -99,7 +99,7 @@ class Far:
 
     def __init__(self, cloud: Cloud, name: str):
         driver = _driver(cloud.store, name)
-        where = driver["IPAddress"]
+        where = str(driver["IPAddress"])
         self.relays = [Relay(where, port, listen=(FAR, port)) for port in (22, 2376)]
         self._api = cloud.api
         known = {"IPAddress": FAR}

@@ -87,10 +87,8 @@ def _turns(words: tuple[str, ...], ground: Ground) -> Figure:
     return Figure(turns(done), f"({done.wall_s:.1f} s)")
 
 
-for _words, _limit in (
-    (("provision", "dev"), 25),
-    (("regenerate-certs", "-f", "dev"), 25),
-    (("config", "set", "dev", "--engine-label", "bench=1"), 25),
-    (("upgrade", "dev"), 25),
+for _work in (
+    *("provision dev", "regenerate-certs -f dev", "config set dev --engine-label bench=1"),
+    "upgrade dev",
 ):
-    line("turns", f"{' '.join(_words)}: turns over SSH", _limit)(partial(_turns, _words))
+    line("turns", f"{_work}: turns over SSH", 25)(partial(_turns, tuple(_work.split())))

@@ -191,7 +191,7 @@ def test_an_answer_that_is_none(store: Path, kind: str) -> None:
     assert done.stderr == (
         ""
         if answered
-        else "Error: There is no answer: standard input has ended. Confirm with -y.\n"
+        else "Error: There is no answer: standard input has ended. Confirm with -y (--yes).\n"
     )
     assert (store / "machines" / "old").exists()
 

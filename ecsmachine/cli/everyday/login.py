@@ -55,7 +55,8 @@ def _over_the_kept_connection(this: Session, name: str, words: list[str]) -> int
 
     if not name or (words[:1] and words[0].startswith("-")) or this.native_ssh:
         return None
-    if this.environment.get("MACHINE_SSH_CONTROL_PERSIST"):
+    seconds = this.environment.get("MACHINE_SSH_CONTROL_PERSIST", "").strip()
+    if seconds and not (seconds.isdigit() and seconds.strip("0")):
         return None
     import os
 

@@ -172,13 +172,19 @@ def test_what_is_closed_is_as_dev_null(
         again()
 
 
+AS_DOCKER_MACHINE = (  # by that name answers are taken from what is no terminal, too
+    "import os, sys; from ecsmachine.cli.app import run; "
+    "sys.exit(run(sys.argv[1:], os.environ, name='docker-machine'))"
+)
+
+
 @pytest.mark.parametrize("kind", ["for writing alone", "no text", "a line without end"])
 def test_an_answer_that_is_none(store: Path, kind: str) -> None:
     file = store.with_name("answer")
     file.write_bytes(b"\xff\x00\x1b\n" if kind == "no text" else b"nn" * 1_000_000)
     descriptor = os.open(file, os.O_WRONLY if kind == "for writing alone" else os.O_RDONLY)
     done = subprocess.run(
-        [sys.executable, "-m", "ecsmachine", "rm", "old"],
+        [sys.executable, "-c", AS_DOCKER_MACHINE, "rm", "old"],
         stdin=descriptor,
         capture_output=True,
         text=True,
@@ -187,12 +193,8 @@ def test_an_answer_that_is_none(store: Path, kind: str) -> None:
     )
     os.close(descriptor)
     answered = kind in ("no text", "a line without end")
-    assert done.returncode == (0 if answered else 2)
-    assert done.stderr == (
-        ""
-        if answered
-        else "Error: There is no answer: standard input has ended. Confirm with -y (--yes).\n"
-    )
+    said = "" if answered else "There is no answer: standard input has ended\n"
+    assert (done.returncode, done.stderr) == (0 if answered else 1, said)
     assert (store / "machines" / "old").exists()
 
 
@@ -230,17 +232,16 @@ def test_a_character_that_cannot_be_encoded_is_replaced(store: Path, encoding: s
     content["HostOptions"]["EngineOptions"]["Labels"] = [label]
     config.write_text(json.dumps(content))
     environment = {**os.environ, "MACHINE_STORAGE_PATH": str(store), "PYTHONIOENCODING": encoding}
-    for words in (("inspect", "old"), ("ls", "--json")):
-        done = subprocess.run(
-            [sys.executable, "-m", "ecsmachine", *words],
-            capture_output=True,
-            check=False,
-            env=environment,
-        )
-        assert (done.returncode, done.stderr) == (0, b"")
-        text = done.stdout.decode(encoding.partition(":")[0].replace("undefined", "utf-8"))
-        # whatever the output takes, JSON stays the same JSON
-        assert label in json.dumps(json.loads(text), ensure_ascii=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "ecsmachine", "inspect", "old"],
+        capture_output=True,
+        check=False,
+        env=environment,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = done.stdout.decode(encoding.partition(":")[0].replace("undefined", "utf-8"))
+    # whatever the output takes, JSON stays the same JSON
+    assert label in json.dumps(json.loads(text), ensure_ascii=False)
     done = subprocess.run(
         [sys.executable, "-m", "ecsmachine", "ip", "\u2713\U0001f433", b"\xff\x1b[31m"],
         capture_output=True,

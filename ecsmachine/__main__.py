@@ -21,7 +21,12 @@ def main() -> None:
             pass
         code = 130 if interrupted else 1
     if "typer" not in sys.modules:
-        # all is written, and a short command has nothing that has to be taken apart
+        # a short command has nothing that has to be taken apart
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError, AttributeError):  # there is none, if it could not begin
+                pass
         os._exit(code)
     sys.exit(code)
 

@@ -34,7 +34,7 @@ WITH_MACHINES = (
     *("ls", "active", "ip", "url", "status", "version", "inspect", "env", "ssh", "scp", "mount"),
     *("context", "credentials", "config", "provision", "regenerate-certs", "upgrade", "trust"),
     *("stop", "start", "restart", "kill", "expire", "wait", "swarm", "rm", "sweep"),
-    *("export", "import", "local", "image", "adopt", "prompt"),
+    *("export", "import", "local", "image", "adopt", "prompt", "ssh-config"),
 )
 """Pages that need the machines ``dev1`` and ``dev2``, which the page of ``create`` makes.
 

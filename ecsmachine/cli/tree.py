@@ -53,6 +53,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "scp": ("copy", "Copy files to, from or between machines"),
     "service": ("container_service.service", "Services of the applications on a Swarm cluster"),
     "ssh": ("connect", "Log into a machine, or run a command on it"),
+    "ssh-config": ("ssh_config", "Print entries for ~/.ssh/config, or install them"),
     "start": ("lifecycle", "Start machines"),
     "status": ("listing", "Print the state of machines"),
     "stop": ("lifecycle", "Stop machines"),

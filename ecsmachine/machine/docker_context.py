@@ -27,7 +27,6 @@ from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
 from ecsmachine.machine.model import Machine
-from ecsmachine.ssh.openssh import KnownHost, configuration
 
 _OURS = "EcsmachineStore"
 """The field of a context's metadata that says which store its machine is in."""
@@ -113,24 +112,6 @@ def _write_certificates(docker: DockerConfig, name: str, machine: Machine) -> No
     files.make_private_directory(folder)
     for file in _TLS_FILES:
         files.write_atomically(folder / file, _certificate(machine, file))
-
-
-def write_ssh_configuration(machine: Machine) -> str | None:
-    """Write how ssh reaches the machine, as the docker client runs ssh without our options.
-
-    Returns the line that the user's own configuration lacks to know it, and where it belongs; None
-    if it is there.
-    """
-    host = KnownHost(machine.ssh_target(), machine.known_hosts_path)
-    files.write_atomically(machine.directory / "ssh_config", configuration([host]).encode())
-    pattern = f"{machine.directory.parent}/*/ssh_config"
-    include = f'Include "{pattern}"' if " " in pattern else f"Include {pattern}"
-    own = Path.home() / ".ssh" / "config"
-    try:
-        lines = [line.strip() for line in own.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError):
-        lines = []
-    return None if include in lines else f"Put this line at the top of {own}: {include}"
 
 
 def endpoint(docker: DockerConfig, machine: Machine) -> str | None:

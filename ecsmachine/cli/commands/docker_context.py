@@ -70,12 +70,13 @@ def refresh_contexts(this: Session, names: Iterable[str]) -> None:
 
     What the command was for is done by then: a context that cannot be written is a warning.
     """
-    from ecsmachine.machine import docker_context
+    from ecsmachine.machine import docker_context, ssh_configuration
 
     docker = _docker(this)
     for name in names:
         try:
             machine = this.store.load(name)
+            ssh_configuration.refresh_entry(machine)
             known = docker_context.endpoint(docker, machine)
             if known is not None:
                 _write(this, docker, machine, over_ssh=known.startswith("ssh:"))
@@ -107,7 +108,7 @@ def _docker(this: Session) -> DockerConfig:
 
 
 def _write(this: Session, docker: DockerConfig, machine: Machine, *, over_ssh: bool) -> str:
-    from ecsmachine.machine import docker_context
+    from ecsmachine.machine import docker_context, ssh_configuration
 
     over_ssh = over_ssh or machine.auth.jump is not None
     url = machine.ssh_url if over_ssh else machine.driver.url()
@@ -117,7 +118,7 @@ def _write(this: Session, docker: DockerConfig, machine: Machine, *, over_ssh: b
             hint=f'"ecsmachine status {machine.name}" says whether it runs.',
         )
     if over_ssh:
-        missing = docker_context.write_ssh_configuration(machine)
+        missing = ssh_configuration.write_entry(machine)
         if missing:
             warn(f"ssh does not know the machine yet. {missing}")
     return docker_context.write(docker, machine, url, over_ssh=over_ssh)

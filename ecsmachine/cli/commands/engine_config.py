@@ -7,7 +7,6 @@ that has one of those names is reached by ``config -- set``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -157,12 +156,13 @@ def show(
 
     Example: ecsmachine config show dev1
     """
-    from ecsmachine.cli.display.output import print_json, with_our_keys
+    from ecsmachine.cli.display.output import print_json
     from ecsmachine.machine.engine_config import option_lines
+    from ecsmachine.machine.model import to_config
 
     machine = session(ctx).store.load(name)
     if json:
-        print_json(with_our_keys(asdict(machine.engine)))
+        print_json(to_config(machine)["HostOptions"]["EngineOptions"])
         return
     for line in option_lines(machine):
         printer.show(line)

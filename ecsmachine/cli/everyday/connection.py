@@ -151,9 +151,9 @@ def config(
 
 def _over_ssh(this: Session, machine: Machine) -> str:
     """Return the URL for a machine behind a jump host, which ssh alone gets to."""
-    from ecsmachine.machine.docker_context import write_ssh_configuration
+    from ecsmachine.machine.ssh_configuration import write_entry
 
-    missing = write_ssh_configuration(machine)
+    missing = write_entry(machine)
     if missing:
         this.warn(f"Docker reaches {machine.name} over ssh, which does not know it yet. {missing}")
     return machine.ssh_url

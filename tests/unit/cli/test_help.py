@@ -27,7 +27,7 @@ def test_create_shows_the_everyday_options_and_all_on_demand(program: Program) -
     assert given <= _flags(whole)
     assert "--aliyunecs-instance-type" in everyday
     assert "--aliyunecs-period" not in everyday
-    assert 8 < len(_flags(everyday) & _flags(whole)) < 25
+    assert 8 < len(_flags(everyday) & _flags(whole)) < 30
     assert "more options: ecsmachine create --help --all" in everyday
     assert "more options" not in whole
 

@@ -61,7 +61,6 @@ def test_the_fields_of_what_prints_data_are_documented(
         "version": [],
         "prompt": [],
         "config": ["dev1"],
-        "config show": ["dev1"],
     }.items():
         result = program(*words.split(), "--json", *arguments, DOCKER_HOST=url)
         assert result.code == 0, result.err

@@ -1,0 +1,68 @@
+"""The command ``ssh-config``: how OpenSSH's programs reach machines by name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
+from ecsmachine.cli.display.printer import document, say, show
+from ecsmachine.errors import MachineError, UsageError
+
+
+def ssh_config(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Names of machines; all if none is given"),
+    ] = None,
+    install: Annotated[
+        bool, typer.Option("--install", help="Make them known to ssh by ~/.ssh/config")
+    ] = False,
+    rm: Annotated[bool, typer.Option("--rm", help="Take them out of it again")] = False,
+) -> None:
+    """Print entries for ~/.ssh/config, or install them: "ssh ecsmachine-dev1" then reaches dev1.
+
+    One line in ~/.ssh/config includes them all. An entry goes with its machine, and follows its
+    address at "ecsmachine start" and "ecsmachine restart".
+
+    Example: ecsmachine ssh-config --install dev1 && ssh ecsmachine-dev1
+    """
+    from ecsmachine.machine import ssh_configuration
+
+    if install and rm:
+        raise UsageError("--install does not go with --rm", hint="Give one of them.")
+    this = session(ctx)
+    chosen = existing_machine_names(this, names) if names else this.store.names()
+    machines = [this.store.load(name) for name in chosen]
+    made = document()
+    if rm:
+        for machine in machines:
+            if _is_used(this, machine.name):
+                raise MachineError(
+                    f'The docker context of "{machine.name}" goes over ssh, and needs the entry',
+                    hint=f'Remove it first: "ecsmachine context --rm {machine.name}".',
+                )
+        for machine in machines:
+            ssh_configuration.remove_entry(machine)
+        ssh_configuration.leave_out_entries(this.store)
+    elif install:
+        for machine in machines:
+            ssh_configuration.write_entry(machine)
+        own = ssh_configuration.include_entries(this.store)
+        say(f"{own} has {', '.join(f'ecsmachine-{name}' for name in chosen) or 'no machine'}")
+    else:
+        show(ssh_configuration.entries(machines), end="")
+    if made is not None:
+        for name in chosen:
+            made.done(name)
+
+
+def _is_used(this: Session, name: str) -> bool:
+    from pathlib import Path
+
+    from ecsmachine.machine import docker_context
+
+    docker = docker_context.docker_config(this.environment, Path.home())
+    return (docker_context.endpoint(docker, this.store.load(name)) or "").startswith("ssh:")

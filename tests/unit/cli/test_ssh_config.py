@@ -1,0 +1,91 @@
+"""Entries of machines in ``~/.ssh/config``, as the ssh program reads them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.machine.store import Store
+from tests.unit.cli.conftest import Program
+from tests.unit.cli.test_connect import add_host
+from tests.unit.ssh.conftest import LoopbackServer
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's own configuration, which is not there yet."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / ".ssh" / "config"
+
+
+def known(own: Path, host: str) -> dict[str, str]:
+    if not shutil.which("ssh"):
+        pytest.skip("no ssh program")
+    done = subprocess.run(
+        ["ssh", "-F", str(own), "-G", host], capture_output=True, text=True, check=True
+    )
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
+
+
+def test_entries_are_printed(
+    program: Program, store: Store, server: LoopbackServer, own: Path, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        add_host(store, server, name)
+    file = tmp_path / "printed"
+    file.write_text(program("ssh-config").out)
+    for name in ("a", "b"):
+        assert known(file, f"ecsmachine-{name}")["port"] == str(server.port)
+    assert "ecsmachine-b" not in program("ssh-config", "a").out
+    assert not own.exists()
+    assert program("ssh-config", "nobody").code == 1
+    assert program("ssh-config", "--install", "--rm", "a").code == 2
+
+
+def test_entries_are_installed_and_taken_out(
+    program: Program, store: Store, server: LoopbackServer, own: Path
+) -> None:
+    for name in ("a", "b"):
+        add_host(store, server, name)
+    own.parent.mkdir(parents=True)
+    before = "Host other\n    Port 7\n"
+    own.write_text(before)
+    own.chmod(0o640)
+    for _ in range(2):
+        assert program("ssh-config", "--install", "a", "b").code == 0
+    assert own.read_text().count("Include") == 1
+    assert own.stat().st_mode & 0o777 == 0o640
+    found = known(own, "ecsmachine-a")
+    assert (found["port"], found["user"]) == (str(server.port), "root")
+    assert known(own, "other")["port"] == "7"
+    assert program("ssh-config", "--rm", "a").code == 0
+    assert known(own, "ecsmachine-a")["port"] == "22"
+    assert known(own, "ecsmachine-b")["port"] == str(server.port)
+    store.remove("b")  # the entry goes with the machine
+    assert known(own, "ecsmachine-b")["port"] == "22"
+    assert program("ssh-config", "--rm", "a").code == 0
+    assert own.read_text() == before
+
+
+def test_a_configuration_that_was_not_there(
+    program: Program, store: Store, server: LoopbackServer, own: Path
+) -> None:
+    add_host(store, server, "a")
+    assert program("ssh-config", "--install", "-q").lines == ["a"]
+    assert own.stat().st_mode & 0o777 == 0o600
+    assert own.parent.stat().st_mode & 0o777 == 0o700
+    assert known(own, "ecsmachine-a")["port"] == str(server.port)
+
+
+def test_an_entry_that_a_context_needs_stays(
+    program: Program, store: Store, server: LoopbackServer, own: Path, tmp_path: Path
+) -> None:
+    machine = add_host(store, server, "a")
+    variables = {"DOCKER_CONFIG": str(tmp_path / "docker")}
+    assert program("context", "--ssh", "a", **variables).code == 0
+    refused = program("ssh-config", "--rm", "a", **variables)
+    assert refused.code == 1 and "context --rm a" in refused.err
+    assert (machine.directory / "ssh_config").exists()

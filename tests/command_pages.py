@@ -31,10 +31,11 @@ EVERYDAY = tuple(plain.COMMANDS)
 """Pages of commands that are read in two ways."""
 
 WITH_MACHINES = (
+    *("prompt", "ssh-config"),
     *("ls", "active", "ip", "url", "status", "version", "inspect", "env", "ssh", "scp", "mount"),
     *("context", "credentials", "config", "provision", "regenerate-certs", "upgrade", "trust"),
     *("stop", "start", "restart", "kill", "expire", "wait", "swarm", "rm", "sweep"),
-    *("export", "import", "local", "image", "adopt", "prompt", "ssh-config"),
+    *("export", "import", "local", "image", "adopt"),
 )
 """Pages that need the machines ``dev1`` and ``dev2``, which the page of ``create`` makes.
 

@@ -113,7 +113,10 @@ class Swarm:
         found = {}
         for engine in engines:
             try:
-                items = self.get(f"https://{engine}/v1.40/containers/json?all=1").json()
+                # not those of stacks: swarm mode itself removes what was theirs, in its own time
+                own = json.dumps({"label": [f"aliyun.cluster={self.id}"]})
+                url = f"https://{engine}/v1.40/containers/json?all=1&filters={own}"
+                items = self.get(url).json()
             except requests.RequestException as error:
                 found[engine] = [str(error)]
             else:

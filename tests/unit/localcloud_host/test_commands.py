@@ -196,6 +196,13 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path, said: Sa
     assert said()[1].splitlines()[-1].startswith(f"Error: {tmp_path}/file")
 
 
+def typed(text: str) -> io.StringIO:
+    """Return a terminal at which the text is typed."""
+    terminal = io.StringIO(text)
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    return terminal
+
+
 def test_reset_asks_and_takes_no_for_an_answer(
     root: Path, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
@@ -203,10 +210,10 @@ def test_reset_asks_and_takes_no_for_an_answer(
     (root / "daemon.log").touch()
     assert ecsmachine("reset") == 2
     assert "--yes" in said()[1]
-    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    monkeypatch.setattr("sys.stdin", typed("n\n"))
     assert ecsmachine("reset") == 1
     assert root.exists()
-    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    monkeypatch.setattr("sys.stdin", typed("y\n"))
     assert ecsmachine("reset") == 0
     assert not root.exists()
 

@@ -23,7 +23,7 @@ def trust(
 
     Example: ecsmachine trust dev1
     """
-    from ecsmachine.ssh import host_keys
+    from ecsmachine.ssh import host_keys, sharing
     from ecsmachine.ssh.connection import shown_host_key
 
     this = session(ctx)
@@ -41,4 +41,5 @@ def trust(
         say(f"Shown:  {kind} {host_keys.fingerprint(text)}, by {target.host}:{target.port}")
         if yes or confirmed("Is that the host's own key?"):
             host_keys.pin(pin_path, key)
+            sharing.close(pin_path)  # what the former key let in is not used again
             say(f'The host key of "{machine.name}" is pinned.')

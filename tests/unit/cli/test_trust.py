@@ -11,7 +11,7 @@ import paramiko
 import pytest
 
 from ecsmachine.machine.store import Store
-from ecsmachine.ssh import host_keys
+from ecsmachine.ssh import host_keys, sharing
 from tests.unit.cli.conftest import Program
 from tests.unit.ssh.conftest import LoopbackServer
 from tests.unit.stand_ins import add_machine
@@ -54,6 +54,23 @@ def test_a_changed_host_key_stops_ssh_and_the_way_out_works(
     assert host_keys.fingerprint(before.get_base64()) in told.out
     assert host_keys.fingerprint(server.host_key.get_base64()) in told.out
     assert program(client, "ssh", machine, "echo hello").out == "hello\n"
+
+
+def test_a_kept_connection_ends_with_the_key_that_let_it_in(
+    program: Program,
+    store: Store,
+    machine: str,
+    server: LoopbackServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert program("--native-ssh", "ssh", machine, "true").code == 0
+    closed: list[Path] = []
+    monkeypatch.setattr(sharing, "close", closed.append)
+    assert program("trust", machine).code == 0, "it is the pinned one"
+    assert closed == []
+    server.host_key = paramiko.ECDSAKey.generate()
+    assert program("trust", "-y", machine).code == 0
+    assert closed == [store.directory(machine) / "known_hosts"]
 
 
 def test_a_key_is_only_pinned_when_it_is_confirmed(

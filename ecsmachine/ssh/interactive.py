@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, Any
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.ssh import host_keys, kept, openssh, sharing
 from ecsmachine.ssh.connection import SSHError, connect, shown_host_key
+from ecsmachine.ssh.kept import CONNECTION_FAILED
 from ecsmachine.ssh.private_files import check_private
 from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
     from paramiko import Channel
-
-CONNECTION_FAILED = 255
-"""What the ssh program leaves with when it cannot connect, or is interrupted."""
 
 INTERRUPTED = 130
 """What a shell says of a program that was interrupted."""

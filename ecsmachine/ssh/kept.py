@@ -17,9 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BASE = "/tmp"  # noqa: S108 (the folder in it is looked at before it is used)
+PERSIST_S = 60
+"""For how long a connection is kept when it is not used, in seconds, if nothing else is said."""
+
 MOST_SESSIONS = 8
 """How many commands share a connection; sshd allows ten (MaxSessions)."""
 
+CONNECTION_FAILED = 255
+"""What the ssh program leaves with when it cannot connect, or is interrupted."""
+
+DENIED = b"Permission denied"
+"""What ssh says of a key that it would have to ask the passphrase of, too."""
+
+_ALIVE_EVERY_S = 5
 _LONGEST = 64 * 1024
 _ANSWER_TIMEOUT_S = 5.0
 
@@ -65,17 +75,17 @@ def forget(pin_path: str) -> None:
     """Remove what :func:`remember` wrote down of a machine."""
     place = folder()
     if place is not None:
-        try:
-            os.unlink(_record(place, pin_path))
-        except OSError:
-            pass
+        _remove(_record(place, pin_path))
 
 
-def run(pin_path: str, command: Sequence[str], environment: Mapping[str, str]) -> int | None:
+def run(
+    pin_path: str, command: Sequence[str], environment: Mapping[str, str], *, seconds: int
+) -> int | None:
     """Run a shell, or a command, over the connection that is kept, and return its status.
 
-    None, and nothing was run, if there is none, or anything is not as it was. Raises
-    ``KeyboardInterrupt`` if this process was told to end.
+    One that has ended is begun again, and kept for so many seconds; :data:`CONNECTION_FAILED`
+    if the host cannot be connected to. None, and nothing was run, if it is not known how, or
+    anything is not as it was. Raises ``KeyboardInterrupt`` if this process was told to end.
     """
     place = folder()
     content = _read(_record(place, pin_path)) if place else ""
@@ -83,15 +93,68 @@ def run(pin_path: str, command: Sequence[str], environment: Mapping[str, str]) -
     words = words[:-4]
     if pin != pin_path or seen != _configuration(pin_path) or not _is_private(key_path):
         return None
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        lock = os.open(f"{socket_path}.lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        lock = os.open(f"{socket_path}.lock", flags, 0o600)
     except OSError:
         return None
     try:
-        can = is_served(socket_path) and take_session(lock)
-        return _run([*words, *command], environment) if can else None
+        if not take_session(lock):
+            return None
+        said = begin(lock, socket_path, words, environment, seconds=seconds)
+        if said is None:
+            return _run([*words, *command], environment)
+        if DENIED in said:
+            return None
+        os.write(2, said)
+        return CONNECTION_FAILED
+    except OSError:  # no ssh program, no room
+        return None
     finally:
         os.close(lock)
+
+
+def begin(
+    lock: int,
+    socket_path: str,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    seconds: int,
+) -> bytes | None:
+    """Begin the connection unless it is there; return what ssh says if that cannot be.
+
+    ``words`` are those of ssh that log in. One of several commands begins it, the others wait at
+    the first byte of the ``lock`` file. Raises :class:`OSError`.
+    """
+    if is_served(socket_path):
+        return None
+    fcntl.lockf(lock, fcntl.LOCK_EX, 1, 0)
+    said = f"{socket_path}.{os.getpid()}.text"
+    try:
+        if is_served(socket_path):
+            return None
+        _remove(socket_path)  # of a master that was killed
+        own = ["-f", "-N", "-M", "-S", socket_path, "-o", f"ControlPersist={seconds}"]
+        own += ["-o", "BatchMode=yes", "-o", f"ServerAliveInterval={_ALIVE_EVERY_S}"]
+        child = os.posix_spawnp(
+            words[0],
+            [words[0], *own, *words[1:]],
+            environment,
+            file_actions=(
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 2, said, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600),
+            ),
+            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+        )
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status == 0 and is_served(socket_path):
+            return None
+        return os.fsencode(_read(said))
+    finally:
+        _remove(said)
+        fcntl.lockf(lock, fcntl.LOCK_UN, 1, 0)
 
 
 def is_served(socket_path: str) -> bool:
@@ -151,6 +214,13 @@ def _run(words: list[str], environment: Mapping[str, str]) -> int | None:
     if any(ended):
         raise KeyboardInterrupt
     return 130 if ended and status == 255 else status
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 def _record(place: str, pin_path: str) -> str:

@@ -8,12 +8,10 @@ that command's output waits for nothing else. Its socket is in a folder of the u
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import logging
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +24,7 @@ from ecsmachine.ssh.target import SSHTarget
 VARIABLE = "MACHINE_SSH_CONTROL_PERSIST"
 """The variable that says for how many seconds a connection is kept; 0 is for none."""
 
-_PERSIST_S = 60
 _LONGEST_S = 86400
-_ALIVE_EVERY_S = 5
 _ANSWER_TIMEOUT_S = 5.0
 _log = logging.getLogger(__name__)
 
@@ -58,7 +54,7 @@ def persist_s(environment: Mapping[str, str]) -> int:
     """
     text = environment.get(VARIABLE, "").strip()
     if not text:
-        return _PERSIST_S
+        return kept.PERSIST_S
     if not (text.isascii() and text.isdigit() and int(text[:9]) <= _LONGEST_S):
         raise UsageError(
             f'{VARIABLE}: "{text}" is not a number of seconds up to {_LONGEST_S}',
@@ -113,32 +109,17 @@ def _close(paths: Iterator[Path], *, at_once: bool) -> None:
 
 
 def _begun(path: Path, lock: int, words: list[str], seconds: int) -> Shared:
-    """Return the connection; one of several commands begins it, the others wait for it."""
-    with _locked(lock, 0):
-        if kept.is_served(str(path)):
-            return Shared(path)
-        with contextlib.suppress(OSError):
-            path.unlink()  # of a master that was killed
+    """Return the connection, begun if it is not there."""
+    if not kept.is_served(str(path)):
         # what led to a former address of the machine leads nowhere, or to another host
         machine, address, _ = path.name.split(".")
         others = path.parent.glob(f"{machine}.*[0-9a-f]")
         _close((each for each in others if each.name.split(".")[1] != address), at_once=False)
-        own = ["-f", "-N", "-M", "-S", str(path), "-o", f"ControlPersist={seconds}"]
-        own += ["-o", "BatchMode=yes", "-o", f"ServerAliveInterval={_ALIVE_EVERY_S}"]
-        with tempfile.TemporaryFile() as said:
-            done = subprocess.run(
-                [words[0], *own, *words[1:]],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-                check=False,
-            )
-            said.seek(0)
-            text = said.read()
-        if done.returncode == 0 and kept.is_served(str(path)):
-            return Shared(path)
-        # a passphrase may be asked for, which only a command with a terminal can
-        return Shared() if b"Permission denied" in text else Shared(failure=text)
+    said = kept.begin(lock, str(path), words, os.environ, seconds=seconds)
+    if said is None:
+        return Shared(path)
+    # a passphrase may be asked for, which only a command with a terminal can
+    return Shared() if kept.DENIED in said else Shared(failure=said)
 
 
 def _words(*words: object) -> list[str]:
@@ -179,12 +160,3 @@ def _lock_file(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _locked(descriptor: int, byte: int) -> Iterator[None]:
-    fcntl.lockf(descriptor, fcntl.LOCK_EX, 1, byte)
-    try:
-        yield
-    finally:
-        fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, byte)

@@ -54,14 +54,14 @@ def test_commands_share_a_connection_until_the_machine_stops(bare_machines: Mach
     assert connection(bare_machines, "dev2") == first
     # who reads a command's output waits for nothing else
     assert bare_machines.shell(f"echo $({bare_machines.program} ssh dev2 hostname)") == "dev2\n"
-    assert kept.run(pin_path, ["true"], os.environ) == 0
+    assert kept.run(pin_path, ["true"], os.environ, seconds=60) == 0
     bare_machines.run("stop", "dev2")
-    assert kept.run(pin_path, ["true"], os.environ) is None
+    assert kept.run(pin_path, ["true"], os.environ, seconds=60) is None
     bare_machines.run("start", "dev2")
     wait_for_login(bare_machines, "dev2")
     assert connection(bare_machines, "dev2") != first
     bare_machines.run("rm", "-y", "dev2")
-    assert kept.run(pin_path, ["true"], os.environ) is None
+    assert kept.run(pin_path, ["true"], os.environ, seconds=60) is None
 
 
 def test_a_host_is_waited_for_as_seldom_as_can_be(bare_machines: Machines) -> None:

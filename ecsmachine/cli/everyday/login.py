@@ -37,6 +37,7 @@ def ssh(this: Session, *, name: str = "", command: list[str] | None = None) -> i
         if machine is None:
             machine = this.store.load(name)
             target = machine.ssh_target() if machine.driver.address() else None
+            failure = _reason(machine, target) if target else None
         # a command that itself leaves with that code costs a question to the provider
         with saving_new_addresses(this.store, [machine]):
             _refresh_address(machine)
@@ -56,12 +57,17 @@ def _over_the_kept_connection(this: Session, name: str, words: list[str]) -> int
     if not name or (words[:1] and words[0].startswith("-")) or this.native_ssh:
         return None
     seconds = this.environment.get("MACHINE_SSH_CONTROL_PERSIST", "").strip()
-    if seconds and not (seconds.isdigit() and seconds.strip("0")):
+    if seconds and not (seconds.isascii() and seconds.isdigit() and len(seconds) < 5):
+        return None  # a long time is looked at by whoever takes it apart
+    if seconds and not int(seconds):
         return None
     import os
 
     return kept.run(
-        os.path.abspath(f"{this.storage}/machines/{name}/known_hosts"), words, this.environment
+        os.path.abspath(f"{this.storage}/machines/{name}/known_hosts"),
+        words,
+        this.environment,
+        seconds=int(seconds or kept.PERSIST_S),
     )
 
 
@@ -76,6 +82,21 @@ def _run(this: Session, machine: Machine, target: SSHTarget, words: list[str]) -
         native=this.native_ssh,
         persist_s=persist_s(this.environment),
     )
+
+
+def _reason(machine: Machine, target: SSHTarget) -> MachineError | None:
+    """Return why a machine that is where it was cannot be connected to, where that can be told."""
+    from ecsmachine.ssh.interactive import check_host_key
+    from ecsmachine.ssh.route import check_route
+
+    try:
+        check_route(target.host)
+        check_host_key(target, machine.known_hosts_path)
+    except MachineError as error:
+        if not _is_of_the_connection(error):
+            raise
+        return error
+    return None
 
 
 def _is_of_the_connection(error: MachineError) -> bool:

@@ -27,6 +27,13 @@ class OpenSSHServer:
 
     folder: Path
     port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def stop(self) -> None:
+        """Let nobody in any more; those who are in stay."""
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait()
 
     def authorize(self, *public: str) -> None:
         """Let in whoever has one of these keys, and nobody else."""
@@ -97,7 +104,7 @@ def openssh_server(folder: Path, *options: str) -> Iterator[OpenSSHServer]:
     ]
     (folder / "sshd_config").write_text("".join(f"{line}\n" for line in lines))
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
+        process = server.process = subprocess.Popen(
             [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -115,8 +122,7 @@ def openssh_server(folder: Path, *options: str) -> Iterator[OpenSSHServer]:
                 time.sleep(0.02)
         yield server
     finally:
-        process.terminate()
-        process.wait()
+        server.stop()
 
 
 @contextmanager

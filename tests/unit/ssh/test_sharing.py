@@ -287,7 +287,7 @@ QUICK = """
 import os, sys
 from ecsmachine.ssh import kept
 kept.BASE = sys.argv[1]
-status = kept.run(sys.argv[2], sys.argv[3:], os.environ)
+status = kept.run(sys.argv[2], sys.argv[3:], os.environ, seconds=600)
 assert not {"subprocess", "socket", "hashlib", "pathlib"} & set(sys.modules)
 os._exit(99 if status is None else status)
 """
@@ -320,7 +320,7 @@ def test_a_connection_that_is_kept_is_used_without_weight(begun: OpenSSHServer, 
 
 
 @pytest.mark.parametrize(
-    "change", ["configuration", "pinned key", "key", "closed", "folder", "another machine", "full"]
+    "change", ["configuration", "pinned key", "key", "denied", "folder", "another machine", "full"]
 )
 def test_nothing_is_run_if_anything_is_not_as_it_was(
     change: str, begun: OpenSSHServer, key: Path, base: Path, monkeypatch: pytest.MonkeyPatch
@@ -332,7 +332,8 @@ def test_nothing_is_run_if_anything_is_not_as_it_was(
         begun.pin_path.write_text("dev1 ssh-ed25519 other\n")
     elif change == "key":
         key.chmod(0o644)
-    elif change == "closed":
+    elif change == "denied":
+        begun.authorize()
         sharing.close(begun.pin_path)
         wait_until_closed(base)
     elif change == "folder":
@@ -352,6 +353,27 @@ def test_nothing_is_run_if_anything_is_not_as_it_was(
         key.chmod(0o600)
         if folder.exists():
             folder.chmod(0o700)
+
+
+def test_a_connection_that_has_ended_is_begun_again_without_weight(
+    begun: OpenSSHServer, base: Path
+) -> None:
+    sharing.close(begun.pin_path)
+    wait_until_closed(base)
+    assert quick(begun, base, "exit 7").returncode == 7
+    assert quick(begun, base, "exit 8").returncode == 8
+    assert logins(begun) == 3
+    assert not list(base.glob("*/*.text"))
+
+
+def test_a_host_that_cannot_be_connected_to_is_told(begun: OpenSSHServer, base: Path) -> None:
+    sharing.close(begun.pin_path)
+    wait_until_closed(base)
+    begun.stop()
+    done = quick(begun, base, "true")
+    assert done.returncode == kept.CONNECTION_FAILED
+    assert "onnection refused" in done.stderr
+    assert not list(base.glob("*/*.text"))
 
 
 def test_a_command_that_is_told_to_end_ends_what_it_runs(

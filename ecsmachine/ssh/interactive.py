@@ -41,12 +41,16 @@ class NotConnectedError(Exception):
 
 @contextlib.contextmanager
 def ssh_command(
-    target: SSHTarget, pin_path: Path, command: Sequence[str] = (), *, persist_s: int = 0
+    target: SSHTarget,
+    pin_path: Path,
+    command: Sequence[str] = (),
+    *,
+    keep: sharing.Persistence | None = None,
 ) -> Iterator[list[str]]:
     """Give the arguments for OpenSSH's ``ssh``, for a block; the host key must be the pinned one.
 
-    With ``persist_s`` the connection is shared with other commands, and kept so many seconds
-    after the last of them; not if there are options of ssh.
+    With ``keep`` the connection is shared with other commands, and kept for a while after the
+    last of them; not if there are options of ssh.
 
     The user's own SSH configuration stays out of it, and ``command`` may begin with options of
     ssh (``-L 8080:localhost:80``, ``-t``), both as in Docker Machine. Raises
@@ -59,8 +63,8 @@ def ssh_command(
         return
     words = openssh.words(host)
     if command and command[0].startswith("-"):
-        persist_s = 0
-    with sharing.shared(host, words, seconds=persist_s) as shared:
+        keep = None
+    with sharing.shared(host, words, keep) as shared:
         if shared.failure is not None:
             raise NotConnectedError(shared.failure)
         own = (f"-o{name}={value}" for name, value in shared.options.items())
@@ -78,11 +82,11 @@ def run_session(
     command: Sequence[str] = (),
     *,
     native: bool = False,
-    persist_s: int = 0,
+    keep: sharing.Persistence | None = None,
 ) -> int:
     """Run a shell, or ``command``, on the host and return its exit status.
 
-    Uses the ssh program if there is one, unless ``native``; ``persist_s`` as for
+    Uses the ssh program if there is one, unless ``native``; ``keep`` as for
     :func:`ssh_command`. The words of ``command`` are joined
     by blanks and read by the remote shell, as ssh does; options of ssh may stand before them.
     :data:`CONNECTION_FAILED` comes back from the ssh program when it cannot connect; the native
@@ -97,7 +101,7 @@ def run_session(
             check_private(target.key_path)
         with _interrupts_left_to_the_child() as interrupts:
             try:
-                with ssh_command(target, pin_path, command, persist_s=persist_s) as words:
+                with ssh_command(target, pin_path, command, keep=keep) as words:
                     status = subprocess.run(words, check=False).returncode
             except NotConnectedError as error:
                 _write(sys.stderr.fileno(), error.said)

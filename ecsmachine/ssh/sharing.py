@@ -47,6 +47,19 @@ class Shared:
         return {"ControlMaster": "no", "ControlPath": str(self.socket_path)}
 
 
+@dataclass(frozen=True)
+class Persistence:
+    """For how long a connection is kept when it is not used, and what its program may know."""
+
+    seconds: int
+    environment: Mapping[str, str]
+
+
+def persistence(environment: Mapping[str, str]) -> Persistence:
+    """Return how connections are kept. Raises :class:`UsageError`."""
+    return Persistence(persist_s(environment), environment)
+
+
 def persist_s(environment: Mapping[str, str]) -> int:
     """Return for how long a connection is kept when it is not used, in seconds.
 
@@ -64,20 +77,21 @@ def persist_s(environment: Mapping[str, str]) -> int:
 
 
 @contextlib.contextmanager
-def shared(host: KnownHost, words: list[str], *, seconds: int) -> Iterator[Shared]:
+def shared(host: KnownHost, words: list[str], keep: Persistence | None) -> Iterator[Shared]:
     """Give the connection to share with others for the length of a block, begun if need be.
 
-    ``words`` are those of ssh that log in. There is none to a host that is reached through
-    another, or with keys of the agent alone.
+    ``words`` are those of ssh that log in. There is none without ``keep``, to a host that is
+    reached through another, or with keys of the agent alone.
     """
     target = host.target
-    folder = _folder() if seconds and target.key_path and not target.jump else None
-    if folder is None:
+    can = keep is not None and keep.seconds and target.key_path and not target.jump
+    folder = _folder() if can else None
+    if keep is None or folder is None:
         yield Shared()
         return
     path = folder / _name(target, host.pin_path)
     with _lock_file(path) as lock:
-        yield _begun(path, lock, words, seconds) if kept.take_session(lock) else Shared()
+        yield _begun(path, lock, words, keep) if kept.take_session(lock) else Shared()
 
 
 def close(pin_path: Path, *, at_once: bool = False) -> None:
@@ -108,14 +122,14 @@ def _close(paths: Iterator[Path], *, at_once: bool) -> None:
             path.unlink()
 
 
-def _begun(path: Path, lock: int, words: list[str], seconds: int) -> Shared:
+def _begun(path: Path, lock: int, words: list[str], keep: Persistence) -> Shared:
     """Return the connection, begun if it is not there."""
     if not kept.is_served(str(path)):
         # what led to a former address of the machine leads nowhere, or to another host
         machine, address, _ = path.name.split(".")
         others = path.parent.glob(f"{machine}.*[0-9a-f]")
         _close((each for each in others if each.name.split(".")[1] != address), at_once=False)
-    said = kept.begin(lock, str(path), words, os.environ, seconds=seconds)
+    said = kept.begin(lock, str(path), words, keep.environment, seconds=keep.seconds)
     if said is None:
         return Shared(path)
     # a passphrase may be asked for, which only a command with a terminal can

@@ -17,6 +17,7 @@ from ecsmachine.errors import MachineError, UsageError
 if TYPE_CHECKING:
     from ecsmachine.machine.model import Machine
     from ecsmachine.ssh.file_copy import Place
+    from ecsmachine.ssh.sharing import Persistence
 
 
 def scp(
@@ -39,14 +40,14 @@ def scp(
 
     Example: ecsmachine scp -r site dev1:/var/www
     """
-    from ecsmachine.ssh.sharing import persist_s
+    from ecsmachine.ssh.sharing import persistence
 
     this = session(ctx)
     machines: list[Machine] = []
     places = [_place(this, text, machines) for text in (source, destination)]
-    seconds = persist_s(this.environment)
+    keep = persistence(this.environment)
     if delta:
-        code = _rsync(places, recursive=recursive, quiet=quiet, persist_s=seconds)
+        code = _rsync(places, recursive=recursive, quiet=quiet, keep=keep)
         raise typer.Exit(_checked(code, machines))
     by_password = any(place.host and place.host.target.password for place in places)
     if this.native_ssh or by_password or not shutil.which("scp"):
@@ -62,7 +63,7 @@ def scp(
         return
     # through here: the machines need not reach each other
     flags = ["-3", *(["-r"] if recursive else [])]
-    code = _run_with_configuration(["scp", *flags], "-F", places, quiet=quiet, persist_s=seconds)
+    code = _run_with_configuration(["scp", *flags], "-F", places, quiet=quiet, keep=keep)
     raise typer.Exit(_checked(code, machines))
 
 
@@ -135,7 +136,7 @@ def _checked(code: int, machines: Sequence[Machine]) -> int:
     return code
 
 
-def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool, persist_s: int) -> int:
+def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool, keep: Persistence) -> int:
     if all(place.host for place in places):
         raise UsageError(
             "rsync does not copy from one machine to another",
@@ -153,7 +154,7 @@ def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool, persist_s: 
     # with its time, a file that did not change is known at once the next time
     command = ["rsync", "--times", *([] if quiet else ["--progress"])]
     words = [*command, *(["-r"] if recursive else [])]
-    return _run_with_configuration(words, "-e", places, persist_s=persist_s)
+    return _run_with_configuration(words, "-e", places, keep=keep)
 
 
 def _run_with_configuration(
@@ -162,11 +163,11 @@ def _run_with_configuration(
     places: Sequence[Place],
     *others: str,
     quiet: bool = False,
-    persist_s: int = 0,
+    keep: Persistence | None = None,
 ) -> int:
     """Run a program that takes an SSH configuration, or with ``-e`` an ssh command.
 
-    With ``persist_s`` it shares the connections of ``ssh``, kept for so many seconds. ``quiet``
+    With ``keep`` it shares the connections of ``ssh``. ``quiet``
     hides its output, but no errors: scp's own ``-q`` would hide why it failed.
     """
     from ecsmachine.ssh.interactive import check_host_key
@@ -180,7 +181,7 @@ def _run_with_configuration(
             check_private(host.target.key_path)
     with ExitStack() as stack:
         own = {
-            alias: stack.enter_context(shared(host, words(host), seconds=persist_s)).options
+            alias: stack.enter_context(shared(host, words(host), keep)).options
             for alias, host in hosts.items()
         }
         path = stack.enter_context(configuration_file(hosts.values(), own))

@@ -73,14 +73,14 @@ def _over_the_kept_connection(this: Session, name: str, words: list[str]) -> int
 
 def _run(this: Session, machine: Machine, target: SSHTarget, words: list[str]) -> int:
     from ecsmachine.ssh.interactive import run_session
-    from ecsmachine.ssh.sharing import persist_s
+    from ecsmachine.ssh.sharing import persistence
 
     return run_session(
         target,
         machine.known_hosts_path,
         words,
         native=this.native_ssh,
-        persist_s=persist_s(this.environment),
+        keep=persistence(this.environment),
     )
 
 

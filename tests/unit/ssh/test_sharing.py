@@ -27,18 +27,22 @@ from .openssh_server import SSHD, OpenSSHServer, keygen, openssh_server
 pytestmark = pytest.mark.skipif(not SSHD or not shutil.which("ssh"), reason="no OpenSSH")
 
 PROGRAM = """
-import sys
+import os, sys
 from pathlib import Path
 from ecsmachine.ssh import kept
 from ecsmachine.ssh.interactive import run_session
+from ecsmachine.ssh.sharing import Persistence
 from ecsmachine.ssh.target import SSHTarget
 kept.BASE = sys.argv[1]
 target = SSHTarget("127.0.0.1", int(sys.argv[2]), sys.argv[3], key_path=Path(sys.argv[4]))
-sys.exit(run_session(target, Path(sys.argv[5]), sys.argv[7:], persist_s=int(sys.argv[6])))
+keep = Persistence(int(sys.argv[6]), os.environ)
+sys.exit(run_session(target, Path(sys.argv[5]), sys.argv[7:], keep=keep))
 """
 
 SECONDS = 600
 """So long that a pipe which stays open is one that never ends."""
+
+KEEP = sharing.Persistence(SECONDS, os.environ)
 
 PATIENCE_S = 60
 
@@ -246,7 +250,7 @@ def test_a_key_that_is_not_accepted_is_told_once(
 def test_a_former_address_is_led_to_no_more(server: OpenSSHServer, key: Path, base: Path) -> None:
     run(server, key, base, "true")
     target = SSHTarget("localhost", server.port, server.target().user, key_path=key)
-    with ssh_command(target, server.pin_path, ["true"], persist_s=SECONDS) as words:
+    with ssh_command(target, server.pin_path, ["true"], keep=KEEP) as words:
         assert subprocess.run(words, stdin=subprocess.DEVNULL).returncode == 0
         wait_until_closed_all_but(base, 1)
     (path,) = sockets(base)
@@ -262,7 +266,7 @@ def test_logins_through_others_and_with_the_agents_keys_are_not_shared(key: Path
         SSHTarget("127.0.0.1"),
     ):
         host = KnownHost(target, key)
-        with sharing.shared(host, ["false"], seconds=SECONDS) as shared:
+        with sharing.shared(host, ["false"], KEEP) as shared:
             assert shared == sharing.Shared()
 
 

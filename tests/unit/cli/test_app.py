@@ -389,9 +389,10 @@ def test_an_interrupt_does_not_keep_a_failed_create_from_being_undone(tmp_path: 
 
 def test_a_terminated_program_says_so_and_leaves_with_130(tmp_path: Path) -> None:
     (tmp_path / "machines" / "waiting").mkdir(parents=True)
+    keyboard, terminal = os.openpty()  # where the question waits for an answer
     program = subprocess.Popen(
         [sys.executable, "-m", "ecsmachine", "-s", str(tmp_path), "rm", "waiting"],
-        stdin=subprocess.PIPE,
+        stdin=terminal,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -401,6 +402,8 @@ def test_a_terminated_program_says_so_and_leaves_with_130(tmp_path: Path) -> Non
     assert program.stdout.readline() == "About to remove waiting\n"
     program.send_signal(signal.SIGTERM)
     _, errors = program.communicate(timeout=20)
+    os.close(keyboard)
+    os.close(terminal)
     assert program.returncode == 130
     assert errors == "Error: Interrupted\n"
 

@@ -100,6 +100,7 @@ def openssh_server(folder: Path, *options: str) -> Iterator[OpenSSHServer]:
         "PermitRootLogin yes",
         "PasswordAuthentication no",
         "MaxStartups 100",
+        "SetEnv SHLVL=2",  # a shell that is no first one reads no .bashrc, whatever is in it here
         f"Subsystem sftp {sftp}",
     ]
     (folder / "sshd_config").write_text("".join(f"{line}\n" for line in lines))

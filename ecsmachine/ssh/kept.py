@@ -12,11 +12,16 @@ import os
 import signal
 import stat
 
+from ecsmachine.errors import UsageError
+
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BASE = "/tmp"  # noqa: S108 (the folder in it is looked at before it is used)
+VARIABLE = "MACHINE_SSH_CONTROL_PERSIST"
+"""The variable that says for how many seconds a connection is kept; 0 is for none."""
+
 PERSIST_S = 60
 """For how long a connection is kept when it is not used, in seconds, if nothing else is said."""
 
@@ -29,9 +34,26 @@ CONNECTION_FAILED = 255
 DENIED = b"Permission denied"
 """What ssh says of a key that it would have to ask the passphrase of, too."""
 
+_LONGEST_PERSIST_S = 86400
 _ALIVE_EVERY_S = 5
 _LONGEST = 64 * 1024
 _ANSWER_TIMEOUT_S = 5.0
+
+
+def persist_s(environment: Mapping[str, str]) -> int:
+    """Return for how long a connection is kept when it is not used, in seconds.
+
+    Raises :class:`UsageError`.
+    """
+    text = environment.get(VARIABLE, "").strip()
+    if not text:
+        return PERSIST_S
+    if not (text.isascii() and text.isdigit() and int(text[:9]) <= _LONGEST_PERSIST_S):
+        raise UsageError(
+            f'{VARIABLE}: "{text}" is not a number of seconds up to {_LONGEST_PERSIST_S}',
+            hint="0 keeps no connection to a machine.",
+        )
+    return int(text)
 
 
 def folder(*, make: bool = False) -> str | None:

@@ -16,15 +16,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecsmachine.errors import UsageError
 from ecsmachine.ssh import kept
 from ecsmachine.ssh.openssh import KnownHost
 from ecsmachine.ssh.target import SSHTarget
 
-VARIABLE = "MACHINE_SSH_CONTROL_PERSIST"
-"""The variable that says for how many seconds a connection is kept; 0 is for none."""
-
-_LONGEST_S = 86400
 _ANSWER_TIMEOUT_S = 5.0
 _log = logging.getLogger(__name__)
 
@@ -57,23 +52,7 @@ class Persistence:
 
 def persistence(environment: Mapping[str, str]) -> Persistence:
     """Return how connections are kept. Raises :class:`UsageError`."""
-    return Persistence(persist_s(environment), environment)
-
-
-def persist_s(environment: Mapping[str, str]) -> int:
-    """Return for how long a connection is kept when it is not used, in seconds.
-
-    Raises :class:`UsageError`.
-    """
-    text = environment.get(VARIABLE, "").strip()
-    if not text:
-        return kept.PERSIST_S
-    if not (text.isascii() and text.isdigit() and int(text[:9]) <= _LONGEST_S):
-        raise UsageError(
-            f'{VARIABLE}: "{text}" is not a number of seconds up to {_LONGEST_S}',
-            hint="0 keeps no connection to a machine.",
-        )
-    return int(text)
+    return Persistence(kept.persist_s(environment), environment)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecsmachine.cli.arguments.context import Session, one_machine_name
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -56,10 +56,11 @@ def _over_the_kept_connection(this: Session, name: str, words: list[str]) -> int
 
     if not name or (words[:1] and words[0].startswith("-")) or this.native_ssh:
         return None
-    seconds = this.environment.get("MACHINE_SSH_CONTROL_PERSIST", "").strip()
-    if seconds and not (seconds.isascii() and seconds.isdigit() and len(seconds) < 5):
-        return None  # a long time is looked at by whoever takes it apart
-    if seconds and not int(seconds):
+    try:
+        seconds = kept.persist_s(this.environment)
+    except UsageError:
+        return None  # said when the machine is known
+    if not seconds:
         return None
     import os
 
@@ -67,7 +68,7 @@ def _over_the_kept_connection(this: Session, name: str, words: list[str]) -> int
         os.path.abspath(f"{this.storage}/machines/{name}/known_hosts"),
         words,
         this.environment,
-        seconds=int(seconds or kept.PERSIST_S),
+        seconds=seconds,
     )
 
 

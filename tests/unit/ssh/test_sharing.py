@@ -279,12 +279,12 @@ def test_the_path_of_a_socket_is_short_enough(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("text", ["-1", "1m", "1.5", "86401", "9" * 5000, "١"])
 def test_a_time_that_is_none(text: str) -> None:
     with pytest.raises(UsageError, match="is not a number of seconds"):
-        sharing.persist_s({sharing.VARIABLE: text})
+        kept.persist_s({kept.VARIABLE: text})
 
 
 def test_for_how_long() -> None:
-    assert [sharing.persist_s({sharing.VARIABLE: text}) for text in ("", "0", " 5 ")] == [60, 0, 5]
-    assert sharing.persist_s({}) == 60
+    assert [kept.persist_s({kept.VARIABLE: text}) for text in ("", "0", " 5 ")] == [60, 0, 5]
+    assert kept.persist_s({}) == 60
 
 
 QUICK = """

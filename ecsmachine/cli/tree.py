@@ -16,10 +16,8 @@ import typer.core
 import typer.main
 
 from ecsmachine.cli.arguments.context import Session, configure, is_set
-from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
-from ecsmachine.cli.arguments.help import WIDEST, help_of, write_in_words
-from ecsmachine.cli.arguments.output_options import with_output_options
-from ecsmachine.cli.arguments.parsing import convert_only_if_needed
+from ecsmachine.cli.arguments.every_command import changed
+from ecsmachine.cli.arguments.help import WIDEST, help_of
 from ecsmachine.cli.display import printer
 from ecsmachine.errors import UsageError
 
@@ -88,9 +86,6 @@ class _Commands(typer.core.TyperGroup):
             return _command("help", _help)
         if cmd_name not in _COMMANDS:
             return None
-        return with_output_options(self._imported(ctx, cmd_name))
-
-    def _imported(self, ctx: Any, cmd_name: str) -> Any:
         module = import_module(f"ecsmachine.cli.commands.{_COMMANDS[cmd_name][0]}")
         if hasattr(module, "app"):
             return typer.main.get_command(module.app)
@@ -131,7 +126,7 @@ def command_tree() -> Any:
         context_settings={"help_option_names": ["--help", "-h"], "max_content_width": WIDEST},
     )
     app.callback(invoke_without_command=True)(_root)
-    return accept_flag_forms(convert_only_if_needed(write_in_words(typer.main.get_command(app))))
+    return changed(typer.main.get_command(app))
 
 
 def _root(
@@ -249,4 +244,4 @@ def _command(name: str, function: Callable[..., Any]) -> Any:
     app.command(name, context_settings=settings)(function)
     command = typer.main.get_command(app)
     command.everyday = getattr(function, "everyday", None)  # type: ignore[attr-defined]
-    return accept_flag_forms(convert_only_if_needed(write_in_words(command)))
+    return command

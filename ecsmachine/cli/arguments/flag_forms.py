@@ -9,8 +9,8 @@ from ecsmachine.cli.arguments.parameters import flags_of, takes_value
 from ecsmachine.documents import is_true
 
 
-def accept_flag_forms(command: Any) -> Any:
-    """Return the command, changed so that it takes flags in these forms as well."""
+def accept_flag_forms(command: Any) -> None:
+    """Change a command so that it takes flags in these forms as well."""
     parse = command.parse_args
 
     def parse_args(context: Any, arguments: list[str]) -> list[str]:
@@ -22,7 +22,6 @@ def accept_flag_forms(command: Any) -> Any:
         return parsed
 
     command.parse_args = parse_args
-    return command
 
 
 def usual_forms(

@@ -20,8 +20,8 @@ _OWN = "Options"
 """The heading above options that name no group."""
 
 
-def write_in_words(command: Any) -> Any:
-    """Return the command, changed so that its help, and that of its commands, names no types.
+def write_in_words(command: Any) -> None:
+    """Change a command so that its help names no types.
 
     Help is printed by our printer. Options that name a group (``rich_help_panel``) stand below its
     heading. A command that has ``everyday`` options (a set of parameter names) shows those alone,
@@ -46,17 +46,8 @@ def write_in_words(command: Any) -> Any:
 
     command.get_params = get_params
     command.get_help_option = get_help_option
-    if hasattr(command, "get_command"):
-        find = command.get_command
-
-        def get_command(context: Any, name: str) -> Any:
-            found = find(context, name)
-            return None if found is None else write_in_words(found)
-
-        command.get_command = get_command
-    else:
+    if not hasattr(command, "get_command"):
         command.format_options = _format_options
-    return command
 
 
 def help_of(context: Any) -> str:

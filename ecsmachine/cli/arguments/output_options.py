@@ -20,20 +20,12 @@ _ACTIONS = ("adopt", "create", "sweep")
 """Commands that have JSON of their own, and do something all the same."""
 
 
-def with_output_options(command: Any) -> Any:
-    """Return the command, changed so that it, or each command of a group, has both options.
+def add_output_options(command: Any) -> None:
+    """Give a command both options, if it is no group.
 
     A command that has an option of that name keeps it; one that prints data has no ``--quiet``.
     """
-    if hasattr(command, "get_command"):
-        find = command.get_command
-
-        def get_command(context: Any, name: str) -> Any:
-            found = find(context, name)
-            return None if found is None else with_output_options(found)
-
-        command.get_command = get_command
-    elif command.name not in _NEITHER:
+    if not hasattr(command, "get_command") and command.name not in _NEITHER:
         own = {flag for each in command.params for flag in flags_of(each)}
         prints_data = "--json" in own and command.name not in _ACTIONS
         for option in _options():
@@ -42,7 +34,6 @@ def with_output_options(command: Any) -> Any:
                 option.rich_help_panel = getattr(command.params[0], "rich_help_panel", None)
                 option.opts = [flag for flag in flags if flag not in own]
                 command.params.append(option)
-    return command
 
 
 def _options() -> list[Any]:

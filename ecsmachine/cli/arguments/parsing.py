@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 
-def convert_only_if_needed(command: Any) -> Any:
-    """Return the command, changed so that only values that need it are converted.
-
-    So are the commands of a group.
-    """
+def convert_only_if_needed(command: Any) -> None:
+    """Change a command so that only values that need it are converted."""
     parameters_of = command.get_params
 
     def get_params(context: Any) -> list[Any]:
@@ -26,15 +23,6 @@ def convert_only_if_needed(command: Any) -> Any:
         return parameters
 
     command.get_params = get_params
-    if hasattr(command, "get_command"):
-        find = command.get_command
-
-        def get_command(context: Any, name: str) -> Any:
-            found = find(context, name)
-            return None if found is None else convert_only_if_needed(found)
-
-        command.get_command = get_command
-    return command
 
 
 def _converting_only_if_needed(parameter: Any, convert: Any) -> Any:

@@ -14,9 +14,7 @@ import typer.core
 import typer.main
 
 from ecsmachine.cli.arguments.context import existing_machine_names, session
-from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
 from ecsmachine.cli.arguments.groups import handed
-from ecsmachine.cli.arguments.parsing import convert_only_if_needed
 from ecsmachine.cli.commands import connect
 from ecsmachine.cli.display import printer
 from ecsmachine.errors import UsageError
@@ -45,7 +43,7 @@ class _Config(typer.core.TyperGroup):
         """The command behind ``config NAME``."""
         one = typer.Typer(add_completion=False, rich_markup_mode=None)
         one.command("config", context_settings=_SETTINGS)(connect.config)
-        return accept_flag_forms(convert_only_if_needed(typer.main.get_command(one)))
+        return typer.main.get_command(one)
 
 
 app = typer.Typer(

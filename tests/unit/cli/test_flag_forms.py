@@ -67,3 +67,12 @@ def test_what_is_unknown_stays_so(program: Program) -> None:
     result = program("ls", "-nonesuch")
     assert result.code == 2
     assert len(result.err.splitlines()) == 1
+
+
+def test_commands_of_groups_take_them_too(program: Program, store: Store) -> None:
+    add_machine(store, "dev1")
+    usual = program("config", "show", "--json", "dev1")
+    assert usual.code == 0
+    assert program("config", "show", "-json=true", "dev1") == usual
+    wrong = program("config", "show", "-json=maybe", "dev1")
+    assert wrong.code == 2

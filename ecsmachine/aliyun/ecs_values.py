@@ -78,6 +78,10 @@ class Instance:
     description: Annotated[str, At("Description", PROSE)] = ""
     resource_group_id: Annotated[str, At("ResourceGroupId", ID)] = ""
     stopped_mode: Annotated[str, At("StoppedMode", ID)] = ""
+    host_name: Annotated[str, At("HostName", PROSE)] = ""
+    auto_release: Annotated[str, At("AutoReleaseTime")] = ""
+    spot_strategy: Annotated[str, At("SpotStrategy", ID)] = ""
+    eip_bandwidth_mbps: Annotated[int, At("EipAddress.Bandwidth")] = 0
 
     @property
     def public_address(self) -> str:

@@ -171,6 +171,11 @@ class VpcClient(RegionalClient):
         )
         return Eip(answer.required("AllocationId", ID), answer.text("EipAddress", ADDRESS), "", "")
 
+    def set_eip_bandwidth(self, allocation_id: str, mbps: int) -> None:
+        """Set the bandwidth of an elastic address (ModifyEipAddressAttribute)."""
+        parameters = {"AllocationId": allocation_id, "Bandwidth": str(mbps)}
+        self._call("ModifyEipAddressAttribute", parameters)
+
     def associate_eip(self, allocation_id: str, instance_id: str) -> None:
         """Bind an elastic address to an instance (AssociateEipAddress)."""
         self._call(

@@ -53,6 +53,16 @@ class State(Enum):
     NOT_FOUND = "Not Found"
 
 
+class ChangeKind(Enum):
+    """How a machine that exists comes to another value of an option."""
+
+    IN_PLACE = "in place"
+    WITH_RESTART = "with a restart"
+    NEW_MACHINE = "new machine"
+    AT_CREATE = "at create alone"
+    """It counts while the machine is made: another value afterwards has no effect."""
+
+
 OPTION_GROUPS = ("Machine", "Where", "Account", "Network", "Login", "Engine", "Money")
 """The groups of options, in the order in which help shows them."""
 
@@ -67,6 +77,7 @@ class Option:
     it may change from one run to the next, and is never written down. A ``private_key`` is the path
     of one, whose passphrase is asked before anything is done. Help shows an option below its
     ``group``, or that of the option before it, and an ``everyday`` one without --all as well.
+    ``changes`` is what another value means for a machine that is there already.
     """
 
     name: str
@@ -81,6 +92,7 @@ class Option:
     choices: tuple[str, ...] = ()
     group: str = ""
     everyday: bool = False
+    changes: ChangeKind = ChangeKind.NEW_MACHINE
 
 
 def one_of(text: str, choices: Sequence[str]) -> str:

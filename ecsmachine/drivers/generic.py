@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.documents.rules import HOST, USER
 from ecsmachine.drivers.base import (
+    ChangeKind,
     Driver,
     DriverContext,
     Journal,
@@ -20,6 +21,7 @@ from ecsmachine.drivers.base import (
     UnsupportedOperationError,
 )
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
+from ecsmachine.drivers.changes import HostWork, Observed
 from ecsmachine.drivers.existing_host import ExistingHost
 from ecsmachine.drivers.stored import generic_values
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
@@ -35,6 +37,7 @@ OPTIONS = (
         default="",
         group="Login",
         everyday=True,
+        changes=ChangeKind.IN_PLACE,
     ),
     Option(
         "generic-engine-port",
@@ -42,6 +45,7 @@ OPTIONS = (
         env="GENERIC_ENGINE_PORT",
         kind="int",
         default=2376,
+        changes=ChangeKind.IN_PLACE,
     ),
     Option(
         "generic-ssh-user",
@@ -49,6 +53,7 @@ OPTIONS = (
         env="GENERIC_SSH_USER",
         default="root",
         everyday=True,
+        changes=ChangeKind.IN_PLACE,
     ),
     Option(
         "generic-ssh-key",
@@ -57,8 +62,16 @@ OPTIONS = (
         default="",
         private_key=True,
         everyday=True,
+        changes=ChangeKind.NEW_MACHINE,
     ),
-    Option("generic-ssh-port", "Port of SSH", env="GENERIC_SSH_PORT", kind="int", default=22),
+    Option(
+        "generic-ssh-port",
+        "Port of SSH",
+        env="GENERIC_SSH_PORT",
+        kind="int",
+        default=22,
+        changes=ChangeKind.IN_PLACE,
+    ),
 )
 
 _BOOT_TIMEOUT_S = 300.0
@@ -66,29 +79,13 @@ _BOOT_TIMEOUT_S = 300.0
 
 def new(context: DriverContext, values: Mapping[str, OptionValue]) -> GenericDriver:
     """Return the driver of a new machine. Raises :class:`UsageError` for values that cannot be."""
-    address = str(values.get("generic-ip-address") or "").strip()
-    if not address:
-        raise UsageError(
-            "generic driver requires the --generic-ip-address option",
-            hint="Give the name or address of the host (or set GENERIC_IP_ADDRESS).",
-        )
-    if not HOST.fits(address):
-        raise UsageError(
-            f'--generic-ip-address: "{address}" is neither a host name nor an address',
-            hint="Give the host alone, without user, port or scheme.",
-        )
-    ports = {}
-    for option in ("generic-engine-port", "generic-ssh-port"):
-        port = values.get(option)
-        if not isinstance(port, int) or not 1 <= port <= 65535:
-            raise UsageError(f"--{option}: {port} is not a port", hint="Ports are 1 to 65535.")
-        ports[option] = port
+    address = _address(values.get("generic-ip-address"))
+    ports = {
+        option: _port(option, values.get(option))
+        for option in ("generic-engine-port", "generic-ssh-port")
+    }
     key = str(values.get("generic-ssh-key") or "")
-    user = str(values.get("generic-ssh-user") or "root")
-    if not USER.fits(user):
-        raise UsageError(
-            f"--generic-ssh-user: {user!r} is not {USER.what}", hint="It is like root."
-        )
+    user = _user(values.get("generic-ssh-user"))
     fields = BaseFields(
         context.machine_name,
         context.store_path,
@@ -103,6 +100,36 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> GenericDri
         engine_port=ports["generic-engine-port"],
         source_key=Path(key).expanduser().absolute() if key else None,
     )
+
+
+def _address(value: OptionValue) -> str:
+    address = str(value or "").strip()
+    if not address:
+        raise UsageError(
+            "generic driver requires the --generic-ip-address option",
+            hint="Give the name or address of the host (or set GENERIC_IP_ADDRESS).",
+        )
+    if not HOST.fits(address):
+        raise UsageError(
+            f'--generic-ip-address: "{address}" is neither a host name nor an address',
+            hint="Give the host alone, without user, port or scheme.",
+        )
+    return address
+
+
+def _port(option: str, port: OptionValue) -> int:
+    if not isinstance(port, int) or not 1 <= port <= 65535:
+        raise UsageError(f"--{option}: {port} is not a port", hint="Ports are 1 to 65535.")
+    return port
+
+
+def _user(value: OptionValue) -> str:
+    user = str(value or "root")
+    if not USER.fits(user):
+        raise UsageError(
+            f"--generic-ssh-user: {user!r} is not {USER.what}", hint="It is like root."
+        )
+    return user
 
 
 def load(context: DriverContext, config: Mapping[str, Any]) -> GenericDriver:
@@ -194,6 +221,55 @@ class GenericDriver(ExistingHost):
 
     def remove(self, journal: Journal, report: Report) -> None:
         """Remove nothing: the host is not ours."""
+
+    def recorded(self) -> Mapping[str, OptionValue]:
+        """Return what the record says of the options."""
+        return {
+            "generic-ip-address": self._fields.ip_address,
+            "generic-engine-port": self._engine_port,
+            "generic-ssh-user": self._fields.ssh_user,
+            "generic-ssh-key": str(self._source_key or ""),
+            "generic-ssh-port": self._fields.ssh_port,
+        }
+
+    def observed(self) -> Observed:
+        """Return whether the host answers; there is nobody to ask for more."""
+        return Observed(gone=False, state=self.state(), address=self.address())
+
+    def how_to_change(self, option: str, old: OptionValue, new: OptionValue) -> ChangeKind:
+        """Return what the table of options says."""
+        (declared,) = (each for each in OPTIONS if each.name == option)
+        return declared.changes
+
+    def check_change(self, option: str, value: OptionValue) -> None:
+        """Raise :class:`UsageError` for a value that cannot be."""
+        if option == "generic-ip-address":
+            _address(value)
+        elif option == "generic-ssh-user":
+            _user(value)
+        elif option == "generic-ssh-key":
+            raise MachineError(
+                "--generic-ssh-key is of a machine's create alone",
+                hint="Remove the machine, which leaves its host alone, and create it again.",
+            )
+        else:
+            _port(option, value)
+
+    def change(
+        self, option: str, value: OptionValue, report: Report, others: Sequence[Driver] = ()
+    ) -> HostWork:
+        """Take another address, port or user; the host itself follows by provisioning."""
+        self.check_change(option, value)
+        match option:
+            case "generic-ip-address":
+                self._fields.ip_address = _address(value)
+            case "generic-ssh-user":
+                self._fields.ssh_user = _user(value)
+            case "generic-ssh-port":
+                self._fields.ssh_port = _port(option, value)
+            case _:
+                self._engine_port = _port(option, value)
+        return HostWork.PROVISION
 
     def unsupported(self, operation: str) -> UnsupportedOperationError:
         """Return the refusal, in Docker Machine's words."""

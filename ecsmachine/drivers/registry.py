@@ -7,7 +7,7 @@ they are looked for when a name is asked for that is none of ours (docs/drivers.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,12 @@ from ecsmachine.errors import MachineError, UsageError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from ecsmachine.drivers.changes import Observed
     from ecsmachine.drivers.tagged import TaggedResources
 
 _GROUP = "ecsmachine.drivers"
+_AT_ONCE = 32
+"""How many machines are asked at the same time that no request can ask for together."""
 
 _MODULES = {
     "aliyunecs": "ecsmachine.drivers.aliyunecs",
@@ -110,6 +113,54 @@ def share_lookups(drivers: Iterable[Driver]) -> None:
         share = getattr(_module(name), "share_lookups", None) if name in _MODULES else None
         if share is not None:
             share(group)
+
+
+def observe_many(drivers: Sequence[Driver]) -> list[Observed | MachineError | None]:
+    """Return what each machine is now, in few requests, or why that is not known.
+
+    In the order of ``drivers``; None of a machine whose driver cannot tell.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    found: dict[int, Observed | MachineError | None] = {}
+    by_name: dict[str, list[Driver]] = {}
+    for driver in drivers:
+        by_name.setdefault(driver.name, []).append(driver)
+    for name, group in by_name.items():
+        together = getattr(_module(name), "observe_many", None) if name in _MODULES else None
+        if together is not None:
+            answers: Iterable[Observed | MachineError | None] = together(group)
+        else:
+            with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(group))) as pool:
+                answers = list(pool.map(_observe, group))
+        found |= {id(each): seen for each, seen in zip(group, answers, strict=True)}
+    return [found[id(driver)] for driver in drivers]
+
+
+def comparable(name: str, option: str, value: OptionValue) -> OptionValue:
+    """Return a value of an option of a driver in the form in which values are compared.
+
+    Two values that mean the same are the same then. Raises
+    :class:`~ecsmachine.errors.UsageError` for one that cannot be.
+    """
+    of_driver = getattr(_module(name), "comparable", None) if name in _MODULES else None
+    if of_driver is not None:
+        found: OptionValue = of_driver(option, value)
+        return found
+    if isinstance(value, list):
+        return sorted(set(value))
+    return "" if value is None else value
+
+
+def _observe(driver: Driver) -> Observed | MachineError | None:
+    from ecsmachine.drivers.changes import Changeable
+
+    if not isinstance(driver, Changeable):
+        return None
+    try:
+        return driver.observed()
+    except MachineError as error:
+        return error
 
 
 def account_options_of(name: str) -> tuple[Option, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ecsmachine.drivers.base import Report
+from ecsmachine.drivers.base import OptionValue, Report
 from ecsmachine.errors import UsageError
 from ecsmachine.machine import host
 from ecsmachine.machine.address import refresh_address
@@ -23,6 +23,11 @@ FLAGS = {
     "engine-registry-mirror": "registry_mirror",
 }
 """The flags with lists of values, and the fields of the engine's options that they set."""
+
+STORAGE_DRIVER = "engine-storage-driver"
+
+FIELDS = {**FLAGS, STORAGE_DRIVER: "storage_driver"}
+"""All flags of the engine that can be changed, and their fields."""
 
 _KEYED = frozenset(("engine-opt", "engine-env", "engine-label"))
 """Those whose values are like key=value: a new value of a key replaces the former ones."""
@@ -57,25 +62,55 @@ def changed(options: EngineOptions, change: EngineChange) -> EngineOptions:
     return wanted
 
 
+def recorded(options: EngineOptions) -> dict[str, OptionValue]:
+    """Return the options that can be changed, by flag; lists are sorted."""
+    values = {flag: getattr(options, field) for flag, field in FIELDS.items()}
+    return {
+        flag: sorted(set(value)) if isinstance(value, list) else value
+        for flag, value in values.items()
+    }
+
+
+def set_options(
+    store: Store, machine: Machine, values: Mapping[str, OptionValue], report: Report
+) -> bool:
+    """Give the engine these values, by flag, in the place of those that it had; the lock is held.
+
+    Returns, and raises, as :func:`change_engine` does.
+    """
+    check_provisions(machine)
+    wanted = {
+        FIELDS[flag]: list(value) if isinstance(value, list) else value or ""
+        for flag, value in values.items()
+    }
+    options = replace(machine.engine, **wanted)  # type: ignore[arg-type]
+    validate_engine_options(options)
+    return _apply(store, machine, options, report)
+
+
 def change_engine(store: Store, name: str, change: EngineChange, report: Report) -> bool:
     """Change the engine's options on the host and in the store; return whether the host changed.
 
     The engine is restarted if need be. If it does not come back its former options are put back,
     and the store keeps them: :class:`~ecsmachine.provision.errors.ProvisionError`.
     """
-    from ecsmachine.provision.reconfigure import reconfigure
-
     with store.lock(name):
         machine = store.load(name)
         check_provisions(machine)
-        machine.engine = changed(machine.engine, change)
-        refresh_address(machine)
-        with host.logged_in(machine) as connection, store.saving(machine):
-            done = reconfigure(connection, host.provision_request(machine, report), report)
-        if done:
-            report("Checking connection to Docker...")
-            host.wait_for_engine(machine)
-        return done
+        return _apply(store, machine, changed(machine.engine, change), report)
+
+
+def _apply(store: Store, machine: Machine, options: EngineOptions, report: Report) -> bool:
+    from ecsmachine.provision.reconfigure import reconfigure
+
+    machine.engine = options
+    refresh_address(machine)
+    with host.logged_in(machine) as connection, store.saving(machine):
+        done = reconfigure(connection, host.provision_request(machine, report), report)
+    if done:
+        report("Checking connection to Docker...")
+        host.wait_for_engine(machine)
+    return done
 
 
 def option_lines(machine: Machine) -> list[str]:

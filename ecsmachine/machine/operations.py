@@ -16,7 +16,7 @@ def start(store: Store, name: str, report: Report) -> None:
     with store.lock(name):
         machine = store.load(name)
         before = machine.driver.address()
-        _start(store, machine, report, machine.driver.state(), before)
+        start_machine(store, machine, report, machine.driver.state(), before)
 
 
 def stop(store: Store, name: str, report: Report) -> None:
@@ -89,7 +89,7 @@ def restart(store: Store, name: str, report: Report) -> None:
         report(f'Restarting "{name}"...')
         state = machine.driver.state()
         if state is not State.RUNNING:
-            _start(store, machine, report, state, machine.driver.address())
+            start_machine(store, machine, report, state, machine.driver.address())
             return
         sharing.close(machine.known_hosts_path, at_once=True)
         machine.driver.restart(driver_report(name, report))
@@ -98,7 +98,9 @@ def restart(store: Store, name: str, report: Report) -> None:
         report(f'Machine "{name}" was restarted.')
 
 
-def _start(store: Store, machine: Machine, report: Report, state: State, before: str) -> None:
+def start_machine(
+    store: Store, machine: Machine, report: Report, state: State, before: str
+) -> None:
     """Start a machine that is in a state now, and had an address before it was asked for that."""
     name = machine.name
     report(f'Starting "{name}"...')

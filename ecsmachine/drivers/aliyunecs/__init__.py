@@ -9,21 +9,25 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
     from ecsmachine.drivers.aliyunecs.life.sweep import AliyunTaggedResources
     from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
     from ecsmachine.drivers.base import DriverContext, OptionValue
+    from ecsmachine.drivers.changes import Observed
+    from ecsmachine.errors import MachineError
 
 __all__ = [
     "ACCOUNT_OPTIONS",
     "ADOPTION_OPTIONS",
     "OPTIONS",
     "REGION_OPTION",
+    "comparable",
     "load",
     "new",
+    "observe_many",
     "regions",
     "share_lookups",
     "suggest_values",
@@ -95,6 +99,20 @@ def share_lookups(drivers: Iterable[AliyunEcsDriver]) -> None:
     from ecsmachine.drivers.aliyunecs.life import driver
 
     driver.share_lookups(drivers)
+
+
+def observe_many(drivers: Sequence[AliyunEcsDriver]) -> list[Observed | MachineError]:
+    """Return what each machine is now, in few requests, or why that is not known."""
+    from ecsmachine.drivers.aliyunecs.life import driver
+
+    return driver.observe_many(drivers)
+
+
+def comparable(option: str, value: OptionValue) -> OptionValue:
+    """Return a value of an option in the form in which values are compared."""
+    from ecsmachine.drivers.aliyunecs.options import comparing
+
+    return comparing.comparable(option, value)
 
 
 def tagged_resources(

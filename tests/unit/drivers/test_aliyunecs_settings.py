@@ -112,7 +112,7 @@ def test_bandwidth_in_range(bandwidth: int) -> None:
 def test_a_private_machine_has_no_bandwidth() -> None:
     settings = of(private_address_only=True, internet_max_bandwidth=50)
     assert settings.bandwidth_mbps == 0
-    assert not settings.has_public_address
+    assert settings.private_only
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ def _describe(cloud: Cloud, record: Record, found: Instance) -> None:
     record.tags = {
         key: value for key, value in found.tags.items() if not key.startswith(tags.PREFIX)
     } or None
+    record.open_ports = record.source_cidrs = None  # whose the rules of its group are is not known
     groups = found.security_group_ids
     if groups:
         record.security_group_id = groups[0]

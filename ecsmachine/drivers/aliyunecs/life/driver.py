@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecsmachine.drivers.aliyunecs.life.changeable import ChangeableInstance
 from ecsmachine.drivers.aliyunecs.life.record import (
     Record,
-    cloud_of_record,
     new_record,
     record_from_config,
 )
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.options.settings import Settings
     from ecsmachine.drivers.aliyunecs.resources.member_ports import Peer
     from ecsmachine.drivers.aliyunecs.resources.placement import Plan
+    from ecsmachine.drivers.changes import Observed
 
 
 def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsDriver:
@@ -60,7 +60,9 @@ def load(context: DriverContext, config: Mapping[str, Any]) -> AliyunEcsDriver:
     return AliyunEcsDriver(context, record_from_config(context, config))
 
 
-def share_lookups(drivers: Iterable[AliyunEcsDriver]) -> None:
+def share_lookups(
+    drivers: Iterable[AliyunEcsDriver], *, fresh_s: float = SharedLookup.FRESH_S
+) -> None:
     """Let the machines of an account and region ask for their states together."""
     groups: dict[tuple[object, ...], list[AliyunEcsDriver]] = {}
     for driver in drivers:
@@ -70,12 +72,28 @@ def share_lookups(drivers: Iterable[AliyunEcsDriver]) -> None:
         lookup = SharedLookup(
             lambda first=first: first._cloud,  # type: ignore[misc]
             [driver._record.instance_id for driver in group if driver._record.instance_id],
+            store_id=first._context.store_id,
+            fresh_s=fresh_s,
         )
         for driver in group:
             driver._lookup = lookup
 
 
-class AliyunEcsDriver:
+def observe_many(drivers: Sequence[AliyunEcsDriver]) -> list[Observed | MachineError]:
+    """Return what each machine is now, asked for together in one pass, or why that is not known."""
+    share_lookups(drivers, fresh_s=math.inf)
+    found: list[Observed | MachineError] = []
+    for driver in drivers:
+        try:
+            found.append(driver.observed())
+        except MachineError as error:
+            found.append(error)
+    for driver in drivers:
+        driver._lookup = None
+    return found
+
+
+class AliyunEcsDriver(ChangeableInstance):
     """An ECS instance. Implements :class:`ecsmachine.drivers.base.Driver`.
 
     ``settings`` are there for a machine that is yet to be made; ``password`` is that of the first
@@ -95,26 +113,12 @@ class AliyunEcsDriver:
         cloud: Cloud | None = None,
         password: str = "",
     ):
-        self._context = context
-        self._record = record
+        super().__init__(context, record, cloud)
         self._settings = settings
         self._password = settings.ssh_password if settings else password
         self._plan: Plan | None = None
         self._reason = ""
         self._batch = Batch()
-        self._lookup: SharedLookup | None = None
-        if cloud is not None:
-            self._cloud = cloud
-
-    @cached_property
-    def _cloud(self) -> Cloud:
-        return cloud_of_record(self._record, self._context)
-
-    def account_and_region(self) -> tuple[object, ...]:
-        """Return a key that is the same for machines which one request can ask for."""
-        one = self._record
-        at = (one.region, one.api_endpoint, one.vpc_internal)
-        return (*at, one.credential_source, one.access_key, one.account_id)
 
     def config(self) -> dict[str, Any]:
         """Return the ``Driver`` object of ``config.json``, with Docker Machine's names."""
@@ -267,13 +271,6 @@ class AliyunEcsDriver:
         from ecsmachine.aliyun.ecs import console_end
 
         return console_end(self._cloud.ecs, self._instance_id())
-
-    def _check_account(self) -> None:
-        """Raise if the instance that is not there may only be another account's."""
-        from ecsmachine.drivers.aliyunecs.life.account import check_account
-
-        cloud = self._lookup.cloud if self._lookup else self._cloud
-        check_account(cloud, self._record, self._record.instance_id)
 
     def start(self, report: Report) -> None:
         """Start the instance, wait until it runs, and learn its addresses."""
@@ -456,37 +453,7 @@ class AliyunEcsDriver:
             )
         return self._settings
 
-    def _instance_id(self) -> str:
-        if not self._record.instance_id:
-            name = self._context.machine_name
-            raise MachineError(
-                f'Machine "{name}" has no instance: its create did not come that far',
-                hint=f'Finish it with "ecsmachine create --resume {name}", or use "ecsmachine rm '
-                f'{name}".',
-            )
-        return self._record.instance_id
-
     def _record_instance(self, instance: Instance) -> None:
         from ecsmachine.drivers.aliyunecs.life.create import note
 
         note(self._record, instance)
-
-    @contextlib.contextmanager
-    def _explaining_if_gone(self) -> Iterator[None]:
-        """Let an instance that the cloud does not find be one error, with what to do about it."""
-        from ecsmachine.aliyun.errors import ApiError
-
-        try:
-            yield
-        except ApiError as error:
-            if not error.is_not_found:
-                raise
-            self._check_account()
-            raise self._gone() from error
-
-    def _gone(self) -> MachineError:
-        name = self._context.machine_name
-        return MachineError(
-            f'The instance {self._record.instance_id} of machine "{name}" is not there any more',
-            hint=f'Remove what is left with "ecsmachine rm {name}".',
-        )

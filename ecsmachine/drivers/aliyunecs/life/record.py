@@ -25,6 +25,7 @@ class Record:
 
     ``access_key``, ``secret_key`` and ``ssh_password`` are there only if Docker Machine wrote
     them: they are its machine's only credentials, and are kept as they were found. We write none.
+    ``open_ports`` and ``source_cidrs`` are None of a machine that was made before they were kept.
     """
 
     base: BaseFields
@@ -69,6 +70,8 @@ class Record:
     host_name: str = ""
     auto_release_time: str = ""
     cost: dict[str, str] | None = None
+    open_ports: list[str] | None = None
+    source_cidrs: list[str] | None = None
     unknown: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def to_config(self) -> dict[str, Any]:
@@ -95,14 +98,16 @@ def new_record(context: DriverContext, settings: Settings, credential_source: st
         credential_source=credential_source,
     )
     for name in (name for name, each in DECLARATIONS.items() if each.stored):
-        setattr(record, name, _as_stored(getattr(settings, name)))
+        setattr(record, name, as_stored(getattr(settings, name)))
     return record
 
 
-def _as_stored(value: Any) -> Any:
+def as_stored(value: Any) -> Any:
     """Return the value of an option as Docker Machine stores one of its kind."""
     if isinstance(value, dict):
         return dict(value) or None
+    if isinstance(value, tuple):
+        return [str(item) for item in value]
     return str(value or "") if value is None or isinstance(value, Path) else value
 
 

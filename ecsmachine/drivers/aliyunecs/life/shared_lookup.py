@@ -1,4 +1,7 @@
-"""Looking at many machines of an account and region at once: one request for a hundred of them."""
+"""Looking at many machines of an account and region at once: one request for a hundred of them.
+
+Their disks are asked for together as well, and the rules of a security group once.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,18 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.instance_watch import instances_by_id, or_raised
+from ecsmachine.drivers.aliyunecs.resources.tags import STORE
 from ecsmachine.drivers.aliyunecs.resources.together import MOST_AT_ONCE
 
 if TYPE_CHECKING:
-    from ecsmachine.aliyun.ecs_values import Instance
+    from ecsmachine.aliyun.ecs_values import Disk, Instance, Permission
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
     from ecsmachine.errors import MachineError
 
-_FRESH_S = 2.0
-"""How long an answer counts as what is so now, in seconds."""
+_FEW = 2
+"""So many machines' disks are asked for one by one: that is no more than a page of tagged ones."""
 
 
 class SharedLookup:
@@ -26,12 +31,27 @@ class SharedLookup:
     answer.
     """
 
-    def __init__(self, cloud: Callable[[], Cloud], instance_ids: Iterable[str]):
+    FRESH_S = 2.0
+    """How long an answer counts as what is so now, in seconds."""
+
+    def __init__(
+        self,
+        cloud: Callable[[], Cloud],
+        instance_ids: Iterable[str],
+        *,
+        store_id: str = "",
+        fresh_s: float = FRESH_S,
+    ):
+        """``store_id`` is in the tags of most of their disks; answers count for ``fresh_s``."""
         self._cloud = cloud
         self._ids = list(dict.fromkeys(instance_ids))
+        self._store_id = store_id
+        self._fresh_s = fresh_s
         self._lock = threading.Lock()
         self._asked_at: float | None = None
         self._found: dict[str, Instance | MachineError] = {}
+        self._disks: dict[str, list[Disk]] | None = None
+        self._rules: dict[str, list[Permission]] = {}
 
     @property
     def cloud(self) -> Cloud:
@@ -41,10 +61,35 @@ class SharedLookup:
     def instance(self, instance_id: str) -> Instance | None:
         """Return an instance, or None if it is not there. Raises as DescribeInstances does."""
         with self._lock:
-            if self._asked_at is None or time.monotonic() - self._asked_at > _FRESH_S:
+            if self._asked_at is None or time.monotonic() - self._asked_at > self._fresh_s:
                 self._found = self._ask()
                 self._asked_at = time.monotonic()
+                self._disks, self._rules = None, {}
             return or_raised(self._found.get(instance_id))
+
+    def disks(self, instance_id: str) -> list[Disk]:
+        """Return the disks of an instance, as of the time at which it was asked for."""
+        with self._lock:
+            if self._disks is None:
+                self._disks = {}
+                if len(self._ids) > _FEW and self._store_id:
+                    for disk in self.cloud.ecs.disks(tags={STORE: self._store_id}):
+                        self._disks.setdefault(disk.instance_id, []).append(disk)
+            if instance_id not in self._disks:
+                self._disks[instance_id] = list(self.cloud.ecs.disks(instance_id=instance_id))
+            return self._disks[instance_id]
+
+    def permissions(self, group_id: str) -> list[Permission]:
+        """Return the inbound rules of a security group; none of one that is gone."""
+        with self._lock:
+            if group_id not in self._rules:
+                try:
+                    self._rules[group_id] = self.cloud.ecs.permissions(group_id)
+                except ApiError as error:
+                    if not error.is_not_found:
+                        raise
+                    self._rules[group_id] = []
+            return self._rules[group_id]
 
     def _ask(self) -> dict[str, Instance | MachineError]:
         ecs = self._cloud().ecs

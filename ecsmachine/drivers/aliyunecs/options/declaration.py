@@ -7,10 +7,13 @@ from typing import Any
 
 from ecsmachine.drivers.aliyunecs.options import values as read
 from ecsmachine.drivers.aliyunecs.options.stored import StoredField
-from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.drivers.base import ChangeKind, Option, OptionValue
 
 PREFIX = "aliyunecs-"
 """What every flag of the driver begins with."""
+
+IN_PLACE, WITH_RESTART = ChangeKind.IN_PLACE, ChangeKind.WITH_RESTART
+NEW_MACHINE, AT_CREATE = ChangeKind.NEW_MACHINE, ChangeKind.AT_CREATE
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ def option(
     reader: read.Reader,
     default: OptionValue = "",
     *,
+    changes: ChangeKind,
     prefix: str = PREFIX,
     env: str = "",
     secret: bool = False,
@@ -49,8 +53,9 @@ def option(
 ) -> Any:
     """Declare an option, as the field of the settings that holds its value.
 
-    Where ``env`` does not name another one, its variable is that of its name: ECS_DISK_SIZE. An
-    option without a ``group`` is in that of the option before it.
+    ``changes`` is what another value means for a machine that is there. Where ``env`` does not
+    name another one, its variable is that of its name: ECS_DISK_SIZE. An option without a
+    ``group`` is in that of the option before it.
     """
     taken = Option(
         prefix + name,
@@ -65,6 +70,7 @@ def option(
         choices=reader.choices,
         group=group,
         everyday=everyday,
+        changes=changes,
     )
     declaration = Declaration(taken, reader, stored, parameter, planned)
     return field(metadata={"declaration": declaration}, repr=not secret)

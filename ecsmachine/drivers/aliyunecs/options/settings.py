@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ecsmachine.drivers.aliyunecs.options import values as read
-from ecsmachine.drivers.aliyunecs.options.declaration import Declaration
+from ecsmachine.drivers.aliyunecs.options.declaration import (
+    AT_CREATE,
+    IN_PLACE,
+    NEW_MACHINE,
+    WITH_RESTART,
+    Declaration,
+)
 from ecsmachine.drivers.aliyunecs.options.declaration import option as _option
 from ecsmachine.drivers.aliyunecs.options.disk_categories import SIZES_GIB
 from ecsmachine.drivers.aliyunecs.options.stored import FIELDS
@@ -29,7 +35,12 @@ class Settings:
     """What a machine shall be; "" and 0 where the cloud or the checks choose."""
 
     access_key_id: str = _option(
-        "access-key-id", "Access key id", read.TEXT, credential=True, group="Account"
+        "access-key-id",
+        "Access key id",
+        read.TEXT,
+        credential=True,
+        group="Account",
+        changes=AT_CREATE,
     )
     access_key_secret: str = _option(
         "access-key-secret",
@@ -37,6 +48,7 @@ class Settings:
         read.TEXT,
         secret=True,
         credential=True,
+        changes=AT_CREATE,
     )
     security_token: str = _option(
         "security-token",
@@ -44,14 +56,15 @@ class Settings:
         read.TEXT,
         secret=True,
         credential=True,
+        changes=AT_CREATE,
     )
     profile: str = _option(
         "profile",
         'Profile of the "aliyun" command to take credentials from',
         read.TEXT,
         everyday=True,
+        changes=AT_CREATE,
     )
-
     region: str = _option(
         "region",
         "Region",
@@ -60,6 +73,7 @@ class Settings:
         stored=FIELDS["region"],
         group="Where",
         everyday=True,
+        changes=NEW_MACHINE,
     )
     zone: str = _option(
         "zone",
@@ -67,18 +81,21 @@ class Settings:
         read.IDENTIFIER,
         stored=FIELDS["zone"],
         everyday=True,
+        changes=NEW_MACHINE,
     )
     vpc_id: str = _option(
         "vpc-id",
         "VPC; left out, the VSwitch's, else the region's default VPC, else one of our own",
         read.IDENTIFIER,
         stored=FIELDS["vpc_id"],
+        changes=NEW_MACHINE,
     )
     vswitch_id: str = _option(
         "vswitch-id",
         "VSwitch; left out, one of the VPC in a zone that has the instance type",
         read.IDENTIFIER,
         stored=FIELDS["vswitch_id"],
+        changes=NEW_MACHINE,
     )
     resource_group_id: str = _option(
         "resource-group-id",
@@ -87,20 +104,22 @@ class Settings:
         stored=FIELDS["resource_group_id"],
         parameter="ResourceGroupId",
         planned=("ResourceGroup", "resource group"),
+        changes=NEW_MACHINE,
     )
     api_endpoint: str = _option(
         "api-endpoint",
         "Address of the API, with http:// or https://, for every product",
         read.ENDPOINT,
         stored=FIELDS["api_endpoint"],
+        changes=NEW_MACHINE,
     )
     vpc_internal: bool = _option(
         "vpc-endpoint",
         "Reach the API from inside a VPC of the region, without the internet",
         read.FLAG,
         stored=FIELDS["vpc_internal"],
+        changes=IN_PLACE,
     )
-
     instance_type: str = _option(
         "instance-type",
         "Instance type; left out, the cheapest on offer that is large enough",
@@ -110,38 +129,44 @@ class Settings:
         stored=FIELDS["instance_type"],
         group="Machine",
         everyday=True,
+        changes=WITH_RESTART,
     )
     cpus: int = _option(
         "cpus",
         "Least number of vCPUs, where no instance type is named",
         read.whole(1, 1024),
         2,
+        changes=AT_CREATE,
     )
     memory_gib: int = _option(
         "memory",
         "Least memory in GiB, where no instance type is named",
         read.whole(1, 65536),
         4,
+        changes=AT_CREATE,
     )
     architecture: str = _option(
         "architecture",
         "x86_64 or arm64; left out, that of the instance type, else x86_64",
         read.choice("x86_64", "arm64", optional=True),
+        changes=AT_CREATE,
     )
     image_id: str = _option(
         "image-id",
         "Image; left out, the newest system image of --aliyunecs-image-os",
         read.IDENTIFIER,
         stored=FIELDS["image_id"],
+        changes=NEW_MACHINE,
     )
     image_family: str = _option(
-        "image-family", "Image family; its newest image is taken", read.TEXT
+        "image-family", "Image family; its newest image is taken", read.TEXT, changes=NEW_MACHINE
     )
     image_os: str = _option(
         "image-os",
         'Operating system, such as "debian" or "ubuntu 22.04"; left out, Ubuntu LTS, else Debian',
         read.TEXT,
         everyday=True,
+        changes=NEW_MACHINE,
     )
     host_name: str = _option(
         "host-name",
@@ -149,6 +174,7 @@ class Settings:
         read.HOST_NAME,
         stored=FIELDS["host_name"],
         planned=("HostName", "host name"),
+        changes=IN_PLACE,
     )
     description: str = _option(
         "description",
@@ -157,6 +183,7 @@ class Settings:
         stored=FIELDS["description"],
         parameter="Description",
         planned=("Description", "description"),
+        changes=IN_PLACE,
     )
     ram_role: str = _option(
         "ram-role",
@@ -164,12 +191,14 @@ class Settings:
         read.IDENTIFIER,
         parameter="RamRoleName",
         planned=("RamRole", "RAM role"),
+        changes=NEW_MACHINE,
     )
     user_data: bytes = _option(
         "user-data",
         "File with user data (a script or cloud-config), at most 32 KiB",
         read.USER_DATA,
         planned=("UserDataBytes", "user data"),
+        changes=NEW_MACHINE,
     )
     io_optimized: bool = _option(
         "io-optimized",
@@ -177,6 +206,7 @@ class Settings:
         read.IO_OPTIMIZED,
         "true",
         stored=FIELDS["io_optimized"],
+        changes=NEW_MACHINE,
     )
     auto_release_time: str = _option(
         "auto-release-time",
@@ -185,6 +215,7 @@ class Settings:
         stored=FIELDS["auto_release_time"],
         parameter="AutoReleaseTime",
         planned=("AutoReleaseTime", "released by ECS"),
+        changes=IN_PLACE,
     )
     deletion_protection: bool = _option(
         "deletion-protection",
@@ -192,6 +223,7 @@ class Settings:
         read.FLAG,
         parameter="DeletionProtection",
         planned=("DeletionProtection", "protected"),
+        changes=IN_PLACE,
     )
     tags: dict[str, str] = _option(
         "tag",
@@ -200,20 +232,22 @@ class Settings:
         env="ECS_TAGS",
         stored=FIELDS["tags"],
         planned=("Tags", "tags"),
+        changes=IN_PLACE,
     )
-
     ssh_password: str = _option(
         "ssh-password",
         "Password of the user (8-30 characters of three kinds); left out, a key is made",
         read.SECRET,
         secret=True,
         group="Login",
+        changes=AT_CREATE,
     )
     ssh_keypair: str = _option(
         "ssh-keypair",
         "Name of a key pair in ECS; needs --aliyunecs-ssh-keypath",
         read.TEXT,
         stored=FIELDS["ssh_keypair"],
+        changes=NEW_MACHINE,
     )
     ssh_keypath: Path | None = _option(
         "ssh-keypath",
@@ -222,21 +256,25 @@ class Settings:
         stored=FIELDS["ssh_keypath"],
         private_key=True,
         everyday=True,
+        changes=NEW_MACHINE,
     )
     ssh_key_per_machine: bool = _option(
         "ssh-key-per-machine",
         "Of several machines, give each a login key and a key pair of its own",
         read.FLAG,
         False,
+        changes=AT_CREATE,
     )
     ssh_user: str = _option(
         "ssh-user",
         "User to log in as, with sudo if it is not root: ecs-user, or one that the image has",
         read.matching(r"[a-z_][a-z0-9_.-]{0,31}", "a user's name"),
         "root",
+        changes=NEW_MACHINE,
     )
-    ssh_port: int = _option("ssh-port", "Port of SSH in the image", read.whole(1, 65535), 22)
-
+    ssh_port: int = _option(
+        "ssh-port", "Port of SSH in the image", read.whole(1, 65535), 22, changes=NEW_MACHINE
+    )
     private_ip: str = _option(
         "private-ip",
         "Fixed private address, inside the VSwitch",
@@ -244,6 +282,7 @@ class Settings:
         env="ECS_VPC_PRIVATE_IP",
         parameter="PrivateIpAddress",
         group="Network",
+        changes=NEW_MACHINE,
     )
     private_only: bool = _option(
         "private-address-only",
@@ -252,6 +291,7 @@ class Settings:
         env="ECS_PRIVATE_ADDR_ONLY",
         stored=FIELDS["private_only"],
         everyday=True,
+        changes=NEW_MACHINE,
     )
     bandwidth_mbps: int = _option(
         "internet-max-bandwidth",
@@ -259,6 +299,7 @@ class Settings:
         read.whole(0, 100),
         1,
         stored=FIELDS["bandwidth_mbps"],
+        changes=IN_PLACE,
     )
     internet_charge_type: str = _option(
         "internet-charge-type",
@@ -266,16 +307,19 @@ class Settings:
         read.choice("PayByTraffic", "PayByBandwidth"),
         "PayByTraffic",
         stored=FIELDS["internet_charge_type"],
+        changes=IN_PLACE,
     )
     allocate_eip: bool = _option(
         "allocate-eip",
         "Take an elastic address (EIP), released with the machine, in place of a fixed one",
         read.FLAG,
+        changes=NEW_MACHINE,
     )
     eip: str = _option(
         "eip",
         "Elastic address that is there already (its id or address); it is not released",
         read.IDENTIFIER,
+        changes=NEW_MACHINE,
     )
     security_group: str = _option(
         "security-group",
@@ -283,33 +327,39 @@ class Settings:
         read.SECURITY_GROUP,
         "docker-machine",
         stored=FIELDS["security_group"],
+        changes=NEW_MACHINE,
     )
     open_ports: tuple[PortRange, ...] = _option(
         "open-port",
         "A further port to open, such as 80, 8000-8100 or 53/udp (repeatable)",
         read.PORTS,
         env="ECS_OPEN_PORTS",
+        stored=FIELDS["open_ports"],
         everyday=True,
+        changes=IN_PLACE,
     )
     source_cidrs: tuple[str, ...] = _option(
         "source-cidr",
         "Who may connect, as a network (repeatable); left out, everybody: 0.0.0.0/0",
         read.SOURCE_CIDRS,
         env="ECS_SOURCE_CIDRS",
+        stored=FIELDS["source_cidrs"],
+        changes=IN_PLACE,
     )
     route_cidr: str = _option(
         "route-cidr",
         "Network whose traffic the VPC sends to the instance",
         read.ROUTE_CIDR,
         stored=FIELDS["route_cidr"],
+        changes=NEW_MACHINE,
     )
     slb_id: str = _option(
         "slb-id",
         "Load balancer to put the instance behind",
         read.IDENTIFIER,
         stored=FIELDS["slb_id"],
+        changes=NEW_MACHINE,
     )
-
     system_disk_size_gib: int = _option(
         "system-disk-size",
         "Size of the system disk in GiB",
@@ -317,12 +367,14 @@ class Settings:
         40,
         stored=FIELDS["system_disk_size_gib"],
         group="Machine",
+        changes=IN_PLACE,
     )
     system_disk_category: str = _option(
         "system-disk-category",
         "Category of the system disk; left out, the best that the type takes",
         read.choice(*SIZES_GIB, optional=True),
         stored=FIELDS["system_disk_category"],
+        changes=NEW_MACHINE,
     )
     disk_size_gib: int = _option(
         "disk-size",
@@ -331,12 +383,14 @@ class Settings:
         0,
         stored=FIELDS["disk_size_gib"],
         everyday=True,
+        changes=IN_PLACE,
     )
     disk_category: str = _option(
         "disk-category",
         "Category of the data disk; left out, the best that the type takes",
         read.choice(*SIZES_GIB, optional=True),
         stored=FIELDS["disk_category"],
+        changes=NEW_MACHINE,
     )
     disk_file_system: Literal["ext4", "xfs"] = _option(
         "disk-fs",
@@ -344,8 +398,8 @@ class Settings:
         read.choice("ext4", "xfs"),
         "ext4",
         stored=FIELDS["disk_file_system"],
+        changes=NEW_MACHINE,
     )
-
     max_price: float = _option(
         "max-price",
         "Refuse to make a machine that costs more an hour, with its disks and address",
@@ -353,12 +407,14 @@ class Settings:
         prefix="",
         group="Money",
         everyday=True,
+        changes=AT_CREATE,
     )
     auto_release: str = _option(
         "auto-release",
         "Let ECS release the machine so long after it is made, such as 8h or 3d",
         read.AUTO_RELEASE_TIME,
         prefix="",
+        changes=AT_CREATE,
     )
     charge_type: str = _option(
         "charge-type",
@@ -368,18 +424,20 @@ class Settings:
         parameter="InstanceChargeType",
         group="Money",
         everyday=True,
+        changes=NEW_MACHINE,
     )
     period: int = _option(
         "period",
         "How many months (or weeks) are paid in advance, with PrePaid",
         read.whole(1, 60),
         1,
+        changes=AT_CREATE,
     )
     period_unit: str = _option(
-        "period-unit", "Month or Week", read.choice("Month", "Week"), "Month"
+        "period-unit", "Month or Week", read.choice("Month", "Week"), "Month", changes=AT_CREATE
     )
     auto_renew: bool = _option(
-        "auto-renew", "Renew the subscription by itself, with PrePaid", read.FLAG
+        "auto-renew", "Renew the subscription by itself, with PrePaid", read.FLAG, changes=AT_CREATE
     )
     spot_strategy: str = _option(
         "spot-strategy",
@@ -387,19 +445,27 @@ class Settings:
         read.choice("NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"),
         "NoSpot",
         everyday=True,
+        changes=NEW_MACHINE,
     )
     spot_price_limit: float = _option(
-        "spot-price-limit", "Highest price an hour, with SpotWithPriceLimit", read.PRICE
+        "spot-price-limit",
+        "Highest price an hour, with SpotWithPriceLimit",
+        read.PRICE,
+        changes=NEW_MACHINE,
     )
     spot_duration_h: int = _option(
-        "spot-duration", "Hours that a spot instance is kept for sure: 0 or 1", read.whole(0, 6), 1
+        "spot-duration",
+        "Hours that a spot instance is kept for sure: 0 or 1",
+        read.whole(0, 6),
+        1,
+        changes=AT_CREATE,
     )
-
     upgrade_kernel: bool = _option(
         "upgrade-kernel",
         "Does nothing",
         read.FLAG,
         deprecated="this does nothing. Choose an image with the kernel that you need.",
+        changes=AT_CREATE,
     )
 
     @property
@@ -415,14 +481,9 @@ class Settings:
         )
 
     @property
-    def has_public_address(self) -> bool:
-        """Whether the machine is reached over the internet."""
-        return not self.private_only
-
-    @property
     def has_fixed_public_address(self) -> bool:
         """Whether the instance itself gets its public address, not an EIP."""
-        return self.has_public_address and not self.allocate_eip and not self.eip
+        return not self.private_only and not self.allocate_eip and not self.eip
 
 
 DECLARATIONS: Mapping[str, Declaration] = {

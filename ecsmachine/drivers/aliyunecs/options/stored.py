@@ -6,7 +6,18 @@ Every-day commands check a machine's configuration by this table without loading
 from __future__ import annotations
 
 from ecsmachine.documents.fields import Fields
-from ecsmachine.documents.rules import ADDRESS, HOST, ID, LINE, PATH, REGION, SECRET, WEB_URL, Rule
+from ecsmachine.documents.rules import (
+    ADDRESS,
+    CIDR,
+    HOST,
+    ID,
+    LINE,
+    PATH,
+    REGION,
+    SECRET,
+    WEB_URL,
+    Rule,
+)
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -33,9 +44,26 @@ def _text(name: str, rule: Rule = ID) -> StoredField:
     return StoredField(name, lambda fields, name: fields.text(name, rule), rule)
 
 
+def _texts(name: str, rule: Rule) -> StoredField:
+    return StoredField(name, lambda fields, name: fields.texts(name, rule=rule), rule)
+
+
 def _choice(name: str, *choices: str) -> StoredField:
     return StoredField(name, lambda fields, name: fields.choice(name, choices, choices[0]))
 
+
+def _is_port_range(text: str) -> bool:
+    ports, _, protocol = text.partition("/")
+    first, _, last = ports.partition("-")
+    numbers = [each for each in (first, last or first) if each.isascii() and each.isdecimal()]
+    return (
+        len(numbers) == 2
+        and 1 <= int(numbers[0][:6]) <= int(numbers[1][:6]) <= 65535
+        and protocol in ("", "udp")
+    )
+
+
+_PORTS = Rule("a port such as 80, 8000-8100 or 53/udp", _is_port_range)
 
 FIELDS: dict[str, StoredField] = {
     "id": _text("Id", LINE),
@@ -78,10 +106,12 @@ FIELDS: dict[str, StoredField] = {
     "data_disk_serial": _text("DataDiskSerial"),
     "auto_release_time": _text("AutoReleaseTime", LINE),
     "cost": StoredField("Cost", Fields.mapping),
+    "open_ports": _texts("OpenPorts", _PORTS),
+    "source_cidrs": _texts("SourceCIDRs", CIDR),
 }
 """The fields by the names that they have in the record; those of options are named as in settings.
 
-Those that are not Docker Machine's are the last five, VpcInternalEndpoint and HostName.
+Those that are not Docker Machine's are the last seven, VpcInternalEndpoint and HostName.
 """
 
 

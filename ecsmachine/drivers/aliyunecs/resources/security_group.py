@@ -21,6 +21,7 @@ from ecsmachine.polling import polls
 KIND = "security-group"
 ENGINE_PORT = 2376
 
+_RULES_AT_ONCE = 100
 _TRIES = 3
 _VISIBLE_TIMEOUT_S = 30.0
 
@@ -149,12 +150,12 @@ def _found_or_made(making: Making, vpc_id: str, found: FoundGroup | None) -> str
     details = {"region": cloud.region, "vpc": vpc_id, "name": settings.security_group}
     known = journal.find(KIND, **details)
     if known is not None and known.id is not None:
-        _open(cloud, known.id, cloud.ecs.permissions(known.id), wanted, report)
+        open_ports(cloud, known.id, cloud.ecs.permissions(known.id), wanted, report)
         return known.id
     if found is not None:
         if is_shared_by(found.group.tags, making.context.store_id):
             journal.made(known or journal.intend(KIND, **details), found.group.id)
-        _open(cloud, found.group.id, found.permissions, wanted, report)
+        open_ports(cloud, found.group.id, found.permissions, wanted, report)
         return found.group.id
     report(f"Creating security group {settings.security_group}...")
     resource = journal.intend(KIND, **details)
@@ -174,16 +175,17 @@ def _found_or_made(making: Making, vpc_id: str, found: FoundGroup | None) -> str
     return _settle_on_one(making, resource, wanted)
 
 
-def _open(
+def open_ports(
     cloud: Cloud,
     group_id: str,
     present: Sequence[Permission],
     wanted: Sequence[Permission],
     report: Report,
 ) -> None:
+    """Add those of the rules that a group has not yet; say which of them another rule drops."""
     missing = missing_permissions(present, wanted)
-    for start in range(0, len(missing), 100):
-        cloud.ecs.authorize(group_id, missing[start : start + 100])
+    for start in range(0, len(missing), _RULES_AT_ONCE):
+        cloud.ecs.authorize(group_id, missing[start : start + _RULES_AT_ONCE])
     for rule in denied_permissions(present, wanted):
         report(
             f"Warning: a rule of security group {group_id} drops {rule.protocol} "
@@ -191,11 +193,30 @@ def _open(
         )
 
 
+def close_ports(
+    cloud: Cloud, group_id: str, present: Iterable[Permission], unwanted: Iterable[Permission]
+) -> None:
+    """Remove those of the rules that are there and that we made."""
+    made = [rule for rule in present if rule.description == RULE_DESCRIPTION]
+    staying = without(made, unwanted)
+    ours = [rule for rule in made if rule not in staying]
+    for start in range(0, len(ours), _RULES_AT_ONCE):
+        cloud.ecs.revoke(group_id, ours[start : start + _RULES_AT_ONCE])
+
+
+def without(rules: Iterable[Permission], unwanted: Iterable[Permission]) -> list[Permission]:
+    """Return the rules but for those that let the same in from the same network."""
+    left_out = {(each.protocol, each.port_range, each.source_cidr) for each in unwanted}
+    return [
+        rule for rule in rules if (rule.protocol, rule.port_range, rule.source_cidr) not in left_out
+    ]
+
+
 def _open_new(cloud: Cloud, group_id: str, wanted: Sequence[Permission]) -> None:
     """Open the ports of a group that was just made, and may not be found for a moment."""
     for spent_s in polls(_VISIBLE_TIMEOUT_S):
         try:
-            _open(cloud, group_id, (), wanted, lambda line: None)
+            open_ports(cloud, group_id, (), wanted, lambda line: None)
             return
         except ApiError as error:
             if not error.is_not_found or spent_s >= _VISIBLE_TIMEOUT_S:
@@ -221,7 +242,7 @@ def _settle_on_one(making: Making, resource: Resource, wanted: Sequence[Permissi
         journal.made(resource, chosen.id)
     else:
         journal.removed(resource)
-    _open(cloud, chosen.id, cloud.ecs.permissions(chosen.id), wanted, making.report)
+    open_ports(cloud, chosen.id, cloud.ecs.permissions(chosen.id), wanted, making.report)
     return chosen.id
 
 
@@ -282,8 +303,8 @@ def _revoke_references(cloud: Cloud, group_id: str) -> None:
 
 def _covers(rule: Permission, wanted: Permission) -> bool:
     """Whether ``rule`` speaks of all that ``wanted`` speaks of."""
-    first, last = _ports(rule)
-    wanted_first, wanted_last = _ports(wanted)
+    first, last = ports_of(rule)
+    wanted_first, wanted_last = ports_of(wanted)
     return (
         rule.protocol in (wanted.protocol, "all")
         and first <= wanted_first
@@ -294,8 +315,8 @@ def _covers(rule: Permission, wanted: Permission) -> bool:
 
 def _overlaps(rule: Permission, wanted: Permission) -> bool:
     """Whether ``rule`` speaks of some of what ``wanted`` speaks of."""
-    first, last = _ports(rule)
-    wanted_first, wanted_last = _ports(wanted)
+    first, last = ports_of(rule)
+    wanted_first, wanted_last = ports_of(wanted)
     return (
         rule.protocol in (wanted.protocol, "all")
         and first <= wanted_last
@@ -307,7 +328,8 @@ def _overlaps(rule: Permission, wanted: Permission) -> bool:
     )
 
 
-def _ports(rule: Permission) -> tuple[int, int]:
+def ports_of(rule: Permission) -> tuple[int, int]:
+    """Return the first and the last port that a rule is about."""
     first, _, last = rule.port_range.partition("/")
     if first in ("-1", ""):
         return 0, 65535

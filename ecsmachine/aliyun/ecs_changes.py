@@ -1,0 +1,77 @@
+"""Elastic Compute Service: the actions that change what is there, typed and thin.
+
+Asking for the same twice does as asking once; what can be read only from a status is the caller's.
+Every function may raise as those of :mod:`ecsmachine.aliyun.ecs` do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ecsmachine.aliyun.ecs import EcsClient
+from ecsmachine.aliyun.rpc import Parameter, numbered
+
+
+def untag(ecs: EcsClient, resource_type: str, resource_id: str, keys: Sequence[str]) -> None:
+    """Take tags from a resource; those that it has not are passed over (UntagResources)."""
+    _ask(
+        ecs,
+        "UntagResources",
+        {
+            "ResourceType": resource_type,
+            "ResourceId.1": resource_id,
+            **numbered("TagKey", tuple(keys)),
+        },
+    )
+
+
+def set_attribute(ecs: EcsClient, instance_id: str, name: str, value: Parameter) -> None:
+    """Set one attribute of an instance (ModifyInstanceAttribute); a host name from its next start.
+
+    ``name`` is that of the parameter: Description, HostName, DeletionProtection.
+    """
+    _ask(ecs, "ModifyInstanceAttribute", {"InstanceId": instance_id, name: value})
+
+
+def set_network(
+    ecs: EcsClient, instance_id: str, *, bandwidth_mbps: int | None = None, charge_type: str = ""
+) -> None:
+    """Set outbound bandwidth, or how it is charged, of a fixed address.
+
+    Source: ModifyInstanceNetworkSpec.
+    """
+    _ask(
+        ecs,
+        "ModifyInstanceNetworkSpec",
+        {
+            "InstanceId": instance_id,
+            "InternetMaxBandwidthOut": bandwidth_mbps,
+            "NetworkChargeType": charge_type,
+        },
+    )
+
+
+def set_instance_type(ecs: EcsClient, instance_id: str, instance_type: str) -> None:
+    """Give a stopped instance that is paid by the hour another type (ModifyInstanceSpec)."""
+    _ask(ecs, "ModifyInstanceSpec", {"InstanceId": instance_id, "InstanceType": instance_type})
+
+
+def resize_disk(ecs: EcsClient, disk_id: str, size_gib: int, *, online: bool, token: str) -> None:
+    """Make a disk larger, ``online`` while its instance runs (ResizeDisk).
+
+    With the same token, asking twice does as asking once.
+    """
+    _ask(
+        ecs,
+        "ResizeDisk",
+        {
+            "DiskId": disk_id,
+            "NewSize": size_gib,
+            "Type": "online" if online else "offline",
+            "ClientToken": token,
+        },
+    )
+
+
+def _ask(ecs: EcsClient, action: str, parameters: Mapping[str, Parameter]) -> None:
+    ecs.rpc.call(action, {"RegionId": ecs.region, **parameters}, idempotent=True)

@@ -1,0 +1,127 @@
+"""The part of the driver that sees what an instance is now, and changes it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ecsmachine.drivers.aliyunecs.life.record import Record, cloud_of_record
+from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
+from ecsmachine.drivers.base import ChangeKind, Driver, DriverContext, OptionValue, Report
+from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from ecsmachine.drivers.aliyunecs.life.changing import Changing
+    from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+    from ecsmachine.drivers.changes import HostWork, Observed
+
+
+class ChangeableInstance:
+    """An instance as its record has it. Implements :class:`ecsmachine.drivers.changes.Changeable`.
+
+    Credentials of a machine in the store are looked for when the cloud is first asked.
+    """
+
+    def __init__(self, context: DriverContext, record: Record, cloud: Cloud | None = None):
+        self._context = context
+        self._record = record
+        self._lookup: SharedLookup | None = None
+        if cloud is not None:
+            self._cloud = cloud
+
+    @cached_property
+    def _cloud(self) -> Cloud:
+        return cloud_of_record(self._record, self._context)
+
+    def account_and_region(self) -> tuple[object, ...]:
+        """Return a key that is the same for machines which one request can ask for."""
+        one = self._record
+        at = (one.region, one.api_endpoint, one.vpc_internal)
+        return (*at, one.credential_source, one.access_key, one.account_id)
+
+    def recorded(self) -> Mapping[str, OptionValue]:
+        """Return what the record says of the options."""
+        from ecsmachine.drivers.aliyunecs.life.observing import recorded
+
+        return recorded(self._record)
+
+    def observed(self) -> Observed:
+        """Ask ECS what the instance is now, its disks and the rules of its security group."""
+        from ecsmachine.drivers.aliyunecs.life.observing import observed
+
+        ids = [self._record.instance_id]
+        found = observed(self._record, self._lookup or SharedLookup(lambda: self._cloud, ids))
+        if found.gone and self._record.instance_id:
+            self._check_account()
+        return found
+
+    def how_to_change(self, option: str, old: OptionValue, new: OptionValue) -> ChangeKind:
+        """Return how the machine comes from one value of an option to another."""
+        from ecsmachine.drivers.aliyunecs.options.comparing import how_to_change
+
+        return how_to_change(option, old, new)
+
+    def check_change(self, option: str, value: OptionValue) -> None:
+        """Ask ECS whether a change could be made."""
+        from ecsmachine.drivers.aliyunecs.life.changing import check
+        from ecsmachine.drivers.aliyunecs.options.comparing import read_value
+
+        with self._explaining_if_gone():
+            check(self._changing(lambda line: None, ()), option, read_value(option, value))
+
+    def change(
+        self, option: str, value: OptionValue, report: Report, others: Sequence[Driver] = ()
+    ) -> HostWork:
+        """Bring the instance to another value of an option."""
+        from ecsmachine.drivers.aliyunecs.life.changing import change
+
+        with self._explaining_if_gone():
+            return change(self._changing(report, others), option, value)
+
+    def _changing(self, report: Report, others: Sequence[Driver]) -> Changing:
+        from ecsmachine.drivers.aliyunecs.life.changing import Changing
+
+        found = self._cloud.ecs.instance(self._instance_id())
+        if found is None:
+            raise self._gone()
+        records = [one._record for one in others if isinstance(one, ChangeableInstance)]
+        return Changing(self._cloud, self._context, self._record, found, report, records)
+
+    def _check_account(self) -> None:
+        """Raise if the instance that is not there may only be another account's."""
+        from ecsmachine.drivers.aliyunecs.life.account import check_account
+
+        cloud = self._lookup.cloud if self._lookup else self._cloud
+        check_account(cloud, self._record, self._record.instance_id)
+
+    def _instance_id(self) -> str:
+        if not self._record.instance_id:
+            name = self._context.machine_name
+            raise MachineError(
+                f'Machine "{name}" has no instance: its create did not come that far',
+                hint=f'Finish it with "ecsmachine create --resume {name}", or use "ecsmachine rm '
+                f'{name}".',
+            )
+        return self._record.instance_id
+
+    @contextlib.contextmanager
+    def _explaining_if_gone(self) -> Iterator[None]:
+        """Let an instance that the cloud does not find be one error, with what to do about it."""
+        from ecsmachine.aliyun.errors import ApiError
+
+        try:
+            yield
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+            self._check_account()
+            raise self._gone() from error
+
+    def _gone(self) -> MachineError:
+        name = self._context.machine_name
+        return MachineError(
+            f'The instance {self._record.instance_id} of machine "{name}" is not there any more',
+            hint=f'Remove what is left with "ecsmachine rm {name}".',
+        )

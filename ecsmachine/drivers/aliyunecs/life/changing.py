@@ -1,0 +1,375 @@
+"""Bringing an instance that is there to other values of the driver's options.
+
+Each change looks at what is so, asks for what is missing, and leaves the record for last: one that
+was cut off is given again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ecsmachine.aliyun import ecs_changes
+from ecsmachine.aliyun.ecs_values import Disk, Instance, InstanceStatus
+from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.drivers.aliyunecs.life import observing
+from ecsmachine.drivers.aliyunecs.life.power import expire
+from ecsmachine.drivers.aliyunecs.life.record import Record, as_stored
+from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
+from ecsmachine.drivers.aliyunecs.options.comparing import FIELDS_BY_OPTION, read_value
+from ecsmachine.drivers.aliyunecs.resources import security_group, tags
+from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.base import DriverContext, OptionValue, PortRange, Report
+from ecsmachine.drivers.changes import HostWork
+from ecsmachine.drivers.host_name import host_name_for
+from ecsmachine.errors import MachineError
+from ecsmachine.polling import polls
+
+_RESIZED_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Changing:
+    """A machine that is changed, as it is now. ``others`` may share its security group."""
+
+    cloud: Cloud
+    context: DriverContext
+    record: Record
+    found: Instance
+    report: Report
+    others: Sequence[Record] = ()
+
+    @property
+    def name(self) -> str:
+        """The machine's name."""
+        return self.context.machine_name
+
+    def refusal(self, reason: str, hint: str) -> MachineError:
+        """Return the error for a change that cannot be made."""
+        return MachineError(f'Machine "{self.name}" cannot be changed: {reason}', hint=hint)
+
+
+def change(changing: Changing, option: str, value: OptionValue) -> HostWork:
+    """Bring a machine to a value of an option; see :class:`~ecsmachine.drivers.changes.Changeable`.
+
+    Raises :class:`MachineError` for an option that no machine can be changed by.
+    """
+    field, wanted = FIELDS_BY_OPTION[option], read_value(option, value)
+    check(changing, option, wanted)
+    left = _CHANGES[field](changing, wanted)
+    if hasattr(changing.record, field):
+        setattr(changing.record, field, as_stored(wanted))
+    return left
+
+
+def check(changing: Changing, option: str, wanted: Any) -> None:
+    """Raise :class:`MachineError` for a change that would be refused, before anything is done."""
+    field = FIELDS_BY_OPTION[option]
+    if field not in _CHANGES:
+        raise changing.refusal(
+            f"--{option} is of its create alone", "Make a new machine with the other value."
+        )
+    _CHECKS.get(field, _check_nothing)(changing, wanted)
+
+
+def _description(changing: Changing, wanted: str) -> HostWork:
+    if wanted and changing.found.description != wanted:
+        _set(changing, "Description", wanted)
+    return HostWork.NONE
+
+
+def _host_name(changing: Changing, wanted: str) -> HostWork:
+    name = wanted or host_name_for(changing.name)
+    if changing.found.host_name != name:
+        _set(changing, "HostName", name)
+    return HostWork.PROVISION
+
+
+def _deletion_protection(changing: Changing, wanted: bool) -> HostWork:
+    if changing.found.deletion_protection is not wanted:
+        _set(changing, "DeletionProtection", wanted)
+    return HostWork.NONE
+
+
+def _set(changing: Changing, attribute: str, value: str | bool) -> None:
+    ecs_changes.set_attribute(changing.cloud.ecs, changing.found.id, attribute, value)
+
+
+def _auto_release_time(changing: Changing, wanted: str) -> HostWork:
+    expire(changing.cloud, changing.found.id, wanted)
+    return HostWork.NONE
+
+
+def _vpc_internal(changing: Changing, wanted: bool) -> HostWork:
+    return HostWork.NONE  # how the API is reached is in the record alone
+
+
+def _tags(changing: Changing, wanted: Mapping[str, str]) -> HostWork:
+    ecs, found = changing.cloud.ecs, changing.found
+    there = observing.user_tags(found.tags)
+    unwanted = [key for key in there if key not in wanted]
+    missing = {key: value for key, value in wanted.items() if there.get(key) != value}
+    # a resource has 20 tags at most: the former go first
+    for start in range(0, len(unwanted), 20):
+        ecs_changes.untag(ecs, "instance", found.id, unwanted[start : start + 20])
+    if missing:
+        ecs.tag("instance", [found.id], missing)
+    return HostWork.NONE
+
+
+def _open_ports(changing: Changing, wanted: Sequence[PortRange]) -> HostWork:
+    return _change_rules(changing, ports=wanted)
+
+
+def _source_cidrs(changing: Changing, wanted: Sequence[str]) -> HostWork:
+    return _change_rules(changing, sources=wanted)
+
+
+def _change_rules(
+    changing: Changing,
+    *,
+    ports: Sequence[PortRange] | None = None,
+    sources: Sequence[str] | None = None,
+) -> HostWork:
+    """Open what is missing, then close what only this machine had open."""
+    cloud, record = changing.cloud, changing.record
+    group_id = record.security_group_id
+    with changing.context.shared_lock(f"security group {group_id}"):
+        present = cloud.ecs.permissions(group_id)
+        former_ports = observing.recorded_ports(record, present)
+        former_sources = observing.recorded_sources(record, present) or [observing.EVERYBODY]
+        ports = former_ports if ports is None else ports
+        sources = former_sources if sources is None else sources
+        former = observing.wanted_rules(record, former_ports, former_sources)
+        wanted = observing.wanted_rules(record, ports, sources)
+        stale = [rule for rule in former if rule not in wanted]
+        # one that is closed afterwards may be all that lets in what is wanted
+        staying = security_group.without(present, stale)
+        security_group.open_ports(cloud, group_id, staying, wanted, changing.report)
+        if stale:
+            _close(changing, group_id, stale)
+    record.open_ports = [str(each) for each in ports]
+    record.source_cidrs = list(sources)
+    return HostWork.NONE
+
+
+def _close(changing: Changing, group_id: str, stale: Sequence[Any]) -> None:
+    """Close ports that no other machine in the group has open."""
+    cloud = changing.cloud
+    sharing = [one for one in changing.others if one.security_group_id == group_id]
+    known = {one.instance_id for one in sharing if one.open_ports is not None}
+    unknown = [
+        each
+        for each in cloud.ecs.instances(security_group_id=group_id)
+        if each.id not in known | {changing.found.id} and tags.STORE in each.tags
+    ]
+    if unknown:
+        changing.report(
+            f"The ports of security group {group_id} stay open: instance {unknown[0].id}, of "
+            "which this store does not know what it needs, is in it as well"
+        )
+        return
+    needed = [
+        rule
+        for one in sharing
+        for rule in observing.wanted_rules(
+            one, observing.recorded_ports(one, ()), observing.recorded_sources(one, ())
+        )
+    ]
+    unneeded = [rule for rule in stale if rule not in needed]
+    security_group.close_ports(cloud, group_id, cloud.ecs.permissions(group_id), unneeded)
+
+
+def _bandwidth(changing: Changing, wanted: int) -> HostWork:
+    found = changing.found
+    if found.eip_allocation_id:
+        if found.eip_bandwidth_mbps != wanted:
+            vpc = changing.cloud.vpc
+            when_not_busy(lambda: vpc.set_eip_bandwidth(found.eip_allocation_id, wanted))
+    elif found.internet_max_bandwidth_mbps != wanted:
+        ecs_changes.set_network(changing.cloud.ecs, found.id, bandwidth_mbps=wanted)
+    return HostWork.NONE
+
+
+def _check_bandwidth(changing: Changing, wanted: int) -> None:
+    found, record = changing.found, changing.record
+    if record.private_only or not wanted:
+        raise changing.refusal(
+            "whether it has a public address is of its create", "Make a new machine."
+        )
+    if not found.eip_allocation_id:
+        _check_not_prepaid(changing, "its bandwidth")
+    elif found.eip_bandwidth_mbps != wanted and not observing.is_own_address(
+        SharedLookup(lambda: changing.cloud, ()), found
+    ):
+        raise changing.refusal(
+            f"its elastic address {found.eip_address} was there before it",
+            "Change the bandwidth of that where you made it.",
+        )
+
+
+def _charge_type(changing: Changing, wanted: str) -> HostWork:
+    found = changing.found
+    if found.internet_charge_type != wanted:
+        ecs_changes.set_network(changing.cloud.ecs, found.id, charge_type=wanted)
+    return HostWork.NONE
+
+
+def _check_charge_type(changing: Changing, wanted: str) -> None:
+    if changing.record.private_only:
+        return
+    if changing.found.eip_allocation_id:
+        raise changing.refusal(
+            "how an elastic address is charged is of the address", "Make a new machine."
+        )
+    _check_not_prepaid(changing, "its bandwidth")
+
+
+def _check_not_prepaid(changing: Changing, what: str) -> None:
+    if changing.found.charge_type == "PrePaid":
+        raise changing.refusal(
+            f"it is paid in advance, and {what} with it", "Change it in the ECS console."
+        )
+
+
+def _instance_type(changing: Changing, wanted: str) -> HostWork:
+    if changing.found.instance_type != wanted:
+        ecs_changes.set_instance_type(changing.cloud.ecs, changing.found.id, wanted)
+    return HostWork.NONE
+
+
+def _check_instance_type(changing: Changing, wanted: str) -> None:
+    ecs, found = changing.cloud.ecs, changing.found
+    if found.instance_type == wanted:
+        return
+    _check_not_prepaid(changing, "its type")
+    if found.spot_strategy not in ("", "NoSpot"):
+        raise changing.refusal("ECS does not give spot instances another type", "Make a new one.")
+    kinds = {kind.id: kind for kind in ecs.instance_types([wanted, found.instance_type])}
+    if wanted not in kinds:
+        raise changing.refusal(
+            f'there is no instance type "{wanted}" in {ecs.region}',
+            "Take another (aliyunecs-instance-type).",
+        )
+    former = kinds.get(found.instance_type)
+    if former is not None and former.architecture != kinds[wanted].architecture:
+        raise changing.refusal(
+            f"{wanted} is of the architecture {kinds[wanted].architecture}, and its system of "
+            f"{former.architecture}",
+            "Take a type of the same architecture, or make a new machine.",
+        )
+    offers = ecs.offers("InstanceType", zone=found.zone, instance_type=wanted)
+    if not any(each.value == wanted and each.available for each in offers):
+        raise changing.refusal(
+            f"{wanted} is not on offer in zone {found.zone}",
+            "Take another type (aliyunecs-instance-type).",
+        )
+
+
+def _system_disk_size(changing: Changing, wanted: int) -> HostWork:
+    _grow(changing, _system_disk_of(changing), wanted)
+    return HostWork.GROW_SYSTEM_DISK
+
+
+def _disk_size(changing: Changing, wanted: int) -> HostWork:
+    _grow(changing, _data_disk_of(changing), wanted)
+    return HostWork.GROW_DATA_DISK
+
+
+def _grow(changing: Changing, disk: Disk, wanted: int) -> None:
+    if disk.size_gib < wanted:
+        ecs, running = changing.cloud.ecs, changing.found.status == InstanceStatus.RUNNING
+        token = f"{disk.id}-{disk.size_gib}-{wanted}-{int(time.time())}"
+        changing.report(f"Growing disk {disk.id} from {disk.size_gib} to {wanted} GiB...")
+        try:
+            when_not_busy(
+                lambda: ecs_changes.resize_disk(ecs, disk.id, wanted, online=running, token=token)
+            )
+        except ApiError:
+            # after a connection that broke it may have been done
+            if _size_of(changing, disk) < wanted:
+                raise
+        for _ in polls(_RESIZED_TIMEOUT_S):
+            if _size_of(changing, disk) >= wanted:
+                break
+
+
+def _size_of(changing: Changing, disk: Disk) -> int:
+    disks = changing.cloud.ecs.disks(instance_id=changing.found.id)
+    return next((each.size_gib for each in disks if each.id == disk.id), 0)
+
+
+def _check_system_disk_size(changing: Changing, wanted: int) -> None:
+    _check_growth(changing, _system_disk_of(changing), wanted)
+
+
+def _check_disk_size(changing: Changing, wanted: int) -> None:
+    _check_growth(changing, _data_disk_of(changing), wanted)
+
+
+def _check_growth(changing: Changing, disk: Disk, wanted: int) -> None:
+    if wanted < disk.size_gib:
+        raise changing.refusal(
+            f"disk {disk.id} has {disk.size_gib} GiB, and no disk shrinks to {wanted}",
+            f"Ask for at least {disk.size_gib}, or make a new machine.",
+        )
+    if changing.found.status != InstanceStatus.RUNNING:
+        raise changing.refusal(
+            f"it is {changing.found.status}, and only a running host makes its file system larger",
+            f'Start it first: "ecsmachine start {changing.name}".',
+        )
+
+
+def _system_disk_of(changing: Changing) -> Disk:
+    return _found(changing, observing.system_disk(_disks(changing)), "system")
+
+
+def _data_disk_of(changing: Changing) -> Disk:
+    return _found(changing, observing.data_disk(_disks(changing), changing.record), "data")
+
+
+def _disks(changing: Changing) -> list[Disk]:
+    return list(changing.cloud.ecs.disks(instance_id=changing.found.id))
+
+
+def _found(changing: Changing, disk: Disk | None, kind: str) -> Disk:
+    if disk is None:
+        raise changing.refusal(f"it has no {kind} disk of its own", "Make a new machine.")
+    return disk
+
+
+def _check_nothing(changing: Changing, wanted: Any) -> None:
+    """Refuse nothing."""
+
+
+_CHANGES: dict[str, Callable[[Changing, Any], HostWork]] = {
+    "vpc_internal": _vpc_internal,
+    "instance_type": _instance_type,
+    "host_name": _host_name,
+    "description": _description,
+    "auto_release_time": _auto_release_time,
+    "deletion_protection": _deletion_protection,
+    "tags": _tags,
+    "bandwidth_mbps": _bandwidth,
+    "internet_charge_type": _charge_type,
+    "open_ports": _open_ports,
+    "source_cidrs": _source_cidrs,
+    "system_disk_size_gib": _system_disk_size,
+    "disk_size_gib": _disk_size,
+}
+"""How a machine comes to the value of an option, by the field of the settings."""
+
+_CHECKS: dict[str, Callable[[Changing, Any], None]] = {
+    "instance_type": _check_instance_type,
+    "bandwidth_mbps": _check_bandwidth,
+    "internet_charge_type": _check_charge_type,
+    "system_disk_size_gib": _check_system_disk_size,
+    "disk_size_gib": _check_disk_size,
+}
+"""What is looked at before that."""
+
+CHANGED_FIELDS = frozenset(_CHANGES)
+"""The fields of the settings that a machine can be changed by; a test compares the table."""

@@ -1,0 +1,209 @@
+"""What an instance is now, by the options of the driver, beside what its record says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ecsmachine.aliyun.ecs import RULE_DESCRIPTION
+from ecsmachine.aliyun.ecs_values import Disk, Instance, Permission
+from ecsmachine.drivers.aliyunecs.life.record import Record
+from ecsmachine.drivers.aliyunecs.options.comparing import as_option, option_of
+from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS
+from ecsmachine.drivers.aliyunecs.options.values import PORTS
+from ecsmachine.drivers.aliyunecs.resources import security_group, tags
+from ecsmachine.drivers.aliyunecs.resources.state import state_of
+from ecsmachine.drivers.base import OptionValue, PortRange, State
+from ecsmachine.drivers.changes import Observed
+from ecsmachine.drivers.host_name import host_name_for
+
+if TYPE_CHECKING:
+    from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
+
+_NOT_OURS = (tags.PREFIX, "acs:", "aliyun")
+"""How keys of tags begin that users do not give."""
+
+EVERYBODY = "0.0.0.0/0"
+
+
+def recorded(record: Record) -> dict[str, OptionValue]:
+    """Return what the record says of the options, in the form in which values are compared."""
+    values: dict[str, Any] = {
+        field: getattr(record, field) for field, each in DECLARATIONS.items() if each.stored
+    }
+    values |= {"ssh_user": record.base.ssh_user, "ssh_port": record.base.ssh_port}
+    values["tags"] = values["tags"] or {}
+    for field in ("open_ports", "source_cidrs"):
+        if values[field] is None:
+            del values[field]
+    return {option_of(field): as_option(value) for field, value in values.items()}
+
+
+def observed(record: Record, lookup: SharedLookup) -> Observed:
+    """Return what the cloud says of a machine now. Raises as its requests do."""
+    found = lookup.instance(record.instance_id) if record.instance_id else None
+    if found is None:
+        return Observed(gone=True, state=State.NOT_FOUND)
+    rules: list[Permission] = []
+    for group_id in found.security_group_ids:
+        rules += lookup.permissions(group_id)
+    values = {
+        **_of_instance(record, found, lookup),
+        **_of_disks(lookup.disks(found.id), record),
+        **_of_rules(record, rules),
+    }
+    return Observed(
+        gone=False,
+        state=state_of(found),
+        address=found.private_address if record.private_only else found.public_address,
+        values={option_of(field): as_option(value) for field, value in values.items()},
+    )
+
+
+def user_tags(found: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that are neither ours nor Alibaba Cloud's own."""
+    return {key: value for key, value in found.items() if not key.startswith(_NOT_OURS)}
+
+
+def recorded_ports(record: Record, rules: Iterable[Permission]) -> list[PortRange]:
+    """Return the ports that were opened for a machine beside those that every machine has.
+
+    Of a machine whose record does not say it, those of the rules that we made: they may be of
+    other machines in its group.
+    """
+    if record.open_ports is not None:
+        return list(PORTS.read(record.open_ports))
+    every = set(_every_port(record))
+    return [ports for rule in _ours(rules) if (ports := _port_range(rule)) not in every]
+
+
+def recorded_sources(record: Record, rules: Iterable[Permission]) -> list[str]:
+    """Return the networks that may connect to a machine, as :func:`recorded_ports` does."""
+    if record.source_cidrs is not None:
+        return record.source_cidrs
+    ssh = _every_port(record)[0]
+    return sorted({rule.source_cidr for rule in _ours(rules) if _port_range(rule) == ssh})
+
+
+def wanted_rules(
+    record: Record, ports: Iterable[PortRange], sources: Iterable[str]
+) -> list[Permission]:
+    """Return the rules of a machine with those further ports open to those networks."""
+    sources = list(sources)
+    return [
+        Permission(each.protocol, f"{each.first}/{each.last}", cidr)
+        for each in dict.fromkeys([*_every_port(record), *ports])
+        for cidr in sources
+    ]
+
+
+def _of_instance(record: Record, found: Instance, lookup: SharedLookup) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "instance_type": found.instance_type,
+        "image_id": found.image_id,
+        "description": found.description,
+        "deletion_protection": found.deletion_protection,
+        "tags": user_tags(found.tags),
+        "auto_release_time": _whole_minutes(found.auto_release),
+        "private_ip": found.private_address,
+        "zone": found.zone,
+        "vpc_id": found.vpc_id,
+        "vswitch_id": found.vswitch_id,
+        "charge_type": found.charge_type or "PostPaid",
+        "spot_strategy": found.spot_strategy or "NoSpot",
+    }
+    if found.host_name:
+        is_default = found.host_name == host_name_for(record.base.machine_name)
+        values["host_name"] = found.host_name if record.host_name or not is_default else ""
+    groups = found.security_group_ids
+    if record.security_group_id in groups:
+        values["security_group"] = record.security_group
+    elif groups:
+        values["security_group"] = groups[0]
+    if record.private_only:
+        return values
+    if not found.eip_allocation_id:
+        values["bandwidth_mbps"] = found.internet_max_bandwidth_mbps
+        values["internet_charge_type"] = found.internet_charge_type
+    elif found.eip_bandwidth_mbps == record.bandwidth_mbps or is_own_address(lookup, found):
+        values["bandwidth_mbps"] = found.eip_bandwidth_mbps
+    return values
+
+
+def is_own_address(lookup: SharedLookup, found: Instance) -> bool:
+    """Whether the elastic address of an instance was taken for it, and is not its user's."""
+    eip = next(lookup.cloud.vpc.eips(allocation_id=found.eip_allocation_id), None)
+    return eip is not None and tags.STORE in eip.tags
+
+
+def _of_disks(disks: Sequence[Disk], record: Record) -> dict[str, Any]:
+    """Return what is seen of the system disk, and of the data disk if the machine has one."""
+    values: dict[str, Any] = {}
+    system, data = system_disk(disks), data_disk(disks, record)
+    if system is not None:
+        values |= {
+            "system_disk_size_gib": system.size_gib,
+            "system_disk_category": system.category,
+        }
+    if data is not None:
+        values |= {"disk_size_gib": data.size_gib, "disk_category": data.category}
+    elif record.disk_size_gib:
+        values["disk_size_gib"] = 0
+    return values
+
+
+def system_disk(disks: Iterable[Disk]) -> Disk | None:
+    """Return the system disk among the disks of an instance."""
+    return next((disk for disk in disks if disk.kind == "system"), None)
+
+
+def data_disk(disks: Iterable[Disk], record: Record) -> Disk | None:
+    """Return the data disk that was made with a machine, among the disks of its instance."""
+    if not record.disk_size_gib:
+        return None
+    data = [disk for disk in disks if disk.kind == "data"]
+    known = [disk for disk in data if disk.serial and disk.serial == record.data_disk_serial]
+    return next(iter(known or ([] if record.data_disk_serial else data)), None)
+
+
+def _of_rules(record: Record, rules: Sequence[Permission]) -> dict[str, Any]:
+    """Return which of the ports that shall be open are so, and to whom."""
+    ports, sources = recorded_ports(record, rules), recorded_sources(record, rules)
+
+    def is_open(each: PortRange, cidr: str) -> bool:
+        wanted = [Permission(each.protocol, f"{each.first}/{each.last}", cidr)]
+        return not security_group.missing_permissions(rules, wanted)
+
+    admitted = [c for c in sources if all(is_open(each, c) for each in _every_port(record))]
+    return {
+        "open_ports": tuple(each for each in ports if all(is_open(each, c) for c in sources)),
+        "source_cidrs": tuple(admitted),
+    }
+
+
+def _every_port(record: Record) -> tuple[PortRange, PortRange]:
+    """Return the ports that are open of every machine: SSH's and the engine's."""
+    ssh, engine = record.base.ssh_port, security_group.ENGINE_PORT
+    return PortRange("tcp", ssh, ssh), PortRange("tcp", engine, engine)
+
+
+def _ours(rules: Iterable[Permission]) -> list[Permission]:
+    """Return the rules that we made for machines, and not for members of a Swarm."""
+    return [
+        rule
+        for rule in rules
+        if rule.description == RULE_DESCRIPTION
+        and rule.direction == "ingress"
+        and rule.source_cidr
+        and not rule.source_cidr.endswith("/32")
+    ]
+
+
+def _port_range(rule: Permission) -> PortRange:
+    first, last = security_group.ports_of(rule)
+    return PortRange(rule.protocol, max(first, 1), last)
+
+
+def _whole_minutes(time: str) -> str:
+    """Return a time as it is asked for, of one that DescribeInstances tells without seconds."""
+    return time if time.count(":") != 1 else f"{time.removesuffix('Z')}:00Z"

@@ -1,0 +1,75 @@
+"""What a machine is now, by its options, and how it is brought to other values of them.
+
+Values are looked at in the form that :func:`ecsmachine.drivers.registry.comparable` gives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Flag, auto
+from typing import Protocol, runtime_checkable
+
+from ecsmachine.drivers.base import ChangeKind, Driver, OptionValue, Report, State
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the provider says of a machine now.
+
+    ``address`` is the one that a login would use. ``values`` are those of the options that can be
+    seen, by their names; of an option that is not in it, the record alone is known.
+    """
+
+    gone: bool
+    state: State
+    address: str = ""
+    values: Mapping[str, OptionValue] = field(default_factory=dict)
+
+
+class HostWork(Flag):
+    """What is left to be done on the host itself once the provider has made a change."""
+
+    NONE = 0
+    GROW_SYSTEM_DISK = auto()
+    GROW_DATA_DISK = auto()
+    """The disk has the value's size now: its partition and file system follow."""
+    PROVISION = auto()
+    """Its name, address or certificate is another: provisioning looks at all of it."""
+
+
+@runtime_checkable
+class Changeable(Protocol):
+    """What a driver adds whose machines can be given other values of options.
+
+    Values are in the form of :func:`ecsmachine.drivers.registry.comparable`.
+    """
+
+    def recorded(self) -> Mapping[str, OptionValue]:
+        """Return what the record says of the options, without asking the provider."""
+
+    def observed(self) -> Observed:
+        """Ask the provider what the machine is now.
+
+        After ``registry.share_lookups`` machines are asked for together, and the answer may be
+        two seconds old.
+        """
+
+    def how_to_change(self, option: str, old: OptionValue, new: OptionValue) -> ChangeKind:
+        """Return how the machine comes from one value of an option to another."""
+
+    def check_change(self, option: str, value: OptionValue) -> None:
+        """Raise :class:`~ecsmachine.errors.MachineError` for what the provider would refuse.
+
+        Asked before anything is changed, and so before the machine is stopped.
+        """
+
+    def change(
+        self, option: str, value: OptionValue, report: Report, others: Sequence[Driver] = ()
+    ) -> HostWork:
+        """Bring the machine to a value, and return what is left to be done on its host.
+
+        Given again it does nothing; cut off, it is given again. An option that changes with a
+        restart is changed while the machine is stopped. ``others`` are the machines of the store
+        that may share things with it: what they need stays. The record is changed last.
+        """

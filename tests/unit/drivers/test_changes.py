@@ -69,7 +69,7 @@ def test_values_that_mean_the_same_are_the_same(
 
 
 def test_a_value_that_cannot_be_names_its_flag() -> None:
-    with pytest.raises(UsageError, match="--aliyunecs-open-port .*is not a port"):
+    with pytest.raises(UsageError, match=r"--aliyunecs-open-port .*is not a port"):
         registry.comparable("aliyunecs", "aliyunecs-open-port", ["http"])
 
 

@@ -105,16 +105,18 @@ def _work(arguments: list[str], session: Session) -> Callable[[], object]:
 
     from ecsmachine.cli.display.libraries import quieten
     from ecsmachine.cli.tree import command_tree
+    from ecsmachine.system import signals
 
     def run_by_typer() -> object:
         quieten()
         interrupt = _interrupt(session)
-        for terminating in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if terminating != signal.SIGHUP or signal.getsignal(terminating) != signal.SIG_IGN:
-                signal.signal(terminating, interrupt)  # nohup has the hangup ignored
+        for number in signals.that_end():
+            signal.signal(number, interrupt)
+        window = signals.heed_the_end_of_the_window()
         result: object = command_tree().main(
             args=arguments, prog_name=session.program[0], standalone_mode=False, obj=session
         )
+        del window
         return result
 
     return run_by_typer

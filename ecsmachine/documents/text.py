@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable
 
 from ecsmachine.errors import MachineError
+from ecsmachine.system.files import open_file
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ def read_file(
     if that is not asked for with ``pipes``), cannot be read, or is longer than ``longest`` bytes.
     """
     try:
-        no_wait = 0 if pipes else os.O_NONBLOCK
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | no_wait)
+        descriptor = open_file(path, os.O_RDONLY, waiting=pipes)
         with os.fdopen(descriptor, "rb") as file:
             mode = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(mode) and not (pipes and stat.S_ISFIFO(mode)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import time
@@ -13,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.errors import MachineError
-from ecsmachine.ssh.private_files import replacing, sync_directory
+from ecsmachine.ssh.private_files import replacing
+from ecsmachine.system import files as system_files
+from ecsmachine.system import locks
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -82,7 +83,9 @@ def remove_tree(path: Path) -> None:
         path.unlink()
         return
     path.chmod(0o700)
-    for folder, below, _ in os.walk(path):
+    for folder, below, files in os.walk(path):
+        for name in files:
+            system_files.allow_removal(Path(folder, name))
         for name in below:
             if not Path(folder, name).is_symlink():
                 Path(folder, name).chmod(0o700)
@@ -102,8 +105,9 @@ def make_private_directory(path: Path) -> None:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         # mkdir(parents=True) would leave the parents open to all
         for folder in reversed(missing):
-            folder.mkdir(mode=0o700, exist_ok=True)
-            sync_directory(folder.parent)
+            with contextlib.suppress(FileExistsError):
+                system_files.make_folder(folder)
+            system_files.sync_folder(folder.parent)
     except OSError as error:
         raise not_writable(path, error) from error
 
@@ -143,8 +147,7 @@ def locked(
     """
     make_private_directory(path.parent)
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = system_files.open_file(path, os.O_RDWR | os.O_CREAT, through_links=False)
     except OSError as error:
         if error.errno not in _FULL:
             raise not_writable(path, error) from error
@@ -156,7 +159,7 @@ def locked(
         # who holds it is written for those who wait alone: the disk may be full
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(descriptor)
@@ -165,16 +168,15 @@ def locked(
 def is_locked(path: Path) -> bool:
     """Whether a process holds a lock file at this moment."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = system_files.open_file(path, os.O_RDWR, through_links=False)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return isinstance(error, BlockingIOError)
+        return locks.is_taken(descriptor)
+    except OSError:
+        return False
     finally:
         os.close(descriptor)
-    return False
 
 
 def _wait_for_lock(
@@ -184,18 +186,8 @@ def _wait_for_lock(
     pause_s = 0.01
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                owner = os.pread(descriptor, 32, 0).decode("ascii", errors="replace").strip()
-                raise MachineError(
-                    f"{what} is being worked on by another process"
-                    + (f" (process {owner})" if owner.isdecimal() else ""),
-                    hint="Wait until it has ended, then try again.",
-                ) from None
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 2, 0.25)
+            if locks.take(descriptor):
+                return
         except OSError as error:
             if error.errno not in _WITHOUT_LOCKS:
                 raise not_writable(path, error) from error
@@ -204,3 +196,12 @@ def _wait_for_lock(
                 "something run there at once"
             )
             return
+        if time.monotonic() >= deadline:
+            owner = os.read(descriptor, 32).decode("ascii", errors="replace").strip()
+            raise MachineError(
+                f"{what} is being worked on by another process"
+                + (f" (process {owner})" if owner.isdecimal() else ""),
+                hint="Wait until it has ended, then try again.",
+            )
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, 0.25)

@@ -54,8 +54,8 @@ from ecsmachine.machine.stored import (
     is_component,
     without_secrets,
 )
-from ecsmachine.ssh.private_files import sync_directory
 from ecsmachine.ssh.target import Jump
+from ecsmachine.system.files import sync_folder
 
 _SHARED_LOCK_S = 120.0
 """How long another create may take to make what machines share, in seconds."""
@@ -310,7 +310,7 @@ class Store:
         doomed = self.temporary_directory(name)
         try:
             directory.rename(doomed)
-            sync_directory(directory.parent)
+            sync_folder(directory.parent)
             files.remove_tree(doomed)
         except FileNotFoundError:
             return

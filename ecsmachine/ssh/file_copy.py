@@ -21,6 +21,8 @@ from ecsmachine.errors import MachineError
 from ecsmachine.ssh.connection import connect
 from ecsmachine.ssh.openssh import KnownHost
 from ecsmachine.ssh.sftp import Attributes, BadAnswerError
+from ecsmachine.system import files
+from ecsmachine.system.names import why_no_folder
 
 _BLOCK = 256 * 1024
 _DEEPEST = 64
@@ -68,7 +70,9 @@ def copy(source: Place, destination: Place, *, recursive: bool = False) -> None:
         source, destination = source.at(_plain(source)), destination.at(_plain(destination))
         mode = copying.mode_at(destination)
         if mode is not None and stat.S_ISDIR(mode):
-            name = posixpath.basename(source.path.rstrip("/"))
+            of_host = source.host is not None
+            paths = posixpath if of_host else os.path
+            name = paths.basename(source.path.rstrip("/" if of_host else f"/{os.sep}"))
             if name not in ("", ".", ".."):
                 destination = _below(destination, name)
         copying.copy(source, destination, 0)
@@ -147,6 +151,9 @@ class _Copying:
             names = self.here.names(source.path)
         for name in sorted(names):
             with self._or_left_out():
+                why = None if destination.host else why_no_folder(name)
+                if why:
+                    raise _PathError(f"{_below(source, name)}: {why}")
                 self.copy(_below(source, name), _below(destination, name), depth + 1)
         with _explained(destination):
             self.there.chmod(destination.path, mode & 0o777)
@@ -168,8 +175,7 @@ class _Copying:
 
 class _LocalFiles:
     def __init__(self) -> None:
-        self._umask = os.umask(0)
-        os.umask(self._umask)
+        self._umask = files.umask()
 
     def stat(self, path: str, *, follow: bool = True) -> Attributes:
         found = Path(path).stat(follow_symlinks=follow)
@@ -185,7 +191,7 @@ class _LocalFiles:
 
     def write(self, path: str, content: Iterable[bytes]) -> None:
         # only ours until its permissions are known to be in place
-        with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        with open(path, "wb", opener=files.open_file) as file:
             for block in content:
                 file.write(block)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from ecsmachine.ssh.kept import CONNECTION_FAILED
 from ecsmachine.ssh.private_files import check_private
 from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
+from ecsmachine.system import programs, streams, terminal
 
 if TYPE_CHECKING:
     from paramiko import Channel
@@ -59,7 +59,7 @@ def ssh_command(
     host = openssh.KnownHost(target, pin_path)
     if target.jump:  # what its host is logged in to with is in no option of a command line
         with openssh.configuration_file([host]) as path:
-            yield ["ssh", "-F", str(path), host.alias, *command]
+            yield [programs.called("ssh"), "-F", str(path), host.alias, *command]
         return
     words = openssh.words(host)
     if command and command[0].startswith("-"):
@@ -96,7 +96,7 @@ def run_session(
     """
     if not target.jump:
         check_route(target.host)
-    if not native and target.password is None and shutil.which("ssh"):
+    if not native and target.password is None and programs.find("ssh"):
         if target.key_path:
             check_private(target.key_path)
         with _interrupts_left_to_the_child() as interrupts:
@@ -104,7 +104,7 @@ def run_session(
                 with ssh_command(target, pin_path, command, keep=keep) as words:
                     status = subprocess.run(words, check=False).returncode
             except NotConnectedError as error:
-                _write(sys.stderr.fileno(), error.said)
+                _write(streams.writer(sys.stderr.fileno()), error.said)
                 status = CONNECTION_FAILED
         if status == CONNECTION_FAILED and interrupts:
             return INTERRUPTED
@@ -169,22 +169,14 @@ def _interrupts_left_to_the_child() -> Iterator[list[int]]:
 
 def _run_on_terminal(channel: Channel) -> int:
     """Carry a shell on our terminal, which passes every key on."""
-    import termios
-    import tty
 
-    def resize(_signal: int, _frame: object) -> None:
+    def resize() -> None:
         size = shutil.get_terminal_size()
         channel.resize_pty(size.columns, size.lines)
 
-    terminal = sys.stdin.fileno()
-    settings = termios.tcgetattr(terminal)
-    before = signal.signal(signal.SIGWINCH, resize)
-    try:
-        tty.setraw(terminal, termios.TCSADRAIN)  # what was typed already is kept
+    streams.show_colours()
+    with terminal.raw(resize):
         return _stream(channel)
-    finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, settings)
-        signal.signal(signal.SIGWINCH, before)
 
 
 def _stream(channel: Channel) -> int:
@@ -193,13 +185,14 @@ def _stream(channel: Channel) -> int:
     A block at a time in every direction: neither output without end nor a host that does not
     read what is typed holds up the other.
     """
-    typing = sys.stdin.fileno()
+    typing = terminal.Typing(sys.stdin.fileno())
+    output, errors = (streams.writer(each.fileno()) for each in (sys.stdout, sys.stderr))
     unsent, open_input = b"", True
     while True:
         wanted: list[Any] = [channel, *([typing] if open_input and not unsent else [])]
         readable, _, _ = select.select(wanted, [], [], 0.01 if unsent else 0.1)
         if typing in readable:
-            unsent = os.read(typing, _CHUNK)
+            unsent = typing.read(_CHUNK)
             if not unsent:
                 channel.shutdown_write()
                 open_input = False
@@ -210,10 +203,10 @@ def _stream(channel: Channel) -> int:
             unsent = unsent[channel.send(unsent) :]
             moved = True
         if channel.recv_ready():
-            _write(sys.stdout.fileno(), channel.recv(_CHUNK))
+            _write(output, channel.recv(_CHUNK))
             moved = True
         if channel.recv_stderr_ready():
-            _write(sys.stderr.fileno(), channel.recv_stderr(_CHUNK))
+            _write(errors, channel.recv_stderr(_CHUNK))
             moved = True
         if not moved and ended:
             return channel.recv_exit_status()
@@ -221,11 +214,10 @@ def _stream(channel: Channel) -> int:
             return CONNECTION_FAILED
 
 
-def _write(descriptor: int, content: bytes) -> None:
-    while content:
-        try:
-            content = content[os.write(descriptor, content) :]
-        except BlockingIOError:  # somebody made the pipe one that does not wait
-            select.select([], [descriptor], [])
-        except OSError as error:
-            raise MachineError(f"What the host sent cannot be written: {error.strerror}") from error
+def _write(write: Callable[[memoryview], int], content: bytes) -> None:
+    rest = memoryview(content)
+    try:
+        while len(rest):
+            rest = rest[write(rest) :]
+    except OSError as error:
+        raise MachineError(f"What the host sent cannot be written: {error.strerror}") from error

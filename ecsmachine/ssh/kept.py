@@ -7,12 +7,12 @@ file; it is written down beside the connection's socket (:mod:`ecsmachine.ssh.sh
 from __future__ import annotations
 
 import binascii
-import fcntl
 import os
 import signal
 import stat
 
 from ecsmachine.errors import UsageError
+from ecsmachine.system import accounts, files, locks, programs, signals, unix_sockets
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -58,17 +58,20 @@ def persist_s(environment: Mapping[str, str]) -> int:
 
 def folder(*, make: bool = False) -> str | None:
     """Return the folder of the user's sockets; None if somebody else could be behind it."""
-    path = f"{BASE}/ecsmachine-ssh-{os.geteuid()}"
+    user = accounts.user_id()
+    if user is None:  # Windows' OpenSSH shares no connections
+        return None
+    path = f"{BASE}/ecsmachine-ssh-{user}"
     try:
         if make:
             try:
-                os.mkdir(path, 0o700)
+                files.make_folder(path)
             except FileExistsError:
                 pass
         status = os.lstat(path)
     except OSError:
         return None
-    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == user
     return path if ours and not stat.S_IMODE(status.st_mode) & 0o077 else None
 
 
@@ -83,12 +86,12 @@ def remember(pin_path: str, key_path: str, socket_path: str, words: Sequence[str
         return
     temporary = f"{path}.{os.getpid()}"
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = files.create(temporary, 0o600)
         try:
             os.write(descriptor, os.fsencode(content))
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)
+        files.replace(temporary, path)
     except OSError:
         return
 
@@ -115,9 +118,8 @@ def run(
     words = words[:-4]
     if pin != pin_path or seen != _configuration(pin_path) or not _is_private(key_path):
         return None
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        lock = os.open(f"{socket_path}.lock", flags, 0o600)
+        lock = open_lock(socket_path)
     except OSError:
         return None
     try:
@@ -151,7 +153,7 @@ def begin(
     """
     if is_served(socket_path):
         return None
-    fcntl.lockf(lock, fcntl.LOCK_EX, 1, 0)
+    locks.take_byte(lock, 0, wait=True)
     said = f"{socket_path}.{os.getpid()}.text"
     try:
         if is_served(socket_path):
@@ -159,50 +161,33 @@ def begin(
         _remove(socket_path)  # of a master that was killed
         own = ["-f", "-N", "-M", "-S", socket_path, "-o", f"ControlPersist={seconds}"]
         own += ["-o", "BatchMode=yes", "-o", f"ServerAliveInterval={_ALIVE_EVERY_S}"]
-        child = os.posix_spawnp(
-            words[0],
-            [words[0], *own, *words[1:]],
-            environment,
-            file_actions=(
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 2, said, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600),
-            ),
-            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
-        )
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        child = programs.start([words[0], *own, *words[1:]], environment, said)
+        status = programs.wait(child)
         if status == 0 and is_served(socket_path):
             return None
         return os.fsencode(_read(said))
     finally:
         _remove(said)
-        fcntl.lockf(lock, fcntl.LOCK_UN, 1, 0)
+        locks.free_byte(lock, 0)
 
 
 def is_served(socket_path: str) -> bool:
     """Whether a master is behind a socket."""
-    import _socket  # socket takes longer to load than a command takes there
-
-    stream = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    try:
-        stream.settimeout(_ANSWER_TIMEOUT_S)
-        stream.connect(socket_path)
-    except OSError:
-        return False
-    finally:
-        stream.close()
-    return True
+    return unix_sockets.is_served(socket_path, _ANSWER_TIMEOUT_S)
 
 
 def take_session(lock: int) -> bool:
     """Take one of the places of a connection, until the lock file is closed; False if all are."""
-    for byte in range(1, MOST_SESSIONS + 1):
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
-        except OSError:
-            continue
-        return True
-    return False
+    return any(locks.take_byte(lock, byte) for byte in range(1, MOST_SESSIONS + 1))
+
+
+def open_lock(socket_path: str) -> int:
+    """Open the file whose first byte whoever begins holds, and one of the next who uses it.
+
+    It stays as long as the machine runs: two that begin must not hold two of them. Raises
+    :class:`OSError`.
+    """
+    return files.open_file(f"{socket_path}.lock", os.O_RDWR | os.O_CREAT, through_links=False)
 
 
 def _run(words: list[str], environment: Mapping[str, str]) -> int | None:
@@ -218,18 +203,14 @@ def _run(words: list[str], environment: Mapping[str, str]) -> int | None:
     def leave_alone(_number: int, _frame: object) -> None:
         ended.append(0)
 
-    handlers = {signal.SIGINT: leave_alone, signal.SIGTERM: end}
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup has the hangup ignored
-        handlers[signal.SIGHUP] = end
+    handlers = dict.fromkeys(signals.that_end(), end) | {signal.SIGINT: leave_alone}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         try:
-            child = os.posix_spawnp(
-                words[0], words, environment, setsigdef=(signal.SIGPIPE, signal.SIGXFSZ)
-            )
+            child = programs.start(words, environment)
         except OSError:
             return None
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        status = programs.wait(child)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -251,7 +232,7 @@ def _record(place: str, pin_path: str) -> str:
 
 def _read(path: str) -> str:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = files.open_file(path, os.O_RDONLY, through_links=False, waiting=False)
     except OSError:
         return ""
     try:
@@ -276,7 +257,7 @@ def _configuration(pin_path: str) -> str | None:
 
 def _is_private(path: str) -> bool:
     try:
-        mode = os.stat(path).st_mode
+        status = os.stat(path)
     except OSError:
         return False
-    return stat.S_ISREG(mode) and not stat.S_IMODE(mode) & 0o077
+    return stat.S_ISREG(status.st_mode) and files.openness(path, status) is None

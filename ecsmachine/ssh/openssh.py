@@ -17,6 +17,7 @@ from ecsmachine.documents.rules import HOST, USER, Rule, has_controls
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys
 from ecsmachine.ssh.target import Jump, SSHTarget
+from ecsmachine.system.programs import called
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def words(host: KnownHost) -> list[str]:
 
     Raises :class:`MachineError` for a value that cannot be written.
     """
-    given = ["ssh", "-F", "/dev/null", "-p", str(host.target.port)]
+    given = [called("ssh"), "-F", "/dev/null", "-p", str(host.target.port)]
     for name, value in sorted(options(host).items()):
         given += ["-o", f"{name}={value}"]
     return [*given, login(host)]
@@ -137,7 +138,7 @@ def _host_and_user(target: SSHTarget) -> tuple[str, str]:
 
 
 def _quoted(name: str, path: Path) -> str:
-    return '"' + _checked(name, str(path), _QUOTABLE).replace("%", "%%") + '"'
+    return '"' + _checked(name, path.as_posix(), _QUOTABLE).replace("%", "%%") + '"'
 
 
 def _checked(name: str, value: str, rule: Rule) -> str:

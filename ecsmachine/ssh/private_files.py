@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from ecsmachine.errors import MachineError
+from ecsmachine.system import files
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -34,13 +34,11 @@ def check_private(path: str | os.PathLike[str]) -> None:
         raise KeyFileError(
             f"The private key {path} is not a plain file", hint="Put the key in its place."
         )
-    mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077:
-        import shlex
-
+    found = files.openness(path, status)
+    if found is not None:
+        how, mend = found
         raise KeyFileError(
-            f"The permissions of the private key {path} are too open: {mode:04o}",
-            hint=f"chmod 600 {shlex.quote(str(path))}",
+            f"The permissions of the private key {path} are too open: {how}", hint=mend
         )
 
 
@@ -59,18 +57,14 @@ def replacing(
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
-        with within():
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-            with os.fdopen(descriptor, "wb") as file:
-                # the umask may have taken bits away that the caller asked for
-                os.fchmod(file.fileno(), mode)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        with within(), os.fdopen(files.create(temporary, mode), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         yield
         with within():
-            temporary.replace(path)
-            sync_directory(path.parent)
+            files.replace(temporary, path)
+            files.sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -84,15 +78,3 @@ def write_private(path: Path, content: bytes) -> None:
     """
     with replacing(path, content):
         pass
-
-
-def sync_directory(path: Path) -> None:
-    """Make sure that the entries of a folder are on disk, where its file system can do that."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-            raise
-    finally:
-        os.close(descriptor)

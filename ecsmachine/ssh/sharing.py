@@ -143,12 +143,8 @@ def _hashed(*values: object) -> str:
 
 @contextlib.contextmanager
 def _lock_file(path: Path) -> Iterator[int]:
-    """Open the file whose first byte whoever begins holds, and one of the next who uses it.
-
-    It stays as long as the machine runs: two that begin must not hold two of them.
-    """
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(f"{path}.lock", flags, 0o600)
+    """Open the file of :func:`~ecsmachine.ssh.kept.open_lock` for the length of a block."""
+    descriptor = kept.open_lock(str(path))
     try:
         yield descriptor
     finally:

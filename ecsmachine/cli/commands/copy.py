@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-import shutil
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,6 +13,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, machine_names, session
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.system import programs
 
 if TYPE_CHECKING:
     from ecsmachine.machine.model import Machine
@@ -50,7 +51,7 @@ def scp(
         code = _rsync(places, recursive=recursive, quiet=quiet, keep=keep)
         raise typer.Exit(_checked(code, machines))
     by_password = any(place.host and place.host.target.password for place in places)
-    if this.native_ssh or by_password or not shutil.which("scp"):
+    if this.native_ssh or by_password or not programs.find("scp"):
         from ecsmachine.machine.watch import check_whether_ended
         from ecsmachine.ssh.connection import SSHError
         from ecsmachine.ssh.file_copy import copy
@@ -63,7 +64,9 @@ def scp(
         return
     # through here: the machines need not reach each other
     flags = ["-3", *(["-r"] if recursive else [])]
-    code = _run_with_configuration(["scp", *flags], "-F", places, quiet=quiet, keep=keep)
+    code = _run_with_configuration(
+        [programs.called("scp"), *flags], "-F", places, quiet=quiet, keep=keep
+    )
     raise typer.Exit(_checked(code, machines))
 
 
@@ -92,7 +95,7 @@ def mount(
         raise UsageError("No folder is named to mount on", hint="Give it after the machine's.")
     if unmount:
         raise typer.Exit(_unmount(where))
-    if not shutil.which("sshfs"):
+    if not programs.find("sshfs"):
         raise MachineError(
             "There is no sshfs program, which mounts folders of machines",
             hint="Install the package sshfs.",
@@ -110,7 +113,7 @@ def mount(
 
 
 def _place(this: Session, text: str, machines: list[Machine]) -> Place:
-    """Read ``[[USER@]MACHINE:]PATH``; a colon after a slash belongs to a path of this machine.
+    """Read ``[[USER@]MACHINE:]PATH``; a colon after a slash, or of a drive, is of this machine.
 
     The machine that is named is added to ``machines``.
     """
@@ -118,7 +121,7 @@ def _place(this: Session, text: str, machines: list[Machine]) -> Place:
     from ecsmachine.ssh.file_copy import Place
 
     before, colon, path = text.partition(":")
-    if not colon or "/" in before:
+    if not colon or "/" in before or os.path.splitdrive(text)[0]:
         return Place(text)
     user, _, name = before.rpartition("@")
     if name == "localhost" and not this.store.exists(name):
@@ -146,7 +149,7 @@ def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool, keep: Persi
         raise MachineError(
             "rsync cannot log in by password", hint="Leave out --delta: scp without it can."
         )
-    if not shutil.which("rsync"):
+    if not programs.find("rsync"):
         raise MachineError(
             "There is no rsync program, which --delta needs",
             hint="Install the package rsync, or leave out --delta.",
@@ -202,13 +205,15 @@ def _word(place: Place) -> str:
     """Return a place as the programs take it, whatever it begins with or holds."""
     if place.host is not None:
         return f"{place.host.target.user}@{place.host.alias}:{place.path}"
-    needs_prefix = place.path.startswith("-") or (":" in place.path and place.path[0] != "/")
+    is_drive = bool(os.path.splitdrive(place.path)[0])
+    is_remote = ":" in place.path and place.path[0] != "/" and not is_drive
+    needs_prefix = place.path.startswith("-") or is_remote
     return f"./{place.path}" if needs_prefix else place.path
 
 
 def _unmount(where: str) -> int:
     for command in (["fusermount3", "-u"], ["fusermount", "-u"], ["umount"]):
-        if shutil.which(command[0]):
+        if programs.find(command[0]):
             return subprocess.run([*command, "--", where], check=False).returncode
     raise MachineError(
         "There is no fusermount program, which unmounts folders", hint="Install fuse3 or fuse."

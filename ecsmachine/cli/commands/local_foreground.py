@@ -26,12 +26,10 @@ def stay(folder: Path, running: Running) -> None:
     from ecsmachine.localcloud.host.paths import CloudPaths
     from ecsmachine.localcloud.host.processes import is_alive
     from ecsmachine.localcloud.service import daemon
+    from ecsmachine.system import signals
 
     told = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: told.set())
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+    before = {number: signal.signal(number, lambda *_: told.set()) for number in signals.that_end()}
     try:
         with CloudPaths.of(folder).log.open(encoding="utf-8", errors="replace") as log:
             log.seek(0, os.SEEK_END)

@@ -8,6 +8,8 @@ import os
 import sys
 
 from ecsmachine.cli.display.cleaning import as_json
+from ecsmachine.system.streams import encoding as encoding_for
+from ecsmachine.system.streams import writer
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class Descriptor(io.RawIOBase):
 
     def __init__(self, descriptor: int):
         self._descriptor = descriptor
+        self._write = writer(descriptor)
         self.failure: OSError | None = None
         self.told = False
 
@@ -43,12 +46,7 @@ class Descriptor(io.RawIOBase):
         rest = memoryview(content)
         try:
             while len(rest) and self.failure is None:
-                try:
-                    rest = rest[os.write(self._descriptor, rest) :]
-                except BlockingIOError:  # somebody made the pipe one that does not wait
-                    import select
-
-                    select.select([], [self._descriptor], [])
+                rest = rest[self._write(rest) :]
         except OSError as error:
             self.failure = error
         return len(content)
@@ -76,7 +74,7 @@ def descriptor_of(stream: TextIO) -> Descriptor | None:
 
 def _stream(descriptor: int, before: TextIO | None) -> TextIO:
     raw = Descriptor(descriptor)
-    encoding = before.encoding if before is not None else "utf-8"
+    encoding = encoding_for(descriptor, before.encoding if before is not None else "utf-8")
     try:
         "Error: \\".encode(encoding)
     except UnicodeError:  # one that is not for texts, chosen by PYTHONIOENCODING

@@ -78,6 +78,12 @@ def terminate(process: ProcessId, timeout_s: float) -> None:
             return
 
 
+def kill(process: ProcessId) -> None:
+    """Kill a process at once, if it is there."""
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGKILL)
+
+
 def ids_by_namespace(pid: int) -> list[int]:
     """Return the ids a process has, from this process namespace inward; empty if it is gone."""
     try:

@@ -31,12 +31,17 @@ _WITHOUT_GUESTS = "The API alone runs anywhere: ecsmachine local up --guests non
 Which = Callable[[str], str | None]
 
 
+def is_for_guests() -> bool:
+    """Whether this is a system that guests can run on."""
+    return sys.platform.startswith("linux")
+
+
 def check_host() -> None:
     """Raise :class:`LocalCloudError` if no guest can run here, with what to do about it.
 
     All that is missing is named at once.
     """
-    if not sys.platform.startswith("linux"):
+    if not is_for_guests():
         raise LocalCloudError("Guests need Linux.", hint=_WITHOUT_GUESTS)
     if os.geteuid() != 0:
         raise LocalCloudError("Guests need root: run it with sudo.", hint=_WITHOUT_GUESTS)

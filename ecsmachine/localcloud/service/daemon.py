@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-import select
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.localcloud.catalog.images import USUAL
+from ecsmachine.localcloud.host.background import begin, held, line_of
 from ecsmachine.localcloud.host.cleanup import (
     is_foreign,
     kill_marked,
@@ -26,7 +22,8 @@ from ecsmachine.localcloud.host.cleanup import (
 )
 from ecsmachine.localcloud.host.limits import put_back, raise_limits
 from ecsmachine.localcloud.host.paths import CloudPaths, default_cache
-from ecsmachine.localcloud.host.processes import ProcessId, identify, is_alive, terminate
+from ecsmachine.localcloud.host.processes import ProcessId, is_alive, kill, terminate
+from ecsmachine.localcloud.host.requirements import check_host, is_for_guests
 from ecsmachine.localcloud.host.settings import (
     KEY_VARIABLES,
     GuestKind,
@@ -121,8 +118,6 @@ def up(
             hint="Leave --image out, or use --guests nspawn",
         )
     if kind == "nspawn":
-        from ecsmachine.localcloud.host.requirements import check_host
-
         check_host()
     if is_foreign(paths):
         raise LocalCloudError(
@@ -136,7 +131,7 @@ def up(
     if kind == "nspawn":
         wanted = dict.fromkeys((USUAL, *(kept.releases if kept is not None else ()), *releases))
         arguments += _fetch_downloads(cache or default_cache(), list(wanted), report)
-    with _locked(paths, make=True):
+    with held(paths.root, make=True):
         found = find(root)  # another one may have been faster
         if found is not None:
             return _already_up(
@@ -169,7 +164,7 @@ def down(root: Path) -> list[str]:
     paths = CloudPaths.of(root)
     if not paths.root.is_dir():
         return []
-    with _locked(paths):
+    with held(paths.root):
         _end_daemon(paths)
         stopped = _shut_guests_down(paths)
         remove_from_kernel(paths)
@@ -186,7 +181,7 @@ def reset(root: Path, *, cache: Path | None = None) -> bool:
     paths = CloudPaths.of(root)
     existed = paths.root.is_dir() and not is_foreign(paths)
     if existed:
-        with _locked(paths):
+        with held(paths.root):
             _end_daemon(paths, at_once=True)
             remove_from_kernel(paths)
             remove_files(paths)
@@ -202,7 +197,7 @@ def reset(root: Path, *, cache: Path | None = None) -> bool:
 
 def guests_running(root: Path) -> list[str]:
     """Return the ids of the instances whose guests run now; none where there are no guests."""
-    if not sys.platform.startswith("linux"):
+    if not is_for_guests():
         return []
     from ecsmachine.localcloud.host.control_groups import guest_groups
 
@@ -321,8 +316,7 @@ def _prefixed(report: Report, prefix: str) -> Report:
 
 def _start(paths: CloudPaths, arguments: list[str], access_key: tuple[str, str]) -> Running:
     # One that lost its file, or died half-way.
-    if sys.platform.startswith("linux"):
-        kill_marked(paths)
+    kill_marked(paths)
     if paths.log.exists() and paths.log.stat().st_size > _LOG_LIMIT_BYTES:
         paths.log.replace(paths.log.with_name(f"{paths.log.name}.1"))
     reader, writer = os.pipe()
@@ -356,43 +350,20 @@ def _spawn(
         str(paths.root),
         *arguments,
     ]
-    descriptor = os.open(paths.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        started = subprocess.run(
-            # The shell in between makes the daemon nobody's child: it outlives its caller, and
-            # never waits for it as a zombie. env becomes the program, with its process id.
-            ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", "env", paths.mark, *program],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=descriptor,
-            pass_fds=(writer,),
-            # The secret is on no command line, which all users can read.
-            env={**os.environ, **dict(zip(KEY_VARIABLES, access_key, strict=True))},
-            start_new_session=True,
-            cwd="/",
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise LocalCloudError(f"The daemon cannot be started: {error}") from None
-    finally:
-        os.close(descriptor)
-    return identify(int(started.stdout))
+    # The secret is on no command line, which all users can read.
+    secrets = dict(zip(KEY_VARIABLES, access_key, strict=True))
+    return begin(program, paths.mark, paths.log, secrets, writer)
 
 
 def _await_ready(paths: CloudPaths, reader: int) -> None:
-    text = b""
-    deadline = time.monotonic() + _READY_TIMEOUT_S
-    while not text.endswith(b"\n"):
-        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
-            raise LocalCloudError(
-                f"The daemon does not answer after {_READY_TIMEOUT_S:g} s.", details=log_tail(paths)
-            )
-        part = os.read(reader, 65536)
-        if not part:
-            raise LocalCloudError("The daemon ended at once.", details=log_tail(paths))
-        text += part
-    answer = json.loads(text)
+    line = line_of(reader, _READY_TIMEOUT_S)
+    if line is None:
+        raise LocalCloudError(
+            f"The daemon does not answer after {_READY_TIMEOUT_S:g} s.", details=log_tail(paths)
+        )
+    if not line.endswith(b"\n"):
+        raise LocalCloudError("The daemon ended at once.", details=log_tail(paths))
+    answer = json.loads(line)
     if answer:
         raise LocalCloudError(answer["message"], hint=answer["hint"], details=answer["details"])
 
@@ -413,8 +384,7 @@ def _end_daemon(paths: CloudPaths, *, at_once: bool = False) -> None:
         running = None  # it is found by its mark
     if running is not None:
         if at_once and is_alive(running.process):
-            with suppress(ProcessLookupError):
-                os.kill(running.pid, signal.SIGKILL)
+            kill(running.process)
         terminate(running.process, _END_TIMEOUT_S)
 
 
@@ -430,30 +400,3 @@ def _shut_guests_down(paths: CloudPaths) -> list[str]:
     network = Network(link=paths.link, router=paths.router, plan=plan_of(settings.public))
     guests = NspawnGuests(paths, {}, network, guest_groups(paths.group))
     return guests.stop_all()
-
-
-@contextmanager
-def _locked(paths: CloudPaths, *, make: bool = False) -> Iterator[None]:
-    """Hold a cloud against other commands that start or stop it."""
-    while True:
-        if make:
-            paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            paths.root.chmod(0o700)
-        descriptor = os.open(paths.root, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # The folder we waited for may have been removed meanwhile, and made anew.
-            if _is_there(descriptor, paths.root):
-                yield
-                return
-            if not make:
-                raise LocalCloudError("The local cloud was removed meanwhile.")
-        finally:
-            os.close(descriptor)
-
-
-def _is_there(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False

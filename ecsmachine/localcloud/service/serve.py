@@ -10,7 +10,6 @@ import argparse
 import json
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from ecsmachine.localcloud.host.address_plan import (
     host_networks,
     plan_of,
 )
+from ecsmachine.localcloud.host.background import be_a_daemon
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.faults import DownloadFaults
 from ecsmachine.localcloud.host.paths import CloudPaths
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from ecsmachine.localcloud.host.settings import GuestKind
     from ecsmachine.localcloud.work.supervisor import Pause
 
-_MANY_FILES = 65536
 _log = logging.getLogger("ecsmachine.localcloud.service.daemon")
 
 
@@ -91,11 +90,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    _allow_many_files()
-    os.umask(0o022)  # of the guests' files; the cloud's own are private by their folder
-    # So that the server, which raises the signal once more when it has ended, comes back here.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    be_a_daemon()
 
     def say(answer: dict[str, str | None]) -> None:
         with suppress(OSError):  # nobody waits for it any more
@@ -128,20 +123,6 @@ def main(arguments: list[str]) -> int:
         say({"message": f"The daemon failed: {error}", "hint": None, "details": None})
         return 1
     return 0
-
-
-def _allow_many_files() -> None:
-    """Let the daemon have many files and connections open: usually they are 1024 at first.
-
-    Guests begin with those of the host's process 1, whatever the daemon's are.
-    """
-    import resource
-
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for wanted in (max(most, _MANY_FILES), most):
-        with suppress(OSError, ValueError):  # only root may have more than it was given
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
-            return
 
 
 @dataclass(frozen=True)

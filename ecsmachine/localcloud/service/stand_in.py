@@ -8,7 +8,6 @@ for this, goes on to the endpoint. Nothing of the host is changed.
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import ssl
 import threading
@@ -22,6 +21,7 @@ from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.container_service.certificates import make_server_certificate
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.protocol.relays import join
+from ecsmachine.system.accounts import user_id
 
 _DOMAIN = "aliyuncs.com"
 _PRODUCTS = ("ecs", "vpc", "slb", "sts", "cs", "location", "location-readonly")
@@ -67,7 +67,7 @@ def stand_in(port: int) -> Iterator[StandIn]:
     Raises :class:`LocalCloudError` without root, which the ports 80 and 443 and the mount
     namespace need.
     """
-    if os.geteuid() != 0 or shutil.which("unshare") is None:
+    if user_id() != 0 or shutil.which("unshare") is None:
         raise LocalCloudError(
             "A program can be led here only by root, on Linux.",
             hint="Run it with sudo; or give the program the endpoint, if it takes one",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shlex
 import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from ecsmachine.localcloud.host.guests.base import GuestSpec
 
 # systemd(1): start poweroff.target.
-POWER_OFF = signal.SIGRTMIN + 4
+POWER_OFF = 0
+if sys.platform == "linux":
+    POWER_OFF = signal.SIGRTMIN + 4
 # Instead of a guest that boots: a process 1 that answers nothing but being switched off, in a
 # network that swallows all that comes.
 _NO_BOOT = f"""\

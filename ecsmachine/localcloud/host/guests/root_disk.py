@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,7 @@ class RootDisk:
         """Leave so many MiB of the disk free."""
         room = os.statvfs(self.store)
         size = room.f_bavail * room.f_frsize - free_mib * 2**20
-        if size > 0:
+        if size > 0 and sys.platform == "linux":
             with (self.store / "filler").open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, size)
 

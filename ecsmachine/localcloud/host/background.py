@@ -1,0 +1,112 @@
+"""The daemon as a process: kept alone in its folder, begun apart from its caller, and what it is.
+
+All this is as Unix has it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ecsmachine.localcloud.host.processes import ProcessId, identify
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
+
+_MANY_FILES = 65536
+
+
+@contextmanager
+def held(root: Path, *, make: bool = False) -> Iterator[None]:
+    """Hold a cloud's folder against other commands that start or stop it."""
+    while True:
+        if make:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            root.chmod(0o700)
+        descriptor = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # The folder we waited for may have been removed meanwhile, and made anew.
+            if _is_there(descriptor, root):
+                yield
+                return
+            if not make:
+                raise LocalCloudError("The local cloud was removed meanwhile.")
+        finally:
+            os.close(descriptor)
+
+
+def _is_there(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def begin(
+    program: Sequence[str], mark: str, log: Path, variables: Mapping[str, str], inherited: int
+) -> ProcessId | None:
+    """Begin a program that outlives its caller; None if it has ended already.
+
+    What it prints goes to the ``log``. ``mark`` is an entry of its environment, as are the
+    ``variables``; ``inherited`` is a descriptor that it has as well. Raises
+    :class:`LocalCloudError`.
+    """
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        started = subprocess.run(
+            # The shell in between makes the daemon nobody's child: it outlives its caller, and
+            # never waits for it as a zombie. env becomes the program, with its process id.
+            ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", "env", mark, *program],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=descriptor,
+            pass_fds=(inherited,),
+            env={**os.environ, **variables},
+            start_new_session=True,
+            cwd="/",
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise LocalCloudError(f"The daemon cannot be started: {error}") from None
+    finally:
+        os.close(descriptor)
+    return identify(int(started.stdout))
+
+
+def line_of(reader: int, timeout_s: float) -> bytes | None:
+    """Return the first line from a pipe; less if it ends before, None if that takes too long."""
+    text = b""
+    deadline = time.monotonic() + timeout_s
+    while not text.endswith(b"\n"):
+        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            return None
+        part = os.read(reader, 65536)
+        if not part:
+            break
+        text += part
+    return text
+
+
+def be_a_daemon() -> None:
+    """Set what a daemon has of its own: files without number, modes, and which signals it heeds.
+
+    Usually 1024 files and connections may be open at first. Guests begin with what process 1
+    of the host has, whatever the daemon's are.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wanted in (max(most, _MANY_FILES), most):
+        with suppress(OSError, ValueError):  # only root may have more than it was given
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            break
+    os.umask(0o022)  # of the guests' files; the cloud's own are private by their folder
+    # So that the server, which raises the signal once more when it has ended, comes back here.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -1,0 +1,170 @@
+"""Files and folders: opened, made for their owner alone, moved into place, brought to disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Place: TypeAlias = str | os.PathLike[str]
+
+if sys.platform == "win32":
+    _MOVE_WITHIN_S = 3.0
+    _IN_USE = (5, 32, 33)
+    """How Windows refuses what another program has open: denied, in use, locked (winerror)."""
+
+    def open_file(
+        path: Place,
+        flags: int,
+        mode: int = 0o600,
+        *,
+        through_links: bool = True,
+        waiting: bool = True,
+    ) -> int:
+        """Open a file that no program we start inherits; return its descriptor.
+
+        Not through a link in its place, unless ``through_links``; and without waiting for the
+        other end of a pipe, unless ``waiting``. Raises :class:`OSError`.
+        """
+        if not through_links and os.path.islink(path):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
+        return os.open(path, flags | os.O_BINARY | os.O_NOINHERIT, mode)
+
+    def create(path: Place, mode: int) -> int:
+        """Make a file with a mode, and open it to be written; return its descriptor.
+
+        One that nobody else may read is so from the first. Raises :class:`OSError`.
+        """
+        if mode & 0o077:
+            return open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        from ecsmachine.system import windows_access
+
+        return windows_access.create_file(os.fspath(path))
+
+    def make_folder(path: Place) -> None:
+        """Make a folder that its owner alone may enter. Raises :class:`OSError`."""
+        from ecsmachine.system import windows_access
+
+        windows_access.create_folder(os.fspath(path))
+
+    def openness(path: Place, status: os.stat_result) -> tuple[str, str] | None:
+        """Return in what others than its owner may get at a file, and how to mend that.
+
+        None if they may not, or if it cannot be told.
+        """
+        from ecsmachine.system import windows_access
+
+        others = windows_access.others(os.fspath(path))
+        if not others:
+            return None
+        mend = f'icacls "{os.fspath(path)}" /inheritance:r /grant:r "{_user()}:F"'
+        return f"open to {', '.join(others)}", mend
+
+    def _user() -> str:
+        return "%USERNAME%"  # which cmd replaces; PowerShell has $Env:USERNAME
+
+    def replace(source: Place, target: Place) -> None:
+        """Move a file over another. Raises :class:`OSError`.
+
+        Windows refuses that as long as another program, a virus scanner as well, has it open.
+        """
+        import time
+
+        deadline = time.monotonic() + _MOVE_WITHIN_S
+        pause_s = 0.01
+        while True:
+            try:
+                os.replace(source, target)
+                return
+            except OSError as error:
+                if error.winerror not in _IN_USE or time.monotonic() > deadline:
+                    raise
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, 0.2)
+
+    def sync_folder(path: Place) -> None:
+        """Make sure that the entries of a folder are on disk: NTFS sees to that by itself."""
+
+    def allow_removal(path: Place) -> None:
+        """Let a file be removed that is read-only, which Windows refuses."""
+        os.chmod(path, stat.S_IWRITE)
+
+    def umask() -> int:
+        """Return which bits of a mode are taken away of what is made: none on Windows."""
+        return 0
+
+else:
+
+    def open_file(
+        path: Place,
+        flags: int,
+        mode: int = 0o600,
+        *,
+        through_links: bool = True,
+        waiting: bool = True,
+    ) -> int:
+        """Open a file that no program we start inherits; return its descriptor.
+
+        Not through a link in its place, unless ``through_links``; and without waiting for the
+        other end of a pipe, unless ``waiting``. Raises :class:`OSError`.
+        """
+        how = (0 if through_links else os.O_NOFOLLOW) | (0 if waiting else os.O_NONBLOCK)
+        return os.open(path, flags | os.O_CLOEXEC | how, mode)
+
+    def create(path: Place, mode: int) -> int:
+        """Make a file with a mode, and open it to be written; return its descriptor.
+
+        One that nobody else may read is so from the first. Raises :class:`OSError`.
+        """
+        descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            os.fchmod(descriptor, mode)  # the umask may have taken bits away that were asked for
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def make_folder(path: Place) -> None:
+        """Make a folder that its owner alone may enter. Raises :class:`OSError`."""
+        os.mkdir(path, 0o700)
+
+    def openness(path: Place, status: os.stat_result) -> tuple[str, str] | None:
+        """Return in what others than its owner may get at a file, and how to mend that.
+
+        None if they may not, or if it cannot be told.
+        """
+        mode = stat.S_IMODE(status.st_mode)
+        if not mode & 0o077:
+            return None
+        import shlex
+
+        return f"{mode:04o}", f"chmod 600 {shlex.quote(os.fspath(path))}"
+
+    def replace(source: Place, target: Place) -> None:
+        """Move a file over another. Raises :class:`OSError`."""
+        os.replace(source, target)
+
+    def sync_folder(path: Place) -> None:
+        """Make sure that the entries of a folder are on disk, where its file system can do that."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+        finally:
+            os.close(descriptor)
+
+    def allow_removal(path: Place) -> None:
+        """Let a file be removed that is read-only, which Windows refuses; here it can be."""
+
+    def umask() -> int:
+        """Return which bits of a mode are taken away of what is made."""
+        found = os.umask(0)
+        os.umask(found)
+        return found

@@ -1,0 +1,77 @@
+"""Locks between processes on files that are open; that of a process which has ended is free."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if sys.platform == "win32":
+    _PLACE = 0x7FFFFFFE
+    """The byte that is locked: what is locked on Windows, nobody else can read."""
+
+    def take(descriptor: int) -> bool:
+        """Take the lock of a file, until it is closed; False if another process has it.
+
+        Raises :class:`OSError` where the file system has no locks.
+        """
+        import msvcrt
+
+        os.lseek(descriptor, _PLACE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        return True
+
+    def is_taken(descriptor: int) -> bool:
+        """Whether a process has the lock of a file. Raises :class:`OSError` as :func:`take`."""
+        return not take(descriptor)  # the caller closes the file
+
+    def take_byte(descriptor: int, byte: int, *, wait: bool = False) -> bool:
+        """Take the lock of one byte; False if another process has it, unless that is waited for.
+
+        On Windows nothing has such locks: no connection is shared there.
+        """
+        raise NotImplementedError
+
+    def free_byte(descriptor: int, byte: int) -> None:
+        """Give the lock of one byte back."""
+        raise NotImplementedError
+
+else:
+    import fcntl
+
+    def take(descriptor: int) -> bool:
+        """Take the lock of a file, until it is closed; False if another process has it.
+
+        Raises :class:`OSError` where the file system has no locks.
+        """
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def is_taken(descriptor: int) -> bool:
+        """Whether a process has the lock of a file. Raises :class:`OSError` as :func:`take`."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+    def take_byte(descriptor: int, byte: int, *, wait: bool = False) -> bool:
+        """Take the lock of one byte; False if another process has it, unless that is waited for."""
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
+        except OSError:
+            if wait:
+                raise
+            return False
+        return True
+
+    def free_byte(descriptor: int, byte: int) -> None:
+        """Give the lock of one byte back."""
+        fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, byte)

@@ -1,0 +1,47 @@
+"""What asks a program to end: signals, and on Windows Ctrl-C, Ctrl-Break and a window's end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+if sys.platform == "win32":
+    _TIME_TO_END_S = 60.0
+    _CLOSING = (2, 5, 6)
+    """A window is closed, a user logs off, the system ends (HandlerRoutine)."""
+
+    def that_end() -> tuple[int, ...]:
+        """Return the signals that ask this program to end."""
+        return signal.SIGINT, signal.SIGBREAK
+
+    def heed_the_end_of_the_window() -> object:
+        """Have Ctrl-Break's handler called, and give it time, when the window is closed.
+
+        That lasts as long as what this returns is kept. Windows ends a program as soon as it has
+        been told, and five seconds later at the latest.
+        """
+        import ctypes
+        import time
+
+        def told(event: int) -> int:
+            if event not in _CLOSING:
+                return 0
+            signal.raise_signal(signal.SIGBREAK)
+            time.sleep(_TIME_TO_END_S)
+            return 1
+
+        handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(told)
+        ctypes.windll.kernel32.SetConsoleCtrlHandler(handler, 1)
+        return handler
+
+else:
+
+    def that_end() -> tuple[int, ...]:
+        """Return the signals that ask this program to end; nohup has the hangup ignored."""
+        both = signal.SIGINT, signal.SIGTERM
+        ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        return both if ignored else (*both, signal.SIGHUP)
+
+    def heed_the_end_of_the_window() -> object:
+        """Have a handler called when the window is closed: SIGHUP's is."""
+        return None

@@ -1,0 +1,87 @@
+"""Standard streams: written to, whatever is behind them, and in which encoding."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+if sys.platform == "win32":
+
+    def writer(descriptor: int) -> Callable[[memoryview], int]:
+        """Return what writes some bytes, waits where that takes time, and returns how many.
+
+        It raises :class:`OSError`. A console is written to as Unicode, in UTF-8.
+        """
+        if not os.isatty(descriptor):
+            return lambda content: os.write(descriptor, content)
+        import codecs
+
+        console = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may come in parts
+
+        def write(content: memoryview) -> int:
+            rest = decoder.decode(content).encode()
+            while rest:
+                rest = rest[console.write(rest) or 0 :]
+            return len(content)
+
+        return write
+
+    def encoding(descriptor: int, usual: str) -> str:
+        """Return in which encoding texts are read that are written to a descriptor.
+
+        PowerShell and ``FOR /f`` read those of a pipe in the console's code page, which need not
+        be the one that is ``usual`` for files. PYTHONUTF8 and PYTHONIOENCODING say otherwise.
+        """
+        if os.isatty(descriptor):
+            return "utf-8"
+        if sys.flags.utf8_mode or "PYTHONIOENCODING" in os.environ:
+            return usual
+        import codecs
+        import ctypes
+
+        page = ctypes.windll.kernel32.GetConsoleOutputCP()  # 0 without a console
+        try:
+            return codecs.lookup(f"cp{page}").name if page else "utf-8"
+        except LookupError:
+            return usual
+
+    def show_colours() -> None:
+        """Have the console read the sequences that colour and move, which it may not at first."""
+        import ctypes
+
+        kernel = ctypes.windll.kernel32
+        for number in (-11, -12):  # standard output and error
+            handle, mode = kernel.GetStdHandle(number), ctypes.c_uint()
+            if kernel.GetConsoleMode(handle, ctypes.byref(mode)):
+                kernel.SetConsoleMode(handle, mode.value | 0x4)
+
+else:
+
+    def writer(descriptor: int) -> Callable[[memoryview], int]:
+        """Return what writes some bytes, waits where that takes time, and returns how many.
+
+        It raises :class:`OSError`.
+        """
+
+        def write(content: memoryview) -> int:
+            while True:
+                try:
+                    return os.write(descriptor, content)
+                except BlockingIOError:  # somebody made the pipe one that does not wait
+                    import select
+
+                    select.select([], [descriptor], [])
+
+        return write
+
+    def encoding(descriptor: int, usual: str) -> str:
+        """Return in which encoding texts are read that are written to a descriptor."""
+        return usual
+
+    def show_colours() -> None:
+        """Have the terminal read the sequences that colour and move: it does."""

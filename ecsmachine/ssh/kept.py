@@ -198,7 +198,7 @@ def _run(words: list[str], environment: Mapping[str, str]) -> int | None:
     def end(number: int, _frame: object) -> None:
         ended.append(number)
         if child:
-            os.kill(child, number)
+            programs.pass_on(number, child)
 
     def leave_alone(_number: int, _frame: object) -> None:
         ended.append(0)

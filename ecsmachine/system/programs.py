@@ -41,6 +41,10 @@ if sys.platform == "win32":
         """Wait for such a program."""
         raise NotImplementedError
 
+    def pass_on(signal: int, process: int) -> None:
+        """Pass a signal on to such a program."""
+        raise NotImplementedError
+
 else:
 
     def find(name: str) -> str | None:
@@ -78,3 +82,7 @@ else:
     def wait(process: int) -> int:
         """Wait for a program that was begun, and return its status."""
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+    def pass_on(signal: int, process: int) -> None:
+        """Pass a signal on to a program that was begun."""
+        os.kill(process, signal)

@@ -167,7 +167,7 @@ def test_only_the_local_commands_know_the_local_cloud() -> None:
         f"cli/commands/{name}.py"
         for name in (
             *("local", "local_cloud", "local_faults", "local_foreground", "local_logs"),
-            *("local_registry", "local_run"),
+            *("local_open", "local_registry", "local_run"),
         )
     }
 

@@ -18,6 +18,7 @@ from ecsmachine.cli.commands import (
     local_faults,
     local_foreground,
     local_logs,
+    local_open,
     local_registry,
     local_run,
 )
@@ -136,6 +137,9 @@ def up(
             show_default=False,
         ),
     ] = None,
+    no_page: Annotated[
+        bool, typer.Option("--no-page", help="Have no page for browsers (see: local open)")
+    ] = False,
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Stay, and stop the cloud when interrupted")
     ] = False,
@@ -172,7 +176,7 @@ def up(
             guests=None if guests is None else guests.value,
             port=port,
             releases=[image.value for image in images or []],
-            serving=Serving(lenient, settled, listen, tuple(delays or ())),
+            serving=Serving(lenient, settled, listen, tuple(delays or ()), no_page),
             access_key=(key_id or "", key_secret or ""),
             seed=seed,
             report=lambda step: report(f"{step}..."),
@@ -187,8 +191,13 @@ def up(
         )
     say(f"The local cloud is up{' already' if started.already else ''}: {running.endpoint}")
     print_result({"Already": started.already, **_running_as_data(running)})
-    say("To use it in this shell, run:")
     option = f" --root {shlex.quote(str(root))}" if root is not None else ""
+    if running.page_token:
+        # what is printed in the foreground, or to a file, is a log
+        told = not foreground and sys.stderr.isatty()
+        page = local_open.page_of(running) if told else f"ecsmachine local open{option}"
+        say(f"What happens in it: {page}")
+    say("To use it in this shell, run:")
     say(f'eval "$(ecsmachine local env{option})"')
     if foreground:
         local_foreground.stay(folder, running)
@@ -263,6 +272,7 @@ def status(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson = 
         show(one_line(f"  {words}"))
 
 
+app.command("open")(local_open.open_page)
 app.command()(local_logs.logs)
 app.command(context_settings={"allow_interspersed_args": False})(local_run.run)
 

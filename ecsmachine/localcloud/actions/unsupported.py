@@ -220,19 +220,24 @@ def of_the_action(version: str, action: str, values: Mapping[str, str]) -> Mappi
     return {name: value for name, value in values.items() if name not in strange}
 
 
+def asked_for(version: str, action: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of a request that ask for what is not implemented, and for what."""
+    official = official_actions(version).get(action)
+    table = unsupported(action, official) if official else {}
+    return {
+        name: table[plain]
+        for name, value in values.items()
+        if (plain := plain_name(name)) in table
+        and value.lower() not in ("", "false", _ASKS_FOR_NOTHING.get(plain, ""))
+    }
+
+
 def refuse_unsupported(call: Call) -> None:
     """Raise ``UnsupportedParameter`` for values that ask for what is not implemented.
 
     A lenient cloud only logs them, as every cloud does.
     """
-    official = official_actions(call.version).get(call.action)
-    table = unsupported(call.action, official) if official else {}
-    found = {
-        name: table[plain]
-        for name, value in call.parameters.values.items()
-        if (plain := plain_name(name)) in table
-        and value.lower() not in ("", "false", _ASKS_FOR_NOTHING.get(plain, ""))
-    }
+    found = asked_for(call.version, call.action, call.parameters.values)
     if not found:
         return
     LOG.warning("%s asks for what is not implemented: %s", call.action, _shown(found))

@@ -21,7 +21,7 @@ from ecsmachine.localcloud.container_service.balanced import ROUTING_PORT, lead_
 from ecsmachine.localcloud.container_service.certificates import make_certificates, make_login_key
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
 from ecsmachine.localcloud.container_service.detaching import attach_again, detach, remove_group
-from ecsmachine.localcloud.container_service.engines import EngineError
+from ecsmachine.localcloud.container_service.engines import Container, EngineError
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan, Nodes
 from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
 from ecsmachine.localcloud.container_service.serving import ClusterServing
@@ -105,6 +105,20 @@ class ClusterWork:
     def delete(self, cluster_id: str) -> None:
         """Remove a cluster with all that it has."""
         self._begin(cluster_id, "deleting", lambda: self._delete(cluster_id), "failed")
+
+    async def containers(self, cluster: Cluster) -> dict[str, Sequence[Container]]:
+        """Return a cluster's containers by its nodes; those that do not answer are left out."""
+
+        def listed(node: Node) -> Sequence[Container] | None:
+            try:
+                engine = self._nodes.engine(self._folder / cluster.id, node)
+                return engine.containers({"aliyun.cluster": cluster.id})
+            except (EngineError, OSError):
+                return None
+
+        asked = [(node.name, self._threads.run(listed, node)) for node in cluster.nodes]
+        found = [(name, await answer) for name, answer in asked]
+        return {name: containers for name, containers in found if containers is not None}
 
     # What the server calls.
 

@@ -170,6 +170,11 @@ def fault_of(kind: FaultKind, values: Mapping[str, Any]) -> Fault:
     return Fault(kind, **values)
 
 
+def takes(kind: FaultKind) -> tuple[str, ...]:
+    """Return the fields that a fault of a kind may have."""
+    return (*_SPECS[kind].takes, *_WHEN)
+
+
 def _check_types(fault: Fault) -> None:
     for item in fields(Fault):
         value, plain = getattr(fault, item.name), item.default

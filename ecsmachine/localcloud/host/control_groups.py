@@ -294,6 +294,31 @@ def memory_kills(folders: tuple[tuple[Path, ...], Path | None]) -> int:
     return found
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What a guest uses: memory in bytes, and the processor seconds since it booted."""
+
+    memory_bytes: int
+    cpu_s: float
+
+
+def usage(folders: tuple[tuple[Path, ...], Path | None]) -> Usage | None:
+    """Return what the processes of a group use; None where that is not counted, or none runs."""
+    legacy, unified = folders
+    memory, cpu_s = -1, -1.0
+    for folder in (*legacy, *([unified] if unified is not None else [])):
+        for name in ("memory.usage_in_bytes", "memory.current"):
+            with suppress(OSError, ValueError):
+                memory = int((folder / name).read_text())
+        with suppress(OSError, ValueError):
+            cpu_s = int((folder / "cpuacct.usage").read_text()) / 1e9
+        with suppress(OSError, ValueError, IndexError):
+            first = (folder / "cpu.stat").read_text().split("\n", 1)[0].split()
+            if first[0] == "usage_usec":  # version 2; in version 1 the file counts other things
+                cpu_s = int(first[1]) / 1e6
+    return Usage(memory, cpu_s) if memory >= 0 and cpu_s >= 0 else None
+
+
 def _inherit_cpuset(folder: Path) -> None:
     # A new cpuset of version 1 holds no processors: nothing can enter it before it does.
     for name in ("cpuset.cpus", "cpuset.mems"):

@@ -7,12 +7,12 @@ port that the engine publishes inside the guest is filtered before the engine's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ecsmachine.localcloud.host.network import UPLINK, link_name
 from ecsmachine.localcloud.state.interfaces import all_interfaces
-from ecsmachine.localcloud.state.model import NetworkInterface, Rule, SecurityGroup
+from ecsmachine.localcloud.state.model import Direction, NetworkInterface, Rule, SecurityGroup
 from ecsmachine.localcloud.state.state import State
 
 TABLE = "ip security_groups"
@@ -33,6 +33,25 @@ class LinkFirewall:
     egress: tuple[Rule, ...]
     inner_groups: tuple[str, ...]
     egress_open: bool
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What decides on packets: those that it matches pass (``accept``), or do not.
+
+    What is empty matches any. ``peer`` (a network) or ``peer_group`` is where a packet comes from,
+    or of egress where it goes to; ``own`` is the interface's side. Ports are written as in rules
+    (``22/22``). ``rule`` is what it was made from, None for how a group's rules end.
+    """
+
+    accept: bool
+    peer_group: str = ""
+    peer: str = ""
+    own: str = ""
+    protocol: str = ""
+    source_ports: str = ""
+    ports: str = ""
+    rule: Rule | None = None
 
 
 @dataclass(frozen=True)
@@ -74,8 +93,8 @@ def nft_script(firewall: Firewall) -> str:
         lines.append(f"set {_set_name(group)} {{ type ipv4_addr; {elements} }}")
     links = [each.link for each in firewall.links]
     for each in firewall.links:
-        lines += _chain(f"out_{each.link}", each.egress, "egress", _egress_end(each))
-        lines += _chain(f"in_{each.link}", each.ingress, "ingress", _ingress_end(each))
+        lines += _chain(f"out_{each.link}", each, "egress")
+        lines += _chain(f"in_{each.link}", each, "ingress")
     outgoing = ", ".join(f'"{link}" : jump out_{link}' for link in links)
     incoming = ", ".join(f'"{link}" : jump in_{link}' for link in links)
     for hook in ("input", "forward"):
@@ -123,46 +142,59 @@ def _in_order(groups: Iterable[SecurityGroup], direction: str) -> tuple[Rule, ..
     return tuple(sorted(rules, key=lambda rule: (rule.priority, rule.policy != "Drop")))
 
 
-def _ingress_end(link: LinkFirewall) -> list[str]:
-    inner = [f"ip saddr @{_set_name(group)} accept" for group in link.inner_groups]
-    return [*inner, "drop"]
+def filters_of(link: LinkFirewall, direction: Direction) -> Iterator[Filter]:
+    """Yield what decides on the packets of a link, in order: the first that matches, and no other.
+
+    The last one matches everything.
+    """
+    for rule in link.ingress if direction == "ingress" else link.egress:
+        if rule.protocol == "ICMPV6" or not (rule.cidr or rule.group_id):
+            continue  # it is about IPv6 alone
+        if rule.own_ipv6_cidr and not rule.own_cidr:
+            continue
+        protocol = rule.protocol.lower()
+        with_ports = protocol in ("tcp", "udp")
+        yield Filter(
+            accept=rule.policy == "Accept",
+            peer_group=rule.group_id,
+            peer="" if rule.group_id or rule.cidr.endswith("/0") else rule.cidr,
+            own="" if rule.own_cidr.endswith("/0") else rule.own_cidr,
+            protocol="" if protocol == "all" else protocol,
+            source_ports=rule.source_port_range if with_ports else "",
+            ports=rule.port_range if with_ports else "",
+            rule=rule,
+        )
+    for group in link.inner_groups:
+        yield Filter(accept=True, peer_group=group)
+    yield Filter(accept=direction == "egress" and link.egress_open)
 
 
-def _egress_end(link: LinkFirewall) -> list[str]:
-    inner = [f"ip daddr @{_set_name(group)} return" for group in link.inner_groups]
-    return [*inner, "return" if link.egress_open else "drop"]
+def _chain(name: str, link: LinkFirewall, direction: Direction) -> list[str]:
+    return [
+        f"chain {name} {{",
+        *(_statement(each, direction) for each in filters_of(link, direction)),
+        "}",
+    ]
 
 
-def _chain(name: str, rules: Iterable[Rule], direction: str, end: list[str]) -> list[str]:
-    written = (_statement(rule, direction) for rule in rules)
-    return [f"chain {name} {{", *filter(None, written), *end, "}"]
-
-
-def _statement(rule: Rule, direction: str) -> str:
-    """Return a rule as nftables has it; "" for one that is about IPv6 alone."""
-    if rule.protocol == "ICMPV6" or not (rule.cidr or rule.group_id):
-        return ""
-    if rule.own_ipv6_cidr and not rule.own_cidr:
-        return ""
+def _statement(each: Filter, direction: Direction) -> str:
     peer, own = ("saddr", "daddr") if direction == "ingress" else ("daddr", "saddr")
     parts = []
-    if rule.group_id:
-        parts.append(f"ip {peer} @{_set_name(rule.group_id)}")
-    elif not rule.cidr.endswith("/0"):
-        parts.append(f"ip {peer} {rule.cidr}")
-    if rule.own_cidr and not rule.own_cidr.endswith("/0"):
-        parts.append(f"ip {own} {rule.own_cidr}")
-    protocol = rule.protocol.lower()
-    if protocol in ("tcp", "udp"):
-        if rule.source_port_range:
-            parts.append(f"{protocol} sport {_ports(rule.source_port_range)}")
-        parts.append(f"{protocol} dport {_ports(rule.port_range)}")
-    elif protocol != "all":
-        parts.append(f"meta l4proto {protocol}")
+    if each.peer_group:
+        parts.append(f"ip {peer} @{_set_name(each.peer_group)}")
+    if each.peer:
+        parts.append(f"ip {peer} {each.peer}")
+    if each.own:
+        parts.append(f"ip {own} {each.own}")
+    if each.source_ports:
+        parts.append(f"{each.protocol} sport {_ports(each.source_ports)}")
+    if each.ports:
+        parts.append(f"{each.protocol} dport {_ports(each.ports)}")
+    elif each.protocol:
+        parts.append(f"meta l4proto {each.protocol}")
     # What may go out has still to be let in by whom it goes to.
     accept = "accept" if direction == "ingress" else "return"
-    parts.append(accept if rule.policy == "Accept" else "drop")
-    return " ".join(parts)
+    return " ".join([*parts, accept if each.accept else "drop"])
 
 
 def _ports(text: str) -> str:

@@ -36,13 +36,14 @@ class Serving:
     ``lenient``: official parameters that are not implemented are passed over. ``settled``: a
     request is answered once what it asks for is there. ``listen`` is an address or a host name of
     this machine besides 127.0.0.1, "" for none. ``delay`` says how long states last, each as
-    ``pending=2`` (seconds).
+    ``pending=2`` (seconds). ``no_page``: it has no page for browsers.
     """
 
     lenient: bool = False
     settled: bool = False
     listen: str = ""
     delay: tuple[str, ...] = ()
+    no_page: bool = False
 
     def options(self) -> list[str]:
         """Return the options of ``local up`` that say so."""
@@ -50,11 +51,8 @@ class Serving:
         for item in fields(self):
             value = getattr(self, item.name)
             several = value if isinstance(value, tuple) else [value]
-            words += [
-                f"--{item.name}" if one is True else f"--{item.name}={one}"
-                for one in several
-                if one
-            ]
+            option = f"--{item.name.replace('_', '-')}"
+            words += [option if one is True else f"{option}={one}" for one in several if one]
         return words
 
 
@@ -64,6 +62,7 @@ class Running:
 
     ``registry`` is the address (HOST:PORT) of its registry. ``networks`` are the addresses that no
     proxy leads to. ``source_key`` is the fingerprint of the key of its tree of Docker's packages.
+    ``page_token`` opens its page, "" if it has none.
     """
 
     pid: int
@@ -80,6 +79,7 @@ class Running:
     serving: Serving = Serving()
     networks: tuple[str, ...] = ()
     source_key: str | None = None
+    page_token: str = ""
 
     def __repr__(self) -> str:
         return f"Running(pid={self.pid}, endpoint={self.endpoint!r}, guests={self.guests!r})"

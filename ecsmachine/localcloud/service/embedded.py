@@ -73,12 +73,14 @@ def embedded_cloud(
     lenient: bool = False,
     settled: bool = False,
     seed: Seed | None = None,
+    page_token: str = "",
 ) -> Iterator[EmbeddedCloud]:
     """Serve the cloud in ``root`` on a free port of 127.0.0.1, from a thread, without guests.
 
     What it holds stays in ``root``; the next one there goes on with it. ``lenient`` passes over
     official parameters that are not implemented, in place of refusing them; ``settled`` answers a
-    request once what it has begun is done; ``seed`` is what a new cloud begins with. Raises
+    request once what it has begun is done; ``seed`` is what a new cloud begins with;
+    ``page_token`` opens its page, which it has not without one. Raises
     :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError` where that is refused.
     """
     state = open_state(root, settings)
@@ -101,6 +103,7 @@ def embedded_cloud(
             lenient=lenient,
             settled=settled,
             seed=seed,
+            page_token=page_token,
         )
         view: CloudView = application.state.endpoint.view
         server = HttpServer(application, connections.protocol(), stopping=view.close, grace_s=1.0)

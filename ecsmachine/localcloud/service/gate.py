@@ -1,7 +1,7 @@
 """What a request has to be before anything of the cloud looks at it.
 
-It comes from a program, not from a page in a browser; it is for this endpoint; and its body is
-small and comes soon.
+It comes from a program, not from a page in a browser, but for requests of the cloud's own page
+(:mod:`.page`) for itself; it is for this endpoint; and its body is small and comes soon.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ name that the API listens at. Any other name would be a page's own, which its se
 here (DNS rebinding).
 """
 
+PAGE_PATH = "/_ecsmachine/page/"
+"""Where the cloud's page is, and all that it asks for."""
+
 MOST_BODY_BYTES = 1024 * 1024
 BODY_TIMEOUT_S = 30.0
 _MOST_READ_ON_BYTES = 8 * MOST_BODY_BYTES
@@ -53,9 +56,10 @@ class Gate:
             return
         try:
             headers = Headers(scope=scope)
-            _check_sender(headers)
+            own_page = scope["path"].startswith(PAGE_PATH)
+            _check_sender(headers, own_page=own_page)
             own = (scope.get("server") or ("",))[0].removeprefix("::ffff:")
-            _check_host(headers.get("host", ""), own, self._names)
+            _check_host(headers.get("host", ""), own, self._names, own_page=own_page)
             body = await _body(headers, receive)
         except ApiError as error:
             with suppress(asyncio.TimeoutError):
@@ -80,23 +84,27 @@ def host_name(header: str) -> str:
     return match[1].strip("[]").rstrip(".").lower() if match else ""
 
 
-def _check_sender(headers: Mapping[str, str]) -> None:
+def _check_sender(headers: Mapping[str, str], *, own_page: bool) -> None:
     # browsers say by these which page a request is from; no SDK sends them
-    if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
+    site, origin = headers.get("sec-fetch-site", "none"), headers.get("origin")
+    if own_page and site == "same-origin":
+        site = "none"
+    if own_page and origin == f"http://{headers.get('host', '')}":
+        origin = None
+    if origin is not None or site != "none":
         raise ApiError("Forbidden", "Requests of web pages are not served here.", 403)
 
 
-def _check_host(header: str, own_address: str, names: Collection[str]) -> None:
-    if not header:  # HTTP/1.0
+def _check_host(
+    header: str, own_address: str, names: Collection[str], *, own_page: bool = False
+) -> None:
+    if not header and not own_page:  # HTTP/1.0
         return
     name = host_name(header)
     if not name:
         raise ApiError("InvalidHost", "The header Host is no host name or address.")
-    accepted = (
-        name in ("localhost", own_address, *names)
-        or _is_loopback(name)
-        or (name.endswith(ALIBABA_CLOUD) and _is_loopback(own_address))
-    )
+    instead = name.endswith(ALIBABA_CLOUD) and _is_loopback(own_address) and not own_page
+    accepted = name in ("localhost", own_address, *names) or _is_loopback(name) or instead
     if not accepted:
         raise ApiError("InvalidHost", f"This is not the endpoint of {name}.", 403)
 

@@ -14,6 +14,7 @@ cloud's own access key (HTTP Basic: id and secret):
 - ``GET /_ecsmachine/events`` tells what happens, as server-sent events (:class:`.view.Event`),
   those of requests with their numbers as ids; with ``?after=NUMBER`` those that are kept come
   first.
+- ``POST /_ecsmachine/ticket`` gives a token that opens the page once (:mod:`.page`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import binascii
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from fnmatch import fnmatchcase
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -45,6 +47,7 @@ STATE_PATH = "/_ecsmachine/state"
 EVENTS_PATH = "/_ecsmachine/events"
 FAULTS_PATH = "/_ecsmachine/faults"
 RESET_PATH = "/_ecsmachine/reset"
+TICKET_PATH = "/_ecsmachine/ticket"
 Respond = Callable[[Request], Awaitable[Response]]
 
 
@@ -57,11 +60,7 @@ def own_routes(
 ) -> list[Route]:
     """Return the routes of a cloud's own pages; ``begin_anew`` makes it as a new one is."""
 
-    def with_key(respond: Respond) -> Respond:
-        async def guarded(request: Request) -> Response:
-            return _refused(request, state) or await respond(request)
-
-        return guarded
+    with_key = partial(_with_key, state)
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok", "services": [*PRODUCT_NAMES.values(), "CS"]})
@@ -128,6 +127,22 @@ def own_routes(
         Route(RESET_PATH, with_key(reset), methods=["POST"]),
         Route(f"{FAULTS_PATH}/{{id:int}}", with_key(one_fault), methods=["DELETE"]),
     ]
+
+
+def ticket_route(state: State, ticket: Callable[[], str]) -> Route:
+    """Return the route that gives whoever has the key a token for one visit of the page."""
+
+    async def give(_: Request) -> Response:
+        return JSONResponse({"token": ticket()}, 201)
+
+    return Route(TICKET_PATH, _with_key(state, give), methods=["POST"])
+
+
+def _with_key(state: State, respond: Respond) -> Respond:
+    async def guarded(request: Request) -> Response:
+        return _refused(request, state) or await respond(request)
+
+    return guarded
 
 
 async def _told(log: RequestLog, view: CloudView, after: int | None) -> AsyncIterator[str]:

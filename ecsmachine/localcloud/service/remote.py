@@ -16,6 +16,7 @@ from ecsmachine.localcloud.service.own_pages import (
     KEEP_ALIVE_S,
     REQUESTS_PATH,
     RESET_PATH,
+    TICKET_PATH,
 )
 from ecsmachine.localcloud.service.request_log import RecordedRequest
 
@@ -45,6 +46,10 @@ class RemoteCloud:
     def reset(self) -> None:
         """Let the cloud begin anew: without resources, faults and requests, with its seed."""
         self._ask("POST", RESET_PATH)
+
+    def ticket(self) -> str:
+        """Return a token that opens the cloud's page once, within a minute."""
+        return str(json.loads(self._ask("POST", TICKET_PATH))["token"])
 
     def follow(self, number: int) -> Iterator[RecordedRequest]:
         """Yield the requests with higher numbers, and those that come until the cloud ends."""

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from ecsmachine.localcloud.protocol import clock
@@ -113,6 +114,23 @@ class RequestLog:
             kept = [entry for entry in self._kept if entry[0] > number]
         return [_recorded(*entry) for entry in kept]
 
+    def latest(self, number: int, most: int) -> tuple[int, list[RecordedRequest]]:
+        """Return the highest number, and the last ``most`` requests above ``number``, oldest first.
+
+        Of their answers nothing is told but the code of a refusal: so this takes the same time
+        whatever was answered.
+        """
+        with self._lock:
+            last = self._number
+            found = [one for one in islice(reversed(self._kept), most) if one[0] > number]
+        return last, [_recorded(*entry, whole=False) for entry in reversed(found)]
+
+    def one(self, number: int) -> RecordedRequest | None:
+        """Return the request with a number, if it is kept."""
+        with self._lock:
+            kept = next((entry for entry in self._kept if entry[0] == number), None)
+        return None if kept is None else _recorded(*kept)
+
     def clear(self) -> None:
         """Forget all; numbers go on."""
         with self._lock:
@@ -120,15 +138,17 @@ class RequestLog:
             self._bytes = 0
 
 
-def _recorded(number: int, seconds: float, exchange: Exchange) -> RecordedRequest:
-    answer = exchange.answer
+def _recorded(
+    number: int, seconds: float, exchange: Exchange, *, whole: bool = True
+) -> RecordedRequest:
+    refused = exchange.status >= 400
+    answer = exchange.answer if whole or refused else {}
     if isinstance(answer, bytes):
         answer = _read(answer)
     shown = masked(answer)
     named = {name: exchange.parameters[name] for name in exchange.parameters}
     key_id = named.get("AccessKeyId") or _key_of_header(exchange.headers.get("authorization", ""))
     own = {name: value for name, value in named.items() if name not in _OF_THE_PROTOCOL}
-    refused = exchange.status >= 400
     return RecordedRequest(
         number=number,
         time=clock.milliseconds(exchange.begun),
@@ -144,7 +164,7 @@ def _recorded(number: int, seconds: float, exchange: Exchange) -> RecordedReques
         parameters=masked_parameters(exchange.action, own),
         status=exchange.status,
         code=str(shown.get("Code") or shown.get("code") or "") if refused else "",
-        answer=shown,
+        answer=shown if whole else {},
         request_id=exchange.request_id,
     )
 

@@ -44,6 +44,7 @@ from ecsmachine.localcloud.host.settings import (
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.fault_reach import reach_of
 from ecsmachine.localcloud.service.listening import listen_at, parse
+from ecsmachine.localcloud.service.page.admission import new_token
 from ecsmachine.localcloud.service.seed import Seed, read_seed
 from ecsmachine.localcloud.state import records
 from ecsmachine.localcloud.state.settings import Settings, delays_of
@@ -84,6 +85,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--settled", action="store_true")
     parser.add_argument("--listen", default="")
     parser.add_argument("--delay", action="append", default=[])
+    parser.add_argument("--no-page", action="store_true")
     parser.add_argument("--seed", type=Path)
     parser.add_argument("--ready", type=int, required=True, help="file descriptor")
     given = parser.parse_args(arguments)
@@ -111,7 +113,9 @@ def main(arguments: list[str]) -> int:
                 for name, base, files in given.release
             ]
             downloads = _Downloads(bases, given.registry, given.docker_ce)
-        serving = Serving(given.lenient, given.settled, given.listen, tuple(given.delay))
+        serving = Serving(
+            given.lenient, given.settled, given.listen, tuple(given.delay), given.no_page
+        )
         seed = None if given.seed is None else read_seed(given.seed)
         _serve(paths, given.guests, given.port, downloads, serving, seed, lambda: say({}))
     except LocalCloudError as error:
@@ -215,6 +219,7 @@ def _serve(
         if services.install_url is not None:
             nodes = partial(_real_nodes, state, settings, services)
         connections = Connections()
+        page_token = "" if serving.no_page else new_token()
         application = create_app(
             state,
             guests,
@@ -226,13 +231,15 @@ def _serve(
             settled=serving.settled,
             seed=seed,
             names=() if where is None else where.names,
+            page_token=page_token,
         )
 
         def answering() -> None:
             running = _running(state, settings, services)
             if where is not None:
                 running = replace(running, endpoint=f"http://{where.host()}:{port}")
-            records.write(paths.daemon_file, replace(running, serving=serving))
+            running = replace(running, serving=serving, page_token=page_token)
+            records.write(paths.daemon_file, running)
             _log.info("serving on port %s", settings.port)
             ready()
 

@@ -72,7 +72,10 @@ from ecsmachine.localcloud.protocol.official import check_required, official_act
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.service.gate import Gate, host_name
 from ecsmachine.localcloud.service.http_server import Connections
-from ecsmachine.localcloud.service.own_pages import own_routes
+from ecsmachine.localcloud.service.own_pages import own_routes, ticket_route
+from ecsmachine.localcloud.service.page.admission import Admission
+from ecsmachine.localcloud.service.page.guests import GuestLooks
+from ecsmachine.localcloud.service.page.routes import page_routes
 from ecsmachine.localcloud.service.request_log import Exchange, RequestLog
 from ecsmachine.localcloud.service.seed import Seed
 from ecsmachine.localcloud.service.seeding import empty, plant
@@ -101,6 +104,7 @@ def create_app(
     settled: bool = False,
     names: Collection[str] = (),
     seed: Seed | None = None,
+    page_token: str = "",
 ) -> Starlette:
     """Return the application; see the module for how it is run.
 
@@ -111,8 +115,9 @@ def create_app(
     worked on at the same time; ``lenient`` passes over official parameters that are not
     implemented, in place of refusing them; ``settled`` answers a request once what it has begun
     is done, so that no state is on its way. ``names`` are host names and addresses that requests
-    may be for besides loopback ones. ``seed`` is what a new cloud begins with; if that is refused,
-    the server does not start, and ``app.state.failure`` says why.
+    may be for besides loopback ones. ``page_token`` opens the page; "" is for none. ``seed`` is
+    what a new cloud begins with; if that is refused, the server does not start, and
+    ``app.state.failure`` says why.
     """
     supervisor = Supervisor(state)
     endpoint = Endpoint(
@@ -155,9 +160,20 @@ def create_app(
             await work.close()
             await supervisor.close()
 
+    view = endpoint.view
+    page: list[Route] = []
+    if page_token:
+        admission = Admission(page_token)
+        looks = GuestLooks(state, guests, supervisor.threads("page", 4), work.containers)
+        ids = [image.id for image in endpoint.images]
+        page = [
+            *page_routes(admission, state, view, log, faults, looks, connections, ids),
+            ticket_route(state, admission.ticket),
+        ]
     app = Starlette(
         routes=[
-            *own_routes(state, log, faults, endpoint.view, partial(endpoint.begin_anew, seed)),
+            *own_routes(state, log, faults, view, partial(endpoint.begin_anew, seed)),
+            *page,
             Route(triggers.PATH, recorded(container_service.fire), methods=["GET", "POST"]),
             Route("/clusters{rest:path}", recorded(container_service.respond), methods=METHODS),
             Route("/images", recorded(container_service.respond), methods=METHODS),

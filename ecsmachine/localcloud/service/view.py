@@ -1,14 +1,19 @@
 """What may be looked at in a cloud while it serves: what there is, and what happens, as it does.
 
-It is the one way by which something beside the APIs (``/_ecsmachine/…``, a page) reads a cloud, and
-tells no secret: fields that are not in a resource's ``repr`` are left out, others are masked.
+It is the one way by which something beside the APIs (``/_ecsmachine/…``, the page) reads a cloud,
+and tells no secret: fields that are not in a resource's ``repr`` are left out, others are masked.
+
+There are two ways to keep up: :meth:`CloudView.follow` tells everything, and
+:meth:`CloudView.changes` what is different since one looked last, which costs the same however
+much has happened.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from ecsmachine.localcloud.faults.book import FaultBook
@@ -43,6 +48,15 @@ class Event:
     data: Mapping[str, Any]
 
 
+@dataclass
+class Look:
+    """What somebody has seen, who looks at a cloud now and then."""
+
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    number: int = 0
+    faults: list[dict[str, Any]] = field(default_factory=list)
+
+
 class CloudView:
     """A look at one cloud, from its event loop."""
 
@@ -53,6 +67,7 @@ class CloudView:
         self._tables: dict[str, Table[Any]] = {kind: getattr(state, kind) for kind in _KINDS}
         self._seen: dict[str, dict[str, Any]] = {}
         self._followers: dict[asyncio.Queue[Event | None], asyncio.AbstractEventLoop] = {}
+        self._waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         self._closed = False
         state.watch(self._tables.values(), self._changed)
         log.watch(self._asked)
@@ -62,7 +77,59 @@ class CloudView:
         with self._lock:
             rows = {kind: list(table) for kind, table in self._tables.items()}
         found = {kind: [_shown(row) for row in each] for kind, each in rows.items()}
-        return {**found, "faults": [entry.as_data() for entry in self._faults.entries()]}
+        return {**found, "faults": self.faults()}
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return the faults with their counts."""
+        return [entry.as_data() for entry in self._faults.entries()]
+
+    def changes(self, look: Look, most: int) -> dict[str, Any]:
+        """Return what is different since ``look``, which knows it from now on; empty: nothing.
+
+        ``resources`` are by kind and id, None for what is gone; ``requests`` the last ``most`` of
+        those that came, without their answers, and ``left_out`` how many there were before them;
+        ``faults`` are all of them if one is different.
+        """
+        with self._lock:
+            rows = self._rows()
+        told: dict[str, Any] = {}
+        resources: dict[str, dict[str, Any]] = {}
+        for kind, now in rows.items():
+            before = look.rows.get(kind, {})
+            changed: dict[str, Any] = {
+                key: _shown(row) for key, row in now.items() if before.get(key) is not row
+            }
+            changed.update(dict.fromkeys(before.keys() - now.keys()))
+            if changed:
+                resources[kind] = changed
+        if resources:
+            told["resources"] = resources
+        number, requests = self._log.latest(look.number, most)
+        if number > look.number:
+            told["requests"] = [one.as_data() for one in requests]
+            told["left_out"] = number - look.number - len(requests)
+        faults = self.faults()
+        if faults != look.faults:
+            told["faults"] = faults
+        look.rows, look.number, look.faults = rows, number, faults
+        return told
+
+    def next_change(self) -> asyncio.Event:
+        """Return what is set once something happens after this call, or the server stops."""
+        happened = asyncio.Event()
+        self._waiting[happened] = asyncio.get_running_loop()
+        if self._closed:
+            happened.set()
+        return happened
+
+    def forget(self, happened: asyncio.Event) -> None:
+        """Let nothing of :meth:`next_change` be set any more."""
+        self._waiting.pop(happened, None)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server stops."""
+        return self._closed
 
     async def follow(self) -> AsyncIterator[Event]:
         """Yield what happens from now on, until the server stops."""
@@ -85,16 +152,26 @@ class CloudView:
         """Let all followers end; may be called from any thread."""
         self._closed = True
         self._send(None)
+        self._wake()
 
     def _rows(self) -> dict[str, dict[str, Any]]:
         return {kind: table.rows() for kind, table in self._tables.items()}
 
+    def _wake(self) -> None:
+        # Each is woken once, and costs nothing until it waits again.
+        while self._waiting:
+            with suppress(KeyError, RuntimeError):  # another thread was faster; its loop has ended
+                happened, loop = self._waiting.popitem()
+                loop.call_soon_threadsafe(happened.set)
+
     def _asked(self, number: int) -> None:
+        self._wake()
         if self._followers:
             for one in self._log.after(number - 1)[:1]:
                 self._send(Event("request", one.as_data()))
 
     def _changed(self) -> None:
+        self._wake()
         if not self._followers:
             return
         with self._lock:

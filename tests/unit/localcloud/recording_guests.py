@@ -124,6 +124,9 @@ class RecordingGuests:
     def set_ssh_drops(self, instance_id: str, drops: Sequence[SshDrop]) -> None:
         self.ssh_drops[instance_id] = tuple(drops)
 
+    def usage(self, instance_id: str) -> None:
+        pass
+
     def take_ssh_drops(self) -> dict[int, int]:
         dropped, self.dropped = self.dropped, {}
         return dropped

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from ecsmachine.localcloud.host.control_groups import Usage
 from ecsmachine.localcloud.host.firewall import Firewall
 from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop
 from ecsmachine.localcloud.host.guests.scripts import Going, GuestScript, ScriptEnd
@@ -137,6 +138,9 @@ class Guests(Protocol):
 
     def console_output(self, instance_id: str) -> bytes:
         """Return the end of what a guest has written to its console since it booted."""
+
+    def usage(self, instance_id: str) -> Usage | None:
+        """Return what a running guest uses of this computer; None if there is nothing to tell."""
 
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
         """Give the guest a public address, or take it away; live, and kept over restarts."""

@@ -42,6 +42,9 @@ class NoGuests:
         """Return nothing: nobody writes."""
         return b""
 
+    def usage(self, instance_id: str) -> None:
+        """Return nothing: nothing is used."""
+
     def take_ssh_drops(self) -> dict[int, int]:
         """Return that nothing broke off."""
         return {}

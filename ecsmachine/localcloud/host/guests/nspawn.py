@@ -18,6 +18,7 @@ from importlib import resources
 from pathlib import Path
 
 from ecsmachine.localcloud.catalog.images import SUITES
+from ecsmachine.localcloud.host import control_groups
 from ecsmachine.localcloud.host.balancers import RouterOfBalancers
 from ecsmachine.localcloud.host.capacity import needs, shortage
 from ecsmachine.localcloud.host.control_groups import GuestGroups, Limits, group_roots, memory_kills
@@ -212,6 +213,10 @@ class NspawnGuests:
     def console_output(self, instance_id: str) -> bytes:
         """Return the end of what a guest has written to its console since it booted."""
         return console.end_of(self._console(instance_id))
+
+    def usage(self, instance_id: str) -> control_groups.Usage | None:
+        """Return what the guest's control group counts."""
+        return control_groups.usage(self._groups.folders(instance_id))
 
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
         """Give the guest a public address, or take it away."""

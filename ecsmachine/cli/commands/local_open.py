@@ -1,0 +1,67 @@
+"""``ecsmachine local open``: the local cloud's page, in a browser."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import typer
+
+from ecsmachine.cli.arguments.groups import AsJson
+from ecsmachine.cli.commands import local_cloud
+from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.printer import say, show
+from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from ecsmachine.localcloud.host.settings import Running
+
+
+def open_page(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson = False) -> None:
+    """Open the local cloud's page in a browser, and print its address.
+
+    The page shows instances, the network, requests and faults as they are at the moment. Whoever
+    has the address can see and do what the page can, until the cloud is started anew.
+
+    Example: ecsmachine local open
+    """
+    running = local_cloud.running_cloud(ctx, root)
+    if not running.page_token:
+        raise MachineError(
+            "The local cloud has no page: it was started with --no-page.",
+            hint="Start it anew: ecsmachine local down && ecsmachine local up",
+        )
+    with local_cloud.translated():
+        opened = not as_json and _opened(running, local_cloud.environment_of(ctx))
+    if as_json:
+        print_json({"Page": page_of(running)})
+        return
+    show(page_of(running))
+    say("It is opened in your browser." if opened else "Open this address in a browser.")
+
+
+def page_of(running: Running) -> str:
+    """Return the address that opens a cloud's page."""
+    from ecsmachine.localcloud.service.page.admission import address
+
+    return address(running.endpoint, running.page_token)
+
+
+def _opened(running: Running, environment: Mapping[str, str]) -> bool:
+    """Open the page in the browser that there is; return whether one took it."""
+    import webbrowser
+
+    from ecsmachine.localcloud.service.page.admission import address
+    from ecsmachine.localcloud.service.remote import RemoteCloud
+
+    screen = any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    if not screen and sys.platform.startswith("linux"):
+        return False  # else a browser for terminals would take this one
+    key = (running.access_key_id, running.access_key_secret)
+    # All users can read the browser's command line: what stands there opens the page only once.
+    once = address(running.endpoint, RemoteCloud(running.endpoint, *key).ticket())
+    try:
+        return webbrowser.open(once)
+    except webbrowser.Error:
+        return False

@@ -1,0 +1,92 @@
+"""Who may see the page: whoever opens the address with the token once, and has the cookie then.
+
+The token is made when the daemon starts. A browser that is sent away from the address with it has
+a cookie for the page's paths alone, which no script can read and no other site's page sends along.
+What changes something is also given a value that only the page itself has been told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from ecsmachine.localcloud.protocol.signature import same
+from ecsmachine.localcloud.service.gate import PAGE_PATH
+
+TICKET_S = 60.0
+"""How long a ticket is good: an address for one visit, for command lines that others can read."""
+ACTION_HEADER = "X-Ecsmachine-Action"
+_MOST_TICKETS = 100
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def new_token() -> str:
+    """Return a token that nobody can guess."""
+    return secrets.token_urlsafe(24)
+
+
+def address(endpoint: str, token: str = "") -> str:
+    """Return where the page of the cloud at ``endpoint`` is; with a token it can be opened."""
+    return f"{endpoint}{PAGE_PATH}" + (f"?token={token}" if token else "")
+
+
+class Admission:
+    """Who may see the page of one cloud."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self._tickets: dict[str, float] = {}
+        # cookies know no ports: that of another cloud on this machine has another name
+        self._cookie_name = f"ecsmachine-{self._derived('name')[:12]}"
+        self._cookie = self._derived("cookie")
+        self.action_token = self._derived("action")
+
+    def ticket(self) -> str:
+        """Return a token that lets in once, within a minute."""
+        now = time.monotonic()
+        self._tickets = {key: end for key, end in self._tickets.items() if end > now}
+        while len(self._tickets) >= _MOST_TICKETS:
+            self._tickets.pop(next(iter(self._tickets)))
+        made = new_token()
+        self._tickets[made] = now + TICKET_S
+        return made
+
+    def let_in(self, request: Request) -> Response | None:
+        """Return the answer to an address with the right token: a cookie, and on without it."""
+        given = request.query_params.get("token", "")
+        once = self._tickets.pop(given, 0.0) > time.monotonic()
+        if not (once or same(self._token, given)):
+            return None
+        answer = Response(status_code=303, headers={**HEADERS, "Location": PAGE_PATH})
+        answer.set_cookie(
+            self._cookie_name, self._cookie, path=PAGE_PATH, httponly=True, samesite="strict"
+        )
+        return answer
+
+    def refused(self, request: Request) -> Response | None:
+        """Return the refusal of a request without the cookie, or one that may not act."""
+        if not same(self._cookie, request.cookies.get(self._cookie_name, "")):
+            text = "This page opens by its own address: ecsmachine local open\n"
+            return PlainTextResponse(text, 401, HEADERS)
+        if request.method == "POST" and not same(
+            self.action_token, request.headers.get(ACTION_HEADER, "")
+        ):
+            return PlainTextResponse("This is for the page alone.\n", 403, HEADERS)
+        return None
+
+    def _derived(self, what: str) -> str:
+        return hmac.new(self._token.encode(), what.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,61 @@
+// Elements of the page. Text from the API becomes text nodes and nothing else.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function build(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+export const h = (tag, attributes, ...children) =>
+  build(document.createElement(tag), attributes, children);
+
+export const svg = (tag, attributes, ...children) =>
+  build(document.createElementNS(SVG, tag), attributes, children);
+
+// A name of any script: its direction does not reach what stands beside it.
+export const named = (text, className) => h("bdi", { class: className }, String(text ?? ""));
+
+export const code = (text) => h("code", { dir: "ltr" }, text);
+
+// Lets a container show the items in their order. Elements of items that are the same value stay,
+// and who had the focus keeps it.
+export function keep(container, items, keyOf, make) {
+  const known = container.known ?? new Map();
+  const now = new Map();
+  const focus = document.activeElement?.closest?.("[data-focus]");
+  const focused = focus && container.contains(focus) ? focus.dataset.focus : null;
+  let next = container.firstChild;
+  for (const item of items) {
+    const key = keyOf(item);
+    let entry = known.get(key);
+    if (entry === undefined || entry.item !== item) {
+      const element = make(item, entry?.element);
+      if (entry && entry.element !== element) {
+        if (next === entry.element) next = next.nextSibling;
+        entry.element.remove();
+      }
+      entry = { item, element };
+    }
+    now.set(key, entry);
+    if (entry.element === next) next = next.nextSibling;
+    else container.insertBefore(entry.element, next);
+  }
+  for (const [key, entry] of known) if (!now.has(key)) entry.element.remove();
+  container.known = now;
+  if (focused !== null && !container.contains(document.activeElement))
+    container.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+}
+
+export function copied(button, text, done) {
+  const before = button.textContent;
+  navigator.clipboard.writeText(text).then(() => {
+    button.textContent = done;
+    setTimeout(() => (button.textContent = before), 1500);
+  });
+}

@@ -1,0 +1,192 @@
+// Instances: how each is, what it uses, its console and its engine's containers.
+
+import { all, ask, cloud, follow, one, tagsOf } from "./cloud.js";
+import { chart } from "./charts.js";
+import { code, h, keep, named } from "./dom.js";
+import { t } from "./text.js";
+
+const MOST_CONSOLE = 256 * 1024;
+
+export const badge = (status) =>
+  h("span", { class: "badge", "data-status": status }, t(`status.${status}`) || status);
+
+export function empty(...lines) {
+  return h("div", { class: "empty" }, ...lines.map((line) => h("p", {}, line)));
+}
+
+export function facts(pairs) {
+  const shown = pairs.filter(([, value]) => value !== "" && value !== undefined);
+  return h(
+    "dl",
+    { class: "facts" },
+    shown.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+  );
+}
+
+export const addressOf = (instance) => {
+  const eip = one("eips", instance.eip_id);
+  return eip?.address || instance.public_ip || "";
+};
+
+function panel(id, close) {
+  const output = h("pre", {
+    class: "console", role: "log", tabindex: "0", dir: "ltr", "aria-label": t("console"),
+  });
+  const about = h("div");
+  const containers = h("div", { class: "containers", "aria-live": "polite" });
+  const title = h("h2", { tabindex: "-1" });
+  const write = (text, whole) => {
+    const atEnd = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
+    if (whole) output.replaceChildren(text || t("console.none"));
+    else output.append(text);
+    if (output.textContent.length > MOST_CONSOLE)
+      output.replaceChildren(output.textContent.slice(-MOST_CONSOLE / 2));
+    output.dataset.said = whole && !text ? "" : "yes";
+    if (atEnd || whole) output.scrollTop = output.scrollHeight;
+  };
+  const open = () =>
+    follow(`console/${encodeURIComponent(id)}`, {
+      all: (text) => write(text, true),
+      more: (text) => (output.dataset.said ? write(text, false) : write(text, true)),
+    });
+  let source = open();
+  const seen = () => {
+    source.close();
+    if (document.visibilityState === "visible") source = open();
+  };
+  document.addEventListener("visibilitychange", seen);
+  const list = () => {
+    containers.replaceChildren(t("asking"));
+    ask(`containers/${encodeURIComponent(id)}`)
+      .then((answer) => containers.replaceChildren(containerList(answer)))
+      .catch((error) => containers.replaceChildren(error.message));
+  };
+  const element = h(
+    "section",
+    { class: "panel", "aria-label": t("details") },
+    h("div", { class: "bar" }, title, h("button", { class: "quiet", onclick: close }, t("close"))),
+    about,
+    h("div", { class: "bar" }, h("h3", {}, t("containers")),
+      h("button", { class: "list", onclick: list }, t("containers.ask"))),
+    containers,
+    h("h3", {}, t("console")),
+    output,
+  );
+  element.addEventListener("keydown", (event) => event.key === "Escape" && close());
+  return {
+    element,
+    update() {
+      const instance = one("instances", id);
+      if (!instance) return close();
+      title.replaceChildren(named(instance.name || id));
+      about.replaceChildren(aboutInstance(instance));
+    },
+    focus: () => title.focus(),
+    end() {
+      source.close();
+      document.removeEventListener("visibilitychange", seen);
+    },
+  };
+}
+
+function aboutInstance(instance) {
+  const groups = instance.security_group_ids.map((id) => one("security_groups", id)?.name || id);
+  const tags = tagsOf("instance", instance.id);
+  return facts([
+    ["ID", code(instance.id)],
+    [t("state"), badge(instance.status)],
+    [t("type"), code(instance.instance_type)],
+    [t("image"), code(instance.image_id)],
+    [t("zone"), code(instance.zone)],
+    [t("private"), code([instance.private_ip, ...instance.secondary_ips].join(" "))],
+    [t("public"), addressOf(instance) && code(addressOf(instance))],
+    [t("groups"), h("span", {}, groups.flatMap((name, at) => [at ? ", " : "", named(name)]))],
+    [t("key"), instance.key_pair && named(instance.key_pair)],
+    [t("description"), instance.description && named(instance.description)],
+    [t("tags"), tags.length ? h("span", {}, tags.map(tag)) : ""],
+    [t("created"), code(instance.created)],
+  ]);
+}
+
+export const tag = ([key, value]) =>
+  h("span", { class: "tag" }, named(key), value ? " = " : "", value ? named(value) : "");
+
+export function containerList({ containers, reason }) {
+  if (reason) return h("p", { class: "note" }, t(`reason.${reason}`) || reason);
+  if (!containers.length) return h("p", { class: "note" }, t("containers.none"));
+  const rows = containers.map((each) =>
+    h("tr", {}, h("td", {}, named(each.Names)), h("td", {}, code(each.Image)),
+      h("td", {}, named(each.Status)), h("td", {}, code(each.Ports))));
+  const head = ["name", "image", "state", "ports"].map((name) => h("th", { scope: "col" }, t(name)));
+  return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": t("containers") },
+    h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
+}
+
+export function instances() {
+  const rows = h("ul", { class: "rows instances" });
+  const none = empty(t("instances.none"), code('eval "$(ecsmachine local env)"'),
+    code("ecsmachine create -d aliyunecs web1"));
+  const side = h("div", { class: "side" });
+  const element = h("div", { class: "split" }, h("div", {}, none, rows), side);
+  const charts = new Map();
+  let open = null;
+  let opened = "";
+
+  function close() {
+    open?.end();
+    open = null;
+    side.replaceChildren();
+    rows.querySelector(`[data-focus="${CSS.escape(opened)}"]`)?.focus();
+    opened = "";
+    mark();
+  }
+
+  function mark() {
+    for (const button of rows.querySelectorAll("button[data-focus]"))
+      button.setAttribute("aria-expanded", String(button.dataset.focus === opened));
+  }
+
+  function choose(id) {
+    if (opened === id) return close();
+    open?.end();
+    opened = id;
+    open = panel(id, close);
+    side.replaceChildren(open.element);
+    open.update();
+    open.focus();
+    mark();
+  }
+
+  function row(instance) {
+    const drawing = chart();
+    charts.set(instance.id, drawing);
+    drawing.draw(cloud.usage.get(instance.id));
+    const name = instance.name || instance.id;
+    return h(
+      "li",
+      { "data-id": instance.id },
+      h("button", { class: "name", "data-focus": instance.id, onclick: () => choose(instance.id),
+        "aria-expanded": String(opened === instance.id) }, named(name)),
+      badge(instance.status),
+      h("span", { class: "dim" }, code(instance.instance_type)),
+      h("span", {}, code(instance.private_ip), " ",
+        h("strong", {}, code(addressOf(instance)))),
+      drawing.element,
+    );
+  }
+
+  return {
+    element,
+    update(kinds) {
+      const wanted = (...names) => kinds === null || names.some((name) => kinds.has(name));
+      if (wanted("instances", "eips", "link")) {
+        const found = all("instances");
+        none.hidden = found.length > 0;
+        keep(rows, found, (each) => each.id, row);
+        for (const id of charts.keys()) if (!one("instances", id)) charts.delete(id);
+      }
+      if (wanted("usage")) for (const [id, each] of charts) each.draw(cloud.usage.get(id));
+      if (wanted("instances", "eips", "tag_sets", "security_groups")) open?.update();
+    },
+  };
+}

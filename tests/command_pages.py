@@ -21,7 +21,7 @@ from ecsmachine.cli.everyday import plain
 COMMANDS = Path(__file__).parents[1] / "docs" / "commands"
 HEADING = "## In practice"
 
-ALONE = ("completion",)
+ALONE = ("completion", "settings")
 """Pages that need nothing but the program."""
 
 WITHOUT_GUESTS = ("cluster", "project", "service", "trigger", "volume", "cs")
@@ -43,6 +43,9 @@ Each leaves them as they were, but for the last one.
 """
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_NOT_THERE = ("PYTHONUNBUFFERED", "ECSMACHINE_CONFIG")
+"""Variables of the tests that the examples do not have."""
+
 _ANY = "…"
 _END = "\x1e"
 _KINDS = (
@@ -112,7 +115,7 @@ def printed_by(
         timeout=280,
         cwd=home,
         env={
-            **{name: value for name, value in environment.items() if name != "PYTHONUNBUFFERED"},
+            **{name: value for name, value in environment.items() if name not in _NOT_THERE},
             "HOME": str(home),
             "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
         },

@@ -1,8 +1,9 @@
 """Where the access key comes from: flags, variables, the aliyun command's profiles, a RAM role.
 
-The order is: flags; ``ECS_*`` variables; ``ALIBABA_CLOUD_*`` variables; a profile of the
-``aliyun`` command (``~/.aliyun/config.json``); the RAM role of the ECS instance that this runs
-on. What is kept of it in a store is a reference (``environment``, ``profile:NAME``, …).
+The order is: flags; ``ECS_*`` variables; ``ALIBABA_CLOUD_*`` variables; what
+``ECSMACHINE_CREDENTIALS`` refers to; a profile of the ``aliyun`` command
+(``~/.aliyun/config.json``); the RAM role of the ECS instance that this runs on. What is kept of it
+in a store is a reference (``environment``, ``profile:NAME``, …).
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def resolve(
     if found is None:
         if reference == "environment":
             lost = "The credentials are not in the environment any more (ECS_ACCESS_KEY_ID)"
-        found = _current_profile(environment, sts)
+        found = _referred_to(environment, sts) or _current_profile(environment, sts)
     if found is None and _may_have_role(environment):
         found = _instance_role(environment.get("ALIBABA_CLOUD_ECS_METADATA", ""), environment)
     if found is None:
@@ -142,6 +143,19 @@ def _current_profile(environment: Mapping[str, str], sts: StsAddress) -> Credent
     from ecsmachine.aliyun import profiles
 
     return profiles.load(path, named, sts)
+
+
+def _referred_to(environment: Mapping[str, str], sts: StsAddress) -> CredentialProvider | None:
+    reference = environment.get("ECSMACHINE_CREDENTIALS", "")
+    others = ("ALIBABA_CLOUD_PROFILE", "ALICLOUD_PROFILE", "ALIBABA_CLOUD_ECS_METADATA")
+    if not reference or any(environment.get(name) for name in others):
+        return None
+    if reference.partition(":")[0] not in ("profile", "ram-role"):
+        raise UsageError(
+            f'ECSMACHINE_CREDENTIALS names no source of credentials: "{reference}"',
+            hint="It is profile:NAME, ram-role:NAME, or ram-role.",
+        )
+    return provider_of(reference, environment, sts=sts)
 
 
 def _from_variables(prefix: str, environment: Mapping[str, str]) -> CredentialProvider | None:

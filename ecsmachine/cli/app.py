@@ -12,6 +12,8 @@ from ecsmachine.cli.arguments.context import Session, storage
 from ecsmachine.cli.display import docker_machine, printer
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.everyday import plain
+from ecsmachine.cli.settings.layers import Settings
+from ecsmachine.cli.table import COMMANDS
 from ecsmachine.documents import TRUE_WORDS
 from ecsmachine.errors import MachineError
 
@@ -98,6 +100,10 @@ def _work(arguments: list[str], session: Session) -> Callable[[], object]:
     """Return what runs a command line. Raises what the import of a broken library does."""
     if arguments[:1] == [_COMPLETE]:
         return lambda: _complete(arguments[1:], session)
+    try:
+        session.use(Settings(session.environment, COMMANDS))
+    except MachineError as error:
+        return _raising(error)
     found = plain.read(arguments, session)
     if found is not None:
         return lambda: plain.run(arguments[0], session, found)
@@ -120,6 +126,13 @@ def _work(arguments: list[str], session: Session) -> Callable[[], object]:
         return result
 
     return run_by_typer
+
+
+def _raising(error: MachineError) -> Callable[[], object]:
+    def work() -> object:
+        raise error
+
+    return work
 
 
 def _told(error: BaseException, session: Session) -> int:
@@ -152,7 +165,7 @@ def _told(error: BaseException, session: Session) -> int:
     if hasattr(error, "format_message"):
         from ecsmachine.cli.arguments.suggestions import usage_line
 
-        line = usage_line(error)
+        line = session.settings.with_sources(usage_line(error))
         _record("Usage", session.as_called(line))
         _complain(session, line)
         return 2
@@ -170,6 +183,11 @@ def _complete(words: list[str], session: Session) -> int:
             for flag, path in zip(before, before[1:], strict=False)
             if flag in ("-s", "--storage-path")
         ]
+        settings = Settings(session.environment, COMMANDS)
+        for flag, name in zip(before, before[1:], strict=False):
+            if flag == "--profile" and name in settings.names("profiles"):
+                settings.choose(name, flag)
+        session.use(settings)
         session.storage = storage(given[-1] if given else "", session.environment)
         names = plain.suggested_names(before, current, session)
         if names is not None:
@@ -231,6 +249,7 @@ def _write_error(text: str) -> None:
 def _show(error: MachineError, session: Session) -> None:
     if session.debug:
         _show_trace(error)
+    error.message = session.settings.with_sources(error.message)
     if error.details:
         printer.complain(session.as_called(error.details.rstrip()))
     made = printer.document()

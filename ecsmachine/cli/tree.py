@@ -17,54 +17,11 @@ import typer.main
 
 from ecsmachine.cli.arguments.context import Session, configure, is_set
 from ecsmachine.cli.arguments.every_command import changed
+from ecsmachine.cli.arguments.from_settings import choose_profile, use_sets_of_create
 from ecsmachine.cli.arguments.help import WIDEST, help_of
 from ecsmachine.cli.display import printer
+from ecsmachine.cli.table import COMMANDS
 from ecsmachine.errors import UsageError
-
-_COMMANDS: dict[str, tuple[str, str]] = {
-    "active": ("listing", "Print which machine is active"),
-    "adopt": ("adopt", "Take an instance over that another store made, or a lost one"),
-    "cluster": ("container_service.cluster", "Clusters of Container Service"),
-    "completion": ("completion", "Print the script that completes in a shell"),
-    "config": ("engine_config", "Print the connection config for a machine, or change its engine"),
-    "context": ("docker_context", "Make machines known to the docker client as contexts"),
-    "create": ("create", "Create a machine"),
-    "cs": ("container_service.raw", "Call the API of Container Service"),
-    "credentials": ("credentials", "Show and change the credentials of machines"),
-    "env": ("connect", "Print the commands that set up the environment for the Docker client"),
-    "expire": ("lifecycle", "Set when the cloud releases a machine by itself"),
-    "export": ("transfer", "Write a machine with its keys into an encrypted file"),
-    "import": ("transfer", "Put a machine that was exported into this store"),
-    "image": ("image", "Images of a registry"),
-    "inspect": ("listing", "Print what is stored of a machine"),
-    "ip": ("listing", "Print the address of machines"),
-    "kill": ("lifecycle", "Stop machines at once, as by pulling the plug"),
-    "local": ("local", "Run an ECS-compatible cloud on this machine"),
-    "ls": ("listing", "List machines"),
-    "mount": ("copy", "Mount a folder of a machine here"),
-    "project": ("container_service.project", "Applications on a Swarm cluster"),
-    "prompt": ("listing", "Print the active machine for a shell's prompt"),
-    "provision": ("provisioning", "Provision machines again"),
-    "regenerate-certs": ("provisioning", "Give machines new certificates"),
-    "restart": ("lifecycle", "Restart machines"),
-    "rm": ("lifecycle", "Remove machines"),
-    "scp": ("copy", "Copy files to, from or between machines"),
-    "service": ("container_service.service", "Services of the applications on a Swarm cluster"),
-    "ssh": ("connect", "Log into a machine, or run a command on it"),
-    "ssh-config": ("ssh_config", "Print entries for ~/.ssh/config, or install them"),
-    "start": ("lifecycle", "Start machines"),
-    "status": ("listing", "Print the state of machines"),
-    "stop": ("lifecycle", "Stop machines"),
-    "swarm": ("swarm", "Join machines in Docker's Swarm mode"),
-    "sweep": ("sweep", "Find and remove what is left in the cloud of lost machines"),
-    "trigger": ("container_service.trigger", "Addresses that redeploy or scale an application"),
-    "trust": ("trust", "Pin the host key of a machine anew, after its host was installed anew"),
-    "upgrade": ("provisioning", "Upgrade the engines of machines"),
-    "url": ("listing", "Print the engine's URL of machines"),
-    "version": ("listing", "Print the version of ecsmachine, or of a machine's engine"),
-    "volume": ("container_service.volume", "Volumes of a Swarm cluster"),
-    "wait": ("lifecycle", "Wait until machines run, are ready, or have stopped"),
-}
 
 _HEADINGS = {"": "Commands", "container_service": "Commands of Container Service"}
 """The heading above commands in help, by the room that they live in."""
@@ -79,14 +36,14 @@ class _Commands(typer.core.TyperGroup):
     """The commands, each imported when it is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in _HELP:
             return _command("help", _help)
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"ecsmachine.cli.commands.{_COMMANDS[cmd_name][0]}")
+        module = import_module(f"ecsmachine.cli.commands.{COMMANDS[cmd_name][0]}")
         if hasattr(module, "app"):
             return typer.main.get_command(module.app)
         if hasattr(module, "command"):  # the driver says what flags there are
@@ -96,19 +53,21 @@ class _Commands(typer.core.TyperGroup):
 
     def help_of(self, name: str) -> str:
         """Return the line about a command, without importing it."""
-        return _COMMANDS[name][1]
+        return COMMANDS[name][1]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and args[0] not in (*_COMMANDS, *_HELP):
+        if args and args[0] not in (*COMMANDS, *_HELP):
             from ecsmachine.cli.arguments.suggestions import did_you_mean
 
-            suggestion = did_you_mean(args[0], (*_COMMANDS, "help"))
+            suggestion = did_you_mean(args[0], (*COMMANDS, "help"))
             ctx.fail(f"'{args[0]}' is not a command of {ctx.command_path}. {suggestion}")
+        if args[:1] == ["create"]:
+            use_sets_of_create(ctx.obj, args[1:])
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
-        for name, (module, text) in _COMMANDS.items():
+        for name, (module, text) in COMMANDS.items():
             room, _, _ = module.rpartition(".")
             sections.setdefault(_HEADINGS[room], []).append((name, text))
         for heading, commands in sections.items():
@@ -143,6 +102,16 @@ def _root(
             help="The machine store [default: ~/.docker/machine, $MACHINE_STORAGE_PATH]",
         ),
     ] = None,
+    profile: Annotated[
+        str,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="Use a profile of your settings [$ECSMACHINE_PROFILE]",
+            is_eager=True,
+            callback=choose_profile,
+        ),
+    ] = "",
     tls_ca_cert: Annotated[
         Path | None, typer.Option(help="CA to verify engines against [$MACHINE_TLS_CA_CERT]")
     ] = None,

@@ -34,18 +34,22 @@ def read_file(
     *,
     longest: int = LONGEST_FILE,
     pipes: bool = False,
+    accept: Callable[[os.stat_result], None] = lambda status: None,
 ) -> bytes:
     """Return what a file holds. Raises :class:`FileNotFoundError` if there is none.
 
     Anything else that is wrong is the ``fault``: it is no plain file (a pipe would be waited for,
     if that is not asked for with ``pipes``), cannot be read, or is longer than ``longest`` bytes.
+    ``accept`` raises what there is to say of a file by what is known of it.
     """
     try:
         descriptor = open_file(path, os.O_RDONLY, waiting=pipes)
         with os.fdopen(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
+            status = os.fstat(descriptor)
+            mode = status.st_mode
             if not stat.S_ISREG(mode) and not (pipes and stat.S_ISFIFO(mode)):
                 raise fault("it is not a plain file")
+            accept(status)
             content = file.read(longest + 1)
     except FileNotFoundError:
         if os.path.islink(path):

@@ -30,6 +30,13 @@ def test_the_examples_run(page: str, tmp_path: Path) -> None:
     command_pages.check_both_ways(page, os.environ, tmp_path)
 
 
+def test_the_examples_of_settings_run(tmp_path: Path) -> None:
+    text = (command_pages.COMMANDS.parent / "settings.md").read_text()
+    examples = command_pages.examples_in(text)
+    assert len(examples) > 5
+    command_pages.check_examples("settings", examples, os.environ, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("shown", "printed"),
     [

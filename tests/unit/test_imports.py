@@ -39,7 +39,7 @@ MAY_IMPORT = {
 }
 
 ROOMS = {
-    "cli": ("display", "arguments", "everyday", "commands", "tree", "app"),
+    "cli": (*("table", "display", "settings", "arguments", "everyday", "commands", "tree", "app"),),
     "drivers/aliyunecs": ("options", "resources", "checks", "life"),
     "localcloud": (
         *("catalog", "protocol", "state", "host", "faults", "registry"),

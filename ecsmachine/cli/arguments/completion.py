@@ -165,6 +165,9 @@ def _values(
     given = {
         flag.removeprefix("--"): value for flag, value in pairwise(words) if flag.startswith("--")
     }
+    if names & {"like"} or (len(path) == 1 and "profile" in names):
+        kind = "sets" if "like" in names else "profiles"
+        return [Suggestion(name) for name in session.settings.names(kind)]
     if path[-1] in _WITH_DRIVER:
         driver = driver_name_of(["ecsmachine", *words], session.environment)
     elif path[1] == "cluster":

@@ -6,6 +6,7 @@ import os
 
 from ecsmachine import __version__
 from ecsmachine.cli.display import docker_machine
+from ecsmachine.cli.settings.layers import Settings
 from ecsmachine.documents import is_true
 from ecsmachine.errors import MachineError, UsageError
 
@@ -39,8 +40,8 @@ class Session:
     are the ``--tls-…`` options, by the names of
     :class:`~ecsmachine.machine.model.AuthOptions`. ``under_way`` names the machines whose create
     has begun and is not over, ``interruption`` ends it. ``named`` are the machines that the command
-    was given. ``checkpoint`` is told of every change of
-    a journal, request to a cloud and command on a host.
+    was given. ``settings`` are what files say, once they are read. ``checkpoint`` is told of every
+    change of a journal, request to a cloud and command on a host.
     """
 
     def __init__(
@@ -62,8 +63,14 @@ class Session:
         self.under_way: list[str] = []
         self.interruption: Interruption | None = None
         self.named: list[str] = []
+        self.settings = Settings({})
         self._store: Store | None = None
         self._warned: set[str] = set()
+
+    def use(self, settings: Settings) -> None:
+        """Take what files of settings say, and their values for variables that are not set."""
+        self.settings = settings
+        self.environment = settings.environment()
 
     @property
     def storage_path(self) -> Path:

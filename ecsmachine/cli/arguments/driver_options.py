@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -26,17 +27,25 @@ def driver_name_of(arguments: Iterable[str], environment: Mapping[str, str]) -> 
 
     It must be known first: the driver says what flags there are.
     """
+    named = [environment.get("MACHINE_DRIVER") or "aliyunecs"]
+    return (values_given(arguments, "driver", "-d") or named)[0]
+
+
+def values_given(arguments: Iterable[str], name: str, short: str = "") -> list[str]:
+    """Return the values that an option has on a command line, before that is parsed."""
     arguments = list(arguments)
+    found = []
     for position, argument in enumerate(arguments):
         if argument == "--":
             break
-        if argument in ("-d", "-driver", "--driver") and position + 1 < len(arguments):
-            return arguments[position + 1]
-        if argument.startswith(("-driver=", "--driver=")):
-            return argument.partition("=")[2]
-        if argument.startswith("-d") and not argument.startswith("--") and len(argument) > 2:
-            return argument[2:].removeprefix("=")
-    return environment.get("MACHINE_DRIVER") or "aliyunecs"
+        flag, equals, value = argument.partition("=")
+        if flag in (f"-{name}", f"--{name}") and equals:
+            found.append(value)
+        elif argument in (short, f"-{name}", f"--{name}") and argument:
+            found += arguments[position + 1 : position + 2]
+        elif short and argument.startswith(short) and not argument.startswith("--"):
+            found.append(argument.removeprefix(short).removeprefix("="))
+    return found
 
 
 def parameter_name(option: Option) -> str:
@@ -81,23 +90,45 @@ def help_of(option: Option) -> str:
 
 
 def resolve(
-    options: Iterable[Option], flags: Mapping[str, OptionValue], environment: Mapping[str, str]
+    options: Iterable[Option],
+    flags: Mapping[str, OptionValue],
+    environment: Mapping[str, str],
+    settings: Mapping[str, OptionValue] = MappingProxyType({}),
 ) -> dict[str, OptionValue]:
     """Return the value of every option: its flag, else its variable, else its default.
 
     ``flags`` has None where a flag was not given. A variable that is set to nothing counts as
-    not set. Raises :class:`UsageError` naming the variable whose value does not fit.
+    not set. ``settings`` are values of files, without those that a variable wins over. Raises
+    :class:`UsageError` naming the variable whose value does not fit.
     """
     values: dict[str, OptionValue] = {}
     for option in options:
         flag = flags.get(option.name)
         if flag not in (None, []):
             values[option.name] = _chosen(option, flag)
+        elif settings.get(option.name) not in (None, []):
+            values[option.name] = _chosen(option, settings[option.name])
         elif option.env and environment.get(option.env):
             values[option.name] = _chosen(option, _from_text(option, environment[option.env]))
         else:
             values[option.name] = option.default
     return values
+
+
+def flags_and_settings(
+    ctx: typer.Context, options: Iterable[Option], given: Mapping[str, Any]
+) -> tuple[dict[str, OptionValue], dict[str, OptionValue]]:
+    """Return what a command was given of options on its command line, and by files."""
+    flags: dict[str, OptionValue] = {}
+    settings: dict[str, OptionValue] = {}
+    for option in options:
+        name = parameter_name(option)
+        source = ctx.get_parameter_source(name)
+        by_file = source is not None and source.name == "DEFAULT_MAP"
+        flags[option.name] = None if by_file else given[name]
+        if by_file:
+            settings[option.name] = given[name]
+    return flags, settings
 
 
 def with_options(function: Callable[..., None], options: tuple[Option, ...]) -> Callable[..., None]:

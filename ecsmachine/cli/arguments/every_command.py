@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ecsmachine.cli.arguments.flag_forms import accept_flag_forms
+from ecsmachine.cli.arguments.from_settings import take_settings
 from ecsmachine.cli.arguments.help import write_in_words
 from ecsmachine.cli.arguments.output_options import add_output_options
 from ecsmachine.cli.arguments.parsing import convert_only_if_needed
@@ -16,6 +17,7 @@ def changed(command: Any) -> Any:
     convert_only_if_needed(command)
     accept_flag_forms(command)
     add_output_options(command)
+    take_settings(command)
     if hasattr(command, "get_command"):
         find = command.get_command
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Any, get_args
 
@@ -35,6 +36,14 @@ def choices_of(parameter: Any) -> list[str]:
             return [str(member.value) for member in kind]
     items = parameter.shell_complete(None, "")
     return [str(item.value) for item in items if item.type == "plain"]
+
+
+def variable_of(parameter: Any) -> str:
+    """Return the first variable that stands in for an option, as its help says; "" without one."""
+    found = re.search(
+        r"(?:\[|, )\$([A-Z][A-Z0-9_]+)[^\[]*\]$", getattr(parameter, "help", "") or ""
+    )
+    return found[1] if found else ""
 
 
 def written_in_help(parameter: Any) -> str:

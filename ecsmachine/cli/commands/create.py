@@ -13,6 +13,7 @@ import typer
 from ecsmachine.cli.arguments.context import machine_names, session
 from ecsmachine.cli.arguments.driver_options import (
     driver_name_of,
+    flags_and_settings,
     option_parameters,
     parameter_name,
     resolve,
@@ -41,7 +42,7 @@ _SSH = (
     ),
 )
 
-_EVERYDAY = {"count", "driver", "dry_run", "no_provision", "help"}
+_EVERYDAY = {"count", "driver", "dry_run", "like", "no_provision", "help"}
 """The command's own options that its help shows first."""
 
 _PARALLEL = 10
@@ -95,8 +96,8 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
     options = (*ENGINE, *_SSH, *_SWARM_MODE, *_SWARM, *registry.options_of(driver_name))
 
     def create(ctx: typer.Context, **given: Any) -> None:
-        flags = {option.name: given[parameter_name(option)] for option in options}
-        for line in warnings_of(options, flags, environment):
+        flags, settings = flags_and_settings(ctx, options, given)
+        for line in warnings_of(options, {**flags, **settings}, environment):
             warn(line)
         if given["all"]:
             raise UsageError("--all goes with --help alone", hint="Leave it out.")
@@ -104,13 +105,15 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         changes: dict[str, Any] = {"keep_on_failure": given["keep_on_failure"]}
         if given["no_provision"]:
             changes["provision"] = False
+        if given["resume"] and given["like"]:
+            raise UsageError("--like does not go with --resume", hint="Leave it out.")
         begun = _begun(ctx, names) if given["resume"] else []
         if begun:
             _check_resume(options, flags, given["dry_run"])
         session(ctx).named = names
         requests = [_resumed(ctx, name, flags, environment, changes) for name in begun]
         if len(begun) < len(names):
-            values = install_or_sources(resolve(options, flags, environment), flags)
+            values = install_or_sources(resolve(options, flags, environment, settings), flags)
             first = replace(_request(ctx, names[0], driver_name, values), **changes)
             requests += [replace(first, name=name) for name in names if name not in begun]
         for request in requests:
@@ -224,6 +227,19 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
                 str | None,
                 typer.Option(
                     "--driver", "-d", help="The driver [default: aliyunecs, $MACHINE_DRIVER]"
+                ),
+            ],
+        ),
+        inspect.Parameter(
+            "like",
+            keyword,
+            default=None,
+            annotation=Annotated[
+                list[str] | None,
+                typer.Option(
+                    "--like",
+                    metavar="SET",
+                    help="Take the options of a set in your settings (repeatable)",
                 ),
             ],
         ),

@@ -67,6 +67,8 @@ def read(arguments: list[str], session: Session) -> dict[str, object] | None:
     """Return the parameters of a command line that is plain; None for one that is not."""
     if not arguments or session.debug or _changes_how_it_runs(session):
         return None
+    if session.settings.has_options(arguments[0]):
+        return None
     return _read(arguments[0], arguments[1:])
 
 

@@ -60,6 +60,7 @@ def test_the_fields_of_what_prints_data_are_documented(
         "active": [],
         "version": [],
         "prompt": [],
+        "settings": [],
         "config": ["dev1"],
     }.items():
         result = program(*words.split(), "--json", *arguments, DOCKER_HOST=url)

@@ -1,0 +1,67 @@
+"""TOML: what a text holds, and in which line its keys stand."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecsmachine.documents.toml import lines_of, parse_toml
+from ecsmachine.errors import MachineError
+
+TEXT = b'''\xef\xbb\xbf# a comment
+
+one = 1
+list = [   # begins here
+  "a",
+
+  "b",
+]
+long = """
+[not.a.table]
+one = 2
+"""
+a.b = true   # a dotted key
+
+[table]
+
+two = "2"
+[table.inner]
+"quoted key" = 3
+inline = {x = 1, y = [2]}
+'''
+
+
+def test_the_line_of_each_key() -> None:
+    assert lines_of(TEXT) == {
+        ("one",): 3,
+        ("list",): 4,
+        ("long",): 9,
+        ("a",): 13,
+        ("a", "b"): 13,
+        ("table",): 15,
+        ("table", "two"): 17,
+        ("table", "inner"): 18,
+        ("table", "inner", "quoted key"): 19,
+        ("table", "inner", "inline"): 20,
+        ("table", "inner", "inline", "x"): 20,
+        ("table", "inner", "inline", "y"): 20,
+    }
+
+
+def test_what_it_holds() -> None:
+    held = parse_toml(TEXT, MachineError)
+    assert held["table"]["inner"]["inline"] == {"x": 1, "y": [2]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"a = ", "it is not TOML: "),
+        (b"[a]\nb = 1\nb = 2", "it is not TOML: "),
+        (b"a = '\xff'", "it is not UTF-8: byte 5"),
+        (b"a = " + b"[" * 100_000, "it is nested too deeply"),
+    ],
+)
+def test_what_is_none_is_the_fault(text: bytes, said: str) -> None:
+    with pytest.raises(MachineError) as error:
+        parse_toml(text, MachineError)
+    assert error.value.message.startswith(said)

@@ -32,8 +32,17 @@ EVERYDAY = tuple(plain.COMMANDS)
 
 WITH_MACHINES = (
     *("prompt", "ssh-config"),
-    *("ls", "active", "ip", "url", "status", "version", "inspect", "env", "ssh", "scp", "mount"),
-    *("context", "credentials", "config", "provision", "regenerate-certs", "upgrade", "trust"),
+    *("ls", "active", "ip", "url", "status", "doctor", "version", "inspect", "env", "ssh", "scp"),
+    *(
+        "mount",
+        "context",
+        "credentials",
+        "config",
+        "provision",
+        "regenerate-certs",
+        "upgrade",
+        "trust",
+    ),
     *("stop", "start", "restart", "kill", "expire", "wait", "swarm", "rm", "sweep"),
     *("export", "import", "local", "image", "adopt"),
 )

@@ -7,10 +7,7 @@ raise :class:`~ecsmachine.aliyun.errors.ApiError` and
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
@@ -385,6 +382,11 @@ class EcsClient(RegionalClient):
             )
         ]
 
+    def prefix_list(self, prefix_list_id: str) -> list[str]:
+        """Return the networks of a prefix list (DescribePrefixListAttributes)."""
+        answer = self._call("DescribePrefixListAttributes", {"PrefixListId": prefix_list_id})
+        return [entry.text("Cidr") for entry in answer.objects("Entries", "Entry")]
+
     def referencing_groups(self, group_id: str) -> list[str]:
         """Return the groups whose rules name a group (DescribeSecurityGroupReferences)."""
         answer = self._call(
@@ -474,25 +476,3 @@ def _rule_parameters(group_id: str, permissions: Sequence[Permission]) -> dict[s
             }
         )
     return parameters
-
-
-_ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|[@-_])")  # ECMA-48: colours, and where to write
-_LINES = 15
-_LONGEST_LINE = 200
-
-
-def console_end(ecs: EcsClient, instance_id: str) -> str:
-    """Return the last lines that an instance's console shows, or "" if it shows none.
-
-    Raises :class:`~ecsmachine.aliyun.errors.ApiError`.
-    """
-    answer = ecs.rpc.call(
-        "GetInstanceConsoleOutput", {"RegionId": ecs.region, "InstanceId": instance_id}
-    )
-    try:
-        output = base64.b64decode(answer.prose("ConsoleOutput"))
-    except (binascii.Error, ValueError):
-        return ""
-    text = _ESCAPE.sub("", output.decode(errors="replace"))
-    lines = [line.strip()[:_LONGEST_LINE] for line in text.splitlines()]
-    return "\n".join([line for line in lines if line][-_LINES:])

@@ -151,7 +151,8 @@ class SecurityGroup:
 class Permission:
     """A rule of a security group. ``port_range`` is like ``22/22``; ``-1/-1`` is all.
 
-    The source is a network, or (``source_group_id``) the members of a security group.
+    The source is a network, the members of a security group (``source_group_id``), or the networks
+    of a prefix list.
     """
 
     protocol: Annotated[str, _protocol]
@@ -161,6 +162,7 @@ class Permission:
     direction: Annotated[str, At("Direction", ID)] = "ingress"
     priority: Annotated[int, At("Priority")] = 1
     source_group_id: Annotated[str, At("SourceGroupId", ID)] = ""
+    prefix_list_id: Annotated[str, At("SourcePrefixListId", ID)] = ""
     description: Annotated[str, At("Description", PROSE)] = ""
 
 

@@ -20,7 +20,13 @@ from ecsmachine.aliyun.errors import (
     one_line,
 )
 from ecsmachine.aliyun.signature import sign
-from ecsmachine.aliyun.transport import Transport, clock_hint, repeated, shared_pace
+from ecsmachine.aliyun.transport import (
+    Transport,
+    clock_hint,
+    clock_offset_s,
+    repeated,
+    shared_pace,
+)
 from ecsmachine.documents.fields import Fields, read_object
 from ecsmachine.documents.text import Fault
 from ecsmachine.errors import MachineError
@@ -109,6 +115,20 @@ class RpcClient:
         except ApiError as error:
             error.maybe_done = error.maybe_done or unsure
             raise
+
+    def clock_offset_s(self) -> float | None:
+        """Return by how many seconds this computer's clock is ahead of the cloud's.
+
+        What is asked is not signed, so that no credentials are needed; None if the answer has no
+        time. Raises :class:`ConnectionLostError`.
+        """
+        begun = time.monotonic()
+        answer = self._transport.send("Asking for the time", "GET", "/", data=None, headers={})
+        offset_s, took_s = clock_offset_s(answer.headers.get("Date", "")), time.monotonic() - begun
+        if offset_s is None or offset_s < -1.0:
+            return offset_s
+        # it was told at some time while the answer was waited for, in whole seconds
+        return max(0.0, offset_s - took_s - 1.0)
 
     def pages(
         self, action: str, parameters: Mapping[str, Parameter], *path: str, page_size: int = 100

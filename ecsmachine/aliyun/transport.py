@@ -244,17 +244,24 @@ def repeated(
     return tries(once)
 
 
-def clock_hint(date: str) -> str | None:
-    """Return how far this computer's clock is off, given the ``Date`` of an answer."""
+def clock_offset_s(date: str) -> float | None:
+    """Return by how many seconds this computer's clock is ahead of the ``Date`` of an answer."""
     try:
         theirs = parsedate_to_datetime(date)
     except (TypeError, ValueError):
         return None
     if theirs.tzinfo is None:
         theirs = theirs.replace(tzinfo=timezone.utc)
-    ahead_s = round((datetime.now(timezone.utc) - theirs).total_seconds())
-    direction = "ahead of" if ahead_s > 0 else "behind"
-    return f"This computer's clock is {abs(ahead_s)} s {direction} Alibaba Cloud's: set it."
+    return (datetime.now(timezone.utc) - theirs).total_seconds()
+
+
+def clock_hint(date: str) -> str | None:
+    """Return how far this computer's clock is off, given the ``Date`` of an answer."""
+    offset_s = clock_offset_s(date)
+    if offset_s is None:
+        return None
+    direction = "ahead of" if offset_s > 0 else "behind"
+    return f"This computer's clock is {abs(offset_s):.0f} s {direction} Alibaba Cloud's: set it."
 
 
 def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "create": ("create", "Create a machine"),
     "cs": ("container_service.raw", "Call the API of Container Service"),
     "credentials": ("credentials", "Show and change the credentials of machines"),
+    "doctor": ("doctor", "Find what is wrong between here and an engine"),
     "env": ("connect", "Print the commands that set up the environment for the Docker client"),
     "expire": ("lifecycle", "Set when the cloud releases a machine by itself"),
     "export": ("transfer", "Write a machine with its keys into an encrypted file"),

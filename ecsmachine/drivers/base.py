@@ -431,8 +431,8 @@ class Expiring(Protocol):
 class ConsoleOutput(Protocol):
     """What a driver adds whose machines have a console that the provider shows."""
 
-    def console_end(self) -> str:
-        """Return the last lines that the machine's console shows, or "" if it shows none.
+    def console(self, *, only_end: bool = False) -> str:
+        """Return what the machine's console shows, or its last lines; "" if it shows nothing.
 
         Raises :class:`~ecsmachine.errors.MachineError` if the provider refuses.
         """

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from ecsmachine.drivers.changes import Observed
+    from ecsmachine.drivers.looks import CloudLooks
     from ecsmachine.drivers.tagged import TaggedResources
 
 _GROUP = "ecsmachine.drivers"
@@ -161,6 +162,24 @@ def _observe(driver: Driver) -> Observed | MachineError | None:
         return driver.observed()
     except MachineError as error:
         return error
+
+
+def looks_of(driver: Driver) -> CloudLooks | None:
+    """Return what can be asked about the way to a machine; None if it has no provider."""
+    looks = getattr(_module(driver.name), "looks", None) if driver.name in _MODULES else None
+    found: CloudLooks | None = None if looks is None else looks(driver)
+    return found
+
+
+def account_looks(
+    name: str, context: DriverContext, values: Mapping[str, OptionValue]
+) -> CloudLooks:
+    """Return what can be asked about the way to an account, whose machine there need not be.
+
+    ``values`` hold those of :func:`account_options_of`. Raises as :func:`new` does.
+    """
+    found: CloudLooks = _tagging_module(name).account_looks(context, values)
+    return found
 
 
 def account_options_of(name: str) -> tuple[Option, ...]:

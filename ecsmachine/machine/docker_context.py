@@ -124,6 +124,16 @@ def endpoint(docker: DockerConfig, machine: Machine) -> str | None:
     return None
 
 
+def has_certificates(docker: DockerConfig, machine: Machine) -> bool:
+    """Whether the context of a machine has the machine's certificates."""
+    folder = docker.tls_path(context_name(machine.name)) / "docker"
+    with contextlib.suppress(OSError):
+        return all(
+            (folder / file).read_bytes() == _certificate(machine, file) for file in _TLS_FILES
+        )
+    return False
+
+
 def use(docker: DockerConfig, name: str) -> None:
     """Make a context the current one; what else is in the client's settings is kept."""
     _change_current(docker, name)

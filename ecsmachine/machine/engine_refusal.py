@@ -94,11 +94,17 @@ def _of_served(
     served: x509.Certificate | None,
     error: ssl.SSLCertVerificationError,
 ) -> Refusal:
+    fault = None if served is None else served_fault(host, auth, served)
+    return fault or Refusal(error.verify_message, None)
+
+
+def served_fault(host: str, auth: AuthOptions, served: x509.Certificate) -> Refusal | None:
+    """Return what is wrong with the certificate that an engine shows, if something is."""
     name = auth.machine_dir.name
     provision = f'"ecsmachine provision {name}" gives the engine the machine\'s certificate again.'
     ca = certificate_or_none(auth.machine_ca_path)
-    if served is None or ca is None:
-        return Refusal(error.verify_message, None)
+    if ca is None:
+        return None
     given = certificate_or_none(auth.server_cert_path)
     is_given = given is not None and given == served
     if not is_issued_by(served, ca) and not is_given:
@@ -118,7 +124,7 @@ def _of_served(
         if given is None:
             renew = "Give its engine a certificate of this address."
         return Refusal(f"the certificate of the engine does not name the address {host}", renew)
-    return Refusal(error.verify_message, None if is_given else provision)
+    return None
 
 
 def _of_alert(auth: AuthOptions, said: str) -> Refusal:

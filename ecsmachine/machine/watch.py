@@ -150,6 +150,6 @@ def _ended(machine: Machine, state: State, reason: str) -> EndedError:
         error.hint = None
     if isinstance(machine.driver, ConsoleOutput) and state is not State.NOT_FOUND:
         with contextlib.suppress(MachineError):
-            shown = machine.driver.console_end()
+            shown = machine.driver.console(only_end=True)
             error.details = f"The end of its console:\n{shown}" if shown else None
     return error

@@ -27,8 +27,8 @@ def check_route(host: str) -> None:
     """
     if not host.startswith(_BENCHMARKS) or not is_ipv4(host):
         return
-    source = _source_towards(host)
-    if source is None or source == _source_towards(_SOMEWHERE):
+    source = source_towards(host)
+    if source is None or source == source_towards(_SOMEWHERE):
         raise NoGuestError(
             f"{host} is an address of a local cloud, but no guest is behind it here",
             hint='A cloud of "ecsmachine local up --guests none" answers the API alone; '
@@ -36,7 +36,7 @@ def check_route(host: str) -> None:
         )
 
 
-def _source_towards(host: str) -> str | None:
+def source_towards(host: str) -> str | None:
     """Return our own address on the way to ``host``; None without a route."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

@@ -266,6 +266,7 @@ NOT_HERE = {
     "machine/create_request.py": "of an engine, or with options that nobody knows any more",
     "machine/docker_context.py": "of an engine (tests/guest/test_provisioning.py)",
     "cli/commands/ssh_config.py": "of a docker context (tests/unit/cli/test_ssh_config.py)",
+    "machine/doctor/": "followed in tests/guest/test_doctor.py",
     "machine/engine_api.py": "of an engine (tests/guest/test_provisioning.py)",
     "machine/engine_look.py": "of an engine (tests/guest/test_provisioning.py)",
     "machine/probe.py": "of an engine (tests/guest/test_provisioning.py)",

@@ -41,6 +41,9 @@ MACHINES: tuple[tuple[str, ...], ...] = (
     ("ls", "-f", "{{.Name}} {{.State}} {{.URL}} {{.Error}}"),
     ("inspect", "m1"),
     ("status", "m1"),
+    ("doctor", "m1"),
+    ("doctor", "--json", "m1"),
+    ("doctor",),
     ("status", "--json", "m1"),
     ("ip", "m1"),
     ("url", "m1"),
@@ -282,6 +285,9 @@ def test_files_of_the_store(escape: str, tmp_path: Path, capfd: pytest.CaptureFi
             ("env", "m1"),
             ("config", "show", "m1"),
             ("status", "m1"),
+            ("doctor", "m1"),
+            ("doctor", "--json", "m1"),
+            ("doctor",),
             ("rm", "m1"),
         ):
             code = run(list(words), environment)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
+    from ecsmachine.drivers.aliyunecs.life.looks import AliyunLooks
     from ecsmachine.drivers.aliyunecs.life.sweep import AliyunTaggedResources
     from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
     from ecsmachine.drivers.base import DriverContext, OptionValue
@@ -24,8 +25,10 @@ __all__ = [
     "ADOPTION_OPTIONS",
     "OPTIONS",
     "REGION_OPTION",
+    "account_looks",
     "comparable",
     "load",
+    "looks",
     "new",
     "observe_many",
     "regions",
@@ -113,6 +116,23 @@ def comparable(option: str, value: OptionValue) -> OptionValue:
     from ecsmachine.drivers.aliyunecs.options import comparing
 
     return comparing.comparable(option, value)
+
+
+def looks(driver: AliyunEcsDriver) -> AliyunLooks:
+    """Return what can be asked about the way to a machine."""
+    from ecsmachine.drivers.aliyunecs.life.looks import of_machine
+
+    return of_machine(driver)
+
+
+def account_looks(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunLooks:
+    """Return what can be asked about the way to the account that the options name."""
+    from ecsmachine.drivers.aliyunecs.life.looks import AliyunLooks
+    from ecsmachine.drivers.aliyunecs.options.reading import settings_of
+    from ecsmachine.drivers.aliyunecs.resources.cloud import cloud_of
+
+    settings = settings_of(_account(values))
+    return AliyunLooks(lambda: cloud_of(settings, context.environment))
 
 
 def tagged_resources(

@@ -23,7 +23,7 @@ class ToldByProvider(ToldDriver):
     """A driver with a provider that knows why: ``states`` are told one after the other."""
 
     states: list[tuple[State, str]]
-    console = "kernel: Out of memory"
+    shown = "kernel: Out of memory"
 
     def state(self) -> State:
         self.asked.append("state")
@@ -35,8 +35,8 @@ class ToldByProvider(ToldDriver):
     def state_reason(self) -> str:
         return self._told[1]
 
-    def console_end(self) -> str:
-        return self.console
+    def console(self, *, only_end: bool = False) -> str:
+        return self.shown
 
 
 @pytest.fixture

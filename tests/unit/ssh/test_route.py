@@ -24,7 +24,7 @@ def only_a_default_route(monkeypatch: pytest.MonkeyPatch) -> None:
     def connected(*_: object, **__: object) -> socket.socket:
         raise AssertionError("a connection was tried")
 
-    monkeypatch.setattr(route, "_source_towards", lambda host: "192.0.2.2")
+    monkeypatch.setattr(route, "source_towards", lambda host: "192.0.2.2")
     monkeypatch.setattr(socket, "create_connection", connected)
 
 
@@ -43,14 +43,14 @@ def test_a_local_cloud_without_guests_is_not_connected_to(tmp_path: Path) -> Non
 
 
 def test_no_route_at_all_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(route, "_source_towards", lambda host: None)
+    monkeypatch.setattr(route, "source_towards", lambda host: None)
     with pytest.raises(NoGuestError):
         check_route(UNROUTED)
 
 
 def test_a_guest_has_a_route_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     sources = {UNROUTED: "198.19.255.1", "203.0.113.1": "192.0.2.2"}
-    monkeypatch.setattr(route, "_source_towards", sources.get)
+    monkeypatch.setattr(route, "source_towards", sources.get)
     check_route(UNROUTED)
 
 
@@ -61,4 +61,4 @@ def test_other_addresses_are_nobody_elses_business(host: str) -> None:
 
 
 def test_our_own_address_towards_loopback_is_loopback() -> None:
-    assert route._source_towards("127.0.0.1") == "127.0.0.1"
+    assert route.source_towards("127.0.0.1") == "127.0.0.1"

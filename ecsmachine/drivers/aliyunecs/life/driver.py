@@ -266,11 +266,12 @@ class AliyunEcsDriver(ChangeableInstance):
         """Return, in words, what is behind the state that was asked for last, or ""."""
         return self._reason
 
-    def console_end(self) -> str:
-        """Return the last lines of the instance's console, or ""."""
-        from ecsmachine.aliyun.ecs import console_end
+    def console(self, *, only_end: bool = False) -> str:
+        """Return what the instance's console shows, or ""."""
+        from ecsmachine.aliyun.console import console_end, console_text
 
-        return console_end(self._cloud.ecs, self._instance_id())
+        look = console_end if only_end else console_text
+        return look(self._cloud.ecs, self._instance_id())
 
     def start(self, report: Report) -> None:
         """Start the instance, wait until it runs, and learn its addresses."""

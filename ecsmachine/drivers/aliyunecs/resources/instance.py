@@ -7,7 +7,7 @@ import contextlib
 import re
 from collections.abc import Callable
 
-from ecsmachine.aliyun.ecs import console_end
+from ecsmachine.aliyun.console import console_end
 from ecsmachine.aliyun.ecs_values import Instance, InstanceStatus
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError

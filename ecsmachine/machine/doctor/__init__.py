@@ -1,0 +1,1 @@
+"""What is wrong between here and a machine's engine: looked at step by step, nothing changed."""

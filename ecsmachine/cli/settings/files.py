@@ -27,8 +27,9 @@ _LONGEST = 256 << 10
 class File:
     """A file of settings that was read and checked: what it holds, and in which line."""
 
-    def __init__(self, path: str, content: dict[str, Any], text: bytes):
+    def __init__(self, path: str, content: dict[str, Any], text: bytes, *, project: bool):
         self.path = path
+        self.project = project
         self.content = content
         self._text = text
 
@@ -42,6 +43,11 @@ class File:
         return f"{self.path}:{lines[key]}" if key else self.path
 
 
+def home_of(environment: Mapping[str, str]) -> str:
+    """Return the user's home folder; "" if nothing names it."""
+    return environment.get("HOME") or environment.get("USERPROFILE") or ""
+
+
 def user_path(environment: Mapping[str, str]) -> str:
     """Return where the user's file is, if there is one; "" where it is switched off."""
     given = environment.get(VARIABLE)
@@ -49,7 +55,7 @@ def user_path(environment: Mapping[str, str]) -> str:
         return "" if _is_off(given) else os.path.abspath(given)
     folder = environment.get("XDG_CONFIG_HOME", "")
     if not os.path.isabs(folder):  # the specification says to ignore it
-        home = environment.get("HOME", "")
+        home = home_of(environment)
         folder = f"{home}/.config" if home else ""
     return f"{folder}/ecsmachine/config.toml" if folder else ""
 
@@ -72,7 +78,7 @@ def project_path(environment: Mapping[str, str]) -> str:
     """
     if _is_off(environment.get(VARIABLE, "")):
         return ""
-    folder, home = os.getcwd(), environment.get("HOME", "")
+    folder, home = os.getcwd(), home_of(environment)
     while True:
         path = os.path.join(folder, PROJECT)
         if os.path.lexists(path):
@@ -105,7 +111,7 @@ def read(path: str, commands: Iterable[str], *, project: bool) -> File | None:
         )
 
     text = read_file(path, fault, longest=_LONGEST, accept=lambda status: _check(path, status))
-    found = File(path, parse_toml(text, fault), text)
+    found = File(path, parse_toml(text, fault), text, project=project)
     try:
         keys.check(found.content, commands, project=project)
     except keys.FaultError as error:
@@ -126,10 +132,15 @@ def _check(path: str, status: os.stat_result) -> None:
     """Raise :class:`MachineError` for a file that somebody else may have written."""
     import shlex
 
-    if status.st_uid not in (os.geteuid(), 0):
+    from ecsmachine.system.accounts import user_id
+
+    user = user_id()
+    if user is None:  # Windows, where a mode says nothing: the folder's rights keep others out
+        return
+    if status.st_uid not in (user, 0):
         raise MachineError(
             f"The settings in {path} are somebody else's (user {status.st_uid}), and not used",
-            hint=f"If they are right, take them over: sudo chown {os.geteuid()} "
+            hint=f"If they are right, take them over: sudo chown {user} "
             f"{shlex.quote(path)}; or set {VARIABLE}=off to do without.",
         )
     if status.st_mode & 0o022:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os.path import isabs
+
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -155,7 +157,7 @@ def _check_value(path: tuple[str, ...], key: str, value: Any) -> None:
         what = {bool: "true or false", int: "a whole number", str: "a text in quotes"}[kind]
         raise FaultError(path, f'"{key}" is not {what}', "Correct it.")
     text = str(value)
-    if key in PATHS and not text.startswith(("/", "~/")):
+    if key in PATHS and not (text.startswith("~/") or isabs(text)):
         raise FaultError(
             path, f'"{key}" is not a whole path: "{text}"', "Let it begin with / or ~/."
         )

@@ -43,7 +43,6 @@ class Layer:
     def __init__(self, file: files.File, path: tuple[str, ...] = ()):
         self.file = file
         self.wins = path[:1] == ("sets",)
-        self._project = file.path.endswith(f"/{files.PROJECT}")
         self._path = path
         self._content = file.content
         for key in path:
@@ -78,7 +77,7 @@ class Layer:
         """What kind of part it is: ``profile NAME``, ``set NAME``, ``project`` or ``user``."""
         if self._path:
             return f"{self._path[0].removesuffix('s')} {self._path[1]}"
-        return "project" if self._project else "user"
+        return "project" if self.file.project else "user"
 
     def where(self, path: tuple[str, ...]) -> str:
         """Return ``FILE:LINE`` of what stands here."""
@@ -295,5 +294,5 @@ class Settings:
             return "true" if found.value else "false"
         text = str(found.value)
         if text.startswith("~/") and variable in {VARIABLES[key] for key in PATHS}:
-            return f"{self._given.get('HOME', '')}{text[1:]}"
+            return f"{files.home_of(self._given)}{text[1:]}"
         return text

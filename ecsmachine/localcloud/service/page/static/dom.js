@@ -8,7 +8,7 @@ function build(element, attributes, children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
 
@@ -23,8 +23,8 @@ export const named = (text, className) => h("bdi", { class: className }, String(
 
 export const code = (text) => h("code", { dir: "ltr" }, text);
 
-// Lets a container show the items in their order. Elements of items that are the same value stay,
-// and who had the focus keeps it.
+// Lets a container show the items in their order. Elements of items that are the same value (or lists
+// of the same values) stay, and who had the focus keeps it.
 export function keep(container, items, keyOf, make) {
   const known = container.known ?? new Map();
   const now = new Map();
@@ -34,13 +34,10 @@ export function keep(container, items, keyOf, make) {
   for (const item of items) {
     const key = keyOf(item);
     let entry = known.get(key);
-    if (entry === undefined || entry.item !== item) {
-      const element = make(item, entry?.element);
-      if (entry && entry.element !== element) {
-        if (next === entry.element) next = next.nextSibling;
-        entry.element.remove();
-      }
-      entry = { item, element };
+    if (entry === undefined || !same(entry.item, item)) {
+      if (next !== null && next === entry?.element) next = next.nextSibling;
+      entry?.element.remove();
+      entry = { item, element: make(item) };
     }
     now.set(key, entry);
     if (entry.element === next) next = next.nextSibling;
@@ -50,6 +47,18 @@ export function keep(container, items, keyOf, make) {
   container.known = now;
   if (focused !== null && !container.contains(document.activeElement))
     container.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+}
+
+const same = (one, other) =>
+  one === other || (Array.isArray(one) && one.length === other.length && one.every((each, at) => each === other[at]));
+
+// What is opened beside a list: its title has the focus, Escape closes it.
+export function panel(name, closing, close, ...content) {
+  const title = h("h2", { tabindex: "-1" });
+  const bar = h("div", { class: "bar" }, title, h("button", { class: "quiet", onclick: close }, closing));
+  const element = h("section", { class: "panel", "aria-label": name }, bar, content);
+  element.addEventListener("keydown", (event) => event.key === "Escape" && close());
+  return { element, title };
 }
 
 export function copied(button, text, done) {

@@ -2,7 +2,7 @@
 
 import { all, ask, cloud, follow, one, tagsOf } from "./cloud.js";
 import { chart } from "./charts.js";
-import { code, h, keep, named } from "./dom.js";
+import { code, h, keep, named, panel } from "./dom.js";
 import { t } from "./text.js";
 
 const MOST_CONSOLE = 256 * 1024;
@@ -28,13 +28,11 @@ export const addressOf = (instance) => {
   return eip?.address || instance.public_ip || "";
 };
 
-function panel(id, close) {
+function details(id, close) {
   const output = h("pre", {
     class: "console", role: "log", tabindex: "0", dir: "ltr", "aria-label": t("console"),
   });
   const about = h("div");
-  const containers = h("div", { class: "containers", "aria-live": "polite" });
-  const title = h("h2", { tabindex: "-1" });
   const write = (text, whole) => {
     const atEnd = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
     if (whole) output.replaceChildren(text || t("console.none"));
@@ -55,24 +53,9 @@ function panel(id, close) {
     if (document.visibilityState === "visible") source = open();
   };
   document.addEventListener("visibilitychange", seen);
-  const list = () => {
-    containers.replaceChildren(t("asking"));
-    ask(`containers/${encodeURIComponent(id)}`)
-      .then((answer) => containers.replaceChildren(containerList(answer)))
-      .catch((error) => containers.replaceChildren(error.message));
-  };
-  const element = h(
-    "section",
-    { class: "panel", "aria-label": t("details") },
-    h("div", { class: "bar" }, title, h("button", { class: "quiet", onclick: close }, t("close"))),
-    about,
-    h("div", { class: "bar" }, h("h3", {}, t("containers")),
-      h("button", { class: "list", onclick: list }, t("containers.ask"))),
-    containers,
-    h("h3", {}, t("console")),
-    output,
-  );
-  element.addEventListener("keydown", (event) => event.key === "Escape" && close());
+  const { element, title } = panel(t("details"), t("close"), close, about,
+    h("h3", {}, t("containers")), containerList(`containers/${encodeURIComponent(id)}`),
+    h("h3", {}, t("console")), output);
   return {
     element,
     update() {
@@ -111,15 +94,29 @@ function aboutInstance(instance) {
 export const tag = ([key, value]) =>
   h("span", { class: "tag" }, named(key), value ? " = " : "", value ? named(value) : "");
 
-export function containerList({ containers, reason }) {
+// Containers are asked for when somebody wants to see them: that takes the guest a moment.
+export function containerList(path) {
+  const place = h("div", { "aria-live": "polite" });
+  const list = () => {
+    place.replaceChildren(t("asking"));
+    ask(path)
+      .then((answer) => place.replaceChildren(containerTable(answer)))
+      .catch((error) => place.replaceChildren(error.message));
+  };
+  return [h("button", { class: "list", onclick: list }, t("containers.ask")), place];
+}
+
+function containerTable({ containers, reason }) {
   if (reason) return h("p", { class: "note" }, t(`reason.${reason}`) || reason);
   if (!containers.length) return h("p", { class: "note" }, t("containers.none"));
-  const rows = containers.map((each) =>
-    h("tr", {}, h("td", {}, named(each.Names)), h("td", {}, code(each.Image)),
-      h("td", {}, named(each.Status)), h("td", {}, code(each.Ports))));
-  const head = ["name", "image", "state", "ports"].map((name) => h("th", { scope: "col" }, t(name)));
-  return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": t("containers") },
-    h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
+  return table(t("containers"), ["name", "image", "state", "ports"], containers.map((each) =>
+    [named(each.Names), code(each.Image), named(each.Status), code(each.Ports)]));
+}
+
+export function table(name, columns, rows) {
+  return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": name },
+    h("table", {}, h("thead", {}, h("tr", {}, columns.map((each) => h("th", { scope: "col" }, t(each))))),
+      h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell)))))));
 }
 
 export function instances() {
@@ -150,7 +147,7 @@ export function instances() {
     if (opened === id) return close();
     open?.end();
     opened = id;
-    open = panel(id, close);
+    open = details(id, close);
     side.replaceChildren(open.element);
     open.update();
     open.focus();

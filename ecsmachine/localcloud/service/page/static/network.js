@@ -7,7 +7,7 @@ import { t } from "./text.js";
 
 const COMPUTER = "computer";
 const PAD = 12;
-const CHIP = { width: 168, height: 54, gap: 10 };
+const CHIP = { width: 182, height: 54, gap: 10 };
 const COLOURS = 8;
 const DRAWN = ["instances", "vpcs", "vswitches", "security_groups", "eips", "load_balancers", "server_groups", "link"];
 const ASKED = ["instances", "security_groups", "network_interfaces"];
@@ -105,7 +105,7 @@ export function network() {
 
   function drawVpc(vpc, parts, top, width) {
     const box = svg("rect", { class: "vpc", x: PAD, y: top, width: width - 2 * PAD, rx: 10 });
-    parts.push(box, label(PAD + 10, top + 20, `VPC ${short(nameOf(vpc), 30)} · ${vpc.cidr}`, "title"));
+    parts.push(box, label(PAD + 10, top + 20, `VPC ${nameOf(vpc)} · ${vpc.cidr}`, "title", width));
     let y = top + 32;
     const inside = all("load_balancers").filter((each) => vpcOf(each) === vpc.id);
     const columns = Math.max(1, Math.floor((width - 4 * PAD + CHIP.gap) / (CHIP.width + CHIP.gap)));
@@ -122,7 +122,7 @@ export function network() {
       const members = all("instances").filter((each) => each.vswitch_id === vswitch.id);
       const subnet = svg("rect", { class: "vswitch", x: 2 * PAD - 6, y, width: width - 4 * PAD + 12, rx: 8 });
       parts.push(subnet, label(2 * PAD, y + 17,
-        `VSwitch ${short(nameOf(vswitch), 26)} · ${vswitch.cidr} · ${vswitch.zone}`, "dim"));
+        `VSwitch ${nameOf(vswitch)} · ${vswitch.cidr} · ${vswitch.zone}`, "dim", width));
       const end = members.length ? grid(members, instanceChip, y + 26) : y + 26;
       subnet.setAttribute("height", end - y);
       y = end + PAD;
@@ -175,7 +175,8 @@ export function network() {
     );
   }
 
-  const label = (x, y, text, className) => svg("text", { x, y, class: className }, text);
+  const label = (x, y, text, className, width = 0) =>
+    svg("text", { x, y, class: className }, width ? short(text, Math.floor(width / 7.4) - 5) : text);
 
   function linesOf(balancer) {
     const groupIds = new Set(balancer.listeners.map((each) => each.server_group_id).filter(Boolean));
@@ -195,8 +196,13 @@ export function network() {
         label(middle.x, middle.y + 5, verdict.reaches ? "✓" : "✕", "mark"))];
   }
 
-  const line = (start, end, className) =>
-    svg("path", { class: className, d: `M${start.x},${start.y} C${start.x},${(start.y + end.y) / 2} ${end.x},${(start.y + end.y) / 2} ${end.x},${end.y}` });
+  // From edge to edge: downwards, upwards, or over the top of those that stand side by side.
+  function line(start, end, className) {
+    const down = Math.sign(Math.round((end.y - start.y) / CHIP.height));
+    const [from, to] = [start.y + (down * CHIP.height) / 2, end.y - (down * CHIP.height) / 2];
+    const bend = down ? (from + to) / 2 : from - CHIP.height;
+    return svg("path", { class: className, d: `M${start.x},${from} C${start.x},${bend} ${end.x},${bend} ${end.x},${to}` });
+  }
 
   function drawGroups() {
     groups.replaceChildren(...all("security_groups").map((group) => {
@@ -223,7 +229,7 @@ export function network() {
   };
 }
 
-const field = (name, control) => h("label", { for: control.id }, h("span", {}, t(name)), control);
+const field = (name, control) => h("label", { for: control.id, class: name }, h("span", {}, t(name)), control);
 
 const colours = new Map();
 const colourOf = (group) => {

@@ -60,7 +60,8 @@ function count(id, text) {
 }
 
 listen((kinds) => {
-  status.textContent = `${cloud.info.region} · ${t(cloud.link)}`;
+  const place = h("span", { class: "region" }, `${cloud.info.region} · `);
+  if (status.dataset.link !== cloud.link || kinds.has("info")) status.replaceChildren(place, t(cloud.link));
   status.dataset.link = cloud.link;
   const number = Object.keys(cloud.resources.instances ?? {}).length;
   count("instances", number ? String(number) : "");

@@ -1,7 +1,7 @@
 // Requests as they come; one that is opened shows its answer, and how to ask it again.
 
 import { ask, cloud } from "./cloud.js";
-import { code, copied, h, keep, named } from "./dom.js";
+import { code, copied, h, keep, named, panel } from "./dom.js";
 import { empty, facts } from "./instances.js";
 import { t } from "./text.js";
 
@@ -19,14 +19,7 @@ function outcome(request) {
 
 function details(number, close) {
   const body = h("div", {}, t("asking"));
-  const title = h("h2", { tabindex: "-1" }, `#${number}`);
-  const element = h(
-    "section",
-    { class: "panel", "aria-label": t("details") },
-    h("div", { class: "bar" }, title, h("button", { class: "quiet", onclick: close }, t("close"))),
-    body,
-  );
-  element.addEventListener("keydown", (event) => event.key === "Escape" && close());
+  const { element, title } = panel(t("details"), t("close"), close, body);
   ask(`requests/${number}`)
     .then(({ request, code: texts }) => {
       title.textContent = `${request.action || request.path} #${number}`;
@@ -45,7 +38,7 @@ function details(number, close) {
       );
     })
     .catch((error) => body.replaceChildren(error.message));
-  return { element, focus: () => title.focus() };
+  return { element, title };
 }
 
 const json = (value) => JSON.stringify(value, null, 2);
@@ -81,7 +74,7 @@ export function requests() {
     opened = number;
     const made = details(number, close);
     side.replaceChildren(made.element);
-    made.focus();
+    made.title.focus();
   }
 
   function fits(request) {

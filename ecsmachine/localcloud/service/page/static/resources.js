@@ -2,7 +2,7 @@
 
 import { all, cloud, one, tagsOf } from "./cloud.js";
 import { code, h, named } from "./dom.js";
-import { badge, empty, tag } from "./instances.js";
+import { badge, empty, table, tag } from "./instances.js";
 import { t } from "./text.js";
 
 const withTags = (type) => (item) => h("span", {}, tagsOf(type, item.id || item.key_id).map(tag));
@@ -70,25 +70,19 @@ const KINDS = {
 export function resources() {
   const sections = Object.entries(KINDS).map(([kind, { columns, rows }]) => {
     const number = h("span", { class: "count" });
-    const body = h("tbody");
-    const head = Object.keys(columns).map((name) => h("th", { scope: "col" }, t(name)));
+    const body = h("div");
     const title = t(`kind.${kind}`);
-    const table = h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": title },
-      h("table", {}, h("thead", {}, h("tr", {}, head)), body));
-    const none = empty(t("resources.none"));
     const element = h("details", { class: "card", open: kind === "disks" || kind === "images" },
-      h("summary", {}, h("h2", {}, title), number), none, table);
+      h("summary", {}, h("h2", {}, title), number), body);
     const draw = () => {
       const found = rows ? rows() : all(kind);
       number.textContent = found.length || "";
-      none.hidden = found.length > 0;
-      table.hidden = found.length === 0;
-      if (element.open)
-        body.replaceChildren(...found.map((item) =>
-          h("tr", {}, Object.values(columns).map((cell) => h("td", {}, cell(item))))));
+      if (!element.open) return;
+      const cells = found.map((item) => Object.values(columns).map((cell) => cell(item)));
+      body.replaceChildren(found.length ? table(title, Object.keys(columns), cells) : empty(t("resources.none")));
     };
     element.addEventListener("toggle", draw);
-    return { kind, element, draw };
+    return { element, draw };
   });
   const element = h("div", { class: "stack" }, sections.map((each) => each.element));
   const often = new Set(["usage", "requests", "faults"]);

@@ -6,6 +6,7 @@ import { addressOf, empty } from "./instances.js";
 import { t } from "./text.js";
 
 const COMPUTER = "computer";
+const spokenElsewhere = new Set(["title", "address", "end"]);
 const PAD = 12;
 const CHIP = { width: 182, height: 54, gap: 10 };
 const COLOURS = 8;
@@ -155,7 +156,7 @@ export function network() {
       "g",
       {
         class: "chip", "data-kind": kind, "data-end": end || null, "data-place": id,
-        ...(askable ? { tabindex: 0, role: "button" } : { role: "img" }), "aria-label": spoken,
+        ...(askable ? { tabindex: 0, role: "button" } : { role: "img", "aria-label": spoken }),
         onclick: act,
         onkeydown: (event) => {
           if (event.key === "Enter" || event.key === " ") {
@@ -176,7 +177,7 @@ export function network() {
   }
 
   const label = (x, y, text, className, width = 0) =>
-    svg("text", { x, y, class: className }, width ? short(text, Math.floor(width / 7.4) - 5) : text);
+    svg("text", { x, y, class: className, "aria-hidden": spokenElsewhere.has(className) ? "true" : null }, width ? short(text, Math.floor(width / 7.4) - 5) : text);
 
   function linesOf(balancer) {
     const groupIds = new Set(balancer.listeners.map((each) => each.server_group_id).filter(Boolean));

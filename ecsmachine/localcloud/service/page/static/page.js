@@ -16,7 +16,7 @@ document.documentElement.lang = language();
 const status = h("span", { class: "link", role: "status" });
 const main = h("main", { id: "main", tabindex: "-1" });
 const links = Object.keys(parts).map((id) =>
-  h("a", { href: `#${id}`, "data-part": id }, h("span", {}, t(id)), h("span", { class: "count" })),
+  h("a", { href: `#/${id}`, "data-part": id }, h("span", {}, t(id)), h("span", { class: "count" })),
 );
 const other = language() === "zh" ? "en" : "zh";
 
@@ -41,8 +41,8 @@ const shown = {};
 let current = "";
 
 function show() {
-  const id = location.hash.slice(1);
-  if (id === "main") return main.focus();
+  if (location.hash === "#main") return main.focus();
+  const id = location.hash.slice(2);
   current = id in parts ? id : "instances";
   shown[current] ??= parts[current]();
   main.replaceChildren(shown[current].element);

@@ -410,6 +410,16 @@ class EcsClient(RegionalClient):
         """
         self._call("AuthorizeSecurityGroup", _rule_parameters(group_id, permissions))
 
+    def authorize_egress(self, group_id: str, rules: Sequence[Permission]) -> None:
+        """Add outbound rules, whose networks are where to; AuthorizeSecurityGroupEgress."""
+        parameters = _rule_parameters(group_id, rules)
+        outbound = {
+            name.replace("SourceCidrIp", "DestCidrIp"): value
+            for name, value in parameters.items()
+            if not name.endswith("SourceGroupId")
+        }
+        self._call("AuthorizeSecurityGroupEgress", outbound)
+
     def revoke(self, group_id: str, permissions: Sequence[Permission]) -> None:
         """Remove inbound rules; those that are not there are passed over.
 

@@ -45,6 +45,11 @@ def _os_name(item: Fields) -> str:
     return item.prose("OSNameEn") or item.prose("OSName")
 
 
+def _snapshot_ids(item: Fields) -> tuple[str, ...]:
+    disks = item.objects("DiskDeviceMappings", "DiskDeviceMapping")
+    return tuple(each for each in (disk.text("SnapshotId", ID) for disk in disks) if each)
+
+
 def _protocol(item: Fields) -> str:
     return item.text("IpProtocol", ID).lower()
 
@@ -96,7 +101,10 @@ class Instance:
 
 @dataclass(frozen=True)
 class Image:
-    """An image of a system disk; ``size_gib`` is the least that the disk must have."""
+    """An image of a system disk; ``size_gib`` is the least that the disk must have.
+
+    ``snapshot_ids`` are the snapshots that one of an account's own is made of.
+    """
 
     id: Annotated[str, At("ImageId", ID, required=True)]
     name: Annotated[str, At("ImageName", PROSE)]
@@ -109,6 +117,20 @@ class Image:
     created: Annotated[str, At("CreationTime")]
     status: Annotated[str, At("Status", ID)]
     supports_login_as_non_root: Annotated[bool, At("LoginAsNonRootSupported")]
+    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
+    snapshot_ids: Annotated[tuple[str, ...], _snapshot_ids] = ()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot of a disk; ``progress`` is how much of it is there, such as 30%."""
+
+    id: Annotated[str, At("SnapshotId", ID, required=True)]
+    name: Annotated[str, At("SnapshotName", PROSE)]
+    status: Annotated[str, At("Status", ID)]
+    progress: Annotated[str, At("Progress", PROSE)]
+    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
+    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)

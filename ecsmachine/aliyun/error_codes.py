@@ -84,6 +84,7 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
             *("IncorrectRouteEntryStatus*", "IncorrectEipStatus*", "IncorrectVSwitchStatus*"),
             *("IncorrectVpcStatus*", "IncorrectStatus*", "InvalidStatus.RouteEntry*"),
             *("TaskConflict*", "OperationConflict*", "SystemBusy*"),
+            "IncorrectDiskStatus.CreatingSnapshot",
             *("ServiceIsConfiguring*", "ServiceIsStopping*", "BackendServer.configuring*"),
         ),
     ),
@@ -100,6 +101,7 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
         (
             *("DependencyViolation*", "Forbbiden*", "Forbidden.VSwitch*"),
             *("InvalidOperation.InUse*", "InvalidOperation.InvalidEniState*"),
+            *("ImageUsingByInstance*", "SnapshotCreatedImage*", "SnapshotCreatedDisk*"),
         ),
     ),
     (Meaning.NO_PERMISSION, ("Forbidden*", "NoPermission*", "UnauthorizedOperation*")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 COMMANDS: dict[str, tuple[str, str]] = {
     "active": ("listing", "Print which machine is active"),
     "adopt": ("adopt", "Take an instance over that another store made, or a lost one"),
+    "bake": ("bake", "Make an image with the engine in it, to create machines from"),
     "cluster": ("container_service.cluster", "Clusters of Container Service"),
     "completion": ("completion", "Print the script that completes in a shell"),
     "config": ("engine_config", "Print the connection config for a machine, or change its engine"),

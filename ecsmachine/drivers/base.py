@@ -176,7 +176,7 @@ class DriverContext:
     what that is. ``checkpoint`` is told of every request, before it and after its answer. ``warn``
     is told, in a line, what the user should know of. ``passphrases`` are those that the
     user was asked for, by the paths of the keys; ``jump`` is the host through which the
-    machine is reached.
+    machine is reached. An ``isolated`` machine shall reach nothing by itself.
     """
 
     machine_name: str
@@ -187,6 +187,7 @@ class DriverContext:
     warn: Report = lambda line: None
     passphrases: Mapping[Path, str] = field(default_factory=dict, repr=False)
     jump: Jump | None = None
+    isolated: bool = False
     shared_lock: Callable[[str], AbstractContextManager[None]] = no_lock
     checkpoint: Checkpoint = no_checkpoint
 

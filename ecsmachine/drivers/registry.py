@@ -19,6 +19,7 @@ from ecsmachine.errors import MachineError, UsageError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from ecsmachine.drivers.baking import BakedImages
     from ecsmachine.drivers.changes import Observed
     from ecsmachine.drivers.looks import CloudLooks
     from ecsmachine.drivers.tagged import TaggedResources
@@ -35,8 +36,8 @@ _MODULES = {
 """Where each driver is.
 
 A module has ``OPTIONS``, ``new`` and ``load``. One whose cloud keeps tags has
-``tagged_resources`` and ``regions`` as well, with ``ACCOUNT_OPTIONS``, ``REGION_OPTION`` and
-``ADOPTION_OPTIONS``.
+``tagged_resources``, ``baked_images`` and ``regions`` as well, with ``ACCOUNT_OPTIONS``,
+``REGION_OPTION`` and ``ADOPTION_OPTIONS``.
 """
 
 
@@ -217,6 +218,22 @@ def tagged_resources(
     ``values`` hold those of :func:`account_options_of`.
     """
     found: TaggedResources = _tagging_module(name).tagged_resources(context, values, region)
+    return found
+
+
+def baked_images(
+    name: str, context: DriverContext, values: Mapping[str, OptionValue], region: str = ""
+) -> BakedImages:
+    """Return the images in a region that ``bake`` has made; as :func:`tagged_resources` does.
+
+    Raises :class:`~ecsmachine.errors.UsageError` for a driver without images.
+    """
+    module = _module(name)
+    if not hasattr(module, "baked_images"):
+        raise UsageError(
+            f"Machines of driver {name} cannot be baked", hint="Only those of aliyunecs can."
+        )
+    found: BakedImages = module.baked_images(context, values, region)
     return found
 
 

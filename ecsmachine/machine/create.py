@@ -82,6 +82,7 @@ def create(
                 request.driver_values,
                 checkpoint=checkpoint,
                 jump=jump,
+                isolated="From" in request.bake,
             ),
             auth=auth_options(
                 store.path,
@@ -144,10 +145,10 @@ def create(
                     from ecsmachine.machine.swarm.leave import leave_for_good
 
                     leave_for_good(store, machine, report)
-                outcome = _undo(store, machine, journal, report)
+                outcome = undo(store, machine, journal, report)
             if interruption.asked:
                 raise WorkInterrupted(outcome if store.exists(machine.name) else "") from error
-            _add_outcome(error, outcome)
+            add_outcome(error, outcome)
             raise
     return machine
 
@@ -334,7 +335,7 @@ def _finish_removal(store: Store, name: str, journal: FileJournal, report: Repor
     try:
         driver.remove(journal, driver_report(name, report))
     except MachineError as error:
-        _add_outcome(error, f'"ecsmachine rm {name}" tries again.')
+        add_outcome(error, f'"ecsmachine rm {name}" tries again.')
         raise
     store.remove(name)
 
@@ -346,8 +347,8 @@ def _import_provisioning() -> None:
     import ecsmachine.provision.provision  # noqa: F401
 
 
-def _undo(store: Store, machine: Machine, journal: FileJournal, report: Report) -> str:
-    """Remove all that the create made; return what came of that, in a sentence."""
+def undo(store: Store, machine: Machine, journal: FileJournal, report: Report) -> str:
+    """Remove all that was made for a machine; return what came of that, in a sentence."""
     report(f'Removing what was made for "{machine.name}"...')
     try:
         journal.begin_removal()
@@ -365,7 +366,7 @@ def _undo(store: Store, machine: Machine, journal: FileJournal, report: Report) 
     return "What was made was removed again."
 
 
-def _add_outcome(error: BaseException, outcome: str) -> None:
+def add_outcome(error: BaseException, outcome: str) -> None:
     """Let the error say what became of what was made."""
     if isinstance(error, MachineError):
         error.hint = f"{error.hint} {outcome}" if error.hint else outcome

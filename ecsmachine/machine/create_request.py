@@ -32,7 +32,8 @@ class CreateRequest:
     :class:`~ecsmachine.machine.model.AuthOptions`. ``provision`` is whether the engine is
     installed. ``swarm_role`` is ``manager`` or ``worker`` in Docker's Swarm mode, of the swarm
     that the machine ``swarm_join`` manages; "" for none. ``ssh_jump`` is the host through which the
-    machine is reached, as ``USER@HOST[:PORT]``.
+    machine is reached, as ``USER@HOST[:PORT]``. ``bake`` is there where an image is made of it:
+    its Family, and From which machine it is a copy; a copy reaches nothing by itself.
     """
 
     name: str
@@ -48,6 +49,7 @@ class CreateRequest:
     swarm_role: str = ""
     swarm_join: str = ""
     ssh_jump: str = ""
+    bake: Mapping[str, str] = field(default_factory=dict)
 
 
 def recorded(request: CreateRequest) -> dict[str, Any]:
@@ -68,6 +70,7 @@ def recorded(request: CreateRequest) -> dict[str, Any]:
         "SwarmRole": request.swarm_role,
         "SwarmJoin": request.swarm_join,
         **({"SSHJump": request.ssh_jump} if request.ssh_jump else {}),
+        **({"Bake": dict(request.bake)} if request.bake else {}),
     }
 
 
@@ -159,6 +162,7 @@ def resumed(
         "swarm_role": record.get("SwarmRole", ""),
         "swarm_join": record.get("SwarmJoin", ""),
         "ssh_jump": record.get("SSHJump", ""),
+        "bake": record.get("Bake", {}),
     }
     return CreateRequest(name=name, **{**values, **changes})
 

@@ -30,7 +30,7 @@ _SERVES_TIMEOUT_S = 10.0
 _LOGIN_TIMEOUT_S = 60.0
 
 
-class _Watched:
+class WatchedConnection:
     """A connection whose commands are told to a checkpoint."""
 
     def __init__(self, host: HostConnection, checkpoint: Checkpoint):
@@ -39,11 +39,13 @@ class _Watched:
 
     @property
     def user(self) -> str:
+        """The user that commands run as."""
         return self._host.user
 
     def run(
         self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
     ) -> CommandResult:
+        """Run a shell command line and wait for its end."""
         self._checkpoint("before ssh run")
         result = self._host.run(command, stdin=stdin, timeout_s=timeout_s)
         self._checkpoint("after ssh run")
@@ -72,7 +74,7 @@ def make_docker_host(
     interruption = interruption or Interruption()
     with logged_in(machine, interruption=interruption) as connection:
         request = replace(provision_request(machine, report), ask_registries=ask_registries)
-        found = provision(_Watched(connection, checkpoint), request, report)
+        found = provision(WatchedConnection(connection, checkpoint), request, report)
     machine.engine = found.engine
     machine.auth.former_ca_path.unlink(missing_ok=True)
     report("Checking connection to Docker...")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.documents.fields import Fields, read_object
-from ecsmachine.documents.rules import ID
+from ecsmachine.documents.rules import ID, JUMP
 from ecsmachine.documents.text import read_file
 from ecsmachine.drivers.base import Checkpoint, OptionValue, Resource, no_checkpoint
 from ecsmachine.errors import MachineError
@@ -65,6 +65,12 @@ class FileJournal:
         """What the create was asked for, as far as it is written down; empty if it is not."""
         return self._request
 
+    @property
+    def bake(self) -> Mapping[str, str]:
+        """What an image is baked of the machine for: its family, and what became of it."""
+        bake: Mapping[str, str] = self._request.get("Bake", {})
+        return bake
+
     def begin(self, request: Mapping[str, Any] | None = None) -> None:
         """Write the journal of a create that has made nothing yet, or goes on.
 
@@ -89,6 +95,16 @@ class FileJournal:
         self._removing = True
         with contextlib.suppress(MachineError):
             self._write("removal")
+
+    def hand_over(self, resources: Sequence[Resource], **facts: str) -> None:
+        """Write down that a bake is over: what it made stays, and all the rest is removed.
+
+        ``facts`` are kept with what it was asked for, until the machine is gone.
+        """
+        self._resources = [each for each in self._resources if each not in resources]
+        self._request = {**self._request, "Bake": {**self.bake, **facts}}
+        self._removing = True
+        self._write("hand over")
 
     def finish(self) -> None:
         """Write down that the machine is whole."""
@@ -189,6 +205,8 @@ def _request(fields: Fields) -> dict[str, Any]:
         "Provision": fields.flag("Provision", True),
         "SwarmRole": fields.text("SwarmRole"),
         "SwarmJoin": fields.text("SwarmJoin"),
+        **({"SSHJump": fields.text("SSHJump", JUMP)} if fields.has("SSHJump") else {}),
+        **({"Bake": fields.mapping("Bake")} if fields.has("Bake") else {}),
     }
 
 

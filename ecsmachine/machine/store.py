@@ -191,13 +191,14 @@ class Store:
         to_be_made: bool = True,
         checkpoint: Checkpoint | None = None,
         jump: Jump | None = None,
+        isolated: bool = False,
     ) -> Driver:
         """Return the driver of a new machine; nothing is written if it is not ``to_be_made``.
 
         ``checkpoint`` is told of its requests in place of the store's own.
         """
         store_id = self.store_id() if to_be_made else self._known_id()
-        context = replace(self._context(name, store_id), jump=jump)
+        context = replace(self._context(name, store_id), jump=jump, isolated=isolated)
         if checkpoint is not None:
             context = replace(context, checkpoint=checkpoint)
         return registry.new(driver_name, context, values)

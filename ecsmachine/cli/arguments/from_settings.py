@@ -22,7 +22,7 @@ _FORMS = (frozenset(("quiet", "format_")), frozenset(("output", "sort")))
 """Parameters for the form of what is printed: one that is typed leaves out the others of files."""
 
 
-_WITH_DRIVER = (("create",), ("adopt",), ("sweep",), ("cluster",))
+_WITH_DRIVER = (("create",), ("bake",), ("adopt",), ("sweep",), ("cluster",))
 """Commands that make or look for something with the rights of an account."""
 
 

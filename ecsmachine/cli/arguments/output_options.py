@@ -16,7 +16,7 @@ _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print names alone")
 _NEITHER = ("completion", "help", "mount", "run", "ssh")
 """Commands whose output is another program's, or made for one that reads no JSON."""
 
-_ACTIONS = ("adopt", "create", "sweep")
+_ACTIONS = ("adopt", "bake", "create", "sweep")
 """Commands that have JSON of their own, and do something all the same."""
 
 

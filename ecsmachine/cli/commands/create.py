@@ -31,7 +31,7 @@ from ecsmachine.errors import MachineError, UsageError
 if TYPE_CHECKING:
     from ecsmachine.machine.create_request import CreateRequest
 
-_SSH = (
+SSH = (
     Option(
         "ssh-jump",
         "Reach the machine through this host, as ssh -J does: USER@HOST[:PORT]",
@@ -50,7 +50,7 @@ _PARALLEL = 10
 
 _CLASSIC_SWARM_IS_GONE = "classic Swarm is gone; this does nothing. Use --swarm-mode."
 
-_SWARM_MODE = (
+SWARM_MODE = (
     Option(
         "swarm-mode",
         "Join Docker's Swarm mode as manager or worker; a manager without --swarm-join begins one",
@@ -62,7 +62,7 @@ _SWARM_MODE = (
     Option("swarm-join", "A machine that manages the swarm to join", default=""),
 )
 
-_SWARM = (
+SWARM = (
     Option("swarm", "Classic Swarm", kind="bool", deprecated=_CLASSIC_SWARM_IS_GONE),
     Option("swarm-master", "Classic Swarm", kind="bool", deprecated=_CLASSIC_SWARM_IS_GONE),
     Option(
@@ -93,7 +93,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
     ``program`` is the command line as typed: the driver must be known before it is parsed.
     """
     driver_name = driver_name_of(program, environment)
-    options = (*ENGINE, *_SSH, *_SWARM_MODE, *_SWARM, *registry.options_of(driver_name))
+    options = (*ENGINE, *SSH, *SWARM_MODE, *SWARM, *registry.options_of(driver_name))
 
     def create(ctx: typer.Context, **given: Any) -> None:
         flags, settings = flags_and_settings(ctx, options, given)
@@ -114,7 +114,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         requests = [_resumed(ctx, name, flags, environment, changes) for name in begun]
         if len(begun) < len(names):
             values = install_or_sources(resolve(options, flags, environment, settings), flags)
-            first = replace(_request(ctx, names[0], driver_name, values), **changes)
+            first = replace(request_of(ctx, names[0], driver_name, values), **changes)
             requests += [replace(first, name=name) for name in names if name not in begun]
         for request in requests:
             ask_for_passphrases(
@@ -276,13 +276,14 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
     return inspect.Signature([*parameters, *option_parameters(options)])
 
 
-def _request(
+def request_of(
     ctx: typer.Context, name: str, driver_name: str, values: dict[str, Any]
 ) -> CreateRequest:
+    """Return what the values of all options ask for."""
     from ecsmachine.machine.create_request import CreateRequest
     from ecsmachine.machine.model import SwarmOptions
 
-    own = {option.name for option in (*ENGINE, *_SSH, *_SWARM_MODE, *_SWARM)}
+    own = {option.name for option in (*ENGINE, *SSH, *SWARM_MODE, *SWARM)}
     return CreateRequest(
         name=name,
         driver_name=driver_name,

@@ -111,14 +111,14 @@ def row_of(found: Found) -> dict[str, Any]:
         "Standing": found.standing.value,
         "Store": found.store_id,
         "Created": resource.created.isoformat() if resource.created else None,
-        "Age": _age(age.total_seconds()) if age else "",
+        "Age": age_of(age.total_seconds()) if age else "",
         "CostPerHour": found.cost.amount if found.cost else None,
         "Currency": found.cost.currency if found.cost else "",
         "Journal": str(found.journal) if found.journal else None,
     }
 
 
-def _age(seconds: float) -> str:
+def age_of(seconds: float) -> str:
     """Return a length of time in its largest unit that counts at least two, else in minutes."""
     for unit, length in (("d", 86400), ("h", 3600)):
         if seconds >= 2 * length:

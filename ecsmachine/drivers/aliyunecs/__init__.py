@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from ecsmachine.drivers.aliyunecs.life.bake import AliyunBakedImages
     from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
     from ecsmachine.drivers.aliyunecs.life.looks import AliyunLooks
     from ecsmachine.drivers.aliyunecs.life.sweep import AliyunTaggedResources
     from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
+    from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
     from ecsmachine.drivers.base import DriverContext, OptionValue
     from ecsmachine.drivers.changes import Observed
     from ecsmachine.errors import MachineError
@@ -26,6 +28,7 @@ __all__ = [
     "OPTIONS",
     "REGION_OPTION",
     "account_looks",
+    "baked_images",
     "comparable",
     "load",
     "looks",
@@ -143,13 +146,17 @@ def tagged_resources(
     ``values`` are those of :data:`ACCOUNT_OPTIONS`. Raises as :func:`new` does.
     """
     from ecsmachine.drivers.aliyunecs.life.sweep import AliyunTaggedResources
-    from ecsmachine.drivers.aliyunecs.options.reading import settings_of
-    from ecsmachine.drivers.aliyunecs.resources.cloud import cloud_of
 
-    cloud = cloud_of(
-        settings_of(_account(values)), context.environment, region, checkpoint=context.checkpoint
-    )
-    return AliyunTaggedResources(cloud, context)
+    return AliyunTaggedResources(_cloud(context, values, region), context)
+
+
+def baked_images(
+    context: DriverContext, values: Mapping[str, OptionValue], region: str
+) -> AliyunBakedImages:
+    """Return the images in a region that ``bake`` has made, as :func:`tagged_resources` does."""
+    from ecsmachine.drivers.aliyunecs.life.bake import AliyunBakedImages
+
+    return AliyunBakedImages(_cloud(context, values, region))
 
 
 def regions(context: DriverContext, values: Mapping[str, OptionValue]) -> list[str]:
@@ -158,6 +165,14 @@ def regions(context: DriverContext, values: Mapping[str, OptionValue]) -> list[s
     from ecsmachine.drivers.aliyunecs.resources.cloud import cloud_of
 
     return cloud_of(settings_of(_account(values)), context.environment).ecs.region_ids()
+
+
+def _cloud(context: DriverContext, values: Mapping[str, OptionValue], region: str) -> Cloud:
+    from ecsmachine.drivers.aliyunecs.options.reading import settings_of
+    from ecsmachine.drivers.aliyunecs.resources.cloud import cloud_of
+
+    settings = settings_of(_account(values))
+    return cloud_of(settings, context.environment, region, checkpoint=context.checkpoint)
 
 
 def _account(values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:

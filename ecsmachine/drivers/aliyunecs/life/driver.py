@@ -16,6 +16,7 @@ from ecsmachine.drivers.aliyunecs.life.record import (
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.resources.batch import Batch
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud, cloud_of
+from ecsmachine.drivers.baking import BakedImage, ImageRequest
 from ecsmachine.drivers.base import (
     CreatePlan,
     CredentialUse,
@@ -239,6 +240,25 @@ class AliyunEcsDriver(ChangeableInstance):
         self._cloud = other._cloud
         self._cloud.removed_once = self._cloud.removed_once or Once()
         return True
+
+    def make_image(self, journal: Journal, image: ImageRequest, report: Report) -> str:
+        """Make an image of the system disk as it is now, or go on making it; return its id."""
+        from ecsmachine.drivers.aliyunecs.life.bake import make_image
+
+        self._instance_id()
+        return make_image(self._cloud, self._context, self._record, journal, image, report)
+
+    def finish_image(self, journal: Journal) -> BakedImage:
+        """Let the image that a journal lists be one that stays."""
+        from ecsmachine.drivers.aliyunecs.life.bake import finish_image
+
+        return finish_image(self._cloud, journal)
+
+    def copy_options(self, image_id: str, name: str) -> dict[str, OptionValue]:
+        """Return the options of a machine like this one, from an image."""
+        from ecsmachine.drivers.aliyunecs.life.bake import copy_options
+
+        return copy_options(self._record, image_id, name)
 
     def state(self) -> State:
         """Ask ECS for the state; the answer has the addresses as well."""

@@ -20,6 +20,7 @@ from ecsmachine.drivers.aliyunecs.resources import (
     key_pair,
     load_balancer,
     network,
+    own_images,
     route,
     security_group,
 )
@@ -37,6 +38,8 @@ _ORDER = (
     load_balancer.KIND,
     route.KIND,
     instance.KIND,
+    own_images.KIND,
+    own_images.SNAPSHOT_KIND,
     eip.KIND,
     tagged.DISK_KIND,
     tagged.INTERFACE_KIND,
@@ -153,6 +156,10 @@ class AliyunTaggedResources:
                 )
             case eip.KIND:
                 eip.release_eip(cloud, resource.id, report)
+            case own_images.KIND:
+                self._delete(resource, lambda: cloud.images.delete_image(resource.id, used=True))
+            case own_images.SNAPSHOT_KIND:
+                self._delete(resource, lambda: cloud.images.delete_snapshot(resource.id))
             case tagged.DISK_KIND:
                 self._delete(resource, lambda: cloud.ecs.delete_disk(resource.id))
             case tagged.INTERFACE_KIND:

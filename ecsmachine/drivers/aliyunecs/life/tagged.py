@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from ecsmachine.aliyun.ecs_values import Disk, Instance, KeyPair, NetworkInterface, SecurityGroup
+from ecsmachine.aliyun.ecs_values import (
+    Disk,
+    Image,
+    Instance,
+    KeyPair,
+    NetworkInterface,
+    SecurityGroup,
+    Snapshot,
+)
 from ecsmachine.aliyun.vpc import Eip, Vpc, VSwitch
 from ecsmachine.drivers.aliyunecs.resources import (
     eip,
@@ -15,6 +23,7 @@ from ecsmachine.drivers.aliyunecs.resources import (
     key_pair,
     load_balancer,
     network,
+    own_images,
     route,
     security_group,
     tags,
@@ -22,7 +31,18 @@ from ecsmachine.drivers.aliyunecs.resources import (
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.tagged import TaggedResource
 
-_Found = Instance | Disk | NetworkInterface | KeyPair | SecurityGroup | Eip | Vpc | VSwitch
+_Found = (
+    Instance
+    | Disk
+    | NetworkInterface
+    | KeyPair
+    | SecurityGroup
+    | Eip
+    | Vpc
+    | VSwitch
+    | Image
+    | Snapshot
+)
 
 DISK_KIND = "disk"
 INTERFACE_KIND = "network-interface"
@@ -65,6 +85,7 @@ def find(cloud: Cloud) -> list[TaggedResource]:
     for group in ecs.security_groups(tags=tagged):
         details = {"vpc": group.vpc_id, "name": group.name}
         found.append(_resource(cloud, security_group.KIND, group, details=details))
+    found += _images(cloud)
     found += _addresses(cloud)
     found += _networks(cloud)
     return found
@@ -102,6 +123,19 @@ def is_attached(cloud: Cloud, kind: str, details: Mapping[str, str]) -> bool:
     if kind == load_balancer.KIND:
         return details["slb"] in cloud.slb.load_balancers_before(details["instance"])
     return False
+
+
+def _images(cloud: Cloud) -> Iterator[TaggedResource]:
+    """Yield images of bakes that did not come to their end, and snapshots of no image that did."""
+    kept: set[str] = set()
+    for image in cloud.images.images(tags={tags.STORE: ""}):
+        if tags.BAKED in image.tags:
+            kept.update(image.snapshot_ids)
+        else:
+            yield _resource(cloud, own_images.KIND, image)
+    for snapshot in cloud.images.snapshots(tags={tags.STORE: ""}):
+        if snapshot.id not in kept:
+            yield _resource(cloud, own_images.SNAPSHOT_KIND, snapshot)
 
 
 def _addresses(cloud: Cloud) -> Iterator[TaggedResource]:
@@ -151,7 +185,7 @@ def _resource(
         machine_name=tags.own(each.tags, tags.MACHINE),
         shared=tags.SHARED in each.tags,
         state="" if isinstance(each, KeyPair | SecurityGroup) else each.status,
-        created=_time(each.created),
+        created=time_of(each.created),
         protected=protected,
         details={"region": cloud.region, **(details or {})},
     )
@@ -173,7 +207,8 @@ def _belonging_to(
     )
 
 
-def _time(text: str) -> datetime | None:
+def time_of(text: str) -> datetime | None:
+    """Return a time that the cloud tells; None for a text that is none."""
     for form in _TIMES:
         try:
             return datetime.strptime(text, form).replace(tzinfo=timezone.utc)

@@ -17,6 +17,7 @@ from ecsmachine.drivers.base import Checkpoint, no_checkpoint
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs import EcsClient
+    from ecsmachine.aliyun.ecs_images import ImagesClient
     from ecsmachine.aliyun.slb import SlbClient
     from ecsmachine.aliyun.sts import StsClient
     from ecsmachine.aliyun.vpc import VpcClient
@@ -63,10 +64,17 @@ class Cloud:
 
     @cached_property
     def ecs(self) -> EcsClient:
-        """Instances, security groups, key pairs, images."""
+        """Instances, security groups, key pairs, images to make machines from."""
         from ecsmachine.aliyun.ecs import EcsClient
 
         return EcsClient(self.region, self.credentials, **self._options)
+
+    @cached_property
+    def images(self) -> ImagesClient:
+        """Images of the account's own, and snapshots."""
+        from ecsmachine.aliyun.ecs_images import ImagesClient
+
+        return ImagesClient(self.region, self.credentials, **self._options)
 
     @cached_property
     def vpc(self) -> VpcClient:

@@ -22,6 +22,16 @@ KIND = "security-group"
 ENGINE_PORT = 2376
 
 _RULES_AT_ONCE = 100
+
+_METADATA = "100.100.100.200/32"
+"""Where an instance learns its login key from."""
+
+_ISOLATING = (
+    Permission("tcp", "80/80", _METADATA, priority=1),
+    Permission("all", "-1/-1", "0.0.0.0/0", policy="drop", priority=100),
+)
+"""The outbound rules of a machine that reaches nothing, but answers who reaches it."""
+
 _TRIES = 3
 _VISIBLE_TIMEOUT_S = 30.0
 
@@ -151,6 +161,7 @@ def _found_or_made(making: Making, vpc_id: str, found: FoundGroup | None) -> str
     known = journal.find(KIND, **details)
     if known is not None and known.id is not None:
         open_ports(cloud, known.id, cloud.ecs.permissions(known.id), wanted, report)
+        _isolate(making, known.id)
         return known.id
     if found is not None:
         if is_shared_by(found.group.tags, making.context.store_id):
@@ -172,7 +183,21 @@ def _found_or_made(making: Making, vpc_id: str, found: FoundGroup | None) -> str
         )
     journal.made(resource, group_id)
     _open_new(cloud, group_id, wanted)
+    _isolate(making, group_id)
     return _settle_on_one(making, resource, wanted)
+
+
+def _isolate(making: Making, group_id: str) -> None:
+    """Let the members of a group that is one machine's own reach nothing by themselves."""
+    if not making.context.isolated:
+        return
+    for spent_s in polls(_VISIBLE_TIMEOUT_S):
+        try:
+            making.cloud.ecs.authorize_egress(group_id, _ISOLATING)
+            return
+        except ApiError as error:
+            if not error.is_not_found or spent_s >= _VISIBLE_TIMEOUT_S:
+                raise
 
 
 def open_ports(

@@ -13,6 +13,10 @@ MACHINE = "ecsmachine:machine"
 STORE = "ecsmachine:store"
 CREATE = "ecsmachine:create"
 SHARED = "ecsmachine:shared"
+ENGINE = "ecsmachine:engine"
+"""The version of the engine in an image."""
+BAKED = "ecsmachine:baked"
+"""The family of an image that is whole: it stays, and is no machine's any more."""
 
 
 def machine_tags(context: DriverContext, create_id: str) -> dict[str, str]:

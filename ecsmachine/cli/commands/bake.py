@@ -1,0 +1,289 @@
+"""The command ``bake``: images with the engine in them, of machines that are made for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecsmachine.cli.arguments.context import Session, session
+from ecsmachine.cli.arguments.driver_options import (
+    driver_name_of,
+    flags_and_settings,
+    parameter_name,
+    resolve,
+    warnings_of,
+    with_options,
+)
+from ecsmachine.cli.arguments.engine_options import ENGINE, install_or_sources
+from ecsmachine.cli.arguments.groups import AsJson, Yes
+from ecsmachine.cli.arguments.help import ALL
+from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
+from ecsmachine.cli.commands import orphans
+from ecsmachine.cli.commands.create import SSH, SWARM, SWARM_MODE, request_of
+from ecsmachine.cli.display.confirmation import confirm
+from ecsmachine.cli.display.output import print_json, table
+from ecsmachine.cli.display.printer import document, say, show, warn
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.base import OptionValue
+from ecsmachine.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.drivers.baking import BakedImage, BakedImages
+    from ecsmachine.machine.create_request import CreateRequest
+
+_EVERYDAY = {"name", "source", "family", "list_images", "prune", "yes", "json", "help"}
+"""The command's own options that its help shows first."""
+
+_NOT_HERE = ("aliyunecs-deletion-protection", "aliyunecs-auto-renew", "aliyunecs-eip")
+"""Options of machines that stay."""
+
+
+def command(program: list[str], environment: Mapping[str, str]) -> Callable[..., None]:
+    """Return the function behind ``bake``, with the flags of the driver that is named."""
+    driver_name = driver_name_of(program, environment)
+    options = (*ENGINE, *SSH, *registry.options_of(driver_name))
+
+    def bake(
+        ctx: typer.Context,
+        name: Annotated[
+            str, typer.Argument(metavar="NAME", help="The name of the image family")
+        ] = "",
+        source: Annotated[
+            str,
+            typer.Option(
+                "--from",
+                metavar="MACHINE",
+                help="Take a copy of this machine, which stays as it is",
+            ),
+        ] = "",
+        family: Annotated[
+            str,
+            typer.Option("--family", metavar="FAMILY", help="The image family, if it is not NAME"),
+        ] = "",
+        list_images: Annotated[
+            bool, typer.Option("--list", help="List the images of the family, or all of them")
+        ] = False,
+        prune: Annotated[
+            int | None,
+            typer.Option(
+                "--prune",
+                metavar="KEEP",
+                min=0,
+                help="Keep so many images of the family, the newest; remove the others",
+            ),
+        ] = None,
+        yes: Yes = False,
+        keep_on_failure: Annotated[
+            bool, typer.Option("--keep-on-failure", help="Keep what was made if the bake fails")
+        ] = False,
+        all_options: Annotated[
+            bool, typer.Option(ALL, help="With --help: show every option")
+        ] = False,
+        json: AsJson = False,
+        driver: orphans.Driver = None,
+        **given: Any,
+    ) -> None:
+        """Make an image with the engine in it, to create machines from in a third of the time.
+
+        A machine is made, generalised, copied into an image, and removed.
+
+        Example: ecsmachine bake web --engine-version 27.5
+        """
+        this = session(ctx)
+        flags, settings = flags_and_settings(ctx, options, given)
+        for line in warnings_of(options, {**flags, **settings}, environment):
+            warn(line)
+        _check(name, source, flags, list_images=list_images, prune=prune, all_options=all_options)
+        wanted = family or name
+        if list_images or prune is not None:
+            account = registry.account_options_of(driver_name)
+            values = resolve(account, flags, environment, settings)
+            images = registry.baked_images(driver_name, this.store.context(""), values)
+            if list_images:
+                _list(this, images, wanted, as_json=json)
+            else:
+                _prune(images, wanted, prune or 0, yes=yes, as_json=json)
+            return
+        create = None
+        if not source:
+            wished = resolve((*options, *SWARM_MODE, *SWARM), flags, environment, settings)
+            values = install_or_sources(wished, flags)
+            create = _create_request(ctx, driver_name, name, wanted, values)
+        _bake(this, name, wanted, create, source, keep_on_failure=keep_on_failure)
+
+    function = with_options(bake, options)
+    function.everyday = _EVERYDAY | {  # type: ignore[attr-defined]
+        parameter_name(option) for option in options if option.everyday
+    }
+    return function
+
+
+def _check(
+    name: str,
+    source: str,
+    flags: Mapping[str, OptionValue],
+    *,
+    list_images: bool,
+    prune: int | None,
+    all_options: bool,
+) -> None:
+    """Raise :class:`UsageError` for what does not go together."""
+    if all_options:
+        raise UsageError("--all goes with --help alone", hint="Leave it out.")
+    if list_images and prune is not None:
+        raise UsageError("--list does not go with --prune", hint="Give one of them.")
+    if not name and not list_images:
+        raise UsageError(
+            "No name of an image family specified", hint="Example: ecsmachine bake web"
+        )
+    if (list_images or prune is not None) and source:
+        raise UsageError("--from makes an image", hint="Leave --list and --prune out.")
+    given = [option for option, value in flags.items() if value not in (None, [])]
+    if source and given:
+        raise UsageError(
+            f"--{given[0]} does not go with --from: the copy is like the machine",
+            hint="Leave it out.",
+        )
+
+
+def _create_request(
+    ctx: typer.Context,
+    driver_name: str,
+    name: str,
+    family: str,
+    values: dict[str, OptionValue],
+) -> CreateRequest:
+    """Return what the machine is made with that the image is made of."""
+    from ecsmachine.machine.bake import machine_name
+
+    for option in _NOT_HERE:
+        if values.get(option):
+            raise UsageError(
+                f"--{option} does not go with bake: its machine is removed",
+                hint="Leave it out; its variable counts as well.",
+            )
+    if values.get("aliyunecs-charge-type") == "PrePaid":
+        raise UsageError(
+            "--aliyunecs-charge-type PrePaid does not go with bake: its machine is removed",
+            hint="Leave it out; its variable counts as well.",
+        )
+    request = request_of(ctx, machine_name(name), driver_name, values)
+    ask_for_passphrases(session(ctx), registry.options_of(driver_name), request.driver_values)
+    return replace(request, bake={"Family": family})
+
+
+def _bake(
+    this: Session,
+    name: str,
+    family: str,
+    create: CreateRequest | None,
+    source: str,
+    *,
+    keep_on_failure: bool,
+) -> None:
+    from ecsmachine.cli.display.progress import about, steps
+    from ecsmachine.machine.bake import BakeRequest, bake, machine_name
+    from ecsmachine.machine.interruption import Interruption, apart
+    from ecsmachine.machine.model import validate_name
+
+    machine = validate_name(machine_name(name))
+    if create is not None:
+        create = replace(create, keep_on_failure=keep_on_failure)
+    request = BakeRequest(machine, family, create, source, keep_on_failure)
+    this.under_way = [machine]
+    this.interruption = interruption = Interruption()
+    with steps() as report, about(machine):
+        image = apart(lambda: bake(this.store, request, report, interruption=interruption))
+    made = document()
+    if made is not None:
+        made.set_result({**_row(this, image), "Errors": []})
+    say(f"Image {image.id} of family {image.family}, with Docker {image.engine}, is ready")
+    say(this.as_called(f"To use it, run: ecsmachine create {_flag(image.family)} NAME"))
+
+
+def _flag(family: str) -> str:
+    return f"--aliyunecs-image-family {family}"
+
+
+def _list(this: Session, images: BakedImages, family: str, *, as_json: bool) -> None:
+    rows = [_row(this, image) for image in images.find(family)]
+    if as_json or document() is not None:
+        print_json(rows)
+    elif rows:
+        show(_table(rows))
+    else:
+        show("There are no baked images." if not family else f"There are none of family {family}.")
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    lines = [("FAMILY", "IMAGE", "ENGINE", "CREATED", "SIZE", "STATUS", "STORE")]
+    lines += [
+        (
+            row["Family"],
+            row["Id"],
+            row["Engine"] or "-",
+            f"{row['Age']} ago" if row["Age"] else "-",
+            f"{row['SizeGiB']} GiB",
+            row["Status"],
+            row["Store"] or "-",
+        )
+        for row in rows
+    ]
+    return table(lines)
+
+
+def _row(this: Session, image: BakedImage) -> dict[str, Any]:
+    """Return an image as JSON has it."""
+    age = datetime.now(timezone.utc) - image.created if image.created else None
+    own = image.store_id == this.store.context("").store_id
+    return {
+        "Family": image.family,
+        "Id": image.id,
+        "ImageName": image.name,
+        "Engine": image.engine,
+        "Region": image.region,
+        "Status": image.status,
+        "SizeGiB": image.size_gib,
+        "Created": image.created.isoformat() if image.created else None,
+        "Age": orphans.age_of(age.total_seconds()) if age else "",
+        "Store": "this" if own else image.store_id,
+        "Snapshots": list(image.snapshot_ids),
+    }
+
+
+def _prune(images: BakedImages, family: str, keep: int, *, yes: bool, as_json: bool) -> None:
+    if as_json and not yes:
+        raise UsageError("--json does not ask", hint="Give -y as well.")
+    doomed = images.find(family)[keep:]
+    if doomed:
+        names = ", ".join(image.id for image in doomed)
+        confirm(f"About to remove {len(doomed)} images of family {family}: {names}", yes)
+    removed: list[str] = []
+    kept: list[str] = []
+    failures: list[MachineError] = []
+    for image in doomed:
+        try:
+            gone = images.remove(image, say)
+        except MachineError as error:
+            error.machine = image.id
+            failures.append(error)
+            continue
+        (removed if gone else kept).append(image.id)
+        if not gone:
+            say(f"Image {image.id} stays: machines are made from it")
+    say(f"{len(removed)} removed, {len(kept)} in use, {len(failures)} failed")
+    made = document()
+    if made is not None:
+        made.set_result({"Removed": removed, "InUse": kept, "Errors": []})
+    if failures:
+        summary = MachineError(
+            f"{len(failures)} of {len(doomed)} images could not be removed",
+            hint="The same command tries again.",
+            details="\n".join(f"{each.machine}: {each.message}" for each in failures),
+        )
+        summary.parts = list(failures)
+        raise summary

@@ -251,7 +251,8 @@ def _engine_of_sealed(
     try:
         with host.logged_in(machine, interruption=interruption) as connection:
             watched = host.WatchedConnection(connection, store.checkpoint)
-            engine = generalise(watched)
+            # what is copied may hold containers that every boot shall start
+            engine = generalise(watched, on_demand="From" not in journal.bake)
             instance.details["sealed"] = engine
             journal.made(instance, instance.id)
             seal(watched)

@@ -43,17 +43,24 @@ WantedBy=multi-user.target
 """
 """cloud-init makes host keys anew, and so do some systems by themselves; Debian alone does not."""
 
+_ON_DEMAND = f"""\
+[Service]
+ExecStartPost=-/bin/sh -c 'rm -f {DROP_IN_PATH}; systemctl -q enable docker.service'
+"""
+"""Who uses the engine for the first time has it started at every boot from then on."""
+
 _LOOK = f"""\
 mark dockerd; dockerd --version 2>/dev/null
 mark daemon_json; cat {DAEMON_JSON_PATH} 2>/dev/null
 """
 
 
-def generalise(host: HostConnection) -> str:
+def generalise(host: HostConnection, *, on_demand: bool) -> str:
     """Take out of a host what is its own, but for what a login needs; return the engine's version.
 
-    Done again, it changes nothing. :func:`seal` takes out the rest. Raises
-    :class:`ProvisionError`.
+    ``on_demand``: the engine is not started by the first boot, but by whoever first uses it, so
+    that it need not be started twice where it gets certificates. Done again, it changes nothing.
+    :func:`seal` takes out the rest. Raises :class:`ProvisionError`.
     """
     seen = facts.gather(host, _LOOK)
     version = re.match(r"Docker version ([0-9][\w.+~-]*)", seen["dockerd"])
@@ -63,7 +70,7 @@ def generalise(host: HostConnection) -> str:
             "no engine is installed on the host",
             hint='Install it first, with "ecsmachine provision".',
         )
-    script = clean_script(seen["daemon_json"], host.user)
+    script = clean_script(seen["daemon_json"], host.user, on_demand=on_demand)
     run_as_root(host, _STEP, script, timeout_s=_TIMEOUT_S)
     return version[1]
 
@@ -76,7 +83,7 @@ def seal(host: HostConnection) -> None:
     run_as_root(host, _STEP, f"systemd-run /bin/sh -c {shlex.quote(seal_script(host.user))}")
 
 
-def clean_script(daemon_json: str, user: str) -> str:
+def clean_script(daemon_json: str, user: str, *, on_demand: bool) -> str:
     """Return the ``sh`` script that takes out what is the machine's own.
 
     ``daemon_json`` is what the host has in that file, ``user`` who logs in.
@@ -104,6 +111,7 @@ rm -f /etc/udev/rules.d/70-persistent-net.rules
 for user in {users}; do usermod -p '*' "$user"; done
 cat > {_KEYS_UNIT_PATH} <<'ecsmachine-unit'
 {_UNIT}ecsmachine-unit
+{_START_ON_DEMAND if on_demand else ":"}
 systemctl daemon-reload
 systemctl -q enable {KEYS_UNIT}
 """
@@ -128,6 +136,15 @@ find /var/log -type f -exec truncate -s 0 '{{}}' +
 sync
 systemctl poweroff
 """
+
+
+_START_ON_DEMAND = f"""\
+if [ "$(systemctl is-enabled docker.socket 2>/dev/null)" = enabled ]; then
+    mkdir -p {DROP_IN_PATH.rpartition("/")[0]}
+    cat > {DROP_IN_PATH} <<'ecsmachine-drop-in'
+{_ON_DEMAND}ecsmachine-drop-in
+    systemctl -q disable docker.service
+fi"""
 
 
 def _write_daemon_json(text: str) -> str:

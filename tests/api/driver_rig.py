@@ -184,6 +184,8 @@ class Rig:
             "security groups": len(state.security_groups),
             "key pairs": len(state.key_pairs),
             "addresses": len(state.eips),
+            "images": len(state.custom_images),
+            "snapshots": len(state.snapshots),
             "routes": len(state.route_entries),
             "VPCs": len([vpc for vpc in state.vpcs if not vpc.is_default]),
             "VSwitches": len([each for each in state.vswitches if not each.is_default]),

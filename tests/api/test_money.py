@@ -85,7 +85,10 @@ def test_disks_and_bandwidth_are_in_the_price(rig: Rig) -> None:
         allocate_eip=True, internet_charge_type=paid[0], internet_max_bandwidth=paid[1]
     )
     elastic.pre_create_check(rig.report)
-    assert "address 0.315" in "".join(rig.said)
+    (line,) = [line for line in rig.said if line.startswith("Price: ")]
+    assert line.endswith(
+        "address 0.315; the elastic address has no fee of its own while it is bound)"
+    )
 
 
 def test_a_subscription_is_paid_at_once(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:

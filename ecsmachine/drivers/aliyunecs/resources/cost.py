@@ -11,6 +11,12 @@ _PARTS = {_INSTANCE: "instance", "systemDisk": "system disk", "dataDisk": "data 
 _PARTS |= {_ADDRESS: "address"}
 """What DescribePrice calls the parts of a price (DetailInfos), and what we call them."""
 
+_BOUND = "the elastic address has no fee of its own while it is bound"
+"""Pay-as-you-go addresses that are bound to an instance in a VPC are charged no configuration fee.
+
+Source: the billing overview of Elastic IP Address in Alibaba Cloud's help; no API tells the fee.
+"""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -44,4 +50,5 @@ class Cost:
         said = f"{self.hour:.4g} {currency} an hour"
         if self.hours != 1.0:
             said = f"{self.price.amount:g} {currency} in advance, {said}"
-        return f"{said} ({parts})" if parts else said
+        notes = [parts] * bool(parts) + [_BOUND] * self.elastic
+        return f"{said} ({'; '.join(notes)})" if notes else said

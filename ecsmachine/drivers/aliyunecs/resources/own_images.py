@@ -37,14 +37,15 @@ def ensure_image(
 ) -> str:
     """Return the id of an image of an instance's system disk, once it can be used."""
     details = {"region": cloud.region, "role": wanted.role}
-    known = journal.find(KIND, **details)
+    known = _known(cloud, journal, KIND, details)
     if known is None or known.id is None:
         snapshot_id = _ensure_snapshot(
             cloud, journal, instance_id, wanted, tags, report, resource_group_id
         )
         report("Making the image...")
+        asked_before = known is not None
         known = known or journal.intend(KIND, **details, name=wanted.name, family=wanted.family)
-        with asking.forget_if_refused(journal, known, asked_before=True):
+        with asking.forget_if_refused(journal, known, asked_before=asked_before):
             image_id = asking.when_not_busy(
                 lambda: cloud.images.create_image(
                     known.details["name"],
@@ -104,12 +105,13 @@ def _ensure_snapshot(
     resource_group_id: str,
 ) -> str:
     details = {"region": cloud.region, "role": wanted.role}
-    known = journal.find(SNAPSHOT_KIND, **details)
+    known = _known(cloud, journal, SNAPSHOT_KIND, details)
     if known is None or known.id is None:
         report("Copying the system disk...")
         disk_id = known.details["disk"] if known else _system_disk(cloud, instance_id)
+        asked_before = known is not None
         known = known or journal.intend(SNAPSHOT_KIND, **details, name=wanted.name, disk=disk_id)
-        with asking.forget_if_refused(journal, known, asked_before=True):
+        with asking.forget_if_refused(journal, known, asked_before=asked_before):
             snapshot_id = asking.when_not_busy(
                 lambda: cloud.images.create_snapshot(
                     known.details["name"],
@@ -123,6 +125,21 @@ def _ensure_snapshot(
     snapshot_id = known.id or ""
     _wait_for_snapshot(cloud, snapshot_id)
     return snapshot_id
+
+
+def _known(
+    cloud: Cloud, journal: Journal, kind: str, details: Mapping[str, str]
+) -> Resource | None:
+    """Return what the journal lists; of what was asked for without an answer, with its id.
+
+    A token may have expired since: asked again, another one would be made.
+    """
+    known = journal.find(kind, **details)
+    if known is not None and known.id is None:
+        made = _made_without_answer(cloud, known, journal.create_id)
+        if made:
+            journal.made(known, made[0])
+    return known
 
 
 def _system_disk(cloud: Cloud, instance_id: str) -> str:
@@ -169,14 +186,14 @@ def _ids(cloud: Cloud, resource: Resource, create_id: str) -> list[str]:
     """Return the id, or those of what a request without an answer may have made."""
     if resource.id is not None:
         return [resource.id]
+    return asking.wait_for_unseen(lambda: _made_without_answer(cloud, resource, create_id))
+
+
+def _made_without_answer(cloud: Cloud, resource: Resource, create_id: str) -> list[str]:
     tags, name = {CREATE: create_id}, resource.details["name"]
-
-    def look() -> list[str]:
-        if resource.kind == KIND:
-            return [each.id for each in cloud.images.images(tags=tags) if each.name == name]
-        return [each.id for each in cloud.images.snapshots(tags=tags) if each.name == name]
-
-    return asking.wait_for_unseen(look)
+    if resource.kind == KIND:
+        return [each.id for each in cloud.images.images(tags=tags) if each.name == name]
+    return [each.id for each in cloud.images.snapshots(tags=tags) if each.name == name]
 
 
 def is_used(error: ApiError) -> bool:

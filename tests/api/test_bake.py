@@ -1,0 +1,225 @@
+"""Baking on a local cloud without guests: what stays, what goes, and deaths at every point.
+
+The host is played: what is done on a real one is in tests/guest/test_bake.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.baking import BakedImage
+from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.machine import bake as baking
+from ecsmachine.machine import host, removal
+from ecsmachine.machine.bake import BakeRequest, bake
+from ecsmachine.machine.create_request import CreateRequest
+from ecsmachine.machine.model import Machine
+from ecsmachine.machine.store import Store
+from tests.api.deaths import Crash, Death
+from tests.api.driver_rig import rig_in
+from tests.api.test_driver_sweep import Ground
+
+BAKED = {"images": 1, "snapshots": 1}
+CHANGING = (
+    *("ImportKeyPair", "CreateSecurityGroup", "AuthorizeSecurityGroupEgress", "RunInstances"),
+    *("CreateSnapshot", "CreateImage", "TagResources", "DeleteInstance", "DeleteImage"),
+    *("DeleteSnapshot", "DeleteSecurityGroup", "DeleteKeyPairs"),
+)
+
+
+class Bakery(Ground):
+    """A ground whose machines have hosts that are played."""
+
+    def request(self, **values: Any) -> BakeRequest:
+        given = self.values
+        given.update({f"aliyunecs-{key.replace('_', '-')}": value for key, value in values.items()})
+        create = CreateRequest(
+            "bake-web", "aliyunecs", given, provision=False, bake={"Family": "web"}
+        )
+        return BakeRequest("bake-web", "web", create)
+
+    def bake(self, request: BakeRequest | None = None, store: Store | None = None) -> BakedImage:
+        return bake(store or self.store, request or self.request(), self.rig.report)
+
+    def dying(self, death: Any) -> Store:
+        return Store(self.store.path, self.rig.environment, checkpoint=death)
+
+    def baked(self, family: str = "") -> list[BakedImage]:
+        context = self.store.context("")
+        return registry.baked_images("aliyunecs", context, self.values).find(family)
+
+
+@pytest.fixture
+def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bakery]:
+    @contextmanager
+    def logged_in(machine: Machine, **_: object) -> Iterator[Machine]:
+        yield machine
+
+    def seal(connection: Any) -> None:
+        connection._host.driver.stop(lambda line: None)
+
+    monkeypatch.setattr(host, "logged_in", logged_in)
+    monkeypatch.setattr(Machine, "run", lambda *_, **__: None, raising=False)
+    monkeypatch.setattr(baking, "generalise", lambda host, on_demand: "27.5.1")
+    monkeypatch.setattr(baking, "seal", seal)
+    with rig_in(tmp_path) as rig:
+        yield Bakery(rig)
+
+
+def test_the_image_stays_and_all_else_is_gone(ground: Bakery) -> None:
+    image = ground.bake(ground.request(tag=["team=a"]))
+    assert ground.rig.left() == BAKED
+    assert ground.store.names() == []
+    assert (image.family, image.engine, image.region) == ("web", "27.5.1", ground.rig.cloud.region)
+    (listed,) = ground.baked("web")
+    assert listed == image
+    (own,) = ground.rig.cloud.state.custom_images
+    tags = ground.rig.cloud.state.custom_images.tags(own.id)
+    assert (tags["ecsmachine:engine"], tags["ecsmachine:baked"], tags["team"]) == (
+        *("27.5.1", "web", "a"),
+    )
+    assert (own.family, own.description) == ("web", "Docker Engine 27.5.1")
+    assert ground.survey() == []
+    ground.create("dev1", image_family="web")
+    assert [each.image_id for each in ground.rig.cloud.state.instances] == [image.id]
+
+
+def test_a_copy_leaves_its_machine_alone_and_reaches_nothing(ground: Bakery) -> None:
+    ground.create("dev1")
+    before = ground.rig.left()
+    ground.rig.front.bodies.clear()
+    image = ground.bake(BakeRequest("bake-web", "web", source="dev1"))
+    assert ground.rig.left() == {**before, **BAKED}
+    assert ground.store.names() == ["dev1"]
+    asked = [body["Action"] for body in ground.rig.front.bodies if body.get("DryRun") != "true"]
+    assert "StopInstance" not in asked[: asked.index("RunInstances")]
+    assert asked.index("AuthorizeSecurityGroupEgress") < asked.index("RunInstances")
+    (rules,) = [body for body in ground.rig.front.bodies if body["Action"].endswith("Egress")]
+    assert rules["Permissions.2.Policy"] == "drop"
+    assert rules["Permissions.2.DestCidrIp"] == "0.0.0.0/0"
+    assert ground.baked("web") == [image]
+
+
+def test_a_bake_that_fails_leaves_nothing(ground: Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
+    ground.rig.front.faults["CreateImage"] = ["InvalidImageName.Duplicated"]
+    with pytest.raises(MachineError, match="CreateImage failed") as raised:
+        ground.bake()
+    assert raised.value.hint is not None and "removed again" in raised.value.hint
+    assert (ground.rig.left(), ground.store.names()) == ({}, [])
+
+
+def test_a_machine_of_that_name_is_no_bake(ground: Bakery) -> None:
+    ground.create("bake-web")
+    with pytest.raises(MachineError, match="none of a bake"):
+        ground.bake()
+    assert ground.store.names() == ["bake-web"]
+
+
+def test_a_bake_that_was_begun_is_gone_on_with_as_it_was_begun(ground: Bakery) -> None:
+    with pytest.raises(Crash):
+        ground.bake(store=ground.dying(_At("before api CreateSnapshot")))
+    with pytest.raises(UsageError, match="begun for an image of family web"):
+        ground.bake(BakeRequest("bake-web", "web", source="dev1"))
+    with pytest.raises(UsageError, match="begun with other options: --aliyunecs-cpus 2"):
+        ground.bake(ground.request(cpus=4))
+    ground.bake()
+    assert ground.rig.left() == BAKED
+
+
+@pytest.mark.parametrize("source", ["", "dev1"], ids=["made", "copied"])
+def test_a_bake_that_died_goes_on_and_makes_nothing_twice(ground: Bakery, source: str) -> None:
+    if source:
+        ground.create("dev1")
+    before = ground.rig.left()
+    request = BakeRequest("bake-web", "web", source=source) if source else ground.request()
+    for point in _points(ground, request):
+        with pytest.raises(Crash):
+            ground.bake(request, ground.dying(_At(*point)))
+        ground.bake(request)
+        assert ground.rig.left() == {**before, **BAKED}, point
+        assert ground.store.names() == [source] * bool(source), point
+        _remove_baked(ground)
+
+
+@pytest.mark.parametrize("then", ["rm", "sweep"])
+@pytest.mark.parametrize("source", ["", "dev1"], ids=["made", "copied"])
+def test_what_a_bake_that_died_has_made_can_be_removed(
+    ground: Bakery, source: str, then: str
+) -> None:
+    if source:
+        ground.create("dev1")
+    before = ground.rig.left()
+    request = BakeRequest("bake-web", "web", source=source) if source else ground.request()
+    for point in _points(ground, request):
+        if " api " not in point[0]:
+            continue
+        with pytest.raises(Crash):
+            ground.bake(request, ground.dying(_At(*point)))
+        if not ground.store.exists("bake-web"):
+            continue
+        over = "Image" in ground.store.journal("bake-web").bake
+        if then == "rm":
+            removal.remove(ground.store, "bake-web", ground.rig.report)
+        else:
+            ground.store.remove("bake-web")
+            assert ground.sweep().failures == [], point
+        tagged = over or ground.baked("web")
+        assert ground.rig.left() == ({**before, **BAKED} if tagged else before), point
+        _remove_baked(ground)
+
+
+def test_pruning_keeps_the_newest_and_what_machines_are_made_from(ground: Bakery) -> None:
+    used = ground.bake()
+    machine = ground.create("dev1", image_id=used.id)
+    others = [ground.bake() for _ in range(2)]
+    images = registry.baked_images("aliyunecs", ground.store.context(""), ground.values)
+    ids = [image.id for image in images.find("web")]
+    assert set(ids) == {used.id, *(image.id for image in others)}
+    assert not images.remove(used, ground.rig.report)
+    assert all(images.remove(image, ground.rig.report) for image in others)
+    assert [image.id for image in images.find("web")] == [used.id]
+    assert ground.rig.left()["snapshots"] == 1
+    machine.driver.remove(ground.store.journal("dev1"), ground.rig.report)
+
+
+def test_a_snapshot_whose_image_is_gone_is_swept(ground: Bakery) -> None:
+    image = ground.bake()
+    with ground.rig.cloud.state.transaction():
+        ground.rig.cloud.state.custom_images.remove(image.id)
+    assert [found.resource.kind for found in ground.survey()] == ["snapshot"]
+    assert ground.sweep().failures == []
+    assert ground.rig.left() == {}
+
+
+class _At(Death):
+    """A death at the n-th time that a point is come to."""
+
+    def __init__(self, point: str, number: int = 0):
+        super().__init__(number)
+        self._point = point
+
+    def __call__(self, point: str) -> None:
+        if point == self._point or self.at:
+            super().__call__(point)
+
+
+def _points(ground: Bakery, request: BakeRequest) -> list[tuple[str, int]]:
+    """Return the points of a bake at which it changes something, each with its number."""
+    met: list[str] = []
+    ground.bake(request, ground.dying(met.append))
+    _remove_baked(ground)
+    wanted = [point for point in met if "journal" in point or point.rpartition(" ")[2] in CHANGING]
+    assert len(wanted) > 30
+    return list(dict.fromkeys((point, wanted[:at].count(point)) for at, point in enumerate(wanted)))
+
+
+def _remove_baked(ground: Bakery) -> None:
+    images = registry.baked_images("aliyunecs", ground.store.context(""), ground.values)
+    for image in images.find():
+        assert images.remove(image, ground.rig.report)

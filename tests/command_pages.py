@@ -44,7 +44,7 @@ WITH_MACHINES = (
         "trust",
     ),
     *("stop", "start", "restart", "kill", "expire", "wait", "swarm", "rm", "sweep"),
-    *("export", "import", "local", "image", "adopt"),
+    *("export", "import", "local", "image", "bake", "adopt"),
 )
 """Pages that need the machines ``dev1`` and ``dev2``, which the page of ``create`` makes.
 
@@ -67,7 +67,7 @@ _KINDS = (
     ),
     (re.compile(r"SHA256:[A-Za-z0-9+/=]+"), "<fingerprint>"),
     (re.compile(r"sha256:[0-9a-f]+"), "<digest>"),
-    (re.compile(r"\b(i|sg|vpc|vsw|d|eip|lb|img)-[0-9a-z]{8,}\b"), "<id>"),
+    (re.compile(r"\b(i|sg|vpc|vsw|d|eip|lb|img|m|s)-[0-9a-z]{8,}\b"), "<id>"),
     (re.compile(r"\b\d+(\.\d+)? (kB|MB|GB)"), "<size>"),
     (re.compile(r"\b[0-9a-z]{25}\b"), "<id>"),
     (re.compile(r"\b[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\b"), "<id>"),

@@ -108,11 +108,14 @@ class Rig:
     front: Front
     store: Path
     said: list[str] = field(default_factory=list)
+    instance_type: str = "ecs.t6-c1m2.large"
+    """Named, as the choice of one takes thirty requests a create; "" lets the driver choose."""
 
     @property
     def environment(self) -> dict[str, str]:
         return {
             "HOME": "/nonexistent",
+            **({"ECS_INSTANCE_TYPE": self.instance_type} if self.instance_type else {}),
             "ECS_ACCESS_KEY_ID": self.cloud.access_key_id,
             "ECS_ACCESS_KEY_SECRET": self.cloud.access_key_secret,
         }
@@ -149,6 +152,7 @@ class Rig:
     ) -> AliyunEcsDriver:
         given = {option.name: option.default for option in registry.options_of("aliyunecs")}
         given["aliyunecs-region"] = self.cloud.region
+        given["aliyunecs-instance-type"] = self.instance_type
         given["aliyunecs-api-endpoint"] = self.front.endpoint
         given.update({f"aliyunecs-{key.replace('_', '-')}": value for key, value in values.items()})
         driver = registry.new(

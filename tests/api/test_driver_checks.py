@@ -16,6 +16,7 @@ from tests.api.driver_rig import Rig, rig_in
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with rig_in(tmp_path_factory.mktemp("checks")) as rig:
+        rig.instance_type = ""
         yield rig
 
 

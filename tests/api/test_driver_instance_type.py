@@ -20,6 +20,7 @@ NEXT = "ecs.e-c1m2.large"
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     with rig_in(tmp_path) as rig:
+        rig.instance_type = ""
         yield rig
 
 

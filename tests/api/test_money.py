@@ -20,6 +20,7 @@ PART = "instance 0.1552, system disk 0.05556"
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     with rig_in(tmp_path) as rig:
+        rig.instance_type = ""
         yield rig
 
 

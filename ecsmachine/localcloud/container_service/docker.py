@@ -17,6 +17,7 @@ from ecsmachine.localcloud.container_service.engines import Container, EngineErr
 from ecsmachine.localcloud.container_service.probes import reached
 from ecsmachine.localcloud.state.clusters import Volume
 from ecsmachine.localcloud.work.supervisor import Threads
+from ecsmachine.polling import polls
 
 API = "/v1.40"
 _CONNECT_TIMEOUT_S = 5.0
@@ -24,6 +25,7 @@ _PING_TIMEOUT_S = 3.0
 _TIMEOUT_S = 60.0
 _PULL_TIMEOUT_S = 600.0
 _LONGEST_STOP_S = 660.0
+_LET_GO_S = 30.0
 _MOST_BYTES = 64 * 1024 * 1024
 _EXITED = re.compile(r"^Exited \((\d+)\)")
 _HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)")
@@ -131,9 +133,7 @@ class DockerEngine:
 
     def create_network(self, network: Network, subnet: str, labels: Mapping[str, str]) -> None:
         """Make an overlay network that containers can be attached to (POST /networks/create)."""
-        filters = json.dumps({"name": [network.name]})
-        there = self._ask("GET", "/networks", {"filters": filters})
-        if any(one["Name"] == network.name for one in there or ()):
+        if self._has_network(network.name):
             return
         body = {
             "Name": network.name,
@@ -146,14 +146,36 @@ class DockerEngine:
         }
         self._ask("POST", "/networks/create", body=body)
 
+    def _has_network(self, name: str) -> bool:
+        there = self._ask("GET", "/networks", {"filters": json.dumps({"name": [name]})})
+        return any(one["Name"] == name for one in there or ())
+
     def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
         """Return the names of the networks that have all the labels (GET /networks)."""
         found = self._ask("GET", "/networks", {"filters": _with_labels(labels)})
         return [str(network["Name"]) for network in found or ()]
 
     def remove_network(self, name: str) -> None:
-        """Remove a network (DELETE /networks/NAME)."""
-        self._ask("DELETE", f"/networks/{quote(name, safe='')}", missing_is_fine=True)
+        """Remove a network (DELETE /networks/NAME), and wait until it is listed no more.
+
+        Swarm mode lets go of it in its own time: a container that has just gone still uses it, and
+        who makes one of its name meanwhile would be told that it is there.
+        """
+        asked = False
+        refused: EngineError | None = None
+        for _ in polls(_LET_GO_S):
+            if not asked:
+                try:
+                    self._ask("DELETE", f"/networks/{quote(name, safe='')}", missing_is_fine=True)
+                    asked, refused = True, None
+                except EngineError as error:
+                    if "in use" not in error.message:
+                        raise
+                    refused = error
+            elif not self._has_network(name):
+                return
+        if refused is not None:
+            raise refused
 
     def create_volume(self, volume: Volume, labels: Mapping[str, str]) -> None:
         """Make a volume that is not there (POST /volumes/create), and the folder that it is of."""

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "http_client": {"http_client"},
     "ssh": {"ssh", "documents", "errors", "system"},
     "documents": {"documents", "errors", "system"},
-    "localcloud": {"localcloud", "compose", "system"},
+    "localcloud": {"localcloud", "compose", "polling", "system"},
     "compose": {"compose"},
     "errors": set(),
     "polling": set(),

@@ -1,5 +1,7 @@
 """Writes what is said of each command from its --help: docs/man/*.1 and docs/commands/*.md.
 
+So is the schema of ecsmachine.yaml, from the options: docs/ecsmachine.schema.json.
+
 ``python scripts/manual.py`` writes; ``--check`` says which files are not as they would be written.
 Of a page in docs/commands only the part up to the mark is written; what follows it is by hand.
 """
@@ -15,6 +17,8 @@ from typing import Any
 
 from ecsmachine import __version__
 from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.display.json_text import as_text
+from ecsmachine.cli.machines_file.schema import schema
 from ecsmachine.cli.tree import command_tree
 from ecsmachine.drivers import registry
 
@@ -203,6 +207,7 @@ def files() -> dict[Path, str]:
             path = ROOT / "docs" / "commands" / f"{page.path[1]}.md"
             by_hand = path.read_text().partition(MARK)[2] if path.exists() else ""
             wanted[path] = markdown(group).rstrip("\n") + (by_hand or "\n")
+    wanted[ROOT / "docs" / "ecsmachine.schema.json"] = as_text(schema()) + "\n"
     return wanted
 
 

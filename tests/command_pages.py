@@ -27,6 +27,9 @@ ALONE = ("completion", "settings")
 WITHOUT_GUESTS = ("cluster", "project", "service", "trigger", "volume", "cs")
 """Pages that need a cloud; all but the first a cluster ``shop`` with a project ``website`` too."""
 
+OF_FILES = ("plan", "apply", "destroy")
+"""Pages that need a cloud without guests, and no machine."""
+
 EVERYDAY = tuple(plain.COMMANDS)
 """Pages of commands that are read in two ways."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 COMMANDS: dict[str, tuple[str, str]] = {
     "active": ("listing", "Print which machine is active"),
     "adopt": ("adopt", "Take an instance over that another store made, or a lost one"),
+    "apply": ("plan", "Make the machines of a file, and change them as it says"),
     "bake": ("bake", "Make an image with the engine in it, to create machines from"),
     "cluster": ("container_service.cluster", "Clusters of Container Service"),
     "completion": ("completion", "Print the script that completes in a shell"),
@@ -13,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "create": ("create", "Create a machine"),
     "cs": ("container_service.raw", "Call the API of Container Service"),
     "credentials": ("credentials", "Show and change the credentials of machines"),
+    "destroy": ("plan", "Remove the machines that a file has made"),
     "doctor": ("doctor", "Find what is wrong between here and an engine"),
     "env": ("connect", "Print the commands that set up the environment for the Docker client"),
     "expire": ("lifecycle", "Set when the cloud releases a machine by itself"),
@@ -25,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "local": ("local", "Run an ECS-compatible cloud on this machine"),
     "ls": ("listing", "List machines"),
     "mount": ("copy", "Mount a folder of a machine here"),
+    "plan": ("plan", "Say what would be done for the machines of a file"),
     "project": ("container_service.project", "Applications on a Swarm cluster"),
     "prompt": ("listing", "Print the active machine for a shell's prompt"),
     "provision": ("provisioning", "Provision machines again"),

@@ -75,7 +75,8 @@ class Option:
     command line; its variable is split on commas. ``choices`` are matched exactly.
     ``deprecated`` is the warning printed when the option is given. A ``credential`` says who asks:
     it may change from one run to the next, and is never written down. A ``private_key`` is the path
-    of one, whose passphrase is asked before anything is done. Help shows an option below its
+    of one, whose passphrase is asked before anything is done; a ``file`` is any other path. Each
+    value of a list of ``pairs`` is like key=value. Help shows an option below its
     ``group``, or that of the option before it, and an ``everyday`` one without --all as well.
     ``changes`` is what another value means for a machine that is there already.
     """
@@ -89,6 +90,8 @@ class Option:
     deprecated: str | None = None
     credential: bool = False
     private_key: bool = False
+    file: bool = False
+    pairs: bool = False
     choices: tuple[str, ...] = ()
     group: str = ""
     everyday: bool = False

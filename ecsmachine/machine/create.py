@@ -183,15 +183,17 @@ def _validate_swarm(request: CreateRequest) -> None:
         )
 
 
-def plan(store: Store, request: CreateRequest, report: Report) -> CreatePlan | None:
+def plan(
+    store: Store, request: CreateRequest, report: Report, *, replacing: bool = False
+) -> CreatePlan | None:
     """Run every check of a create and return what it would make; make and write nothing.
 
-    None if the driver makes nothing. Raises :class:`~ecsmachine.errors.MachineError` as
-    :func:`create` does.
+    None if the driver makes nothing. With ``replacing`` a machine of that name may be there, as it
+    goes before. Raises :class:`~ecsmachine.errors.MachineError` as :func:`create` does.
     """
     validate(request)
     store.check_place(request.name)
-    if store.exists(request.name):
+    if store.exists(request.name) and not replacing:
         _check_unfinished(store, request.name, store.journal(request.name))
     jump = store.jump(request.ssh_jump)
     machine = Machine(

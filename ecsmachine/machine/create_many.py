@@ -1,4 +1,4 @@
-"""Making several machines of the same options at once; one that fails does not touch the others."""
+"""Making several machines at once; one that fails does not touch the others."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ecsmachine.drivers.base import Driver, ManyAtOnce, Report
-from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.errors import MachineError
 from ecsmachine.machine import create as single
-from ecsmachine.machine.create_request import CreateRequest, differences, engine_differences
+from ecsmachine.machine.create_request import (
+    CreateRequest,
+    alike,
+    differences,
+    engine_differences,
+)
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted, first_done
 from ecsmachine.machine.model import Machine, auth_options
 from ecsmachine.machine.store import Store
@@ -41,7 +46,8 @@ def create_many(
 ) -> list[Outcome]:
     """Make machines, ``parallel`` of them at a time; those that are there already stay.
 
-    What is the same for all is checked once, before any is made. ``report_for`` gives what takes
+    What is the same for several is checked once, before any is made. One whose ``swarm_join`` is
+    another of them is made after that one. ``report_for`` gives what takes
     a machine's lines, ``done`` is told of each that is through. ``interruption`` undoes all that
     are not complete, and :class:`WorkInterrupted` is raised when that is done.
 
@@ -49,14 +55,14 @@ def create_many(
     """
     for request in requests:
         single.validate(request)
-    if len(requests) > 1 and requests[0].swarm_role and not requests[0].swarm_join:
-        raise UsageError(
-            "Each of several managers would begin a swarm of its own",
-            hint="Create the first one alone, then the others with --swarm-join.",
-        )
     new = [request for request in requests if not store.exists(request.name)]
     interruption = interruption or Interruption()
-    checked = _check_once(store, new, report_for, interruption) if new else None
+    sets: dict[tuple[object, ...], list[CreateRequest]] = {}
+    for request in new:
+        sets.setdefault(alike(request), []).append(request)
+    checked = {
+        key: _check_once(store, those, report_for, interruption) for key, those in sets.items()
+    }
     parts = {request.name: Interruption() for request in requests}
 
     def make(request: CreateRequest) -> Outcome:
@@ -69,7 +75,7 @@ def create_many(
                 report_for(request.name),
                 interruption=parts[request.name],
                 # what was begun before may have other options
-                checked=checked if request in new else None,
+                checked=checked[alike(request)] if request in new else None,
             )
         except single.MachineExistsError as error:
             existed, failure = True, _difference(store, request, error)
@@ -88,12 +94,19 @@ def create_many(
     with ThreadPoolExecutor(max_workers=max(1, min(parallel, len(requests)))) as pool:
         try:
             with interruption.waking(end_all):
-                work = [pool.submit(make, request) for request in requests]
-                pending = set(work)
-                while pending:
-                    ended, pending = first_done(pending)
-                    for future in ended:
-                        outcome = future.result()
+                waiting = list(requests)
+                pending: set[Future[Outcome]] = set()
+                while waiting or pending:
+                    ready = [
+                        each for each in waiting if each.swarm_join not in parts.keys() - outcomes
+                    ]
+                    waiting = [each for each in waiting if each not in ready]
+                    failed = [each for each in ready if _failed(outcomes.get(each.swarm_join))]
+                    begun = [pool.submit(make, each) for each in ready if each not in failed]
+                    work += begun
+                    pending |= {*begun}
+                    ended, pending = first_done(pending) if pending else (set(), pending)
+                    for outcome in (*map(_not_made, failed), *(each.result() for each in ended)):
                         outcomes[outcome.name] = outcome
                         done(outcome)
         except BaseException as error:
@@ -103,6 +116,18 @@ def create_many(
                 raise WorkInterrupted(" ".join(filter(None, map(_left, work)))) from error
             raise
     return [outcomes[request.name] for request in requests]
+
+
+def _failed(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.error is not None
+
+
+def _not_made(request: CreateRequest) -> Outcome:
+    """Return what came of a machine that was not begun."""
+    error = MachineError(
+        f'"{request.name}" was not begun: "{request.swarm_join}", whose swarm it joins, failed'
+    )
+    return Outcome(request.name, 0.0, error=error)
 
 
 def _left(work: Future[Outcome]) -> str:

@@ -33,7 +33,9 @@ class CreateRequest:
     installed. ``swarm_role`` is ``manager`` or ``worker`` in Docker's Swarm mode, of the swarm
     that the machine ``swarm_join`` manages; "" for none. ``ssh_jump`` is the host through which the
     machine is reached, as ``USER@HOST[:PORT]``. ``bake`` is there where an image is made of it:
-    its Family, and From which machine it is a copy; a copy reaches nothing by itself.
+    its Family, and From which machine it is a copy; a copy reaches nothing by itself. ``file`` is
+    the path of the file that names the machine, and ``given`` the options that it gives; "" where
+    it is not of a file.
     """
 
     name: str
@@ -50,6 +52,8 @@ class CreateRequest:
     swarm_join: str = ""
     ssh_jump: str = ""
     bake: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    given: tuple[str, ...] = ()
 
 
 def recorded(request: CreateRequest) -> dict[str, Any]:
@@ -71,7 +75,15 @@ def recorded(request: CreateRequest) -> dict[str, Any]:
         "SwarmJoin": request.swarm_join,
         **({"SSHJump": request.ssh_jump} if request.ssh_jump else {}),
         **({"Bake": dict(request.bake)} if request.bake else {}),
+        **({"File": request.file, "Given": list(request.given)} if request.file else {}),
     }
+
+
+def alike(request: CreateRequest) -> tuple[object, ...]:
+    """Return a key that is the same for requests which one look at the cloud can check."""
+    values = {name: str(value) for name, value in request.driver_values.items()}
+    engine = (request.engine.install_url, tuple(request.engine.source))
+    return (request.driver_name, tuple(sorted(values.items())), request.ssh_jump, engine)
 
 
 def differences(record: Mapping[str, Any], request: CreateRequest) -> list[str]:
@@ -163,6 +175,8 @@ def resumed(
         "swarm_join": record.get("SwarmJoin", ""),
         "ssh_jump": record.get("SSHJump", ""),
         "bake": record.get("Bake", {}),
+        "file": record.get("File", ""),
+        "given": tuple(record.get("Given", ())),
     }
     return CreateRequest(name=name, **{**values, **changes})
 

@@ -207,6 +207,8 @@ def _request(fields: Fields) -> dict[str, Any]:
         "SwarmJoin": fields.text("SwarmJoin"),
         **({"SSHJump": fields.text("SSHJump", JUMP)} if fields.has("SSHJump") else {}),
         **({"Bake": fields.mapping("Bake")} if fields.has("Bake") else {}),
+        **({"File": fields.text("File")} if fields.has("File") else {}),
+        **{name: fields.texts(name) for name in ("Given", "Setup") if fields.has(name)},
     }
 
 

@@ -54,7 +54,9 @@ def furnish(probe: Probe) -> Scene:
         return outcome.answer
 
     common = {"Description": "of the scene", "ResourceGroupId": "rg-test", **TAG}
-    vpc = call(VPC, "CreateVpc", VpcName="vpc", CidrBlock="10.0.0.0/8", UserCidr="30.1.0.0/16", **common)
+    vpc = call(
+        VPC, "CreateVpc", VpcName="vpc", CidrBlock="10.0.0.0/8", UserCidr="30.1.0.0/16", **common
+    )
     ids |= {"vpc": vpc["VpcId"], "vrouter": vpc["VRouterId"], "table": vpc["RouteTableId"]}
     ids["empty_vpc"] = call(VPC, "CreateVpc", CidrBlock="192.168.0.0/16")["VpcId"]
     call(VPC, "AssociateVpcCidrBlock", VpcId=ids["empty_vpc"], SecondaryCidrBlock="172.30.0.0/16")
@@ -285,7 +287,12 @@ def furnish(probe: Probe) -> Scene:
             )
         )
     told = call(ECS, "DescribeInstances", InstanceIds=json.dumps([ids["public"]]))
-    call(ECS, "ModifyImageSharePermission", ImageId=ids["used_image"], **{"AddAccount.1": "1234567890123456"})
+    call(
+        ECS,
+        "ModifyImageSharePermission",
+        ImageId=ids["used_image"],
+        **{"AddAccount.1": "1234567890123456"},
+    )
     disks = call(ECS, "DescribeDisks", InstanceId=ids["prepaid"], DiskType="data")["Disks"]["Disk"]
     ids["prepaid_disk"] = disks[0]["DiskId"]
     ids["public_ip"] = told["Instances"]["Instance"][0]["PublicIpAddress"]["IpAddress"][0]
@@ -342,7 +349,15 @@ def _balancers(call: Any, ids: dict[str, str]) -> dict[str, str]:
         (9, "HTTPS", {"ServerCertificateId": "cert", "CACertificateId": "ca", "HealthCheck": "off",
                       "StickySession": "on", "StickySessionType": "server", "Cookie": "c"}),
     ):  # fmt: skip
-        call(SLB, f"CreateLoadBalancer{kind}Listener", **whole, ListenerPort=port, Bandwidth=-1, BackendServerPort=80, **more)
+        call(
+            SLB,
+            f"CreateLoadBalancer{kind}Listener",
+            **whole,
+            ListenerPort=port,
+            Bandwidth=-1,
+            BackendServerPort=80,
+            **more,
+        )
     call(SLB, "CreateLoadBalancerHTTPListener", **whole, ListenerPort=6, BackendServerPort=80, **TAG,
          HealthCheck="off", StickySession="on", StickySessionType="server", Cookie="c")  # fmt: skip
     return made

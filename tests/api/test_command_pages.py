@@ -1,4 +1,4 @@
-"""The examples in the pages of Container Service, on a cloud without guests."""
+"""The examples in pages that need a cloud without guests."""
 
 from __future__ import annotations
 
@@ -62,3 +62,17 @@ def test_the_pages_of_what_runs_on_a_cluster(
     page: str, environment: dict[str, str], shop: None
 ) -> None:
     command_pages.check(page, environment, Path(environment["HOME"]))
+
+
+@pytest.mark.parametrize("page", command_pages.OF_FILES)
+def test_the_pages_of_machines_in_a_file(page: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with embedded_cloud(tmp_path / "cloud") as cloud:
+        environment = {
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+            "ECS_API_ENDPOINT": cloud.endpoint,
+            "ECS_ACCESS_KEY_ID": cloud.access_key_id,
+            "ECS_ACCESS_KEY_SECRET": cloud.access_key_secret,
+        }
+        command_pages.check(page, environment, home)

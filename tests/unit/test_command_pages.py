@@ -15,6 +15,7 @@ def test_every_page_has_examples_that_some_test_runs() -> None:
     run = [
         *command_pages.ALONE,
         *command_pages.WITHOUT_GUESTS,
+        *command_pages.OF_FILES,
         "create",
         *command_pages.WITH_MACHINES,
     ]

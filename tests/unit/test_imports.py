@@ -39,7 +39,10 @@ MAY_IMPORT = {
 }
 
 ROOMS = {
-    "cli": (*("table", "display", "settings", "arguments", "everyday", "commands", "tree", "app"),),
+    "cli": (
+        *("table", "display", "settings", "arguments", "everyday", "machines_file", "commands"),
+        *("tree", "app"),
+    ),
     "drivers/aliyunecs": ("options", "resources", "checks", "life"),
     "localcloud": (
         *("catalog", "protocol", "state", "host", "faults", "registry"),

@@ -40,7 +40,9 @@ ENGINE = (
         env="MACHINE_DOCKER_INSTALL_URL",
         default="",
     ),
-    Option("engine-opt", "A flag of the engine, as flag=value (repeatable)", kind="list"),
+    Option(
+        "engine-opt", "A flag of the engine, as flag=value (repeatable)", kind="list", pairs=True
+    ),
     Option("engine-insecure-registry", "A registry without TLS (repeatable)", kind="list"),
     Option(
         "engine-registry-mirror",
@@ -50,9 +52,16 @@ ENGINE = (
         kind="list",
         everyday=True,
     ),
-    Option("engine-label", "A label of the engine, as key=value (repeatable)", kind="list"),
+    Option(
+        "engine-label", "A label of the engine, as key=value (repeatable)", kind="list", pairs=True
+    ),
     Option("engine-storage-driver", "The engine's storage driver", default=""),
-    Option("engine-env", "A variable of the engine, as NAME=value (repeatable)", kind="list"),
+    Option(
+        "engine-env",
+        "A variable of the engine, as NAME=value (repeatable)",
+        kind="list",
+        pairs=True,
+    ),
     Option(
         "tls-san", "A further name or address in the engine's certificate (repeatable)", kind="list"
     ),

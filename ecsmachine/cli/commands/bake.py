@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import Session, session
+from ecsmachine.cli.arguments.create_options import SSH, request_of
 from ecsmachine.cli.arguments.driver_options import (
     driver_name_of,
     flags_and_settings,
@@ -18,12 +19,11 @@ from ecsmachine.cli.arguments.driver_options import (
     warnings_of,
     with_options,
 )
-from ecsmachine.cli.arguments.engine_options import ENGINE, install_or_sources
+from ecsmachine.cli.arguments.engine_options import ENGINE
 from ecsmachine.cli.arguments.groups import AsJson, Yes
 from ecsmachine.cli.arguments.help import ALL
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.commands import orphans
-from ecsmachine.cli.commands.create import SSH, SWARM, SWARM_MODE, request_of
 from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.output import print_json, table
 from ecsmachine.cli.display.printer import document, say, show, warn
@@ -110,9 +110,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
             return
         create = None
         if not source:
-            wished = resolve((*options, *SWARM_MODE, *SWARM), flags, environment, settings)
-            values = install_or_sources(wished, flags)
-            create = _create_request(ctx, driver_name, name, wanted, values)
+            create = _create_request(ctx, driver_name, name, wanted, flags, settings)
         _bake(this, name, wanted, create, source, keep_on_failure=keep_on_failure)
 
     function = with_options(bake, options)
@@ -155,11 +153,14 @@ def _create_request(
     driver_name: str,
     name: str,
     family: str,
-    values: dict[str, OptionValue],
+    flags: Mapping[str, OptionValue],
+    settings: Mapping[str, OptionValue],
 ) -> CreateRequest:
     """Return what the machine is made with that the image is made of."""
     from ecsmachine.machine.bake import machine_name
 
+    request = request_of(session(ctx), machine_name(name), driver_name, flags, settings)
+    values = request.driver_values
     for option in _NOT_HERE:
         if values.get(option):
             raise UsageError(
@@ -171,7 +172,6 @@ def _create_request(
             "--aliyunecs-charge-type PrePaid does not go with bake: its machine is removed",
             hint="Leave it out; its variable counts as well.",
         )
-    request = request_of(ctx, machine_name(name), driver_name, values)
     ask_for_passphrases(session(ctx), registry.options_of(driver_name), request.driver_values)
     return replace(request, bake={"Family": family})
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import machine_names, session
+from ecsmachine.cli.arguments.create_options import options_of_create, request_of
 from ecsmachine.cli.arguments.driver_options import (
     driver_name_of,
     flags_and_settings,
@@ -19,7 +20,6 @@ from ecsmachine.cli.arguments.driver_options import (
     resolve,
     warnings_of,
 )
-from ecsmachine.cli.arguments.engine_options import ENGINE, engine_options, install_or_sources
 from ecsmachine.cli.arguments.help import ALL
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.arguments.names import expand
@@ -31,60 +31,11 @@ from ecsmachine.errors import MachineError, UsageError
 if TYPE_CHECKING:
     from ecsmachine.machine.create_request import CreateRequest
 
-SSH = (
-    Option(
-        "ssh-jump",
-        "Reach the machine through this host, as ssh -J does: USER@HOST[:PORT]",
-        env="ECSMACHINE_SSH_JUMP",
-        default="",
-        group="Login",
-        everyday=True,
-    ),
-)
-
 _EVERYDAY = {"count", "driver", "dry_run", "like", "no_provision", "help"}
 """The command's own options that its help shows first."""
 
 _PARALLEL = 10
 """How many machines are made at a time, unless told otherwise."""
-
-_CLASSIC_SWARM_IS_GONE = "classic Swarm is gone; this does nothing. Use --swarm-mode."
-
-SWARM_MODE = (
-    Option(
-        "swarm-mode",
-        "Join Docker's Swarm mode as manager or worker; a manager without --swarm-join begins one",
-        default="",
-        choices=("manager", "worker"),
-        group="Engine",
-        everyday=True,
-    ),
-    Option("swarm-join", "A machine that manages the swarm to join", default=""),
-)
-
-SWARM = (
-    Option("swarm", "Classic Swarm", kind="bool", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option("swarm-master", "Classic Swarm", kind="bool", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option(
-        "swarm-image",
-        "Classic Swarm",
-        env="MACHINE_SWARM_IMAGE",
-        default="swarm:latest",
-        deprecated=_CLASSIC_SWARM_IS_GONE,
-    ),
-    Option("swarm-discovery", "Classic Swarm", default="", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option("swarm-strategy", "Classic Swarm", default="spread", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option("swarm-opt", "Classic Swarm", kind="list", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option("swarm-join-opt", "Classic Swarm", kind="list", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option(
-        "swarm-host",
-        "Classic Swarm",
-        default="tcp://0.0.0.0:3376",
-        deprecated=_CLASSIC_SWARM_IS_GONE,
-    ),
-    Option("swarm-addr", "Classic Swarm", default="", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option("swarm-experimental", "Classic Swarm", kind="bool", deprecated=_CLASSIC_SWARM_IS_GONE),
-)
 
 
 def command(program: list[str], environment: Mapping[str, str]) -> Callable[..., None]:
@@ -93,7 +44,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
     ``program`` is the command line as typed: the driver must be known before it is parsed.
     """
     driver_name = driver_name_of(program, environment)
-    options = (*ENGINE, *SSH, *SWARM_MODE, *SWARM, *registry.options_of(driver_name))
+    options = options_of_create(driver_name)
 
     def create(ctx: typer.Context, **given: Any) -> None:
         flags, settings = flags_and_settings(ctx, options, given)
@@ -113,8 +64,8 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         session(ctx).named = names
         requests = [_resumed(ctx, name, flags, environment, changes) for name in begun]
         if len(begun) < len(names):
-            values = install_or_sources(resolve(options, flags, environment, settings), flags)
-            first = replace(request_of(ctx, names[0], driver_name, values), **changes)
+            first = request_of(session(ctx), names[0], driver_name, flags, settings)
+            first = replace(first, **changes)
             requests += [replace(first, name=name) for name in names if name not in begun]
         for request in requests:
             ask_for_passphrases(
@@ -125,7 +76,12 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         elif len(requests) == 1 and given["count"] is None and not given["if_missing"]:
             _create(ctx, requests[0])
         else:
-            _create_many(ctx, requests, given["parallel"])
+            if len(requests) > 1 and requests[0].swarm_role and not requests[0].swarm_join:
+                raise UsageError(
+                    "Each of several managers would begin a swarm of its own",
+                    hint="Create the first one alone, then the others with --swarm-join.",
+                )
+            create_each(ctx, requests, given["parallel"])
 
     create.__doc__ = f"""Create machines with the driver {driver_name}.
 
@@ -276,40 +232,6 @@ def _signature(options: tuple[Option, ...]) -> inspect.Signature:
     return inspect.Signature([*parameters, *option_parameters(options)])
 
 
-def request_of(
-    ctx: typer.Context, name: str, driver_name: str, values: dict[str, Any]
-) -> CreateRequest:
-    """Return what the values of all options ask for."""
-    from ecsmachine.machine.create_request import CreateRequest
-    from ecsmachine.machine.model import SwarmOptions
-
-    own = {option.name for option in (*ENGINE, *SSH, *SWARM_MODE, *SWARM)}
-    return CreateRequest(
-        name=name,
-        driver_name=driver_name,
-        driver_values={key: value for key, value in values.items() if key not in own},
-        engine=engine_options(values),
-        swarm=SwarmOptions(
-            is_swarm=values["swarm"] or False,
-            master=values["swarm-master"] or False,
-            image=values["swarm-image"],
-            discovery=values["swarm-discovery"],
-            strategy=values["swarm-strategy"],
-            host=values["swarm-host"],
-            address=values["swarm-addr"],
-            arbitrary_flags=values["swarm-opt"] or [],
-            arbitrary_join_flags=values["swarm-join-opt"] or [],
-            is_experimental=values["swarm-experimental"] or False,
-        ),
-        tls_sans=values["tls-san"] or [],
-        certificate_paths=session(ctx).certificate_paths,
-        key_type=session(ctx).tls_key_type,
-        swarm_role=values["swarm-mode"],
-        swarm_join=values["swarm-join"],
-        ssh_jump=values["ssh-jump"],
-    )
-
-
 def _names(
     ctx: typer.Context, words: list[str] | None, count: int | None, *, resume: bool
 ) -> list[str]:
@@ -390,8 +312,11 @@ def _create(ctx: typer.Context, request: CreateRequest) -> None:
     say(this.as_called(line))
 
 
-def _create_many(ctx: typer.Context, requests: list[CreateRequest], parallel: int) -> None:
-    """Make machines with a line of progress each, and say at the end what came of all."""
+def create_each(ctx: typer.Context, requests: list[CreateRequest], parallel: int) -> None:
+    """Make machines with a line of progress each, and say at the end what came of all.
+
+    Raises one :class:`MachineError` for those that failed.
+    """
     from ecsmachine.cli.display.progress import progress
     from ecsmachine.machine.create_many import Outcome, create_many
     from ecsmachine.machine.interruption import Interruption

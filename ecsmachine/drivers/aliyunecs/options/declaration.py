@@ -67,6 +67,8 @@ def option(
         deprecated=deprecated,
         credential=credential,
         private_key=private_key,
+        file=reader is read.USER_DATA,
+        pairs=reader is read.TAGS,
         choices=reader.choices,
         group=group,
         everyday=everyday,

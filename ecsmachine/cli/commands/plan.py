@@ -1,0 +1,243 @@
+"""The commands of machines in a file: plan, apply, destroy."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecsmachine.cli.arguments.context import Session, session
+from ecsmachine.cli.arguments.groups import Yes
+from ecsmachine.cli.commands.docker_context import remove_contexts
+from ecsmachine.cli.display.confirmation import confirmed
+from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.plan import data_of, lines_of
+from ecsmachine.cli.display.printer import document, say, show
+from ecsmachine.cli.display.progress import for_each, steps
+from ecsmachine.cli.machines_file.reading import FILE
+from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from ecsmachine.drivers.base import Report
+    from ecsmachine.machine.plan.plan import Plan, Step
+
+_REMOVED_AT_ONCE = 100
+
+File = Annotated[
+    Path, typer.Option("--file", "-f", help="The file that names the machines", dir_okay=False)
+]
+Target = Annotated[
+    list[str] | None,
+    typer.Option("--target", help="A machine of the file, or a name of several (repeatable)"),
+]
+Parallel = Annotated[
+    int, typer.Option("--parallel", min=1, max=100, help="How many are made at a time")
+]
+
+
+def plan(
+    ctx: typer.Context,
+    file: File = Path(FILE),
+    target: Target = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Leave with 2 if there is something to do")
+    ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of such a file, for editors")
+    ] = False,
+) -> None:
+    """Say what would be done for the machines of a file to be as it wants them; do nothing.
+
+    Example: ecsmachine plan --detailed-exitcode
+    """
+    if schema:
+        from ecsmachine.cli.display.json_text import as_text
+        from ecsmachine.cli.machines_file.schema import schema as schema_of_files
+
+        show(as_text(schema_of_files()))
+        return
+    try:
+        made = _plan(session(ctx), file, target or [])
+    except MachineError as error:
+        if detailed_exitcode:
+            error.exit_code = 1
+        raise
+    if document() is not None:
+        print_json(data_of(made))
+    else:
+        for line in lines_of(made):
+            show(line)
+    if detailed_exitcode and not made.is_empty:
+        raise typer.Exit(2)
+
+
+def apply(
+    ctx: typer.Context,
+    file: File = Path(FILE),
+    target: Target = None,
+    yes: Yes = False,
+    parallel: Parallel = 10,
+) -> None:
+    """Make, change and remove machines until they are as a file wants them.
+
+    What was cut off, or has failed, is gone on with by the next one. Machines that the file has not
+    made are never touched.
+
+    Example: ecsmachine apply -y
+    """
+    this = session(ctx)
+    targets = target or []
+    path = file.absolute()
+    shown = None if yes else _confirmed(this, file, targets)
+    if shown is not None and shown.is_empty:
+        _put_into_document(shown)
+        return
+    with _locked(this, path):
+        now = _plan(this, file, targets)
+        while shown is not None and not shown.is_like(now):
+            say("What is to be done has changed since:")
+            shown = now
+            _ask(now)
+            now = _plan(this, file, targets)
+        if shown is None:
+            _show(now)
+        _put_into_document(now)
+        this.named = [step.name for step in now.steps]
+        _carry_out(ctx, now, parallel)
+
+
+def destroy(
+    ctx: typer.Context, file: File = Path(FILE), target: Target = None, yes: Yes = False
+) -> None:
+    """Remove the machines that a file has made, with all that was made for them in the cloud.
+
+    Example: ecsmachine destroy -y
+    """
+    from ecsmachine.machine.plan.planning import plan_of_removal
+
+    this = session(ctx)
+    path = file.absolute()
+    with _locked(this, path):
+        made = plan_of_removal(this.store, path, target or [])
+        this.named = [step.name for step in made.steps]
+        _show(made)
+        _put_into_document(made)
+        if made.is_empty:
+            return
+        if not yes:
+            _ask(None)
+        _carry_out(ctx, made, 1)
+
+
+def _locked(this: Session, path: Path) -> AbstractContextManager[None]:
+    """Keep other commands out that work on the machines of the file."""
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+    return this.store.shared_lock(f"plan-{digest}")
+
+
+def _plan(this: Session, file: Path, targets: Sequence[str]) -> Plan:
+    from ecsmachine.cli.machines_file.wanting import wanted_by
+    from ecsmachine.machine.plan.planning import make_plan
+
+    wanted = wanted_by(this, file)
+    with steps(only_on_terminal=True) as report:
+        return make_plan(this.store, file.absolute(), wanted, targets, report)
+
+
+def _show(made: Plan) -> None:
+    for line in lines_of(made):
+        say(line)
+
+
+def _put_into_document(made: Plan) -> None:
+    held = document()
+    if held is not None:
+        held.set_result({**data_of(made), "Errors": []})
+
+
+def _confirmed(this: Session, file: Path, targets: Sequence[str]) -> Plan:
+    """Show a plan and ask whether it is to be carried out; a no ends the command."""
+    made = _plan(this, file, targets)
+    _ask(made)
+    return made
+
+
+def _ask(made: Plan | None) -> None:
+    if made is not None:
+        _show(made)
+        if made.is_empty:
+            return
+    if not confirmed("Do it?"):
+        raise typer.Exit(1)
+
+
+def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
+    """Do what a plan says: what goes, what is changed, what is made, what is done on hosts.
+
+    What fails does not stop what does not need it. Raises one error for all that failed.
+    """
+    from ecsmachine.cli.commands.create import create_each
+    from ecsmachine.machine.plan.changing import change
+    from ecsmachine.machine.plan.plan import MAKING, Kind
+    from ecsmachine.machine.plan.planning import in_order_of_removal
+    from ecsmachine.machine.plan.setup import set_up
+    from ecsmachine.machine.several import several_failures
+
+    this = session(ctx)
+    by_name = {step.name: step for step in made.steps}
+    failures: list[tuple[str, MachineError]] = []
+    failed: set[str] = set()
+
+    def phase(chosen: Sequence[Step], work: Callable[[list[str]], None]) -> None:
+        names = [step.name for step in chosen if step.name not in failed]
+        if not names:
+            return
+        try:
+            work(names)
+        except MachineError as error:
+            for each in error.parts or (error,):
+                failures.append((each.machine or names[0], each))
+                failed.update([each.machine] if each.machine else names)
+
+    def changed(name: str, report: Report) -> None:
+        change(this.store, by_name[name], report)
+
+    def set_up_one(name: str, report: Report) -> None:
+        wanted = by_name[name].wanted
+        if wanted is not None:
+            set_up(this.store, name, wanted.setup, report)
+
+    for those in in_order_of_removal(this.store, made.of(Kind.REMOVE, Kind.REPLACE)):
+        phase(those, lambda names: _remove(this, names))
+    phase(made.of(Kind.CHANGE, Kind.RESTART), lambda names: for_each(names, changed))
+    phase(
+        made.of(*MAKING),
+        lambda names: create_each(
+            ctx, [each.request for name in names if (each := by_name[name].wanted)], parallel
+        ),
+    )
+    phase([step for step in made.steps if step.setup], lambda names: for_each(names, set_up_one))
+    if len(failures) == 1:
+        raise failures[0][1]
+    if failures:
+        raise several_failures(failures, len(made.steps))
+    if not made.is_empty:
+        say("All is done")
+
+
+def _remove(this: Session, names: list[str]) -> None:
+    from ecsmachine.machine.removal import Removal
+
+    removal = Removal(this.store)
+    try:
+        for_each(
+            names,
+            *([removal.begin, removal.finish] if len(names) > 1 else [removal.finish]),
+            at_once=_REMOVED_AT_ONCE,
+        )
+    finally:
+        remove_contexts(this, names)

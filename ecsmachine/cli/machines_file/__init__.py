@@ -1,0 +1,1 @@
+"""Reading ecsmachine.yaml: machines with the options of ``create``, in a file."""

@@ -1,0 +1,99 @@
+"""From the machines of a file to the creates that would make them; their options are checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.arguments.create_options import options_of_create, request_of
+from ecsmachine.cli.machines_file.keys import key_of
+from ecsmachine.cli.machines_file.reading import Declared, read
+from ecsmachine.documents.yaml_text import Problems
+from ecsmachine.errors import UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.drivers.base import OptionValue
+    from ecsmachine.machine.plan.wanted import Wanted
+
+_FLAG = re.compile(r"--([a-z][a-z0-9-]*)(?: \([A-Z_]+\))?:? ?")
+
+
+def wanted_by(this: Session, path: Path) -> list[Wanted]:
+    """Return the machines that a file wants, in its order.
+
+    Raises :class:`~ecsmachine.errors.MachineError` with all that is wrong with it, in one.
+    """
+    from ecsmachine.machine.plan.wanted import Wanted
+
+    path = path.absolute()
+    machines, problems = read(path, this.environment)
+    found: list[Wanted] = []
+    checked: dict[tuple[str, str], None] = {}
+    for each in machines:
+        # machines of one entry differ in their names alone, and so does what is wrong with them
+        if (each.group, str(each.flags.get("swarm-join"))) not in checked:
+            checked[each.group, str(each.flags.get("swarm-join"))] = None
+            several = sum(other.group == each.group for other in machines) > 1
+            _check_options(this, each, problems, several=several)
+        if problems.found:
+            continue
+        request = request_of(this, each.name, each.driver_name, each.flags)
+        request = replace(
+            request, provision=each.provision, file=str(path), given=_given(each.flags)
+        )
+        found.append(Wanted(request, each.group, each.setup))
+    problems.check()
+    return found
+
+
+def _given(flags: Mapping[str, OptionValue]) -> tuple[str, ...]:
+    return tuple(name for name, value in flags.items() if value not in (None, []))
+
+
+def _check_options(this: Session, machine: Declared, problems: Problems, *, several: bool) -> None:
+    """Note every option whose value cannot be: after each the others are looked at without it.
+
+    With ``several`` other machines have the same options.
+    """
+    from ecsmachine.drivers.base import ManyAtOnce
+    from ecsmachine.machine.create import validate
+
+    flags = dict(machine.flags)
+    keys = {
+        option.name: key_of(option, machine.driver_name)
+        for option in options_of_create(machine.driver_name)
+    }
+    for _ in range(len(flags) + 1):
+        try:
+            request = request_of(this, machine.name, machine.driver_name, flags)
+            validate(replace(request, provision=machine.provision))
+            driver = this.store.new_driver(
+                machine.driver_name, machine.name, request.driver_values, to_be_made=False
+            )
+            if several and isinstance(driver, ManyAtOnce):
+                driver.check_several()
+            if request.ssh_jump:
+                this.store.jump(request.ssh_jump)
+            return
+        except UsageError as error:
+            found = _FLAG.match(error.message)
+            name = found[1] if found else ""
+            line = machine.lines.get(name, machine.line)
+            reason = error.message[found.end() :] if found and name in keys else error.message
+            where = f"{keys[name]}: " if name in keys else ""
+            problems.add(line, where + _as_keys(reason, keys), _as_keys(error.hint or "", keys))
+            if flags.pop(name, None) is None:
+                return
+
+
+def _as_keys(text: str, keys: dict[str, str]) -> str:
+    """Return a text that names flags with the keys of a file in their place."""
+
+    def named(found: re.Match[str]) -> str:
+        return keys.get(found[1], found[0])
+
+    return re.sub(r"--([a-z][a-z0-9-]*)", named, text)

@@ -1,0 +1,90 @@
+"""Changing a machine that is there to what a file wants: one step of a plan."""
+
+from __future__ import annotations
+
+from ecsmachine.drivers.base import Report
+from ecsmachine.machine import changes, operations, provisioning
+from ecsmachine.machine.address import refresh_address
+from ecsmachine.machine.create_request import CreateRequest, recorded
+from ecsmachine.machine.plan.plan import Step
+from ecsmachine.machine.store import Store
+
+_OURS = ("driver", "ssh-jump", "provision", "engine-version", "swarm-mode", "swarm-join")
+"""What is no option that :func:`ecsmachine.machine.changes.change_machine` changes."""
+
+
+def change(store: Store, step: Step, report: Report) -> None:
+    """Do what a step says that leaves the machine where it is, but for what its host is to run.
+
+    What is done is written down; cut off, it is done again by the next plan. Raises
+    :class:`~ecsmachine.errors.MachineError`.
+    """
+    if step.wanted is None:
+        return
+    name, request = step.name, step.wanted.request
+    options = {each.option for each in step.differences}
+    if step.start:
+        operations.start(store, name, report)
+    if "ssh-jump" in options:
+        _set_jump(store, request)
+    if step.moved:
+        _find_again(store, request, report)
+    wanted = {each.option: each.after for each in step.differences if each.option not in _OURS}
+    if wanted or step.unfinished:
+        changes.change_machine(store, name, wanted, report)
+    if "provision" in options:
+        provisioning.provision(store, name, report)
+    if "engine-version" in options:
+        provisioning.upgrade(store, name, report, version=request.engine.version)
+    if options & {"swarm-mode", "swarm-join"}:
+        _set_swarm(store, request, report)
+    _write_down(store, request)
+
+
+def _write_down(store: Store, request: CreateRequest) -> None:
+    """Write down what the machine was last asked to be."""
+    with store.lock(request.name):
+        journal = store.journal(request.name)
+        done = journal.request.get("Setup", [])
+        journal.begin(request={**recorded(request), "Setup": done})
+
+
+def _set_jump(store: Store, request: CreateRequest) -> None:
+    with store.lock(request.name):
+        machine = store.load(request.name)
+        machine.auth.jump = store.jump(request.ssh_jump)
+        store.save(machine)
+
+
+def _find_again(store: Store, request: CreateRequest, report: Report) -> None:
+    """Learn the machine's new address, and give its engine a certificate for it."""
+    if request.provision:
+        provisioning.provision(store, request.name, report)
+        return
+    with store.lock(request.name):
+        machine = store.load(request.name)
+        refresh_address(machine)
+        store.save(machine)
+
+
+def _set_swarm(store: Store, request: CreateRequest, report: Report) -> None:
+    """Let the machine join the swarm that it is wanted in, in the role that it shall have."""
+    from ecsmachine.machine.swarm.join import init, join
+    from ecsmachine.machine.swarm.leave import leave
+
+    name, role = request.name, request.swarm_role
+    if not role:
+        leave(store, name, report)
+    elif request.swarm_join:
+        joined = store.journal(name).request.get("SwarmJoin") or request.swarm_join
+        if joined != request.swarm_join:
+            leave(store, name, report)
+        join(
+            store,
+            name,
+            request.swarm_join,
+            report,
+            role="manager" if role == "manager" else "worker",
+        )
+    else:
+        init(store, name, report)

@@ -1,0 +1,99 @@
+"""What is other than a file wants it: of the options of a machine that is there.
+
+An option that the file gives is compared with what the cloud and the engine say and with what is
+recorded, or else with what was asked for when it was last given. One that it does not give shall be
+as it is recorded: a variable of today's environment changes no machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.base import ChangeKind, OptionValue
+from ecsmachine.drivers.changes import Observed
+from ecsmachine.machine import changes, engine_config
+from ecsmachine.machine.create_request import CreateRequest, recorded
+from ecsmachine.machine.model import Machine
+from ecsmachine.machine.plan.plan import Difference, Kind
+from ecsmachine.provision.base import AUTO
+
+_KINDS = {
+    ChangeKind.IN_PLACE: Kind.CHANGE,
+    ChangeKind.WITH_RESTART: Kind.RESTART,
+    ChangeKind.NEW_MACHINE: Kind.REPLACE,
+}
+
+
+def differences(
+    record: Mapping[str, Any], wanted: CreateRequest, machine: Machine, seen: Observed | None
+) -> list[Difference]:
+    """Return what differs, of the machine's options, its engine's and its place in a swarm.
+
+    ``record`` is what the journal has of the create, ``seen`` what the machine is now, as far as
+    anybody can tell.
+    """
+    if record["DriverName"] != wanted.driver_name:
+        return [Difference("driver", record["DriverName"], wanted.driver_name, Kind.REPLACE)]
+    observed = seen.values if seen else {}
+    return [
+        *_of_options(record, wanted, machine, observed),
+        *_of_machine(record, wanted, machine),
+    ]
+
+
+def _of_options(
+    record: Mapping[str, Any],
+    wanted: CreateRequest,
+    machine: Machine,
+    observed: Mapping[str, OptionValue],
+) -> Iterator[Difference]:
+    """Yield the differences of the driver's options, and of those of the engine."""
+    known = changes.recorded(machine)
+    asked = record["DriverOptions"]
+    now = {**recorded(wanted)["DriverOptions"], **engine_config.recorded(wanted.engine)}
+    for name, value in now.items():
+        there = [each[name] for each in (observed, known) if name in each]
+        if name in engine_config.FIELDS:
+            if value == [AUTO] or not there:
+                continue
+        else:
+            value = registry.comparable(wanted.driver_name, name, value)
+            if not there and name in asked:
+                there = [registry.comparable(wanted.driver_name, name, asked[name])]
+        if not _counts(name, record, wanted):
+            # what is recorded shall be so still; where nothing is, anything may be
+            value = known.get(name)
+            if name not in observed or not value:
+                continue
+        elif value in ("", None):  # the cloud chooses
+            continue
+        other = next((each for each in there if each != value), None)
+        if other is None:
+            continue
+        kind = _KINDS.get(changes.how_to_change(machine, name, other, value))
+        if kind is not None:
+            yield Difference(name, other, value, kind)
+
+
+def _of_machine(
+    record: Mapping[str, Any], wanted: CreateRequest, machine: Machine
+) -> Iterator[Difference]:
+    now = recorded(wanted)
+    for key, name in (("SwarmRole", "swarm-mode"), ("SwarmJoin", "swarm-join")):
+        if (record.get(key) or "") != now[key]:
+            yield Difference(name, record.get(key), now[key], Kind.CHANGE)
+    if now["Provision"] and not record["Provision"]:
+        yield Difference("provision", False, True, Kind.CHANGE)
+    for name, before, after in (
+        ("ssh-jump", record.get("SSHJump", ""), wanted.ssh_jump),
+        ("engine-version", machine.engine.version, wanted.engine.version),
+    ):
+        if before != after and _counts(name, record, wanted):
+            yield Difference(name, before, after, Kind.CHANGE)
+
+
+def _counts(name: str, record: Mapping[str, Any], wanted: CreateRequest) -> bool:
+    """Whether the file says what an option shall be, or did so when it was last applied."""
+    return name in wanted.given or name in record.get("Given", ())

@@ -1,0 +1,102 @@
+"""A plan: for each machine of a file what is to be done, and what it costs before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from ecsmachine.drivers.base import OptionValue
+from ecsmachine.machine.plan.wanted import Setup, Wanted
+
+
+class Kind(Enum):
+    """What is to be done with a machine; the values are the words that JSON has."""
+
+    KEEP = "keep"
+    CREATE = "create"
+    CONTINUE = "continue"
+    CHANGE = "change"
+    RESTART = "restart"
+    REPLACE = "replace"
+    REMOVE = "remove"
+
+
+MAKING = (Kind.CREATE, Kind.CONTINUE, Kind.REPLACE)
+"""What ends in a create."""
+
+CHANGING = (Kind.KEEP, Kind.CHANGE, Kind.RESTART)
+"""What leaves the machine where it is."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An option that is another than wanted; ``kind`` is what it takes to change it."""
+
+    option: str
+    before: OptionValue
+    after: OptionValue
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Price:
+    """What an hour costs."""
+
+    hour: float
+    currency: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be done with one machine.
+
+    ``reason`` says why, where the differences do not; ``setup`` is what is yet to be done on its
+    host. It is to be started (``start``), has another address (``moved``), or was stopped for a
+    change that was cut off (``unfinished``). A price is None where it is not known, or there is
+    none. ``about`` is the instance type of a new one.
+    """
+
+    name: str
+    kind: Kind
+    wanted: Wanted | None = None
+    reason: str = ""
+    differences: Sequence[Difference] = ()
+    setup: Setup = field(default_factory=Setup)
+    start: bool = False
+    moved: bool = False
+    unfinished: bool = False
+    before: Price | None = None
+    after: Price | None = None
+    about: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.kind is Kind.KEEP
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps for the machines of a file, in its order; those that go come last."""
+
+    file: Path
+    steps: Sequence[Step]
+
+    def of(self, *kinds: Kind) -> list[Step]:
+        """Return the steps of some kinds."""
+        return [step for step in self.steps if step.kind in kinds]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do at all."""
+        return all(step.is_done for step in self.steps)
+
+    def is_like(self, other: Plan) -> bool:
+        """Whether another plan does the same; prices may have changed."""
+        return [_work(step) for step in self.steps] == [_work(step) for step in other.steps]
+
+
+def _work(step: Step) -> object:
+    return (step.name, step.kind, step.wanted, list(step.differences), step.setup, step.reason)

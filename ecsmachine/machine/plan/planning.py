@@ -1,0 +1,271 @@
+"""Making a plan: what a file wants against what the store has and the cloud says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ecsmachine.drivers.base import Priced, Report, State
+from ecsmachine.drivers.changes import Observed
+from ecsmachine.errors import MachineError
+from ecsmachine.machine import changes, create
+from ecsmachine.machine.create_request import CreateRequest, alike
+from ecsmachine.machine.create_request import differences as differences_of_create
+from ecsmachine.machine.journal import FileJournal
+from ecsmachine.machine.model import Machine
+from ecsmachine.machine.plan.comparing import differences
+from ecsmachine.machine.plan.plan import MAKING, Kind, Plan, Price, Step
+from ecsmachine.machine.plan.setup import left_to_do
+from ecsmachine.machine.plan.target import targeted, with_needed
+from ecsmachine.machine.plan.wanted import Wanted
+from ecsmachine.machine.several import several_failures
+from ecsmachine.machine.store import Store
+
+_CHOSEN = ("instance-type", "category", "zone", "image-id")
+"""How the names of options end that the cloud chooses where nobody does."""
+
+
+def made_by(store: Store, path: Path) -> list[str]:
+    """Return the machines of the store that the file at a path had made, whole or not."""
+    return [name for name in store.names() if _request_of(store, name).get("File") == str(path)]
+
+
+def make_plan(
+    store: Store, path: Path, wanted: Sequence[Wanted], targets: Sequence[str], report: Report
+) -> Plan:
+    """Return what has to be done for the machines of a file to be as it wants them.
+
+    The cloud is asked about many machines at once, and what is to be made is checked once for
+    those that are alike. Raises one :class:`MachineError` for all that cannot be planned.
+    """
+    made = made_by(store, path)
+    names = {each.name for each in wanted}
+    chosen = targeted(targets, wanted, made)
+    those = [each for each in wanted if chosen is None or each.name in with_needed(chosen, wanted)]
+    steps: dict[str, Step] = {}
+    failures: list[tuple[str, MachineError]] = []
+    whole: dict[str, tuple[Wanted, FileJournal, Machine]] = {}
+    for each in those:
+        try:
+            journal = _journal_of_ours(store, path, each.name)
+            if journal is not None and journal.complete and not journal.removing:
+                whole[each.name] = (each, journal, store.load(each.name))
+            else:
+                steps[each.name] = _unmade(each, journal)
+        except MachineError as error:
+            failures.append((each.name, error))
+    steps |= _compared(whole, report, failures)
+    if chosen is not None:  # what the targets only need is made, but not changed
+        steps = {
+            name: step
+            for name, step in steps.items()
+            if name in chosen or (step.kind in (Kind.CREATE, Kind.CONTINUE))
+        }
+    machines = {name: machine for name, (_, _, machine) in whole.items()}
+    steps = _with_prices(store, steps, machines, report, failures)
+    gone = [name for name in made if name not in names and (chosen is None or name in chosen)]
+    removed = [Step(name, Kind.REMOVE, before=_price_of(store, name)) for name in gone]
+    if len(failures) == 1:
+        ((name, failure),) = failures
+        failure.machine = name
+        if f'"{name}"' not in failure.message:
+            failure.message = f"{name}: {failure.message}"
+        raise failure
+    if failures:
+        raise several_failures(failures, len(those))
+    return Plan(path, [*(steps[each.name] for each in those if each.name in steps), *removed])
+
+
+def plan_of_removal(store: Store, path: Path, targets: Sequence[str]) -> Plan:
+    """Return the plan of a file's end: all that it had made goes."""
+    made = made_by(store, path)
+    chosen = targeted(targets, (), made)
+    gone = [name for name in made if chosen is None or name in chosen]
+    return Plan(path, [Step(name, Kind.REMOVE, before=_price_of(store, name)) for name in gone])
+
+
+def in_order_of_removal(store: Store, steps: Sequence[Step]) -> list[list[Step]]:
+    """Return machines in two parts: managers that others have joined go after those."""
+    joined = {_request_of(store, step.name).get("SwarmJoin") for step in steps}
+    return [
+        [step for step in steps if step.name not in joined],
+        [step for step in steps if step.name in joined],
+    ]
+
+
+def _request_of(store: Store, name: str) -> Mapping[str, Any]:
+    try:
+        return store.journal(name).request
+    except MachineError:
+        return {}  # whatever it is, it is not known to be a file's
+
+
+def _journal_of_ours(store: Store, path: Path, name: str) -> FileJournal | None:
+    """Return the journal of a machine that the file has made; None if there is none.
+
+    Raises :class:`MachineError` if that machine is somebody else's.
+    """
+    if not store.exists(name):
+        return None
+    journal = store.journal(name)
+    file = journal.request.get("File", "")
+    if file == str(path):
+        return journal
+    if file and not Path(file).exists():  # the file has moved
+        return journal
+    by = f"by {file}" if file else 'by a "create" or another program'
+    raise MachineError(
+        f'Machine "{name}" is in the store already, and was made {by}',
+        hint=f'Give it another name in the file, or remove it with "ecsmachine rm {name}".',
+    )
+
+
+def _unmade(wanted: Wanted, journal: FileJournal | None) -> Step:
+    """Return the step of a machine that is not there, or not whole."""
+    if journal is None or not journal.request:
+        return Step(wanted.name, Kind.CREATE, wanted, setup=wanted.setup)
+    if journal.removing:
+        reason = "its removal was begun"
+    else:
+        differing = differences_of_create(journal.request, wanted.request)
+        if not differing:
+            reason = "its create was cut off"
+            return Step(wanted.name, Kind.CONTINUE, wanted, reason, setup=wanted.setup)
+        reason = f"its create was cut off, with other options: {', '.join(differing)}"
+    return Step(wanted.name, Kind.REPLACE, wanted, reason, setup=wanted.setup)
+
+
+def _compared(
+    whole: dict[str, tuple[Wanted, FileJournal, Machine]],
+    report: Report,
+    failures: list[tuple[str, MachineError]],
+) -> dict[str, Step]:
+    """Return the steps of machines that are whole, after a look at what they are now."""
+    if not whole:
+        return {}
+    report(f"Looking at {len(whole)} machine{'s' * (len(whole) > 1)}...")
+    seen = changes.observe([machine for _, _, machine in whole.values()])
+    steps: dict[str, Step] = {}
+    for name, (wanted, journal, machine) in whole.items():
+        found = seen[name]
+        if isinstance(found, MachineError):
+            failures.append((name, found))
+        else:
+            steps[name] = _step(wanted, journal, machine, found)
+    return steps
+
+
+def _step(wanted: Wanted, journal: FileJournal, machine: Machine, seen: Observed | None) -> Step:
+    before = _price(machine)
+    step = Step(wanted.name, Kind.KEEP, wanted, before=before, after=before)
+    if seen is not None and seen.gone:
+        return replace(
+            step, kind=Kind.REPLACE, reason="its instance is gone", setup=wanted.setup, before=None
+        )
+    found = differences(journal.request, wanted.request, machine, seen)
+    step = replace(step, differences=found)
+    kinds = {each.kind for each in found}
+    if Kind.REPLACE in kinds:
+        return replace(step, kind=Kind.REPLACE, setup=wanted.setup)
+    step = replace(
+        step,
+        setup=left_to_do(wanted.setup, journal.request.get("Setup", ())),
+        unfinished=changes.is_unfinished(machine),
+        start=seen is not None and seen.state in (State.STOPPED, State.STOPPING),
+        moved=seen is not None and seen.address not in ("", machine.driver.address()),
+    )
+    reasons = [
+        words
+        for words, holds in (
+            ("its change was cut off", step.unfinished),
+            ("it is stopped", step.start and not step.unfinished),
+            ("its address has moved", step.moved),
+        )
+        if holds
+    ]
+    if not (found or step.setup or reasons):
+        return step
+    restarts = Kind.RESTART in kinds or step.unfinished
+    kind = Kind.RESTART if restarts else Kind.CHANGE
+    return replace(step, kind=kind, reason=", ".join(reasons))
+
+
+def _with_prices(
+    store: Store,
+    steps: dict[str, Step],
+    machines: Mapping[str, Machine],
+    report: Report,
+    failures: list[tuple[str, MachineError]],
+) -> dict[str, Step]:
+    """Return the steps with what machines cost then; what is to be made is checked for that.
+
+    ``machines`` are those that are there.
+    """
+    sets: dict[tuple[object, ...], list[tuple[Step, CreateRequest]]] = {}
+    for step in steps.values():
+        request = _request_to_price(step, machines.get(step.name))
+        if request is not None:
+            sets.setdefault((*alike(request), step.kind), []).append((step, request))
+    if sets:
+        report("Running pre-create checks...")
+    priced = dict(steps)
+    for those in sets.values():
+        first, request = those[0]
+        price, about = None, ""
+        try:
+            price, about = _checked(store, request)
+        except MachineError as error:
+            if first.kind in MAKING:
+                failures.append((first.name, error))
+        for step, _ in those:
+            priced[step.name] = replace(
+                step, after=price, about=about if step.kind in MAKING else ""
+            )
+    return priced
+
+
+def _request_to_price(step: Step, machine: Machine | None) -> CreateRequest | None:
+    """Return the create that is as the machine of a step will be, if its price is another then."""
+    if step.wanted is None or step.kind is Kind.CONTINUE:
+        return None
+    if step.kind in MAKING or machine is None:
+        return step.wanted.request
+    costs = [
+        each
+        for each in step.differences
+        if each.kind is Kind.RESTART or (isinstance(each.after, int) and each.after is not True)
+    ]
+    if not costs:
+        return None
+    # what the cloud chose at the create stays as it is
+    known = changes.recorded(machine)
+    values = step.wanted.request.driver_values
+    filled = {
+        name: known.get(name) if value == "" and name.endswith(_CHOSEN) else value
+        for name, value in values.items()
+    }
+    return replace(step.wanted.request, driver_values=filled)
+
+
+def _checked(store: Store, request: CreateRequest) -> tuple[Price | None, str]:
+    """Run the checks of a create; return price and instance type."""
+    plan = create.plan(store, request, lambda line: None, replacing=True)
+    if plan is None:
+        return None, ""
+    told = plan.data.get("Price")
+    price = Price(told["Hour"], told["Currency"]) if told else None
+    return price, str((plan.data.get("Instance") or {}).get("InstanceType", ""))
+
+
+def _price_of(store: Store, name: str) -> Price | None:
+    try:
+        return _price(store.load(name))
+    except MachineError:
+        return None
+
+
+def _price(machine: Machine) -> Price | None:
+    cost = machine.driver.running_cost() if isinstance(machine.driver, Priced) else None
+    return Price(cost.hour, cost.currency) if cost else None

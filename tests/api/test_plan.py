@@ -1,0 +1,278 @@
+"""Machines of a file, on a local cloud without guests: plan, apply, destroy."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ecsmachine.drivers.aliyunecs.resources.instance import remove_instance
+from ecsmachine.localcloud.state.resources import resource_tags
+from ecsmachine.localcloud.state.settings import Delays
+from tests.api.driver_rig import Rig, rig_in
+from tests.unit.cli.test_json import documented
+
+LARGER = "provision: false, instance-type: ecs.e-c1m2.large"
+OURS = "provision: false, instance-type: ecs.e-c1m1.large"
+
+
+class Files:
+    """A file of machines, and the commands that read it."""
+
+    def __init__(self, rig: Rig, folder: Path):
+        self.rig = rig
+        self.path = folder / "ecsmachine.yaml"
+
+    def write(self, machines: str, defaults: str = OURS) -> None:
+        self.path.write_text(f"defaults: {{{defaults}}}\nmachines:\n" + machines)
+
+    def run(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "ecsmachine", *arguments],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=120,
+            cwd=self.path.parent,
+            env={
+                **self.rig.program_environment(),
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+                **environment,
+            },
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def apply(self, *arguments: str) -> str:
+        code, out, err = self.run("apply", "-y", *arguments)
+        assert (code, err) == (0, ""), out
+        return out
+
+    def plan(self, *arguments: str) -> dict[str, str]:
+        """Return what would be done to each machine."""
+        code, out, err = self.run("plan", "--json", "--detailed-exitcode", *arguments)
+        document = json.loads(out)
+        assert {*document} == documented("### plan\n")
+        assert all({*each} == documented("A machine of a plan") for each in document["Machines"])
+        assert code == (0 if document["Empty"] else 2), err
+        return {each["Name"]: each["Action"] for each in document["Machines"]}
+
+    def names(self) -> list[str]:
+        return self.run("ls", "-q")[1].split()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    with rig_in(tmp_path, Delays(pending_s=0.05, starting_s=0.05)) as rig:
+        yield Files(rig, tmp_path)
+
+
+def test_made_changed_and_removed_as_the_file_says(files: Files) -> None:
+    files.write("  db: {disk-size: 100}\n  web: {count: 3, system-disk-category: cloud_essd}\n")
+    code, out, err = files.run("plan", "--detailed-exitcode")
+    assert (code, err) == (2, "")
+    assert "+ db is made" in out
+    assert "To do: 4 made\n" in out
+    assert files.rig.left() == {}
+    files.apply()
+    assert files.names() == ["db", "web-1", "web-2", "web-3"]
+    assert set(files.plan().values()) == {"keep"}
+    assert files.apply().startswith("Nothing to do: 4 machines")
+
+    # a machine that another command has made is none of the file's
+    assert files.run("create", "--no-provision", "mine")[0] == 0
+    files.write("  web: {count: 2, system-disk-category: cloud_auto}\n")
+    assert files.plan() == {
+        "web-1": "replace",
+        "web-2": "replace",
+        "web-3": "remove",
+        "db": "remove",
+    }
+    before = {each.id for each in files.rig.cloud.state.instances}
+    assert "IS LOST" in files.apply()
+    assert len(before & {each.id for each in files.rig.cloud.state.instances}) == 1
+    assert files.names() == ["mine", "web-1", "web-2"]
+    assert set(files.plan().values()) == {"keep"}
+
+    code, out, _ = files.run("destroy", "-y", "--target", "web-2")
+    assert (code, "- web-2 is removed" in out) == (0, True)
+    assert files.run("destroy", "-y")[0] == 0
+    assert files.names() == ["mine"]
+    assert files.run("destroy", "-y")[1].startswith("Nothing to do")
+
+
+def test_a_variable_of_another_day_changes_no_machine(files: Files) -> None:
+    files.write("  a:\n")
+    files.apply()
+    code, out, _ = files.run("plan", "--detailed-exitcode", ECS_SYSTEM_DISK_SIZE="60")
+    assert (code, "Nothing to do" in out) == (0, True)
+    files.write("  a: {system-disk-size: 60}\n")
+    assert files.plan() == {"a": "change"}
+
+
+def test_what_can_be_changed_in_place_is_and_drift_is_undone(files: Files) -> None:
+    files.write("  web: {count: 2, tags: {team: a}, open-ports: [80], disk-size: 20}\n")
+    files.apply()
+    before = {each.id for each in files.rig.cloud.state.instances}
+    files.write("  web: {count: 2, tags: {team: b}, open-ports: [443], disk-size: 20}\n")
+    assert files.plan() == {"web-1": "change", "web-2": "change"}
+    code, out, _ = files.run("plan")
+    assert (code, "tag: team=a -> team=b" in out, "open-port: 80 -> 443" in out) == (0, True, True)
+    files.apply("--target", "web-1")
+    assert files.plan() == {"web-1": "keep", "web-2": "change"}
+    files.apply()
+    assert set(files.plan().values()) == {"keep"}
+
+    files.write("  web: {count: 2, tags: {team: b}, open-ports: [443], disk-size: 20}\n", LARGER)
+    assert files.plan() == {"web-1": "restart", "web-2": "restart"}
+    (changed, *_) = json.loads(files.run("plan", "--json")[1])["Machines"]
+    assert changed["PriceAfter"] > changed["PriceBefore"]
+    files.apply()
+    assert set(files.plan().values()) == {"keep"}
+    state = files.rig.cloud.state
+    assert {each.instance_type for each in state.instances} == {"ecs.e-c1m2.large"}
+    assert {each.id for each in state.instances} == before
+
+    # somebody else has changed what the file says, in the console
+    for each in before:
+        resource_tags(state, "instance", each)["team"] = "z"
+    assert files.plan() == {"web-1": "change", "web-2": "change"}
+    files.apply()
+    assert {resource_tags(state, "instance", each)["team"] for each in before} == {"b"}
+    assert set(files.plan().values()) == {"keep"}
+
+
+def test_a_machine_of_somebody_else_is_not_taken(files: Files) -> None:
+    assert files.run("create", "--no-provision", "a")[0] == 0
+    files.write("  a:\n  b: {}\n")
+    code, out, err = files.run("apply", "-y")
+    assert (code, files.names()) == (1, ["a"])
+    assert 'Machine "a" is in the store already, and was made by a "create"' in err
+    other = files.path.parent / "other"
+    other.mkdir()
+    files.write("  b: {}\n")
+    files.apply()
+    (other / "ecsmachine.yaml").write_text(files.path.read_text())
+    code, _, err = files.run("plan", "-f", "other/ecsmachine.yaml")
+    assert (code, f"was made by {files.path}" in err) == (1, True)
+    files.path.unlink()  # moved
+    code, out, _ = files.run("plan", "-f", "other/ecsmachine.yaml")
+    assert (code, "Nothing to do" in out) == (0, True)
+
+
+def test_one_that_fails_does_not_stop_the_others_and_is_gone_on_with(files: Files) -> None:
+    files.write("  web: {count: 3}\n")
+    files.rig.front.faults["RunInstances"] = ["", "QuotaExceed.ElasticQuota"]
+    code, _, err = files.run("apply", "-y", "--parallel", "1")
+    assert code == 1
+    assert "QuotaExceed" in err
+    assert files.names() == ["web-1", "web-3"]
+    assert files.plan() == {"web-1": "keep", "web-2": "create", "web-3": "keep"}
+    # what is asked for is tried twice before, by the plan and by the create
+    files.rig.front.faults["RunInstances"] = ["", "", "QuotaExceed.ElasticQuota"]
+    code, out, _ = files.run("apply", "-y", "--json")
+    document = json.loads(out)
+    assert code == 1
+    assert [each["Machine"] for each in document["Errors"]] == ["web-2"]
+    files.apply()
+    assert set(files.plan().values()) == {"keep"}
+
+
+def test_one_that_joins_waits_for_its_manager_and_is_not_begun_if_that_fails(files: Files) -> None:
+    files.write(
+        "  web: {count: 2, swarm-mode: worker, swarm-join: boss}\n  boss: {swarm-mode: manager}\n",
+        defaults="",
+    )
+    files.rig.front.faults["RunInstances"] = ["QuotaExceed.ElasticQuota"] * 2
+    code, out, err = files.run("apply", "-y", "--parallel", "3")
+    assert code == 1
+    assert '"web-1" was not begun: "boss", whose swarm it joins, failed' in err
+    assert "web-1: Creating" not in out
+    assert files.plan("--target", "web-1") == {"web-1": "create", "boss": "create"}
+
+
+def test_what_is_wrong_with_a_group_makes_nothing(files: Files) -> None:
+    files.write("  web: {count: 2, private-ip: 10.0.0.9}\n")
+    code, _, err = files.run("apply", "-y")
+    assert (code, "can be of one machine only" in err) == (1, True)
+    files.write("  a: {}\n  b: {zone: nowhere}\n  c: {instance-type: ecs.nosuch.large}\n")
+    code, _, err = files.run("apply", "-y")
+    assert code == 3
+    assert "b: " in err
+    assert "c: " in err
+    assert files.rig.left() == {}
+    assert files.run("plan", "--detailed-exitcode")[0] == 1
+    code, _, err = files.run("plan", "--target", "x")
+    assert (code, 'there is no "x" in the file' in err) == (2, True)
+
+
+def test_a_stopped_machine_is_started_and_a_lost_one_made_anew(files: Files) -> None:
+    files.write("  a: {}\n  b: {}\n")
+    files.apply()
+    assert files.run("stop", "a")[0] == 0
+    lost = json.loads(files.run("inspect", "b")[1])["Driver"]["InstanceId"]
+    remove_instance(
+        files.rig.driver()._cloud, lost, seen=True, unprotect=False, report=files.rig.report
+    )
+    assert files.plan() == {"a": "change", "b": "replace"}
+    out = files.apply()
+    assert "~ a is changed (it is stopped)" in out
+    assert "± b is removed and made anew" in out
+    assert set(files.plan().values()) == {"keep"}
+    assert files.run("status", "a", "b")[1].split() == ["Running", "Running"]
+
+
+def test_a_hundred_machines_are_looked_at_in_few_requests(files: Files) -> None:
+    files.write("  web: {count: 100}\n")
+    files.apply("--parallel", "20")
+    files.write("  web: {count: 150}\n")
+    files.rig.front.asked.clear()
+    actions = files.plan()
+    assert sum(action == "keep" for action in actions.values()) == 100
+    assert sum(action == "create" for action in actions.values()) == 50
+    asked = files.rig.front.asked
+    assert asked["DescribeInstances"] <= 3, asked
+    assert (
+        sum(count for name, count in asked.items() if not name.endswith(("Resource", "Price"))) < 20
+    )
+
+
+def test_a_question_is_asked_again_if_the_plan_has_changed(files: Files) -> None:
+    files.write("  a: {}\n")
+    primary, secondary = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ecsmachine", "apply"],
+        stdin=secondary,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=files.path.parent,
+        env={**files.rig.program_environment(), "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert process.stdout is not None
+    try:
+        said = ""
+        while "Do it?" not in said:
+            said += process.stdout.read(1)
+        files.write("  a: {}\n  b: {}\n")
+        os.write(primary, b"y\n")
+        said = ""
+        while "Do it?" not in said:
+            said += process.stdout.read(1)
+        assert "What is to be done has changed since" in said
+        assert "+ b is made" in said
+        os.write(primary, b"n\n")
+        process.stdout.read()
+        assert process.wait(60) == 1
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        os.close(primary)
+        os.close(secondary)
+    assert files.names() == []

@@ -21,9 +21,10 @@ SYSTEM_MOUNT, DATA_MOUNT = "/", MOUNT_POINT
 def grow_file_system(host: HostConnection, mount: str, size_gib: int, report: Report) -> None:
     """Let the file system at a mount point fill its disk, of which the cloud says so many GiB.
 
-    One that fills it already is left as it is; a root without a disk of its own (a container's)
-    as well. Raises :class:`ProvisionError` if the host does not see the size, or the file system
-    is of a kind that is not grown here.
+    It does so while it is mounted; an ext4 that the kernel does not let grow then is unmounted
+    meanwhile, and the engine stopped. One that fills its disk already is left as it is; a root
+    without a disk of its own (a container's) as well. Raises :class:`ProvisionError` if the host
+    does not see the size, or the file system is of a kind that is not grown here.
     """
     report(f"Growing the file system of {mount}...")
     script = grow_script(mount, size_gib * _GIB)
@@ -42,7 +43,7 @@ def grow_file_system(host: HostConnection, mount: str, size_gib: int, report: Re
 
 
 def grow_script(mount: str, size: int) -> str:
-    """Return the script: it does what is left to be done, and may be cut off anywhere.
+    """Return the script: it does what is left to be done, and may be given again.
 
     ``size`` is that of the disk in bytes. A partition is grown only if it is the last on its disk;
     sfdisk does what growpart does where that is not installed.
@@ -51,6 +52,30 @@ def grow_script(mount: str, size: int) -> str:
 export LC_ALL=C PATH="{PATH}"
 mount={shlex.quote(mount)} size={size}
 refuse() {{ echo "$*"; exit {_REFUSED}; }}
+grow_ext() {{
+    said=$(resize2fs "$device" 2>&1) && return
+    echo "$said" >&2
+    # the kernel lets a root without CAP_SYS_RESOURCE, a container's, grow no ext4 that is mounted
+    case $said in *'Permission denied'*) ;; *) return 1 ;; esac
+    [ "$mount" != / ] || return 1
+    trap '' HUP INT PIPE TERM
+    options=$(awk -v point="$mount" '$2 == point {{ last = $4 }} END {{ print last }}' \
+        /proc/self/mounts)
+    engine=
+    if [ "$(systemctl is-active docker.service 2>/dev/null)" = active ]; then
+        engine="docker.socket docker.service"
+        systemctl stop $engine
+    fi
+    umount "$mount" && {{
+        e2fsck -f -p "$device"
+        [ $? -le 1 ] && resize2fs "$device"
+        grown=$?
+        mount -t "$kind" -o "$options" "$device" "$mount"
+    }}
+    mounted=$?
+    [ -z "$engine" ] || systemctl start $engine || return 1
+    [ $mounted -eq 0 ] && [ $grown -eq 0 ]
+}}
 set -- $(awk -v point="$mount" '$2 == point {{ last = $1 " " $3 }} END {{ print last }}' \\
     /proc/self/mounts)
 source=$1 kind=$2
@@ -95,7 +120,7 @@ if [ -n "$part" ]; then
     fi
 fi
 case $kind in
-    ext[234]) resize2fs "$device" ;;
+    ext[234]) grow_ext ;;
     xfs) xfs_growfs "$mount" ;;
     btrfs) btrfs filesystem resize max "$mount" ;;
     *) refuse "file systems of the kind $kind are not grown" ;;

@@ -1,4 +1,7 @@
-"""Disks. A guest that runs sees a change of its disks when it starts the next time."""
+"""Disks. A guest that runs sees a change of its disks when it starts the next time.
+
+A disk that grows online it sees at once.
+"""
 
 from __future__ import annotations
 
@@ -157,11 +160,11 @@ def delete_disk(call: Call) -> None:
 
 
 def resize_disk(call: Call) -> Answer:
-    """ResizeDisk: larger only."""
+    """ResizeDisk: larger only; online, the guest sees it while it runs."""
     parameters = call.parameters
     disk = call.required(call.state.disks, "DiskId")
     parameters.require("NewSize")
-    parameters.choice(
+    how = parameters.choice(
         "Type",
         ("offline", "online"),
         "offline",
@@ -182,7 +185,7 @@ def resize_disk(call: Call) -> Answer:
         check_status(call.find(call.state.instances, disk.instance_id), "Running", "Stopped")
     bigger = call.state.disks.put(replace(disk, size_gib=size))
     if disk.kind == "data":
-        call.lifecycle.storage.make_disk(bigger)
+        call.lifecycle.storage.make_disk(bigger, online=how == "online")
     return {"OrderId": _order_of(disk)}
 
 

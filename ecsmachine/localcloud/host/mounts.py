@@ -71,6 +71,12 @@ def attach_loop(file: Path) -> str:
     return run(["losetup", "--find", "--show", str(file)]).strip()
 
 
+def show_loop_sizes(file: Path) -> None:
+    """Let the loop devices of a file have the size that it has now, whatever is mounted there."""
+    for device in loops_below(file):
+        run(["losetup", "--set-capacity", device])
+
+
 def detach_loops_below(folder: Path) -> None:
     """Detach the loop devices whose files are at or below a folder."""
     # The last user may have been killed this moment: what it wrote goes to the disk first.

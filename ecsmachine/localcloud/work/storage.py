@@ -26,12 +26,17 @@ class StorageWork:
     threads: Threads
     removals: RemovalWork
 
-    def make_disk(self, disk: Disk) -> None:
-        """Make the file of a data disk, or make it larger. A new one that fails is gone."""
+    def make_disk(self, disk: Disk, *, online: bool = False) -> None:
+        """Make the file of a data disk, or make it larger. A new one that fails is gone.
+
+        A guest that runs sees the larger size at once if that is done ``online``.
+        """
         spec = GuestDisk(disk.id, "", disk.size_gib, disk.snapshot_id)
 
         async def make() -> None:
             await self.threads.run(self.guests.create_disk, spec)
+            if online:
+                await self.threads.run(self.guests.show_disk_size, disk.id)
             with self.state.transaction():
                 now = self.state.disks.get(disk.id)
                 if now is not None and now.status == "Creating":

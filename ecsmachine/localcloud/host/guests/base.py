@@ -118,6 +118,9 @@ class Guests(Protocol):
     def create_disk(self, disk: GuestDisk) -> None:
         """Make the file behind a data disk, or make it larger."""
 
+    def show_disk_size(self, disk_id: str) -> None:
+        """Let a guest that runs see how large the file behind its data disk is now."""
+
     def delete_disk(self, disk_id: str) -> None:
         """Remove the file behind a data disk."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError
 from ecsmachine.localcloud.host.guests.snapshots import Snapshots
-from ecsmachine.localcloud.host.mounts import attach_loop, detach_loops_below
+from ecsmachine.localcloud.host.mounts import attach_loop, detach_loops_below, show_loop_sizes
 
 
 class DataDisks:
@@ -31,6 +31,10 @@ class DataDisks:
             if file.tell() < disk.size_gib * 2**30:
                 file.truncate(disk.size_gib * 2**30)
 
+    def show_size(self, disk_id: str) -> None:
+        """Let the loop device, if there is one, have the size of the file."""
+        show_loop_sizes(self._file(disk_id))
+
     def attach(self, disk: GuestDisk) -> str:
         """Return the loop device that the disk's file is behind.
 
@@ -39,7 +43,9 @@ class DataDisks:
         """
         if not self._file(disk.disk_id).exists():
             raise GuestError(f"The file of the disk {disk.disk_id} is gone.")
-        return attach_loop(self._file(disk.disk_id))
+        device = attach_loop(self._file(disk.disk_id))
+        self.show_size(disk.disk_id)
+        return device
 
     def snapshot(self, snapshot_id: str, disk_id: str) -> None:
         """Keep what is on the disk now."""

@@ -17,6 +17,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_config, files, host, operations
 from ecsmachine.machine.engine_seen import engines_seen
 from ecsmachine.machine.model import Machine
+from ecsmachine.machine.probe import is_without_engine
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh import sharing
 
@@ -84,15 +85,7 @@ def change_machine(
         machine = store.load(name)
         engine = {flag: value for flag, value in changes.items() if flag in engine_config.FIELDS}
         of_driver = {flag: value for flag, value in changes.items() if flag not in engine}
-        driver = _changeable(machine)
-        for option, value in of_driver.items():
-            driver.check_change(option, value)
-        known = driver.recorded()
-        stopping = {
-            option: value
-            for option, value in of_driver.items()
-            if driver.how_to_change(option, known.get(option), value) is ChangeKind.WITH_RESTART
-        }
+        stopping = _checked(machine, of_driver) if of_driver else {}
         others = _others(store, name) if of_driver else []
         for option, value in of_driver.items():
             if option not in stopping:
@@ -101,6 +94,22 @@ def change_machine(
             _change_stopped(store, machine, stopping, report, others)
         if engine:
             engine_config.set_options(store, machine, engine, report)
+
+
+def _checked(machine: Machine, changes: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """Let the driver check its changes, and return those for which the machine has to stop."""
+    driver = _changeable(machine)
+    for option, value in changes.items():
+        driver.check_change(option, value)
+    known = driver.recorded()
+    stopping = {
+        option: value
+        for option, value in changes.items()
+        if driver.how_to_change(option, known.get(option), value) is ChangeKind.WITH_RESTART
+    }
+    seen = driver.observed().values if stopping else {}
+    # what is so already, and only not written down, needs no restart
+    return {option: value for option, value in stopping.items() if seen.get(option) != value}
 
 
 def _change(
@@ -119,7 +128,7 @@ def _change(
         mount = SYSTEM_MOUNT if HostWork.GROW_SYSTEM_DISK in left else DATA_MOUNT
         with host.logged_in(machine) as connection:
             grow_file_system(connection, mount, value, report)
-    if HostWork.PROVISION in left and machine.driver.provisions:
+    if HostWork.PROVISION in left and machine.driver.provisions and not is_without_engine(machine):
         host.make_docker_host(machine, report)
     store.save(machine)
 

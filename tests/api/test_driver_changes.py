@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,18 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.aliyun import ecs_changes
+from ecsmachine.aliyun.ecs_values import Permission
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
-from ecsmachine.drivers.base import Driver, OptionValue
+from ecsmachine.drivers.base import Driver, OptionValue, State
 from ecsmachine.drivers.changes import Changeable, Observed
 from ecsmachine.errors import MachineError
 from ecsmachine.localcloud.state.tagging import put_tags
+from ecsmachine.machine import changes
+from ecsmachine.machine.model import Machine, auth_options
+from ecsmachine.machine.store import Store
+from tests.api.deaths import Crash, Death
 from tests.api.driver_rig import Rig, rig_in
 
 
@@ -141,3 +148,199 @@ def test_what_cannot_be_is_refused_before_anything_is_done(
     with pytest.raises(MachineError, match=words):
         change(rig, driver, option, value)
     assert all(each.startswith("Describe") for each in rig.front.asked)
+
+
+TYPE = ("instance-type", "ecs.g6.xlarge")
+
+
+def stored(rig: Rig, driver: AliyunEcsDriver, name: str = "dev1") -> Store:
+    """Return the store with a machine that has no engine."""
+    store = Store(rig.store, rig.environment)
+    machine = Machine(name, driver, auth_options(rig.store, name))
+    store.save(machine)
+    return store
+
+
+def test_another_type_stops_the_machine_once_and_starts_it_again(rig: Rig) -> None:
+    driver, _ = rig.create(**MADE_WITH)
+    store = stored(rig, driver)
+    cost = driver.config()["Cost"]
+    rig.front.asked.clear()
+    wanted: dict[str, OptionValue] = {
+        "aliyunecs-instance-type": "ecs.g6.xlarge",
+        "aliyunecs-tag": ["team=z"],
+    }
+    changes.change_machine(store, "dev1", wanted, rig.report)
+    machine = store.load("dev1")
+    assert changes.recorded(machine)["aliyunecs-instance-type"] == "ecs.g6.xlarge"
+    assert machine.driver.state() is State.RUNNING
+    assert not changes.is_unfinished(machine)
+    asked = rig.front.asked
+    assert asked["StopInstance"] == asked["ModifyInstanceSpec"] == asked["StartInstance"] == 1
+    assert float(machine.driver.config()["Cost"]["Hour"]) > float(cost["Hour"])
+    changes.change_machine(store, "dev1", wanted, rig.report)
+    assert asked["StopInstance"] == 1
+
+
+def test_a_refused_type_leaves_the_machine_running_as_it_was(rig: Rig) -> None:
+    driver, _ = rig.create(**MADE_WITH)
+    store = stored(rig, driver)
+    before = changes.recorded(store.load("dev1"))
+    rig.front.faults["ModifyInstanceSpec"] = ["OperationDenied.NoStock"]
+    wanted = {"aliyunecs-instance-type": "ecs.g6.xlarge"}
+    with pytest.raises(MachineError, match="NoStock"):
+        changes.change_machine(store, "dev1", wanted, rig.report)
+    machine = store.load("dev1")
+    assert machine.driver.state() is State.RUNNING
+    assert not changes.is_unfinished(machine)
+    assert changes.recorded(machine) == before
+
+
+def test_a_stopped_machine_gets_another_type_and_stays_stopped(rig: Rig) -> None:
+    driver, _ = rig.create(**MADE_WITH)
+    driver.stop(rig.report)
+    store = stored(rig, driver)
+    changes.change_machine(store, "dev1", {"aliyunecs-instance-type": TYPE[1]}, rig.report)
+    machine = store.load("dev1")
+    assert machine.driver.state() is State.STOPPED
+    assert changes.recorded(machine)["aliyunecs-instance-type"] == TYPE[1]
+
+
+@pytest.mark.parametrize(
+    ("state", "option", "value", "words"),
+    [
+        ({"charge_type": "PrePaid"}, *TYPE, "paid in advance, and its type with it"),
+        ({"charge_type": "PrePaid"}, "internet-max-bandwidth", 9, "and its bandwidth with it"),
+        ({"spot_strategy": "SpotAsPriceGo"}, *TYPE, "spot instances"),
+        ({"status": "Stopped"}, "disk-size", 90, "it is Stopped, and only a running host"),
+        ({"status": "Stopped"}, "host-name", "other", "it is Stopped, and only a running host"),
+    ],
+)
+def test_what_a_cloud_refuses_is_said_before_the_machine_is_stopped(
+    rig: Rig, state: dict[str, Any], option: str, value: OptionValue, words: str
+) -> None:
+    driver, _ = rig.create(**MADE_WITH)
+    store = stored(rig, driver)
+    (instance,) = rig.cloud.state.instances
+    with rig.cloud.state.transaction():
+        rig.cloud.state.instances.put(replace(instance, expires="2031-01-01T00:00Z", **state))
+    rig.front.asked.clear()
+    with pytest.raises(MachineError, match=words):
+        changes.change_machine(store, "dev1", {f"aliyunecs-{option}": value}, rig.report)
+    assert all(each.startswith("Describe") for each in rig.front.asked)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [*CHANGES, TYPE], ids=[option for option, _ in [*CHANGES, TYPE]]
+)
+def test_a_change_that_is_cut_off_anywhere_is_given_again(
+    rig: Rig, option: str, value: OptionValue
+) -> None:
+    name = f"aliyunecs-{option}"
+    driver, _ = rig.create(**MADE_WITH)
+    store = stored(rig, driver)
+    former = changes.observe([store.load("dev1")])["dev1"]
+    assert isinstance(former, Observed)
+
+    def give(store: Store, wanted: OptionValue) -> None:
+        if not option.endswith("disk-size"):
+            changes.change_machine(store, "dev1", {name: wanted}, lambda line: None)
+            return
+        machine = store.load("dev1")  # its file system would follow, on a host
+        assert isinstance(machine.driver, Changeable)
+        machine.driver.change(name, wanted, lambda line: None)
+        store.save(machine)
+
+    for number in range(40):
+        grown = value + number if type(value) is int else value
+        wanted = registry.comparable("aliyunecs", name, grown)
+        death = Death(number)
+        with contextlib.suppress(Crash):
+            give(Store(rig.store, rig.environment, checkpoint=death), wanted)
+        give(store, wanted)
+        machine = store.load("dev1")
+        found = changes.observe([machine])["dev1"]
+        assert isinstance(found, Observed)
+        assert found.values[name] == wanted, death.at
+        assert changes.recorded(machine).get(name, wanted) == wanted, death.at
+        assert found.state is State.RUNNING, death.at
+        assert not changes.is_unfinished(machine)
+        if not death.at:
+            assert number > 2
+            return
+        if type(value) is not int:
+            give(store, former.values[name])
+    raise AssertionError("it never came to its end")
+
+
+def test_in_a_shared_group_a_port_stays_open_for_who_needs_it(rig: Rig) -> None:
+    first, _ = rig.create("web1", open_port=["80", "443"])
+    store = stored(rig, first, "web1")
+    second, _ = rig.create("web2", open_port=["443"])
+    stored(rig, second, "web2")
+
+    def is_open() -> list[str]:
+        group = first.config()["SecurityGroupId"]
+        rules = first._cloud.ecs.permissions(group)
+        return sorted(rule.port_range.partition("/")[0] for rule in rules)
+
+    assert is_open() == ["22", "2376", "443", "80"]
+    none: dict[str, OptionValue] = {"aliyunecs-open-port": []}
+    changes.change_machine(store, "web1", none, rig.report)
+    assert is_open() == ["22", "2376", "443"]
+    changes.change_machine(store, "web2", none, rig.report)
+    assert is_open() == ["22", "2376"]
+
+
+def test_a_port_stays_open_where_a_machine_of_another_store_is(rig: Rig) -> None:
+    first, _ = rig.create("web1", open_port=["80"])
+    store = stored(rig, first, "web1")
+    group = first.config()["SecurityGroupId"]
+    rig.create("web2")  # as another store's: this one does not know it
+    changes.change_machine(store, "web1", {"aliyunecs-open-port": []}, rig.report)
+    ports = {rule.port_range for rule in first._cloud.ecs.permissions(group)}
+    assert "80/80" in ports
+    assert any("stay open" in line for line in rig.said)
+
+
+def test_our_own_tags_are_neither_seen_nor_touched(rig: Rig) -> None:
+    driver, _ = rig.create(**MADE_WITH)
+    change(rig, driver, "tag", [])
+    found = driver._cloud.ecs.instance(driver.config()["InstanceId"])
+    assert found is not None
+    assert sorted(found.tags) == ["ecsmachine:create", "ecsmachine:machine", "ecsmachine:store"]
+    assert values(rig, driver)["aliyunecs-tag"] == []
+
+
+def test_drift_is_seen(rig: Rig) -> None:
+    driver, _ = rig.create(**MADE_WITH)
+    ecs, instance_id = driver._cloud.ecs, driver.config()["InstanceId"]
+    ecs.tag("instance", [instance_id], {"by": "hand"})
+    ecs.revoke(driver.config()["SecurityGroupId"], [Permission("tcp", "80/80", "0.0.0.0/0")])
+    ecs_changes.set_network(ecs, instance_id, bandwidth_mbps=7)
+    found = values(rig, driver)
+    assert found["aliyunecs-tag"] == ["by=hand", "cost=low", "team=a"]
+    assert found["aliyunecs-open-port"] == ["443"]
+    assert found["aliyunecs-internet-max-bandwidth"] == 7
+    ecs.delete_instance(instance_id)
+    assert rig.loaded(driver).observed().gone
+
+
+def test_the_bandwidth_of_an_elastic_address_is_that_of_the_address(rig: Rig) -> None:
+    driver, _ = rig.create(allocate_eip=True)
+    changed = change(rig, driver, "internet-max-bandwidth", 9)
+    (eip,) = rig.cloud.state.eips
+    assert eip.bandwidth == 9
+    assert values(rig, changed)["aliyunecs-internet-max-bandwidth"] == 9
+    with pytest.raises(MachineError, match="how an elastic address is charged"):
+        change(rig, changed, "internet-charge-type", "PayByBandwidth")
+
+
+def test_an_elastic_address_of_the_users_own_keeps_its_bandwidth(rig: Rig) -> None:
+    taken = rig.driver()._cloud.vpc.allocate_eip(
+        bandwidth_mbps=50, charge_type="PayByTraffic", name="mine", token="t"
+    )
+    driver, _ = rig.create(eip=taken.id)
+    assert "aliyunecs-internet-max-bandwidth" not in values(rig, driver)
+    with pytest.raises(MachineError, match="was there before it"):
+        change(rig, driver, "internet-max-bandwidth", 9)

@@ -31,12 +31,10 @@ class StorageWork:
 
         A guest that runs sees the larger size at once if that is done ``online``.
         """
-        spec = GuestDisk(disk.id, "", disk.size_gib, disk.snapshot_id)
+        spec = GuestDisk(disk.id, "", disk.size_gib, disk.snapshot_id, online)
 
         async def make() -> None:
             await self.threads.run(self.guests.create_disk, spec)
-            if online:
-                await self.threads.run(self.guests.show_disk_size, disk.id)
             with self.state.transaction():
                 now = self.state.disks.get(disk.id)
                 if now is not None and now.status == "Creating":

@@ -275,7 +275,7 @@ def test_disks_reach_the_guest(api: Api, guests: RecordingGuests) -> None:
     api.call("ResizeDisk", DiskId=disk_id, NewSize=40)
     until(lambda: ("create_disk", f"{disk_id} 40") in guests.calls)
     api.call("ResizeDisk", DiskId=disk_id, NewSize=50, Type="online")
-    until(lambda: ("show_disk_size", disk_id) in guests.calls)
+    until(lambda: ("create_disk", f"{disk_id} 50 online") in guests.calls)
     api.call("DetachDisk", DiskId=disk_id, InstanceId=instance_id)
     api.call("DeleteDisk", DiskId=disk_id)
     until(lambda: ("delete_disk", disk_id) in guests.calls)

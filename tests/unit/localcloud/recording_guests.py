@@ -78,11 +78,9 @@ class RecordingGuests:
         self._note("delete", instance_id)
         self.up.discard(instance_id)
 
-    def show_disk_size(self, disk_id: str) -> None:
-        self._note("show_disk_size", disk_id)
-
     def create_disk(self, disk: GuestDisk) -> None:
-        words = [disk.disk_id, str(disk.size_gib), disk.snapshot_id]
+        how = "online" if disk.online else ""
+        words = [disk.disk_id, str(disk.size_gib), disk.snapshot_id, how]
         self._note("create_disk", " ".join(filter(None, words)))
 
     def delete_disk(self, disk_id: str) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from ecsmachine.aliyun import ecs_changes
 from ecsmachine.aliyun.ecs_values import Disk, Instance, InstanceStatus
-from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
+from ecsmachine.aliyun.rpc import Parameter
 from ecsmachine.drivers.aliyunecs.life import observing
 from ecsmachine.drivers.aliyunecs.life.power import expire
 from ecsmachine.drivers.aliyunecs.life.record import Record, as_stored
@@ -22,6 +23,9 @@ from ecsmachine.drivers.aliyunecs.options.comparing import FIELDS_BY_OPTION, rea
 from ecsmachine.drivers.aliyunecs.resources import security_group, tags
 from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.cost import Cost
+from ecsmachine.drivers.aliyunecs.resources.instance import disk_parameters
+from ecsmachine.drivers.aliyunecs.resources.ledger import stored_ledger
 from ecsmachine.drivers.base import DriverContext, OptionValue, PortRange, Report
 from ecsmachine.drivers.changes import HostWork
 from ecsmachine.drivers.host_name import host_name_for
@@ -60,8 +64,11 @@ def change(changing: Changing, option: str, value: OptionValue) -> HostWork:
     field, wanted = FIELDS_BY_OPTION[option], read_value(option, value)
     check(changing, option, wanted)
     left = _CHANGES[field](changing, wanted)
-    if hasattr(changing.record, field):
-        setattr(changing.record, field, as_stored(wanted))
+    record = changing.record
+    if hasattr(record, field):
+        if field in _PRICED and getattr(record, field) != wanted:
+            _note_price(changing)
+        setattr(record, field, as_stored(wanted))
     return left
 
 
@@ -86,6 +93,14 @@ def _host_name(changing: Changing, wanted: str) -> HostWork:
     if changing.found.host_name != name:
         _set(changing, "HostName", name)
     return HostWork.PROVISION
+
+
+def _check_host_name(changing: Changing, wanted: str) -> None:
+    if changing.found.status != InstanceStatus.RUNNING:
+        raise changing.refusal(
+            f"it is {changing.found.status}, and only a running host is given another name",
+            f'Start it first: "ecsmachine start {changing.name}".',
+        )
 
 
 def _deletion_protection(changing: Changing, wanted: bool) -> HostWork:
@@ -323,6 +338,43 @@ def _check_growth(changing: Changing, disk: Disk, wanted: int) -> None:
         )
 
 
+def _note_price(changing: Changing) -> None:
+    """Write down what the machine costs from now on, if the cloud tells it (DescribePrice)."""
+    cloud, record = changing.cloud, changing.record
+    ledger = stored_ledger(record.cost)
+    if ledger is None or changing.found.charge_type == "PrePaid":
+        return
+    try:
+        found = cloud.ecs.instance(changing.found.id) or changing.found
+        price = cloud.ecs.price("instance", _priced(changing, found))
+    except (ApiError, ConnectionLostError):
+        return
+    if price is not None:
+        cost = Cost(price, elastic=bool(found.eip_allocation_id))
+        record.cost = ledger.at_price(cost.hour, cost.stopped_hour).as_texts()
+
+
+def _priced(changing: Changing, found: Instance) -> dict[str, Parameter]:
+    """Return an instance with its disks and address as parameters of DescribePrice."""
+    parameters: dict[str, Parameter] = {
+        "ImageId": found.image_id,
+        "InstanceType": found.instance_type,
+        "IoOptimized": "optimized" if changing.record.io_optimized else "none",
+        "ZoneId": found.zone,
+        "InternetChargeType": found.internet_charge_type,
+        # that of an elastic address costs what that of a fixed one does
+        "InternetMaxBandwidthOut": found.eip_bandwidth_mbps or found.internet_max_bandwidth_mbps,
+    }
+    if found.spot_strategy not in ("", "NoSpot"):
+        parameters["SpotStrategy"] = found.spot_strategy
+    number = 0
+    for disk in _disks(changing):
+        number += disk.kind == "data"
+        name = f"DataDisk.{number}" if disk.kind == "data" else "SystemDisk"
+        parameters |= disk_parameters(name, disk.category, disk.size_gib)
+    return parameters
+
+
 def _system_disk_of(changing: Changing) -> Disk:
     return _found(changing, observing.system_disk(_disks(changing)), "system")
 
@@ -364,12 +416,19 @@ _CHANGES: dict[str, Callable[[Changing, Any], HostWork]] = {
 
 _CHECKS: dict[str, Callable[[Changing, Any], None]] = {
     "instance_type": _check_instance_type,
+    "host_name": _check_host_name,
     "bandwidth_mbps": _check_bandwidth,
     "internet_charge_type": _check_charge_type,
     "system_disk_size_gib": _check_system_disk_size,
     "disk_size_gib": _check_disk_size,
 }
 """What is looked at before that."""
+
+_PRICED = (
+    *("instance_type", "system_disk_size_gib", "disk_size_gib"),
+    *("bandwidth_mbps", "internet_charge_type"),
+)
+"""The fields that cost something."""
 
 CHANGED_FIELDS = frozenset(_CHANGES)
 """The fields of the settings that a machine can be changed by; a test compares the table."""

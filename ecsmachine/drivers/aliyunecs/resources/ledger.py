@@ -41,6 +41,14 @@ class Ledger:
         now = _now()
         return replace(self, rate=rate, spent=self.running(now).spent, since=now)
 
+    def at_price(self, hour: float, stopped_hour: float) -> Ledger:
+        """Return the ledger from now on, of a machine that costs something else from now on."""
+        now = _now()
+        is_stopped = self.rate == self.stopped_hour != self.hour
+        rate = stopped_hour if is_stopped else hour
+        spent = self.running(now).spent
+        return Ledger(self.currency, hour, stopped_hour, rate, spent, now)
+
     def as_texts(self) -> dict[str, str]:
         """Return what ``config.json`` keeps."""
         return {

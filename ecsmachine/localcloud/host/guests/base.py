@@ -23,13 +23,14 @@ class GuestDisk:
     """A disk of a guest: a sparse file of ``size_gib`` GiB, seen in the guest as ``device``.
 
     ``device`` is the name below /dev in the guest: ``vdb``, ``vdc``, …; a new disk has the data of
-    ``snapshot_id``, or is empty.
+    ``snapshot_id``, or is empty. That of one that is made larger ``online`` is seen at once.
     """
 
     disk_id: str
     device: str
     size_gib: int
     snapshot_id: str = ""
+    online: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,6 @@ class Guests(Protocol):
 
     def create_disk(self, disk: GuestDisk) -> None:
         """Make the file behind a data disk, or make it larger."""
-
-    def show_disk_size(self, disk_id: str) -> None:
-        """Let a guest that runs see how large the file behind its data disk is now."""
 
     def delete_disk(self, disk_id: str) -> None:
         """Remove the file behind a data disk."""

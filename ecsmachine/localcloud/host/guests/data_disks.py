@@ -30,10 +30,8 @@ class DataDisks:
         with self._file(disk.disk_id).open("ab") as file:
             if file.tell() < disk.size_gib * 2**30:
                 file.truncate(disk.size_gib * 2**30)
-
-    def show_size(self, disk_id: str) -> None:
-        """Let the loop device, if there is one, have the size of the file."""
-        show_loop_sizes(self._file(disk_id))
+        if disk.online:
+            show_loop_sizes(self._file(disk.disk_id))
 
     def attach(self, disk: GuestDisk) -> str:
         """Return the loop device that the disk's file is behind.
@@ -44,7 +42,7 @@ class DataDisks:
         if not self._file(disk.disk_id).exists():
             raise GuestError(f"The file of the disk {disk.disk_id} is gone.")
         device = attach_loop(self._file(disk.disk_id))
-        self.show_size(disk.disk_id)
+        show_loop_sizes(self._file(disk.disk_id))
         return device
 
     def snapshot(self, snapshot_id: str, disk_id: str) -> None:

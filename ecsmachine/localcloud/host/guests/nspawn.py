@@ -175,11 +175,6 @@ class NspawnGuests:
         with _as_guest_error(f"disk {disk.disk_id}"):
             self._disks.create(disk)
 
-    def show_disk_size(self, disk_id: str) -> None:
-        """Let a guest that runs see how large its data disk is now."""
-        with _as_guest_error(f"disk {disk_id}"):
-            self._disks.show_size(disk_id)
-
     def delete_disk(self, disk_id: str) -> None:
         """Remove the file behind a data disk."""
         with _as_guest_error(f"disk {disk_id}"):

@@ -12,7 +12,7 @@ import signal
 import stat
 
 from ecsmachine.errors import UsageError
-from ecsmachine.system import accounts, files, locks, programs, signals, unix_sockets
+from ecsmachine.system import files, masters, signals
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def persist_s(environment: Mapping[str, str]) -> int:
 
 def folder(*, make: bool = False) -> str | None:
     """Return the folder of the user's sockets; None if somebody else could be behind it."""
-    user = accounts.user_id()
+    user = files.user_id()
     if user is None:  # Windows' OpenSSH shares no connections
         return None
     path = f"{BASE}/ecsmachine-ssh-{user}"
@@ -153,7 +153,7 @@ def begin(
     """
     if is_served(socket_path):
         return None
-    locks.take_byte(lock, 0, wait=True)
+    masters.take_byte(lock, 0, wait=True)
     said = f"{socket_path}.{os.getpid()}.text"
     try:
         if is_served(socket_path):
@@ -161,24 +161,24 @@ def begin(
         _remove(socket_path)  # of a master that was killed
         own = ["-f", "-N", "-M", "-S", socket_path, "-o", f"ControlPersist={seconds}"]
         own += ["-o", "BatchMode=yes", "-o", f"ServerAliveInterval={_ALIVE_EVERY_S}"]
-        child = programs.start([words[0], *own, *words[1:]], environment, said)
-        status = programs.wait(child)
+        child = masters.start([words[0], *own, *words[1:]], environment, said)
+        status = masters.wait(child)
         if status == 0 and is_served(socket_path):
             return None
         return os.fsencode(_read(said))
     finally:
         _remove(said)
-        locks.free_byte(lock, 0)
+        masters.free_byte(lock, 0)
 
 
 def is_served(socket_path: str) -> bool:
     """Whether a master is behind a socket."""
-    return unix_sockets.is_served(socket_path, _ANSWER_TIMEOUT_S)
+    return masters.is_served(socket_path, _ANSWER_TIMEOUT_S)
 
 
 def take_session(lock: int) -> bool:
     """Take one of the places of a connection, until the lock file is closed; False if all are."""
-    return any(locks.take_byte(lock, byte) for byte in range(1, MOST_SESSIONS + 1))
+    return any(masters.take_byte(lock, byte) for byte in range(1, MOST_SESSIONS + 1))
 
 
 def open_lock(socket_path: str) -> int:
@@ -198,7 +198,7 @@ def _run(words: list[str], environment: Mapping[str, str]) -> int | None:
     def end(number: int, _frame: object) -> None:
         ended.append(number)
         if child:
-            programs.pass_on(number, child)
+            masters.pass_on(number, child)
 
     def leave_alone(_number: int, _frame: object) -> None:
         ended.append(0)
@@ -207,10 +207,10 @@ def _run(words: list[str], environment: Mapping[str, str]) -> int | None:
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         try:
-            child = programs.start(words, environment)
+            child = masters.start(words, environment)
         except OSError:
             return None
-        status = programs.wait(child)
+        status = masters.wait(child)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -98,6 +98,10 @@ if sys.platform == "win32":
         """Return which bits of a mode are taken away of what is made: none on Windows."""
         return 0
 
+    def user_id() -> int | None:
+        """Return the number of the user; None on Windows, whose users have none."""
+        return None
+
 else:
 
     def open_file(
@@ -168,3 +172,7 @@ else:
         found = os.umask(0)
         os.umask(found)
         return found
+
+    def user_id() -> int | None:
+        """Return the number of the user; None on Windows, whose users have none."""
+        return os.geteuid()

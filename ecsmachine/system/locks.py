@@ -29,17 +29,6 @@ if sys.platform == "win32":
         """Whether a process has the lock of a file. Raises :class:`OSError` as :func:`take`."""
         return not take(descriptor)  # the caller closes the file
 
-    def take_byte(descriptor: int, byte: int, *, wait: bool = False) -> bool:
-        """Take the lock of one byte; False if another process has it, unless that is waited for.
-
-        On Windows nothing has such locks: no connection is shared there.
-        """
-        raise NotImplementedError
-
-    def free_byte(descriptor: int, byte: int) -> None:
-        """Give the lock of one byte back."""
-        raise NotImplementedError
-
 else:
     import fcntl
 
@@ -61,17 +50,3 @@ else:
         except BlockingIOError:
             return True
         return False
-
-    def take_byte(descriptor: int, byte: int, *, wait: bool = False) -> bool:
-        """Take the lock of one byte; False if another process has it, unless that is waited for."""
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
-        except OSError:
-            if wait:
-                raise
-            return False
-        return True
-
-    def free_byte(descriptor: int, byte: int) -> None:
-        """Give the lock of one byte back."""
-        fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, byte)

@@ -1,13 +1,9 @@
-"""Programs: where they are, how they are called, and begun at little weight."""
+"""Programs: where they are, and how they are called."""
 
 from __future__ import annotations
 
 import os
 import sys
-
-TYPE_CHECKING = False  # typing takes longer to import than a short command
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 if sys.platform == "win32":
     _OPENSSH = r"System32\OpenSSH"
@@ -33,18 +29,6 @@ if sys.platform == "win32":
         """Return how a program is called so that none of the current folder is taken for it."""
         return find(name) or f"{name}.exe"
 
-    def start(words: Sequence[str], environment: Mapping[str, str], said: str | None = None) -> int:
-        """Begin a program that shares a connection; none does on Windows."""
-        raise NotImplementedError
-
-    def wait(process: int) -> int:
-        """Wait for such a program."""
-        raise NotImplementedError
-
-    def pass_on(signal: int, process: int) -> None:
-        """Pass a signal on to such a program."""
-        raise NotImplementedError
-
 else:
 
     def find(name: str) -> str | None:
@@ -56,33 +40,3 @@ else:
     def called(name: str) -> str:
         """Return how a program is called: by its name."""
         return name
-
-    def start(words: Sequence[str], environment: Mapping[str, str], said: str | None = None) -> int:
-        """Begin a program, and return its process id. Raises :class:`OSError`.
-
-        It has our standard streams; or none, and what it says goes to a new file ``said``.
-        """
-        import signal
-
-        actions: list[tuple[int, int, str, int, int]] = []
-        if said is not None:
-            actions = [
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 2, said, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600),
-            ]
-        return os.posix_spawnp(
-            words[0],
-            list(words),
-            environment,
-            file_actions=actions,
-            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
-        )
-
-    def wait(process: int) -> int:
-        """Wait for a program that was begun, and return its status."""
-        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-
-    def pass_on(signal: int, process: int) -> None:
-        """Pass a signal on to a program that was begun."""
-        os.kill(process, signal)

@@ -21,7 +21,7 @@ from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.container_service.certificates import make_server_certificate
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.protocol.relays import join
-from ecsmachine.system.accounts import user_id
+from ecsmachine.system.files import user_id
 
 _DOMAIN = "aliyuncs.com"
 _PRODUCTS = ("ecs", "vpc", "slb", "sts", "cs", "location", "location-readonly")

@@ -22,6 +22,7 @@ from ecsmachine.machine.stored import (
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.ssh.host_keys import alias
 from ecsmachine.ssh.target import Jump, SSHTarget
+from ecsmachine.system.names import why_no_folder
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-.]*")
 _LONGEST_NAME = 200
@@ -42,6 +43,12 @@ def validate_name(name: str) -> str:
         raise UsageError(
             f'The name "{name[:20]}…" has {len(name)} characters',
             hint=f"Take one of at most {_LONGEST_NAME}.",
+        )
+    why = why_no_folder(name)
+    if why:
+        raise UsageError(
+            f'The name "{name}" cannot be used on this computer: {why}',
+            hint="Take another one, for example dev1.",
         )
     return name
 

@@ -31,7 +31,7 @@ def write_entry(machine: Machine) -> str | None:
     Returns the line that the user's own configuration lacks to know it, and where it belongs; None
     if it is there.
     """
-    files.write_atomically(machine.directory / _FILE, entries([machine]).encode())
+    files.write_atomically(machine.directory / _FILE, os.fsencode(entries([machine])))
     include = _include(machine.directory.parent)
     own = own_path()
     known = include in [line.strip() for line in _lines(own)]
@@ -86,7 +86,7 @@ def own_path() -> Path:
 
 
 def _include(machines: Path) -> str:
-    pattern = f"{machines}/*/{_FILE}"
+    pattern = f"{machines.as_posix()}/*/{_FILE}"
     return f'Include "{pattern}"' if " " in pattern else f"Include {pattern}"
 
 

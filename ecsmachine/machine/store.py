@@ -55,7 +55,7 @@ from ecsmachine.machine.stored import (
     without_secrets,
 )
 from ecsmachine.ssh.target import Jump
-from ecsmachine.system.files import sync_folder
+from ecsmachine.system.files import move, sync_folder
 
 _SHARED_LOCK_S = 120.0
 """How long another create may take to make what machines share, in seconds."""
@@ -310,7 +310,7 @@ class Store:
         directory = self.directory(name)
         doomed = self.temporary_directory(name)
         try:
-            directory.rename(doomed)
+            move(directory, doomed)
             sync_folder(directory.parent)
             files.remove_tree(doomed)
         except FileNotFoundError:

@@ -6,6 +6,7 @@ The store itself reads a configuration by what is here; an every-day command ask
 
 from __future__ import annotations
 
+import os
 import re
 
 from ecsmachine.documents.fields import Fields, read_object
@@ -17,7 +18,6 @@ from ecsmachine.errors import MachineError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
     from typing import Any, TypeAlias
 
@@ -101,10 +101,10 @@ class StoredMachine:
         self.address = address
         self.url = url
         self.machine_dir = directory
-        self.machine_ca_path = f"{directory}/ca.pem"
-        self.machine_cert_path = f"{directory}/cert.pem"
-        self.machine_key_path = f"{directory}/key.pem"
-        self.server_cert_path = f"{directory}/server.pem"
+        self.machine_ca_path = os.path.join(directory, "ca.pem")
+        self.machine_cert_path = os.path.join(directory, "cert.pem")
+        self.machine_key_path = os.path.join(directory, "key.pem")
+        self.server_cert_path = os.path.join(directory, "server.pem")
 
 
 def stored_machine(store: str, name: str) -> StoredMachine | None:
@@ -117,7 +117,7 @@ def stored_machine(store: str, name: str) -> StoredMachine | None:
     if fields is None or "//" in store or "/./" in store or store.endswith(("/", "/.")):
         return None  # paths are printed as they are written most simply
     try:
-        store_id(f"{store}/.store-id", MachineError)
+        store_id(os.path.join(store, ".store-id"), MachineError)
         host = fields.object("HostOptions")
         given(host.object("EngineOptions"), ENGINE_FIELDS)
         swarm = given(host.object("SwarmOptions"), SWARM_FIELDS)
@@ -128,7 +128,7 @@ def stored_machine(store: str, name: str) -> StoredMachine | None:
             return None
     except MachineError:
         return None
-    directory = f"{store}/machines/{name}"
+    directory = os.path.join(store, "machines", name)
     return StoredMachine(name, directory, driver, address, url) if url else None
 
 
@@ -143,7 +143,9 @@ def _stored_config(store: str, name: str) -> Fields | None:
         return None
     try:
         config = config_in(
-            read_file(f"{store}/machines/{name}/config.json", MachineError), name, MachineError
+            read_file(os.path.join(store, "machines", name, "config.json"), MachineError),
+            name,
+            MachineError,
         )
         if config.number("ConfigVersion") != CONFIG_VERSION:
             return None
@@ -206,7 +208,7 @@ def store_id(path: str | os.PathLike[str], fault: Fault) -> str:
 
 def is_component(name: str) -> bool:
     """Whether a word can be the name of a folder that is not hidden."""
-    return name[:1] not in ("", ".") and "/" not in name
+    return name[:1] not in ("", ".") and os.path.basename(name) == name
 
 
 def without_secrets(config: Any) -> Any:
@@ -233,7 +235,7 @@ def certificates_last(store: str, name: str) -> bool:
     soon = time.strftime("%Y%m%d%H%M%S", time.gmtime(time.time() + SOON_S))
     for file in ("ca.pem", "engine-ca.pem", "cert.pem", "server.pem"):
         try:
-            content = read_file(f"{store}/machines/{name}/{file}", MachineError)
+            content = read_file(os.path.join(store, "machines", name, file), MachineError)
             if end_text_in(content, MachineError) <= soon:
                 return False
         except (MachineError, FileNotFoundError):

@@ -27,7 +27,7 @@ from ecsmachine.machine.model import validate_name
 from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.machine.stored import MachineNotFoundError, without_secrets
 from ecsmachine.ssh import host_keys
-from ecsmachine.system.files import sync_folder
+from ecsmachine.system.files import move, sync_folder
 
 SHORTEST_PASSPHRASE = 8
 """How many characters a passphrase has at least."""
@@ -128,7 +128,7 @@ def import_machine(store: Store, content: bytes, passphrase: str, *, name: str =
             for entry, data in entries.items():
                 files.write_atomically(arriving / entry, data, mode=_ENTRIES[entry])
             FileJournal(arriving / "journal.json")
-            arriving.rename(directory)
+            move(arriving, directory)
             sync_folder(store.machines_path)
         except BaseException:
             shutil.rmtree(arriving, ignore_errors=True)

@@ -174,7 +174,6 @@ def _run_on_terminal(channel: Channel) -> int:
         size = shutil.get_terminal_size()
         channel.resize_pty(size.columns, size.lines)
 
-    streams.show_colours()
     with terminal.raw(resize):
         return _stream(channel)
 

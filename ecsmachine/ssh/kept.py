@@ -91,7 +91,7 @@ def remember(pin_path: str, key_path: str, socket_path: str, words: Sequence[str
             os.write(descriptor, os.fsencode(content))
         finally:
             os.close(descriptor)
-        files.replace(temporary, path)
+        files.move(temporary, path)
     except OSError:
         return
 

@@ -58,7 +58,7 @@ def public_key_of(path: Path) -> str:
     """
     public = path.with_name(f"{path.name}.pub")
     try:
-        return public.read_text().strip()
+        return public.read_text(encoding="utf-8", errors="surrogateescape").strip()
     except FileNotFoundError:
         pass
     except OSError as error:

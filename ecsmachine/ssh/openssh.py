@@ -8,6 +8,7 @@ a line break would begin another option, a hyphen an option of the program.
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ def configuration_file(
     """Give a configuration file, for ``-F``, that is there for the length of the block."""
     with tempfile.TemporaryDirectory(prefix="ecsmachine-") as folder:
         path = Path(folder) / "ssh_config"
-        path.write_text(configuration(hosts, own))
+        path.write_bytes(os.fsencode(configuration(hosts, own)))
         yield path
 
 

@@ -63,7 +63,7 @@ def replacing(
             os.fsync(file.fileno())
         yield
         with within():
-            files.replace(temporary, path)
+            files.move(temporary, path)
             files.sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):

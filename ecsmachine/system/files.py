@@ -68,8 +68,8 @@ if sys.platform == "win32":
     def _user() -> str:
         return "%USERNAME%"  # which cmd replaces; PowerShell has $Env:USERNAME
 
-    def replace(source: Place, target: Place) -> None:
-        """Move a file over another. Raises :class:`OSError`.
+    def move(source: Place, target: Place) -> None:
+        """Move a file over another, or a folder. Raises :class:`OSError`.
 
         Windows refuses that as long as another program, a virus scanner as well, has it open.
         """
@@ -149,8 +149,8 @@ else:
 
         return f"{mode:04o}", f"chmod 600 {shlex.quote(os.fspath(path))}"
 
-    def replace(source: Place, target: Place) -> None:
-        """Move a file over another. Raises :class:`OSError`."""
+    def move(source: Place, target: Place) -> None:
+        """Move a file over another, or a folder. Raises :class:`OSError`."""
         os.replace(source, target)
 
     def sync_folder(path: Place) -> None:

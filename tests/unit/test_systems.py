@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import ecsmachine
+from ecsmachine.system.names import why_no_folder, why_not_on_windows
 from tests.unit.test_imports import imports, trees
 
 ROOM = Path("system")
@@ -129,3 +130,22 @@ for name in names:
     importlib.import_module(name)
 print(len(names))
 """
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("con", "CON", "aux", "nul.txt", "Prn.a.b", "com1", "lpt9.log", "COM²", "conin$"),
+        *("dev1.", "dev1 ", "a:b", "a/b", "a\\b", "..\\evil", "a*", 'a"', "a\tb"),
+    ],
+)
+def test_names_that_windows_has_not(name: str) -> None:
+    assert why_not_on_windows(name)
+    assert why_no_folder(name) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["dev1", "console", "com", "com10", "aux1", "my.con", "nul-1", "é"]
+)
+def test_names_that_windows_has(name: str) -> None:
+    assert why_not_on_windows(name) is None

@@ -152,6 +152,7 @@ def storage(given: Path | str | None, environment: Mapping[str, str]) -> str:
     """Return where the machine store is. Raises :class:`UsageError` where nothing says so."""
     path = given or environment.get("MACHINE_STORAGE_PATH")
     if path:
+        path = os.fspath(path).replace(os.altsep or os.sep, os.sep)
         return os.path.join(*([] if os.path.isabs(path) else [os.getcwd()]), path)
     home = os.path.expanduser("~")
     if home == "~":
@@ -190,7 +191,7 @@ def machine_names(
         return session.named
     from ecsmachine.machine.names import is_machine
 
-    if is_machine(f"{session.storage}/machines/default"):
+    if is_machine(os.path.join(session.storage, "machines", "default")):
         session.named = ["default"]
         return session.named
     raise UsageError(

@@ -1,4 +1,4 @@
-"""``completion``: the scripts that complete commands in bash, zsh and fish."""
+"""``completion``: the scripts that complete commands in bash, zsh, fish and PowerShell."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class CompletionShell(str, Enum):
     bash = "bash"
     zsh = "zsh"
     fish = "fish"
+    powershell = "powershell"
 
 
 def completion(
@@ -29,6 +30,7 @@ def completion(
     bash: add to ~/.bashrc: eval "$(ecsmachine completion bash)"
     zsh:  add to ~/.zshrc:  eval "$(ecsmachine completion zsh)"
     fish: ecsmachine completion fish > ~/.config/fish/completions/ecsmachine.fish
+    PowerShell: add to $PROFILE: ecsmachine completion powershell | Out-String | Invoke-Expression
 
     Example: eval "$(ecsmachine completion bash)"
     """
@@ -95,5 +97,21 @@ function __ecsmachine_found
     test (count $__ecsmachine_words) -gt 0
 end
 complete -c ecsmachine -f -n __ecsmachine_found -a '$__ecsmachine_words'
+""",
+    "powershell": r"""# completion of ecsmachine for PowerShell
+Register-ArgumentCompleter -Native -CommandName ecsmachine -ScriptBlock {
+    param($word, $line, $position)
+    $before = @($line.CommandElements | Select-Object -Skip 1 |
+        Where-Object { $_.Extent.EndOffset -lt $position } |
+        ForEach-Object { if ($_.Value -is [string]) { $_.Value } else { $_.Extent.Text } })
+    # Windows PowerShell leaves an empty word out, unless it is two quotes
+    if (-not $word -and -not $PSNativeCommandArgumentPassing) { $word = '""' }
+    ecsmachine __complete @before $word 2>$null | ForEach-Object {
+        $found, $about = $_ -split "`t", 2
+        if (-not $about) { $about = $found }
+        [System.Management.Automation.CompletionResult]::new(
+            $found, $found, 'ParameterValue', $about)
+    }
+}
 """,
 }

@@ -108,6 +108,7 @@ def _client(ctx: typer.Context, given: str) -> RegistryClient:
     from ecsmachine.container_registry.client import RegistryClient
     from ecsmachine.container_registry.credentials import stored_login
     from ecsmachine.container_registry.reference import registry_url
+    from ecsmachine.system.folders import home
 
     environment = session(ctx).environment
     named = given or environment.get("ENGINE_REGISTRY_MIRROR", "")
@@ -117,7 +118,7 @@ def _client(ctx: typer.Context, given: str) -> RegistryClient:
         )
     url = registry_url(named)
     folder = environment.get("DOCKER_CONFIG") or str(
-        Path(environment.get("HOME") or Path.home()) / ".docker"
+        Path(home(environment) or Path.home()) / ".docker"
     )
     return RegistryClient(url, stored_login(Path(folder) / "config.json", url))
 

@@ -43,7 +43,11 @@ def environment_of(ctx: typer.Context) -> Mapping[str, str]:
 
 
 def root_of(ctx: typer.Context, given: Path | None) -> Path:
-    """Return the cloud's folder: the one given, else the variable's, else the usual one."""
+    """Return the cloud's folder: the one given, else the variable's, else the usual one.
+
+    Raises :class:`MachineError` on a system where there can be none.
+    """
+    _check_system()
     from ecsmachine.localcloud.host.paths import default_root
 
     named = given or environment_of(ctx).get("ECSMACHINE_LOCAL_ROOT")
@@ -63,8 +67,20 @@ def running_cloud(ctx: typer.Context, root: Path | None) -> Running:
     return running
 
 
+def _check_system() -> None:
+    from ecsmachine.system.daemons import why_none
+
+    why = why_none()
+    if why:
+        raise MachineError(
+            f"The local cloud needs Linux (its API alone, macOS as well): {why}",
+            hint="Run it there, or in WSL 2; ecsmachine here can be led to it by its variables.",
+        )
+
+
 def require_extra() -> None:
-    """Raise an error if the packages of the extra "local" are not installed."""
+    """Raise an error if the packages of the extra "local" are not there, or of no use here."""
+    _check_system()
     from ecsmachine.localcloud.host.installation import check_packages
 
     with translated():

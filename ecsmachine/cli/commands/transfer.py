@@ -87,7 +87,7 @@ def _passphrase(this: Session, path: Path | None, *, twice: bool = False) -> str
     """Return the passphrase: from the file, the variable, or the terminal."""
     if path is not None:
         try:
-            return (path.read_text().splitlines() or [""])[0]
+            return (path.read_text(encoding="utf-8-sig").splitlines() or [""])[0]
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"The passphrase file {path} cannot be read: {getattr(error, 'strerror', error)}",

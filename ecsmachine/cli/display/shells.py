@@ -6,12 +6,14 @@ or a backslash arrives as it is; what no shell can be given is refused.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 
 from ecsmachine.cli.display.cleaning import clean
 from ecsmachine.errors import MachineError
+from ecsmachine.system.shells import calling
 
 
 class Shell:
@@ -37,9 +39,9 @@ class Shell:
 
 
 def detect(environment: Mapping[str, str]) -> str | None:
-    """Return the name of the user's shell by ``SHELL``; None if it is not set."""
-    path = environment.get("SHELL", "")
-    return path.rstrip("/").rpartition("/")[2] if path else None
+    """Return the name of the user's shell: by ``SHELL``, else by who called; None if unknown."""
+    path = environment.get("SHELL", "").replace(os.sep, "/").removesuffix(".exe")
+    return path.rstrip("/").rpartition("/")[2] if path else calling()
 
 
 def lines(

@@ -9,7 +9,7 @@ import sys
 
 from ecsmachine.cli.display.cleaning import as_json
 from ecsmachine.system.streams import encoding as encoding_for
-from ecsmachine.system.streams import writer
+from ecsmachine.system.streams import show_colours, writer
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def take_over() -> None:
     Characters that the output cannot encode are written as JSON escapes them.
     """
     codecs.register_error("as-json", _replace)
+    show_colours()
     sys.stdout = _stream(1, sys.stdout)
     sys.stderr = _stream(2, sys.stderr)
     if sys.stdin is None:  # closed when the interpreter began
@@ -80,7 +81,11 @@ def _stream(descriptor: int, before: TextIO | None) -> TextIO:
     except UnicodeError:  # one that is not for texts, chosen by PYTHONIOENCODING
         encoding = "utf-8"
     return io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding=encoding, errors="as-json", line_buffering=raw.isatty()
+        io.BufferedWriter(raw),
+        encoding=encoding,
+        errors="as-json",
+        newline="\n",  # as shells of Unix, and git's for Windows, evaluate it
+        line_buffering=raw.isatty(),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ecsmachine.cli.arguments.context import Session, one_machine_name
 from ecsmachine.cli.display.printer import show
 from ecsmachine.errors import MachineError, UsageError
@@ -33,17 +35,17 @@ class _Engine:
     @property
     def ca_path(self) -> str:
         """The CA certificate."""
-        return f"{self.directory}/ca.pem"
+        return os.path.join(self.directory, "ca.pem")
 
     @property
     def cert_path(self) -> str:
         """The client's certificate."""
-        return f"{self.directory}/cert.pem"
+        return os.path.join(self.directory, "cert.pem")
 
     @property
     def key_path(self) -> str:
         """The client's private key."""
-        return f"{self.directory}/key.pem"
+        return os.path.join(self.directory, "key.pem")
 
 
 def env(

@@ -65,7 +65,7 @@ def _over_the_kept_connection(this: Session, name: str, words: list[str]) -> int
     import os
 
     return kept.run(
-        os.path.abspath(f"{this.storage}/machines/{name}/known_hosts"),
+        os.path.abspath(os.path.join(this.storage, "machines", name, "known_hosts")),
         words,
         this.environment,
         seconds=seconds,

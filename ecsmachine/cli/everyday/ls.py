@@ -5,6 +5,8 @@ What it needs is imported when it needs it: ``ls -q`` reads names and nothing el
 
 from __future__ import annotations
 
+import os
+
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import show, warn
@@ -70,7 +72,7 @@ def _show_only_machine(this: Session) -> bool:
     from ecsmachine.machine.names import names_in
     from ecsmachine.machine.stored import certificates_last, stored_machine
 
-    names = names_in(f"{this.storage}/machines")
+    names = names_in(os.path.join(this.storage, "machines"))
     machine = stored_machine(this.storage, names[0]) if len(names) == 1 else None
     docker_host = this.environment.get("DOCKER_HOST", "")
     if machine is None or docker_host.startswith("ssh://"):
@@ -140,7 +142,7 @@ def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str
     if filters is None or filters.need_names_alone:
         from ecsmachine.machine.names import names_in
 
-        names = names_in(f"{this.storage}/machines")
+        names = names_in(os.path.join(this.storage, "machines"))
         return [name for name in names if filters is None or filters.accept_name(name)]
     machines = _accepted(this, filters)
     if not filters.needs("state"):

@@ -7,6 +7,8 @@ environment changes of how a command runs, is left to typer, which does the same
 
 from __future__ import annotations
 
+import os
+
 from ecsmachine.cli.arguments.context import Session, configure
 from ecsmachine.cli.display.cleaning import is_plain
 
@@ -94,7 +96,7 @@ def suggested_names(words: list[str], current: str, session: Session) -> list[st
         return None
     from ecsmachine.machine.names import names_in
 
-    names = names_in(f"{session.storage}/machines")
+    names = names_in(os.path.join(session.storage, "machines"))
     return [
         name
         for name in names

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import show
@@ -25,11 +27,12 @@ def _active(this: Session) -> str | None:
     from ecsmachine.machine.names import is_machine, names_in
 
     name = this.environment.get("DOCKER_MACHINE_NAME", "")
-    if name and "/" not in name and is_machine(f"{this.storage}/machines/{name}"):
+    machines = os.path.join(this.storage, "machines")
+    if name and os.path.basename(name) == name and is_machine(os.path.join(machines, name)):
         return name
     from ecsmachine.machine.stored import stored_machine
 
-    for name in names_in(f"{this.storage}/machines"):
+    for name in names_in(machines):
         machine = stored_machine(this.storage, name)
         if machine is not None and machine.url == docker_host:
             return name

@@ -5,8 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import characters, text
 
 from ecsmachine.cli.display.shells import detect, lines
+from ecsmachine.system.shells import first_shell
+from tests.unit.cli.powershell import assigned
 
 COMMAND = ["ecsmachine", "env", "dev1"]
 HINT = " Run this command to configure your shell: "
@@ -135,3 +139,37 @@ def test_awkward_values_arrive_in_the_real_shell(shell: str, tmp_path: Path) -> 
         timeout=30,
     )
     assert result.stdout == f"{AWKWARD}\no\n", result.stderr
+
+
+AWKWARD_ON_WINDOWS = [
+    r"C:\Users\Jürgen Groß\.docker\machine\machines\dev1",
+    r"\\server\share$\$Env:HOME\`n",
+    r"\\?\C:\a\$(calc)\'b'",
+    'C:\\„so“ ”und" so\\',
+    "C:\\100%\\a&b|c^d!e",
+]
+
+
+@pytest.mark.parametrize("path", AWKWARD_ON_WINDOWS)
+def test_powershell_reads_a_path_as_it_is(path: str) -> None:
+    assert assigned(lines("powershell", {"A": path}, COMMAND)[0]) == ("A", path)
+
+
+@given(text(alphabet=characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp", "Cn", "Co"])))
+def test_powershell_reads_every_value_as_it_is(value: str) -> None:
+    assert assigned(lines("powershell", {"A": value}, COMMAND)[0]) == ("A", value)
+
+
+@pytest.mark.parametrize(
+    ("programs", "shell"),
+    [
+        (["ecsmachine.exe", "powershell.exe", "explorer.exe"], "powershell"),
+        (["python.exe", "ecsmachine.exe", "pwsh.exe", "cmd.exe"], "powershell"),
+        (["CMD.EXE", "powershell.exe"], "cmd"),
+        (["bash.exe"], "bash"),
+        (["Code.exe", "explorer.exe"], None),
+        ([], None),
+    ],
+)
+def test_the_shell_that_called_is_the_nearest(programs: list[str], shell: str | None) -> None:
+    assert first_shell(programs) == shell

@@ -20,6 +20,8 @@ from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.output import print_json, table
 from ecsmachine.cli.display.printer import show
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.system.folders import home
+from ecsmachine.system.names import why_no_folder
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.container_service import Certificates
@@ -177,10 +179,9 @@ def cluster_name(ctx: typer.Context, given: str) -> str:
 
 def certificate_folder(ctx: typer.Context, name: str) -> Path:
     """Return where the certificates of a cluster are: ~/.docker/aliyun/NAME."""
-    if not name or name in (".", "..") or "/" in name or "\0" in name:
+    if not name or name in (".", "..") or "/" in name or "\0" in name or why_no_folder(name):
         raise UsageError(f'"{name}" cannot be the name of a folder', hint="Name a cluster.")
-    home = environment_of(ctx).get("HOME")
-    return (Path(home) if home else Path.home()) / ".docker" / "aliyun" / name
+    return Path(home(environment_of(ctx)) or Path.home()) / ".docker" / "aliyun" / name
 
 
 def pairs(values: list[str] | None, option: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ecsmachine.documents.fields import read_object
 from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
+from ecsmachine.system.folders import caches
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
@@ -97,8 +98,7 @@ _ASKED: dict[str, Callable[[Cloud], Values]] = {
 
 
 def _cache_path(place: str, environment: Mapping[str, str]) -> Path | None:
-    home = environment.get("HOME")
-    base = environment.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else "")
+    base = caches(environment)
     if not base:
         return None
     digest = hashlib.sha256(place.encode()).hexdigest()[:16]

@@ -1,0 +1,34 @@
+"""A person's standard folders, by the environment that the program was called with."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+if sys.platform == "win32":
+
+    def home(environment: Mapping[str, str]) -> str | None:
+        """Return the home folder; None where nothing says so.
+
+        It is Windows' own, where Docker's programs look, whatever HOME says in a Unix shell.
+        """
+        drive, path = environment.get("HOMEDRIVE", ""), environment.get("HOMEPATH", "")
+        return environment.get("USERPROFILE") or (drive + path if path else None)
+
+    def caches(environment: Mapping[str, str]) -> str | None:
+        """Return the folder of what can be made again; None where nothing says so."""
+        return environment.get("LOCALAPPDATA")
+
+else:
+
+    def home(environment: Mapping[str, str]) -> str | None:
+        """Return the home folder; None where nothing says so."""
+        return environment.get("HOME") or None
+
+    def caches(environment: Mapping[str, str]) -> str | None:
+        """Return the folder of what can be made again; None where nothing says so."""
+        own = home(environment)
+        return environment.get("XDG_CACHE_HOME") or (f"{own}/.cache" if own else None)

@@ -59,14 +59,21 @@ if sys.platform == "win32":
         """
         from ecsmachine.system import windows_access
 
-        others = windows_access.others(os.fspath(path))
+        return _open_to(path, windows_access.others(os.fspath(path)))
+
+    def writability(path: Place, status: os.stat_result) -> tuple[str, str] | None:
+        """Return as :func:`openness` does, where others may change a file or a folder."""
+        from ecsmachine.system import windows_access
+
+        return _open_to(path, windows_access.others(os.fspath(path), reading=False))
+
+    def _open_to(path: Place, others: list[str]) -> tuple[str, str] | None:
         if not others:
             return None
-        mend = f'icacls "{os.fspath(path)}" /inheritance:r /grant:r "{_user()}:F"'
+        user = os.getenv("USERNAME", "%USERNAME%")
+        right = "(OI)(CI)F" if os.path.isdir(path) else "F"
+        mend = f'icacls "{os.fspath(path)}" /inheritance:r /grant:r "{user}:{right}"'
         return f"open to {', '.join(others)}", mend
-
-    def _user() -> str:
-        return "%USERNAME%"  # which cmd replaces; PowerShell has $Env:USERNAME
 
     def move(source: Place, target: Place) -> None:
         """Move a file over another, or a folder. Raises :class:`OSError`.
@@ -148,6 +155,15 @@ else:
         import shlex
 
         return f"{mode:04o}", f"chmod 600 {shlex.quote(os.fspath(path))}"
+
+    def writability(path: Place, status: os.stat_result) -> tuple[str, str] | None:
+        """Return as :func:`openness` does, where others may change a file or a folder."""
+        mode = stat.S_IMODE(status.st_mode)
+        if not mode & 0o022:
+            return None
+        import shlex
+
+        return f"{mode:04o}", f"chmod go-w {shlex.quote(os.fspath(path))}"
 
     def move(source: Place, target: Place) -> None:
         """Move a file over another, or a folder. Raises :class:`OSError`."""

@@ -40,3 +40,8 @@ else:
     def called(name: str) -> str:
         """Return how a program is called: by its name."""
         return name
+
+
+def screen_is_named() -> bool:
+    """Whether a variable names the screen that programs with windows have, if there is one."""
+    return sys.platform.startswith("linux")

@@ -22,6 +22,8 @@ if sys.platform == "win32":
     _INHERIT_ONLY, _ALLOWED = 0x8, (0, 5, 9, 11)
     _HARMLESS = 0x20000 | 0x100000 | 0x80 | 0x8
     """To read the list itself, to wait, to read attributes: nothing of the content."""
+    _READING = 0x80000000 | 0x20000000 | 0x1 | 0x20
+    """To read, and to run a file or pass through a folder."""
     _GENERIC_WRITE, _CREATE_NEW, _SHARE = 0x40000000, 1, 0x7
     _INVALID = ctypes.c_void_p(-1).value
 
@@ -64,8 +66,8 @@ if sys.platform == "win32":
             if not create(path, ctypes.byref(attributes)):
                 raise _error(path)
 
-    def others(path: str) -> list[str]:
-        """Return who else than the user may read or change a file: names, or SIDs.
+    def others(path: str, *, reading: bool = True) -> list[str]:
+        """Return who else than the user may change a file, or read it if ``reading``: names, SIDs.
 
         None at all if the list cannot be read; everyone, if there is no list.
         """
@@ -82,13 +84,14 @@ if sys.platform == "win32":
             if not entries.value:
                 return ["everyone"]
             own = _user_sid()
-            found = dict.fromkeys(_allowed(security, entries))
+            passed = _HARMLESS | (0 if reading else _READING)
+            found = dict.fromkeys(_allowed(security, entries, passed))
             return [_name(security, sid) for sid in found if sid not in _TRUSTED | {own}]
         finally:
             _free(descriptor)
 
-    def _allowed(security: ctypes.WinDLL, entries: ctypes.c_void_p) -> Iterator[str]:
-        """Yield whom a list lets in, as SIDs."""
+    def _allowed(security: ctypes.WinDLL, entries: ctypes.c_void_p, passed: int) -> Iterator[str]:
+        """Yield whom a list lets do more than what is ``passed`` over, as SIDs."""
         get = security.GetAce
         get.argtypes = (ctypes.c_void_p, wintypes.DWORD, ctypes.c_void_p)
         entry, number = ctypes.c_void_p(), 0
@@ -97,7 +100,7 @@ if sys.platform == "win32":
             place = entry.value or 0
             kind, flags = ctypes.string_at(place, 2)
             mask = int.from_bytes(ctypes.string_at(place + 4, 4), "little")
-            if kind in _ALLOWED and not flags & _INHERIT_ONLY and mask & ~_HARMLESS:
+            if kind in _ALLOWED and not flags & _INHERIT_ONLY and mask & ~passed:
                 # those that are for objects have two identifiers before whom they are for
                 yield _text_of(place + 8 + (36 if kind in (5, 11) else 0))
 

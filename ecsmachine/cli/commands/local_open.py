@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -54,9 +53,10 @@ def _opened(running: Running, environment: Mapping[str, str]) -> bool:
 
     from ecsmachine.localcloud.service.page.admission import address
     from ecsmachine.localcloud.service.remote import RemoteCloud
+    from ecsmachine.system.programs import screen_is_named
 
     screen = any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
-    if not screen and sys.platform.startswith("linux"):
+    if not screen and screen_is_named():
         return False  # else a browser for terminals would take this one
     key = (running.access_key_id, running.access_key_secret)
     # All users can read the browser's command line: what stands there opens the page only once.

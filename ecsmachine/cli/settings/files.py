@@ -45,7 +45,9 @@ class File:
 
 def home_of(environment: Mapping[str, str]) -> str:
     """Return the user's home folder; "" if nothing names it."""
-    return environment.get("HOME") or environment.get("USERPROFILE") or ""
+    from ecsmachine.system.folders import home
+
+    return home(environment) or ""
 
 
 def user_path(environment: Mapping[str, str]) -> str:
@@ -132,19 +134,16 @@ def _check(path: str, status: os.stat_result) -> None:
     """Raise :class:`MachineError` for a file that somebody else may have written."""
     import shlex
 
-    from ecsmachine.system.accounts import user_id
+    from ecsmachine.system.files import user_id, writability
 
     user = user_id()
-    if user is None:  # Windows, where a mode says nothing: the folder's rights keep others out
-        return
-    if status.st_uid not in (user, 0):
+    if user is not None and status.st_uid not in (user, 0):
         raise MachineError(
             f"The settings in {path} are somebody else's (user {status.st_uid}), and not used",
             hint=f"If they are right, take them over: sudo chown {user} "
             f"{shlex.quote(path)}; or set {VARIABLE}=off to do without.",
         )
-    if status.st_mode & 0o022:
-        raise MachineError(
-            f"Others can write the settings in {path}: {status.st_mode & 0o7777:04o}",
-            hint=f"chmod go-w {shlex.quote(path)}",
-        )
+    found = writability(path, status)
+    if found is not None:
+        how, mend = found
+        raise MachineError(f"Others can write the settings in {path}: {how}", hint=mend)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
-import stat
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +14,8 @@ from ecsmachine.machine.doctor import cloud
 from ecsmachine.machine.doctor.examination import Step, Warned
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.private_files import check_private
+from ecsmachine.system.files import writability
+from ecsmachine.system.programs import find
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.looks import CloudLooks
@@ -64,8 +64,9 @@ def store(here: ThisComputer) -> str:
         return f"{path} is not there yet"
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise MachineError(f"{path} cannot be read and written", hint=f"sudo chown -R $USER {path}")
-    if stat.S_IMODE(path.stat().st_mode) & 0o022:
-        raise MachineError(f"others can write to {path}", hint=f"chmod go-w {path}")
+    open_to_others = writability(path, path.stat())
+    if open_to_others is not None:
+        raise MachineError(f"others can write to {path}", hint=open_to_others[1])
     for name in here.store.names():
         for key in ("key.pem", "server-key.pem", "id_rsa"):
             check_private(here.store.directory(name) / key)
@@ -90,11 +91,12 @@ def credentials(here: ThisComputer) -> str | Warned:
 
 def _program(words: list[str]) -> str:
     """Return what a program says of itself in its first line, or "" if there is none."""
-    if shutil.which(words[0]) is None:
+    program = find(words[0])
+    if program is None:
         return ""
     try:
         done = subprocess.run(
-            words,
+            [program, *words[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -34,7 +34,7 @@ EVERYDAY = tuple(plain.COMMANDS)
 """Pages of commands that are read in two ways."""
 
 WITH_MACHINES = (
-    *("prompt", "ssh-config"),
+    *("prompt", "ssh-config", "forward"),
     *("ls", "active", "ip", "url", "status", "doctor", "version", "inspect", "env", "ssh", "scp"),
     *(
         "mount",

@@ -142,8 +142,9 @@ def _told(error: BaseException, session: Session) -> int:
         return error.exit_code
     name = type(error).__name__
     if isinstance(error, (_Interrupted, KeyboardInterrupt)) or name == "Abort":
-        _record("Interrupted", "Interrupted")
-        printer.complain_of("Interrupted")
+        if not session.until_interrupted:
+            _record("Interrupted", "Interrupted")
+            printer.complain_of("Interrupted")
         return 130
     if session.interruption is not None:
         from ecsmachine.machine.interruption import WorkInterrupted

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "expire": ("lifecycle", "Set when the cloud releases a machine by itself"),
     "export": ("transfer", "Write a machine with its keys into an encrypted file"),
     "import": ("transfer", "Put a machine that was exported into this store"),
+    "forward": ("forward", "Let ports of this computer lead to ports of a machine"),
     "image": ("image", "Images of a registry"),
     "inspect": ("listing", "Print what is stored of a machine"),
     "ip": ("listing", "Print the address of machines"),

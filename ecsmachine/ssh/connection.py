@@ -33,6 +33,7 @@ _LONGEST_OUTPUT_AFTER_END_S = 30.0
 _GRACE_S = 5.0
 _SESSION_TIMEOUT_S = 30
 _UPLOAD_TIMEOUT_S = 60.0
+_KEEP_ALIVE_S = 60
 _LONGEST_REASON = 200
 _HANDSHAKE_TIMEOUT_S = 30.0
 _LOG_CHANNEL = "ecsmachine.ssh.transport"
@@ -108,6 +109,34 @@ class Connection:
         """Open a session on the connection, for one command or a shell."""
         with self.limited(None):
             return self._transport.open_session(timeout=_SESSION_TIMEOUT_S)
+
+    def open_way(self, host: str, port: int) -> Channel:
+        """Open a connection from the host to a port that it reaches (``direct-tcpip``).
+
+        Raises :class:`SSHError` if there is none.
+        """
+        from paramiko import ChannelException
+
+        where = f"{host}:{port}"
+        try:
+            return self._transport.open_channel(
+                "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=_SESSION_TIMEOUT_S
+            )
+        except ChannelException as error:
+            raise SSHError(
+                f"{self._target.host} cannot connect to {where}: {error.text}"
+            ) from error
+        except Exception as error:  # paramiko raises whatever it met in what the host sent
+            raise SSHError(f"{self._target.host}: {where}: {_reason(error)}") from error
+
+    def keep_alive(self) -> None:
+        """Send something now and then, so that a connection which is gone is noticed."""
+        self._transport.set_keepalive(_KEEP_ALIVE_S)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection has not ended."""
+        return self._transport.is_active()
 
     @contextlib.contextmanager
     def limited(self, seconds: float | None) -> Iterator[None]:

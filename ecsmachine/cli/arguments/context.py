@@ -40,8 +40,9 @@ class Session:
     are the ``--tls-…`` options, by the names of
     :class:`~ecsmachine.machine.model.AuthOptions`. ``under_way`` names the machines whose create
     has begun and is not over, ``interruption`` ends it. ``named`` are the machines that the command
-    was given. ``settings`` are what files say, once they are read. ``checkpoint`` is told of every
-    change of a journal, request to a cloud and command on a host.
+    was given. A command that goes on ``until_interrupted`` ends in order by that. ``settings`` are
+    what files say, once they are read. ``checkpoint`` is told of every change of a journal, request
+    to a cloud and command on a host.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Session:
         self.under_way: list[str] = []
         self.interruption: Interruption | None = None
         self.named: list[str] = []
+        self.until_interrupted = False
         self.settings = Settings({})
         self._store: Store | None = None
         self._warned: set[str] = set()

@@ -7,6 +7,8 @@ from ecsmachine.errors import MachineError, UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ecsmachine.machine.model import Machine
     from ecsmachine.ssh.target import SSHTarget
 
@@ -17,37 +19,51 @@ def ssh(this: Session, *, name: str = "", command: list[str] | None = None) -> i
     """Run a shell, or a command, on a machine; return what to leave with."""
     words = command or []
     code = _over_the_kept_connection(this, name, words)
-    machine: Machine | None = None
-    target: SSHTarget | None = None
-    failure: MachineError | None = None
-    if code is None:
-        machine = this.store.load(one_machine_name(this, [name] if name else None))
-        target = machine.ssh_target() if machine.driver.address() else None
-        code = _CONNECTION_FAILED
-        try:
-            code = _run(this, machine, target, words) if target else code
-        except MachineError as error:
-            # another host may have the machine's former address by now
-            if not _is_of_the_connection(error):
-                raise
-            failure = error
+    if code is None or code == _CONNECTION_FAILED:
+        known = one_machine_name(this, [name] if name else None) if code is None else name
+        machine = this.store.load(known)
+        code = at_its_address(
+            this,
+            machine,
+            lambda target: _run(this, machine, target, words),
+            tried=code is not None,
+        )
+    # a session that a signal ended leaves with what a shell would
+    return code if code >= 0 else 128 - code
+
+
+def at_its_address(
+    this: Session, machine: Machine, run: Callable[[SSHTarget], int], *, tried: bool = False
+) -> int:
+    """Return the status of what logs in to a machine, done again if the machine has moved.
+
+    ``tried`` says that a connection to where it was has failed already. Raises
+    :class:`MachineError` as ``run`` does, and if the machine does not run.
+    """
+    target = machine.ssh_target() if machine.driver.address() else None
+    code, failure = _CONNECTION_FAILED, None
+    try:
+        if target is not None and tried:
+            failure = _reason(machine, target)
+        elif target is not None:
+            code = run(target)
+    except MachineError as error:
+        # another host may have the machine's former address by now
+        if not _is_of_the_connection(error):
+            raise
+        failure = error
     if code == _CONNECTION_FAILED:
         from ecsmachine.machine.address import saving_new_addresses
 
-        if machine is None:
-            machine = this.store.load(name)
-            target = machine.ssh_target() if machine.driver.address() else None
-            failure = _reason(machine, target) if target else None
         # a command that itself leaves with that code costs a question to the provider
         with saving_new_addresses(this.store, [machine]):
             _refresh_address(machine)
         moved = machine.ssh_target()
         if moved != target:
-            code, failure = _run(this, machine, moved, words), None
+            code, failure = run(moved), None
     if failure:
         raise failure
-    # a session that a signal ended leaves with what a shell would
-    return code if code >= 0 else 128 - code
+    return code
 
 
 def _over_the_kept_connection(this: Session, name: str, words: list[str]) -> int | None:

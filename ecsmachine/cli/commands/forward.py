@@ -1,0 +1,69 @@
+"""The command ``forward``: ports of this computer that lead to a machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ecsmachine.cli.arguments.context import one_machine_name, session
+from ecsmachine.cli.display.printer import document, finish, show, warn
+from ecsmachine.cli.everyday.login import at_its_address
+
+
+def forward(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a machine")],
+    ports: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PORT:PORT",
+            help="A port here, and one of the machine: [ADDRESS:]PORT:[HOST:]PORT",
+        ),
+    ],
+) -> None:
+    """Let ports of this computer lead to ports of a machine, until Ctrl-C.
+
+    It goes over SSH, and through the machine's jump host if it has one: the port need not be open
+    in the security group. 8080:80 leads from 127.0.0.1:8080 here to port 80 there; 8080 alone to
+    the same port; 8080:10.0.0.5:80 to another host that the machine reaches; 0:80 takes a port
+    that is free; 0.0.0.0:8080:80 listens for other computers too.
+
+    Example: ecsmachine forward dev1 8080:80
+    """
+    from ecsmachine.ssh import forwarding
+
+    wanted = [forwarding.forward_of(text) for text in ports]
+    this = session(ctx)
+    machine = this.store.load(one_machine_name(this, [name]))
+    this.until_interrupted = True
+
+    def listening(found: forwarding.Forward) -> None:
+        made = document()
+        if made is None:
+            show(f"{found.place} leads to {found.goal} of {machine.name}")
+            finish()
+        else:
+            made.row(
+                {
+                    "Name": machine.name,
+                    "Address": found.address,
+                    "Port": found.port,
+                    "Host": found.host,
+                    "HostPort": found.host_port,
+                }
+            )
+
+    code = at_its_address(
+        this,
+        machine,
+        lambda target: forwarding.forward(
+            target,
+            machine.known_hosts_path,
+            wanted,
+            native=this.native_ssh,
+            listening=listening,
+            told=warn,
+        ),
+    )
+    raise typer.Exit(code if code >= 0 else 128 - code)

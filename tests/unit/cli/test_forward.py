@@ -1,0 +1,162 @@
+"""``forward``: through the ssh program and without it, through a jump host and directly."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.unit.ssh.openssh_server import SSHD, OpenSSHServer, keygen, openssh_server, ssh_agent
+from tests.unit.terminals import run_in_pipe
+
+pytestmark = pytest.mark.skipif(not (SSHD and shutil.which("ssh")), reason="no OpenSSH")
+
+
+@contextmanager
+def answering() -> Iterator[int]:
+    """A port at which everything that is sent comes back, after the end of it alone."""
+
+    def serve(stream: socket.socket) -> None:
+        with stream:
+            whole = b""
+            while data := stream.recv(65536):
+                whole += data
+            stream.sendall(whole)
+
+    def accept() -> None:
+        while True:
+            try:
+                stream, _ = listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(stream,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def asked(port: int, content: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as stream:
+        threading.Thread(target=_send, args=(stream, content), daemon=True).start()
+        answer = b""
+        while data := stream.recv(65536):
+            answer += data
+        return answer
+
+
+def _send(stream: socket.socket, content: bytes) -> None:
+    with contextlib.suppress(OSError):  # where nobody answers
+        stream.sendall(content)
+        stream.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def forwarding(*arguments: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ecsmachine", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def port_of(process: subprocess.Popen[str]) -> int:
+    """Return the port that a line names as listened on."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.fullmatch(
+        r"127\.0\.0\.1:(\d+) leads to (localhost|127\.0\.0\.1):\d+ of dev1\n", line
+    )
+    assert found, line + (process.stderr.read() if process.stderr else "")
+    return int(found[1])
+
+
+def test_ports_lead_to_the_machine(tmp_path: Path) -> None:
+    own = keygen(tmp_path / "own", "-t", "ed25519")
+    key = keygen(tmp_path / "login", "-t", "ed25519")
+    with (
+        ssh_agent() as agent,
+        openssh_server(tmp_path / "bastion") as bastion,
+        openssh_server(tmp_path / "host") as host,
+        answering() as there,
+    ):
+        environment = {
+            "MACHINE_STORAGE_PATH": str(tmp_path / "store"),
+            "HOME": str(tmp_path / "home"),
+            "SSH_AUTH_SOCK": agent,
+        }
+        subprocess.run(
+            ["ssh-add", "-q", own], env={"SSH_AUTH_SOCK": agent}, check=True, capture_output=True
+        )
+        host.authorize(Path(f"{key}.pub").read_text())
+        bastion.authorize(Path(f"{own}.pub").read_text())
+        words = ["create", "-d", "generic", "--no-provision", "--generic-ssh-key", str(key)]
+        words += ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(host.port)]
+        words += ["--generic-ssh-user", getpass.getuser(), "dev1"]
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            nobody = free.getsockname()[1]
+        for jump in ([], ["--ssh-jump", f"{getpass.getuser()}@127.0.0.1:{bastion.port}"]):
+            done = run_in_pipe(*words, *jump, environment=environment)
+            assert done.returncode == 0, done.stderr
+            for client in ([], ["--native-ssh"]):
+                ports = [f"0:127.0.0.1:{there}", f"127.0.0.1:0:{there}", f"0:{nobody}"]
+                line = [*client, "forward", "dev1", *ports]
+                with forwarding(*line, environment=environment) as process:
+                    first, second, refused = (port_of(process) for _ in range(3))
+                    content = os.urandom(1 << 20)
+                    assert asked(first, content) == content
+                    assert asked(second, b"short") == b"short"
+                    assert _refused(refused)
+                    assert asked(first, b"again") == b"again"
+                    process.send_signal(signal.SIGINT)
+                    _, errors = process.communicate(timeout=60)
+                    assert process.returncode == 130, errors
+                    assert "Interrupted" not in errors
+                    assert "Traceback" not in errors
+                    assert re.search("[Cc]onnect", errors), errors  # why a port led nowhere
+            with forwarding("forward", "dev1", f"0:{there}", environment=environment) as process:
+                port_of(process)
+                _end_sessions(host)
+                _, errors = process.communicate(timeout=60)
+                assert process.returncode == 1
+                assert "The SSH connection to 127.0.0.1 was lost" in errors
+            assert run_in_pipe("rm", "-y", "dev1", environment=environment).returncode == 0
+
+
+def _refused(port: int) -> bool:
+    """Whether a connection that is taken ends without an answer."""
+    try:
+        return asked(port, b"x") == b""
+    except ConnectionError:
+        return True
+
+
+def _end_sessions(server: OpenSSHServer) -> None:
+    """End the processes that serve those who are logged in to a server."""
+    assert server.process is not None
+    pid = server.process.pid
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        os.kill(int(child), signal.SIGKILL)

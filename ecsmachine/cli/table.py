@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ip": ("listing", "Print the address of machines"),
     "kill": ("lifecycle", "Stop machines at once, as by pulling the plug"),
     "local": ("local", "Run an ECS-compatible cloud on this machine"),
+    "logs": ("logs", "Print the engine's journal, or the console, of machines"),
     "ls": ("listing", "List machines"),
     "mount": ("copy", "Mount a folder of a machine here"),
     "plan": ("plan", "Say what would be done for the machines of a file"),

@@ -16,7 +16,19 @@ _SECRET = os.urandom(8).hex()
 _CUT = 1 << 20
 """More than any line is long: there is no room left."""
 
-_CODES = {"red": "\x1b[31m", "green": "\x1b[32m", "yellow": "\x1b[33m", "end": "\x1b[0m"}
+_CODES = {
+    "red": "\x1b[31m",
+    "green": "\x1b[32m",
+    "yellow": "\x1b[33m",
+    "end": "\x1b[0m",
+    "blue": "\x1b[34m",
+    "magenta": "\x1b[35m",
+    "cyan": "\x1b[36m",
+}
+_NAMES = "|".join(_CODES)
+
+PREFIX_COLOURS = ("cyan", "yellow", "green", "magenta", "blue")
+"""Colours by which lines of several machines are told apart."""
 
 _STATE_COLOURS = {
     "green": ("running", "ready", "active", "healthy", "in use", "normal", "reachable"),
@@ -43,7 +55,7 @@ def has_colours(stream: TextIO) -> bool:
 
 
 def coloured(text: str, colour: str, stream: TextIO | None = None) -> str:
-    """Return ``text`` in red, green or yellow; as it is where ``stream`` has no colours.
+    """Return ``text`` in a colour (red, green, cyan, …); as it is where ``stream`` has no colours.
 
     ``stream`` is standard output unless another is named. What is returned is for the printer,
     which puts the terminal's codes in the place of our marks.
@@ -62,7 +74,7 @@ def painted(text: str, others: Callable[[str], str] = str) -> str:
         return others(text)
     import re
 
-    parts = re.split(f"{_SECRET}(red|green|yellow|end);", text)
+    parts = re.split(f"{_SECRET}({_NAMES});", text)
     parts[::2] = map(others, parts[::2])
     parts[1::2] = map(_CODES.__getitem__, parts[1::2])
     return "".join(parts)
@@ -74,7 +86,7 @@ def without_colours(text: str) -> str:
         return text
     import re
 
-    return re.sub(f"{_SECRET}(red|green|yellow|end);", "", text)
+    return re.sub(f"{_SECRET}({_NAMES});", "", text)
 
 
 def screen_width() -> int | None:
@@ -101,7 +113,7 @@ def cut(line: str, columns: int | None) -> str:
         return line
     import re
 
-    parts = re.split(f"({_SECRET}(?:red|green|yellow|end);)", line)
+    parts = re.split(f"({_SECRET}(?:{_NAMES});)", line)
     room = columns - 1
     for place in range(0, len(parts), 2):
         kept = ""

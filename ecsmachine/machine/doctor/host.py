@@ -55,7 +55,7 @@ def reached(subject: Subject, host: str, port: int) -> str:
     except OSError as error:
         hint = "Look for a firewall between here and there, and on the host."
         if isinstance(subject.machine.driver, ConsoleOutput):
-            hint = f'"ecsmachine status {subject.name}" shows whether it runs.'
+            hint = f'"ecsmachine logs --console {subject.name}" shows what the host says.'
         reason = error.strerror or str(error) or "no answer in time"
         raise MachineError(f"{host}:{port} does not answer: {reason}", hint=hint) from error
     return f"{host}:{port} answers"

@@ -35,7 +35,8 @@ EVERYDAY = tuple(plain.COMMANDS)
 
 WITH_MACHINES = (
     *("prompt", "ssh-config", "forward"),
-    *("ls", "active", "ip", "url", "status", "doctor", "version", "inspect", "env", "ssh", "scp"),
+    *("ssh", "scp", "logs"),
+    *("ls", "active", "ip", "url", "status", "doctor", "version", "inspect", "env"),
     *(
         "mount",
         "context",

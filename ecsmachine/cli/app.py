@@ -253,13 +253,22 @@ def _show(error: MachineError, session: Session) -> None:
     error.message = session.settings.with_sources(error.message)
     if error.details:
         printer.complain(session.as_called(error.details.rstrip()))
+    machine = error.machine or (session.named[0] if len(session.named) == 1 else "")
+    error.hint = error.hint or _hint_of_last_resort(error, machine, session)
     made = printer.document()
     if made is not None:
         from ecsmachine.cli.display.document import errors_of
 
-        machine = session.named[0] if len(session.named) == 1 else ""
         made.fail(errors_of(error, machine, session.as_called))
     _complain(session, error.message, error.hint)
+
+
+def _hint_of_last_resort(error: MachineError, machine: str, session: Session) -> str | None:
+    """Return who finds out why a machine does not answer, if nobody has said more of it."""
+    is_lost = type(error).__name__ in ("SSHError", "EngineConnectionError")
+    if not is_lost or not machine or not os.path.isdir(f"{session.storage}/machines/{machine}"):
+        return None
+    return f'"ecsmachine doctor {machine}" finds out why.'
 
 
 def _described(name: str, session: Session) -> dict[str, object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -314,3 +315,37 @@ def test_several_and_all_machines(machines: Machines, ill: Ill) -> None:
     assert everything.startswith("This computer\n")
     assert "all 18 steps" in everything
     machines.run("rm", "-y", "fixed")
+
+
+def test_logs_of_engine_and_console(machines: Machines, ill: Ill) -> None:
+    said = machines.run("logs", "-n", "5", "ill").stdout.splitlines()
+    assert len(said) == 5
+    assert any("dockerd" in line or "docker.service" in line for line in said)
+    assert machines.run("logs", "--since", "2100-01-01", "ill").stdout == ""
+    assert len(machines.run("logs", "--since", "1d", "ill").stdout.splitlines()) > 5
+    with closed(22)(ill):
+        assert machines.run("logs", "--console", "-n", "1000", "ill").stdout.strip()
+    assert_well(ill)
+
+
+def test_logs_are_followed_until_they_are_interrupted(machines: Machines, ill: Ill) -> None:
+    follower = machines.start("logs", "-f", "-n", "1", "ill")
+    assert follower.stdout is not None
+    assert follower.stdout.readline()  # it is connected
+    ill.on_host("systemctl restart docker")
+    while "Started docker.service" not in (line := follower.stdout.readline()):
+        assert line, "it ended by itself"
+    follower.send_signal(signal.SIGINT)
+    _, error = follower.communicate(timeout=60)
+    assert (follower.returncode, error) == (130, "Error: Interrupted\n")
+
+
+def test_logs_end_with_the_machine_that_is_followed(machines: Machines, ill: Ill) -> None:
+    follower = machines.start("logs", "-f", "-n", "1", "ill")
+    assert follower.stdout is not None
+    assert follower.stdout.readline()
+    machines.run("restart", "ill")
+    _, error = follower.communicate(timeout=120)
+    assert follower.returncode == 1
+    assert error.startswith("Error: The SSH connection to ")
+    assert '"ecsmachine doctor ill" finds out why' in error

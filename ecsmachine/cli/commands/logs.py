@@ -74,8 +74,6 @@ def logs(
     failures: list[tuple[str, MachineError]] = []
 
     def failed(name: str, error: MachineError) -> None:
-        if not console and error.hint is None:
-            error.hint = f'"ecsmachine doctor {name}" finds out why.'
         failures.append((name, error))
         if follow and len(chosen) > len(failures):
             warn(f"{name}: {error.message}")

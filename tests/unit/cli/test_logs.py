@@ -17,6 +17,7 @@ from ecsmachine.machine import logs
 from ecsmachine.machine.logs import new_lines, since
 from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program
+from tests.unit.cli.test_json import documented, fields
 from tests.unit.ssh.conftest import LoopbackServer
 from tests.unit.stand_ins import ToldDriver, add_machine
 
@@ -232,3 +233,7 @@ def test_what_is_no_time(text: str) -> None:
 )
 def test_what_is_new_on_a_console(seen: str, now: str, new: str) -> None:
     assert new_lines(list(seen), list(now)) == list(new)
+
+
+def test_the_fields_are_documented(program: Program, hosts: Store, journal: Path) -> None:
+    assert fields(json.loads(program("logs", "--json", "a").out)) == documented("### logs\n")

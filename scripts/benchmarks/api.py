@@ -7,19 +7,25 @@ import hashlib
 import hmac
 import http.client
 import json
+import os
+import statistics
+import subprocess
+import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from ground import Cloud, Ground
+from ground import Cloud, Ground, Run
 from lines import Figure, line
 
 INSTANCES = 100
 REQUESTS = 1500
 CONNECTIONS = 4
+PAGE_REQUESTS = 1000
 
 
 class Api:
@@ -117,3 +123,65 @@ def describing(ground: Ground) -> Figure:
         list(pool.map(ask, [REQUESTS // CONNECTIONS] * CONNECTIONS))
     taken = time.perf_counter() - begun
     return Figure(1000 * taken / REQUESTS, f"({REQUESTS / taken:.0f} requests/s)")
+
+
+def _page(cloud: Cloud) -> subprocess.Popen[bytes]:
+    """Read what the page is told, as a browser that has it open does."""
+    opened = urlsplit(json.loads(cloud.run("local", "open", "--json").output)["Page"])
+    connection = http.client.HTTPConnection(opened.netloc, timeout=30)
+    connection.request("GET", f"{opened.path}?{opened.query}")
+    cookie = (connection.getresponse().getheader("Set-Cookie") or "").partition(";")[0]
+    address = f"http://{opened.netloc}{opened.path}events"
+    words = ["curl", "-sN", "-H", f"Cookie: {cookie}", address]
+    reading = subprocess.Popen(words, stdout=subprocess.PIPE)
+    assert reading.stdout is not None
+    if b"changes" not in reading.stdout.readline():
+        raise SystemExit("the page tells nothing")
+    threading.Thread(target=reading.stdout.read, daemon=True).start()
+    time.sleep(1)  # it has been told everything by then
+    return reading
+
+
+@cache
+def _pairs(ground: Ground) -> list[tuple[Run, Run]]:
+    """Ask as fast as can be, by turns without the page and with it open."""
+    cloud = _cloud(ground)
+    _instances(cloud)
+    daemon = json.loads(cloud.run("local", "status", "--json").output)["ProcessId"]
+    connection = Api(cloud.environment)
+
+    def asked(*, with_page: bool) -> Run:
+        reading = _page(cloud) if with_page else None
+        begun, used = time.perf_counter(), _cpu_of(daemon)
+        for _ in range(PAGE_REQUESTS):
+            connection.body("DescribeVpcs")
+        run = Run(time.perf_counter() - begun, _cpu_of(daemon) - used)
+        if reading is not None:
+            reading.kill()
+            reading.wait()
+        return run
+
+    pairs = []
+    for number in range(ground.times):
+        first = number % 2 == 0  # each of them begins as often as the other
+        runs = {with_page: asked(with_page=with_page) for with_page in (first, not first)}
+        pairs.append((runs[False], runs[True]))
+    return pairs
+
+
+def _cpu_of(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@line("api", "requests a second without the page open, of with it", 1 / 0.95)
+def with_the_page(ground: Ground) -> Figure:
+    ratio = statistics.median(opened.wall_s / plain.wall_s for plain, opened in _pairs(ground))
+    rate = PAGE_REQUESTS / statistics.median(opened.wall_s for _, opened in _pairs(ground))
+    return Figure(ratio, f"({rate:.0f} requests/s with it)")
+
+
+@line("api", "CPU of the daemon for a request, with the page open, of without", 1 / 0.95)
+def cpu_with_the_page(ground: Ground) -> Figure:
+    plain, opened = (sum(run.cpu_s for run in runs) for runs in zip(*_pairs(ground), strict=True))
+    return Figure(opened / plain, f"({1000 * plain / PAGE_REQUESTS / ground.times:.2f} ms without)")

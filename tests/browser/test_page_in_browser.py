@@ -371,7 +371,9 @@ def test_the_pictures_of_the_docs(browser: Browser, cloud: EmbeddedCloud, tmp_pa
     api.refusal("StartInstance", InstanceId="i-nothing")
     api.refusal("DescribeNatGateways")
     go_to(page, "requests")
-    page.locator(".requests > li").get_by_role("button").first.click()
+    newest = page.locator(".requests > li").first
+    expect(newest).to_contain_text("DescribeNatGateways")
+    newest.get_by_role("button").click()
     page.locator(".panel pre").first.wait_for()
     page.screenshot(path=folder / "page-requests.png")
     for name in ("page-network.png", "page-requests.png"):

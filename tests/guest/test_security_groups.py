@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ import pytest
 
 from ecsmachine.localcloud.host.address_plan import plan_of
 from ecsmachine.localcloud.host.settings import read_settings
+from ecsmachine.localcloud.service.page.reach import reach
+from ecsmachine.localcloud.state.state import open_state
 from tests.guest.conftest import PASSWORD, Cloud, Shell, shell
 from tests.guest.instances import ANY, address_of, launch, make_group
 from tests.guest.machines import Machines
@@ -157,6 +159,27 @@ def test_what_goes_out_can_be_closed_too(fire: Ground) -> None:
         assert not reaches(fire.one, gateway, 80)
         assert opens(fire.one.address, 22)
     assert reaches(fire.one, fire.two.address, 22)
+
+
+def test_what_is_said_of_a_way_is_what_the_router_does(fire: Ground, local_cloud: Cloud) -> None:
+    """The page's answer to "can A reach B?", beside connections that are tried."""
+
+    def said(source: str, target: Guest, port: int) -> bool:
+        with closing(open_state(local_cloud.root)) as state:
+            return bool(reach(state, source, target.id, "tcp", port)["reaches"])
+
+    one, two = fire.one, fire.two
+    rules: list[tuple[str, dict[str, Any]]] = [
+        ("", {"PortRange": "2200/2200", "SourceGroupId": fire.groups[1]}),
+        ("", {"PortRange": "1/65535", "SourceCidrIp": f"{fire.host}/32"}),
+        ("", {"PortRange": "2200/2200", "SourceCidrIp": ANY, "SourcePortRange": "1/1023"}),
+        ("Egress", {"PortRange": "22/22", "DestCidrIp": ANY, "Policy": "drop"}),
+    ]
+    for direction, values in rules:
+        with fire.rule(fire.groups[0], direction, **values):
+            assert said("computer", one, 2200) == opens(one.address, 2200), values
+            assert said(two.id, one, 2200) == reaches(two, one.address, 2200), values
+            assert said(one.id, two, 22) == reaches(one, two.address, 22), values
 
 
 def test_pings_are_a_protocol_of_their_own(fire: Ground) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -54,7 +54,7 @@ class RecordedRequest:
 
     def as_data(self) -> dict[str, Any]:
         """Return it as what is written in JSON."""
-        return asdict(self)
+        return dict(vars(self))  # not asdict: that copies all that is in it
 
 
 @dataclass(frozen=True)

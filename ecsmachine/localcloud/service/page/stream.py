@@ -23,9 +23,9 @@ from ecsmachine.localcloud.service.page.admission import HEADERS
 from ecsmachine.localcloud.service.page.guests import SAMPLE_S, GuestLooks, appended
 from ecsmachine.localcloud.service.view import CloudView, Look
 
-SHORTEST_S = 0.25
+SHORTEST_S = 0.4
 """The time between two looks at what is different."""
-MOST_REQUESTS = 25
+MOST_REQUESTS = 20
 """Of requests that came between two looks, so many are told."""
 FIRST_REQUESTS = 200
 CONSOLE_S = 0.5

@@ -191,17 +191,19 @@ export function network() {
     const [start, end] = [places.get(from.value), places.get(to.value)];
     if (!verdict || !start || !end || verdict.source !== from.value || verdict.target !== to.value) return [];
     const className = verdict.reaches ? "way open" : "way closed";
-    const middle = { x: (start.x + end.x) / 2, y: (start.y + end.y) / 2 };
+    const beside = Math.abs(start.y - end.y) < CHIP.height;
+    const [x, y] = [(start.x + end.x) / 2, (start.y + end.y) / 2 - (beside ? CHIP.height / 2 + 16 : 0)];
     return [line(start, end, className),
-      svg("g", { class: className }, svg("circle", { cx: middle.x, cy: middle.y, r: 11 }),
-        label(middle.x, middle.y + 5, verdict.reaches ? "✓" : "✕", "mark"))];
+      svg("g", { class: className }, svg("circle", { cx: x, cy: y, r: 11 }),
+        label(x, y + 5, verdict.reaches ? "✓" : "✕", "mark"))];
   }
 
   // From edge to edge: downwards, upwards, or over the top of those that stand side by side.
   function line(start, end, className) {
     const down = Math.sign(Math.round((end.y - start.y) / CHIP.height));
-    const [from, to] = [start.y + (down * CHIP.height) / 2, end.y - (down * CHIP.height) / 2];
-    const bend = down ? (from + to) / 2 : from - CHIP.height;
+    const edge = CHIP.height / 2;
+    const [from, to] = [start.y + (down || -1) * edge, end.y + (down ? -down : -1) * edge];
+    const bend = down ? (from + to) / 2 : from - 22;
     return svg("path", { class: className, d: `M${start.x},${from} C${start.x},${bend} ${end.x},${bend} ${end.x},${to}` });
   }
 

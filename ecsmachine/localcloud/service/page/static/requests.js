@@ -27,7 +27,7 @@ function details(number, close) {
         facts([
           [t("product"), [request.product, request.version].join(" ")],
           [t("client"), code(request.client)],
-          [t("program"), named(request.user_agent)],
+          [t("program"), request.user_agent && named(request.user_agent)],
           [t("answer"), `${request.status} ${request.code}`],
           [t("took"), duration(request.seconds)],
           ["RequestId", code(request.request_id)],

@@ -139,8 +139,7 @@ def test_what_can_be_changed_in_place_is_and_drift_is_undone(files: Files) -> No
     assert {each.id for each in state.instances} == before
 
     # somebody else has changed what the file says, in the console
-    for each in before:
-        resource_tags(state, "instance", each)["team"] = "z"
+    files.rig.driver()._cloud.ecs.tag("instance", sorted(before), {"team": "z"})
     assert files.plan() == {"web-1": "change", "web-2": "change"}
     files.apply()
     assert {resource_tags(state, "instance", each)["team"] for each in before} == {"b"}

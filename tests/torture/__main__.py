@@ -12,13 +12,21 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from ecsmachine.localcloud.service import daemon
 from tests.guest.machines import Machines, environment_of
-from tests.torture import adopt_points, api_points, import_points, output_points, step_points
+from tests.torture import (
+    adopt_points,
+    api_points,
+    file_points,
+    import_points,
+    output_points,
+    step_points,
+)
 from tests.torture.ground import ground_in
 from tests.torture.outcome import Outcome, table
 
@@ -79,6 +87,15 @@ def _requests(folder: Path, choice: Choice) -> Iterator[Outcome]:
     yield from _in_shares(api_points.try_points, points, folder / "requests")
 
 
+def _files(folder: Path, choice: Choice) -> Iterator[Outcome]:
+    plan = folder / "files-plan"
+    with ground_in(plan) as ground:
+        points = choice.of(file_points.all_points(ground))
+    print(f"{len(points)} points of machines in a file, on a cloud without guests", flush=True)
+    try_points = partial(file_points.try_points, lists=plan)
+    yield from _in_shares(try_points, points, folder / "files")
+
+
 def _output(folder: Path, choice: Choice) -> Iterator[Outcome]:
     with ground_in(folder / "output-plan") as ground:
         points = choice.of(output_points.all_points(ground))
@@ -133,6 +150,7 @@ def _adopt(folder: Path, choice: Choice) -> Iterator[Outcome]:
 
 _KINDS = {
     "requests": _requests,
+    "files": _files,
     "output": _output,
     "import": _import,
     "steps": _steps,

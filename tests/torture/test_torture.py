@@ -11,13 +11,21 @@ import pytest
 from ecsmachine.localcloud.service import daemon
 from tests.guest.conftest import base_image, cloud_root, engine_packages, host
 from tests.guest.machines import Machines, environment_of
-from tests.torture import adopt_points, api_points, import_points, output_points, step_points
+from tests.torture import (
+    adopt_points,
+    api_points,
+    file_points,
+    import_points,
+    output_points,
+    step_points,
+)
 from tests.torture.ground import ground_in
 from tests.torture.outcome import Outcome
 
 __all__ = ["base_image", "cloud_root", "engine_packages", "host"]  # fixtures of the guests
 
 REQUESTS = 18
+FILES = 4
 OUTPUTS = 8
 IMPORTS = 2
 STEPS = 2
@@ -45,6 +53,12 @@ def test_faults_at_requests_lose_nothing(seed: int, tmp_path: Path) -> None:
     outcomes = list(api_points.try_points(points, tmp_path))
     nothing_lost(outcomes, seed)
     assert sum(outcome.struck for outcome in outcomes) > REQUESTS // 2
+
+
+def test_faults_at_what_is_done_with_a_file_lose_nothing(seed: int, tmp_path: Path) -> None:
+    with ground_in(tmp_path / "plan") as ground:
+        points = random.Random(seed).sample(file_points.all_points(ground), FILES)
+    nothing_lost(list(file_points.try_points(points, tmp_path, tmp_path / "plan")), seed)
 
 
 def test_an_output_that_breaks_ends_no_work(seed: int, tmp_path: Path) -> None:

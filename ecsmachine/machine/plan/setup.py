@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ecsmachine.drivers.base import Report
+from ecsmachine.drivers.base import Report, driver_report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.plan.wanted import Setup
 from ecsmachine.machine.store import Store
@@ -37,6 +37,7 @@ def set_up(store: Store, name: str, wanted: Setup, report: Report) -> None:
     from ecsmachine.machine import host
     from ecsmachine.machine.address import login, refresh_address
 
+    report = driver_report(name, report)
     with store.lock(name):
         machine = store.load(name)
         done = list(store.journal(name).request.get("Setup", ()))

@@ -108,7 +108,7 @@ def run_in_pipe(
 def seen(text: str) -> list[str]:
     """Return the lines that are seen at the end: what was written over is gone, and so are colours.
 
-    Knows the codes that the program uses: to the line's begin, up, and clear the line.
+    Knows the codes that the program uses: to the line's begin, up, clear the line, or all below it.
     """
     lines, row, column = [""], 0, 0
     for part in re.split(r"(\x1b\[[?\d;]*[A-Za-z]|\r|\n)", text):
@@ -123,6 +123,8 @@ def seen(text: str) -> list[str]:
             row = max(0, row - int(code[1] or 1))
         elif code and code[2] == "K":
             lines[row] = ""
+        elif code and code[2] == "J":
+            lines[row:] = [lines[row][:column]]
         elif not code:
             old = lines[row].ljust(column)
             lines[row] = old[:column] + part + old[column + len(part) :]

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from typing import Annotated, NoReturn
 
 import typer
 
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.groups import AsJson
-from ecsmachine.cli.display.printer import show
+from ecsmachine.cli.display.printer import document, finish, kept, redraw, show
+from ecsmachine.cli.display.terminal import can_move
 from ecsmachine.cli.everyday import looks
 from ecsmachine.cli.everyday import ls as everyday_ls
 from ecsmachine.cli.everyday import prompt as everyday_prompt
+from ecsmachine.errors import UsageError
+
+_INTERVAL_S = 5.0
 
 _Name = Annotated[
     str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
@@ -64,6 +72,13 @@ def ls(
         bool,
         typer.Option("--orphans", help="List what is left in the cloud of machines no longer here"),
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C")
+    ] = False,
+    interval: Annotated[
+        float | None,
+        typer.Option("--interval", min=0.5, help="Seconds between two looks [default: 5]"),
+    ] = None,
 ) -> None:
     """List machines.
 
@@ -74,19 +89,52 @@ def ls(
     Example: ecsmachine ls --filter state=Running -f '{{.Name}}: {{.URL}}'
     """
     this = session(ctx)
+    if interval is not None and not watch:
+        raise UsageError("--interval goes with --watch alone", hint="Add --watch.")
+    if orphans and watch:
+        raise UsageError("--orphans does not go with --watch", hint="Leave one of them out.")
     if orphans:
         _list_orphans(this, as_json=json or format_ == "json")
         return
-    everyday_ls.ls(
-        this,
-        quiet=quiet,
-        filters=filters,
-        timeout=timeout,
-        format_=format_,
-        json=json,
-        output=output,
-        sort=sort,
-    )
+
+    def look() -> None:
+        everyday_ls.ls(
+            this,
+            quiet=quiet,
+            filters=filters,
+            timeout=timeout,
+            format_=format_,
+            json=json,
+            output=output,
+            sort=sort,
+        )
+
+    if watch:
+        this.until_interrupted = True
+        _watch(look, interval or _INTERVAL_S)
+    else:
+        look()
+
+
+def _watch(look: Callable[[], None], interval_s: float) -> NoReturn:
+    """Show what a look shows, again and again: in place on a terminal, else one after the other."""
+    made, drawn = document(), 0
+    while True:
+        begun = time.monotonic()
+        text = kept(look)
+        if made is not None:
+            made.pass_on()
+        elif can_move(sys.stdout):
+            lines = text.splitlines()
+            room = max(2, shutil.get_terminal_size().lines - 1)
+            if len(lines) > room:
+                lines = [*lines[: room - 1], f"… {len(lines) - room + 1} more"]
+            redraw("".join(f"{line}\n" for line in lines), drawn)
+            drawn = len(lines)
+        else:
+            show(text)
+            finish()
+        time.sleep(max(0.0, interval_s - (time.monotonic() - begun)))
 
 
 def inspect(

@@ -89,6 +89,12 @@ class Document:
         """Take what the command was asked for, in place of the names of machines."""
         self._result = value
 
+    def pass_on(self) -> None:
+        """Print the rows of the result at once, as :meth:`row` does; another may follow."""
+        rows, self._result = self._result, None
+        for value in rows or []:
+            self.row(value)
+
     def row(self, value: Mapping[str, Any]) -> None:
         """Print one of a stream of results at once, as a line."""
         self.form = "lines"

@@ -16,7 +16,8 @@ from ecsmachine.errors import MachineError, UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
-    from typing import TextIO
+    from collections.abc import Callable
+    from typing import Any, TextIO
 
     from ecsmachine.cli.display.document import Document
 
@@ -44,11 +45,43 @@ def show(text: str, *, end: str = "\n") -> None:
     if made is not None:
         made.show(text + end)
         return
+    held: list[str] | None = getattr(sys.stdout, "kept", None)
+    if held is not None:
+        held.append(text + end)
+        return
     sys.stdout.write(_fit(text) + end)
     output = streams.descriptor_of(sys.stdout)
     if output is not None and output.failure is not None:
         output.told = True
         raise OutputError(output.failure)
+
+
+class _Kept:
+    """What stands in the place of standard output while what is shown is kept."""
+
+    def __init__(self, stream: TextIO):
+        self.kept: list[str] = []
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def kept(work: Callable[[], object]) -> str:
+    """Return what a piece of work shows, in place of showing it; not where a document is made."""
+    before = sys.stdout
+    sys.stdout = stand_in = _Kept(before)
+    try:
+        work()
+    finally:
+        sys.stdout = before
+    return "".join(stand_in.kept)
+
+
+def redraw(text: str, above: int) -> None:
+    """Show a text on a terminal in the place of so many lines above. Raises as :func:`show`."""
+    sys.stdout.write((f"\x1b[{above}A" if above else "") + "\r\x1b[J" + _fit(text))
+    finish()
 
 
 def show_bytes(content: bytes) -> None:

@@ -9,7 +9,7 @@ import os
 
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.display.cleaning import one_line
-from ecsmachine.cli.display.printer import show, warn
+from ecsmachine.cli.display.printer import show
 from ecsmachine.errors import MachineError, UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
@@ -61,7 +61,7 @@ def ls(
     show_rows(rows)
     charged = [f"{one['Name']} ({one['Price']} an hour)" for one in rows if one["Charged"]]
     if charged and not this.is_docker_machine:
-        warn(
+        this.warn(
             f"Stopped, and still charged: {', '.join(charged)}. "
             'Start one and use "ecsmachine stop --no-charge", or "ecsmachine rm"'
         )

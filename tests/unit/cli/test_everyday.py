@@ -20,7 +20,7 @@ from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program
 from tests.unit.stand_ins import add_machine
 
-NOT_PLAIN = {"--help", "-h", "--orphans", "--cluster"}
+NOT_PLAIN = {"--help", "-h", "--orphans", "--cluster", "--watch", "-w", "--interval"}
 """Flags of every-day commands that only typer knows."""
 
 HEAVY = ("typer", "click", "rich", "requests", "cryptography", "paramiko", "tenacity", "pydantic")

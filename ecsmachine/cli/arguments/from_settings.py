@@ -55,7 +55,8 @@ def take_settings(command: Any) -> None:
 
     def parse_args(context: Any, arguments: list[str]) -> list[str]:
         this = context.obj
-        if isinstance(this, Session):
+        asks_for_help = {"--help", "-h", "-help"} & {*arguments}
+        if isinstance(this, Session) and not (asks_for_help or context.resilient_parsing):
             parameters = command.get_params(context)
             found = settings_of(this, path_of(context), parameters)
             typed = _typed(arguments, parameters)
@@ -63,11 +64,10 @@ def take_settings(command: Any) -> None:
                 if typed & own:
                     found = {name: one for name, one in found.items() if name not in others}
             context.default_map = {name: value for name, (_, _, value) in found.items()}
-            if not context.resilient_parsing:
-                this.settings.applied = {
-                    key: one for name, (key, one, _) in found.items() if name not in typed
-                }
-                _tell(this, path_of(context))
+            this.settings.applied = {
+                key: one for name, (key, one, _) in found.items() if name not in typed
+            }
+            _tell(this, path_of(context))
         parsed: list[str] = parse(context, arguments)
         return parsed
 
@@ -78,8 +78,8 @@ def path_of(context: Any) -> tuple[str, ...]:
     """Return the words that call a command, without the program's name."""
     names: list[str] = []
     while context.parent is not None:
-        # the command behind a group's name has that name
-        if context.command.name in (None, context.info_name) or not names:
+        # the command behind a group's name has that name itself
+        if hasattr(context.command, "get_command") or context.command.name == context.info_name:
             names.insert(0, context.info_name)
         context = context.parent
     return tuple(names)

@@ -130,6 +130,7 @@ def _is_given(context: Any, parameter: str) -> bool:
 def _options(this: Session, ctx: typer.Context, words: list[str]) -> Iterator[_Row]:
     """Yield every option of a command."""
     command, context = _command(ctx, words)
+    command = getattr(command, "default_command", command)
     if command is None or hasattr(command, "list_commands"):
         raise UsageError(
             f'There is no command "{" ".join(words)}" that has options', hint='See "ecsmachine -h".'

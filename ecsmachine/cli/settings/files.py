@@ -80,7 +80,10 @@ def project_path(environment: Mapping[str, str]) -> str:
     """
     if _is_off(environment.get(VARIABLE, "")):
         return ""
-    folder, home = os.getcwd(), home_of(environment)
+    try:
+        folder, home = os.getcwd(), home_of(environment)
+    except OSError:  # it was removed
+        return ""
     while True:
         path = os.path.join(folder, PROJECT)
         if os.path.lexists(path):
@@ -98,8 +101,8 @@ def read(path: str, commands: Iterable[str], *, project: bool) -> File | None:
     except FileNotFoundError:
         if not os.path.islink(path):
             return None
-    except NotADirectoryError:
-        return None
+    except (NotADirectoryError, PermissionError):
+        return None  # nor is the folder the user's, as with the home folder that sudo leaves
     except OSError:
         pass  # told when it is read
     from ecsmachine.cli.settings import keys

@@ -24,6 +24,7 @@ from ecsmachine.cli.tree import command_tree
 from ecsmachine.drivers import registry
 from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program, Result
+from tests.unit.cli.test_last_resort import OWNER_ALONE
 from tests.unit.stand_ins import add_machine
 
 URL = "tcp://127.0.0.1:1"
@@ -250,6 +251,48 @@ def test_what_is_wrong_is_named_with_its_line(
     assert hint in only
     assert "LTAI5t" not in only
     assert ":pw@" not in only
+
+
+def test_help_is_there_whatever_a_file_says(called: Program, user: Callable[..., Path]) -> None:
+    user("[create]\nno-such = 1\n")
+    assert called("create", "--help").code == 0
+    assert called("help", "create").code == 0
+    assert called("create", "dev1").code == 2
+
+
+def test_the_command_behind_the_name_of_a_group(
+    called: Program, user: Callable[..., Path], store: Store
+) -> None:
+    add_machine(store, "web1", State="Stopped")
+    path = user("[config]\nswarm = true\n[config.show]\nno-such = 1\n")
+    assert "--swarm" in called("config", "web1").err or called("config", "web1").code
+    assert called("config", "show", "web1").err.startswith(f"Error: {path}:4: ")
+    path.write_text("[config]\nswarm = true\n")
+    assert told(called, "config")["swarm"] == (True, "user", f"{path}:2")
+
+
+def test_a_folder_that_is_gone_and_one_that_is_closed(
+    called: Program, home: Path, user: Callable[..., Path], store: Store
+) -> None:
+    (home / "project/below").rmdir()
+    assert called("create", "-d", "none", "--url", URL, "dev1").code == 0
+    path = user("nonsense")
+    script = f"import os; os.environ['HOME'] = {str(home)!r}; "
+    script += "from ecsmachine.cli.settings.files import user_file; "
+    script += "print(user_file(os.environ, []))"
+    path.parent.chmod(0)
+    try:
+        done = subprocess.run(
+            [*(OWNER_ALONE if os.geteuid() == 0 else ()), sys.executable, "-c", script],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        path.parent.chmod(0o755)
+    assert (done.returncode, done.stdout) == (0, "None\n"), done.stderr
 
 
 def test_a_file_that_is_none(called: Program, user: Callable[..., Path], home: Path) -> None:

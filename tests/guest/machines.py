@@ -39,11 +39,7 @@ class Machines:
     """The program, with the environment of one local cloud and one store."""
 
     environment: dict[str, str]
-
-    @property
-    def program(self) -> str:
-        """The console script beside the interpreter that runs the tests."""
-        return str(Path(sys.executable).with_name("ecsmachine"))
+    program: str = str(Path(sys.executable).with_name("ecsmachine"))  # the console script
 
     def run(
         self,
@@ -144,3 +140,12 @@ class Machines:
             for kind in kinds
             for item in items_at(self.ecs(lists[kind][0], PageSize=50), *lists[kind][2:])
         ]
+
+
+def wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
+    """Read what a program says until a line begins so."""
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith(beginning):
+            return
+    raise AssertionError(f"never said {beginning!r}; {os.linesep}{process.communicate()}")

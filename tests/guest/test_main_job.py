@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.guest.machines import Machines
+from tests.guest.machines import Machines, wait_for_line
 
 pytestmark = pytest.mark.guest
 
@@ -178,7 +176,7 @@ def test_an_interrupted_create_leaves_nothing(
     machines: Machines, terminating: signal.Signals, moment: str
 ) -> None:
     process = machines.start("create", "interrupted")
-    _wait_for_line(process, moment)
+    wait_for_line(process, moment)
     process.send_signal(terminating)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -197,7 +195,7 @@ def test_a_create_that_was_killed_is_finished_or_removed(
 ) -> None:
     machines = bare_machines if moment == "Installing" else machines
     process = machines.start("create", "killed")
-    _wait_for_line(process, moment)
+    wait_for_line(process, moment)
     time.sleep(0.15)
     process.kill()
     process.communicate(timeout=60)
@@ -216,11 +214,3 @@ def test_rm_succeeds_when_the_instance_is_already_gone(machines: Machines) -> No
     machines.ecs("DeleteInstance", InstanceId=config["Driver"]["InstanceId"], Force=True)
     assert "Successfully removed gone" in machines.run("rm", "-y", "gone").stdout
     assert machines.left_in_the_cloud() == []
-
-
-def _wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
-    assert process.stdout
-    for line in process.stdout:
-        if line.startswith(beginning):
-            return
-    raise AssertionError(f"never said {beginning!r}; {os.linesep}{process.communicate()}")

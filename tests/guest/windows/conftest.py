@@ -1,0 +1,61 @@
+"""The program on Windows, and the tests' local cloud on this computer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.guest.conftest import Cloud, cannot_run
+from tests.guest.machines import Machines, environment_of
+from tests.guest.windows.wine import (
+    CannotPrepareError,
+    WindowsPython,
+    windows_path,
+    windows_python,
+)
+
+# what tells a program that it runs on another system than Windows
+_NOT_THERE = ("SHELL", "TERM", "LANG", "LC_ALL", "HOME", "USER", "LOGNAME", "TMPDIR")
+
+
+@pytest.fixture(scope="session")
+def python() -> Iterator[WindowsPython]:
+    """Windows' Python under Wine; where it cannot run its tests are skipped, in CI they fail."""
+    try:
+        with windows_python(print) as python:
+            yield python
+    except CannotPrepareError as error:
+        cannot_run("tests of Windows", str(error))
+
+
+@pytest.fixture(scope="module")
+def program(python: WindowsPython, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What runs the program on Windows."""
+    folder = tmp_path_factory.mktemp("program")
+    return python.script(folder / "ecsmachine", "-m", "ecsmachine")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of the program on Windows, as it is called here."""
+    return tmp_path_factory.mktemp("store of Windows") / "machines"
+
+
+@pytest.fixture(scope="module")
+def bare_machines(local_cloud: Cloud, program: Path, store: Path) -> Machines:
+    """The program on Windows, with a store of its own, on the local cloud of the tests."""
+    environment = environment_of(local_cloud.environment, store)
+    return Machines(on_windows(environment, store), str(program))
+
+
+def on_windows(environment: dict[str, str], store: Path) -> dict[str, str]:
+    """Return an environment without what is not there on Windows."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name not in _NOT_THERE and not name.startswith("XDG_")
+    }
+    return {**kept, "MACHINE_STORAGE_PATH": windows_path(store), "PATH": os.environ["PATH"]}

@@ -19,7 +19,11 @@ TESTS_APART = frozenset(
 
 os.environ["ECSMACHINE_CONFIG"] = "off"  # the settings of whoever runs the tests are none of theirs
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGWINCH, signal.SIGCHLD)
+_SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGWINCH", "SIGCHLD")
+    if hasattr(signal, name)  # Windows has the first two
+]
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,18 +66,17 @@ def test_stop_and_start(machines: Machines, dev1: str) -> None:
 def test_it_moves_to_a_store_on_linux_and_back(
     machines: Machines, dev1: str, tmp_path: Path
 ) -> None:
-    environment = {**machines.environment, "MACHINE_STORAGE_PATH": str(tmp_path / "store")}
-    linux = Machines({**environment, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)})
-    archive = tmp_path / "dev1.tar.gz"
-    machines.run("export", "--output", windows_path(archive), dev1)
-    linux.run("import", str(archive))
-    assert linux.run("ssh", dev1, "hostname").stdout == "dev1\n"
-    assert linux.run("ls", "-q", "--filter", "state=Running").stdout == f"{dev1}\n"
-    back = tmp_path / "back.tar.gz"
-    linux.run("export", "--output", str(back), dev1)
+    passphrase = {"ECSMACHINE_PASSPHRASE": "between two systems"}
+    environment = {**machines.environment, **passphrase}
+    windows = replace(machines, environment=environment)
+    linux = Machines({**environment, "MACHINE_STORAGE_PATH": str(tmp_path / "linux")})
+    windows.run("export", dev1, windows_path(tmp_path / "there"))
+    linux.run("import", str(tmp_path / "there"))
+    assert linux.run("ssh", dev1, "hostname").stdout == f"{dev1}\n"
+    linux.run("export", dev1, str(tmp_path / "back"))
     other = {"MACHINE_STORAGE_PATH": windows_path(tmp_path / "other")}
-    machines.run("import", windows_path(back), environment=other)
-    assert machines.run("ssh", dev1, "hostname", environment=other).stdout == "dev1\n"
+    windows.run("import", windows_path(tmp_path / "back"), environment=other)
+    assert windows.run("ssh", dev1, "hostname", environment=other).stdout == f"{dev1}\n"
 
 
 def test_rm_removes_all_that_create_made(machines: Machines, dev1: str) -> None:

@@ -45,6 +45,11 @@ _ON_WINDOWS = {
     "python_version": _VERSION,
     "extra": "local",
 }
+# What Wine 8 lacks and would die of; `platform` and `shutil` do without them.
+_WITHOUT = """import _winapi, sys
+del _winapi.CopyFile2
+sys.modules["_wmi"] = None
+"""
 # colorama: what pip does not see here is needed on Windows alone (pytest, click)
 _OF_TESTS = ("colorama", "hypothesis", "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6")
 
@@ -123,7 +128,8 @@ def windows_python(say: Callable[[str], None]) -> Iterator[WindowsPython]:
 
 def _python(cache: Path, say: Callable[[str], None]) -> Path:
     """Return the folder of python.exe."""
-    folder = cache / f"python-{_PYTHON_SHA256[:8]}"
+    kind = hashlib.sha256(f"{_PYTHON_SHA256} {_WITHOUT}".encode()).hexdigest()[:8]
+    folder = cache / f"python-{kind}"
     if folder.exists():
         return folder
     say("fetching Python for Windows")
@@ -138,6 +144,7 @@ def _python(cache: Path, say: Callable[[str], None]) -> Path:
             content.extractall(made)
         python = got / _FOLDER
         (python / "python313._pth").unlink()  # with it, PYTHONPATH is not heard
+        (python / "sitecustomize.py").write_text(_WITHOUT)
         needed = {"ProcessPrng": "advapi32.SystemFunction036"}
         (python / "bcryptprimitives.dll").write_bytes(
             forwarding_dll("bcryptprimitives.dll", needed)

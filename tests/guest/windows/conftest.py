@@ -45,10 +45,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bare_machines(local_cloud: Cloud, program: Path, store: Path) -> Machines:
+def bare_machines(
+    local_cloud: Cloud, python: WindowsPython, program: Path, store: Path
+) -> Machines:
     """The program on Windows, with a store of its own, on the local cloud of the tests."""
     environment = environment_of(local_cloud.environment, store)
-    return Machines(on_windows(environment, store), str(program))
+    return Machines({**on_windows(environment, store), **python.environment}, str(program))
 
 
 def on_windows(environment: dict[str, str], store: Path) -> dict[str, str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.guest.machines import Machines, wait_for_line
-from tests.guest.windows.wine import windows_path
+from tests.guest.conftest import Cloud
+from tests.guest.machines import Machines, environment_of, wait_for_line
+from tests.guest.windows.wine import WindowsPython, windows_path
 
 pytestmark = pytest.mark.guest
 
@@ -33,16 +34,18 @@ def test_it_is_listed_with_its_engine(machines: Machines, dev1: str) -> None:
     assert row[5].startswith("v")  # the engine's version, asked over TLS
 
 
-def test_env_is_for_powershell_where_no_shell_is_named(
-    machines: Machines, dev1: str, store: Path
+def test_env_is_for_the_shell_that_calls(
+    machines: Machines, dev1: str, store: Path, python: WindowsPython
 ) -> None:
-    lines = machines.run("env", dev1).stdout.splitlines()
     ip = machines.run("ip", dev1).stdout.strip()
-    assert f'$Env:DOCKER_HOST = "tcp://{ip}:2376"' in lines
     folder = windows_path(store / "machines" / dev1)
-    assert f'$Env:DOCKER_CERT_PATH = "{folder}"' in lines
-    cmd = machines.run("env", "--shell", "cmd", dev1).stdout.splitlines()
-    assert f"SET DOCKER_CERT_PATH={folder}" in cmd
+    powershell = machines.run("env", "--shell", "powershell", dev1).stdout.splitlines()
+    assert f'$Env:DOCKER_HOST = "tcp://{ip}:2376"' in powershell
+    assert f'$Env:DOCKER_CERT_PATH = "{folder}"' in powershell
+    wine, *words = python.command("-m", "ecsmachine", "env", dev1)
+    by_cmd = replace(machines, program=wine).run("cmd", "/c", *words).stdout.splitlines()
+    assert f"SET DOCKER_HOST=tcp://{ip}:2376" in by_cmd
+    assert f"SET DOCKER_CERT_PATH={folder}" in by_cmd
 
 
 def test_ssh_and_scp(machines: Machines, dev1: str, tmp_path: Path) -> None:
@@ -64,12 +67,11 @@ def test_stop_and_start(machines: Machines, dev1: str) -> None:
 
 
 def test_it_moves_to_a_store_on_linux_and_back(
-    machines: Machines, dev1: str, tmp_path: Path
+    machines: Machines, local_cloud: Cloud, dev1: str, tmp_path: Path
 ) -> None:
     passphrase = {"ECSMACHINE_PASSPHRASE": "between two systems"}
-    environment = {**machines.environment, **passphrase}
-    windows = replace(machines, environment=environment)
-    linux = Machines({**environment, "MACHINE_STORAGE_PATH": str(tmp_path / "linux")})
+    windows = replace(machines, environment={**machines.environment, **passphrase})
+    linux = Machines({**environment_of(local_cloud.environment, tmp_path / "linux"), **passphrase})
     windows.run("export", dev1, windows_path(tmp_path / "there"))
     linux.run("import", str(tmp_path / "there"))
     assert linux.run("ssh", dev1, "hostname").stdout == f"{dev1}\n"

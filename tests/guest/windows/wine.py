@@ -109,21 +109,24 @@ def windows_python(say: Callable[[str], None]) -> Iterator[WindowsPython]:
         )
     cache = default_cache() / "windows"
     cache.mkdir(parents=True, exist_ok=True)
-    made_here = tempfile.TemporaryDirectory(prefix="ecs-wheel-")
-    with made_here as folder, (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        python = _python(cache, say)
-        ours = _ours(Path(folder))
-        libraries = _libraries(cache, ours, say)
-        made = WindowsPython(python / "python.exe", cache / "prefix", (ours, libraries))
-        _make_prefix(made, say)
-        fcntl.flock(lock, fcntl.LOCK_SH)
+    with (
+        tempfile.TemporaryDirectory(prefix="ecs-wheel-") as folder,
+        (cache / "in-use").open("w") as in_use,
+    ):
+        fcntl.flock(in_use, fcntl.LOCK_SH)
+        with (cache / "being-made").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            python = _python(cache, say)
+            ours = _ours(Path(folder))
+            libraries = _libraries(cache, ours, say)
+            made = WindowsPython(python / "python.exe", cache / "prefix", (ours, libraries))
+            _make_prefix(made, say)
         services = _begin(made)
         try:
             yield made
         finally:
             _end(services)
-            _end_services(made, lock.fileno())
+            _end_services(made, in_use.fileno())
 
 
 def _python(cache: Path, say: Callable[[str], None]) -> Path:

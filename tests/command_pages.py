@@ -56,7 +56,7 @@ Each leaves them as they were, but for the last one.
 """
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_NOT_THERE = ("PYTHONUNBUFFERED", "ECSMACHINE_CONFIG")
+_NOT_THERE = ("PYTHONUNBUFFERED", "ECSMACHINE_CONFIG", "DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 """Variables of the tests that the examples do not have."""
 
 _ANY = "…"

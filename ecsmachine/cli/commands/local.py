@@ -194,7 +194,7 @@ def up(
     option = f" --root {shlex.quote(str(root))}" if root is not None else ""
     if running.page_token:
         # what is printed in the foreground, or to a file, is a log
-        told = not foreground and sys.stderr.isatty()
+        told = not foreground and sys.stdout.isatty() and sys.stderr.isatty()
         page = local_open.page_of(running) if told else f"ecsmachine local open{option}"
         say(f"What happens in it: {page}")
     say("To use it in this shell, run:")

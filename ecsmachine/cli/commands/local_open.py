@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.commands import local_cloud
 from ecsmachine.cli.display.output import print_json
-from ecsmachine.cli.display.printer import say, show
+from ecsmachine.cli.display.printer import show
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def open_page(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson = False) -> None:
-    """Open the local cloud's page in a browser, and print its address.
+    """Print the address of the local cloud's page, and open it where there is a browser.
 
     The page shows instances, the network, requests and faults as they are at the moment. Whoever
     has the address can see and do what the page can, until the cloud is started anew.
@@ -32,12 +33,12 @@ def open_page(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson
             hint="Start it anew: ecsmachine local down && ecsmachine local up",
         )
     with local_cloud.translated():
-        opened = not as_json and _opened(running, local_cloud.environment_of(ctx))
+        if not as_json:
+            _open(running, local_cloud.environment_of(ctx))
     if as_json:
         print_json({"Page": page_of(running)})
         return
     show(page_of(running))
-    say("It is opened in your browser." if opened else "Open this address in a browser.")
 
 
 def page_of(running: Running) -> str:
@@ -47,8 +48,8 @@ def page_of(running: Running) -> str:
     return address(running.endpoint, running.page_token)
 
 
-def _opened(running: Running, environment: Mapping[str, str]) -> bool:
-    """Open the page in the browser that there is; return whether one took it."""
+def _open(running: Running, environment: Mapping[str, str]) -> None:
+    """Open the page in the browser that there is, if any."""
     import webbrowser
 
     from ecsmachine.localcloud.service.page.admission import address
@@ -57,11 +58,9 @@ def _opened(running: Running, environment: Mapping[str, str]) -> bool:
 
     screen = any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
     if not screen and screen_is_named():
-        return False  # else a browser for terminals would take this one
+        return  # else a browser for terminals would take this one
     key = (running.access_key_id, running.access_key_secret)
     # All users can read the browser's command line: what stands there opens the page only once.
     once = address(running.endpoint, RemoteCloud(running.endpoint, *key).ticket())
-    try:
-        return webbrowser.open(once)
-    except webbrowser.Error:
-        return False
+    with suppress(webbrowser.Error):
+        webbrowser.open(once)

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.cli.app import run
 from ecsmachine.localcloud.faults.fault import Fault
+from ecsmachine.localcloud.service import daemon
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.service.page import routes, stream
 from ecsmachine.localcloud.service.page.code import code_of
@@ -371,3 +373,64 @@ def test_faults_that_others_set_are_seen(browser: Browser) -> None:
     browser.cloud.faults.add(Fault("throttle", rate=5))
     _, data = list(_until(told, lambda data: data.get("faults")))[-1]
     assert data["faults"][0]["kind"] == "throttle"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "cloud"
+    daemon.reset(tmp_path / "cloud")
+
+
+def program(root: Path, *arguments: str, **variables: str) -> int:
+    kept = {name: value for name, value in os.environ.items() if name not in _SCREENS}
+    return run(["local", *arguments], {**kept, "ECSMACHINE_LOCAL_ROOT": str(root), **variables})
+
+
+_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+
+
+def test_it_is_opened_from_the_command_line(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert program(root, "up", "--guests", "none") == 0
+    told = capsys.readouterr()
+    assert "What happens in it: ecsmachine local open\n" in told.out
+    running = daemon.find(root)
+    assert running is not None
+    token = running.page_token
+    assert len(token) > 20
+    assert token not in told.out + told.err + repr(running)  # no terminal: it may be a log
+    assert program(root, "open") == 0
+    told = capsys.readouterr()
+    assert told.out == f"{running.endpoint}{PAGE}?token={token}\n"
+    assert program(root, "open", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"Page": told.out.strip()}
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert program(root, "open", DISPLAY=":0") == 0
+    assert token not in opened[0]  # all users can read a browser's command line
+    address = opened[0].removeprefix(running.endpoint)
+    for status in (303, 401):
+        connection = http.client.HTTPConnection(running.endpoint.removeprefix("http://"))
+        connection.request("GET", address)
+        assert connection.getresponse().status == status
+        connection.close()
+    assert token not in (root / "daemon.log").read_text()
+    readable = [file for file in root.rglob("*") if file.is_file() and file.stat().st_mode & 0o077]
+    assert not [file for file in readable if token.encode() in file.read_bytes()]
+
+
+def test_no_page(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program(root, "up", "--guests", "none", "--no-page") == 0
+    assert "local open" not in capsys.readouterr().out
+    assert program(root, "open") == 1
+    assert "started with --no-page" in capsys.readouterr().err
+    running = daemon.find(root)
+    assert running is not None
+    connection = http.client.HTTPConnection(running.endpoint.removeprefix("http://"))
+    for path in (PAGE, f"{PAGE}events", f"{PAGE}static/page.js"):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert answer.status == 404
+        answer.read()
+    connection.close()

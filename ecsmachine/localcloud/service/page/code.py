@@ -38,22 +38,22 @@ from aliyunsdkcore.client import AcsClient
 
 """
 _CALL = """\
-client = AcsClient({key}, {secret}, {region})
-request = CommonRequest({host}, {version}, {action})
+client = AcsClient({}, {}, {})
+request = CommonRequest({}, {!r}, {!r})
 request.set_protocol_type("http")
 request.set_method("POST")
 """
+_OF_ENVIRONMENT = (
+    *(f'os.environ["ECS_{name}"]' for name in ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "REGION")),
+    'os.environ["ECS_API_ENDPOINT"].removeprefix("http://")',
+)
+_OF_FIXTURE = tuple(
+    f"ecs_cloud.{name}" for name in ("access_key_id", "access_key_secret", "region", "host")
+)
 
 
 def _python(request: RecordedRequest, values: Mapping[str, str]) -> str:
-    call = _CALL.format(
-        key='os.environ["ECS_ACCESS_KEY_ID"]',
-        secret='os.environ["ECS_ACCESS_KEY_SECRET"]',  # noqa: S106
-        region='os.environ["ECS_REGION"]',
-        host='os.environ["ECS_API_ENDPOINT"].removeprefix("http://")',
-        version=repr(request.version),
-        action=repr(request.action),
-    )
+    call = _CALL.format(*_OF_ENVIRONMENT, request.version, request.action)
     lines = [_HEAD.format(imports=""), call, *_parameters(values)]
     return "".join(lines) + "print(json.loads(client.do_action_with_exception(request)))\n"
 
@@ -64,14 +64,7 @@ def _pytest(request: RecordedRequest, values: Mapping[str, str]) -> str:
     head = _HEAD.format(imports=imports if refused else "").replace("import os\n", "")
     if refused:
         head = head.replace("import json\n\n", "import pytest\n")
-    call = _CALL.format(
-        key="ecs_cloud.access_key_id",
-        secret="ecs_cloud.access_key_secret",  # noqa: S106
-        region="ecs_cloud.region",
-        host="ecs_cloud.host",
-        version=repr(request.version),
-        action=repr(request.action),
-    )
+    call = _CALL.format(*_OF_FIXTURE, request.version, request.action)
     lines = [*call.splitlines(), *"".join(_parameters(values)).splitlines()]
     if refused:
         lines += [
@@ -94,12 +87,8 @@ def _assertions(answer: Mapping[str, Any]) -> list[str]:
     """Return what is true of any such answer, and numbers that were in this one."""
     names = sorted(name for name in answer if name != "RequestId")
     found = [f"{name!r} in answer" for name in names if not isinstance(answer[name], int)]
-    found += [f"answer[{name!r}] == {answer[name]!r}" for name in names if _plain(answer[name])]
+    found += [f"answer[{n!r}] == {answer[n]!r}" for n in names if isinstance(answer[n], int)]
     return found[:_MOST_ASSERTED] or ["answer['RequestId']"]
-
-
-def _plain(value: object) -> bool:
-    return isinstance(value, int)
 
 
 def _parameters(values: Mapping[str, str]) -> list[str]:

@@ -42,12 +42,8 @@ def reach(state: State, source: str, target: str, protocol: str, port: int) -> d
                 return {"reaches": False, "reason": "stopped", "instance": each.id, "steps": []}
         if source == target:
             return {"reaches": True, "reason": "itself", "steps": []}
-        found = verdicts(
-            firewall_of(state),
-            packet,
-            None if start is None else link_name(start.id),
-            link_name(to.id),
-        )
+        leaves = None if start is None else link_name(start.id)
+        found = verdicts(firewall_of(state), packet, leaves, link_name(to.id))
         steps = [_shown(state, each) for each in found]
     other_vpc = start is not None and start.vpc_id != to.vpc_id
     reaches = all(each.passes for each in found)

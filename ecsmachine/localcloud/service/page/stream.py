@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from starlette.responses import StreamingResponse
@@ -33,7 +34,6 @@ _LOOK_S = 1.0  # at faults, which other processes add
 _KEEP_ALIVE_S = 15.0
 _SLOWEST_S = 30.0
 _LONGEST_VALUE = 200
-_LONGEST_CONSOLE = 64 * 1024
 
 
 class EventStream(StreamingResponse):
@@ -90,7 +90,7 @@ async def console(view: CloudView, looks: GuestLooks, instance_id: str) -> Async
     known: str | None = None
     told = time.monotonic()
     while not view.closed:
-        now = (await looks.console(instance_id))[-_LONGEST_CONSOLE:]
+        now = await looks.console(instance_id)
         if now != known:
             more = None if known is None else appended(known, now)
             yield _event("all", now) if more is None else _event("more", more)
@@ -108,11 +108,8 @@ def _event(name: str, data: Any) -> str:
 
 
 async def _set_within(happened: asyncio.Event, seconds: float) -> None:
-    wait: Callable[[], Awaitable[object]] = happened.wait
-    try:
-        await asyncio.wait_for(wait(), seconds)
-    except asyncio.TimeoutError:
-        return
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(happened.wait(), seconds)
 
 
 def _with_notes(changes: dict[str, Any]) -> dict[str, Any]:

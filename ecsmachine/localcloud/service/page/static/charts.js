@@ -7,9 +7,7 @@ const WIDTH = 90;
 const HEIGHT = 22;
 const SAMPLES = 60;
 
-export function mebibytes(bytes) {
-  return bytes < 1024 ** 3 ? `${Math.round(bytes / 1024 ** 2)} MiB` : `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
-}
+const mebibytes = (bytes) => `${Math.round(bytes / 1024 ** 2)} MiB`;
 
 export function chart() {
   const memory = svg("polyline", { class: "memory" });

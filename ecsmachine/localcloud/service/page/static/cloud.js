@@ -17,9 +17,7 @@ const listeners = new Set();
 let changed = new Set();
 let stream = null;
 
-export function listen(callback) {
-  listeners.add(callback);
-}
+export const listen = (callback) => listeners.add(callback);
 
 function tell(...kinds) {
   if (changed.size === 0) requestAnimationFrame(told);
@@ -35,21 +33,13 @@ function told() {
 export const all = (kind) => Object.values(cloud.resources[kind] ?? {});
 export const one = (kind, id) => cloud.resources[kind]?.[id];
 
-export function tagsOf(type, id) {
-  const set = one("tag_sets", `${type}/${id}`);
-  return Object.entries(set?.tags ?? {});
-}
+export const tagsOf = (type, id) => Object.entries(one("tag_sets", `${type}/${id}`)?.tags ?? {});
 
 export async function ask(path, body) {
   const options = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
   const answer = await fetch(path, { ...options, headers: { "X-Ecsmachine-Action": action } });
-  const text = await answer.text();
-  let value = {};
-  try {
-    value = text ? JSON.parse(text) : {};
-  } catch {
-    value = { error: text };
-  }
+  const isJson = answer.headers.get("content-type")?.includes("json");
+  const value = isJson ? await answer.json() : { error: await answer.text() };
   if (!answer.ok) throw new Error([value.error, value.hint].filter(Boolean).join(" "));
   return value;
 }

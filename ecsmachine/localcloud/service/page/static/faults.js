@@ -5,9 +5,8 @@ import { code, h, keep } from "./dom.js";
 import { empty } from "./instances.js";
 import { t } from "./text.js";
 
-const NUMBERS = new Set(["status", "seconds", "rate", "bytes", "connection", "free_mib", "nth", "times",
-  "probability", "seed"]);
-const OF_EVERY_FAULT = new Set(["id", "kind", "struck", "spent"]);
+const NUMBERS = ["status", "seconds", "rate", "bytes", "connection", "free_mib", "nth", "times", "probability", "seed"];
+const OF_EVERY_FAULT = ["id", "kind", "struck", "spent"];
 
 export function faults() {
   const kind = h("select", { id: "kind" });
@@ -23,7 +22,7 @@ export function faults() {
   function describe() {
     const names = cloud.info.kinds[kind.value] ?? [];
     fields.replaceChildren(...names.map((name) => h("label", {}, h("span", {}, name.replace("_", "-")),
-      h("input", { name, inputmode: NUMBERS.has(name) ? "decimal" : "text", autocomplete: "off",
+      h("input", { name, inputmode: NUMBERS.includes(name) ? "decimal" : "text", autocomplete: "off",
         placeholder: t(`field.${name}`) || "" }))));
   }
 
@@ -33,7 +32,7 @@ export function faults() {
     const values = { kind: kind.value };
     for (const { name, value } of fields.querySelectorAll("input")) {
       const text = value.trim();
-      if (text) values[name] = NUMBERS.has(name) ? Number(text) : text;
+      if (text) values[name] = NUMBERS.includes(name) ? Number(text) : text;
     }
     problem.textContent = "";
     ask("faults", values).then(describe).catch((error) => (problem.textContent = error.message));
@@ -41,7 +40,7 @@ export function faults() {
 
   function row(fault) {
     const said = Object.entries(fault).filter(([name, value]) =>
-      !OF_EVERY_FAULT.has(name) && !(name === "probability" && value === 1));
+      !OF_EVERY_FAULT.includes(name) && !(name === "probability" && value === 1));
     return h("li", { "data-spent": fault.spent ? "yes" : null },
       h("strong", {}, code(fault.kind)),
       h("span", { class: "dim" }, code(said.map(([name, value]) => `${name.replace("_", "-")}=${value}`).join(" "))),

@@ -9,29 +9,16 @@ const MOST_CONSOLE = 256 * 1024;
 
 export const badge = (status) =>
   h("span", { class: "badge", "data-status": status }, t(`status.${status}`) || status);
-
-export function empty(...lines) {
-  return h("div", { class: "empty" }, ...lines.map((line) => h("p", {}, line)));
-}
+export const empty = (...lines) => h("div", { class: "empty" }, lines.map((line) => h("p", {}, line)));
+export const addressOf = (instance) => one("eips", instance.eip_id)?.address || instance.public_ip || "";
 
 export function facts(pairs) {
   const shown = pairs.filter(([, value]) => value !== "" && value !== undefined);
-  return h(
-    "dl",
-    { class: "facts" },
-    shown.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
-  );
+  return h("dl", { class: "facts" }, shown.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 
-export const addressOf = (instance) => {
-  const eip = one("eips", instance.eip_id);
-  return eip?.address || instance.public_ip || "";
-};
-
 function details(id, close) {
-  const output = h("pre", {
-    class: "console", role: "log", tabindex: "0", dir: "ltr", "aria-label": t("console"),
-  });
+  const output = h("pre", { class: "console", role: "log", tabindex: "0", dir: "ltr", "aria-label": t("console") });
   const about = h("div");
   const write = (text, whole) => {
     const atEnd = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
@@ -53,9 +40,8 @@ function details(id, close) {
     if (document.visibilityState === "visible") source = open();
   };
   document.addEventListener("visibilitychange", seen);
-  const { element, title } = panel(t("details"), t("close"), close, about,
-    h("h3", {}, t("containers")), containerList(`containers/${encodeURIComponent(id)}`),
-    h("h3", {}, t("console")), output);
+  const { element, title } = panel(t("details"), t("close"), close, about, h("h3", {}, t("containers")),
+    containerList(`containers/${encodeURIComponent(id)}`), h("h3", {}, t("console")), output);
   return {
     element,
     update() {
@@ -158,18 +144,14 @@ export function instances() {
     const drawing = chart();
     charts.set(instance.id, drawing);
     drawing.draw(cloud.usage.get(instance.id));
-    const name = instance.name || instance.id;
-    return h(
-      "li",
-      { "data-id": instance.id },
-      h("button", { class: "name", "data-focus": instance.id, onclick: () => choose(instance.id),
-        "aria-expanded": String(opened === instance.id) }, named(name)),
+    const { id } = instance;
+    return h("li", { "data-id": id },
+      h("button", { class: "name", "data-focus": id, onclick: () => choose(id), "aria-expanded": String(opened === id) },
+        named(instance.name || id)),
       badge(instance.status),
       h("span", { class: "dim" }, code(instance.instance_type)),
-      h("span", {}, code(instance.private_ip), " ",
-        h("strong", {}, code(addressOf(instance)))),
-      drawing.element,
-    );
+      h("span", {}, code(instance.private_ip), " ", h("strong", {}, code(addressOf(instance)))),
+      drawing.element);
   }
 
   return {

@@ -6,7 +6,7 @@ import { addressOf, empty } from "./instances.js";
 import { t } from "./text.js";
 
 const COMPUTER = "computer";
-const spokenElsewhere = new Set(["title", "address", "end"]);
+const SPOKEN_ELSEWHERE = ["title", "address", "end"];
 const PAD = 12;
 const CHIP = { width: 182, height: 54, gap: 10 };
 const COLOURS = 8;
@@ -132,18 +132,11 @@ export function network() {
     return y + PAD;
   }
 
-  const instanceChip = (instance, x, y) => chip(instance.id, x, y, {
-    title: nameOf(instance),
-    lines: [instance.private_ip, addressOf(instance)].filter(Boolean),
-    kind: instance.status,
-    groups: instance.security_group_ids,
-  });
+  const instanceChip = (instance, x, y) => chip(instance.id, x, y, { title: nameOf(instance), kind: instance.status,
+    lines: [instance.private_ip, addressOf(instance)].filter(Boolean), groups: instance.security_group_ids });
 
-  const balancerChip = (balancer, x, y) => chip(balancer.id, x, y, {
-    title: `⚖ ${nameOf(balancer)}`,
-    lines: [balancer.address, balancer.listeners.map((each) => each.port).join(" ")],
-    kind: "balancer",
-  });
+  const balancerChip = (balancer, x, y) => chip(balancer.id, x, y, { title: `⚖ ${nameOf(balancer)}`, kind: "balancer",
+    lines: [balancer.address, balancer.listeners.map((each) => each.port).join(" ")] });
 
   function chip(id, x, y, { title, lines, kind, groups = [] }) {
     places.set(id, { x: x + CHIP.width / 2, y: y + CHIP.height / 2 });
@@ -152,19 +145,14 @@ export function network() {
     const act = () => askable && choose(id);
     const names = groups.map((each) => one("security_groups", each)).filter(Boolean).map(nameOf);
     const spoken = [title, ...lines, t(`status.${kind}`), ...names].filter(Boolean).join(", ");
-    return svg(
-      "g",
-      {
-        class: "chip", "data-kind": kind, "data-end": end || null, "data-place": id,
-        ...(askable ? { tabindex: 0, role: "button" } : { role: "img", "aria-label": spoken }),
-        onclick: act,
-        onkeydown: (event) => {
-          if (event.key === "Enter" || event.key === " ") {
-            event.preventDefault();
-            act();
-          }
-        },
-      },
+    const press = (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      act();
+    };
+    const means = askable ? { tabindex: 0, role: "button" } : { role: "img", "aria-label": spoken };
+    return svg("g", { class: "chip", "data-kind": kind, "data-end": end || null, "data-place": id, ...means,
+      onclick: act, onkeydown: press },
       svg("title", {}, spoken),
       svg("rect", { x, y, width: CHIP.width, height: CHIP.height, rx: 7 }),
       svg("rect", { class: "state", x, y, width: 5, height: CHIP.height, rx: 2 }),
@@ -172,12 +160,12 @@ export function network() {
       label(x + 14, y + 40, lines.join("  "), "address"),
       ...groups.slice(0, 4).map((group, at) =>
         svg("circle", { class: `colour${colourOf(group)}`, cx: x + CHIP.width - 12 - at * 12, cy: y + 12, r: 4.5 })),
-      end ? label(x + CHIP.width - 18, y + 44, end, "end") : "",
-    );
+      end ? label(x + CHIP.width - 18, y + 44, end, "end") : "");
   }
 
   const label = (x, y, text, className, width = 0) =>
-    svg("text", { x, y, class: className, "aria-hidden": spokenElsewhere.has(className) ? "true" : null }, width ? short(text, Math.floor(width / 7.4) - 5) : text);
+    svg("text", { x, y, class: className, "aria-hidden": SPOKEN_ELSEWHERE.includes(className) ? "true" : null },
+      width ? short(text, Math.floor(width / 7.4) - 5) : text);
 
   function linesOf(balancer) {
     const groupIds = new Set(balancer.listeners.map((each) => each.server_group_id).filter(Boolean));
@@ -204,7 +192,8 @@ export function network() {
     const edge = CHIP.height / 2;
     const [from, to] = [start.y + (down || -1) * edge, end.y + (down ? -down : -1) * edge];
     const bend = down ? (from + to) / 2 : from - 22;
-    return svg("path", { class: className, d: `M${start.x},${from} C${start.x},${bend} ${end.x},${bend} ${end.x},${to}` });
+    const d = `M${start.x},${from} C${start.x},${bend} ${end.x},${bend} ${end.x},${to}`;
+    return svg("path", { class: className, d });
   }
 
   function drawGroups() {
@@ -234,18 +223,17 @@ export function network() {
 
 const field = (name, control) => h("label", { for: control.id, class: name }, h("span", {}, t(name)), control);
 
-const colours = new Map();
-const colourOf = (group) => {
-  if (!colours.has(group)) colours.set(group, colours.size % COLOURS);
-  return colours.get(group);
-};
+const colours = [];
+const colourOf = (group) => (colours.includes(group) ? colours.indexOf(group) : colours.push(group) - 1) % COLOURS;
+
+const nameIn = (kind, id) => named(nameOf(one(kind, id) ?? { id }));
 
 function ruleText(rule) {
-  const peer = rule.group_id ? nameOf(one("security_groups", rule.group_id) ?? { id: rule.group_id }) : rule.cidr || rule.ipv6_cidr;
+  const peer = rule.group_id ? nameIn("security_groups", rule.group_id) : named(rule.cidr || rule.ipv6_cidr);
   const ports = ["TCP", "UDP"].includes(rule.protocol) ? ` ${rule.port_range}` : "";
   const way = rule.direction === "ingress" ? t("rule.in") : t("rule.out");
-  return h("span", {}, h("span", { class: "badge", "data-status": rule.policy === "Accept" ? "done" : "refused" }, rule.policy), " ",
-    code(`${rule.protocol}${ports}`), ` ${way} `, named(peer), " ", h("span", { class: "dim" }, `#${rule.priority} `),
+  const policy = h("span", { class: "badge", "data-status": rule.policy === "Accept" ? "done" : "refused" }, rule.policy);
+  return h("span", {}, policy, " ", code(`${rule.protocol}${ports}`), ` ${way} `, peer, " ", h("span", { class: "dim" }, `#${rule.priority} `),
     named(rule.description, "dim"));
 }
 
@@ -253,14 +241,13 @@ function said(verdict) {
   const { reaches, reason, steps, instance } = verdict;
   const head = h("p", { class: "verdict" }, h("strong", {}, t(reaches ? "reach.yes" : "reach.no")));
   if (reason !== "rules")
-    return [head, h("p", {}, instance ? [named(nameOf(one("instances", instance) ?? { id: instance })), " "] : "", t(`reason.${reason}`))];
+    return [head, h("p", {}, instance ? [nameIn("instances", instance), " "] : "", t(`reason.${reason}`))];
   const list = steps.map((step) => {
     const side = t(`side.${step.side}`);
     if (step.rule)
-      return h("li", {}, `${side}: `, ruleText(step.rule), ` (${t("group")} `,
-        named(nameOf(one("security_groups", step.group) ?? { id: step.group })), ")");
+      return h("li", {}, `${side}: `, ruleText(step.rule), ` (${t("group")} `, nameIn("security_groups", step.group), ")");
     if (step.members)
-      return h("li", {}, `${side}: ${t("reach.members")} `, named(nameOf(one("security_groups", step.members) ?? { id: step.members })));
+      return h("li", {}, `${side}: ${t("reach.members")} `, nameIn("security_groups", step.members));
     return h("li", {}, `${side}: ${t(step.passes ? "reach.open" : "reach.closed")}`);
   });
   return [head, h("ol", {}, list), verdict.other_vpc ? h("p", { class: "note" }, t("reach.vpc")) : ""];

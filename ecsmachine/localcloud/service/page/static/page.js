@@ -16,23 +16,14 @@ document.documentElement.lang = language();
 const status = h("span", { class: "link", role: "status" });
 const main = h("main", { id: "main", tabindex: "-1" });
 const links = Object.keys(parts).map((id) =>
-  h("a", { href: `#/${id}`, "data-part": id }, h("span", {}, t(id)), h("span", { class: "count" })),
-);
+  h("a", { href: `#/${id}`, "data-part": id }, h("span", {}, t(id)), h("span", { class: "count" })));
 const other = language() === "zh" ? "en" : "zh";
 
 document.body.append(
   h("a", { class: "skip", href: "#main" }, t("skip")),
-  h(
-    "header",
-    {},
-    h("h1", {}, h("img", { src: "static/icon.svg", alt: "", width: 26, height: 26 }), "ecsmachine local"),
-    status,
-    h(
-      "button",
-      { class: "quiet", lang: other, onclick: () => setLanguage(other) },
-      other === "zh" ? "中文" : "English",
-    ),
-  ),
+  h("header", {},
+    h("h1", {}, h("img", { src: "static/icon.svg", alt: "", width: 26, height: 26 }), "ecsmachine local"), status,
+    h("button", { class: "quiet", lang: other, onclick: () => setLanguage(other) }, other === "zh" ? "中文" : "English")),
   h("nav", { "aria-label": t("parts") }, links),
   main,
 );

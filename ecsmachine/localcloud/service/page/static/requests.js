@@ -8,6 +8,7 @@ import { t } from "./text.js";
 const MOST_ROWS = 250;
 const MOST_BRIEF = 400;
 
+const json = (value) => JSON.stringify(value, null, 2);
 const timeOf = (text) => new Date(text).toLocaleTimeString([], { hour12: false });
 const duration = (seconds) => (seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
 
@@ -41,13 +42,9 @@ function details(number, close) {
   return { element, title };
 }
 
-const json = (value) => JSON.stringify(value, null, 2);
-
 function block(title, text, copyable) {
   const button = h("button", { class: "quiet", onclick: () => copied(button, text, t("copied")) }, t("copy"));
-  return h("details", { open: !copyable },
-    h("summary", {}, title),
-    copyable ? button : null,
+  return h("details", { open: !copyable }, h("summary", {}, title), copyable ? button : null,
     h("pre", { tabindex: "0", dir: "ltr", role: "region", "aria-label": title }, text));
 }
 
@@ -89,17 +86,14 @@ export function requests() {
     const kind = outcome(request);
     const notes = request.not_implemented.join(", ");
     const said = kind === "cut" ? t("which.cut") : `${request.status} ${request.code}`;
-    return h(
-      "li",
-      { "data-outcome": kind },
+    return h("li", { "data-outcome": kind },
       h("span", { class: "dim" }, code(timeOf(request.time))),
       h("button", { class: "name", "data-focus": request.number, onclick: () => choose(request.number) },
         named(request.action || request.path)),
       h("span", { class: "badge", "data-status": kind }, said.trim()),
       h("span", { class: "dim" }, duration(request.seconds)),
       h("span", { class: "dim shorten" }, named(notes ? `${t("missing")}: ${notes}` : brief(request))),
-      request.leftOut ? h("span", { class: "note" }, t("left", request.leftOut)) : null,
-    );
+      request.leftOut ? h("span", { class: "note" }, t("left", request.leftOut)) : null);
   }
 
   function draw() {
@@ -108,17 +102,13 @@ export function requests() {
     keep(rows, found, (each) => each.number, row);
   }
 
-  text.addEventListener("input", draw);
-  which.addEventListener("change", draw);
+  for (const each of [text, which]) each.addEventListener("input", draw);
   pause.addEventListener("click", () => {
     held = held ? null : cloud.requests;
     pause.setAttribute("aria-pressed", String(held !== null));
     draw();
   });
-  return {
-    element,
-    update: (kinds) => (kinds === null || kinds.has("requests") || kinds.has("link")) && draw(),
-  };
+  return { element, update: (kinds) => (kinds === null || kinds.has("requests") || kinds.has("link")) && draw() };
 }
 
 function brief(request) {

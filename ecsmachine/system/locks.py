@@ -6,8 +6,13 @@ import os
 import sys
 
 if sys.platform == "win32":
+    import errno
+
     _PLACE = 0x7FFFFFFE
     """The byte that is locked: what is locked on Windows, nobody else can read."""
+
+    _TAKEN = (errno.EACCES, errno.EDEADLK, 0)
+    """How it is said that another has a lock; Wine says nothing."""
 
     def take(descriptor: int) -> bool:
         """Take the lock of a file, until it is closed; False if another process has it.
@@ -19,7 +24,9 @@ if sys.platform == "win32":
         os.lseek(descriptor, _PLACE, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
             return False
         finally:
             os.lseek(descriptor, 0, os.SEEK_SET)

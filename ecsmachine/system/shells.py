@@ -61,11 +61,11 @@ if sys.platform == "win32":
             there = kernel.Process32NextW(snapshot, ctypes.byref(entry))
         kernel.CloseHandle(snapshot)
         names: list[str] = []
-        process = os.getppid()
+        process = os.getpid()
         while process in found and len(names) < len(found):  # ids are used again: no endless ring
             process, name = found[process]
             names.append(name)
-        return names
+        return names[1:]
 
 else:
 

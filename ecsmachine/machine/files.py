@@ -15,6 +15,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.ssh.private_files import replacing
 from ecsmachine.system import files as system_files
 from ecsmachine.system import locks
+from ecsmachine.system.names import is_too_long
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -122,6 +123,13 @@ def _written_as(path: Path) -> Iterator[None]:
 
 def not_writable(path: Path, error: OSError) -> MachineError:
     """Return the error for a part of the store, or another file, that cannot be written."""
+    if error.errno == errno.ENOENT and is_too_long(path):
+        return MachineError(
+            f"{path} cannot be written: Windows takes paths of 259 characters, "
+            f"and this has {len(str(path))}",
+            hint="Choose a shorter folder with --storage-path or MACHINE_STORAGE_PATH, or write "
+            "it with \\\\?\\ before its drive.",
+        )
     if error.errno == errno.ENOENT:
         return MachineError(
             f"{path} cannot be written: there is no folder {path.parent}",

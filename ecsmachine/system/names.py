@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _DEVICES = ("con", "prn", "aux", "nul", "conin$", "conout$")
 _NUMBERED = ("com", "lpt")
 
@@ -29,8 +33,16 @@ if sys.platform == "win32":
         """Return why no folder can have a name; None if one can."""
         return why_not_on_windows(name)
 
+    def is_too_long(path: Path) -> bool:
+        """Whether a path is longer than Windows takes, unless a setting of its allows it."""
+        return len(str(path)) > 259 and not str(path).startswith("\\\\?\\")
+
 else:
 
     def why_no_folder(name: str) -> str | None:
         """Return why no folder can have a name; None if one can."""
         return None
+
+    def is_too_long(path: Path) -> bool:
+        """Whether a path is longer than Windows takes: elsewhere the error itself says so."""
+        return False

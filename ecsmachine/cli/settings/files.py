@@ -58,8 +58,8 @@ def user_path(environment: Mapping[str, str]) -> str:
     folder = environment.get("XDG_CONFIG_HOME", "")
     if not os.path.isabs(folder):  # the specification says to ignore it
         home = home_of(environment)
-        folder = f"{home}/.config" if home else ""
-    return f"{folder}/ecsmachine/config.toml" if folder else ""
+        folder = os.path.join(home, ".config") if home else ""
+    return os.path.join(folder, "ecsmachine", "config.toml") if folder else ""
 
 
 def user_file(environment: Mapping[str, str], commands: Iterable[str]) -> File | None:

@@ -14,6 +14,7 @@ from ecsmachine.machine.doctor import cloud
 from ecsmachine.machine.doctor.examination import Step, Warned
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.private_files import check_private
+from ecsmachine.system.description import system_name
 from ecsmachine.system.files import writability
 from ecsmachine.system.programs import find
 
@@ -40,7 +41,7 @@ class ThisComputer:
 
 def python(here: ThisComputer) -> str:
     """See which Python runs this."""
-    return f"{platform.python_version()} on {platform.system()}"
+    return f"{platform.python_version()} on {system_name()}"
 
 
 def openssh(here: ThisComputer) -> str | Warned:

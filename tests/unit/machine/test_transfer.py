@@ -12,10 +12,11 @@ import pytest
 
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.machine import engine_api, transfer
+from ecsmachine.machine import engine_api, model, transfer
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.stored import without_secrets
 from ecsmachine.ssh import host_keys
+from ecsmachine.system.names import why_not_on_windows
 from tests.unit.stand_ins import add_machine, engine
 
 PASSPHRASE = "correct horse"
@@ -212,3 +213,46 @@ def test_who_else_accepts_the_client_certificate_is_known(store: Store) -> None:
 
 def test_the_derivation_costs_what_it_should() -> None:
     assert REAL_COSTS == {"n": 1 << 17, "r": 8, "p": 1}
+
+
+def from_windows(store: Store, name: str) -> bytes:
+    """Return what a machine of Windows' is exported to: backslashes, and lines that end so."""
+    machine = add_machine(store, "dev1", SSHPort=22, SSHUser="root")
+    config = json.loads((machine.directory / "config.json").read_text())
+    folder = "C:\\Users\\Jürgen Groß\\.docker\\machine"
+    text = json.dumps(config).replace(str(store.path), folder.replace("\\", "\\\\"))
+    config = {**json.loads(text), "Name": name}
+    config["Driver"]["SSHKeyPath"] = f"{folder}\\machines\\{name}\\id_rsa"
+    contents = {file.name: file.read_bytes() for file in machine.directory.iterdir() if file.suffix}
+    return transfer._encrypted(
+        transfer._archive(
+            {
+                **{file: data for file, data in contents.items() if file in transfer._ENTRIES},
+                "config.json": json.dumps(config, indent=4).replace("\n", "\r\n").encode(),
+                "known_hosts": b"ecsmachine-dev1 ssh-ed25519 AAAA\r\n",
+                "id_rsa": b"a private key",
+            }
+        ),
+        PASSPHRASE,
+    )
+
+
+def test_a_machine_comes_from_windows(store: Store, theirs: Store) -> None:
+    assert transfer.import_machine(theirs, from_windows(store, "dev1"), PASSPHRASE) == "dev1"
+    folder = theirs.directory("dev1")
+    config = json.loads((folder / "config.json").read_text())
+    assert "C:\\" not in json.dumps(config) or str(folder).startswith("C:\\")
+    assert config["Driver"]["SSHKeyPath"] == str(folder / "id_rsa")
+    assert (folder / "known_hosts").read_bytes().endswith(b" ssh-ed25519 AAAA\n")
+    assert theirs.load("dev1").auth.ca_cert_path == folder / "ca.pem"
+
+
+def test_a_name_that_windows_has_not_is_refused_there(
+    store: Store, theirs: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = from_windows(store, "aux")
+    monkeypatch.setattr(model, "why_no_folder", why_not_on_windows)
+    with pytest.raises(UsageError, match='"aux" cannot be used on this computer'):
+        transfer.import_machine(theirs, content, PASSPHRASE)
+    assert theirs.names() == []
+    assert transfer.import_machine(theirs, content, PASSPHRASE, name="dev1") == "dev1"

@@ -106,6 +106,10 @@ class _Copying:
         self.entries += 1
         if self.entries > _MOST_ENTRIES:
             raise MachineError(f"{source}: there are more than {_MOST_ENTRIES:,} files and folders")
+        if depth > 0 and destination.host is None:
+            why = why_no_folder(posixpath.basename(destination.path))
+            if why:
+                raise _PathError(f"{source}: {why}")
         with _explained(source):
             found = self.here.stat(source.path)
         mode = found.mode or 0
@@ -151,9 +155,6 @@ class _Copying:
             names = self.here.names(source.path)
         for name in sorted(names):
             with self._or_left_out():
-                why = None if destination.host else why_no_folder(name)
-                if why:
-                    raise _PathError(f"{_below(source, name)}: {why}")
                 self.copy(_below(source, name), _below(destination, name), depth + 1)
         with _explained(destination):
             self.there.chmod(destination.path, mode & 0o777)

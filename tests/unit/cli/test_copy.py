@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ntpath
 import os
 import shutil
 import stat
@@ -7,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.cli.commands.copy import _word
 from ecsmachine.machine.store import Store
+from ecsmachine.ssh.file_copy import Place
+from ecsmachine.system.names import why_not_on_windows
 from tests.unit.cli.conftest import Program
 from tests.unit.cli.test_connect import add_host
 from tests.unit.ssh.conftest import LoopbackServer
@@ -216,3 +220,46 @@ def test_a_copy_that_fails_as_the_machine_has_stopped_says_so(
     result = program("scp", "-q", "dev1:/nowhere/at all", str(here))
     assert result.code == 1
     assert 'Machine "dev1" has ended: it has stopped' in result.err
+
+
+def test_a_drive_is_no_machine_where_there_are_drives(
+    client: dict[str, str],
+    program: Program,
+    store: Store,
+    server: LoopbackServer,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_host(store, server)
+    (here / "C:\\one").write_text("x")
+    monkeypatch.chdir(here)
+    there = server.folder / "one there"
+    refused = program("scp", "-q", "C:\\one", f"dev1:{there}", **client)
+    assert (refused.code, 'Docker machine "C" does not exist' in refused.err) == (1, True)
+    monkeypatch.setattr("os.path.splitdrive", ntpath.splitdrive)
+    if client:  # the scp program of this system knows no drives
+        assert program("scp", "-q", "C:\\one", f"dev1:{there}", **client).code == 0
+        assert there.read_text() == "x"
+    assert _word(Place("C:\\one")) == "C:\\one"
+    assert _word(Place("a:b")) == "a:b"  # of the drive A
+    assert _word(Place("-a")) == "./-a"
+
+
+def test_a_name_that_windows_has_not_is_left_out_there(
+    program: Program,
+    store: Store,
+    server: LoopbackServer,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_host(store, server)
+    tree = server.folder / "tree"
+    tree.mkdir()
+    for name in ("good", "..\\evil", "C:evil", "nul"):
+        (tree / name).write_text(name)
+    monkeypatch.setattr("ecsmachine.ssh.file_copy.why_no_folder", why_not_on_windows)
+    result = program("scp", "-r", f"dev1:{tree}", str(here / "copied"), **NATIVE)
+    assert result.code == 1
+    assert "3 of 5 files and folders could not be copied" in result.err
+    assert "Windows takes it for a device" in result.err
+    assert [path.name for path in (here / "copied").iterdir()] == ["good"]

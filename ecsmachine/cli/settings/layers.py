@@ -263,8 +263,9 @@ class Settings:
         for layer in self.layers():
             for name, value in layer.options(command).items():
                 variable = variables.get(name, "")
-                given = self._given.get(variable) and not layer.wins
-                if name not in found and variable not in passed and not given:
+                key = keys.get(variable)
+                given = self._given_instead(key) if key else self._given.get(variable)
+                if name not in found and variable not in passed and (layer.wins or not given):
                     found[name] = value
             passed |= {variable for variable, key in keys.items() if layer.key(key) is not None}
         return found

@@ -100,6 +100,29 @@ def test_a_machines_own_profile_comes_before_alibaba_cloud_but_not_before_ecs(
     assert found.current().access_key_id == "ecs-id"
 
 
+def test_what_settings_refer_to_comes_after_variables_and_before_the_current_profile(
+    home: dict[str, str],
+) -> None:
+    team = {**AK, "name": "team", "access_key_id": "team-id"}
+    write_profiles(home, AK, team, {**AK, "name": "machine", "access_key_id": "machine-id"})
+    settings = {**home, "ECSMACHINE_CREDENTIALS": "profile:team"}
+
+    def taken(variables: dict[str, str], reference: str = "") -> str:
+        return resolve(CredentialFlags(), variables, reference=reference).current().access_key_id
+
+    assert taken(settings) == "team-id"
+    assert resolve(CredentialFlags(), settings).reference == "profile:team"
+    assert taken({**settings, **ALIBABA}) == "ali-id"
+    assert taken({**settings, **ECS}) == "ecs-id"
+    assert taken(settings, reference="profile:machine") == "machine-id"
+    assert taken({**settings, "ALIBABA_CLOUD_PROFILE": "default"}) == "p-id"
+    with pytest.raises(MissingCredentialsError):  # and nobody else's are taken in their place
+        taken({**home, "ECSMACHINE_CREDENTIALS": "profile:nope"})
+    for wrong in ("team", "environment", "AK:x"):
+        with pytest.raises(UsageError, match="names no source of credentials"):
+            taken({**home, "ECSMACHINE_CREDENTIALS": wrong})
+
+
 def test_an_sts_profile_has_its_token(home: dict[str, str]) -> None:
     write_profiles(home, {**AK, "mode": "StsToken", "sts_token": "tok"})
     assert resolve(CredentialFlags(), home).current().security_token == "tok"

@@ -430,7 +430,10 @@ def test_nobody_who_calls_docker_machine_meets_the_file_of_a_project(
 
 
 def test_credentials(called: Program, user: Callable[..., Path]) -> None:
-    path = user('[profiles.p]\ncredentials = "profile:team"\nvpc-id = "vpc-1"\n')
+    path = user(
+        '[profiles.p]\ncredentials = "profile:team"\nvpc-id = "vpc-1"\n'
+        '[create]\naliyunecs-vswitch-id = "vsw-1"\n'
+    )
     with_profile = {"ECSMACHINE_PROFILE": "p"}
     said = told(called, **with_profile)
     assert said["credentials"] == ("profile:team", "profile p", f"{path}:2")
@@ -444,6 +447,9 @@ def test_credentials(called: Program, user: Callable[..., Path]) -> None:
     assert f"ECS_ACCESS_KEY_ID is set: the credentials of {path}:2 are not used" in warned.err
     # what belongs to one cloud does not follow to another
     assert told(called, **with_profile, **there)["vpc-id"] == ("", "default", "")
+    vswitch = "aliyunecs-vswitch-id"
+    assert told(called, "create")[vswitch] == ("vsw-1", "user", f"{path}:5")
+    assert told(called, "create", **there)[vswitch] == ("", "default", "")
     missing = called(*create, **with_profile)
     assert missing.code == 2
     assert ".aliyun/config.json" in missing.err

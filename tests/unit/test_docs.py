@@ -17,6 +17,8 @@ import pytest
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.driver_options import driver_name_of
 from ecsmachine.cli.tree import command_tree
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.base import ChangeKind
 from ecsmachine.localcloud.protocol.official import official_actions
 
 ROOT = Path(__file__).parents[2]
@@ -157,6 +159,16 @@ def test_the_policy_allows_what_is_asked_for(product: str, version: str) -> None
     for each in allowed:
         if each.startswith(f"{product}:"):
             assert any(fnmatch(f"{product}:{action}", each) for action in asked), each
+
+
+def test_the_table_of_changes_is_that_of_the_options() -> None:
+    page = (ROOT / "docs" / "aliyunecs.md").read_text()
+    options = registry.options_of("aliyunecs")
+    for kind in ChangeKind:
+        (cell,) = re.findall(rf"^\| {kind.value} \| (.*) \|$", page, re.MULTILINE)
+        named = set(re.findall(r"`([^`]+)`", cell))
+        declared = {each.name for each in options if each.changes is kind}
+        assert named == {name.removeprefix("aliyunecs-") for name in declared}, kind
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

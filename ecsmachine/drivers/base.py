@@ -460,5 +460,9 @@ class MemberPorts(Protocol):
         """Take back what :meth:`open_between` opened; ``others`` still need theirs."""
 
 
+class ProtectedError(MachineError):
+    """The provider keeps the machine, as its owner wants it to: it was not removed."""
+
+
 class UnsupportedOperationError(MachineError):
     """The driver cannot do that."""

@@ -106,6 +106,12 @@ class FileJournal:
         self._removing = True
         self._write("hand over")
 
+    def end_removal(self) -> None:
+        """Write down that the removal was refused, and nothing was removed: it is whole."""
+        if self._removing:
+            self._removing = False
+            self._write("end of removal")
+
     def finish(self) -> None:
         """Write down that the machine is whole."""
         self._complete = True

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Driver, RemovedTogether, Report, driver_report
+from ecsmachine.drivers.base import (
+    Driver,
+    ProtectedError,
+    RemovedTogether,
+    Report,
+    driver_report,
+)
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.probe import is_without_engine
@@ -97,8 +103,8 @@ class Removal:
         self._begun[name] = journal.create_id
         driver = driver_for_removal(store, name, journal, report)
         if self._join(driver) and isinstance(driver, RemovedTogether):
-            journal.begin_removal()
-            driver.remove_own(journal, driver_report(name, report))
+            with _begun_removal(journal):
+                driver.remove_own(journal, driver_report(name, report))
 
     def _remove_rest(self, name: str, report: Report) -> None:
         store = self._store
@@ -121,8 +127,8 @@ class Removal:
         driver = driver_for_removal(store, name, journal, report)
         if begun:
             self._join(driver)
-        journal.begin_removal()
-        driver.remove(journal, driver_report(name, report))
+        with _begun_removal(journal):
+            driver.remove(journal, driver_report(name, report))
 
     def _join(self, driver: Driver) -> bool:
         """Let a driver ask the cloud together with others, if it is one that can."""
@@ -146,6 +152,19 @@ class Removal:
                 f"What may still be there, and cost, is listed in {journal}: "
                 '"ecsmachine sweep" removes it'
             )
+
+
+@contextlib.contextmanager
+def _begun_removal(journal: FileJournal) -> Iterator[None]:
+    """Write down that what the journal lists is removed; one that is refused was not begun."""
+    listed, begun_before = journal.resources(), journal.removing
+    journal.begin_removal()
+    try:
+        yield
+    except ProtectedError:
+        if not begun_before and journal.resources() == listed:
+            journal.end_removal()
+        raise
 
 
 class _MadeAnewError(MachineError):

@@ -14,12 +14,13 @@ from ecsmachine.aliyun import ecs_changes
 from ecsmachine.aliyun.ecs_values import Permission
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
-from ecsmachine.drivers.base import Driver, OptionValue, State
+from ecsmachine.drivers.base import Driver, OptionValue, ProtectedError, State
 from ecsmachine.drivers.changes import Changeable, Observed
 from ecsmachine.errors import MachineError
 from ecsmachine.localcloud.state.tagging import put_tags
 from ecsmachine.machine import changes
 from ecsmachine.machine.model import Machine, auth_options
+from ecsmachine.machine.removal import remove
 from ecsmachine.machine.store import Store
 from tests.api.deaths import Crash, Death
 from tests.api.driver_rig import Rig, rig_in
@@ -344,3 +345,15 @@ def test_an_elastic_address_of_the_users_own_keeps_its_bandwidth(rig: Rig) -> No
     assert "aliyunecs-internet-max-bandwidth" not in values(rig, driver)
     with pytest.raises(MachineError, match="was there before it"):
         change(rig, driver, "internet-max-bandwidth", 9)
+
+
+def test_a_protected_machine_that_rm_refuses_is_whole(rig: Rig) -> None:
+    driver, journal = rig.create(deletion_protection=True)
+    journal.finish()
+    store = stored(rig, driver)
+    with pytest.raises(ProtectedError, match="deletion protection"):
+        remove(store, "dev1", rig.report)
+    assert not store.journal("dev1").removing
+    changes.change_machine(store, "dev1", {"aliyunecs-deletion-protection": False}, rig.report)
+    remove(store, "dev1", rig.report)
+    assert rig.left() == {}

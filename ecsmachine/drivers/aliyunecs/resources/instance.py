@@ -23,7 +23,14 @@ from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.resources.state import reason_of, state_of
 from ecsmachine.drivers.aliyunecs.resources.tags import CREATE, machine_tags
-from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource, State
+from ecsmachine.drivers.base import (
+    DriverContext,
+    Journal,
+    ProtectedError,
+    Report,
+    Resource,
+    State,
+)
 from ecsmachine.drivers.host_name import host_name_for, shortened
 from ecsmachine.errors import MachineError
 from ecsmachine.polling import polls
@@ -296,6 +303,8 @@ def _release(cloud: Cloud, instance_id: str, *, appear_timeout_s: float) -> bool
                     return False
             elif error.meaning is Meaning.PAID_IN_ADVANCE:
                 raise _paid_in_advance(cloud, instance_id, error) from error
+            elif error.meaning is Meaning.PROTECTED:
+                raise ProtectedError(error.message, hint=error.hint) from error
             elif error.meaning is not Meaning.WRONG_STATUS:
                 raise
             # on its way from one state to another: it can be released when it has arrived

@@ -12,6 +12,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.groups import Yes
+from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.commands.docker_context import remove_contexts
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.output import print_json
@@ -19,6 +20,7 @@ from ecsmachine.cli.display.plan import data_of, lines_of
 from ecsmachine.cli.display.printer import document, say, show
 from ecsmachine.cli.display.progress import for_each, steps
 from ecsmachine.cli.machines_file.reading import FILE
+from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -181,7 +183,7 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
     What fails does not stop what does not need it. Raises one error for all that failed.
     """
     from ecsmachine.cli.commands.create import create_each
-    from ecsmachine.machine.plan.changing import change
+    from ecsmachine.machine.plan.changing import change, rejoin
     from ecsmachine.machine.plan.plan import MAKING, Kind
     from ecsmachine.machine.plan.planning import in_order_of_removal
     from ecsmachine.machine.plan.setup import set_up
@@ -206,6 +208,17 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
     def changed(name: str, report: Report) -> None:
         change(this.store, by_name[name], report)
 
+    def create_these(names: list[str]) -> None:
+        requests = [each.request for name in names if (each := by_name[name].wanted)]
+        for request in requests:
+            ask_for_passphrases(
+                this, registry.options_of(request.driver_name), request.driver_values
+            )
+        create_each(ctx, requests, parallel)
+
+    def rejoined(name: str, report: Report) -> None:
+        rejoin(this.store, by_name[name], report)
+
     def set_up_one(name: str, report: Report) -> None:
         wanted = by_name[name].wanted
         if wanted is not None:
@@ -214,12 +227,9 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
     for those in in_order_of_removal(this.store, made.of(Kind.REMOVE, Kind.REPLACE)):
         phase(those, lambda names: _remove(this, names))
     phase(made.of(Kind.CHANGE, Kind.RESTART), lambda names: for_each(names, changed))
-    phase(
-        made.of(*MAKING),
-        lambda names: create_each(
-            ctx, [each.request for name in names if (each := by_name[name].wanted)], parallel
-        ),
-    )
+    phase(made.of(*MAKING), create_these)
+    this.interruption = None  # what comes now is not undone
+    phase([step for step in made.steps if step.rejoin], lambda names: for_each(names, rejoined))
     phase([step for step in made.steps if step.setup], lambda names: for_each(names, set_up_one))
     if len(failures) == 1:
         raise failures[0][1]

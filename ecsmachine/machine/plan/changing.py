@@ -8,6 +8,7 @@ from ecsmachine.machine.address import refresh_address
 from ecsmachine.machine.create_request import CreateRequest, recorded
 from ecsmachine.machine.plan.plan import Step
 from ecsmachine.machine.store import Store
+from ecsmachine.machine.swarm.api import Role
 
 _OURS = ("driver", "ssh-jump", "provision", "engine-version", "swarm-mode", "swarm-join")
 """What is no option that :func:`ecsmachine.machine.changes.change_machine` changes."""
@@ -36,9 +37,19 @@ def change(store: Store, step: Step, report: Report) -> None:
         provisioning.provision(store, name, report)
     if "engine-version" in options:
         provisioning.upgrade(store, name, report, version=request.engine.version)
-    if options & {"swarm-mode", "swarm-join"}:
+    if options & {"swarm-mode", "swarm-join"} and not step.rejoin:
         _set_swarm(store, request, report)
     _write_down(store, request)
+
+
+def rejoin(store: Store, step: Step, report: Report) -> None:
+    """Let a machine leave a swarm that has no manager any more, and join that of the new one."""
+    from ecsmachine.machine.swarm.leave import leave
+
+    if step.wanted is None:
+        return
+    leave(store, step.name, report, force=True)
+    _join(store, step.wanted.request, report)
 
 
 def _write_down(store: Store, request: CreateRequest) -> None:
@@ -69,7 +80,7 @@ def _find_again(store: Store, request: CreateRequest, report: Report) -> None:
 
 def _set_swarm(store: Store, request: CreateRequest, report: Report) -> None:
     """Let the machine join the swarm that it is wanted in, in the role that it shall have."""
-    from ecsmachine.machine.swarm.join import init, join
+    from ecsmachine.machine.swarm.join import init
     from ecsmachine.machine.swarm.leave import leave
 
     name, role = request.name, request.swarm_role
@@ -79,12 +90,13 @@ def _set_swarm(store: Store, request: CreateRequest, report: Report) -> None:
         joined = store.journal(name).request.get("SwarmJoin") or request.swarm_join
         if joined != request.swarm_join:
             leave(store, name, report)
-        join(
-            store,
-            name,
-            request.swarm_join,
-            report,
-            role="manager" if role == "manager" else "worker",
-        )
+        _join(store, request, report)
     else:
         init(store, name, report)
+
+
+def _join(store: Store, request: CreateRequest, report: Report) -> None:
+    from ecsmachine.machine.swarm.join import join
+
+    role: Role = "manager" if request.swarm_role == "manager" else "worker"
+    join(store, request.name, request.swarm_join, report, role=role)

@@ -54,7 +54,8 @@ class Step:
 
     ``reason`` says why, where the differences do not; ``setup`` is what is yet to be done on its
     host. It is to be started (``start``), has another address (``moved``), or was stopped for a
-    change that was cut off (``unfinished``). A price is None where it is not known, or there is
+    change that was cut off (``unfinished``). It joins its swarm anew (``rejoin``) once the
+    manager is made. A price is None where it is not known, or there is
     none. ``about`` is the instance type of a new one.
     """
 
@@ -67,6 +68,7 @@ class Step:
     start: bool = False
     moved: bool = False
     unfinished: bool = False
+    rejoin: bool = False
     before: Price | None = None
     after: Price | None = None
     about: str = ""

@@ -16,7 +16,7 @@ from ecsmachine.machine.create_request import differences as differences_of_crea
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.plan.comparing import differences
-from ecsmachine.machine.plan.plan import MAKING, Kind, Plan, Price, Step
+from ecsmachine.machine.plan.plan import CHANGING, MAKING, Kind, Plan, Price, Step
 from ecsmachine.machine.plan.setup import left_to_do
 from ecsmachine.machine.plan.target import targeted, with_needed
 from ecsmachine.machine.plan.wanted import Wanted
@@ -65,6 +65,7 @@ def make_plan(
         }
     machines = {name: machine for name, (_, _, machine) in whole.items()}
     steps = _with_prices(store, steps, machines, report, failures)
+    steps = _with_rejoins(steps)
     gone = [name for name in made if name not in names and (chosen is None or name in chosen)]
     removed = [Step(name, Kind.REMOVE, before=_price_of(store, name)) for name in gone]
     if len(failures) == 1:
@@ -190,6 +191,30 @@ def _step(wanted: Wanted, journal: FileJournal, machine: Machine, seen: Observed
     restarts = Kind.RESTART in kinds or step.unfinished
     kind = Kind.RESTART if restarts else Kind.CHANGE
     return replace(step, kind=kind, reason=", ".join(reasons))
+
+
+def _with_rejoins(steps: dict[str, Step]) -> dict[str, Step]:
+    """Return the steps with those that join their swarm anew, as no manager of it is left."""
+    requests = {name: step.wanted.request for name, step in steps.items() if step.wanted}
+
+    def first_manager(name: str) -> str:
+        joined = requests[name].swarm_join if name in requests else ""
+        return first_manager(joined) if joined else name
+
+    left = {
+        first_manager(name)
+        for name, request in requests.items()
+        if request.swarm_role == "manager" and steps[name].kind in CHANGING
+    }
+    found = dict(steps)
+    for name, request in requests.items():
+        step, manager = steps[name], first_manager(name)
+        begun_anew = manager in steps and steps[manager].kind in (Kind.CREATE, Kind.REPLACE)
+        if step.kind in CHANGING and request.swarm_join and begun_anew and manager not in left:
+            reason = ", ".join(filter(None, (step.reason, f"it joins the new {manager}")))
+            kind = Kind.CHANGE if step.kind is Kind.KEEP else step.kind
+            found[name] = replace(step, kind=kind, reason=reason, rejoin=True)
+    return found
 
 
 def _with_prices(

@@ -128,6 +128,7 @@ def test_a_wrong_token_sees_nothing(browser: Browser, cloud: EmbeddedCloud) -> N
     api = Api(cloud)
     run(api, api.group(), "hidden-name")
     with browser.new_context() as context:
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         for query in ("", "?token=wrong"):
             answer = page.goto(f"{cloud.endpoint}/_ecsmachine/page/{query}")
@@ -236,26 +237,36 @@ def test_nothing_is_asked_for_again_and_again(
     browser: Browser, cloud: EmbeddedCloud, api: Api
 ) -> None:
     page = browser.new_context().new_page()
+    page.set_default_timeout(PATIENCE_MS)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{cloud.endpoint}/_ecsmachine/page/?token={TOKEN}")
     page.locator("[data-link=live]").wait_for()
     page.wait_for_load_state("load")
     page.locator(".region").filter(has_text=cloud.region).wait_for()
-    before = list(asked)
+    before = len(asked)
     group = api.group()
     for number in range(5):
         run(api, group, f"web{number}")
         row(page, f"web{number}").wait_for()
-    assert asked == before
+    assert [url for url in asked[before:] if not url.endswith("icon.svg")] == []
     assert all(url.startswith(cloud.endpoint) for url in asked)
     page.context.close()
 
 
-def test_a_change_of_one_of_200_touches_its_row_alone(page: Page, api: Api) -> None:
-    group = api.group()
-    api.call("RunInstances", {**api.base(group), "InstanceName": "one", "Amount": 100})
-    api.call("RunInstances", {**api.base(group), "InstanceName": "one", "Amount": 100})
+def test_a_change_of_one_of_200_touches_its_row_alone(browser: Browser, tmp_path: Path) -> None:
+    # settled: nothing changes but what the test changes
+    with embedded_cloud(tmp_path / "settled", page_token=TOKEN, settled=True) as cloud:
+        api = Api(cloud)
+        group = api.group()
+        for _ in range(2):
+            api.call("RunInstances", {**api.base(group), "InstanceName": "one", "Amount": 100})
+        page = opened(browser, cloud)
+        _change_three_times(page, api)
+        page.context.close()
+
+
+def _change_three_times(page: Page, api: Api) -> None:
     rows = page.locator(".instances > li")
     expect(rows).to_have_count(200)
     expect(rows.locator("[data-status=Running]")).to_have_count(200)

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ecsmachine.cli.commands.local_open import page_of
+from ecsmachine.localcloud.service import daemon
 from tests.browsers import PATIENCE_MS, chromium, go_to
 from tests.guest.conftest import Cloud
 from tests.guest.machines import Machines
@@ -28,7 +29,9 @@ def page(browser: Browser, local_cloud: Cloud) -> Iterator[Page]:
     expect.set_options(timeout=PATIENCE_MS)
     shown = browser.new_context().new_page()
     shown.set_default_timeout(PATIENCE_MS)
-    shown.goto(page_of(local_cloud.running))
+    running = daemon.find(local_cloud.root)  # which may have been started anew
+    assert running is not None
+    shown.goto(page_of(running))
     shown.locator("[data-link=live]").wait_for()
     yield shown
     shown.context.close()
@@ -37,7 +40,7 @@ def page(browser: Browser, local_cloud: Cloud) -> Iterator[Page]:
 def opens(address: str, port: int) -> bool:
     """Return whether something lets the host through to a port, whoever answers there."""
     try:
-        socket.create_connection((address, port), timeout=1).close()
+        socket.create_connection((address, port), timeout=5).close()
     except TimeoutError:
         return False
     except ConnectionRefusedError:
@@ -54,12 +57,10 @@ def test_a_create_its_console_and_its_containers(
     row.get_by_role("button").click()
     console = page.locator(".panel .console")
     expect(console).to_contain_text("systemd")
-    before = console.inner_text()
     _, errors = creating.communicate(timeout=240)
     assert creating.returncode == 0, errors
     machines.run("ssh", "seen", "echo the console says this > /dev/console")
     expect(console).to_contain_text("the console says this")
-    assert len(console.inner_text()) > len(before)
     end: Any = "each => each.scrollHeight - each.scrollTop - each.clientHeight < 40"
     assert console.evaluate(end)  # it follows
     expect(row.locator(".usage")).to_contain_text("MiB")

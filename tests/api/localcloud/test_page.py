@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import http.client
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ecsmachine.cli.app import run
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.service import daemon
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.service.http_server import Connections
 from ecsmachine.localcloud.service.page import routes, stream
 from ecsmachine.localcloud.service.page.code import code_of
 from ecsmachine.localcloud.service.remote import RemoteCloud
@@ -434,3 +436,28 @@ def test_no_page(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert answer.status == 404
         answer.read()
     connection.close()
+
+
+def test_a_browser_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "_SLOWEST_S", 0.05)
+    cut: list[Any] = []
+
+    class Cutting(Connections):
+        async def cut(self, client: tuple[str, int] | None) -> None:
+            cut.append(client)
+
+    async def told() -> AsyncIterator[str]:
+        yield "event: changes\n\n"
+
+    async def full(_: Any) -> None:
+        await asyncio.sleep(60)
+
+    async def receive() -> Any:
+        await asyncio.sleep(60)
+
+    async def served() -> None:
+        scope = {"type": "http", "client": ("127.0.0.1", 9), "asgi": {"spec_version": "2.4"}}
+        await stream.EventStream(told(), Cutting())(scope, receive, full)
+
+    asyncio.run(served())
+    assert set(cut) == {("127.0.0.1", 9)}

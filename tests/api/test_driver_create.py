@@ -246,11 +246,11 @@ def test_rm_in_whatever_state(rig: Rig, status: str) -> None:
 
 
 def test_rm_of_a_protected_machine_refuses_until_it_is_unprotected(rig: Rig) -> None:
-    from ecsmachine.aliyun.errors import ApiError
+    from ecsmachine.drivers.base import ProtectedError
 
     driver, journal = rig.create(deletion_protection=True)
     journal.finish()
-    with pytest.raises(ApiError, match="DeletionProtection") as caught:
+    with pytest.raises(ProtectedError, match="DeletionProtection") as caught:
         driver.remove(journal, rig.report)
     assert "protection off" in (caught.value.hint or "")
     assert rig.left()["instances"] == 1

@@ -34,19 +34,9 @@ EVERYDAY = tuple(plain.COMMANDS)
 """Pages of commands that are read in two ways."""
 
 WITH_MACHINES = (
-    *("prompt", "ssh-config", "forward"),
-    *("ssh", "scp", "logs"),
-    *("ls", "active", "ip", "url", "status", "doctor", "version", "inspect", "env"),
-    *(
-        "mount",
-        "context",
-        "credentials",
-        "config",
-        "provision",
-        "regenerate-certs",
-        "upgrade",
-        "trust",
-    ),
+    *("prompt", "ssh-config", "forward", "doctor", "logs"),
+    *("ls", "active", "ip", "url", "status", "version", "inspect", "env", "ssh", "scp", "mount"),
+    *("context", "credentials", "config", "provision", "regenerate-certs", "upgrade", "trust"),
     *("stop", "start", "restart", "kill", "expire", "wait", "swarm", "rm", "sweep"),
     *("export", "import", "local", "image", "bake", "adopt"),
 )

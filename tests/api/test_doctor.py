@@ -163,6 +163,15 @@ def test_the_state_of_the_instance(
     assert found in steps["instance"]["Found"]
 
 
+def test_a_user_who_may_not_see_regions(
+    rig: Rig, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config["Driver"]["APIEndpoint"] = rig.front.endpoint
+    rig.front.faults["DescribeRegions"] = ["Forbidden.RAM"]
+    steps = examined(rig, config, capsys, "dev1")
+    assert outcomes(steps, "region", "instance") == ["ok", "ok"]
+
+
 def test_rules_of_a_prefix_list(
     rig: Rig, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificate_ends, engine_api, engine_look, engine_refusal
-from ecsmachine.machine.doctor import cloud, host
+from ecsmachine.machine.doctor import cloud, host, network
 from ecsmachine.machine.doctor.examination import Step, Warned
 from ecsmachine.machine.doctor.subject import Subject
 from ecsmachine.machine.probe import is_without_engine
@@ -72,11 +72,11 @@ def _where(subject: Subject) -> tuple[str, int]:
     return found, engine_look.port_of(url)
 
 
-_RUNS = (cloud.INSTANCE, host.JUMP, host.SERVICE)
+_RUNS = (cloud.INSTANCE, network.JUMP, network.ENGINE_RULES, host.SERVICE)
 
 STEPS: tuple[Step[Subject], ...] = (
     Step(CERTIFICATES, certificates),
-    Step(PORT, port, needs=(*_RUNS, cloud.ENGINE_RULES)),
-    Step(SERVED, served, needs=(*_RUNS, cloud.ENGINE_RULES, CERTIFICATES, PORT)),
-    Step(API, api, needs=(*_RUNS, cloud.ENGINE_RULES, CERTIFICATES, PORT, SERVED)),
+    Step(PORT, port, needs=_RUNS),
+    Step(SERVED, served, needs=(*_RUNS, CERTIFICATES, PORT)),
+    Step(API, api, needs=(*_RUNS, CERTIFICATES, PORT, SERVED)),
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ecsmachine.documents.text import parse_json
 from ecsmachine.drivers.base import ConsoleOutput
 from ecsmachine.errors import MachineError
-from ecsmachine.machine.doctor import cloud
+from ecsmachine.machine.doctor import cloud, network
 from ecsmachine.machine.doctor.examination import Step, Warned
 from ecsmachine.machine.doctor.subject import Subject
 from ecsmachine.provision.engine import DAEMON_JSON_PATH
@@ -18,7 +18,7 @@ from ecsmachine.ssh.command_result import ending
 from ecsmachine.ssh.connection import AuthenticationError, connect, shown_host_key
 from ecsmachine.ssh.stream import open_stream
 
-JUMP, SSH_PORT, HOST_KEY, LOGIN = "jump host", "SSH port", "host key", "login"
+SSH_PORT, HOST_KEY, LOGIN = "SSH port", "host key", "login"
 DISK, SERVICE = "disk space", "engine's service"
 
 _CONNECT_S = 5.0
@@ -31,14 +31,6 @@ _LONGEST_LINE = 200
 _FAILURE = re.compile(
     r"(?!docker\.service|Failed to start docker)(.*\b(error|fatal|failed|unable)\b)"
 )
-
-
-def jump_host(subject: Subject) -> str:
-    """See that the jump host can be logged in to."""
-    jump = subject.machine.auth.jump
-    assert jump is not None  # noqa: S101  (the step applies to nothing else)
-    jump.check()
-    return jump.target.name
 
 
 def ssh_port(subject: Subject) -> str:
@@ -179,19 +171,14 @@ def _logs_in(subject: Subject) -> bool:
     return subject.machine.driver.provisions
 
 
-def _has_jump(subject: Subject) -> bool:
-    return _logs_in(subject) and subject.machine.auth.jump is not None
-
-
-_UP = (cloud.INSTANCE, JUMP)
+_UP = (cloud.INSTANCE, network.JUMP, network.SSH_RULES)
 
 STEPS: tuple[Step[Subject], ...] = (
-    Step(JUMP, jump_host, applies=_has_jump),
-    Step(SSH_PORT, ssh_port, needs=(*_UP, cloud.SSH_RULES), applies=_logs_in),
-    Step(HOST_KEY, host_key, needs=(*_UP, cloud.SSH_RULES, SSH_PORT), applies=_logs_in),
-    Step(LOGIN, login, needs=(*_UP, cloud.SSH_RULES, SSH_PORT, HOST_KEY), applies=_logs_in),
+    Step(SSH_PORT, ssh_port, needs=_UP, applies=_logs_in),
+    Step(HOST_KEY, host_key, needs=(*_UP, SSH_PORT), applies=_logs_in),
+    Step(LOGIN, login, needs=(*_UP, SSH_PORT, HOST_KEY), applies=_logs_in),
 )
-_LOGGED_IN = (*_UP, cloud.SSH_RULES, SSH_PORT, HOST_KEY, LOGIN)
+_LOGGED_IN = (*_UP, SSH_PORT, HOST_KEY, LOGIN)
 STEPS += (
     Step(DISK, disk, needs=_LOGGED_IN, applies=_logs_in),
     Step(SERVICE, service, needs=_LOGGED_IN, applies=_logs_in),

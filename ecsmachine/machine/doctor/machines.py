@@ -8,14 +8,14 @@ from pathlib import Path
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import several
-from ecsmachine.machine.doctor import cloud, docker_client, engine, host
+from ecsmachine.machine.doctor import cloud, docker_client, engine, host, network
 from ecsmachine.machine.doctor.examination import Finding, Outcome, examine
 from ecsmachine.machine.doctor.subject import Subject
 from ecsmachine.machine.engine_look import port_of
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 
-STEPS = (*cloud.STEPS, *host.STEPS, *engine.STEPS, *docker_client.STEPS)
+STEPS = (*cloud.STEPS, *network.STEPS, *host.STEPS, *engine.STEPS, *docker_client.STEPS)
 """The whole way from here to an engine."""
 
 

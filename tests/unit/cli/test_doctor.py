@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
 
 from ecsmachine.machine import certificates
@@ -14,6 +15,7 @@ from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program, Result
 from tests.unit.cli.test_json import documented, fields
+from tests.unit.ssh.conftest import LoopbackServer
 from tests.unit.stand_ins import add_machine, engine, refusing_url, silent_port
 
 
@@ -133,6 +135,37 @@ def test_all_machines_and_this_computer(program: Program, store: Store, running:
 
 def test_no_machine_of_that_name(program: Program) -> None:
     assert program("doctor", "nobody").code == 1
+
+
+def test_a_host_of_the_driver_generic(
+    program: Program, server: LoopbackServer, tmp_path: Path
+) -> None:
+    where = ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(server.port)]
+    key = ["--generic-ssh-key", str(server.folder / "id_rsa")]
+    assert program("create", "-d", "generic", "--no-provision", *where, *key, "dev1").code == 0
+    steps = steps_of(program("doctor", "--json", "dev1"))
+    assert list(steps)[:4] == ["SSH port", "host key", "login", "disk space"]
+    assert "none is pinned yet" in steps["host key"]["Found"]
+    assert steps["login"]["Outcome"] == "ok"
+    assert steps["disk space"]["Found"] != "not known"
+    assert steps_of(program("doctor", "--json", "dev1"))["host key"]["Outcome"] == "ok"
+    server.host_key = paramiko.ECDSAKey.generate()
+    steps = steps_of(program("doctor", "--json", "dev1"))
+    assert "has changed" in steps["host key"]["Found"]
+    assert steps["host key"]["Mend"] == []  # whose key it is, a person has to know
+    assert steps["login"]["Outcome"] == "not tried"
+
+
+def test_a_jump_host_that_cannot_be_used(program: Program, store: Store) -> None:
+    where = ["--generic-ip-address", "192.0.2.7"]
+    assert program("create", "-d", "generic", "--no-provision", *where, "far").code == 0
+    path = store.directory("far") / "config.json"
+    config = json.loads(path.read_text())
+    config["HostOptions"]["SSHJump"] = "me@127.0.0.1:1"
+    path.write_text(json.dumps(config))
+    steps = steps_of(program("doctor", "--json", "far"))
+    assert steps["jump host"]["Outcome"] == "broken"
+    assert steps["SSH port"]["Outcome"] == "not tried"
 
 
 def test_rules_of_a_driver_that_has_none(program: Program, running: Machine) -> None:

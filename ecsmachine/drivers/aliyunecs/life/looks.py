@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.aliyun.credentials import in_words
 from ecsmachine.aliyun.ecs_values import Permission
+from ecsmachine.aliyun.error_codes import Meaning
+from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.life.account import check
 from ecsmachine.drivers.aliyunecs.life.record import Record
 from ecsmachine.drivers.aliyunecs.resources.admission import admission
@@ -64,9 +66,15 @@ class AliyunLooks:
         return check(self._cloud, self._record).account if self._record else self._cloud.account_id
 
     def region(self) -> str:
-        """Return the region and where its API is (DescribeRegions)."""
+        """Return the region and where its API is (DescribeRegions, which a user may not call)."""
         region = self._cloud.region
-        if region not in self._cloud.ecs.region_ids():
+        try:
+            is_there = region in self._cloud.ecs.region_ids()
+        except ApiError as error:
+            if error.meaning is not Meaning.NO_PERMISSION:
+                raise
+            is_there = True
+        if not is_there:
             raise MachineError(
                 f'The account has no region "{region}"',
                 hint="Correct ECS_REGION (--aliyunecs-region).",

@@ -44,6 +44,8 @@ MACHINES: tuple[tuple[str, ...], ...] = (
     ("doctor", "m1"),
     ("doctor", "--json", "m1"),
     ("doctor",),
+    ("logs", "--console", "m1"),
+    ("logs", "--console", "--json", "m1"),
     ("status", "--json", "m1"),
     ("ip", "m1"),
     ("url", "m1"),
@@ -288,6 +290,8 @@ def test_files_of_the_store(escape: str, tmp_path: Path, capfd: pytest.CaptureFi
             ("doctor", "m1"),
             ("doctor", "--json", "m1"),
             ("doctor",),
+    ("logs", "--console", "m1"),
+    ("logs", "--console", "--json", "m1"),
             ("rm", "m1"),
         ):
             code = run(list(words), environment)

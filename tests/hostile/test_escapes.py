@@ -290,8 +290,6 @@ def test_files_of_the_store(escape: str, tmp_path: Path, capfd: pytest.CaptureFi
             ("doctor", "m1"),
             ("doctor", "--json", "m1"),
             ("doctor",),
-    ("logs", "--console", "m1"),
-    ("logs", "--console", "--json", "m1"),
             ("rm", "m1"),
         ):
             code = run(list(words), environment)

@@ -105,6 +105,27 @@ def run_in_pipe(
     )
 
 
+@contextmanager
+def begun_in_pipe(
+    *arguments: str, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    """Run the program with pipes for the length of a block, at the end of which it is killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ecsmachine", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=bare(environment),
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def seen(text: str) -> list[str]:
     """Return the lines that are seen at the end: what was written over is gone, and so are colours.
 

@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.ssh.openssh_server import SSHD, OpenSSHServer, keygen, openssh_server, ssh_agent
-from tests.unit.terminals import run_in_pipe
+from tests.unit.terminals import begun_in_pipe, run_in_pipe
 
 pytestmark = pytest.mark.skipif(not (SSHD and shutil.which("ssh")), reason="no OpenSSH")
 
@@ -64,25 +63,6 @@ def _send(stream: socket.socket, content: bytes) -> None:
         stream.shutdown(socket.SHUT_WR)
 
 
-@contextmanager
-def forwarding(*arguments: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ecsmachine", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **environment},
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
 def port_of(process: subprocess.Popen[str]) -> int:
     """Return the port that a line names as listened on."""
     assert process.stdout is not None
@@ -124,7 +104,7 @@ def test_ports_lead_to_the_machine(tmp_path: Path) -> None:
             for client in ([], ["--native-ssh"]):
                 ports = [f"0:127.0.0.1:{there}", f"127.0.0.1:0:{there}", f"0:{nobody}"]
                 line = [*client, "forward", "dev1", *ports]
-                with forwarding(*line, environment=environment) as process:
+                with begun_in_pipe(*line, environment=environment) as process:
                     first, second, refused = (port_of(process) for _ in range(3))
                     content = os.urandom(1 << 20)
                     assert asked(first, content) == content
@@ -137,7 +117,7 @@ def test_ports_lead_to_the_machine(tmp_path: Path) -> None:
                     assert "Interrupted" not in errors
                     assert "Traceback" not in errors
                     assert re.search("[Cc]onnect", errors), errors  # why a port led nowhere
-            with forwarding("forward", "dev1", f"0:{there}", environment=environment) as process:
+            with begun_in_pipe("forward", "dev1", f"0:{there}", environment=environment) as process:
                 port_of(process)
                 _end_sessions(host)
                 _, errors = process.communicate(timeout=60)

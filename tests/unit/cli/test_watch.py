@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ecsmachine.cli.display.printer import kept, show
 from tests.unit.cli.conftest import Program
-from tests.unit.terminals import bare, begin_on_terminal, seen, terminal
+from tests.unit.terminals import begin_on_terminal, begun_in_pipe, run_in_pipe, seen, terminal
 
 OFTEN = ("ls", "--watch", "--interval", "0.5")
 
@@ -27,30 +23,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def add(environment: dict[str, str], *names: str) -> None:
     """Make machines of the driver ``none``, at which nobody answers."""
     words = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1", *names]
-    subprocess.run(
-        [sys.executable, "-m", "ecsmachine", *words],
-        env=bare(environment),
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-
-
-@contextmanager
-def watching(*arguments: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ecsmachine", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=bare(environment),
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    assert run_in_pipe(*words, environment=environment).returncode == 0
 
 
 def test_on_a_terminal_it_is_drawn_in_place(environment: dict[str, str]) -> None:
@@ -80,7 +53,7 @@ def test_what_is_taller_than_the_terminal_is_cut(environment: dict[str, str]) ->
 
 def test_in_a_pipe_block_follows_block(environment: dict[str, str]) -> None:
     add(environment, "dev1")
-    with watching(*OFTEN, "-q", environment=environment) as process:
+    with begun_in_pipe(*OFTEN, "-q", environment=environment) as process:
         assert process.stdout is not None
         assert [process.stdout.readline() for _ in range(4)] == ["dev1\n", "\n", "dev1\n", "\n"]
         process.send_signal(signal.SIGINT)
@@ -91,7 +64,7 @@ def test_in_a_pipe_block_follows_block(environment: dict[str, str]) -> None:
 
 def test_as_json_it_is_a_line_a_machine(environment: dict[str, str]) -> None:
     add(environment, "dev1")
-    with watching(*OFTEN, "--json", environment=environment) as process:
+    with begun_in_pipe(*OFTEN, "--json", environment=environment) as process:
         assert process.stdout is not None
         events = [json.loads(process.stdout.readline()) for _ in range(2)]
         process.send_signal(signal.SIGINT)
@@ -101,7 +74,7 @@ def test_as_json_it_is_a_line_a_machine(environment: dict[str, str]) -> None:
 
 
 def test_who_reads_no_more_ends_it(environment: dict[str, str]) -> None:
-    with watching(*OFTEN, environment=environment) as process:
+    with begun_in_pipe(*OFTEN, environment=environment) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.stdout.close()

@@ -129,6 +129,30 @@ def against_by_hand(ground: Ground) -> Figure:
     return Figure(ratio, f"({ours_s:.1f} s / {hand_s:.1f} s)")
 
 
+def _of_a_plain_one(words: tuple[str, ...], ground: Ground) -> Figure:
+    """Return what a create from a baked image takes of a plain one, in runs that take turns."""
+    cloud, pairs = ground.cloud, []
+    cloud.run("bake", "bench", *words)
+    for number in range(_TIMES):
+        baked = cloud.run(*_CREATE, "--aliyunecs-image-family", "bench", *words, f"baked{number}")
+        plain = cloud.run(*_CREATE, *words, f"plain{number}")
+        pairs.append((baked.wall_s, plain.wall_s))
+        cloud.run("rm", "-y", f"baked{number}", f"plain{number}")
+    cloud.run("bake", "bench", "--prune", "0", "-y")
+    ratio = statistics.median(baked / plain for baked, plain in pairs)
+    baked_s, plain_s = (statistics.median(each) for each in zip(*pairs, strict=True))
+    return Figure(ratio, f"({baked_s:.1f} s / {plain_s:.1f} s)")
+
+
+for _from, _words in (
+    ("Docker's packages", ("--engine-source", "auto")),
+    ("an install script", ()),
+):
+    line(_GROUP, f"create from a baked image, of one with {_from}", 0.4)(
+        partial(_of_a_plain_one, _words)
+    )
+
+
 def _created(cloud: Cloud, *words: str) -> Run:
     done = cloud.run("--debug", *_CREATE, *words, "counted")
     cloud.run("rm", "-y", "counted")

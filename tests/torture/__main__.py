@@ -22,6 +22,7 @@ from tests.guest.machines import Machines, environment_of
 from tests.torture import (
     adopt_points,
     api_points,
+    bake_points,
     file_points,
     import_points,
     output_points,
@@ -96,6 +97,13 @@ def _files(folder: Path, choice: Choice) -> Iterator[Outcome]:
     yield from _in_shares(try_points, points, folder / "files")
 
 
+def _bakes(folder: Path, choice: Choice) -> Iterator[Outcome]:
+    with ground_in(folder / "bake-plan") as ground:
+        points = choice.of(bake_points.all_points(ground))
+    print(f"{len(points)} points of bakes, on a cloud without guests", flush=True)
+    yield from _in_shares(bake_points.try_points, points, folder / "bakes")
+
+
 def _output(folder: Path, choice: Choice) -> Iterator[Outcome]:
     with ground_in(folder / "output-plan") as ground:
         points = choice.of(output_points.all_points(ground))
@@ -151,6 +159,7 @@ def _adopt(folder: Path, choice: Choice) -> Iterator[Outcome]:
 _KINDS = {
     "requests": _requests,
     "files": _files,
+    "bake": _bakes,
     "output": _output,
     "import": _import,
     "steps": _steps,

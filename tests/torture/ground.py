@@ -119,6 +119,8 @@ class Ground:
             *(f"vpc {each.id}" for each in state.vpcs if not each.is_default),
             *(f"vswitch {each.id}" for each in state.vswitches if not each.is_default),
             *(f"route-entry {each.cidr}>{each.next_hop_id}" for each in state.route_entries),
+            *(f"image {each.id}" for each in state.custom_images),
+            *(f"snapshot {each.id}" for each in state.snapshots),
             *(f"load-balancer {each.id}" for each in state.load_balancers),
             *(
                 f"slb-backend {balancer.id}>{backend.server_id}"

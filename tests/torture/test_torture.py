@@ -14,6 +14,7 @@ from tests.guest.machines import Machines, environment_of
 from tests.torture import (
     adopt_points,
     api_points,
+    bake_points,
     file_points,
     import_points,
     output_points,
@@ -26,6 +27,7 @@ __all__ = ["base_image", "cloud_root", "engine_packages", "host"]  # fixtures of
 
 REQUESTS = 18
 FILES = 4
+BAKES = 2
 OUTPUTS = 8
 IMPORTS = 2
 STEPS = 2
@@ -59,6 +61,12 @@ def test_faults_at_what_is_done_with_a_file_lose_nothing(seed: int, tmp_path: Pa
     with ground_in(tmp_path / "plan") as ground:
         points = random.Random(seed).sample(file_points.all_points(ground), FILES)
     nothing_lost(list(file_points.try_points(points, tmp_path, tmp_path / "plan")), seed)
+
+
+def test_faults_at_a_bake_lose_nothing(seed: int, tmp_path: Path) -> None:
+    with ground_in(tmp_path / "plan") as ground:
+        points = random.Random(seed).sample(bake_points.all_points(ground), BAKES)
+    nothing_lost(list(bake_points.try_points(points, tmp_path)), seed)
 
 
 def test_an_output_that_breaks_ends_no_work(seed: int, tmp_path: Path) -> None:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from ecsmachine.drivers.base import Journal, OptionValue, Report
+from ecsmachine.errors import UsageError
+
+_FAMILY = r"(?!acs:|aliyun)[A-Za-z][A-Za-z0-9_.:-]{1,99}"
+"""So long that the name of an image of it, which has a time behind it, fits as well."""
 
 COPY, BAKED = "copy", "baked"
 """What an image is for: another machine is made of a copy, and removed with it; or it stays."""
+
+
+def validate_family(family: str) -> str:
+    """Return the name of an image family. Raises :class:`~ecsmachine.errors.UsageError`."""
+    if not re.fullmatch(_FAMILY, family, re.IGNORECASE):
+        raise UsageError(
+            f'"{family[:100]}" cannot be an image family: that has 2 to 100 letters, digits and '
+            ". _ : -, a letter first, and does not begin with acs: or aliyun",
+            hint="Take another name, or give --family.",
+        )
+    return family
 
 
 @dataclass(frozen=True)

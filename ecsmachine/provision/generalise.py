@@ -15,6 +15,7 @@ from ecsmachine.provision.engine import CERTIFICATE_FILES, DAEMON_JSON_PATH, DRO
 from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.shell import PATH, run_as_root
 from ecsmachine.provision.steps.data_disk import MOUNT_POINT
+from ecsmachine.provision.steps.start import ENABLE
 
 _STEP = "generalising the host"
 _TIMEOUT_S = 300.0
@@ -45,7 +46,7 @@ WantedBy=multi-user.target
 
 _ON_DEMAND = f"""\
 [Service]
-ExecStartPost=-/bin/sh -c 'rm -f {DROP_IN_PATH}; systemctl -q enable docker.service'
+ExecStartPost=-/bin/sh -c 'rm -f {DROP_IN_PATH}; {ENABLE}'
 """
 """Who uses the engine for the first time has it started at every boot from then on."""
 
@@ -143,7 +144,7 @@ if [ "$(systemctl is-enabled docker.socket 2>/dev/null)" = enabled ]; then
     mkdir -p {DROP_IN_PATH.rpartition("/")[0]}
     cat > {DROP_IN_PATH} <<'ecsmachine-drop-in'
 {_ON_DEMAND}ecsmachine-drop-in
-    systemctl -q disable docker.service
+    {ENABLE.replace("enable", "disable")}
 fi"""
 
 

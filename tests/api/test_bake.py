@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.baking import BakedImage
+from ecsmachine.drivers.baking import BakedImage, validate_family
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import bake as baking
 from ecsmachine.machine import host, removal
@@ -37,13 +37,13 @@ ENDINGS = (
 class Bakery(Ground):
     """A ground whose machines have hosts that are played."""
 
-    def request(self, **values: Any) -> BakeRequest:
+    def request(self, family: str = "web", **values: Any) -> BakeRequest:
         given = self.values
         given.update({f"aliyunecs-{key.replace('_', '-')}": value for key, value in values.items()})
         create = CreateRequest(
-            "bake-web", "aliyunecs", given, provision=False, bake={"Family": "web"}
+            "bake-web", "aliyunecs", given, provision=False, bake={"Family": family}
         )
-        return BakeRequest("bake-web", "web", create)
+        return BakeRequest("bake-web", family, create)
 
     def bake(self, request: BakeRequest | None = None, store: Store | None = None) -> BakedImage:
         return bake(store or self.store, request or self.request(), self.rig.report)
@@ -89,6 +89,17 @@ def test_the_image_stays_and_all_else_is_gone(ground: Bakery) -> None:
     assert ground.survey() == []
     ground.create("dev1", image_family="web")
     assert [each.image_id for each in ground.rig.cloud.state.instances] == [image.id]
+
+
+@pytest.mark.parametrize("family", ["auto", "a" * 100, "A1", "x.y_z:1-2"])
+def test_what_a_family_may_be_called(ground: Bakery, family: str) -> None:
+    assert ground.bake(ground.request(validate_family(family))).family == family
+
+
+@pytest.mark.parametrize("family", ["1web", "a", "a" * 101, "aliyun1", "ACS:x", "a b", "caf\u00e9"])
+def test_what_it_may_not(family: str) -> None:
+    with pytest.raises(UsageError, match="cannot be an image family"):
+        validate_family(family)
 
 
 def test_a_copy_leaves_its_machine_alone_and_reaches_nothing(ground: Bakery) -> None:

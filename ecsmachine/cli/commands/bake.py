@@ -28,6 +28,7 @@ from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.output import print_json, table
 from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.drivers import registry
+from ecsmachine.drivers.baking import validate_family
 from ecsmachine.drivers.base import OptionValue
 from ecsmachine.errors import MachineError, UsageError
 
@@ -99,6 +100,8 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
             warn(line)
         _check(name, source, flags, list_images=list_images, prune=prune, all_options=all_options)
         wanted = family or name
+        if wanted:
+            validate_family(wanted)
         if list_images or prune is not None:
             account = registry.account_options_of(driver_name)
             values = resolve(account, flags, environment, settings)

@@ -16,6 +16,9 @@ from ecsmachine.ssh.command_result import CommandResult
 NAME = "engine start"
 _TIMEOUT_S = 300.0
 
+ENABLE = "SYSTEMCTL_SKIP_SYSV=1 systemctl -q --no-reload enable docker.service"
+"""Without the links of init scripts, which systemd does not look at: they take half a second."""
+
 RESTART = """\
 systemctl daemon-reload
 systemctl reset-failed docker.service docker.socket 2>/dev/null || :
@@ -42,7 +45,7 @@ def actions(situation: Situation) -> list[Action]:
     """Return what enables and restarts the engine."""
     commands = []
     if situation.facts.unit.get("UnitFileState") != "enabled":
-        commands.append("systemctl -q enable docker.service")
+        commands.append(ENABLE)
     if not _is_in_order(situation):
         commands.append(RESTART)
     if not commands:

@@ -147,7 +147,7 @@ def test_an_engine_that_is_not_enabled_is_enabled_and_not_restarted() -> None:
     disabled = running(unit=SOCKET["unit"].replace("=enabled", "=disabled"))
     (action,) = start.actions(situation("debian-12", disabled))
     assert isinstance(action, Run)
-    assert "systemctl -q enable docker.service" in action.script
+    assert "systemctl -q --no-reload enable docker.service" in action.script
     assert "systemctl restart" not in action.script
 
 

@@ -110,7 +110,9 @@ def _ensure_snapshot(
         report("Copying the system disk...")
         disk_id = known.details["disk"] if known else _system_disk(cloud, instance_id)
         asked_before = known is not None
-        known = known or journal.intend(SNAPSHOT_KIND, **details, name=wanted.name, disk=disk_id)
+        # a name that begins with auto is that of a snapshot by policy
+        name = f"of-{wanted.name}"
+        known = known or journal.intend(SNAPSHOT_KIND, **details, name=name, disk=disk_id)
         with asking.forget_if_refused(journal, known, asked_before=asked_before):
             snapshot_id = asking.when_not_busy(
                 lambda: cloud.images.create_snapshot(

@@ -264,7 +264,7 @@ def _prune(images: BakedImages, family: str, keep: int, *, yes: bool, as_json: b
     doomed = images.find(family)[keep:]
     if doomed:
         names = ", ".join(image.id for image in doomed)
-        confirm(f"About to remove {len(doomed)} images of family {family}: {names}", yes)
+        confirm(f"About to remove of image family {family}: {names}", yes)
     removed: list[str] = []
     kept: list[str] = []
     failures: list[MachineError] = []

@@ -147,6 +147,47 @@ def test_what_can_be_changed_in_place_is_and_drift_is_undone(files: Files) -> No
     assert set(files.plan().values()) == {"keep"}
 
 
+def test_a_plan_after_an_apply_is_empty_whatever_the_file_gives(files: Files) -> None:
+    (files.path.parent / "init").write_text("#!/bin/sh\n")
+    files.write(
+        """
+  a:
+    description: one of many
+    auto-release-time: 8h
+    auto-release: ""
+    max-price: 10
+    image-os: debian
+    host-name: www
+    user-data: init
+    io-optimized: true
+    tags: {team: a, "x y": "1"}
+    zone: cn-hangzhou-i
+    internet-max-bandwidth: 5
+    internet-charge-type: PayByTraffic
+    security-group: mine
+    open-ports: [80/tcp, 8000-8100, 53/udp]
+    source-cidrs: [10.0.0.0/8, 192.0.2.7/24]
+    system-disk-size: 50
+    disk-size: 30
+    disk-fs: xfs
+    ssh-key-per-machine: true
+    tls-sans: [a.example.com]
+    engine-labels: {tier: web}
+    engine-opts: [log-level=debug]
+    engine-registry-mirrors: auto
+  b: {auto-release: 3d, spot-strategy: SpotAsPriceGo, allocate-eip: true, cpus: 2, memory: 2}
+  c: {private-address-only: true, private-ip: "172.16.0.77"}
+"""
+    )
+    files.apply()
+    assert files.plan() == {"a": "keep", "b": "keep", "c": "keep"}
+    # by another name it is the same file
+    (files.path.parent / "folder").mkdir()
+    assert files.plan("-f", "folder/../ecsmachine.yaml") == {"a": "keep", "b": "keep", "c": "keep"}
+    files.run("destroy", "-y", "-f", "folder/../ecsmachine.yaml")
+    assert files.rig.left() == {}
+
+
 def test_a_machine_of_somebody_else_is_not_taken(files: Files) -> None:
     assert files.run("create", "--no-provision", "a")[0] == 0
     files.write("  a:\n  b: {}\n")

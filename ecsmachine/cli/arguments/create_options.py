@@ -91,7 +91,7 @@ def request_of(
     from ecsmachine.machine.model import SwarmOptions
 
     found = resolve(options_of_create(driver_name), flags, this.environment, settings)
-    values: dict[str, Any] = install_or_sources(found, flags)
+    values: dict[str, Any] = install_or_sources(found, flags, this.warn)
     own = {option.name for option in _OWN}
     return CreateRequest(
         name=name,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.cli.display.printer import warn
-from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.drivers.base import Option, OptionValue, Report
 from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,13 +68,13 @@ ENGINE = (
 
 
 def install_or_sources(
-    values: dict[str, OptionValue], flags: Mapping[str, OptionValue]
+    values: dict[str, OptionValue], flags: Mapping[str, OptionValue], warn: Report
 ) -> dict[str, OptionValue]:
     """Return the values of all options with an install script, or sources of packages, not both.
 
     The script wins, whether its flag or its variable is given; but flags win over variables.
-    ``flags`` has None where a flag was not given. Raises :class:`UsageError` for a version with
-    a script, which chooses the version itself.
+    ``flags`` has None where a flag was not given; ``warn`` is told what is not used. Raises
+    :class:`UsageError` for a version with a script, which chooses the version itself.
     """
     script = values["engine-install-url"]
     asked = [flag for flag in ("engine-source", "engine-version") if flags.get(flag)]

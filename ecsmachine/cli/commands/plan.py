@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -93,7 +94,7 @@ def apply(
     """
     this = session(ctx)
     targets = target or []
-    path = file.absolute()
+    path = _real(file)
     shown = None if yes else _confirmed(this, file, targets)
     if shown is not None and shown.is_empty:
         _put_into_document(shown)
@@ -122,7 +123,7 @@ def destroy(
     from ecsmachine.machine.plan.planning import plan_of_removal
 
     this = session(ctx)
-    path = file.absolute()
+    path = _real(file)
     with _locked(this, path):
         made = plan_of_removal(this.store, path, target or [])
         this.named = [step.name for step in made.steps]
@@ -145,9 +146,15 @@ def _plan(this: Session, file: Path, targets: Sequence[str]) -> Plan:
     from ecsmachine.cli.machines_file.wanting import wanted_by
     from ecsmachine.machine.plan.planning import make_plan
 
-    wanted = wanted_by(this, file)
+    path = _real(file)
+    wanted = wanted_by(this, path)
     with steps(only_on_terminal=True) as report:
-        return make_plan(this.store, file.absolute(), wanted, targets, report)
+        return make_plan(this.store, path, wanted, targets, report)
+
+
+def _real(file: Path) -> Path:
+    """Return the path that machines know their file by, however it is named."""
+    return Path(os.path.realpath(file))
 
 
 def _show(made: Plan) -> None:

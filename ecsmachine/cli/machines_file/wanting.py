@@ -29,7 +29,6 @@ def wanted_by(this: Session, path: Path) -> list[Wanted]:
     """
     from ecsmachine.machine.plan.wanted import Wanted
 
-    path = path.absolute()
     machines, problems = read(path, this.environment)
     found: list[Wanted] = []
     checked: dict[tuple[str, str], None] = {}

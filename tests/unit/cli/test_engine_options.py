@@ -6,6 +6,7 @@ import pytest
 
 from ecsmachine.cli.arguments.driver_options import resolve
 from ecsmachine.cli.arguments.engine_options import ENGINE, engine_options, install_or_sources
+from ecsmachine.cli.display.printer import warn
 from ecsmachine.drivers.base import OptionValue
 from ecsmachine.errors import UsageError
 from ecsmachine.provision.base import EngineOptions
@@ -16,7 +17,7 @@ SCRIPT = "http://mirror.example/install.sh"
 def options(environment: dict[str, str] | None = None, **flags: OptionValue) -> EngineOptions:
     given = {f"engine-{name.replace('_', '-')}": value for name, value in flags.items()}
     values = resolve(ENGINE, given, environment or {})
-    return engine_options(install_or_sources(values, given))
+    return engine_options(install_or_sources(values, given, warn))
 
 
 def test_without_any_the_engine_comes_from_what_is_in_reach() -> None:

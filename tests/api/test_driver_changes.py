@@ -183,6 +183,20 @@ def test_another_type_stops_the_machine_once_and_starts_it_again(rig: Rig) -> No
     assert asked["StopInstance"] == 1
 
 
+def test_the_price_follows_what_was_changed_back(rig: Rig) -> None:
+    driver, _ = rig.create(**MADE_WITH, instance_type="ecs.g6.large")
+    store = stored(rig, driver)
+    cost = driver.config()["Cost"]["Hour"]
+    ecs, instance_id = driver._cloud.ecs, driver.config()["InstanceId"]
+    driver.stop(rig.report)
+    ecs_changes.set_instance_type(ecs, instance_id, "ecs.g6.xlarge")
+    driver.start(rig.report)
+    for option, value in (("internet-max-bandwidth", 5), ("instance-type", "ecs.g6.large")):
+        changes.change_machine(store, "dev1", {f"aliyunecs-{option}": value}, rig.report)
+    changes.change_machine(store, "dev1", {"aliyunecs-internet-max-bandwidth": 1}, rig.report)
+    assert store.load("dev1").driver.config()["Cost"]["Hour"] == cost
+
+
 def test_a_refused_type_leaves_the_machine_running_as_it_was(rig: Rig) -> None:
     driver, _ = rig.create(**MADE_WITH)
     store = stored(rig, driver)

@@ -66,7 +66,7 @@ def change(changing: Changing, option: str, value: OptionValue) -> HostWork:
     left = _CHANGES[field](changing, wanted)
     record = changing.record
     if hasattr(record, field):
-        if field in _PRICED and getattr(record, field) != wanted:
+        if field in _PRICED:
             _note_price(changing)
         setattr(record, field, as_stored(wanted))
     return left

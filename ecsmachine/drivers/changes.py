@@ -5,7 +5,7 @@ Values are looked at in the form that :func:`ecsmachine.drivers.registry.compara
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import Protocol, runtime_checkable
@@ -38,6 +38,15 @@ class HostWork(Flag):
     """Its name, address or certificate is another: provisioning looks at all of it."""
 
 
+Others = Callable[[], Sequence[Driver]]
+"""Returns other machines; they are loaded where a change is about what machines share."""
+
+
+def nobody() -> Sequence[Driver]:
+    """Return no other machine."""
+    return ()
+
+
 @runtime_checkable
 class Changeable(Protocol):
     """What a driver adds whose machines can be given other values of options.
@@ -65,11 +74,12 @@ class Changeable(Protocol):
         """
 
     def change(
-        self, option: str, value: OptionValue, report: Report, others: Sequence[Driver] = ()
+        self, option: str, value: OptionValue, report: Report, others: Others = nobody
     ) -> HostWork:
         """Bring the machine to a value, and return what is left to be done on its host.
 
         Given again it does nothing; cut off, it is given again. An option that changes with a
-        restart is changed while the machine is stopped. ``others`` are the machines of the store
-        that may share things with it: what they need stays. The record is changed last.
+        restart is changed while the machine is stopped. ``others`` returns the machines of the
+        store that may share things with it: what they need stays. The record is changed last.
+        What the machine was before is asked for once for all changes and checks of a driver.
         """

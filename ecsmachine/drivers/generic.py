@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from ecsmachine.drivers.base import (
     UnsupportedOperationError,
 )
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
-from ecsmachine.drivers.changes import HostWork, Observed
+from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody
 from ecsmachine.drivers.existing_host import ExistingHost
 from ecsmachine.drivers.stored import generic_values
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
@@ -256,7 +256,7 @@ class GenericDriver(ExistingHost):
             _port(option, value)
 
     def change(
-        self, option: str, value: OptionValue, report: Report, others: Sequence[Driver] = ()
+        self, option: str, value: OptionValue, report: Report, others: Others = nobody
     ) -> HostWork:
         """Take another address, port or user; the host itself follows by provisioning."""
         self.check_change(option, value)

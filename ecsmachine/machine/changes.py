@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import ChangeKind, Driver, OptionValue, Report, State, driver_report
-from ecsmachine.drivers.changes import Changeable, HostWork, Observed
+from ecsmachine.drivers.changes import Changeable, HostWork, Observed, Others
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_config, files, host, operations
 from ecsmachine.machine.engine_seen import engines_seen
@@ -86,7 +87,7 @@ def change_machine(
         engine = {flag: value for flag, value in changes.items() if flag in engine_config.FIELDS}
         of_driver = {flag: value for flag, value in changes.items() if flag not in engine}
         stopping = _checked(machine, of_driver) if of_driver else {}
-        others = _others(store, name) if of_driver else []
+        others = partial(_others, store, name)
         for option, value in of_driver.items():
             if option not in stopping:
                 _change(store, machine, option, value, report, others)
@@ -118,7 +119,7 @@ def _change(
     option: str,
     value: OptionValue,
     report: Report,
-    others: Sequence[Driver],
+    others: Others,
 ) -> None:
     """Make one change, have the host follow, and write it down."""
     left = _changeable(machine).change(option, value, driver_report(machine.name, report), others)
@@ -138,7 +139,7 @@ def _change_stopped(
     machine: Machine,
     changes: Mapping[str, OptionValue],
     report: Report,
-    others: Sequence[Driver],
+    others: Others,
 ) -> None:
     """Stop a machine, change it, and start it again; one that was stopped stays so."""
     mark = machine.directory / _MARK

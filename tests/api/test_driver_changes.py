@@ -177,10 +177,28 @@ def test_another_type_stops_the_machine_once_and_starts_it_again(rig: Rig) -> No
     assert machine.driver.state() is State.RUNNING
     assert not changes.is_unfinished(machine)
     asked = rig.front.asked
+    assert asked["UntagResources"] == asked["TagResources"] == 1
     assert asked["StopInstance"] == asked["ModifyInstanceSpec"] == asked["StartInstance"] == 1
     assert float(machine.driver.config()["Cost"]["Hour"]) > float(cost["Hour"])
     changes.change_machine(store, "dev1", wanted, rig.report)
     assert asked["StopInstance"] == 1
+
+
+def test_several_changes_in_place_ask_little(rig: Rig) -> None:
+    driver, _ = rig.create(**MADE_WITH)
+    store = stored(rig, driver)
+    rig.front.asked.clear()
+    wanted: dict[str, OptionValue] = {
+        "aliyunecs-description": "another purpose",
+        "aliyunecs-deletion-protection": True,
+        "aliyunecs-tag": ["cost=high", "team=a"],
+    }
+    changes.change_machine(store, "dev1", wanted, rig.report)
+    assert dict(rig.front.asked) == {
+        "DescribeInstances": 1,
+        "ModifyInstanceAttribute": 2,
+        "TagResources": 1,
+    }
 
 
 def test_the_price_follows_what_was_changed_back(rig: Rig) -> None:

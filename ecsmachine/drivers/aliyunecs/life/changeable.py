@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ecsmachine.drivers.aliyunecs.life.record import Record, cloud_of_record
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
-from ecsmachine.drivers.base import ChangeKind, Driver, DriverContext, OptionValue, Report
+from ecsmachine.drivers.base import ChangeKind, DriverContext, OptionValue, Report
+from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
+    from ecsmachine.aliyun.ecs_values import Instance
     from ecsmachine.drivers.aliyunecs.life.changing import Changing
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-    from ecsmachine.drivers.changes import HostWork, Observed
 
 
 class ChangeableInstance:
@@ -28,6 +29,7 @@ class ChangeableInstance:
         self._context = context
         self._record = record
         self._lookup: SharedLookup | None = None
+        self._before: Instance | None = None
         if cloud is not None:
             self._cloud = cloud
 
@@ -69,10 +71,10 @@ class ChangeableInstance:
         from ecsmachine.drivers.aliyunecs.options.comparing import read_value
 
         with self._explaining_if_gone():
-            check(self._changing(lambda line: None, ()), option, read_value(option, value))
+            check(self._changing(lambda line: None, nobody), option, read_value(option, value))
 
     def change(
-        self, option: str, value: OptionValue, report: Report, others: Sequence[Driver] = ()
+        self, option: str, value: OptionValue, report: Report, others: Others = nobody
     ) -> HostWork:
         """Bring the instance to another value of an option."""
         from ecsmachine.drivers.aliyunecs.life.changing import change
@@ -80,14 +82,18 @@ class ChangeableInstance:
         with self._explaining_if_gone():
             return change(self._changing(report, others), option, value)
 
-    def _changing(self, report: Report, others: Sequence[Driver]) -> Changing:
+    def _changing(self, report: Report, others: Others) -> Changing:
         from ecsmachine.drivers.aliyunecs.life.changing import Changing
 
-        found = self._cloud.ecs.instance(self._instance_id())
-        if found is None:
+        if self._before is None:
+            self._before = self._cloud.ecs.instance(self._instance_id())
+        if self._before is None:
             raise self._gone()
-        records = [one._record for one in others if isinstance(one, ChangeableInstance)]
-        return Changing(self._cloud, self._context, self._record, found, report, records)
+
+        def records() -> list[Record]:
+            return [one._record for one in others() if isinstance(one, ChangeableInstance)]
+
+        return Changing(self._cloud, self._context, self._record, self._before, report, records)
 
     def _check_account(self) -> None:
         """Raise if the instance that is not there may only be another account's."""

@@ -37,14 +37,14 @@ _RESIZED_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Changing:
-    """A machine that is changed, as it is now. ``others`` may share its security group."""
+    """A machine that is changed, as it was found; ``others`` may share its security group."""
 
     cloud: Cloud
     context: DriverContext
     record: Record
     found: Instance
     report: Report
-    others: Sequence[Record] = ()
+    others: Callable[[], Sequence[Record]]
 
     @property
     def name(self) -> str:
@@ -174,7 +174,7 @@ def _change_rules(
 def _close(changing: Changing, group_id: str, stale: Sequence[Any]) -> None:
     """Close ports that no other machine in the group has open."""
     cloud = changing.cloud
-    sharing = [one for one in changing.others if one.security_group_id == group_id]
+    sharing = [one for one in changing.others() if one.security_group_id == group_id]
     known = {one.instance_id for one in sharing if one.open_ports is not None}
     unknown = [
         each

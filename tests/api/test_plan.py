@@ -188,6 +188,20 @@ def test_a_plan_after_an_apply_is_empty_whatever_the_file_gives(files: Files) ->
     assert files.rig.left() == {}
 
 
+def test_hosts_of_other_drivers_stay_and_one_failure_is_that_machine_s_alone(files: Files) -> None:
+    none = "  b: {{driver: none, url: 'tcp://127.0.0.1:{}'}}\n"
+    files.write("  a: {}\n" + none.format(2375), defaults="provision: false")
+    files.apply()
+    files.write(none.format(2376), defaults="")
+    keys = {"ECS_ACCESS_KEY_ID": "", "ECS_ACCESS_KEY_SECRET": ""}
+    code, out, err = files.run("apply", "-y", **keys)
+    assert (code, "Set ECS_ACCESS_KEY_ID" in err) == (2, True)
+    assert "± b is taken out of the store and made anew; its host stays as it is" in out
+    assert files.plan() == {"b": "keep", "a": "remove"}
+    files.apply()
+    assert files.plan() == {"b": "keep"}
+
+
 def test_a_machine_of_somebody_else_is_not_taken(files: Files) -> None:
     assert files.run("create", "--no-provision", "a")[0] == 0
     files.write("  a:\n  b: {}\n")

@@ -19,7 +19,7 @@ from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.plan import data_of, lines_of
 from ecsmachine.cli.display.printer import document, say, show
-from ecsmachine.cli.display.progress import for_each, steps
+from ecsmachine.cli.display.progress import about, for_each, steps
 from ecsmachine.cli.machines_file.reading import FILE
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError
@@ -233,17 +233,33 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
 
     for those in in_order_of_removal(this.store, made.of(Kind.REMOVE, Kind.REPLACE)):
         phase(those, lambda names: _remove(this, names))
-    phase(made.of(Kind.CHANGE, Kind.RESTART), lambda names: for_each(names, changed))
+    phase(made.of(Kind.CHANGE, Kind.RESTART), lambda names: for_each(names, _named(changed)))
     phase(made.of(*MAKING), create_these)
     this.interruption = None  # what comes now is not undone
-    phase([step for step in made.steps if step.rejoin], lambda names: for_each(names, rejoined))
-    phase([step for step in made.steps if step.setup], lambda names: for_each(names, set_up_one))
+    phase(
+        [step for step in made.steps if step.rejoin],
+        lambda names: for_each(names, _named(rejoined)),
+    )
+    phase(
+        [step for step in made.steps if step.setup],
+        lambda names: for_each(names, _named(set_up_one)),
+    )
     if len(failures) == 1:
         raise failures[0][1]
     if failures:
         raise several_failures(failures, len(made.steps))
     if not made.is_empty:
         say("All is done")
+
+
+def _named(work: Callable[[str, Report], None]) -> Callable[[str, Report], None]:
+    """Return work on a machine whose errors say which machine it is."""
+
+    def named(name: str, report: Report) -> None:
+        with about(name, is_last=False):
+            work(name, report)
+
+    return named
 
 
 def _remove(this: Session, names: list[str]) -> None:
@@ -253,7 +269,8 @@ def _remove(this: Session, names: list[str]) -> None:
     try:
         for_each(
             names,
-            *([removal.begin, removal.finish] if len(names) > 1 else [removal.finish]),
+            *([_named(removal.begin)] if len(names) > 1 else []),
+            _named(removal.finish),
             at_once=_REMOVED_AT_ONCE,
         )
     finally:

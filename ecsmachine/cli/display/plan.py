@@ -26,6 +26,10 @@ _WORDS = {
     "replace": "is removed and made anew: ALL THAT IS ON ITS DISKS IS LOST",
     "remove": "is removed, with all that is on its disks",
 }
+_OF_HOSTS_THAT_STAY = {
+    "replace": "is taken out of the store and made anew; its host stays as it is",
+    "remove": "is taken out of the store; its host stays as it is",
+}
 _COUNTED = (
     ("made", ("create", "continue")),
     ("changed", ("change", "restart")),
@@ -62,7 +66,8 @@ def _lines(step: Step) -> Iterable[str]:
     kind = step.kind.value
     about = ", ".join(filter(None, (step.about, _cost(step))))
     reason = f" ({step.reason})" if step.reason else ""
-    yield f"{_SIGNS[kind]} {step.name} {_WORDS[kind]}{reason}" + (f": {about}" if about else "")
+    words = _OF_HOSTS_THAT_STAY.get(kind, _WORDS[kind]) if step.host_stays else _WORDS[kind]
+    yield f"{_SIGNS[kind]} {step.name} {words}{reason}" + (f": {about}" if about else "")
     for each in step.differences:
         why = " (needs a new machine)" if each.kind.value == "replace" else ""
         yield f"    {_name(each, step)}: {_value(each.before)} -> {_value(each.after)}{why}"

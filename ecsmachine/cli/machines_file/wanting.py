@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.create_options import options_of_create, request_of
+from ecsmachine.cli.arguments.suggestions import did_you_mean
 from ecsmachine.cli.machines_file.keys import key_of
 from ecsmachine.cli.machines_file.reading import Declared, read
 from ecsmachine.documents.yaml_text import Problems
@@ -31,6 +32,7 @@ def wanted_by(this: Session, path: Path) -> list[Wanted]:
 
     machines, problems = read(path, this.environment)
     found: list[Wanted] = []
+    names = {each.name for each in machines}
     checked: dict[tuple[str, str], None] = {}
     for each in machines:
         # machines of one entry differ in their names alone, and so does what is wrong with them
@@ -38,6 +40,13 @@ def wanted_by(this: Session, path: Path) -> list[Wanted]:
             checked[each.group, str(each.flags.get("swarm-join"))] = None
             several = sum(other.group == each.group for other in machines) > 1
             _check_options(this, each, problems, several=several)
+        join = str(each.flags.get("swarm-join") or "")
+        if join and join not in names and not this.store.exists(join):
+            problems.add(
+                each.lines.get("swarm-join", each.line),
+                f'swarm-join: there is no machine "{join}", in the file or in the store',
+                did_you_mean(join, names),
+            )
         if problems.found:
             continue
         request = request_of(this, each.name, each.driver_name, each.flags)
@@ -62,7 +71,7 @@ def _check_options(this: Session, machine: Declared, problems: Problems, *, seve
     from ecsmachine.machine.create import validate
 
     flags = dict(machine.flags)
-    keys = {
+    keys = {"no-provision": "provision: false"} | {
         option.name: key_of(option, machine.driver_name)
         for option in options_of_create(machine.driver_name)
     }

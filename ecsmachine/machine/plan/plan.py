@@ -53,10 +53,10 @@ class Step:
     """What is to be done with one machine.
 
     ``reason`` says why, where the differences do not; ``setup`` is what is yet to be done on its
-    host. It is to be started (``start``), has another address (``moved``), or was stopped for a
-    change that was cut off (``unfinished``). It joins its swarm anew (``rejoin``) once the
-    manager is made. A price is None where it is not known, or there is
-    none. ``about`` is the instance type of a new one.
+    host. It is to be started (``start``), has another address (``moved``), was stopped for a change
+    that was cut off (``unfinished``), or joins its swarm anew (``rejoin``) once the manager is
+    made. If it goes, its host stays where it is not ours (``host_stays``). A price is None where
+    it is not known, or there is none. ``about`` is the instance type of a new one.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Step:
     moved: bool = False
     unfinished: bool = False
     rejoin: bool = False
+    host_stays: bool = False
     before: Price | None = None
     after: Price | None = None
     about: str = ""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ecsmachine.drivers.base import Priced, Report, State
+from ecsmachine.drivers.base import Planning, Priced, Report, State
 from ecsmachine.drivers.changes import Observed
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import changes, create
@@ -67,7 +67,7 @@ def make_plan(
     steps = _with_prices(store, steps, machines, report, failures)
     steps = _with_rejoins(steps)
     gone = [name for name in made if name not in names and (chosen is None or name in chosen)]
-    removed = [Step(name, Kind.REMOVE, before=_price_of(store, name)) for name in gone]
+    removed = [_step_of_removal(store, name) for name in gone]
     if len(failures) == 1:
         ((name, failure),) = failures
         failure.machine = name
@@ -84,7 +84,7 @@ def plan_of_removal(store: Store, path: Path, targets: Sequence[str]) -> Plan:
     made = made_by(store, path)
     chosen = targeted(targets, (), made)
     gone = [name for name in made if chosen is None or name in chosen]
-    return Plan(path, [Step(name, Kind.REMOVE, before=_price_of(store, name)) for name in gone])
+    return Plan(path, [_step_of_removal(store, name) for name in gone])
 
 
 def in_order_of_removal(store: Store, steps: Sequence[Step]) -> list[list[Step]]:
@@ -160,7 +160,8 @@ def _compared(
 
 def _step(wanted: Wanted, journal: FileJournal, machine: Machine, seen: Observed | None) -> Step:
     before = _price(machine)
-    step = Step(wanted.name, Kind.KEEP, wanted, before=before, after=before)
+    stays = _host_stays(machine)
+    step = Step(wanted.name, Kind.KEEP, wanted, before=before, after=before, host_stays=stays)
     if seen is not None and seen.gone:
         return replace(
             step, kind=Kind.REPLACE, reason="its instance is gone", setup=wanted.setup, before=None
@@ -284,11 +285,18 @@ def _checked(store: Store, request: CreateRequest) -> tuple[Price | None, str]:
     return price, str((plan.data.get("Instance") or {}).get("InstanceType", ""))
 
 
-def _price_of(store: Store, name: str) -> Price | None:
+def _step_of_removal(store: Store, name: str) -> Step:
+    step = Step(name, Kind.REMOVE)
     try:
-        return _price(store.load(name))
+        machine = store.load(name)
     except MachineError:
-        return None
+        return step
+    return replace(step, before=_price(machine), host_stays=_host_stays(machine))
+
+
+def _host_stays(machine: Machine) -> bool:
+    """Whether the host of a machine that is removed stays as it is: only a cloud's goes."""
+    return not isinstance(machine.driver, Planning)
 
 
 def _price(machine: Machine) -> Price | None:

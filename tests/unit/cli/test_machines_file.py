@@ -203,6 +203,20 @@ def test_all_is_told_at_once_and_the_exit_code_is_one(program: Program, tmp_path
     assert program("plan", "-f", str(tmp_path / "none.yaml")).code == 1
 
 
+def test_what_a_file_names_must_be_there(program: Program, tmp_path: Path) -> None:
+    file = tmp_path / "ecsmachine.yaml"
+    file.write_text(
+        "machines:\n  boss: {swarm-mode: manager, provision: false}\n"
+        "  a: {swarm-mode: worker, swarm-join: bos}\n  b: {swarm-mode: worker}\n"
+    )
+    keys = {"ECS_ACCESS_KEY_ID": "x", "ECS_ACCESS_KEY_SECRET": "y"}
+    told = program("plan", "-f", str(file), **keys).err
+    assert "needs an engine, and provision: false installs none" in told
+    assert ':3: swarm-join: there is no machine "bos", in the file or in the store' in told
+    assert "Did you mean boss?" in told
+    assert ":4: A worker needs a swarm to join" in told
+
+
 def test_the_schema_is_that_of_the_options(program: Program) -> None:
     assert json.loads(DOCUMENT.read_text()) == schema(), "run scripts/manual.py"
     assert json.loads(program("plan", "--schema").out) == schema()

@@ -26,6 +26,7 @@ from ecsmachine.localcloud.service.view import CloudView, Look
 
 SHORTEST_S = 0.4
 """The time between two looks at what is different."""
+BUSY_S = 1.0
 MOST_REQUESTS = 20
 """Of requests that came between two looks, so many are told."""
 FIRST_REQUESTS = 200
@@ -79,7 +80,8 @@ async def happenings(view: CloudView, looks: GuestLooks) -> AsyncIterator[str]:
             if now - told >= _KEEP_ALIVE_S:
                 yield ": still there\n\n"
                 told = now
-            await asyncio.sleep(SHORTEST_S)
+            # where there is more than is shown, the API has the processor
+            await asyncio.sleep(BUSY_S if changes.get("left_out") else SHORTEST_S)
             await _set_within(happened, _LOOK_S)
     finally:
         view.forget(happened)

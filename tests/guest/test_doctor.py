@@ -6,6 +6,7 @@ One machine is made for all of them; a second one has the small disk, and is rel
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -270,7 +271,7 @@ def test_what_is_broken_is_named_and_mended(way: str, ill: Ill) -> None:
             done_as_told(ill.machines, command)
         if mends:
             assert_well(ill)
-    if not mends:
+    if not mends and called == Way():  # else nothing was changed but how it was called
         assert_well(ill)
 
 
@@ -291,9 +292,6 @@ def test_a_full_disk_and_then_a_release_behind_our_back(
     code, steps = small.examined()
     assert (code, first_broken(steps)["Step"]) == (1, "disk space")
     assert "/ is full" in first_broken(steps)["Found"]
-    small.on_host("rm /filler")
-    assert_well(small)
-
     machines.ecs("DeleteInstance", InstanceId=small.instance_id, Force=True)
     wait_for(lambda: small.state() == "gone", "the instance to be gone")
     code, steps = small.examined()
@@ -313,7 +311,7 @@ def test_several_and_all_machines(machines: Machines, ill: Ill) -> None:
     assert done.stderr.startswith('Error: Machine "fixed": engine\'s port: 127.0.0.1:1 does not')
     everything = machines.run("doctor", check=False).stdout
     assert everything.startswith("This computer\n")
-    assert "all 18 steps" in everything
+    assert re.search(r"^ill\n  (ok|warning) ", everything, re.MULTILINE)
     machines.run("rm", "-y", "fixed")
 
 

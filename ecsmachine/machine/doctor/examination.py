@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from ecsmachine.errors import MachineError
 
-_LIMIT_S = 20.0
+_LIMIT_S = 30.0
 _COMMAND = re.compile(r'"(ecsmachine (?!credentials set")[^"]+)"')  # that one wants a choice
 
 S = TypeVar("S")

@@ -22,7 +22,7 @@ SSH_PORT, HOST_KEY, LOGIN = "SSH port", "host key", "login"
 DISK, SERVICE = "disk space", "engine's service"
 
 _CONNECT_S = 5.0
-_HANDSHAKE_S = 12.0
+_HANDSHAKE_S = 20.0
 _LEAST_KIB = 64 << 10
 _LEAST_INODES = 1000
 _NEARLY_FULL = 0.9

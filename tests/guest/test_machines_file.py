@@ -64,6 +64,13 @@ def test_a_swarm_of_a_file(machines: Machines, tmp_path: Path) -> None:
     instance = json.loads(machines.run("inspect", "boss").stdout)["Driver"]["InstanceId"]
     machines.ecs("DeleteInstance", InstanceId=instance, Force="true")
     assert actions(machines, file) == {"boss": "replace", "worker-1": "change"}
+    process = machines.start("apply", "-y", "-f", str(file))
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("1 made"):
+        assert process.poll() is None
+    process.kill()  # before the worker has joined, or while it does
+    process.communicate()
+    assert actions(machines, file)["boss"] == "keep"
     apply()
 
     machines.run("destroy", "-y", "-f", str(file))

@@ -190,7 +190,7 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
     What fails does not stop what does not need it. Raises one error for all that failed.
     """
     from ecsmachine.cli.commands.create import create_each
-    from ecsmachine.machine.plan.changing import change, rejoin
+    from ecsmachine.machine.plan.changing import change, give_up_swarm, rejoin
     from ecsmachine.machine.plan.plan import MAKING, Kind
     from ecsmachine.machine.plan.planning import in_order_of_removal
     from ecsmachine.machine.plan.setup import set_up
@@ -231,13 +231,20 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
         if wanted is not None:
             set_up(this.store, name, wanted.setup, report)
 
+    for step in made.steps:
+        if step.rejoin:
+            give_up_swarm(this.store, step.name)
     for those in in_order_of_removal(this.store, made.of(Kind.REMOVE, Kind.REPLACE)):
         phase(those, lambda names: _remove(this, names))
     phase(made.of(Kind.CHANGE, Kind.RESTART), lambda names: for_each(names, _named(changed)))
     phase(made.of(*MAKING), create_these)
     this.interruption = None  # what comes now is not undone
     phase(
-        [step for step in made.steps if step.rejoin],
+        [
+            step
+            for step in made.steps
+            if step.rejoin and step.wanted and step.wanted.request.swarm_join not in failed
+        ],
         lambda names: for_each(names, _named(rejoined)),
     )
     phase(

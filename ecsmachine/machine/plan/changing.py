@@ -13,6 +13,9 @@ from ecsmachine.machine.swarm.api import Role
 _OURS = ("driver", "ssh-jump", "provision", "engine-version", "swarm-mode", "swarm-join")
 """What is no option that :func:`ecsmachine.machine.changes.change_machine` changes."""
 
+_LEFT = "left"
+"""What is written down as the role in a swarm that has ended."""
+
 
 def change(store: Store, step: Step, report: Report) -> None:
     """Do what a step says that leaves the machine where it is, but for what its host is to run.
@@ -37,19 +40,27 @@ def change(store: Store, step: Step, report: Report) -> None:
         provisioning.provision(store, name, report)
     if "engine-version" in options:
         provisioning.upgrade(store, name, report, version=request.engine.version)
-    if options & {"swarm-mode", "swarm-join"} and not step.rejoin:
+    if step.rejoin:
+        return
+    if options & {"swarm-mode", "swarm-join"}:
         _set_swarm(store, request, report)
     _write_down(store, request)
 
 
+def give_up_swarm(store: Store, name: str) -> None:
+    """Write down that the swarm of a machine ends: whatever comes then, the machine joins anew."""
+    with store.lock(name):
+        journal = store.journal(name)
+        if journal.request.get("SwarmRole"):
+            journal.begin(request={**journal.request, "SwarmRole": _LEFT})
+
+
 def rejoin(store: Store, step: Step, report: Report) -> None:
     """Let a machine leave a swarm that has no manager any more, and join that of the new one."""
-    from ecsmachine.machine.swarm.leave import leave
-
     if step.wanted is None:
         return
-    leave(store, step.name, report, force=True)
-    _join(store, step.wanted.request, report)
+    _set_swarm(store, step.wanted.request, report)
+    _write_down(store, step.wanted.request)
 
 
 def _write_down(store: Store, request: CreateRequest) -> None:
@@ -87,8 +98,10 @@ def _set_swarm(store: Store, request: CreateRequest, report: Report) -> None:
     if not role:
         leave(store, name, report)
     elif request.swarm_join:
-        joined = store.journal(name).request.get("SwarmJoin") or request.swarm_join
-        if joined != request.swarm_join:
+        record = store.journal(name).request
+        if record.get("SwarmRole") == _LEFT:
+            leave(store, name, report, force=True)
+        elif record.get("SwarmJoin") not in ("", request.swarm_join):
             leave(store, name, report)
         _join(store, request, report)
     else:

@@ -355,12 +355,12 @@ import os, sys, time
 from ecsmachine.cli import app
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import create
-undo = create._undo
+undo = create.undo
 def slow_undo(*arguments):
     os.write(1, b"here\\n")
     time.sleep(1)
     return undo(*arguments)
-create._undo = slow_undo
+create.undo = slow_undo
 def checkpoint(point):
     if point == "before journal finish":
         raise MachineError("It failed")

@@ -52,6 +52,8 @@ if sys.platform == "win32":
 
     def show_colours() -> None:
         """Have the console read the sequences that colour and move, which it may not at first."""
+        if not os.isatty(1) and not os.isatty(2):
+            return
         import ctypes
 
         kernel = ctypes.windll.kernel32

@@ -45,7 +45,7 @@ if sys.platform == "win32":
             there.close()
 
     def _key_reader() -> Callable[[], bytes]:
-        """Return what reads the keys of the console, in UTF-8; one that is held up is empty."""
+        """Return what reads the keys of the console, in UTF-8; nothing at their end."""
         import codecs
         import ctypes
 

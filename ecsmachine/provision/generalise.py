@@ -108,7 +108,8 @@ if grep -q '[[:space:]]{MOUNT_POINT}[[:space:]]' /etc/fstab 2>/dev/null; then
 fi
 rm -rf /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem
 rm -f /var/lib/dhcp/*.leases /var/lib/dhclient/*.lease* /var/lib/NetworkManager/*.lease
-rm -f /etc/udev/rules.d/70-persistent-net.rules
+rm -f /etc/udev/rules.d/70-persistent-net.rules /var/cache/apt/archives/*.deb
+rm -rf /var/cache/dnf /var/cache/yum /var/cache/zypp/packages
 for user in {users}; do usermod -p '*' "$user"; done
 cat > {_KEYS_UNIT_PATH} <<'ecsmachine-unit'
 {_UNIT}ecsmachine-unit

@@ -88,7 +88,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         driver: orphans.Driver = None,
         **given: Any,
     ) -> None:
-        """Make an image with the engine in it, to create machines from in a third of the time.
+        """Make an image with the engine in it, to create machines from that install nothing.
 
         A machine is made, generalised, copied into an image, and removed.
 

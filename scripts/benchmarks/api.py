@@ -142,6 +142,11 @@ def _page(cloud: Cloud) -> subprocess.Popen[bytes]:
     return reading
 
 
+def _close(reading: subprocess.Popen[bytes]) -> None:
+    reading.kill()
+    reading.wait()
+
+
 @cache
 def _pairs(ground: Ground) -> list[tuple[Run, Run]]:
     """Ask as fast as can be, by turns without the page and with it open."""
@@ -151,14 +156,14 @@ def _pairs(ground: Ground) -> list[tuple[Run, Run]]:
     connection = Api(cloud.environment)
 
     def asked(*, with_page: bool) -> Run:
-        reading = _page(cloud) if with_page else None
+        reading = _page(cloud)
+        if not with_page:  # what comes before is the same
+            _close(reading)
         begun, used = time.perf_counter(), _cpu_of(daemon)
         for _ in range(PAGE_REQUESTS):
             connection.body("DescribeVpcs")
         run = Run(time.perf_counter() - begun, _cpu_of(daemon) - used)
-        if reading is not None:
-            reading.kill()
-            reading.wait()
+        _close(reading)
         return run
 
     pairs = []

@@ -47,6 +47,10 @@ def nobody() -> Sequence[Driver]:
     return ()
 
 
+def nothing() -> None:
+    """Save nothing: the caller does."""
+
+
 @runtime_checkable
 class Changeable(Protocol):
     """What a driver adds whose machines can be given other values of options.
@@ -74,12 +78,18 @@ class Changeable(Protocol):
         """
 
     def change(
-        self, option: str, value: OptionValue, report: Report, others: Others = nobody
+        self,
+        option: str,
+        value: OptionValue,
+        report: Report,
+        others: Others = nobody,
+        save: Callable[[], None] = nothing,
     ) -> HostWork:
         """Bring the machine to a value, and return what is left to be done on its host.
 
         Given again it does nothing; cut off, it is given again. An option that changes with a
         restart is changed while the machine is stopped. ``others`` returns the machines of the
-        store that may share things with it: what they need stays. The record is changed last.
+        store that may share things with it: what they need stays. The record is changed last; where
+        others look at it for what is shared, ``save`` writes it before they do.
         What the machine was before is asked for once for all changes and checks of a driver.
         """

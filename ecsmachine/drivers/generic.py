@@ -21,7 +21,7 @@ from ecsmachine.drivers.base import (
     UnsupportedOperationError,
 )
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
-from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody
+from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody, nothing
 from ecsmachine.drivers.existing_host import ExistingHost
 from ecsmachine.drivers.stored import generic_values
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
@@ -256,7 +256,12 @@ class GenericDriver(ExistingHost):
             _port(option, value)
 
     def change(
-        self, option: str, value: OptionValue, report: Report, others: Others = nobody
+        self,
+        option: str,
+        value: OptionValue,
+        report: Report,
+        others: Others = nobody,
+        save: Callable[[], None] = nothing,
     ) -> HostWork:
         """Take another address, port or user; the host itself follows by provisioning."""
         self.check_change(option, value)

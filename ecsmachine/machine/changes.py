@@ -122,7 +122,8 @@ def _change(
     others: Others,
 ) -> None:
     """Make one change, have the host follow, and write it down."""
-    left = _changeable(machine).change(option, value, driver_report(machine.name, report), others)
+    told, save = driver_report(machine.name, report), partial(store.save, machine)
+    left = _changeable(machine).change(option, value, told, others, save)
     if left & (HostWork.GROW_SYSTEM_DISK | HostWork.GROW_DATA_DISK) and isinstance(value, int):
         from ecsmachine.provision.grow import DATA_MOUNT, SYSTEM_MOUNT, grow_file_system
 

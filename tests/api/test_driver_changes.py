@@ -21,6 +21,7 @@ from ecsmachine.localcloud.state.tagging import put_tags
 from ecsmachine.machine import changes
 from ecsmachine.machine.model import Machine, auth_options
 from ecsmachine.machine.removal import remove
+from ecsmachine.machine.several import for_each
 from ecsmachine.machine.store import Store
 from tests.api.deaths import Crash, Death
 from tests.api.driver_rig import Rig, rig_in
@@ -323,6 +324,17 @@ def test_in_a_shared_group_a_port_stays_open_for_who_needs_it(rig: Rig) -> None:
     assert is_open() == ["22", "2376", "443"]
     changes.change_machine(store, "web2", none, rig.report)
     assert is_open() == ["22", "2376"]
+
+
+def test_ports_that_two_machines_close_at_once_are_closed(rig: Rig) -> None:
+    made = {name: rig.create(name, open_port=["443"])[0] for name in ("web1", "web2")}
+    for name, driver in made.items():
+        store = stored(rig, driver, name)
+    none: dict[str, OptionValue] = {"aliyunecs-open-port": []}
+    for_each(made, lambda name: changes.change_machine(store, name, none, lambda line: None))
+    driver = made["web1"]
+    rules = driver._cloud.ecs.permissions(driver.config()["SecurityGroupId"])
+    assert sorted(rule.port_range for rule in rules) == ["22/22", "2376/2376"]
 
 
 def test_a_port_stays_open_where_a_machine_of_another_store_is(rig: Rig) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ecsmachine.drivers.aliyunecs.life.record import Record, cloud_of_record
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
 from ecsmachine.drivers.base import ChangeKind, DriverContext, OptionValue, Report
-from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody
+from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody, nothing
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -71,18 +71,27 @@ class ChangeableInstance:
         from ecsmachine.drivers.aliyunecs.options.comparing import read_value
 
         with self._explaining_if_gone():
-            check(self._changing(lambda line: None, nobody), option, read_value(option, value))
+            check(
+                self._changing(lambda line: None, nobody, nothing),
+                option,
+                read_value(option, value),
+            )
 
     def change(
-        self, option: str, value: OptionValue, report: Report, others: Others = nobody
+        self,
+        option: str,
+        value: OptionValue,
+        report: Report,
+        others: Others = nobody,
+        save: Callable[[], None] = nothing,
     ) -> HostWork:
         """Bring the instance to another value of an option."""
         from ecsmachine.drivers.aliyunecs.life.changing import change
 
         with self._explaining_if_gone():
-            return change(self._changing(report, others), option, value)
+            return change(self._changing(report, others, save), option, value)
 
-    def _changing(self, report: Report, others: Others) -> Changing:
+    def _changing(self, report: Report, others: Others, save: Callable[[], None]) -> Changing:
         from ecsmachine.drivers.aliyunecs.life.changing import Changing
 
         if self._before is None:
@@ -93,7 +102,8 @@ class ChangeableInstance:
         def records() -> list[Record]:
             return [one._record for one in others() if isinstance(one, ChangeableInstance)]
 
-        return Changing(self._cloud, self._context, self._record, self._before, report, records)
+        found = self._before
+        return Changing(self._cloud, self._context, self._record, found, report, records, save)
 
     def _check_account(self) -> None:
         """Raise if the instance that is not there may only be another account's."""

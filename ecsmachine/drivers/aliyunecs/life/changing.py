@@ -45,6 +45,7 @@ class Changing:
     found: Instance
     report: Report
     others: Callable[[], Sequence[Record]]
+    save: Callable[[], None]
 
     @property
     def name(self) -> str:
@@ -166,8 +167,9 @@ def _change_rules(
         security_group.open_ports(cloud, group_id, staying, wanted, changing.report)
         if stale:
             _close(changing, group_id, stale)
-    record.open_ports = [str(each) for each in ports]
-    record.source_cidrs = list(sources)
+        record.open_ports = [str(each) for each in ports]
+        record.source_cidrs = list(sources)
+        changing.save()  # before another machine in the group looks at what this one needs
     return HostWork.NONE
 
 

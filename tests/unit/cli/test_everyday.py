@@ -14,7 +14,7 @@ import pytest
 from ecsmachine.cli.arguments.parameters import flags_of, takes_value
 from ecsmachine.cli.everyday import plain
 from ecsmachine.cli.tree import command_tree
-from ecsmachine.machine import stored
+from ecsmachine.machine import engine_look, probe, stored
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program
@@ -82,8 +82,10 @@ OF_A_RUNNING_MACHINE = [
 
 
 @pytest.fixture
-def dev1(running: Machine, store: Store) -> Machine:
-    """A machine ``dev1`` of the driver generic, whose engine answers."""
+def dev1(running: Machine, store: Store, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine ``dev1`` of the driver generic, whose engine answers; late, on a busy computer."""
+    for module in (engine_look, probe):
+        monkeypatch.setattr(module, "PATIENCE_S", 30.0)
     path = running.directory / "config.json"
     config = json.loads(path.read_text())
     config["DriverName"] = "generic"
@@ -166,7 +168,8 @@ def test_what_is_known_of_an_engine_that_answers_is_the_same_whoever_finds_out(
 
 @pytest.mark.parametrize("line", OF_A_RUNNING_MACHINE)
 def test_an_engine_that_answers_is_all_that_is_asked(line: str, dev1: Machine) -> None:
-    loaded = _loaded(line.split(), dev1.directory.parent.parent)
+    patience = "import ecsmachine.machine.engine_look as look; look.PATIENCE_S = 30.0"
+    loaded = _loaded(line.split(), dev1.directory.parent.parent, patience)
     assert not set(NOT_FOR_AN_ENGINE) & loaded
 
 
@@ -202,10 +205,11 @@ def test_nothing_heavy_is_imported(
     assert not set(unwanted) & _loaded(words, store.path)
 
 
-def _loaded(words: list[str], store_path: Path) -> set[str]:
-    """Return the modules that a command loads in a new process."""
+def _loaded(words: list[str], store_path: Path, first: str = "pass") -> set[str]:
+    """Return the modules that a command loads in a new process, which does something ``first``."""
     script = (
         "import sys; before = set(sys.modules); from ecsmachine.cli.app import run; "
+        f"{first}; "
         f"run({words!r}, {{'MACHINE_STORAGE_PATH': {str(store_path)!r}, 'SHELL': 'sh'}}); "
         "print(*(set(sys.modules) - before), file=sys.stderr)"
     )

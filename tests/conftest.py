@@ -70,3 +70,11 @@ def unit_of_work(nodeid: str) -> str:
     """Return what a test is handed to a worker with."""
     module = nodeid.partition("::")[0]
     return nodeid if module in TESTS_APART else module
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many unit tests Windows' Python has run, and left out."""
+    for report in terminalreporter.getreports("passed"):
+        for name, what in report.user_properties:
+            if name == "unit tests on Windows":
+                terminalreporter.write_line(f"{name}: {what}")

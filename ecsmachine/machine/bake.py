@@ -82,7 +82,8 @@ def bake(
             outcome = _after(watched, request, report, undo=is_new)
             if interruption.asked:
                 raise WorkInterrupted(outcome) from error
-            creating.add_outcome(error, outcome)
+            if outcome:
+                creating.add_outcome(error, outcome)
             raise
     return image
 

@@ -174,6 +174,7 @@ def a_cluster_without_its_certificates(ground: Ground) -> str:
 
 
 CASES: list[tuple[str, Callable[[Ground], str]]] = [
+    ('See "ecsmachine -h".', only("settings nope")),
     ('drop the machine with "ecsmachine rm -f dev1".', damaged_configuration),
     ('or drop the machine with "ecsmachine rm -f dev1".', damaged_journal),
     ('Use "ecsmachine rm dev1", then create it again.', no_configuration),
@@ -253,6 +254,7 @@ def test_advice_that_is_followed_helps(
 NOT_HERE = {
     "aliyun/container_service/application_client.py": "of a cluster that has no master",
     "aliyun/credentials.py": "which credentials to take is for the reader to say",
+    "cli/commands/bake.py": "an example",
     "cli/commands/container_service/waiting.py": "no project fails on nodes without guests",
     "cli/commands/create.py": "an example",
     "cli/commands/local": "of a cloud of its own (tests/guest/test_local_cloud.py)",
@@ -261,6 +263,7 @@ NOT_HERE = {
     "drivers/generic.py": "of a host (tests/guest/test_generic.py)",
     "localcloud/": "of a cloud of its own (tests/guest/test_local_cloud.py)",
     "machine/adopt.py": "of a host that is logged in to (tests/guest/test_fleet.py)",
+    "machine/bake.py": "of an instance that goes while it is baked",
     "machine/certificates.py": "of an imported machine (tests/guest/test_fleet.py)",
     "machine/create.py": "of a swarm (tests/guest/test_swarm_mode.py)",
     "machine/create_request.py": "of an engine, or with options that nobody knows any more",
@@ -269,6 +272,7 @@ NOT_HERE = {
     "machine/doctor/": "followed in tests/guest/test_doctor.py",
     "machine/engine_api.py": "of an engine (tests/guest/test_provisioning.py)",
     "machine/engine_look.py": "of an engine (tests/guest/test_provisioning.py)",
+    "machine/plan/setup.py": "of a command on a host (tests/guest/test_machines_file.py)",
     "machine/probe.py": "of an engine (tests/guest/test_provisioning.py)",
     "machine/removal.py": "of a machine that another process removes meanwhile",
     "machine/store.py": "of a host that is logged in to (tests/guest/test_fleet.py)",

@@ -60,6 +60,16 @@ def test_a_swarm_of_a_file(machines: Machines, tmp_path: Path) -> None:
     assert machines.run(*look).stdout.split() == ["good", "morning", "once", "twice"]
     assert "tier=web" in machines.run("config", "show", "worker-1").stdout
 
+    # a command that fails is told, and the next apply runs it as it is then
+    labels = "{made-by: file, tier: web}"
+    write(labels=labels, text="thrice && exit 3")
+    failed = machines.run("apply", "-y", "-f", str(file), check=False)
+    assert failed.returncode == 1
+    assert 'A command of "worker-1" left with 3' in failed.stderr
+    write(labels=labels, text="thrice")
+    apply()
+    assert machines.run(*look).stdout.split()[-1] == "thrice"
+
     # the manager is lost: a new one is made, and the worker joins that
     instance = json.loads(machines.run("inspect", "boss").stdout)["Driver"]["InstanceId"]
     machines.ecs("DeleteInstance", InstanceId=instance, Force="true")

@@ -34,6 +34,7 @@ CONNECTION_FAILED = 255
 DENIED = b"Permission denied"
 """What ssh says of a key that it would have to ask the passphrase of, too."""
 
+_SECRET = ("SECRET", "PASSWORD", "PASSPHRASE", "TOKEN")
 _LONGEST_PERSIST_S = 86400
 _ALIVE_EVERY_S = 5
 _LONGEST = 64 * 1024
@@ -161,7 +162,7 @@ def begin(
         _remove(socket_path)  # of a master that was killed
         own = ["-f", "-N", "-M", "-S", socket_path, "-o", f"ControlPersist={seconds}"]
         own += ["-o", "BatchMode=yes", "-o", f"ServerAliveInterval={_ALIVE_EVERY_S}"]
-        child = masters.start([words[0], *own, *words[1:]], environment, said)
+        child = masters.start([words[0], *own, *words[1:]], _without_secrets(environment), said)
         status = masters.wait(child)
         if status == 0 and is_served(socket_path):
             return None
@@ -169,6 +170,15 @@ def begin(
     finally:
         _remove(said)
         masters.free_byte(lock, 0)
+
+
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a process may have which goes on when the program has ended."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not any(word in name.upper() for word in _SECRET)
+    }
 
 
 def is_served(socket_path: str) -> bool:

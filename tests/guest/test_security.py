@@ -44,18 +44,23 @@ class Watch:
     seen: list[str] = field(default_factory=list)
     looks: int = 0
     own: set[int] = field(default_factory=set)
+    before: set[Path] = field(default_factory=lambda: _processes())
 
     def look(self) -> None:
         self.looks += 1
-        for process in Path("/proc").glob("[0-9]*"):
-            for name in ("cmdline", "environ"):
-                try:
-                    text = (process / name).read_text(errors="replace").replace("\0", " ")
-                except OSError:
-                    continue
+        for process in _processes() - self.before:
+            try:
+                texts = {
+                    name: (process / name).read_text(errors="replace").replace("\0", " ")
+                    for name in ("cmdline", "environ")
+                }
+            except OSError:
+                continue
+            for name, text in texts.items():
                 for secret in self.secrets:
                     if secret in text and not (name == "environ" and self._is_ours(process)):
-                        self.seen.append(f"{process.name} {name}: {text[:200]}")
+                        program = texts["cmdline"][:200]
+                        self.seen.append(f"{process.name} {name} of {program}: {text[:200]}")
 
     def _is_ours(self, process: Path) -> bool:
         """Whether it is the program, or a child of it: they are given the secret."""
@@ -73,10 +78,15 @@ class Watch:
         return False
 
 
+def _processes() -> set[Path]:
+    return set(Path("/proc").glob("[0-9]*"))
+
+
 @contextmanager
 def watching(secrets: list[str], process: subprocess.Popen[str]) -> Iterator[Watch]:
     """Look at all processes again and again while one runs."""
     watch = Watch(secrets, own={process.pid})
+    watch.before.discard(Path("/proc") / str(process.pid))
     ended = threading.Event()
 
     def watch_on() -> None:

@@ -112,6 +112,31 @@ def test_the_second_command_uses_the_connection_of_the_first(
     assert logins(server) == 1
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
+def test_a_connection_that_is_kept_has_no_secrets(
+    server: OpenSSHServer, key: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = ("ECS_ACCESS_KEY_SECRET", "ECS_SECURITY_TOKEN", "ECS_SSH_PASSWORD", "my_secret")
+    for name in (*secrets, "ECS_REGION"):
+        monkeypatch.setenv(name, f"hush {base}")
+    assert run(server, key, base, "true").returncode == 0
+    kept_ones = [
+        environ
+        for environ in map(_environ, Path("/proc").glob("[0-9]*"))
+        if f"ECS_REGION=hush {base}" in environ and "PYTEST_CURRENT_TEST" in " ".join(environ)
+    ]
+    (of_master,) = [each for each in kept_ones if each is not None]
+    assert not [word for word in of_master if word.startswith(secrets)]
+
+
+def _environ(process: Path) -> list[str]:
+    """Return the variables that a process was begun with."""
+    try:
+        return (process / "environ").read_text(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
 def test_what_cannot_be_shared_is_not(server: OpenSSHServer, key: Path, base: Path) -> None:
     assert run(server, key, base, "-T", "echo in").stdout == "in\n"
     assert run(server, key, base, "echo in", seconds=0).stdout == "in\n"

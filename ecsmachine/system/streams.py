@@ -8,8 +8,30 @@ import sys
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
+
+    class Stream(Protocol):
+        """A standard stream."""
+
+        def isatty(self) -> bool:
+            """Whether it is a device that characters come from, one after the other."""
+
+        def fileno(self) -> int:
+            """Return its descriptor."""
+
 
 if sys.platform == "win32":
+
+    def is_terminal(stream: Stream) -> bool:
+        """Whether somebody is there to be asked; NUL, too, says that it is a terminal."""
+        if not stream.isatty():
+            return False
+        import ctypes
+        import msvcrt
+
+        handle, mode = msvcrt.get_osfhandle(stream.fileno()), ctypes.c_uint()
+        kernel = ctypes.windll.kernel32
+        return bool(kernel.GetConsoleMode(ctypes.c_void_p(handle), ctypes.byref(mode)))
 
     def writer(descriptor: int) -> Callable[[memoryview], int]:
         """Return what writes some bytes, waits where that takes time, and returns how many.
@@ -63,6 +85,10 @@ if sys.platform == "win32":
                 kernel.SetConsoleMode(handle, mode.value | 0x4)
 
 else:
+
+    def is_terminal(stream: Stream) -> bool:
+        """Whether somebody is there to be asked."""
+        return stream.isatty()
 
     def writer(descriptor: int) -> Callable[[memoryview], int]:
         """Return what writes some bytes, waits where that takes time, and returns how many.

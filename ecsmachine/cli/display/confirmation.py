@@ -8,6 +8,7 @@ import typer
 
 from ecsmachine.cli.display.printer import say
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.system.streams import is_terminal
 
 _LONGEST_ANSWER = 1000
 
@@ -18,7 +19,7 @@ def confirmed(question: str, *, piped: bool = False) -> bool:
     Raises :class:`UsageError` where there is none to ask at; with ``piped`` the answer may come
     from elsewhere, as Docker Machine takes it.
     """
-    if not (piped or sys.stdin.isatty()):
+    if not (piped or is_terminal(sys.stdin)):
         raise UsageError(
             f"{question} There is no terminal to ask at", hint="Confirm with -y (--yes)."
         )
@@ -56,7 +57,7 @@ def secret(prompt: str, *, hint: str) -> str:
     """
     import getpass
 
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise UsageError(
             f"{prompt.rstrip(': ')}: it is not given, and there is no terminal to ask at", hint=hint
         )

@@ -81,6 +81,13 @@ def test_it_moves_to_a_store_on_linux_and_back(
     assert windows.run("ssh", dev1, "hostname", environment=other).stdout == f"{dev1}\n"
 
 
+def test_nobody_is_asked_where_nobody_is(machines: Machines, dev1: str, tmp_path: Path) -> None:
+    """NUL says that it is a terminal."""
+    done = machines.run("export", dev1, windows_path(tmp_path / "dev1"), check=False)
+    assert done.returncode == 2
+    assert "there is no terminal to ask at" in done.stderr
+
+
 def test_rm_removes_all_that_create_made(machines: Machines, dev1: str) -> None:
     assert "Successfully removed dev1" in machines.run("rm", "-y", dev1).stdout
     assert machines.run("ls", "-q").stdout == ""

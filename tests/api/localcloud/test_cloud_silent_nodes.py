@@ -110,6 +110,14 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
     def engine(_: GuestlessNodes, folder: Path, node: Node) -> Engine:
         return engines.setdefault(node.name, Notes())
 
+    watches: list[serving.NodeWatch] = []
+
+    class Watch(serving.NodeWatch):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            watches.append(self)
+
+    monkeypatch.setattr(serving, "NodeWatch", Watch)
     monkeypatch.setattr(GuestlessNodes, "engine", engine)
     monkeypatch.setattr(serving, "_WATCH_S", 0.02)
     with embedded_cloud(tmp_path / "cloud") as cloud:
@@ -136,6 +144,8 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
         for name in ("ca", "cert", "key"):
             (tmp_path / f"{name}.pem").write_text(getattr(found, name))
         applications = ApplicationClient(client.cluster(cluster_id).master_url, tmp_path)
+        # the first time that all answer is past, after which all that has ended is begun again
+        until(lambda: watches[-1]._answering is not None and not watches[-1].changed)
         yield Ground(applications, [engines[node.name] for node in client.nodes(cluster_id)])
 
 

@@ -77,8 +77,11 @@ def parse_yaml(content: bytes, problems: Problems) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = " ".join(filter(None, (error.context, error.problem)))
+        line = mark.line if mark else 0
         hint = "YAML is indented by blanks." if "\\t" in what else ""
-        problems.add(mark.line + 1 if mark else 1, f"it is not YAML: {what}", hint)
+        if "flow" in what and "${" in "".join(text.splitlines()[line : line + 1]):
+            hint = "Between braces, put ${…} into quotes."
+        problems.add(line + 1, f"it is not YAML: {what}", hint)
         return None
     except (yaml.YAMLError, ValueError, RecursionError):
         problems.add(1, "it is not YAML that can be read", "It may be nested too deeply.")

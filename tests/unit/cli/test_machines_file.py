@@ -161,6 +161,7 @@ machines:
         ("machines:\n\ta: {}", "it is not YAML"),
         ("machines: {a: {}\n---\nmachines: {}", "it is not YAML"),
         ("machines: {a: }\n---\nmachines: {}", "it is not YAML: expected a single document"),
+        ("machines: {a: {region: ${R}}}", "Between braces, put ${…} into quotes."),
         ("machines: {a: *b}", "it is not YAML: found undefined alias 'b'"),
         ("machines: {? [a] : {}}", "a key is no text"),
         ("machines: {a: {<<: 5}}", "<< names no object"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.torture.brought import REGION
-from tests.torture.ground import NAME, Ground, Ran, ground_in
+from tests.torture.ground import NAME, Ground, Ran, try_each
 from tests.torture.outcome import Outcome, worst
 from tests.torture.proxy import CUTS, FAULTS, KILLS, RELEASED, Request
 
@@ -146,16 +146,7 @@ def _points(ground: Ground, faults: Sequence[str], *, brought: bool) -> list[Poi
 
 def try_points(points: Iterable[Point], folder: Path) -> Iterator[Outcome]:
     """Try the points one after the other, on a fresh ground whenever one left something."""
-    remaining = list(points)
-    number = 0
-    while remaining:
-        number += 1
-        with ground_in(folder / str(number)) as ground:
-            lost: Sequence[str] = ()
-            while remaining and not lost:
-                outcome = try_point(ground, remaining.pop(0))
-                lost = outcome.lost
-                yield outcome
+    return try_each(points, folder, try_point)
 
 
 def try_point(ground: Ground, point: Point) -> Outcome:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from tests.torture.api_points import HARD, differences
 from tests.torture.brought import REGION
-from tests.torture.ground import Ground, Ran, ground_in
+from tests.torture.ground import Ground, Ran, try_each
 from tests.torture.moments import Moment, listed
 from tests.torture.outcome import Outcome, worst
 from tests.torture.proxy import KILLS, Request
@@ -87,16 +88,7 @@ def try_points(points: Iterable[FilePoint], folder: Path, lists: Path) -> Iterat
 
     ``lists`` is the folder that has the lists of moments.
     """
-    remaining = list(points)
-    number = 0
-    while remaining:
-        number += 1
-        with ground_in(folder / str(number)) as ground:
-            lost: Sequence[str] = ()
-            while remaining and not lost:
-                outcome = _try_point(ground, remaining.pop(0), lists)
-                lost = outcome.lost
-                yield outcome
+    return try_each(points, folder, partial(_try_point, lists=lists))
 
 
 def _try_point(ground: Ground, point: FilePoint, lists: Path) -> Outcome:

@@ -9,14 +9,18 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from ecsmachine.drivers.aliyunecs.resources import instance, route
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.torture.brought import Brought, bring, clients_of
+from tests.torture.outcome import Outcome
 from tests.torture.proxy import Proxy
+
+Point = TypeVar("Point")
 
 NAME = "dev1"
 TIMEOUT_S = 120.0
@@ -186,3 +190,19 @@ def ground_in(folder: Path) -> Iterator[Ground]:
         finally:
             ground.kill()
             proxy.close()
+
+
+def try_each(
+    points: Iterable[Point], folder: Path, try_point: Callable[[Ground, Point], Outcome]
+) -> Iterator[Outcome]:
+    """Try points one after the other, on a fresh ground whenever one left something."""
+    remaining = list(points)
+    number = 0
+    while remaining:
+        number += 1
+        with ground_in(folder / str(number)) as ground:
+            lost: Sequence[str] = ()
+            while remaining and not lost:
+                outcome = try_point(ground, remaining.pop(0))
+                lost = outcome.lost
+                yield outcome

@@ -9,7 +9,7 @@ from typing import Literal
 
 from tests.torture import failing_output
 from tests.torture.api_points import REMOVE, UNDONE_BY, differences, everything
-from tests.torture.ground import NAME, Ground, Ran, ground_in
+from tests.torture.ground import NAME, Ground, Ran, try_each
 from tests.torture.outcome import Outcome, worst
 
 Command = Literal["create", "undo", "stop", "start", "rm"]
@@ -61,16 +61,7 @@ def all_points(ground: Ground) -> list[OutputPoint]:
 
 def try_points(points: Iterable[OutputPoint], folder: Path) -> Iterator[Outcome]:
     """Try the points one after the other, on a fresh ground whenever one left something."""
-    remaining = list(points)
-    number = 0
-    while remaining:
-        number += 1
-        with ground_in(folder / str(number)) as ground:
-            lost = False
-            while remaining and not lost:
-                outcome = try_point(ground, remaining.pop(0))
-                lost = bool(outcome.lost)
-                yield outcome
+    return try_each(points, folder, try_point)
 
 
 def try_point(ground: Ground, point: OutputPoint) -> Outcome:

@@ -334,6 +334,7 @@ def test_it_is_accessible_and_fits(
     for number in range(3):
         name = f"web{number}-" + "long" * 6 * number
         made = run(api, group, name, InternetMaxBandwidthOut=number, **tags)
+    api.wait(made, "Running")
     api.call("StopInstance", InstanceId=made)
     api.refusal("DescribeNatGateways")
     page = opened(browser, cloud, color_scheme=scheme, viewport={"width": 360, "height": 700})

@@ -196,18 +196,23 @@ def _nothing_of_a_failed_test(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _nothing_of_a_failed_module(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Nor are its own security groups, and what its fixtures made where one of its tests failed."""
+def _a_module_leaves_nothing(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A module that leaves something in the shared cloud fails, not one that comes after it.
+
+    Its own security groups are removed, and what its fixtures made where one of its tests failed.
+    """
     failed = request.session.testsfailed
     yield
     cloud = request.session.stash.get(_SHARED, None)
-    if cloud is not None:
-        remove(cloud.account, cloud.account.groups_of_tests())
-    if cloud is not None and request.session.testsfailed > failed:
+    if cloud is None:
+        return
+    remove(cloud.account, cloud.account.groups_of_tests())
+    if left := cloud.account.left_in_the_cloud():
         machines = request.node.stash.get(_MACHINES, cloud.account)
         if stored := machines.stored():
             machines.run("rm", "-f", "-y", *stored, check=False)
         remove(cloud.account, cloud.account.left_in_the_cloud())
+        assert request.session.testsfailed > failed, f"{request.node.name} leaves {left}"
 
 
 def remove(account: Machines, things: Iterable[str]) -> None:

@@ -78,3 +78,4 @@ def test_a_create_its_console_and_its_containers(
         expect(answer).to_contain_text(said)
         # what the picture says is what the router does
         assert opens(address, int(port)) == (port == "2376")
+    machines.run("rm", "-y", "seen")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import stat
 from collections.abc import Callable
@@ -68,6 +66,8 @@ def parse_json(content: bytes, fault: Fault) -> Any:
     The ``fault`` is a text that is not JSON (RFC 8259; NaN and Infinity are none) or not UTF-8,
     is nested more than :data:`DEEPEST` deep, or has numbers that a 64-bit program cannot hold.
     """
+    import json
+
     try:
         text = content.decode("utf-8-sig")
         value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole)
@@ -107,6 +107,8 @@ def _no_constant(text: str) -> NoReturn:
 
 
 def _finite(text: str) -> float:
+    import math
+
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text[:_LONGEST_NUMBER]} is too large a number")

@@ -4,28 +4,106 @@ from __future__ import annotations
 
 import sys
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
     from typing import Any
 
     from ecsmachine.documents.text import Fault
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LONGEST_NUMBER = 19
+
 
 def parse_toml(content: bytes, fault: Fault) -> dict[str, Any]:
     """Return what a TOML text holds; a text that is none is the ``fault``."""
     try:
-        found: dict[str, Any] = tomllib.loads(content.decode("utf-8-sig"))
+        text = content.removeprefix(_BYTE_ORDER_MARK).decode()
+        found = plain(text)
+        if found is None:
+            found = _loads(text)
     except UnicodeDecodeError as error:
         raise fault(f"it is not UTF-8: byte {error.start}") from error
     except RecursionError as error:
         raise fault("it is nested too deeply") from error
     except ValueError as error:
         raise fault(f"it is not TOML: {error}") from error
+    return found
+
+
+def plain(text: str) -> dict[str, Any] | None:
+    """Return what a TOML text holds that is written as most are; None for another, or a wrong one.
+
+    Its lines are headers of tables, and keys with a text, a whole number, true, false or a list of
+    texts. The library of TOML takes longer to load than a short command takes.
+    """
+    found: dict[str, Any] = {}
+    table, headers = found, set()
+    for line in text.replace("\r\n", "\n").split("\n"):
+        line = line.strip(" ")
+        if not line.isprintable():
+            return None
+        if _is_end(line):
+            continue
+        if line.startswith("["):
+            header, closed, rest = line[1:].partition("]")
+            if not closed or header in headers:
+                return None
+            headers.add(header)
+            table = found
+            for key in header.split("."):
+                inner = table.setdefault(key, {}) if _is_bare(key) else None
+                if not isinstance(inner, dict):
+                    return None
+                table = inner
+        else:
+            key, _, rest = line.partition("=")
+            key = key.rstrip(" ")
+            value, rest = _value(rest.lstrip(" "))
+            if value is None or key in table or not _is_bare(key):
+                return None
+            table[key] = value
+        if not _is_end(rest):
+            return None
+    return found
+
+
+def _value(text: str) -> tuple[str | int | list[str] | None, str]:
+    """Return the value that a text begins with, None if it is not plain, and what follows it."""
+    if text.startswith(('"', "'")):
+        value, closed, rest = text[1:].partition(text[0])
+        return (value if closed and "\\" not in value else None), rest
+    if text.startswith("["):
+        values, rest = [], text[1:].lstrip(" ")
+        while not rest.startswith("]"):
+            each, rest = _value(rest)
+            rest = rest.lstrip(" ")
+            if not isinstance(each, str) or not rest.startswith((",", "]")):
+                return None, ""
+            values.append(each)
+            rest = rest.removeprefix(",").lstrip(" ")
+        return values, rest[1:]
+    word = text.partition("#")[0].rstrip(" ")
+    if word in ("true", "false"):
+        return word == "true", ""
+    is_number = word.isascii() and word.isdigit() and (word == "0" or word[0] != "0")
+    return (int(word) if is_number and len(word) < _LONGEST_NUMBER else None), ""
+
+
+def _is_bare(key: str) -> bool:
+    return key.isascii() and key.replace("-", "").replace("_", "").isalnum()
+
+
+def _is_end(rest: str) -> bool:
+    """Whether nothing but a comment follows."""
+    return rest.lstrip(" ")[:1] in ("", "#")
+
+
+def _loads(text: str) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    found: dict[str, Any] = tomllib.loads(text)
     return found
 
 
@@ -39,7 +117,7 @@ def lines_of(content: bytes) -> dict[tuple[str, ...], int]:
             begun = number
         statement += line
         try:
-            found = tomllib.loads(statement)
+            found = _loads(statement)
         except ValueError:
             continue  # it goes on in the next line
         is_header = statement.lstrip().startswith("[")

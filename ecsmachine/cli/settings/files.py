@@ -135,12 +135,12 @@ def _is_off(given: str) -> bool:
 
 def _check(path: str, status: os.stat_result) -> None:
     """Raise :class:`MachineError` for a file that somebody else may have written."""
-    import shlex
-
     from ecsmachine.system.files import user_id, writability
 
     user = user_id()
     if user is not None and status.st_uid not in (user, 0):
+        import shlex
+
         raise MachineError(
             f"The settings in {path} are somebody else's (user {status.st_uid}), and not used",
             hint=f"If they are right, take them over: sudo chown {user} "

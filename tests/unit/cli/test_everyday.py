@@ -205,12 +205,28 @@ def test_nothing_heavy_is_imported(
     assert not set(unwanted) & _loaded(words, store.path)
 
 
-def _loaded(words: list[str], store_path: Path, first: str = "pass") -> set[str]:
+@pytest.mark.parametrize("words", WITHOUT_MACHINES)
+def test_a_file_of_settings_loads_nothing_heavy(
+    words: list[str], store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('region = "cn-shanghai"\n[create]\naliyunecs-tag = ["a=b"]\n')
+    path.chmod(0o600)
+    loaded = _loaded(words, store.path, settings=str(path))
+    assert "ecsmachine.documents.toml" in loaded
+    assert not {*NOT_SO_LIGHT, "tomllib", "tomli"} & loaded
+
+
+def _loaded(
+    words: list[str], store_path: Path, first: str = "pass", settings: str = "off"
+) -> set[str]:
     """Return the modules that a command loads in a new process, which does something ``first``."""
+    environment = {"MACHINE_STORAGE_PATH": str(store_path), "SHELL": "sh"}
+    environment["ECSMACHINE_CONFIG"] = settings
     script = (
         "import sys; before = set(sys.modules); from ecsmachine.cli.app import run; "
         f"{first}; "
-        f"run({words!r}, {{'MACHINE_STORAGE_PATH': {str(store_path)!r}, 'SHELL': 'sh'}}); "
+        f"run({words!r}, {environment!r}); "
         "print(*(set(sys.modules) - before), file=sys.stderr)"
     )
     done = subprocess.run(

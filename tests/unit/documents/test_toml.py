@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from ecsmachine.documents.toml import lines_of, parse_toml
+from ecsmachine.documents.toml import lines_of, parse_toml, plain
 from ecsmachine.errors import MachineError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 TEXT = b'''\xef\xbb\xbf# a comment
 
@@ -65,3 +72,36 @@ def test_what_is_none_is_the_fault(text: bytes, said: str) -> None:
     with pytest.raises(MachineError) as error:
         parse_toml(text, MachineError)
     assert error.value.message.startswith(said)
+
+
+PLAIN = """# comment: # "again"
+region = "cn-shanghai" # ]
+native-ssh=true
+
+[a.b]
+c = ['x "', "# y'", "",]
+[a]
+d = 20
+[a.e]
+f = []
+"""
+
+
+def test_a_plain_text_is_read_as_the_library_reads_it() -> None:
+    assert plain(PLAIN.replace("\n", "\r\n")) == tomllib.loads(PLAIN)
+
+
+def test_no_text_is_read_in_another_way_than_by_the_library() -> None:
+    others = ["", *"\n\r\t\"'#[]=,.\\ 01_-at{}", '""', "[]", " =", "\x00", "\u3000", "é"]
+    texts = {
+        PLAIN[:place] + other + PLAIN[place + taken :]
+        for place in range(len(PLAIN) + 1)
+        for other in others
+        for taken in (0, 1)
+    }
+    lines = PLAIN.splitlines(keepends=True)
+    texts |= {"".join([*lines[:at], again, *lines[at:]]) for at in range(12) for again in lines}
+    plainly = [(text, found) for text in texts if (found := plain(text)) is not None]
+    assert len(plainly) > len(texts) / 4
+    for text, found in plainly:
+        assert repr(found) == repr(tomllib.loads(text)), text

@@ -68,6 +68,32 @@ OPTION_GROUPS = ("Machine", "Where", "Account", "Network", "Login", "Engine", "M
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """Another option that one cannot be together with, or that says the same in another way.
+
+    It counts for the values ``mine`` of the option and ``theirs`` of the other one, or for any
+    where there are none. Of two that are not given alike (one by a flag, one by a variable) the
+    stronger counts alone; unless they are ``mutual``, only where that is this option. Given alike,
+    ``both`` are refused, which ``why`` explains; or this option ``wins``; or both ``count``, where
+    they can agree.
+    """
+
+    name: str
+    both: Literal["refused", "wins", "count"] = "refused"
+    mine: tuple[OptionValue, ...] = ()
+    theirs: tuple[OptionValue, ...] = ()
+    why: str = "they say the same in two ways"
+    mutual: bool = True
+
+    def meets(self, mine: OptionValue, theirs: OptionValue) -> bool:
+        """Whether the values of the two are ones for which it counts."""
+        return all(
+            value in values if values else value not in (None, "", False, [])
+            for value, values in ((mine, self.mine), (theirs, self.theirs))
+        )
+
+
+@dataclass(frozen=True)
 class Option:
     """One option of a driver: a flag, its variable, its default and its help.
 
@@ -78,7 +104,8 @@ class Option:
     of one, whose passphrase is asked before anything is done; a ``file`` is any other path. Each
     value of a list of ``pairs`` is like key=value. Help shows an option below its
     ``group``, or that of the option before it, and an ``everyday`` one without --all as well.
-    ``changes`` is what another value means for a machine that is there already.
+    ``changes`` is what another value means for a machine that is there already;
+    ``alternatives`` are other options that it cannot be with, each pair in one of the two.
     """
 
     name: str
@@ -96,6 +123,7 @@ class Option:
     group: str = ""
     everyday: bool = False
     changes: ChangeKind = ChangeKind.NEW_MACHINE
+    alternatives: tuple[Alternative, ...] = ()
 
 
 def one_of(text: str, choices: Sequence[str]) -> str:

@@ -7,10 +7,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.cli.arguments.context import Session
-from ecsmachine.cli.arguments.driver_options import resolve
-from ecsmachine.cli.arguments.engine_options import ENGINE, engine_options, install_or_sources
+from ecsmachine.cli.arguments.driver_options import given_of, values_or_defaults
+from ecsmachine.cli.arguments.engine_options import ENGINE, engine_options
+from ecsmachine.cli.arguments.precedence import settle
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.drivers.base import Option, OptionValue, Report
 
 if TYPE_CHECKING:
     from ecsmachine.machine.create_request import CreateRequest
@@ -82,16 +83,23 @@ def request_of(
     driver_name: str,
     flags: Mapping[str, OptionValue],
     settings: Mapping[str, OptionValue] = MappingProxyType({}),
+    strengths: Mapping[str, int] = MappingProxyType({}),
+    warn: Report | None = None,
+    file: str = "",
 ) -> CreateRequest:
     """Return what is asked for by flags, by settings and variables, and by defaults.
 
-    Raises :class:`~ecsmachine.errors.UsageError` for a value that cannot be.
+    ``strengths`` are those of flags that stand in a ``file``; ``warn`` is told what does not count,
+    if the user is not. Raises :class:`~ecsmachine.errors.UsageError` for a value that cannot be.
     """
     from ecsmachine.machine.create_request import CreateRequest
     from ecsmachine.machine.model import SwarmOptions
 
-    found = resolve(options_of_create(driver_name), flags, this.environment, settings)
-    values: dict[str, Any] = install_or_sources(found, flags, this.warn)
+    options = options_of_create(driver_name)
+    strengths = {**this.settings.strengths(), **strengths}
+    given = given_of(options, flags, this.environment, settings, strengths)
+    given = settle(options, given, warn or this.warn)
+    values: dict[str, Any] = values_or_defaults(options, given)
     own = {option.name for option in _OWN}
     return CreateRequest(
         name=name,
@@ -116,4 +124,6 @@ def request_of(
         swarm_role=values["swarm-mode"],
         swarm_join=values["swarm-join"],
         ssh_jump=values["ssh-jump"],
+        file=file,
+        given=tuple(name for name in flags if name in given) if file else (),
     )

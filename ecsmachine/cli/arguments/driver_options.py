@@ -9,8 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ecsmachine.cli.arguments.context import session
+from ecsmachine.cli.arguments.precedence import Given, settle
+from ecsmachine.cli.display.printer import warn
+from ecsmachine.cli.settings.layers import TYPED, VARIABLE
 from ecsmachine.documents import is_true
-from ecsmachine.drivers.base import Option, OptionValue, one_of
+from ecsmachine.drivers.base import Option, OptionValue, Report, one_of
 from ecsmachine.errors import UsageError
 
 _FLAG_TYPES = {
@@ -94,25 +98,56 @@ def resolve(
     flags: Mapping[str, OptionValue],
     environment: Mapping[str, str],
     settings: Mapping[str, OptionValue] = MappingProxyType({}),
+    strengths: Mapping[str, int] = MappingProxyType({}),
+    warn: Report = warn,
 ) -> dict[str, OptionValue]:
     """Return the value of every option: its flag, else its variable, else its default.
 
     ``flags`` has None where a flag was not given. A variable that is set to nothing counts as
-    not set. ``settings`` are values of files, without those that a variable wins over. Raises
-    :class:`UsageError` naming the variable whose value does not fit.
+    not set. ``settings`` are values of files, without those that a variable wins over;
+    ``strengths`` are those of values (by the names of options) and variables that files give. Of
+    options that cannot be together the stronger one counts, as
+    :mod:`~ecsmachine.cli.arguments.precedence` says. Raises :class:`UsageError` naming the
+    variable whose value does not fit, or the options that do not go together.
     """
-    values: dict[str, OptionValue] = {}
+    options = list(options)
+    given = settle(options, given_of(options, flags, environment, settings, strengths), warn)
+    return values_or_defaults(options, given)
+
+
+def values_or_defaults(
+    options: Iterable[Option], given: Mapping[str, Given]
+) -> dict[str, OptionValue]:
+    """Return the value of every option: what is given, else its default."""
+    return {
+        option.name: given[option.name].value if option.name in given else option.default
+        for option in options
+    }
+
+
+def given_of(
+    options: Iterable[Option],
+    flags: Mapping[str, OptionValue],
+    environment: Mapping[str, str],
+    settings: Mapping[str, OptionValue] = MappingProxyType({}),
+    strengths: Mapping[str, int] = MappingProxyType({}),
+) -> dict[str, Given]:
+    """Return what options are given by flags, by settings and by variables, with its strength."""
+    found: dict[str, Given] = {}
     for option in options:
-        flag = flags.get(option.name)
-        if flag not in (None, []):
-            values[option.name] = _chosen(option, flag)
-        elif settings.get(option.name) not in (None, []):
-            values[option.name] = _chosen(option, settings[option.name])
-        elif option.env and environment.get(option.env):
-            values[option.name] = _chosen(option, _from_text(option, environment[option.env]))
+        flag = f"--{option.name}"
+        for source in (flags, settings):
+            value = source.get(option.name)
+            if value not in (None, []):
+                strength = strengths.get(option.name, TYPED)
+                found[option.name] = Given(_chosen(option, value), strength, flag)
+                break
         else:
-            values[option.name] = option.default
-    return values
+            if option.env and environment.get(option.env):
+                value = _chosen(option, _from_text(option, environment[option.env]))
+                strength = strengths.get(option.env, VARIABLE)
+                found[option.name] = Given(value, strength, option.env)
+    return found
 
 
 def flags_and_settings(
@@ -142,11 +177,15 @@ def with_options(function: Callable[..., None], options: tuple[Option, ...]) -> 
 
 
 def values_of(
-    options: tuple[Option, ...], given: Mapping[str, Any], environment: Mapping[str, str]
+    ctx: typer.Context,
+    options: tuple[Option, ...],
+    given: Mapping[str, Any],
+    environment: Mapping[str, str],
 ) -> dict[str, OptionValue]:
     """Return the value of every option of a command that :func:`with_options` made."""
-    flags = {option.name: given[parameter_name(option)] for option in options}
-    return resolve(options, flags, environment)
+    flags, settings = flags_and_settings(ctx, options, given)
+    this = session(ctx)
+    return resolve(options, flags, environment, settings, this.settings.strengths(), warn=this.warn)
 
 
 def warnings_of(

@@ -1,12 +1,11 @@
-"""The options of ``create`` for the engine, and what they say together."""
+"""The options of ``create`` for the engine, and what they mean."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.drivers.base import Option, OptionValue, Report
-from ecsmachine.errors import UsageError
+from ecsmachine.drivers.base import Alternative, Option
 
 if TYPE_CHECKING:
     from ecsmachine.provision.base import EngineOptions
@@ -38,6 +37,11 @@ ENGINE = (
         "Install the engine with the script at this URL; wins over --engine-source",
         env="MACHINE_DOCKER_INSTALL_URL",
         default="",
+        alternatives=(
+            Alternative("engine-source", both="wins"),
+            Alternative("engine-source-key", both="wins"),
+            Alternative("engine-version", why="the install script chooses the version itself"),
+        ),
     ),
     Option(
         "engine-opt", "A flag of the engine, as flag=value (repeatable)", kind="list", pairs=True
@@ -67,30 +71,6 @@ ENGINE = (
 )
 
 
-def install_or_sources(
-    values: dict[str, OptionValue], flags: Mapping[str, OptionValue], warn: Report
-) -> dict[str, OptionValue]:
-    """Return the values of all options with an install script, or sources of packages, not both.
-
-    The script wins, whether its flag or its variable is given; but flags win over variables.
-    ``flags`` has None where a flag was not given; ``warn`` is told what is not used. Raises
-    :class:`UsageError` for a version with a script, which chooses the version itself.
-    """
-    script = values["engine-install-url"]
-    asked = [flag for flag in ("engine-source", "engine-version") if flags.get(flag)]
-    if script and asked and not flags.get("engine-install-url"):
-        warn(f"--{asked[0]} is given: the script of MACHINE_DOCKER_INSTALL_URL is not used")
-        return {**values, "engine-install-url": ""}
-    if script and values["engine-version"]:
-        raise UsageError(
-            "--engine-version does not go with an install script, which chooses the version itself",
-            hint="Leave --engine-install-url out.",
-        )
-    if script and values["engine-source"]:
-        warn("The install script wins: --engine-source (ENGINE_SOURCE) is not used")
-    return values
-
-
 def engine_options(values: Mapping[str, Any]) -> EngineOptions:
     """Return the engine's options out of the values of all."""
     from ecsmachine.provision.base import AUTO, DEFAULT_INSTALL_URL, EngineOptions
@@ -106,6 +86,6 @@ def engine_options(values: Mapping[str, Any]) -> EngineOptions:
         storage_driver=values["engine-storage-driver"],
         install_url=script or DEFAULT_INSTALL_URL,
         source=[] if script else list(values["engine-source"] or [AUTO]),
-        source_key="" if script else values["engine-source-key"],
+        source_key=values["engine-source-key"],
         version="" if version == LATEST else version,
     )

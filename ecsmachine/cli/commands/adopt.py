@@ -69,7 +69,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         Example: ecsmachine adopt dev1 --ssh-key ~/backup/id_rsa
         """
         this = session(ctx)
-        values = values_of(options, given, environment)
+        values = values_of(ctx, options, given, environment)
         if ssh_key:
             ask_for_passphrase(this, Path(ssh_key))
             values["aliyunecs-ssh-keypath"] = ssh_key

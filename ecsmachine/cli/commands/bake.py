@@ -104,7 +104,9 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
             validate_family(wanted)
         if list_images or prune is not None:
             account = registry.account_options_of(driver_name)
-            values = resolve(account, flags, environment, settings)
+            values = resolve(
+                account, flags, environment, settings, this.settings.strengths(), this.warn
+            )
             images = registry.baked_images(driver_name, this.store.context(""), values)
             if list_images:
                 _list(this, images, wanted, as_json=json)

@@ -93,7 +93,13 @@ def _examine_here(this: Session, names: Iterable[str]) -> list[Finding]:
     from ecsmachine.machine.doctor.this_computer import STEPS, ThisComputer
 
     def account() -> CloudLooks:
-        values = resolve(registry.account_options_of(_PROVIDER), {}, this.environment)
+        values = resolve(
+            registry.account_options_of(_PROVIDER),
+            {},
+            this.environment,
+            strengths=this.settings.strengths(),
+            warn=this.warn,
+        )
         return registry.account_looks(_PROVIDER, this.store.context(""), values)
 
     has_machines = any(_is_of_provider(this, name) for name in names)

@@ -37,7 +37,13 @@ Driver = Annotated[
 def orphan_rows(this: Session, environment: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return what is left over in the cloud, for ``ls --orphans``."""
     driver_name = driver_name_of([], environment)
-    values = resolve(registry.account_options_of(driver_name), {}, environment)
+    values = resolve(
+        registry.account_options_of(driver_name),
+        {},
+        environment,
+        strengths=this.settings.strengths(),
+        warn=this.warn,
+    )
     found = survey_all(this, clouds_of(this, driver_name, values, [], False))
     return [row_of(each) for each in left_over(found)]
 

@@ -56,7 +56,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         if json and not (dry_run or yes):
             raise UsageError("--json does not ask", hint="Give --dry-run or -y as well.")
         this = session(ctx)
-        values = values_of(options, given, environment)
+        values = values_of(ctx, options, given, environment)
         _sweep(
             this,
             orphans.clouds_of(this, driver_name, values, region or [], all_regions),

@@ -11,6 +11,7 @@ from ecsmachine.cli.arguments.suggestions import did_you_mean
 from ecsmachine.cli.machines_file.keys import OWN, keys_of, secrets_of
 from ecsmachine.cli.machines_file.values import Values
 from ecsmachine.cli.machines_file.variables import Variables
+from ecsmachine.cli.settings.layers import TYPED
 from ecsmachine.documents.text import read_file
 from ecsmachine.documents.yaml_text import (
     LONGEST_YAML,
@@ -41,7 +42,8 @@ _Entries = Mapping[str, tuple[int, "Node"]]
 class Declared:
     """A machine of a file, before its options are what ``create`` asks for.
 
-    ``flags`` are the options that the file gives, ``lines`` where they stand, by name.
+    ``flags`` are the options that the file gives, ``lines`` where they stand, by name, and
+    ``strengths`` how strongly: what stands at the machine is stronger than the defaults.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Declared:
     driver_name: str
     flags: Mapping[str, OptionValue]
     lines: Mapping[str, int]
+    strengths: Mapping[str, int]
     provision: bool = True
     setup: Setup = field(default_factory=Setup)
 
@@ -140,6 +143,7 @@ class _Reading:
         known = keys_of(driver_name)
         flags: dict[str, OptionValue] = {}
         lines: dict[str, int] = {}
+        strengths: dict[str, int] = {}
         # of an option in two spellings, that of the machine itself wins over the default
         for source in (self._defaults, own):
             seen: dict[str, str] = {}
@@ -152,6 +156,7 @@ class _Reading:
                 seen[option.name] = key
                 flags[option.name] = self._values.of_option(option, key, value)
                 lines[option.name] = at
+                strengths[option.name] = TYPED + (source is not own)
         provision = (
             self._values.flag("provision", given["provision"][1]) if "provision" in given else None
         )
@@ -169,7 +174,8 @@ class _Reading:
         self._count += count or len(names)
         for each in names:
             yield Declared(
-                each, name, line, driver_name, flags, lines, provision is not False, setup
+                *(each, name, line, driver_name, flags, lines, strengths),
+                *(provision is not False, setup),
             )
 
     def check_defaults(self) -> None:

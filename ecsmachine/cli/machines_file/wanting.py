@@ -18,6 +18,7 @@ from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.base import OptionValue
+    from ecsmachine.machine.create_request import CreateRequest
     from ecsmachine.machine.plan.wanted import Wanted
 
 _FLAG = re.compile(r"--([a-z][a-z0-9-]*)(?: \([A-Z_]+\))?:? ?")
@@ -49,17 +50,35 @@ def wanted_by(this: Session, path: Path) -> list[Wanted]:
             )
         if problems.found:
             continue
-        request = request_of(this, each.name, each.driver_name, each.flags)
-        request = replace(
-            request, provision=each.provision, file=str(path), given=_given(each.flags)
-        )
+        request = _request_of(this, each, each.flags, str(path))
         found.append(Wanted(request, each.group, each.setup))
     problems.check()
     return found
 
 
-def _given(flags: Mapping[str, OptionValue]) -> tuple[str, ...]:
-    return tuple(name for name, value in flags.items() if value not in (None, []))
+def _request_of(
+    this: Session, machine: Declared, flags: Mapping[str, OptionValue], file: str
+) -> CreateRequest:
+    def warn(line: str) -> None:
+        this.warn(f"{machine.group}: {_as_keys(line, _keys(machine.driver_name))}")
+
+    request = request_of(
+        this,
+        machine.name,
+        machine.driver_name,
+        flags,
+        strengths=machine.strengths,
+        warn=warn,
+        file=file,
+    )
+    return replace(request, provision=machine.provision)
+
+
+def _keys(driver_name: str) -> dict[str, str]:
+    """Return the keys of a file, by the flags that they stand for."""
+    return {"no-provision": "provision: false"} | {
+        option.name: key_of(option, driver_name) for option in options_of_create(driver_name)
+    }
 
 
 def _check_options(this: Session, machine: Declared, problems: Problems, *, several: bool) -> None:
@@ -71,14 +90,11 @@ def _check_options(this: Session, machine: Declared, problems: Problems, *, seve
     from ecsmachine.machine.create import validate
 
     flags = dict(machine.flags)
-    keys = {"no-provision": "provision: false"} | {
-        option.name: key_of(option, machine.driver_name)
-        for option in options_of_create(machine.driver_name)
-    }
+    keys = _keys(machine.driver_name)
     for _ in range(len(flags) + 1):
         try:
-            request = request_of(this, machine.name, machine.driver_name, flags)
-            validate(replace(request, provision=machine.provision))
+            request = _request_of(this, machine, flags, "")
+            validate(request)
             driver = this.store.new_driver(
                 machine.driver_name, machine.name, request.driver_values, to_be_made=False
             )

@@ -18,6 +18,12 @@ _OWN = ("profiles", "sets")
 
 PROFILE_VARIABLE = "ECSMACHINE_PROFILE"
 
+TYPED = 0
+VARIABLE = 1000
+"""How strongly the command line and variables give a value: the less, the stronger.
+
+Sets of options lie between the two, and the other layers of files behind."""
+
 
 class Found:
     """A value, and where it was found."""
@@ -43,7 +49,7 @@ class Layer:
     def __init__(self, file: files.File, path: tuple[str, ...] = ()):
         self.file = file
         self.wins = path[:1] == ("sets",)
-        self._path = path
+        self.path = path
         self._content = file.content
         for key in path:
             self._content = self._content[key]
@@ -67,7 +73,7 @@ class Layer:
         if found is None or not isinstance(found.value, dict):
             return {}
         return {
-            key: Found(value, self, (*self._path, *path, key))
+            key: Found(value, self, (*self.path, *path, key))
             for key, value in found.value.items()
             if not isinstance(value, dict)
         }
@@ -75,17 +81,17 @@ class Layer:
     @property
     def kind(self) -> str:
         """What kind of part it is: ``profile NAME``, ``set NAME``, ``project`` or ``user``."""
-        if self._path:
-            return f"{self._path[0].removesuffix('s')} {self._path[1]}"
+        if self.path:
+            return f"{self.path[0].removesuffix('s')} {self.path[1]}"
         return "project" if self.file.project else "user"
 
     def where(self, path: tuple[str, ...]) -> str:
         """Return ``FILE:LINE`` of what stands here."""
-        return self.file.where((*self._path, *path))
+        return self.file.where((*self.path, *path))
 
     def commands(self) -> list[tuple[str, ...]]:
         """Return the commands that tables stand here for."""
-        if self._path[:1] == ("sets",):
+        if self.path[:1] == ("sets",):
             return [("create",)]
         found: list[tuple[str, ...]] = []
         below: list[tuple[tuple[str, ...], Any]] = [
@@ -108,7 +114,7 @@ class Layer:
             if not isinstance(value, dict) or key not in value:
                 return None
             value = value[key]
-        return Found(value, self, (*self._path, *path))
+        return Found(value, self, (*self.path, *path))
 
 
 class Settings:
@@ -269,6 +275,17 @@ class Settings:
                     found[name] = value
             passed |= {variable for variable, key in keys.items() if layer.key(key) is not None}
         return found
+
+    def strengths(self) -> dict[str, int]:
+        """Return how strongly files give the options of the command, and variables, by name."""
+        order = [(layer.file, layer.path) for layer in self.layers()]
+        given = {**self.applied, **self.variables()} if order else {}
+        return {
+            name: order.index((found.layer.file, found.layer.path))
+            + 1
+            + (0 if found.layer.wins else VARIABLE)
+            for name, found in given.items()
+        }
 
     def has_options(self, command: str) -> bool:
         """Whether the user's file gives options to a command, or to one below it."""

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.machines_file.reading import Declared, read_text
 from ecsmachine.cli.machines_file.schema import schema
+from ecsmachine.cli.machines_file.wanting import wanted_by
 from ecsmachine.documents.yaml_text import Problems
+from ecsmachine.errors import MachineError
 from tests.unit.cli.conftest import Program
 
+KEYS = {"ECS_ACCESS_KEY_ID": "LTAI5tStranger", "ECS_ACCESS_KEY_SECRET": "a-secret"}
 DOCUMENT = Path(__file__).parents[3] / "docs" / "ecsmachine.schema.json"
 
 
@@ -224,3 +228,23 @@ def test_the_schema_is_that_of_the_options(program: Program) -> None:
     properties = schema()["properties"]["defaults"]["properties"]
     assert {"open-ports", "instance-type", "engine-labels", "count", "run"} <= set(properties)
     assert not {"access-key-secret", "ssh-password", "open-port"} & set(properties)
+
+
+def test_what_stands_at_a_machine_replaces_what_it_cannot_be_with(tmp_path: Path) -> None:
+    path = tmp_path / "ecsmachine.yaml"
+    path.write_text(
+        "defaults: {image-id: m-1, cpus: 4}\n"
+        "machines: {a: {image-family: web, instance-type: ecs.g6.large}, b: {}}\n"
+    )
+    session = Session({"HOME": str(tmp_path), "ECS_IMAGE_OS": "debian", **KEYS}, ["ecsmachine"])
+    session.storage = str(tmp_path / "store")
+    a, b = (each.request for each in wanted_by(session, path))
+    names = ("image-id", "image-family", "image-os", "cpus", "instance-type")
+    assert [a.driver_values[f"aliyunecs-{name}"] for name in names] == [
+        *("", "web", "", 2, "ecs.g6.large")
+    ]
+    assert [b.driver_values[f"aliyunecs-{name}"] for name in names] == ["m-1", "", "", 4, ""]
+    assert set(a.given) == {"aliyunecs-image-family", "aliyunecs-instance-type"}
+    path.write_text("machines:\n  a:\n    image-family: web\n    image-id: m-1\n")
+    with pytest.raises(MachineError, match="image-id: it does not go with image-family"):
+        wanted_by(session, path)

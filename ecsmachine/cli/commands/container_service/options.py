@@ -92,7 +92,9 @@ def cluster_client(
 
     environment = environment_of(ctx)
     given = endpoint or environment.get("CS_API_ENDPOINT") or environment.get("ECS_API_ENDPOINT")
-    flags = CredentialFlags(profile=profile or environment.get("ECS_PROFILE", ""))
+    if not (profile or environment.get("ECS_ACCESS_KEY_ID")):  # which goes before ECS_PROFILE
+        profile = environment.get("ECS_PROFILE", "")
+    flags = CredentialFlags(profile=profile)
     return ClusterClient(
         region or environment.get("ECS_REGION") or "cn-hangzhou",
         resolve(flags, environment),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ecsmachine.drivers.aliyunecs.options import values as read
+from ecsmachine.drivers.aliyunecs.options.alternatives import ALTERNATIVES
 from ecsmachine.drivers.aliyunecs.options.stored import StoredField
 from ecsmachine.drivers.base import ChangeKind, Option, OptionValue
 
@@ -73,6 +74,7 @@ def option(
         group=group,
         everyday=everyday,
         changes=changes,
+        alternatives=ALTERNATIVES.get(name, ()),
     )
     declaration = Declaration(taken, reader, stored, parameter, planned)
     return field(metadata={"declaration": declaration}, repr=not secret)

@@ -14,6 +14,7 @@ from ecsmachine.drivers.aliyunecs.options.settings import (
     Settings,
 )
 from ecsmachine.drivers.aliyunecs.options.values import UnfitValueError, check_password
+from ecsmachine.drivers.alternatives import pairs_of
 from ecsmachine.drivers.base import Option, OptionValue
 from ecsmachine.errors import UsageError
 
@@ -40,15 +41,28 @@ def settings_of(values: Mapping[str, OptionValue]) -> Settings:
         except UnfitValueError as unfit:
             raise _refused(declared.option, unfit.reason, unfit.hint) from None
 
+    _check_alternatives(values)
     settings = Settings(**{name: value_of(each) for name, each in DECLARATIONS.items()})
     if settings.private_only or settings.bandwidth_mbps == 0:
         settings = replace(settings, private_only=True, bandwidth_mbps=0)
     if settings.auto_release:
-        if settings.auto_release_time:
-            raise _refused("auto-release-time", "--auto-release says it as well", "Give one.")
         settings = replace(settings, auto_release_time=settings.auto_release)
     _check_together(settings)
     return settings
+
+
+def _check_alternatives(values: Mapping[str, OptionValue]) -> None:
+    """Raise :class:`UsageError` for options that cannot be together, by the table of them."""
+    given = {
+        option.name: values[option.name]
+        for option in OPTIONS
+        if values.get(option.name) not in (None, option.default)
+    }
+    for one, other, how in pairs_of(OPTIONS, given):
+        if how.both == "refused":
+            raise _refused(
+                one, f"it does not go with --{other.name}: {how.why}", "Give one of them."
+            )
 
 
 def _check_together(settings: Settings) -> None:
@@ -59,33 +73,11 @@ def _check_together(settings: Settings) -> None:
         raise _refused(
             "ssh-keypair", "a key pair needs its private key", "Give --aliyunecs-ssh-keypath too."
         )
-    if settings.ssh_password and settings.ssh_keypair:
-        raise _refused(
-            "ssh-password", "ECS takes a password or a key pair, not both", "Leave one of them out."
-        )
-    if settings.image_id and (settings.image_family or settings.image_os):
-        raise _refused(
-            "image-id", "an image is given, and a family or system as well", "Give one of them."
-        )
-    if settings.eip and settings.allocate_eip:
-        raise _refused("eip", "it cannot be with --aliyunecs-allocate-eip", "Give one of them.")
-    if settings.private_only and (settings.eip or settings.allocate_eip):
-        raise _refused(
-            "eip",
-            "a machine with a private address only has no elastic address",
-            "Leave --aliyunecs-private-address-only out.",
-        )
-    if settings.spot_strategy != "NoSpot" and settings.charge_type == "PrePaid":
-        raise _refused("spot-strategy", "spot instances are PostPaid", "Leave PrePaid out.")
     if settings.spot_strategy == "SpotWithPriceLimit" and not settings.spot_price_limit:
         raise _refused(
             "spot-strategy",
             "SpotWithPriceLimit needs a price",
             "Give --aliyunecs-spot-price-limit.",
-        )
-    if settings.charge_type == "PrePaid" and settings.auto_release_time:
-        raise _refused(
-            "auto-release-time", "a PrePaid instance cannot be released early", "Leave it out."
         )
     _check_period(settings)
     if settings.spot_price_limit and settings.spot_strategy != "SpotWithPriceLimit":

@@ -1,0 +1,77 @@
+"""Which of the options counts that say the same in two ways: the one that is given more strongly.
+
+The table of options says which they are (``alternatives``). From the strongest: the command line
+(or a machine of a file, before the defaults of that file), sets of options, variables, the
+profile, the project's file, the user's file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ecsmachine.cli.settings.layers import VARIABLE
+from ecsmachine.drivers.alternatives import pairs_of
+from ecsmachine.drivers.base import Option, OptionValue, Report
+from ecsmachine.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Given:
+    """The value that an option is given, and how: ``called`` is its flag, or its variable.
+
+    The ``strength`` is as in :mod:`ecsmachine.cli.settings.layers`: the less, the stronger.
+    """
+
+    value: OptionValue
+    strength: int
+    called: str
+
+
+def settle(options: Iterable[Option], given: Mapping[str, Given], warn: Report) -> dict[str, Given]:
+    """Return what is given without what something stronger, or of the same strength, replaces.
+
+    ``warn`` is told which variables do not count, and which of two that are given alike. Raises
+    :class:`UsageError` for two that are given alike and cannot be together.
+    """
+    options = list(options)
+    left = dict(given)
+    for strength in sorted({each.strength for each in given.values()}):
+        for name in _replaced(options, left, strength, warn):
+            left.pop(name, None)
+    return left
+
+
+def _replaced(
+    options: list[Option], given: Mapping[str, Given], strength: int, warn: Report
+) -> list[str]:
+    """Return the options that ones of a strength replace."""
+    values = {name: each.value for name, each in given.items()}
+    found: list[str] = []
+    for one, other, how in pairs_of(options, values):
+        mine, theirs = given[one.name], given[other.name]
+        if strength != min(mine.strength, theirs.strength):
+            continue
+        if mine.strength == theirs.strength:
+            if how.both == "refused":
+                raise UsageError(
+                    f"{_named(one, mine)}: it does not go with {_named(other, theirs)}: {how.why}",
+                    hint="Give one of them.",
+                )
+            if how.both == "wins":
+                warn(f"{mine.called} is given: {theirs.called} is not used")
+                found.append(other.name)
+        elif mine.strength < theirs.strength:
+            if theirs.strength == VARIABLE:
+                warn(f"{mine.called} is given: {theirs.called} is not used")
+            found.append(other.name)
+        elif how.mutual:
+            if mine.strength == VARIABLE:
+                warn(f"{theirs.called} is given: {mine.called} is not used")
+            found.append(one.name)
+    return found
+
+
+def _named(option: Option, given: Given) -> str:
+    flag = f"--{option.name}"
+    return flag if given.called == flag else f"{flag} ({given.called})"

@@ -1,0 +1,59 @@
+"""Which options of the driver say the same in other ways, or cannot be together.
+
+Each pair stands here once, with the option whose value counts where one of them wins. The flags
+and variables are settled by it (:mod:`ecsmachine.cli.arguments.precedence`), and so are the
+values that a driver is handed (:mod:`ecsmachine.drivers.aliyunecs.options.reading`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ecsmachine.drivers.base import Alternative
+
+_SPOT = ("SpotAsPriceGo", "SpotWithPriceLimit")
+_PRIVATE = "a machine with a private address only has no elastic address"
+_EARLY = "a PrePaid instance cannot be released early"
+
+
+def _of(*names: str, **what: Any) -> tuple[Alternative, ...]:
+    return tuple(Alternative(f"aliyunecs-{name}", **what) for name in names)
+
+
+ALTERNATIVES: Mapping[str, tuple[Alternative, ...]] = {
+    "image-id": _of("image-family", "image-os"),
+    "image-family": _of("image-os"),
+    "instance-type": (
+        *_of("cpus", "memory", both="wins"),
+        *_of("architecture", both="count"),
+    ),
+    "vswitch-id": _of("zone", "vpc-id", both="count"),
+    "ssh-password": _of("ssh-keypair", why="ECS takes a password or a key pair, not both"),
+    "access-key-id": _of("profile", both="wins"),
+    # a token belongs to its secret
+    "access-key-secret": (
+        *_of("profile", both="wins"),
+        *_of("security-token", both="count", mutual=False),
+    ),
+    "eip": _of("allocate-eip"),
+    "private-address-only": (
+        *_of("eip", "allocate-eip", why=_PRIVATE),
+        *_of("internet-max-bandwidth", both="wins"),
+    ),
+    "internet-max-bandwidth": _of(
+        *("eip", "allocate-eip"), mine=(0,), why="0 is for no public address"
+    ),
+    "auto-release": (Alternative("aliyunecs-auto-release-time"),),
+    "charge-type": (
+        *_of("spot-strategy", mine=("PrePaid",), theirs=_SPOT, why="spot instances are PostPaid"),
+        *_of("auto-release-time", mine=("PrePaid",), why=_EARLY),
+        Alternative("auto-release", mine=("PrePaid",), why=_EARLY),
+        *_of("period", "auto-renew", mine=("PostPaid",), both="count"),
+    ),
+    "spot-strategy": (
+        *_of("period", "auto-renew", mine=_SPOT, both="count"),
+        *_of("spot-price-limit", mine=("NoSpot", "SpotAsPriceGo"), both="count"),
+    ),
+}
+"""By the name of an option without the driver's prefix."""

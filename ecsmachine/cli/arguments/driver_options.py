@@ -166,10 +166,15 @@ def flags_and_settings(
     return flags, settings
 
 
-def with_options(function: Callable[..., None], options: tuple[Option, ...]) -> Callable[..., None]:
-    """Give a command the flags of a driver beside its own."""
+def with_options(
+    function: Callable[..., None], options: tuple[Option, ...], *, panel: str = ""
+) -> Callable[..., None]:
+    """Give a command the flags of a driver beside its own, which help shows below ``panel``."""
     signature = inspect.signature(function, eval_str=True)
     own = [each for each in signature.parameters.values() if each.name != "given"]
+    for parameter in own[1:] if panel else ():
+        (described,) = parameter.annotation.__metadata__
+        described.rich_help_panel = panel
     parameters = [*own, *option_parameters(options)]
     function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     function.__annotations__ = {each.name: each.annotation for each in parameters}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,10 +14,10 @@ from ecsmachine.cli.arguments.create_options import options_of_create, request_o
 from ecsmachine.cli.arguments.driver_options import (
     driver_name_of,
     flags_and_settings,
-    option_parameters,
     parameter_name,
     resolve,
     warnings_of,
+    with_options,
 )
 from ecsmachine.cli.arguments.help import ALL
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
@@ -46,34 +45,91 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
     driver_name = driver_name_of(program, environment)
     options = options_of_create(driver_name)
 
-    def create(ctx: typer.Context, **given: Any) -> None:
+    def create(
+        ctx: typer.Context,
+        names: Annotated[
+            list[str] | None,
+            typer.Argument(
+                metavar="NAME", help='The names of the machines; "web-{1..3}" stands for three'
+            ),
+        ] = None,
+        count: Annotated[
+            int | None,
+            typer.Option(
+                "--count", min=1, max=1000, help="Create so many machines: NAME-1, NAME-2, …"
+            ),
+        ] = None,
+        parallel: Annotated[
+            int, typer.Option("--parallel", min=1, max=100, help="How many at a time")
+        ] = _PARALLEL,
+        if_missing: Annotated[
+            bool,
+            typer.Option(
+                "--if-missing", help="One that is there already with these options is no error"
+            ),
+        ] = False,
+        resume: Annotated[
+            bool,
+            typer.Option("--resume", help="Continue half-made machines, with their first options"),
+        ] = False,
+        no_provision: Annotated[
+            bool,
+            typer.Option(
+                "--no-provision",
+                help='Make the machine without an engine; "ecsmachine provision" adds it',
+            ),
+        ] = False,
+        driver: Annotated[
+            str | None,
+            typer.Option("--driver", "-d", help="The driver [default: aliyunecs, $MACHINE_DRIVER]"),
+        ] = None,
+        like: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--like",
+                metavar="SET",
+                help="Take the options of a set in your settings (repeatable)",
+            ),
+        ] = None,
+        keep_on_failure: Annotated[
+            bool, typer.Option("--keep-on-failure", help="Keep what was made if the create fails")
+        ] = False,
+        dry_run: Annotated[
+            bool,
+            typer.Option("--dry-run", help="Check all, and say what would be made; make nothing"),
+        ] = False,
+        all_options: Annotated[
+            bool, typer.Option(ALL, help="With --help: show every option")
+        ] = False,
+        **given: Any,
+    ) -> None:
         flags, settings = flags_and_settings(ctx, options, given)
         for line in warnings_of(options, {**flags, **settings}, environment):
             warn(line)
-        if given["all"]:
+        if all_options:
             raise UsageError("--all goes with --help alone", hint="Leave it out.")
-        names = _names(ctx, given["names"], given["count"], resume=given["resume"])
-        changes: dict[str, Any] = {"keep_on_failure": given["keep_on_failure"]}
-        if given["no_provision"]:
+        chosen = _names(ctx, names, count, resume=resume)
+        changes: dict[str, Any] = {"keep_on_failure": keep_on_failure}
+        if no_provision:
             changes["provision"] = False
-        if given["resume"] and given["like"]:
+        if resume and like:
             raise UsageError("--like does not go with --resume", hint="Leave it out.")
-        begun = _begun(ctx, names) if given["resume"] else []
+        begun = _begun(ctx, chosen) if resume else []
         if begun:
-            _check_resume(options, flags, given["dry_run"])
-        session(ctx).named = names
+            _check_resume(options, flags, dry_run)
+        session(ctx).named = chosen
         requests = [_resumed(ctx, name, flags, environment, changes) for name in begun]
-        if len(begun) < len(names):
-            first = request_of(session(ctx), names[0], driver_name, flags, settings)
+        if len(begun) < len(chosen):
+            first = request_of(session(ctx), chosen[0], driver_name, flags, settings)
             first = replace(first, **changes)
-            requests += [replace(first, name=name) for name in names if name not in begun]
+            requests += [replace(first, name=name) for name in chosen if name not in begun]
         for request in requests:
             ask_for_passphrases(
                 session(ctx), registry.options_of(request.driver_name), request.driver_values
             )
-        if given["dry_run"]:
+        if dry_run:
             _show_plan(ctx, requests)
-        elif len(requests) == 1 and given["count"] is None and not given["if_missing"]:
+        elif len(requests) == 1 and count is None and not if_missing:
             _create(ctx, requests[0])
         else:
             if len(requests) > 1 and requests[0].swarm_role and not requests[0].swarm_join:
@@ -81,7 +137,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
                     "Each of several managers would begin a swarm of its own",
                     hint="Create the first one alone, then the others with --swarm-join.",
                 )
-            create_each(ctx, requests, given["parallel"])
+            create_each(ctx, requests, parallel)
 
     create.__doc__ = f"""Create machines with the driver {driver_name}.
 
@@ -92,144 +148,15 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
 
         The flags of another driver are shown by: ecsmachine create -d DRIVER --help
         """
-    create.__signature__ = _signature(options)  # type: ignore[attr-defined]
+    function = with_options(create, options, panel=OPTION_GROUPS[0])
     of_driver = registry.options_of(driver_name)
     chosen = any(option.everyday for option in of_driver)  # else the driver's author chose none
-    create.everyday = _EVERYDAY | {  # type: ignore[attr-defined]
+    function.everyday = _EVERYDAY | {  # type: ignore[attr-defined]
         parameter_name(option)
         for option in options
         if option.everyday or (option in of_driver and not chosen)
     }
-    create.__annotations__ = {
-        parameter.name: parameter.annotation
-        for parameter in create.__signature__.parameters.values()  # type: ignore[attr-defined]
-    }
-    return create
-
-
-def _signature(options: tuple[Option, ...]) -> inspect.Signature:
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
-        inspect.Parameter(
-            "names",
-            keyword,
-            default=None,
-            annotation=Annotated[
-                list[str] | None,
-                typer.Argument(
-                    metavar="NAME", help='The names of the machines; "web-{1..3}" stands for three'
-                ),
-            ],
-        ),
-        inspect.Parameter(
-            "count",
-            keyword,
-            default=None,
-            annotation=Annotated[
-                int | None,
-                typer.Option(
-                    "--count", min=1, max=1000, help="Create so many machines: NAME-1, NAME-2, …"
-                ),
-            ],
-        ),
-        inspect.Parameter(
-            "parallel",
-            keyword,
-            default=_PARALLEL,
-            annotation=Annotated[
-                int, typer.Option("--parallel", min=1, max=100, help="How many at a time")
-            ],
-        ),
-        inspect.Parameter(
-            "if_missing",
-            keyword,
-            default=False,
-            annotation=Annotated[
-                bool,
-                typer.Option(
-                    "--if-missing", help="One that is there already with these options is no error"
-                ),
-            ],
-        ),
-        inspect.Parameter(
-            "resume",
-            keyword,
-            default=False,
-            annotation=Annotated[
-                bool,
-                typer.Option(
-                    "--resume", help="Continue half-made machines, with their first options"
-                ),
-            ],
-        ),
-        inspect.Parameter(
-            "no_provision",
-            keyword,
-            default=False,
-            annotation=Annotated[
-                bool,
-                typer.Option(
-                    "--no-provision",
-                    help='Make the machine without an engine; "ecsmachine provision" adds it',
-                ),
-            ],
-        ),
-        inspect.Parameter(
-            "driver",
-            keyword,
-            default=None,
-            annotation=Annotated[
-                str | None,
-                typer.Option(
-                    "--driver", "-d", help="The driver [default: aliyunecs, $MACHINE_DRIVER]"
-                ),
-            ],
-        ),
-        inspect.Parameter(
-            "like",
-            keyword,
-            default=None,
-            annotation=Annotated[
-                list[str] | None,
-                typer.Option(
-                    "--like",
-                    metavar="SET",
-                    help="Take the options of a set in your settings (repeatable)",
-                ),
-            ],
-        ),
-        inspect.Parameter(
-            "keep_on_failure",
-            keyword,
-            default=False,
-            annotation=Annotated[
-                bool,
-                typer.Option("--keep-on-failure", help="Keep what was made if the create fails"),
-            ],
-        ),
-        inspect.Parameter(
-            "dry_run",
-            keyword,
-            default=False,
-            annotation=Annotated[
-                bool,
-                typer.Option(
-                    "--dry-run", help="Check all, and say what would be made; make nothing"
-                ),
-            ],
-        ),
-        inspect.Parameter(
-            "all",
-            keyword,
-            default=False,
-            annotation=Annotated[bool, typer.Option(ALL, help="With --help: show every option")],
-        ),
-    ]
-    for parameter in parameters[1:]:
-        (described,) = parameter.annotation.__metadata__
-        described.rich_help_panel = OPTION_GROUPS[0]
-    return inspect.Signature([*parameters, *option_parameters(options)])
+    return function
 
 
 def _names(

@@ -15,6 +15,13 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON; with --json=lines, a line an event")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
+MachineName = Annotated[
+    str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
+]
+MachineNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
+]
 
 
 def command_group(text: str) -> typer.Typer:

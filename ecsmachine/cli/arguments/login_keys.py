@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.display.confirmation import secret
-from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError
+
+if TYPE_CHECKING:
+    from ecsmachine.machine.create_request import CreateRequest
 
 _TRIES = 3
 """As often as OpenSSH asks."""
 
 
-def ask_for_passphrases(
-    this: Session, options: Iterable[Option], values: Mapping[str, OptionValue]
-) -> None:
-    """Ask for the passphrases of the keys that the values of options name."""
-    for option in options:
-        path = values.get(option.name)
+def ask_for_passphrases(this: Session, request: CreateRequest) -> None:
+    """Ask for the passphrases of the keys that a machine's driver options name."""
+    for option in registry.options_of(request.driver_name):
+        path = request.driver_values.get(option.name)
         if option.private_key and isinstance(path, str) and path:
             ask_for_passphrase(this, Path(path))
 

@@ -25,7 +25,7 @@ from ecsmachine.cli.arguments.help import ALL
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import confirm
-from ecsmachine.cli.display.output import print_json, table
+from ecsmachine.cli.display.output import print_json, print_result, table
 from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.baking import validate_family
@@ -177,7 +177,7 @@ def _create_request(
             "--aliyunecs-charge-type PrePaid does not go with bake: its machine is removed",
             hint="Leave it out; its variable counts as well.",
         )
-    ask_for_passphrases(session(ctx), registry.options_of(driver_name), request.driver_values)
+    ask_for_passphrases(session(ctx), request)
     return replace(request, bake={"Family": family})
 
 
@@ -203,9 +203,7 @@ def _bake(
     this.interruption = interruption = Interruption()
     with steps() as report, about(machine):
         image = apart(lambda: bake(this.store, request, report, interruption=interruption))
-    made = document()
-    if made is not None:
-        made.set_result({**_row(this, image), "Errors": []})
+    print_result(_row(this, image))
     say(f"Image {image.id} of family {image.family}, with Docker {image.engine}, is ready")
     say(this.as_called(f"To use it, run: ecsmachine create {_flag(image.family)} NAME"))
 
@@ -281,9 +279,7 @@ def _prune(images: BakedImages, family: str, keep: int, *, yes: bool, as_json: b
         if not gone:
             say(f"Image {image.id} stays: machines are made from it")
     say(f"{len(removed)} removed, {len(kept)} in use, {len(failures)} failed")
-    made = document()
-    if made is not None:
-        made.set_result({"Removed": removed, "InUse": kept, "Errors": []})
+    print_result({"Removed": removed, "InUse": kept})
     if failures:
         summary = MachineError(
             f"{len(failures)} of {len(doomed)} images could not be removed",

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ecsmachine.cli.arguments.context import session
-from ecsmachine.cli.arguments.groups import AsJson
+from ecsmachine.cli.arguments.groups import AsJson, MachineName
 from ecsmachine.cli.display.printer import show
 from ecsmachine.cli.everyday import connection, login
 from ecsmachine.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
-
-_ENGINE_TIMEOUT_S = 20.0
 
 _Names = Annotated[
     list[str] | None,
@@ -81,9 +76,7 @@ def config(
 
 def ssh(
     ctx: typer.Context,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
-    ] = "",
+    name: MachineName = "",
     command: Annotated[
         list[str] | None,
         typer.Argument(metavar="COMMAND", help="What to run there, instead of a shell"),

@@ -124,9 +124,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
             first = replace(first, **changes)
             requests += [replace(first, name=name) for name in chosen if name not in begun]
         for request in requests:
-            ask_for_passphrases(
-                session(ctx), registry.options_of(request.driver_name), request.driver_values
-            )
+            ask_for_passphrases(session(ctx), request)
         if dry_run:
             _show_plan(ctx, requests)
         elif len(requests) == 1 and count is None and not if_missing:

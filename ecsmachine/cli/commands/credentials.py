@@ -162,7 +162,7 @@ def _print(
     this: Session, names: list[str] | None, look: Callable[[str], CredentialUse], *, as_json: bool
 ) -> None:
     """Print a row for every machine; of those that fail, the errors at the end."""
-    from ecsmachine.cli.display.output import print_json, table
+    from ecsmachine.cli.display.output import print_listing
     from ecsmachine.machine import several
 
     selected = _selected(this, names)
@@ -180,25 +180,23 @@ def _print(
         except MachineError as error:
             failure = error
     rows = [(name, found[name]) for name in selected if name in found]
-    if as_json:
-        print_json(
-            [
-                {
-                    "Name": name,
-                    "Recorded": use.recorded or None,
-                    "Taken": use.taken or None,
-                    "Account": use.account or None,
-                }
-                for name, use in rows
-            ]
+    if as_json or rows or failure is None:
+        print_listing(
+            rows,
+            {
+                "NAME": lambda row: row[0],
+                "RECORDED": lambda row: _source(row[1].recorded),
+                "TAKEN NOW": lambda row: row[1].taken or "none",
+                "ACCOUNT": lambda row: row[1].account or "unknown",
+            },
+            as_json=as_json,
+            value=lambda row: {
+                "Name": row[0],
+                "Recorded": row[1].recorded or None,
+                "Taken": row[1].taken or None,
+                "Account": row[1].account or None,
+            },
         )
-    elif rows or failure is None:
-        cells = [("NAME", "RECORDED", "TAKEN NOW", "ACCOUNT")]
-        cells += [
-            (name, _source(use.recorded), use.taken or "none", use.account or "unknown")
-            for name, use in rows
-        ]
-        printer.show(table(cells))
     if failure is not None:
         raise failure
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
+from ecsmachine.cli.arguments.groups import MachineNames
 from ecsmachine.cli.display.printer import say, warn
 from ecsmachine.errors import MachineError, UsageError
 
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
 
 def context(
     ctx: typer.Context,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
-    ] = None,
+    names: MachineNames = None,
     ssh: Annotated[
         bool, typer.Option("--ssh", help="Let the docker client connect over SSH instead of TLS")
     ] = False,

@@ -41,7 +41,7 @@ def list_images(
 
     Example: ecsmachine image ls --registry http://127.0.0.1:5000
     """
-    from ecsmachine.cli.display.output import print_json, table
+    from ecsmachine.cli.display.output import print_listing
     from ecsmachine.container_registry.reference import Reference, parse_name
 
     client = _client(ctx, registry)
@@ -52,17 +52,17 @@ def list_images(
             show(f"{one}:{tag}")
         return
     images = [client.image(Reference(one, tag)) for one, tag in tagged]
-    if as_json:
-        print_json(
-            [
-                {"Name": one.name, "Tag": one.tag, "Digest": one.digest, "Size": one.size}
-                for one in images
-            ]
-        )
-        return
-    rows = [("NAME", "TAG", "DIGEST", "SIZE")]
-    rows += [(one.name, one.tag, one.digest[:19], _size(one)) for one in images]
-    show(table(rows))
+    print_listing(
+        images,
+        {"NAME": "name", "TAG": "tag", "DIGEST": lambda one: one.digest[:19], "SIZE": _size},
+        as_json=as_json,
+        value=lambda one: {
+            "Name": one.name,
+            "Tag": one.tag,
+            "Digest": one.digest,
+            "Size": one.size,
+        },
+    )
 
 
 @app.command("rm")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecsmachine.cli.arguments.context import existing_machine_names, machine_names, session
-from ecsmachine.cli.arguments.groups import Yes
+from ecsmachine.cli.arguments.context import Session, existing_machine_names, machine_names, session
+from ecsmachine.cli.arguments.groups import MachineNames, Yes
 from ecsmachine.cli.commands.docker_context import refresh_contexts, remove_contexts
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.printer import say
@@ -33,12 +33,6 @@ class WaitedFor(str, Enum):
     stopped = "stopped"
 
 
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
-]
-
-
 def with_each(
     ctx: typer.Context, names: list[str] | None, operation: Callable[[Store, str, Report], None]
 ) -> list[str]:
@@ -49,7 +43,7 @@ def with_each(
     return chosen
 
 
-def start(ctx: typer.Context, names: Names = None) -> None:
+def start(ctx: typer.Context, names: MachineNames = None) -> None:
     """Start machines, and wait until their engines answer.
 
     Example: ecsmachine start dev1 dev2
@@ -62,7 +56,7 @@ def start(ctx: typer.Context, names: Names = None) -> None:
 
 def stop(
     ctx: typer.Context,
-    names: Names = None,
+    names: MachineNames = None,
     no_charge: Annotated[
         bool,
         typer.Option(
@@ -103,7 +97,7 @@ def expire(
     with_each(ctx, [name], partial(expire, when="" if when == "never" else when))
 
 
-def restart(ctx: typer.Context, names: Names = None) -> None:
+def restart(ctx: typer.Context, names: MachineNames = None) -> None:
     """Restart machines, and wait until their engines answer.
 
     Example: ecsmachine restart dev1
@@ -114,7 +108,7 @@ def restart(ctx: typer.Context, names: Names = None) -> None:
     _say_new_addresses(ctx, "Restarted")
 
 
-def kill(ctx: typer.Context, names: Names = None) -> None:
+def kill(ctx: typer.Context, names: MachineNames = None) -> None:
     """Stop machines at once, as by pulling the plug.
 
     Example: ecsmachine kill dev1
@@ -179,6 +173,17 @@ def rm(
             raise
 
     begin, finish = partial(named, removal.begin), partial(named, removal.finish)
+    remove_each(this, names, begin, finish)
+
+
+def remove_each(
+    this: Session,
+    names: list[str],
+    begin: Callable[[str, Report], None],
+    finish: Callable[[str, Report], None],
+) -> None:
+    """Remove machines with their contexts; all are begun before the first is finished."""
+    known = [name for name in names if this.store.is_taken(name)]
     try:
         for_each(
             names, *([begin, finish] if len(names) > 1 else [finish]), at_once=_REMOVED_AT_ONCE
@@ -189,7 +194,7 @@ def rm(
 
 def wait(
     ctx: typer.Context,
-    names: Names = None,
+    names: MachineNames = None,
     for_: Annotated[
         WaitedFor, typer.Option("--for", help="What to wait for; ready: the engine answers")
     ] = WaitedFor.ready,

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ecsmachine.cli.arguments.context import Session, session
-from ecsmachine.cli.arguments.groups import AsJson
+from ecsmachine.cli.arguments.groups import AsJson, MachineName, MachineNames
 from ecsmachine.cli.display.printer import document, finish, kept, redraw, show
 from ecsmachine.cli.display.terminal import can_move
 from ecsmachine.cli.everyday import looks
@@ -21,13 +21,6 @@ from ecsmachine.errors import UsageError
 
 _INTERVAL_S = 5.0
 
-_Name = Annotated[
-    str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
-]
-_Names = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
-]
 _Timeout = Annotated[
     int, typer.Option("--timeout", "-t", min=1, help="How long a machine may take, in seconds")
 ]
@@ -139,7 +132,7 @@ def _watch(look: Callable[[], None], interval_s: float) -> NoReturn:
 
 def inspect(
     ctx: typer.Context,
-    name: _Name = "",
+    name: MachineName = "",
     format_: Annotated[
         str, typer.Option("--format", "-f", metavar="TEMPLATE", help="A Go template")
     ] = "",
@@ -154,7 +147,7 @@ def inspect(
     looks.inspect(session(ctx), name=name, format_=format_, json=json)
 
 
-def status(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None:
+def status(ctx: typer.Context, names: MachineNames = None, json: AsJson = False) -> None:
     """Print the state of machines: Running, Stopped, …
 
     Example: ecsmachine status dev1
@@ -162,7 +155,7 @@ def status(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> No
     looks.status(session(ctx), names=names, json=json)
 
 
-def ip(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None:
+def ip(ctx: typer.Context, names: MachineNames = None, json: AsJson = False) -> None:
     """Print the address of machines.
 
     Example: ecsmachine ip dev1
@@ -170,7 +163,7 @@ def ip(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None:
     looks.ip(session(ctx), names=names, json=json)
 
 
-def url(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None:
+def url(ctx: typer.Context, names: MachineNames = None, json: AsJson = False) -> None:
     """Print the URL of the engines of machines that run.
 
     Example: ecsmachine url dev1

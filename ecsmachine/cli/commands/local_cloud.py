@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.arguments.context import Session, environment_of
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -35,11 +34,6 @@ Root = Annotated[
         file_okay=False,
     ),
 ]
-
-
-def environment_of(ctx: typer.Context) -> Mapping[str, str]:
-    """Return the environment that the program was called with."""
-    return ctx.obj.environment if isinstance(ctx.obj, Session) else os.environ
 
 
 def root_of(ctx: typer.Context, given: Path | None) -> Path:

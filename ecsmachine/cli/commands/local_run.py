@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from ecsmachine.cli.arguments.context import environment_of
 from ecsmachine.cli.commands import local_cloud
 from ecsmachine.errors import MachineError
 
@@ -36,7 +37,7 @@ def run(
     from ecsmachine.localcloud.service.stand_in import stand_in
 
     running = local_cloud.running_cloud(ctx, root)
-    environment = local_cloud.environment_of(ctx)
+    environment = environment_of(ctx)
     if shutil.which(program[0], path=environment.get("PATH")) is None:
         raise MachineError(
             f"There is no program {program[0]}", hint="Install it, or correct its name."

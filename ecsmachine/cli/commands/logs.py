@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import existing_machine_names, session
-from ecsmachine.cli.arguments.groups import AsJson
+from ecsmachine.cli.arguments.groups import AsJson, MachineNames
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import document, finish, show, warn
 from ecsmachine.cli.display.terminal import PREFIX_COLOURS, coloured
@@ -21,10 +21,7 @@ _LINES = 100
 
 def logs(
     ctx: typer.Context,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
-    ] = None,
+    names: MachineNames = None,
     engine: Annotated[
         bool, typer.Option("--engine", help="The journal of the engine, over SSH (the default)")
     ] = False,

@@ -14,21 +14,18 @@ import typer
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.groups import Yes
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
-from ecsmachine.cli.commands.docker_context import remove_contexts
+from ecsmachine.cli.commands.lifecycle import remove_each
 from ecsmachine.cli.display.confirmation import confirmed
-from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.output import print_json, print_result
 from ecsmachine.cli.display.plan import data_of, lines_of
 from ecsmachine.cli.display.printer import document, say, show
 from ecsmachine.cli.display.progress import about, for_each, steps
 from ecsmachine.cli.machines_file.reading import FILE
-from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.base import Report
     from ecsmachine.machine.plan.plan import Plan, Step
-
-_REMOVED_AT_ONCE = 100
 
 File = Annotated[
     Path, typer.Option("--file", "-f", help="The file that names the machines", dir_okay=False)
@@ -97,7 +94,7 @@ def apply(
     path = _real(file)
     shown = None if yes else _confirmed(this, file, targets)
     if shown is not None and shown.is_empty:
-        _put_into_document(shown)
+        print_result(data_of(shown))
         return
     with _locked(this, path):
         now = _plan(this, file, targets)
@@ -108,7 +105,7 @@ def apply(
             now = _plan(this, file, targets)
         if shown is None:
             _show(now)
-        _put_into_document(now)
+        print_result(data_of(now))
         this.named = [step.name for step in now.steps]
         _carry_out(ctx, now, parallel)
 
@@ -128,7 +125,7 @@ def destroy(
         made = plan_of_removal(this.store, path, target or [])
         this.named = [step.name for step in made.steps]
         _show(made)
-        _put_into_document(made)
+        print_result(data_of(made))
         if made.is_empty:
             return
         if not yes:
@@ -160,12 +157,6 @@ def _real(file: Path) -> Path:
 def _show(made: Plan) -> None:
     for line in lines_of(made):
         say(line)
-
-
-def _put_into_document(made: Plan) -> None:
-    held = document()
-    if held is not None:
-        held.set_result({**data_of(made), "Errors": []})
 
 
 def _confirmed(this: Session, file: Path, targets: Sequence[str]) -> Plan:
@@ -218,9 +209,7 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
     def create_these(names: list[str]) -> None:
         requests = [each.request for name in names if (each := by_name[name].wanted)]
         for request in requests:
-            ask_for_passphrases(
-                this, registry.options_of(request.driver_name), request.driver_values
-            )
+            ask_for_passphrases(this, request)
         create_each(ctx, requests, parallel)
 
     def rejoined(name: str, report: Report) -> None:
@@ -273,12 +262,4 @@ def _remove(this: Session, names: list[str]) -> None:
     from ecsmachine.machine.removal import Removal
 
     removal = Removal(this.store)
-    try:
-        for_each(
-            names,
-            *([_named(removal.begin)] if len(names) > 1 else []),
-            _named(removal.finish),
-            at_once=_REMOVED_AT_ONCE,
-        )
-    finally:
-        remove_contexts(this, names)
+    remove_each(this, names, _named(removal.begin), _named(removal.finish))

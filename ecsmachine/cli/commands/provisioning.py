@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import existing_machine_names, session
-from ecsmachine.cli.arguments.groups import Yes
+from ecsmachine.cli.arguments.groups import MachineNames, Yes
 from ecsmachine.cli.commands.docker_context import refresh_contexts
-from ecsmachine.cli.commands.lifecycle import Names, with_each
+from ecsmachine.cli.commands.lifecycle import with_each
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.printer import complain, say
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _QUESTION = "Regenerate TLS machine certs?  Warning: this is irreversible."
 
 
-def provision(ctx: typer.Context, names: Names = None) -> None:
+def provision(ctx: typer.Context, names: MachineNames = None) -> None:
     """Provision machines again, with the options that they were created with.
 
     What is as it shall be is left alone, so that a machine in order stays as it is.
@@ -36,7 +36,7 @@ def provision(ctx: typer.Context, names: Names = None) -> None:
 
 def regenerate_certs(
     ctx: typer.Context,
-    names: Names = None,
+    names: MachineNames = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="The same as --yes")] = False,
     yes: Yes = False,
     client_certs: Annotated[
@@ -83,7 +83,7 @@ def regenerate_certs(
 
 def upgrade(
     ctx: typer.Context,
-    names: Names = None,
+    names: MachineNames = None,
     engine_version: Annotated[
         str | None,
         typer.Option(

@@ -9,8 +9,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.groups import AsJson, command_group
-from ecsmachine.cli.display.output import print_json, table
-from ecsmachine.cli.display.printer import show
+from ecsmachine.cli.display.output import print_listing
 from ecsmachine.cli.display.progress import for_each, steps
 from ecsmachine.cli.display.terminal import coloured_state
 
@@ -176,36 +175,26 @@ def list_members(ctx: typer.Context, as_json: AsJson = False) -> None:
     """
     from ecsmachine.machine.swarm.members import members as members_of
 
-    members = members_of(session(ctx).store)
-    if as_json:
-        print_json(
-            [
-                {
-                    "Name": member.machine,
-                    "Swarm": member.cluster_id,
-                    "Hostname": member.hostname,
-                    "Role": member.role,
-                    "Availability": member.node.availability if member.node else "",
-                    "State": member.node.state if member.node else "",
-                    "Manager": member.node.manager if member.node else "",
-                    "Error": member.error,
-                }
-                for member in members
-            ]
-        )
-        return
-    rows = [("NAME", "SWARM", "ROLE", "AVAILABILITY", "STATE", "MANAGER", "ERRORS")]
-    for member in members:
-        node = member.node
-        rows.append(
-            (
-                member.machine or f"({member.hostname})",
-                member.cluster_id or "-",
-                member.role,
-                node.availability if node else "-",
-                coloured_state(node.state if node else "Unknown"),
-                (node.manager if node else "") or "-",
-                member.error,
-            )
-        )
-    show(table(rows))
+    print_listing(
+        members_of(session(ctx).store),
+        {
+            "NAME": lambda one: one.machine or f"({one.hostname})",
+            "SWARM": lambda one: one.cluster_id or "-",
+            "ROLE": "role",
+            "AVAILABILITY": lambda one: one.node.availability if one.node else "-",
+            "STATE": lambda one: coloured_state(one.node.state if one.node else "Unknown"),
+            "MANAGER": lambda one: (one.node.manager if one.node else "") or "-",
+            "ERRORS": "error",
+        },
+        as_json=as_json,
+        value=lambda one: {
+            "Name": one.machine,
+            "Swarm": one.cluster_id,
+            "Hostname": one.hostname,
+            "Role": one.role,
+            "Availability": one.node.availability if one.node else "",
+            "State": one.node.state if one.node else "",
+            "Manager": one.node.manager if one.node else "",
+            "Error": one.error,
+        },
+    )

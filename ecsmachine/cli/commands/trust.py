@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from ecsmachine.cli.arguments.context import one_machine_name, session
-from ecsmachine.cli.arguments.groups import Yes
+from ecsmachine.cli.arguments.groups import MachineName, Yes
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.printer import say
 
 
 def trust(
     ctx: typer.Context,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
-    ] = "",
+    name: MachineName = "",
     yes: Yes = False,
 ) -> None:
     """Pin the host key that a machine shows now, in place of the one that was pinned.

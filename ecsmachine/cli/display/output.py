@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import document, show
 from ecsmachine.cli.display.terminal import cell_width, cut, screen_width, without_colours
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
 HEADINGS = {
@@ -83,6 +85,28 @@ def print_json(value: Any) -> None:
         made.set_result(value)
     else:
         show(as_text(value))
+
+
+def print_listing(
+    items: Iterable[Any],
+    columns: Mapping[str, str | Callable[[Any], str]],
+    *,
+    as_json: bool,
+    quiet: bool = False,
+    value: Callable[[Any], object] = lambda item: dict(item.raw),
+) -> None:
+    """Print items in columns, or quietly the first column alone, or each one's value as JSON.
+
+    A column is an attribute of the items, or a function.
+    """
+    cells = [attrgetter(cell) if isinstance(cell, str) else cell for cell in columns.values()]
+    if as_json:
+        print_json([value(item) for item in items])
+    elif quiet:
+        for item in items:
+            show(one_line(cells[0](item)))
+    else:
+        show(table([tuple(columns), *(tuple(cell(item) for cell in cells) for item in items)]))
 
 
 def print_result(value: dict[str, Any]) -> None:

@@ -10,12 +10,13 @@ import typer
 
 from ecsmachine.aliyun.container_service import ClusterClient
 from ecsmachine.aliyun.container_service.rules import NETWORK_MODES
+from ecsmachine.cli.arguments.context import environment_of
 from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.kubernetes import create_kubernetes
 from ecsmachine.cli.commands.container_service.waiting import await_cluster, follow
 from ecsmachine.cli.display.confirmation import confirm
-from ecsmachine.cli.display.output import print_json, with_our_keys
+from ecsmachine.cli.display.output import print_json, print_listing, with_our_keys
 from ecsmachine.cli.display.printer import complain, say, show
 from ecsmachine.cli.display.progress import steps
 
@@ -38,7 +39,7 @@ def list_clusters(
 
     Example: ecsmachine cluster ls
     """
-    options.print_listing(
+    print_listing(
         client.clusters(),
         {
             "NAME": "name",
@@ -94,7 +95,7 @@ def create(
     """
     from ecsmachine.aliyun.container_service import SwarmRequest
 
-    environment = options.environment_of(ctx)
+    environment = environment_of(ctx)
     request = SwarmRequest(
         name=name,
         size=size,
@@ -285,7 +286,7 @@ def nodes(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
 
     Example: ecsmachine cluster nodes my-cluster
     """
-    options.print_listing(
+    print_listing(
         client.nodes(client.find(name).id),
         {
             "NAME": "name",
@@ -327,6 +328,4 @@ def images(
     """
     found = [one for one in client.images() if all_regions or one.region == client.roa.region]
     columns = {"REGION": "region", "NAME": "name", "ID": "id"}
-    options.print_listing(
-        found, columns, as_json=as_json, value=lambda one: with_our_keys(vars(one))
-    )
+    print_listing(found, columns, as_json=as_json, value=lambda one: with_our_keys(vars(one)))

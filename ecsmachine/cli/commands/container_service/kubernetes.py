@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service import ClusterClient
+from ecsmachine.cli.arguments.context import environment_of
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.waiting import follow
 
@@ -94,7 +95,7 @@ def create_kubernetes(
     from ecsmachine.aliyun.container_service import KubernetesRequest
     from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
 
-    environment = options.environment_of(ctx)
+    environment = environment_of(ctx)
     zones = 3 if kind is KubernetesKind.multi_zone else 1
     types = [options.default_instance_type(ctx)] * zones
 

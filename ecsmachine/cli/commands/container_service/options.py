@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +11,9 @@ import typer
 
 from ecsmachine.aliyun.container_service import ApplicationClient, ClusterClient
 from ecsmachine.aliyun.container_service.rules import DATA_DISK_SIZES
-from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.arguments.context import environment_of
 from ecsmachine.cli.arguments.groups import handed
 from ecsmachine.cli.commands.container_service.hints import for_commands
-from ecsmachine.cli.display.cleaning import one_line
-from ecsmachine.cli.display.output import print_json, table
-from ecsmachine.cli.display.printer import show
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.system.folders import home
 from ecsmachine.system.names import why_no_folder
@@ -75,11 +70,6 @@ ReleaseEip = Annotated[
 
 connected = functools.partial(handed, within=for_commands)
 """Hands a command its client; errors speak of commands."""
-
-
-def environment_of(ctx: typer.Context) -> Mapping[str, str]:
-    """Return the environment that the program was called with."""
-    return ctx.obj.environment if isinstance(ctx.obj, Session) else os.environ
 
 
 def cluster_client(
@@ -195,28 +185,6 @@ def pairs(values: list[str] | None, option: str) -> dict[str, str]:
             raise UsageError(f'{option}: "{word}" is not NAME=VALUE', hint="Put = between the two.")
         found[name.strip()] = value
     return found
-
-
-def print_listing(
-    items: Iterable[Any],
-    columns: Mapping[str, str | Callable[[Any], str]],
-    *,
-    as_json: bool,
-    quiet: bool = False,
-    value: Callable[[Any], object] = lambda item: dict(item.raw),
-) -> None:
-    """Print items in columns, or quietly the first column alone, or each one's value as JSON.
-
-    A column is an attribute of the items, or a function.
-    """
-    cells = [attrgetter(cell) if isinstance(cell, str) else cell for cell in columns.values()]
-    if as_json:
-        print_json([value(item) for item in items])
-    elif quiet:
-        for item in items:
-            show(one_line(cells[0](item)))
-    else:
-        show(table([tuple(columns), *(tuple(cell(item) for cell in cells) for item in items)]))
 
 
 def cluster_variables(ctx: typer.Context, name: str, *, unset: bool = False) -> dict[str, str]:

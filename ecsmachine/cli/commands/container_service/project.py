@@ -13,7 +13,7 @@ from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.waiting import Follow, following
 from ecsmachine.cli.display.confirmation import confirm, read_input
-from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.output import print_json, print_listing
 from ecsmachine.cli.display.printer import complain, say, show, warn
 from ecsmachine.errors import MachineError
 
@@ -57,7 +57,7 @@ def list_projects(
 
     Example: ecsmachine project ls --cluster my-cluster
     """
-    options.print_listing(
+    print_listing(
         client.projects(query),
         {
             "NAME": "name",

@@ -11,7 +11,7 @@ from ecsmachine.aliyun.container_service import ApplicationClient
 from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.project import Patience, Signal
-from ecsmachine.cli.display.output import print_json, with_our_keys
+from ecsmachine.cli.display.output import print_json, print_listing, with_our_keys
 from ecsmachine.cli.display.printer import warn
 
 app = command_group(
@@ -36,7 +36,7 @@ def list_services(
 
     Example: ecsmachine service ls --filter web
     """
-    options.print_listing(
+    print_listing(
         client.services(query),
         {
             "ID": "id",
@@ -59,7 +59,7 @@ def list_containers(
 
     Example: ecsmachine service ps web_front
     """
-    options.print_listing(
+    print_listing(
         client.service(service_id).containers,
         {
             "NAME": "name",

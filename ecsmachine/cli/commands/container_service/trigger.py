@@ -17,7 +17,7 @@ from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.cli.display.confirmation import read_input
-from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.output import print_json, print_listing
 from ecsmachine.cli.display.printer import say, show
 from ecsmachine.documents.rules import WEB_URL
 from ecsmachine.errors import MachineError
@@ -115,7 +115,7 @@ def list_triggers(
     """
     found = client.find(options.cluster_name(ctx, cluster))
     triggers = client.roa.call("GET", f"/clusters/{found.id}/triggers").objects()
-    options.print_listing(
+    print_listing(
         triggers,
         {
             "ID": lambda one: one.text("id") or "-",

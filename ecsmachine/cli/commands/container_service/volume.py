@@ -15,10 +15,9 @@ from ecsmachine.cli.commands.container_service.options import (
     connected,
     one_of,
     pairs,
-    print_listing,
 )
 from ecsmachine.cli.display.confirmation import confirm
-from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.output import print_json, print_listing
 from ecsmachine.cli.display.printer import say
 
 app = command_group(

@@ -8,6 +8,7 @@ from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES
 from ecsmachine.localcloud.catalog.instance_types import instance_types
 from ecsmachine.localcloud.protocol.errors import invalid_parameter
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 
 
 def describe_account_attributes(call: Call) -> Answer:
@@ -58,11 +59,6 @@ def describe_account_attributes(call: Call) -> Answer:
 
 def _value(text: str) -> dict[str, Any]:
     return {
+        **fixed("AttributeValue"),
         "Value": text,
-        "Count": 0,
-        "DiskCategory": "",
-        "ExpiredTime": "",
-        "InstanceChargeType": "",
-        "InstanceType": "",
-        "ZoneId": "",
     }

@@ -12,6 +12,7 @@ from ecsmachine.localcloud.actions.listing import Listing, equals, like, never, 
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -175,27 +176,19 @@ def _view(call: Call, command: Command) -> dict[str, Any]:
     names = parameter_names(command.content) if command.has_parameters else []
     return {
         **told(command),
+        **fixed("Command"),
         "CommandContent": in_encoding(call, command.content),
         "ParameterNames": {"ParameterName": names},
         "ParameterDefinitions": {
             "ParameterDefinition": [
                 {
+                    **fixed("CommandParameter"),
                     "ParameterName": name,
-                    "Required": False,
-                    "Description": "",
-                    "DefaultValue": "",
-                    "PatternRegex": "",
-                    "PossibleValues": {"PossibleValue": []},
                 }
                 for name in names
             ]
         },
         "InvokeTimes": sum(i.command.id == command.id for i in call.state.invocations),
-        "Provider": "User",
-        "Category": "",
-        "Version": 1,
-        "Latest": True,
-        "Launcher": "",
         "Tags": ecs_tags(call.state.commands.tags(command.id)),
     }
 

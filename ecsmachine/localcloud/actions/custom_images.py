@@ -20,6 +20,7 @@ from ecsmachine.localcloud.catalog.regions import find_region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
@@ -188,16 +189,11 @@ def own_features(call: Call, image: Image) -> dict[str, str]:
 
 def _mapping_view(kind: str, disk: ImageDisk) -> dict[str, Any]:
     return {
+        **fixed("ImageDisk"),
         "SnapshotId": disk.snapshot_id,
         "Type": kind,
         "Device": disk.device,
         "Size": str(disk.size_gib),
-        "Format": "",
-        "ImportOSSBucket": "",
-        "ImportOSSObject": "",
-        "Progress": "",
-        "RemainTime": 0,
-        "Encrypted": False,
     }
 
 

@@ -24,6 +24,7 @@ from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
@@ -308,28 +309,19 @@ def _disk_view(call: Call, disk: Disk) -> dict[str, Any]:
     throughput = min(350, 120 + disk.size_gib // 2)
     return {
         **told(disk),
-        "SourceDiskId": "",
-        "ProductCode": "",
+        **fixed("Disk"),
         "Portable": disk.kind == "data",
         "Attachments": {"Attachment": attachments},
         "MountInstanceNum": len(attachments),
         "MountInstances": {"MountInstance": attachments},
         "MultiAttach": "Enabled" if disk.multi_attach else "Disabled",
-        "ExpiredTime": "2999-09-08T16:00Z",
         "EnableAutomatedSnapshotPolicy": bool(disk.auto_snapshot_policy_id),
-        "StorageSetId": "",
-        "StorageSetPartitionNumber": 0,
-        "StorageClusterId": "",
-        "BdfId": "",
         "IOPS": iops,
         "IOPSRead": iops,
         "IOPSWrite": iops,
         "Throughput": throughput,
         "ThroughputRead": throughput,
         "ThroughputWrite": throughput,
-        "OperationLocks": {"OperationLock": []},
-        "Placement": {"ZoneIds": ""},
-        "DataSource": {"Id": "", "Type": ""},
         "Tags": ecs_tags(call.state.disks.tags(disk.id)),
     }
 

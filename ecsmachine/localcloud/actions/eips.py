@@ -13,6 +13,7 @@ from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import later, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
 from ecsmachine.localcloud.protocol.names import checked_description, checked_text, valid_name
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -251,34 +252,12 @@ def _eip_view(call: Call, eip: Eip) -> dict[str, Any]:
     holder = _holder_of(call, eip)
     return {
         **told(eip),
+        **fixed("Eip"),
         "Status": _status_now(call, eip),
         "InstanceRegionId": eip.region if eip.instance_id else "",
         "PrivateIpAddress": _private_address(holder) if holder else "",
-        "VpcId": "",
         "Bandwidth": str(eip.bandwidth),
         "EipBandwidth": str(eip.bandwidth),
-        "Netmode": "public",
-        "Mode": "NAT",
-        "BusinessStatus": "Normal",
-        "BizType": "",
-        "BandwidthPackageId": "",
-        "BandwidthPackageType": "",
-        "BandwidthPackageBandwidth": "",
-        "HasReservationData": "false",
-        "ReservationActiveTime": "",
-        "ReservationBandwidth": "",
-        "ReservationInternetChargeType": "",
-        "ReservationOrderType": "",
-        "SegmentInstanceId": "",
-        "PublicIpAddressPoolId": "",
-        "HDMonitorStatus": "OFF",
-        "SecondLimited": False,
-        "DeletionProtection": False,
-        "ServiceManaged": 0,
-        "ServiceID": 0,
-        "Zone": "",
-        "SecurityProtectionTypes": {"SecurityProtectionType": []},
-        "OperationLocks": {"LockReason": []},
         "Tags": vpc_tags(call.state.eips.tags(eip.id)),
     }
 

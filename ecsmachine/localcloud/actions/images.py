@@ -19,6 +19,7 @@ from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, instance_types
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.records import told
@@ -114,36 +115,17 @@ def image_view(call: Call, image: Image) -> dict[str, Any]:
 def _system_image_view(call: Call, image: Image) -> dict[str, Any]:
     return {
         **told(image),
+        **fixed("SystemImage"),
         "ImageName": image.id,
-        "ImageOwnerAlias": "system",
-        "Description": "Kernel and packages are those of the distribution.",
-        "OSType": "linux",
         "OSNameEn": image.os_name_en,
-        "Status": "Available",
         "Usage": _usage(call, image),
-        "Progress": "100%",
-        "ProductCode": "",
         "BootMode": "UEFI-Preferred" if image.architecture == "x86_64" else "UEFI",
         "LicenseType": "BYOL" if "Red Hat" in image.platform else "Free",
-        "IsPublic": True,
-        "IsCopied": False,
-        "IsSubscribed": False,
-        "IsSelfShared": "",
-        "IsSupportCloudinit": True,
-        "IsSupportIoOptimized": True,
-        "LoginAsNonRootSupported": True,
-        "ResourceGroupId": "",
-        "SupplierName": "",
-        "Usable": True,
-        "DiskDeviceMappings": {"DiskDeviceMapping": []},
         "Features": {
             "NvmeSupport": "supported",
             "ImdsSupport": "v2",
             **{name: value for name, value in _FEATURES.items() if name != "NetworkType"},
         },
-        "SecureBootOptions": {"SecureBootSupport": "unsupported"},
-        "DetectionOptions": {"Items": {"Item": []}, "Status": ""},
-        "Tags": {"Tag": []},
     }
 
 

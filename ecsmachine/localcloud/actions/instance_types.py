@@ -14,6 +14,7 @@ from ecsmachine.localcloud.catalog.instance_types import (
     instance_types,
 )
 from ecsmachine.localcloud.protocol.errors import invalid_parameter
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.records import told
@@ -46,20 +47,12 @@ def _type(call: Call, kind: InstanceType) -> dict[str, Any]:
     memory = int(kind.memory_gib) if kind.memory_gib == int(kind.memory_gib) else kind.memory_gib
     return {
         **told(kind),
+        **fixed("InstanceType"),
         "MemorySize": memory,
-        "GPUAmount": 0,
-        "GPUSpec": "",
-        "GPUMemorySize": 0,
-        "LocalStorageCategory": "",
-        "LocalStorageAmount": 0,
-        "LocalStorageCapacity": 0,
         "DiskQuantity": kind.disks,
         "EniQuantity": kind.interfaces,
         "EniTotalQuantity": kind.interfaces,
-        "EniTrunkSupported": False,
         "EniPrivateIpAddressQuantity": kind.addresses_per_interface,
-        "EniIpv6AddressQuantity": 1,
-        "EriQuantity": 0,
         "InstanceBandwidthRx": kind.bandwidth_kbps,
         "InstanceBandwidthTx": kind.bandwidth_kbps,
         "InstancePpsRx": kind.packets_per_second,
@@ -68,30 +61,12 @@ def _type(call: Call, kind: InstanceType) -> dict[str, Any]:
         "SecondaryEniQueueNumber": kind.queues,
         "MaximumQueueNumberPerEni": kind.queues,
         "TotalEniQueueQuantity": kind.queues * kind.interfaces,
-        "QueuePairNumber": 0,
-        "NetworkCardQuantity": 1,
-        "NetworkCards": {"NetworkCardInfo": [{"NetworkCardIndex": 0}]},
         "JumboFrameSupport": kind.nvme != "unsupported",
-        "NetworkEncryptionSupport": False,
-        "SupportedBootModes": {"SupportedBootMode": ["BIOS", "UEFI"]},
-        "Attributes": {"Attribute": []},
         "CpuOptions": {
+            **fixed("CpuOptionsOfType"),
             "Core": kind.cores,
-            "CoreFactor": 1,
             "ThreadsPerCore": kind.threads_per_core,
-            "HyperThreadingAdjustable": False,
-            "NestedVirtualizationSupport": "unsupported",
-            "SupportedTopologyTypes": {"SupportedTopologyType": []},
         },
-        "Clock": {"PtpSupport": "unsupported"},
-        "NetworkInfo": {"BandwidthWeighting": {"WeightingInfos": {"WeightingInfo": []}}},
-        "EnhancedNetwork": {
-            "ExpressSupport": False,
-            "RssSupport": False,
-            "SriovSupport": False,
-            "VfQueueNumberPerEni": 0,
-        },
-        "SecurityOptions": {"SecureBootSupport": "unsupported"},
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ecsmachine.localcloud.catalog.images import Image, all_images
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.wire import Rendered
 from ecsmachine.localcloud.state.interfaces import attached_interfaces, primary_interface
 from ecsmachine.localcloud.state.model import Eip, Instance, NetworkInterface
@@ -47,16 +48,9 @@ def attributes(state: State, instance: Instance) -> dict[str, Any]:
     eip = common["EipAddress"]
     return {
         **common,
+        **fixed("InstanceAttribute"),
         "EipAddress": {key: eip[key] for key in eip if key != "IsSupportUnassociate"},
         "IoOptimized": "optimized" if instance.io_optimized else "none",
-        "DedicatedHostAttribute": {"DedicatedHostId": "", "DedicatedHostName": ""},
-        "EnableJumboFrame": False,
-        "EnableNetworkEncryption": False,
-        "NetworkOptions": {
-            "BandwidthWeighting": "Vpc-L1",
-            "EnableJumboFrame": False,
-            "EnableNetworkEncryption": False,
-        },
     }
 
 
@@ -64,12 +58,9 @@ def _common(instance: Instance, eip: Eip | None) -> dict[str, Any]:
     kind = known_instance_type(instance.instance_type)
     return {
         **told(instance),
-        "ClusterId": "",
+        **fixed("InstanceOrAttribute"),
         "Cpu": kind.cpu,
         "Memory": int(kind.memory_gib * 1024),
-        "InstanceNetworkType": "vpc",
-        "VlanId": "",
-        "InnerIpAddress": {"IpAddress": []},
         "EipAddress": {
             "AllocationId": eip.id if eip else "",
             "IpAddress": eip.address if eip else "",
@@ -89,7 +80,6 @@ def _common(instance: Instance, eip: Eip | None) -> dict[str, Any]:
         "OperationLocks": {
             "LockReason": [{"LockReason": reason, "LockMsg": ""} for reason in instance.locks]
         },
-        "SecurityOptions": {"EnableSecureBoot": False},
     }
 
 
@@ -100,36 +90,27 @@ def _described(
     image = _image(instance)
     return {
         **_common(instance, eip),
+        **fixed("Instance"),
         "InstanceTypeFamily": kind.family,
         "IoOptimized": instance.io_optimized,
         "KeyPairName": instance.key_pair,
-        "OSType": "linux",
         "OSName": image.os_name if image else "",
         "OSNameEn": image.os_name_en if image else "",
         "StartTime": instance.started,
         "AutoReleaseTime": instance.auto_release,
         "DeletionProtection": instance.deletion_protection,
-        "DeviceAvailable": True,
-        "Recyclable": False,
         "SaleCycle": instance.period_unit,
         "ResourceGroupId": instance.resource_group_id,
         "SpotStrategy": instance.spot_strategy,
         "SpotPriceLimit": instance.spot_price_limit,
         "SpotDuration": instance.spot_duration,
         "SpotInterruptionBehavior": instance.spot_interruption,
-        "GPUAmount": 0,
-        "GPUSpec": "",
-        "LocalStorageAmount": 0,
-        "LocalStorageCapacity": 0,
-        "ISP": "",
-        "HpcClusterId": "",
         "DeploymentSetId": instance.deployment_set_id,
         "DeploymentSetGroupNo": instance.deployment_set_group,
-        "EnableNVS": False,
-        "RdmaIpAddress": {"IpAddress": []},
         "NetworkInterfaces": {
             "NetworkInterface": [
                 {
+                    **fixed("InterfaceOfInstance"),
                     "NetworkInterfaceId": interface.id,
                     "MacAddress": interface.mac,
                     "Type": interface.kind,
@@ -144,23 +125,16 @@ def _described(
                             for address in interface.addresses
                         ]
                     },
-                    "Ipv6Sets": {"Ipv6Set": []},
-                    "Ipv4PrefixSets": {"Ipv4PrefixSet": []},
-                    "Ipv6PrefixSets": {"Ipv6PrefixSet": []},
                 }
                 for interface in (primary_interface(instance), *interfaces)
             ]
         },
         "Tags": ecs_tags(tags),
         "CpuOptions": {
+            **fixed("CpuOptions"),
             "CoreCount": kind.cores,
             "ThreadsPerCore": instance.cpu_options.threads_per_core or kind.threads_per_core,
-            "Numa": "ON",
             "TopologyType": instance.cpu_options.topology or "DiscreteCoreToHTMapping",
-            "NestedVirtualization": "disabled",
-            "TurboMode": "Enabled",
-            "EnableVISST": False,
-            "EnableVRDT": False,
         },
         "MetadataOptions": {
             "HttpEndpoint": instance.metadata_options.endpoint,
@@ -168,33 +142,9 @@ def _described(
             "HttpPutResponseHopLimit": instance.metadata_options.hop_limit,
             "InstanceMetadataTags": instance.metadata_options.tags,
         },
-        "HibernationOptions": {"Configured": False},
         "ImageOptions": {
             "LoginAsNonRoot": instance.login_as_non_root,
             "CurrentOSNVMeSupported": True,
-        },
-        "ClockOptions": {"PtpStatus": "disabled"},
-        "AdditionalInfo": {
-            "EnableHighDensityMode": False,
-            "ManagedHostId": "",
-            "NodeSerialNumber": "",
-        },
-        "DedicatedHostAttribute": {
-            "DedicatedHostId": "",
-            "DedicatedHostName": "",
-            "DedicatedHostClusterId": "",
-        },
-        "DedicatedInstanceAttribute": {"Affinity": "", "Tenancy": ""},
-        "EcsCapacityReservationAttr": {
-            "CapacityReservationId": "",
-            "CapacityReservationPreference": "",
-        },
-        "PrivateDnsNameOptions": {
-            "HostnameType": "Custom",
-            "EnableIpDnsARecord": False,
-            "EnableIpDnsPtrRecord": False,
-            "EnableInstanceIdDnsARecord": False,
-            "EnableInstanceIdDnsAAAARecord": False,
         },
     }
 

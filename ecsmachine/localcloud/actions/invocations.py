@@ -25,6 +25,7 @@ from ecsmachine.localcloud.actions.listing import Listing
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -231,27 +232,21 @@ def _told(call: Call, result: ScriptResult, *, finish: str, with_output: bool) -
     """Return what both actions tell of an instance; they call the time of its end differently."""
     return {
         **told(result),
+        **fixed("InvocationResult"),
         "Repeats": 1 if result.started else 0,
         finish: result.finished,
         "Output": in_encoding(call, result.output) if with_output else "",
-        "OssOutputStatus": "",
-        "OssOutputUri": "",
-        "OssOutputErrorCode": "",
-        "OssOutputErrorInfo": "",
     }
 
 
 def _common(call: Call, invocation: Invocation) -> dict[str, Any]:
     """Return what both actions tell of an invocation."""
     return {
+        **fixed("InvocationOrResult"),
         "InvokeId": invocation.id,
         "CommandId": invocation.command.id,
         "Username": invocation.user,
         "TerminationMode": invocation.termination,
-        "Launcher": "",
-        "ContainerId": "",
-        "ContainerName": "",
-        "OssOutputDelivery": "",
         "Tags": tagging.ecs_tags(call.state.invocations.tags(invocation.id)),
     }
 

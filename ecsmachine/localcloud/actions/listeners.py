@@ -14,6 +14,7 @@ from ecsmachine.localcloud.catalog.listener_settings import (
 )
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state import tagging
@@ -280,15 +281,13 @@ def _setting_value(parameters: Parameters, setting: Setting, before: dict[str, V
 
 def _general_view(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
     return {
+        **fixed("Listener"),
         "LoadBalancerId": balancer.id,
         "ListenerPort": listener.port,
         # with a server group each server has its own
         **({} if listener.server_group_id else {"BackendServerPort": listener.backend_port}),
         "Status": listener.status,
         "VServerGroupId": listener.server_group_id,
-        "AclStatus": "off",
-        "AclType": "",
-        "AclId": "",
     }
 
 

@@ -13,6 +13,7 @@ from ecsmachine.localcloud.actions.security_groups import check_room, check_same
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import missing_parameter
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.names import checked_description
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -36,33 +37,11 @@ def describe_network_interface_attribute(call: Call) -> Answer:
     interface = interface_view(call, interface_of_request(call))
     return {
         **interface,
+        **fixed("InterfaceAttribute"),
         "Attachment": {
             **interface["Attachment"],
             "MemberNetworkInterfaceIds": {"MemberNetworkInterfaceId": []},
         },
-        "ConnectionTrackingConfiguration": {
-            "TcpClosedAndTimeWaitTimeout": 3,
-            "TcpEstablishedTimeout": 910,
-            "UdpTimeout": 30,
-        },
-        "EnhancedNetwork": {
-            "EnableExpress": False,
-            "EnableRss": False,
-            "EnableSriov": False,
-            "VirtualFunctionQuantity": 0,
-            "VirtualFunctionTotalQueueNumber": 0,
-        },
-        "QoSConfig": {
-            "EnableQoS": False,
-            "QoS": {
-                "BandwidthRx": 0,
-                "BandwidthTx": 0,
-                "ConcurrentConnections": 0,
-                "PpsRx": 0,
-                "PpsTx": 0,
-            },
-        },
-        "TcpOptionAddressEnabled": "false",
         "NetworkInterfaceTrafficConfig": {
             "NetworkInterfaceTrafficMode": interface["NetworkInterfaceTrafficMode"],
             "QueueNumber": interface["QueueNumber"],
@@ -83,7 +62,7 @@ def interface_view(call: Call, interface: NetworkInterface) -> dict[str, Any]:
     nothing = {"PublicIpAddress": "", "AllocationId": ""}
     return {
         **told(interface),
-        "NetworkInterfaceTrafficMode": "Standard",
+        **fixed("Interface"),
         "PrivateIpSets": {
             "PrivateIpSet": [
                 {
@@ -98,20 +77,12 @@ def interface_view(call: Call, interface: NetworkInterface) -> dict[str, Any]:
         "AssociatedPublicIp": public,
         "SecurityGroupIds": {"SecurityGroupId": list(interface.security_group_ids)},
         "OwnerId": call.state.account.id,
-        "QueueNumber": 1,
-        "QueuePairNumber": 0,
-        "ServiceID": 0,
-        "ServiceManaged": False,
-        "SourceDestCheck": False,
         "Attachment": {
             "DeviceIndex": interface.index,
             "InstanceId": interface.instance_id,
             "NetworkCardIndex": 0,
             "TrunkNetworkInterfaceId": "",
         },
-        "Ipv4PrefixSets": {"Ipv4PrefixSet": []},
-        "Ipv6PrefixSets": {"Ipv6PrefixSet": []},
-        "Ipv6Sets": {"Ipv6Set": []},
         "Tags": ecs_tags(resource_tags(call.state, "eni", interface.id)),
     }
 

@@ -14,6 +14,7 @@ from ecsmachine.localcloud.catalog.regions import known_region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -73,11 +74,7 @@ def describe_vpc_attribute(call: Call) -> Answer:
     vpc = call.required(call.state.vpcs, "VpcId")
     return {
         **_vpc_view(call, vpc),
-        "ClassicLinkEnabled": False,
-        "Ipv4GatewayId": "",
-        "SupportIpv4Gateway": False,
-        "AssociatedPropagationSources": {"AssociatedPropagationSources": []},
-        "AssociatedCens": {"AssociatedCen": []},
+        **fixed("VpcAttribute"),
         "CloudResources": {"CloudResourceSetType": _vpc_resources(call, vpc)},
     }
 
@@ -313,22 +310,15 @@ def _vpc_resources(call: Call, vpc: Vpc) -> list[dict[str, Any]]:
 def _vpc_view(call: Call, vpc: Vpc) -> dict[str, Any]:
     return {
         **told(vpc),
+        **fixed("Vpc"),
         "Status": status_now(vpc.status, "Pending", vpc.ready_at),
-        "Ipv6CidrBlock": "",
-        "EnabledIpv6": False,
         "OwnerId": int(call.state.account.id),
         "RouterTableIds": {"RouterTableIds": [vpc.route_table_id]},
         "VSwitchIds": {
             "VSwitchId": [item.id for item in call.state.vswitches if item.vpc_id == vpc.id]
         },
-        "NatGatewayIds": {"NatGatewayIds": []},
         "SecondaryCidrBlocks": {"SecondaryCidrBlock": list(vpc.secondary_cidrs)},
         "UserCidrs": {"UserCidr": list(vpc.user_cidrs)},
-        "Ipv6CidrBlocks": {"Ipv6CidrBlock": []},
-        "DhcpOptionsSetId": "",
-        "DhcpOptionsSetStatus": "",
-        "DnsHostnameStatus": "DISABLED",
-        "CenStatus": "Detached",
         "Tags": vpc_tags(call.state.vpcs.tags(vpc.id)),
     }
 
@@ -336,13 +326,10 @@ def _vpc_view(call: Call, vpc: Vpc) -> dict[str, Any]:
 def _vswitch_view(call: Call, item: VSwitch) -> dict[str, Any]:
     return {
         **told(item),
+        **fixed("VSwitch"),
         "Status": status_now(item.status, "Pending", item.ready_at),
-        "Ipv6CidrBlock": "",
-        "EnabledIpv6": False,
         "AvailableIpAddressCount": free_addresses(call.state, item),
         "OwnerId": int(call.state.account.id),
-        "NetworkAclId": "",
-        "ShareType": "",
         "RouteTable": {"RouteTableId": _route_table_of(call, item), "RouteTableType": "System"},
         "Tags": vpc_tags(call.state.vswitches.tags(item.id)),
     }

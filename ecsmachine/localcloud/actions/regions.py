@@ -9,6 +9,7 @@ from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES
 from ecsmachine.localcloud.catalog.instance_types import instance_types
 from ecsmachine.localcloud.catalog.regions import Region, Zone, find_region, regions
 from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 
 _CHARGE_TYPES = ("PrePaid", "PostPaid")
 _SPOT_STRATEGIES = ("SpotWithPriceLimit", "SpotAsPriceGo")
@@ -127,11 +128,9 @@ def _zone_resources() -> dict[str, Any]:
     generations = sorted({kind.generation for kind in instance_types()})
     categories = list(CATEGORIES)
     return {
+        **fixed("ZoneResources"),
         "AvailableInstanceTypes": {"InstanceTypes": types},
         "AvailableDiskCategories": {"DiskCategories": categories},
-        "AvailableVolumeCategories": {"VolumeCategories": []},
-        "AvailableDedicatedHostTypes": {"DedicatedHostType": []},
-        "DedicatedHostGenerations": {"DedicatedHostGeneration": []},
         "AvailableResources": {
             "ResourcesInfo": [
                 {

@@ -12,6 +12,7 @@ from ecsmachine.localcloud.actions.listing import Listing, always, equals, oldes
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -274,21 +275,14 @@ def _table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
 
 def _listed_table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
     return {
+        **fixed("RouteTable"),
         "RouteTableId": vpc.route_table_id,
-        "RouteTableName": "",
-        "RouteTableType": "System",
-        "AssociateType": "VSwitch",
-        "Description": "",
         "RouterId": vpc.vrouter_id,
-        "RouterType": "VRouter",
         "VpcId": vpc.id,
-        "Status": "Available",
         "OwnerId": int(call.state.account.id),
         "ResourceGroupId": vpc.resource_group_id,
-        "RoutePropagationEnable": True,
         "CreationTime": vpc.created,
         "VSwitchIds": {"VSwitchId": _vswitch_ids(call, vpc)},
-        "GatewayIds": {"GatewayIds": []},
         "Tags": vpc_tags(resource_tags(call.state, "routetable", vpc.route_table_id)),
     }
 
@@ -296,18 +290,14 @@ def _listed_table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
 def _listed_entry_view(call: Call, entry: Entry) -> dict[str, Any]:
     return {
         **told(entry),
-        "IpVersion": "ipv4",
-        "Origin": "RoutingTable",
-        "ServiceType": "",
+        **fixed("RouteEntry"),
         "NextHops": {
             "NextHop": [
                 {
+                    **fixed("NextHop"),
                     "NextHopId": entry.next_hop_id,
                     "NextHopType": entry.next_hop_type,
                     "NextHopRegionId": entry.region if entry.next_hop_id else "",
-                    "Enabled": 1,
-                    "Weight": 0,
-                    "NextHopRelatedInfo": {"InstanceId": "", "InstanceType": "", "RegionId": ""},
                 }
             ]
         },

@@ -11,6 +11,7 @@ from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -291,22 +292,14 @@ def rule_view(call: Call, rule: Rule) -> dict[str, Any]:
     ingress = rule.direction == "ingress"
     return {
         **told(rule),
+        **fixed("Rule"),
         "Priority": str(rule.priority),
         "SourceCidrIp": rule.cidr if ingress else rule.own_cidr,
         "Ipv6SourceCidrIp": rule.ipv6_cidr if ingress else rule.own_ipv6_cidr,
         "SourceGroupId": rule.group_id if ingress else "",
         "SourceGroupName": name if ingress else "",
-        # that of another account: one's own groups have none
-        "SourceGroupOwnerAccount": "",
-        "SourcePrefixListId": "",
-        "SourcePrefixListName": "",
         "DestCidrIp": rule.own_cidr if ingress else rule.cidr,
         "Ipv6DestCidrIp": rule.own_ipv6_cidr if ingress else rule.ipv6_cidr,
         "DestGroupId": "" if ingress else rule.group_id,
         "DestGroupName": "" if ingress else name,
-        "DestGroupOwnerAccount": "",
-        "DestPrefixListId": "",
-        "DestPrefixListName": "",
-        "PortRangeListId": "",
-        "PortRangeListName": "",
     }

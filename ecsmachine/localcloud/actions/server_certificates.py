@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.protocol import clock
 from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.state.balancers import ServerCertificate
@@ -143,14 +144,12 @@ def _view(call: Call, certificate: ServerCertificate) -> dict[str, Any]:
     expires = read.not_valid_after_utc.timestamp()
     return {
         **told(certificate),
+        **fixed("ServerCertificate"),
         "Fingerprint": read.fingerprint(hashes.SHA1()).hex(":"),  # noqa: S303  (as SLB tells it)
         "CommonName": _common_name(read),
         "SubjectAlternativeNames": {"SubjectAlternativeName": others},
         "CreateTimeStamp": int(clock.parse(certificate.created) * 1000),
         "ExpireTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(expires)),
         "ExpireTimeStamp": int(expires * 1000),
-        "IsAliCloudCertificate": 0,
-        "AliCloudCertificateId": "",
-        "AliCloudCertificateName": "",
         "Tags": ecs_tags(call.state.server_certificates.tags(certificate.id)),
     }

@@ -13,6 +13,7 @@ from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_description, checked_text, valid_name
 from ecsmachine.localcloud.protocol.paging import page
@@ -235,20 +236,14 @@ def _snapshot_view(call: Call, snapshot: Snapshot) -> dict[str, Any]:
     source = call.state.snapshots.get(snapshot.copied_from)
     return {
         **told(snapshot),
+        **fixed("Snapshot"),
         "SnapshotSN": snapshot.id[2:],
         "SnapshotLinkId": _link_id(call, snapshot),
-        "SnapshotType": "user",
         "SourceDiskSize": str(snapshot.size_gib),
-        "SourceStorageType": "disk",
         "SourceRegionId": "" if source is None else source.region,
         "Available": done,
         "Progress": "100%" if done else "0%",
-        "RemainTime": 0,
         "Usage": _usage(call, snapshot),
-        "Category": "standard",
-        "InstantAccess": False,
-        "InstantAccessRetentionDays": 0,
-        "ProductCode": "",
         "Tags": ecs_tags(call.state.snapshots.tags(snapshot.id)),
     }
 

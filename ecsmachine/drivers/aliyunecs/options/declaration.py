@@ -28,9 +28,9 @@ class Declaration:
 
     option: Option
     reader: read.Reader
-    stored: StoredField | None = None
     parameter: str = ""
     planned: tuple[str, str] | None = None
+    stored: StoredField | None = None
 
 
 def option(
@@ -46,7 +46,6 @@ def option(
     credential: bool = False,
     private_key: bool = False,
     deprecated: str | None = None,
-    stored: StoredField | None = None,
     parameter: str = "",
     planned: tuple[str, str] | None = None,
     group: str = "",
@@ -76,5 +75,5 @@ def option(
         changes=changes,
         alternatives=ALTERNATIVES.get(name, ()),
     )
-    declaration = Declaration(taken, reader, stored, parameter, planned)
+    declaration = Declaration(taken, reader, parameter, planned)
     return field(metadata={"declaration": declaration}, repr=not secret)

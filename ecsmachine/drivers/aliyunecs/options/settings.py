@@ -9,7 +9,7 @@ is one more field of :class:`Settings`; one that is kept has a line in :mod:`sto
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -70,7 +70,6 @@ class Settings:
         "Region",
         read.matching(r"[a-z0-9]+(-[a-z0-9]+)*", "a region such as cn-hangzhou"),
         "cn-hangzhou",
-        stored=FIELDS["region"],
         group="Where",
         everyday=True,
         changes=NEW_MACHINE,
@@ -79,7 +78,6 @@ class Settings:
         "zone",
         "Zone; left out, the VSwitch's, else one that has the instance type",
         read.IDENTIFIER,
-        stored=FIELDS["zone"],
         everyday=True,
         changes=NEW_MACHINE,
     )
@@ -87,21 +85,18 @@ class Settings:
         "vpc-id",
         "VPC; left out, the VSwitch's, else the region's default VPC, else one of our own",
         read.IDENTIFIER,
-        stored=FIELDS["vpc_id"],
         changes=NEW_MACHINE,
     )
     vswitch_id: str = _option(
         "vswitch-id",
         "VSwitch; left out, one of the VPC in a zone that has the instance type",
         read.IDENTIFIER,
-        stored=FIELDS["vswitch_id"],
         changes=NEW_MACHINE,
     )
     resource_group_id: str = _option(
         "resource-group-id",
         "Resource group of all that is made",
         read.IDENTIFIER,
-        stored=FIELDS["resource_group_id"],
         parameter="ResourceGroupId",
         planned=("ResourceGroup", "resource group"),
         changes=NEW_MACHINE,
@@ -110,14 +105,12 @@ class Settings:
         "api-endpoint",
         "Address of the API, with http:// or https://, for every product",
         read.ENDPOINT,
-        stored=FIELDS["api_endpoint"],
         changes=NEW_MACHINE,
     )
     vpc_internal: bool = _option(
         "vpc-endpoint",
         "Reach the API from inside a VPC of the region, without the internet",
         read.FLAG,
-        stored=FIELDS["vpc_internal"],
         changes=IN_PLACE,
     )
     instance_type: str = _option(
@@ -126,7 +119,6 @@ class Settings:
         read.matching(
             r"[a-z0-9]+([.-][a-z0-9]+)*", "an instance type such as ecs.g6.large", optional=True
         ),
-        stored=FIELDS["instance_type"],
         group="Machine",
         everyday=True,
         changes=WITH_RESTART,
@@ -155,7 +147,6 @@ class Settings:
         "image-id",
         "Image; left out, the newest system image of --aliyunecs-image-os",
         read.IDENTIFIER,
-        stored=FIELDS["image_id"],
         changes=NEW_MACHINE,
     )
     image_family: str = _option(
@@ -172,7 +163,6 @@ class Settings:
         "host-name",
         "Host name; left out, the machine's name",
         read.HOST_NAME,
-        stored=FIELDS["host_name"],
         planned=("HostName", "host name"),
         changes=IN_PLACE,
     )
@@ -180,7 +170,6 @@ class Settings:
         "description",
         "Description of the instance",
         read.DESCRIPTION,
-        stored=FIELDS["description"],
         parameter="Description",
         planned=("Description", "description"),
         changes=IN_PLACE,
@@ -205,14 +194,12 @@ class Settings:
         "I/O optimized: true or false",
         read.IO_OPTIMIZED,
         "true",
-        stored=FIELDS["io_optimized"],
         changes=NEW_MACHINE,
     )
     auto_release_time: str = _option(
         "auto-release-time",
         "When ECS itself releases the instance: 2030-01-31T12:00:00Z, or 8h or 3d from now",
         read.AUTO_RELEASE_TIME,
-        stored=FIELDS["auto_release_time"],
         parameter="AutoReleaseTime",
         planned=("AutoReleaseTime", "released by ECS"),
         changes=IN_PLACE,
@@ -230,7 +217,6 @@ class Settings:
         "A tag of the instance, as key=value (repeatable)",
         read.TAGS,
         env="ECS_TAGS",
-        stored=FIELDS["tags"],
         planned=("Tags", "tags"),
         changes=IN_PLACE,
     )
@@ -246,14 +232,12 @@ class Settings:
         "ssh-keypair",
         "Name of a key pair in ECS; needs --aliyunecs-ssh-keypath",
         read.TEXT,
-        stored=FIELDS["ssh_keypair"],
         changes=NEW_MACHINE,
     )
     ssh_keypath: Path | None = _option(
         "ssh-keypath",
         "Private key to log in with; its public key is put on the host",
         read.FILE_PATH,
-        stored=FIELDS["ssh_keypath"],
         private_key=True,
         everyday=True,
         changes=NEW_MACHINE,
@@ -289,7 +273,6 @@ class Settings:
         "No public address: the machine is reached at its private one",
         read.FLAG,
         env="ECS_PRIVATE_ADDR_ONLY",
-        stored=FIELDS["private_only"],
         everyday=True,
         changes=NEW_MACHINE,
     )
@@ -298,7 +281,6 @@ class Settings:
         "Outbound bandwidth in Mbps, 1 to 100; 0 for no public address",
         read.whole(0, 100),
         1,
-        stored=FIELDS["bandwidth_mbps"],
         changes=IN_PLACE,
     )
     internet_charge_type: str = _option(
@@ -306,7 +288,6 @@ class Settings:
         "PayByTraffic or PayByBandwidth",
         read.choice("PayByTraffic", "PayByBandwidth"),
         "PayByTraffic",
-        stored=FIELDS["internet_charge_type"],
         changes=IN_PLACE,
     )
     allocate_eip: bool = _option(
@@ -326,7 +307,6 @@ class Settings:
         "Name (or id) of the security group; made if it is not there",
         read.SECURITY_GROUP,
         "docker-machine",
-        stored=FIELDS["security_group"],
         changes=NEW_MACHINE,
     )
     open_ports: tuple[PortRange, ...] = _option(
@@ -334,7 +314,6 @@ class Settings:
         "A further port to open, such as 80, 8000-8100 or 53/udp (repeatable)",
         read.PORTS,
         env="ECS_OPEN_PORTS",
-        stored=FIELDS["open_ports"],
         everyday=True,
         changes=IN_PLACE,
     )
@@ -343,21 +322,18 @@ class Settings:
         "Who may connect, as a network (repeatable); left out, everybody: 0.0.0.0/0",
         read.SOURCE_CIDRS,
         env="ECS_SOURCE_CIDRS",
-        stored=FIELDS["source_cidrs"],
         changes=IN_PLACE,
     )
     route_cidr: str = _option(
         "route-cidr",
         "Network whose traffic the VPC sends to the instance",
         read.ROUTE_CIDR,
-        stored=FIELDS["route_cidr"],
         changes=NEW_MACHINE,
     )
     slb_id: str = _option(
         "slb-id",
         "Load balancer to put the instance behind",
         read.IDENTIFIER,
-        stored=FIELDS["slb_id"],
         changes=NEW_MACHINE,
     )
     system_disk_size_gib: int = _option(
@@ -365,7 +341,6 @@ class Settings:
         "Size of the system disk in GiB",
         read.whole(0, 65536),
         40,
-        stored=FIELDS["system_disk_size_gib"],
         group="Machine",
         changes=IN_PLACE,
     )
@@ -373,7 +348,6 @@ class Settings:
         "system-disk-category",
         "Category of the system disk; left out, the best that the type takes",
         read.choice(*SIZES_GIB, optional=True),
-        stored=FIELDS["system_disk_category"],
         changes=NEW_MACHINE,
     )
     disk_size_gib: int = _option(
@@ -381,7 +355,6 @@ class Settings:
         "Size of a data disk for /var/lib/docker in GiB; 0 for none",
         read.whole(0, 65536),
         0,
-        stored=FIELDS["disk_size_gib"],
         everyday=True,
         changes=IN_PLACE,
     )
@@ -389,7 +362,6 @@ class Settings:
         "disk-category",
         "Category of the data disk; left out, the best that the type takes",
         read.choice(*SIZES_GIB, optional=True),
-        stored=FIELDS["disk_category"],
         changes=NEW_MACHINE,
     )
     disk_file_system: Literal["ext4", "xfs"] = _option(
@@ -397,7 +369,6 @@ class Settings:
         "File system of the data disk: ext4 or xfs",
         read.choice("ext4", "xfs"),
         "ext4",
-        stored=FIELDS["disk_file_system"],
         changes=NEW_MACHINE,
     )
     max_price: float = _option(
@@ -487,9 +458,11 @@ class Settings:
 
 
 DECLARATIONS: Mapping[str, Declaration] = {
-    each.name: each.metadata["declaration"] for each in fields(Settings)
+    each.name: replace(declared, stored=None if declared.option.secret else FIELDS.get(each.name))
+    for each in fields(Settings)
+    for declared in (each.metadata["declaration"],)
 }
-"""What is declared of each field of the settings."""
+"""What is declared of each field of the settings; the record's field of that name is its own."""
 
 OPTIONS: tuple[Option, ...] = tuple(each.option for each in DECLARATIONS.values())
 """Every flag of ``create -d aliyunecs``."""

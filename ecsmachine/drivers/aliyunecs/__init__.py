@@ -7,38 +7,18 @@ resource; ``record`` is what the store keeps; ``driver`` puts them together.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from ecsmachine.drivers.aliyunecs.life.bake import AliyunBakedImages
-    from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
     from ecsmachine.drivers.aliyunecs.life.looks import AliyunLooks
     from ecsmachine.drivers.aliyunecs.life.sweep import AliyunTaggedResources
-    from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
     from ecsmachine.drivers.base import DriverContext, OptionValue
-    from ecsmachine.drivers.changes import Observed
-    from ecsmachine.errors import MachineError
-
-__all__ = [
-    "ACCOUNT_OPTIONS",
-    "ADOPTION_OPTIONS",
-    "OPTIONS",
-    "REGION_OPTION",
-    "account_looks",
-    "baked_images",
-    "comparable",
-    "load",
-    "looks",
-    "new",
-    "observe_many",
-    "regions",
-    "share_lookups",
-    "suggest_values",
-    "tagged_resources",
-]
 
 REGION_OPTION = "aliyunecs-region"
 """The option that names the region."""
@@ -64,68 +44,24 @@ ADOPTION_OPTIONS = (
 """The options that say how an instance that is there is logged in to."""
 
 
+_PARTS = {
+    "OPTIONS": "options.settings",
+    "new": "life.driver",
+    "load": "life.driver",
+    "share_lookups": "life.driver",
+    "observe_many": "life.driver",
+    "suggest_values": "checks.completion",
+    "comparable": "options.comparing",
+    "looks": "life.looks",
+}
+"""Where the registry finds what it asks this driver for, but for what is below."""
+
+
 def __getattr__(name: str) -> Any:
-    """Return the option table, which is loaded when it is asked for."""
-    if name != "OPTIONS":
+    """Return one of these parts; its module is loaded when it is asked for."""
+    if name not in _PARTS:
         raise AttributeError(name)
-    from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
-
-    return OPTIONS
-
-
-def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsDriver:
-    """Return the driver of a new machine.
-
-    Raises :class:`~ecsmachine.errors.UsageError` for values that cannot be, or if there are no
-    credentials.
-    """
-    from ecsmachine.drivers.aliyunecs.life import driver
-
-    return driver.new(context, values)
-
-
-def load(context: DriverContext, config: Mapping[str, Any]) -> AliyunEcsDriver:
-    """Return the driver of a machine in the store, ours or Docker Machine's."""
-    from ecsmachine.drivers.aliyunecs.life import driver
-
-    return driver.load(context, config)
-
-
-def suggest_values(
-    option: str, given: Mapping[str, str], environment: Mapping[str, str]
-) -> list[tuple[str, str]]:
-    """Return values for an option, each with a few words about it, for a shell's completion."""
-    from ecsmachine.drivers.aliyunecs.checks import completion
-
-    return completion.suggest_values(option, given, environment)
-
-
-def share_lookups(drivers: Iterable[AliyunEcsDriver]) -> None:
-    """Let the machines of an account and region ask for their states together."""
-    from ecsmachine.drivers.aliyunecs.life import driver
-
-    driver.share_lookups(drivers)
-
-
-def observe_many(drivers: Sequence[AliyunEcsDriver]) -> list[Observed | MachineError]:
-    """Return what each machine is now, in few requests, or why that is not known."""
-    from ecsmachine.drivers.aliyunecs.life import driver
-
-    return driver.observe_many(drivers)
-
-
-def comparable(option: str, value: OptionValue) -> OptionValue:
-    """Return a value of an option in the form in which values are compared."""
-    from ecsmachine.drivers.aliyunecs.options import comparing
-
-    return comparing.comparable(option, value)
-
-
-def looks(driver: AliyunEcsDriver) -> AliyunLooks:
-    """Return what can be asked about the way to a machine."""
-    from ecsmachine.drivers.aliyunecs.life.looks import of_machine
-
-    return of_machine(driver)
+    return getattr(import_module(f"{__name__}.{_PARTS[name]}"), name)
 
 
 def account_looks(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunLooks:

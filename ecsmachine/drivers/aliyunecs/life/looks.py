@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 
 
-def of_machine(driver: AliyunEcsDriver) -> AliyunLooks:
+def looks(driver: AliyunEcsDriver) -> AliyunLooks:
     """Return what can be asked about a machine; those that share a look-up share its answers."""
     return AliyunLooks(
         lambda: driver._lookup.cloud if driver._lookup else driver._cloud, driver._record

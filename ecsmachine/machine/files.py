@@ -24,6 +24,8 @@ _REMEDIES = {
     errno.EROFS: "mount its file system writable",
     errno.ENAMETOOLONG: "take a shorter name",
     errno.EIO: "see whether its disk is sound",
+    errno.EINVAL: "take another name",
+    errno.EBUSY: "end the program that has it open",
     **dict.fromkeys(
         (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY),
         "move away what is in its place",

@@ -6,6 +6,7 @@ import errno
 import os
 
 from ecsmachine.errors import MachineError
+from ecsmachine.system.files import entries
 
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 """What is said of a path at which no folder is; of others the folder cannot be looked into."""
@@ -17,8 +18,7 @@ def names_in(machines_path: str | os.PathLike[str]) -> list[str]:
     Raises :class:`MachineError` if the folder cannot be read.
     """
     try:
-        with os.scandir(machines_path) as found:
-            entries = list(found)
+        found = entries(machines_path)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -26,7 +26,7 @@ def names_in(machines_path: str | os.PathLike[str]) -> list[str]:
             f"The machine store cannot be read: {machines_path}: {error.strerror}",
             hint="Choose another folder with --storage-path or MACHINE_STORAGE_PATH.",
         ) from error
-    names = [entry.name for entry in entries if entry.name[0] != "." and is_machine(entry)]
+    names = [entry.name for entry in found if entry.name[0] != "." and is_machine(entry)]
     return sorted(names, key=natural_key)
 
 
@@ -37,8 +37,7 @@ def is_machine(folder: str | os.PathLike[str]) -> bool:
     no more in it than a hidden file.
     """
     try:
-        with os.scandir(folder) as entries:
-            return any(entry.name[0] != "." for entry in entries)
+        return any(entry.name[0] != "." for entry in entries(folder))
     except ValueError:
         return False
     except OSError as error:

@@ -9,14 +9,51 @@ import sys
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from collections.abc import Callable
+    from typing import TypeAlias, TypeVar
 
     Place: TypeAlias = str | os.PathLike[str]
+    Made = TypeVar("Made")
 
 if sys.platform == "win32":
-    _MOVE_WITHIN_S = 3.0
-    _IN_USE = (5, 32, 33)
-    """How Windows refuses what another program has open: denied, in use, locked (winerror)."""
+    import time
+
+    _WITHIN_S = 3.0
+    """How long a program that has a file open, such as a virus scanner, is waited for."""
+
+    _IN_USE = (32, 33)
+    """How Windows refuses what another program has open: in use, locked (winerror)."""
+
+    def _once_free(
+        do: Callable[[], Made], path: Place, *, folder: bool = False, denied: bool = False
+    ) -> Made:
+        """Return what a call gives, once no other program keeps a file or a ``folder`` from us.
+
+        It raises what it would elsewhere, and :data:`errno.EBUSY` if one keeps it for too long.
+        ``denied`` says that Windows may call that a denied access.
+        """
+        deadline = time.monotonic() + _WITHIN_S
+        pause_s = 0.01
+        while True:
+            try:
+                return do()
+            except OSError as error:
+                told = _as_elsewhere(error, os.fspath(path), folder)
+                waits = told.errno == errno.EBUSY or (denied and told.errno == errno.EACCES)
+                if not waits or time.monotonic() > deadline:
+                    raise told from None
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, 0.2)
+
+    def _as_elsewhere(error: OSError, path: str, folder: bool) -> OSError:
+        from ecsmachine.system import windows_access, windows_errors
+
+        told = windows_errors.as_elsewhere(error, path, folder=folder)
+        if told.errno == errno.EACCES and (
+            error.winerror in _IN_USE or windows_access.is_in_use(path)
+        ):
+            return OSError(errno.EBUSY, "another program has it open", path)
+        return told
 
     def open_file(
         path: Place,
@@ -33,7 +70,7 @@ if sys.platform == "win32":
         """
         if not through_links and os.path.islink(path):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
-        return os.open(path, flags | os.O_BINARY | os.O_NOINHERIT, mode)
+        return _once_free(lambda: os.open(path, flags | os.O_BINARY | os.O_NOINHERIT, mode), path)
 
     def create(path: Place, mode: int) -> int:
         """Make a file with a mode, and open it to be written; return its descriptor.
@@ -44,13 +81,17 @@ if sys.platform == "win32":
             return open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         from ecsmachine.system import windows_access
 
-        return windows_access.create_file(os.fspath(path))
+        return _once_free(lambda: windows_access.create_file(os.fspath(path)), path)
 
     def make_folder(path: Place) -> None:
         """Make a folder that its owner alone may enter. Raises :class:`OSError`."""
         from ecsmachine.system import windows_access
 
-        windows_access.create_folder(os.fspath(path))
+        _once_free(lambda: windows_access.create_folder(os.fspath(path)), path)
+
+    def entries(path: Place) -> list[os.DirEntry[str]]:
+        """Return what is in a folder. Raises :class:`OSError`."""
+        return _once_free(lambda: list(os.scandir(path)), path, folder=True)
 
     def openness(path: Place, status: os.stat_result) -> tuple[str, str] | None:
         """Return in what others than its owner may get at a file, and how to mend that.
@@ -80,19 +121,7 @@ if sys.platform == "win32":
 
         Windows refuses that as long as another program, a virus scanner as well, has it open.
         """
-        import time
-
-        deadline = time.monotonic() + _MOVE_WITHIN_S
-        pause_s = 0.01
-        while True:
-            try:
-                os.replace(source, target)
-                return
-            except OSError as error:
-                if error.winerror not in _IN_USE or time.monotonic() > deadline:
-                    raise
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 2, 0.2)
+        _once_free(lambda: os.replace(source, target), target, denied=True)
 
     def sync_folder(path: Place) -> None:
         """Make sure that the entries of a folder are on disk: NTFS sees to that by itself."""
@@ -143,6 +172,11 @@ else:
     def make_folder(path: Place) -> None:
         """Make a folder that its owner alone may enter. Raises :class:`OSError`."""
         os.mkdir(path, 0o700)
+
+    def entries(path: Place) -> list[os.DirEntry[str]]:
+        """Return what is in a folder. Raises :class:`OSError`."""
+        with os.scandir(path) as found:
+            return list(found)
 
     def openness(path: Place, status: os.stat_result) -> tuple[str, str] | None:
         """Return in what others than its owner may get at a file, and how to mend that.

@@ -25,6 +25,7 @@ if sys.platform == "win32":
     _READING = 0x80000000 | 0x20000000 | 0x1 | 0x20
     """To read, and to run a file or pass through a folder."""
     _GENERIC_WRITE, _CREATE_NEW, _SHARE = 0x40000000, 1, 0x7
+    _READ_AND_DELETE, _OPEN_EXISTING = 0x80000000 | 0x10000, 3
     _INVALID = ctypes.c_void_p(-1).value
 
     class _Attributes(ctypes.Structure):
@@ -34,6 +35,14 @@ if sys.platform == "win32":
             ("inherit", wintypes.BOOL),
         )
 
+    def is_in_use(path: str) -> bool:
+        """Whether another program has a file open, and lets nobody read or move it meanwhile."""
+        handle = _create()(path, _READ_AND_DELETE, _SHARE, None, _OPEN_EXISTING, 0x80, None)
+        if handle == _INVALID:
+            return ctypes.get_last_error() in (32, 33)
+        _library("kernel32").CloseHandle(ctypes.c_void_p(handle))
+        return False
+
     def create_file(path: str) -> int:
         """Make a file for the user alone, open to be written; return its descriptor.
 
@@ -42,18 +51,21 @@ if sys.platform == "win32":
         import msvcrt
 
         with _for_the_user_alone("") as attributes:
-            create = _library("kernel32").CreateFileW
-            create.restype = ctypes.c_void_p
-            create.argtypes = (
-                *(wintypes.LPCWSTR, wintypes.DWORD, wintypes.DWORD, ctypes.c_void_p),
-                *(wintypes.DWORD, wintypes.DWORD, ctypes.c_void_p),
-            )
-            handle = create(
+            handle = _create()(
                 path, _GENERIC_WRITE, _SHARE, ctypes.byref(attributes), _CREATE_NEW, 0x80, None
             )
             if handle == _INVALID:
                 raise _error(path)
         return msvcrt.open_osfhandle(handle, os.O_WRONLY | os.O_BINARY | os.O_NOINHERIT)
+
+    def _create() -> ctypes._NamedFuncPointer:
+        create = _library("kernel32").CreateFileW
+        create.restype = ctypes.c_void_p
+        create.argtypes = (
+            *(wintypes.LPCWSTR, wintypes.DWORD, wintypes.DWORD, ctypes.c_void_p),
+            *(wintypes.DWORD, wintypes.DWORD, ctypes.c_void_p),
+        )
+        return create
 
     def create_folder(path: str) -> None:
         """Make a folder for the user alone, as is what will be made in it.

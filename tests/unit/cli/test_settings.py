@@ -23,6 +23,7 @@ from ecsmachine.cli.table import COMMANDS
 from ecsmachine.cli.tree import command_tree
 from ecsmachine.drivers import registry
 from ecsmachine.machine.store import Store
+from ecsmachine.system.files import user_id
 from tests.unit.cli.conftest import Program, Result
 from tests.unit.cli.test_last_resort import OWNER_ALONE
 from tests.unit.stand_ins import add_machine
@@ -283,7 +284,7 @@ def test_a_folder_that_is_gone_and_one_that_is_closed(
     path.parent.chmod(0)
     try:
         done = subprocess.run(
-            [*(OWNER_ALONE if os.geteuid() == 0 else ()), sys.executable, "-c", script],
+            [*(OWNER_ALONE if user_id() == 0 else ()), sys.executable, "-c", script],
             env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
             cwd="/",
             capture_output=True,
@@ -332,7 +333,7 @@ def test_what_others_can_write_is_not_used(
     )
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(user_id() != 0, reason="only root gives files away")
 def test_what_somebody_else_wrote_is_not_used(
     called: Program, project: Callable[..., Path], store: Store
 ) -> None:

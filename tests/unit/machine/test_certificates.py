@@ -5,7 +5,6 @@ import errno
 import ipaddress
 import os
 import shutil
-import stat
 import subprocess
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -22,6 +21,8 @@ from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates, issuing
 from ecsmachine.machine.certificate_ends import expiring
 from ecsmachine.machine.model import AuthOptions, auth_options
+from ecsmachine.ssh.private_files import write_private
+from ecsmachine.system.files import openness
 
 SANS = ["dev1.example.com", "198.18.0.99"]
 
@@ -142,9 +143,9 @@ def test_the_server_certificate_names_all_by_which_it_is_reached(auth: AuthOptio
 
 def test_keys_are_the_owners_alone(auth: AuthOptions) -> None:
     make_all(auth)
-    for key in (auth.ca_key_path, auth.client_key_path, auth.machine_key_path):
-        assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert stat.S_IMODE(auth.server_key_path.stat().st_mode) == 0o600
+    keys = (auth.ca_key_path, auth.client_key_path, auth.machine_key_path, auth.server_key_path)
+    for key in keys:
+        assert openness(key, key.stat()) is None
 
 
 def test_what_is_valid_stays(auth: AuthOptions) -> None:
@@ -222,14 +223,14 @@ def test_a_ca_as_docker_machine_made_it(auth: AuthOptions) -> None:
     )
     auth.cert_dir.mkdir(parents=True)
     auth.ca_cert_path.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    auth.ca_key_path.write_bytes(
+    write_private(
+        auth.ca_key_path,
         key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.TraditionalOpenSSL,
             serialization.NoEncryption(),
-        )
+        ),
     )
-    auth.ca_key_path.chmod(0o600)
     assert ensure(auth) == [f"Creating client certificate: {auth.client_cert_path}"]
     certificates.make_server_certificate(auth, "dev1", ["198.18.0.7"])
     for path in (auth.client_cert_path, auth.server_cert_path):

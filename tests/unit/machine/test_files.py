@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import stat
@@ -12,6 +11,7 @@ import pytest
 
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
+from ecsmachine.system import locks
 from tests.unit.machine.conftest import other_process
 
 
@@ -143,7 +143,7 @@ def test_a_lock_is_had_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monkey
     def full(*arguments: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "write", full)
     with files.locked(tmp_path / "lock", what="it"):
         assert files.is_locked(tmp_path / "lock")
 
@@ -155,7 +155,8 @@ def test_a_file_system_without_locks_is_said_once_and_worked_on(
     def refuse(*arguments: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(locks, "take", refuse)
+    monkeypatch.setattr(locks, "is_taken", refuse)
     said: list[str] = []
     with files.locked(tmp_path / "lock", what="it", warn=said.append):
         assert not files.is_locked(tmp_path / "lock")
@@ -169,7 +170,7 @@ def test_a_lock_that_cannot_be_had_says_why(
     def fail(*arguments: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(fcntl, "flock", fail)
+    monkeypatch.setattr(locks, "take", fail)
     with pytest.raises(MachineError) as caught, files.locked(tmp_path / "lock", what="it"):
         pytest.fail("the lock was had")
     assert "disk is sound" in (caught.value.hint or "")

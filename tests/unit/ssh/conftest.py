@@ -18,6 +18,7 @@ from paramiko.sftp import SFTP_OK
 
 import tests.hypothesis_profiles  # noqa: F401 (they are registered by being imported)
 from ecsmachine.ssh.keys import ensure_key_pair
+from ecsmachine.ssh.private_files import write_private
 from ecsmachine.ssh.target import SSHTarget
 
 
@@ -200,7 +201,9 @@ def key_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def server(tmp_path: Path, key_pair: Path) -> Iterator[LoopbackServer]:
     folder = tmp_path / "dev1"
-    shutil.copytree(key_pair.parent, folder)
+    folder.mkdir()
+    shutil.copy(key_pair.with_suffix(".pub"), folder)
+    write_private(folder / key_pair.name, key_pair.read_bytes())
     public = (folder / "id_rsa.pub").read_text().split()[1]
     this = LoopbackServer(folder, paramiko.ECDSAKey.generate(), authorized={public})
     listening = socket.create_server(("127.0.0.1", 0))

@@ -206,13 +206,19 @@ def _a_module_leaves_nothing(request: pytest.FixtureRequest) -> Iterator[None]:
     cloud = request.session.stash.get(_SHARED, None)
     if cloud is None:
         return
-    remove(cloud.account, cloud.account.groups_of_tests())
-    if left := cloud.account.left_in_the_cloud():
+
+    def left() -> list[str]:
+        remove(cloud.account, cloud.account.groups_of_tests())
+        return cloud.account.left_in_the_cloud()
+
+    with suppress(pytest.fail.Exception):  # what was released goes in its own time
+        wait_for(lambda: not left(), "what was released to be gone", 30)
+    if there := left():
         machines = request.node.stash.get(_MACHINES, cloud.account)
         if stored := machines.stored():
             machines.run("rm", "-f", "-y", *stored, check=False)
         remove(cloud.account, cloud.account.left_in_the_cloud())
-        assert request.session.testsfailed > failed, f"{request.node.name} leaves {left}"
+        assert request.session.testsfailed > failed, f"{request.node.name} leaves {there}"
 
 
 def remove(account: Machines, things: Iterable[str]) -> None:

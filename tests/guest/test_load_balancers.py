@@ -43,7 +43,7 @@ def balancer(machines: Machines, tmp_path: Path) -> Iterator[tuple[str, str]]:
     machines.slb("CreateLoadBalancerTCPListener", ListenerPort=80, **common)
     on = {"StickySession": "off", "HealthCheck": "on"}
     machines.slb("CreateLoadBalancerHTTPListener", ListenerPort=81, **common, **on)
-    exchange = {"healthCheckReq": "who", "healthCheckExp": "web", "HealthCheckConnectTimeout": 1}
+    exchange = {"healthCheckReq": "who", "healthCheckExp": "web", "HealthCheckConnectTimeout": 3}
     machines.slb("CreateLoadBalancerUDPListener", ListenerPort=82, **common, **exchange)
     make_server_certificate(tmp_path, ["web.example.com"])
     pem, key = ((tmp_path / f"server{end}.pem").read_text() for end in ("", "-key"))

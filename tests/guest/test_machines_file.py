@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.guest.conftest import wait_for
 from tests.guest.machines import Machines
 
 pytestmark = pytest.mark.guest
@@ -45,7 +46,9 @@ def test_a_swarm_of_a_file(machines: Machines, tmp_path: Path) -> None:
     def apply() -> None:
         machines.run("apply", "-y", "-f", str(file))
         assert actions(machines, file) == {"boss": "keep", "worker-1": "keep"}
-        assert roles(machines) == {"boss": "manager", "worker-1": "worker"}
+        wanted = {"boss": "manager", "worker-1": "worker"}
+        # a worker whose engine was started anew is ready again in its own time
+        wait_for(lambda: roles(machines) == wanted, "both to be in the swarm")
 
     write()
     apply()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from contextlib import closing
 
@@ -11,7 +10,7 @@ import pytest
 
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
-from tests.guest.conftest import Cloud
+from tests.guest.conftest import Cloud, wait_for
 from tests.guest.machines import Machines
 
 pytestmark = pytest.mark.guest
@@ -66,7 +65,7 @@ def test_a_new_address_is_told_and_the_certificate_renewed(machines: Machines) -
     # it moves behind our back: ls notices, stores it, and says what to do; start does it
     taken += stop_and_take_the_address(machines, instance_id)
     machines.ecs("StartInstance", InstanceId=instance_id)
-    (moved,) = wait_for(machines, instance_id, "Running")
+    (moved,) = wait_for_status(machines, instance_id, "Running")
     assert moved not in (before, address)
     row = machines.run("ls").stdout.splitlines()[1]
     assert f"tcp://{moved}:2376" in row
@@ -86,9 +85,9 @@ def stop_and_take_the_address(machines: Machines, instance_id: str) -> list[str]
     Returns the ids of the elastic addresses that are taken for it: the pool gives the first that
     is free, which another machine that went meanwhile may have left.
     """
-    (address,) = wait_for(machines, instance_id, "Running")
+    (address,) = wait_for_status(machines, instance_id, "Running")
     machines.ecs("StopInstance", InstanceId=instance_id, StoppedMode="StopCharging")
-    wait_for(machines, instance_id, "Stopped")
+    wait_for_status(machines, instance_id, "Stopped")
     taken = []
     for _ in range(15):
         eip = machines.ecs("AllocateEipAddress")
@@ -98,13 +97,15 @@ def stop_and_take_the_address(machines: Machines, instance_id: str) -> list[str]
     raise AssertionError(f"{address} is not given again")
 
 
-def wait_for(machines: Machines, instance_id: str, status: str) -> list[str]:
+def wait_for_status(machines: Machines, instance_id: str, status: str) -> list[str]:
     """Wait until an instance is in a status; return its public addresses."""
-    for _ in range(200):
+    addresses: list[str] = []
+
+    def reached() -> bool:
         answer = machines.ecs("DescribeInstances", InstanceIds=json.dumps([instance_id]))
         (instance,) = answer["Instances"]["Instance"]
-        if instance["Status"] == status:
-            addresses: list[str] = instance["PublicIpAddress"]["IpAddress"]
-            return addresses
-        time.sleep(0.1)
-    raise AssertionError(f"{instance_id} is not {status}")
+        addresses[:] = instance["PublicIpAddress"]["IpAddress"]
+        return bool(instance["Status"] == status)
+
+    wait_for(reached, f"{instance_id} is {status}")
+    return addresses

@@ -11,10 +11,24 @@ from typing import Any
 
 import pytest
 
-# Each test has guests of its own, and takes seconds: any worker may take the next one.
-TESTS_APART = frozenset(
-    f"tests/guest/{name}.py"
-    for name in ("test_local_cloud", "test_local_cloud_guests", "test_provisioning")
+# Each test has a ground of its own, and takes seconds: any worker may take the next one.
+TESTS_APART = (
+    "tests/guest/test_local_cloud.py",
+    "tests/guest/test_local_cloud_guests.py",
+    "tests/guest/test_provisioning.py",
+    "tests/torture/test_torture.py",
+)
+
+GUESTS = "tests/guest/"
+LONGEST = (  # of the modules with guests: four minutes, and down to one
+    f"{GUESTS}test_container_service.py",
+    f"{GUESTS}test_guest_faults.py",
+    f"{GUESTS}windows/test_main_job.py",
+    f"{GUESTS}windows/test_unit_tests.py",
+    f"{GUESTS}test_swarm_mode.py",
+    f"{GUESTS}test_other_systems.py",
+    f"{GUESTS}test_bake.py",
+    f"{GUESTS}test_command_pages.py",
 )
 
 os.environ["ECSMACHINE_CONFIG"] = "off"  # the settings of whoever runs the tests are none of theirs
@@ -52,23 +66,48 @@ def _process() -> dict[str, Any]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that no worker is left with it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("guest") is None)
+
+    def turn(item: pytest.Item) -> tuple[bool, int, bool]:
+        module = module_of(item.nodeid)
+        length = LONGEST.index(module) if module in LONGEST else len(LONGEST)
+        guests = item.get_closest_marker("guest") is not None
+        return not guests, length, guests == (module in TESTS_APART)
+
+    items.sort(key=turn)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A module is one worker's, as are the machines that its tests share."""
+    """A module is one worker's, as are the machines that its tests share.
+
+    One worker of three begins with the tests without guests: they work while guests are waited
+    for, and fewer guests boot at once.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
+    class Sharing(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return unit_of_work(nodeid)
+
+        def _assign_work_unit(self, node: Any) -> None:
+            if int(node.gateway.id.removeprefix("gw")) < self.numnodes // 3:
+                without = (unit for unit in self.workqueue if not unit.startswith(GUESTS))
+                if unit := next(without, ""):
+                    self.workqueue.move_to_end(unit, last=False)
+            super()._assign_work_unit(node)
+
     config.option.loadscopereorder = False
-    scheduler = LoadScopeScheduling(config, log)
-    scheduler._split_scope = unit_of_work
-    return scheduler
+    return Sharing(config, log)
+
+
+def module_of(nodeid: str) -> str:
+    """Return the module of a test."""
+    return nodeid.partition("::")[0]
 
 
 def unit_of_work(nodeid: str) -> str:
     """Return what a test is handed to a worker with."""
-    module = nodeid.partition("::")[0]
+    module = module_of(nodeid)
     return nodeid if module in TESTS_APART else module
 
 

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import selectors
 import socket
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from ecsmachine.ssh.kept import CONNECTION_FAILED
 from ecsmachine.ssh.private_files import check_private
 from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
+from ecsmachine.ssh.tethered import tethered
 from ecsmachine.system import programs
 
 if TYPE_CHECKING:
@@ -135,15 +135,11 @@ def _by_program(
     words += [f"-L{each.place}:{each.goal}" for each in forwards]
     with ssh_command(target, pin_path, words) as command:
         command = [word.replace("LogLevel=ERROR", "LogLevel=INFO") for word in command]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        try:
+        with tethered(command) as process:
             begun = process.stdout.readline() if process.stdout is not None else b""
             for each in forwards if begun else ():
                 listening(each)
             status = process.wait()
-        finally:
-            process.terminate()
-            process.wait()
     if status == CONNECTION_FAILED and not begun:
         check_host_key(target, pin_path)
     elif begun:

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -123,7 +124,25 @@ def test_ports_lead_to_the_machine(tmp_path: Path) -> None:
                 _, errors = process.communicate(timeout=60)
                 assert process.returncode == 1
                 assert "The SSH connection to 127.0.0.1 was lost" in errors
+            with begun_in_pipe("forward", "dev1", f"0:{there}", environment=environment) as process:
+                port = port_of(process)
+                with socket.create_connection(("127.0.0.1", port)):  # ssh has work to do
+                    process.kill()
+                    process.wait()
+                    _wait_until_free(port)
             assert run_in_pipe("rm", "-y", "dev1", environment=environment).returncode == 0
+
+
+def _wait_until_free(port: int) -> None:
+    """Wait until nobody listens on a port any more."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=60).close()
+        except ConnectionRefusedError:
+            return
+        assert time.monotonic() < deadline, f"{port} is still listened on"
+        time.sleep(0.05)
 
 
 def _refused(port: int) -> bool:

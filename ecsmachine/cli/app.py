@@ -233,7 +233,7 @@ def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
                 f'"ecsmachine rm {names}" removes it.'
             )
         show_cursor = "\x1b[?25h" if os.isatty(2) else ""
-        _write_error(f"{show_cursor}{line}\n")
+        _write_error(f"{show_cursor}{session.as_called(line)}\n")
         os._exit(130)
 
     return interrupt
@@ -295,7 +295,8 @@ def _complain(session: Session, message: str, hint: str | None = None) -> None:
         if hint and sys.stderr.isatty():
             printer.complain(one_line(session.as_called(hint)))
         return
-    printer.complain_of(f"{message.rstrip('.')}. {hint}" if hint else message)
+    line = f"{message.rstrip('.')}. {hint}" if hint else message
+    printer.complain_of(session.as_called(line))
 
 
 def _show_trace(error: BaseException) -> None:

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from ecsmachine.machine.store import Store
 
 
-_COMMAND = r"""(?<=["'(])ecsmachine |(?<=: )ecsmachine """
-"""Our name where a command begins in a text for people."""
+_COMMAND = (
+    r"""(?:(?<=["'(])|(?<=: )|(?<=&& )|\A)ecsmachine """
+    r"(?P<words>local (?!packages)(?:(?:fault|registry) )?[a-z]+|plan|apply|destroy)?"
+    r"(?P<given> --?(?:root|f)\b)?"
+)
+"""Our name where a command begins in a text for people, and what may have to be added to it."""
 
 _CERTIFICATES = {
     "ca_cert_path": "MACHINE_TLS_CA_CERT",
@@ -41,8 +45,9 @@ class Session:
     :class:`~ecsmachine.machine.model.AuthOptions`. ``under_way`` names the machines whose create
     has begun and is not over, ``interruption`` ends it. ``named`` are the machines that the command
     was given. A command that goes on ``until_interrupted`` ends in order by that. ``settings`` are
-    what files say, once they are read. ``checkpoint`` is told of every change of a journal, request
-    to a cloud and command on a host.
+    what files say, once they are read. ``repeated`` are options that were typed and that every
+    command has to be given again: of the program (""), the local cloud, a file's machines.
+    ``checkpoint`` is told of every change of a journal, request to a cloud and command on a host.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Session:
         self.named: list[str] = []
         self.until_interrupted = False
         self.settings = Settings({})
+        self.repeated: dict[str, list[str]] = {}
         self._store: Store | None = None
         self._warned: set[str] = set()
 
@@ -104,12 +110,26 @@ class Session:
         return f"ecsmachine version {__version__}"
 
     def as_called(self, text: str) -> str:
-        """Return a text in which the commands to run next have the name we were called by."""
-        if self.program[:1] in ([], ["ecsmachine"]):
+        """Return a text in which the commands to run next are called as we were.
+
+        They have our name, and the options that say which store, local cloud or file is meant.
+        """
+        name = (self.program or ["ecsmachine"])[0]
+        if name == "ecsmachine" and not self.repeated:
             return text
         import re
+        import shlex
 
-        return re.sub(_COMMAND, f"{self.program[0]} ", text)
+        def called(found: re.Match[str]) -> str:
+            words, given = found["words"] or "", found["given"] or ""
+            group = "" if not words else "local" if words.startswith("local") else "file"
+            own = [] if given or not group else self.repeated.get(group, [])
+            before = [] if self.is_docker_machine else self.repeated.get("", [])
+            line = " ".join([name, *map(shlex.quote, before), *filter(None, [words])])
+            more = "".join(f" {shlex.quote(word)}" for word in own)
+            return f"{line}{more}{given}" if words else f"{line} "
+
+        return re.sub(_COMMAND, called, text)
 
     def warn(self, line: str) -> None:
         """Print a warning, once however many machines it comes from."""
@@ -117,7 +137,7 @@ class Session:
 
         if line not in self._warned:
             self._warned.add(line)
-            warn(line)
+            warn(self.as_called(line))
 
 
 def configure(
@@ -135,6 +155,8 @@ def configure(
     """
     environment = session.environment
     session.storage = storage(path, environment)
+    if path:
+        session.repeated[""] = [*session.repeated.get("", []), "-s", os.fspath(path)]
     session.native_ssh = native_ssh or is_set(environment, "MACHINE_NATIVE_SSH")
     session.tls_key_type = tls_key_type or environment.get("MACHINE_TLS_KEY_TYPE") or "ecdsa"
     if session.tls_key_type not in ("ecdsa", "rsa"):

@@ -31,6 +31,7 @@ def choose_profile(ctx: typer.Context, value: str) -> str:
     this = ctx.obj
     if value and isinstance(this, Session):
         this.settings.choose(value, "--profile")
+        this.repeated[""] = ["--profile", value]
         this.use(this.settings)
     return value
 

@@ -95,7 +95,7 @@ def _list_candidates(this: Session, clouds: list[TaggedResources], *, as_json: b
         print_json(rows)
     elif rows:
         show(orphans.orphan_table(rows))
-        show("To adopt one, run: ecsmachine adopt NAME --ssh-key FILE")
+        show(this.as_called("To adopt one, run: ecsmachine adopt NAME --ssh-key FILE"))
     else:
         show("There is no instance that could be adopted.")
 

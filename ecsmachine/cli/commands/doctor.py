@@ -64,10 +64,10 @@ def doctor(
     chosen = existing_machine_names(this, names) if names else this.store.names()
     here = [] if names else _examine_here(this, chosen)
     if here and not json:
-        _show_findings("This computer", here)
+        _show_findings(this, "This computer", here)
     machines = _examine(this, chosen, whole=bool(names))
     if json:
-        _print_json(here, machines)
+        _print_json(this, here, machines)
     _raise_if_broken(here, machines)
 
 
@@ -125,7 +125,7 @@ def _examine(this: Session, names: list[str], *, whole: bool) -> dict[str, list[
 
     def told(name: str, finding: Finding) -> None:
         if is_alone:
-            _show_finding(finding)
+            _show_finding(this, finding)
             finish()
 
     if is_alone:
@@ -134,20 +134,22 @@ def _examine(this: Session, names: list[str], *, whole: bool) -> dict[str, list[
     found = examine_machines(this.store, names, this.environment, folder, told)
     for name, findings in found.items():
         if not is_alone and document() is None:
-            _show_findings(name, findings, whole=whole)
+            _show_findings(this, name, findings, whole=whole)
     return found
 
 
-def _show_findings(name: str, findings: list[Finding], *, whole: bool = True) -> None:
+def _show_findings(
+    this: Session, name: str, findings: list[Finding], *, whole: bool = True
+) -> None:
     show(name)
     shown = [each for each in findings if whole or each.outcome in ("warning", "broken")]
     for finding in shown:
-        _show_finding(finding)
+        _show_finding(this, finding)
     if not shown:
         show(f"  {coloured('ok', 'green')}{'':10}all {len(findings)} steps")
 
 
-def _show_finding(finding: Finding) -> None:
+def _show_finding(this: Session, finding: Finding) -> None:
     """Print a finding on a line, and below it what mends it and what a host says of it."""
     outcome = finding.outcome.value
     blanks = " " * (12 - len(outcome))
@@ -155,32 +157,32 @@ def _show_finding(finding: Finding) -> None:
     word = coloured(outcome, colour) if colour else outcome
     show(f"  {word}{blanks}{finding.step:21} {one_line(finding.told)}".rstrip())
     if finding.hint:
-        show(f"{'':14}{one_line(finding.hint)}")
+        show(f"{'':14}{one_line(this.as_called(finding.hint))}")
     for line in (finding.details or "").splitlines():
         show(f"{'':14}| {one_line(line)}")
 
 
-def _print_json(here: list[Finding], machines: dict[str, list[Finding]]) -> None:
+def _print_json(this: Session, here: list[Finding], machines: dict[str, list[Finding]]) -> None:
     from ecsmachine.cli.display.output import print_json
 
     print_json(
         {
-            "Here": [_row(each) for each in here],
+            "Here": [_row(this, each) for each in here],
             "Machines": [
-                {"Name": name, "Steps": [_row(each) for each in findings]}
+                {"Name": name, "Steps": [_row(this, each) for each in findings]}
                 for name, findings in machines.items()
             ],
         }
     )
 
 
-def _row(finding: Finding) -> dict[str, Any]:
+def _row(this: Session, finding: Finding) -> dict[str, Any]:
     return {
         "Step": finding.step,
         "Outcome": finding.outcome.value,
         "Found": finding.told,
-        "Hint": finding.hint or "",
-        "Mend": finding.mend,
+        "Hint": this.as_called(finding.hint or ""),
+        "Mend": [this.as_called(each) for each in finding.mend],
         "Details": finding.details or "",
     }
 

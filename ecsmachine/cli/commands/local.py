@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping
 from enum import Enum
@@ -183,7 +182,7 @@ def up(
         )
     running = started.running
     for note in started.notes:
-        say(note)
+        say(session(ctx).as_called(note))
     if listen and parse(listen).from_outside:
         warn(
             f"Whoever reaches {listen} and has the access key is root on the guests, and nothing "
@@ -191,14 +190,14 @@ def up(
         )
     say(f"The local cloud is up{' already' if started.already else ''}: {running.endpoint}")
     print_result({"Already": started.already, **_running_as_data(running)})
-    option = f" --root {shlex.quote(str(root))}" if root is not None else ""
+    this = session(ctx)
     if running.page_token:
         # what is printed in the foreground, or to a file, is a log
         told = not foreground and sys.stdout.isatty() and sys.stderr.isatty()
-        page = local_open.page_of(running) if told else f"ecsmachine local open{option}"
-        say(f"What happens in it: {page}")
+        page = local_open.page_of(running) if told else "ecsmachine local open"
+        say(this.as_called(f"What happens in it: {page}"))
     say("To use it in this shell, run:")
-    say(f'eval "$(ecsmachine local env{option})"')
+    say(this.as_called('eval "$(ecsmachine local env)"'))
     if foreground:
         local_foreground.stay(folder, running)
 
@@ -265,7 +264,7 @@ def status(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson = 
             show(f"Registry:   http://{running.registry}")
         show(f"Process:    {running.pid}")
     if faults:
-        show(f"Faults:     {faults} (see: ecsmachine local fault ls)")
+        show(session(ctx).as_called(f"Faults:     {faults} (see: ecsmachine local fault ls)"))
     show(f"Instances:  {len(instances)} ({len(guests)} with a running guest)")
     for instance in instances:
         words = "  ".join(instance[name] or "-" for name in ("id", "name", "status", "ip"))
@@ -359,7 +358,8 @@ def reset(
     print_result({"Root": str(folder), "Existed": existed, "Machines": grounded})
     say(f"Removed {folder}" if existed else f"There was no local cloud in {folder}")
     if grounded:
-        say(f"What is left of the machines goes with: ecsmachine rm -f {' '.join(grounded)}")
+        line = f"What is left of the machines goes with: ecsmachine rm -f {' '.join(grounded)}"
+        say(session(ctx).as_called(line))
     if cache:
         say(f"Removed the base image and the packages in {default_cache()}")
     elif default_cache().is_dir():

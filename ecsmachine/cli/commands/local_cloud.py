@@ -44,6 +44,8 @@ def root_of(ctx: typer.Context, given: Path | None) -> Path:
     _check_system()
     from ecsmachine.localcloud.host.paths import default_root
 
+    if given and isinstance(ctx.obj, Session):
+        ctx.obj.repeated["local"] = ["--root", os.fspath(given)]
     named = given or environment_of(ctx).get("ECSMACHINE_LOCAL_ROOT")
     return Path(named).absolute() if named else default_root()
 

@@ -91,7 +91,7 @@ def apply(
     """
     this = session(ctx)
     targets = target or []
-    path = _real(file)
+    path = _real(this, file)
     shown = None if yes else _confirmed(this, file, targets)
     if shown is not None and shown.is_empty:
         print_result(data_of(shown))
@@ -120,7 +120,7 @@ def destroy(
     from ecsmachine.machine.plan.planning import plan_of_removal
 
     this = session(ctx)
-    path = _real(file)
+    path = _real(this, file)
     with _locked(this, path):
         made = plan_of_removal(this.store, path, target or [])
         this.named = [step.name for step in made.steps]
@@ -143,14 +143,16 @@ def _plan(this: Session, file: Path, targets: Sequence[str]) -> Plan:
     from ecsmachine.cli.machines_file.wanting import wanted_by
     from ecsmachine.machine.plan.planning import make_plan
 
-    path = _real(file)
+    path = _real(this, file)
     wanted = wanted_by(this, path)
     with steps(only_on_terminal=True) as report:
         return make_plan(this.store, path, wanted, targets, report)
 
 
-def _real(file: Path) -> Path:
+def _real(this: Session, file: Path) -> Path:
     """Return the path that machines know their file by, however it is named."""
+    if file != Path(FILE):
+        this.repeated["file"] = ["-f", os.fspath(file)]
     return Path(os.path.realpath(file))
 
 

@@ -80,7 +80,8 @@ def import_(
     jump = this.store.auth(imported).jump
     if jump:
         say(f"It is reached through {jump.target.name}")
-    say(f'Machine "{imported}" was imported. To use it, run: ecsmachine env {imported}')
+    line = f'Machine "{imported}" was imported. To use it, run: ecsmachine env {imported}'
+    say(this.as_called(line))
 
 
 def _passphrase(this: Session, path: Path | None, *, twice: bool = False) -> str:

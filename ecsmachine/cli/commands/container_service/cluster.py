@@ -10,7 +10,7 @@ import typer
 
 from ecsmachine.aliyun.container_service import ClusterClient
 from ecsmachine.aliyun.container_service.rules import NETWORK_MODES
-from ecsmachine.cli.arguments.context import environment_of
+from ecsmachine.cli.arguments.context import Session, environment_of
 from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.kubernetes import create_kubernetes
@@ -110,10 +110,11 @@ def create(
     )
     follow(client, client.create(request), wait, timeout)
     if wait:
-        complain(
+        line = (
             f'To use it, run: ecsmachine cluster certs {name} && eval "$(ecsmachine env --cluster '
             f'{name})"'
         )
+        complain(ctx.obj.as_called(line) if isinstance(ctx.obj, Session) else line)
 
 
 app.command("create-kubernetes")(create_kubernetes)

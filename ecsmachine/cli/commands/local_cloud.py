@@ -45,7 +45,7 @@ def root_of(ctx: typer.Context, given: Path | None) -> Path:
     from ecsmachine.localcloud.host.paths import default_root
 
     if given and isinstance(ctx.obj, Session):
-        ctx.obj.repeated["local"] = ["--root", os.fspath(given)]
+        ctx.obj.repeated["local"] = ["--root", str(given)]
     named = given or environment_of(ctx).get("ECSMACHINE_LOCAL_ROOT")
     return Path(named).absolute() if named else default_root()
 

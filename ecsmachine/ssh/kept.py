@@ -10,12 +10,14 @@ import binascii
 import os
 import signal
 import stat
+import sys
 
 from ecsmachine.errors import UsageError
 from ecsmachine.system import files, masters, signals
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
+    import _socket
     from collections.abc import Mapping, Sequence
 
 BASE = "/tmp"  # noqa: S108 (the folder in it is looked at before it is used)
@@ -33,6 +35,9 @@ CONNECTION_FAILED = 255
 
 DENIED = b"Permission denied"
 """What ssh says of a key that it would have to ask the passphrase of, too."""
+
+_DIAL = os.path.join(os.path.dirname(__file__), "dial.py")
+_DIALLING = '"$ECSMACHINE_PYTHON" -ISs "$ECSMACHINE_DIAL" %h %p "$ECSMACHINE_TO"'
 
 _SECRET = ("SECRET", "PASSWORD", "PASSPHRASE", "TOKEN")
 _LONGEST_PERSIST_S = 86400
@@ -126,9 +131,9 @@ def run(
     try:
         if not take_session(lock):
             return None
-        said = begin(lock, socket_path, words, environment, seconds=seconds)
+        said, connection = begin(lock, socket_path, words, environment, seconds=seconds)
         if said is None:
-            return _run([*words, *command], environment)
+            return _run([*words, *command], environment, connection)
         if DENIED in said:
             return None
         os.write(2, said)
@@ -146,29 +151,41 @@ def begin(
     environment: Mapping[str, str],
     *,
     seconds: int,
-) -> bytes | None:
+) -> tuple[bytes | None, _socket.socket | None]:
     """Begin the connection unless it is there; return what ssh says if that cannot be.
 
-    ``words`` are those of ssh that log in. One of several commands begins it, the others wait at
-    the first byte of the ``lock`` file. Raises :class:`OSError`.
+    The second is the connection that was made. ``words`` are those of ssh that log in. One of
+    several commands begins it, the others wait at the first byte of the ``lock`` file. Raises
+    :class:`OSError`.
     """
     if is_served(socket_path):
-        return None
+        return None, None
     masters.take_byte(lock, 0, wait=True)
-    said = f"{socket_path}.{os.getpid()}.text"
+    said, letters = (f"{socket_path}.{os.getpid()}.{what}" for what in ("text", "dial"))
     try:
         if is_served(socket_path):
-            return None
-        _remove(socket_path)  # of a master that was killed
+            return None, None
+        for path in (socket_path, letters):  # of what was killed
+            _remove(path)
         own = ["-f", "-N", "-M", "-S", socket_path, "-o", f"ControlPersist={seconds}"]
         own += ["-o", "BatchMode=yes", "-o", f"ServerAliveInterval={_ALIVE_EVERY_S}"]
-        child = masters.start([words[0], *own, *words[1:]], _without_secrets(environment), said)
-        status = masters.wait(child)
+        known = _without_secrets(environment)
+        if sys.executable and os.path.isfile(_DIAL):  # in an archive it is no program
+            own += ["-o", "ProxyUseFdpass=yes", "-o", f"ProxyCommand={_DIALLING}"]
+            known |= {"ECSMACHINE_PYTHON": sys.executable, "ECSMACHINE_DIAL": _DIAL}
+            known |= {"ECSMACHINE_TO": letters, "SHELL": "/bin/sh"}
+        box = masters.letter_box(letters)
+        try:
+            status = masters.wait(masters.start([words[0], *own, *words[1:]], known, said))
+            connection, failure = masters.collect(box)
+        finally:
+            box.close()
         if status == 0 and is_served(socket_path):
-            return None
-        return os.fsencode(_read(said))
+            return None, connection
+        return failure or os.fsencode(_read(said)), None
     finally:
         _remove(said)
+        _remove(letters)
         masters.free_byte(lock, 0)
 
 
@@ -200,7 +217,9 @@ def open_lock(socket_path: str) -> int:
     return files.open_file(f"{socket_path}.lock", os.O_RDWR | os.O_CREAT, through_links=False)
 
 
-def _run(words: list[str], environment: Mapping[str, str]) -> int | None:
+def _run(
+    words: list[str], environment: Mapping[str, str], connection: _socket.socket | None
+) -> int | None:
     """Run ssh, which shares our terminal: an interrupt is its own, an end is passed on to it."""
     ended: list[int] = []
     child = 0
@@ -220,7 +239,7 @@ def _run(words: list[str], environment: Mapping[str, str]) -> int | None:
             child = masters.start(words, environment)
         except OSError:
             return None
-        status = masters.wait(child)
+        status = masters.wait(child, connection)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

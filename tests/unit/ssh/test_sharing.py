@@ -392,7 +392,7 @@ def test_a_connection_that_has_ended_is_begun_again_without_weight(
     assert quick(begun, base, "exit 7").returncode == 7
     assert quick(begun, base, "exit 8").returncode == 8
     assert logins(begun) == 3
-    assert not list(base.glob("*/*.text"))
+    assert not [*base.glob("*/*.text"), *base.glob("*/*.dial")]
 
 
 def test_a_host_that_cannot_be_connected_to_is_told(begun: OpenSSHServer, base: Path) -> None:
@@ -402,7 +402,8 @@ def test_a_host_that_cannot_be_connected_to_is_told(begun: OpenSSHServer, base: 
     done = quick(begun, base, "true")
     assert done.returncode == kept.CONNECTION_FAILED
     assert "onnection refused" in done.stderr
-    assert not list(base.glob("*/*.text"))
+    assert "mm_receive_fd" not in done.stderr
+    assert not [*base.glob("*/*.text"), *base.glob("*/*.dial")]
 
 
 def test_a_command_that_is_told_to_end_ends_what_it_runs(

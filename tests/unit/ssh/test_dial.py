@@ -50,7 +50,7 @@ def test_why_there_is_none_is_told_in_the_words_of_ssh(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         connection, said, ours = dialled(tmp_path / "s", port)
         ours.close()
-        ssh = ["ssh", "-F", "/dev/null", "-p", str(port), "127.0.0.1"]
+        ssh = ["ssh", "-T", "-F", "/dev/null", "-p", str(port), "127.0.0.1"]
         theirs = subprocess.run(ssh, stderr=subprocess.PIPE, timeout=TIMEOUT_S, check=False).stderr
     assert connection is None
     assert said == theirs

@@ -271,8 +271,23 @@ def test_disks_are_again_as_they_were_kept(ground: GuestGround) -> None:
         machine_id = guest.check("cat /etc/machine-id")
     with shell(spec.private_ip, password=PASSWORD) as guest:
         assert guest.check("cat /etc/machine-id") != machine_id
+    # And an image of that one. What a disk was made from outlives its snapshot.
+    with shell(other.private_ip, password="Other-12345") as guest:
+        guest.check("rm /root/file && echo more > /root/more && sync")
+        guests.snapshot_root("s-other", other.instance_id)
     for snapshot_id in ("s-root", "s-data", "s-data"):
         guests.delete_snapshot(snapshot_id)
+    guests.stop(other.instance_id, force=False)
+    guests.start(other)
+    third = ground.boot(root_snapshot_id="s-other", password="Third-12345")
+    for each, password in ((other, "Other-12345"), (third, "Third-12345")):
+        with shell(each.private_ip, password=password) as guest:
+            assert guest.check("hostname; cat /root/more").split() == [each.hostname, "more"]
+            assert guest.run("test -e /root/file || test -e /etc/issue").status != 0
+    guests.delete_snapshot("s-other")
+    for each in (spec, other, third):
+        guests.delete(each.instance_id)
+    assert list(ground.paths.snapshots.iterdir()) == []
     with pytest.raises(GuestError, match="s-data is gone"):
         guests.create_disk(replace(disk(8), snapshot_id="s-data"))
 

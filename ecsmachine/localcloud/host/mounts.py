@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,10 +48,13 @@ def unmount_below(folder: Path) -> None:
             time.sleep(0.1)
 
 
-def mount_overlay(*, lower: Path, upper: Path, work: Path, at: Path) -> None:
-    """Mount ``upper`` over ``lower`` at a folder."""
-    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
-    run(["mount", "-t", "overlay", "ecsmachine", "-o", options, str(at)])
+def mount_overlay(*, lower: Sequence[Path], upper: Path, work: Path, at: Path) -> None:
+    """Mount ``upper`` over the folders of ``lower``, the highest first, at a folder.
+
+    Relative ones begin in the folder above ``at``: what a mount is told must fit into one page.
+    """
+    options = f"lowerdir={':'.join(map(str, lower))},upperdir={upper},workdir={work}"
+    run(["mount", "-t", "overlay", "ecsmachine", "-o", options, str(at)], cwd=at.parent)
 
 
 def loops_below(folder: Path) -> dict[str, Path]:

@@ -27,6 +27,7 @@ def run(
     *,
     stdin: str | None = None,
     env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
     timeout_s: float | None = 60,
 ) -> str:
     """Run a program to its end and return what it wrote to standard output.
@@ -41,6 +42,7 @@ def run(
             text=True,
             errors="replace",
             env=env,
+            cwd=cwd,
             timeout=timeout_s,
             check=False,
         )

@@ -14,7 +14,7 @@ from ecsmachine.errors import MachineError
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    def seconds(timeout_s: float) -> Iterator[float]:
+    def seconds(timeout_s: float, **_: float) -> Iterator[float]:
         yield from map(float, range(int(timeout_s)))
 
     monkeypatch.setattr(resource, "polls", seconds)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError
 from ecsmachine.localcloud.host.guests.data_disks import DataDisks
+from ecsmachine.localcloud.host.guests.layers import Layers
+from ecsmachine.localcloud.host.guests.root_disk import RootDisk
 from ecsmachine.localcloud.host.guests.snapshots import Snapshots
 
 
@@ -58,18 +61,48 @@ def test_what_is_gone_is_said(tmp_path: Path, snapshots: Snapshots) -> None:
 
 
 def test_folders_are_put_back_as_they_were(tmp_path: Path, snapshots: Snapshots) -> None:
-    above, other = tmp_path / "store", tmp_path / "guest"
-    (above / "upper" / "etc").mkdir(parents=True)
-    (above / "upper" / "etc" / "file").write_text("kept")
-    (above / "upper" / "link").symlink_to("etc/file")
-    other.mkdir()
-    parts = [(above, "upper"), (other, "docker")]
-    snapshots.save_parts("s-1", parts)
-    (above / "upper" / "etc" / "file").write_text("changed")
-    (above / "upper" / "more").write_text("later")
-    (other / "docker").mkdir()
-    snapshots.load_parts("s-1", parts)
-    assert (above / "upper" / "link").read_text() == "kept"
-    assert not (above / "upper" / "more").exists()
-    assert not (other / "docker").exists()
+    (tmp_path / "docker" / "etc").mkdir(parents=True)
+    (tmp_path / "docker" / "etc" / "file").write_text("kept")
+    (tmp_path / "docker" / "link").symlink_to("etc/file")
+    snapshots.save_parts("s-1", [(tmp_path, "docker"), (tmp_path, "containerd")])
+    (tmp_path / "docker" / "etc" / "file").write_text("changed")
+    (tmp_path / "docker" / "more").write_text("later")
+    (tmp_path / "containerd").mkdir()
+    snapshots.load_parts("s-1", tmp_path, ["docker", "containerd"])
+    assert (tmp_path / "docker" / "link").read_text() == "kept"
+    assert not (tmp_path / "docker" / "more").exists()
+    assert not (tmp_path / "containerd").exists()
     assert [path.name for path in (tmp_path / "snapshots").iterdir()] == ["s-1"]
+
+
+def test_layers_are_there_as_long_as_a_guest_or_their_snapshot(
+    tmp_path: Path, snapshots: Snapshots
+) -> None:
+    layers = Layers(snapshots, tmp_path / "snapshots", tmp_path / "instances")
+    first, second, third = (RootDisk(tmp_path, tmp_path / "instances" / n) for n in "123")
+    for disk in (first, second, third):
+        disk.create()
+    (first.upper / "etc").mkdir()
+    first.write("etc/shadow", "kept", 0o600)
+    snapshots.save_parts("s-1", first.parts)
+    cut_off = tmp_path / "snapshots" / ".s-1.layers" / "upper"
+    cut_off.mkdir(parents=True)
+    (cut_off / "half").touch()
+    layers.give("s-1", second.folder)
+    assert second.read("etc/shadow") == "kept"
+    assert not (second.layers[0] / "half").exists()
+    second.write("etc/hosts", "mine")
+    # a snapshot of it holds the layers below as well, and nothing else of the first snapshot
+    snapshots.save_parts("s-2", second.parts)
+    snapshots.delete("s-1")
+    layers.sweep()
+    assert second.read("etc/shadow") == "kept"
+    shutil.rmtree(second.folder)
+    layers.sweep()
+    layers.give("s-2", third.folder)
+    assert [layer.name for layer in third.layers] == ["2", "1"]
+    assert (third.read("etc/hosts"), third.read("etc/shadow")) == ("mine", "kept")
+    assert sorted(path.name for path in (tmp_path / "snapshots").iterdir()) == [
+        "s-2",
+        "s-2.layers",
+    ]

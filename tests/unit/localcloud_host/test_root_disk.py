@@ -45,6 +45,30 @@ def test_files_go_above_the_image_and_never_into_it(tmp_path: Path) -> None:
     assert list((disk.upper / "etc").glob(".*")) == []
 
 
+def test_what_lies_in_a_layer_is_seen_and_never_written_to(tmp_path: Path) -> None:
+    base, layers = tmp_path / "base", tmp_path / "of-a-snapshot"
+    (base / "etc").mkdir(parents=True)
+    (base / "etc/hosts").write_text("image\n")
+    (base / "etc/issue").write_text("image\n")
+    for name in ("9", "10"):
+        (layers / name / "etc/ssh").mkdir(parents=True)
+        (layers / name / "etc/hosts").write_text(f"layer {name}\n")
+    (layers / "10/etc/ssh").chmod(0o710)
+    disk = RootDisk(base, tmp_path / "disk")
+    disk.create()
+    (disk.folder / "layers").symlink_to(layers)
+    assert (disk.read("etc/hosts"), disk.read("etc/issue")) == ("layer 10\n", "image\n")
+    disk.write("etc/hosts", "mine\n")
+    disk.write("etc/ssh/key", "mine\n")
+    assert disk.read("etc/hosts") == "mine\n"
+    assert stat.S_IMODE((disk.upper / "etc/ssh").stat().st_mode) == 0o710
+    assert (layers / "10/etc/hosts").read_text() == "layer 10\n"
+    disk.empty()
+    (layers / "9/root").symlink_to("/")
+    with pytest.raises(GuestError, match="/root is a link"):
+        disk.write("root/.ssh/authorized_keys", "")
+
+
 def test_apt_has_one_source_and_the_image_keeps_its_own(tmp_path: Path) -> None:
     base = tmp_path / "base"
     (base / "etc/apt").mkdir(parents=True)

@@ -343,7 +343,7 @@ def _wait(cloud: Cloud, instance_id: str, status: InstanceStatus) -> Instance:
     starts = status is InstanceStatus.RUNNING
     former = InstanceStatus.STOPPED if starts else InstanceStatus.RUNNING
     on_its_way = InstanceStatus.STARTING if starts else InstanceStatus.STOPPING
-    for spent_s in polls(_STATE_TIMEOUT_S):
+    for spent_s in polls(_STATE_TIMEOUT_S, first_pause_s=0.05):
         instance = cloud.watch.instance(cloud.ecs, instance_id)
         if instance is None:
             if last or spent_s > _APPEAR_TIMEOUT_S:

@@ -36,6 +36,7 @@ from ecsmachine.localcloud.host.guests.boot_script import POWER_OFF, boot_script
 from ecsmachine.localcloud.host.guests.data_disks import DataDisks
 from ecsmachine.localcloud.host.guests.fault_rules import FaultRules
 from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop
+from ecsmachine.localcloud.host.guests.layers import ENGINE_PARTS, Layers
 from ecsmachine.localcloud.host.guests.leftovers import remove_traces_of_nspawn, unmount_root_disks
 from ecsmachine.localcloud.host.guests.links import FILE, SCRIPT, Links, only_interface
 from ecsmachine.localcloud.host.guests.root_disk import (
@@ -46,7 +47,7 @@ from ecsmachine.localcloud.host.guests.root_disk import (
     use_repository,
     write_credentials,
 )
-from ecsmachine.localcloud.host.guests.snapshots import Part, Snapshots
+from ecsmachine.localcloud.host.guests.snapshots import Snapshots
 from ecsmachine.localcloud.host.mounts import detach_loops_below, remove_tree
 from ecsmachine.localcloud.host.network import Network, link_name
 from ecsmachine.localcloud.host.paths import CloudPaths
@@ -101,6 +102,7 @@ class NspawnGuests:
         self._source_key = source_key
         self._registry = registry
         self._snapshots = Snapshots(paths.snapshots)
+        self._layers = Layers(self._snapshots, paths.snapshots, paths.instances)
         self._disks = DataDisks(paths.disks, self._snapshots)
         self._needs = needs(paths.root, groups=group_roots())
         self._faults = FaultRules(network)
@@ -119,8 +121,7 @@ class NspawnGuests:
             disk = RootDisk(base, folder)
             disk.create(free_mib=spec.faults.free_mib)
             if spec.root_snapshot_id:
-                parts = self._root_parts(str(base), folder)
-                self._snapshots.load_parts(spec.root_snapshot_id, parts)
+                self._load_root(disk, spec.root_snapshot_id)
                 disk.forget_first_boot()
             personalize(disk, spec)
             gateway = str(self._network.plan.gateway)
@@ -140,9 +141,7 @@ class NspawnGuests:
             record = self._load(spec.instance_id)
             self._take_down(spec.instance_id)
             if (record.hostname, record.private_ip) != (spec.hostname, spec.private_ip):
-                disk = RootDisk(Path(record.base), folder)
-                disk.attach()
-                rename(disk, spec, old_address=record.private_ip)
+                rename(self._root_disk(spec.instance_id), spec, old_address=record.private_ip)
             records.write(folder / _RECORD, self._record_of(spec, record.base))
             try:
                 self._bring_up(spec, folder, Path(record.base))
@@ -169,6 +168,7 @@ class NspawnGuests:
             self._tell_death(instance_id)
             self._take_down(instance_id)
             remove_tree(folder)
+            self._layers.sweep()
 
     def create_disk(self, disk: GuestDisk) -> None:
         """Make the file behind a data disk."""
@@ -188,17 +188,14 @@ class NspawnGuests:
     def snapshot_root(self, snapshot_id: str, instance_id: str) -> None:
         """Keep what is on a guest's root disk now."""
         with self._guest(instance_id) as folder:
-            parts = self._root_parts(self._load(instance_id).base, folder)
+            parts = [*self._root_disk(instance_id).parts, *((folder, n) for n in ENGINE_PARTS)]
             self._snapshots.save_parts(snapshot_id, parts)
 
     def restore_root(self, instance_id: str, snapshot_id: str) -> None:
         """Let a stopped guest's root disk be as it was kept."""
         with self._guest(instance_id) as folder:
-            if self._groups.processes(instance_id):
-                raise GuestError(f"{instance_id} runs: its disk cannot be changed.")
-            unmount_root_disks(folder)  # of a guest that switched itself off
-            parts = self._root_parts(self._load(instance_id).base, folder)
-            self._snapshots.load_parts(snapshot_id, parts)
+            self._load_root(self._stopped_disk(instance_id, folder), snapshot_id)
+            self._layers.sweep()
 
     def copy_snapshot(self, snapshot_id: str, source_id: str) -> None:
         """Keep a copy of a snapshot."""
@@ -209,6 +206,7 @@ class NspawnGuests:
         """Remove a snapshot."""
         with _as_guest_error(f"snapshot {snapshot_id}"):
             self._snapshots.delete(snapshot_id)
+            self._layers.sweep()
 
     def console_output(self, instance_id: str) -> bytes:
         """Return the end of what a guest has written to its console since it booted."""
@@ -265,12 +263,7 @@ class NspawnGuests:
     ) -> None:
         """Change root's password or authorized keys in a stopped guest."""
         with self._guest(instance_id) as folder:
-            record = self._load(instance_id)
-            if self._groups.processes(instance_id):
-                raise GuestError(f"{instance_id} runs: its disk cannot be changed.")
-            unmount_root_disks(folder)  # of a guest that switched itself off
-            disk = RootDisk(Path(record.base), folder)
-            disk.attach()
+            disk = self._stopped_disk(instance_id, folder)
             write_credentials(disk, password=password, public_keys=public_keys)
 
     def run_script(
@@ -312,11 +305,22 @@ class NspawnGuests:
 
     # -- inside ---------------------------------------------------------------------------
 
-    @staticmethod
-    def _root_parts(base: str, folder: Path) -> list[Part]:
-        disk = RootDisk(Path(base), folder)
+    def _root_disk(self, instance_id: str) -> RootDisk:
+        record = self._load(instance_id)
+        disk = RootDisk(Path(record.base), self._paths.instances / instance_id)
         disk.attach()
-        return [(disk.store, "upper"), (folder, "docker"), (folder, "containerd")]
+        return disk
+
+    def _stopped_disk(self, instance_id: str, folder: Path) -> RootDisk:
+        if self._groups.processes(instance_id):
+            raise GuestError(f"{instance_id} runs: its disk cannot be changed.")
+        unmount_root_disks(folder)  # of a guest that switched itself off
+        return self._root_disk(instance_id)
+
+    def _load_root(self, disk: RootDisk, snapshot_id: str) -> None:
+        self._layers.give(snapshot_id, disk.folder)
+        disk.empty()
+        self._snapshots.load_parts(snapshot_id, disk.folder, ENGINE_PARTS)
 
     @contextmanager
     def _guest(self, instance_id: str) -> Iterator[Path]:

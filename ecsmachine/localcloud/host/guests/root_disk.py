@@ -1,7 +1,8 @@
 """A guest's root disk: the base image below, and a folder with all that differs above.
 
-What a cloud writes into a new disk (host name, keys, password, user data) goes into that
-folder while it is not mounted.
+Between them are the layers of the snapshot that it was made from, which other guests share. What
+a cloud writes into a new disk (host name, keys, password, user data) goes into that folder while
+it is not mounted.
 """
 
 from __future__ import annotations
@@ -12,13 +13,21 @@ import shutil
 import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.localcloud.host import docker_ce
 from ecsmachine.localcloud.host.apt_repository import apt_configuration, sources_list
 from ecsmachine.localcloud.host.guests.base import GuestError, GuestSpec
-from ecsmachine.localcloud.host.mounts import attach_loop, mount_overlay, mounts_below
+from ecsmachine.localcloud.host.guests.layers import LAYERS
+from ecsmachine.localcloud.host.guests.snapshots import Part
+from ecsmachine.localcloud.host.mounts import (
+    attach_loop,
+    mount_overlay,
+    mounts_below,
+    remove_tree,
+)
 from ecsmachine.localcloud.host.programs import run
 
 NON_ROOT_USER = "ecs-user"
@@ -36,7 +45,7 @@ _BESIDE_MIB = 64  # for what is written before a limited disk is filled up
 
 @dataclass(frozen=True)
 class RootDisk:
-    """A root disk: ``base`` is never written to, ``folder`` holds the rest.
+    """A root disk: ``base`` and its layers are never written to, ``folder`` holds the rest.
 
     That of a limited disk is on a file system of its own, in a file in there.
     """
@@ -53,6 +62,21 @@ class RootDisk:
     def upper(self) -> Path:
         """What differs from the base image."""
         return self.store / "upper"
+
+    @property
+    def layers(self) -> tuple[Path, ...]:
+        """The layers of its snapshot, the highest first; see
+        :class:`~ecsmachine.localcloud.host.guests.layers.Layers`.
+        """
+        link = self.folder / LAYERS
+        found = link.iterdir() if link.is_symlink() else ()
+        return tuple(sorted(found, key=lambda layer: int(layer.name), reverse=True))
+
+    @property
+    def parts(self) -> list[Part]:
+        """The folders that a snapshot of it keeps."""
+        below = [(layer.parent.resolve(), layer.name) for layer in self.layers]
+        return [(self.store, "upper"), *below]
 
     @property
     def mounted(self) -> Path:
@@ -91,9 +115,19 @@ class RootDisk:
             with (self.store / "filler").open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, size)
 
+    def empty(self) -> None:
+        """Let nothing differ from what lies below."""
+        remove_tree(self.upper)
+        self.upper.mkdir()
+        self.upper.chmod(0o755)
+
     def forget_first_boot(self) -> None:
         """Let the next boot be the first one: of user data there is none, and none was run."""
-        shutil.rmtree(self.upper / Path(USER_DATA).parents[1], ignore_errors=True)
+        known = Path(USER_DATA).parents[1]
+        shutil.rmtree(self.upper / known, ignore_errors=True)
+        if any((layer / known).exists() for layer in self.layers) and sys.platform == "linux":
+            # overlayfs shows nothing of the layers below in a folder with this mark
+            os.setxattr(self._make_folder(known), "trusted.overlay.opaque", b"y")
 
     def mount(self) -> None:
         """Mount the disk at :attr:`mounted`."""
@@ -103,40 +137,36 @@ class RootDisk:
         work = self.store / "work"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
-        mount_overlay(lower=self.base, upper=self.upper, work=work, at=self.mounted)
+        lower = [*(layer.relative_to(self.folder) for layer in self.layers), self.base]
+        mount_overlay(lower=lower, upper=self.upper, work=work, at=self.mounted)
 
     def read(self, name: str) -> str:
         """Return the text of a file as the guest sees it; "" if it is removed, or no file."""
-        file = self._above(name)
-        try:
-            mode = file.lstat().st_mode
-        except FileNotFoundError:
-            return (self.base / name).read_text()
-        return file.read_text(errors="replace") if stat.S_ISREG(mode) else ""
+        for layer in (self.upper, *self.layers):
+            file = _inside(layer, name)
+            with suppress(FileNotFoundError):
+                is_file = stat.S_ISREG(file.lstat().st_mode)
+                return file.read_text(errors="replace") if is_file else ""
+        return (self.base / name).read_text()
 
-    def _above(self, name: str) -> Path:
-        """Return where a file is that differs from the base image.
-
-        Raises :class:`~ecsmachine.localcloud.host.guests.base.GuestError` where the guest has put
-        a link in the place of a folder: followed here, it leads to the host's own files.
-        """
-        path = self.upper
-        for part in Path(name).parts[:-1]:
-            path = path / part
-            if path.is_symlink():
-                raise GuestError(f"/{path.relative_to(self.upper)} is a link in the guest.")
-        return self.upper / name
-
-    def write(self, name: str, content: str | bytes, mode: int = 0o644) -> None:
-        """Write a file; folders above it get the rights they have in the base image."""
-        file = self._above(name)
+    def _make_folder(self, relative: Path) -> Path:
+        """Make a folder; those above it get the rights that they have below, and so does it."""
         folder = self.upper
-        for part in Path(name).parts[:-1]:
+        for part in relative.parts:
             folder = folder / part
             if not folder.is_dir():
                 folder.mkdir()
-                below = self.base / folder.relative_to(self.upper)
-                folder.chmod(stat.S_IMODE(below.stat().st_mode) if below.is_dir() else 0o755)
+                lower = (
+                    each / folder.relative_to(self.upper) for each in (*self.layers, self.base)
+                )
+                modes = (stat.S_IMODE(each.stat().st_mode) for each in lower if each.is_dir())
+                folder.chmod(next(modes, 0o755))
+        return folder
+
+    def write(self, name: str, content: str | bytes, mode: int = 0o644) -> None:
+        """Write a file; folders above it get the rights that they have below."""
+        file, *_ = (_inside(layer, name) for layer in (self.upper, *self.layers))
+        self._make_folder(Path(name).parent)
         data = content.encode() if isinstance(content, str) else content
         temporary = file.with_name(f".{file.name}.new")
         temporary.unlink(missing_ok=True)
@@ -145,6 +175,20 @@ class RootDisk:
             os.fchmod(descriptor, mode)
             stream.write(data)
         temporary.replace(file)
+
+
+def _inside(layer: Path, name: str) -> Path:
+    """Return where a file is in a layer.
+
+    Raises :class:`~ecsmachine.localcloud.host.guests.base.GuestError` where the guest has put
+    a link in the place of a folder: followed here, it leads to the host's own files.
+    """
+    path = layer
+    for part in Path(name).parts[:-1]:
+        path = path / part
+        if path.is_symlink():
+            raise GuestError(f"/{path.relative_to(layer)} is a link in the guest.")
+    return layer / name
 
 
 def personalize(disk: RootDisk, spec: GuestSpec) -> None:

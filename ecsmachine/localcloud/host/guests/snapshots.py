@@ -7,7 +7,7 @@ not written yet is not in it, as in ECS.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ecsmachine.localcloud.host.guests.base import GuestError
@@ -56,17 +56,24 @@ class Snapshots:
                 if error.status != 1:
                     raise
 
-    def load_parts(self, snapshot_id: str, parts: Sequence[Part]) -> None:
-        """Put what was kept in the place of the folders of a root disk."""
-        kept = self._kept(snapshot_id)
-        names = run(["tar", "--list", f"--file={kept}"], timeout_s=None).splitlines()
-        inside = {name.split("/", 1)[0] for name in names}
-        for above, name in parts:
-            if (above / name).is_dir():
-                remove_tree(above / name)
-            if name in inside:
-                argv = ["tar", "--extract", "--same-permissions", *_KEEP]
-                run([*argv, f"--file={kept}", "-C", str(above), name], timeout_s=None)
+    def load_parts(self, snapshot_id: str, above: Path, names: Collection[str]) -> None:
+        """Put what was kept in the place of the folders with these names in ``above``."""
+        for name in names:
+            remove_tree(above / name)
+        self._extract(snapshot_id, above, self._names(snapshot_id) & set(names))
+
+    def unpack(self, snapshot_id: str, into: Path, *, without: Collection[str]) -> None:
+        """Put the folders of a root disk into an empty one, but for some."""
+        self._extract(snapshot_id, into, self._names(snapshot_id) - set(without))
+
+    def _names(self, snapshot_id: str) -> set[str]:
+        listed = run(["tar", "--list", f"--file={self._kept(snapshot_id)}"], timeout_s=None)
+        return {name.split("/", 1)[0] for name in listed.splitlines()}
+
+    def _extract(self, snapshot_id: str, into: Path, names: Collection[str]) -> None:
+        if names:
+            argv = ["tar", "--extract", "--same-permissions", *_KEEP, "-C", str(into)]
+            run([*argv, f"--file={self._kept(snapshot_id)}", *sorted(names)], timeout_s=None)
 
     def delete(self, snapshot_id: str) -> None:
         """Remove a snapshot."""

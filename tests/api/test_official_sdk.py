@@ -58,7 +58,7 @@ def instance(ask: Ask, instance_id: str) -> dict[str, Any] | None:
 
 
 def wait_for(ask: Ask, instance_id: str, status: str | None) -> dict[str, Any] | None:
-    for _ in range(200):
+    for _ in range(1200):
         found = instance(ask, instance_id)
         if (found and found["Status"]) == status:
             return found

@@ -238,7 +238,7 @@ def remove(account: Machines, things: Iterable[str]) -> None:
         there = account.left_in_the_cloud(("instance",))
         return not any(f"instance {instance_id}" in there for instance_id in instances)
 
-    wait_for(are_gone, "what a test has left to be gone", 60)
+    wait_for(are_gone, "what a test has left to be gone")
     for kind, name in found:
         with suppress(ApiError):  # used by what was there before
             if kind == "key pair":

@@ -113,7 +113,7 @@ def test_a_host_that_was_generalised_boots_with_keys_of_its_own(machines: Machin
         output[:] = result["Output"].splitlines()
         return bool(result["FinishedTime"])
 
-    wait_for(ended, "the script to end", 60)
+    wait_for(ended, "the script to end")
     kinds = [line.split()[0] for line in output if line.startswith(("ssh-", "ecdsa-"))]
     assert {"ssh-ed25519", "ssh-rsa"} <= set(kinds), output
     assert not set(output) & set(before)

@@ -240,7 +240,7 @@ def test_traffic_follows_the_weights_of_two_versions(swarm: Swarm) -> None:
     # the old version has /passwd, the new one has not
     assert {swarm.visit("/passwd") for _ in range(10)} == {200}
     applications.set_weight("shop_web@2.0", 50)
-    wait_for(lambda: swarm.visit("/passwd") == 404, "the new version is visited", 60)
+    wait_for(lambda: swarm.visit("/passwd") == 404, "the new version is visited")
     assert {swarm.visit("/passwd") for _ in range(40)} == {200, 404}
     applications.rollback_update("shop")
     swarm.settled("shop")
@@ -337,7 +337,6 @@ def test_labels_decide_where_containers_are_and_whether_they_are_healthy(swarm: 
             == {"success", "failure"}
         ),
         "one container is unhealthy",
-        30,
     )
     assert {requests.get(f"{url}/shop/", headers=visit.headers, timeout=10).status_code} == {200}
     applications.update_project("labels", ProjectUpdate(text.replace("touch /ok", "true"), "2.0"))

@@ -89,7 +89,7 @@ def test_cloud_assistant(cloud_root: Path, engine_packages: Path) -> None:
     left = run("sleep 620")
     ended(left, "Running")
     os.kill(running.pid, signal.SIGKILL)
-    assert wait_gone(running.process, 5)
+    assert wait_gone(running.process, 60)
     daemon.up(cloud_root)
     assert ended(left, "Failed")["ErrorCode"] == "ExecutionInterrupted"
     with shell(address, password=PASSWORD) as guest:

@@ -104,7 +104,7 @@ def test_instances_go_on_over_a_crash_of_the_daemon_and_come_back_after_down(
         booted = guest.check(boot_id)
 
     os.kill(first.running.pid, signal.SIGKILL)
-    assert wait_gone(first.running.process, 5)
+    assert wait_gone(first.running.process, 60)
     assert daemon.find(cloud_root) is None
     assert daemon.guests_running(cloud_root) == [instance.id]
     second = daemon.up(cloud_root)
@@ -164,7 +164,7 @@ def test_a_launch_that_was_cut_off_is_finished_or_undone_by_the_next_up(
     instance_id = account.launch("dev1", account.security_group())
     time.sleep(after_ms / 1000)
     os.kill(running.pid, signal.SIGKILL)
-    assert wait_gone(running.process, 5)
+    assert wait_gone(running.process, 60)
     daemon.up(cloud_root)
 
     def settled() -> bool:

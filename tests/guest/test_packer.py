@@ -65,7 +65,7 @@ def test_what_packer_builds_boots(packer: Machines, tmp_path: Path) -> None:
     ]
     packer.run("create", "--no-provision", "--aliyunecs-image-id", image_id, "from-packer")
     read = ("ssh", "from-packer", "cat", "/etc/built")
-    wait_for(lambda: packer.run(*read, check=False).returncode == 0, "SSH", 60)
+    wait_for(lambda: packer.run(*read, check=False).returncode == 0, "SSH")
     assert packer.run(*read).stdout == "built by packer\n"
     packer.run("rm", "-y", "from-packer")
     packer.ecs("DeleteImage", ImageId=image_id, Force="true")
@@ -84,7 +84,7 @@ def test_a_build_that_is_interrupted_leaves_nothing(packer: Machines, tmp_path: 
     before = packer.left_in_the_cloud(KINDS)
     file = template(tmp_path, "sleep 300")
     build = packer.start("local", "run", "packer", "build", file)
-    wait_for(lambda: len(packer.left_in_the_cloud(("instance",))) > 0, "the instance", 60)
+    wait_for(lambda: len(packer.left_in_the_cloud(("instance",))) > 0, "the instance")
     time.sleep(2)  # it is to be in the middle of its work, wherever that is
     build.send_signal(signal.SIGTERM)
     out, error = build.communicate(timeout=120)

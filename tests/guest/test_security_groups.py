@@ -231,7 +231,7 @@ def test_they_hold_after_a_reboot_and_a_crash_of_the_daemon(
     group = make_group(ecs, running.vpc_id, "one")
     address = address_of(ecs, instance_id := launch(ecs, running.vswitch_id, group))
     os.kill(running.pid, signal.SIGKILL)
-    assert wait_gone(running.process, 5)
+    assert wait_gone(running.process, 60)
     assert not opens(address, 2200)
     daemon.up(cloud_root)
     ecs.ecs("RebootInstance", InstanceId=instance_id)

@@ -136,7 +136,7 @@ def test_a_forwarded_port_leads_to_the_engine(ground: Ground, docker: str) -> No
             done = subprocess.run(command, capture_output=True, text=True, env=environment)
             return done.stdout.strip()
 
-        wait_for(lambda: name() == "dev1", "the engine to answer at the forwarded port", 60)
+        wait_for(lambda: name() == "dev1", "the engine to answer at the forwarded port")
     finally:
         forwarding.terminate()
         forwarding.communicate(timeout=60)

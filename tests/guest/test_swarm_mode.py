@@ -33,7 +33,7 @@ def nodes(machines: Machines) -> dict[str, dict[str, Any]]:
     return {node["Name"]: node for node in json.loads(machines.run("swarm", "ls", "--json").stdout)}
 
 
-def in_time(look: Callable[[], bool], timeout_s: float = 60.0) -> bool:
+def in_time(look: Callable[[], bool], timeout_s: float = 120.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while not look():
         if time.monotonic() > deadline:

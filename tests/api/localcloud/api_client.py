@@ -147,7 +147,7 @@ class Api:
         return found
 
 
-def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
     """Return what ``condition`` returns once it is true."""
     end = time.monotonic() + timeout_s
     while True:

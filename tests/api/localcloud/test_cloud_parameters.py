@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 from pathlib import Path
 
 import pytest
 
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from tests.api.localcloud.api_client import ECS, SLB, VPC, Api, RefusedError
+from tests.api.localcloud.api_client import ECS, SLB, VPC, Api, RefusedError, until
 
 
 def refusal(api: Api, action: str, **values: object) -> RefusedError:
@@ -398,10 +397,7 @@ def test_distinct_keys_of_tags(api: Api) -> None:
 def own_image(api: Api, **values: object) -> str:
     instance_id = api.run(api.group())
     image_id = api.call("CreateImage", {"InstanceId": instance_id, **values})["ImageId"]
-    for _ in range(200):
-        if images(api, ImageId=image_id):
-            break
-        time.sleep(0.02)
+    until(lambda: images(api, ImageId=image_id))
     return str(image_id)
 
 

@@ -71,7 +71,7 @@ async def listening(tmp_path: Path, transport: Transport, carried: Carried) -> A
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         if await condition():
             return
         await asyncio.sleep(0.05)

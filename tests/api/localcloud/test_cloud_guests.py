@@ -254,8 +254,8 @@ def test_logins_change_when_the_guest_is_down(api: Api, guests: RecordingGuests)
     api.call("RebootInstance", InstanceId=instance_id)
     until(lambda: guests.passwords == ["Abcdef13!"])
     assert guests.public_keys[0][0].startswith("ssh-rsa ")
-    assert calls_for(guests, instance_id)[-3:-1] == ["stop", "set_credentials"]
     until(lambda: calls_for(guests, instance_id)[-1] == "start")
+    assert calls_for(guests, instance_id)[-3:-1] == ["stop", "set_credentials"]
     api.wait(instance_id, "Running")
     api.call("StopInstance", InstanceId=instance_id)
     api.wait(instance_id, "Stopped")

@@ -188,7 +188,7 @@ def test_an_image_is_shared_with_accounts(api: Api, made: str) -> None:
     assert share(AddAccount=api.cloud.state.account.id) == "404 InvalidAccount.Forbidden"
     copy = {"ImageId": made, "Encrypted": "true", "DestinationRegionId": "cn-hangzhou"}
     secret = api.call("CopyImage", copy)["ImageId"]
-    until(lambda: image(api, secret))
+    until(lambda: is_available(api, secret))
     assert api.refusal("CancelCopyImage", ImageId=secret) == "400 IncorrectImageStatus"
     to_somebody = {"ImageId": secret, "AddAccount.1": account}
     denied = "403 OperationDeined.EncryptedSnapshot"

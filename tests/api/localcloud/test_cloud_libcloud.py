@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.service.embedded import EmbeddedCloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.api_client import DEBIAN, until
 
 libcloud = pytest.importorskip("libcloud.compute.providers")
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[EmbeddedCloud]:
+    # the driver starts what it has made without waiting for it to be Stopped
+    with embedded_cloud(tmp_path / "cloud", settled=True) as running:
+        yield running
 
 
 @pytest.fixture

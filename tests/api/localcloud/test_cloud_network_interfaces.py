@@ -232,6 +232,7 @@ def test_secondary_addresses_of_any_interface(
     assert assigned["PrivateIpSet"]["PrivateIpAddress"] == ["172.16.0.2", "172.16.0.3"]
     api.call("AssignPrivateIpAddresses", eni, **{"PrivateIpAddress.1": "172.16.0.9"})
     wanted = ("172.16.0.1", "172.16.0.2", "172.16.0.3", "172.16.0.9")
+    until(lambda: instance_id in guests.interfaces)
     until(lambda: guests.interfaces[instance_id][0].addresses == wanted)
     api.call("UnassignPrivateIpAddresses", eni, **{"PrivateIpAddress.1": "172.16.0.3"})
     until(lambda: "172.16.0.3" not in guests.interfaces[instance_id][0].addresses)

@@ -17,7 +17,8 @@ from ecsmachine.drivers.base import ChangeKind, Driver, OptionValue, Report, Sta
 class Observed:
     """What the provider says of a machine now.
 
-    ``address`` is the one that a login would use. ``values`` are those of the options that can be
+    ``address`` is the one that a login would use, ``protection`` the name of the option that keeps
+    the machine from being removed, or "". ``values`` are those of the options that can be
     seen, by their names; of an option that is not in it, the record alone is known.
     """
 
@@ -25,6 +26,7 @@ class Observed:
     state: State
     address: str = ""
     values: Mapping[str, OptionValue] = field(default_factory=dict)
+    protection: str = ""
 
 
 class HostWork(Flag):

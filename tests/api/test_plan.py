@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +67,13 @@ class Files:
 
     def names(self) -> list[str]:
         return self.run("ls", "-q")[1].split()
+
+    def change_data_disk(self, **values: Any) -> None:
+        """Let the only data disk of the cloud be another, as by a hand in the console."""
+        state = self.rig.cloud.state
+        with state.transaction():
+            (disk,) = (each for each in state.disks if each.kind == "data")
+            state.disks.put(replace(disk, **values))
 
 
 @pytest.fixture
@@ -205,7 +214,7 @@ def test_hosts_of_other_drivers_stay_and_one_failure_is_that_machine_s_alone(fil
 def test_a_machine_of_somebody_else_is_not_taken(files: Files) -> None:
     assert files.run("create", "--no-provision", "a")[0] == 0
     files.write("  a:\n  b: {}\n")
-    code, out, err = files.run("apply", "-y")
+    code, _, err = files.run("apply", "-y")
     assert (code, files.names()) == (1, ["a"])
     assert 'Machine "a" is in the store already, and was made by a "create"' in err
     other = files.path.parent / "other"
@@ -215,9 +224,72 @@ def test_a_machine_of_somebody_else_is_not_taken(files: Files) -> None:
     (other / "ecsmachine.yaml").write_text(files.path.read_text())
     code, _, err = files.run("plan", "-f", "other/ecsmachine.yaml")
     assert (code, f"was made by {files.path}" in err) == (1, True)
-    files.path.unlink()  # moved
-    code, out, _ = files.run("plan", "-f", "other/ecsmachine.yaml")
+
+
+def test_a_file_that_has_moved_says_so_before_it_has_its_machines(files: Files) -> None:
+    files.write("  a: {}\n  b: {}\n")
+    files.apply()
+    moved = files.path.parent / "moved.yaml"
+    files.path.rename(moved)
+    words: tuple[str, ...] = ("-f", "moved.yaml")
+    code, _, err = files.run("apply", "-y", *words)
+    assert (code, f"give --moved-from {files.path}" in err) == (1, True)
+    words = (*words, "--moved-from", "ecsmachine.yaml")
+    assert files.plan(*words) == {"a": "keep", "b": "keep"}
+    code, out, _ = files.run("apply", "-y", *words)
     assert (code, "Nothing to do" in out) == (0, True)
+    assert files.plan("-f", "moved.yaml") == {"a": "keep", "b": "keep"}
+    files.write("  a: {}\n")
+    code, _, err = files.run("plan", *words)
+    assert (code, "ecsmachine.yaml is still there" in err) == (2, True)
+    code, _, err = files.run("plan")
+    assert (code, f"was made by {moved}" in err) == (1, True)
+
+
+def test_what_was_changed_by_hand_costs_no_machine(files: Files) -> None:
+    files.write("  a: {disk-size: 20}\n  b: {}\n")
+    files.apply()
+    before = {each.id for each in files.rig.cloud.state.instances}
+    files.change_data_disk(size_gib=30)
+    for size in (20, 25):  # what the file said, and growth that came too late
+        files.write(f"  a: {{disk-size: {size}}}\n  b: {{}}\n")
+        code, out, err = files.run("apply", "-y")
+        assert (code, out) == (1, "")
+        assert f"disk-size is 30 now, and not {size}" in err
+        assert "write disk-size: 30 for it in the file" in err
+    files.write("  a: {disk-size: 30}\n  b: {}\n")
+    assert files.plan() == {"a": "change", "b": "keep"}
+    assert {each.id for each in files.rig.cloud.state.instances} == before
+
+
+def test_what_a_file_comes_to_follow_is_no_reason_for_a_new_machine(files: Files) -> None:
+    files.write("  a: {disk-size: 20, disk-category: cloud_essd}\n")
+    files.apply()
+    files.change_data_disk(category="cloud_auto")
+    code, _, err = files.run("plan")
+    assert (code, "disk-category is cloud_auto now, and not cloud_essd" in err) == (1, True)
+    files.write("  a: {disk-size: 20, disk-category: cloud_auto}\n")
+    assert files.plan() == {"a": "keep"}
+
+
+def test_a_protected_machine_goes_if_the_file_says_so_alone(files: Files) -> None:
+    files.write("  a: {deletion-protection: true}\n  b: {}\n")
+    files.apply()
+    before = {each.id for each in files.rig.cloud.state.instances}
+    files.write("  a: {deletion-protection: true, disk-size: 20}\n  b: {}\n")
+    code, out, err = files.run("apply", "-y")
+    assert (code, out) == (1, "")
+    assert 'Machine "a" is protected from being removed, and another disk-size' in err
+    files.write("  b: {}\n")
+    for command in (("destroy",), ("apply", "--target", "a")):
+        code, _, err = files.run(*command, "-y")
+        assert (code, "Name it in the file with deletion-protection: false" in err) == (1, True)
+    assert {each.id for each in files.rig.cloud.state.instances} == before
+    files.write("  a: {deletion-protection: false, disk-size: 20}\n  b: {}\n")
+    out = files.apply()
+    assert "deletion-protection: true -> false (first of all)" in out
+    assert len(before & {each.id for each in files.rig.cloud.state.instances}) == 1
+    assert files.plan() == {"a": "keep", "b": "keep"}
 
 
 def test_one_that_fails_does_not_stop_the_others_and_is_gone_on_with(files: Files) -> None:

@@ -21,7 +21,7 @@ from ecsmachine.cli.display.plan import data_of, lines_of
 from ecsmachine.cli.display.printer import document, say, show
 from ecsmachine.cli.display.progress import about, for_each, steps
 from ecsmachine.cli.machines_file.reading import FILE
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.base import Report
@@ -34,6 +34,12 @@ Target = Annotated[
     list[str] | None,
     typer.Option("--target", help="A machine of the file, or a name of several (repeatable)"),
 ]
+MovedFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--moved-from", metavar="FILE", help="Where the file was when it made its machines"
+    ),
+]
 Parallel = Annotated[
     int, typer.Option("--parallel", min=1, max=100, help="How many are made at a time")
 ]
@@ -43,6 +49,7 @@ def plan(
     ctx: typer.Context,
     file: File = Path(FILE),
     target: Target = None,
+    moved_from: MovedFrom = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Leave with 2 if there is something to do")
     ] = False,
@@ -61,7 +68,7 @@ def plan(
         show(as_text(schema_of_files()))
         return
     try:
-        made = _plan(session(ctx), file, target or [])
+        made = _plan(session(ctx), file, target or [], _before(moved_from))
     except MachineError as error:
         if detailed_exitcode:
             error.exit_code = 1
@@ -79,6 +86,7 @@ def apply(
     ctx: typer.Context,
     file: File = Path(FILE),
     target: Target = None,
+    moved_from: MovedFrom = None,
     yes: Yes = False,
     parallel: Parallel = 10,
 ) -> None:
@@ -89,29 +97,38 @@ def apply(
 
     Example: ecsmachine apply -y
     """
+    from ecsmachine.machine.plan.planning import hand_over
+
     this = session(ctx)
     targets = target or []
     path = _real(this, file)
-    shown = None if yes else _confirmed(this, file, targets)
-    if shown is not None and shown.is_empty:
+    before = _before(moved_from)
+    shown = None if yes else _confirmed(this, file, targets, before)
+    if shown is not None and shown.is_empty and before is None:
         print_result(data_of(shown))
         return
     with _locked(this, path):
-        now = _plan(this, file, targets)
+        now = _plan(this, file, targets, before)
         while shown is not None and not shown.is_like(now):
             say("What is to be done has changed since:")
             shown = now
             _ask(now)
-            now = _plan(this, file, targets)
+            now = _plan(this, file, targets, before)
         if shown is None:
             _show(now)
+        if before is not None:
+            hand_over(this.store, path, before)
         print_result(data_of(now))
         this.named = [step.name for step in now.steps]
         _carry_out(ctx, now, parallel)
 
 
 def destroy(
-    ctx: typer.Context, file: File = Path(FILE), target: Target = None, yes: Yes = False
+    ctx: typer.Context,
+    file: File = Path(FILE),
+    target: Target = None,
+    moved_from: MovedFrom = None,
+    yes: Yes = False,
 ) -> None:
     """Remove the machines that a file has made, with all that was made for them in the cloud.
 
@@ -122,7 +139,8 @@ def destroy(
     this = session(ctx)
     path = _real(this, file)
     with _locked(this, path):
-        made = plan_of_removal(this.store, path, target or [])
+        before = _before(moved_from)
+        made = plan_of_removal(this.store, path, target or [], moved_from=before)
         this.named = [step.name for step in made.steps]
         _show(made)
         print_result(data_of(made))
@@ -139,14 +157,14 @@ def _locked(this: Session, path: Path) -> AbstractContextManager[None]:
     return this.store.shared_lock(f"plan-{digest}")
 
 
-def _plan(this: Session, file: Path, targets: Sequence[str]) -> Plan:
+def _plan(this: Session, file: Path, targets: Sequence[str], moved_from: Path | None) -> Plan:
     from ecsmachine.cli.machines_file.wanting import wanted_by
     from ecsmachine.machine.plan.planning import make_plan
 
     path = _real(this, file)
     wanted = wanted_by(this, path)
     with steps(only_on_terminal=True) as report:
-        return make_plan(this.store, path, wanted, targets, report)
+        return make_plan(this.store, path, wanted, targets, report, moved_from=moved_from)
 
 
 def _real(this: Session, file: Path) -> Path:
@@ -156,14 +174,25 @@ def _real(this: Session, file: Path) -> Path:
     return Path(os.path.realpath(file))
 
 
+def _before(moved_from: Path | None) -> Path | None:
+    """Return where a file was. Raises :class:`UsageError` if there is one still."""
+    if moved_from is None:
+        return None
+    if moved_from.exists():
+        raise UsageError(
+            f"--moved-from: {moved_from} is still there", hint="Its machines are its own."
+        )
+    return Path(os.path.realpath(moved_from))
+
+
 def _show(made: Plan) -> None:
     for line in lines_of(made):
         say(line)
 
 
-def _confirmed(this: Session, file: Path, targets: Sequence[str]) -> Plan:
+def _confirmed(this: Session, file: Path, targets: Sequence[str], moved_from: Path | None) -> Plan:
     """Show a plan and ask whether it is to be carried out; a no ends the command."""
-    made = _plan(this, file, targets)
+    made = _plan(this, file, targets, moved_from)
     _ask(made)
     return made
 
@@ -183,6 +212,7 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
     What fails does not stop what does not need it. Raises one error for all that failed.
     """
     from ecsmachine.cli.commands.create import create_each
+    from ecsmachine.machine.changes import change_machine
     from ecsmachine.machine.plan.changing import change, give_up_swarm, rejoin
     from ecsmachine.machine.plan.plan import MAKING, Kind
     from ecsmachine.machine.plan.planning import in_order_of_removal
@@ -205,6 +235,9 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
                 failures.append((each.machine or names[0], each))
                 failed.update([each.machine] if each.machine else names)
 
+    def unprotected(name: str, report: Report) -> None:
+        change_machine(this.store, name, {by_name[name].protection: False}, report)
+
     def changed(name: str, report: Report) -> None:
         change(this.store, by_name[name], report)
 
@@ -222,6 +255,10 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
         if wanted is not None:
             set_up(this.store, name, wanted.setup, report)
 
+    phase(
+        [each for each in made.steps if each.protection],
+        lambda names: for_each(names, _named(unprotected)),
+    )
     for step in made.steps:
         if step.rejoin:
             give_up_swarm(this.store, step.name)

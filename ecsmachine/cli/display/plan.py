@@ -70,6 +70,7 @@ def _lines(step: Step) -> Iterable[str]:
     yield f"{_SIGNS[kind]} {step.name} {words}{reason}" + (f": {about}" if about else "")
     for each in step.differences:
         why = " (needs a new machine)" if each.kind.value == "replace" else ""
+        why = " (first of all)" if each.option == step.protection else why
         yield f"    {_name(each, step)}: {_value(each.before)} -> {_value(each.after)}{why}"
     for source, there in step.setup.copies:
         yield f"    copies {source.name} to {there}"

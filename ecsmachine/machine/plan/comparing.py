@@ -61,7 +61,7 @@ def _of_options(
         else:
             value = registry.comparable(wanted.driver_name, name, value)
             if not there and name in asked:
-                there = [registry.comparable(wanted.driver_name, name, asked[name])]
+                there = [_asked(wanted, name, asked)]
         if not _counts(name, record, wanted):
             # what is recorded shall be so still; where nothing is, anything may be
             value = known.get(name)
@@ -73,8 +73,21 @@ def _of_options(
         if other is None:
             continue
         kind = _KINDS.get(changes.how_to_change(machine, name, other, value))
-        if kind is not None:
+        if kind is Kind.REPLACE and name in observed:
+            if observed[name] == value:
+                continue  # it is so already, and only not written down
+            before = there[-1] if name in known else _asked(wanted, name, asked)
+            by_file = before not in (None, value) and (
+                changes.how_to_change(machine, name, before, value) is ChangeKind.NEW_MACHINE
+            )
+            yield Difference(name, other, value, kind, drift=not by_file)
+        elif kind is not None:
             yield Difference(name, other, value, kind)
+
+
+def _asked(wanted: CreateRequest, name: str, asked: Mapping[str, Any]) -> OptionValue:
+    """Return what an option was when it was last asked for; None if it was not."""
+    return registry.comparable(wanted.driver_name, name, asked[name]) if name in asked else None
 
 
 def _of_machine(

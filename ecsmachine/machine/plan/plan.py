@@ -32,12 +32,16 @@ CHANGING = (Kind.KEEP, Kind.CHANGE, Kind.RESTART)
 
 @dataclass(frozen=True)
 class Difference:
-    """An option that is another than wanted; ``kind`` is what it takes to change it."""
+    """An option that is another than wanted; ``kind`` is what it takes to change it.
+
+    It is a ``drift`` if that takes a new machine for what was changed outside of the file alone.
+    """
 
     option: str
     before: OptionValue
     after: OptionValue
     kind: Kind
+    drift: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,9 @@ class Step:
     ``reason`` says why, where the differences do not; ``setup`` is what is yet to be done on its
     host. It is to be started (``start``), has another address (``moved``), was stopped for a change
     that was cut off (``unfinished``), or joins its swarm anew (``rejoin``) once the manager is
-    made. If it goes, its host stays where it is not ours (``host_stays``). A price is None where
-    it is not known, or there is none. ``about`` is the instance type of a new one.
+    made. If it goes, the ``protection`` is lifted first by changing that option, and its host
+    stays where it is not ours (``host_stays``). A price is None where it is not known, or there is
+    none. ``about`` is the instance type of a new one.
     """
 
     name: str
@@ -70,6 +75,7 @@ class Step:
     unfinished: bool = False
     rejoin: bool = False
     host_stays: bool = False
+    protection: str = ""
     before: Price | None = None
     after: Price | None = None
     about: str = ""

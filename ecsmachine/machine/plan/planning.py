@@ -17,6 +17,12 @@ from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.plan.comparing import differences
 from ecsmachine.machine.plan.plan import CHANGING, MAKING, Kind, Plan, Price, Step
+from ecsmachine.machine.plan.refusing import (
+    check_drift,
+    check_owner,
+    check_removed,
+    check_replaced,
+)
 from ecsmachine.machine.plan.setup import left_to_do
 from ecsmachine.machine.plan.target import targeted, with_needed
 from ecsmachine.machine.plan.wanted import Wanted
@@ -27,20 +33,38 @@ _CHOSEN = ("instance-type", "category", "zone", "image-id")
 """How the names of options end that the cloud chooses where nobody does."""
 
 
-def made_by(store: Store, path: Path) -> list[str]:
-    """Return the machines of the store that the file at a path had made, whole or not."""
-    return [name for name in store.names() if _request_of(store, name).get("File") == str(path)]
+def made_by(store: Store, path: Path, moved_from: Path | None = None) -> list[str]:
+    """Return the machines of the store that the file at a path had made, whole or not.
+
+    ``moved_from`` is where the file was before.
+    """
+    paths = {str(path), str(moved_from or path)}
+    return [name for name in store.names() if _request_of(store, name).get("File") in paths]
+
+
+def hand_over(store: Store, path: Path, moved_from: Path) -> None:
+    """Write down of the machines of a file that has moved where it is now."""
+    for name in made_by(store, moved_from):
+        with store.lock(name):
+            journal = store.journal(name)
+            journal.begin(request={**journal.request, "File": str(path)})
 
 
 def make_plan(
-    store: Store, path: Path, wanted: Sequence[Wanted], targets: Sequence[str], report: Report
+    store: Store,
+    path: Path,
+    wanted: Sequence[Wanted],
+    targets: Sequence[str],
+    report: Report,
+    *,
+    moved_from: Path | None = None,
 ) -> Plan:
     """Return what has to be done for the machines of a file to be as it wants them.
 
     The cloud is asked about many machines at once, and what is to be made is checked once for
     those that are alike. Raises one :class:`MachineError` for all that cannot be planned.
     """
-    made = made_by(store, path)
+    made = made_by(store, path, moved_from)
     names = {each.name for each in wanted}
     chosen = targeted(targets, wanted, made)
     those = [each for each in wanted if chosen is None or each.name in with_needed(chosen, wanted)]
@@ -49,7 +73,7 @@ def make_plan(
     whole: dict[str, tuple[Wanted, FileJournal, Machine]] = {}
     for each in those:
         try:
-            journal = _journal_of_ours(store, path, each.name)
+            journal = _journal_of_ours(store, path, each.name, moved_from)
             if journal is not None and journal.complete and not journal.removing:
                 whole[each.name] = (each, journal, store.load(each.name))
             else:
@@ -67,7 +91,7 @@ def make_plan(
     steps = _with_prices(store, steps, machines, report, failures)
     steps = _with_rejoins(steps)
     gone = [name for name in made if name not in names and (chosen is None or name in chosen)]
-    removed = [_step_of_removal(store, name) for name in gone]
+    removed = _steps_of_removal(store, gone, failures)
     if len(failures) == 1:
         ((name, failure),) = failures
         failure.machine = name
@@ -75,16 +99,25 @@ def make_plan(
             failure.message = f"{name}: {failure.message}"
         raise failure
     if failures:
-        raise several_failures(failures, len(those))
+        raise several_failures(failures, len(those) + len(gone))
     return Plan(path, [*(steps[each.name] for each in those if each.name in steps), *removed])
 
 
-def plan_of_removal(store: Store, path: Path, targets: Sequence[str]) -> Plan:
-    """Return the plan of a file's end: all that it had made goes."""
-    made = made_by(store, path)
+def plan_of_removal(
+    store: Store, path: Path, targets: Sequence[str], *, moved_from: Path | None = None
+) -> Plan:
+    """Return the plan of a file's end: all that it had made goes.
+
+    Raises :class:`MachineError` for machines that are protected.
+    """
+    made = made_by(store, path, moved_from)
     chosen = targeted(targets, (), made)
     gone = [name for name in made if chosen is None or name in chosen]
-    return Plan(path, [_step_of_removal(store, name) for name in gone])
+    failures: list[tuple[str, MachineError]] = []
+    steps = _steps_of_removal(store, gone, failures)
+    if failures:
+        raise failures[0][1] if len(failures) == 1 else several_failures(failures, len(gone))
+    return Plan(path, steps)
 
 
 def in_order_of_removal(store: Store, steps: Sequence[Step]) -> list[list[Step]]:
@@ -103,7 +136,9 @@ def _request_of(store: Store, name: str) -> Mapping[str, Any]:
         return {}  # whatever it is, it is not known to be a file's
 
 
-def _journal_of_ours(store: Store, path: Path, name: str) -> FileJournal | None:
+def _journal_of_ours(
+    store: Store, path: Path, name: str, moved_from: Path | None
+) -> FileJournal | None:
     """Return the journal of a machine that the file has made; None if there is none.
 
     Raises :class:`MachineError` if that machine is somebody else's.
@@ -111,16 +146,8 @@ def _journal_of_ours(store: Store, path: Path, name: str) -> FileJournal | None:
     if not store.exists(name):
         return None
     journal = store.journal(name)
-    file = journal.request.get("File", "")
-    if file == str(path):
-        return journal
-    if file and not Path(file).exists():  # the file has moved
-        return journal
-    by = f"by {file}" if file else 'by a "create" or another program'
-    raise MachineError(
-        f'Machine "{name}" is in the store already, and was made {by}',
-        hint=f'Give it another name in the file, or remove it with "ecsmachine rm {name}".',
-    )
+    check_owner(name, journal.request.get("File", ""), path, moved_from)
+    return journal
 
 
 def _unmade(wanted: Wanted, journal: FileJournal | None) -> Step:
@@ -151,10 +178,12 @@ def _compared(
     steps: dict[str, Step] = {}
     for name, (wanted, journal, machine) in whole.items():
         found = seen[name]
-        if isinstance(found, MachineError):
-            failures.append((name, found))
-        else:
+        try:
+            if isinstance(found, MachineError):
+                raise found
             steps[name] = _step(wanted, journal, machine, found)
+        except MachineError as error:
+            failures.append((name, error))
     return steps
 
 
@@ -170,7 +199,10 @@ def _step(wanted: Wanted, journal: FileJournal, machine: Machine, seen: Observed
     step = replace(step, differences=found)
     kinds = {each.kind for each in found}
     if Kind.REPLACE in kinds:
-        return replace(step, kind=Kind.REPLACE, setup=wanted.setup)
+        driver_name, protection = machine.driver.name, seen.protection if seen else ""
+        check_drift(wanted.name, driver_name, found)
+        check_replaced(wanted.name, driver_name, protection, found)
+        return replace(step, kind=Kind.REPLACE, setup=wanted.setup, protection=protection)
     step = replace(
         step,
         setup=left_to_do(wanted.setup, journal.request.get("Setup", ())),
@@ -285,13 +317,30 @@ def _checked(store: Store, request: CreateRequest) -> tuple[Price | None, str]:
     return price, str((plan.data.get("Instance") or {}).get("InstanceType", ""))
 
 
-def _step_of_removal(store: Store, name: str) -> Step:
-    step = Step(name, Kind.REMOVE)
-    try:
-        machine = store.load(name)
-    except MachineError:
-        return step
-    return replace(step, before=_price(machine), host_stays=_host_stays(machine))
+def _steps_of_removal(
+    store: Store, names: Sequence[str], failures: list[tuple[str, MachineError]]
+) -> list[Step]:
+    """Return the steps of machines that go; one that is protected is among the failures."""
+    steps: list[Step] = []
+    whole: list[Machine] = []
+    for name in names:
+        step = Step(name, Kind.REMOVE)
+        try:
+            machine = store.load(name)
+            whole += [machine] if store.journal(name).complete else []
+            step = replace(step, before=_price(machine), host_stays=_host_stays(machine))
+        except MachineError:  # it can be removed all the same
+            pass
+        steps.append(step)
+    found = changes.observe(whole) if whole else {}
+    for machine in whole:
+        seen = found[machine.name]
+        if isinstance(seen, Observed):  # else the removal says why the cloud cannot be asked
+            try:
+                check_removed(machine.name, machine.driver.name, seen.protection)
+            except MachineError as error:
+                failures.append((machine.name, error))
+    return steps
 
 
 def _host_stays(machine: Machine) -> bool:

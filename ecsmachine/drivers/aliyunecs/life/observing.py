@@ -57,6 +57,7 @@ def observed(record: Record, lookup: SharedLookup) -> Observed:
         state=state_of(found),
         address=found.private_address if record.private_only else found.public_address,
         values={option_of(field): as_option(value) for field, value in values.items()},
+        protection=option_of("deletion_protection") if found.deletion_protection else "",
     )
 
 

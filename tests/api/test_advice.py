@@ -272,6 +272,7 @@ NOT_HERE = {
     "machine/doctor/": "followed in tests/guest/test_doctor.py",
     "machine/engine_api.py": "of an engine (tests/guest/test_provisioning.py)",
     "machine/engine_look.py": "of an engine (tests/guest/test_provisioning.py)",
+    "machine/plan/refusing.py": "followed in tests/api/test_plan.py",
     "machine/plan/setup.py": "of a command on a host (tests/guest/test_machines_file.py)",
     "machine/probe.py": "of an engine (tests/guest/test_provisioning.py)",
     "machine/removal.py": "of a machine that another process removes meanwhile",

@@ -358,7 +358,7 @@ def test_rm_while_the_instance_is_on_its_way_up(tmp_path: Path) -> None:
 
 
 def test_stop_and_start_while_the_instance_is_on_its_way(tmp_path: Path) -> None:
-    with rig_in(tmp_path, Delays(starting_s=0.4, stopping_s=0.4)) as rig:
+    with rig_in(tmp_path, Delays(starting_s=1, stopping_s=1)) as rig:
         driver, _ = rig.create()
         instance_id = driver.config()["InstanceId"]
         driver._cloud.ecs.stop_instance(instance_id)

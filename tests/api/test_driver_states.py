@@ -107,9 +107,9 @@ def test_rm_of_what_is_expired_or_locked(rig: Rig, changes: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("delays", "status"),
     [
-        (Delays(pending_s=0.8), "Pending"),
-        (Delays(starting_s=0.8), "Starting"),
-        (Delays(stopping_s=0.8), "Stopping"),
+        (Delays(pending_s=1.5), "Pending"),
+        (Delays(starting_s=1.5), "Starting"),
+        (Delays(stopping_s=1.5), "Stopping"),
     ],
 )
 def test_rm_waits_for_what_is_on_its_way(tmp_path: Path, delays: Delays, status: str) -> None:

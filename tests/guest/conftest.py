@@ -383,7 +383,7 @@ def shell(
     """Log in as root once SSH answers; a refused login is not tried again."""
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while True:
         try:
             client.connect(

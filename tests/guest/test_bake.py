@@ -67,7 +67,11 @@ def test_a_manager_of_a_swarm_is_copied_and_goes_on(machines: Machines) -> None:
     machines.run("bake", "baked2", "--from", "copied")
     assert machines.stored() == ["copied"]
     assert machines.run("ssh", "copied", OWN).stdout == before
-    assert machines.run("swarm", "ls", "--json").stdout == nodes
+    wait_for(
+        lambda: machines.run("swarm", "ls", "--json").stdout == nodes,
+        "the swarm to be as it was",
+        there=lambda: machines.run("swarm", "ls", "--json").stdout,
+    )
     machines.run("create", "twin", environment=of_family(machines, "baked2"))
     there = machines.run(
         "ssh", "twin", "cat /root/mine; ls -A /root; docker info -f '{{.Swarm.LocalNodeState}}'"

@@ -194,7 +194,7 @@ def test_what_was_made_is_not_seen_at_once(
 
 def test_an_instance_that_is_not_seen_yet(cloud: EmbeddedCloud, api: Api) -> None:
     group = api.group()
-    cloud.faults.add(Fault("eventual-consistency", action="RunInstances", seconds=0.6))
+    cloud.faults.add(Fault("eventual-consistency", action="RunInstances", seconds=3))
     answer = api.call("RunInstances", {**api.base(group), "ClientToken": "t"})
     (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
     assert api.instance(instance_id) is None
@@ -209,13 +209,13 @@ def test_an_instance_that_is_not_seen_yet(cloud: EmbeddedCloud, api: Api) -> Non
 
 
 def test_a_group_that_is_not_seen_yet_cannot_be_used(cloud: EmbeddedCloud, api: Api) -> None:
-    cloud.faults.add(Fault("eventual-consistency", action="CreateSecurityGroup", seconds=0.6))
+    cloud.faults.add(Fault("eventual-consistency", action="CreateSecurityGroup", seconds=2))
     group = api.group()
     rule = {"IpProtocol": "tcp", "PortRange": "22/22", "SourceCidrIp": "0.0.0.0/0"}
     refused = "404 InvalidSecurityGroupId.NotFound"
     assert api.refusal("AuthorizeSecurityGroup", rule, SecurityGroupId=group) == refused
     assert api.refusal("RunInstances", api.base(group)) == refused
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while True:
         try:
             api.call("AuthorizeSecurityGroup", rule, SecurityGroupId=group)

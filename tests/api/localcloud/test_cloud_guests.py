@@ -282,7 +282,7 @@ def test_disks_reach_the_guest(api: Api, guests: RecordingGuests) -> None:
 
 
 def test_states_take_their_time(tmp_path: Path, guests: RecordingGuests) -> None:
-    delays = Delays(pending_s=0.2, stopped_s=0.2, starting_s=0.2, stopping_s=0.2)
+    delays = Delays(pending_s=1, stopped_s=1, starting_s=1, stopping_s=1)
     with served(tmp_path, guests, delays) as api:
         answer = api.call("RunInstances", api.base(api.group()))
         (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
@@ -303,7 +303,7 @@ def test_states_take_their_time(tmp_path: Path, guests: RecordingGuests) -> None
 
 
 def test_networks_take_their_time(tmp_path: Path, guests: RecordingGuests) -> None:
-    with served(tmp_path, guests, Delays(network_s=0.3)) as api:
+    with served(tmp_path, guests, Delays(network_s=2)) as api:
         vpc_id = api.call("CreateVpc", CidrBlock="10.0.0.0/8")["VpcId"]
 
         def status() -> str:
@@ -320,7 +320,7 @@ def test_networks_take_their_time(tmp_path: Path, guests: RecordingGuests) -> No
 
 
 def test_a_new_instance_is_not_found_at_once(tmp_path: Path, guests: RecordingGuests) -> None:
-    with served(tmp_path, guests, Delays(invisible_s=0.3)) as api:
+    with served(tmp_path, guests, Delays(invisible_s=2)) as api:
         answer = api.call("RunInstances", api.base(api.group()))
         (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
         assert api.instance(instance_id) is None

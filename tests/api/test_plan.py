@@ -270,7 +270,7 @@ def test_what_a_file_comes_to_follow_is_no_reason_for_a_new_machine(files: Files
     assert (code, "disk-category is cloud_auto now, and not cloud_essd" in err) == (1, True)
     files.write("  a: {disk-size: 20, disk-category: cloud_auto}\n")
     assert files.plan() == {"a": "keep"}
-    files.change_data_disk(category="cloud_essd")
+    files.write("  a: {disk-size: 20, disk-category: cloud_essd}\n")
     code, _, err = files.run("plan")
     assert (code, 'After "ecsmachine rm a" it is made anew' in err) == (1, True)
     assert files.run("rm", "-y", "a")[0] == 0

@@ -14,7 +14,7 @@ def main() -> None:
     except BaseException as error:  # an installation that is broken, an interrupt while it loads
         interrupted = isinstance(error, KeyboardInterrupt)
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        line = "Error: Interrupted" if interrupted else f"Error: ecsmachine cannot begin: {text}"
+        line = "Error: Interrupted" if interrupted else f"Error: ecsmachine cannot start: {text}"
         try:
             os.write(2, line.encode("unicode_escape") + b"\n")
         except OSError:

@@ -220,17 +220,17 @@ def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
                 raise _Interrupted
             # what is undone needs no interrupt to end, and would be left half done
             undone = session.interruption.shielded
-            what = "Removing goes on" if undone else "Ending at the next step"
-            _write_error(f"{what}; interrupt again to leave at once.\n")
+            what = "The removal continues" if undone else "Stopping at the next step"
+            _write_error(f"{what}; interrupt again to quit at once.\n")
             if not undone:
                 session.interruption.ask()
             return
-        line = "Error: Interrupted again: left at once, with work half done."
+        line = "Error: Interrupted again: quit at once, with work half done."
         names = " ".join(name for name in session.under_way if session.store.exists(name))
         if names:
             line += (
-                f' "ecsmachine create --resume {names}" goes on with what was made, '
-                f'"ecsmachine rm {names}" removes it.'
+                f' "ecsmachine create --resume {names}" continues from what was made, "ecsmachine '
+                f'rm {names}" removes it.'
             )
         show_cursor = "\x1b[?25h" if os.isatty(2) else ""
         _write_error(f"{show_cursor}{session.as_called(line)}\n")
@@ -313,7 +313,7 @@ def _show_unexpected(error: BaseException, debug: bool) -> None:
     if not refused:
         _record("Fault", text)
         printer.complain_of(
-            f"{text}. This is a fault of ecsmachine: run it with --debug and report what it prints."
+            f"{text}. This is a bug in ecsmachine: run it with --debug and report what it prints."
         )
         return
     # the system says no: to whom, and what to do about it, the code that asked does not know
@@ -322,6 +322,6 @@ def _show_unexpected(error: BaseException, debug: bool) -> None:
     try:
         os.getcwd()
     except OSError:
-        text = f"The working directory is gone ({text}). Change to one that is there."
+        text = f"The working directory no longer exists ({text}). Change to another directory."
     _record("Refused", text)
     printer.complain_of(text)

@@ -92,7 +92,7 @@ def _root(
     ctx: typer.Context,
     debug: Annotated[
         bool,
-        typer.Option("--debug", "-D", help="Say on standard error what is done [$MACHINE_DEBUG]"),
+        typer.Option("--debug", "-D", help="Log every step to standard error [$MACHINE_DEBUG]"),
     ] = False,
     storage_path: Annotated[
         Path | None,
@@ -113,7 +113,8 @@ def _root(
         ),
     ] = "",
     tls_ca_cert: Annotated[
-        Path | None, typer.Option(help="CA to verify engines against [$MACHINE_TLS_CA_CERT]")
+        Path | None,
+        typer.Option(help="CA certificate that verifies engines [$MACHINE_TLS_CA_CERT]"),
     ] = None,
     tls_ca_key: Annotated[
         Path | None,
@@ -128,12 +129,12 @@ def _root(
     tls_key_type: Annotated[
         str,
         typer.Option(
-            help="Kind of a new CA's key and of all keys below it: ecdsa (P-256) or rsa (3072) "
+            help="Key type of a new CA and of its certificates: ecdsa (P-256) or rsa (3072) "
             "[default: ecdsa, $MACHINE_TLS_KEY_TYPE]"
         ),
     ] = "",
     native_ssh: Annotated[
-        bool, typer.Option("--native-ssh", help="Do without the ssh program [$MACHINE_NATIVE_SSH]")
+        bool, typer.Option("--native-ssh", help="Do not use the ssh program [$MACHINE_NATIVE_SSH]")
     ] = False,
     github_api_token: Annotated[str, typer.Option(hidden=True)] = "",
     bugsnag_api_token: Annotated[str, typer.Option(hidden=True)] = "",

@@ -37,7 +37,7 @@ def load(text: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError):
         raise TemplateError("it is not YAML") from None
     if not isinstance(data, dict):
-        raise TemplateError("it is no object with services")
+        raise TemplateError("it is not an object with services")
     # a few aliases of aliases stand for billions of values
     pending: list[Any] = [data]
     for _ in range(_MOST_VALUES):

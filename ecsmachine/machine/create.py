@@ -99,7 +99,7 @@ def create(
             machine.auth.jump = None
         if request.swarm_role and not machine.driver.provisions:
             raise UsageError(
-                f"--swarm-mode does not go with the driver {request.driver_name}",
+                f"--swarm-mode cannot be used with the driver {request.driver_name}",
                 hint=f'Use "ecsmachine swarm join" when "{request.name}" is there.',
             )
         _check_and_resume(store, machine, journal, request, say)

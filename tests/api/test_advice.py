@@ -201,7 +201,7 @@ CASES: list[tuple[str, Callable[[Ground], str]]] = [
     ('Use "ecsmachine ls" to list machines.', only("stop")),
     ('"ecsmachine ls" lists all machines.', only("create --resume dev1")),
     ('"ecsmachine adopt" without a name lists those that could', only("adopt dev1")),
-    ('"ecsmachine sweep --dry-run" shows of which', only("sweep --store 0123456789ab")),
+    ('"ecsmachine sweep --dry-run" lists the stores', only("sweep --store 0123456789ab")),
     ('"ecsmachine sweep" tries again.', a_removal_that_is_refused),
     ('Fetch it with "ecsmachine cluster certs dev1".', a_cluster_without_its_certificates),
     ('"ecsmachine cluster ls" lists them.', only("cluster inspect shop")),

@@ -76,7 +76,7 @@ def test_the_defaults_in_words_and_as_json(rig: Rig, capsys: pytest.CaptureFixtu
     assert (data["KeyPair"], data["DataDisk"], data["Route"]) == ({"Action": "create"}, None, None)
     assert data["Account"] == rig.cloud.state.account.id
     for said in (
-        'Machine "dev1" would be made of:',
+        'Machine "dev1" would consist of:',
         f"new, ecs.t6-c1m2.large in zone {vswitch.zone}",
         "tcp 2376 from 0.0.0.0/0",
         "Nothing was made.",
@@ -238,7 +238,7 @@ def test_a_driver_that_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixtu
     environment = {"MACHINE_STORAGE_PATH": str(tmp_path / "store"), "HOME": str(tmp_path)}
     arguments = ["create", "--dry-run", "-d", "none", "--url", "tcp://127.0.0.1:9", "box"]
     assert run(arguments, environment) == 0
-    assert "makes nothing in a cloud" in capsys.readouterr().out
+    assert "creates no cloud resources" in capsys.readouterr().out
     assert not (tmp_path / "store").exists()
 
 

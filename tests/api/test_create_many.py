@@ -68,7 +68,7 @@ def test_twenty_machines_share_what_can_be_shared(rig: Rig) -> None:
     assert asked["DescribeInstances"] < 100
 
     code, out, _ = run(rig, *create)
-    assert (code, out.splitlines()[-1][:26]) == (0, "0 made, 20 there already, ")
+    assert (code, out.splitlines()[-1][:28]) == (0, "0 made, 20 existed already, ")
 
     code, out, _ = run(rig, "ls", "-f", "{{.State}} {{.DockerVersion}} {{.Error}}")
     assert code == 0

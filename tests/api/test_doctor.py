@@ -242,7 +242,7 @@ def test_a_network_is_let_in(
         assert run(["doctor", *words], environment) == 2
     error = capsys.readouterr().err
     assert "neither an address nor a network" in error
-    assert "--let-in needs the names" in error
+    assert "--let-in needs machine names" in error
 
 
 def test_nothing_is_written(rig: Rig, config: dict[str, Any], tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_what_another_account_cannot_see_is_not_told_to_be_gone(rig: Rig) -> Non
     [
         (["dev1"], "Say where the credentials come from", 2),
         (["--profile", "work", "--environment", "dev1"], "Give one of", 2),
-        (["--forget", "--store-keys", "dev1"], "does not go with", 2),
+        (["--forget", "--store-keys", "dev1"], "cannot be used with", 2),
         (["--forget", "--environment", "dev1"], "Give one of", 2),
         (["--profile", "gone", "dev1"], 'no profile "gone"', 2),
         (["--environment", "dev1"], "no credentials in the environment", 2),

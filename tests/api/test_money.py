@@ -172,7 +172,7 @@ def test_a_machine_that_is_stopped_and_still_charged(
     capsys.readouterr()
     assert call(rig, "ls") == 0
     said = capsys.readouterr()
-    assert "Stopped, and still charged: dev1 (0.2108 CNY an hour)" in said.err
+    assert "Stopped, but still charged: dev1 (0.2108 CNY an hour)" in said.err
     assert call(rig, "stop", "--no-charge", "dev1") == 1
     assert "start it, and stop it with --no-charge" in capsys.readouterr().err
 
@@ -193,7 +193,7 @@ def test_when_ecs_releases_a_machine(rig: Rig, capsys: pytest.CaptureFixture[str
     for words, code, error in (
         ("1m", 2, "is not a time"),
         ("0h", 2, "out of range"),
-        ("", 2, "No time is given"),
+        ("", 2, "No time specified"),
     ):
         capsys.readouterr()
         assert call(rig, "expire", "dev1", words) == code

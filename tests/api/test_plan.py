@@ -205,7 +205,7 @@ def test_hosts_of_other_drivers_stay_and_one_failure_is_that_machine_s_alone(fil
     keys = {"ECS_ACCESS_KEY_ID": "", "ECS_ACCESS_KEY_SECRET": ""}
     code, out, err = files.run("apply", "-y", **keys)
     assert (code, "Set ECS_ACCESS_KEY_ID" in err) == (2, True)
-    assert "± b is taken out of the store and made anew; its host stays as it is" in out
+    assert "± b is taken out of the store and made again; its host stays as it is" in out
     assert files.plan() == {"b": "keep", "a": "remove"}
     files.apply()
     assert files.plan() == {"b": "keep"}
@@ -354,7 +354,7 @@ def test_a_stopped_machine_is_started_and_a_lost_one_made_anew(files: Files) -> 
     assert files.plan() == {"a": "change", "b": "replace"}
     out = files.apply()
     assert "~ a is changed (it is stopped)" in out
-    assert "± b is removed and made anew" in out
+    assert "± b is removed and made again" in out
     assert set(files.plan().values()) == {"keep"}
     assert files.run("status", "a", "b")[1].split() == ["Running", "Running"]
 
@@ -392,7 +392,7 @@ def test_a_question_is_asked_again_if_the_plan_has_changed(files: Files) -> None
         said = ""
         while "Do it?" not in said:
             said += process.stdout.read(1)
-        assert "What is to be done has changed since" in said
+        assert "The plan has changed in the meantime" in said
         assert "+ b is made" in said
         os.write(primary, b"n\n")
         process.stdout.read()

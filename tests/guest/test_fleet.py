@@ -161,7 +161,7 @@ def test_a_store_that_is_gone_is_swept_by_its_id(
     store_id = (Path(lost.environment["MACHINE_STORAGE_PATH"]) / ".store-id").read_text().strip()
     shutil.rmtree(lost.environment["MACHINE_STORAGE_PATH"])
     swept = machines.run("sweep", "-y")  # the machine is in this store as well
-    assert "Nothing is left over." in swept.stdout
+    assert "Nothing is left." in swept.stdout
     other = elsewhere("swept")
     told = other.run("sweep", "--dry-run").stdout
     assert instance in told and f"({store_id})" in told

@@ -312,7 +312,7 @@ def test_the_commands_as_a_person_types_them(cloud_root: Path, engine_packages: 
     refused = local("reset")
     assert refused.returncode == 2
     assert refused.stderr == (
-        "Error: Are you sure? There is no terminal to ask at. Confirm with -y (--yes).\n"
+        "Error: Are you sure? There is no terminal to ask on. Confirm with -y (--yes).\n"
     )
     assert local("down").stdout == "The local cloud is down.\n"
     assert "State:      down" in local("status").stdout

@@ -39,7 +39,7 @@ class Result:
         assert self.code != 0, self
         assert sum(line.startswith("Error: ") for line in lines) == 1, self.err
         assert "Traceback" not in self.err, self.err
-        assert "fault of ecsmachine" not in self.err, self.err
+        assert "bug in ecsmachine" not in self.err, self.err
         return next(line for line in lines if line.startswith("Error: "))
 
 

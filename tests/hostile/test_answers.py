@@ -61,7 +61,7 @@ def test_a_cloud_of_machines(
         for words in MACHINES:
             code, out, err = program(endpoint, *words)
             check(words, code, out, err)
-            assert "fault of ecsmachine" not in err, (words, err)
+            assert "bug in ecsmachine" not in err, (words, err)
             codes[code] += 1
             # what a cloud said of a machine never makes that machine unreadable
             for name in store.names():
@@ -94,7 +94,7 @@ def test_a_cloud_that_gives_an_address_for_openssh_to_obey(
             (store.directory(name) / "config.json").write_text(json.dumps(config))
         for words in (("start", "m1"), ("stop", "m1"), ("ip", "m1"), ("scp", "m1:/x", "y")):
             code, _, err = program(endpoint, *words)
-            assert "fault of ecsmachine" not in err
+            assert "bug in ecsmachine" not in err
             assert not code or re.search(said, err) or "answer" in err, err
         out = program(endpoint, "ls", "-f", "{{.Name}} {{.State}} {{.Error}}")[1]
         rows = {line.split()[0]: line for line in out.splitlines()}
@@ -118,7 +118,7 @@ def test_a_cloud_of_clusters(
             code, out, err = program(endpoint, *words)
             if words[0] != "cs":  # prints what it is told, be it JSON or not
                 check(words, code, out, err)
-            assert "fault of ecsmachine" not in err, (words, err)
+            assert "bug in ecsmachine" not in err, (words, err)
 
 
 ENGINE: dict[str, Any] = {
@@ -207,7 +207,7 @@ def test_an_engine_on_the_command_line(
             code = run(list(words), environment)
             out, err = capfd.readouterr()
             check(words, code, out, err)
-            assert "fault of ecsmachine" not in err
+            assert "bug in ecsmachine" not in err
             if words == ("ls",):
                 assert len(out.splitlines()) == 2
 

@@ -218,7 +218,7 @@ def test_the_head_of_an_answer(head: bytes, program: Run) -> None:
         ):
             code, out, err = program(endpoint, *words)
             check(words, code, out, err)
-            assert "fault of ecsmachine" not in err
+            assert "bug in ecsmachine" not in err
         server.shutdown()
 
 

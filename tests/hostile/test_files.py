@@ -506,7 +506,7 @@ def called(
 def clear(words: tuple[str, ...], code: int, err: str) -> None:
     """See that a command ended well, or with what it says in clear lines."""
     assert code in (0, 1, 2, 3), (words, code, err)
-    assert "fault of ecsmachine" not in err, (words, err)
+    assert "bug in ecsmachine" not in err, (words, err)
     assert "Traceback" not in err, (words, err)
     assert not code or err.strip(), words
 

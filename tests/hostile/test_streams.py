@@ -125,7 +125,7 @@ def test_what_cannot_be_written(
         assert (store / "machines" / "old").exists() == ("rm" not in words)
         assert (store / "machines" / "new" / "config.json").exists() == (words == CREATE)
         if reason and not streams["stderr"]:
-            assert ran.err == f"Warning: {sentence}. The work goes on.\n"
+            assert ran.err == f"Warning: {sentence}. The work continues.\n"
         again()
     for words in SHOWN:
         ran = Ran(store, *words, **streams)
@@ -299,7 +299,7 @@ def test_a_working_directory_that_is_gone(
         env={**os.environ, "MACHINE_STORAGE_PATH": str(store), **environment},
     )
     assert done.returncode in (1, 2)
-    assert done.stderr.startswith("Error: The working directory is gone")
+    assert done.stderr.startswith("Error: The working directory no longer exists")
     assert done.stderr.count("\n") == 1
 
 
@@ -335,7 +335,7 @@ def test_an_installation_that_is_broken(
         assert (done.returncode, done.stderr) == (0, "")
     else:
         assert done.returncode == 1
-        assert done.stderr.startswith(f"Error: ecsmachine cannot begin: {said}")
+        assert done.stderr.startswith(f"Error: ecsmachine cannot start: {said}")
         assert done.stderr.count("\n") == 1
 
 
@@ -365,7 +365,7 @@ def test_an_environment_that_is_broken(store: Path, environment: dict[str, str |
         )
         assert "Traceback" not in done.stderr
         assert "\x1b" not in done.stdout + done.stderr
-        assert "fault of ecsmachine" not in done.stderr
+        assert "bug in ecsmachine" not in done.stderr
         if done.returncode and "rm" in words:
             assert done.stderr.count("\n") == 1, done.stderr
 

@@ -181,7 +181,7 @@ def storage(given: Path | str | None, environment: Mapping[str, str]) -> str:
     home = os.path.expanduser("~")
     if home == "~":
         raise UsageError(
-            "It is not known where your home folder is",
+            "Your home folder is unknown",
             hint="Set HOME, or name the machine store with --storage-path.",
         )
     return os.path.join(home, ".docker", "machine")

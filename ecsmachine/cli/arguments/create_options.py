@@ -27,18 +27,21 @@ SSH = (
     ),
 )
 
-_CLASSIC_SWARM_IS_GONE = "classic Swarm is gone; this does nothing. Use --swarm-mode."
+_CLASSIC_SWARM_IS_GONE = (
+    "classic Swarm is no longer supported; this option does nothing. Use --swarm-mode."
+)
 
 _SWARM_MODE = (
     Option(
         "swarm-mode",
-        "Join Docker's Swarm mode as manager or worker; a manager without --swarm-join begins one",
+        "Join a Docker swarm as manager or worker; a manager without --swarm-join starts a new "
+        "swarm",
         default="",
         choices=("manager", "worker"),
         group="Engine",
         everyday=True,
     ),
-    Option("swarm-join", "A machine that manages the swarm to join", default=""),
+    Option("swarm-join", "A manager of the swarm to join", default=""),
 )
 
 _SWARM = (

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 ENGINE = (
     Option(
         "engine-source",
-        "Where Docker's packages come from: auto, mirror (Alibaba Cloud's), docker, or a mirror's "
-        "URL (repeatable: where one fails, the next is tried) [default: auto]",
+        "Where Docker's packages come from: auto, mirror (Alibaba Cloud's), docker, or a "
+        "mirror's URL (repeatable: if one fails, the next is tried) [default: auto]",
         env="ENGINE_SOURCE",
         kind="list",
         group="Engine",
@@ -22,13 +22,13 @@ ENGINE = (
     ),
     Option(
         "engine-version",
-        "The engine's version, or how it begins: 27.5 [default: the newest]",
+        "The engine's version, in full or in part: 27.5 [default: the newest]",
         default="",
         everyday=True,
     ),
     Option(
         "engine-source-key",
-        "The fingerprint of the key that signs the packages, where it is not Docker's",
+        "Fingerprint of the key that signs the packages, if it is not Docker's key",
         env="ENGINE_SOURCE_KEY",
         default="",
     ),
@@ -43,30 +43,28 @@ ENGINE = (
             Alternative("engine-version", why="the install script chooses the version itself"),
         ),
     ),
-    Option(
-        "engine-opt", "A flag of the engine, as flag=value (repeatable)", kind="list", pairs=True
-    ),
-    Option("engine-insecure-registry", "A registry without TLS (repeatable)", kind="list"),
+    Option("engine-opt", "An engine flag, as flag=value (repeatable)", kind="list", pairs=True),
+    Option("engine-insecure-registry", "A registry to use without TLS (repeatable)", kind="list"),
     Option(
         "engine-registry-mirror",
-        "A mirror of Docker's registry (repeatable), or auto: those that the host's image names "
+        "A registry mirror (repeatable), or auto: the mirrors that the host's image names "
         "[default: auto]",
         env="ENGINE_REGISTRY_MIRROR",
         kind="list",
         everyday=True,
     ),
-    Option(
-        "engine-label", "A label of the engine, as key=value (repeatable)", kind="list", pairs=True
-    ),
+    Option("engine-label", "An engine label, as key=value (repeatable)", kind="list", pairs=True),
     Option("engine-storage-driver", "The engine's storage driver", default=""),
     Option(
         "engine-env",
-        "A variable of the engine, as NAME=value (repeatable)",
+        "An environment variable of the engine, as NAME=value (repeatable)",
         kind="list",
         pairs=True,
     ),
     Option(
-        "tls-san", "A further name or address in the engine's certificate (repeatable)", kind="list"
+        "tls-san",
+        "An additional name or address for the engine's certificate (repeatable)",
+        kind="list",
     ),
 )
 

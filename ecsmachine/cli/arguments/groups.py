@@ -12,9 +12,9 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 AsJson = Annotated[
-    bool, typer.Option("--json", help="Print JSON; with --json=lines, a line an event")
+    bool, typer.Option("--json", help="Print JSON; with --json=lines, one line per event")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation")]
 MachineName = Annotated[
     str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
 ]

@@ -53,7 +53,7 @@ def ask_for_passphrase(this: Session, path: Path) -> None:
         else:
             this.store.passphrases[path] = given
             this.warn(
-                f"The copy of the key in the machine's folder has no passphrase: "
-                f"to keep it, let the SSH agent have the key (ssh-add {path})"
+                "The copy of the key in the machine's folder has no passphrase. To keep the "
+                f"passphrase, add the key to the SSH agent (ssh-add {path})"
             )
             return

@@ -11,7 +11,7 @@ from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.arguments.parameters import flags_of
 from ecsmachine.errors import UsageError
 
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print names alone")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only names")]
 
 _NEITHER = ("completion", "help", "mount", "run", "ssh")
 """Commands whose output is another program's, or made for one that reads no JSON."""
@@ -57,5 +57,5 @@ def _begin_quiet(context: Any, _option: Any, given: bool) -> None:
     from ecsmachine.cli.display import document, printer
 
     if printer.document() is not None:
-        raise UsageError("--quiet does not go with --json", hint="Give one of them.")
+        raise UsageError("--quiet cannot be used with --json", hint="Give one of them.")
     document.begin("names")

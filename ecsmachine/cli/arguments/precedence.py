@@ -55,7 +55,8 @@ def _replaced(
         if mine.strength == theirs.strength:
             if how.both == "refused":
                 raise UsageError(
-                    f"{_named(one, mine)}: it does not go with {_named(other, theirs)}: {how.why}",
+                    f"{_named(one, mine)}: it cannot be used with {_named(other, theirs)}: "
+                    f"{how.why}",
                     hint="Give one of them.",
                 )
             if how.both == "wins":

@@ -36,17 +36,24 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
     def adopt(
         ctx: typer.Context,
         name: Annotated[
-            str, typer.Argument(metavar="NAME", help="The machine; without, those are listed")
+            str,
+            typer.Argument(
+                metavar="NAME", help="The new machine's name; without it, the candidates are listed"
+            ),
         ] = "",
         instance_id: Annotated[
             str,
-            typer.Option("--instance-id", metavar="ID", help="The instance; NAME is its new name"),
+            typer.Option(
+                "--instance-id",
+                metavar="ID",
+                help="The instance to adopt; NAME becomes its machine name",
+            ),
         ] = "",
         everything: Annotated[
-            bool, typer.Option("--all", help="Every instance that could be adopted")
+            bool, typer.Option("--all", help="Adopt every instance that can be adopted")
         ] = False,
         ssh_key: Annotated[
-            str, typer.Option("--ssh-key", metavar="FILE", help="The private key of the login")
+            str, typer.Option("--ssh-key", metavar="FILE", help="The private key to log in with")
         ] = "",
         ssh_jump: Annotated[
             str,
@@ -62,9 +69,9 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         driver: orphans.Driver = None,
         **given: Any,
     ) -> None:
-        """Make a machine of this store of an instance that another store made, or a lost one.
+        """Add an existing instance to this store: one that another store made, or that was lost.
 
-        It is logged in to with the key, or with the password in $ECS_SSH_PASSWORD.
+        The login uses the key, or the password in $ECS_SSH_PASSWORD.
 
         Example: ecsmachine adopt dev1 --ssh-key ~/backup/id_rsa
         """
@@ -97,7 +104,7 @@ def _list_candidates(this: Session, clouds: list[TaggedResources], *, as_json: b
         show(orphans.orphan_table(rows))
         show(this.as_called("To adopt one, run: ecsmachine adopt NAME --ssh-key FILE"))
     else:
-        show("There is no instance that could be adopted.")
+        show("There is no instance to adopt.")
 
 
 def _adopt(
@@ -119,7 +126,7 @@ def _adopt(
     else:
         chosen = [choose(this.store, found, name, instance_id)]
     if not chosen:
-        say("There is no instance that could be adopted.")
+        say("There is no instance to adopt.")
         return
     if not values.get("aliyunecs-ssh-keypath") and not values.get("aliyunecs-ssh-password"):
         values["aliyunecs-ssh-password"] = secret(
@@ -128,7 +135,7 @@ def _adopt(
     by_name = {name or each.machine_name: each for each in chosen}
     if len(by_name) < len(chosen):
         raise UsageError(
-            "Several instances are of machines of the same name",
+            "Several instances belong to machines of the same name",
             hint="Adopt them one by one, with --instance-id and a name each.",
         )
     shared = takes_shared_along(this.store, found, chosen)

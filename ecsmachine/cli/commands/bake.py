@@ -58,12 +58,14 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
             typer.Option(
                 "--from",
                 metavar="MACHINE",
-                help="Take a copy of this machine, which stays as it is",
+                help="Copy this machine, which stays as it is",
             ),
         ] = "",
         family: Annotated[
             str,
-            typer.Option("--family", metavar="FAMILY", help="The image family, if it is not NAME"),
+            typer.Option(
+                "--family", metavar="FAMILY", help="The image family, if it differs from NAME"
+            ),
         ] = "",
         list_images: Annotated[
             bool, typer.Option("--list", help="List the images of the family, or all of them")
@@ -74,7 +76,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
                 "--prune",
                 metavar="KEEP",
                 min=0,
-                help="Keep so many images of the family, the newest; remove the others",
+                help="Keep the newest images of the family, this many; remove the others",
             ),
         ] = None,
         yes: Yes = False,
@@ -88,7 +90,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         driver: orphans.Driver = None,
         **given: Any,
     ) -> None:
-        """Make an image with the engine in it, to create machines from that install nothing.
+        """Make an image that contains the engine: machines created from it install nothing.
 
         A machine is made, generalised, copied into an image, and removed.
 
@@ -136,19 +138,17 @@ def _check(
 ) -> None:
     """Raise :class:`UsageError` for what does not go together."""
     if all_options:
-        raise UsageError("--all goes with --help alone", hint="Leave it out.")
+        raise UsageError("--all can only be used with --help", hint="Leave it out.")
     if list_images and prune is not None:
-        raise UsageError("--list does not go with --prune", hint="Give one of them.")
+        raise UsageError("--list cannot be used with --prune", hint="Give one of them.")
     if not name and not list_images:
-        raise UsageError(
-            "No name of an image family specified", hint="Example: ecsmachine bake web"
-        )
+        raise UsageError("No image family name specified", hint="Example: ecsmachine bake web")
     if (list_images or prune is not None) and source:
         raise UsageError("--from makes an image", hint="Leave --list and --prune out.")
     given = [option for option, value in flags.items() if value not in (None, [])]
     if source and given:
         raise UsageError(
-            f"--{given[0]} does not go with --from: the copy is like the machine",
+            f"--{given[0]} cannot be used with --from: the copy is like the machine",
             hint="Leave it out.",
         )
 
@@ -169,13 +169,13 @@ def _create_request(
     for option in _NOT_HERE:
         if values.get(option):
             raise UsageError(
-                f"--{option} does not go with bake: its machine is removed",
-                hint="Leave it out; its variable counts as well.",
+                f"--{option} cannot be used with bake: its machine is removed",
+                hint="Leave it out, and unset its variable.",
             )
     if values.get("aliyunecs-charge-type") == "PrePaid":
         raise UsageError(
-            "--aliyunecs-charge-type PrePaid does not go with bake: its machine is removed",
-            hint="Leave it out; its variable counts as well.",
+            "--aliyunecs-charge-type PrePaid cannot be used with bake: its machine is removed",
+            hint="Leave it out, and unset its variable.",
         )
     ask_for_passphrases(session(ctx), request)
     return replace(request, bake={"Family": family})
@@ -219,7 +219,11 @@ def _list(this: Session, images: BakedImages, family: str, *, as_json: bool) -> 
     elif rows:
         show(_table(rows))
     else:
-        show("There are no baked images." if not family else f"There are none of family {family}.")
+        show(
+            "There are no baked images."
+            if not family
+            else f"There are no baked images of family {family}."
+        )
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
@@ -264,7 +268,7 @@ def _prune(images: BakedImages, family: str, keep: int, *, yes: bool, as_json: b
     doomed = images.find(family)[keep:]
     if doomed:
         names = ", ".join(image.id for image in doomed)
-        confirm(f"About to remove of image family {family}: {names}", yes)
+        confirm(f"About to remove from image family {family}: {names}", yes)
     removed: list[str] = []
     kept: list[str] = []
     failures: list[MachineError] = []
@@ -277,7 +281,7 @@ def _prune(images: BakedImages, family: str, keep: int, *, yes: bool, as_json: b
             continue
         (removed if gone else kept).append(image.id)
         if not gone:
-            say(f"Image {image.id} stays: machines are made from it")
+            say(f"Image {image.id} is kept: machines use it")
     say(f"{len(removed)} removed, {len(kept)} in use, {len(failures)} failed")
     print_result({"Removed": removed, "InUse": kept})
     if failures:

@@ -17,7 +17,7 @@ _Names = Annotated[
     typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given'),
 ]
 _Swarm = Annotated[
-    bool, typer.Option("--swarm", help="The classic Swarm that the machine is master of")
+    bool, typer.Option("--swarm", help="The classic Swarm whose master the machine is")
 ]
 
 
@@ -39,10 +39,13 @@ def env(
         bool, typer.Option("--no-proxy", help="Add the machine's address to NO_PROXY")
     ] = False,
     cluster: Annotated[
-        str, typer.Option("--cluster", help="For this cluster of Container Service, not a machine")
+        str,
+        typer.Option(
+            "--cluster", help="Connect to this Container Service cluster instead of a machine"
+        ),
     ] = "",
     json: Annotated[
-        bool, typer.Option("--json", help="Print JSON; null for what is unset")
+        bool, typer.Option("--json", help="Print JSON; unset variables are null")
     ] = False,
 ) -> None:
     """Print the commands that set up the environment for the Docker client.
@@ -79,14 +82,14 @@ def ssh(
     name: MachineName = "",
     command: Annotated[
         list[str] | None,
-        typer.Argument(metavar="COMMAND", help="What to run there, instead of a shell"),
+        typer.Argument(metavar="COMMAND", help="Command to run instead of a shell"),
     ] = None,
 ) -> None:
-    """Log into a machine, or run a command on it and leave with its exit code.
+    """Log into a machine, or run a command on it and exit with the command's exit code.
 
-    All that follows the name of the machine is given to the ssh program: its options first
-    (-L 8080:localhost:80, -t, -N), then the command. The connection is kept for a minute, for the
-    next ssh and scp: MACHINE_SSH_CONTROL_PERSIST has another number of seconds, 0 for none.
+    Everything after the machine's name goes to the ssh program: first options (-L
+    8080:localhost:80, -t, -N), then the command. The connection stays open for a minute, for the
+    next ssh and scp. MACHINE_SSH_CONTROL_PERSIST sets another number of seconds; 0 turns this off.
 
     Example: ecsmachine ssh dev1 df -h /
     """

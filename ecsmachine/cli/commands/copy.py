@@ -23,21 +23,24 @@ if TYPE_CHECKING:
 
 def scp(
     ctx: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="[[USER@]MACHINE:]SOURCE", help="What to copy")],
+    source: Annotated[
+        str, typer.Argument(metavar="[[USER@]MACHINE:]SOURCE", help="Source and target")
+    ],
     destination: Annotated[
         str, typer.Argument(metavar="[[USER@]MACHINE:]DESTINATION", help="Where to")
     ],
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Copy folders with all that is in them")
+        bool, typer.Option("--recursive", "-r", help="Copy folders with all their contents")
     ] = False,
     delta: Annotated[
-        bool, typer.Option("--delta", "-d", help="Send only what differs, with rsync")
+        bool, typer.Option("--delta", "-d", help="Copy only the differences, with rsync")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress")] = False,
 ) -> None:
     """Copy files to, from or between machines.
 
-    Without an scp program, with --native-ssh, or for a login by password, SFTP is spoken directly.
+    ecsmachine uses SFTP itself if there is no scp program, with --native-ssh, and for logins by
+    password.
 
     Example: ecsmachine scp -r site dev1:/var/www
     """
@@ -75,11 +78,12 @@ def mount(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="[[USER@]MACHINE:]PATH", help='A folder of a machine; of "default" without one'
+            metavar="[[USER@]MACHINE:]PATH",
+            help='A folder on a machine; without a machine, on "default"',
         ),
     ],
     mountpoint: Annotated[
-        str, typer.Argument(metavar="[MOUNTPOINT]", help="A folder here [default: the same path]")
+        str, typer.Argument(metavar="[MOUNTPOINT]", help="A local folder [default: the same path]")
     ] = "",
     unmount: Annotated[bool, typer.Option("--unmount", "-u", help="Unmount it again")] = False,
 ) -> None:
@@ -92,18 +96,20 @@ def mount(
         source = f"{machine_names(this, None)[0]}:{source}"
     where = mountpoint or source.partition(":")[2]
     if not where:
-        raise UsageError("No folder is named to mount on", hint="Give it after the machine's.")
+        raise UsageError(
+            "No mount point specified", hint="Name a local folder after the machine's."
+        )
     if unmount:
         raise typer.Exit(_unmount(where))
     if not programs.find("sshfs"):
         raise MachineError(
-            "There is no sshfs program, which mounts folders of machines",
+            "The sshfs program, which mounts folders of machines, is not installed",
             hint="Install the package sshfs.",
         )
     machines: list[Machine] = []
     place = _place(this, source, machines)
     if place.host is None:
-        raise UsageError(f"{source} is on no machine", hint="Write it as MACHINE:PATH.")
+        raise UsageError(f"{source} names no machine", hint="Write it as MACHINE:PATH.")
     if place.host.target.password:
         raise MachineError(
             "sshfs cannot log in by password", hint="Use scp, or give the machine a key."
@@ -142,16 +148,17 @@ def _checked(code: int, machines: Sequence[Machine]) -> int:
 def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool, keep: Persistence) -> int:
     if all(place.host for place in places):
         raise UsageError(
-            "rsync does not copy from one machine to another",
-            hint="Leave out --delta, or copy through a folder of this machine.",
+            "rsync cannot copy from one machine to another",
+            hint="Leave out --delta, or copy through a local folder.",
         )
     if any(place.host and place.host.target.password for place in places):
         raise MachineError(
-            "rsync cannot log in by password", hint="Leave out --delta: scp without it can."
+            "rsync cannot log in by password",
+            hint="Leave out --delta: scp then logs in by password.",
         )
     if not programs.find("rsync"):
         raise MachineError(
-            "There is no rsync program, which --delta needs",
+            "The rsync program, which --delta needs, is not installed",
             hint="Install the package rsync, or leave out --delta.",
         )
     # with its time, a file that did not change is known at once the next time
@@ -216,5 +223,6 @@ def _unmount(where: str) -> int:
         if programs.find(command[0]):
             return subprocess.run([*command, "--", where], check=False).returncode
     raise MachineError(
-        "There is no fusermount program, which unmounts folders", hint="Install fuse3 or fuse."
+        "The fusermount program, which unmounts folders, is not installed",
+        hint="Install fuse3 or fuse.",
     )

@@ -56,7 +56,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         count: Annotated[
             int | None,
             typer.Option(
-                "--count", min=1, max=1000, help="Create so many machines: NAME-1, NAME-2, …"
+                "--count", min=1, max=1000, help="Number of machines to create: NAME-1, NAME-2, …"
             ),
         ] = None,
         parallel: Annotated[
@@ -65,18 +65,20 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         if_missing: Annotated[
             bool,
             typer.Option(
-                "--if-missing", help="One that is there already with these options is no error"
+                "--if-missing", help="Accept a machine that exists already with these options"
             ),
         ] = False,
         resume: Annotated[
             bool,
-            typer.Option("--resume", help="Continue half-made machines, with their first options"),
+            typer.Option(
+                "--resume", help="Continue half-made machines, with the options first given"
+            ),
         ] = False,
         no_provision: Annotated[
             bool,
             typer.Option(
                 "--no-provision",
-                help='Make the machine without an engine; "ecsmachine provision" adds it',
+                help='Make the machine without an engine; "ecsmachine provision" installs it',
             ),
         ] = False,
         driver: Annotated[
@@ -88,7 +90,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
             typer.Option(
                 "--like",
                 metavar="SET",
-                help="Take the options of a set in your settings (repeatable)",
+                help="Use a set of options from your settings (repeatable)",
             ),
         ] = None,
         keep_on_failure: Annotated[
@@ -96,7 +98,9 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         ] = False,
         dry_run: Annotated[
             bool,
-            typer.Option("--dry-run", help="Check all, and say what would be made; make nothing"),
+            typer.Option(
+                "--dry-run", help="Check everything and print what would be made; make nothing"
+            ),
         ] = False,
         all_options: Annotated[
             bool, typer.Option(ALL, help="With --help: show every option")
@@ -107,13 +111,13 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         for line in warnings_of(options, {**flags, **settings}, environment):
             warn(line)
         if all_options:
-            raise UsageError("--all goes with --help alone", hint="Leave it out.")
+            raise UsageError("--all can only be used with --help", hint="Leave it out.")
         chosen = _names(ctx, names, count, resume=resume)
         changes: dict[str, Any] = {"keep_on_failure": keep_on_failure}
         if no_provision:
             changes["provision"] = False
         if resume and like:
-            raise UsageError("--like does not go with --resume", hint="Leave it out.")
+            raise UsageError("--like cannot be used with --resume", hint="Leave it out.")
         begun = _begun(ctx, chosen) if resume else []
         if begun:
             _check_resume(options, flags, dry_run)
@@ -132,19 +136,19 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         else:
             if len(requests) > 1 and requests[0].swarm_role and not requests[0].swarm_join:
                 raise UsageError(
-                    "Each of several managers would begin a swarm of its own",
-                    hint="Create the first one alone, then the others with --swarm-join.",
+                    "Each of these managers would start a swarm of its own",
+                    hint="Create the first one by itself, then the others with --swarm-join.",
                 )
             create_each(ctx, requests, parallel)
 
     create.__doc__ = f"""Create machines with the driver {driver_name}.
 
-        Of several, those that are there already stay as they are; one that fails does not touch
-        the others.
+        Machines that exist already stay as they are. If one of several fails, the others are
+        still made.
 
         Example: ecsmachine create -d aliyunecs dev1
 
-        The flags of another driver are shown by: ecsmachine create -d DRIVER --help
+        To see the options of another driver: ecsmachine create -d DRIVER --help
         """
     function = with_options(create, options, panel=OPTION_GROUPS[0])
     of_driver = registry.options_of(driver_name)
@@ -171,13 +175,13 @@ def _names(
         )
     if resume:
         if count is not None:
-            raise UsageError("--count does not go with --resume", hint="Name the machines.")
+            raise UsageError("--count cannot be used with --resume", hint="Name the machines.")
         return machine_names(session(ctx), words)
     names = expand(words)
     if count is None:
         return names
     if len(names) != 1:
-        raise UsageError("--count goes with one name alone", hint="Leave the others out.")
+        raise UsageError("--count takes exactly one name", hint="Leave the others out.")
     return [f"{names[0]}-{number}" for number in range(1, count + 1)]
 
 
@@ -186,12 +190,12 @@ def _check_resume(
 ) -> None:
     """Raise :class:`UsageError` for flags that say what the journal knows."""
     if dry_run:
-        raise UsageError("--dry-run does not go with --resume", hint="Leave one of them out.")
+        raise UsageError("--dry-run cannot be used with --resume", hint="Leave one of them out.")
     given = [option for option in options if flags[option.name] not in (None, [])]
     for option in given:
         if not (option.secret or option.credential):
             raise UsageError(
-                f"--{option.name} does not go with --resume, which uses the first options",
+                f"--{option.name} cannot be used with --resume, which uses the first options",
                 hint="Leave it out.",
             )
 
@@ -201,7 +205,7 @@ def _begun(ctx: typer.Context, names: list[str]) -> list[str]:
     store = session(ctx).store
     blank = [name for name in names if store.is_taken(name) and not store.exists(name)]
     if blank:
-        warn(f"Nothing was begun of {', '.join(blank)}: made with the options given now")
+        warn(f"Nothing had been made yet of {', '.join(blank)}: the options given now are used")
     return [name for name in names if name not in blank]
 
 
@@ -255,7 +259,7 @@ def create_each(ctx: typer.Context, requests: list[CreateRequest], parallel: int
 
         def done(outcome: Outcome) -> None:
             this.under_way = [name for name in this.under_way if name != outcome.name]
-            words = "is there already" if outcome.existed else "made"
+            words = "exists already" if outcome.existed else "made"
             if outcome.error is not None:
                 words = f"failed: {outcome.error.message}"
             failed = outcome.error is not None
@@ -274,7 +278,7 @@ def create_each(ctx: typer.Context, requests: list[CreateRequest], parallel: int
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     existed = sum(outcome.existed for outcome in outcomes if outcome.error is None)
     counts = [f"{len(outcomes) - existed - len(failed)} made"]
-    counts += [f"{existed} there already"] if existed else []
+    counts += [f"{existed} existed already"] if existed else []
     counts += [f"{len(failed)} failed"] if failed else []
     say(f"{', '.join(counts)}, in {time.monotonic() - begun:.1f} s")
     if failed:
@@ -290,7 +294,9 @@ def _show_plan(ctx: typer.Context, requests: list[CreateRequest]) -> None:
     from ecsmachine.machine.create import plan
 
     if len(requests) > 1:
-        raise UsageError("--dry-run is for one machine", hint="The others would be made like it.")
+        raise UsageError(
+            "--dry-run is for one machine", hint="The others would be made the same way."
+        )
     (request,) = requests
     this = session(ctx)
     with steps() as report:
@@ -299,8 +305,8 @@ def _show_plan(ctx: typer.Context, requests: list[CreateRequest]) -> None:
         print_json(made.data if made is not None else {"Name": request.name})
         return
     if made is None:
-        show(f"The checks passed. The driver {request.driver_name} makes nothing in a cloud.")
+        show(f"The checks passed. The driver {request.driver_name} creates no cloud resources.")
         return
-    show(f'Machine "{request.name}" would be made of:')
+    show(f'Machine "{request.name}" would consist of:')
     show(table((f"  {label}", words) for label, words in made.lines))
     show("Nothing was made.")

@@ -33,7 +33,7 @@ _Names = Annotated[
 
 @app.command()
 def show(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None:
-    """Print where the credentials of machines come from. The cloud is not asked.
+    """Print where the credentials of machines come from, without asking the cloud.
 
     Example: ecsmachine credentials show
     """
@@ -45,7 +45,7 @@ def show(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None
 
 @app.command()
 def check(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None:
-    """Ask the cloud whose the credentials of machines are (GetCallerIdentity).
+    """Ask the cloud which account the credentials of machines belong to (GetCallerIdentity).
 
     Example: ecsmachine credentials check "web*"
     """
@@ -66,12 +66,14 @@ def set_(
         str, typer.Option(metavar="NAME", help='A profile of the "aliyun" command')
     ] = "",
     environment: Annotated[
-        bool, typer.Option("--environment", help="What ECS_ACCESS_KEY_ID and its siblings hold")
+        bool,
+        typer.Option("--environment", help="Use ECS_ACCESS_KEY_ID and the other ECS_ variables"),
     ] = False,
     ram_role: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help='The RAM role of the ECS instance that this runs on; "" for any'
+            metavar="NAME",
+            help='The RAM role of the ECS instance where ecsmachine runs; "" for any',
         ),
     ] = None,
     store_keys: Annotated[
@@ -85,14 +87,17 @@ def set_(
     ] = False,
     no_check: Annotated[
         bool,
-        typer.Option("--no-check", help="Do not ask the cloud whether the account is the same"),
+        typer.Option(
+            "--no-check",
+            help="Do not ask the cloud whether the account is the same",
+        ),
     ] = False,
 ) -> None:
-    """Let machines take their credentials from elsewhere from now on.
+    """Change where machines take their credentials from.
 
-    The store keeps where they come from. Keys that Docker Machine wrote into config.json are
-    dropped, unless --store-keys writes them there: Docker Machine cannot look after a machine
-    of aliyunecs without.
+    The store keeps the source, not the keys. Keys that Docker Machine wrote into config.json are
+    removed, unless you give --store-keys: Docker Machine cannot manage aliyunecs machines without
+    them.
 
     Example: ecsmachine credentials set --profile work "web*"
     """
@@ -106,7 +111,7 @@ def set_(
             hint="Give one of --profile NAME, --environment, --ram-role NAME and --forget.",
         )
     if store_keys and forget:
-        raise UsageError("--store-keys does not go with --forget", hint="Give one of them.")
+        raise UsageError("--store-keys cannot be used with --forget", hint="Give one of them.")
     if profile:
         reference = f"profile:{profile}"
     elif ram_role is not None:

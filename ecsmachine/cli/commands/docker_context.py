@@ -22,7 +22,7 @@ def context(
     ctx: typer.Context,
     names: MachineNames = None,
     ssh: Annotated[
-        bool, typer.Option("--ssh", help="Let the docker client connect over SSH instead of TLS")
+        bool, typer.Option("--ssh", help="Connect the docker client over SSH instead of TLS")
     ] = False,
     use: Annotated[bool, typer.Option("--use", help="Make it the current context")] = False,
     rm: Annotated[bool, typer.Option("--rm", help="Remove the context")] = False,
@@ -30,13 +30,13 @@ def context(
 ) -> None:
     """Make machines known to the docker client as contexts, or refresh them, and print their names.
 
-    A context goes with its machine: "ecsmachine rm" removes both.
+    "ecsmachine rm" removes a machine's context as well.
 
     Example: ecsmachine context dev1 && docker --context dev1 info
     """
     this = session(ctx)
     if rm and (use or ssh):
-        raise UsageError("--rm does not go with --use or --ssh", hint="Give one of them.")
+        raise UsageError("--rm cannot be used with --use or --ssh", hint="Give one of them.")
     if rm:
         _remove(this, names)
         return
@@ -79,7 +79,7 @@ def refresh_contexts(this: Session, names: Iterable[str]) -> None:
             if known is not None:
                 _write(this, docker, machine, over_ssh=known.startswith("ssh:"))
         except MachineError as error:
-            warn(f'The docker context of "{name}" is not refreshed: {error.message}')
+            warn(f'The docker context of "{name}" was not refreshed: {error.message}')
 
 
 def remove_contexts(this: Session, names: Iterable[str]) -> None:
@@ -128,7 +128,7 @@ def _use(this: Session, docker: DockerConfig, name: str) -> None:
     docker_context.use(docker, name)
     for variable in ("DOCKER_HOST", "DOCKER_CONTEXT"):
         if this.environment.get(variable):
-            warn(f"{variable} is set, and counts for more than the current context")
+            warn(f"{variable} is set, and overrides the current context")
 
 
 def _remove(this: Session, names: list[str] | None) -> None:
@@ -138,6 +138,6 @@ def _remove(this: Session, names: list[str] | None) -> None:
     for name in names or existing_machine_names(this, None):
         if not docker_context.remove(docker, name, this.store.path):
             raise MachineError(
-                f'Machine "{name}" has no docker context of this store',
+                f'Machine "{name}" has no docker context in this store',
                 hint='"docker context ls" lists all of them.',
             )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"ok": "green", "warning": "yellow", "broken": "red"}
 _PROVIDER = "aliyunecs"
-"""The driver whose account is looked for where no machine says which."""
+"""The driver whose account is checked if no machine names one."""
 
 
 class BrokenError(MachineError):
@@ -44,14 +44,14 @@ def doctor(
         typer.Option(
             "--let-in",
             metavar="ADDRESS",
-            help="Open the ports of SSH and the engine to this address, or network, first",
+            help="First open the ports of SSH and the engine to this address or network",
         ),
     ] = "",
     json: AsJson = False,
 ) -> None:
     """Find what is wrong between here and an engine, step by step.
 
-    Nothing is changed, but by --let-in. The exit code is 1 if something is broken.
+    Only --let-in changes anything. The exit code is 1 if something is broken.
 
     \b
     Examples:
@@ -75,13 +75,13 @@ def _let_in(this: Session, names: list[str] | None, address: str) -> None:
     from ecsmachine.machine.doctor.machines import let_in
 
     if not names:
-        raise UsageError("--let-in needs the names of machines", hint="Name them.")
+        raise UsageError("--let-in needs machine names", hint="Name them.")
     try:
         network = str(ipaddress.IPv4Network(address, strict=False))
     except ValueError:
         raise UsageError(
             f'--let-in: "{address}" is neither an address nor a network',
-            hint="It is like 203.0.113.7 or 203.0.113.0/24.",
+            hint="Write it as 203.0.113.7 or 203.0.113.0/24.",
         ) from None
     for name in existing_machine_names(this, names):
         say(let_in(this.store, name, network))

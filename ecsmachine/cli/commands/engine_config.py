@@ -51,9 +51,9 @@ app = typer.Typer(
     subcommand_metavar="[NAME] | set|unset|show NAME ...",
     help="""Print the options that connect the Docker client to a machine, or change its engine.
 
-    "config NAME" prints the options, a line each, or with --json as JSON; with --swarm, those for
-    the classic Swarm that the machine is master of. A machine called set, unset or show is reached
-    by "config -- set".
+    "config NAME" prints one option per line, or JSON with --json. With --swarm, it prints the
+    options for the classic Swarm whose master the machine is. For a machine called set, unset or
+    show, write "config -- set".
 
     Example: docker $(ecsmachine config dev1) info
     """,
@@ -69,23 +69,27 @@ _Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Names of mach
 def _given(
     engine_opt: Annotated[
         list[str] | None,
-        typer.Option("--engine-opt", help="A flag of the engine, as flag=value (repeatable)"),
+        typer.Option("--engine-opt", help="An engine flag, as flag=value (repeatable)"),
     ] = None,
     engine_env: Annotated[
         list[str] | None,
-        typer.Option("--engine-env", help="A variable of the engine, as NAME=value (repeatable)"),
+        typer.Option(
+            "--engine-env", help="An environment variable of the engine, as NAME=value (repeatable)"
+        ),
     ] = None,
     engine_label: Annotated[
         list[str] | None,
-        typer.Option("--engine-label", help="A label of the engine, as key=value (repeatable)"),
+        typer.Option("--engine-label", help="An engine label, as key=value (repeatable)"),
     ] = None,
     engine_insecure_registry: Annotated[
         list[str] | None,
-        typer.Option("--engine-insecure-registry", help="A registry without TLS (repeatable)"),
+        typer.Option(
+            "--engine-insecure-registry", help="A registry to use without TLS (repeatable)"
+        ),
     ] = None,
     engine_registry_mirror: Annotated[
         list[str] | None,
-        typer.Option("--engine-registry-mirror", help="A mirror of Docker's registry (repeatable)"),
+        typer.Option("--engine-registry-mirror", help="A registry mirror (repeatable)"),
     ] = None,
 ) -> dict[str, Sequence[str]]:
     """Return the values by their flags, in the order of the table."""
@@ -106,13 +110,15 @@ def set_(
     names: _Names,
     engine_storage_driver: Annotated[
         str | None,
-        typer.Option(help="The engine's storage driver; images of the former are not seen with it"),
+        typer.Option(
+            help="The engine's storage driver; images made with the former driver disappear"
+        ),
     ] = None,
 ) -> None:
-    """Add options to the engines of machines, which restart if that changes something.
+    """Add options to the engines of machines. An engine restarts if its options change.
 
-    A value of a key that is there already replaces it. An engine that does not come back with the
-    new options is given its former ones again.
+    A new value of a key replaces the old one. If an engine does not start with the new options, its
+    former ones are restored.
 
     Example: ecsmachine config set dev1 --engine-label env=test
     """
@@ -133,7 +139,7 @@ def unset(
         bool, typer.Option("--engine-storage-driver", help="Back to the default storage driver")
     ] = False,
 ) -> None:
-    """Take options from the engines of machines: by key, or by value where there is no key.
+    """Remove options from the engines of machines: by key, or by value if there is no key.
 
     Example: ecsmachine config unset dev1 --engine-label env
     """
@@ -150,7 +156,7 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a machine")],
     json: Annotated[bool, typer.Option("--json", help="As JSON")] = False,
 ) -> None:
-    """Print the engine's options of a machine, as the flags of create.
+    """Print the engine options of a machine, as flags of "create".
 
     Example: ecsmachine config show dev1
     """
@@ -174,6 +180,6 @@ def _change(ctx: typer.Context, names: list[str], change: EngineChange) -> None:
 
     def change_one(name: str, report: Report) -> None:
         if not change_engine(this.store, name, change, report):
-            report(f'The engine of "{name}" has these options already')
+            report(f'The engine of "{name}" already has these options')
 
     for_each(existing_machine_names(this, names), change_one)

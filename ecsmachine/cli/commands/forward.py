@@ -18,16 +18,16 @@ def forward(
         list[str],
         typer.Argument(
             metavar="PORT:PORT",
-            help="A port here, and one of the machine: [ADDRESS:]PORT:[HOST:]PORT",
+            help="A local port and one of the machine: [ADDRESS:]PORT:[HOST:]PORT",
         ),
     ],
 ) -> None:
-    """Let ports of this computer lead to ports of a machine, until Ctrl-C.
+    """Forward ports of this computer to ports of a machine, until Ctrl-C.
 
-    It goes over SSH, and through the machine's jump host if it has one: the port need not be open
-    in the security group. 8080:80 leads from 127.0.0.1:8080 here to port 80 there; 8080 alone to
-    the same port; 8080:10.0.0.5:80 to another host that the machine reaches; 0:80 takes a port
-    that is free; 0.0.0.0:8080:80 listens for other computers too.
+    Traffic goes over SSH, and through the machine's jump host if it has one. The port need not be
+    open in the security group. 8080:80 forwards 127.0.0.1:8080 here to port 80 there. 8080 forwards
+    to the same port. 8080:10.0.0.5:80 forwards to another host that the machine reaches. 0:80 uses
+    any free port. 0.0.0.0:8080:80 also listens for other computers.
 
     Example: ecsmachine forward dev1 8080:80
     """
@@ -41,7 +41,7 @@ def forward(
     def listening(found: forwarding.Forward) -> None:
         made = document()
         if made is None:
-            show(f"{found.place} leads to {found.goal} of {machine.name}")
+            show(f"{found.place} forwards to {found.goal} of {machine.name}")
             finish()
         else:
             made.row(

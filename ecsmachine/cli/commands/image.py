@@ -30,9 +30,7 @@ Registry = Annotated[
 @app.command("ls")
 def list_images(
     ctx: typer.Context,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A repository; all, if none is named")
-    ] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A repository [default: all]")] = "",
     registry: Registry = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only NAME:TAG")] = False,
     as_json: AsJson = False,
@@ -73,13 +71,13 @@ def remove(
     ],
     registry: Registry = "",
     force: Annotated[
-        bool, typer.Option("--force", "-f", help="Also if other tags lead to the same image")
+        bool, typer.Option("--force", "-f", help="Remove the image even if it has other tags")
     ] = False,
 ) -> None:
     """Remove images from a registry.
 
-    A registry removes an image with all its tags: one that has others is left alone without
-    --force.
+    A registry removes an image with all its tags. Without --force, an image that has other tags is
+    kept.
 
     Example: ecsmachine image rm nginx:1.25 --registry http://127.0.0.1:5000
     """
@@ -98,7 +96,7 @@ def remove(
         if others and not force:
             raise MachineError(
                 f"{reference} has other tags: {', '.join(others)}",
-                hint="Remove it with all its tags: --force.",
+                hint="Give --force to remove it with all its tags.",
             )
         client.remove(reference.name, digest)
         say(f"Removed {reference} ({digest})")

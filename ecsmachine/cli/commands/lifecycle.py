@@ -61,12 +61,11 @@ def stop(
         bool,
         typer.Option(
             "--no-charge",
-            help="Let machines cost nothing but their disks until they are started; a fixed "
-            "address is given back",
+            help="Pay only for disks while stopped; a fixed public address is released",
         ),
     ] = False,
 ) -> None:
-    """Stop machines in an orderly way.
+    """Shut machines down cleanly.
 
     Example: ecsmachine stop dev1
     """
@@ -93,7 +92,7 @@ def expire(
     from ecsmachine.machine.operations import expire
 
     if not when.strip():
-        raise UsageError("No time is given", hint='Write it as 8h or 3d, or as "never".')
+        raise UsageError("No time specified", hint='Write it as 8h or 3d, or as "never".')
     with_each(ctx, [name], partial(expire, when="" if when == "never" else when))
 
 
@@ -109,7 +108,7 @@ def restart(ctx: typer.Context, names: MachineNames = None) -> None:
 
 
 def kill(ctx: typer.Context, names: MachineNames = None) -> None:
-    """Stop machines at once, as by pulling the plug.
+    """Stop machines at once, like pulling the plug.
 
     Example: ecsmachine kill dev1
     """
@@ -126,17 +125,19 @@ def rm(
     force: Annotated[
         bool,
         typer.Option(
-            "--force", "-f", help="Drop the local part even if the cloud refuses, and do not ask"
+            "--force",
+            "-f",
+            help="Remove it from the store even if the cloud refuses, without confirmation",
         ),
     ] = False,
     yes: Yes = False,
     if_exists: Annotated[
-        bool, typer.Option("--if-exists", help="One that does not exist is no error")
+        bool, typer.Option("--if-exists", help="Ignore machines that do not exist")
     ] = False,
 ) -> None:
-    """Remove machines with all that was made for them in the cloud.
+    """Remove machines, with everything made for them in the cloud.
 
-    With --force or --if-exists, one that does not exist is no error.
+    With --force or --if-exists, machines that do not exist are ignored.
 
     Example: ecsmachine rm -y dev1
     """
@@ -196,15 +197,16 @@ def wait(
     ctx: typer.Context,
     names: MachineNames = None,
     for_: Annotated[
-        WaitedFor, typer.Option("--for", help="What to wait for; ready: the engine answers")
+        WaitedFor,
+        typer.Option("--for", help="State to wait for; ready means that the engine answers"),
     ] = WaitedFor.ready,
     timeout: Annotated[
         int, typer.Option("--timeout", "-t", min=0, help="How long to wait, in seconds")
     ] = 300,
 ) -> None:
-    """Wait until machines run, are ready, or have stopped.
+    """Wait until machines are running, ready, or stopped.
 
-    One that cannot become so any more, as it is gone or has failed, ends that at once.
+    The wait ends at once if a machine cannot reach that state: it is gone, or has failed.
 
     Example: ecsmachine wait dev1 --for ready --timeout 120
     """

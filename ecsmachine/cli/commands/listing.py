@@ -22,13 +22,13 @@ from ecsmachine.errors import UsageError
 _INTERVAL_S = 5.0
 
 _Timeout = Annotated[
-    int, typer.Option("--timeout", "-t", min=1, help="How long a machine may take, in seconds")
+    int, typer.Option("--timeout", "-t", min=1, help="Seconds that a machine may take to answer")
 ]
 
 
 def ls(
     ctx: typer.Context,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print names alone")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only names")] = False,
     filters: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,7 +45,7 @@ def ls(
             "--format",
             "-f",
             metavar="TEMPLATE",
-            help='A Go template, "table TEMPLATE" for one with a head, or "json"',
+            help='A Go template, "table TEMPLATE" for one with a header, or "json"',
         ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="The same as --format json")] = False,
@@ -63,14 +63,15 @@ def ls(
     ] = "",
     orphans: Annotated[
         bool,
-        typer.Option("--orphans", help="List what is left in the cloud of machines no longer here"),
+        typer.Option(
+            "--orphans",
+            help="List cloud resources left from machines that this store does not have",
+        ),
     ] = False,
-    watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C")
-    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C")] = False,
     interval: Annotated[
         float | None,
-        typer.Option("--interval", min=0.5, help="Seconds between two looks [default: 5]"),
+        typer.Option("--interval", min=0.5, help="Seconds between refreshes [default: 5]"),
     ] = None,
 ) -> None:
     """List machines.
@@ -83,9 +84,9 @@ def ls(
     """
     this = session(ctx)
     if interval is not None and not watch:
-        raise UsageError("--interval goes with --watch alone", hint="Add --watch.")
+        raise UsageError("--interval can only be used with --watch", hint="Add --watch.")
     if orphans and watch:
-        raise UsageError("--orphans does not go with --watch", hint="Leave one of them out.")
+        raise UsageError("--orphans cannot be used with --watch", hint="Leave one of them out.")
     if orphans:
         _list_orphans(this, as_json=json or format_ == "json")
         return
@@ -137,10 +138,10 @@ def inspect(
         str, typer.Option("--format", "-f", metavar="TEMPLATE", help="A Go template")
     ] = "",
     json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, as is done without --format anyway")
+        bool, typer.Option("--json", help="Print JSON (the default without --format)")
     ] = False,
 ) -> None:
-    """Print what is stored of a machine, as JSON; secrets are left out.
+    """Print what the store holds about a machine, as JSON without secrets.
 
     Example: ecsmachine inspect -f '{{.Driver.IPAddress}}' dev1
     """
@@ -164,7 +165,7 @@ def ip(ctx: typer.Context, names: MachineNames = None, json: AsJson = False) -> 
 
 
 def url(ctx: typer.Context, names: MachineNames = None, json: AsJson = False) -> None:
-    """Print the URL of the engines of machines that run.
+    """Print the engine URLs of running machines.
 
     Example: ecsmachine url dev1
     """
@@ -172,7 +173,7 @@ def url(ctx: typer.Context, names: MachineNames = None, json: AsJson = False) ->
 
 
 def active(ctx: typer.Context, timeout: _Timeout = 10, json: AsJson = False) -> None:
-    """Print which machine is active: the one that DOCKER_HOST names and that runs.
+    """Print which machine is active: the running one that DOCKER_HOST points to.
 
     Example: ecsmachine active
     """
@@ -180,9 +181,10 @@ def active(ctx: typer.Context, timeout: _Timeout = 10, json: AsJson = False) -> 
 
 
 def prompt(ctx: typer.Context, json: AsJson = False) -> None:
-    """Print the machine that the variables of "env" name, for a shell's prompt.
+    """Print the machine that the variables of "env" name, for your shell prompt.
 
-    Nobody is asked, so that it takes no longer than a prompt may; with none, nothing is printed.
+    It asks neither engine nor cloud, so it is fast enough for a prompt. Without an active machine
+    it prints nothing.
 
     Example: PS1='[$(ecsmachine prompt)] $ '
     """
@@ -192,7 +194,7 @@ def prompt(ctx: typer.Context, json: AsJson = False) -> None:
 def version(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The machine whose engine is asked")
+        str, typer.Argument(metavar="NAME", help="Print the version of this machine's engine")
     ] = "",
     json: AsJson = False,
 ) -> None:

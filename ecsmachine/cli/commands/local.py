@@ -79,28 +79,28 @@ def up(
     ] = 0,
     guests: Annotated[
         GuestChoice | None,
-        typer.Option(help="What instances are [default: nspawn]", show_default=False),
+        typer.Option(help="How to run instances [default: nspawn]", show_default=False),
     ] = None,
     images: Annotated[
         list[ImageChoice] | None,
         typer.Option(
             "--image",
-            help="A system that instances can run besides debian_12 (repeatable)",
+            help="Another system that instances can run, besides debian_12 (repeatable)",
             show_default=False,
         ),
     ] = None,
     lenient: Annotated[
-        bool, typer.Option("--lenient", help="Ignore what is not implemented, and log it")
+        bool, typer.Option("--lenient", help="Ignore and log parameters that are not implemented")
     ] = False,
     settled: Annotated[
-        bool, typer.Option("--settled", help="Answer once what was asked for is there")
+        bool, typer.Option("--settled", help="Answer only when the requested state is reached")
     ] = False,
     delays: Annotated[
         list[str] | None,
         typer.Option(
             "--delay",
             metavar="STATE=SECONDS",
-            help="How long a state lasts, such as pending=2 (repeatable)",
+            help="Seconds that a state lasts, such as pending=2 (repeatable)",
             show_default=False,
         ),
     ] = None,
@@ -108,7 +108,7 @@ def up(
         str,
         typer.Option(
             metavar="ADDRESS",
-            help="Listen at this address of this machine too, or at all (0.0.0.0)",
+            help="Also listen on this address of this machine, or on all (0.0.0.0)",
             show_default=False,
         ),
     ] = "",
@@ -116,7 +116,7 @@ def up(
         str | None,
         typer.Option(
             "--access-key-id",
-            help="The access key to have [$ECSMACHINE_LOCAL_ACCESS_KEY_ID]",
+            help="The access key id to accept [$ECSMACHINE_LOCAL_ACCESS_KEY_ID]",
             show_default=False,
         ),
     ] = None,
@@ -132,28 +132,29 @@ def up(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="What a new cloud begins with: instances, images, stock, prices, quotas",
+            help="File that describes a new cloud: instances, images, stock, prices, quotas",
             show_default=False,
         ),
     ] = None,
     no_page: Annotated[
-        bool, typer.Option("--no-page", help="Have no page for browsers (see: local open)")
+        bool, typer.Option("--no-page", help="Serve no page for browsers (see: local open)")
     ] = False,
     foreground: Annotated[
-        bool, typer.Option("--foreground", help="Stay, and stop the cloud when interrupted")
+        bool,
+        typer.Option("--foreground", help="Stay in the foreground; an interrupt stops the cloud"),
     ] = False,
 ) -> None:
-    """Start the local cloud in the background, or stay with it.
+    """Start the local cloud in the background, or in the foreground.
 
-    Base images are built, and the engine's packages are fetched, the first time. Instances
-    that ran at the last "down" are started again.
+    The first start builds the base images and fetches the engine's packages. Instances that were
+    running at the last "down" are started again.
 
-    A request with a parameter that ECS has and the local cloud does not implement is refused;
-    with --lenient it is carried out without it. With --settled the answer to a request waits
-    until the state that it asks for is there: no test has to wait for Running.
+    The local cloud refuses a request that uses a parameter it does not implement; with --lenient it
+    ignores the parameter. With --settled, a request is answered only when the requested state is
+    reached: tests need not wait for Running.
 
-    With --listen other machines reach the API, and with its key they are root on the guests.
-    --foreground is for services and containers: the log is printed, and an interrupt or SIGTERM
+    With --listen, other machines reach the API; whoever has its key is root on the guests.
+    --foreground is for services and containers: it prints the log, and an interrupt or SIGTERM
     stops the cloud as "down" does.
 
     Example: ecsmachine local up
@@ -185,8 +186,8 @@ def up(
         say(session(ctx).as_called(note))
     if listen and parse(listen).from_outside:
         warn(
-            f"Whoever reaches {listen} and has the access key is root on the guests, and nothing "
-            "on the way there is encrypted: use it in a network that you trust."
+            f"Whoever reaches {listen} and has the access key is root on the guests, and the "
+            "traffic is not encrypted. Use this only in a network that you trust."
         )
     say(f"The local cloud is up{' already' if started.already else ''}: {running.endpoint}")
     print_result({"Already": started.already, **_running_as_data(running)})
@@ -208,15 +209,17 @@ def env(
     root: local_cloud.Root = None,
     shell: Annotated[
         Shell | None,
-        typer.Option(help="Write it for this shell [default: by $SHELL]", show_default=False),
+        typer.Option(
+            help="Shell to print the commands for [default: by $SHELL]", show_default=False
+        ),
     ] = None,
     unset: Annotated[bool, typer.Option("--unset", "-u", help="Unset the variables")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the commands that make ecsmachine use the local cloud, for eval.
+    """Print the commands that make a shell use the local cloud, for eval.
 
-    Variables that name something of another account, such as ECS_PROFILE or ECS_ZONE, are unset.
-    Where there are proxies, NO_PROXY gets the cloud's addresses.
+    They unset variables that name something in another account, such as ECS_PROFILE or ECS_ZONE. If
+    proxies are set, they add the cloud's addresses to NO_PROXY.
 
     Example: eval "$(ecsmachine local env)"
     """
@@ -301,7 +304,7 @@ def packages(
     if not found:
         raise MachineError(
             f"The mirror has no package {name}.",
-            hint='"ecsmachine local packages" lists those that it has.',
+            hint='"ecsmachine local packages" lists its packages.',
         )
     if as_json:
         print_json([str(folder / file) for file in found])
@@ -312,9 +315,9 @@ def packages(
 
 @app.command()
 def down(ctx: typer.Context, root: local_cloud.Root = None) -> None:
-    """Stop the local cloud and its instances; all of it stays on disk.
+    """Stop the local cloud and its instances; everything stays on disk.
 
-    The next "up" starts the instances again that ran.
+    The next "up" restarts the instances that were running.
 
     Example: ecsmachine local down
     """
@@ -351,14 +354,14 @@ def reset(
     folder = local_cloud.root_of(ctx, root)
     grounded = local_cloud.machines_of(session(ctx), folder)
     if grounded:
-        say(f"These machines of {session(ctx).store.path} are on it: {', '.join(grounded)}")
+        say(f"These machines of {session(ctx).store.path} run on it: {', '.join(grounded)}")
     confirm(f"About to remove the local cloud in {folder} with all its instances and data", yes)
     with local_cloud.translated():
         existed = daemon.reset(folder, cache=default_cache() if cache else None)
     print_result({"Root": str(folder), "Existed": existed, "Machines": grounded})
     say(f"Removed {folder}" if existed else f"There was no local cloud in {folder}")
     if grounded:
-        line = f"What is left of the machines goes with: ecsmachine rm -f {' '.join(grounded)}"
+        line = f"To remove what is left of the machines: ecsmachine rm -f {' '.join(grounded)}"
         say(session(ctx).as_called(line))
     if cache:
         say(f"Removed the base image and the packages in {default_cache()}")

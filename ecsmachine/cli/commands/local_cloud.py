@@ -70,7 +70,8 @@ def _check_system() -> None:
     if why:
         raise MachineError(
             f"The local cloud needs Linux (its API alone, macOS as well): {why}",
-            hint="Run it there, or in WSL 2; ecsmachine here can be led to it by its variables.",
+            hint='Run it there, or in WSL 2; set the variables of "ecsmachine local env" to '
+            "use it from here.",
         )
 
 

@@ -45,40 +45,40 @@ def add(
     ctx: typer.Context,
     kind: Annotated[
         str,
-        typer.Argument(metavar="KIND", help="What goes wrong (see above)", autocompletion=_kinds),
+        typer.Argument(metavar="KIND", help="The kind of fault (see above)", autocompletion=_kinds),
     ],
     root: Root = None,
-    action: Annotated[str, _pattern("Of requests: which actions")] = "",
-    region: Annotated[str, _pattern("Of requests: for which regions")] = "",
-    code: Annotated[str, _option("error: the code")] = "",
-    message: Annotated[str, _option("error: another message than the code's")] = "",
-    status: Annotated[int, _option("error: another HTTP status than the code's")] = 0,
-    seconds: Annotated[float, _option("How long, or after what time")] = 0.0,
-    rate: Annotated[float, _option("throttle: requests a second that pass")] = 0.0,
-    instance_type: Annotated[str, _pattern("no-stock: which instance types")] = "",
-    zone: Annotated[str, _pattern("no-stock: which zones")] = "",
-    instance: Annotated[str, _pattern("Of guests and the mirror: instances by name or id")] = "",
+    action: Annotated[str, _pattern("For requests: the actions")] = "",
+    region: Annotated[str, _pattern("For requests: the regions")] = "",
+    code: Annotated[str, _option("error: the error code")] = "",
+    message: Annotated[str, _option("error: a message other than the code's")] = "",
+    status: Annotated[int, _option("error: an HTTP status other than the code's")] = 0,
+    seconds: Annotated[float, _option("Duration, or delay")] = 0.0,
+    rate: Annotated[float, _option("throttle: requests per second that pass")] = 0.0,
+    instance_type: Annotated[str, _pattern("no-stock: the instance types")] = "",
+    zone: Annotated[str, _pattern("no-stock: the zones")] = "",
+    instance: Annotated[str, _pattern("For guests and the mirror: instances, by name or id")] = "",
     bytes_: Annotated[
-        int, _option("ssh-drops: after so many bytes of a connection", "--bytes")
+        int, _option("ssh-drops: after this many bytes of a connection", "--bytes")
     ] = 0,
     connection: Annotated[
-        int, _option("ssh-drops: only the connection of this number since the start")
+        int, _option("ssh-drops: only this connection, counted from the start")
     ] = 0,
-    free_mib: Annotated[int, _option("disk-full: MiB that are left")] = 0,
-    path: Annotated[str, _pattern("Of the mirror: which paths, such as '*.deb'")] = "",
-    nth: Annotated[int, _option("Strike only the time of this number, or --times from it on")] = 0,
-    times: Annotated[int, _option("Strike so many times, then no more")] = 0,
+    free_mib: Annotated[int, _option("disk-full: free space in MiB")] = 0,
+    path: Annotated[str, _pattern("For the mirror: the paths, such as '*.deb'")] = "",
+    nth: Annotated[int, _option("Strike only at this occurrence, or --times from it on")] = 0,
+    times: Annotated[int, _option("Strike this many times, then no more")] = 0,
     probability: Annotated[float, _option("Strike with this probability")] = 1.0,
-    seed: Annotated[int, _option("Of the probability: the same one repeats it")] = 0,
+    seed: Annotated[int, _option("Seed of --probability: the same seed repeats the outcome")] = 0,
 ) -> None:
     """Add a fault, and print its id. It strikes from now on, until it is removed.
 
-    One that could never strike is refused: of an action, type, zone or region that is not there.
+    A fault that could never strike is refused: its action, type, zone or region must exist.
 
     \b
-    Of requests (after the signature was checked; a dry run is RunInstances/DryRun):
+    For requests (after the signature check; a dry run is RunInstances/DryRun):
       error                 refused with --code
-      quota                 refused with the code of a used up quota
+      quota                 refused as if a quota were used up
       throttle              Throttling.User beyond --rate
       delay                 answered --seconds later
       cut-before            connection cut, nothing done
@@ -87,7 +87,7 @@ def add(
       no-stock              an --instance-type is sold out in a --zone
 
     \b
-    Of guests (counted are instances: --times 1 is the next one):
+    For guests (--times counts instances: 1 is the next one):
       never-boots           the instance is Running, nothing answers
       ssh-late              port 22 refuses for --seconds after the start
       ssh-drops             connections break off after --seconds or --bytes,
@@ -95,7 +95,7 @@ def add(
       disk-full             the system disk of a new instance has --free-mib left
 
     \b
-    Of the install mirror (counted are downloads):
+    For the install mirror (--times counts downloads):
       mirror-404            not found
       mirror-hangs          stops half way
 
@@ -171,7 +171,7 @@ def rm(
     root: Root = None,
     every: Annotated[bool, typer.Option("--all", help="Remove all faults")] = False,
 ) -> None:
-    """Remove faults; they do not strike any more.
+    """Remove faults; they no longer strike.
 
     Example: ecsmachine local fault rm --all
     """

@@ -40,7 +40,7 @@ def stay(folder: Path, running: Running) -> None:
             show(log.read(), end="")
         if not told.is_set():
             raise MachineError(
-                "The local cloud has ended.", hint="Its log says why: ecsmachine local logs -n 20"
+                "The local cloud has stopped.", hint="Its log says why: ecsmachine local logs -n 20"
             )
         with translated():
             daemon.down(folder)

@@ -29,15 +29,16 @@ def logs(
         str | None, typer.Argument(help="An instance's id: print its console")
     ] = None,
     root: local_cloud.Root = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines")] = False,
     lines: Annotated[
-        int | None, typer.Option("--lines", "-n", min=0, help="Only the last lines")
+        int | None,
+        typer.Option("--lines", "-n", min=0, help="Print only this many of the last lines"),
     ] = None,
     requests: Annotated[
-        bool, typer.Option("--requests", help="Print what was asked of the API, and its answers")
+        bool, typer.Option("--requests", help="Print the API's requests and answers")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the requests as JSON, whole")
+        bool, typer.Option("--json", help="Print the requests as JSON, in full")
     ] = False,
 ) -> None:
     """Print the local cloud's log, the console of an instance, or the requests.
@@ -52,11 +53,11 @@ def logs(
     """
     if instance is not None and requests:
         raise UsageError(
-            "An instance has a console, and no requests of its own",
+            "An instance has a console, but no requests of its own",
             hint=f"Leave out {instance}, or --requests",
         )
     if as_json and not requests:
-        raise UsageError("The log is no JSON", hint="Use --json together with --requests")
+        raise UsageError("The log is not JSON", hint="Use --json together with --requests")
     if requests:
         _show_requests(ctx, root, follow=follow, lines=lines, as_json=as_json)
     else:
@@ -70,7 +71,7 @@ def _file(ctx: typer.Context, root: Path | None, instance: str | None) -> Path:
     file = paths.log if instance is None else paths.instances / instance / "console.log"
     if instance is not None and (os.sep in instance or not file.is_file()):
         raise MachineError(
-            f"There is no console of an instance {instance}.",
+            f"There is no instance {instance}, and no console of it.",
             hint='"ecsmachine local status" lists the instances.',
         )
     if not file.is_file():

@@ -31,7 +31,7 @@ def open_page(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson
     if not running.page_token:
         raise MachineError(
             "The local cloud has no page: it was started with --no-page.",
-            hint="Start it anew: ecsmachine local down && ecsmachine local up",
+            hint="Restart it: ecsmachine local down && ecsmachine local up",
         )
     with local_cloud.translated():
         if not as_json:

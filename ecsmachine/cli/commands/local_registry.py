@@ -14,7 +14,7 @@ from ecsmachine.cli.display.printer import say
 from ecsmachine.errors import MachineError
 
 app = command_group(
-    """The local cloud's registry, which engines have as a mirror.
+    """The local cloud's registry: a mirror for its engines.
 
     Example: ecsmachine local registry push nginx.tar nginx:1.25
     """
@@ -33,10 +33,10 @@ def push(
         Path,
         typer.Argument(metavar="FILE", help='A tar file of "docker save", or an OCI image layout'),
     ],
-    name: Annotated[str, typer.Argument(metavar="NAME:TAG", help="What it is pulled as")],
+    name: Annotated[str, typer.Argument(metavar="NAME:TAG", help="Name to pull it by")],
     root: Root = None,
 ) -> None:
-    """Put an image from a file into the local cloud's registry.
+    """Push an image from a file to the local cloud's registry.
 
     Example: ecsmachine local registry push nginx.tar nginx:1.25
     """
@@ -49,7 +49,7 @@ def push(
     running = running_cloud(ctx, root)
     if running.registry is None:
         raise MachineError(
-            "This local cloud has no registry, as it has no guests",
+            "This local cloud has no registry, because it has no guests",
             hint="Start one with guests: ecsmachine local up --guests nspawn --root DIR",
         )
     with translated(), tempfile.TemporaryDirectory(prefix="ecsmachine-push-") as work:

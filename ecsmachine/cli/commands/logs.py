@@ -27,27 +27,29 @@ def logs(
     ] = False,
     console: Annotated[
         bool,
-        typer.Option("--console", help="What the instance's console shows; works without SSH"),
+        typer.Option("--console", help="The output of the instance's console; works without SSH"),
     ] = False,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines")] = False,
     lines: Annotated[
         int | None,
-        typer.Option("--lines", "-n", min=0, help="Only the last lines [default: 100]"),
+        typer.Option(
+            "--lines", "-n", min=0, help="Print only this many of the last lines [default: 100]"
+        ),
     ] = None,
     since: Annotated[
         str,
         typer.Option(
             "--since",
             metavar="TIME",
-            help="Only lines since then: 10m, 2h or 3d ago, or 2030-01-31T12:00",
+            help="Print only lines since then: 10m, 2h or 3d ago, or 2030-01-31T12:00",
         ),
     ] = "",
     json: AsJson = False,
 ) -> None:
-    """Print what machines write down: the engine's journal, or the console.
+    """Print the logs of machines: the engine's journal, or the console.
 
-    Of several machines each line begins with the machine's name. --follow goes on until it is
-    interrupted, or the connection is lost.
+    With several machines, each line begins with the machine's name. --follow continues until you
+    interrupt it, or the connection is lost.
 
     \b
     Examples:
@@ -59,8 +61,8 @@ def logs(
 
     if console and (engine or since):
         raise UsageError(
-            f"--console does not go with {'--engine' if engine else '--since'}",
-            hint="Give one of them: lines of a console have no times.",
+            f"--console cannot be used with {'--engine' if engine else '--since'}",
+            hint="Give one of them: console lines have no times.",
         )
     this = session(ctx)
     chosen = existing_machine_names(this, names)

@@ -23,10 +23,10 @@ _TOGETHER = 8
 """How many regions are looked at at once."""
 
 Regions = Annotated[
-    list[str] | None, typer.Option("--region", help="A region to look at (repeatable)")
+    list[str] | None, typer.Option("--region", help="A region to search (repeatable)")
 ]
 AllRegions = Annotated[
-    bool, typer.Option("--all-regions", help="Look at every region of the account")
+    bool, typer.Option("--all-regions", help="Search every region of the account")
 ]
 Driver = Annotated[
     str | None,

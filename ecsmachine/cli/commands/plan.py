@@ -32,7 +32,7 @@ File = Annotated[
 ]
 Target = Annotated[
     list[str] | None,
-    typer.Option("--target", help="A machine of the file, or a name of several (repeatable)"),
+    typer.Option("--target", help="A machine or group of the file (repeatable)"),
 ]
 MovedFrom = Annotated[
     Path | None,
@@ -41,7 +41,7 @@ MovedFrom = Annotated[
     ),
 ]
 Parallel = Annotated[
-    int, typer.Option("--parallel", min=1, max=100, help="How many are made at a time")
+    int, typer.Option("--parallel", min=1, max=100, help="How many to make at a time")
 ]
 
 
@@ -51,13 +51,14 @@ def plan(
     target: Target = None,
     moved_from: MovedFrom = None,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Leave with 2 if there is something to do")
+        bool,
+        typer.Option("--detailed-exitcode", help="Exit with code 2 if there is something to do"),
     ] = False,
     schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON schema of such a file, for editors")
+        bool, typer.Option("--schema", help="Print the JSON schema of the file, for editors")
     ] = False,
 ) -> None:
-    """Say what would be done for the machines of a file to be as it wants them; do nothing.
+    """Print what "apply" would do to make machines match a file; change nothing.
 
     Example: ecsmachine plan --detailed-exitcode
     """
@@ -90,10 +91,10 @@ def apply(
     yes: Yes = False,
     parallel: Parallel = 10,
 ) -> None:
-    """Make, change and remove machines until they are as a file wants them.
+    """Make, change and remove machines so that they match a file.
 
-    What was cut off, or has failed, is gone on with by the next one. Machines that the file has not
-    made are never touched.
+    If an apply fails or is interrupted, the next one continues it. Machines that were not made from
+    the file are never touched.
 
     Example: ecsmachine apply -y
     """
@@ -110,7 +111,7 @@ def apply(
     with _locked(this, path):
         now = _plan(this, file, targets, before)
         while shown is not None and not shown.is_like(now):
-            say("What is to be done has changed since:")
+            say("The plan has changed in the meantime:")
             shown = now
             _ask(now)
             now = _plan(this, file, targets, before)
@@ -130,7 +131,7 @@ def destroy(
     moved_from: MovedFrom = None,
     yes: Yes = False,
 ) -> None:
-    """Remove the machines that a file has made, with all that was made for them in the cloud.
+    """Remove the machines made from a file, with everything made for them in the cloud.
 
     Example: ecsmachine destroy -y
     """
@@ -284,7 +285,7 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
     if failures:
         raise several_failures(failures, len(made.steps))
     if not made.is_empty:
-        say("All is done")
+        say("Everything is done")
 
 
 def _named(work: Callable[[str, Report], None]) -> Callable[[str, Report], None]:

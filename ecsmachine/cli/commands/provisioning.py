@@ -23,9 +23,9 @@ _QUESTION = "Regenerate TLS machine certs?  Warning: this is irreversible."
 
 
 def provision(ctx: typer.Context, names: MachineNames = None) -> None:
-    """Provision machines again, with the options that they were created with.
+    """Provision machines again, with the options given when they were created.
 
-    What is as it shall be is left alone, so that a machine in order stays as it is.
+    Only what differs is changed: a machine in order stays as it is.
 
     Example: ecsmachine provision dev1
     """
@@ -44,14 +44,14 @@ def regenerate_certs(
         typer.Option(
             "--client-certs",
             help="Also make a new CA and client certificate, for all machines of the store; "
-            "no name need be given",
+            "needs no names",
         ),
     ] = False,
 ) -> None:
-    """Give machines new certificates for their engines, which restart with them.
+    """Give the engines of machines new certificates, and restart them.
 
-    The CA and the client certificate are renewed where they end within 30 days, for all machines
-    of the store. With --client-certs nobody who has the old client certificate gets in any more.
+    The CA and the client certificate, shared by all machines of the store, are renewed if they
+    expire within 30 days. After --client-certs, old client certificates no longer work.
 
     Example: ecsmachine regenerate-certs -f dev1
     """
@@ -89,14 +89,14 @@ def upgrade(
         typer.Option(
             "--engine-version",
             metavar="VERSION",
-            help="Move to this version, newer or older, and stay with it: 27.5; latest lets go",
+            help='Move to this version, newer or older, and stay with it: 27.5; "latest" ends that',
         ),
     ] = None,
 ) -> None:
-    """Upgrade the engines of machines to the newest that their hosts' packages offer.
+    """Upgrade the engines of machines to the newest version in their hosts' package sources.
 
-    A machine whose version was given (--engine-version) gets the newest that begins so. A machine
-    that is stopped is started. Containers stop while the engine restarts.
+    A machine pinned by --engine-version gets the newest version within the pin. Stopped machines
+    are started. Containers stop while the engine restarts.
 
     Example: ecsmachine upgrade dev1
     """
@@ -109,6 +109,6 @@ def upgrade(
 
 
 def _show(plan: Rotation) -> None:
-    say(f"A new CA is made for: {', '.join(plan.reissued) or 'no machine'}")
+    say(f"A new CA was made for: {', '.join(plan.reissued) or 'no machine'}")
     for name, what in plan.told.items():
         complain(one_line(f"{name}: {what}"))

@@ -63,17 +63,22 @@ def settings(
     ctx: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="COMMAND", help="The command whose options are shown"),
+        typer.Argument(metavar="COMMAND", help="Show the options of this command"),
     ] = None,
     like: Annotated[
         list[str] | None,
-        typer.Option("--like", metavar="SET", help='With a set, as "create --like" (repeatable)'),
+        typer.Option(
+            "--like",
+            metavar="SET",
+            help='Include a set of options, as "create --like" does (repeatable)',
+        ),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Print what is set, and where: on the command line, by a variable, in a file, by default.
+    """Print each setting and its source: command line, variable, file, or default.
 
-    Of a command, its options. All files are checked for options that there are not.
+    With a command name, print that command's options. All settings files are checked for unknown
+    options.
 
     Example: ecsmachine settings create
     """
@@ -187,6 +192,6 @@ def _check_commands(this: Session, ctx: typer.Context) -> None:
 def _tell_of_files(this: Session) -> None:
     path = files.user_path(this.environment)
     if this.settings.user is None and path:
-        say(f"There is no {path}: docs/settings.md says what it may hold", sys.stderr)
+        say(f"There is no {path}: docs/settings.md describes what it can hold", sys.stderr)
     elif not path:
-        say(f"Files of settings are switched off ({files.VARIABLE}=off)", sys.stderr)
+        say(f"Settings files are switched off ({files.VARIABLE}=off)", sys.stderr)

@@ -18,21 +18,21 @@ def ssh_config(
         typer.Argument(metavar="NAME", help="Names of machines; all if none is given"),
     ] = None,
     install: Annotated[
-        bool, typer.Option("--install", help="Make them known to ssh by ~/.ssh/config")
+        bool, typer.Option("--install", help="Include them in ~/.ssh/config")
     ] = False,
-    rm: Annotated[bool, typer.Option("--rm", help="Take them out of it again")] = False,
+    rm: Annotated[bool, typer.Option("--rm", help="Remove them from ~/.ssh/config")] = False,
 ) -> None:
-    """Print entries for ~/.ssh/config, or install them: "ssh ecsmachine-dev1" then reaches dev1.
+    """Print entries for ~/.ssh/config, or install them. Then "ssh ecsmachine-dev1" reaches dev1.
 
-    One line in ~/.ssh/config includes them all. An entry goes with its machine, and follows its
-    address at "ecsmachine start" and "ecsmachine restart".
+    One line in ~/.ssh/config includes them all. "ecsmachine rm" removes a machine's entry; "start"
+    and "restart" update its address.
 
     Example: ecsmachine ssh-config --install dev1 && ssh ecsmachine-dev1
     """
     from ecsmachine.machine import ssh_configuration
 
     if install and rm:
-        raise UsageError("--install does not go with --rm", hint="Give one of them.")
+        raise UsageError("--install cannot be used with --rm", hint="Give one of them.")
     this = session(ctx)
     chosen = existing_machine_names(this, names) if names else this.store.names()
     machines = [this.store.load(name) for name in chosen]
@@ -41,7 +41,7 @@ def ssh_config(
         for machine in machines:
             if _is_used(this, machine.name):
                 raise MachineError(
-                    f'The docker context of "{machine.name}" goes over ssh, and needs the entry',
+                    f'The docker context of "{machine.name}" uses ssh, and needs the entry',
                     hint=f'Remove it first: "ecsmachine context --rm {machine.name}".',
                 )
         for machine in machines:

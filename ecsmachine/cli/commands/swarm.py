@@ -42,7 +42,7 @@ _Advertise = Annotated[
     str,
     typer.Option(
         "--advertise-addr",
-        help="The address that other nodes reach it at [default: its private address]",
+        help="The address at which other nodes reach it [default: its private address]",
         show_default=False,
     ),
 ]
@@ -50,7 +50,7 @@ _Advertise = Annotated[
 
 @app.command()
 def init(ctx: typer.Context, name: _Name, advertise: _Advertise = "") -> None:
-    """Begin a swarm with a machine as its first manager.
+    """Start a swarm with a machine as its first manager.
 
     Example: ecsmachine swarm init dev1
     """
@@ -67,19 +67,17 @@ def join(
     names: _Names,
     manager: Annotated[
         str,
-        typer.Option("--manager", "-m", metavar="NAME", help="A machine that manages the swarm"),
+        typer.Option("--manager", "-m", metavar="NAME", help="A manager of the swarm"),
     ],
-    role: Annotated[
-        RoleChoice, typer.Option(help="What the machines do in the swarm")
-    ] = RoleChoice.worker,
+    role: Annotated[RoleChoice, typer.Option(help="Role of the machines")] = RoleChoice.worker,
     availability: Annotated[
-        AvailabilityChoice, typer.Option(help="Whether they are given tasks")
+        AvailabilityChoice, typer.Option(help="Whether they get tasks")
     ] = AvailabilityChoice.active,
     advertise: _Advertise = "",
 ) -> None:
-    """Let machines join a swarm, and wait until they are ready there.
+    """Join machines to a swarm, and wait until they are ready.
 
-    The ports that a swarm needs are opened between its members alone.
+    The ports that a swarm needs are opened only between its members.
 
     Example: ecsmachine swarm join --manager dev1 dev2 dev3
     """
@@ -109,11 +107,11 @@ def leave(
         typer.Option(
             "--force",
             "-f",
-            help="Also the last manager (the swarm ends), and a machine that does not answer",
+            help="Also remove the last manager (the swarm ends), or a machine that does not answer",
         ),
     ] = False,
 ) -> None:
-    """Take machines out of their swarm. Their tasks move first; the join tokens are renewed.
+    """Remove machines from their swarm. Their tasks move first; the join tokens are renewed.
 
     Example: ecsmachine swarm leave dev3
     """
@@ -130,11 +128,11 @@ def update(
     ctx: typer.Context,
     name: _Name,
     role: Annotated[
-        RoleChoice | None, typer.Option(help="What it does in the swarm", show_default=False)
+        RoleChoice | None, typer.Option(help="Role of the machine", show_default=False)
     ] = None,
     availability: Annotated[
         AvailabilityChoice | None,
-        typer.Option(help="Whether it is given tasks; drain moves those it has"),
+        typer.Option(help="Whether it gets tasks; drain moves its tasks to other nodes"),
     ] = None,
 ) -> None:
     """Promote or demote a machine in its swarm, or drain it.
@@ -156,7 +154,7 @@ def update(
 
 @app.command()
 def rotate(ctx: typer.Context, manager: _Name) -> None:
-    """Have new join tokens made; the old ones let nobody in any more.
+    """Renew the join tokens; the old ones no longer work.
 
     Example: ecsmachine swarm rotate dev1
     """

@@ -32,7 +32,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
     def sweep(
         ctx: typer.Context,
         dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="Show what is left, and remove nothing")
+            bool, typer.Option("--dry-run", help="Print what is left, and remove nothing")
         ] = False,
         yes: Yes = False,
         stores: Annotated[
@@ -40,7 +40,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
             typer.Option(
                 "--store",
                 metavar="ID",
-                help="Remove what is of that other store as well (repeatable)",
+                help="Also remove what belongs to that store (repeatable)",
             ),
         ] = None,
         region: orphans.Regions = None,
@@ -49,7 +49,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         driver: orphans.Driver = None,
         **given: Any,
     ) -> None:
-        """Find what is left in the cloud of machines that this store does not have, and remove it.
+        """Find cloud resources left from machines that this store does not have, and remove them.
 
         Example: ecsmachine sweep --dry-run
         """
@@ -91,8 +91,8 @@ def _sweep(
     unknown = set(stores) - {each.store_id for each in left}
     if unknown:
         raise UsageError(
-            f"Nothing is there of store {', '.join(sorted(unknown))}",
-            hint='"ecsmachine sweep --dry-run" shows of which stores there is something.',
+            f"Nothing was found of store {', '.join(sorted(unknown))}",
+            hint='"ecsmachine sweep --dry-run" lists the stores that left something.',
         )
     swept = Swept()
     if not as_json:
@@ -135,16 +135,17 @@ def _explain(
         if each.standing is Standing.MAKING:
             making[each.machine_name] = making.get(each.machine_name, 0) + 1
     for name, count in making.items():
-        tell(f"{name} is in the making: {count} of its resources are left alone.")
+        tell(f"{name} is being created: {count} of its resources are left alone.")
     if not left:
-        tell("Nothing is left over.")
+        tell("Nothing is left.")
         return
     for line in orphans.orphan_table([orphans.row_of(each) for each in left]).splitlines():
         tell(line)
     foreign = sorted({each.store_id for each in left if each not in chosen})
     if foreign:
         tell(
-            f"What is of another store ({', '.join(foreign)}) stays; --store ID removes it as well."
+            f"What belongs to another store ({', '.join(foreign)}) stays; --store ID removes it "
+            "too."
         )
     costs: dict[str, float] = {}
     for each in chosen:

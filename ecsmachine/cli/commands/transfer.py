@@ -16,8 +16,8 @@ _PassphraseFile = Annotated[
     Path | None,
     typer.Option(
         "--passphrase-file",
-        help="File whose first line is the passphrase; else $ECSMACHINE_PASSPHRASE, else it is "
-        "asked for",
+        help="File whose first line is the passphrase [default: $ECSMACHINE_PASSPHRASE, or a "
+        "prompt]",
     ),
 ]
 
@@ -26,7 +26,10 @@ def export(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The machine")],
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help='Default: NAME.ecsmachine; "-" is the output')
+        str,
+        typer.Argument(
+            metavar="FILE", help='File to write; "-" is standard output [default: NAME.ecsmachine]'
+        ),
     ] = "",
     passphrase_file: _PassphraseFile = None,
 ) -> None:
@@ -50,21 +53,23 @@ def export(
     others = transfer.others_of_the_same_ca(this.store, name)
     if others:
         warn(
-            f"the client certificate in it is accepted by {len(others)} more "
-            f"machine{'s' if len(others) > 1 else ''} of this store ({', '.join(others[:5])}"
-            f"{', …' if len(others) > 5 else ''}): who can open the file is root on them too"
+            f"the client certificate in it also opens {len(others)} more "
+            f"machine{'s' if len(others) > 1 else ''} of this store "
+            f"({', '.join(others[:5])}{', …' if len(others) > 5 else ''}): who can open the file "
+            "is root on them too"
         )
 
 
 def import_(
     ctx: typer.Context,
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help='What export wrote; "-" is the input')
+        str,
+        typer.Argument(metavar="FILE", help='A file that "export" wrote; "-" is standard input'),
     ],
     name: Annotated[str, typer.Option("--name", help="Another name for the machine")] = "",
     passphrase_file: _PassphraseFile = None,
 ) -> None:
-    """Put a machine that was exported into this store.
+    """Import an exported machine into this store.
 
     Example: ecsmachine import dev1.ecsmachine --name theirs
     """
@@ -76,10 +81,10 @@ def import_(
     imported = transfer.import_machine(this.store, content, passphrase, name=name)
     endpoint = this.store.config(imported)["Driver"].get("APIEndpoint")
     if endpoint:
-        say(f"Its cloud is asked at {endpoint}")
+        say(f"Its cloud endpoint is {endpoint}")
     jump = this.store.auth(imported).jump
     if jump:
-        say(f"It is reached through {jump.target.name}")
+        say(f"ecsmachine reaches it through {jump.target.name}")
     line = f'Machine "{imported}" was imported. To use it, run: ecsmachine env {imported}'
     say(this.as_called(line))
 

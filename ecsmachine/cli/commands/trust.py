@@ -15,7 +15,7 @@ def trust(
     name: MachineName = "",
     yes: Yes = False,
 ) -> None:
-    """Pin the host key that a machine shows now, in place of the one that was pinned.
+    """Pin the host key that a machine shows now, and forget the old one.
 
     Example: ecsmachine trust dev1
     """
@@ -30,7 +30,7 @@ def trust(
         key = shown_host_key(target, pin_path)
         kind, text = key.get_name(), key.get_base64()
         if known == (kind, text):
-            say(f'The host key of "{machine.name}" is the one that is pinned.')
+            say(f'The host key of "{machine.name}" is already pinned.')
             return
         if known:
             say(f"Pinned: {known[0]} {host_keys.fingerprint(known[1])}")
@@ -38,4 +38,4 @@ def trust(
         if yes or confirmed("Is that the host's own key?"):
             host_keys.pin(pin_path, key)
             sharing.close(pin_path)  # what the former key let in is not used again
-            say(f'The host key of "{machine.name}" is pinned.')
+            say(f'The host key of "{machine.name}" is now pinned.')

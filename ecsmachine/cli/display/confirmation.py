@@ -21,7 +21,7 @@ def confirmed(question: str, *, piped: bool = False) -> bool:
     """
     if not (piped or is_terminal(sys.stdin)):
         raise UsageError(
-            f"{question} There is no terminal to ask at", hint="Confirm with -y (--yes)."
+            f"{question} There is no terminal to ask on", hint="Confirm with -y (--yes)."
         )
     # a question that goes into a file or a pipe is not seen there
     unseen = sys.stderr.isatty() and not sys.stdout.isatty()
@@ -59,7 +59,8 @@ def secret(prompt: str, *, hint: str) -> str:
 
     if not is_terminal(sys.stdin):
         raise UsageError(
-            f"{prompt.rstrip(': ')}: it is not given, and there is no terminal to ask at", hint=hint
+            f"{prompt.rstrip(': ')}: it was not given, and there is no terminal to ask on",
+            hint=hint,
         )
     try:
         return getpass.getpass(prompt)

@@ -84,6 +84,6 @@ def _check_pattern(pattern: str) -> None:
         re.compile(pattern)
     except re.error as error:
         raise UsageError(
-            f"The filter name={pattern} is no regular expression: {error}",
-            hint="To find a name that has such characters, put a backslash before them.",
+            f"The filter name={pattern} is not a regular expression: {error}",
+            hint="To match such characters, put a backslash before them.",
         ) from error

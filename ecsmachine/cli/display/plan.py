@@ -20,20 +20,20 @@ _SIGNS = {
 }
 _WORDS = {
     "create": "is made",
-    "continue": "is gone on with",
+    "continue": "is continued",
     "change": "is changed",
     "restart": "is changed: stopped, changed and started",
-    "replace": "is removed and made anew: ALL THAT IS ON ITS DISKS IS LOST",
-    "remove": "is removed, with all that is on its disks",
+    "replace": "is removed and made again: ALL DATA ON ITS DISKS IS LOST",
+    "remove": "is removed, with all data on its disks",
 }
 _OF_HOSTS_THAT_STAY = {
-    "replace": "is taken out of the store and made anew; its host stays as it is",
+    "replace": "is taken out of the store and made again; its host stays as it is",
     "remove": "is taken out of the store; its host stays as it is",
 }
 _COUNTED = (
     ("made", ("create", "continue")),
     ("changed", ("change", "restart")),
-    ("made anew", ("replace",)),
+    ("made again", ("replace",)),
     ("removed", ("remove",)),
 )
 
@@ -46,7 +46,7 @@ def lines_of(plan: Plan) -> Iterable[str]:
     yield summary(plan)
     before, after = total(plan)
     if before or after:
-        yield f"Price an hour: {_words(before)} now, {_words(after)} then"
+        yield f"Price per hour: {_words(before)} now, {_words(after)} then"
 
 
 def summary(plan: Plan) -> str:

@@ -87,7 +87,9 @@ def redraw(text: str, above: int) -> None:
 def show_bytes(content: bytes) -> None:
     """Write the content of a file on standard output. Raises as :func:`show` does."""
     if document() is not None:
-        raise UsageError("A file on standard output leaves no room for JSON", hint="Name a file.")
+        raise UsageError(
+            "The file and the JSON cannot both go to standard output", hint="Name a file."
+        )
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     finish()
@@ -115,7 +117,7 @@ def excuse_output() -> None:
     output = streams.descriptor_of(sys.stdout)
     if output is not None and output.failure is not None and not output.told:
         output.told = True
-        warn(f"{_sentence(output.failure)}. The work goes on.")
+        warn(f"{_sentence(output.failure)}. The work continues.")
 
 
 def complain(text: str) -> None:

@@ -99,7 +99,7 @@ def variable_printer(this: Session, shell: str, *, json: bool) -> Callable[[_Var
 
     shell_name = shell or shells.detect(this.environment) or ""
     if json and shell:
-        raise UsageError("--json does not go with --shell", hint="Give one of them.")
+        raise UsageError("--json cannot be used with --shell", hint="Give one of them.")
     if not shell_name and not json:
         raise MachineError(
             "Unknown shell: the variable SHELL is not set",
@@ -197,7 +197,8 @@ def _checked_url(
     if swarm and not machine.swarm.master:
         raise MachineError(
             f'{failure}: "{machine.name}" is not a swarm master',
-            hint="Classic Swarm is gone: --swarm is only for masters that Docker Machine made.",
+            hint="Classic Swarm is no longer supported: --swarm is only for masters that Docker "
+            "Machine made.",
         )
     with saving_new_addresses(this.store, [machine]):
         seen = probe(machine, timeout_s=_ENGINE_TIMEOUT_S, is_silent=is_silent)

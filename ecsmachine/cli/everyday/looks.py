@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def inspect(this: Session, *, name: str = "", format_: str = "", json: bool = False) -> None:
-    """Print what is stored of a machine."""
+    """Print what the store holds about a machine."""
     template = None
     if format_ and json:
-        raise UsageError("--json does not go with --format", hint="Give one of them.")
+        raise UsageError("--json cannot be used with --format", hint="Give one of them.")
     if format_:
         from ecsmachine.cli.display.go_template import Template
 
@@ -88,11 +88,11 @@ def active(this: Session, *, timeout: int = 10, json: bool = False) -> None:
         if any(probe.state is State.TIMEOUT for probe in probes.values()):
             raise MachineError(
                 "Error getting active host: timeout",
-                hint="Allow its engine more time with --timeout SECONDS.",
+                hint="Give its engine more time with --timeout SECONDS.",
             )
     raise MachineError(
         "No active host found",
-        hint='"eval $(ecsmachine env NAME)" makes a machine that runs the active one.',
+        hint='"eval $(ecsmachine env NAME)" makes a running machine the active one.',
     )
 
 
@@ -221,7 +221,7 @@ def _address(machine: Machine, answers: bool) -> str:
     except MachineError as error:
         if not known:
             raise
-        warn(f"{error.message}; the address of {machine.name} is the one known before")
+        warn(f"{error.message}; this is the last known address of {machine.name}")
         return known
     if not machine.driver.address():
         raise MachineError(

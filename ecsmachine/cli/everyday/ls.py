@@ -62,8 +62,8 @@ def ls(
     charged = [f"{one['Name']} ({one['Price']} an hour)" for one in rows if one["Charged"]]
     if charged and not this.is_docker_machine:
         this.warn(
-            f"Stopped, and still charged: {', '.join(charged)}. "
-            'Start one and use "ecsmachine stop --no-charge", or "ecsmachine rm"'
+            f'Stopped, but still charged: {", ".join(charged)}. Start one and use "ecsmachine '
+            'stop --no-charge", or "ecsmachine rm"'
         )
 
 

@@ -9,11 +9,11 @@ from ecsmachine.cli.arguments.create_options import options_of_create
 from ecsmachine.drivers.base import Option
 
 OWN: Mapping[str, str] = {
-    "count": "So many machines: NAME-1, NAME-2, …",
+    "count": "Number of machines: NAME-1, NAME-2, …",
     "driver": "The driver",
     "provision": "Whether the engine is installed",
-    "copy": "Files and folders that are copied to the host, from: to (relative to this file)",
-    "run": "Commands that are run on the host, after what is copied",
+    "copy": "Files and folders to copy to the host, from: to (relative to this file)",
+    "run": "Commands to run on the host, after the copies",
 }
 """The keys that are no option of a driver or of the engine, with what they mean."""
 

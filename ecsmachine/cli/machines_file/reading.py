@@ -89,11 +89,11 @@ def read_text(
     check_tags(root, problems)
     sections = entries_in(root, problems)
     if sections is None:
-        problems.add(line_of(root), "it is no object", "Write machines: with a name for each.")
+        problems.add(line_of(root), "it is not an object", "Write machines: with a name for each.")
         return []
     for name, (line, _) in sections.items():
         if name not in _SECTIONS and not name.startswith("x-"):
-            hint = did_you_mean(name, _SECTIONS) or "There are defaults and machines."
+            hint = did_you_mean(name, _SECTIONS) or "Use defaults or machines."
             problems.add(line, f"{name} is not known", hint)
     defaults = _section(sections, "defaults", problems)
     machines = _section(sections, "machines", problems)
@@ -125,7 +125,7 @@ class _Reading:
         """Yield the machines that an entry stands for."""
         own = {} if is_null(node) else entries_in(node, self._problems)
         if own is None:
-            self._problems.add(line_of(node), f"{name} is no object", f"Write {name}: {{}}.")
+            self._problems.add(line_of(node), f"{name} is not an object", f"Write {name}: {{}}.")
             return
         given = {**self._defaults, **own}
         driver_name = self._driver_name
@@ -152,7 +152,7 @@ class _Reading:
                 if option is None:
                     continue
                 if option.name in seen:
-                    self._problems.add(at, f"{key} says what {seen[option.name]} says", "Give one.")
+                    self._problems.add(at, f"{key} repeats {seen[option.name]}", "Give one.")
                 seen[option.name] = key
                 flags[option.name] = self._values.of_option(option, key, value)
                 lines[option.name] = at
@@ -191,10 +191,10 @@ class _Reading:
             if secret is not None:
                 self._problems.add(
                     line,
-                    f"{key} does not belong into a file",
-                    f"Set {secret.env}, which is used."
+                    f"{key} does not belong in a file",
+                    f"Set {secret.env} instead."
                     if secret.env
-                    else "Secrets come from the environment.",
+                    else "Give secrets in the environment.",
                 )
                 return
         known = [*OWN, *(each for driver in drivers for each in keys_of(driver))]
@@ -211,7 +211,7 @@ def _section(sections: _Entries, name: str, problems: Problems) -> _Entries:
     line, node = sections[name]
     found = entries_in(node, problems)
     if found is None:
-        problems.add(line, f"{name} is no object", f"Write {name}: {{}} for none.")
+        problems.add(line, f"{name} is not an object", f"Write {name}: {{}} for none.")
     return found or {}
 
 
@@ -266,7 +266,7 @@ def _check_circles(machines: list[Declared], problems: Problems) -> None:
             at = joins[at]
         if at == each.name:
             line = each.lines.get("swarm-join", each.line)
-            problems.add(line, f"swarm-join goes in a circle: {' → '.join([*way, at])}")
+            problems.add(line, f"swarm-join forms a circle: {' → '.join([*way, at])}")
 
 
 def _shown(path: Path) -> str:

@@ -38,7 +38,10 @@ def schema() -> dict[str, Any]:
         "description": "Machines for ecsmachine plan, apply and destroy",
         "type": "object",
         "properties": {
-            "defaults": {**machine, "description": "What every machine has that does not say else"},
+            "defaults": {
+                **machine,
+                "description": "Options of every machine, unless the machine sets them",
+            },
             "machines": {
                 "type": "object",
                 "description": "The machines, by name",

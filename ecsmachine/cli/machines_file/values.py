@@ -88,9 +88,7 @@ class Values:
             }
             return [f"{name}={text}" for name, text in texts.items() if text is not None]
         if entries is not None:
-            self._problems.add(
-                line_of(node), f"{key} is a list, and not an object", "Write [a, b]."
-            )
+            self._problems.add(line_of(node), f"{key} is a list, not an object", "Write [a, b].")
             return None
         items = items_in(node)
         found = [self.text(key, each) for each in ([node] if items is None else items)]
@@ -117,7 +115,7 @@ class Values:
             path = self.path(source)
             if not source or not there.startswith("/"):
                 self._problems.add(
-                    line, f'copy: "{source}" has no place on the host', "Write from: /to/there."
+                    line, f'copy: "{source}" has no target on the host', "Write from: /to/there."
                 )
             elif not path.exists():
                 self._problems.add(line, f"copy: there is no {path}")

@@ -14,7 +14,7 @@ _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:-)(.*))?", re.DOTALL)
 class Variables:
     """Fills in the variables of texts; a ``$`` before anything else stays, for a host's shell.
 
-    What is in one of ``secret`` does not belong into a file, and is not filled in.
+    What is in one of ``secret`` does not belong in a file, and is not filled in.
     """
 
     def __init__(
@@ -37,14 +37,16 @@ class Variables:
         if inside is None:
             self._problems.add(
                 line,
-                f"{found[0]} is no variable",
-                "Write ${NAME} or ${NAME:-default}; for the characters themselves, $${.",
+                f"{found[0]} is not a variable",
+                "Write ${NAME} or ${NAME:-default}; write $${ for a literal ${.",
             )
             return ""
         name, has_default, default = inside.groups()
         if name in self._secret:
             self._problems.add(
-                line, f"{name} is a secret, which a file does not say", "Leave it out: it is used."
+                line,
+                f"{name} is a secret, and does not belong in a file",
+                "Leave it out: the variable is read anyway.",
             )
             return ""
         value = self._values.get(name, "")

@@ -112,7 +112,7 @@ def read(path: str, commands: Iterable[str], *, project: bool) -> File | None:
     def fault(reason: str) -> MachineError:
         return MachineError(
             f"The settings in {path} cannot be used: {reason}",
-            hint=f"Correct them, or set {VARIABLE}=off to do without.",
+            hint=f"Correct them, or set {VARIABLE}=off to ignore them.",
         )
 
     text = read_file(path, fault, longest=_LONGEST, accept=lambda status: _check(path, status))
@@ -142,9 +142,9 @@ def _check(path: str, status: os.stat_result) -> None:
         import shlex
 
         raise MachineError(
-            f"The settings in {path} are somebody else's (user {status.st_uid}), and not used",
-            hint=f"If they are right, take them over: sudo chown {user} "
-            f"{shlex.quote(path)}; or set {VARIABLE}=off to do without.",
+            f"The settings in {path} belong to another user ({status.st_uid}), and are ignored",
+            hint=f"If they are right, make them yours: sudo chown {user} {shlex.quote(path)}; or "
+            f"set {VARIABLE}=off to ignore them.",
         )
     found = writability(path, status)
     if found is not None:

@@ -108,8 +108,8 @@ def check(content: dict[str, Any], commands: Iterable[str], *, project: bool) ->
             if key != "create":
                 raise FaultError(
                     (key,),
-                    f'"{key}" is nothing that the file of a project may say',
-                    "It has [create] and [sets.NAME]; all else goes into your own file: see "
+                    f'"{key}" is not allowed in the file of a project',
+                    "Only [create] and [sets.NAME] are. Put the rest into your own file: see "
                     '"ecsmachine settings".',
                 )
             _check_options((key,), value, project=True)
@@ -131,7 +131,7 @@ def meant(word: str, known: Iterable[str]) -> str:
     near = near or get_close_matches(word, names, n=1)
     if near:
         return f"Did you mean {near[0]}?"
-    return f"There are {', '.join(names)}." if len(names) <= _MOST_NAMED else "None is like it."
+    return f"There are {', '.join(names)}." if len(names) <= _MOST_NAMED else "No name is similar."
 
 
 def _check_keys(
@@ -161,13 +161,13 @@ def _check_value(path: tuple[str, ...], key: str, value: Any) -> None:
     text = str(value)
     if key in PATHS and not (text.startswith("~/") or isabs(text)):
         raise FaultError(
-            path, f'"{key}" is not a whole path: "{text}"', "Let it begin with / or ~/."
+            path, f'"{key}" is not an absolute path: "{text}"', "Begin it with / or ~/."
         )
     if key == "credentials" and text.partition(":")[0] not in ("profile", "ram-role"):
         raise FaultError(
             path,
             f'"{key}" names no source of credentials: "{text}"',
-            'It is "profile:NAME" (of the aliyun command), "ram-role:NAME", or "ram-role".',
+            'Use "profile:NAME" (of the aliyun command), "ram-role:NAME", or "ram-role".',
         )
 
 
@@ -176,11 +176,13 @@ def _check_options(path: tuple[str, ...], value: Any, *, project: bool) -> None:
     for key, inner in _table(path, value).items():
         here = (*path, key)
         if key in _NEVER:
-            raise FaultError(here, f"--{key} is for the command line alone", "Leave it out.")
+            raise FaultError(
+                here, f"--{key} can only be given on the command line", "Leave it out."
+            )
         if project and key.removeprefix("aliyunecs-") not in OF_A_PROJECT:
             raise FaultError(
                 here,
-                f'"{key}" is no option that the file of a project may give',
+                f'"{key}" is not allowed in the file of a project',
                 "Give it on the command line, or in your own file.",
             )
         if isinstance(inner, dict):
@@ -201,7 +203,7 @@ def _check_no_secrets(value: Any, path: tuple[str, ...]) -> None:
             here = (*path, key)
             if not isinstance(inner, dict) and is_secret(key):
                 raise FaultError(
-                    here, f'"{key}" is a secret, which is in no file of settings', _BELONGS
+                    here, f'"{key}" is a secret, and does not belong in a settings file', _BELONGS
                 )
             _check_no_secrets(inner, here)
     elif isinstance(value, list):

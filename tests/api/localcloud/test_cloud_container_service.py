@@ -1062,7 +1062,7 @@ def test_the_guides_own_create_json_makes_a_cluster(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("FETCH", "/clusters"), '"FETCH" is not a method'),
+        (("FETCH", "/clusters"), '"FETCH" is not an HTTP method'),
         (("GET", "clusters"), 'The path "clusters" does not begin with /'),
         (("GET", "/", "--header", "Accept: x"), '--header: "Accept: x" is not NAME=VALUE'),
         (("POST", "/clusters", "--body", "@/none"), "--body: /none: No such file"),
@@ -1156,7 +1156,7 @@ def test_a_template_becomes_a_stack_file(program: Any) -> None:
     )
     code, out, err = program(*arguments, stdin="web: {image: i, nothing: 1}")
     assert (code, out) == (1, "")
-    assert err == "Error: -: web.nothing: it is not known. Mend the template.\n"
+    assert err == "Error: -: web.nothing: it is not known. Correct the template.\n"
 
 
 @pytest.mark.parametrize(
@@ -1211,7 +1211,7 @@ def test_bad_input_is_one_line(
 def test_nothing_is_removed_where_nobody_answers(program: Any) -> None:
     code, _, err = program("cluster", "rm", "shared")
     assert code == 2
-    assert err == "Error: Are you sure? There is no terminal to ask at. Confirm with -y (--yes).\n"
+    assert err == "Error: Are you sure? There is no terminal to ask on. Confirm with -y (--yes).\n"
     assert "shared" in program("cluster", "ls", "-q")[1].split()
 
 

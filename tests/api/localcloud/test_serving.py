@@ -226,4 +226,4 @@ def test_in_the_foreground_its_end_is_told(root: Path, foreground: subprocess.Po
     os.kill(json.loads((root / "daemon.json").read_text())["pid"], signal.SIGKILL)
     said, _ = foreground.communicate(timeout=60)
     assert foreground.returncode == 1
-    assert "Error: The local cloud has ended." in said
+    assert "Error: The local cloud has stopped." in said

@@ -85,7 +85,7 @@ def test_nobody_is_asked_where_nobody_is(machines: Machines, dev1: str, tmp_path
     """NUL says that it is a terminal."""
     done = machines.run("export", dev1, windows_path(tmp_path / "dev1"), check=False)
     assert done.returncode == 2
-    assert "there is no terminal to ask at" in done.stderr
+    assert "there is no terminal to ask on" in done.stderr
 
 
 def test_rm_removes_all_that_create_made(machines: Machines, dev1: str) -> None:

@@ -62,9 +62,9 @@ def test_help_lists_every_command(
         (["rm"], "Expected to get one or more machine names"),
         (["create"], "No machine name specified"),
         (["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a", "b_"], "b_"),
-        (["create", "--count", "2", "a", "b"], "--count goes with one name"),
-        (["create", "--resume", "--count", "2", "a"], "--count does not go with --resume"),
-        (["create", "--resume", "--engine-label", "a=b", "a"], "--engine-label does not go"),
+        (["create", "--count", "2", "a", "b"], "--count takes exactly one name"),
+        (["create", "--resume", "--count", "2", "a"], "--count cannot be used with --resume"),
+        (["create", "--resume", "--engine-label", "a=b", "a"], "--engine-label cannot be used"),
         (["create", "web-{1..2000}"], "more than 1000"),
         (["create", "--dry-run", "a", "b"], "--dry-run is for one machine"),
         (["create", "-d", "nonesuch", "a"], 'Driver "nonesuch" not found'),
@@ -216,12 +216,12 @@ def test_several_machines_are_made_and_those_that_are_there_stay(
     capsys.readouterr()
     assert run([*create, "web", "--count", "3"], environment) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("2 made, 1 there already, in ")
+    assert lines[-1].startswith("2 made, 1 existed already, in ")
     assert any(line.startswith("web-1: made (") for line in lines)
-    assert any(line.startswith("web-2: is there already (") for line in lines)
+    assert any(line.startswith("web-2: exists already (") for line in lines)
     assert all(line.startswith(("web-1: ", "web-2: ", "web-3: ")) for line in lines[:-1])
     assert run([*create, "web-{2..4}", "db-{a,b}"], environment) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("3 made, 2 there already, in ")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("3 made, 2 existed already, in ")
     assert run([*create, "web-2"], environment) == 1
     assert run(["ls", "-q"], environment) == 0
     assert capsys.readouterr().out.split() == ["db-a", "db-b", *(f"web-{n}" for n in range(1, 5))]
@@ -321,7 +321,7 @@ def test_an_interrupted_create_ends_at_its_next_step_and_is_undone(
     out, errors = program.communicate(timeout=20)
     assert program.returncode == 130
     assert errors.splitlines() == [
-        "Ending at the next step; interrupt again to leave at once.",
+        "Stopping at the next step; interrupt again to quit at once.",
         "Error: Interrupted",
     ]
     assert not list((tmp_path / "machines").iterdir()), out
@@ -335,11 +335,11 @@ def test_a_second_interrupt_leaves_at_once_and_says_how_to_go_on(
     program = waiting_create(tmp_path, names, waits_at="before journal finish", seconds=30)
     program.send_signal(signal.SIGINT)
     assert program.stderr
-    assert "interrupt again to leave at once" in program.stderr.readline()
+    assert "interrupt again to quit at once" in program.stderr.readline()
     program.send_signal(signal.SIGTERM)
     _, errors = program.communicate(timeout=20)
     assert program.returncode == 130
-    assert f'"ecsmachine create --resume {" ".join(names)}" goes on' in errors
+    assert f'"ecsmachine create --resume {" ".join(names)}" continues' in errors
     done = subprocess.run(
         [sys.executable, "-m", "ecsmachine", "create", "--resume", *names],
         capture_output=True,
@@ -383,7 +383,9 @@ def test_an_interrupt_does_not_keep_a_failed_create_from_being_undone(tmp_path: 
     program.send_signal(signal.SIGINT)
     _, errors = program.communicate(timeout=20)
     assert program.returncode == 1
-    assert "Removing goes on" in errors and "It failed. What was made was removed again" in errors
+    assert (
+        "The removal continues" in errors and "It failed. What was made was removed again" in errors
+    )
     assert not list((tmp_path / "machines").iterdir())
 
 

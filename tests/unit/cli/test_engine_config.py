@@ -65,7 +65,7 @@ def test_set_adds_and_replaces_by_key(program: Program, store: Store, dev1: Host
     assert stored.arbitrary_flags == ["dns=192.0.2.1", "dns=192.0.2.2"]
     assert stored.storage_driver == "overlay2"
     again = program("config", "set", "dev1", "--engine-registry-mirror", "https://m.example")
-    assert again.lines == ['The engine of "dev1" has these options already']
+    assert again.lines == ['The engine of "dev1" already has these options']
     assert store.load("dev1").engine == stored
 
 

@@ -54,5 +54,7 @@ def test_flags_win_over_the_variable_of_the_script(
 
 
 def test_a_script_chooses_the_version_itself() -> None:
-    with pytest.raises(UsageError, match="does not go with --engine-version: the install script"):
+    with pytest.raises(
+        UsageError, match="cannot be used with --engine-version: the install script"
+    ):
         options(version="27", install_url=SCRIPT)

@@ -42,7 +42,7 @@ def test_under_docker_machines_name_every_option_is_shown(
 def test_all_alone_is_refused(program: Program) -> None:
     refused = program("create", "--all", "dev1")
     assert refused.code == 2
-    assert "--all goes with --help" in refused.err
+    assert "--all can only be used with --help" in refused.err
 
 
 @pytest.mark.parametrize("columns", [80, 100])

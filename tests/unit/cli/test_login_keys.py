@@ -24,7 +24,7 @@ def test_a_passphrase_is_asked_for_once(tmp_path: Path) -> None:
         words += ["--generic-ssh-user", getpass.getuser()]
         in_pipe = run_in_pipe(*words, environment=environment)
         assert in_pipe.returncode == 2
-        assert f"Passphrase of the key {key}: it is not given" in in_pipe.stderr
+        assert f"Passphrase of the key {key}: it was not given" in in_pipe.stderr
         assert f"ssh-add {key}" in in_pipe.stderr
         with terminal() as (stream, written):
             running = begin_on_terminal(stream, *words, environment=environment)

@@ -95,8 +95,8 @@ def test_variables() -> None:
     assert told('machines: {a: {region: "${R}"}}') == [
         "1: the variable R is not set | Set it, or write ${R:-default}."
     ]
-    assert "is no variable" in told('machines: {a: {region: "${R-x}"}}')[0]
-    assert "is no variable" in told('machines: {a: {region: "${R"}}')[0]
+    assert "is not a variable" in told('machines: {a: {region: "${R-x}"}}')[0]
+    assert "is not a variable" in told('machines: {a: {region: "${R"}}')[0]
     secret = told('machines: {a: {run: "x ${ECS_SSH_PASSWORD}"}}', ECS_SSH_PASSWORD="Hush1234")
     assert "ECS_SSH_PASSWORD is a secret" in secret[0]
     assert "Hush1234" not in secret[0]
@@ -129,7 +129,7 @@ machines:
     ("text", "expected"),
     [
         ("", "1: it is empty"),
-        ("- a", "1: it is no object"),
+        ("- a", "1: it is not an object"),
         ("defaults: {}", "1: it has no machines"),
         ("machines:\n  a: {}\n  a: {}", "3: a stands there twice (also in line 2)"),
         ("machines:\n  a: {provision: on}", '2: provision: "on" is neither true nor false'),
@@ -143,8 +143,8 @@ machines:
         ("machines:\n  a: {disk-size: " + "9" * 5000 + "}", "is not a whole number"),
         ("machines:\n  a: {disk-size: }", "2: disk-size has no value"),
         ("machines:\n  a: {disk-size: [20]}", "2: disk-size has several values, and takes one"),
-        ("machines:\n  a: {open-ports: {a: 80}}", "2: open-ports is a list, and not an object"),
-        ("machines:\n  a: {open-port: 80, open-ports: 81}", "open-ports says what open-port says"),
+        ("machines:\n  a: {open-ports: {a: 80}}", "2: open-ports is a list, not an object"),
+        ("machines:\n  a: {open-port: 80, open-ports: 81}", "open-ports repeats open-port"),
         ("machines:\n  a: {count: -1}", "2: count: -1 is less than 0"),
         ("machines:\n  a: {count: 99999999}", "2: these are more than 1000 machines"),
         ("machines: {web: {count: 3}, web-2: {}}", "web-2 is a machine of line 1 as well"),
@@ -155,11 +155,11 @@ machines:
         ("mashines: {}", "mashines is not known | Did you mean machines?"),
         ("machines:\n  a: {driver: aliyun}", 'there is no "aliyun" | Did you mean aliyunecs?'),
         ("machines:\n  a: {url: 'tcp://1.2.3.4:2376'}", "url is not known"),
-        ("machines:\n  a: {access-key-secret: x}", "Set ECS_ACCESS_KEY_SECRET, which is used."),
-        ("machines:\n  a: {ssh-password: x}", "2: ssh-password does not belong into a file"),
+        ("machines:\n  a: {access-key-secret: x}", "Set ECS_ACCESS_KEY_SECRET instead."),
+        ("machines:\n  a: {ssh-password: x}", "2: ssh-password does not belong in a file"),
         ("defaults: {access-key-id: x}\nmachines: {a: }", "1: access-key-id does not belong"),
         ("machines: {a: {swarm-mode: worker, swarm-join: a}}", "1: a joins itself"),
-        ("machines:\n  a: {swarm-join: b}\n  b: {swarm-join: a}", "in a circle: a → b → a"),
+        ("machines:\n  a: {swarm-join: b}\n  b: {swarm-join: a}", "a circle: a → b → a"),
         ("machines:\n  a: {region: !!python/name:os.system x}", "the tag !!python/name:os.system"),
         ("machines:\n  a: !secret x", "the tag !secret is not known"),
         ("machines:\n\ta: {}", "it is not YAML"),
@@ -172,7 +172,7 @@ machines:
         ("a: &a {<<: *a}\nmachines: {a: *a}", "<< leads from object to object without an end"),
         ("[" * 5000, "it is not YAML"),
         ("machines: {a: {copy: {nosuchfile: /etc/x}}}", "copy: there is no /folder/nosuchfile"),
-        ("machines: {a: {copy: [/etc/hostname]}}", "has no place on the host"),
+        ("machines: {a: {copy: [/etc/hostname]}}", "has no target on the host"),
         (b"machines: {a: {region: \xff}}", "1: it is not UTF-8"),
         (b"machines:\n  a: {region: 'x\x00'}", "2: it has a control character (U+0000)"),
     ],
@@ -246,5 +246,5 @@ def test_what_stands_at_a_machine_replaces_what_it_cannot_be_with(tmp_path: Path
     assert [b.driver_values[f"aliyunecs-{name}"] for name in names] == ["m-1", "", "", 4, ""]
     assert set(a.given) == {"aliyunecs-image-family", "aliyunecs-instance-type"}
     path.write_text("machines:\n  a:\n    image-family: web\n    image-id: m-1\n")
-    with pytest.raises(MachineError, match="image-id: it does not go with image-family"):
+    with pytest.raises(MachineError, match="image-id: it cannot be used with image-family"):
         wanted_by(session, path)

@@ -216,14 +216,19 @@ def test_options_of_other_commands(
         ("[crate]\n", 1, '"crate" is not known', "Did you mean create?"),
         ("\n\nregion = 5", 3, '"region" is not a text in quotes', ""),
         ("native-ssh = 'yes'", 1, '"native-ssh" is not true or false', ""),
-        ("storage-path = 'here'", 1, '"storage-path" is not a whole path', "begin with / or ~/"),
+        (
+            "storage-path = 'here'",
+            1,
+            '"storage-path" is not an absolute path',
+            "Begin it with / or ~/",
+        ),
         ("credentials = 'AK'", 1, "names no source of credentials", "profile:NAME"),
         ("profiles = 1", 1, '"profiles" is not a table', "Write [profiles]"),
         ("[profiles.a]\nprofile = 'b'", 2, '"profile" is not known', ""),
         ("[sets]\na = 1", 2, '"a" is not a table', "Write [sets.a]"),
         ("create = 1", 1, '"create" is not a table', ""),
         ("[create]\nengine-label = [1]", 2, "neither a text", ""),
-        ("[ls]\njson = true", 2, "--json is for the command line alone", ""),
+        ("[ls]\njson = true", 2, "--json can only be given on the command line", ""),
         ("[create]\nregion = 'x'", 2, "has no option --region", "Did you mean aliyunecs-region?"),
         ("[create]\ncount = true", 2, "--count is not a text or a number", ""),
         ("[create]\nno-provision = 'x'", 2, "--no-provision is not true or false", ""),
@@ -341,7 +346,7 @@ def test_what_somebody_else_wrote_is_not_used(
     os.chown(path, 12345, 12345)
     result = called("create", "-d", "none", "--url", URL, "dev1")
     assert result.code == 1
-    assert "somebody else's (user 12345)" in result.err
+    assert "belong to another user (12345)" in result.err
     assert not store.exists("dev1")
     assert called("ls").code == 0  # what only enters the folder is not kept from its work
 
@@ -476,7 +481,9 @@ def test_sets_and_profiles_that_there_are_not(called: Program, user: Callable[..
     assert called("create", "--like", "ic", "dev1").err == (
         'Error: --like: there is no set of options "ic". There are ci.\n'
     )
-    assert "--like does not go with --resume" in called("create", "--resume", "--like=ci", "a").err
+    assert (
+        "--like cannot be used with --resume" in called("create", "--resume", "--like=ci", "a").err
+    )
 
 
 def test_resume_is_not_kept_from_its_work(
@@ -484,7 +491,7 @@ def test_resume_is_not_kept_from_its_work(
 ) -> None:
     user('[create]\nengine-label = "a=b"\n')
     result = called("create", "--resume", "nope")
-    assert "does not go with --resume" not in result.err
+    assert "cannot be used with --resume" not in result.err
 
 
 def test_where_the_file_is(tmp_path: Path) -> None:

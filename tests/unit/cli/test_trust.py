@@ -83,7 +83,7 @@ def test_a_key_is_only_pinned_when_it_is_confirmed(
     program("trust", "-y", machine)
     pin = store.directory(machine) / "known_hosts"
     before = pin.read_text()
-    assert "is the one that is pinned" in program("trust", machine).out
+    assert "is already pinned" in program("trust", machine).out
     server.host_key = paramiko.ECDSAKey.generate()
     monkeypatch.setattr("sys.stdin", Typed("n\n"))
     assert program("trust", machine).code == 0

@@ -84,8 +84,8 @@ def test_who_reads_no_more_ends_it(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--interval", "3"], "--interval goes with --watch alone"),
-        (["--watch", "--orphans"], "--orphans does not go with --watch"),
+        (["--interval", "3"], "--interval can only be used with --watch"),
+        (["--watch", "--orphans"], "--orphans cannot be used with --watch"),
         (["--watch", "--interval", "0.1"], "--interval"),
         (["--watch", "-o", "NOPE"], 'there is no column "NOPE"'),
     ],

@@ -27,7 +27,7 @@ def test_numbers_and_truth_are_those_of_compose() -> None:
         ("a: {image: x}\na: {image: y}", r"a stands there twice \(line 2\)"),
         ("a:\n  ports: ['1']\n  ports: ['2']", r"ports stands there twice \(line 3\)"),
         ("a: [", "it is not YAML: .* in line 1"),
-        ("- a", "it is no object"),
+        ("- a", "it is not an object"),
     ],
 )
 def test_nothing_is_lost_between_two_of_a_name(text: str, said: str) -> None:

@@ -157,8 +157,8 @@ def test_other_services_find_a_container_by_names() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "it is no object with services"),
-        ("- a", "it is no object with services"),
+        ("", "it is not an object with services"),
+        ("- a", "it is not an object with services"),
         ("a: [", "it is not YAML"),
         ("a: !!python/object/apply:os.system ['true']", "it is not YAML"),
         ("version: '4'\nservices: {}", "version 4 is not known here"),

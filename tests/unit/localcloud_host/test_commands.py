@@ -301,7 +301,7 @@ def test_reset_says_which_machines_it_takes_the_ground_from(
     said()
     assert ecsmachine("reset", "-y") == 0
     out, _ = said()
-    assert "are on it: web\n" in out
+    assert "run on it: web\n" in out
     assert "ecsmachine rm -f web" in out
     monkeypatch.setenv("ECS_ACCESS_KEY_ID", "LTAI")
     monkeypatch.setenv("ECS_ACCESS_KEY_SECRET", "secret")

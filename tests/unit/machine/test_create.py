@@ -184,7 +184,7 @@ STEPS = ["before key-pair", "after key-pair", "before instance", "after instance
         ({"swarm_role": "worker"}, "needs a swarm to join"),
         ({"swarm_join": "m"}, "does not say as what"),
         ({"swarm_role": "manager", "provision": False}, "--no-provision installs none"),
-        ({"swarm_role": "manager"}, "does not go with the driver test"),
+        ({"swarm_role": "manager"}, "cannot be used with the driver test"),
     ],
 )
 def test_a_place_in_a_swarm_that_cannot_be(

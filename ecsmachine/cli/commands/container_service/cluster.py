@@ -58,7 +58,7 @@ def list_clusters(
 @app.command("inspect")
 @options.connected(options.cluster_client)
 def inspect(client: ClusterClient, name: Name, as_json: options.JsonAnyway = False) -> None:
-    """Print all that the service tells of a cluster, as JSON.
+    """Print everything the service knows about a cluster, as JSON.
 
     Example: ecsmachine cluster inspect my-cluster
     """
@@ -81,10 +81,10 @@ def create(
     subnet_cidr: Annotated[
         str, typer.Option("--subnet-cidr", help="Addresses of the containers")
     ] = "172.28.0.0/16",
-    slb: Annotated[bool, typer.Option("--slb/--no-slb", help="With a load balancer")] = True,
+    slb: Annotated[bool, typer.Option("--slb/--no-slb", help="Create a load balancer")] = True,
     rds_instance: Annotated[
         list[str] | None,
-        typer.Option("--rds-instance", help="Let the nodes use this database (repeatable)"),
+        typer.Option("--rds-instance", help="Allow the nodes to use this database (repeatable)"),
     ] = None,
     wait: options.Wait = False,
     timeout: options.Timeout = 1800,
@@ -126,11 +126,11 @@ def scale(
     client: ClusterClient,
     nodes: dict[str, Any],
     name: Name,
-    size: Annotated[int, typer.Option("--size", help="Number of nodes afterwards")],
+    size: Annotated[int, typer.Option("--size", help="New number of nodes")],
     wait: options.Wait = False,
     timeout: options.Timeout = 1800,
 ) -> None:
-    """Add nodes to a cluster (workers to one of Kubernetes kind).
+    """Add nodes to a cluster (in a Kubernetes cluster: workers).
 
     Example: ecsmachine cluster scale my-cluster --size 3 --wait
     """
@@ -159,7 +159,7 @@ def attach(
     wait: options.Wait = False,
     timeout: options.Timeout = 1800,
 ) -> None:
-    """Make nodes of instances that exist. Their system disks are replaced.
+    """Add existing instances as nodes. Their system disks are replaced.
 
     Example: ecsmachine cluster attach my-cluster i-bp1f5g7h --image centos_7_04_64_20G_alibase
     """
@@ -195,7 +195,7 @@ def remove_node(
     wait: options.Wait = False,
     timeout: options.Timeout = 1800,
 ) -> None:
-    """Take a node out of a cluster, with what runs on it.
+    """Remove a node from a cluster, with everything that runs on it.
 
     Example: ecsmachine cluster remove-node my-cluster 192.168.1.12 --release
     """
@@ -220,7 +220,7 @@ def reset_node(
     wait: options.Wait = False,
     timeout: options.Timeout = 1800,
 ) -> None:
-    """Make a node anew. Its disk is replaced.
+    """Reset a node. Its disk is replaced.
 
     Example: ecsmachine cluster reset-node my-cluster i-bp1f5g7h --image centos_7_04_64_20G_alibase
     """
@@ -247,7 +247,9 @@ def remove(
     Example: ecsmachine cluster rm my-cluster --wait
     """
     clusters = [client.find(name) for name in names]
-    confirm(f"About to remove {', '.join(names)} with all nodes and what runs on them", yes)
+    confirm(
+        f"About to remove {', '.join(names)} with all nodes and everything that runs on them", yes
+    )
     for cluster in clusters:
         client.delete(cluster.id)
     if wait:
@@ -265,10 +267,10 @@ def certs(
     ctx: typer.Context,
     name: Name,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Where to [default: ~/.docker/aliyun/NAME]")
+        Path | None, typer.Option("--folder", help="Target folder [default: ~/.docker/aliyun/NAME]")
     ] = None,
 ) -> None:
-    """Fetch the certificates for a cluster's master, and store them for you alone to read.
+    """Fetch the certificates for a cluster's master, and store them so that only you can read them.
 
     Example: ecsmachine cluster certs my-cluster
     """
@@ -304,7 +306,7 @@ def nodes(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
 @app.command("log")
 @options.connected(options.cluster_client)
 def log(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
-    """Print what was noted of work on a cluster, what failed above all.
+    """Print the log of a cluster's tasks, including the errors.
 
     Example: ecsmachine cluster log my-cluster
     """
@@ -320,10 +322,10 @@ def log(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
 @options.connected(options.cluster_client)
 def images(
     client: ClusterClient,
-    all_regions: Annotated[bool, typer.Option("--all", "-a", help="Those of all regions")] = False,
+    all_regions: Annotated[bool, typer.Option("--all", "-a", help="Include all regions")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the images that nodes can be made of.
+    """List the images that nodes can use.
 
     Example: ecsmachine cluster images
     """

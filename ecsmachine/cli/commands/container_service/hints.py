@@ -28,7 +28,7 @@ _HINTS = {
     "ErrorNodeNotFound": '"ecsmachine cluster nodes" lists them.',
     "InvalidImageId.NotFound": '"ecsmachine cluster images" lists them.',
     "MasterMissing": 'See its state with "ecsmachine cluster ls".',
-    "ProjectAlreadyExists": '"ecsmachine project update" puts a new version in its place.',
+    "ProjectAlreadyExists": '"ecsmachine project update" replaces its version.',
     "ProjectBusy": '"ecsmachine project ls" shows the states; --wait waits for their end.',
     "ProjectNotFound": '"ecsmachine project ls" lists them.',
     "ProjectRunning": 'Stop it ("ecsmachine project stop"), or give --force.',

@@ -26,7 +26,9 @@ def create_kubernetes(
     client: ClusterClient,
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the cluster")],
-    kind: Annotated[KubernetesKind, typer.Option("--kind", help="How it is laid out")],
+    kind: Annotated[
+        KubernetesKind, typer.Option("--kind", help="Layout: single-zone, multi-zone or managed")
+    ],
     workers: Annotated[
         list[int] | None,
         typer.Option("--workers", help="Number of workers (once for each zone) [default: 3]"),
@@ -52,12 +54,14 @@ def create_kubernetes(
         str, typer.Option("--service-cidr", help="Addresses of the services")
     ] = "172.21.0.0/20",
     password: options.Password = "",
-    key_pair: Annotated[str, typer.Option("--key-pair", help="Key pair, for no password")] = "",
+    key_pair: Annotated[
+        str, typer.Option("--key-pair", help="Key pair, instead of a password")
+    ] = "",
     charge_type: Annotated[
-        str, options.one_of(["--charge-type"], "How all nodes are paid", "PostPaid", "PrePaid")
+        str, options.one_of(["--charge-type"], "How all nodes are charged", "PostPaid", "PrePaid")
     ] = "PostPaid",
     period_unit: Annotated[
-        str, options.one_of(["--period-unit"], "What --period counts", "Month", "Year")
+        str, options.one_of(["--period-unit"], "Unit of --period", "Month", "Year")
     ] = "",
     period: Annotated[int, typer.Option("--period", help="Length of a subscription")] = 0,
     auto_renew: Annotated[bool, typer.Option("--auto-renew", help="Renew subscriptions")] = False,
@@ -77,18 +81,20 @@ def create_kubernetes(
     cloud_monitor: Annotated[
         bool, typer.Option("--cloud-monitor", help="Install the monitoring agent")
     ] = False,
-    snat: Annotated[bool, typer.Option("--snat/--no-snat", help="With an SNAT entry")] = True,
+    snat: Annotated[bool, typer.Option("--snat/--no-snat", help="Create an SNAT entry")] = True,
     public_slb: Annotated[
-        bool, typer.Option("--public-slb", help="The API server at a public address")
+        bool, typer.Option("--public-slb", help="Give the API server a public address")
     ] = False,
-    rollback: Annotated[bool, typer.Option("--rollback", help="Undo it if it fails")] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Roll back if creation fails")
+    ] = False,
     timeout_mins: Annotated[
-        int, typer.Option("--timeout-mins", help="The service gives up after so many minutes")
+        int, typer.Option("--timeout-mins", help="Minutes after which the service gives up")
     ] = 60,
     wait: options.Wait = False,
     timeout: options.Timeout = 3600,
 ) -> None:
-    """Create a cluster of Kubernetes kind: in one zone, in three, or managed.
+    """Create a Kubernetes cluster: in one zone, in three zones, or managed.
 
     Example: ecsmachine cluster create-kubernetes my-k8s --kind managed --workers 2
     """

@@ -46,9 +46,9 @@ ClusterName = Annotated[
 Insecure = Annotated[
     bool, typer.Option("--insecure", help="Do not verify the master's certificate")
 ]
-JsonAnyway = Annotated[bool, typer.Option("--json", help="Print JSON, as is done anyway")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the names")]
-Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done")]
+JsonAnyway = Annotated[bool, typer.Option("--json", help="Print JSON (this command always does)")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only names")]
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until the work is done")]
 Timeout = Annotated[
     int, typer.Option("--timeout", min=1, help="How long to wait at most, in seconds")
 ]
@@ -64,7 +64,7 @@ Password = Annotated[
 ]
 Image = Annotated[str, typer.Option("--image", help='Image of the nodes (see "cluster images")')]
 ReleaseEip = Annotated[
-    bool, typer.Option("--release-eip", help="Give the nodes' public addresses back afterwards")
+    bool, typer.Option("--release-eip", help="Release the nodes' public addresses afterwards")
 ]
 
 
@@ -110,7 +110,7 @@ def application_client(
         found.master_url,
         folder,
         insecure=insecure,
-        untrusted=f"The certificates in {folder} may be another cluster's: {fetch}",
+        untrusted=f"The certificates in {folder} may belong to another cluster: {fetch}",
     )
 
 
@@ -182,7 +182,9 @@ def pairs(values: list[str] | None, option: str) -> dict[str, str]:
     for word in values or []:
         name, equals, value = word.partition("=")
         if not equals or not name.strip():
-            raise UsageError(f'{option}: "{word}" is not NAME=VALUE', hint="Put = between the two.")
+            raise UsageError(
+                f'{option}: "{word}" is not NAME=VALUE', hint="Write it as NAME=VALUE."
+            )
         found[name.strip()] = value
     return found
 
@@ -203,7 +205,7 @@ def cluster_variables(ctx: typer.Context, name: str, *, unset: bool = False) -> 
     if not cluster.master_url:
         raise MachineError(
             f'The cluster "{cluster.name}" has no master: it is {cluster.state}',
-            hint="Only Swarm clusters that run have one.",
+            hint="Only running Swarm clusters have one.",
         )
     folder = certificate_folder(ctx, cluster.name)
     if not (folder / "key.pem").is_file():
@@ -231,5 +233,5 @@ def store_certificates(certificates: Certificates, folder: Path) -> None:
     except OSError as error:
         raise MachineError(
             f"{error.filename or folder}: {error.strerror}",
-            hint="Check the rights of the folder ~/.docker/aliyun.",
+            hint="Check the permissions of the folder ~/.docker/aliyun.",
         ) from None

@@ -32,24 +32,26 @@ Variables = Annotated[
     list[str] | None,
     typer.Option("--env", "-e", help="A variable of the template, NAME=VALUE (repeatable)"),
 ]
-Description = Annotated[str, typer.Option("--description", help="What it is")]
+Description = Annotated[str, typer.Option("--description", help="Description")]
 LatestImage = Annotated[bool, typer.Option("--latest-image", help="Pull the newest images")]
 Patience = Annotated[
     int | None,
     typer.Option(
         *("--time", "-t"),
         min=0,
-        help="Seconds before what does not stop is killed; else its stop_grace_period, or 10",
+        help="Seconds to wait before containers are killed [default: stop_grace_period, or 10]",
     ),
 ]
-Signal = Annotated[str, typer.Option("--signal", "-s", help="The signal that is sent")]
+Signal = Annotated[str, typer.Option("--signal", "-s", help="The signal to send")]
 
 
 @app.command("ls")
 @options.connected(options.application_client)
 def list_projects(
     client: ApplicationClient,
-    query: Annotated[str, typer.Option("--filter", help="Only those whose name has it")] = "",
+    query: Annotated[
+        str, typer.Option("--filter", help="List only names that contain this text")
+    ] = "",
     quiet: options.Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -76,7 +78,7 @@ def list_projects(
 @app.command("inspect")
 @options.connected(options.application_client)
 def inspect(client: ApplicationClient, name: Name, as_json: options.JsonAnyway = False) -> None:
-    """Print all that the master tells of a project, as JSON.
+    """Print everything the master knows about a project, as JSON.
 
     Example: ecsmachine project inspect web
     """
@@ -120,10 +122,10 @@ def update(
     variables: Variables = None,
     latest_image: LatestImage = False,
     blue_green: Annotated[
-        bool, typer.Option("--blue-green", help="Let the old version run beside the new")
+        bool, typer.Option("--blue-green", help="Keep the old version running beside the new one")
     ] = False,
 ) -> None:
-    """Put a new version of a project in place of the old one, or beside it.
+    """Replace the version of a project, or run a new version beside it.
 
     Example: ecsmachine project update web --file docker-compose.yml --version 2.0 --blue-green
     """
@@ -149,7 +151,7 @@ def confirm_update(
     name: Name,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Give the new version all the traffic, whatever its weight"),
+        typer.Option("--force", help="Send all traffic to the new version, whatever its weight"),
     ] = False,
 ) -> None:
     """End a blue-green update: the new version stays, the old one is removed.
@@ -174,7 +176,7 @@ def rollback_update(client: ApplicationClient, follow: Follow, name: Name) -> No
 @app.command("start")
 @options.connected(options.application_client, following)
 def start(client: ApplicationClient, follow: Follow, name: Name) -> None:
-    """Start what of a project does not run.
+    """Start the containers of a project that do not run.
 
     Example: ecsmachine project start web
     """
@@ -185,7 +187,7 @@ def start(client: ApplicationClient, follow: Follow, name: Name) -> None:
 @app.command("stop")
 @options.connected(options.application_client, following)
 def stop(client: ApplicationClient, follow: Follow, name: Name, patience: Patience = None) -> None:
-    """Stop a project's containers; they stay.
+    """Stop a project's containers without removing them.
 
     Example: ecsmachine project stop web --time 30
     """
@@ -206,7 +208,7 @@ def kill(client: ApplicationClient, name: Name, signal: Signal = "KILL") -> None
 @app.command("redeploy")
 @options.connected(options.application_client, following)
 def redeploy(client: ApplicationClient, follow: Follow, name: Name) -> None:
-    """Make a project's containers anew, of the newest images.
+    """Recreate a project's containers from the newest images.
 
     Example: ecsmachine project redeploy web --wait
     """
@@ -221,11 +223,11 @@ def convert(
     ],
     variables: Variables = None,
 ) -> None:
-    """Print a template as a stack file of Docker's Swarm mode.
+    """Convert a template to a stack file for Docker's Swarm mode, and print it.
 
-    It is for "docker stack deploy". What has no equal there is named on standard error, each label
-    and key with what to put in its place; so are the ports that the nodes have to open. No cluster
-    is asked.
+    The stack file is for "docker stack deploy". Standard error lists each label and key that has no
+    equivalent, with a replacement, and the ports to open on the nodes. The command needs no
+    cluster.
 
     Example: ecsmachine project convert web.yml
     """
@@ -235,7 +237,7 @@ def convert(
     try:
         stack = converted(_read(file), options.pairs(variables, "--env"))
     except TemplateError as error:
-        raise MachineError(f"{file}: {error.reason}", hint="Mend the template.") from None
+        raise MachineError(f"{file}: {error.reason}", hint="Correct the template.") from None
     show(stack.text, end="")
     _warn(stack.notes)
     if stack.ports:
@@ -248,9 +250,10 @@ def convert(
 def remove(
     client: ApplicationClient,
     names: Annotated[list[str], typer.Argument(metavar="PROJECT...", help="Names of projects")],
-    force: Annotated[bool, typer.Option("--force", "-f", help="Also while it runs")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Remove running ones too")] = False,
     volumes: Annotated[
-        bool, typer.Option("--volumes", "-v", help="Remove their volumes too, except external ones")
+        bool,
+        typer.Option("--volumes", "-v", help="Also remove their volumes, except external ones"),
     ] = False,
     yes: Yes = False,
 ) -> None:

@@ -37,7 +37,9 @@ def cs(
     Example: ecsmachine cs POST /clusters --header "Content-Type=application/json" --body @new.json
     """
     if method.upper() not in _METHODS:
-        raise UsageError(f'"{method}" is not a method', hint=f"Use one of {', '.join(_METHODS)}.")
+        raise UsageError(
+            f'"{method}" is not an HTTP method', hint=f"Use one of {', '.join(_METHODS)}."
+        )
     if not path.startswith("/"):
         raise UsageError(f'The path "{path}" does not begin with /', hint="Example: /clusters")
     plain, _, query = path.partition("?")

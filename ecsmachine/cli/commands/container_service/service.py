@@ -28,7 +28,9 @@ ServiceId = Annotated[str, typer.Argument(metavar="SERVICE", help="Its id: PROJE
 @options.connected(options.application_client)
 def list_services(
     client: ApplicationClient,
-    query: Annotated[str, typer.Option("--filter", help="Only those whose id has it")] = "",
+    query: Annotated[
+        str, typer.Option("--filter", help="List only ids that contain this text")
+    ] = "",
     quiet: options.Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +81,7 @@ def list_containers(
 def inspect(
     client: ApplicationClient, service_id: ServiceId, as_json: options.JsonAnyway = False
 ) -> None:
-    """Print all that the master tells of a service, as JSON.
+    """Print everything the master knows about a service, as JSON.
 
     Example: ecsmachine service inspect web_front
     """
@@ -99,7 +101,7 @@ def start(client: ApplicationClient, service_id: ServiceId) -> None:
 @app.command("stop")
 @options.connected(options.application_client)
 def stop(client: ApplicationClient, service_id: ServiceId, patience: Patience = None) -> None:
-    """Stop a service's containers; they stay.
+    """Stop a service's containers without removing them.
 
     Example: ecsmachine service stop web_front
     """
@@ -123,7 +125,7 @@ def scale(
     service_id: ServiceId,
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="Containers afterwards")],
 ) -> None:
-    """Bring a service to a number of containers.
+    """Set the number of containers of a service.
 
     Example: ecsmachine service scale web_front 3
     """
@@ -138,9 +140,9 @@ def weight(
     service_id: ServiceId,
     percent: Annotated[int, typer.Argument(metavar="PERCENT", help="0 to 100")],
 ) -> None:
-    """Set what part of the traffic a version gets during a blue-green update.
+    """Set the share of the traffic that a version gets during a blue-green update.
 
-    The other version gets the rest. Alibaba Cloud has this in its console alone.
+    The other version gets the rest. On Alibaba Cloud, only the console offers this.
 
     Example: ecsmachine service weight web_front 80
     """

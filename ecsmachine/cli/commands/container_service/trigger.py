@@ -23,7 +23,7 @@ from ecsmachine.documents.rules import WEB_URL
 from ecsmachine.errors import MachineError
 
 app = command_group(
-    """Triggers: addresses with a secret that redeploy or scale an application.
+    """Triggers: secret addresses that redeploy or scale an application.
 
     Example: ecsmachine trigger create web --cluster my-cluster
     """
@@ -49,7 +49,7 @@ def redeploy(url: Url) -> None:
 
 @app.command("scale-out")
 def scale_out(url: Url, step: Step) -> None:
-    """Call a trigger that scales: more containers.
+    """Call a scaling trigger: add containers.
 
     Example: ecsmachine trigger scale-out - 2 < address.txt
     """
@@ -58,7 +58,7 @@ def scale_out(url: Url, step: Step) -> None:
 
 @app.command("scale-in")
 def scale_in(url: Url, step: Step) -> None:
-    """Call a trigger that scales: fewer containers.
+    """Call a scaling trigger: remove containers.
 
     Example: ecsmachine trigger scale-in - 1 < address.txt
     """
@@ -77,7 +77,7 @@ def create(
     as_json: AsJson = False,
     cluster: options.ClusterName = "",
 ) -> None:
-    """Make a trigger, and print its address. Who has the address can use it.
+    """Make a trigger, and print its address. Anyone who has the address can use it.
 
     Example: ecsmachine trigger create web --scale front --cluster my-cluster
     """
@@ -93,7 +93,7 @@ def create(
     made = answer.object()
     if not made.has("url"):
         raise MachineError(
-            "The service made no trigger", hint="Triggers are made in its console there."
+            "The service created no trigger", hint="Create the trigger in the console."
         )
     if as_json:
         print_json(made.values)

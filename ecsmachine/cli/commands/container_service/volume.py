@@ -56,7 +56,7 @@ def list_volumes(client: ApplicationClient, quiet: Quiet = False, as_json: AsJso
 def create(
     client: ApplicationClient,
     name: Name,
-    driver: Annotated[str, one_of(["--driver", "-d"], "What keeps it", "ossfs", "nas", "local")],
+    driver: Annotated[str, one_of(["--driver", "-d"], "Volume driver", "ossfs", "nas", "local")],
     options: Annotated[
         list[str] | None,
         typer.Option("--opt", "-o", help="An option of the driver, NAME=VALUE (repeatable)"),
@@ -75,7 +75,7 @@ def create(
 @app.command("inspect")
 @connected(application_client)
 def inspect(client: ApplicationClient, name: Name, as_json: JsonAnyway = False) -> None:
-    """Print all that the master tells of a volume, as JSON.
+    """Print everything the master knows about a volume, as JSON.
 
     Example: ecsmachine volume inspect data
     """
@@ -89,7 +89,7 @@ def remove(
     names: Annotated[list[str], typer.Argument(metavar="VOLUME...", help="Names of volumes")],
     yes: Yes = False,
 ) -> None:
-    """Remove volumes with what they hold.
+    """Remove volumes with their contents.
 
     Example: ecsmachine volume rm data
     """

@@ -67,8 +67,8 @@ def _await_project(client: ApplicationClient, name: str, timeout_s: int) -> None
                 report(f"{name}: {seen.capitalize()}")
         else:
             raise MachineError(
-                f'The time is up: the project "{name}" is still {seen}',
-                hint=f'"ecsmachine project inspect {name}" shows what it waits for.',
+                f'Timed out: the project "{name}" is still {seen}',
+                hint=f'"ecsmachine project inspect {name}" shows what it is waiting for.',
             )
     if project.current_state in FAILED:
         reason = project.raw.get("message")

@@ -61,7 +61,7 @@ def _check_alternatives(values: Mapping[str, OptionValue]) -> None:
     for one, other, how in pairs_of(OPTIONS, given):
         if how.both == "refused":
             raise _refused(
-                one, f"it does not go with --{other.name}: {how.why}", "Give one of them."
+                one, f"it cannot be used with --{other.name}: {how.why}", "Give one of them."
             )
 
 

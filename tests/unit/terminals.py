@@ -47,11 +47,20 @@ class Written:
         """Type on the terminal."""
         os.write(self._leader, keys.encode())
 
-    def until(self, text: str) -> None:
-        """Wait until a text is on the terminal, after what was waited for before."""
-        deadline = time.monotonic() + 60
+    def until(self, text: str, keys: str = "") -> None:
+        """Wait until a text is on the terminal, after what was waited for before.
+
+        ``keys`` are pressed until then, again and again: a shell that makes its terminal ready may
+        lose them.
+        """
+        begun = pressed = time.monotonic()
+        self.press(keys)
         while (found := self._bytes.find(text.encode(), self._seen)) < 0:
-            assert time.monotonic() < deadline, f"{text!r} is not in {self._bytes[self._seen :]!r}"
+            now = time.monotonic()
+            assert now - begun < 60, f"{text!r} is not in {self._bytes[self._seen :]!r}"
+            if keys and now - pressed > 10:
+                self.press(keys)
+                pressed = now
             time.sleep(0.02)
         self._seen = found + len(text.encode())
 

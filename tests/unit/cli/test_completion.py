@@ -227,8 +227,6 @@ def test_the_tab_key_completes(
         shown.press(f"{setup}; PS1='rea''dy> '\n")
         shown.until("ready> ")
         for typed, completed in KEYS:
-            shown.press(f"ecsmachine {typed}\t")
-            shown.until(completed)
-            shown.press("\x15")
-        shown.press("exit\n")
+            shown.until(completed, f"\x15ecsmachine {typed}\t")
+        shown.press("\x15exit\n")
         process.wait(60)

@@ -36,7 +36,7 @@ _RENEWALS = {
 
 @dataclass(frozen=True)
 class Charge:
-    """How an instance is paid for, and for how long it is there."""
+    """How an instance is paid for, and for how long it is there, in its own fields."""
 
     charge_type: ChargeType
     period: int
@@ -143,7 +143,7 @@ def price_of_order(
     hour = offer.instance_hour(kind)
     for disk in disks:
         hour += prices.disk_hour(disk.category, disk.size_gib, disk.performance_level)
-        hour += prices.iops_hour(disk.options.provisioned_iops)
+        hour += prices.iops_hour(disk.provisioned_iops)
     hours = prices.HOURS[charge.period_unit] * charge.period
     return round(hour * hours * prices.SUBSCRIPTION_FACTOR, 6)
 

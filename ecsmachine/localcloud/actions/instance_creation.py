@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from ecsmachine.localcloud.actions import interface_requests
 from ecsmachine.localcloud.actions.call import Answer, Call
@@ -151,13 +151,9 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
             internet_charge_type=parameters.text("InternetChargeType", "PayByTraffic"),
             bandwidth_out=bandwidth,
             bandwidth_in=parameters.integer("InternetMaxBandwidthIn", 200, least=1, most=200),
-            charge_type=charge.charge_type,
-            period=charge.period,
-            period_unit=charge.period_unit,
+            **asdict(charge),
             auto_renew=parameters.boolean("AutoRenew"),
-            auto_renew_period=charge.auto_renew_period,
             auto_renew_unit=charge.period_unit,
-            expires=charge.expires,
             io_optimized=parameters.choice(
                 "IoOptimized",
                 ("none", "optimized"),
@@ -172,11 +168,6 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
             ram_role=parameters.text("RamRoleName"),
             resource_group_id=parameters.text("ResourceGroupId"),
             deletion_protection=parameters.boolean("DeletionProtection"),
-            auto_release=charge.auto_release,
-            spot_strategy=charge.spot_strategy,
-            spot_price_limit=charge.spot_price_limit,
-            spot_duration=charge.spot_duration,
-            spot_interruption=charge.spot_interruption,
             credit_specification=(credit_specification if kind.baseline_credit else ""),
             deployment_set_id=parameters.text("DeploymentSetId"),
             deployment_set_group=parameters.integer("DeploymentSetGroupNo", least=1, most=7),

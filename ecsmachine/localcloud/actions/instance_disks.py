@@ -41,19 +41,18 @@ class DiskOptions:
     auto_snapshot_policy_id: str = ""
 
 
-@dataclass(frozen=True)
-class DiskRequest:
+@dataclass(frozen=True, kw_only=True)
+class DiskRequest(DiskOptions):
     """A disk that is asked for with an instance."""
 
     kind: DiskKind
     category: str
     size_gib: int
-    name: str
-    description: str
+    name: str = ""
+    description: str = ""
     device: str
     performance_level: str
-    options: DiskOptions
-    delete_with_instance: bool
+    delete_with_instance: bool = True
     snapshot_id: str = ""
 
 
@@ -100,8 +99,7 @@ def system_disk_of_request(
         performance_level=performance_level(
             request, category, refusals.malformed("PerformanceLevel")
         ),
-        options=disk_options(request, category, size),
-        delete_with_instance=True,
+        **asdict(disk_options(request, category, size)),
     )
 
 
@@ -112,12 +110,8 @@ def _disk_of_image(disk: ImageDisk, supported: tuple[str, ...]) -> DiskRequest:
         kind="data",
         category=category,
         size_gib=max(disk.size_gib, disk_categories.CATEGORIES[category].data_min),
-        name="",
-        description="",
         device=disk.device,
         performance_level="PL1" if category == "cloud_essd" else "",
-        options=DiskOptions(),
-        delete_with_instance=True,
         snapshot_id=disk.snapshot_id,
     )
 
@@ -156,7 +150,7 @@ def _data_disk(
         description=_disk_description(request),
         device=device or free_device(taken),
         performance_level=level,
-        options=disk_options(request, category, size),
+        **asdict(disk_options(request, category, size)),
         delete_with_instance=request.boolean("DeleteWithInstance", True),
         snapshot_id=snapshot.id if snapshot else "",
     )
@@ -243,20 +237,11 @@ def put_disk(call: Call, instance: Instance, request: DiskRequest, image: Image)
             id=disk_id,
             region=instance.region,
             zone=instance.zone,
-            name=request.name,
-            description=request.description,
-            kind=request.kind,
-            category=request.category,
-            size_gib=request.size_gib,
+            **asdict(request),
             status="In_use",
             created=timestamp(),
             instance_id=instance.id,
-            device=request.device,
             image_id=image.id if request.kind == "system" else "",
-            performance_level=request.performance_level,
-            **asdict(request.options),
-            snapshot_id=request.snapshot_id,
-            delete_with_instance=request.delete_with_instance,
             charge_type=instance.charge_type,
             attached=timestamp(),
             resource_group_id=instance.resource_group_id,

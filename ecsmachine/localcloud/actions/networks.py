@@ -39,8 +39,6 @@ def create_vpc(call: Call) -> Answer:
     region = call.region
     name, description = _name_and_description(parameters, "VpcName")
     cidr = _parse_network(parameters.text("CidrBlock", "172.16.0.0/12"), least=8, most=28)
-    if cidr is None:
-        raise refusals.CIDR_BLOCK()
     tags = tags_of_request(parameters)
     if len(call.state.vpcs.in_region(region.id)) >= call.state.offer.quota("vpcs"):
         raise refusals.QUOTA_OF_VPCS()
@@ -85,8 +83,6 @@ def modify_vpc_attribute(call: Call) -> None:
     vpc = call.required(call.state.vpcs, "VpcId")
     name, description = _name_and_description(parameters, "VpcName")
     cidr = _parse_network(parameters.text("CidrBlock", vpc.cidr), least=8, most=28)
-    if cidr is None:
-        raise refusals.CIDR_BLOCK()
     changed = replace(
         vpc,
         name=name or vpc.name,
@@ -104,8 +100,6 @@ def associate_vpc_cidr_block(call: Call) -> Answer:
     vpc = call.required(call.state.vpcs, "VpcId")
     parameters.choice("IpVersion", ("IPV4",))
     cidr = _parse_network(parameters.require("SecondaryCidrBlock"), least=16, most=28)
-    if cidr is None:
-        raise refusals.CIDR_BLOCK()
     if any(cidr.overlaps(other) for other in _networks_of(vpc)):
         raise ApiError(
             "InvalidCidrBlock.Overlapped", "Specified CIDR block overlapped with other CIDR blocks."
@@ -155,8 +149,6 @@ def create_vswitch(call: Call) -> Answer:
         raise refusals.ZONE_NOT_FOUND()
     name, description = _name_and_description(parameters, "VSwitchName")
     cidr = _parse_network(parameters.require("CidrBlock"), least=16, most=29)
-    if cidr is None:
-        raise refusals.CIDR_BLOCK()
     if not any(cidr.subnet_of(network) for network in _networks_of(vpc)):
         raise ApiError("InvalidParameter", "Specified CIDR block is not valid in VPC.")
     tags = tags_of_request(parameters)
@@ -250,13 +242,13 @@ def _name_and_description(parameters: Parameters, key: str) -> tuple[str, str]:
     )
 
 
-def _parse_network(text: str, *, least: int, most: int) -> ipaddress.IPv4Network | None:
+def _parse_network(text: str, *, least: int, most: int) -> ipaddress.IPv4Network:
     try:
         network = ipaddress.IPv4Network(text)
-    except ValueError:
-        return None
+    except ValueError as error:
+        raise refusals.CIDR_BLOCK() from error
     if not least <= network.prefixlen <= most or any(network.overlaps(n) for n in _FORBIDDEN):
-        return None
+        raise refusals.CIDR_BLOCK()
     return network
 
 

@@ -18,40 +18,28 @@ _RESOURCE_TYPES = ("VSwitch", "IoOptimized", "Instance", "DedicatedHost", "Disk"
 
 def describe_regions(call: Call) -> Answer:
     """DescribeRegions: every region; its endpoint is this one."""
-    language = call.parameters.text("AcceptLanguage", "zh-CN")
     # In every region all is on offer, in every way of charging.
     call.parameters.choice("InstanceChargeType", (*_CHARGE_TYPES, *_SPOT_STRATEGIES))
     call.parameters.choice("ResourceType", ("instance", "disk", "reservedinstance", "scu"))
-    return {
-        "Regions": {
-            "Region": [
-                {
-                    "RegionId": region.id,
-                    "RegionEndpoint": call.host,
-                    "LocalName": region.name(language),
-                    "Status": "available",
-                }
-                for region in regions()
-            ]
-        }
-    }
+    told = _told_regions(call)
+    return {"Regions": {"Region": [{**region, "Status": "available"} for region in told]}}
 
 
 def describe_vpc_regions(call: Call) -> Answer:
     """DescribeRegions of VPC and SLB: the same regions in a shorter form."""
+    return {"Regions": {"Region": _told_regions(call)}}
+
+
+def _told_regions(call: Call) -> list[dict[str, str]]:
     language = call.parameters.text("AcceptLanguage", "zh-CN")
-    return {
-        "Regions": {
-            "Region": [
-                {
-                    "RegionId": region.id,
-                    "RegionEndpoint": call.host,
-                    "LocalName": region.name(language),
-                }
-                for region in regions()
-            ]
+    return [
+        {
+            "RegionId": region.id,
+            "RegionEndpoint": call.host,
+            "LocalName": region.name(language),
         }
-    }
+        for region in regions()
+    ]
 
 
 def describe_zones(call: Call) -> Answer:
@@ -60,18 +48,10 @@ def describe_zones(call: Call) -> Answer:
     verbose = call.parameters.boolean("Verbose", True)
     call.parameters.choice("InstanceChargeType", _CHARGE_TYPES)
     call.parameters.choice("SpotStrategy", ("NoSpot", *_SPOT_STRATEGIES))
-    zones = []
-    for zone in region.zones:
-        entry: dict[str, Any] = {
-            "ZoneId": zone.id,
-            "ZoneType": "AvailabilityZone",
-            "LocalName": _local_name(call, region, zone),
-            "AvailableResourceCreation": {"ResourceTypes": list(_RESOURCE_TYPES)},
-        }
-        if verbose:
-            entry |= _zone_resources()
-        zones.append(entry)
-    return {"Zones": {"Zone": zones}}
+    more = {"AvailableResourceCreation": {"ResourceTypes": list(_RESOURCE_TYPES)}}
+    if verbose:
+        more |= _zone_resources()
+    return {"Zones": {"Zone": [{**zone, **more} for zone in _told_zones(call, region)]}}
 
 
 def describe_vpc_zones(call: Call) -> Answer:
@@ -79,18 +59,7 @@ def describe_vpc_zones(call: Call) -> Answer:
     region = call.region
     if call.parameters.text("ZoneType", "AvailabilityZone") != "AvailabilityZone":
         return {"Zones": {"Zone": []}}
-    return {
-        "Zones": {
-            "Zone": [
-                {
-                    "ZoneId": zone.id,
-                    "ZoneType": "AvailabilityZone",
-                    "LocalName": _local_name(call, region, zone),
-                }
-                for zone in region.zones
-            ]
-        }
-    }
+    return {"Zones": {"Zone": _told_zones(call, region)}}
 
 
 def describe_slb_zones(call: Call) -> Answer:
@@ -113,6 +82,17 @@ def describe_slb_zones(call: Call) -> Answer:
             ]
         }
     }
+
+
+def _told_zones(call: Call, region: Region) -> list[dict[str, str]]:
+    return [
+        {
+            "ZoneId": zone.id,
+            "ZoneType": "AvailabilityZone",
+            "LocalName": _local_name(call, region, zone),
+        }
+        for zone in region.zones
+    ]
 
 
 def _local_name(call: Call, region: Region, zone: Zone) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Listing, always, equals, oldest, one_of, tagged_as
@@ -25,23 +24,6 @@ from ecsmachine.localcloud.state.tagging import vpc_tags
 MAX_ENTRIES = 200
 _NO_NEXT_HOP = Refusal("InvalidNextHopId.NotFound")
 _SERVICES = "100.64.0.0/10"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An entry of a route table: one that the cloud made itself, or a custom one."""
-
-    id: Annotated[str, "RouteEntryId"]
-    cidr: Annotated[str, "DestinationCidrBlock"]
-    kind: Annotated[str, "Type"]
-    next_hop_type: str
-    next_hop_id: str
-    name: Annotated[str, "RouteEntryName"]
-    description: Annotated[str, "Description"]
-    status: Annotated[str, "Status"]
-    modified: Annotated[str, "GmtModified"]
-    route_table_id: Annotated[str, "RouteTableId"]
-    region: str
 
 
 def describe_vrouters(call: Call) -> Answer:
@@ -93,10 +75,8 @@ def create_route_entry(call: Call) -> Answer:
     instance = call.required(call.state.instances, "NextHopId", missing=_NO_NEXT_HOP)
     if instance.vpc_id != vpc.id:
         raise _NO_NEXT_HOP()
-    entries = [
-        entry for entry in call.state.route_entries if entry.route_table_id == vpc.route_table_id
-    ]
-    if any(status_now("Available", "Pending", e.ready_at) != "Available" for e in entries):
+    entries = _custom_entries_of(call, vpc)
+    if any(_status(entry) != "Available" for entry in entries):
         raise ApiError(
             "IncorrectRouteEntryStatus", "Some route entry status blocked this operation."
         )
@@ -137,7 +117,7 @@ def delete_route_entry(call: Call) -> None:
         entry = call.find(call.state.route_entries, entry_id)
     else:
         entry = _entry_of_table(call, _vpc_of_table(call), entry_id)
-    if status_now("Available", "Pending", entry.ready_at) != "Available":
+    if _status(entry) != "Available":
         raise ApiError("IncorrectRouteEntryStatus", "Specified routeEntry status error.")
     call.state.route_entries.remove(entry.id)
 
@@ -148,10 +128,9 @@ def _entry_of_table(call: Call, vpc: Vpc, entry_id: str) -> RouteEntry:
     if not entry_id and not text:
         raise missing_parameter("DestinationCidrBlock")
     cidr = str(_parse_network(text)) if text else ""
-    for entry in call.state.route_entries:
+    for entry in _custom_entries_of(call, vpc):
         if (
-            entry.route_table_id == vpc.route_table_id
-            and entry_id in ("", entry.id)
+            entry_id in ("", entry.id)
             and cidr in ("", entry.cidr)
             and parameters.text("NextHopId") in ("", entry.next_hop_id)
         ):
@@ -186,24 +165,15 @@ def _vswitch_ids(call: Call, vpc: Vpc) -> list[str]:
     return [item.id for item in call.state.vswitches if item.vpc_id == vpc.id]
 
 
-def _entries_of(call: Call, vpc: Vpc) -> list[Entry]:
-    custom = [
-        Entry(
-            entry.id,
-            entry.cidr,
-            "Custom",
-            entry.next_hop_type,
-            entry.next_hop_id,
-            entry.name,
-            entry.description,
-            status_now("Available", "Pending", entry.ready_at),
-            entry.created,
-            vpc.route_table_id,
-            vpc.region,
-        )
-        for entry in call.state.route_entries
-        if entry.route_table_id == vpc.route_table_id
-    ]
+def _custom_entries_of(call: Call, vpc: Vpc) -> list[RouteEntry]:
+    return [e for e in call.state.route_entries if e.route_table_id == vpc.route_table_id]
+
+
+def _status(entry: RouteEntry) -> str:
+    return status_now("Available", "Pending", entry.ready_at)
+
+
+def _entries_of(call: Call, vpc: Vpc) -> list[RouteEntry]:
     local = [
         (item.id, item.cidr, "Created with VSwitch by system.", item.created)
         for item in call.state.vswitches
@@ -212,22 +182,20 @@ def _entries_of(call: Call, vpc: Vpc) -> list[Entry]:
     services = (vpc.id, _SERVICES, "Created with VPC by system.", vpc.created)
     system = [
         # Nothing is kept of these: their ids follow from what they belong to.
-        Entry(
-            f"rte-{owner.partition('-')[2]}",
-            cidr,
-            "System",
-            "service" if cidr == _SERVICES else "local",
-            "",
-            "",
-            text,
-            "Available",
-            at,
-            vpc.route_table_id,
-            vpc.region,
+        RouteEntry(
+            id=f"rte-{owner.partition('-')[2]}",
+            region=vpc.region,
+            route_table_id=vpc.route_table_id,
+            cidr=cidr,
+            next_hop_type="service" if cidr == _SERVICES else "local",
+            next_hop_id="",
+            name="",
+            description=text,
+            created=at,
         )
         for owner, cidr, text, at in (*local, services)
     ]
-    return custom + system
+    return _custom_entries_of(call, vpc) + system
 
 
 def _router_view(call: Call, vpc: Vpc) -> dict[str, Any]:
@@ -261,7 +229,7 @@ def _table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
                     "Description": entry.description,
                     "DestinationCidrBlock": entry.cidr,
                     "Type": entry.kind,
-                    "Status": entry.status,
+                    "Status": _status(entry),
                     "NextHopType": entry.next_hop_type,
                     "InstanceId": entry.next_hop_id,
                     "NextHops": {"NextHop": []},
@@ -287,10 +255,12 @@ def _listed_table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
     }
 
 
-def _listed_entry_view(call: Call, entry: Entry) -> dict[str, Any]:
+def _listed_entry_view(call: Call, entry: RouteEntry) -> dict[str, Any]:
     return {
         **told(entry),
         **fixed("RouteEntry"),
+        "Type": entry.kind,
+        "Status": _status(entry),
         "NextHops": {
             "NextHop": [
                 {
@@ -345,7 +315,7 @@ _TABLE_LIST = Listing(
     most=50,
 )
 _ENTRIES = Listing(
-    Entry,
+    RouteEntry,
     "RouteEntrys.RouteEntry",
     lambda call: _entries_of(call, _vpc_of_table(call)),
     _listed_entry_view,
@@ -355,7 +325,7 @@ _ENTRIES = Listing(
         one_of("DestCidrBlockList", "cidr", Parameters.listed),
         always("ServiceType", ""),
         equals("RouteEntryName", "name"),
-        equals("RouteEntryType", "kind"),
+        equals("RouteEntryType", lambda call, entry: entry.kind),
         equals("NextHopId", "next_hop_id"),
         equals("NextHopType", "next_hop_type"),
         always("IpVersion", "ipv4"),

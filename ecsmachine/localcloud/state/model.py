@@ -95,18 +95,23 @@ class VSwitch:
 
 @dataclass(frozen=True)
 class RouteEntry:
-    """A custom entry of a route table."""
+    """An entry of a route table: kept are custom ones; those of the system lead to no instance."""
 
-    id: str
+    id: Annotated[str, "RouteEntryId"]
     region: str
-    route_table_id: str
-    cidr: str
+    route_table_id: Annotated[str, "RouteTableId"]
+    cidr: Annotated[str, "DestinationCidrBlock"]
     next_hop_type: str
     next_hop_id: str
-    name: str
-    description: str
-    created: str
+    name: Annotated[str, "RouteEntryName"]
+    description: Annotated[str, "Description"]
+    created: Annotated[str, "GmtModified"]
     ready_at: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        """Custom or System."""
+        return "Custom" if self.next_hop_id else "System"
 
 
 @dataclass(frozen=True)

@@ -163,8 +163,7 @@ def take_over(
     machine of this store. If a step fails, the certificates that it came with stay in its folder,
     and it counts as imported: the next call does all of it.
     """
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         sans, jump = machine.auth.server_cert_sans, machine.auth.jump
         own = auth_options(store.path, name, server_cert_sans=sans, jump=jump)
         renewal.renew_due(store, own, report, among=[name], key_type=key_type)

@@ -60,11 +60,7 @@ def bake(
     something else was begun under that name.
     """
     interruption = interruption or Interruption()
-
-    def checkpoint(point: str) -> None:
-        store.checkpoint(point)
-        interruption.check_at(point)
-
+    checkpoint = interruption.checking_at(store.checkpoint)
     watched = Store(store.path, store.environment, store.warn, checkpoint)
     watched.passphrases = store.passphrases
     with store.lock(f".{request.machine}"):
@@ -206,8 +202,7 @@ def _make_image(
 ) -> BakedImage:
     """Generalise the host, and make an image of its disk that is no longer the machine's."""
     name = request.machine
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         driver = _baking(machine)
         journal = store.journal(name)
         engine = _engine_of_sealed(store, machine, journal, report, interruption)

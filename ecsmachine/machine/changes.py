@@ -82,8 +82,7 @@ def change_machine(
     needs that, and started again whatever becomes of them. Given again it does what is left.
     Raises :class:`MachineError` for what is refused.
     """
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         engine = {flag: value for flag, value in changes.items() if flag in engine_config.FIELDS}
         of_driver = {flag: value for flag, value in changes.items() if flag not in engine}
         stopping = _checked(machine, of_driver) if of_driver else {}

@@ -56,14 +56,11 @@ def create(
     """
     validate(request)
     interruption = interruption or Interruption()
+    checkpoint = interruption.checking_at(store.checkpoint)
 
     def say(line: str) -> None:
         interruption.check()
         report(line)
-
-    def checkpoint(point: str) -> None:
-        store.checkpoint(point)
-        interruption.check_at(point)
 
     with store.lock(request.name):
         store.check_place(request.name)

@@ -144,11 +144,7 @@ def _check_once(
 ) -> Driver | None:
     """Run the checks for the first of the machines; return its driver, for the others."""
     first = requests[0]
-
-    def checkpoint(point: str) -> None:
-        store.checkpoint(point)
-        interruption.check_at(point)
-
+    checkpoint = interruption.checking_at(store.checkpoint)
     jump = store.jump(first.ssh_jump)
     driver = store.new_driver(
         first.driver_name, first.name, first.driver_values, checkpoint=checkpoint, jump=jump

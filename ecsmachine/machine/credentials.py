@@ -29,8 +29,7 @@ def use_credentials(
     See :meth:`~ecsmachine.drivers.base.CloudCredentials.use_credentials`. Raises
     :class:`MachineError`, with nothing changed.
     """
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         driver = _needing_rights(machine)
         driver.use_credentials(reference, check=check, store_keys=store_keys)
         store.save(machine)
@@ -39,8 +38,7 @@ def use_credentials(
 
 def forget_keys(store: Store, name: str) -> CredentialUse:
     """Take the keys of a machine out of the store; where they come from stays written down."""
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         driver = _needing_rights(machine)
         driver.forget_keys()
         store.save(machine)

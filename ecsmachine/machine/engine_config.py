@@ -94,8 +94,7 @@ def change_engine(store: Store, name: str, change: EngineChange, report: Report)
     The engine is restarted if need be. If it does not come back its former options are put back,
     and the store keeps them: :class:`~ecsmachine.provision.errors.ProvisionError`.
     """
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         check_provisions(machine)
         return _apply(store, machine, changed(machine.engine, change), report)
 

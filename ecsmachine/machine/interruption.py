@@ -60,10 +60,15 @@ class Interruption:
         if self._asked and not self._shielded:
             raise WorkInterrupted
 
-    def check_at(self, point: str) -> None:
-        """Check at the points of a checkpoint at which a request or a command can be left out."""
-        if point.startswith(("before api", "before ssh")):
-            self.check()
+    def checking_at(self, checkpoint: Callable[[str], None]) -> Callable[[str], None]:
+        """Return a checkpoint that checks as well where a request or a command can be left out."""
+
+        def check_too(point: str) -> None:
+            checkpoint(point)
+            if point.startswith(("before api", "before ssh")):
+                self.check()
+
+        return check_too
 
     def shield(self) -> None:
         """Let what comes now go to its end: it undoes the work."""

@@ -13,23 +13,14 @@ from ecsmachine.ssh import sharing
 
 def start(store: Store, name: str, report: Report) -> None:
     """Start a machine and wait until its engine answers; a running one is left as it is."""
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         before = machine.driver.address()
         start_machine(store, machine, report, machine.driver.state(), before)
 
 
 def stop(store: Store, name: str, report: Report) -> None:
     """Stop a machine in an orderly way; a stopped one is left as it is."""
-    with store.lock(name):
-        machine = store.load(name)
-        report(f'Stopping "{name}"...')
-        if _is_stopped(machine, report):
-            return
-        sharing.close(machine.known_hosts_path, at_once=True)
-        machine.driver.stop(driver_report(name, report))
-        store.save(machine)
-        report(f'Machine "{name}" was stopped.')
+    _halt(store, name, report, at_once=False)
 
 
 def stop_without_charge(store: Store, name: str, report: Report) -> None:
@@ -37,8 +28,7 @@ def stop_without_charge(store: Store, name: str, report: Report) -> None:
 
     Raises :class:`MachineError` if its driver cannot, or if it is stopped and still charged.
     """
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         if not isinstance(machine.driver, Priced):
             raise MachineError(
                 f'Machine "{name}" is of the driver {machine.driver.name}, which charges nothing',
@@ -58,8 +48,7 @@ def expire(store: Store, name: str, report: Report, *, when: str) -> None:
     Raises :class:`UsageError` for a text that is no time, and :class:`MachineError` if the driver
     cannot.
     """
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         if not isinstance(machine.driver, Expiring):
             raise MachineError(
                 f'Machine "{name}" is of the driver {machine.driver.name}, which releases nothing'
@@ -71,21 +60,12 @@ def expire(store: Store, name: str, report: Report, *, when: str) -> None:
 
 def kill(store: Store, name: str, report: Report) -> None:
     """Stop a machine at once, as by pulling the plug; a stopped one is left as it is."""
-    with store.lock(name):
-        machine = store.load(name)
-        report(f'Killing "{name}"...')
-        if _is_stopped(machine, report):
-            return
-        sharing.close(machine.known_hosts_path, at_once=True)
-        machine.driver.kill(driver_report(name, report))
-        store.save(machine)
-        report(f'Machine "{name}" was killed.')
+    _halt(store, name, report, at_once=True)
 
 
 def restart(store: Store, name: str, report: Report) -> None:
     """Restart a machine and wait until its engine answers; a stopped one is started."""
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         report(f'Restarting "{name}"...')
         state = machine.driver.state()
         if state is not State.RUNNING:
@@ -145,8 +125,14 @@ def _wait_until_back(store: Store, machine: Machine, report: Report) -> None:
     host.wait_for_engine(machine)
 
 
-def _is_stopped(machine: Machine, report: Report) -> bool:
-    if machine.driver.state() is State.STOPPED:
-        report(f'Machine "{machine.name}" is already stopped.')
-        return True
-    return False
+def _halt(store: Store, name: str, report: Report, *, at_once: bool) -> None:
+    with store.holding(name) as machine:
+        report(f'{"Killing" if at_once else "Stopping"} "{name}"...')
+        if machine.driver.state() is State.STOPPED:
+            report(f'Machine "{name}" is already stopped.')
+            return
+        sharing.close(machine.known_hosts_path, at_once=True)
+        halt = machine.driver.kill if at_once else machine.driver.stop
+        halt(driver_report(name, report))
+        store.save(machine)
+        report(f'Machine "{name}" was {"killed" if at_once else "stopped"}.')

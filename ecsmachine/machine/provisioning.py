@@ -18,8 +18,7 @@ def provision(store: Store, name: str, report: Report) -> None:
 
     This is also how a machine whose engine was broken, or whose address has changed, is mended.
     """
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         check_provisions(machine)
         refresh_address(machine)
         if machine.auth.ca_key_path.exists():
@@ -37,8 +36,7 @@ def upgrade(store: Store, name: str, report: Report, *, version: str | None = No
     """
     from ecsmachine.provision.upgrade import upgrade_engine
 
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         check_provisions(machine)
         wanted = machine.engine.version if version is None else version
         if state_or_none(machine) is State.STOPPED:

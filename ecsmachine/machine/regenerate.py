@@ -53,8 +53,7 @@ def regenerate(store: Store, name: str, report: Report, *, among: Collection[str
     If the host cannot be given it, the certificates that the host has stay in the machine's
     folder, so that the engine can still be talked to.
     """
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         if not machine.driver.provisions:
             _renew_client(store, machine, report)
             return

@@ -158,6 +158,15 @@ class Store:
                 shutil.rmtree(self.directory(name), ignore_errors=True)
             yield
 
+    @contextlib.contextmanager
+    def holding(self, name: str) -> Iterator[Machine]:
+        """Hold the lock of a machine, and give the machine as it is then.
+
+        Raises as :meth:`lock` and :meth:`load` do.
+        """
+        with self.lock(name):
+            yield self.load(name)
+
     def temporary_directory(self, name: str) -> Path:
         """Return a folder for a machine on its way in or out, which no command takes for one."""
         return self.machines_path / f".{name}.{os.urandom(4).hex()}"

@@ -70,8 +70,7 @@ def export_machine(store: Store, name: str, passphrase: str) -> bytes:
     check_passphrase(passphrase)
     if not store.exists(name):
         raise MachineNotFoundError(name)
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         journal = store.journal(name)
         if journal.adopting:
             raise AdoptionCutOffError(name)

@@ -72,8 +72,7 @@ def _write_down(store: Store, request: CreateRequest) -> None:
 
 
 def _set_jump(store: Store, request: CreateRequest) -> None:
-    with store.lock(request.name):
-        machine = store.load(request.name)
+    with store.holding(request.name) as machine:
         machine.auth.jump = store.jump(request.ssh_jump)
         store.save(machine)
 
@@ -83,8 +82,7 @@ def _find_again(store: Store, request: CreateRequest, report: Report) -> None:
     if request.provision:
         provisioning.provision(store, request.name, report)
         return
-    with store.lock(request.name):
-        machine = store.load(request.name)
+    with store.holding(request.name) as machine:
         refresh_address(machine)
         store.save(machine)
 

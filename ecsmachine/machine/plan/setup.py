@@ -38,8 +38,7 @@ def set_up(store: Store, name: str, wanted: Setup, report: Report) -> None:
     from ecsmachine.machine.address import login, refresh_address
 
     report = driver_report(name, report)
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         done = list(store.journal(name).request.get("Setup", ()))
         todo = left_to_do(wanted, done)
         refresh_address(machine)

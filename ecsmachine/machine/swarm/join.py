@@ -16,8 +16,8 @@ from ecsmachine.machine.watch import watching
 
 def init(store: Store, name: str, report: Report, *, advertise: str = "") -> None:
     """Begin a swarm with the machine as its first manager; one that manages already stays so."""
-    with store.lock(name):
-        _begin(store.load(name), report, advertise)
+    with store.holding(name) as machine:
+        _begin(machine, report, advertise)
 
 
 def _begin(machine: Machine, report: Report, advertise: str = "") -> None:

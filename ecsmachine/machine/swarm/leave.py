@@ -27,8 +27,7 @@ def leave(store: Store, name: str, report: Report, *, force: bool = False) -> No
     if force and not store.exists(name):
         _strike_off_removed(store, name, report)
         return
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         there = members.membership_or_none(machine)
         if there is not None and not there.is_member:
             report(f'Machine "{name}" is in no swarm.')

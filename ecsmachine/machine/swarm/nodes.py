@@ -140,8 +140,7 @@ def update(
     availability: Availability | None = None,
 ) -> None:
     """Change the role or the availability of a machine in its swarm."""
-    with store.lock(name):
-        machine = store.load(name)
+    with store.holding(name) as machine:
         there = members.membership_or_none(machine)
         if there is not None and not there.is_member:
             raise MachineError(

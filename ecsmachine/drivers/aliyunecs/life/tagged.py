@@ -116,10 +116,8 @@ def attached_to(cloud: Cloud, owner: TaggedResource) -> Iterator[TaggedResource]
 def is_attached(cloud: Cloud, kind: str, details: Mapping[str, str]) -> bool:
     """Whether a route, or a place behind a load balancer, is there; False for other kinds."""
     if kind == route.KIND:
-        return any(
-            entry.cidr == details["cidr"] and entry.next_hop_id == details["instance"]
-            for entry in cloud.vpc.route_entries(details["router"])
-        )
+        there = route.routes_to(cloud, details["router"], details["cidr"], details["instance"])
+        return bool(there)
     if kind == load_balancer.KIND:
         return details["slb"] in cloud.slb.load_balancers_before(details["instance"])
     return False

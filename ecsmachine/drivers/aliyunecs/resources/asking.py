@@ -138,8 +138,13 @@ def delete_unused(
         raise refusal
 
 
-def wait_for_unseen(look: Callable[[], list[str]]) -> list[str]:
-    """Return the ids that ``look`` finds of what a request without an answer may have made."""
+def ids_of(resource: Resource, look: Callable[[], list[str]]) -> list[str]:
+    """Return the id of a resource of a journal.
+
+    Without one, those that ``look`` finds of what a request without an answer may have made.
+    """
+    if resource.id is not None:
+        return [resource.id]
     for _ in polls(_UNSEEN_TIMEOUT_S):
         found = look()
         if found:

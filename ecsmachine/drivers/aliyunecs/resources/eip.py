@@ -78,9 +78,7 @@ def remove_eip(
     """Unbind and give back an elastic address of ours; one that is gone is success."""
     if resource.id is not None:
         _wait_for_eip(cloud, resource.id, patience_s)
-        release_eip(cloud, resource.id, report)
-        return
-    for allocation_id in asking.wait_for_unseen(lambda: _made_without_answer(cloud, create_id)):
+    for allocation_id in asking.ids_of(resource, lambda: _made_without_answer(cloud, create_id)):
         release_eip(cloud, allocation_id, report)
 
 

@@ -182,31 +182,22 @@ def _ensure_vswitch(making: Making, details: dict[str, str]) -> str:
 
 def remove_vswitch(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
     """Remove our VSwitch if nothing is in it any more; else another machine's journal has it."""
-    ids = (
-        [resource.id]
-        if resource.id is not None
-        else asking.wait_for_unseen(
-            lambda: [
-                each.id
-                for each in _vswitches(cloud, resource.details["vpc"], resource.details["zone"])
-                if each.name == resource.details["name"]
-            ]
-        )
-    )
-    for vswitch_id in ids:
+
+    def look() -> list[str]:
+        vpc_id, zone, name = (resource.details[key] for key in ("vpc", "zone", "name"))
+        return [each.id for each in _vswitches(cloud, vpc_id, zone) if each.name == name]
+
+    for vswitch_id in asking.ids_of(resource, look):
         _delete_unused(cloud, vswitch_id, is_vpc=False, patience_s=patience_s)
 
 
 def remove_vpc(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
     """Remove our VPC if nothing is in it any more; else another machine's journal has it."""
-    ids = (
-        [resource.id]
-        if resource.id is not None
-        else asking.wait_for_unseen(
-            lambda: [vpc.id for vpc in cloud.vpc.vpcs() if vpc.name == resource.details["name"]]
-        )
-    )
-    for vpc_id in ids:
+
+    def look() -> list[str]:
+        return [vpc.id for vpc in cloud.vpc.vpcs() if vpc.name == resource.details["name"]]
+
+    for vpc_id in asking.ids_of(resource, look):
         _delete_unused(cloud, vpc_id, is_vpc=True, patience_s=patience_s)
 
 

@@ -185,10 +185,7 @@ def _not_made(what: str, resource_id: str, reason: str) -> MachineError:
 
 
 def _ids(cloud: Cloud, resource: Resource, create_id: str) -> list[str]:
-    """Return the id, or those of what a request without an answer may have made."""
-    if resource.id is not None:
-        return [resource.id]
-    return asking.wait_for_unseen(lambda: _made_without_answer(cloud, resource, create_id))
+    return asking.ids_of(resource, lambda: _made_without_answer(cloud, resource, create_id))
 
 
 def _made_without_answer(cloud: Cloud, resource: Resource, create_id: str) -> list[str]:

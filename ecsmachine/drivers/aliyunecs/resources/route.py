@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import AVAILABLE, RouteEntry
 from ecsmachine.drivers.aliyunecs.resources import asking
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
@@ -20,7 +19,7 @@ def ensure_route(
 
     Raises :class:`MachineError` if the VPC sends it elsewhere already.
     """
-    router_id = _router(cloud, vpc_id)
+    router_id = router_of(cloud, vpc_id)
     if not router_id:
         raise MachineError(f"VPC {vpc_id} has no router", hint="Leave --aliyunecs-route-cidr out.")
     resource = asking.find_or_intend(
@@ -59,41 +58,32 @@ def remove_route(cloud: Cloud, resource: Resource) -> None:
 
 def remove_routes_to(cloud: Cloud, router_id: str, cidr: str, instance_id: str) -> None:
     """Remove the routes of a network to an instance, in every table of a router."""
-    for entry in list(cloud.vpc.route_entries(router_id)):
-        if entry.cidr == cidr and entry.next_hop_id == instance_id:
-            _delete(cloud, entry)
+    for entry in routes_to(cloud, router_id, cidr, instance_id):
+        _delete(cloud, entry)
     asking.wait_for(
         f"The route of {cidr} is gone",
-        lambda: (
-            True
-            if not any(
-                entry.cidr == cidr and entry.next_hop_id == instance_id
-                for entry in cloud.vpc.route_entries(router_id)
-            )
-            else None
-        ),
+        lambda: None if routes_to(cloud, router_id, cidr, instance_id) else True,
     )
+
+
+def routes_to(cloud: Cloud, router_id: str, cidr: str, instance_id: str) -> list[RouteEntry]:
+    """Return the routes of a network to an instance, in every table of a router."""
+    return [
+        entry
+        for entry in cloud.vpc.route_entries(router_id)
+        if entry.cidr == cidr and entry.next_hop_id == instance_id
+    ]
+
+
+def _delete(cloud: Cloud, entry: RouteEntry) -> None:
+    def ask() -> None:
+        cloud.vpc.delete_route_entry(entry.table_id, cidr=entry.cidr, instance_id=entry.next_hop_id)
+
+    asking.when_not_busy(lambda: asking.delete(ask))
 
 
 def router_of(cloud: Cloud, vpc_id: str) -> str:
     """Return the router of a VPC, or "" if the VPC is gone."""
-    return _router(cloud, vpc_id)
-
-
-def _delete(cloud: Cloud, entry: RouteEntry) -> None:
-    def delete() -> None:
-        try:
-            cloud.vpc.delete_route_entry(
-                entry.table_id, cidr=entry.cidr, instance_id=entry.next_hop_id
-            )
-        except ApiError as error:
-            if not error.is_not_found:
-                raise
-
-    asking.when_not_busy(delete)
-
-
-def _router(cloud: Cloud, vpc_id: str) -> str:
     vpc = next(cloud.vpc.vpcs(vpc_id=vpc_id), None)
     return vpc.router_id if vpc is not None else ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ecsmachine.aliyun.ecs import RULE_DESCRIPTION
 from ecsmachine.aliyun.ecs_values import Permission, SecurityGroup
@@ -106,12 +106,7 @@ def remove_group(
 
     One that is in use stays: the journal of whoever uses it lists it too.
     """
-    group_ids = (
-        [resource.id]
-        if resource.id is not None
-        else asking.wait_for_unseen(lambda: _made_without_answer(cloud, resource, context))
-    )
-    for group_id in group_ids:
+    for group_id in asking.ids_of(resource, lambda: _made_without_answer(cloud, resource, context)):
         _delete_unused(cloud, group_id, patience_s)
 
 
@@ -182,22 +177,15 @@ def _found_or_made(making: Making, vpc_id: str, found: FoundGroup | None) -> str
             )
         )
     journal.made(resource, group_id)
-    _open_new(cloud, group_id, wanted)
+    _once_visible(lambda: open_ports(cloud, group_id, (), wanted, lambda line: None))
     _isolate(making, group_id)
     return _settle_on_one(making, resource, wanted)
 
 
 def _isolate(making: Making, group_id: str) -> None:
     """Let the members of a group that is one machine's own reach nothing by themselves."""
-    if not making.context.isolated:
-        return
-    for spent_s in polls(_VISIBLE_TIMEOUT_S):
-        try:
-            making.cloud.ecs.authorize_egress(group_id, _ISOLATING)
-            return
-        except ApiError as error:
-            if not error.is_not_found or spent_s >= _VISIBLE_TIMEOUT_S:
-                raise
+    if making.context.isolated:
+        _once_visible(lambda: making.cloud.ecs.authorize_egress(group_id, _ISOLATING))
 
 
 def open_ports(
@@ -237,11 +225,11 @@ def without(rules: Iterable[Permission], unwanted: Iterable[Permission]) -> list
     ]
 
 
-def _open_new(cloud: Cloud, group_id: str, wanted: Sequence[Permission]) -> None:
-    """Open the ports of a group that was just made, and may not be found for a moment."""
+def _once_visible(ask: Callable[[], None]) -> None:
+    """Ask something of a group that was just made, and may not be found for a moment."""
     for spent_s in polls(_VISIBLE_TIMEOUT_S):
         try:
-            open_ports(cloud, group_id, (), wanted, lambda line: None)
+            ask()
             return
         except ApiError as error:
             if not error.is_not_found or spent_s >= _VISIBLE_TIMEOUT_S:

@@ -136,12 +136,7 @@ def _described(
             "ThreadsPerCore": instance.cpu_options.threads_per_core or kind.threads_per_core,
             "TopologyType": instance.cpu_options.topology or "DiscreteCoreToHTMapping",
         },
-        "MetadataOptions": {
-            "HttpEndpoint": instance.metadata_options.endpoint,
-            "HttpTokens": instance.metadata_options.tokens,
-            "HttpPutResponseHopLimit": instance.metadata_options.hop_limit,
-            "InstanceMetadataTags": instance.metadata_options.tags,
-        },
+        "MetadataOptions": told(instance.metadata_options),
         "ImageOptions": {
             "LoginAsNonRoot": instance.login_as_non_root,
             "CurrentOSNVMeSupported": True,

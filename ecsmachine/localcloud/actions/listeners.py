@@ -34,7 +34,7 @@ def create_listener(protocol: str) -> Action:
         port = _port_of_request(parameters)
         if any(
             item.port == port and _share_a_port(item.protocol, protocol)
-            for item in _listeners_of(balancer)
+            for item in balancer.in_order()
         ):
             raise refusals.of("ListenerAlreadyExists")
         if len(balancer.listeners) >= MAX_LISTENERS:
@@ -48,9 +48,7 @@ def create_listener(protocol: str) -> Action:
         backend_port = 0 if group_id else _backend_port(parameters)
         listener = Listener(port, protocol, "stopped", backend_port, group_id, values)
         tags = tagging.tags_of_request(parameters)
-        tagging.put_tags(
-            call.state, "listener", listener_id(balancer, listener), balancer.region, tags
-        )
+        tagging.put_tags(call.state, "listener", balancer.id_of(listener), balancer.region, tags)
         _keep_listeners(call, balancer, (*balancer.listeners, listener))
 
     return create
@@ -109,7 +107,7 @@ def describe_load_balancer_listeners(call: Call) -> Answer:
         (balancer, listener)
         for balancer in call.state.load_balancers.in_region(region.id)
         if not ids or balancer.id in ids
-        for listener in _listeners_of(balancer)
+        for listener in balancer.in_order()
         if protocol in ("", listener.protocol)
         and port in (0, listener.port)
         and description in ("", listener.settings.get("Description"))
@@ -123,7 +121,7 @@ def delete_listener(call: Call) -> None:
     """DeleteLoadBalancerListener: in either state."""
     balancer, listener = _listener_of_request(call, call.parameters.text("ListenerProtocol"))
     _keep_listeners(call, balancer, tuple(item for item in balancer.listeners if item != listener))
-    tagging.drop_tags(call.state, "listener", listener_id(balancer, listener), None)
+    tagging.drop_tags(call.state, "listener", balancer.id_of(listener), None)
 
 
 def describe_health_status(call: Call) -> Answer:
@@ -138,7 +136,7 @@ def describe_health_status(call: Call) -> Answer:
         "BackendServers": {
             "BackendServer": [
                 _health_view(call, balancer, listener, backend, server_port)
-                for listener in _listeners_of(balancer)
+                for listener in balancer.in_order()
                 if listener.status == "running"
                 and port in (0, listener.port)
                 and protocol in ("", listener.protocol)
@@ -194,22 +192,13 @@ def _listener_of_request(call: Call, protocol: str) -> tuple[LoadBalancer, Liste
     return balancer, found[0]
 
 
-def listener_id(balancer: LoadBalancer, listener: Listener) -> str:
-    """Return what TagResources calls a listener."""
-    return f"{balancer.id}_{listener.protocol}_{listener.port}"
-
-
 def _tags(call: Call, balancer: LoadBalancer, listener: Listener) -> dict[str, str]:
-    return resource_tags(call.state, "listener", listener_id(balancer, listener))
+    return resource_tags(call.state, "listener", balancer.id_of(listener))
 
 
 def _share_a_port(one: str, other: str) -> bool:
     # All but UDP are TCP on the wire.
     return (one == "udp") == (other == "udp")
-
-
-def _listeners_of(balancer: LoadBalancer) -> list[Listener]:
-    return sorted(balancer.listeners, key=lambda item: (item.port, item.protocol))
 
 
 def _keep_listeners(call: Call, balancer: LoadBalancer, listeners: tuple[Listener, ...]) -> None:

@@ -45,9 +45,7 @@ def create_load_balancer(call: Call) -> Answer:
     """CreateLoadBalancer: with a public address, or one of a VSwitch."""
     parameters = call.parameters
     region = call.region
-    name = parameters.text("LoadBalancerName")
-    if name and not valid_description(name, least=1, most=80):
-        raise invalid_parameter("LoadBalancerName")
+    name = checked_name(parameters, "LoadBalancerName")
     address_type = parameters.choice("AddressType", ("internet", "intranet"), "internet")
     vswitch = call.optional(call.state.vswitches, "VSwitchId")
     vpc = call.optional(call.state.vpcs, "VpcId")
@@ -134,7 +132,7 @@ def describe_load_balancer_attribute(call: Call) -> Answer:
         "RenewalCycUnit": "Month" if balancer.expires else "",
         "BackendServers": {
             "BackendServer": [
-                {**backend_view(backend), "ServerIp": told_ip(call, backend)}
+                {**told(backend), "ServerIp": told_ip(call, backend)}
                 for backend in balancer.backends
             ]
         },
@@ -151,9 +149,7 @@ def delete_load_balancer(call: Call) -> None:
         if group.balancer_id == balancer.id:
             call.state.server_groups.remove(group.id)
     for listener in balancer.listeners:
-        tagging.drop_tags(
-            call.state, "listener", f"{balancer.id}_{listener.protocol}_{listener.port}", None
-        )
+        tagging.drop_tags(call.state, "listener", balancer.id_of(listener), None)
     call.state.load_balancers.remove(balancer.id)
     unbind_eips(call.state, balancer.id)
 
@@ -270,17 +266,20 @@ def _keep_backends(
         "BackendServers": {
             # weights are texts, but numbers in RemoveBackendServers and what is described
             "BackendServer": [
-                {**backend_view(backend), "Weight": weight(backend.weight)} for backend in backends
+                {**told(backend), "Weight": weight(backend.weight)} for backend in backends
             ]
         },
     }
 
 
-def backend_view(backend: Backend) -> dict[str, Any]:
-    """Return a server as answers tell of it."""
-    return {
-        **told(backend),
-    }
+def checked_name(parameters: Parameters, name: str) -> str:
+    """Return the name of a balancer or a group, or ""; raises ``InvalidParameter``."""
+    return checked_text(
+        parameters,
+        name,
+        lambda text: valid_description(text, least=1, most=80),
+        invalid_parameter(name),
+    )
 
 
 def server_ip(call: Call, backend: Backend) -> str:
@@ -295,7 +294,7 @@ def told_ip(call: Call, backend: Backend) -> str:
 
 
 def _listeners_view(balancer: LoadBalancer) -> dict[str, Any]:
-    listeners = sorted(balancer.listeners, key=lambda item: (item.port, item.protocol))
+    listeners = balancer.in_order()
     return {
         "ListenerPorts": {"ListenerPort": [item.port for item in listeners]},
         "ListenerPortsAndProtocal": {
@@ -376,9 +375,8 @@ BALANCERS = Listing(
 def set_load_balancer_name(call: Call) -> None:
     """SetLoadBalancerName."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    name = call.parameters.require("LoadBalancerName")
-    if not valid_description(name, least=1, most=80):
-        raise invalid_parameter("LoadBalancerName")
+    call.parameters.require("LoadBalancerName")
+    name = checked_name(call.parameters, "LoadBalancerName")
     call.state.load_balancers.put(replace(balancer, name=name))
 
 

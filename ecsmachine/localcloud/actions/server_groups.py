@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.load_balancers import (
     MAX_BACKENDS,
-    backend_view,
     backends_of_request,
     check_server,
+    checked_name,
     told_ip,
 )
 from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import valid_description
-from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state import tagging
 from ecsmachine.localcloud.state.balancers import Backend, ServerGroup
+from ecsmachine.localcloud.state.records import told
 
 MAX_GROUPS = 50
 Key = tuple[str, int]
@@ -28,7 +28,9 @@ Key = tuple[str, int]
 def create_server_group(call: Call) -> Answer:
     """CreateVServerGroup: with the servers that are named, or empty."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    name = _name(call.parameters) or f"auto_named_{clock.timestamp()[:10]}"
+    name = (
+        checked_name(call.parameters, "VServerGroupName") or f"auto_named_{clock.timestamp()[:10]}"
+    )
     group = ServerGroup(
         id=new_id("rsp", balancer.region),
         region=balancer.region,
@@ -55,9 +57,7 @@ def describe_server_groups(call: Call) -> Answer:
         "VServerGroups": {
             "VServerGroup": [
                 {
-                    "VServerGroupId": group.id,
-                    "VServerGroupName": group.name,
-                    "CreateTime": group.created,
+                    **told(group),
                     "ServerCount": len(group.backends),
                     "AssociatedObjects": {
                         "Listeners": {
@@ -83,10 +83,8 @@ def describe_server_group_attribute(call: Call) -> Answer:
     """DescribeVServerGroupAttribute: one group with its servers."""
     group = call.required(call.state.server_groups, "VServerGroupId")
     return {
-        "VServerGroupId": group.id,
-        "VServerGroupName": group.name,
+        **told(group),
         "LoadBalancerId": group.balancer_id,
-        "CreateTime": group.created,
         "BackendServers": {
             "BackendServer": [
                 {**_server_view(backend), "ServerIp": told_ip(call, backend)}
@@ -100,8 +98,8 @@ def describe_server_group_attribute(call: Call) -> Answer:
 def set_server_group_attribute(call: Call) -> Answer:
     """SetVServerGroupAttribute: its name, and weights of servers that are in it."""
     group = call.required(call.state.server_groups, "VServerGroupId")
-    group = replace(group, name=_name(call.parameters) or group.name)
-    servers = _servers_by_key(group)
+    group = replace(group, name=checked_name(call.parameters, "VServerGroupName") or group.name)
+    servers = _by_key(group.backends)
     if call.parameters.given("BackendServers"):
         changes = _servers_of_request(call, group)
         _check_members(servers, changes)
@@ -112,24 +110,22 @@ def set_server_group_attribute(call: Call) -> Answer:
 def add_server_group_backends(call: Call) -> Answer:
     """AddVServerGroupBackendServers: those that are there already get the new weight."""
     group = call.required(call.state.server_groups, "VServerGroupId")
-    return _keep_servers(call, group, _servers_by_key(group) | _servers_of_request(call, group))
+    return _keep_servers(call, group, _by_key(group.backends) | _servers_of_request(call, group))
 
 
 def remove_server_group_backends(call: Call) -> Answer:
     """RemoveVServerGroupBackendServers: those that are not there are passed over."""
     group = call.required(call.state.server_groups, "VServerGroupId")
-    gone = {(item.server_id, item.port) for item in backends_of_request(call)}
-    rest = {key: item for key, item in _servers_by_key(group).items() if key not in gone}
+    gone = _by_key(backends_of_request(call))
+    rest = {key: item for key, item in _by_key(group.backends).items() if key not in gone}
     return _keep_servers(call, group, rest)
 
 
 def modify_server_group_backends(call: Call) -> Answer:
     """ModifyVServerGroupBackendServers: some servers in the place of others."""
     group = call.required(call.state.server_groups, "VServerGroupId")
-    old = {
-        (item.server_id, item.port): item for item in _servers_with_ports(call, "OldBackendServers")
-    }
-    servers = _servers_by_key(group)
+    old = _by_key(_servers_with_ports(call, "OldBackendServers"))
+    servers = _by_key(group.backends)
     _check_members(servers, old)
     rest = {key: item for key, item in servers.items() if key not in old}
     return _keep_servers(call, group, rest | _servers_of_request(call, group, "NewBackendServers"))
@@ -148,13 +144,6 @@ def _groups_of(call: Call, balancer_id: str) -> list[ServerGroup]:
     return [group for group in call.state.server_groups if group.balancer_id == balancer_id]
 
 
-def _name(parameters: Parameters) -> str:
-    name = parameters.text("VServerGroupName")
-    if name and not valid_description(name, least=1, most=80):
-        raise invalid_parameter("VServerGroupName")
-    return name
-
-
 def _servers_with_ports(call: Call, name: str) -> list[Backend]:
     backends = backends_of_request(call, name)
     if any(not 1 <= backend.port <= 65535 for backend in backends):
@@ -170,11 +159,11 @@ def _servers_of_request(
     for backend in backends:
         if balancer is not None:
             check_server(call, balancer, backend)
-    return {(item.server_id, item.port): item for item in backends}
+    return _by_key(backends)
 
 
-def _servers_by_key(group: ServerGroup) -> dict[Key, Backend]:
-    return {(item.server_id, item.port): item for item in group.backends}
+def _by_key(servers: Iterable[Backend]) -> dict[Key, Backend]:
+    return {(item.server_id, item.port): item for item in servers}
 
 
 def _check_members(servers: dict[Key, Backend], named: dict[Key, Backend]) -> None:
@@ -193,4 +182,4 @@ def _keep_servers(call: Call, group: ServerGroup, servers: dict[Key, Backend]) -
 
 
 def _server_view(backend: Backend) -> dict[str, Any]:
-    return {**backend_view(backend), "Port": backend.port}
+    return {**told(backend), "Port": backend.port}

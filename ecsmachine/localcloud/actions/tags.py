@@ -195,7 +195,7 @@ def _tagged_id(call: Call, kind: str, resource_id: str) -> str:
         "keypair": [pair.key_id for pair in state.key_pairs.in_region(region)],
         "eni": [item.id for item in interfaces_in_region(state, region)],
         "listener": [
-            f"{balancer.id}_{listener.protocol}_{listener.port}"
+            balancer.id_of(listener)
             for balancer in state.load_balancers.in_region(region)
             for listener in balancer.listeners
         ],

@@ -46,11 +46,11 @@ class Listener:
 class ServerGroup:
     """A server group of a load balancer (VServerGroup)."""
 
-    id: str
+    id: Annotated[str, "VServerGroupId"]
     region: str
     balancer_id: str
-    name: str
-    created: str
+    name: Annotated[str, "VServerGroupName"]
+    created: Annotated[str, "CreateTime"]
     backends: tuple[Backend, ...] = ()
 
 
@@ -95,3 +95,11 @@ class LoadBalancer:
     expires: str = ""
     backends: tuple[Backend, ...] = ()
     listeners: tuple[Listener, ...] = ()
+
+    def in_order(self) -> list[Listener]:
+        """Return the listeners by their ports."""
+        return sorted(self.listeners, key=lambda listener: (listener.port, listener.protocol))
+
+    def id_of(self, listener: Listener) -> str:
+        """Return what TagResources calls a listener."""
+        return f"{self.id}_{listener.protocol}_{listener.port}"

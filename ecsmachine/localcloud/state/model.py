@@ -170,10 +170,10 @@ class KeyPair:
 class MetadataOptions:
     """How an instance reaches its metadata, in the words of DescribeInstances."""
 
-    endpoint: str = "enabled"
-    tokens: str = "optional"
-    hop_limit: int = 1
-    tags: str = "disabled"
+    endpoint: Annotated[str, "HttpEndpoint"] = "enabled"
+    tokens: Annotated[str, "HttpTokens"] = "optional"
+    hop_limit: Annotated[int, "HttpPutResponseHopLimit"] = 1
+    tags: Annotated[str, "InstanceMetadataTags"] = "disabled"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
@@ -11,7 +11,7 @@ from ecsmachine.localcloud.catalog.instance_types import find_instance_type
 from ecsmachine.localcloud.container_service.fields import Fields, check_cluster_name, invalid
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.names import valid_password
-from ecsmachine.localcloud.state.clusters import NetworkMode
+from ecsmachine.localcloud.state.clusters import Cluster, NetworkMode
 from ecsmachine.localcloud.state.state import State
 
 KUBERNETES, MANAGED = "Kubernetes", "ManagedKubernetes"
@@ -40,30 +40,13 @@ class NodeRequest:
 class SwarmPlan:
     """A Swarm cluster that is asked for."""
 
-    name: str
-    size: int
-    network_mode: NetworkMode
-    vpc_id: str
-    vswitch_id: str
-    subnet_cidr: str
+    cluster: Cluster
     load_balancer: bool
     nodes: NodeRequest
 
 
-@dataclass(frozen=True)
-class KubernetesPlan:
-    """A cluster of Kubernetes kind that is asked for; ``size`` counts masters and workers."""
-
-    kind: str
-    name: str
-    size: int
-    vpc_id: str
-    vswitch_id: str
-    settings: dict[str, str]
-
-
-def swarm_plan(fields: Fields, state: State, images: tuple[Image, ...]) -> SwarmPlan:
-    """Read the body of a Swarm cluster's creation. Raises ``ApiError``."""
+def swarm_plan(fields: Fields, state: State, images: tuple[Image, ...], bare: Cluster) -> SwarmPlan:
+    """Read the body of a Swarm cluster's creation into a ``bare`` one. Raises ``ApiError``."""
     name = check_cluster_name(fields.require("name"))
     size = fields.integer("size", least=1, most=MOST_NODES)
     mode = fields.choice("network_mode", _NETWORK_MODES)
@@ -77,16 +60,16 @@ def swarm_plan(fields: Fields, state: State, images: tuple[Image, ...]) -> Swarm
         raise ApiError(
             "InvalidDBInstanceId.NotFound", f"There is no RDS instance {databases[0]} here.", 404
         )
-    return SwarmPlan(
+    cluster = replace(
+        bare,
         name=name,
         size=size,
         network_mode=mode,
         vpc_id=vpc_id,
         vswitch_id=vswitch_id,
         subnet_cidr=subnet,
-        load_balancer=fields.boolean("need_slb", True),
-        nodes=node_request(fields, images),
     )
+    return SwarmPlan(cluster, fields.boolean("need_slb", True), node_request(fields, images))
 
 
 def node_request(fields: Fields, images: tuple[Image, ...]) -> NodeRequest:
@@ -123,8 +106,11 @@ def disk_request(fields: Fields, images: tuple[Image, ...]) -> NodeRequest:
     )
 
 
-def kubernetes_plan(fields: Fields, state: State) -> KubernetesPlan:
-    """Read the body of a Kubernetes cluster's creation. Raises ``ApiError``."""
+def kubernetes_cluster(fields: Fields, state: State, bare: Cluster) -> Cluster:
+    """Read the body of a Kubernetes cluster's creation into a ``bare`` one. Raises ``ApiError``.
+
+    Its size counts masters and workers.
+    """
     kind = fields.choice("cluster_type", (KUBERNETES, MANAGED))
     several = kind == KUBERNETES and fields.boolean("multi_az")
     name = check_cluster_name(fields.require("name"))
@@ -148,7 +134,16 @@ def kubernetes_plan(fields: Fields, state: State) -> KubernetesPlan:
         if name in fields
     }
     masters = 0 if kind == MANAGED else 3
-    return KubernetesPlan(kind, name, masters + sum(numbers), *found[0], settings)
+    (vpc_id, vswitch_id), size = found[0], masters + sum(numbers)
+    return replace(
+        bare,
+        name=name,
+        kind=kind,
+        size=size,
+        vpc_id=vpc_id,
+        vswitch_id=vswitch_id,
+        settings=settings,
+    )
 
 
 def workers_wanted(fields: Fields) -> int:

@@ -14,7 +14,7 @@ from ecsmachine.localcloud.container_service.certificates import read_certificat
 from ecsmachine.localcloud.container_service.cluster_requests import (
     MOST_NODES,
     disk_request,
-    kubernetes_plan,
+    kubernetes_cluster,
     node_request,
     swarm_plan,
     workers_wanted,
@@ -86,32 +86,11 @@ def create_cluster(call: ClusterCall) -> Result:
     now = timestamp()
     cluster = Cluster(f"c{secrets.token_hex(16)}", "", region, "launching", now, now)
     if "cluster_type" in body:
-        plan = kubernetes_plan(body, call.state)
-        call.state.clusters.put(
-            replace(
-                cluster,
-                name=plan.name,
-                kind=plan.kind,
-                size=plan.size,
-                vpc_id=plan.vpc_id,
-                vswitch_id=plan.vswitch_id,
-                settings=plan.settings,
-            )
-        )
+        call.state.clusters.put(kubernetes_cluster(body, call.state, cluster))
         call.work.launch_without_guests(cluster.id)
         return _accepted(call, cluster.id)
-    swarm = swarm_plan(body, call.state, call.images)
-    call.state.clusters.put(
-        replace(
-            cluster,
-            name=swarm.name,
-            size=swarm.size,
-            network_mode=swarm.network_mode,
-            vpc_id=swarm.vpc_id,
-            vswitch_id=swarm.vswitch_id,
-            subnet_cidr=swarm.subnet_cidr,
-        )
-    )
+    swarm = swarm_plan(body, call.state, call.images, cluster)
+    call.state.clusters.put(swarm.cluster)
     call.work.launch(cluster.id, swarm.nodes, balanced=swarm.load_balancer)
     return _accepted(call, cluster.id)
 

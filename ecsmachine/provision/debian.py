@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 
 from ecsmachine.errors import MachineError
 from ecsmachine.provision.engine_source import APT_KEY
@@ -73,22 +74,14 @@ APT = PackageManager(
 
 # systemd 239 and later look a bare name up: Debian's packages and Docker's put the engine into
 # different folders
+_of_debian = partial(
+    Provisioner,
+    packages=APT,
+    engine_command="dockerd",
+    docker_release=docker_release,
+    script=True,
+)
 PROVISIONERS = (
-    Provisioner(
-        "ubuntu(systemd)",
-        ids=("ubuntu",),
-        packages=APT,
-        engine_command="dockerd",
-        docker_release=docker_release,
-        script=True,
-    ),
-    Provisioner(
-        "debian",
-        ids=("debian",),
-        like=("debian",),
-        packages=APT,
-        engine_command="dockerd",
-        docker_release=docker_release,
-        script=True,
-    ),
+    _of_debian("ubuntu(systemd)", ids=("ubuntu",)),
+    _of_debian("debian", ids=("debian",), like=("debian",)),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from ecsmachine.errors import MachineError
 from ecsmachine.provision.engine_source import RPM_KEY
@@ -101,41 +102,24 @@ DNF = PackageManager(
     engine_needs=_MODULES,
 )
 
+_dnf = partial(Provisioner, packages=DNF)
+_as_enterprise_linux = partial(_dnf, docker_release=docker_ce(_SAME))
 PROVISIONERS = (
-    Provisioner(
-        "alinux", ids=("alinux",), packages=DNF, docker_release=docker_ce(_ALIBABA_CLOUD_LINUX)
-    ),
-    Provisioner("anolis", ids=("anolis",), packages=DNF, docker_release=docker_ce(_ANOLIS)),
+    _dnf("alinux", ids=("alinux",), docker_release=docker_ce(_ALIBABA_CLOUD_LINUX)),
+    _dnf("anolis", ids=("anolis",), docker_release=docker_ce(_ANOLIS)),
     # its package has no docker.socket
-    Provisioner(
+    _dnf(
         "openeuler",
         ids=("openeuler",),
-        packages=DNF,
         own_engine=own_packages("moby", "docker-engine"),
         socket=False,
     ),
-    Provisioner("amazon", ids=("amzn",), packages=DNF, own_engine=own_packages("docker")),
-    Provisioner("rocky", ids=("rocky",), packages=DNF, docker_release=docker_ce(_SAME)),
-    Provisioner("almalinux", ids=("almalinux",), packages=DNF, docker_release=docker_ce(_SAME)),
-    Provisioner("ol", ids=("ol",), packages=DNF, docker_release=docker_ce(_SAME)),
-    Provisioner(
-        "centos", ids=("centos",), packages=DNF, docker_release=docker_ce(_SAME), script=True
-    ),
-    Provisioner(
-        "fedora",
-        ids=("fedora",),
-        packages=DNF,
-        docker_release=docker_ce({}, folder="fedora"),
-        script=True,
-    ),
-    Provisioner(
-        "redhat",
-        ids=("rhel",),
-        packages=DNF,
-        docker_release=docker_ce(_SAME, folder="rhel"),
-        script=True,
-    ),
-    Provisioner(
-        "redhat", ids=(), like=("rhel", "centos"), packages=DNF, docker_release=docker_ce(_SAME)
-    ),
+    _dnf("amazon", ids=("amzn",), own_engine=own_packages("docker")),
+    _as_enterprise_linux("rocky", ids=("rocky",)),
+    _as_enterprise_linux("almalinux", ids=("almalinux",)),
+    _as_enterprise_linux("ol", ids=("ol",)),
+    _as_enterprise_linux("centos", ids=("centos",), script=True),
+    _dnf("fedora", ids=("fedora",), docker_release=docker_ce({}, folder="fedora"), script=True),
+    _dnf("redhat", ids=("rhel",), docker_release=docker_ce(_SAME, folder="rhel"), script=True),
+    _as_enterprise_linux("redhat", ids=(), like=("rhel", "centos")),
 )

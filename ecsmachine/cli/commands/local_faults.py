@@ -112,30 +112,12 @@ def add(
       ecsmachine local fault add ssh-late --instance web1 --seconds 20
       ecsmachine local fault add mirror-404 --path '*.deb'
     """
+    # but for these two, the options are the fields of a fault
+    given = {name: value for name, value in locals().items() if name not in ("ctx", "root")}
+    folder = root_of(ctx, root)
     from ecsmachine.localcloud.faults.fault import Fault
 
-    fault = Fault(
-        kind,  # type: ignore[arg-type]  # the book checks it
-        action=action,
-        region=region,
-        code=code,
-        message=message,
-        status=status,
-        seconds=seconds,
-        rate=rate,
-        instance_type=instance_type,
-        zone=zone,
-        instance=instance,
-        bytes=bytes_,
-        connection=connection,
-        free_mib=free_mib,
-        path=path,
-        nth=nth,
-        times=times,
-        probability=probability,
-        seed=seed,
-    )
-    folder = root_of(ctx, root)
+    fault = Fault(**{name.rstrip("_"): value for name, value in given.items()})
     with _book(folder) as book:
         number = book.add(fault)
     say(str(number))

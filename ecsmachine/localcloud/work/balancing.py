@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -129,8 +129,7 @@ def _carried(
         for backend, port in backends_of(state, balancer, listener)
         if (instance := state.instances.get(backend.server_id)) is not None and port
     )
-    kind = _check_of_datagrams if protocol == "udp" else _check
-    check = kind(settings) if settings["HealthCheck"] == "on" else None
+    check = _check(settings, protocol) if settings["HealthCheck"] == "on" else None
     here = led.get((balancer.id, listener.backend_port))
     if here is not None:
         servers, check = (Server("", "127.0.0.1", here, 100, here=True),), None
@@ -160,31 +159,25 @@ def _sticky(settings: Mapping[str, Value]) -> StickySession:
     return StickySession(seconds=int(settings["CookieTimeout"]))
 
 
-def _check_of_datagrams(settings: Mapping[str, Value]) -> HealthCheck:
-    return HealthCheck(
-        port=int(settings["HealthCheckConnectPort"]),
-        interval_s=int(settings["HealthCheckInterval"]),
-        timeout_s=int(settings["HealthCheckConnectTimeout"]),
-        rise=int(settings["HealthyThreshold"]),
-        fall=int(settings["UnhealthyThreshold"]),
-        request=str(settings["HealthCheckReq"]).encode(),
-        expected=str(settings["HealthCheckExp"]).encode(),
-    )
-
-
-def _check(settings: Mapping[str, Value]) -> HealthCheck:
-    over_http = settings.get("HealthCheckType", "http") == "http"
-    # HTTP listeners have the time limit under another name than TCP ones
+def _check(settings: Mapping[str, Value], protocol: Protocol) -> HealthCheck:
+    # HTTP listeners have the time limit under another name than those of TCP and UDP
     timeout = settings.get("HealthCheckConnectTimeout", settings.get("HealthCheckTimeout", 5))
-    host = str(settings["HealthCheckDomain"]) or "localhost"
-    path = str(settings["HealthCheckURI"]) or "/"
-    method = str(settings["HealthCheckMethod"]).upper()
-    return HealthCheck(
+    check = HealthCheck(
         port=int(settings["HealthCheckConnectPort"]),
         interval_s=int(settings["HealthCheckInterval"]),
         timeout_s=int(timeout),
         rise=int(settings["HealthyThreshold"]),
         fall=int(settings["UnhealthyThreshold"]),
+    )
+    if protocol == "udp":
+        asked, expected = str(settings["HealthCheckReq"]), str(settings["HealthCheckExp"])
+        return replace(check, request=asked.encode(), expected=expected.encode())
+    over_http = settings.get("HealthCheckType", "http") == "http"
+    host = str(settings["HealthCheckDomain"]) or "localhost"
+    path = str(settings["HealthCheckURI"]) or "/"
+    method = str(settings["HealthCheckMethod"]).upper()
+    return replace(
+        check,
         request=f"{method} {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode() if over_http else b"",
         statuses="".join(
             code.removeprefix("http_")[0]

@@ -42,6 +42,15 @@ def active(ground: Ground) -> Figure:
     return ground.in_pairs(failing, ground.dev.environment, other)
 
 
+@line(_GROUP, "prompt with a config.toml, of python -c pass", 2.0)
+def prompt(ground: Ground) -> Figure:
+    path = ground.dev.work / "config.toml"
+    path.write_text('region = "cn-hangzhou"\n[create]\nengine-label = ["for=bench"]\n')
+    path.chmod(0o600)
+    environment = {**ground.dev.environment, "ECSMACHINE_CONFIG": str(path)}
+    return ground.in_pairs([PROGRAM, "prompt"], environment, [sys.executable, "-c", "pass"])
+
+
 @line(_GROUP, "the most memory of these, in MiB", 30.0)
 def memory(ground: Ground) -> Figure:
     peaks = {" ".join(words): ground.dev.peak_mib(*words) for words, _ in LIMITS}

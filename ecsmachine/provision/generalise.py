@@ -33,10 +33,11 @@ _UNIT = """\
 Description=SSH host keys of a machine that was made from an image
 After=cloud-init.service cloud-init-network.service
 Before=ssh.service sshd.service
+ConditionPathExistsGlob=!/etc/ssh/ssh_host_*_key
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'ls /etc/ssh/ssh_host_*_key >/dev/null 2>&1 || ssh-keygen -A'
+ExecStart=/usr/bin/ssh-keygen -A
 ExecStart=-/bin/sh -c 'command -v restorecon >/dev/null && restorecon /etc/ssh/ssh_host_*'
 
 [Install]

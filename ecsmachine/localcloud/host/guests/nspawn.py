@@ -58,6 +58,7 @@ from ecsmachine.localcloud.state import records
 _log = logging.getLogger("ecsmachine.localcloud")
 
 _RECORD = "guest.json"
+_SETTINGS = "supervise.settings"
 _BOOT_TIMEOUT_S = 30.0
 _SHUTDOWN_TIMEOUT_S = 30.0
 
@@ -124,8 +125,7 @@ class NspawnGuests:
                 self._load_root(disk, spec.root_snapshot_id)
                 disk.forget_first_boot()
             personalize(disk, spec)
-            gateway = str(self._network.plan.gateway)
-            use_repository(disk, gateway, SUITES[release])
+            use_repository(disk, str(self._network.plan.gateway), SUITES[release])
             tell_of_cloud(disk, key=self._source_key, registry=self._registry)
             if spec.faults.free_mib is not None:
                 disk.fill_up(spec.faults.free_mib)
@@ -350,7 +350,7 @@ class NspawnGuests:
         log.unlink(missing_ok=True)
         (folder / "stop").unlink(missing_ok=True)
         (folder / console.ENDED).unlink(missing_ok=True)
-        settings = folder / "supervise.settings"
+        settings = folder / _SETTINGS
         settings.write_text(
             boot_script(
                 spec,
@@ -367,8 +367,7 @@ class NspawnGuests:
         script.write_text(
             resources.files(__package__).joinpath("supervise.sh").read_text(encoding="utf-8")
         )
-        interfaces = self._interfaces(spec.instance_id)
-        self._links.prepare(folder, interfaces)
+        self._links.prepare(folder, self._interfaces(spec.instance_id))
         if spec.public_ip is not None:
             self._network.publish(spec.public_ip, spec.private_ip)
         if spec.faults != NO_FAULTS:
@@ -439,9 +438,10 @@ class NspawnGuests:
             if self._groups.processes(instance_id):
                 console.note_end(folder)
         self._groups.kill(instance_id)
-        with suppress(GuestError):
-            self._links.remove(self._namespace(instance_id), self._interfaces(instance_id))
-        self._faults.forget(instance_id)
+        if (folder / _SETTINGS).exists():  # else it has never been plugged in
+            with suppress(GuestError):
+                self._links.remove(self._namespace(instance_id), self._interfaces(instance_id))
+            self._faults.forget(instance_id)
         unmount_root_disks(folder)
         detach_loops_below(folder)
         remove_traces_of_nspawn(self._machine_name(instance_id))
@@ -449,7 +449,7 @@ class NspawnGuests:
             record = self._load(instance_id)
             for disk_id in record.disk_ids:
                 self._disks.detach(disk_id)
-            if record.public_ip is not None:
+            if record.public_ip is not None and (folder / _SETTINGS).exists():
                 self._network.unpublish(record.public_ip, record.private_ip)
 
     def _interfaces(self, instance_id: str) -> tuple[GuestInterface, ...]:

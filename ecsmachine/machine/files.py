@@ -125,6 +125,7 @@ def _written_as(path: Path) -> Iterator[None]:
 
 def not_writable(path: Path, error: OSError) -> MachineError:
     """Return the error for a part of the store, or another file, that cannot be written."""
+    error = system_files.explained(error, error.filename or path)
     if error.errno == errno.ENOENT and is_too_long(path):
         return MachineError(
             f"{path} cannot be written: Windows takes paths of 259 characters, "

@@ -8,7 +8,10 @@ import os
 from ecsmachine.errors import MachineError
 from ecsmachine.system.files import entries
 
-_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+_NOTHING_THERE = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG),
+    errno.EINVAL,  # no folder can have the name
+)
 """What is said of a path at which no folder is; of others the folder cannot be looked into."""
 
 

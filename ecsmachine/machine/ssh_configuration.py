@@ -14,6 +14,7 @@ from ecsmachine.machine import files
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.openssh import KnownHost, configuration
+from ecsmachine.system.files import read_bytes
 
 _FILE = "ssh_config"
 
@@ -92,7 +93,7 @@ def _include(machines: Path) -> str:
 
 def _lines(own: Path) -> list[str]:
     try:
-        return os.fsdecode(own.read_bytes()).splitlines(keepends=True)
+        return os.fsdecode(read_bytes(own)).splitlines(keepends=True)
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -38,21 +38,23 @@ if sys.platform == "win32":
             try:
                 return do()
             except OSError as error:
-                told = _as_elsewhere(error, os.fspath(path), folder)
+                told = explained(error, path, folder=folder)
                 waits = told.errno == errno.EBUSY or (denied and told.errno == errno.EACCES)
                 if not waits or time.monotonic() > deadline:
                     raise told from None
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, 0.2)
 
-    def _as_elsewhere(error: OSError, path: str, folder: bool) -> OSError:
+    def explained(error: OSError, path: Place, *, folder: bool = False) -> OSError:
+        """Return what other systems raise for an error of a file, or of a ``folder``."""
         from ecsmachine.system import windows_access, windows_errors
 
-        told = windows_errors.as_elsewhere(error, path, folder=folder)
+        place = os.fspath(path)
+        told = windows_errors.as_elsewhere(error, place, folder=folder)
         if told.errno == errno.EACCES and (
-            error.winerror in _IN_USE or windows_access.is_in_use(path)
+            error.winerror in _IN_USE or windows_access.is_in_use(place)
         ):
-            return OSError(errno.EBUSY, "another program has it open", path)
+            return OSError(errno.EBUSY, "another program has it open", place)
         return told
 
     def open_file(
@@ -140,6 +142,10 @@ if sys.platform == "win32":
 
 else:
 
+    def explained(error: OSError, path: Place, *, folder: bool = False) -> OSError:
+        """Return what other systems raise for an error of a file, or of a ``folder``."""
+        return error
+
     def open_file(
         path: Place,
         flags: int,
@@ -226,3 +232,9 @@ else:
     def user_id() -> int | None:
         """Return the number of the user; None on Windows, whose users have none."""
         return os.geteuid()
+
+
+def read_bytes(path: Place) -> bytes:
+    """Return what is in a file. Raises :class:`OSError`, as other systems do on Windows too."""
+    with open(path, "rb", opener=open_file) as file:
+        return file.read()

@@ -11,6 +11,7 @@ from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.display.confirmation import read_input, secret
 from ecsmachine.cli.display.printer import say, show_bytes, warn
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.system.files import open_file, read_bytes
 
 _PassphraseFile = Annotated[
     Path | None,
@@ -93,7 +94,7 @@ def _passphrase(this: Session, path: Path | None, *, twice: bool = False) -> str
     """Return the passphrase: from the file, the variable, or the terminal."""
     if path is not None:
         try:
-            return (path.read_text(encoding="utf-8-sig").splitlines() or [""])[0]
+            return (read_bytes(path).decode("utf-8-sig").splitlines() or [""])[0]
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"The passphrase file {path} cannot be read: {getattr(error, 'strerror', error)}",
@@ -113,7 +114,7 @@ def _content_of(file: str, longest: int) -> bytes:
     if file == "-":
         return read_input(longest)
     try:
-        with Path(file).open("rb") as opened:
+        with open(file, "rb", opener=open_file) as opened:
             return opened.read(longest + 1)
     except OSError as error:
         raise UsageError(

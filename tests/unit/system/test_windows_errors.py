@@ -59,6 +59,10 @@ def test_a_folder_in_the_place_of_a_file_is_said_to_be_one(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with pytest.raises(IsADirectoryError):
         files.move(tmp_path / "file", tmp_path / "folder")
+    with pytest.raises(IsADirectoryError):
+        files.read_bytes(tmp_path / "folder")
+    with pytest.raises(NotADirectoryError):
+        files.read_bytes(tmp_path / "file" / "key")
     with pytest.raises(NotADirectoryError):
         files.create(tmp_path / "file" / "key", 0o600)
     with pytest.raises(NotADirectoryError):

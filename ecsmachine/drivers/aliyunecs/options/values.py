@@ -14,6 +14,7 @@ from typing import Any, Literal
 from ecsmachine.documents import FALSE_WORDS, TRUE_WORDS
 from ecsmachine.drivers.base import OptionValue, PortRange, one_of
 from ecsmachine.errors import UsageError
+from ecsmachine.system.files import read_bytes
 
 _MAX_USER_TAGS = 17
 """A resource may have 20 tags, and three are ours."""
@@ -172,7 +173,7 @@ def _user_data(text: str) -> bytes:
     if path is None:
         return b""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise UnfitValueError(f"{path} cannot be read: {error.strerror}", "Name a file.") from error
     if len(content) > _MAX_USER_DATA:

@@ -77,6 +77,7 @@ class WindowsPython:
             "DISPLAY": "",
             "PYTHONPATH": ";".join(windows_path(folder) for folder in self.libraries),
             "PYTHONUTF8": "0",
+            "LC_CTYPE": "C.UTF-8",  # else Wine finds no files whose names are not ASCII
         }
 
     def command(self, *arguments: str) -> list[str]:

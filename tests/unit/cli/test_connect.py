@@ -12,6 +12,7 @@ import pytest
 from ecsmachine.machine import certificates
 from ecsmachine.machine.model import Machine, SwarmOptions
 from ecsmachine.machine.store import Store
+from ecsmachine.ssh.private_files import write_private
 from tests.unit.cli.conftest import Program
 from tests.unit.ssh.conftest import LoopbackServer
 from tests.unit.stand_ins import add_machine, engine, refusing_url
@@ -196,7 +197,7 @@ def add_host(store: Store, server: LoopbackServer, name: str = "dev1", **told: o
     url = told.pop("URL", "tcp://127.0.0.1:2376")
     port = told.pop("SSHPort", server.port)
     machine = add_machine(store, name, URL=url, SSHPort=port, SSHUser="root", **told)  # type: ignore[arg-type]
-    shutil.copy(server.folder / "id_rsa", machine.directory / "id_rsa")
+    write_private(machine.directory / "id_rsa", (server.folder / "id_rsa").read_bytes())
     return machine
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
+from ecsmachine.system.files import openness
 from tests.unit.cli.conftest import Program, Result
 from tests.unit.cli.test_connect import add_host
 from tests.unit.ssh.conftest import LoopbackServer
@@ -62,7 +62,7 @@ def test_a_context_over_tls(docker: Docker, running: Machine) -> None:
     for name in ("ca.pem", "cert.pem", "key.pem"):
         copy = docker.tls("dev1") / "docker" / name
         assert copy.read_bytes() == (running.directory / name).read_bytes()
-        assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+        assert openness(copy, copy.stat()) is None
 
 
 def test_the_docker_client_takes_it(docker: Docker, running: Machine) -> None:
@@ -91,9 +91,10 @@ def test_use_keeps_the_other_settings(docker: Docker, running: Machine) -> None:
     before: dict[str, Any] = {"auths": {"r": {"auth": "c2VjcmV0"}}, "psFormat": "table é"}
     settings.write_text(json.dumps(before))
     settings.chmod(0o640)
+    mode = settings.stat().st_mode
     assert docker.context("--use", "dev1").code == 0
-    assert json.loads(settings.read_text()) == {**before, "currentContext": "dev1"}
-    assert stat.S_IMODE(settings.stat().st_mode) == 0o640
+    assert json.loads(settings.read_bytes()) == {**before, "currentContext": "dev1"}
+    assert settings.stat().st_mode == mode
     assert docker.client("context", "show") == "dev1\n"
     warned = docker.context("--use", "dev1", DOCKER_HOST="tcp://127.0.0.1:1")
     assert "DOCKER_HOST is set" in warned.err
@@ -147,14 +148,15 @@ def test_over_ssh(
     docker: Docker, store: Store, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = server.folder.parent / "home"
-    monkeypatch.setenv("HOME", str(home))
+    for name in ("HOME", "USERPROFILE"):  # of Unix, of Windows
+        monkeypatch.setenv(name, str(home))
     machine = add_host(store, server)
     docker.context("dev1")
     result = docker.context("--ssh", "dev1")
     assert (result.code, result.lines) == (0, ["dev1"])
     assert docker.endpoint("dev1") == "ssh://ecsmachine-dev1"
     assert not docker.tls("dev1").exists()
-    include = f"Include {store.machines_path}/*/ssh_config"
+    include = f"Include {store.machines_path.as_posix()}/*/ssh_config"
     assert include in result.err
     (home / ".ssh").mkdir(parents=True)
     own = home / ".ssh" / "config"

@@ -16,6 +16,7 @@ from ecsmachine.errors import UsageError
 from ecsmachine.machine import logs
 from ecsmachine.machine.logs import new_lines, since
 from ecsmachine.machine.store import Store
+from ecsmachine.ssh.private_files import write_private
 from tests.unit.cli.conftest import Program
 from tests.unit.cli.test_json import documented, fields
 from tests.unit.ssh.conftest import LoopbackServer
@@ -56,8 +57,7 @@ def hosts(store: Store, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch)
             store, name, SSHPort=server.port, SSHUser="root", URL="tcp://127.0.0.1:2376"
         )
         key = (server.folder / "id_rsa").read_bytes()
-        (made.directory / "id_rsa").write_bytes(key)
-        (made.directory / "id_rsa").chmod(0o600)
+        write_private(made.directory / "id_rsa", key)
     return store
 
 

@@ -65,7 +65,7 @@ def called(home: Path, program: Program) -> Program:
     """Runs the program with the home folder, and no store but that of settings."""
 
     def call(*arguments: str, **variables: str) -> Result:
-        return program(*arguments, **{"HOME": str(home), **variables})
+        return program(*arguments, **{"HOME": str(home), "USERPROFILE": str(home), **variables})
 
     return call
 
@@ -174,7 +174,7 @@ def test_every_day_commands_are_the_same_both_ways(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     add_machine(store, "web1", State="Stopped")
-    user(text.replace("STORE", str(store.path)))
+    user(text.replace("STORE", store.path.as_posix()))
     variables = {"MACHINE_STORAGE_PATH": "", "DOCKER_HOST": "tcp://127.0.0.1:1"}
     plainly = called(*line.split(), **variables)
     monkeypatch.setattr(plain, "read", lambda *_: None)
@@ -429,7 +429,11 @@ def test_nobody_who_calls_docker_machine_meets_the_file_of_a_project(
     from ecsmachine.cli.app import run
 
     project('[create]\nengine-label = "a=b"\n')
-    variables = {"MACHINE_STORAGE_PATH": str(store.path), "HOME": str(home)}
+    variables = {
+        "MACHINE_STORAGE_PATH": str(store.path),
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+    }
     create = ["create", "-d", "none", "--url", URL]
     assert run([*create, "dev1"], variables, name="docker-machine") == 0
     assert store.load("dev1").engine.labels == []
@@ -458,7 +462,7 @@ def test_credentials(called: Program, user: Callable[..., Path]) -> None:
     assert told(called, "create", **there)[vswitch] == ("", "default", "")
     missing = called(*create, **with_profile)
     assert missing.code == 2
-    assert ".aliyun/config.json" in missing.err
+    assert str(Path(".aliyun/config.json")) in missing.err
     hidden = told(called, "create", ECS_SSH_PASSWORD="hush")
     assert hidden["aliyunecs-ssh-password"] == (None, "variable", "ECS_SSH_PASSWORD")
 

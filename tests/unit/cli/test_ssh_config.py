@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.machine.store import Store
+from ecsmachine.system.files import openness
 from tests.unit.cli.conftest import Program
 from tests.unit.cli.test_connect import add_host
 from tests.unit.ssh.conftest import LoopbackServer
@@ -17,7 +18,8 @@ from tests.unit.ssh.conftest import LoopbackServer
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's own configuration, which is not there yet."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("HOME", "USERPROFILE"):  # of Unix, of Windows
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     return tmp_path / "home" / ".ssh" / "config"
 
 
@@ -54,10 +56,11 @@ def test_entries_are_installed_and_taken_out(
     before = "Host other\n    Port 7\n"
     own.write_text(before)
     own.chmod(0o640)
+    mode = own.stat().st_mode
     for _ in range(2):
         assert program("ssh-config", "--install", "a", "b").code == 0
     assert own.read_text().count("Include") == 1
-    assert own.stat().st_mode & 0o777 == 0o640
+    assert own.stat().st_mode == mode
     found = known(own, "ecsmachine-a")
     assert (found["port"], found["user"]) == (str(server.port), "root")
     assert known(own, "other")["port"] == "7"
@@ -75,8 +78,8 @@ def test_a_configuration_that_was_not_there(
 ) -> None:
     add_host(store, server, "a")
     assert program("ssh-config", "--install", "-q").lines == ["a"]
-    assert own.stat().st_mode & 0o777 == 0o600
-    assert own.parent.stat().st_mode & 0o777 == 0o700
+    assert openness(own, own.stat()) is None
+    assert openness(own.parent, own.parent.stat()) is None
     assert known(own, "ecsmachine-a")["port"] == str(server.port)
 
 

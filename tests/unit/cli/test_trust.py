@@ -12,6 +12,7 @@ import pytest
 
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh import host_keys, sharing
+from ecsmachine.ssh.private_files import write_private
 from tests.unit.cli.conftest import Program
 from tests.unit.ssh.conftest import LoopbackServer
 from tests.unit.stand_ins import add_machine
@@ -32,8 +33,7 @@ def machine(store: Store, server: LoopbackServer) -> str:
         store, "dev1", SSHPort=server.port, SSHUser="root", URL="tcp://127.0.0.1:2376"
     )
     key = (server.folder / "id_rsa").read_bytes()
-    (made.directory / "id_rsa").write_bytes(key)
-    (made.directory / "id_rsa").chmod(0o600)
+    write_private(made.directory / "id_rsa", key)
     return "dev1"
 
 

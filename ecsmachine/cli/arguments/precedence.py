@@ -7,7 +7,7 @@ profile, the project's file, the user's file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ecsmachine.cli.settings.layers import VARIABLE
@@ -37,40 +37,38 @@ def settle(options: Iterable[Option], given: Mapping[str, Given], warn: Report) 
     options = list(options)
     left = dict(given)
     for strength in sorted({each.strength for each in given.values()}):
-        for name in _replaced(options, left, strength, warn):
-            left.pop(name, None)
+        told: dict[str, list[str]] = {}
+        for loser, winner, is_told in list(_replaced(options, left, strength)):
+            one = left.pop(loser, None)
+            if one is not None and is_told:
+                told.setdefault(given[winner].called, []).append(one.called)
+        for called, others in told.items():
+            are = "are" if len(others) > 1 else "is"
+            warn(f"{called} is given: {' and '.join(others)} {are} not used")
     return left
 
 
 def _replaced(
-    options: list[Option], given: Mapping[str, Given], strength: int, warn: Report
-) -> list[str]:
-    """Return the options that ones of a strength replace."""
+    options: list[Option], given: Mapping[str, Given], strength: int
+) -> Iterator[tuple[str, str, bool]]:
+    """Yield the options that ones of a strength replace, with those, and whether that is told."""
     values = {name: each.value for name, each in given.items()}
-    found: list[str] = []
     for one, other, how in pairs_of(options, values):
         mine, theirs = given[one.name], given[other.name]
         if strength != min(mine.strength, theirs.strength):
             continue
-        if mine.strength == theirs.strength:
-            if how.both == "refused":
-                raise UsageError(
-                    f"{_named(one, mine)}: it cannot be used with {_named(other, theirs)}: "
-                    f"{how.why}",
-                    hint="Give one of them.",
-                )
-            if how.both == "wins":
-                warn(f"{mine.called} is given: {theirs.called} is not used")
-                found.append(other.name)
-        elif mine.strength < theirs.strength:
-            if theirs.strength == VARIABLE:
-                warn(f"{mine.called} is given: {theirs.called} is not used")
-            found.append(other.name)
-        elif how.mutual:
-            if mine.strength == VARIABLE:
-                warn(f"{theirs.called} is given: {mine.called} is not used")
-            found.append(one.name)
-    return found
+        if mine.strength < theirs.strength:
+            yield other.name, one.name, theirs.strength == VARIABLE
+        elif mine.strength > theirs.strength:
+            if how.mutual:
+                yield one.name, other.name, mine.strength == VARIABLE
+        elif how.both == "wins":
+            yield other.name, one.name, True
+        elif how.both == "refused":
+            raise UsageError(
+                f"{_named(one, mine)}: it cannot be used with {_named(other, theirs)}: {how.why}",
+                hint="Give one of them.",
+            )
 
 
 def _named(option: Option, given: Given) -> str:

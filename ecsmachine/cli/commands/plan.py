@@ -159,13 +159,17 @@ def _locked(this: Session, path: Path) -> AbstractContextManager[None]:
 
 
 def _plan(this: Session, file: Path, targets: Sequence[str], moved_from: Path | None) -> Plan:
-    from ecsmachine.cli.machines_file.wanting import wanted_by
+    from ecsmachine.cli.machines_file.wanting import in_keys, wanted_by
     from ecsmachine.machine.plan.planning import make_plan
 
     path = _real(this, file)
     wanted = wanted_by(this, path)
     with steps(only_on_terminal=True) as report:
-        return make_plan(this.store, path, wanted, targets, report, moved_from=moved_from)
+        try:
+            return make_plan(this.store, path, wanted, targets, report, moved_from=moved_from)
+        except MachineError as error:
+            in_keys(error, wanted)
+            raise
 
 
 def _real(this: Session, file: Path) -> Path:

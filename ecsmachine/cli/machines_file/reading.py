@@ -167,7 +167,7 @@ class _Reading:
         names = (
             [name]
             if "count" not in given
-            else [f"{name}-{at + 1}" for at in range(count or 0) if at < _MOST]
+            else [f"{name}-{at + 1}" for at in range(min(count or 0, _MOST))]
         )
         if self._count <= _MOST < self._count + (count or len(names)):
             self._problems.add(line, f"these are more than {_MOST} machines", "Count fewer.")
@@ -247,12 +247,15 @@ def _with_joins(machines: list[Declared], problems: Problems) -> list[Declared]:
         if not isinstance(join, str) or not join:
             begins = each.flags.get("swarm-mode") == "manager" and first[each.group] != each.name
             join = each.group if begins else ""
+        if not join:
+            found.append(each)
+            continue
         name = join if join in names else first.get(join, join)
         if name == each.name:
             if each.name == each.group:
                 problems.add(each.lines["swarm-join"], f"{name} joins itself", "Leave it out.")
             name = ""
-        found.append(replace(each, flags={**each.flags, "swarm-join": name}) if join else each)
+        found.append(replace(each, flags={**each.flags, "swarm-join": name}))
     _check_circles(found, problems)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,8 @@ from ecsmachine.cli.arguments.suggestions import did_you_mean
 from ecsmachine.cli.machines_file.keys import key_of
 from ecsmachine.cli.machines_file.reading import Declared, read
 from ecsmachine.documents.yaml_text import Problems
-from ecsmachine.errors import UsageError
+from ecsmachine.drivers import registry
+from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.base import OptionValue
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from ecsmachine.machine.plan.wanted import Wanted
 
 _FLAG = re.compile(r"--([a-z][a-z0-9-]*)(?: \([A-Z_]+\))?:? ?")
+
+_GIVEN_SECRETS = re.compile(r"give --\S+-access-key-id and --\S+, ")
+"""What a hint says of flags that have no key."""
 
 
 def wanted_by(this: Session, path: Path) -> list[Wanted]:
@@ -109,9 +113,22 @@ def _check_options(this: Session, machine: Declared, problems: Problems, *, seve
             line = machine.lines.get(name, machine.line)
             reason = error.message[found.end() :] if found and name in keys else error.message
             where = f"{keys[name]}: " if name in keys else ""
-            problems.add(line, where + _as_keys(reason, keys), _as_keys(error.hint or "", keys))
+            hint = _GIVEN_SECRETS.sub("", error.hint or "")
+            problems.add(line, where + _as_keys(reason, keys), _as_keys(hint, keys))
             if flags.pop(name, None) is None:
                 return
+
+
+def in_keys(error: MachineError, wanted: Iterable[Wanted]) -> None:
+    """Let an error about the machines of a file name their drivers' flags as its keys."""
+    keys: dict[str, str] = {}
+    for driver_name in {each.request.driver_name for each in wanted}:
+        own = registry.options_of(driver_name)
+        keys |= {option.name: key_of(option, driver_name) for option in own}
+    for each in (error, *error.parts):
+        each.message = _as_keys(each.message, keys)
+        each.hint = each.hint and _as_keys(each.hint, keys)
+        each.details = each.details and _as_keys(each.details, keys)
 
 
 def _as_keys(text: str, keys: dict[str, str]) -> str:

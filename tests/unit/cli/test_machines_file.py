@@ -11,7 +11,7 @@ import pytest
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.machines_file.reading import Declared, read_text
 from ecsmachine.cli.machines_file.schema import schema
-from ecsmachine.cli.machines_file.wanting import wanted_by
+from ecsmachine.cli.machines_file.wanting import in_keys, wanted_by
 from ecsmachine.documents.yaml_text import Problems
 from ecsmachine.errors import MachineError
 from tests.unit.cli.conftest import Program
@@ -146,6 +146,8 @@ machines:
         ("machines:\n  a: {open-ports: {a: 80}}", "2: open-ports is a list, not an object"),
         ("machines:\n  a: {open-port: 80, open-ports: 81}", "open-ports repeats open-port"),
         ("machines:\n  a: {count: -1}", "2: count: -1 is less than 0"),
+        ("machines:\n  a: {count: 99999999999999}", "2: these are more than 1000 machines"),
+        ("machines: {'': {}}", '1: Invalid hostname specified: ""'),
         ("machines:\n  a: {count: 99999999}", "2: these are more than 1000 machines"),
         ("machines: {web: {count: 3}, web-2: {}}", "web-2 is a machine of line 1 as well"),
         ("machines:\n  a_b: {}", '2: Invalid hostname specified: "a_b"'),
@@ -238,13 +240,24 @@ def test_what_stands_at_a_machine_replaces_what_it_cannot_be_with(tmp_path: Path
     )
     session = Session({"HOME": str(tmp_path), "ECS_IMAGE_OS": "debian", **KEYS}, ["ecsmachine"])
     session.storage = str(tmp_path / "store")
-    a, b = (each.request for each in wanted_by(session, path))
+    wanted = wanted_by(session, path)
+    error = MachineError("Correct --aliyunecs-ssh-keypath.", hint="Or --aliyunecs-tag, -y.")
+    in_keys(error, wanted)
+    assert (error.message, error.hint) == ("Correct ssh-keypath.", "Or tags, -y.")
+    a, b = (each.request for each in wanted)
     names = ("image-id", "image-family", "image-os", "cpus", "instance-type")
     assert [a.driver_values[f"aliyunecs-{name}"] for name in names] == [
         *("", "web", "", 2, "ecs.g6.large")
     ]
     assert [b.driver_values[f"aliyunecs-{name}"] for name in names] == ["m-1", "", "", 4, ""]
     assert set(a.given) == {"aliyunecs-image-family", "aliyunecs-instance-type"}
+    path.write_text("machines: {a: {}}")
+    nobody = {"HOME": str(tmp_path), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+    poor = Session(nobody, ["ecsmachine"])
+    poor.storage = session.storage
+    with pytest.raises(MachineError, match="No Alibaba Cloud credentials") as caught:
+        wanted_by(poor, path)
+    assert "access-key-id" not in str(caught.value.hint)  # which no file may have
     path.write_text("machines:\n  a:\n    image-family: web\n    image-id: m-1\n")
     with pytest.raises(MachineError, match="image-id: it cannot be used with image-family"):
         wanted_by(session, path)

@@ -118,3 +118,14 @@ def test_values_that_can_be_together_are_left_alone() -> None:
         {"aliyunecs-charge-type": "PrePaid"}, {"ECS_SPOT_STRATEGY": "NoSpot", "ECS_PERIOD": "3"}
     )
     assert (found["aliyunecs-period"], lines) == (3, [])
+
+
+def test_what_does_not_count_is_told_once() -> None:
+    variables = {"ECS_ACCESS_KEY_ID": "LTAI", "ECS_ACCESS_KEY_SECRET": "secret"}
+    found, lines = resolved({"aliyunecs-profile": "work"}, variables)
+    assert (found["aliyunecs-access-key-id"], found["aliyunecs-access-key-secret"]) == ("", "")
+    unused = "ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET are not used"
+    assert lines == [f"--aliyunecs-profile is given: {unused}"]
+    flags: dict[str, OptionValue] = {"aliyunecs-cpus": 8, "aliyunecs-memory": 16}
+    _, lines = resolved(flags, {"ECS_INSTANCE_TYPE": "ecs.g6.large"})
+    assert lines == ["--aliyunecs-cpus is given: ECS_INSTANCE_TYPE is not used"]

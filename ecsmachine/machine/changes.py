@@ -145,8 +145,9 @@ def _change_stopped(
     mark = machine.directory / _MARK
     before = machine.driver.address()
     state = machine.driver.state()
-    if state is State.RUNNING and changes:
-        files.write_atomically(mark, b"")
+    if changes and state in (State.RUNNING, State.STARTING, State.STOPPING):
+        if state is not State.STOPPING:  # as after a change that was cut off, which has its mark
+            files.write_atomically(mark, b"")
         report(f'Stopping "{machine.name}"...')
         sharing.close(machine.known_hosts_path, at_once=True)
         machine.driver.stop(driver_report(machine.name, report))

@@ -17,6 +17,7 @@ from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.base import Driver, OptionValue, ProtectedError, State
 from ecsmachine.drivers.changes import Changeable, Observed
 from ecsmachine.errors import MachineError
+from ecsmachine.localcloud.state.settings import Delays
 from ecsmachine.localcloud.state.tagging import put_tags
 from ecsmachine.machine import changes
 from ecsmachine.machine.model import Machine, auth_options
@@ -240,6 +241,22 @@ def test_a_stopped_machine_gets_another_type_and_stays_stopped(rig: Rig) -> None
     assert changes.recorded(machine)["aliyunecs-instance-type"] == TYPE[1]
 
 
+@pytest.mark.parametrize("ends", [State.STOPPED, State.RUNNING])
+def test_one_that_is_on_its_way_is_changed_once_it_has_stopped(tmp_path: Path, ends: State) -> None:
+    with rig_in(tmp_path, Delays(starting_s=1, stopping_s=1)) as rig:
+        driver, _ = rig.create(**MADE_WITH)
+        store, ecs = stored(rig, driver), driver._cloud.ecs
+        instance_id = driver.config()["InstanceId"]
+        ecs.stop_instance(instance_id)
+        if ends is State.RUNNING:
+            driver.stop(rig.report)
+            ecs.start_instance(instance_id)
+        changes.change_machine(store, "dev1", {f"aliyunecs-{TYPE[0]}": TYPE[1]}, rig.report)
+        machine = store.load("dev1")
+        assert changes.recorded(machine)["aliyunecs-instance-type"] == TYPE[1]
+        assert machine.driver.state() is ends
+
+
 @pytest.mark.parametrize(
     ("state", "option", "value", "words"),
     [
@@ -285,7 +302,8 @@ def test_a_change_that_is_cut_off_anywhere_is_given_again(
         machine.driver.change(name, wanted, lambda line: None)
         store.save(machine)
 
-    for number in range(40):
+    # a stop that takes its time is looked at again and again, and each look counts
+    for number in (*range(40), *range(40, 2000, 40)):
         grown = value + number if type(value) is int else value
         wanted = registry.comparable("aliyunecs", name, grown)
         death = Death(number)

@@ -26,6 +26,11 @@ class MachineError(Exception):
         self.hint = hint
         self.details = details
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether what was asked for was turned down for good: certainly nothing was done."""
+        return False
+
 
 class UsageError(MachineError):
     """The command line, or a value given on it or in the environment, is wrong (exit code 2)."""

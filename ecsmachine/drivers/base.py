@@ -71,11 +71,9 @@ OPTION_GROUPS = ("Machine", "Where", "Account", "Network", "Login", "Engine", "M
 class Alternative:
     """Another option that one cannot be together with, or that says the same in another way.
 
-    It counts for the values ``mine`` of the option and ``theirs`` of the other one, or for any
-    where there are none. Of two that are not given alike (one by a flag, one by a variable) the
-    stronger counts alone; unless they are ``mutual``, only where that is this option. Given alike,
-    ``both`` are refused, which ``why`` explains; or this option ``wins``; or both ``count``, where
-    they can agree.
+    It counts for the values ``mine`` and ``theirs``, or for any. Of two that are not given alike (a
+    flag, a variable) the stronger counts; unless they are ``mutual``, only where that is this one.
+    Given alike, ``both`` are refused (``why``), or this one ``wins``, or both ``count``.
     """
 
     name: str
@@ -490,6 +488,11 @@ class MemberPorts(Protocol):
 
 class ProtectedError(MachineError):
     """The provider keeps the machine, as its owner wants it to: it was not removed."""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it was turned down: it was."""
+        return True
 
 
 class UnsupportedOperationError(MachineError):

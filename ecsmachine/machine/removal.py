@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import (
     Driver,
-    ProtectedError,
     RemovedTogether,
     Report,
     driver_report,
@@ -156,13 +155,16 @@ class Removal:
 
 @contextlib.contextmanager
 def _begun_removal(journal: FileJournal) -> Iterator[None]:
-    """Write down that what the journal lists is removed; one that is refused was not begun."""
+    """Write down that what the journal lists is removed; one that is refused was not begun.
+
+    A machine of which nothing has gone is whole: nobody makes it anew for a key that was wrong.
+    """
     listed, begun_before = journal.resources(), journal.removing
     journal.begin_removal()
     try:
         yield
-    except ProtectedError:
-        if not begun_before and journal.resources() == listed:
+    except MachineError as error:
+        if error.is_refusal and not begun_before and journal.resources() == listed:
             journal.end_removal()
         raise
 

@@ -103,6 +103,13 @@ def _lines(own: Path) -> list[str]:
 def _write(own: Path, lines: list[str]) -> None:
     real = own.resolve()  # a link to a file elsewhere stays one
     mode = real.stat().st_mode & 0o777 if real.exists() else 0o600
-    if not real.parent.exists():
-        files.make_private_directory(real.parent)
-    files.write_atomically(real, os.fsencode("".join(lines)), mode=mode)
+    try:
+        if not real.parent.exists():
+            files.make_private_directory(real.parent)
+        files.write_atomically(real, os.fsencode("".join(lines)), mode=mode)
+    except MachineError as error:  # it speaks of the store, which this is no part of
+        reason = getattr(error.__cause__, "strerror", None) or error.message
+        raise MachineError(
+            f"{own} cannot be written: {reason}",
+            hint="Mend that, or put what is printed without --install there yourself.",
+        ) from error

@@ -277,6 +277,16 @@ def test_what_a_file_comes_to_follow_is_no_reason_for_a_new_machine(files: Files
     assert files.plan() == {"a": "create"}
 
 
+def test_a_destroy_that_the_cloud_refused_leaves_machines_whole(files: Files) -> None:
+    files.write("  web: {count: 2}\n")
+    files.apply()
+    before = {each.id for each in files.rig.cloud.state.instances}
+    code, _, err = files.run("destroy", "-y", ECS_ACCESS_KEY_SECRET="wrong")
+    assert (code, "SignatureDoesNotMatch" in err) == (1, True)
+    assert files.plan() == {"web-1": "keep", "web-2": "keep"}
+    assert {each.id for each in files.rig.cloud.state.instances} == before
+
+
 def test_a_protected_machine_goes_if_the_file_says_so_alone(files: Files) -> None:
     files.write("  a: {deletion-protection: true}\n  b: {}\n")
     files.apply()

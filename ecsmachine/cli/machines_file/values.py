@@ -119,6 +119,8 @@ class Values:
                 )
             elif not path.exists():
                 self._problems.add(line, f"copy: there is no {path}")
+            elif not (path.is_file() or path.is_dir()):
+                self._problems.add(line, f"copy: {path} is neither a file nor a folder")
             else:
                 copies.append((path, there))
         return tuple(copies)

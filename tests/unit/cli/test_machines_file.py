@@ -174,6 +174,7 @@ machines:
         ("a: &a {<<: *a}\nmachines: {a: *a}", "<< leads from object to object without an end"),
         ("[" * 5000, "it is not YAML"),
         ("machines: {a: {copy: {nosuchfile: /etc/x}}}", "copy: there is no /folder/nosuchfile"),
+        ("machines: {a: {copy: {/dev/zero: /x}}}", "/dev/zero is neither a file nor a folder"),
         ("machines: {a: {copy: [/etc/hostname]}}", "has no target on the host"),
         (b"machines: {a: {region: \xff}}", "1: it is not UTF-8"),
         (b"machines:\n  a: {region: 'x\x00'}", "2: it has a control character (U+0000)"),

@@ -83,6 +83,18 @@ def test_a_configuration_that_was_not_there(
     assert known(own, "ecsmachine-a")["port"] == str(server.port)
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that is never written")
+def test_a_configuration_that_cannot_be_written_is_none_of_the_store(
+    program: Program, store: Store, server: LoopbackServer, own: Path
+) -> None:
+    add_host(store, server, "a")
+    own.parent.parent.mkdir()
+    own.parent.symlink_to("/proc/none")
+    done = program("ssh-config", "--install")
+    assert (done.code, f"{own} cannot be written" in done.err) == (1, True)
+    assert "store" not in done.err
+
+
 def test_an_entry_that_a_context_needs_stays(
     program: Program, store: Store, server: LoopbackServer, own: Path, tmp_path: Path
 ) -> None:

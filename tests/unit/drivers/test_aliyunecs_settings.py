@@ -220,8 +220,10 @@ def test_user_data_is_read(tmp_path: Path) -> None:
     path.write_bytes(b"#!/bin/sh\n")
     assert of(user_data=str(path)).user_data == b"#!/bin/sh\n"
     path.write_bytes(b"x" * (32 * 1024 + 1))
-    with pytest.raises(UsageError, match="too long"):
+    with pytest.raises(UsageError, match="longer than 32 KiB"):
         of(user_data=str(path))
+    with pytest.raises(UsageError, match="is not a plain file"):  # and not read without an end
+        of(user_data="/dev/zero")
 
 
 def test_one_more_option_is_one_more_field(tmp_path: Path) -> None:

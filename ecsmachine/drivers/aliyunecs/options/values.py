@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ecsmachine.documents import FALSE_WORDS, TRUE_WORDS
+from ecsmachine.documents.text import read_file
 from ecsmachine.drivers.base import OptionValue, PortRange, one_of
-from ecsmachine.errors import UsageError
-from ecsmachine.system.files import read_bytes
+from ecsmachine.errors import MachineError, UsageError
 
 _MAX_USER_TAGS = 17
 """A resource may have 20 tags, and three are ours."""
@@ -173,12 +173,12 @@ def _user_data(text: str) -> bytes:
     if path is None:
         return b""
     try:
-        content = read_bytes(path)
-    except OSError as error:
-        raise UnfitValueError(f"{path} cannot be read: {error.strerror}", "Name a file.") from error
-    if len(content) > _MAX_USER_DATA:
-        raise UnfitValueError(f"{path} is too long", "It may have 32 KiB.")
-    return content
+        return read_file(path, MachineError, longest=_MAX_USER_DATA, pipes=True)
+    except (FileNotFoundError, MachineError) as error:
+        reason = error.message if isinstance(error, MachineError) else error.strerror
+        raise UnfitValueError(
+            f"{path} cannot be read: {reason}", "Name a file of at most 32 KiB."
+        ) from error
 
 
 def _security_group(text: str) -> str:

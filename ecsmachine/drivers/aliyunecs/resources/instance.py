@@ -313,11 +313,11 @@ def _release(cloud: Cloud, instance_id: str, *, appear_timeout_s: float) -> bool
     raise refusal
 
 
-def _paid_in_advance(cloud: Cloud, instance_id: str, error: ApiError) -> MachineError:
+def _paid_in_advance(cloud: Cloud, instance_id: str, error: ApiError) -> ProtectedError:
     """Return what to do about an instance that cannot be released yet."""
     instance = cloud.ecs.instance(instance_id)
     until = f" until {instance.expires}" if instance is not None and instance.expires else ""
-    return MachineError(
+    return ProtectedError(
         f"Instance {instance_id} is paid in advance{until} and cannot be released before: "
         f"{error.message}",
         hint="Wait until then, or make it PostPaid (or have it refunded) in the ECS console, and "

@@ -39,7 +39,6 @@ ENGINE = (
         default="",
         alternatives=(
             Alternative("engine-source", both="wins"),
-            Alternative("engine-source-key", both="wins"),
             Alternative("engine-version", why="the install script chooses the version itself"),
         ),
     ),
@@ -84,6 +83,6 @@ def engine_options(values: Mapping[str, Any]) -> EngineOptions:
         storage_driver=values["engine-storage-driver"],
         install_url=script or DEFAULT_INSTALL_URL,
         source=[] if script else list(values["engine-source"] or [AUTO]),
-        source_key=values["engine-source-key"],
+        source_key="" if script else values["engine-source-key"],
         version="" if version == LATEST else version,
     )

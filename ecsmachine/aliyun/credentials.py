@@ -86,7 +86,7 @@ def resolve(
     )
     if found is None:
         if reference == "environment":
-            lost = "The credentials are not in the environment any more (ECS_ACCESS_KEY_ID)"
+            lost = "The credentials are no longer in the environment (ECS_ACCESS_KEY_ID)"
         found = _referred_to(environment, sts) or _current_profile(environment, sts)
     if found is None and _may_have_role(environment):
         found = _instance_role(environment.get("ALIBABA_CLOUD_ECS_METADATA", ""), environment)
@@ -95,11 +95,11 @@ def resolve(
             lost or "No Alibaba Cloud credentials were found",
             hint="Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET, "
             + (f"give {id_option} and {secret_option}, " if flags.named and not lost else "")
-            + f"or {f'name others with {command}' if lost and command else _CONFIGURE}.",
+            + f"or {f'choose others with {command}' if lost and command else _CONFIGURE}.",
         )
     if lost:
-        taken = f"{lost}: taking those of {in_words(found.reference)}"
-        warn(f"{taken}. {command} names others for good." if command else taken)
+        taken = f"{lost}: using those of {in_words(found.reference)}"
+        warn(f"{taken}. {command} makes that permanent." if command else taken)
     return found
 
 
@@ -153,7 +153,7 @@ def _referred_to(environment: Mapping[str, str], sts: StsAddress) -> CredentialP
     if reference.partition(":")[0] not in ("profile", "ram-role"):
         raise UsageError(
             f'ECSMACHINE_CREDENTIALS names no source of credentials: "{reference}"',
-            hint="It is profile:NAME, ram-role:NAME, or ram-role.",
+            hint="Use profile:NAME, ram-role:NAME, or ram-role.",
         )
     return provider_of(reference, environment, sts=sts)
 
@@ -184,7 +184,8 @@ def _pair(
             raise UsageError(f"{other} is given, but not {name}", hint="Give both, or neither.")
         if not value.isascii() or not value.isprintable() or " " in value:
             raise UsageError(
-                f"The value of {name} is not an access key: it has characters that none has",
+                f"The value of {name} is not an access key: it has characters that access keys "
+                "cannot have",
                 hint="Copy it again from https://ram.console.aliyun.com.",
             )
     return FixedCredentials(reference, Credentials(values[0], values[1], token.strip()))
@@ -216,7 +217,7 @@ def _instance_role(role: str, environment: Mapping[str, str]) -> CredentialProvi
 
     if environment.get("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "").lower() == "true":
         raise MissingCredentialsError(
-            "The instance's RAM role is not to be asked for",
+            "Asking for the instance's RAM role is disabled",
             hint="Unset ALIBABA_CLOUD_ECS_METADATA_DISABLED, or set ECS_ACCESS_KEY_ID.",
         )
     return metadata.role_credentials(role)

@@ -65,12 +65,12 @@ def validate_endpoint(url: str, named: str = "the API endpoint") -> str:
     if not valid:
         suggestion = f" Did you mean https://{url}?" if "://" not in url else ""
         raise UsageError(
-            f'The API endpoint "{url}" is not an address with http:// or https://',
+            f'The API endpoint "{url}" does not begin with http:// or https://',
             hint=f"Correct {named}.{suggestion}",
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(
-            "The API endpoint may have no user name, query or fragment in it",
-            hint="Give scheme, host and port alone, for example http://127.0.0.1:7400.",
+            "The API endpoint cannot contain a user name, query or fragment",
+            hint="Give only scheme, host and port, for example http://127.0.0.1:7400.",
         )
     return url.rstrip("/")

@@ -17,22 +17,21 @@ _HINTS = {
     Meaning.SECRET_WRONG: "Check the access key secret.",
     Meaning.TOKEN_EXPIRED: "The security token has expired: get a new one.",
     Meaning.TOKEN_WRONG: "The security token belongs to another access key: get a new one.",
-    Meaning.TOKEN_MISSING: "This access key is a temporary one: give its security token too.",
+    Meaning.TOKEN_MISSING: "This access key is temporary: give its security token too.",
     Meaning.CLOCK_WRONG: "Set this computer's clock (for example with NTP).",
     Meaning.NO_PERMISSION: "Ask the owner of the account for this permission (RAM policy).",
-    Meaning.ACCOUNT_STATUS: "Look at the account in Alibaba Cloud's console: it may be in debt.",
+    Meaning.ACCOUNT_STATUS: "Check the account in the Alibaba Cloud console: it may be in debt.",
     Meaning.NO_BALANCE: "Top up the account.",
     Meaning.NO_REAL_NAME: "Complete the account's real-name registration.",
-    Meaning.TOKEN_MISMATCH: "An earlier try asked for something else.",
-    Meaning.QUOTA: "Remove what is not needed, or ask for a higher quota in the Quota Center.",
-    Meaning.OUT_OF_STOCK: "Take another zone or another instance type.",
-    Meaning.UNKNOWN_TYPE: "Take another instance type.",
+    Meaning.TOKEN_MISMATCH: "An earlier attempt used other options.",
+    Meaning.QUOTA: "Remove what you do not need, or request a higher quota in Quota Center.",
+    Meaning.OUT_OF_STOCK: "Choose another zone or another instance type.",
+    Meaning.UNKNOWN_TYPE: "Choose another instance type.",
     Meaning.INVALID_PASSWORD: "Choose another password.",
     Meaning.PROTECTED: (
-        "Switch its deletion protection off first: in the ECS console, or with "
-        "ModifyInstanceAttribute."
+        "First disable deletion protection: in the ECS console, or with ModifyInstanceAttribute."
     ),
-    Meaning.LOCKED: "The instance is locked: see why in Alibaba Cloud's console.",
+    Meaning.LOCKED: "The instance is locked: the Alibaba Cloud console shows why.",
     Meaning.EXPIRED: "Renew the instance, or top up the account, in Alibaba Cloud's console.",
     Meaning.NOT_THE_API: "Check the API endpoint.",
     Meaning.THROTTLED: "Wait a moment and try again.",
@@ -139,7 +138,7 @@ class AnswerError(MachineError):
     def __init__(self, what: str, endpoint: str, reason: str):
         super().__init__(
             f"{what} failed: the answer of {endpoint} cannot be used: {reason}",
-            hint="Something else may answer there: check the endpoint.",
+            hint="Another server may be answering there: check the endpoint.",
         )
 
 

@@ -73,7 +73,7 @@ def _fetch(role: str, address: str) -> tuple[Credentials, float]:
     except requests.RequestException:
         raise MachineError(
             f"The instance metadata service at {address} does not answer",
-            hint="It answers on ECS instances alone: elsewhere set ECS_ACCESS_KEY_ID and "
+            hint="It exists only on ECS instances. Elsewhere, set ECS_ACCESS_KEY_ID and "
             "ECS_ACCESS_KEY_SECRET.",
         ) from None
     finally:
@@ -82,15 +82,13 @@ def _fetch(role: str, address: str) -> tuple[Credentials, float]:
 
 def _fault(reason: str) -> MachineError:
     return MachineError(
-        f"{_SERVICE} gave no temporary access key: {reason}",
-        hint="Let the instance have a RAM role, or set ECS_ACCESS_KEY_ID.",
+        f"{_SERVICE} returned no temporary access key: {reason}",
+        hint="Attach a RAM role to the instance, or set ECS_ACCESS_KEY_ID.",
     )
 
 
 def _token(content: bytes) -> str:
     token = content.decode(errors="replace").strip()
     if not KEY.fits(token):
-        raise MachineError(
-            f"{_SERVICE} gave no token that can be sent", hint="Set ECS_ACCESS_KEY_ID."
-        )
+        raise MachineError(f"{_SERVICE} returned an unusable token", hint="Set ECS_ACCESS_KEY_ID.")
     return token

@@ -39,7 +39,7 @@ def load(path: Path, name: str, sts: StsAddress) -> CredentialProvider | None:
     if wanted not in by_name:
         known = ", ".join(by_name)
         raise MissingCredentialsError(
-            f'There is no profile "{wanted}" in {path}', hint=f"There is: {known}."
+            f'There is no profile "{wanted}" in {path}', hint=f"Use one of: {known}."
         )
     return _credentials(wanted, by_name, path, sts, seen=())
 
@@ -68,7 +68,7 @@ def _credentials(
         return None if base is None else _assumed(name, profile, base, path, sts)
     if mode not in ("AK", "StsToken", "RamRoleArn"):
         raise MachineError(
-            f'The profile "{name}" in {path} is of mode {mode}, which is not supported',
+            f'The profile "{name}" in {path} has the mode {mode}, which is not supported',
             hint="Use AK, StsToken, RamRoleArn, ChainableRamRoleArn or EcsRamRole.",
         )
     if not key_id or not secret:

@@ -243,7 +243,7 @@ class RpcClient:
         try:
             values = read_object(response.content, no_answer).values
             if not values:
-                raise no_answer("it says nothing")
+                raise no_answer("it is empty")
         except MachineError:
             if response.status_code < 300:
                 raise

@@ -118,7 +118,7 @@ class Transport:
             # an alert comes from the other side: it refuses what we have shown
             refused = self._cert is not None and " alert " in str(error)
             return ConnectionLostError(
-                f"{what} failed: {host} does not accept our certificate"
+                f"{what} failed: {host} does not accept the client certificate"
                 if refused
                 else f"{what} failed: the certificate of {host} is not accepted",
                 maybe_done=False,
@@ -126,7 +126,7 @@ class Transport:
             )
         if isinstance(error, requests.exceptions.ProxyError):
             return ConnectionLostError(
-                f"{what} failed: the proxy towards {host} does not answer",
+                f"{what} failed: the proxy for {host} does not answer",
                 maybe_done=False,
                 hint="Check HTTPS_PROXY and NO_PROXY.",
             )
@@ -138,7 +138,7 @@ class Transport:
             return ConnectionLostError(
                 f"{what} failed: no answer from {host} in {read_timeout_s:.0f} s",
                 maybe_done=True,
-                hint="The request may have been carried out: look before repeating it.",
+                hint="The request may have been executed: check before repeating it.",
             )
         if _is_unreached(error):
             if is_here(self.endpoint):
@@ -152,7 +152,7 @@ class Transport:
         return ConnectionLostError(
             f"{what} failed: the connection to {host} broke",
             maybe_done=True,
-            hint="The request may have been carried out: look before repeating it.",
+            hint="The request may have been executed: check before repeating it.",
         )
 
 

@@ -52,15 +52,15 @@ def read_deploy(values: Values, service: str, *, for_stack: bool) -> Deploy:
 
     mode = values.text("mode", "replicated")
     if mode not in ("replicated", "global") and not for_stack:
-        raise values.refused("mode", f'"{mode}" is not known here: replicated and global are')
+        raise values.refused("mode", f'"{mode}" is not supported: use replicated or global')
     labels = values.pairs("labels")
     for name in labels:
         if not name.startswith(PREFIX):
-            idle(f"deploy.labels {name}", "services have no labels here, containers have (labels)")
+            idle(f"deploy.labels {name}", "only containers have labels here (labels)")
     if values.text("endpoint_mode", "dnsrr") != "dnsrr":
         idle("deploy.endpoint_mode", "a service's name leads to all its containers (dnsrr)")
     if "rollback_config" in values:
-        idle("deploy.rollback_config", "an update that fails is taken back as it was made")
+        idle("deploy.rollback_config", "a failed update is rolled back")
     restart, limit = _restart(values.part("restart_policy"), idle)
     update = values.part("update_config")
     update.only("parallelism", *_UPDATES)
@@ -102,7 +102,7 @@ def _restart(values: Values, idle: _Idle) -> tuple[RestartPolicy | None, int]:
         raise values.refused("condition", f'"{condition}" is not none, on-failure or any')
     limit = values.number("max_attempts", 0, 0, 10_000)
     if limit and condition == "any":
-        idle("deploy.restart_policy.max_attempts", "it is counted with condition: on-failure only")
+        idle("deploy.restart_policy.max_attempts", "it counts only with condition: on-failure")
         limit = 0
     return _RESTARTS[condition], limit
 
@@ -125,7 +125,7 @@ def _placement(values: Values, service: str, idle: _Idle, for_stack: bool) -> tu
     if most == 1:
         filters.append(Filter("affinity", "service", True, False, service))
     elif most and not for_stack:
-        raise values.refused("max_replicas_per_node", "only 1 is known here")
+        raise values.refused("max_replicas_per_node", "only 1 is supported")
     return tuple(filters)
 
 
@@ -136,9 +136,9 @@ def _resources(values: Values, idle: _Idle, for_stack: bool) -> dict[str, Any]:
     reserved.only("cpus", "memory", "devices", "generic_resources")
     for key in ("devices", "generic_resources"):
         if key in reserved and not for_stack:
-            raise reserved.refused(key, "nodes have nothing of the kind")
+            raise reserved.refused(key, "nodes have nothing of this kind")
     if "cpus" in reserved:
-        idle("deploy.resources.reservations.cpus", "nodes do not count their processors")
+        idle("deploy.resources.reservations.cpus", "nodes do not manage their processors")
     found: dict[str, Any] = {}
     for key, where, api in (
         ("memory", limits, "Memory"),

@@ -15,7 +15,7 @@ from ecsmachine.compose.values import Kind
 
 _NODES = "containers of a project are on its networks"
 _FILES = "files of your computer are not sent to the cluster"
-_NO_BUILD = "images are not built here: build it, push it, and name it in image"
+_NO_BUILD = "images are not built here: build and push it, then name it in image"
 _ENGINE = "set it in the engine's configuration on each node (create --engine-opt)"
 _ONE_NETWORK = "services of a stack reach each other by name on its networks: use networks"
 _RUN = "start it by hand (docker run), outside of the stack"
@@ -46,7 +46,7 @@ KEYS: Mapping[str, Key] = {
         Key(stack="-"),
     ),
     # as they are
-    "annotations": Key("pairs", cluster="engines of nodes have none", stack="use labels"),
+    "annotations": Key("pairs", cluster="the nodes' engines have none", stack="use labels"),
     "cap_add": Key("texts", "CapAdd"),
     "cap_drop": Key("texts", "CapDrop"),
     "cgroup_parent": Key("text", "CgroupParent", stack=_ENGINE),
@@ -59,7 +59,7 @@ KEYS: Mapping[str, Key] = {
     "dns": Key("texts", "Dns"),
     "dns_opt": Key("texts", "DnsOptions", stack=_ENGINE),
     "dns_search": Key("texts", "DnsSearch"),
-    "domainname": Key("text", ".Domainname", stack="write the whole name in hostname"),
+    "domainname": Key("text", ".Domainname", stack="write the full name in hostname"),
     "extra_hosts": Key(),
     "group_add": Key("texts", "GroupAdd", stack="name the group in user"),
     "hostname": Key("text", ".Hostname"),
@@ -74,7 +74,9 @@ KEYS: Mapping[str, Key] = {
     "oom_score_adj": Key("number", "OomScoreAdj", stack="reserve memory in deploy"),
     "pid": Key("text", "PidMode", stack=_RUN),
     "pids_limit": Key("number", "PidsLimit", stack="-"),
-    "privileged": Key("flag", "Privileged", stack="name what it needs in cap_add, or " + _RUN),
+    "privileged": Key(
+        "flag", "Privileged", stack="name the capabilities that it needs in cap_add, or " + _RUN
+    ),
     "read_only": Key("flag", "ReadonlyRootfs"),
     "runtime": Key("text", "Runtime", stack="make it the engine's default-runtime"),
     "security_opt": Key("texts", "SecurityOpt", stack=_ENGINE),
@@ -92,8 +94,8 @@ KEYS: Mapping[str, Key] = {
     "uts": Key("text", "UTSMode", stack=_RUN),
     "working_dir": Key("text", ".WorkingDir"),
     # without meaning on a cluster
-    "attach": Key(cluster="nobody is attached to a project: leave it out", stack="leave it out"),
-    "blkio_config": Key(cluster="disks are not shared out here", stack=_RUN),
+    "attach": Key(cluster="a project has no attached terminal: leave it out", stack="leave it out"),
+    "blkio_config": Key(cluster="disk bandwidth is not managed here", stack=_RUN),
     "build": Key(cluster=_NO_BUILD, stack="build it, push it, and name it in image"),
     "configs": Key(cluster=f"{_FILES}: put it into the image, or into a volume"),
     "credential_spec": Key(cluster="it is for Windows"),
@@ -101,8 +103,8 @@ KEYS: Mapping[str, Key] = {
     "device_cgroup_rules": Key("texts", "DeviceCgroupRules", stack=_RUN),
     "env_file": Key(cluster=f"{_FILES}: write environment"),
     "extends": Key(
-        cluster="write the service out (docker compose config does)",
-        stack="write the service out (docker compose config does)",
+        cluster='write the whole service out ("docker compose config" does)',
+        stack='write the whole service out ("docker compose config" does)',
     ),
     "external_links": Key(
         cluster=f"{_NODES}: name an external one in networks", stack=_ONE_NETWORK
@@ -111,13 +113,14 @@ KEYS: Mapping[str, Key] = {
     "isolation": Key(cluster="it is for Windows"),
     "label_file": Key(cluster=f"{_FILES}: write labels", stack="write labels"),
     "mac_address": Key(
-        cluster="several containers cannot have one address", stack="leave it out: no equal"
+        cluster="several containers cannot share an address",
+        stack="leave it out: there is no equivalent",
     ),
     "network_mode": Key(
         cluster=f"{_NODES}: use ports, or an external network in networks",
         stack="use ports with mode: host, or the network host in networks",
     ),
-    "platform": Key(cluster="nodes are of one kind", stack="constrain node.platform in deploy"),
+    "platform": Key(cluster="all nodes are of one kind", stack="constrain node.platform in deploy"),
     "post_start": Key(cluster="put it into command", stack="put it into command"),
     "pre_stop": Key(cluster="let the program take stop_signal", stack="use stop_signal"),
     "profiles": Key(

@@ -27,10 +27,10 @@ Refuse = Callable[[str, str], TemplateError]
 """Makes the refusal of a label, by its name and the reason."""
 
 _WITHOUT_EFFECT = (
-    ("logs", "there is no Log Service here: see what containers say with docker logs"),
-    ("log_store_", "there is no Log Service here: see what containers say with docker logs"),
-    ("log_ttl_", "there is no Log Service here: see what containers say with docker logs"),
-    ("log.", "there is no Log Service here: see what containers say with docker logs"),
+    ("logs", "there is no Log Service here: read logs with docker logs"),
+    ("log_store_", "there is no Log Service here: read logs with docker logs"),
+    ("log_ttl_", "there is no Log Service here: read logs with docker logs"),
+    ("log.", "there is no Log Service here: read logs with docker logs"),
     ("auto_scaling", "nothing measures containers here: scale by a trigger"),
     ("monitoring.", "nothing measures containers here"),
 )
@@ -160,7 +160,7 @@ def _probe(own: Mapping[str, str], refuse: Refuse) -> Probe | None:
     timeout_s = _number(own, "probe.timeout_seconds", 10, MOST_SECONDS, refuse, least=1)
     delay_s = _number(own, "probe.initial_delay_seconds", 0, MOST_SECONDS, refuse)
     if url and command:
-        raise refuse("probe.url", "either it or aliyun.probe.cmd, not both")
+        raise refuse("probe.url", "use it or aliyun.probe.cmd, not both")
     if command:
         return Probe(command=command, timeout_s=timeout_s, delay_s=delay_s)
     if not url:
@@ -174,7 +174,7 @@ def _probe(own: Mapping[str, str], refuse: Refuse) -> Probe | None:
         raise refuse("probe.url", "http://container[:PORT]/PATH or tcp://container:PORT")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not path.isascii() or any(character.isspace() for character in path):
-        raise refuse("probe.url", f'"{path}" has to be encoded')
+        raise refuse("probe.url", f'"{path}" must be encoded')
     scheme: ProbeScheme = "tcp" if parts.scheme == "tcp" else "http"
     return Probe(scheme, port, path, timeout_s=timeout_s, delay_s=delay_s)
 

@@ -69,7 +69,7 @@ class Variables:
 
     def _fill(self, text: str, whole: str, depth: int) -> str:
         if depth > _MOST_DEPTH:
-            raise TemplateError("its variables stand in each other too deeply")
+            raise TemplateError("its variables are nested too deeply")
         done, place = "", 0
         while (found := text.find("$", place)) >= 0:
             done += text[place:found]
@@ -82,11 +82,11 @@ class Variables:
                 end = _end_of(text, found + 2)
                 name = _NAME.match(text, found + 2)
                 if end < 0 or name is None or name.end() > end:
-                    raise TemplateError(f'"{whole}" has a variable without a name or an end')
+                    raise TemplateError(f'"{whole}" has a variable without a name or closing brace')
                 rest = text[name.end() : end]
                 operator = next((one for one in _OPERATORS if rest.startswith(one)), "")
                 if rest and not operator:
-                    raise TemplateError(f'"{whole}": {rest} after {name[0]} is not known')
+                    raise TemplateError(f'"{whole}": {rest} after {name[0]} is not supported')
                 other = self._fill(rest.removeprefix(operator), whole, depth + 1)
                 done, place = done + self._value(name[0], operator, other), end + 1
             else:
@@ -132,7 +132,7 @@ def _loader() -> type[yaml.SafeLoader]:
                 if key.tag != "tag:yaml.org,2002:merge" and isinstance(key.value, str):
                     if key.value in own:
                         line = key.start_mark.line + 1
-                        raise TemplateError(f"{key.value} stands there twice (line {line})")
+                        raise TemplateError(f"{key.value} appears twice (line {line})")
                     own.add(key.value)
             return super().construct_mapping(node, deep)
 

@@ -25,11 +25,13 @@ def read_ports(values: Values) -> tuple[Port, ...]:
     """
     found = list(dict.fromkeys((*_published(values), *_exposed(values))))
     if len(found) > _MOST_PORTS:
-        raise values.refused("ports", f"{_MOST_PORTS} are the most")
+        raise values.refused("ports", f"at most {_MOST_PORTS} are allowed")
     taken = Counter((port.host, port.protocol, port.address) for port in found if port.host)
     for (host, protocol, _), number in taken.items():
         if number > 1:
-            raise values.refused("ports", f"two ports cannot be at {host}/{protocol} of the node")
+            raise values.refused(
+                "ports", f"two containers cannot share {host}/{protocol} of the node"
+            )
     return tuple(found)
 
 
@@ -89,5 +91,5 @@ def _numbers(values: Values, key: str, text: str) -> range:
     if not numbers or not 1 <= numbers[0] <= numbers[-1] <= 65535:
         raise values.refused(key, f"{text} is out of range")
     if len(numbers) > _MOST_PORTS:
-        raise values.refused(key, f"{text}: {_MOST_PORTS} ports are the most")
+        raise values.refused(key, f"{text}: at most {_MOST_PORTS} ports are allowed")
     return numbers

@@ -67,7 +67,7 @@ class _Reader:
         self._check_keys()
         image = values.text("image")
         if not image.strip() or re.search(r"\s", image):
-            raise values.refused("image", "it has to be the name of an image")
+            raise values.refused("image", "it must be the name of an image")
         deploy = read_deploy(values.part("deploy"), self._name, for_stack=self._around.for_stack)
         self._warnings += deploy.warnings
         labels = values.pairs("labels") | deploy.labels
@@ -173,7 +173,7 @@ class _Reader:
         if not _CONTAINER_NAME.fullmatch(name):
             raise self._refused("container_name", f'"{name}" cannot be the name of a container')
         if own.everywhere or own.scale > 1:
-            raise self._refused("container_name", "several containers cannot have one name")
+            raise self._refused("container_name", "several containers cannot share a name")
         return name
 
     def _restart(self, deploy: Deploy) -> tuple[RestartPolicy, int]:
@@ -199,7 +199,7 @@ class _Reader:
             *("test", "interval", "timeout", "retries", "start_period", "start_interval"), "disable"
         )
         if probe is not None:
-            raise self._refused("healthcheck", "either it or aliyun.probe, not both")
+            raise self._refused("healthcheck", "use it or aliyun.probe, not both")
         if "start_interval" in values:
             self._warnings.append("healthcheck.start_interval has no effect: interval has")
         test = tuple(values.texts("test"))
@@ -253,7 +253,7 @@ class _Reader:
         )
         target, kind = values.text("target"), values.text("type")
         if not target.startswith("/"):
-            raise values.refused("target", f'"{target}" is no path of a container')
+            raise values.refused("target", f'"{target}" is not a path in a container')
         if kind == "tmpfs":
             tmpfs = values.part("tmpfs")
             tmpfs.only("size", "mode")
@@ -261,7 +261,7 @@ class _Reader:
             options += [f"mode={tmpfs.number('mode'):o}"] if "mode" in tmpfs else []
             return Mount("", target), ",".join(options)
         if kind not in ("bind", "volume"):
-            raise values.refused("type", f'"{kind}" is not supported: bind, volume and tmpfs are')
+            raise values.refused("type", f'"{kind}" is not supported: use bind, volume or tmpfs')
         source = values.text("source")
         if (kind == "bind") is not source.startswith(("/", ".", "~")):
             raise values.refused("source", f'"{source}" is not of type {kind}')
@@ -283,13 +283,13 @@ class _Reader:
         declared = self._around.volumes.get(source)
         name = source if declared is None else declared.name
         if not _VOLUME_NAME.fullmatch(name) and not (declared and self._around.for_stack):
-            raise self._refused("volumes", f'"{source}" is no path of a node, and no name')
+            raise self._refused("volumes", f'"{source}" is neither a path on a node nor a name')
         if declared is not None:
             return name
         if self._around.strict:
             self._warnings.append(
-                f"volumes {source} is not declared at the top: it is the cluster's, which all "
-                "projects share (there: external: true)"
+                f"volumes {source} is not declared at the top: it belongs to the cluster, and all "
+                "projects share it (declare it there with external: true)"
             )
         return source
 
@@ -329,7 +329,7 @@ class _Reader:
             if condition not in ("service_started", "service_healthy") and (
                 not self._around.for_stack
             ):
-                raise of.refused("condition", f"{condition} is not known here: service_healthy is")
+                raise of.refused("condition", f"{condition} is not supported: use service_healthy")
             if of.flag("restart"):
                 self._warnings.append(f"depends_on.{name}.restart has no effect")
             yield name
@@ -344,7 +344,7 @@ class _Reader:
         }
         memory = found.get("Memory", _LEAST_MEMORY)
         if memory and memory < _LEAST_MEMORY:
-            raise self._refused("mem_limit", "6m is the least")
+            raise self._refused("mem_limit", "at least 6m is needed")
         if "NanoCpus" in found:
             found["NanoCpus"] = int(found["NanoCpus"] * _NS)
         if ".StopTimeout" in found:

@@ -59,8 +59,8 @@ def convert(text: str, variables: Mapping[str, str]) -> Stack:
     unbound = [n for n, one in made.items() if "restart_policy" not in one["deploy"]]
     if unbound:
         notes.append(
-            f"{', '.join(unbound)}: restart is not given: a stack starts again what ends "
-            "(deploy.restart_policy.condition: none keeps it from that)"
+            f"{', '.join(unbound)}: restart is not given: a stack restarts what ends "
+            "(deploy.restart_policy.condition: none prevents that)"
         )
     top = Values("template", data if strict else {})
     stack: dict[str, Any] = {"version": VERSION, "services": made}

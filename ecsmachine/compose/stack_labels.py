@@ -28,13 +28,16 @@ _BY_BEGINNING = (
     (
         "lb.port_",
         "publish the port (ports), put the nodes behind the balancer (create "
-        "--aliyunecs-slb-id), and make its listener there",
+        "--aliyunecs-slb-id), and create its listener there",
     ),
-    ("depends", "a stack starts all at once: let the program try again until it reaches the other"),
+    (
+        "depends",
+        "a stack starts everything at once: make the program retry until it reaches the other",
+    ),
     (
         "latest_image",
-        "docker stack deploy looks for the newest image each time; between two of them all tasks "
-        "have the same one",
+        "docker stack deploy looks for the newest image each time; until the next one, all tasks "
+        "have the same image",
     ),
     ("routing.session_sticky", ""),
     ("routing.port_", ""),
@@ -96,8 +99,8 @@ def probe_check(service: Service, note: Note) -> HealthCheck | None:
         command = f"nc -w 1 localhost {probe.port} </dev/null || exit 1"
     note(
         f"{PREFIX}probe.url",
-        f"a stack asks inside of the container: its image needs {command.split()[0]} for the "
-        "healthcheck that stands there now",
+        f"a stack checks from inside the container: its image needs {command.split()[0]} for the "
+        "healthcheck written there",
     )
     return HealthCheck(("CMD-SHELL", command), 5, probe.timeout_s, 3, probe.delay_s)
 
@@ -109,7 +112,7 @@ def place(placement: Placement, service: str, note: Note) -> dict[str, Any]:
     for one in placement.filters:
         text = str(one)
         if one.wished:
-            note(text, "a stack has no wishes: make it a constraint, or leave it out")
+            note(text, "a stack has no preferences: make it a constraint, or leave it out")
         elif one.kind == "constraint" and not _is_pattern(one):
             constraints.append(_constraint(one, note))
         elif one.kind == "constraint":
@@ -123,7 +126,7 @@ def place(placement: Placement, service: str, note: Note) -> dict[str, Any]:
         else:
             note(
                 text,
-                "a stack knows nodes alone: label some (docker node update --label-add "
+                "a stack can only constrain nodes: label some (docker node update --label-add "
                 f"{service}=true NODE), and constrain both services to them, or away from them",
             )
     if placement.stays:
@@ -136,7 +139,7 @@ def place(placement: Placement, service: str, note: Note) -> dict[str, Any]:
 def _constraint(one: Filter, note: Note) -> str:
     operator = "!=" if one.negated else "=="
     if one.key == "node":
-        note(str(one), "nodes have other names on other hosts: see docker node ls")
+        note(str(one), "node names differ between clusters: see docker node ls")
         return f"node.hostname {operator} {one.pattern}"
     note(str(one), f"number the nodes: docker node update --label-add index={one.pattern} NODE")
     return f"node.labels.index {operator} {one.pattern}"

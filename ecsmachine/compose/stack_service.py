@@ -43,7 +43,7 @@ def stack_service(
             if value not in (None, [], {}):
                 found[name] = value
         elif key.stack != "-":
-            note(name, f"it has no equal: {key.stack}")
+            note(name, f"it has no equivalent: {key.stack}")
     volumes = [*_volumes(values, note), *_in_memory(service, values)]
     check = _health_check(service, values, note)
     found |= {
@@ -107,7 +107,10 @@ def _volumes(values: Values, note: Note) -> list[Any]:
         source = item.get("source", "") if isinstance(item, dict) else str(item).partition(":")[0]
         bound = item.get("type") == "bind" if isinstance(item, dict) else ":" in str(item)
         if bound and str(source).startswith(("/", ".", "~")):
-            note(f"volumes {source}", "a stack makes no folder: make it on every node first")
+            note(
+                f"volumes {source}",
+                "a stack does not create folders: create it on every node first",
+            )
         if isinstance(item, dict):
             found.append(_long_volume(Values(f"{values.place}.volumes", item), note))
         else:
@@ -238,13 +241,13 @@ def _note_others(service: Service, values: Values, note: Note) -> None:
     """Tell of keys that are written elsewhere, and do not say the same there."""
     for port in service.ports:
         if port.address:
-            note("ports", f"{port.address} is left out: {port.host} is open at every address")
+            note("ports", f"{port.address} is left out: {port.host} is open on every address")
     if service.container_name:
-        note("container_name", f"tasks have names of their own: reach it as {service.name}")
+        note("container_name", f"tasks have their own names: reach it as {service.name}")
     if "depends_on" in values:
         note(
             "depends_on",
-            "a stack starts all at once: let the program try again until it reaches the other",
+            "a stack starts everything at once: make the program retry until it reaches the other",
         )
     if values.text("pull_policy") == "always":
         note("pull_policy", "docker stack deploy looks for the newest image each time")

@@ -22,7 +22,7 @@ _VERSION = re.compile(r"[23](\.\d+)?")
 _TOP = ("version", "name", "services", "volumes", "networks")
 _TOP_OF_STACKS = ("configs", "secrets")
 _OTHER_TOP = {
-    "include": "write the services out (docker compose config does)",
+    "include": 'write the whole services out ("docker compose config" does)',
     "models": "nothing runs them here",
     **dict.fromkeys(_TOP_OF_STACKS, "files of your computer are not sent to the cluster"),
 }
@@ -85,15 +85,15 @@ def _check_top(top: Values, for_stack: bool) -> None:
     version = top.text("version", "3")
     if not _VERSION.fullmatch(version):
         raise TemplateError(
-            f"version {version} is not known here: 1 (services at the top), 2, 3 and none are"
+            f"version {version} is not supported: use 1 (services at the top), 2, 3 or none"
         )
     for key in top:
         if key in _TOP or key.startswith("x-") or (for_stack and key in _TOP_OF_STACKS):
             continue
-        reason = _OTHER_TOP.get(key, "services, volumes and networks are")
+        reason = _OTHER_TOP.get(key, "use services, volumes and networks")
         raise TemplateError(f"{key} is not supported at the top: {reason}")
     if not isinstance(top.values.get("services"), dict):
-        raise TemplateError("services is no object")
+        raise TemplateError("services is not an object")
 
 
 def _declared(top: Values, key: str) -> dict[str, Values]:
@@ -120,11 +120,11 @@ def _volume(key: str, values: Values, project: str, for_stack: bool) -> Volume:
     external, name = _external(values)
     driver = values.text("driver", "local")
     if driver not in _DRIVERS and not external and not for_stack:
-        raise values.refused("driver", f"{driver} is not there: {', '.join(_DRIVERS)} are")
+        raise values.refused("driver", f"{driver} is not available: use {', '.join(_DRIVERS)}")
     own = f"{project}_{key}" if project else key
     options = values.pairs("driver_opts")
     if driver == "ossfs" and not BUCKET.fullmatch(options.get("bucket", "")):
-        raise values.refused("driver_opts", "ossfs needs bucket, the name of one")
+        raise values.refused("driver_opts", "ossfs needs bucket, the name of a bucket")
     return Volume(
         name=name or (key if external else own),
         external=external,
@@ -145,11 +145,11 @@ def _network(key: str, values: Values, project: str, for_stack: bool) -> Network
         if driver not in ("overlay", "bridge", "default"):
             raise values.refused("driver", f"{driver} is not supported: networks are overlays")
         if driver != "overlay" and "driver_opts" in values:
-            raise values.refused("driver_opts", f"those of {driver} do nothing for overlays")
+            raise values.refused("driver_opts", f"options of {driver} have no effect on overlays")
         if values.part("ipam").values:
-            raise values.refused("ipam", "addresses are of the cluster's subnet_cidr")
+            raise values.refused("ipam", "addresses come from the cluster's subnet_cidr")
         if values.flag("enable_ipv6") or not values.flag("enable_ipv4", True):
-            raise values.refused("enable_ipv6", "networks have IPv4")
+            raise values.refused("enable_ipv6", "networks have only IPv4")
     return Network(
         name=name or (key if external else f"{project}_{key}"),
         external=external,

@@ -28,7 +28,7 @@ class Values:
 
     def __init__(self, place: str, values: object) -> None:
         if not isinstance(values, dict):
-            raise TemplateError(f"{place}: it has to be an object")
+            raise TemplateError(f"{place}: it must be an object")
         self.place = place
         self.values: Mapping[str, Any] = {str(key): value for key, value in values.items()}
 
@@ -64,7 +64,7 @@ class Values:
         if value is None:
             return []
         if not isinstance(value, list):
-            raise self.refused(key, "it has to be a list")
+            raise self.refused(key, "it must be a list")
         return [Values(f"{self.place}.{key}", item) for item in value]
 
     def read(self, key: str, kind: Kind) -> Any:
@@ -88,7 +88,7 @@ class Values:
         if value is None:
             return default
         if isinstance(value, dict | list):
-            raise self.refused(key, "it has to be a text")
+            raise self.refused(key, "it must be a string")
         return plain(value)
 
     def flag(self, key: str, default: bool = False) -> bool:
@@ -142,7 +142,7 @@ class Values:
         if isinstance(value, dict) or (
             isinstance(value, list) and any(isinstance(item, dict | list) for item in value)
         ):
-            raise self.refused(key, "it has to be a list of texts")
+            raise self.refused(key, "it must be a list of strings")
         return [plain(item) for item in self.items(key)]
 
     def words(self, key: str) -> tuple[str, ...] | None:
@@ -162,7 +162,7 @@ class Values:
         found: dict[str, str] = {}
         for name, value in self.pairs_in_order(key):
             if name in found:
-                raise self.refused(key, f"{name} stands there twice")
+                raise self.refused(key, f"{name} appears twice")
             found[name] = value or ""
         return found
 
@@ -172,7 +172,7 @@ class Values:
         if isinstance(value, dict):
             for name, item in value.items():
                 if isinstance(item, dict | list):
-                    raise self.refused(key, f"the value of {name} is no text")
+                    raise self.refused(key, f"the value of {name} is not a string")
             return [(str(n), None if item is None else plain(item)) for n, item in value.items()]
         halves = (text.partition("=") for text in self.texts(key))
         return [(name, rest if equals else None) for name, equals, rest in halves]

@@ -117,7 +117,7 @@ class RegistryClient:
             path = _path_of(following[1], self.url + path)
             size += len(response.content)
             if path in seen or len(seen) > _MOST_PAGES or size > _MOST_BYTES:
-                raise MachineError(f"The registry {self.url} gives a list that does not end")
+                raise MachineError(f"The registry {self.url} returns a list that does not end")
 
     def _ask(
         self, method: str, path: str, scope: str, headers: Mapping[str, str] | None = None
@@ -139,7 +139,7 @@ class RegistryClient:
         address = challenge.parameters.get("realm", "")
         if challenge.scheme != "bearer" or not WEB_URL.fits(address):
             raise RegistryError(
-                f"The registry {self.url} asks for a login",
+                f"The registry {self.url} requires a login",
                 code="UNAUTHORIZED",
                 status=401,
                 hint=f'Run "docker login {urlsplit(self.url).netloc}".',
@@ -150,7 +150,7 @@ class RegistryClient:
                 f"The registry {self.url} sends logins to {realm.netloc} without TLS",
                 code="UNAUTHORIZED",
                 status=401,
-                hint="Tell those who run it; nothing was sent there.",
+                hint="Tell the registry's operator; nothing was sent there.",
             )
         asked = {
             "service": challenge.parameters.get("service", ""),
@@ -201,11 +201,11 @@ class RegistryClient:
         except requests.exceptions.SSLError:
             raise MachineError(
                 f"The certificate of {urlsplit(url).netloc} is not accepted",
-                hint="A registry without TLS is named with http:// in front.",
+                hint="For a registry without TLS, write http:// in front of its name.",
             ) from None
         except AnswerTooLongError as error:
             raise MachineError(
-                f"What answers at {urlsplit(url).netloc} is no registry: {error}",
+                f"What answers at {urlsplit(url).netloc} is not a registry: {error}",
                 hint="Check --registry (ENGINE_REGISTRY_MIRROR).",
             ) from None
         except requests.RequestException:
@@ -224,7 +224,7 @@ def _pull(name: str) -> str:
 def _fault(response: requests.Response) -> Fault:
     where = urlsplit(response.url).netloc
     return lambda reason: MachineError(
-        f"What answers at {where} is no registry: {reason}",
+        f"What answers at {where} is not a registry: {reason}",
         hint="Check --registry (ENGINE_REGISTRY_MIRROR).",
     )
 
@@ -243,8 +243,8 @@ def _path_of(link: str, base: str) -> str:
         parts = urlsplit(urljoin(base, link))
     except ValueError:
         raise MachineError(
-            f"The registry at {urlsplit(base).netloc} names a next page that is no address",
-            hint="Tell those who run it.",
+            f"The registry at {urlsplit(base).netloc} names a next page that is not a URL",
+            hint="Tell the registry's operator.",
         ) from None
     return f"{quote(parts.path, safe='/%:@')}?{quote(parts.query, safe='=&%:@/')}"
 
@@ -265,11 +265,11 @@ def _refused(method: str, path: str, response: requests.Response) -> RegistryErr
 
 
 _HINTS = {
-    "UNAUTHORIZED": 'Log in with "docker login", or ask for the rights.',
-    "DENIED": "Ask the owner of the repository for the rights.",
+    "UNAUTHORIZED": 'Log in with "docker login", or ask for permission.',
+    "DENIED": "Ask the owner of the repository for permission.",
     "UNSUPPORTED": "This registry does not allow it.",
-    "NAME_UNKNOWN": '"ecsmachine image ls" lists what there is.',
-    "MANIFEST_UNKNOWN": '"ecsmachine image ls" lists what there is.',
+    "NAME_UNKNOWN": '"ecsmachine image ls" lists what exists.',
+    "MANIFEST_UNKNOWN": '"ecsmachine image ls" lists what exists.',
 }
 
 

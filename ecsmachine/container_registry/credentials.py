@@ -36,7 +36,7 @@ def stored_login(config: Path, url: str) -> Login | None:
     def fault(reason: str) -> MachineError:
         return MachineError(
             f"The docker client's settings cannot be read: {config}: {reason}",
-            hint="Mend that file; it must hold a JSON object.",
+            hint="Correct that file; it must hold a JSON object.",
         )
 
     try:

@@ -237,7 +237,7 @@ def read_object(content: bytes, fault: Fault, *, loose: bool = False) -> Fields:
     """Return the object that a JSON text holds; the ``fault`` if it holds something else."""
     value = parse_json(content, fault)
     if not isinstance(value, dict):
-        raise fault(f"it holds {_shown(value)}, and not an object")
+        raise fault(f"it holds {_shown(value)}, not an object")
     return Fields(value, fault, loose=loose)
 
 
@@ -245,7 +245,7 @@ def read_objects(content: bytes, fault: Fault, *, loose: bool = False) -> list[F
     """Return the objects of the array that a JSON text holds."""
     value = parse_json(content, fault)
     if not isinstance(value, list):
-        raise fault(f"it holds {_shown(value)}, and not an array")
+        raise fault(f"it holds {_shown(value)}, not an array")
     return Fields({"": value}, fault, loose=loose).objects("")
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ecsmachine.documents.text import Fault
 
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
-WRONG_PASSPHRASE = "its passphrase is another one"  # noqa: S105 (no secret)
+WRONG_PASSPHRASE = "it has another passphrase"  # noqa: S105 (no secret)
 
 
 def certificate_in(content: bytes, fault: Fault) -> x509.Certificate:
@@ -27,7 +27,7 @@ def certificate_in(content: bytes, fault: Fault) -> x509.Certificate:
         # both are parsed only when they are asked for
         _ = certificate.not_valid_after_utc, certificate.public_key()
     except Exception as error:  # there is no class of what the library raises
-        raise fault("it is no certificate in a PEM file") from error
+        raise fault("it is not a certificate in PEM format") from error
     return certificate
 
 
@@ -42,7 +42,7 @@ def end_in(content: bytes, fault: Fault) -> datetime:
             f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}+00:00"
         )
     except ValueError as error:
-        raise fault("it is no certificate in a PEM file") from error
+        raise fault("it is not a certificate in PEM format") from error
 
 
 def end_text_in(content: bytes, fault: Fault) -> str:
@@ -63,10 +63,10 @@ def end_text_in(content: bytes, fault: Fault) -> str:
         if len(text) == 13:  # UTCTime has two digits of the year: 50 is 1950
             text = ("19" if text >= "50" else "20") + text
         if len(text) != 15 or not text[:14].isdigit() or text[14] != "Z":
-            raise ValueError("it is no time")
+            raise ValueError("it is not a time")
         return text[:14]
     except (ValueError, IndexError) as error:
-        raise fault("it is no certificate in a PEM file") from error
+        raise fault("it is not a certificate in PEM format") from error
 
 
 def _element(encoded: bytes) -> tuple[bytes, bytes]:
@@ -76,7 +76,7 @@ def _element(encoded: bytes) -> tuple[bytes, bytes]:
         start += length & 0x7F
         length = int.from_bytes(encoded[2:start], "big")
     if len(encoded) < start + length:
-        raise ValueError("it ends early")
+        raise ValueError("it is cut off")
     return encoded[start : start + length], encoded[start + length :]
 
 
@@ -94,7 +94,7 @@ def private_key_in(
         if passphrase is not None and re.search("password|decrypt", str(error), re.IGNORECASE):
             raise fault(WRONG_PASSPHRASE) from error
         without = " without a passphrase" if passphrase is None else ""
-        raise fault(f"it is no private key in a PEM file{without}") from error
+        raise fault(f"it is not a private key in PEM format{without}") from error
     return cast("CertificateIssuerPrivateKeyTypes", key)
 
 

@@ -146,7 +146,7 @@ def url_parts(text: str) -> tuple[str, str, int | None]:
     if is_short and (not colon or _is_port(port)):
         return scheme, host, int(port) if colon else None
     if has_controls(text) or re.search(r'[\s"<>\\^`{|}]', text):
-        raise ValueError(f"{text!r} is no URL")
+        raise ValueError(f"{text!r} is not a URL")
     from urllib.parse import urlsplit
 
     parts = urlsplit(text)

@@ -51,7 +51,7 @@ def read_file(
             content = file.read(longest + 1)
     except FileNotFoundError:
         if os.path.islink(path):
-            raise fault("it is a link to nothing") from None
+            raise fault("it is a broken link") from None
         raise
     except (OSError, ValueError) as error:
         raise fault(getattr(error, "strerror", None) or str(error)) from error
@@ -103,7 +103,7 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def _finite(text: str) -> float:

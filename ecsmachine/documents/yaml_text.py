@@ -70,7 +70,7 @@ def parse_yaml(content: bytes, problems: Problems) -> yaml.Node | None:
     unfit = re.search(f"(?![\t\n\r\x85\u2028\u2029])[{CONTROLS}]", text)
     if unfit:
         line = text.count("\n", 0, unfit.start()) + 1
-        problems.add(line, f"it has a control character (U+{ord(unfit[0]):04X})", "Take it out.")
+        problems.add(line, f"it has a control character (U+{ord(unfit[0]):04X})", "Remove it.")
         return None
     try:
         node = yaml.compose(text, yaml.SafeLoader)
@@ -78,13 +78,13 @@ def parse_yaml(content: bytes, problems: Problems) -> yaml.Node | None:
         mark = error.problem_mark or error.context_mark
         what = " ".join(filter(None, (error.context, error.problem)))
         line = mark.line if mark else 0
-        hint = "YAML is indented by blanks." if "\\t" in what else ""
+        hint = "Indent YAML with spaces." if "\\t" in what else ""
         if "flow" in what and "${" in "".join(text.splitlines()[line : line + 1]):
             hint = "Between braces, put ${…} into quotes."
         problems.add(line + 1, f"it is not YAML: {what}", hint)
         return None
     except (yaml.YAMLError, ValueError, RecursionError):
-        problems.add(1, "it is not YAML that can be read", "It may be nested too deeply.")
+        problems.add(1, "it is not readable YAML", "It may be nested too deeply.")
         return None
     return node
 
@@ -136,18 +136,18 @@ def entries_in(
         if key.tag == f"{_STANDARD}merge":
             merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
         elif not isinstance(key, yaml.ScalarNode):
-            problems.add(line, "a key is no text", "Write NAME: before the value.")
+            problems.add(line, "a key is not a string", "Write NAME: before the value.")
         elif key.value in own:
-            problems.add(line, f"{key.value} stands there twice (also in line {own[key.value][0]})")
+            problems.add(line, f"{key.value} appears twice (also in line {own[key.value][0]})")
         else:
             own[key.value] = (line, value)
     if depth > _MOST_MERGED:
-        problems.add(line_of(node), "<< leads from object to object without an end")
+        problems.add(line_of(node), "<< forms an endless chain of objects")
         return own
     for other in merged:
         found = entries_in(other, problems, depth + 1)
         if found is None:
-            problems.add(line_of(other), "<< names no object", "It takes an alias: <<: *NAME.")
+            problems.add(line_of(other), "<< does not name an object", "Write an alias: <<: *NAME.")
         own = {**(found or {}), **own}
     return own
 
@@ -164,7 +164,7 @@ def check_tags(node: yaml.Node, problems: Problems) -> None:
         seen.add(id(each))
         if each.tag.removeprefix(_STANDARD) not in _TAGS:
             shown = each.tag.replace(_STANDARD, "!!")
-            problems.add(line_of(each), f"the tag {shown} is not known", "Leave it out.")
+            problems.add(line_of(each), f"the tag {shown} is unknown", "Leave it out.")
         if isinstance(each, yaml.MappingNode):
             pending += [part for pair in each.value for part in pair]
         elif isinstance(each, yaml.SequenceNode):

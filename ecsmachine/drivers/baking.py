@@ -21,9 +21,9 @@ def validate_family(family: str) -> str:
     """Return the name of an image family. Raises :class:`~ecsmachine.errors.UsageError`."""
     if not re.fullmatch(_FAMILY, family, re.IGNORECASE):
         raise UsageError(
-            f'"{family[:100]}" cannot be an image family: that has 2 to 100 letters, digits and '
-            ". _ : -, a letter first, and does not begin with acs: or aliyun",
-            hint="Take another name, or give --family.",
+            f'"{family[:100]}" cannot be an image family. Use 2 to 100 letters, digits and . _ : '
+            "- that begin with a letter, but not with acs: or aliyun",
+            hint="Choose another name, or give --family.",
         )
     return family
 

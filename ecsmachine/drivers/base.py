@@ -60,7 +60,7 @@ class ChangeKind(Enum):
     WITH_RESTART = "with a restart"
     NEW_MACHINE = "new machine"
     AT_CREATE = "at create alone"
-    """It counts while the machine is made: another value afterwards has no effect."""
+    """It is used only at create: a later change has no effect."""
 
 
 OPTION_GROUPS = ("Machine", "Where", "Account", "Network", "Login", "Engine", "Money")
@@ -130,7 +130,7 @@ def one_of(text: str, choices: Sequence[str]) -> str:
 
     close = get_close_matches(text, choices, n=1)
     meant = f"Did you mean {close[0]}? " if close else ""
-    return f"{meant}It is {' or '.join((', '.join(choices[:-1]), choices[-1]))}."
+    return f"{meant}Use {' or '.join((', '.join(choices[:-1]), choices[-1]))}."
 
 
 @dataclass(frozen=True)

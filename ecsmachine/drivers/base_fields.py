@@ -52,7 +52,7 @@ class DamagedConfigError(MachineError):
         super().__init__(
             f'The configuration of machine "{name}" is damaged: '
             f"{directory / 'config.json'}: {reason}",
-            hint=f'Restore the file, or drop the machine with "ecsmachine rm -f {name}".',
+            hint=f'Restore the file, or remove the machine with "ecsmachine rm -f {name}".',
         )
         self.reason = reason
 

@@ -41,7 +41,7 @@ OPTIONS = (
     ),
     Option(
         "generic-engine-port",
-        "Port of the engine",
+        "Engine port",
         env="GENERIC_ENGINE_PORT",
         kind="int",
         default=2376,
@@ -57,7 +57,7 @@ OPTIONS = (
     ),
     Option(
         "generic-ssh-key",
-        "Private key to log in with; without one, the SSH agent's and yours in ~/.ssh",
+        "Private key to log in with (default: those of the SSH agent and of ~/.ssh)",
         env="GENERIC_SSH_KEY",
         default="",
         private_key=True,
@@ -66,7 +66,7 @@ OPTIONS = (
     ),
     Option(
         "generic-ssh-port",
-        "Port of SSH",
+        "SSH port",
         env="GENERIC_SSH_PORT",
         kind="int",
         default=22,
@@ -112,14 +112,14 @@ def _address(value: OptionValue) -> str:
     if not HOST.fits(address):
         raise UsageError(
             f'--generic-ip-address: "{address}" is neither a host name nor an address',
-            hint="Give the host alone, without user, port or scheme.",
+            hint="Give only the host, without user, port or scheme.",
         )
     return address
 
 
 def _port(option: str, port: OptionValue) -> int:
     if not isinstance(port, int) or not 1 <= port <= 65535:
-        raise UsageError(f"--{option}: {port} is not a port", hint="Ports are 1 to 65535.")
+        raise UsageError(f"--{option}: {port} is not a port", hint="Use 1 to 65535.")
     return port
 
 
@@ -127,7 +127,7 @@ def _user(value: OptionValue) -> str:
     user = str(value or "root")
     if not USER.fits(user):
         raise UsageError(
-            f"--generic-ssh-user: {user!r} is not {USER.what}", hint="It is like root."
+            f"--generic-ssh-user: {user!r} is not {USER.what}", hint="Use a name such as root."
         )
     return user
 
@@ -170,7 +170,7 @@ class GenericDriver(ExistingHost):
     def check_several(self) -> None:
         """Raise :class:`UsageError`: a host is one machine."""
         raise UsageError(
-            f"--generic-ip-address: {self._fields.ip_address} can be of one machine only",
+            f"--generic-ip-address: {self._fields.ip_address} fits only one machine",
             hint="Create one machine for each host.",
         )
 
@@ -201,7 +201,7 @@ class GenericDriver(ExistingHost):
             socket.getaddrinfo(self._fields.ip_address, self._fields.ssh_port)
         except (OSError, UnicodeError):
             raise PreCreateCheckError(
-                f'The host "{self._fields.ip_address}" is not known',
+                f'The host "{self._fields.ip_address}" is unknown',
                 hint="Check --generic-ip-address (GENERIC_IP_ADDRESS).",
             ) from None
 
@@ -249,8 +249,8 @@ class GenericDriver(ExistingHost):
             _user(value)
         elif option == "generic-ssh-key":
             raise MachineError(
-                "--generic-ssh-key is of a machine's create alone",
-                hint="Remove the machine, which leaves its host alone, and create it again.",
+                "--generic-ssh-key can only be given at create",
+                hint="Remove the machine (its host stays as it is), and create it again.",
             )
         else:
             _port(option, value)
@@ -294,7 +294,7 @@ class GenericDriver(ExistingHost):
                 if result.exit_status > 0:
                     raise MachineError(
                         f'The host of "{self._fields.machine_name}" did not restart',
-                        hint=f'"ecsmachine ssh {self._fields.machine_name} sudo reboot" may do it.',
+                        hint=f'Try "ecsmachine ssh {self._fields.machine_name} sudo reboot".',
                         details=result.stderr,
                     )
         deadline = time.monotonic() + _BOOT_TIMEOUT_S
@@ -306,7 +306,7 @@ class GenericDriver(ExistingHost):
                 raise MachineError(
                     f'The host of "{self._fields.machine_name}" did not come back '
                     f"in {_BOOT_TIMEOUT_S:.0f} s",
-                    hint="Look at its console.",
+                    hint="Check its console.",
                 )
             time.sleep(0.5)
 

@@ -38,12 +38,12 @@ def check_login_key(path: Path, flag: str, passphrases: Mapping[Path, str]) -> s
     except (OSError, ValueError) as error:
         raise PreCreateCheckError(
             f"The public key {beside} cannot be read: {getattr(error, 'strerror', error)}",
-            hint="Make it readable, or remove it: it is worked out from the private key.",
+            hint="Make it readable, or remove it: it is then derived from the private key.",
         ) from error
     if written != found.public.split():
         raise PreCreateCheckError(
             f"The public key {beside} does not belong to the private key {path}",
-            hint=f"Make it anew: ssh-keygen -y -f {path} > {beside}",
+            hint=f"Make it again: ssh-keygen -y -f {path} > {beside}",
         )
     return found.public
 

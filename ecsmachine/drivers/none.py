@@ -46,7 +46,7 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> NoneDriver
         )
     if not LINE.fits(url):
         raise UsageError(
-            f"--url: {url!r} is not {LINE.what}", hint="Give one like tcp://192.0.2.7:2376."
+            f"--url: {url!r} is not {LINE.what}", hint="Write it as tcp://192.0.2.7:2376."
         )
     where = urlsplit(url).netloc.rpartition("@")[2] if URL.fits(url) else ""
     fields = BaseFields(context.machine_name, context.store_path, ip_address=where)
@@ -107,5 +107,5 @@ class NoneDriver(ExistingHost):
         """Refuse: no login is known."""
         raise UnsupportedOperationError(
             f'Machine "{self._fields.machine_name}" is only an engine\'s URL: '
-            "there is no login to its host"
+            "its host cannot be logged in to"
         )

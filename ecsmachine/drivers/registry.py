@@ -51,8 +51,8 @@ class DriverNotFoundError(UsageError):
         meant = f'Did you mean "{close[0]}"? ' if close else ""
         super().__init__(
             f'Driver "{name}" not found',
-            hint=f"{meant}Drivers are: {', '.join(driver_names())}. "
-            "Plugins of Docker Machine are not used; those of ecsmachine are Python packages.",
+            hint=f"{meant}Drivers are: {', '.join(driver_names())}. Docker Machine's plugins are "
+            "not supported; ecsmachine's are Python packages.",
         )
 
 
@@ -231,7 +231,7 @@ def baked_images(
     module = _module(name)
     if not hasattr(module, "baked_images"):
         raise UsageError(
-            f"Machines of driver {name} cannot be baked", hint="Only those of aliyunecs can."
+            f"Machines of driver {name} cannot be baked", hint="Only aliyunecs machines can."
         )
     found: BakedImages = module.baked_images(context, values, region)
     return found
@@ -245,13 +245,14 @@ def _check_value(option: Option, value: OptionValue) -> None:
     )
     if value is not None and not whole:
         raise UsageError(
-            f"--{option.name}: its value is no {option.kind}", hint="Give the option again."
+            f"--{option.name}: its value is not of kind {option.kind}",
+            hint="Give the option again.",
         )
     texts = value if isinstance(value, list) else [value]
     if any(isinstance(text, str) and has_controls(text) for text in texts):
         raise UsageError(
             f"--{option.name}: its value holds a line break or another control character",
-            hint="Give it without.",
+            hint="Give it without that character.",
         )
 
 
@@ -259,8 +260,8 @@ def _tagging_module(name: str) -> Any:
     module = _module(name)
     if not hasattr(module, "tagged_resources"):
         raise UsageError(
-            f"Machines of driver {name} carry no tags: there is nothing to look for",
-            hint="Only what aliyunecs makes can be found again in its cloud.",
+            f"Machines of driver {name} have no tags: there is nothing to look for",
+            hint="Only resources made by aliyunecs can be found in their cloud.",
         )
     return module
 

@@ -49,8 +49,8 @@ class UnavailableDriver(ExistingHost):
         """Refuse: what the machine is made of would stay, and may cost."""
         raise self._refusal(
             "removed",
-            hint=f'"ecsmachine rm -f {self._fields.machine_name}" forgets it here. '
-            "The machine itself stays: remove it where it runs.",
+            hint=f'"ecsmachine rm -f {self._fields.machine_name}" forgets it here. The machine '
+            "itself keeps running: remove it where it runs.",
         )
 
     def state(self) -> State:
@@ -60,8 +60,8 @@ class UnavailableDriver(ExistingHost):
         """
         if not (self.address() or self.name in _FORWARDED_SSH) or not self.answers():
             raise UnsupportedOperationError(
-                f'The state of "{self._fields.machine_name}" is not known: it does not answer, '
-                f'and there is no driver "{self.name}" here to ask'
+                f'The state of "{self._fields.machine_name}" is unknown: it does not answer, and '
+                f'its driver "{self.name}" is not installed'
             )
         return State.RUNNING
 
@@ -72,8 +72,8 @@ class UnavailableDriver(ExistingHost):
             return replace(target, host="127.0.0.1")
         if not target.host:
             raise MachineError(
-                f'IP address is not set: the store knows none of "{self._fields.machine_name}"',
-                hint=f'Only its driver "{self.name}" could find it.',
+                f'IP address is not set: the store has none for "{self._fields.machine_name}"',
+                hint=f'Only its driver "{self.name}" can find it.',
             )
         return target
 
@@ -83,7 +83,7 @@ class UnavailableDriver(ExistingHost):
 
     def _refusal(self, done: str, *, hint: str | None = None) -> UnsupportedOperationError:
         return UnsupportedOperationError(
-            f'Machine "{self._fields.machine_name}" cannot be {done}: '
-            f'there is no driver "{self.name}" here',
-            hint=hint or "Use Docker Machine, or the console of where it runs.",
+            f'Machine "{self._fields.machine_name}" cannot be {done}: its driver "{self.name}" is '
+            "not installed",
+            hint=hint or "Use Docker Machine, or the provider's console.",
         )

@@ -69,8 +69,8 @@ def choose(store: Store, found: Collection[Found], name: str, instance_id: str) 
         return those[0]
     if those:
         raise UsageError(
-            f'There are {len(those)} instances of machines called "{name}"',
-            hint="Choose one by --instance-id: "
+            f'{len(those)} instances belong to machines called "{name}"',
+            hint="Choose one with --instance-id: "
             + ", ".join(f"{each.resource.id} (store {each.store_id})" for each in those),
         )
     owned = [
@@ -83,14 +83,14 @@ def choose(store: Store, found: Collection[Found], name: str, instance_id: str) 
     if owned:
         machine_name = owned[0].machine_name
         raise UsageError(
-            f'{owned[0].resource.id} is the machine "{machine_name}" of this store already',
+            f'{owned[0].resource.id} is already the machine "{machine_name}" of this store',
             hint=f'"ecsmachine env {machine_name}" shows how to use it.',
         )
     what = instance_id or f'of a machine "{name}"'
     raise UsageError(
-        f"There is no instance {what} that could be adopted",
-        hint='"ecsmachine adopt" without a name lists those that could; another region is '
-        "looked at with --region.",
+        f"There is no instance {what} to adopt",
+        hint='"ecsmachine adopt" without a name lists those that can be; give --region to '
+        "search another region.",
     )
 
 
@@ -178,7 +178,7 @@ def take_over(
                 files.write_atomically(path, content, mode=path.stat().st_mode & 0o777)
             raise
         store.save(machine)
-    report(f'Machine "{name}" is of this store now.')
+    report(f'Machine "{name}" now belongs to this store.')
 
 
 def _is_adopting(store: Store, name: str) -> bool:

@@ -91,15 +91,18 @@ def _after(store: Store, request: BakeRequest, report: Report, *, undo: bool) ->
         return ""
     if "Image" in store.journal(name).bake:
         image_id = store.journal(name).bake["Image"]
-        return f'The image {image_id} is made; "ecsmachine rm {name}" removes its machine.'
-    kept = f'What was made is kept: "ecsmachine rm {name}" removes it, the same command goes on.'
+        return f'The image {image_id} was made; "ecsmachine rm {name}" removes its machine.'
+    kept = f'What was made is kept: "ecsmachine rm {name}" removes it, the same command continues.'
     if request.keep_on_failure or not undo:
         return kept
     report(f'Removing what was made for "{name}"...')
     try:
         _remove(store, name, report)
     except MachineError as failure:
-        return f'Not all could be removed: {failure.message}. "ecsmachine rm {name}" tries again.'
+        return (
+            f'Not everything could be removed: {failure.message}. "ecsmachine rm {name}" tries '
+            "again."
+        )
     return "What was made was removed again."
 
 
@@ -112,14 +115,14 @@ def _finished(store: Store, request: BakeRequest, report: Report) -> BakedImage 
     begun = journal.bake
     if not begun:
         raise MachineError(
-            f'There is a machine "{name}" already, and it is none of a bake',
-            hint="Take another name for the image; --family says what its family is called.",
+            f'There is already a machine "{name}", which was not made by "bake"',
+            hint="Choose another name for the image; --family sets the name of its family.",
         )
     if (begun.get("Family"), begun.get("From", "")) != (request.family, request.source):
         source = f" --from {begun['From']}" if "From" in begun else ""
         raise UsageError(
-            f'"{name}" was begun for an image of family {begun.get("Family")}{source}',
-            hint=f'Give the same options to go on, or drop it with "ecsmachine rm {name}".',
+            f'"{name}" was started for an image of family {begun.get("Family")}{source}',
+            hint=f'Give the same options to continue, or remove it with "ecsmachine rm {name}".',
         )
     if not journal.removing:
         return None
@@ -143,8 +146,8 @@ def _make_machine(
     differing = differences(journal.request, create)
     if differing:
         raise UsageError(
-            f'"{request.machine}" was begun with other options: {", ".join(differing)}',
-            hint=f'Give the same options, or drop it with "ecsmachine rm {request.machine}".',
+            f'"{request.machine}" was started with other options: {", ".join(differing)}',
+            hint=f'Give the same options, or remove it with "ecsmachine rm {request.machine}".',
         )
 
 
@@ -194,7 +197,10 @@ def _flush(source: Machine, report: Report) -> None:
         with host.logged_in(source) as connection:
             connection.run("sync", timeout_s=120)
     except MachineError as error:
-        report(f"What {source.name} has not written to its disk will be missing: {error.message}")
+        report(
+            f"The copy will lack data that {source.name} has not written to its disk: "
+            f"{error.message}"
+        )
 
 
 def _make_image(
@@ -237,8 +243,8 @@ def _engine_of_sealed(
     instance = journal.find(INSTANCE)
     if instance is None or instance.id is None:
         raise MachineError(
-            f'Machine "{machine.name}" has no instance any more',
-            hint=f'Drop it with "ecsmachine rm {machine.name}", and bake again.',
+            f'Machine "{machine.name}" no longer has an instance',
+            hint=f'Remove it with "ecsmachine rm {machine.name}", and bake again.',
         )
     engine = instance.details.get("sealed", "")
     if engine and _is_off(machine, _BEGUN_OFF_S):
@@ -257,8 +263,8 @@ def _engine_of_sealed(
             raise
     if not _is_off(machine, _OFF_TIMEOUT_S):
         raise MachineError(
-            f'The host of "{machine.name}" does not switch itself off',
-            hint="Look at the instance's console.",
+            f'The host of "{machine.name}" does not shut down',
+            hint="Check the instance's console.",
         )
     return engine
 
@@ -276,7 +282,7 @@ def _baking(machine: Machine) -> Baking:
     if not isinstance(driver, Baking):
         raise UsageError(
             f'Machine "{machine.name}" cannot be baked: its driver is {driver.name}',
-            hint="Only those of aliyunecs can.",
+            hint="Only aliyunecs machines can.",
         )
     return driver
 

@@ -51,15 +51,14 @@ def how_to_renew(auth: AuthOptions, source: Path | None) -> str:
     name = auth.machine_dir.name
     if not auth.ca_key_path.exists() and auth.ca_key_path.parent == auth.machine_dir:
         return (
-            "have the machine exported anew where it came from, or make it your own: "
-            f'"ecsmachine adopt {name}"'
+            f'ask for a new export of the machine, or make it your own: "ecsmachine adopt {name}"'
         )
     if source is not None and source.parent != auth.cert_dir:
         end = _end_or_none(source)
         if end is None or end - datetime.now(timezone.utc) <= SOON:
             return (
-                f"have {source} renewed by whoever made it; then "
-                f'"ecsmachine regenerate-certs {name}" takes it'
+                f'ask whoever made {source} to renew it; then "ecsmachine regenerate-certs '
+                f'{name}" uses it'
             )
     return f'"ecsmachine regenerate-certs {name}" renews it'
 

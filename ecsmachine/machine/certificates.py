@@ -73,7 +73,9 @@ def rotate_client_certificates(auth: AuthOptions, report: Report) -> None:
             *(auth.client_key_path, auth.ca_key_path),
         ):
             if path.is_dir():
-                report(f"{path} is a folder; it is set aside: {files.set_aside(path, path.parent)}")
+                report(
+                    f"{path} is a folder; it was moved aside: {files.set_aside(path, path.parent)}"
+                )
         report(f"Creating CA: {auth.ca_cert_path}")
         ca = _self_signed(auth, new_key(key_type))
         report(f"Creating client certificate: {auth.client_cert_path}")
@@ -172,7 +174,7 @@ def _needs_ca(auth: AuthOptions) -> bool:
     if ca.not_valid_after_utc <= datetime.now(timezone.utc):
         raise MachineError(
             f"The certificate authority {path} has expired",
-            hint="Have it renewed by whoever made it.",
+            hint="Ask whoever made it to renew it.",
         )
     return False
 
@@ -195,7 +197,7 @@ def _has_client(auth: AuthOptions, ca: x509.Certificate) -> bool:
         if pair.certificate.not_valid_after_utc <= datetime.now(timezone.utc):
             raise MachineError(
                 f"The client certificate {path} has expired",
-                hint="Have it renewed by whoever made it.",
+                hint="Ask whoever made it to renew it.",
             )
         return True
     # a CA that was brought may have a chain
@@ -256,10 +258,10 @@ def _load_ca(auth: AuthOptions) -> Pair:
     if not auth.ca_key_path.exists() and auth.ca_key_path.parent == auth.machine_dir:
         name = auth.machine_dir.name
         raise MachineError(
-            f'The certificate of "{name}" cannot be made anew: the machine was imported, and the '
-            "key of its CA stayed where it was exported",
-            hint="Let that be done there and import it again, or make it a machine of your own: "
-            f"ecsmachine adopt {name}",
+            f'The certificate of "{name}" cannot be renewed: the machine was imported without the '
+            "key of its CA",
+            hint="Renew it where it was exported and import it again, or make the machine your "
+            f"own: ecsmachine adopt {name}",
         )
     return _load_pair(auth.ca_cert_path, auth.ca_key_path)
 
@@ -315,8 +317,8 @@ def _read(path: Path) -> bytes:
 def _damaged(path: Path, why: str) -> _DamagedError:
     return _DamagedError(
         f"{path} cannot be used: {why}",
-        hint="Restore it from a backup; what the store made for itself is made anew by "
-        '"ecsmachine regenerate-certs --client-certs".',
+        hint="Restore it from a backup; the store's own files are made again by \"ecsmachine "
+        'regenerate-certs --client-certs".',
     )
 
 

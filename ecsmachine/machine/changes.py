@@ -163,8 +163,7 @@ def _change_stopped(
 def _changeable(machine: Machine) -> Changeable:
     if not isinstance(machine.driver, Changeable):
         raise MachineError(
-            f'Machine "{machine.name}" is of the driver {machine.driver.name}, whose machines '
-            "cannot be changed",
+            f'Machine "{machine.name}" cannot be changed: its driver is {machine.driver.name}',
             hint="Make a new machine with the other values.",
         )
     return machine.driver

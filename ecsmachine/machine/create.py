@@ -92,12 +92,12 @@ def create(
             swarm=request.swarm,
         )
         if jump and not machine.driver.provisions:
-            say(f"The driver {request.driver_name} has no login: --ssh-jump does nothing")
+            say(f"The driver {request.driver_name} has no login: --ssh-jump has no effect")
             machine.auth.jump = None
         if request.swarm_role and not machine.driver.provisions:
             raise UsageError(
                 f"--swarm-mode cannot be used with the driver {request.driver_name}",
-                hint=f'Use "ecsmachine swarm join" when "{request.name}" is there.',
+                hint=f'Use "ecsmachine swarm join" when "{request.name}" exists.',
             )
         _check_and_resume(store, machine, journal, request, say)
         renewal.renew_due(
@@ -135,7 +135,7 @@ def create(
                 outcome = f'What was made is kept: "ecsmachine rm {machine.name}" removes it.'
                 report(
                     f'What was made for "{machine.name}" is kept: "ecsmachine rm {machine.name}" '
-                    f'removes it, "ecsmachine create --resume {machine.name}" goes on.'
+                    f'removes it, "ecsmachine create --resume {machine.name}" continues.'
                 )
             else:
                 if request.swarm_role:
@@ -162,16 +162,14 @@ def _validate_swarm(request: CreateRequest) -> None:
     role, manager = request.swarm_role, request.swarm_join
     if role not in ("", "manager", "worker"):
         raise UsageError(
-            f'A machine joins Swarm mode as manager or worker, not as "{role}" (--swarm-mode)',
+            f'A machine joins a swarm as manager or worker, not as "{role}" (--swarm-mode)',
             hint="Give --swarm-mode manager, or --swarm-mode worker.",
         )
     if manager and not role:
-        raise UsageError(
-            "--swarm-join does not say as what", hint="Add --swarm-mode manager or worker."
-        )
+        raise UsageError("--swarm-join needs a role", hint="Add --swarm-mode manager or worker.")
     if role == "worker" and not manager:
         raise UsageError(
-            "A worker needs a swarm to join", hint="Name a machine that manages it: --swarm-join."
+            "A worker needs a swarm to join", hint="Name a manager of the swarm with --swarm-join."
         )
     if role and not request.provision:
         raise UsageError(
@@ -226,13 +224,13 @@ def _check_and_resume(
     differing = differences(journal.request, request) if journal.request else []
     if differing:
         raise UsageError(
-            f'Machine "{name}" was begun with other options: {", ".join(differing)}',
-            hint=f'"ecsmachine create --resume {name}" goes on with those, '
-            f'"ecsmachine rm {name}" removes what there is.',
+            f'Machine "{name}" was started with other options: {", ".join(differing)}',
+            hint=f'"ecsmachine create --resume {name}" continues with those, "ecsmachine rm '
+            f'{name}" removes what exists.',
         )
     if not (store.directory(name) / "config.json").exists():
         return
-    report(f'Going on with "{name}" where its create stopped...')
+    report(f'Continuing "{name}" where its create stopped...')
     if isinstance(machine.driver, Resuming):
         machine.driver.resume(store.config(name)["Driver"])
     earlier = store.load(name)
@@ -252,7 +250,10 @@ def _check_and_resume(
         if (before or None) != (now or None)
     ]
     if changed:
-        report(f"Other than the first time, and taken as they are now: {', '.join(changed)}")
+        report(
+            "These options have changed since the first time, and are used as they are now: "
+            f"{', '.join(changed)}"
+        )
 
 
 def check(machine: Machine, report: Report) -> None:
@@ -359,7 +360,8 @@ def undo(store: Store, machine: Machine, journal: FileJournal, report: Report) -
             "tries again."
         )
         return (
-            f'Not all that was made could be removed: "ecsmachine rm {machine.name}" tries again.'
+            f'Not everything that was made could be removed: "ecsmachine rm {machine.name}" tries '
+            "again."
         )
     report(f'Nothing is left of "{machine.name}".')
     return "What was made was removed again."

@@ -125,7 +125,7 @@ def _failed(outcome: Outcome | None) -> bool:
 def _not_made(request: CreateRequest) -> Outcome:
     """Return what came of a machine that was not begun."""
     error = MachineError(
-        f'"{request.name}" was not begun: "{request.swarm_join}", whose swarm it joins, failed'
+        f'"{request.name}" was not started: "{request.swarm_join}", whose swarm it joins, failed'
     )
     return Outcome(request.name, 0.0, error=error)
 

@@ -126,13 +126,13 @@ def begun_with(store: Store, name: str) -> Mapping[str, Any]:
         raise AdoptionCutOffError(name)
     if journal.complete:
         raise MachineError(
-            f'Machine "{name}" is complete: there is nothing to go on with',
+            f'Machine "{name}" is complete: there is nothing to continue',
             hint=f'"ecsmachine provision {name}" provisions it again.',
         )
     if not journal.request or not (store.directory(name) / "config.json").exists():
         raise MachineError(
-            f'The options with which machine "{name}" was begun are not known',
-            hint=f'Call "ecsmachine create {name}" with them again.',
+            f'The options that machine "{name}" was started with are unknown',
+            hint=f'Give them again with "ecsmachine create {name}".',
         )
     return journal.request
 
@@ -153,7 +153,7 @@ def resumed(
         ):
             where = f" (or set {option.env})" if option.env else ""
             raise UsageError(
-                f'Machine "{name}" was begun with --{option.name}, which is not stored',
+                f'Machine "{name}" was started with --{option.name}, which is not stored',
                 hint=f"Give it again{where}.",
             )
     machine = store.load(name)

@@ -49,7 +49,7 @@ def _needing_rights(machine: Machine) -> CloudCredentials:
     driver = machine.driver
     if not isinstance(driver, CloudCredentials):
         raise MachineError(
-            f'Machine "{machine.name}" is of driver {driver.name}, which needs no credentials',
-            hint="Only machines of aliyunecs have an account.",
+            f'Machine "{machine.name}" needs no credentials: its driver is {driver.name}',
+            hint="Only aliyunecs machines have an account.",
         )
     return driver

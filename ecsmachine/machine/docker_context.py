@@ -82,7 +82,7 @@ def write(docker: DockerConfig, machine: Machine, url: str, *, over_ssh: bool = 
     meta_path = docker.meta_path(name)
     if meta_path.exists() and _own_description(meta_path, store) is None:
         raise MachineError(
-            f'There is another docker context "{name}", which is left alone',
+            f'Another docker context "{name}" exists, and was not changed',
             hint=f'Remove it with "docker context rm {name}", then try again.',
         )
     if over_ssh:
@@ -192,7 +192,7 @@ def _settings(path: Path) -> dict[str, Any]:
     def fault(reason: str) -> MachineError:
         return MachineError(
             f"The docker client's settings cannot be read: {path}: {reason}",
-            hint="Mend that file; it must hold a JSON object.",
+            hint="Correct that file; it must hold a JSON object.",
         )
 
     try:

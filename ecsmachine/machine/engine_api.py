@@ -102,7 +102,7 @@ def exchange(
     """
     host, port = host_of(url), port_of(url)
     if not host:
-        raise EngineConnectionError(f'"{url}" is not the URL of an engine')
+        raise EngineConnectionError(f'"{url}" is not an engine URL')
     where = _where(url)
     if not auth.jump:
         check_route(host)

@@ -143,7 +143,7 @@ def _without(flag: str, values: list[str], removed: Iterable[str]) -> list[str]:
             if value != unwanted and not (flag in _KEYED and _key(value) == unwanted)
         ]
         if kept == values:
-            there = f"It has: {', '.join(values)}." if values else "It has none at all."
+            there = f"It has: {', '.join(values)}." if values else "It has none."
             raise UsageError(f'--{flag}: the engine has no "{unwanted}"', hint=there)
         values = kept
     return values

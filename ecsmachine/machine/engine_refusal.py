@@ -63,7 +63,7 @@ def own_fault(auth: AuthOptions) -> Refusal | None:
             return _clock_here(what, certificate, auth)
     if ca is not None and client is not None and not _is_chained(client, ca, auth):
         return Refusal(
-            "the client certificate is not of the machine's CA",
+            "the client certificate was not issued by the machine's CA",
             _sentence(how_to_renew(auth, auth.client_cert_path)),
         )
     return None
@@ -109,9 +109,9 @@ def served_fault(host: str, auth: AuthOptions, served: x509.Certificate) -> Refu
     is_given = given is not None and given == served
     if not is_issued_by(served, ca) and not is_given:
         return Refusal(
-            "what answers there has a certificate of another CA: it was replaced on the host, "
-            "or another host has the address",
-            provision if given else "Give its engine a certificate of the machine's CA.",
+            "the engine's certificate comes from another CA: it was replaced on the host, or "
+            "another host has the address",
+            provision if given else "Give its engine a certificate from the machine's CA.",
         )
     if _has_ended(served):
         end = served.not_valid_after_utc
@@ -122,7 +122,7 @@ def served_fault(host: str, auth: AuthOptions, served: x509.Certificate) -> Refu
     if host not in names_in(served):
         renew = f'"ecsmachine start {name}" renews it.' if is_given else provision
         if given is None:
-            renew = "Give its engine a certificate of this address."
+            renew = "Give its engine a certificate for this address."
         return Refusal(f"the certificate of the engine does not name the address {host}", renew)
     return None
 
@@ -141,29 +141,30 @@ def _of_alert(auth: AuthOptions, said: str) -> Refusal:
         )
     if former is not None and _has_ended(former):
         return Refusal(
-            f"the engine's copy of the CA is a former one, and has expired "
+            "the engine has an old copy of the CA, which expired "
             f"({former.not_valid_after_utc:%Y-%m-%d})",
             _sentence(how_to_renew(auth, None)),
         )
     if "CERTIFICATE_EXPIRED" in said:
         return Refusal(
-            "the client certificate is valid here, and not by the clock of the host",
-            f'{provision}says how far the two clocks differ; "ecsmachine ssh {name} date" shows it.'
+            "the client certificate is valid by this computer's clock, but not by the host's",
+            f'{provision}prints how far the two clocks differ; "ecsmachine ssh {name} date" shows '
+            "it."
             if ours
             else "Compare the clock of the host with this computer's.",
         )
     if "UNKNOWN_CA" in said:
         return Refusal(
-            "the engine has another CA, and does not know the client certificate",
-            f"{provision}gives it the machine's CA again." if ours else "Give it the machine's CA.",
+            "the engine has another CA, and rejects the client certificate",
+            f"{provision}restores the machine's CA there." if ours else "Give it the machine's CA.",
         )
     if "CERTIFICATE" in said:
         return Refusal(
-            "the engine does not accept the client certificate: it has another CA, or the clock "
-            "of its host is wrong",
-            f"{provision}compares the clocks, and gives it the machine's CA again."
+            "the engine rejects the client certificate: it has another CA, or its host's clock "
+            "is wrong",
+            f"{provision}compares the clocks, and restores the machine's CA there."
             if ours
-            else "Compare the clocks, and give it the machine's CA.",
+            else "Compare the clocks, and give the engine the machine's CA.",
         )
     return Refusal(f"the engine ends the TLS handshake ({said})", None)
 
@@ -171,10 +172,10 @@ def _of_alert(auth: AuthOptions, said: str) -> Refusal:
 def _clock_here(what: str, certificate: x509.Certificate, auth: AuthOptions) -> Refusal:
     now, begin = datetime.now(timezone.utc), certificate.not_valid_before_utc
     return Refusal(
-        f"the {what} is not yet valid: it is from {begin:%Y-%m-%d %H:%M} UTC, and this computer's "
-        f"clock says {now:%Y-%m-%d %H:%M}",
+        f"the {what} is not yet valid: it begins at {begin:%Y-%m-%d %H:%M} UTC, but this "
+        f"computer's clock says {now:%Y-%m-%d %H:%M}",
         "Set this computer's clock (for example with NTP). If it is right, the certificate was "
-        f'made by a wrong one: "ecsmachine regenerate-certs {auth.machine_dir.name}".',
+        f'made with a wrong clock: "ecsmachine regenerate-certs {auth.machine_dir.name}".',
     )
 
 

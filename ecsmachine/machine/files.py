@@ -23,12 +23,12 @@ _REMEDIES = {
     **dict.fromkeys(_FULL, "make room there"),
     errno.EROFS: "mount its file system writable",
     errno.ENAMETOOLONG: "take a shorter name",
-    errno.EIO: "see whether its disk is sound",
+    errno.EIO: "check its disk",
     errno.EINVAL: "take another name",
     errno.EBUSY: "end the program that has it open",
     **dict.fromkeys(
         (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY),
-        "move away what is in its place",
+        "move away the file in its place",
     ),
 }
 """What to do where something cannot be written; otherwise it is for want of a permission."""
@@ -128,8 +128,8 @@ def not_writable(path: Path, error: OSError) -> MachineError:
     error = system_files.explained(error, error.filename or path)
     if error.errno == errno.ENOENT and is_too_long(path):
         return MachineError(
-            f"{path} cannot be written: Windows takes paths of 259 characters, "
-            f"and this has {len(str(path))}",
+            f"{path} cannot be written: Windows allows paths of 259 characters, and this has "
+            f"{len(str(path))}",
             hint="Choose a shorter folder with --storage-path or MACHINE_STORAGE_PATH, or write "
             "it with \\\\?\\ before its drive.",
         )
@@ -141,7 +141,7 @@ def not_writable(path: Path, error: OSError) -> MachineError:
     return MachineError(
         f"The machine store cannot be written: {path}: {error.strerror or error}",
         hint="Choose another folder with --storage-path or MACHINE_STORAGE_PATH, or "
-        f"{_REMEDIES.get(error.errno or 0, 'mend its permissions')}.",
+        f"{_REMEDIES.get(error.errno or 0, 'correct its permissions')}.",
     )
 
 
@@ -203,16 +203,16 @@ def _wait_for_lock(
             if error.errno not in _WITHOUT_LOCKS:
                 raise not_writable(path, error) from error
             warn(
-                f"The file system of {path.parent} has no locks: let no two commands that change "
-                "something run there at once"
+                f"The file system of {path.parent} has no locks: do not run two commands that "
+                "change something there at once"
             )
             return
         if time.monotonic() >= deadline:
             owner = os.read(descriptor, 32).decode("ascii", errors="replace").strip()
             raise MachineError(
-                f"{what} is being worked on by another process"
+                f"{what} is in use by another process"
                 + (f" (process {owner})" if owner.isdecimal() else ""),
-                hint="Wait until it has ended, then try again.",
+                hint="Wait until it has finished, then try again.",
             )
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, 0.25)

@@ -86,18 +86,18 @@ def make_docker_host(
 
 def _advise_on_images(machine: Machine, unreached: Sequence[str], report: Report) -> None:
     """Say that the host reaches no registry, and where images can be had from."""
-    report(f"The host reaches no registry: {'; '.join(unreached)}")
+    report(f"The host cannot reach a registry: {'; '.join(unreached)}")
     accelerator = ""
     if _is_on_ecs(machine):
         region = machine.driver.config()["Region"]
         report(
-            "Images in Container Registry can be had, without the internet too: "
+            "Images in Container Registry can be pulled, even without the internet: "
             f"registry-vpc.{region}.aliyuncs.com/NAMESPACE/NAME"
         )
         accelerator = " (the accelerator of your account: console of Container Registry)"
     report(
-        f"For those of Docker Hub, name a mirror{accelerator}: "
-        f"ecsmachine config set {machine.name} --engine-registry-mirror URL"
+        f"For images of Docker Hub, name a mirror{accelerator}: ecsmachine config set "
+        f"{machine.name} --engine-registry-mirror URL"
     )
 
 

@@ -18,7 +18,7 @@ def validate_install_url(url: str) -> None:
         complete = False
     if not complete:
         raise UsageError(
-            f'The engine install URL "{url}" is not an http or https address',
+            f'The engine install URL "{url}" is not an http or https URL',
             hint="Set --engine-install-url or MACHINE_DOCKER_INSTALL_URL, "
             "for example to https://get.docker.com.",
         )

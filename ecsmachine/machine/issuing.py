@@ -145,7 +145,7 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
     except ValueError as error:
         raise MachineError(
-            f'"{name}" cannot stand in a certificate: {error}',
+            f'"{name}" cannot be used in a certificate: {error}',
             hint="Give an address or a host name with --tls-san.",
         ) from error
 

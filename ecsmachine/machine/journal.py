@@ -195,7 +195,7 @@ class FileJournal:
         name = self._path.parent.name
         hint = "It lists cloud resources: restore it from a backup"
         if not name.startswith("."):  # a machine's, and not one that is in passing or abandoned
-            hint += f', or drop the machine with "ecsmachine rm -f {name}"'
+            hint += f', or remove the machine with "ecsmachine rm -f {name}"'
         return MachineError(f"The journal {self._path} cannot be read: {reason}", hint=f"{hint}.")
 
 

@@ -138,7 +138,7 @@ def _of_engine(machine: Machine, wanted: Wanted) -> Iterator[str]:
     if not machine.driver.provisions:
         raise MachineError(
             f'The host of "{machine.name}" is not known: its engine is somebody else\'s',
-            hint="Look at the log on the host itself.",
+            hint="Read the log on the host itself.",
         )
     host = login(machine)
     with connect(host.target, host.pin_path) as connection:
@@ -170,7 +170,7 @@ def _of_console(machine: Machine, wanted: Wanted) -> Iterator[str]:
     driver = machine.driver
     if not isinstance(driver, ConsoleOutput):
         raise MachineError(
-            f'Machine "{machine.name}" is of the driver {driver.name}, which shows no console',
+            f'Machine "{machine.name}" has no console: its driver is {driver.name}',
             hint="Leave --console out.",
         )
     seen = driver.console().splitlines()

@@ -42,13 +42,13 @@ def validate_name(name: str) -> str:
     if len(name) > _LONGEST_NAME:
         raise UsageError(
             f'The name "{name[:20]}…" has {len(name)} characters',
-            hint=f"Take one of at most {_LONGEST_NAME}.",
+            hint=f"Choose one of at most {_LONGEST_NAME} characters.",
         )
     why = why_no_folder(name)
     if why:
         raise UsageError(
             f'The name "{name}" cannot be used on this computer: {why}',
-            hint="Take another one, for example dev1.",
+            hint="Choose another one, for example dev1.",
         )
     return name
 

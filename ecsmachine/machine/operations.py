@@ -31,7 +31,7 @@ def stop_without_charge(store: Store, name: str, report: Report) -> None:
     with store.holding(name) as machine:
         if not isinstance(machine.driver, Priced):
             raise MachineError(
-                f'Machine "{name}" is of the driver {machine.driver.name}, which charges nothing',
+                f'Machine "{name}" is not charged for: its driver is {machine.driver.name}',
                 hint="Leave --no-charge out.",
             )
         report(f'Stopping "{name}"...')
@@ -51,11 +51,11 @@ def expire(store: Store, name: str, report: Report, *, when: str) -> None:
     with store.holding(name) as machine:
         if not isinstance(machine.driver, Expiring):
             raise MachineError(
-                f'Machine "{name}" is of the driver {machine.driver.name}, which releases nothing'
+                f'Machine "{name}" cannot expire: its driver is {machine.driver.name}'
             )
         until = machine.driver.expire(when)
         store.save(machine)
-    report(f"{name} is released at {until}" if until else f"{name} is not released by itself")
+    report(f"{name} will be released at {until}" if until else f"{name} has no release time")
 
 
 def kill(store: Store, name: str, report: Report) -> None:

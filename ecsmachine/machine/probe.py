@@ -77,7 +77,7 @@ def probe(machine: Machine, *, timeout_s: float, is_silent: bool = False) -> Pro
         except Empty:
             answer = MachineError(
                 "The Docker engine did not answer in time",
-                hint=f'"ecsmachine ssh {machine.name}" shows whether the host does.',
+                hint=f'"ecsmachine ssh {machine.name}" shows whether the host answers.',
             )
             break
         if who == _ENGINE:
@@ -136,7 +136,7 @@ class NotRunningError(MachineError):
         elif state in (State.NOT_FOUND, State.RUNNING):  # one that runs is about to be reclaimed
             hint = f'"ecsmachine rm {name}" removes what is left of it.'
             if is_half_made(machine) and not is_half_removed(machine):
-                hint = f'"ecsmachine create --resume {name}" goes on with its create.'
+                hint = f'"ecsmachine create --resume {name}" continues its create.'
         super().__init__(message, hint=hint)
         self.state = state
         self.machine = name
@@ -176,7 +176,7 @@ def _reason(machine: Machine, state: State = State.ERROR) -> str:
     if state is State.NOT_FOUND and is_half_removed(machine):
         return f'half removed: "ecsmachine rm {machine.name}" removes the rest'
     if state is State.NOT_FOUND and is_half_made(machine):
-        return f'half made: "ecsmachine create --resume {machine.name}" goes on with its create'
+        return f'half made: "ecsmachine create --resume {machine.name}" continues its create'
     return machine.driver.state_reason() if isinstance(machine.driver, StateReason) else ""
 
 
@@ -193,7 +193,7 @@ def _without_engine(machine: Machine, url: str, begun: float) -> Probe:
         state, failure = State.ERROR, refusal
     hint = f'"ecsmachine provision {machine.name}" installs it.'
     if is_half_made(machine):
-        hint = f'"ecsmachine create --resume {machine.name}" goes on with its create.'
+        hint = f'"ecsmachine create --resume {machine.name}" continues its create.'
     running = state is State.RUNNING
     if failure is not None:
         reason = failure.message

@@ -66,7 +66,7 @@ def check_provisions(machine: Machine) -> None:
     if not machine.driver.provisions:
         raise UnsupportedOperationError(
             f'Machine "{machine.name}" is only an engine\'s URL: its host cannot be provisioned',
-            hint="Whoever runs the engine looks after it.",
+            hint="Ask whoever runs the engine.",
         )
 
 

@@ -80,7 +80,7 @@ def _renew_client(store: Store, machine: Machine, report: Report) -> None:
     certificates.copy_client_certificates(machine.auth)
     if _read_contents(machine.auth) == before:
         check_provisions(machine)
-    report("The engine is not ours: whoever runs it looks after its own certificate.")
+    report("This store does not manage the engine: ask whoever runs it for a new certificate.")
 
 
 def plan_rotation(store: Store, names: Sequence[str]) -> Rotation:
@@ -96,7 +96,7 @@ def plan_rotation(store: Store, names: Sequence[str]) -> Rotation:
             raise MachineError(
                 f'The CA of "{machine.name}" is not this store\'s own, and is not replaced: '
                 f"{machine.auth.ca_cert_path}",
-                hint="Renew it where it comes from, then use regenerate-certs without "
+                hint="Renew it where it came from, then use regenerate-certs without "
                 "--client-certs.",
             )
     concerned = {auth.ca_cert_path for auth in _auths(store, names)}
@@ -111,8 +111,9 @@ def plan_rotation(store: Store, names: Sequence[str]) -> Rotation:
             reissued.append(name)
         else:
             told[name] = (
-                "its engine is not ours: whoever runs it must give it a certificate of the new CA. "
-                f"Until then, the old client certificate stays in {other.directory}"
+                "this store does not manage its engine: whoever runs it must give it a "
+                "certificate from the new CA. Until then, the old client certificate stays in "
+                f"{other.directory}"
             )
     return Rotation(reissued, told)
 

@@ -111,7 +111,7 @@ class Removal:
         begun = self._begun.get(name)
         if begun and store.exists(name) and journal.create_id != begun:
             raise _MadeAnewError(
-                f'"{name}" is another machine now: it was made anew meanwhile',
+                f'"{name}" is a different machine now: it was created again in the meantime',
                 hint=f'"ecsmachine rm {name}" removes that one.',
             )
         if not (store.directory(name) / "config.json").exists():
@@ -119,7 +119,7 @@ class Removal:
                 return
             if journal.adopting:
                 # nothing in the cloud was made for it, nor is it this store's by its tags
-                report(f'The adoption of "{name}" was cut off: what it has in the cloud stays')
+                report(f'The adoption of "{name}" was interrupted: its cloud resources stay')
                 return
         if journal.resources() and not begun:
             _leave_swarm(store, name, report)
@@ -142,14 +142,14 @@ class Removal:
         """Keep what tells of a machine that is dropped, and say where."""
         for kept in self._store.set_aside_unreadable(name):
             report(
-                f"What cannot be read is kept: {kept}. What the machine had in the cloud may still "
-                'be there, and cost: "ecsmachine sweep" finds what has its tags'
+                f"The unreadable files are kept: {kept}. The machine's cloud resources may still "
+                'exist, and cost money: "ecsmachine sweep" finds those with its tags'
             )
         journal = self._store.abandon(name)
         if journal is not None:
             report(
-                f"What may still be there, and cost, is listed in {journal}: "
-                '"ecsmachine sweep" removes it'
+                f'{journal} lists resources that may still exist, and cost money: "ecsmachine '
+                'sweep" removes them'
             )
 
 

@@ -86,7 +86,7 @@ def _report_others(
     others: list[Machine], former_ca: x509.Certificate | None, report: Report
 ) -> None:
     """Say for which machines it matters, and what is left to do for them."""
-    report(f"Renewed for these machines as well: {', '.join(one.name for one in others)}")
+    report(f"Also renewed for these machines: {', '.join(one.name for one in others)}")
     if former_ca is None:
         return
     end = former_ca.not_valid_after_utc
@@ -94,9 +94,9 @@ def _report_others(
     theirs = " ".join(one.name for one in others if not one.driver.provisions)
     has_ended = end <= datetime.now(timezone.utc)
     until = (
-        "They refuse every client until then" if has_ended else f"They need it by {end:%Y-%m-%d}"
+        "Until then they refuse every client" if has_ended else f"They need it by {end:%Y-%m-%d}"
     )
     if ours:
-        report(f'Their engines get the CA by "ecsmachine regenerate-certs {ours}". {until}')
+        report(f'To give their engines the CA, run "ecsmachine regenerate-certs {ours}". {until}')
     if theirs:
         report(f"Whoever runs the engines of {theirs} must give them the CA. {until}")

@@ -66,8 +66,8 @@ class AdoptionCutOffError(MachineError):
 
     def __init__(self, name: str):
         super().__init__(
-            f'The adoption of machine "{name}" was cut off',
-            hint=f'Call "ecsmachine adopt {name}" again, or drop it with "ecsmachine rm {name}".',
+            f'The adoption of machine "{name}" was interrupted',
+            hint=f'Run "ecsmachine adopt {name}" again, or remove it with "ecsmachine rm {name}".',
         )
 
 
@@ -125,8 +125,8 @@ class Store:
         directory = self.directory(name)
         if self.is_taken(name) and not directory.is_dir():
             raise MachineError(
-                f"{directory} is no folder, and so no machine",
-                hint=f'"ecsmachine rm -f {name}" sets it aside.',
+                f"{directory} is not a folder, so not a machine",
+                hint=f'"ecsmachine rm -f {name}" moves it aside.',
             )
 
     def store_id(self) -> str:
@@ -187,7 +187,7 @@ class Store:
         path = self.path / ".locks" / file
         for part, is_right in ((path.parent, Path.is_dir), (path, _is_lock_file)):
             if os.path.lexists(part) and not is_right(part):
-                self.warn(f"{part} is set aside, as it cannot be a lock: {self.set_aside(part)}")
+                self.warn(f"{part} cannot be a lock, and was moved aside: {self.set_aside(part)}")
         with files.locked(path, what=what, wait_s=wait_s, warn=self.warn):
             yield
 
@@ -411,8 +411,8 @@ class Store:
 
         def fault(reason: str) -> MachineError:
             return MachineError(
-                f"The name of this store cannot be read: {path}: {reason}",
-                hint="Restore the file: the tags of what this store made have the name.",
+                f"The id of this store cannot be read: {path}: {reason}",
+                hint="Restore the file: the tags of this store's resources hold the id.",
             )
 
         return stored.store_id(path, fault)

@@ -117,7 +117,7 @@ def sweep(store: Store, cloud: TaggedResources, chosen: Collection[Found], repor
                 Failure(
                     f"{resource.kind} {resource.id}",
                     MachineError(
-                        "It was removed, and the cloud still shows it",
+                        "It was removed, but the cloud still shows it",
                         hint='"ecsmachine ls --orphans" shows whether it is gone.',
                     ),
                 )
@@ -247,12 +247,12 @@ def _check_removable(resource: TaggedResource, kept: dict[str, str]) -> None:
     """Raise :class:`MachineError` for what must stay: protected, or used by what stays."""
     if resource.protected:
         raise MachineError(
-            f"{resource.id} is protected against being released",
-            hint='Adopt it with "ecsmachine adopt", or switch its protection off in the console.',
+            f"{resource.id} is protected against release",
+            hint='Adopt it with "ecsmachine adopt", or disable the protection in the console.',
         )
     user = kept.get(resource.create_id) if resource.create_id else None
     if user is not None:
-        raise MachineError(f"It stays with {user}, which could not be removed")
+        raise MachineError(f"It stays because {user} could not be removed")
 
 
 def _sweep_journal(
@@ -316,7 +316,7 @@ def _content(path: Path) -> Fields:
     def fault(reason: str) -> MachineError:
         return MachineError(
             f"The journal {path} cannot be read: {reason}",
-            hint="It lists what is left of a machine in its cloud: look for that in the console.",
+            hint="It lists a machine's remaining cloud resources: find them in the console.",
         )
 
     try:

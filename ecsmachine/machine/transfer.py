@@ -57,7 +57,7 @@ _MOST_SCRYPT = {"n": 1 << 18, "r": 16, "p": 4}
 
 _UNREADABLE = "This is not a machine that ecsmachine exported"
 _UNUSABLE = "The file holds a machine that cannot be used"
-_DISTRUST = "Nothing was imported. Do not trust where it came from."
+_DISTRUST = "Nothing was imported. Do not trust its source."
 
 
 def export_machine(store: Store, name: str, passphrase: str) -> bytes:
@@ -76,7 +76,7 @@ def export_machine(store: Store, name: str, passphrase: str) -> bytes:
             raise AdoptionCutOffError(name)
         if (machine.directory / "journal.json").exists() and not journal.complete:
             raise MachineError(
-                f'Machine "{name}" is not whole: its create was interrupted',
+                f'Machine "{name}" is incomplete: its create was interrupted',
                 hint=f'Finish it with "ecsmachine create --resume {name}" first.',
             )
         contents = {
@@ -93,7 +93,7 @@ def export_machine(store: Store, name: str, passphrase: str) -> bytes:
     if missing:
         raise MachineError(
             f'Machine "{name}" has no {", ".join(sorted(missing))} in {machine.directory}',
-            hint="Its create did not come to its end.",
+            hint="Its create did not finish.",
         )
     return _encrypted(_archive(contents), passphrase)
 
@@ -159,7 +159,7 @@ def check_passphrase(passphrase: str) -> None:
     if len(passphrase) < SHORTEST_PASSPHRASE:
         raise UsageError(
             f"The passphrase is too short: it has fewer than {SHORTEST_PASSPHRASE} characters",
-            hint="Choose a longer one; who has it and the file is root on the machine.",
+            hint="Choose a longer one: whoever has it and the file is root on the machine.",
         )
 
 
@@ -182,7 +182,7 @@ def _entries(archive: bytes) -> dict[str, bytes]:
             for entry in opened:
                 if entry.name not in _ENTRIES or not entry.isreg() or entry.name in entries:
                     raise MachineError(
-                        f"The file holds what no exported machine has: {entry.name!r}",
+                        f"The file holds an entry that does not belong there: {entry.name!r}",
                         hint=_DISTRUST,
                     )
                 if entry.size > _LONGEST_ENTRY:
@@ -196,12 +196,12 @@ def _entries(archive: bytes) -> dict[str, bytes]:
 
 def _checked_config(entries: Mapping[str, bytes]) -> Fields:
     if not {"config.json", "ca.pem", "cert.pem", "key.pem"} <= set(entries):
-        raise _unreadable("something is missing in it")
+        raise _unreadable("something is missing")
     config = read_object(
         entries["config.json"], lambda reason: _unreadable(f"config.json: {reason}")
     )
     if not config.has("Driver") or config.text("DriverName") not in registry.driver_names():
-        raise _unreadable("config.json: it is of no driver that is here")
+        raise _unreadable("config.json: its driver is not installed")
     return config
 
 
@@ -275,11 +275,11 @@ def _decrypted(content: bytes, passphrase: str) -> bytes:
     if not content.startswith(_MAGIC):
         if content.startswith(b"ecsmachine-export "):
             raise MachineError(
-                "The machine was exported by a newer ecsmachine", hint="Upgrade ecsmachine."
+                "A newer ecsmachine exported the machine", hint="Upgrade ecsmachine."
             )
         raise _unreadable()
     line, newline, sealed = content[len(_MAGIC) :].partition(b"\n")
-    head = read_object(line, lambda reason: _unreadable(f"its head is damaged: {reason}"))
+    head = read_object(line, lambda reason: _unreadable(f"its header is damaged: {reason}"))
     costs = {name: head.number(name, least=1, most=_MOST_SCRYPT[name]) for name in _SCRYPT}
     salt, nonce = head.base64("salt"), head.base64("nonce")
     fits = (
@@ -290,7 +290,7 @@ def _decrypted(content: bytes, passphrase: str) -> bytes:
         and (len(salt), len(nonce)) == (16, 12)
     )
     if not fits or not newline:
-        raise _unreadable("its head is damaged")
+        raise _unreadable("its header is damaged")
     try:
         return AESGCM(_key(passphrase, salt, costs)).decrypt(nonce, sealed, _MAGIC + line + newline)
     except InvalidTag:

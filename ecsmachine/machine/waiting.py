@@ -32,7 +32,7 @@ def wait_for(store: Store, name: str, wanted: Wanted, timeout_s: float, report: 
         machine = store.load(name)
         if wanted == "ready" and is_without_engine(machine):
             raise MachineError(
-                f'Machine "{name}" has no engine that could be ready',
+                f'Machine "{name}" has no engine yet',
                 hint=f'"ecsmachine provision {name}" installs it.',
             )
         look = None
@@ -46,7 +46,7 @@ def wait_for(store: Store, name: str, wanted: Wanted, timeout_s: float, report: 
             seen = error.message
             continue
         if state is State.NOT_FOUND:
-            raise NotRunningError(machine, state, f'Machine "{name}" is not there')
+            raise NotRunningError(machine, state, f'Machine "{name}" does not exist')
         if wanted == "stopped":
             if state is State.STOPPED:
                 return

@@ -34,7 +34,7 @@ _LOST_S = 3.0
 _WORDS = {
     State.STOPPED: "it has stopped",
     State.STOPPING: "it is being stopped",
-    State.NOT_FOUND: "it is not there any more",
+    State.NOT_FOUND: "it no longer exists",
 }
 
 
@@ -144,7 +144,7 @@ def _is_lost(error: BaseException | None) -> bool:
 
 def _ended(machine: Machine, state: State, reason: str) -> EndedError:
     words = reason or _WORDS.get(state, f"it is {state.value}")
-    message = f'Machine "{machine.name}" has ended: {words}'
+    message = f'Machine "{machine.name}" stopped: {words}'
     error = EndedError(machine, state, message)
     if state is State.ERROR:  # the reason says what to do
         error.hint = None

@@ -34,8 +34,8 @@ def docker_release(system: OperatingSystem) -> tuple[str, str]:
     """
     if not system.codename:
         raise MachineError(
-            f"{system.pretty_name}: which release of Debian or Ubuntu it is made from is not known",
-            hint="Give --engine-install-url a script that installs the engine.",
+            f"{system.pretty_name}: the Debian or Ubuntu release that it is based on is unknown",
+            hint="Name an install script with --engine-install-url.",
         )
     ubuntu = "ubuntu" in (system.id, *system.like)
     return "ubuntu" if ubuntu else "debian", system.codename

@@ -108,13 +108,13 @@ def validate_engine_options(options: EngineOptions) -> None:
         if mirror != AUTO and not _is_url(mirror):
             raise UsageError(
                 f'--engine-registry-mirror: "{mirror}" is not the URL of a mirror',
-                hint="It is like https://mirror.example:5000.",
+                hint="Write it as https://mirror.example:5000.",
             )
     for registry in options.insecure_registry:
         if not re.fullmatch(r"[^\s,]+", registry):
             raise UsageError(
                 f'--engine-insecure-registry: "{registry}" is not a registry',
-                hint="It is like registry.example:5000 or 10.0.0.0/8.",
+                hint="Write it as registry.example:5000 or 10.0.0.0/8.",
             )
     validate_sources(options.source)
     validate_key(options.source_key)
@@ -161,7 +161,7 @@ def quote(word: str, *, command_line: bool = True) -> str:
     if has_controls(word):
         raise UsageError(
             f"An engine option holds a line break or another control character: {word!r}",
-            hint="Give it without.",
+            hint="Give it without that character.",
         )
     text = word.replace("%", "%%")
     if command_line:

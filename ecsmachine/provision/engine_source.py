@@ -58,8 +58,8 @@ def validate_key(fingerprint: str) -> None:
     """Raise :class:`UsageError` unless it is "" or a fingerprint of 40 hexadecimal digits."""
     if fingerprint and not re.fullmatch(r"[0-9A-Fa-f]{40}", fingerprint):
         raise UsageError(
-            f'--engine-source-key (ENGINE_SOURCE_KEY): "{fingerprint}" is no fingerprint',
-            hint="It is the 40 hexadecimal digits of an OpenPGP key, without blanks.",
+            f'--engine-source-key (ENGINE_SOURCE_KEY): "{fingerprint}" is not a fingerprint',
+            hint="Give the 40 hexadecimal digits of an OpenPGP key, without spaces.",
         )
 
 
@@ -67,6 +67,6 @@ def validate_version(version: str) -> None:
     """Raise :class:`UsageError` unless it is "", or a version such as 27.5 or 27.5.1."""
     if version and not re.fullmatch(r"[0-9][0-9A-Za-z.+~-]*", version):
         raise UsageError(
-            f'--engine-version: "{version}" is no version',
+            f'--engine-version: "{version}" is not a version',
             hint=f"Give the beginning of one, such as 27 or 27.5.1, or {LATEST}.",
         )

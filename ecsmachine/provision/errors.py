@@ -63,4 +63,4 @@ def reason_in(result: CommandResult) -> str:
 def failure_line(what: str, result: CommandResult) -> str:
     """Return that ``what`` left with its status, and why, in one line."""
     reason = reason_in(result)
-    return f"{what} left with {result.exit_status}" + (f": {reason}" if reason else "")
+    return f"{what} exited with {result.exit_status}" + (f": {reason}" if reason else "")

@@ -65,8 +65,8 @@ class Facts:
 def _fault(reason: str) -> ProvisionError:
     return ProvisionError(
         STEP,
-        f"what the host says of itself cannot be used: {reason}",
-        hint="Look at the host: its commands answer as those of no Linux system do.",
+        f"the host's facts cannot be used: {reason}",
+        hint="Check the host: its commands do not answer like those of a Linux system.",
     )
 
 

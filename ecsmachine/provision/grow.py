@@ -35,7 +35,7 @@ def grow_file_system(host: HostConnection, mount: str, size_gib: int, report: Re
         raise ProvisionError(
             _STEP,
             f"{mount}: {reason}",
-            hint="The disk itself is larger: let the file system grow by hand, and try again.",
+            hint="The disk itself has grown: grow the file system by hand, and try again.",
             details=output_of(result),
         )
     if result.exit_status:

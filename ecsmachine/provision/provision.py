@@ -97,7 +97,7 @@ def look(host: HostConnection, request: ProvisionRequest) -> Situation:
     if not seen.systemd_version:
         raise ProvisionError(
             "detecting the OS",
-            f"{system.pretty_name} runs without systemd",
+            f"{system.pretty_name} does not run systemd",
             hint="Choose an image whose init is systemd.",
         )
     engine = with_known_mirrors(request.engine, seen["registry_mirrors"])
@@ -113,7 +113,7 @@ def _decide(step: Step, situation: Situation, report: Report) -> list[Action]:
     """Return what a step has to do, once that is said."""
     try:
         actions = step.actions(situation)
-        _log.debug("%s: %s", step.name, "differs" if actions else "is as it shall be")
+        _log.debug("%s: %s", step.name, "differs" if actions else "is up to date")
         says = step.says if isinstance(step.says, str) else step.says(situation)
         if says and (actions or step.always_says):
             report(says)

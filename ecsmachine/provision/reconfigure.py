@@ -111,7 +111,7 @@ def _refused(
         return None
     return ProvisionError(
         NAME,
-        "the engine refuses these options; it runs on as it was",
+        "the engine refuses these options; it keeps running with the old ones",
         hint="Correct the options.",
         details=output_of(result),
     )
@@ -126,13 +126,13 @@ def _not_applied(
             NAME,
             "the engine does not start with these options; "
             + (
-                "its old configuration is back, and it runs"
+                "its old configuration was restored, and it is running"
                 if taken_back
-                else "its old configuration is back, but it does not start with that either"
+                else "its old configuration was restored, but it does not start with that either"
             ),
             hint="The end of its journal is shown above."
             if taken_back
-            else "Log in and look: systemctl status docker.service",
+            else "Log in and check: systemctl status docker.service",
             details=output_of(result),
         )
     running = result.stdout.splitlines()

@@ -42,9 +42,9 @@ def docker_ce(
         version = versions.get(system.major) if versions else system.major
         if not version:
             raise MachineError(
-                f"{system.pretty_name}: there are no packages of Docker Engine for this version",
-                hint="Give --engine-install-url a script that installs it, or choose an image "
-                f"with version {', '.join(versions)}.",
+                f"{system.pretty_name}: Docker Engine has no packages for this version",
+                hint="Name an install script with --engine-install-url, or choose an image with "
+                f"version {', '.join(versions)}.",
             )
         return folder, version
 

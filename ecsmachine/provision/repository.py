@@ -95,7 +95,7 @@ def docker_commands(
     accepted = f"echo {key or packages.docker_key}"
     if not key:
         accepted += f"; cat {KEYS_PATH} 2>/dev/null"
-    whose = "the one that was named" if key else f"that of Docker, {packages.docker_key}"
+    whose = "the key that was given" if key else f"Docker's key, {packages.docker_key}"
     pinned = f"""\
     version=$(choose docker-ce {shlex.quote(version)}) ||
         why "it has no engine {version}, but: $(there_are docker-ce)"

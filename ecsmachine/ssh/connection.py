@@ -223,7 +223,7 @@ class Connection:
                         break
                 elif late:
                     raise SSHError(
-                        f"A command on {self._target.host} did not end in time",
+                        f"A command on {self._target.host} did not finish in time",
                         details=ending(self._of_the_command(output) + errors.text()) or None,
                     )
                 if moved:
@@ -236,7 +236,7 @@ class Connection:
                     selector.select(0.01 if unsent else 0.1)
         status = channel.recv_exit_status()
         if status < 0:
-            raise SSHError(f"A command on {self._target.host} was ended by a signal")
+            raise SSHError(f"A command on {self._target.host} was killed by a signal")
         return status
 
     def _of_the_command(self, output: KeptEnd) -> str:
@@ -335,13 +335,15 @@ def _ended(where: str, target: SSHTarget, error: LoginEndedError) -> SSHError:
     """Return the error for a host that ended the connection while it was logged in to."""
     said = f": {error}" if str(error) else ""
     if not said and not error.refused:  # it may be on its way down, or up
-        return SSHError(f"SSH does not answer at {where}: the connection was closed at the login")
+        return SSHError(
+            f"SSH does not answer at {where}: the connection was closed during the login"
+        )
     tries = f" after {error.refused} {'key' if error.refused == 1 else 'keys'}"
     several = error.refused > 1
     return AuthenticationError(
         f'{where} ended the login of "{target.user}"{tries if error.refused else ""}{said}',
-        hint="It hears so many keys and no more: name the one that fits, or have fewer in the "
-        "SSH agent (ssh-add -d)."
+        hint="It accepts only that many tries: name the right key, or have fewer keys in the SSH "
+        "agent (ssh-add -d)."
         if several
         else None,
     )

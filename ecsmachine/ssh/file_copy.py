@@ -78,12 +78,12 @@ def copy(source: Place, destination: Place, *, recursive: bool = False) -> None:
         copying.copy(source, destination, 0)
     count = len(copying.left_out)
     if count == 1:
-        raise MachineError(copying.left_out[0], hint="All else was copied.")
+        raise MachineError(copying.left_out[0], hint="Everything else was copied.")
     if count:
         told = [*copying.left_out[:_MOST_TOLD], *(["..."] if count > _MOST_TOLD else [])]
         raise MachineError(
             f"{count:,} of {copying.entries:,} files and folders could not be copied",
-            hint="All else was copied.",
+            hint="Everything else was copied.",
             details="\n".join(told),
         )
 
@@ -131,7 +131,7 @@ class _Copying:
         else:
             raise _PathError(
                 f"{source} is neither a file nor a folder",
-                hint="Only files and folders are copied.",
+                hint="Only files and folders can be copied.",
             )
 
     def _copy_folder(
@@ -224,7 +224,7 @@ def _below(place: Place, name: str) -> Place:
 
 def _in_the_way(place: Place) -> MachineError:
     return _PathError(
-        f"{place} is in the way: what is to be copied is of another kind",
+        f"{place} is in the way: it is of another kind than the source",
         hint="Remove it, or copy to another place.",
     )
 

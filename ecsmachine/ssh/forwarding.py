@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 _CHUNK = 65536
 _LOOK_S = 0.5
-_EXAMPLES = "It is like 8080:80, 8080:10.0.0.5:80 or 0.0.0.0:8080:80."
+_EXAMPLES = "Write it as 8080:80, 8080:10.0.0.5:80 or 0.0.0.0:8080:80."
 
 
 class PortError(MachineError):
@@ -77,7 +77,7 @@ def forward_of(text: str) -> Forward:
     elif len(parts) == 2:
         port, host_port = parts
     else:
-        raise UsageError(f'"{text}" is no port to forward', hint=_EXAMPLES)
+        raise UsageError(f'"{text}" is not a port to forward', hint=_EXAMPLES)
     address = _LOOPBACK if address == "localhost" else address
     for name in (address, host):
         if not HOST.fits(name):
@@ -158,12 +158,12 @@ def _listener(wanted: Forward) -> socket.socket:
         free = f"0:{wanted.goal.removeprefix('localhost:')}"
         reason, hint = error.strerror or str(error), _EXAMPLES
         if error.errno == errno.EADDRINUSE:
-            reason, hint = "it is taken", f"Take another, or {free} for any that is free."
+            reason, hint = "it is in use", f"Choose another, or {free} for any free port."
         elif error.errno == errno.EACCES:
-            reason, hint = "ports below 1024 are for root", f"Take another, such as {free}."
+            reason, hint = "only root can use ports below 1024", f"Choose another, such as {free}."
         elif error.errno == errno.EADDRNOTAVAIL:
             reason = "this computer has no such address"
-        raise PortError(f"{wanted.place} cannot be listened on: {reason}", hint=hint) from error
+        raise PortError(f"Cannot listen on {wanted.place}: {reason}", hint=hint) from error
 
 
 def _carry(

@@ -101,10 +101,10 @@ def check(pin_path: Path, host: str, key: PKey) -> None:
         _pin(pin_path, shown)
     elif known != shown:
         raise HostKeyChangedError(
-            f"The host key of {host} has changed: it shows {key.fingerprint}, "
-            f"which is not the one pinned in {pin_path}",
-            hint="Somebody may be between you and the host, or the host was installed anew. "
-            f"If you know that it was, run: ecsmachine trust {pin_path.parent.name}",
+            f"The host key of {host} has changed: it shows {key.fingerprint}, not the one pinned "
+            f"in {pin_path}",
+            hint="Somebody may be intercepting the connection, or the host was reinstalled. If "
+            f"you know that it was, run: ecsmachine trust {pin_path.parent.name}",
         )
 
 

@@ -149,8 +149,9 @@ def _without_options(command: Sequence[str]) -> Sequence[str]:
         return command[1:]
     if command and command[0].startswith("-"):
         raise UsageError(
-            f"{command[0]} is an option of the ssh program, which is not used here",
-            hint="It is used for a login by key, where it is installed, without --native-ssh.",
+            f"{command[0]} is an option of the ssh program, which this login does not use",
+            hint="ecsmachine uses that program for logins by key, if it is installed, without "
+            "--native-ssh.",
         )
     return command
 

@@ -33,7 +33,7 @@ def target_of(text: str) -> SSHTarget:
     """Return the login that ``USER@HOST[:PORT]`` names. Raises :class:`UsageError` for another."""
     if not JUMP.fits(text):
         raise UsageError(
-            f'--ssh-jump: "{text}" is not {JUMP.what}', hint="It is like me@bastion.example.com."
+            f'--ssh-jump: "{text}" is not {JUMP.what}', hint="Write it as me@bastion.example.com."
         )
     user, _, where = text.rpartition("@")
     host, _, port = where.rpartition(":")
@@ -105,8 +105,8 @@ class JumpHost:
                 except AuthenticationError as error:
                     raise JumpError(
                         f"The jump host {error.message}",
-                        hint="It is logged in to with your own keys: let the SSH agent have the "
-                        "one that it knows (ssh-add), and not too many others.",
+                        hint="Your own keys log in there: add the right one to the SSH agent "
+                        "(ssh-add), and not too many others.",
                     ) from error
                 except SSHError as error:
                     raise SSHError(f"The jump host cannot be used: {error.message}") from error

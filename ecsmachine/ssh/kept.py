@@ -57,7 +57,7 @@ def persist_s(environment: Mapping[str, str]) -> int:
     if not (text.isascii() and text.isdigit() and int(text[:9]) <= _LONGEST_PERSIST_S):
         raise UsageError(
             f'{VARIABLE}: "{text}" is not a number of seconds up to {_LONGEST_PERSIST_S}',
-            hint="0 keeps no connection to a machine.",
+            hint="0 keeps no connections.",
         )
     return int(text)
 

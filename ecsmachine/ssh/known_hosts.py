@@ -57,7 +57,7 @@ class KnownHosts:
         if ("@revoked", kind, text) in entries:
             raise HostKeyChangedError(
                 f"The host key of {host} is revoked ({key.fingerprint})",
-                hint="Do not log in there before you know why.",
+                hint="Find out why before you log in there.",
             )
         if ("", kind, text) in entries:
             return
@@ -65,7 +65,7 @@ class KnownHosts:
             raise HostKeyChangedError(
                 f"The host key of {host} has changed: it shows {key.fingerprint}, which is not "
                 f"the one in {' or '.join(str(file) for file in self.files if file.exists())}",
-                hint="Somebody may be between you and the host, or it was installed anew. "
+                hint="Somebody may be intercepting the connection, or the host was reinstalled. "
                 f'If you know that it was, run: ssh-keygen -R "{self.name}" -f FILE',
             )
         self._write_down(f"{self.name} {kind} {text}\n")

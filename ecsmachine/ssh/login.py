@@ -82,7 +82,7 @@ def log_in(transport: BoundedTransport, target: SSHTarget, key: paramiko.PKey | 
         if transport.is_active() or (ours and not transport.farewell):
             raise
         raise LoginEndedError(transport.farewell, refused) from error
-    raise paramiko.AuthenticationException("the host accepts none of it")
+    raise paramiko.AuthenticationException("the host accepts none of these")
 
 
 def _offered(target: SSHTarget, key: paramiko.PKey | None) -> Iterator[paramiko.PKey]:

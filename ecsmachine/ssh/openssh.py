@@ -147,13 +147,13 @@ def _checked(name: str, value: str, rule: Rule) -> str:
     if not rule.fits(value):
         raise MachineError(
             f"OpenSSH cannot be given {value!r} as {name}: it is not {rule.what}",
-            hint='It is of the configuration of the machine: see "ecsmachine inspect".',
+            hint='It comes from the configuration of the machine: see "ecsmachine inspect".',
         )
     return value
 
 
 _ALIAS = Rule(
-    "a name without blanks, quotes and wildcards",
+    "a name without spaces, quotes and wildcards",
     lambda text: not has_controls(text) and not set(text) & set(" \"'`#%*?!,:@/\\"),
     300,
 )

@@ -46,7 +46,7 @@ def parse(base64_text: bytes) -> OpenSSHKey:
     """Return the key of a file's base64 lines. Raises ``ValueError`` for what is none."""
     content = base64.b64decode(b"".join(base64_text.split()), validate=True)
     if not content.startswith(_MAGIC):
-        raise ValueError("it does not begin as OpenSSH's keys do")
+        raise ValueError("it does not begin like an OpenSSH key")
     rest = content[len(_MAGIC) :]
     cipher, rest = _string(rest)
     kdf, rest = _string(rest)
@@ -67,7 +67,7 @@ def decrypted(key: OpenSSHKey, passphrase: str) -> OpenSSHKey:
 
     name = key.cipher.decode("ascii", "replace")
     if name not in _CIPHERS or key.kdf != b"bcrypt":
-        raise ValueError(f"its cipher {name} is not known")
+        raise ValueError(f"its cipher {name} is unknown")
     key_size, iv_size, tag_size, opened = _CIPHERS[name]
     salt, rest = _string(key.kdf_options)
     (rounds,) = struct.unpack(">I", rest)

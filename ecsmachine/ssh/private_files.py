@@ -32,7 +32,7 @@ def check_private(path: str | os.PathLike[str]) -> None:
         return
     if not stat.S_ISREG(status.st_mode):
         raise KeyFileError(
-            f"The private key {path} is not a plain file", hint="Put the key in its place."
+            f"The private key {path} is not a plain file", hint="Replace it with the key file."
         )
     found = files.openness(path, status)
     if found is not None:

@@ -84,14 +84,14 @@ def locked(path: Path) -> KeyFileError:
     """Return the error for a key with a passphrase, which nobody could be asked for."""
     return KeyFileError(
         f"The private key {path} has a passphrase",
-        hint=f"Let the SSH agent have it (ssh-add {shlex.quote(str(path))}), or use another key.",
+        hint=f"Add it to the SSH agent (ssh-add {shlex.quote(str(path))}), or use another key.",
     )
 
 
 @lru_cache(maxsize=64)
 def _parsed(path: Path, stamp: tuple[int, ...], passphrase: str | None) -> PrivateKey:
     def fault(reason: str) -> KeyFileError:
-        return KeyFileError(f"{path} is not a private key that can be used: {reason}")
+        return KeyFileError(f"{path} is not a usable private key: {reason}")
 
     found = _block(path)
     try:
@@ -158,21 +158,23 @@ def _usable(path: Path, loaded: Any) -> PrivateKey:
     if isinstance(loaded, rsa.RSAPrivateKey):
         if loaded.key_size < _SMALLEST_RSA:
             raise KeyFileError(
-                f"The private key {path} is an RSA key of {loaded.key_size} bits, which "
-                f"OpenSSH refuses: it takes {_SMALLEST_RSA} or more",
+                f"The private key {path} is an RSA key of {loaded.key_size} bits, and OpenSSH "
+                f"requires at least {_SMALLEST_RSA}",
                 hint=_NEW_KEY,
             )
         key = paramiko.RSAKey(key=loaded)
     elif isinstance(loaded, ec.EllipticCurvePrivateKey):
         if loaded.curve.name not in ("secp256r1", "secp384r1", "secp521r1"):
-            raise _unusable(path, f"is on the curve {loaded.curve.name}, which SSH does not have")
+            raise _unusable(
+                path, f"is on the curve {loaded.curve.name}, which SSH does not support"
+            )
         key = paramiko.ECDSAKey(vals=(loaded, loaded.public_key()))
     elif isinstance(loaded, ed25519.Ed25519PrivateKey):
         form = PrivateFormat.OpenSSH
     elif isinstance(loaded, dsa.DSAPrivateKey):
         _check_kind(path, "ssh-dss")
     else:
-        raise _unusable(path, "is of a kind that SSH does not have")
+        raise _unusable(path, "is of a kind that SSH does not support")
     content = loaded.private_bytes(Encoding.PEM, form, NoEncryption())
     if form is PrivateFormat.OpenSSH:
         key = paramiko.Ed25519Key.from_private_key(StringIO(content.decode()))
@@ -182,11 +184,11 @@ def _usable(path: Path, loaded: Any) -> PrivateKey:
 def _check_kind(path: Path, kind: str) -> None:
     """Raise :class:`KeyFileError` for a type of key that cannot be used from a file."""
     if kind == "ssh-dss":
-        raise _unusable(path, "is a DSA key, which SSH servers have ceased to accept")
+        raise _unusable(path, "is a DSA key, which SSH servers no longer accept")
     if kind.startswith("sk-"):
         raise KeyFileError(
             f"The private key {path} is in a hardware key, which asks for a touch at each login",
-            hint="Use another key, or let the SSH agent have it and name no key.",
+            hint="Use another key, or add this one to the SSH agent and name no key.",
         )
 
 
@@ -199,12 +201,13 @@ def _no_private_key(path: Path, content: bytes) -> KeyFileError:
     begun = content.lstrip()[:200]
     if begun.startswith(b"PuTTY-User-Key-File"):
         return KeyFileError(
-            f"{path} is a key of PuTTY, which OpenSSH does not read",
+            f"{path} is a PuTTY key, which OpenSSH cannot read",
             hint=f"Convert it: puttygen {shlex.quote(str(path))} -O private-openssh -o NEW_FILE",
         )
     if b"-cert-v01@openssh.com " in begun or begun.startswith(b"-----BEGIN CERTIFICATE"):
         return KeyFileError(
-            f"{path} holds a certificate, and no private key", hint="Give the key that it is of."
+            f"{path} holds a certificate, not a private key",
+            hint="Give the private key that it belongs to.",
         )
     meant = f"Did you mean {path.with_suffix('')}?" if path.suffix == ".pub" else None
     return KeyFileError(f"{path} holds no private key", hint=meant)

@@ -30,9 +30,9 @@ def check_route(host: str) -> None:
     source = source_towards(host)
     if source is None or source == source_towards(_SOMEWHERE):
         raise NoGuestError(
-            f"{host} is an address of a local cloud, but no guest is behind it here",
-            hint='A cloud of "ecsmachine local up --guests none" answers the API alone; '
-            'machines need guests: "ecsmachine local up".',
+            f"{host} is an address of a local cloud, but no guest of this computer has it",
+            hint='A cloud of "ecsmachine local up --guests none" serves only the API; machines '
+            'need guests: "ecsmachine local up".',
         )
 
 

@@ -28,7 +28,7 @@ _HAS_SIZE, _HAS_OWNER, _HAS_MODE, _HAS_TIMES, _HAS_MORE = 0x1, 0x2, 0x4, 0x8, 0x
 _ERRORS = {
     2: (errno.ENOENT, "No such file or directory"),
     3: (errno.EACCES, "Permission denied"),
-    8: (errno.EOPNOTSUPP, "The host's SFTP does not do that"),
+    8: (errno.EOPNOTSUPP, "The host's SFTP does not support that"),
 }
 
 _LARGEST_PACKET = 256 * 1024
@@ -215,7 +215,7 @@ class SftpSession:
             return b""
         block = _of_kind(_DATA, kind, fields).string()
         if not 0 < len(block) <= length:
-            raise BadAnswerError("The host's answer is not what was asked for")
+            raise BadAnswerError("The host's answer does not match the request")
         return block
 
     def _done(self, kind: int, body: bytes) -> None:
@@ -237,7 +237,7 @@ class SftpSession:
             kind, fields = self._packet(deadline)
             answered = fields.number()
             if answered not in self._awaited:
-                raise BadAnswerError("The host answers what was not asked")
+                raise BadAnswerError("The host answers a request that was not made")
             self._awaited.discard(answered)
             self._answers[answered] = kind, fields
         return self._answers.pop(number)
@@ -266,7 +266,7 @@ class SftpSession:
                 next_by = min(deadline, time.monotonic() + _NOISE_PAUSE_S)
                 self._fill(len(self._received) + 1, next_by)
         said = " ".join(bytes(self._received[:100]).decode(errors="replace").split())
-        raise BadAnswerError(f"The host prints in place of SFTP: {said}")
+        raise BadAnswerError(f"The host prints text instead of speaking SFTP: {said}")
 
     def _receive(self, size: int, deadline: float) -> bytes:
         self._fill(size, deadline)
@@ -293,7 +293,7 @@ class SftpSession:
 def _plain_name(name: bytes) -> str:
     """Return the name of an entry. Raises :class:`BadAnswerError` for what can be none."""
     if not 0 < len(name) <= _LONGEST_NAME or b"/" in name or b"\0" in name:
-        raise BadAnswerError(f"The host lists {name[:100]!r}, which is no name of a file")
+        raise BadAnswerError(f"The host lists {name[:100]!r}, which is not a file name")
     return name.decode(errors="surrogateescape")
 
 
@@ -302,14 +302,14 @@ def _of_kind(wanted: int, kind: int, fields: _Fields) -> _Fields:
     if kind == wanted:
         return fields
     if kind == _STATUS and not _is_ok(fields):
-        raise OSError(errno.EIO, "The host says that it ends there")
-    raise BadAnswerError("The host's answer is not what was asked for")
+        raise OSError(errno.EIO, "The host reports the end of the file")
+    raise BadAnswerError("The host's answer does not match the request")
 
 
 def _check_done(kind: int, fields: _Fields) -> None:
     """Raise what a status says unless it is that all is well."""
     if kind != _STATUS or not _is_ok(fields):
-        raise BadAnswerError("The host's answer is not what was asked for")
+        raise BadAnswerError("The host's answer does not match the request")
 
 
 def _is_ok(fields: _Fields) -> bool:

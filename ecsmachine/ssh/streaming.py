@@ -43,7 +43,7 @@ def printed_lines(connection: Connection, command: str) -> Iterator[str]:
         if status < 0:
             raise connection.lost(EOFError("the host closed it"))
         if status:
-            raise MachineError(last or f"the command left with {status}")
+            raise MachineError(last or f"the command exited with {status}")
     finally:
         channel.close()
 

@@ -47,7 +47,7 @@ def wait_for_ssh(
             if time.monotonic() + pause_s >= deadline:
                 raise SSHError(
                     f"Too many retries waiting for SSH to be available: {error.message}",
-                    hint="Look at the instance's console, and at the security group's port 22.",
+                    hint="Check the instance's console, and port 22 of the security group.",
                 ) from error
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.3, 1.0)

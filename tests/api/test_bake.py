@@ -128,7 +128,7 @@ def test_a_bake_that_fails_leaves_nothing(ground: Bakery, monkeypatch: pytest.Mo
 
 def test_a_machine_of_that_name_is_no_bake(ground: Bakery) -> None:
     ground.create("bake-web")
-    with pytest.raises(MachineError, match="none of a bake"):
+    with pytest.raises(MachineError, match="not made by"):
         ground.bake()
     assert ground.store.names() == ["bake-web"]
 
@@ -136,9 +136,9 @@ def test_a_machine_of_that_name_is_no_bake(ground: Bakery) -> None:
 def test_a_bake_that_was_begun_is_gone_on_with_as_it_was_begun(ground: Bakery) -> None:
     with pytest.raises(Crash):
         ground.bake(store=ground.dying(_At("before api CreateSnapshot")))
-    with pytest.raises(UsageError, match="begun for an image of family web"):
+    with pytest.raises(UsageError, match="started for an image of family web"):
         ground.bake(BakeRequest("bake-web", "web", source="dev1"))
-    with pytest.raises(UsageError, match="begun with other options: --aliyunecs-cpus 2"):
+    with pytest.raises(UsageError, match="started with other options: --aliyunecs-cpus 2"):
         ground.bake(ground.request(cpus=4))
     ground.bake()
     assert ground.rig.left() == BAKED

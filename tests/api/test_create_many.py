@@ -108,7 +108,7 @@ def test_checks_that_fail_are_told_once(rig: Rig) -> None:
         rig, "create", "--no-provision", "--aliyunecs-private-ip", "10.0.0.9", "a", "b"
     )
     assert code == 2
-    assert "one machine only" in err
+    assert "only one machine" in err
 
 
 def test_two_processes_share_as_well(rig: Rig) -> None:

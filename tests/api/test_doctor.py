@@ -66,7 +66,7 @@ def test_what_is_in_order(
     steps = examined(rig, config, capsys, "dev1")
     assert outcomes(steps, *AT_THE_CLOUD) == ["ok"] * 6
     assert steps["SSH port"]["Outcome"] == "broken"
-    assert "no guest is behind it" in steps["SSH port"]["Found"]
+    assert "no guest of this computer has it" in steps["SSH port"]["Found"]
     assert outcomes(steps, "host key", "login", "disk space") == ["not tried"] * 3
     here = examined(rig, config, capsys)
     assert outcomes(here, "Python", "store", *AT_THE_CLOUD[:4]) == ["ok"] * 6
@@ -81,7 +81,7 @@ def test_what_is_in_order(
         (
             {"ECS_ACCESS_KEY_ID": "", "ECS_ACCESS_KEY_SECRET": ""},
             "credentials",
-            "not in the environment any more",
+            "no longer in the environment",
             "ECS_ACCESS_KEY_ID",
         ),
     ],
@@ -112,7 +112,7 @@ def test_credentials(
         ({"AccountId": "1234567890123456"}, "account", "the machine is of account", []),
         ({"InstanceId": ""}, "instance", "it is Not Found", ["ecsmachine rm dev1"]),
         ({"InstanceId": "i-gone"}, "instance", "was released", ["ecsmachine rm dev1"]),
-        ({"IPAddress": "198.18.9.9"}, "address", "and was 198.18.9.9", ["ecsmachine start dev1"]),
+        ({"IPAddress": "198.18.9.9"}, "address", "it was 198.18.9.9", ["ecsmachine start dev1"]),
     ],
 )
 def test_what_the_store_has_and_the_cloud_has_not(

@@ -136,11 +136,11 @@ def test_a_hundred_machines_are_seen_in_few_requests(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("disk-size", 10, "no disk shrinks to 10"),
-        ("system-disk-size", 30, "no disk shrinks to 30"),
+        ("disk-size", 10, "cannot shrink to 10"),
+        ("system-disk-size", 30, "cannot shrink to 30"),
         ("instance-type", "ecs.none.large", "there is no instance type"),
-        ("internet-max-bandwidth", 0, "a public address is of its create"),
-        ("zone", "cn-hangzhou-x", "is of its create alone"),
+        ("internet-max-bandwidth", 0, "public address only at create"),
+        ("zone", "cn-hangzhou-x", "can only be given at create"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_done(
@@ -260,9 +260,9 @@ def test_one_that_is_on_its_way_is_changed_once_it_has_stopped(tmp_path: Path, e
 @pytest.mark.parametrize(
     ("state", "option", "value", "words"),
     [
-        ({"charge_type": "PrePaid"}, *TYPE, "paid in advance, and its type with it"),
+        ({"charge_type": "PrePaid"}, *TYPE, "a subscription, and its type with it"),
         ({"charge_type": "PrePaid"}, "internet-max-bandwidth", 9, "and its bandwidth with it"),
-        ({"spot_strategy": "SpotAsPriceGo"}, *TYPE, "spot instances"),
+        ({"spot_strategy": "SpotAsPriceGo"}, *TYPE, "type of a spot instance"),
         ({"status": "Stopped"}, "disk-size", 90, "it is Stopped, and only a running host"),
         ({"status": "Stopped"}, "host-name", "other", "it is Stopped, and only a running host"),
     ],
@@ -395,7 +395,7 @@ def test_the_bandwidth_of_an_elastic_address_is_that_of_the_address(rig: Rig) ->
     (eip,) = rig.cloud.state.eips
     assert eip.bandwidth == 9
     assert values(rig, changed)["aliyunecs-internet-max-bandwidth"] == 9
-    with pytest.raises(MachineError, match="how an elastic address is charged"):
+    with pytest.raises(MachineError, match="an elastic address keeps its charge type"):
         change(rig, changed, "internet-charge-type", "PayByBandwidth")
 
 
@@ -405,7 +405,7 @@ def test_an_elastic_address_of_the_users_own_keeps_its_bandwidth(rig: Rig) -> No
     )
     driver, _ = rig.create(eip=taken.id)
     assert "aliyunecs-internet-max-bandwidth" not in values(rig, driver)
-    with pytest.raises(MachineError, match="was there before it"):
+    with pytest.raises(MachineError, match="was not made with the machine"):
         change(rig, driver, "internet-max-bandwidth", 9)
 
 

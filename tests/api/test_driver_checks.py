@@ -56,9 +56,9 @@ def test_the_defaults_pass_without_making_anything(rig: Rig) -> None:
         ({"disk_size": 5, "instance_type": "ecs.n4.small"}, "5 GiB is out of range", "65536"),
         (
             {"disk_size": 65536, "disk_category": "cloud_auto", "instance_type": "ecs.n4.small"},
-            *("not on offer", "cloud_ssd"),
+            *("not available", "cloud_ssd"),
         ),
-        ({"system_disk_category": "ephemeral_ssd"}, "not on offer", "cloud_essd"),
+        ({"system_disk_category": "ephemeral_ssd"}, "not available", "cloud_essd"),
         ({"system_disk_size": 10}, "too small for the image", "20"),
         ({"system_disk_size": 4000}, "4000 GiB is out of range", "2048"),
         ({"instance_type": "ecs.g8y.large", "image_os": ""}, "", ""),

@@ -252,7 +252,7 @@ def test_rm_of_a_protected_machine_refuses_until_it_is_unprotected(rig: Rig) -> 
     journal.finish()
     with pytest.raises(ProtectedError, match="DeletionProtection") as caught:
         driver.remove(journal, rig.report)
-    assert "protection off" in (caught.value.hint or "")
+    assert "disable deletion protection" in (caught.value.hint or "")
     assert rig.left()["instances"] == 1
     assert len(journal.resources()) == 3
     driver._cloud.ecs.set_deletion_protection(driver.config()["InstanceId"], False)

@@ -378,7 +378,7 @@ def test_stop_and_start_while_the_instance_is_on_its_way(tmp_path: Path) -> None
 def test_an_instance_that_is_released_while_it_is_waited_for(rig: Rig) -> None:
     driver, journal = rig.create()
     driver._cloud.ecs.delete_instance(driver.config()["InstanceId"])
-    with pytest.raises(MachineError, match="is not there any more"):
+    with pytest.raises(MachineError, match="no longer exists"):
         driver.start(rig.report)
     assert driver.state() is State.NOT_FOUND
     driver.remove(journal, rig.report)

@@ -85,7 +85,7 @@ def test_stock_that_runs_out_at_the_last_moment_is_followed_by_the_next_type(rig
     driver.create(journal, rig.report, lambda: saved.append(driver.config()["InstanceType"]))
     (instance,) = rig.cloud.state.instances
     assert instance.instance_type == NEXT == driver.config()["InstanceType"]
-    assert any(f"No stock there: trying {NEXT} in zone" in line for line in rig.said)
+    assert any(f"Out of stock: trying {NEXT} in zone" in line for line in rig.said)
     # what is asked for is in the record before
     assert saved[0] == NEXT
     driver.remove(journal, rig.report)
@@ -120,7 +120,7 @@ def test_a_price_that_is_not_told_is_no_obstacle(rig: Rig) -> None:
 def test_nothing_that_is_large_enough(rig: Rig) -> None:
     with pytest.raises(PreCreateCheckError, match="at least 999 vCPU and 4 GiB") as refused:
         rig.planned(cpus=999)
-    assert "Nearest on offer: ecs." in (refused.value.hint or "")
+    assert "Closest available: ecs." in (refused.value.hint or "")
 
 
 def test_disks_that_only_other_types_take(rig: Rig) -> None:

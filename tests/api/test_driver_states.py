@@ -55,7 +55,7 @@ STATES = [
     ({"locks": ("security", "financial"), "status": "Stopped"}, State.ERROR, "; locked: "),
     ({"locks": ("novelty",)}, State.ERROR, "locked (novelty)"),
     ({"locks": ("recycling",), "status": "Stopped"}, State.STOPPED, "about to be reclaimed"),
-    ({"status": "Marvelling"}, State.ERROR, "ECS calls it Marvelling"),
+    ({"status": "Marvelling"}, State.ERROR, "its ECS status is Marvelling"),
 ]
 
 
@@ -80,7 +80,7 @@ def test_what_was_released_outside_is_not_found(rig: Rig) -> None:
         State.NOT_FOUND,
         "the instance was released outside of ecsmachine",
     )
-    with pytest.raises(MachineError, match="is not there any more"):
+    with pytest.raises(MachineError, match="no longer exists"):
         rig.loaded(driver).start(rig.report)
     rig.loaded(driver).remove(journal, rig.report)
     assert rig.left() == {}
@@ -165,7 +165,7 @@ def test_rm_of_what_is_paid_in_advance_says_what_to_do(rig: Rig) -> None:
     driver, journal = rig.create(charge_type="PrePaid", period=3, auto_renew=True)
     (instance,) = rig.cloud.state.instances
     assert (instance.period, instance.period_unit, instance.auto_renew) == (3, "Month", True)
-    with pytest.raises(MachineError, match=f"paid in advance until {instance.expires}") as caught:
+    with pytest.raises(MachineError, match=f"a subscription until {instance.expires}") as caught:
         rig.loaded(driver).remove(journal, rig.report)
     assert "ChargeTypeViolation" in caught.value.message
     assert "(request " in caught.value.message

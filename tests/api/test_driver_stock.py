@@ -43,7 +43,7 @@ def test_a_zone_whose_stock_runs_out_at_the_last_moment_is_followed_by_the_next(
     driver.create(journal, rig.report, lambda: None)
     (instance,) = rig.cloud.state.instances
     assert instance.zone != home
-    assert any("No stock there: trying zone" in line for line in rig.said)
+    assert any("Out of stock: trying zone" in line for line in rig.said)
     driver.remove(journal, rig.report)
     assert rig.left() == {}
 
@@ -51,12 +51,12 @@ def test_a_zone_whose_stock_runs_out_at_the_last_moment_is_followed_by_the_next(
 def test_a_zone_that_was_named_is_not_passed_over(rig: Rig) -> None:
     home = home_zone(rig)
     rig.cloud.faults.add(Fault("no-stock", instance_type="ecs.n4.small", zone=home))
-    with pytest.raises(PreCreateCheckError, match=f"not on offer in zone {home} now") as caught:
+    with pytest.raises(PreCreateCheckError, match=f"not available in zone {home} now") as caught:
         rig.driver(zone=home, instance_type="ecs.n4.small").pre_create_check(rig.report)
     hint = caught.value.hint or ""
     assert "It is in: cn-hangzhou-" in hint
     assert home not in hint.partition(".")[0]
-    assert "Nearest on offer: ecs." in hint
+    assert "Closest available: ecs." in hint
     assert "ecs.n4.small (" not in hint
     driver = rig.driver(zone=home, instance_type="ecs.g6.large")
     driver.pre_create_check(rig.report)
@@ -68,11 +68,11 @@ def test_a_zone_that_was_named_is_not_passed_over(rig: Rig) -> None:
 
 def test_a_type_that_is_sold_out_everywhere(rig: Rig) -> None:
     rig.cloud.faults.add(Fault("no-stock", instance_type="ecs.g6.large"))
-    with pytest.raises(PreCreateCheckError, match="not on offer in region") as caught:
+    with pytest.raises(PreCreateCheckError, match="not available in region") as caught:
         rig.driver(instance_type="ecs.g6.large").pre_create_check(rig.report)
     hint = caught.value.hint or ""
     # as large as the one that is wanted
-    assert hint.startswith("Nearest on offer: ")
+    assert hint.startswith("Closest available: ")
     assert hint.count("(2 vCPU, 8 GiB)") == 3
 
 

@@ -51,7 +51,7 @@ def after(rig: Rig, **changes: Any) -> threading.Timer:
     ("begun", "then", "wait", "said"),
     [
         ("Starting", {"status": "Stopped"}, "running", "it has stopped instead of starting"),
-        ("Stopping", {"status": "Running"}, "stopped", "it runs again"),
+        ("Stopping", {"status": "Running"}, "stopped", "it is running again"),
         ("Starting", {"locks": ("security",)}, "running", "locked for security"),
         ("Starting", {"locks": ("recycling",)}, "running", "about to be reclaimed"),
     ],
@@ -170,6 +170,6 @@ def test_a_spot_instance_that_is_gone_was_perhaps_reclaimed(rig: Rig, silent_hos
             (instance,) = rig.cloud.state.instances
             rig.driver()._cloud.ecs.delete_instance(instance.id)
 
-    with pytest.raises(MachineError, match="ECS reclaims spot instances"):
+    with pytest.raises(MachineError, match="reclaims spot instances"):
         create(store, replace(request(rig), driver_values=values), reclaim)
     assert rig.left() == {}

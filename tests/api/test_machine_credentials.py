@@ -252,5 +252,5 @@ def test_a_profile_that_is_gone_is_told_once_for_all_machines(
     captured = capsys.readouterr()
     (line,) = captured.err.splitlines()
     assert line.startswith('Warning: There is no profile "gone"')
-    assert 'taking those of the profile "work"' in line
+    assert 'using those of the profile "work"' in line
     assert captured.out == "Running\nRunning\n"

@@ -216,14 +216,14 @@ def test_a_machine_of_somebody_else_is_not_taken(files: Files) -> None:
     files.write("  a:\n  b: {}\n")
     code, _, err = files.run("apply", "-y")
     assert (code, files.names()) == (1, ["a"])
-    assert 'Machine "a" is in the store already, and was made by a "create"' in err
+    assert 'Machine "a" is in the store already, made by a "create"' in err
     other = files.path.parent / "other"
     other.mkdir()
     files.write("  b: {}\n")
     files.apply()
     (other / "ecsmachine.yaml").write_text(files.path.read_text())
     code, _, err = files.run("plan", "-f", "other/ecsmachine.yaml")
-    assert (code, f"was made by {files.path}" in err) == (1, True)
+    assert (code, f"made by {files.path}" in err) == (1, True)
 
 
 def test_a_file_that_has_moved_says_so_before_it_has_its_machines(files: Files) -> None:
@@ -243,7 +243,7 @@ def test_a_file_that_has_moved_says_so_before_it_has_its_machines(files: Files) 
     code, _, err = files.run("plan", *words)
     assert (code, "ecsmachine.yaml is still there" in err) == (2, True)
     code, _, err = files.run("plan")
-    assert (code, f"was made by {moved}" in err) == (1, True)
+    assert (code, f"made by {moved}" in err) == (1, True)
 
 
 def test_what_was_changed_by_hand_costs_no_machine(files: Files) -> None:
@@ -333,7 +333,7 @@ def test_one_that_joins_waits_for_its_manager_and_is_not_begun_if_that_fails(fil
     files.rig.front.faults["RunInstances"] = ["QuotaExceed.ElasticQuota"] * 2
     code, out, err = files.run("apply", "-y", "--parallel", "3")
     assert code == 1
-    assert '"web-1" was not begun: "boss", whose swarm it joins, failed' in err
+    assert '"web-1" was not started: "boss", whose swarm it joins, failed' in err
     assert "web-1: Creating" not in out
     assert files.plan("--target", "web-1") == {"web-1": "create", "boss": "create"}
 
@@ -341,7 +341,7 @@ def test_one_that_joins_waits_for_its_manager_and_is_not_begun_if_that_fails(fil
 def test_what_is_wrong_with_a_group_makes_nothing(files: Files) -> None:
     files.write("  web: {count: 2, private-ip: 10.0.0.9}\n")
     code, _, err = files.run("apply", "-y")
-    assert (code, "can be of one machine only" in err) == (1, True)
+    assert (code, "fits only one machine" in err) == (1, True)
     files.write("  a: {}\n  b: {zone: nowhere}\n  c: {instance-type: ecs.nosuch.large}\n")
     code, _, err = files.run("apply", "-y")
     assert code == 3

@@ -53,13 +53,13 @@ def test_a_machine_that_was_made_with_a_clock_ahead_is_in_order(
 @pytest.mark.parametrize(
     ("replace", "put_back", "said"),
     [
-        ("cp /tmp/cert.pem server.pem; cp /tmp/key.pem server-key.pem", "", "of another CA"),
+        ("cp /tmp/cert.pem server.pem; cp /tmp/key.pem server-key.pem", "", "from another CA"),
         (
             "cp /tmp/cert.pem server.pem; cp /tmp/key.pem server-key.pem",
             "cp -p /tmp/server.pem /tmp/server-key.pem .",
-            "of another CA",
+            "from another CA",
         ),
-        ("cp /tmp/cert.pem ca.pem", "cp -p /tmp/ca.pem .", "does not accept the client"),
+        ("cp /tmp/cert.pem ca.pem", "cp -p /tmp/ca.pem .", "rejects the client"),
     ],
     ids=["server", "server, the files put back", "CA, the file put back"],
 )

@@ -183,7 +183,7 @@ def test_config_set_and_unset(machines: Machines, dev1: str, docker: str) -> Non
     refused = machines.run("config", "set", dev1, "--engine-opt", "nonesuch=1", check=False)
     assert refused.returncode == 1
     assert "nonesuch" in refused.stderr
-    assert "its old configuration is back" in refused.stderr.splitlines()[-1]
+    assert "its old configuration was restored" in refused.stderr.splitlines()[-1]
     assert labels(machines, docker) == ["n=1", "provider=aliyunecs", "purpose=two words"]
     machines.run("config", "unset", dev1, "--engine-label", "n")
     assert labels(machines, docker) == ["provider=aliyunecs", "purpose=two words"]

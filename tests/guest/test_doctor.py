@@ -215,13 +215,13 @@ WAYS: dict[str, tuple[Break, str, str, bool]] = {
     "login key": (login_key_gone, "login", "does not accept the login", False),
     "engine stopped": (engine_stopped, "engine's service", "is inactive", True),
     "daemon.json": (daemon_json_broken, "engine's service", "/etc/docker/daemon.json", True),
-    "another CA": (certificate_of_another_ca, "engine's certificate", "of another CA", True),
+    "another CA": (certificate_of_another_ca, "engine's certificate", "from another CA", True),
     "expired": (certificate_expired, "engine's certificate", "has expired", True),
-    "context": (context_elsewhere, "docker context", "leads to tcp://198.51.100.7:2376", True),
+    "context": (context_elsewhere, "docker context", "points to tcp://198.51.100.7:2376", True),
     "variables": (variables_elsewhere, "environment", "DOCKER_HOST is tcp://198.51.100.7", False),
     "host key": (host_key_changed, "host key", "has changed", False),
     "stopped": (stopped, "instance", "it is Stopped", True),
-    "moved": (moved, "address", "and was", True),
+    "moved": (moved, "address", "it was", True),
 }
 """How it is broken; the step that says so first, in which words; whether its commands mend it."""
 

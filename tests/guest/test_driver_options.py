@@ -307,7 +307,7 @@ def test_afterwards_all_is_gone_but_what_was_the_users(ground: Ground) -> None:
     assert refused.returncode == 1
     (line,) = refused.stderr.splitlines()
     assert "InvalidOperation.DeletionProtection" in line
-    assert "Switch its deletion protection off" in line
+    assert "First disable deletion protection" in line
     machines.ecs(
         "ModifyInstanceAttribute",
         InstanceId=ground.config("inside")["InstanceId"],

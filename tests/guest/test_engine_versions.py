@@ -40,7 +40,7 @@ def machine(user: Machines) -> Iterator[str]:
 
 def test_without_a_setting_the_engine_comes_from_the_mirror(user: Machines, machine: str) -> None:
     made = user.run("create", machine)
-    assert "reaches no registry" not in made.stdout
+    assert "cannot reach a registry" not in made.stdout
     assert "v26." in user.run("ls").stdout
     # the image is that of the cloud's registry, which the guest's image names
     container = user.run("ssh", machine, "docker run --rm busybox echo it runs")
@@ -63,7 +63,7 @@ def test_a_version_is_pinned_and_moved(user: Machines, machine: str) -> None:
     sources = ("--engine-source", "http://127.0.0.1:1/docker-ce", "--engine-source", MIRROR)
     nobody = ("--engine-registry-mirror", "http://127.0.0.1:1")
     made = user.run("create", *sources, *nobody, "--engine-version", "20.10", machine).stdout
-    assert "The host reaches no registry: http://127.0.0.1:1: curl: (7)" in made
+    assert "The host cannot reach a registry: http://127.0.0.1:1: curl: (7)" in made
     assert "registry-vpc.cn-hangzhou.aliyuncs.com" in made
     assert "v20.10." in user.run("ls").stdout
     assert "is the newest 20.10 that its host offers" in user.run("upgrade", machine).stdout
@@ -113,9 +113,9 @@ def test_another_key_is_refused_and_each_source_is_told(
     wrong = "A" * 40
     done = user.run("create", "--engine-source-key", wrong, machine, check=False)
     assert done.returncode == 1
-    (error,) = [line for line in done.stderr.splitlines() if "no source has given" in line]
+    (error,) = [line for line in done.stderr.splitlines() if "no source provided" in line]
     key = local_cloud.environment["ENGINE_SOURCE_KEY"]
-    assert f"{MIRROR}: its key is {key}, not the one that was named: nothing of it" in error
+    assert f"{MIRROR}: its key is {key}, not the key that was given: nothing of it" in error
     for address in ("https://mirrors.aliyun.com/docker-ce", "https://download.docker.com"):
         assert f"{address}: curl: " in error
     assert user.run("ls", "-q").stdout == ""

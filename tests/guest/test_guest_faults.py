@@ -270,7 +270,7 @@ def test_a_guest_that_dies_at_boot_is_logged_and_not_waited_for(
     script.write_text("#!/bin/sh\nsystemctl exit 3\n")
     done = bare_machines.run("create", "dies", "--aliyunecs-user-data", str(script), check=False)
     assert done.returncode == 1
-    assert 'Machine "dies" has ended: it ' in done.stderr
+    assert 'Machine "dies" stopped: it ' in done.stderr
     assert "The end of its console:" in done.stderr
     assert "Traceback" not in done.stderr
     log = CloudPaths.of(local_cloud.root).log.read_text(errors="replace")

@@ -68,7 +68,7 @@ def test_a_swarm_of_a_file(machines: Machines, tmp_path: Path) -> None:
     write(labels=labels, text="thrice && exit 3")
     failed = machines.run("apply", "-y", "-f", str(file), check=False)
     assert failed.returncode == 1
-    assert 'A command of "worker-1" left with 3' in failed.stderr
+    assert 'A command of "worker-1" exited with 3' in failed.stderr
     write(labels=labels, text="thrice")
     apply()
     assert machines.run(*look).stdout.split()[-1] == "thrice"

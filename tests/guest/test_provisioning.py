@@ -183,7 +183,9 @@ def test_other_releases_of_debian(release: str, ground: GuestGround, tmp_path: P
                 lambda line: None,
             )
     # the engine of Debian 13 can validate its options, and is not even stopped
-    refused = "refuses these options" if release == "debian_13" else "old configuration is back"
+    refused = (
+        "refuses these options" if release == "debian_13" else "old configuration was restored"
+    )
     assert refused in str(raised.value)
     assert host.labels() == ["a=b", "provider=test"]
 
@@ -206,7 +208,7 @@ def test_an_engine_that_was_there_before_is_configured_our_way(boot: Callable[..
         "printf '[Service]\\nExecStart=\\nExecStart=dockerd -H fd://\\n' "
         "> /etc/systemd/system/docker.service.d/99-theirs.conf"
     )
-    with pytest.raises(ProvisionError, match="another command line") as raised:
+    with pytest.raises(ProvisionError, match="the machine's command line") as raised:
         host.provision()
     assert "99-theirs.conf" in (raised.value.hint or "")
     host.run("rm /etc/systemd/system/docker.service.d/99-theirs.conf")
@@ -215,7 +217,7 @@ def test_an_engine_that_was_there_before_is_configured_our_way(boot: Callable[..
     host.provision()
     running = host.run(PID)
     host.run("""echo '{"tlsverify": true, "hosts": ["fd://"]}' > /etc/docker/daemon.json""")
-    with pytest.raises(ProvisionError, match="sets hosts, tlsverify, which the machine sets too"):
+    with pytest.raises(ProvisionError, match="sets hosts, tlsverify, and so does the machine"):
         host.provision()
     assert host.run(PID) == running
 
@@ -392,7 +394,7 @@ def test_a_mirror_that_hangs_is_given_up_and_a_lock_is_waited_for(
     started = time.monotonic()
     with pytest.raises(ProvisionError, match=r"the host cannot fetch http://127.0.0.1:8000/half"):
         host.provision(install_url="http://127.0.0.1:8000/half")
-    with pytest.raises(ProvisionError, match=r"script of .*/script left with 28") as raised:
+    with pytest.raises(ProvisionError, match=r"script of .*/script exited with 28") as raised:
         host.provision(install_url="http://127.0.0.1:8000/script")
     assert time.monotonic() - started < 60  # and not the minute for which the mirror says nothing
     assert "half of it" in (raised.value.details or "")
@@ -405,7 +407,7 @@ def test_a_mirror_that_hangs_is_given_up_and_a_lock_is_waited_for(
     host.run(f"systemd-run -q perl -e {shlex.quote(hold)}; sleep 0.5")
     assert "engine installation" in host.provision().changed
     assert any(
-        line.startswith("Waiting for perl (") and line.endswith("to end its work...")
+        line.startswith("Waiting for perl (") and line.endswith("to finish...")
         for line in host.lines
     )
     assert host.engine_version()
@@ -430,10 +432,14 @@ def test_options_are_changed_and_taken_back(boot: Callable[..., Host]) -> None:
     assert host.engine_version()
     files = host.run("ls /etc/systemd/system/docker.service.d; sha256sum /etc/docker/*")
 
-    with pytest.raises(ProvisionError, match=r"refuses|its old configuration is back") as raised:
+    with pytest.raises(
+        ProvisionError, match=r"refuses|its old configuration was restored"
+    ) as raised:
         change(arbitrary_flags=["no-such-flag=1"])
     assert "no-such-flag" in (raised.value.details or "")
-    with pytest.raises(ProvisionError, match="its old configuration is back, and it runs"):
+    with pytest.raises(
+        ProvisionError, match="its old configuration was restored, and it is running"
+    ):
         change(storage_driver="btrfs")  # only the start shows that it cannot be
     assert host.labels() == ["provider=test", "stage=one"]
     assert host.run(proxy) == "http://127.0.0.1:1"

@@ -101,7 +101,7 @@ def test_a_time_limit_holds_and_the_end_is_shown(command: Command, store: Store)
     with HostileHost(command=command).serving() as host:
         said = outcome(store, host.port)
     assert said.startswith("Error: ")
-    assert "did not end in time" in said or "sends more than it may" in said
+    assert "did not finish in time" in said or "sends more than it may" in said
     assert int(said.rpartition("| ")[2]) <= 8000
 
 

@@ -149,7 +149,7 @@ def try_point(point: AdoptPoint, lost: Lost) -> Outcome:
             problems.append(f"rm left with {removed.returncode}")
     again = store.run(*lost.command(point.phase), check=False)
     log += [again.stdout, again.stderr]
-    if again.returncode and "of this store already" not in again.stderr:
+    if again.returncode and "is already the machine" not in again.stderr:
         problems.append(f"the next adoption left with {again.returncode}")
     problems += _shortcomings(store, lost.path)
     return Outcome(point, struck, worst(problems), "\n".join(log))

@@ -56,15 +56,15 @@ class ApplicationClient:
         if not master_url:
             raise rules.ClusterError(
                 "MasterMissing",
-                "The cluster has no master_url: applications are for Swarm clusters that run",
+                "The cluster has no master_url: applications need a running Swarm cluster",
             )
         if insecure:
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         self.url = https_of(master_url)
         self._transport = Transport(
             self.url,
-            check="that the cluster runs",
-            untrusted=untrusted or f"The certificates in {folder} may be another cluster's.",
+            check="that the cluster is running",
+            untrusted=untrusted or f"The certificates in {folder} may belong to another cluster.",
             verify=False if insecure else str(files["ca"]),
             cert=(str(files["cert"]), str(files["key"])),
         )
@@ -244,7 +244,7 @@ def https_of(master_url: str) -> str:
             return "https://" + master_url.removeprefix(scheme).rstrip("/")
     raise MachineError(
         f'The master_url "{master_url}" begins with neither tcp:// nor https://',
-        hint="Look at the cluster in the console.",
+        hint="Check the cluster in the console.",
     )
 
 

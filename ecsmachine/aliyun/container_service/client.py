@@ -73,8 +73,8 @@ class ClusterClient:
             )
         if len(found) > 1:
             raise MachineError(
-                f'{len(found)} clusters are called "{name_or_id}"',
-                hint=f"Name one by its id: {', '.join(cluster.id for cluster in found)}.",
+                f'{len(found)} clusters have the name "{name_or_id}"',
+                hint=f"Give one of these ids: {', '.join(cluster.id for cluster in found)}.",
             )
         return found[0]
 
@@ -155,7 +155,7 @@ class ClusterClient:
             if cluster.state in FAILED:
                 raise MachineError(
                     f'The cluster "{cluster.name}" is in state {cluster.state}',
-                    hint="Look at it in the console, or remove it.",
+                    hint="Check it in the console, or remove it.",
                 )
             if cluster.state not in MOVING:
                 return cluster
@@ -182,6 +182,6 @@ class ClusterClient:
 
 def _time_is_up(cluster: Cluster) -> MachineError:
     return MachineError(
-        f'The time is up: the cluster "{cluster.name}" is still {cluster.state}',
-        hint="Look again later.",
+        f'Timed out: the cluster "{cluster.name}" is still {cluster.state}',
+        hint="Check again later.",
     )

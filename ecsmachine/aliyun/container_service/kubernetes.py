@@ -155,13 +155,13 @@ class KubernetesRequest:
             raise rules.FieldError(
                 "service_cidr",
                 f": {self.service_cidr} overlaps the pods' {self.container_cidr}",
-                "Choose two blocks that have no address in common.",
+                "Choose two blocks that do not overlap.",
             )
 
     def _login(self) -> dict[str, str]:
         if self.kind == "multi-zone" and self.key_pair:
             raise rules.FieldError(
-                "key_pair", ": clusters in several zones take a password only", "Give a password."
+                "key_pair", ": clusters in several zones accept only a password", "Give a password."
             )
         if bool(self.login_password) == bool(self.key_pair):
             raise rules.FieldError(
@@ -196,4 +196,4 @@ class KubernetesScaleRequest:
 
 
 def _number_needed(field: str, zones: int) -> rules.FieldError:
-    return rules.FieldError(field, f": {zones} of it must be given", "One for each zone.")
+    return rules.FieldError(field, f": give {zones} of them", "One for each zone.")

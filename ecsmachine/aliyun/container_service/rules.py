@@ -117,9 +117,7 @@ def check_password(password: str, field: str = "password") -> None:
 def check_choice(field: str, value: str, allowed: tuple[str, ...]) -> None:
     """Refuse a value that is not among those allowed."""
     if value not in allowed:
-        raise FieldError(
-            field, f': "{value}" is not a value of it', f"Use one of {', '.join(allowed)}."
-        )
+        raise FieldError(field, f': "{value}" is not allowed', f"Use one of {', '.join(allowed)}.")
 
 
 def check_number(field: str, value: int, least: int, most: int) -> None:

@@ -6,8 +6,8 @@ import re
 from enum import Enum
 from typing import Any, get_args
 
-_LONGEST_WRITTEN = 74
-"""How long an option is in help, so that it fits a terminal of 80 columns."""
+_LONGEST_WRITTEN = 54
+"""How long an option is in help, so that it fits a terminal of 60 columns."""
 
 
 def flags_of(parameter: Any) -> list[str]:

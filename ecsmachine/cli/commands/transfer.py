@@ -17,8 +17,8 @@ _PassphraseFile = Annotated[
     Path | None,
     typer.Option(
         "--passphrase-file",
-        help="File whose first line is the passphrase [default: $ECSMACHINE_PASSPHRASE, or a "
-        "prompt]",
+        help="File whose first line is the passphrase (default: $ECSMACHINE_PASSPHRASE, "
+        "or a prompt)",
     ),
 ]
 
@@ -29,7 +29,7 @@ def export(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help='File to write; "-" is standard output [default: NAME.ecsmachine]'
+            metavar="FILE", help='File to write; "-" is standard output (default: NAME.ecsmachine)'
         ),
     ] = "",
     passphrase_file: _PassphraseFile = None,

@@ -54,14 +54,14 @@ def clock(subject: HasLooks) -> str | Warned:
     """Compare this computer's clock with the provider's."""
     offset_s = looks_of(subject).clock_offset_s()
     if offset_s is None:
-        return Warned("the cloud's answer has no time")
+        return Warned("the cloud's answer carries no time")
     off = abs(round(offset_s))
     if off <= _SAME_S:
-        return "as the cloud's"
+        return "same as the cloud's"
     words = f"{off} s {'ahead of' if offset_s > 0 else 'behind'} the cloud's"
     hint = "Set this computer's clock: sudo timedatectl set-ntp true"
     if off >= _REFUSED_S:
-        raise MachineError(f"it is {words}, which refuses requests therefore", hint=hint)
+        raise MachineError(f"it is {words}, so the cloud refuses requests", hint=hint)
     return Warned(f"it is {words}", hint) if off > _OFF_S else words
 
 
@@ -84,11 +84,11 @@ def instance(subject: Subject) -> str | Warned:
         told = f"it is {state.value}" + (f": {reason}" if reason else "")
         raise NotRunningError(subject.machine, state, told)
     if reason:
-        return Warned(f"it runs, but is {reason}")
+        return Warned(f"it is running, but is {reason}")
     expires = driver.expires() if isinstance(driver, Expiring) else ""
     if expires and _is_soon(expires):
         return Warned(
-            f"it runs, and is released at {expires}",
+            f"it is running, and is released at {expires}",
             f'"ecsmachine expire {subject.name} 8h" sets another time.',
         )
     return "it runs"
@@ -100,12 +100,12 @@ def address(subject: Subject) -> str:
     if not now:
         raise MachineError(
             "it has none",
-            hint=f'"ecsmachine restart {subject.name}" has it given one, if it is to have one.',
+            hint=f'"ecsmachine restart {subject.name}" gets one, if the machine should have one.',
         )
     if now != subject.address:
         raise MachineError(
-            f"it is {now} now, and was {subject.address or 'none'}",
-            hint=f'"ecsmachine start {subject.name}" takes it over, into the certificate too.',
+            f"it is {now} now; it was {subject.address or 'none'}",
+            hint=f'"ecsmachine start {subject.name}" stores it, and renews the certificate.',
         )
     return now
 

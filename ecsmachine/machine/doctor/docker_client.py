@@ -31,8 +31,8 @@ def context(subject: Subject) -> str | Warned:
     there = docker_context.endpoint(docker, machine)
     if there is None and docker.meta_path(name).exists():
         return Warned(
-            f'the context "{name}" is not of this machine',
-            f"Remove it with: docker context rm {name}. Then {mend}makes its own.",
+            f'the context "{name}" does not belong to this machine',
+            f"Remove it with: docker context rm {name}. Then {mend}makes the right one.",
         )
     if there is None:
         return "none"
@@ -40,15 +40,15 @@ def context(subject: Subject) -> str | Warned:
     url = machine.ssh_url if over_ssh else machine.driver.url()
     if url and there != url:
         raise MachineError(
-            f'the context "{name}" leads to {there}, and the machine is at {url}',
-            hint=f"{mend}makes it right.",
+            f'the context "{name}" points to {there}, but the machine is at {url}',
+            hint=f"{mend}corrects it.",
         )
     if not over_ssh and not docker_context.has_certificates(docker, machine):
         raise MachineError(
             f'the context "{name}" has other certificates than the machine',
-            hint=f"{mend}makes it right.",
+            hint=f"{mend}corrects it.",
         )
-    return f'"{name}" leads to {there}'
+    return f'"{name}" points to {there}'
 
 
 def _is_named(subject: Subject) -> bool:

@@ -68,7 +68,7 @@ def _where(subject: Subject) -> tuple[str, int]:
     url = subject.machine.driver.url()
     found = engine_look.host_of(url)
     if not found:
-        raise MachineError(f'"{url}" is not the URL of an engine' if url else "it has no address")
+        raise MachineError(f'"{url}" is not an engine URL' if url else "it has no address")
     return found, engine_look.port_of(url)
 
 

@@ -45,9 +45,9 @@ def reached(subject: Subject, host: str, port: int) -> str:
     try:
         open_stream(host, port, jump=jump, timeout_s=_CONNECT_S).close()
     except OSError as error:
-        hint = "Look for a firewall between here and there, and on the host."
+        hint = "Check for a firewall on the way there, and on the host."
         if isinstance(subject.machine.driver, ConsoleOutput):
-            hint = f'"ecsmachine logs --console {subject.name}" shows what the host says.'
+            hint = f'"ecsmachine logs --console {subject.name}" shows the console.'
         reason = error.strerror or str(error) or "no answer in time"
         raise MachineError(f"{host}:{port} does not answer: {reason}", hint=hint) from error
     return f"{host}:{port} answers"
@@ -101,7 +101,7 @@ def disk(subject: Subject) -> str | Warned:
     prune = f"ecsmachine ssh {subject.name} {subject.sudo}docker system prune"
     look = f"ecsmachine ssh {subject.name} {subject.sudo}du -xh --max-depth=2"
     hints = dict.fromkeys([usage.mount for usage in (*space, *inodes)], "")
-    hints = {mount: f"See what takes it with: {look} {shlex.quote(mount)}" for mount in hints}
+    hints = {mount: f"To see what uses it: {look} {shlex.quote(mount)}" for mount in hints}
     for usages in (space[-1:], inodes[-1:]):  # those that have the engine's folder
         hints |= {usage.mount: f'"{prune}" removes what no container uses.' for usage in usages}
     for usage, least, what in (
@@ -138,7 +138,7 @@ def service(subject: Subject) -> str:
     if DAEMON_JSON_PATH in said or not _is_json(subject.facts["daemon_json"]):
         said = said if DAEMON_JSON_PATH in said else f"{DAEMON_JSON_PATH} is not JSON"
         aside = f"{subject.sudo}mv {DAEMON_JSON_PATH} {DAEMON_JSON_PATH}.broken"
-        hint = f'"ecsmachine ssh {name} {aside}" sets it aside, {starts}starts the engine then.'
+        hint = f'"ecsmachine ssh {name} {aside}" moves it aside. Then {starts}starts the engine.'
     raise MachineError(
         f"{told}: {ending(said, lines=1)}" if said else told, hint=hint, details=details
     )

@@ -65,8 +65,8 @@ def let_in(store: Store, name: str, network: str) -> str:
     looks = registry.looks_of(machine.driver)
     if looks is None:
         raise MachineError(
-            f'Machine "{name}" is of the driver {machine.driver.name}, which has no rules',
-            hint="Look at the firewall of its host.",
+            f'Machine "{name}" has no firewall rules here: its driver is {machine.driver.name}',
+            hint="Check the firewall of its host.",
         )
     ports = [machine.ssh_target().port, port_of(machine.driver.url())]
     where = looks.let_in(network, ports)

@@ -63,7 +63,7 @@ def _admitted(subject: Subject, port: int) -> str | Warned:
     host, jump = subject.machine.driver.address(), subject.machine.auth.jump
     with contextlib.suppress(MachineError):
         if answers(host, port, jump=jump, timeout_s=_ANSWER_S):
-            return f"it is reached, though of {found.where} {found.told}"
+            return f"it is reachable, although in {found.where} {found.told}"
     hint = f'"ecsmachine doctor {subject.name} --let-in {source or "ADDRESS"}" adds a rule.'
     if "drops" in found.told:
         hint = f"Remove that rule of {found.where} in the ECS console."

@@ -47,14 +47,14 @@ def python(here: ThisComputer) -> str:
 def openssh(here: ThisComputer) -> str | Warned:
     """See whether there is the ssh program."""
     return _program(["ssh", "-V"]) or Warned(
-        "there is no ssh program: logins do without it", "Install the OpenSSH client."
+        "there is no ssh program: logins use the built-in client", "Install the OpenSSH client."
     )
 
 
 def docker(here: ThisComputer) -> str | Warned:
     """See whether there is the docker client."""
     return _program(["docker", "--version"]) or Warned(
-        "there is no docker client", "Install it to use the engines of machines from here."
+        "there is no docker client", "Install it to use the machines' engines from here."
     )
 
 
@@ -62,9 +62,11 @@ def store(here: ThisComputer) -> str:
     """See that the store can be read and written, and its keys by nobody else."""
     path = here.store.path
     if not path.exists():
-        return f"{path} is not there yet"
+        return f"{path} does not exist yet"
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        raise MachineError(f"{path} cannot be read and written", hint=f"sudo chown -R $USER {path}")
+        raise MachineError(
+            f"{path} is not readable and writable", hint=f"sudo chown -R $USER {path}"
+        )
     open_to_others = writability(path, path.stat())
     if open_to_others is not None:
         raise MachineError(f"others can write to {path}", hint=open_to_others[1])

@@ -155,13 +155,13 @@ def _unmade(wanted: Wanted, journal: FileJournal | None) -> Step:
     if journal is None or not journal.request:
         return Step(wanted.name, Kind.CREATE, wanted, setup=wanted.setup)
     if journal.removing:
-        reason = "its removal was begun"
+        reason = "its removal was not finished"
     else:
         differing = differences_of_create(journal.request, wanted.request)
         if not differing:
-            reason = "its create was cut off"
+            reason = "its create was interrupted"
             return Step(wanted.name, Kind.CONTINUE, wanted, reason, setup=wanted.setup)
-        reason = f"its create was cut off, with other options: {', '.join(differing)}"
+        reason = f"its create was interrupted, with other options: {', '.join(differing)}"
     return Step(wanted.name, Kind.REPLACE, wanted, reason, setup=wanted.setup)
 
 
@@ -213,9 +213,9 @@ def _step(wanted: Wanted, journal: FileJournal, machine: Machine, seen: Observed
     reasons = [
         words
         for words, holds in (
-            ("its change was cut off", step.unfinished),
+            ("its change was interrupted", step.unfinished),
             ("it is stopped", step.start and not step.unfinished),
-            ("its address has moved", step.moved),
+            ("its address has changed", step.moved),
         )
         if holds
     ]

@@ -68,11 +68,11 @@ def check_owner(name: str, file: str, path: Path, moved_from: Path | None) -> No
     hint = f'Give it another name in the file, or remove it with "ecsmachine rm {name}".'
     if file and not Path(file).exists():
         raise MachineError(
-            f'Machine "{name}" was made by {file}, which is not there any more',
+            f'Machine "{name}" was made by {file}, which no longer exists',
             hint=f"If {path.name} is that file, moved, give --moved-from {file}. {hint}",
         )
     by = f"by {file}" if file else 'by a "create" or another program'
-    raise MachineError(f'Machine "{name}" is in the store already, and was made {by}', hint=hint)
+    raise MachineError(f'Machine "{name}" is in the store already, made {by}', hint=hint)
 
 
 def _key(difference: Difference, driver_name: str) -> str:

@@ -62,7 +62,8 @@ def set_up(store: Store, name: str, wanted: Setup, report: Report) -> None:
                 store.checkpoint("after ssh run")
                 if result.exit_status:
                     raise MachineError(
-                        f'A command of "{name}" left with {result.exit_status}: {_short(command)}',
+                        f'A command of "{name}" exited with {result.exit_status}: '
+                        f"{_short(command)}",
                         hint='Correct it; the next "ecsmachine apply" runs it again.',
                         details=result.stdout + result.stderr,
                     )

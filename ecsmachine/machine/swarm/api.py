@@ -237,8 +237,8 @@ def _ask(
 def _hint(reason: str) -> str | None:
     if "quorum" in reason:
         return (
-            "More than half of the managers must answer: start those that do not, or strike them "
-            'off first with "ecsmachine swarm leave --force NAME".'
+            "More than half of the managers must answer: start those that do not, or first "
+            'remove them with "ecsmachine swarm leave --force NAME".'
         )
     return None
 

@@ -24,7 +24,7 @@ def _begin(machine: Machine, report: Report, advertise: str = "") -> None:
     with watching(machine):
         there = api.membership(machine)
         if there.is_manager:
-            report(f'Machine "{machine.name}" is a manager of swarm {there.cluster_id} already.')
+            report(f'Machine "{machine.name}" is already a manager of swarm {there.cluster_id}.')
             return
         refuse_member(machine.name, there)
         open_ports(machine, [], report)

@@ -30,13 +30,13 @@ def leave(store: Store, name: str, report: Report, *, force: bool = False) -> No
     with store.holding(name) as machine:
         there = members.membership_or_none(machine)
         if there is not None and not there.is_member:
-            report(f'Machine "{name}" is in no swarm.')
+            report(f'Machine "{name}" is not in a swarm.')
             return
         manager, node = members.manager_of(store, machine, there)
         if there is None and not force:
             raise MachineError(
                 f'The engine of machine "{name}" does not answer',
-                hint=f'Start it, or strike it off: "ecsmachine swarm leave --force {name}".',
+                hint=f'Start it, or remove it: "ecsmachine swarm leave --force {name}".',
             )
         if manager is None or node is None:
             _leave_alone(machine, there, force=force)
@@ -66,7 +66,7 @@ def leave_for_good(store: Store, machine: Machine, report: Report) -> None:
         manager, node = members.manager_of(store, machine, there)
         if manager is None or node is None:
             return  # the last of its swarm: there is nobody to tell
-        report(f'Taking "{machine.name}" out of the swarm of "{manager.name}"...')
+        report(f'Removing "{machine.name}" from the swarm of "{manager.name}"...')
         if node.role == "manager":
             set_node(manager, node, "worker", None)
         api.leave(machine, force=True)
@@ -76,8 +76,8 @@ def leave_for_good(store: Store, machine: Machine, report: Report) -> None:
         return  # it does not answer: a manager notices by itself
     except MachineError as error:
         report(
-            f'The swarm of "{machine.name}" may still list it: {error.message}. '
-            f'"ecsmachine swarm leave --force {machine.name}" strikes it off.'
+            f'The swarm of "{machine.name}" may still list it: {error.message}. "ecsmachine swarm '
+            f'leave --force {machine.name}" removes it.'
         )
 
 
@@ -87,8 +87,8 @@ def _leave_alone(machine: Machine, there: Membership | None, *, force: bool) -> 
         raise members.no_manager(machine.name)
     if there.is_manager and not force:
         raise MachineError(
-            f'Machine "{machine.name}" is the last manager of its swarm that answers: '
-            "without it the swarm ends",
+            f'Machine "{machine.name}" is the last manager of its swarm that answers: the swarm '
+            "ends without it",
             hint=f'End it with "ecsmachine swarm leave --force {machine.name}".',
         )
     api.leave(machine, force=there.is_manager or force)
@@ -106,13 +106,13 @@ def _strike_off_removed(store: Store, name: str, report: Report) -> None:
             raise MachineError(
                 f'There is no machine "{name}" here, but a node of that name answers in the swarm '
                 f'of "{other.name}"',
-                hint="It is another store's: let it leave from there.",
+                hint="It belongs to another store: make it leave from there.",
             )
         if node.role == "manager":
             node = set_node(other, node, "worker", None)
         strike_off(other, node.id)
         api.rotate_tokens(other)
-        report(f'Node "{name}" is struck off the swarm of "{other.name}".')
+        report(f'Node "{name}" was removed from the swarm of "{other.name}".')
         return
     raise MachineNotFoundError(name)
 

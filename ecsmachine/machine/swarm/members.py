@@ -157,10 +157,10 @@ def check_manager(machine: Machine) -> None:
     if there.is_manager:
         return
     raise MachineError(
-        f'Machine "{machine.name}" is no manager of a swarm',
+        f'Machine "{machine.name}" is not a swarm manager',
         hint=f'Promote it: "ecsmachine swarm update --role manager {machine.name}".'
         if there.is_member
-        else f'Begin one: "ecsmachine swarm init {machine.name}".',
+        else f'Start one: "ecsmachine swarm init {machine.name}".',
     )
 
 
@@ -169,7 +169,7 @@ def refuse_member(name: str, there: Membership) -> None:
     if there.is_member:
         raise MachineError(
             f'Machine "{name}" is in another swarm ({there.state})',
-            hint=f'Let it leave first: "ecsmachine swarm leave {name}".',
+            hint=f'Make it leave first: "ecsmachine swarm leave {name}".',
         )
 
 
@@ -177,5 +177,5 @@ def no_manager(name: str) -> MachineError:
     """Return the error for a swarm of which no manager can be asked."""
     return MachineError(
         f'No machine of this store that answers is a manager of the swarm of "{name}"',
-        hint='"ecsmachine swarm ls" shows who is where.',
+        hint='"ecsmachine swarm ls" lists the swarms and their nodes.',
     )

@@ -35,7 +35,7 @@ def ready_node(machine: Machine, manager: Machine) -> Node:
         if there.state == "error":
             raise MachineError(
                 f'Machine "{machine.name}" cannot join: {there.error}',
-                hint=f'"ecsmachine swarm leave -f {machine.name}" undoes what there is of it.',
+                hint=f'"ecsmachine swarm leave -f {machine.name}" undoes the attempt.',
             )
         for node in api.nodes(manager):
             if node.id == there.node_id and node.state == "ready":
@@ -47,7 +47,7 @@ def ready_node(machine: Machine, manager: Machine) -> Node:
         raise MachineError(
             f'Machine "{machine.name}" has joined, but the manager "{manager.name}" does not '
             f"see it ready after {_READY_TIMEOUT_S:.0f} seconds",
-            hint="Ports 2377/tcp, 7946/tcp+udp and 4789/udp must be open between the two.",
+            hint="Ports 2377/tcp, 7946/tcp+udp and 4789/udp must be open between the two machines.",
         )
     return node
 
@@ -72,7 +72,7 @@ def set_node(
     if changed is None:
         raise MachineError(
             f"Node {node.hostname} has not become a {role}",
-            hint='"ecsmachine swarm ls" shows what it is.',
+            hint='"ecsmachine swarm ls" shows its role.',
         )
     return changed
 
@@ -113,7 +113,7 @@ def strike_off(manager: Machine, node_id: str) -> None:
 
     if not _wait_for(remove, _READY_TIMEOUT_S, manager):
         raise MachineError(
-            f'The manager "{manager.name}" does not strike off node {node_id}',
+            f'The manager "{manager.name}" does not remove node {node_id}',
             hint=f"Try again later: docker node rm --force {node_id}.",
         )
 
@@ -144,7 +144,7 @@ def update(
         there = members.membership_or_none(machine)
         if there is not None and not there.is_member:
             raise MachineError(
-                f'Machine "{name}" is in no swarm',
+                f'Machine "{name}" is not in a swarm',
                 hint=f'Join it first: "ecsmachine swarm join --manager MANAGER {name}".',
             )
         manager, node = members.manager_of(store, machine, there, itself=True)
@@ -162,4 +162,4 @@ def rotate(store: Store, name: str, report: Report) -> None:
     machine = store.load(name)
     members.check_manager(machine)
     api.rotate_tokens(machine)
-    report(f'The join tokens of the swarm of "{name}" are new.')
+    report(f'The join tokens of the swarm of "{name}" were renewed.')

@@ -83,11 +83,11 @@ def _check_clock(facts: Facts, certificates: HostCertificates) -> None:
     difference = _difference(facts)
     raise ProvisionError(
         NAME,
-        f"the clock of the host is {difference}, and the certificates are not valid there"
+        f"the host's clock is {difference}, so the certificates are not valid there"
         if difference
-        else "the certificates are not valid now, neither here nor on the host",
-        hint="Set the clock that is wrong, the host's or this computer's (for example with NTP), "
-        "and try again.",
+        else "the certificates are not valid now, either here or on the host",
+        hint="Correct the wrong clock, the host's or this computer's (for example with NTP), and "
+        "try again.",
     )
 
 

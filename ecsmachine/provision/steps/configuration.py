@@ -107,8 +107,8 @@ def refuse_conflicts(situation: Situation) -> None:
     if both:
         raise ProvisionError(
             NAME,
-            f"{DAEMON_JSON_PATH} on the host sets {', '.join(both)}, which the machine sets too",
-            hint="Take that out of the file; the engine refuses an option given twice.",
+            f"{DAEMON_JSON_PATH} on the host sets {', '.join(both)}, and so does the machine",
+            hint="Remove that from the file: the engine refuses an option given twice.",
         )
 
 

@@ -58,13 +58,13 @@ def commands(disk: DataDisk, facts: Facts, packages: PackageManager) -> list[str
         raise ProvisionError(
             _STEP,
             f"{found.device} is in use already, mounted on {elsewhere}",
-            hint="Unmount that disk, or give the machine one of its own, then try again.",
+            hint="Unmount that disk, or give the machine a disk of its own, then try again.",
         )
     wanted: list[str] = []
     if not _is_empty(found) and found.probe.get("TYPE") != disk.file_system:
         raise ProvisionError(
             _STEP,
-            f"{found.device} already holds data ({_contents(found)}), which is left alone",
+            f"{found.device} already holds data ({_contents(found)}), and was not changed",
             hint="Detach that disk, or empty it yourself, then try again.",
         )
     if _is_empty(found):
@@ -127,7 +127,7 @@ def _find(disk: DataDisk, facts: Facts) -> _Found:
         _STEP,
         f"none of {', '.join(candidates(disk))} is an empty disk of {disk.size_gib} GiB"
         + (f" ({', '.join(others)})" if others else ""),
-        hint="Look at the instance's disks in the console.",
+        hint="Check the instance's disks in the console.",
     )
 
 

@@ -32,7 +32,7 @@ STEP = Step(
     "first boot",
     look,
     actions,
-    "Waiting for cloud-init to end the first boot...",
+    "Waiting for cloud-init to finish the first boot...",
     look_again=True,
     changes=False,
 )

@@ -88,8 +88,8 @@ def _commands(situation: Situation) -> str:
     if provisioner.docker_release is None:
         if AUTO not in sources or provisioner.own_engine is None:
             raise MachineError(
-                f"{system.pretty_name}: Docker makes no packages for it, and it has its own",
-                hint=f"Those are installed with --engine-source {AUTO}.",
+                f"{system.pretty_name}: Docker has no packages for it, but the system has its own",
+                hint=f"--engine-source {AUTO} installs those.",
             )
         own = provisioner.own_engine(system)
         return own_commands(provisioner.packages, own, version=engine.version)
@@ -206,9 +206,9 @@ def _explain_packages(
         listed = "; ".join(f"{address}: {reason}" for address, reason in reasons.items())
         return ProvisionError(
             NAME,
-            f"no source has given the engine: {listed}",
-            hint="Name one that the host can reach with --engine-source, or an install script "
-            "with --engine-install-url.",
+            f"no source provided the engine: {listed}",
+            hint="With --engine-source, name a source that the host can reach; or name an "
+            "install script with --engine-install-url.",
             details=output_of(result),
         )
     return _failed(
@@ -224,7 +224,7 @@ def _failed(host: HostConnection, result: CommandResult, what: str, nearer: str)
     if result.exit_status == _TIME_IS_UP:
         return ProvisionError(
             NAME,
-            f"{what} did not end in {_SCRIPT_TIMEOUT_S // 60} minutes",
+            f"{what} did not finish in {_SCRIPT_TIMEOUT_S // 60} minutes",
             hint=nearer,
             details=details,
         )

@@ -60,7 +60,7 @@ done
 
 
 def _message(situation: Situation) -> str:
-    return f"Waiting for {situation.facts['package_lock'].strip()} to end its work..."
+    return f"Waiting for {situation.facts['package_lock'].strip()} to finish..."
 
 
 def _explain(
@@ -70,9 +70,9 @@ def _explain(
         return None
     return ProvisionError(
         _NAME,
-        f"{result.stdout.strip() or 'another process'} holds the package manager's lock for more "
-        f"than {_TRIES * _PAUSE_S // 60} minutes",
-        hint="Let it end, or end it, then try again.",
+        f"{result.stdout.strip() or 'another process'} has held the package manager's lock for "
+        f"more than {_TRIES * _PAUSE_S // 60} minutes",
+        hint="Wait for it to finish, or stop it, then try again.",
     )
 
 

@@ -99,8 +99,8 @@ def other_configuration(host: HostConnection, step: str, running: list[str]) -> 
     others = [path for path in paths if path != DROP_IN_PATH]
     return ProvisionError(
         step,
-        "docker.service runs with another command line than the machine's",
-        hint=f"Look at {', '.join(others)} on the host." if others else None,
+        "docker.service does not run with the machine's command line",
+        hint=f"Check {', '.join(others)} on the host." if others else None,
         details=f"It runs: {' '.join(running)}",
     )
 

@@ -394,13 +394,13 @@ def test_the_master_wants_a_certificate_of_its_cluster(
         (tmp_path / f"{name}.pem").write_bytes((folder / f"{name}.pem").read_bytes())
     with pytest.raises(ConnectionLostError, match=r"certificate of 127\.0\.0\.1") as caught:
         ApplicationClient(url, tmp_path).projects()
-    assert caught.value.hint == f"The certificates in {tmp_path} may be another cluster's."
+    assert caught.value.hint == f"The certificates in {tmp_path} may belong to another cluster."
     assert ApplicationClient(url, tmp_path, insecure=True).projects() == []
     for name in ("cert", "key"):
         (tmp_path / f"{name}.pem").unlink()
     (tmp_path / "server-key.pem").unlink()
     make_certificates(tmp_path, "stranger", ["127.0.0.1"])
-    with pytest.raises(ConnectionLostError, match="does not accept our certificate"):
+    with pytest.raises(ConnectionLostError, match="does not accept the client certificate"):
         ApplicationClient(url, tmp_path, insecure=True).projects()
 
 
@@ -1105,8 +1105,8 @@ def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: P
     )
     assert (code, err) == (
         0,
-        "Warning: db: aliyun.logs has no effect: there is no Log Service here: see what "
-        "containers say with docker logs\n",
+        "Warning: db: aliyun.logs has no effect: there is no Log Service here: read logs with "
+        "docker logs\n",
     )
     assert done("project", "ls").splitlines()[1].split()[:3] == ["shop", "Running", "1.0"]
     assert json.loads(done("project", "ls", "--json"))[0]["name"] == "shop"

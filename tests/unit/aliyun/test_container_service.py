@@ -312,14 +312,14 @@ def test_the_bodies_of_the_three_kubernetes_kinds() -> None:
         ({"service_cidr": "172.20.8.0/24"}, "service_cidr: 172.20.8.0/24 overlaps"),
         ({"key_pair": "k"}, "login_password: either"),
         ({"login_password": ""}, "login_password: either"),
-        ({"vswitch_ids": ("a", "b")}, "vswitchid: 1 of it must be given"),
+        ({"vswitch_ids": ("a", "b")}, "vswitchid: give 1 of them"),
         ({"zone_id": ""}, "zoneid is required"),
         ({"masters": None}, "master_instance_type is required"),
         ({"kind": "managed"}, "master_instance_type: a managed cluster"),
-        ({"kind": "multi-zone"}, "vswitchid: 3 of it must be given"),
+        ({"kind": "multi-zone"}, "vswitchid: give 3 of them"),
         ({"workers": NodeGroup(("t",), "PrePaid")}, "worker_period_unit"),
         ({"workers": NodeGroup(("t",), period=1)}, "worker_period: only subscriptions"),
-        ({"workers": NodeGroup(())}, "worker_instance_type: 1 of it"),
+        ({"workers": NodeGroup(())}, "worker_instance_type: give 1 of them"),
     ],
 )
 def test_a_kubernetes_request_is_checked(changes: dict[str, Any], said: str) -> None:

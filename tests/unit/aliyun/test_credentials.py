@@ -258,10 +258,10 @@ def test_a_reference_that_leads_nowhere_is_told_with_what_is_taken(home: dict[st
     assert found("profile:gone", {**home, **ALIBABA}) == "environment"
     (line,) = told
     assert 'no profile "gone"' in line
-    assert "taking those of the environment" in line
+    assert "using those of the environment" in line
     assert "credentials set" in line
     assert found("environment", home) == "profile:default"
-    assert 'taking those of the profile "default"' in told[0]
+    assert 'using those of the profile "default"' in told[0]
     assert found("ram-role:r", home) == "profile:default"
     assert "not an ECS instance" in told[0]
     # nothing is lost: keys of the command line are never kept, and what is there is taken
@@ -289,7 +289,7 @@ def test_the_role_of_an_instance_is_taken_only_where_one_can_be(
     off = {**home, "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
     with pytest.raises(MissingCredentialsError):
         resolve(CredentialFlags(), off)
-    with pytest.raises(MissingCredentialsError, match="not to be asked for"):
+    with pytest.raises(MissingCredentialsError, match="is disabled"):
         provider_of("ram-role", off)
     named = {**home, "ALIBABA_CLOUD_ECS_METADATA": "builder"}
     assert resolve(CredentialFlags(), named).reference == "ram-role:builder"

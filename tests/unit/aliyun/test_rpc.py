@@ -110,7 +110,7 @@ def test_a_cut_connection_elsewhere_says_that_it_may_be_done(
     with pytest.raises(ConnectionLostError) as caught:
         client.call("AllocateEipAddress", {})
     assert caught.value.maybe_done
-    assert "may have been carried out" in (caught.value.hint or "")
+    assert "may have been executed" in (caught.value.hint or "")
     assert len(peer.asked) == 1
 
 

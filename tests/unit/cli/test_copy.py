@@ -219,7 +219,7 @@ def test_a_copy_that_fails_as_the_machine_has_stopped_says_so(
     add_host(store, server, State="Stopped")
     result = program("scp", "-q", "dev1:/nowhere/at all", str(here))
     assert result.code == 1
-    assert 'Machine "dev1" has ended: it has stopped' in result.err
+    assert 'Machine "dev1" stopped: it has stopped' in result.err
 
 
 def test_a_drive_is_no_machine_where_there_are_drives(

@@ -45,7 +45,7 @@ def test_the_fields_are_documented(program: Program, running: Machine) -> None:
     ("told", "step", "found"),
     [
         ({"State": "Stopped"}, "instance", "it is Stopped"),
-        ({"Moved": "tcp://127.0.0.2:1"}, "address", "it is 127.0.0.2 now, and was 127.0.0.1"),
+        ({"Moved": "tcp://127.0.0.2:1"}, "address", "it is 127.0.0.2 now; it was 127.0.0.1"),
         ({"URL": ""}, "address", "it has none"),
         ({"Refusal": "the cloud is down"}, "instance", "the cloud is down"),
         ({"URL": refusing_url()}, "engine's port", "does not answer: Connection refused"),
@@ -75,7 +75,7 @@ def test_certificates(program: Program, store: Store, running: Machine) -> None:
         running.driver.config()["URL"] = url
         store.save(running)
         found = steps_of(program("doctor", "--json", "dev1"))["engine's certificate"]
-    assert "of another CA" in found["Found"]
+    assert "from another CA" in found["Found"]
     (running.directory / "key.pem").chmod(0o644)
     found = steps_of(program("doctor", "--json", "dev1"))["certificates here"]
     assert "too open: 0644" in found["Found"]
@@ -171,7 +171,7 @@ def test_a_jump_host_that_cannot_be_used(program: Program, store: Store) -> None
 def test_rules_of_a_driver_that_has_none(program: Program, running: Machine) -> None:
     result = program("doctor", "--let-in", "192.0.2.1", "dev1")
     assert result.code == 1
-    assert "has no rules" in result.err
+    assert "has no firewall rules" in result.err
 
 
 def test_what_hosts_say_is_shown_and_not_obeyed(

@@ -45,7 +45,7 @@ def test_all_alone_is_refused(program: Program) -> None:
     assert "--all can only be used with --help" in refused.err
 
 
-@pytest.mark.parametrize("columns", [80, 100])
+@pytest.mark.parametrize("columns", [60, 80, 100])
 def test_help_fits_the_terminal(
     columns: int, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,7 +152,7 @@ def test_the_console(program: Program, hosts: Store, monkeypatch: pytest.MonkeyP
 def test_a_driver_without_a_host_or_console(program: Program, store: Store) -> None:
     assert program("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "fixed").code == 0
     assert "somebody else's" in program("logs", "fixed").err
-    assert "shows no console" in program("logs", "--console", "fixed").err
+    assert "has no console" in program("logs", "--console", "fixed").err
 
 
 @pytest.mark.parametrize(

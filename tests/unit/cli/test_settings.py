@@ -307,7 +307,7 @@ def test_a_file_that_is_none(called: Program, user: Callable[..., Path], home: P
     assert line.startswith(f"Error: The settings in {path} cannot be used: it is not TOML: ")
     path.unlink()
     path.symlink_to("nowhere")
-    assert "it is a link to nothing" in called("ls").err
+    assert "it is a broken link" in called("ls").err
     path.unlink()
     os.mkfifo(path)
     assert "it is not a plain file" in called("ls").err

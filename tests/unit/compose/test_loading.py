@@ -24,8 +24,8 @@ def test_numbers_and_truth_are_those_of_compose() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: {image: x}\na: {image: y}", r"a stands there twice \(line 2\)"),
-        ("a:\n  ports: ['1']\n  ports: ['2']", r"ports stands there twice \(line 3\)"),
+        ("a: {image: x}\na: {image: y}", r"a appears twice \(line 2\)"),
+        ("a:\n  ports: ['1']\n  ports: ['2']", r"ports appears twice \(line 3\)"),
         ("a: [", "it is not YAML: .* in line 1"),
         ("- a", "it is not an object"),
     ],

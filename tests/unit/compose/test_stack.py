@@ -105,7 +105,7 @@ def test_the_guides_form() -> None:
         ("aliyun.lb.port_80: 'https://front:80'", "create --aliyunecs-slb-id"),
         ("aliyun.logs: /var/log", "docker service logs"),
         ("aliyun.auto_scaling.max_cpu: 70", "docker service scale"),
-        ("aliyun.depends: b", "a stack starts all at once"),
+        ("aliyun.depends: b", "a stack starts everything at once"),
         ("aliyun.latest_image: 'true'", "looks for the newest image each time"),
         ("aliyun.anything: x", "it is not known"),
     ],
@@ -123,9 +123,9 @@ def test_each_label_without_an_equal_is_named_with_what_to_put_there(
     [
         ("constraint:aliyun.node_index==(1|2)", "--label-add a=true NODE"),
         ("constraint:aliyun.node_index==2", "--label-add index=2 NODE"),
-        ("constraint:node==~n1", "a stack has no wishes"),
-        ("affinity:service==b", "a stack knows nodes alone"),
-        ("affinity:image==~redis", "a stack has no wishes"),
+        ("constraint:node==~n1", "a stack has no preferences"),
+        ("affinity:service==b", "a stack can only constrain nodes"),
+        ("affinity:image==~redis", "a stack has no preferences"),
         ("reschedule:off", "node.hostname == NODE"),
     ],
 )
@@ -141,7 +141,7 @@ def test_each_key_is_written_or_named() -> None:
         if key.stack in ("", "-"):
             continue
         (note,) = notes(f"{name}: {values.get(key.kind, '-1')}")
-        assert note.startswith(f"a: {name}: it has no equal: "), note
+        assert note.startswith(f"a: {name}: it has no equivalent: "), note
 
 
 def test_what_swarm_mode_alone_has_goes_through() -> None:

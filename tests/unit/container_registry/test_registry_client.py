@@ -161,8 +161,8 @@ def test_a_repository_without_tags_has_none(
 def test_something_else_than_a_registry_is_one_line(
     registry: TokenRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "answer", lambda *_: (200, {}, ["no object"]))
-    with pytest.raises(MachineError, match="is no registry"):
+    monkeypatch.setattr(registry, "answer", lambda *_: (200, {}, ["not an object"]))
+    with pytest.raises(MachineError, match="is not a registry"):
         RegistryClient(registry.url).repositories()
 
 

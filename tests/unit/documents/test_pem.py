@@ -44,7 +44,7 @@ def pem(content: bytes, what: str) -> bytes:
 def test_a_certificate() -> None:
     found = certificate_in(pem(der(), "CERTIFICATE"), MachineError)
     assert names_in(found) == {"a.example"}
-    with pytest.raises(MachineError, match="no certificate"):
+    with pytest.raises(MachineError, match="not a certificate"):
         certificate_in(b"x", MachineError)
 
 

@@ -48,7 +48,7 @@ def test_the_nearest_names() -> None:
     assert nearest("cn-hangzou", ["cn-hangzhou", "us-east-1"], what="regions") == (
         "Did you mean cn-hangzhou?"
     )
-    assert nearest("zz", ["b", "a"], what="regions") == "There is: a, b."
+    assert nearest("zz", ["b", "a"], what="regions") == "Use one of: a, b."
     assert nearest("zz", [], what="VPCs") == "There are no VPCs."
 
 
@@ -59,5 +59,5 @@ def test_the_nearest_types_in_size() -> None:
     types = [of("ecs.a.large", 2, 4), of("ecs.b.huge", 64, 256), of("ecs.arm", 2, 4, "ARM")]
     wanted = of("ecs.n4.small", 1, 2)
     sentence = nearest_types(wanted, wanted.id, types, {each.id for each in types})
-    assert sentence.startswith("Nearest on offer: ecs.a.large (2 vCPU, 4 GiB), ecs.b.huge")
+    assert sentence.startswith("Closest available: ecs.a.large (2 vCPU, 4 GiB), ecs.b.huge")
     assert "arm" not in sentence

@@ -42,7 +42,7 @@ def test_stopped_on_its_way_from_pending_is_waited_for() -> None:
 )
 def test_stopped_instead_of_starting_is_not_waited_for(statuses: tuple[str, ...]) -> None:
     with pytest.raises(
-        MachineError, match=r"i-1 has ended .* stopped instead of starting"
+        MachineError, match=r"i-1 stopped while .* stopped instead of starting"
     ) as caught:
         resource.wait_until_running(cloud_of(*statuses), "i-1")
     assert "ecsmachine local logs i-1" in (caught.value.hint or "")

@@ -161,7 +161,7 @@ def test_other_services_find_a_container_by_names() -> None:
         ("- a", "it is not an object with services"),
         ("a: [", "it is not YAML"),
         ("a: !!python/object/apply:os.system ['true']", "it is not YAML"),
-        ("version: '4'\nservices: {}", "version 4 is not known here"),
+        ("version: '4'\nservices: {}", "version 4 is not supported"),
         ("version: '3.8'\nservices: {}", "it has no services"),
         ("version: '2'\nservices: {}", "it has no services"),
         ("services: {a: {image: i}}\nsecrets: {}", "secrets is not supported at the top: files"),
@@ -169,7 +169,7 @@ def test_other_services_find_a_container_by_names() -> None:
         ("services: {a: {image: i, networks: [n]}}", "a.networks: n is not declared"),
         ("version: '2'\nservices: {a: {image: i}}\nvolumes: {v: {driver: x}}", "volumes.v"),
         ("'a b': {image: i}", '"a b" cannot be the name'),
-        ("a: text", "a: it has to be an object"),
+        ("a: text", "a: it must be an object"),
         ("a: {}", "a.image"),
         ("a: {build: .}", "a.build: it is not supported: images are not built here"),
         ("a: {image: i, ports: ['x']}", 'a.ports: "x"'),
@@ -188,7 +188,7 @@ def test_other_services_find_a_container_by_names() -> None:
         ("a: {image: i, labels: {aliyun.probe.url: 'tcp://container'}}", "tcp://container:PORT"),
         (
             "a: {image: i, labels: {aliyun.probe.url: 'tcp://container:1', aliyun.probe.cmd: c}}",
-            "either it or aliyun.probe.cmd",
+            "use it or aliyun.probe.cmd",
         ),
         ("a: {image: i, labels: {aliyun.depends: b}}", "a depends on b, which is missing"),
         ("a: {image: i, environment: ['constraint:zone==a']}", "nodes have no zone"),
@@ -197,7 +197,7 @@ def test_other_services_find_a_container_by_names() -> None:
         ("a: {image: i, container_name: '-a'}", 'a.container_name: "-a"'),
         (
             "a: {image: i, container_name: xy, labels: {aliyun.scale: '2'}}",
-            "several containers cannot have one name",
+            "several containers cannot share a name",
         ),
     ],
 )

@@ -307,7 +307,7 @@ def test_a_rotation_mends_whatever_is_damaged(broken: str, damage: str, auth: Au
     damaged(auth, broken, damage)
     said: list[str] = []
     certificates.rotate_client_certificates(auth, said.append)
-    assert ("set aside" in said[0]) == (damage == "folder")
+    assert ("moved aside" in said[0]) == (damage == "folder")
     assert ensure(auth) == []
 
 

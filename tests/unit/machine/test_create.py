@@ -182,7 +182,7 @@ STEPS = ["before key-pair", "after key-pair", "before instance", "after instance
     [
         ({"swarm_role": "boss"}, 'not as "boss"'),
         ({"swarm_role": "worker"}, "needs a swarm to join"),
-        ({"swarm_join": "m"}, "does not say as what"),
+        ({"swarm_join": "m"}, "needs a role"),
         ({"swarm_role": "manager", "provision": False}, "--no-provision installs none"),
         ({"swarm_role": "manager"}, "cannot be used with the driver test"),
     ],
@@ -278,7 +278,7 @@ def test_a_failed_create_says_what_became_of_what_was_made(store: Store, cloud: 
     with pytest.raises(MachineError) as raised:
         make(store)
     assert raised.value.hint == (
-        'Wait. Not all that was made could be removed: "ecsmachine rm dev1" tries again.'
+        'Wait. Not everything that was made could be removed: "ecsmachine rm dev1" tries again.'
     )
 
 
@@ -290,8 +290,8 @@ def test_other_options_than_the_first_time_are_refused(store: Store, cloud: Clou
     with pytest.raises(UsageError) as raised:
         make(store, size=20, zone="", key="second")
     assert raised.value.message == (
-        'Machine "dev1" was begun with other options: --test-size 40 (now 20), '
-        "--test-zone a (now none)"
+        'Machine "dev1" was started with other options: --test-size 40 (now 20), --test-zone a '
+        "(now none)"
     )
     assert "ecsmachine create --resume dev1" in (raised.value.hint or "")
     assert cloud.things == ["key-pair", "instance"]
@@ -305,7 +305,10 @@ def test_other_engine_options_are_taken_and_told(store: Store, cloud: Cloud) -> 
         make(store, keep=True, engine=EngineOptions(labels=["a=b"]))
     cloud.fails_at = None
     lines = make(store, engine=EngineOptions(labels=["c=d"]))
-    assert "Other than the first time, and taken as they are now: --engine-labels" in lines
+    assert (
+        "These options have changed since the first time, and are used as they are now: "
+        "--engine-labels"
+    ) in lines
     assert store.load("dev1").engine.labels == ["c=d"]
 
 
@@ -316,7 +319,7 @@ def test_a_resume_knows_what_was_asked_for(store: Store, cloud: Cloud) -> None:
         make(store, keep=True, engine=engine, size=40, password="hidden-1", key="hidden-2")
     written = (store.directory("dev1") / "journal.json").read_text()
     assert "hidden" not in written
-    with pytest.raises(UsageError, match="begun with --test-password") as raised:
+    with pytest.raises(UsageError, match="started with --test-password") as raised:
         resumed(store, "dev1", {"test-password": "", "test-key": ""})
     assert "TEST_PASSWORD" in (raised.value.hint or "")
     request = resumed(store, "dev1", {"test-password": "hidden-1", "test-key": ""})
@@ -326,7 +329,7 @@ def test_a_resume_knows_what_was_asked_for(store: Store, cloud: Cloud) -> None:
     cloud.fails_at = None
     create(store, request, lambda line: None)
     assert store.journal("dev1").complete
-    with pytest.raises(MachineError, match="nothing to go on with"):
+    with pytest.raises(MachineError, match="nothing to continue"):
         resumed(store, "dev1", {})
     with pytest.raises(MachineError, match="no half-made machine"):
         resumed(store, "dev2", {})
@@ -374,7 +377,7 @@ def test_an_interrupted_create_tells_what_it_could_not_remove(store: Store, clou
     with pytest.raises(WorkInterrupted) as raised:
         create(store, CreateRequest("dev1", "test", {}), report, interruption=interruption)
     assert raised.value.left == (
-        'Not all that was made could be removed: "ecsmachine rm dev1" tries again.'
+        'Not everything that was made could be removed: "ecsmachine rm dev1" tries again.'
     )
     assert store.names() == ["dev1"]
 
@@ -495,7 +498,9 @@ def test_what_an_adoption_that_was_cut_off_can_be_used_for(cut_off: Store) -> No
         lambda: cut_off.load("dev1"),
         lambda: transfer.export_machine(cut_off, "dev1", "a passphrase"),
     ):
-        with pytest.raises(MachineError, match=r'adoption of machine "dev1" was cut off') as raised:
+        with pytest.raises(
+            MachineError, match=r'adoption of machine "dev1" was interrupted'
+        ) as raised:
             refused()
         assert "ecsmachine adopt dev1" in (raised.value.hint or "")
     assert adopt.is_imported(cut_off, "dev1") is False
@@ -510,7 +515,7 @@ def test_a_folder_in_which_nothing_is_written_is_not_in_the_way(store: Store, cl
     request = adopt.AdoptRequest("dev1", instance, {})
     assert adopt.is_imported(store, "dev1") is False
     nothing: Any = CloudThatFails()
-    with pytest.raises(MachineError, match="that far"):
+    with pytest.raises(MachineError, match="stopped before that"):
         adopt.adopt(store, nothing, request, lambda line: None)
     assert store.names() == []
 
@@ -522,7 +527,7 @@ class CloudThatFails:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def fail(*arguments: object, **named: object) -> Any:
-            raise MachineError("It came that far")
+            raise MachineError("It came stopped before that")
 
         return fail
 
@@ -533,7 +538,7 @@ def test_rm_of_an_adoption_that_was_cut_off_leaves_the_cloud_alone(
     lines: list[str] = []
     removal.remove(cut_off, "dev1", lines.append)
     assert (cut_off.names(), cloud.things) == ([], ["instance"])
-    assert "stays" in lines[0]
+    assert "resources stay" in lines[0]
 
 
 def test_a_machine_whose_adoption_came_to_its_end_is_one_like_others(
@@ -545,5 +550,5 @@ def test_a_machine_whose_adoption_came_to_its_end_is_one_like_others(
     instance = TaggedResource("instance", "instance-1", "here", create_id="c1")
     found = [Found(instance, Standing.OWNED, "dev1")]
     assert adopt.candidates(cut_off, found) == []
-    with pytest.raises(UsageError, match="of this store already"):
+    with pytest.raises(UsageError, match="of this store"):
         adopt.choose(cut_off, found, "dev1", "")

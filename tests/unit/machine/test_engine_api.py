@@ -134,7 +134,7 @@ def test_a_client_that_the_engine_does_not_accept(auth: AuthOptions) -> None:
         certificates.copy_client_certificates(auth)
         auth.machine_ca_path.write_bytes(ca)
         # the alert may be lost when the other side closes: our own files tell it all the same
-        with refused(EngineCertificateError, "not of the machine's CA", url):
+        with refused(EngineCertificateError, "not issued by the machine's CA", url):
             ask_version(url, auth, timeout_s=PATIENCE_S)
 
 
@@ -172,7 +172,7 @@ def test_an_engine_whose_certificate_was_replaced(auth: AuthOptions, store: Stor
     with engine(auth) as url:
         for path, content in (own | stored).items():
             path.write_bytes(content)
-        with refused(EngineCertificateError, "of another CA: it was replaced", url) as caught:
+        with refused(EngineCertificateError, "from another CA: it was replaced", url) as caught:
             ask_version(url, auth, timeout_s=PATIENCE_S)
         assert caught.value.hint is not None
         assert caught.value.hint.startswith('"ecsmachine provision dev1" gives the engine')
@@ -185,9 +185,9 @@ def test_an_engine_whose_certificate_was_replaced(auth: AuthOptions, store: Stor
 @pytest.mark.parametrize(
     ("alert", "said", "advised"),
     [
-        ("SSLV3_ALERT_BAD_CERTIFICATE", "another CA, or the clock of its host", "compares the"),
-        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", "not by the clock of the host", "clocks differ"),
-        ("TLSV1_ALERT_UNKNOWN_CA", "has another CA", "gives it the machine's CA again"),
+        ("SSLV3_ALERT_BAD_CERTIFICATE", "another CA, or its host's clock", "compares the"),
+        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", "not by the host's", "clocks differ"),
+        ("TLSV1_ALERT_UNKNOWN_CA", "has another CA", "restores the machine's CA there"),
         ("WRONG_VERSION_NUMBER", "it speaks no TLS", "configures the engine again"),
         ("TLSV1_ALERT_PROTOCOL_VERSION", "ends the TLS handshake", ""),
     ],

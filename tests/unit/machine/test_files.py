@@ -111,7 +111,7 @@ def test_a_lock_keeps_another_process_out(tmp_path: Path) -> None:
         ):
             pytest.fail("two hold the lock")
         assert caught.value.message == (
-            f'Machine "dev1" is being worked on by another process (process {holder.pid})'
+            f'Machine "dev1" is in use by another process (process {holder.pid})'
         )
         with files.locked(tmp_path / "locks" / "dev2", what="another"):
             pass
@@ -173,7 +173,7 @@ def test_a_lock_that_cannot_be_had_says_why(
     monkeypatch.setattr(locks, "take", fail)
     with pytest.raises(MachineError) as caught, files.locked(tmp_path / "lock", what="it"):
         pytest.fail("the lock was had")
-    assert "disk is sound" in (caught.value.hint or "")
+    assert "check its disk" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(
@@ -181,10 +181,10 @@ def test_a_lock_that_cannot_be_had_says_why(
     [
         (errno.ENOSPC, "make room there"),
         (errno.EDQUOT, "make room there"),
-        (errno.EACCES, "mend its permissions"),
+        (errno.EACCES, "correct its permissions"),
         (errno.EROFS, "writable"),
-        (errno.EISDIR, "move away what is in its place"),
-        (errno.ELOOP, "move away what is in its place"),
+        (errno.EISDIR, "move away the file in its place"),
+        (errno.ELOOP, "move away the file in its place"),
         (errno.ENAMETOOLONG, "shorter name"),
         (errno.ENOENT, "Make it"),
     ],

@@ -143,7 +143,7 @@ def test_a_machine_whose_driver_is_not_here(old: Store) -> None:
     said: list[str] = []
     driver = old.load("desk").driver
     for operation in (driver.start, driver.stop, driver.restart, driver.kill):
-        with pytest.raises(UnsupportedOperationError, match='no driver "virtualbox" here'):
+        with pytest.raises(UnsupportedOperationError, match='driver "virtualbox" is not installed'):
             operation(said.append)
     with pytest.raises(UnsupportedOperationError) as caught:
         removal.remove(old, "desk", said.append)

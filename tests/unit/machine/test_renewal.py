@@ -106,8 +106,8 @@ def test_what_is_due_is_renewed_and_the_others_are_told_of(
     assert provisioned == ["dev1"]
     assert expiring(dev1.auth) == []
     assert dev1.auth.ca_key_path.read_bytes() == key
-    assert "Renewed for these machines as well: dev2" in said
-    (line,) = [line for line in said if line.startswith("Their engines get the CA")]
+    assert "Also renewed for these machines: dev2" in said
+    (line,) = [line for line in said if line.startswith("To give their engines the CA")]
     assert '"ecsmachine regenerate-certs dev2"' in line
     assert ("refuse every client" in line) == (life is PAST)
     # dev2 has what is new, and its engine's part is still to be done
@@ -165,7 +165,7 @@ def test_a_store_of_a_valid_ca_renews_the_client_alone(
     said: list[str] = []
     regenerate.regenerate(store, "dev1", said.append)
     assert dev1.auth.ca_cert_path.read_bytes() == ca
-    assert "Renewed for these machines as well: dev2" in said
+    assert "Also renewed for these machines: dev2" in said
     assert not [line for line in said if "engines" in line]
     assert expiring(dev2.auth) == []
 
@@ -185,7 +185,7 @@ def test_an_engine_of_somebody_else_gets_a_client_certificate(store: Store) -> N
     fixed.auth.server_cert_path.unlink()
     said: list[str] = []
     regenerate.regenerate(store, "fixed", said.append)
-    assert "not ours" in said[-1]
+    assert "does not manage the engine" in said[-1]
     assert expiring(fixed.auth) == []
     with pytest.raises(MachineError, match="only an engine's URL"):
         regenerate.regenerate(store, "fixed", quiet)
@@ -196,11 +196,11 @@ def test_what_mends_is_advised(store: Store, tmp_path: Path) -> None:
     brought = replace(dev1.auth, ca_cert_path=tmp_path / "theirs.pem")
     shutil.copy(dev1.auth.ca_cert_path, brought.ca_cert_path)
     line = expiring(brought)[0]
-    assert f"have {brought.ca_cert_path} renewed by whoever made it" in line
+    assert f"ask whoever made {brought.ca_cert_path} to renew it" in line
     imported = replace(
         dev1.auth, ca_cert_path=dev1.auth.machine_ca_path, ca_key_path=dev1.directory / "ca-key.pem"
     )
-    assert "exported anew" in expiring(imported)[0]
+    assert "new export" in expiring(imported)[0]
     assert '"ecsmachine adopt dev1"' in expiring(imported)[0]
 
 

@@ -187,10 +187,10 @@ def test_joining_uses_the_token_of_the_role_and_waits(store: Store, swarm: Engin
 
 @pytest.mark.usefixtures("swarm")
 def test_only_a_manager_takes_machines_in(store: Store) -> None:
-    with pytest.raises(MachineError, match='"w" is no manager') as caught:
+    with pytest.raises(MachineError, match='"w" is not a swarm manager') as caught:
         join.join(store, "free", "w", lambda line: None)
     assert "swarm update --role manager w" in (caught.value.hint or "")
-    with pytest.raises(MachineError, match='"free" is no manager') as caught:
+    with pytest.raises(MachineError, match='"free" is not a swarm manager') as caught:
         join.join(store, "w", "free", lambda line: None)
     assert "swarm init free" in (caught.value.hint or "")
     with pytest.raises(MachineError, match="cannot join itself"):
@@ -239,7 +239,7 @@ def test_a_machine_that_is_removed_leaves_first(store: Store, swarm: Engines) ->
         ("10.0.0.2", "POST", "/swarm/leave?force=true"),
         ("10.0.0.1", "DELETE", "/nodes/node2?force=true"),
     ]
-    assert lines == ['Taking "w" out of the swarm of "m"...']
+    assert lines == ['Removing "w" from the swarm of "m"...']
 
 
 @pytest.mark.parametrize("name", ["dead", "free", "m"])

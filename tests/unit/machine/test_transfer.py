@@ -114,7 +114,7 @@ def test_a_head_that_asks_for_too_much_is_refused(
 ) -> None:
     magic, line, sealed = exported(store).split(b"\n", 2)
     changed = json.dumps({**json.loads(line), **head}).encode()
-    with pytest.raises(MachineError, match="head is damaged"):
+    with pytest.raises(MachineError, match="header is damaged"):
         transfer.import_machine(theirs, b"\n".join((magic, changed, sealed)), PASSPHRASE)
 
 

@@ -76,7 +76,7 @@ def test_an_engine_of_a_machine_that_ends_is_not_waited_for(
 def test_a_host_of_a_machine_that_ends_is_not_waited_for(machine: Machine) -> None:
     ensure_key_pair(machine.directory / "id_rsa", "test")
     told(machine, (State.RUNNING, ""), (State.STOPPED, ""))
-    with pytest.raises(EndedError, match="has ended"), host.logged_in(machine):
+    with pytest.raises(EndedError, match="stopped"), host.logged_in(machine):
         pass
 
 

@@ -72,7 +72,7 @@ def test_each_part_has_what_it_printed(shell: str) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_what_fails_is_the_last_and_is_named(shell: str, tmp_path: Path) -> None:
     with pytest.raises(
-        ProvisionError, match="step 1: a command left with 7: no such thing"
+        ProvisionError, match="step 1: a command exited with 7: no such thing"
     ) as told:
         done(
             ThisHost(shell),
@@ -170,7 +170,9 @@ def test_a_host_that_runs_nothing_is_told_in_its_words() -> None:
         ) -> CommandResult:
             return CommandResult(1, "This account is not available.\n", "")
 
-    with pytest.raises(ProvisionError, match="step 0: a command left with 1: This account is not"):
+    with pytest.raises(
+        ProvisionError, match="step 0: a command exited with 1: This account is not"
+    ):
         done(Closed(), Run("true"))
 
 

@@ -65,8 +65,8 @@ def test_a_storage_driver_that_the_host_has_chosen_stays() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"hosts": ["fd://"], "tlsverify": true}', "sets hosts, tlsverify, which"),
-        ('{"labels": ["a=b"]}', "sets labels, which"),
+        ('{"hosts": ["fd://"], "tlsverify": true}', "sets hosts, tlsverify, and so"),
+        ('{"labels": ["a=b"]}', "sets labels, and so"),
         ("{not json", "it is not JSON"),
     ],
 )

@@ -39,7 +39,7 @@ def test_the_line_that_says_why(stdout: str, stderr: str, reason: str) -> None:
 
 
 def test_the_status_and_the_reason_are_one_line_of_bearable_length() -> None:
-    assert failure_line("apt", CommandResult(100, "", "")) == "apt left with 100"
+    assert failure_line("apt", CommandResult(100, "", "")) == "apt exited with 100"
     said = failure_line("apt", CommandResult(100, "", f"E: {'x' * 500}\n"))
-    assert said.startswith("apt left with 100: E: xxx")
+    assert said.startswith("apt exited with 100: E: xxx")
     assert len(said) < 250

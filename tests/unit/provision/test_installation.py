@@ -125,7 +125,7 @@ def test_a_mirror_that_cannot_be_reached(tmp_path: Path) -> None:
 
 
 def test_a_script_that_fails_shows_what_it_printed(mirror: str, tmp_path: Path) -> None:
-    with pytest.raises(ProvisionError, match="left with 7: no space left") as raised:
+    with pytest.raises(ProvisionError, match="exited with 7: no space left") as raised:
         install(ThisHost(tmp_path), f"{mirror}/failing")
     assert (raised.value.details or "").startswith("half way\nno space left")
 
@@ -145,7 +145,7 @@ def test_a_mirror_that_stands_still_is_given_up(
     path: str, mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(installation, "STALLED_S", 1)
-    with pytest.raises(ProvisionError, match=r"bytes/sec|left with 28") as raised:
+    with pytest.raises(ProvisionError, match=r"bytes/sec|exited with 28") as raised:
         install(ThisHost(tmp_path), mirror + path)
     assert path in raised.value.message
 

@@ -66,7 +66,7 @@ def test_debugging_tells_of_every_step(caplog: pytest.LogCaptureFixture) -> None
     with caplog.at_level("DEBUG", logger="ecsmachine"):
         provision(RecordedHost(as_it_shall_be(hostname="bare")), request(), lambda line: None)
     assert "host name: differs" in caplog.messages
-    assert "certificates: is as it shall be" in caplog.messages
+    assert "certificates: is up to date" in caplog.messages
 
 
 def test_every_step_is_told_of_before_and_after() -> None:
@@ -84,7 +84,7 @@ def test_a_step_that_fails_is_named_with_what_was_printed() -> None:
         as_it_shall_be(hostname="bare"),
         answers={"hostname dev1": CommandResult(1, "", "hostname: read-only file system")},
     )
-    with pytest.raises(ProvisionError, match="host name: a command left with 1") as raised:
+    with pytest.raises(ProvisionError, match="host name: a command exited with 1") as raised:
         provision(host, request(), lambda line: None)
     assert raised.value.step == "host name"
     assert raised.value.details == "hostname: read-only file system"
@@ -117,7 +117,7 @@ def test_a_user_without_sudo_is_told_what_is_missing() -> None:
 
 
 def test_a_system_without_systemd() -> None:
-    with pytest.raises(ProvisionError, match="runs without systemd"):
+    with pytest.raises(ProvisionError, match="does not run systemd"):
         provision(RecordedHost(as_it_shall_be(systemd="")), request(), lambda line: None)
 
 
@@ -134,10 +134,10 @@ def test_an_engine_that_runs_another_way_after_all_names_the_other_drop_in() -> 
             "systemctl restart": CommandResult(0, "dockerd\n--other\n", ""),
         },
     )
-    with pytest.raises(ProvisionError, match="another command line") as raised:
+    with pytest.raises(ProvisionError, match="the machine's command line") as raised:
         provision(host, request(), lambda line: None)
     assert raised.value.hint == (
-        "Look at /etc/systemd/system/docker.service.d/99-other.conf on the host."
+        "Check /etc/systemd/system/docker.service.d/99-other.conf on the host."
     )
 
 
@@ -260,7 +260,7 @@ def test_waiting_is_said_and_is_no_change() -> None:
     shown = as_it_shall_be(cloud_init="running")
     lines: list[str] = []
     result = provision(RecordedHost(shown), request(), lines.append)
-    assert "Waiting for cloud-init to end the first boot..." in lines
+    assert "Waiting for cloud-init to finish the first boot..." in lines
     assert result.changed == []
 
 
@@ -270,13 +270,13 @@ def test_another_package_manager_is_waited_for_by_name() -> None:
     assert isinstance(action, Run)
     assert callable(package_lock.STEP.says)
     said = package_lock.STEP.says(situation("ubuntu-24.04", seen))
-    assert said == "Waiting for unattended-upgr (4711) to end its work..."
+    assert said == "Waiting for unattended-upgr (4711) to finish..."
     assert action.explain is not None
     error = action.explain(
         RecordedHost({}), situation("ubuntu-24.04"), CommandResult(101, "apt-get (12)\n", "")
     )
     assert error is not None
-    assert "apt-get (12) holds the package manager's lock for more than 10 minutes" in str(error)
+    assert "apt-get (12) has held the package manager's lock for more than 10 minutes" in str(error)
 
 
 def test_a_lock_is_nothing_to_a_host_that_installs_nothing() -> None:
@@ -328,7 +328,7 @@ def test_a_key_that_is_there_is_not_added() -> None:
     [
         (f"{1_000_000 - 259_200} 1000000", "3 days behind this computer's"),
         (f"{1_000_000 + 7_200} 1000000", "2 hours ahead of this computer's"),
-        ("999000 999000", "neither here nor on the host"),
+        ("999000 999000", "either here or on the host"),
     ],
 )
 def test_a_clock_by_which_the_certificates_are_not_valid_is_named(clocks: str, said: str) -> None:

@@ -89,7 +89,8 @@ def test_options_that_the_engine_refuses_leave_it_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(101, "is back, and it runs"), (102, "does not start with that either")]
+    ("status", "said"),
+    [(101, "was restored, and it is running"), (102, "does not start with that either")],
 )
 def test_an_engine_that_does_not_come_back_gets_its_old_options(status: int, said: str) -> None:
     failed = CommandResult(status, "the journal", "")
@@ -113,7 +114,7 @@ def test_a_host_without_an_engine() -> None:
 
 def test_options_that_daemon_json_sets_are_refused() -> None:
     host = RecordedHost(running(EngineOptions(), daemon_json='{"labels": ["x=y"]}'))
-    with pytest.raises(ProvisionError, match="sets labels, which the machine sets too"):
+    with pytest.raises(ProvisionError, match="sets labels, and so does the machine"):
         reconfigure(host, request_for(NEW), lambda line: None)
 
 

@@ -136,7 +136,7 @@ def test_another_key_is_refused_with_the_reason(
     done = install(tmp_path, source.url)
     assert done.exit_status == NO_SOURCE
     assert failures(done) == {
-        source.url: f"its key is {key.fingerprint}, not that of Docker, {'0' * 40}: "
+        source.url: f"its key is {key.fingerprint}, not Docker's key, {'0' * 40}: "
         "nothing of it is used"
     }
     assert "adding" not in done.stdout

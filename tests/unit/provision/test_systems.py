@@ -140,7 +140,7 @@ def test_the_sources_that_are_tried(
 
 
 def test_a_system_without_packages_of_docker_takes_its_own() -> None:
-    with pytest.raises(MachineError, match=r"openEuler.* Docker makes no packages for it"):
+    with pytest.raises(MachineError, match=r"openEuler.* Docker has no packages for it"):
         installing("openeuler-24.03", source=["docker"])
     script = installing("openeuler-24.03", source=["auto"], version="27.5")
     assert 'choose "$package" 27.5' in script
@@ -170,7 +170,7 @@ def test_all_that_is_sent_to_a_host_is_good_shell(name: str, shell: str) -> None
 
 def test_a_version_without_packages_is_refused() -> None:
     seen = situation("rocky-9", {"os_release": 'ID=rocky\nVERSION_ID=12\nPRETTY_NAME="Rocky 12"'})
-    with pytest.raises(MachineError, match="Rocky 12: there are no packages") as raised:
+    with pytest.raises(MachineError, match="Rocky 12: Docker Engine has no packages") as raised:
         installation.actions(seen)
     assert "--engine-install-url" in (raised.value.hint or "")
 

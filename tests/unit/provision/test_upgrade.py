@@ -54,7 +54,7 @@ def test_an_engine_that_an_interrupted_upgrade_left_behind_is_restarted(runs: st
     [
         (CommandResult(101, "", ""), "no engine is installed"),
         (CommandResult(102, "", ""), "belongs to no package that apt knows"),
-        (CommandResult(100, "", "E: no space left"), "apt left with 100"),
+        (CommandResult(100, "", "E: no space left"), "apt exited with 100"),
         (
             CommandResult(
                 0,

@@ -65,7 +65,7 @@ def test_much_of_everything_at_once_does_not_block(server: LoopbackServer) -> No
 def test_a_command_that_does_not_end_is_given_up(server: LoopbackServer) -> None:
     with (
         connect(server.target(), server.pin_path) as host,
-        pytest.raises(SSHError, match="did not end in time"),
+        pytest.raises(SSHError, match="did not finish in time"),
     ):
         host.run("sleep 30", timeout_s=0.2)
 
@@ -73,7 +73,7 @@ def test_a_command_that_does_not_end_is_given_up(server: LoopbackServer) -> None
 def test_what_a_command_printed_before_its_time_was_up_is_shown(server: LoopbackServer) -> None:
     with (
         connect(server.target(), server.pin_path) as host,
-        pytest.raises(SSHError, match="did not end in time") as raised,
+        pytest.raises(SSHError, match="did not finish in time") as raised,
     ):
         host.run("echo half way; sleep 30", timeout_s=3)
     assert raised.value.details == "half way"

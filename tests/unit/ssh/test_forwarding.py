@@ -86,7 +86,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = listen(forward_of(f"{port}:80"))
-        assert said == f"127.0.0.1:{port} cannot be listened on: it is taken"
+        assert said == f"Cannot listen on 127.0.0.1:{port}: it is in use"
     twice = forward_of(f"{port}:80")
-    assert "it is taken" in listen(twice, twice)
+    assert "it is in use" in listen(twice, twice)
     assert "no such address" in listen(forward_of("192.0.2.1:8080:80"))

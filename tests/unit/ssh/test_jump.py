@@ -140,7 +140,7 @@ def test_what_is_wrong_with_a_jump_host_is_told_as_that(
     refused = JumpHost(bastion.target(), tmp_path / "own")
     with pytest.raises(JumpError, match=r"^The jump host 127.*does not accept the login") as told:
         connect(host.target(key, jump=refused), host.pin_path)
-    assert "your own keys" in (told.value.hint or "")
+    assert "Your own keys" in (told.value.hint or "")
     gone = JumpHost(SSHTarget("127.0.0.1", 1, "me"), tmp_path / "own")
     with pytest.raises(SSHError, match="The jump host cannot be used: SSH does not answer"):
         gone.check()

@@ -144,7 +144,7 @@ def check_passphrase(source: Path, host: OpenSSHServer, tmp_path: Path) -> None:
     with pytest.raises(PreCreateCheckError, match="has a passphrase") as raised:
         check_login_key(source, "--generic-ssh-key", {})
     assert f"ssh-add {source}" in (raised.value.hint or "")
-    with pytest.raises(PreCreateCheckError, match="its passphrase is another one"):
+    with pytest.raises(PreCreateCheckError, match="it has another passphrase"):
         check_login_key(source, "--generic-ssh-key", {source: "wrong"})
     known = {source: PASSPHRASE}
     public = check_login_key(source, "--generic-ssh-key", known)
@@ -189,14 +189,14 @@ UNUSABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda path: written(path, "ssh-ed25519-cert-v01@openssh.com AAAA me\n"),
         "holds a certificate",
     ),
-    "PuTTY": (lambda path: written(path, "PuTTY-User-Key-File-3: ssh-ed25519\n"), "of PuTTY"),
+    "PuTTY": (lambda path: written(path, "PuTTY-User-Key-File-3: ssh-ed25519\n"), "PuTTY key"),
     "cut off": (
         lambda path: written(path, keygen(path, "-t", "ed25519").read_text()[:200]),
         "holds no private key",
     ),
     "damaged": (
         lambda path: changed(keygen(path, "-t", "ed25519"), b"\nb3BlbnNzaC", b"\nb3BlbnNzaD"),
-        "is not a private key that can be used",
+        "is not a usable private key",
     ),
 }
 

@@ -50,7 +50,9 @@ def test_a_host_that_only_prints_is_told_in_its_words(tmp_path: Path, key: Path)
     with openssh_server(tmp_path / "dev1", "ForceCommand yes No logins today") as server:
         server.authorize(Path(f"{key}.pub").read_text())
         host = KnownHost(server.target(key), server.pin_path)
-        with pytest.raises(MachineError, match="prints in place of SFTP: No logins today"):
+        with pytest.raises(
+            MachineError, match="prints text instead of speaking SFTP: No logins today"
+        ):
             copy(Place("a", host), Place(str(tmp_path / "b")))
 
 

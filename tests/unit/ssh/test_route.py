@@ -31,7 +31,7 @@ def only_a_default_route(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("only_a_default_route")
 def test_a_local_cloud_without_guests_is_not_connected_to(tmp_path: Path) -> None:
     target = SSHTarget(UNROUTED, password="Secret-1")
-    with pytest.raises(NoGuestError, match="no guest is behind it"):
+    with pytest.raises(NoGuestError, match="no guest of this computer has it"):
         connect(target, tmp_path / "known_hosts")
     with pytest.raises(NoGuestError):
         wait_for_ssh(target, tmp_path / "known_hosts")

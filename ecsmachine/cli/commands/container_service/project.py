@@ -39,7 +39,7 @@ Patience = Annotated[
     typer.Option(
         *("--time", "-t"),
         min=0,
-        help="Seconds to wait before containers are killed [default: stop_grace_period, or 10]",
+        help="Seconds to wait before containers are killed (default: stop_grace_period, or 10)",
     ),
 ]
 Signal = Annotated[str, typer.Option("--signal", "-s", help="The signal to send")]

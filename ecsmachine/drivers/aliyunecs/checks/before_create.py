@@ -159,7 +159,7 @@ def _check(
             tried = ask(lambda whole=plan: _dry_run(cloud, context, settings, whole, found))  # type: ignore[misc]
             plan = priced(cloud, settings, plan, ask)
             cost = plan.places[0].cost
-            report(f"Price: {cost.words()}" if cost else "Price: ECS does not tell it")
+            report(f"Price: {cost.words()}" if cost else "Price: unknown, ECS does not return it")
             plan = replace(plan, tried=tried.result())
         return replace(plan, group=groups[1].result() if groups else None)
 
@@ -185,7 +185,7 @@ def _check_zone(settings: Settings, zones: list[str]) -> None:
         raise PreCreateCheckError(
             f'There is no zone "{settings.zone}" in region {settings.region} '
             "(--aliyunecs-zone, ECS_ZONE)",
-            hint=f"There is: {', '.join(sorted(zones))}.",
+            hint=f"Use one of: {', '.join(sorted(zones))}.",
         )
 
 
@@ -316,8 +316,8 @@ def _check_private_ip(settings: Settings, vswitch: VSwitch | None) -> None:
         return
     if vswitch is None:
         raise PreCreateCheckError(
-            f"There is no VSwitch yet for the private address {settings.private_ip}",
-            hint="Name the one that it is in: --aliyunecs-vswitch-id (ECS_VSWITCH_ID).",
+            f"There is no VSwitch yet that could hold the private address {settings.private_ip}",
+            hint="Name the VSwitch that contains it: --aliyunecs-vswitch-id (ECS_VSWITCH_ID).",
         )
     if ipaddress.IPv4Address(settings.private_ip) not in ipaddress.IPv4Network(vswitch.cidr):
         raise PreCreateCheckError(
@@ -333,7 +333,7 @@ def _check_group(settings: Settings, found: Sequence[SecurityGroup]) -> None:
         raise PreCreateCheckError(
             f'There is no security group "{settings.security_group}" in that VPC',
             hint="Correct --aliyunecs-security-group (ECS_SECURITY_GROUP), or give a name that "
-            "does not begin with sg-: one is then made.",
+            "does not begin with sg-: a group of that name is then made.",
         )
 
 
@@ -349,7 +349,7 @@ def _disk_category(kind: str, settings: Settings, offers: list[Offer]) -> str:
     if wanted not in offered:
         flag = "system-disk-category" if kind == "system" else "disk-category"
         raise PreCreateCheckError(
-            f"A {kind} disk of category {wanted or 'any'} is not on offer for "
+            f"A {kind} disk of category {wanted or 'any'} is not available for "
             f"{settings.instance_type} here",
             hint=f"--aliyunecs-{flag}: there is {', '.join(sorted(offered)) or 'none'}.",
         )

@@ -207,14 +207,14 @@ def _lines(data: dict[str, Any], price: str) -> list[tuple[str, str]]:
         lines.append(("route", f"new, {data['Route']['DestinationCidrBlock']} to the instance"))
     if data["LoadBalancer"]:
         balancer = data["LoadBalancer"]
-        lines.append(("load balancer", f"{balancer['Id']} ({balancer['Address']}) sends to it"))
+        lines.append(("load balancer", f"{balancer['Id']} ({balancer['Address']}) forwards to it"))
     lines += _extras(instance)
     if price:
         lines.append(("price", price))
     lines.append(
         (
             "tried",
-            "ECS itself has checked the request (RunInstances with DryRun)"
+            "ECS has checked the request (RunInstances with DryRun)"
             if data["TriedByEcs"]
             else "ECS can check the request only once there are a VSwitch and a security group",
         )
@@ -224,7 +224,7 @@ def _lines(data: dict[str, Any], price: str) -> list[tuple[str, str]]:
 
 def _payment(instance: dict[str, Any]) -> str:
     if instance["ChargeType"] == "PrePaid":
-        renewed = ", renewed by itself" if instance["AutoRenew"] else ""
+        renewed = ", renewed automatically" if instance["AutoRenew"] else ""
         return f"PrePaid for {instance['Period']}{renewed}"
     spot = "" if instance["SpotStrategy"] == "NoSpot" else f", {instance['SpotStrategy']}"
     limit = f" up to {instance['SpotPriceLimit']:g} an hour" if instance["SpotPriceLimit"] else ""
@@ -247,10 +247,12 @@ def _address_lines(address: dict[str, Any]) -> list[tuple[str, str]]:
     if public is None:
         words = "none: the machine is reached at its private address"
     elif public["Action"] == "use":
-        words = f"{public['Address']} ({public['Id']}), which stays yours"
+        words = f"{public['Address']} ({public['Id']}), which is not released"
     else:
         kind = (
-            "new elastic one, released with the machine" if public["Kind"] == "elastic" else "new"
+            "new elastic address, released with the machine"
+            if public["Kind"] == "elastic"
+            else "new"
         )
         words = f"{kind}, {public['BandwidthMbps']} Mbps, {public['InternetChargeType']}"
     lines = [("public address", words)]

@@ -150,7 +150,7 @@ def not_offered(
         )
     elsewhere = f"It is in: {', '.join(zones)}. " if zones and settings.zone else ""
     return PreCreateCheckError(
-        f"The instance type {name} is not on offer in {_where(settings)} now",
+        f"The instance type {name} is not available in {_where(settings)} now",
         hint=elsewhere + alternatives,
     )
 
@@ -272,7 +272,7 @@ def _none_fits(cloud: Cloud, settings: Settings, offered: Collection[str]) -> Pr
         "", "", settings.cpus, settings.memory_gib, _ARM if machine == "arm64" else "X86"
     )
     return PreCreateCheckError(
-        f"No {machine} instance type with at least {size} is on offer in {_where(settings)} now "
+        f"No {machine} instance type with at least {size} is available in {_where(settings)} now "
         "(--aliyunecs-cpus, --aliyunecs-memory)",
         hint=nearest_types(wanted, "", cloud.ecs.instance_types(), offered),
     )

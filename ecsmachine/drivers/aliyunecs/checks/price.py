@@ -35,14 +35,13 @@ def priced(cloud: Cloud, settings: Settings, plan: Plan, ask: Ask) -> Plan:
     told = [each.cost for each in places if each.cost]
     if not told:
         raise PreCreateCheckError(
-            "--max-price cannot be kept: ECS does not tell the price",
-            hint="The account needs the right ecs:DescribePrice. Or leave it out.",
+            "--max-price cannot be checked: ECS does not return the price",
+            hint="Give the account the permission ecs:DescribePrice, or leave --max-price out.",
         )
     cheapest = min(told, key=lambda cost: cost.hour)
     raise PreCreateCheckError(
         f"It would cost {cheapest.words()}: more than --max-price {most:g}",
-        hint="Ask for less with --aliyunecs-cpus, --aliyunecs-memory and smaller disks, or allow "
-        "more.",
+        hint="Ask for fewer vCPUs, less memory or smaller disks, or raise --max-price.",
     )
 
 

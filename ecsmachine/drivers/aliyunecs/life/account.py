@@ -40,7 +40,7 @@ def check(cloud: Cloud, record: Record) -> CredentialUse:
         raise MachineError(
             f"The credentials of {in_words(cloud.credentials.reference)} are of account {account}, "
             f"but the machine is of account {record.account_id}",
-            hint='Name others with "ecsmachine credentials set".',
+            hint='Choose others with "ecsmachine credentials set".',
         )
     recorded = "" if record.secret_key else record.credential_source
     taken = (
@@ -71,8 +71,8 @@ def change(
         kept = cloud.credentials.current()
         if kept.security_token:
             raise MachineError(
-                f"The key of {in_words(reference)} is a temporary one, which is of no use later",
-                hint="Name an access key that stays.",
+                f"The key of {in_words(reference)} is temporary, and would be useless later",
+                hint="Use a permanent access key.",
             )
     if check:
         account = cloud.account_id
@@ -81,7 +81,7 @@ def change(
                 f"{in_words(reference)[0].upper()}{in_words(reference)[1:]} is of account "
                 f'{account}, but machine "{context.machine_name}" is of account '
                 f"{record.account_id}",
-                hint="Name credentials of that account.",
+                hint="Use credentials of that account.",
             )
         record.account_id = account
     record.credential_source = reference
@@ -98,7 +98,7 @@ def check_account(cloud: Cloud, record: Record, instance_id: str) -> None:
         raise MachineError(
             f"Instance {instance_id} belongs to account {record.account_id}, "
             f"but the credentials are of account {account}",
-            hint="Use credentials of the account that the machine was made with.",
+            hint="Use credentials of the account that made the machine.",
         )
 
 

@@ -49,8 +49,8 @@ def adopt(
     found = cloud.ecs.instance(owner.id)
     if found is None:
         raise MachineError(
-            f"Instance {owner.id} is not there any more",
-            hint='"ecsmachine adopt" without a name lists those that are.',
+            f"Instance {owner.id} no longer exists",
+            hint='"ecsmachine adopt" without a name lists those that exist.',
         )
     password = str(values.get(_PASSWORD) or "")
     # the password need not be one that ECS would take: it may have been changed on the host

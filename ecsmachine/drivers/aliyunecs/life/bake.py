@@ -45,9 +45,7 @@ def finish_image(cloud: Cloud, journal: Journal) -> BakedImage:
     known = journal.find(own_images.KIND, region=cloud.region, role=BAKED)
     found = own_images.own_image(cloud, known.id) if known is not None and known.id else None
     if found is None or known is None:
-        raise MachineError(
-            "The image is not there any more: somebody removed it", hint="Bake it again."
-        )
+        raise MachineError("The image no longer exists: somebody removed it", hint="Bake it again.")
     family = known.details["family"]
     cloud.ecs.tag("image", [found.id], {tags.BAKED: family})
     return _baked(cloud, found, family)

@@ -116,7 +116,7 @@ class ChangeableInstance:
         if not self._record.instance_id:
             name = self._context.machine_name
             raise MachineError(
-                f'Machine "{name}" has no instance: its create did not come that far',
+                f'Machine "{name}" has no instance: its create stopped before that',
                 hint=f'Finish it with "ecsmachine create --resume {name}", or use "ecsmachine rm '
                 f'{name}".',
             )
@@ -138,6 +138,6 @@ class ChangeableInstance:
     def _gone(self) -> MachineError:
         name = self._context.machine_name
         return MachineError(
-            f'The instance {self._record.instance_id} of machine "{name}" is not there any more',
+            f'The instance {self._record.instance_id} of machine "{name}" no longer exists',
             hint=f'Remove what is left with "ecsmachine rm {name}".',
         )

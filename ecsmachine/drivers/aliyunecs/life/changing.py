@@ -78,7 +78,7 @@ def check(changing: Changing, option: str, wanted: Any) -> None:
     field = FIELDS_BY_OPTION[option]
     if field not in _CHANGES:
         raise changing.refusal(
-            f"--{option} is of its create alone", "Make a new machine with the other value."
+            f"--{option} can only be given at create", "Make a new machine with the other value."
         )
     _CHECKS.get(field, _check_nothing)(changing, wanted)
 
@@ -99,7 +99,7 @@ def _host_name(changing: Changing, wanted: str) -> HostWork:
 def _check_host_name(changing: Changing, wanted: str) -> None:
     if changing.found.status != InstanceStatus.RUNNING:
         raise changing.refusal(
-            f"it is {changing.found.status}, and only a running host is given another name",
+            f"it is {changing.found.status}, and only a running host can be renamed",
             f'Start it first: "ecsmachine start {changing.name}".',
         )
 
@@ -185,8 +185,8 @@ def _close(changing: Changing, group_id: str, stale: Sequence[Any]) -> None:
     ]
     if unknown:
         changing.report(
-            f"The ports of security group {group_id} stay open: instance {unknown[0].id}, of "
-            "which this store does not know what it needs, is in it as well"
+            f"The ports of security group {group_id} stay open: the group also holds instance "
+            f"{unknown[0].id}, and this store does not know which ports it needs"
         )
         return
     needed = [
@@ -215,7 +215,7 @@ def _check_bandwidth(changing: Changing, wanted: int) -> None:
     found, record = changing.found, changing.record
     if record.private_only or not wanted:
         raise changing.refusal(
-            "whether it has a public address is of its create", "Make a new machine."
+            "a machine gets its public address only at create", "Make a new machine."
         )
     if not found.eip_allocation_id:
         _check_not_prepaid(changing, "its bandwidth")
@@ -223,8 +223,8 @@ def _check_bandwidth(changing: Changing, wanted: int) -> None:
         SharedLookup(lambda: changing.cloud, ()), found
     ):
         raise changing.refusal(
-            f"its elastic address {found.eip_address} was there before it",
-            "Change the bandwidth of that where you made it.",
+            f"its elastic address {found.eip_address} was not made with the machine",
+            "Change the bandwidth where you made the address.",
         )
 
 
@@ -239,16 +239,14 @@ def _check_charge_type(changing: Changing, wanted: str) -> None:
     if changing.record.private_only:
         return
     if changing.found.eip_allocation_id:
-        raise changing.refusal(
-            "how an elastic address is charged is of the address", "Make a new machine."
-        )
+        raise changing.refusal("an elastic address keeps its charge type", "Make a new machine.")
     _check_not_prepaid(changing, "its bandwidth")
 
 
 def _check_not_prepaid(changing: Changing, what: str) -> None:
     if changing.found.charge_type == "PrePaid":
         raise changing.refusal(
-            f"it is paid in advance, and {what} with it", "Change it in the ECS console."
+            f"it is a subscription, and {what} with it", "Change it in the ECS console."
         )
 
 
@@ -264,25 +262,27 @@ def _check_instance_type(changing: Changing, wanted: str) -> None:
         return
     _check_not_prepaid(changing, "its type")
     if found.spot_strategy not in ("", "NoSpot"):
-        raise changing.refusal("ECS does not give spot instances another type", "Make a new one.")
+        raise changing.refusal(
+            "ECS cannot change the type of a spot instance", "Make a new machine."
+        )
     kinds = {kind.id: kind for kind in ecs.instance_types([wanted, found.instance_type])}
     if wanted not in kinds:
         raise changing.refusal(
             f'there is no instance type "{wanted}" in {ecs.region}',
-            "Take another (aliyunecs-instance-type).",
+            "Choose another type (aliyunecs-instance-type).",
         )
     former = kinds.get(found.instance_type)
     if former is not None and former.architecture != kinds[wanted].architecture:
         raise changing.refusal(
-            f"{wanted} is of the architecture {kinds[wanted].architecture}, and its system of "
+            f"{wanted} is {kinds[wanted].architecture}, but the machine's system is "
             f"{former.architecture}",
-            "Take a type of the same architecture, or make a new machine.",
+            "Choose a type of the same architecture, or make a new machine.",
         )
     offers = ecs.offers("InstanceType", zone=found.zone, instance_type=wanted)
     if not any(each.value == wanted and each.available for each in offers):
         raise changing.refusal(
-            f"{wanted} is not on offer in zone {found.zone}",
-            "Take another type (aliyunecs-instance-type).",
+            f"{wanted} is not available in zone {found.zone}",
+            "Choose another type (aliyunecs-instance-type).",
         )
 
 
@@ -330,12 +330,12 @@ def _check_disk_size(changing: Changing, wanted: int) -> None:
 def _check_growth(changing: Changing, disk: Disk, wanted: int) -> None:
     if wanted < disk.size_gib:
         raise changing.refusal(
-            f"disk {disk.id} has {disk.size_gib} GiB, and no disk shrinks to {wanted}",
+            f"disk {disk.id} has {disk.size_gib} GiB, and cannot shrink to {wanted}",
             f"Ask for at least {disk.size_gib}, or make a new machine.",
         )
     if changing.found.status != InstanceStatus.RUNNING:
         raise changing.refusal(
-            f"it is {changing.found.status}, and only a running host makes its file system larger",
+            f"it is {changing.found.status}, and only a running host can grow its file system",
             f'Start it first: "ecsmachine start {changing.name}".',
         )
 
@@ -391,7 +391,7 @@ def _disks(changing: Changing) -> list[Disk]:
 
 def _found(changing: Changing, disk: Disk | None, kind: str) -> Disk:
     if disk is None:
-        raise changing.refusal(f"it has no {kind} disk of its own", "Make a new machine.")
+        raise changing.refusal(f"it has no separate {kind} disk", "Make a new machine.")
     return disk
 
 

@@ -71,7 +71,7 @@ def create(creation: Creation) -> None:
         raise MachineError(
             f"Instance {record.instance_id} runs, but has no "
             f"{'private' if record.private_only else 'public'} address",
-            hint="Look at it in the ECS console.",
+            hint="Check it in the ECS console.",
         )
 
 

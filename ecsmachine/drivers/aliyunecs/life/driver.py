@@ -157,8 +157,8 @@ class AliyunEcsDriver(ChangeableInstance):
         for flag, given in (("private-ip", wanted.private_ip), ("eip", wanted.eip)):
             if given:
                 raise UsageError(
-                    f"--aliyunecs-{flag}: {given} can be of one machine only",
-                    hint="Leave it out, or create one machine.",
+                    f"--aliyunecs-{flag}: {given} fits only one machine",
+                    hint="Leave it out, or create only one machine.",
                 )
         self._batch = Batch(one_key=not wanted.ssh_key_per_machine)
 
@@ -187,9 +187,9 @@ class AliyunEcsDriver(ChangeableInstance):
         earlier = self._record.account_id
         if earlier and account_id and earlier != account_id:
             raise PreCreateCheckError(
-                f'Machine "{self._context.machine_name}" was begun in account {earlier}, '
-                f"but the credentials are of account {account_id}",
-                hint="Use credentials of the account that it was begun with.",
+                f'Machine "{self._context.machine_name}" was started in account {earlier}, but '
+                f"the credentials are of account {account_id}",
+                hint="Use credentials of the account that started it.",
             )
 
     def plan(self) -> CreatePlan:
@@ -276,7 +276,9 @@ class AliyunEcsDriver(ChangeableInstance):
             self._check_account()
         self._reason = reason_of(instance)
         if instance is None and self._settings and self._settings.spot_strategy != "NoSpot":
-            self._reason = "the instance was released: ECS reclaims spot instances, or somebody did"
+            self._reason = (
+                "the instance was released, by ECS (which reclaims spot instances) or by somebody"
+            )
         state = state_of(instance)
         if instance is not None and state is State.RUNNING:
             self._record_instance(instance)
@@ -470,7 +472,7 @@ class AliyunEcsDriver(ChangeableInstance):
     def _wanted(self) -> Settings:
         if self._settings is None:
             raise MachineError(
-                f'Machine "{self._context.machine_name}" is loaded: it cannot be made again'
+                f'Machine "{self._context.machine_name}" already exists: it cannot be made again'
             )
         return self._settings
 

@@ -49,7 +49,7 @@ class AliyunLooks:
         instance_id = self._record.instance_id if self._record else ""
         instance = self._cloud.ecs.instance(instance_id)
         if instance is None:
-            raise MachineError(f"Instance {instance_id} is not there")
+            raise MachineError(f"Instance {instance_id} does not exist")
         groups = instance.security_group_ids
         return groups, [rule for group in groups for rule in self._cloud.ecs.permissions(group)]
 

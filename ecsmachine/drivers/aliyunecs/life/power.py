@@ -60,22 +60,24 @@ def stop_without_charge(cloud: Cloud, instance_id: str, address: str, report: Re
     before = cloud.ecs.instance(instance_id)
     if before is not None and before.charge_type == "PrePaid":
         raise MachineError(
-            f"Instance {instance_id} is paid in advance: stopping it saves nothing",
+            f"Instance {instance_id} is a subscription: stopping it saves nothing",
             hint="Leave --no-charge out.",
         )
     found = stop(cloud, instance_id, stopped_mode=_NO_CHARGE)
     if found.stopped_mode != _NO_CHARGE:
         stopped = before is not None and before.status == InstanceStatus.STOPPED
         raise MachineError(
-            f"Instance {instance_id} is stopped, and is still charged",
-            hint="It was stopped before: start it, and stop it with --no-charge."
+            f"Instance {instance_id} is stopped, but still charged",
+            hint="It was stopped without --no-charge: start it, then stop it with --no-charge."
             if stopped
-            else "ECS does not stop instances of this kind without charge.",
+            else "ECS cannot stop instances of this kind without charge.",
         )
     if found.eip_address:
-        report(f"The elastic address {found.eip_address} stays, and is charged; so are the disks.")
+        report(f"The elastic address {found.eip_address} stays and is charged. So are the disks.")
     elif address and not found.public_address and address not in found.private_addresses:
-        report(f"The address {address} was given back: start gives another. The disks are charged.")
+        report(
+            f'The address {address} was released: "start" gets a new one. The disks are charged.'
+        )
     else:
         report("The disks are charged.")
     return found
@@ -96,9 +98,9 @@ def expire(cloud: Cloud, instance_id: str, when: str) -> str:
     found = cloud.ecs.instance(instance_id)
     if found is not None and found.charge_type == "PrePaid":
         raise MachineError(
-            f"Instance {instance_id} is paid in advance until {found.expires}: it cannot be "
-            "released before",
-            hint="Its subscription ends by itself.",
+            f"Instance {instance_id} is a subscription until {found.expires}: it cannot be "
+            "released earlier",
+            hint="The subscription ends by itself.",
         )
     cloud.ecs.set_auto_release(instance_id, at)
     return at

@@ -183,9 +183,9 @@ class AliyunTaggedResources:
         record = record_from_config(context, config)
         if record.account_id and record.account_id != self._cloud.sts.account_id():
             raise MachineError(
-                f'What is left of "{machine_name}" is in account {record.account_id}, '
-                "and the credentials are of another",
-                hint="Use credentials of the account that the machine was made with.",
+                f'What is left of "{machine_name}" is in account {record.account_id}, but the '
+                "credentials are of another account",
+                hint="Use credentials of the account that made the machine.",
             )
         remove(self._cloud, journal, context, record, report)
 
@@ -279,7 +279,7 @@ class AliyunTaggedResources:
 def _still_used(resource: TaggedResource, user: str) -> MachineError:
     return MachineError(
         f"{resource.kind} {resource.id} is still used by {user or 'something else'}",
-        hint="It stays until that is gone; then sweep again.",
+        hint="Remove that first, then sweep again.",
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from ecsmachine.drivers.base import Alternative
 
 _SPOT = ("SpotAsPriceGo", "SpotWithPriceLimit")
-_PRIVATE = "a machine with a private address only has no elastic address"
+_PRIVATE = "a machine with only a private address has no elastic address"
 _EARLY = "a PrePaid instance cannot be released early"
 
 
@@ -29,7 +29,7 @@ ALTERNATIVES: Mapping[str, tuple[Alternative, ...]] = {
         *_of("architecture", both="count"),
     ),
     "vswitch-id": _of("zone", "vpc-id", both="count"),
-    "ssh-password": _of("ssh-keypair", why="ECS takes a password or a key pair, not both"),
+    "ssh-password": _of("ssh-keypair", why="ECS accepts a password or a key pair, not both"),
     "access-key-id": _of("profile", both="wins"),
     # a token belongs to its secret
     "access-key-secret": (
@@ -46,7 +46,12 @@ ALTERNATIVES: Mapping[str, tuple[Alternative, ...]] = {
     ),
     "auto-release": (Alternative("aliyunecs-auto-release-time"),),
     "charge-type": (
-        *_of("spot-strategy", mine=("PrePaid",), theirs=_SPOT, why="spot instances are PostPaid"),
+        *_of(
+            "spot-strategy",
+            mine=("PrePaid",),
+            theirs=_SPOT,
+            why="spot instances are always PostPaid",
+        ),
         *_of("auto-release-time", mine=("PrePaid",), why=_EARLY),
         Alternative("auto-release", mine=("PrePaid",), why=_EARLY),
         *_of("period", "auto-renew", mine=("PostPaid",), both="count"),

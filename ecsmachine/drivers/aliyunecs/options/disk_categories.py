@@ -59,7 +59,7 @@ def check_disk_size(
         meant = f"Did you mean {close[0]}? " if close else ""
         raise error(
             f'{category_flag}: "{category}" is not a disk category',
-            hint=f"{meant}There is: {', '.join(SIZES_GIB)}.",
+            hint=f"{meant}Use one of: {', '.join(SIZES_GIB)}.",
         )
     least, most = SIZES_GIB[category][kind]
     least = max(least, least_gib or 0)
@@ -67,5 +67,5 @@ def check_disk_size(
     if not least <= size_gib <= most:
         raise error(
             f"{size_flag}: {size_gib} GiB is out of range for a {kind} disk of category {category}",
-            hint=f"It is {least} to {most} GiB.",
+            hint=f"Use {least} to {most} GiB.",
         )

@@ -83,7 +83,7 @@ def _check_together(settings: Settings) -> None:
     if settings.spot_price_limit and settings.spot_strategy != "SpotWithPriceLimit":
         raise _refused(
             "spot-price-limit",
-            f"it means nothing with {settings.spot_strategy}",
+            f"it has no effect with {settings.spot_strategy}",
             "Give --aliyunecs-spot-strategy SpotWithPriceLimit, or leave it out.",
         )
     if settings.system_disk_category and settings.system_disk_size_gib:
@@ -100,7 +100,7 @@ def _check_period(settings: Settings) -> None:
             if given:
                 raise _refused(
                     name,
-                    f"it means nothing with {settings.charge_type}",
+                    f"it has no effect with {settings.charge_type}",
                     "Give --aliyunecs-charge-type PrePaid, or leave it out.",
                 )
         return
@@ -108,8 +108,8 @@ def _check_period(settings: Settings) -> None:
     if settings.period not in allowed:
         raise _refused(
             "period",
-            f"nothing is paid for {settings.period} {settings.period_unit.lower()}s",
-            f"It is one of {', '.join(str(each) for each in allowed)}.",
+            f"{settings.period} {settings.period_unit.lower()}s is not a subscription period",
+            f"Use one of {', '.join(str(each) for each in allowed)}.",
         )
 
 

@@ -76,26 +76,26 @@ class Settings:
     )
     zone: str = _option(
         "zone",
-        "Zone; left out, the VSwitch's, else one that has the instance type",
+        "Zone (default: the VSwitch's, else one that has the instance type)",
         read.IDENTIFIER,
         everyday=True,
         changes=NEW_MACHINE,
     )
     vpc_id: str = _option(
         "vpc-id",
-        "VPC; left out, the VSwitch's, else the region's default VPC, else one of our own",
+        "VPC (default: the VSwitch's, else the region's default VPC, else a new one)",
         read.IDENTIFIER,
         changes=NEW_MACHINE,
     )
     vswitch_id: str = _option(
         "vswitch-id",
-        "VSwitch; left out, one of the VPC in a zone that has the instance type",
+        "VSwitch (default: one of the VPC, in a zone that has the instance type)",
         read.IDENTIFIER,
         changes=NEW_MACHINE,
     )
     resource_group_id: str = _option(
         "resource-group-id",
-        "Resource group of all that is made",
+        "Resource group of all new resources",
         read.IDENTIFIER,
         parameter="ResourceGroupId",
         planned=("ResourceGroup", "resource group"),
@@ -115,7 +115,7 @@ class Settings:
     )
     instance_type: str = _option(
         "instance-type",
-        "Instance type; left out, the cheapest on offer that is large enough",
+        "Instance type (default: the cheapest available one that is large enough)",
         read.matching(
             r"[a-z0-9]+([.-][a-z0-9]+)*", "an instance type such as ecs.g6.large", optional=True
         ),
@@ -125,43 +125,43 @@ class Settings:
     )
     cpus: int = _option(
         "cpus",
-        "Least number of vCPUs, where no instance type is named",
+        "Minimum number of vCPUs, if no instance type is named",
         read.whole(1, 1024),
         2,
         changes=AT_CREATE,
     )
     memory_gib: int = _option(
         "memory",
-        "Least memory in GiB, where no instance type is named",
+        "Minimum memory in GiB, if no instance type is named",
         read.whole(1, 65536),
         4,
         changes=AT_CREATE,
     )
     architecture: str = _option(
         "architecture",
-        "x86_64 or arm64; left out, that of the instance type, else x86_64",
+        "CPU architecture (default: the instance type's, else x86_64)",
         read.choice("x86_64", "arm64", optional=True),
         changes=AT_CREATE,
     )
     image_id: str = _option(
         "image-id",
-        "Image; left out, the newest system image of --aliyunecs-image-os",
+        "Image (default: the newest system image of --aliyunecs-image-os)",
         read.IDENTIFIER,
         changes=NEW_MACHINE,
     )
     image_family: str = _option(
-        "image-family", "Image family; its newest image is taken", read.TEXT, changes=NEW_MACHINE
+        "image-family", "Image family; its newest image is used", read.TEXT, changes=NEW_MACHINE
     )
     image_os: str = _option(
         "image-os",
-        'Operating system, such as "debian" or "ubuntu 22.04"; left out, Ubuntu LTS, else Debian',
+        'Operating system, such as "debian" or "ubuntu 22.04" (default: Ubuntu LTS, else Debian)',
         read.TEXT,
         everyday=True,
         changes=NEW_MACHINE,
     )
     host_name: str = _option(
         "host-name",
-        "Host name; left out, the machine's name",
+        "Host name (default: the machine's name)",
         read.HOST_NAME,
         planned=("HostName", "host name"),
         changes=IN_PLACE,
@@ -198,7 +198,7 @@ class Settings:
     )
     auto_release_time: str = _option(
         "auto-release-time",
-        "When ECS itself releases the instance: 2030-01-31T12:00:00Z, or 8h or 3d from now",
+        "When ECS releases the instance: 2030-01-31T12:00:00Z, or 8h or 3d from now",
         read.AUTO_RELEASE_TIME,
         parameter="AutoReleaseTime",
         planned=("AutoReleaseTime", "released by ECS"),
@@ -206,7 +206,7 @@ class Settings:
     )
     deletion_protection: bool = _option(
         "deletion-protection",
-        "Protect the instance from being released, by rm as well",
+        'Protect the instance from being released, even by "rm"',
         read.FLAG,
         parameter="DeletionProtection",
         planned=("DeletionProtection", "protected"),
@@ -222,7 +222,7 @@ class Settings:
     )
     ssh_password: str = _option(
         "ssh-password",
-        "Password of the user (8-30 characters of three kinds); left out, a key is made",
+        "Password of the user (8-30 characters of three kinds) (default: a new key)",
         read.SECRET,
         secret=True,
         group="Login",
@@ -244,20 +244,20 @@ class Settings:
     )
     ssh_key_per_machine: bool = _option(
         "ssh-key-per-machine",
-        "Of several machines, give each a login key and a key pair of its own",
+        "With several machines, give each its own login key and key pair",
         read.FLAG,
         False,
         changes=AT_CREATE,
     )
     ssh_user: str = _option(
         "ssh-user",
-        "User to log in as, with sudo if it is not root: ecs-user, or one that the image has",
+        "User to log in as (with sudo, if not root): ecs-user, or a user of the image",
         read.matching(r"[a-z_][a-z0-9_.-]{0,31}", "a user's name"),
         "root",
         changes=NEW_MACHINE,
     )
     ssh_port: int = _option(
-        "ssh-port", "Port of SSH in the image", read.whole(1, 65535), 22, changes=NEW_MACHINE
+        "ssh-port", "SSH port of the image", read.whole(1, 65535), 22, changes=NEW_MACHINE
     )
     private_ip: str = _option(
         "private-ip",
@@ -270,7 +270,7 @@ class Settings:
     )
     private_only: bool = _option(
         "private-address-only",
-        "No public address: the machine is reached at its private one",
+        "No public address; reach the machine at its private address",
         read.FLAG,
         env="ECS_PRIVATE_ADDR_ONLY",
         everyday=True,
@@ -285,33 +285,33 @@ class Settings:
     )
     internet_charge_type: str = _option(
         "internet-charge-type",
-        "PayByTraffic or PayByBandwidth",
+        "How traffic is charged",
         read.choice("PayByTraffic", "PayByBandwidth"),
         "PayByTraffic",
         changes=IN_PLACE,
     )
     allocate_eip: bool = _option(
         "allocate-eip",
-        "Take an elastic address (EIP), released with the machine, in place of a fixed one",
+        "Allocate an elastic IP address (EIP), released with the machine",
         read.FLAG,
         changes=NEW_MACHINE,
     )
     eip: str = _option(
         "eip",
-        "Elastic address that is there already (its id or address); it is not released",
+        "Existing elastic IP address (id or address); it is never released",
         read.IDENTIFIER,
         changes=NEW_MACHINE,
     )
     security_group: str = _option(
         "security-group",
-        "Name (or id) of the security group; made if it is not there",
+        "Name or id of the security group; created if missing",
         read.SECURITY_GROUP,
         "docker-machine",
         changes=NEW_MACHINE,
     )
     open_ports: tuple[PortRange, ...] = _option(
         "open-port",
-        "A further port to open, such as 80, 8000-8100 or 53/udp (repeatable)",
+        "Another port to open, such as 80, 8000-8100 or 53/udp (repeatable)",
         read.PORTS,
         env="ECS_OPEN_PORTS",
         everyday=True,
@@ -319,7 +319,7 @@ class Settings:
     )
     source_cidrs: tuple[str, ...] = _option(
         "source-cidr",
-        "Who may connect, as a network (repeatable); left out, everybody: 0.0.0.0/0",
+        "Network that may connect (repeatable) (default: 0.0.0.0/0, everybody)",
         read.SOURCE_CIDRS,
         env="ECS_SOURCE_CIDRS",
         changes=IN_PLACE,
@@ -346,7 +346,7 @@ class Settings:
     )
     system_disk_category: str = _option(
         "system-disk-category",
-        "Category of the system disk; left out, the best that the type takes",
+        "Category of the system disk (default: the best that the instance type supports)",
         read.choice(*SIZES_GIB, optional=True),
         changes=NEW_MACHINE,
     )
@@ -360,7 +360,7 @@ class Settings:
     )
     disk_category: str = _option(
         "disk-category",
-        "Category of the data disk; left out, the best that the type takes",
+        "Category of the data disk (default: the best that the instance type supports)",
         read.choice(*SIZES_GIB, optional=True),
         changes=NEW_MACHINE,
     )
@@ -373,7 +373,7 @@ class Settings:
     )
     max_price: float = _option(
         "max-price",
-        "Refuse to make a machine that costs more an hour, with its disks and address",
+        "Refuse to create a machine that costs more per hour, with disks and address",
         read.PRICE,
         prefix="",
         group="Money",
@@ -382,14 +382,14 @@ class Settings:
     )
     auto_release: str = _option(
         "auto-release",
-        "Let ECS release the machine so long after it is made, such as 8h or 3d",
+        "Have ECS release the machine this long after its creation, such as 8h or 3d",
         read.AUTO_RELEASE_TIME,
         prefix="",
         changes=AT_CREATE,
     )
     charge_type: str = _option(
         "charge-type",
-        "PostPaid (as you go) or PrePaid (a subscription)",
+        "PostPaid (pay as you go) or PrePaid (subscription)",
         read.choice("PostPaid", "PrePaid"),
         "PostPaid",
         parameter="InstanceChargeType",
@@ -399,20 +399,27 @@ class Settings:
     )
     period: int = _option(
         "period",
-        "How many months (or weeks) are paid in advance, with PrePaid",
+        "Length of the subscription in months (or weeks), with PrePaid",
         read.whole(1, 60),
         1,
         changes=AT_CREATE,
     )
     period_unit: str = _option(
-        "period-unit", "Month or Week", read.choice("Month", "Week"), "Month", changes=AT_CREATE
+        "period-unit",
+        "Unit of the subscription's length",
+        read.choice("Month", "Week"),
+        "Month",
+        changes=AT_CREATE,
     )
     auto_renew: bool = _option(
-        "auto-renew", "Renew the subscription by itself, with PrePaid", read.FLAG, changes=AT_CREATE
+        "auto-renew",
+        "Renew the subscription automatically, with PrePaid",
+        read.FLAG,
+        changes=AT_CREATE,
     )
     spot_strategy: str = _option(
         "spot-strategy",
-        "NoSpot, SpotAsPriceGo or SpotWithPriceLimit",
+        "Whether and how to use spot instances",
         read.choice("NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"),
         "NoSpot",
         everyday=True,
@@ -420,13 +427,13 @@ class Settings:
     )
     spot_price_limit: float = _option(
         "spot-price-limit",
-        "Highest price an hour, with SpotWithPriceLimit",
+        "Highest price per hour, with SpotWithPriceLimit",
         read.PRICE,
         changes=NEW_MACHINE,
     )
     spot_duration_h: int = _option(
         "spot-duration",
-        "Hours that a spot instance is kept for sure: 0 or 1",
+        "Hours for which a spot instance is guaranteed: 0 or 1",
         read.whole(0, 6),
         1,
         changes=AT_CREATE,
@@ -435,7 +442,7 @@ class Settings:
         "upgrade-kernel",
         "Does nothing",
         read.FLAG,
-        deprecated="this does nothing. Choose an image with the kernel that you need.",
+        deprecated="this option does nothing. Choose an image with the kernel that you need.",
         changes=AT_CREATE,
     )
 

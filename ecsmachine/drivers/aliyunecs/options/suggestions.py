@@ -18,7 +18,7 @@ def nearest(name: str, known: Iterable[str], *, what: str, most: int = 8) -> str
         return f"Did you mean {' or '.join(close)}?"
     shown = ", ".join(names[:most])
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"There is: {shown}{more}."
+    return f"Use one of: {shown}{more}."
 
 
 def nearest_types(
@@ -34,17 +34,17 @@ def nearest_types(
         if get_close_matches(name, names, n=1, cutoff=0.6) or not names:
             return nearest(name, names, what="instance types")
         candidates.sort(key=lambda each: (each.cpu_cores, each.memory_gib, each.id))
-        return f"The smallest on offer: {with_sizes(candidates[:3])}."
+        return f"The smallest available: {with_sizes(candidates[:3])}."
     candidates = [each for each in candidates if each.architecture == wanted.architecture]
     if not candidates:
-        return "Nothing of this architecture is on offer there."
+        return "Nothing of this architecture is available there."
     candidates.sort(
         key=lambda each: (
             abs(each.cpu_cores - wanted.cpu_cores) + abs(each.memory_gib - wanted.memory_gib),
             each.id,
         )
     )
-    return f"Nearest on offer: {with_sizes(candidates[:3])}."
+    return f"Closest available: {with_sizes(candidates[:3])}."
 
 
 def with_sizes(types: Iterable[InstanceType]) -> str:

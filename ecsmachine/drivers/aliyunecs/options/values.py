@@ -47,7 +47,7 @@ class Reader:
 def _text(value: OptionValue) -> str:
     text = "" if value is None else str(value)
     if "\0" in text or "\n" in text:
-        raise UnfitValueError("it has a line break in it", "Give it in one line.")
+        raise UnfitValueError("it has a line break in it", "Write it in one line.")
     return text.strip()
 
 
@@ -75,7 +75,7 @@ def whole(least: int, most: int) -> Reader:
 
     def read(value: OptionValue) -> int:
         if not isinstance(value, int) or not least <= value <= most:
-            raise UnfitValueError(f"{value} is out of range", f"It is {least} to {most}.")
+            raise UnfitValueError(f"{value} is out of range", f"Use {least} to {most}.")
         return value
 
     return Reader(read, "int")
@@ -95,7 +95,7 @@ def choice(*choices: str, optional: bool = False) -> Reader:
 
 def _identifier(text: str) -> str:
     if text and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:-]*", text):
-        raise UnfitValueError(f'"{text}" has characters that no id has')
+        raise UnfitValueError(f'"{text}" has characters that ids cannot have')
     return text
 
 
@@ -119,21 +119,24 @@ def _tags(value: OptionValue) -> dict[str, str]:
         if not key:
             raise UnfitValueError(f'"{text}" has no key', "Write it as key=value.")
         if len(key) > 128 or len(content) > 128:
-            raise UnfitValueError(f'"{key[:40]}…" is too long', "Keys and values have up to 128.")
+            raise UnfitValueError(
+                f'"{key[:40]}…" is too long', "Keys and values have at most 128 characters."
+            )
         if key.startswith(("aliyun", "acs:", "ecsmachine:")) or "://" in key or "://" in content:
             raise UnfitValueError(
                 f'"{text}" is not allowed',
-                "Keys do not begin with aliyun, acs: or ecsmachine:, and http:// is in neither.",
+                "Keys cannot begin with aliyun, acs: or ecsmachine:. Keys and values cannot "
+                "contain http://.",
             )
         tags[key] = content
     if len(tags) > _MAX_USER_TAGS:
-        raise UnfitValueError(f"{len(tags)} are too many", f"There may be {_MAX_USER_TAGS}.")
+        raise UnfitValueError(f"{len(tags)} are too many", f"At most {_MAX_USER_TAGS} are allowed.")
     return tags
 
 
 def _description(text: str) -> str:
     if text and (not 2 <= len(text) <= 256 or text.startswith(("http://", "https://"))):
-        raise UnfitValueError("ECS refuses it", "It has 2 to 256 characters, and is no address.")
+        raise UnfitValueError("ECS refuses it", "Use 2 to 256 characters, and no URL.")
     return text
 
 
@@ -150,7 +153,7 @@ def _host_name(text: str) -> str:
     if text and not is_host_name(text):
         raise UnfitValueError(
             f'"{text}" is not a host name',
-            "It has 2 to 64 letters, digits, dots and hyphens, and ends in a letter or digit.",
+            "Use 2 to 64 letters, digits, dots and hyphens, ending in a letter or digit.",
         )
     return text
 
@@ -161,7 +164,7 @@ def _io_optimized(text: str) -> bool:
         return True
     if value in FALSE_WORDS | {"none", ""}:
         return False
-    raise UnfitValueError(f'"{text}" is not known', "It is true or false.")
+    raise UnfitValueError(f'"{text}" is not known', "Use true or false.")
 
 
 def _path(text: str) -> Path | None:
@@ -183,7 +186,7 @@ def _user_data(text: str) -> bytes:
 
 def _security_group(text: str) -> str:
     if not 2 <= len(text) <= 128 or text.startswith(("http://", "https://")):
-        raise UnfitValueError(f'"{text}" is not a name', "It has 2 to 128 characters.")
+        raise UnfitValueError(f'"{text}" is not a name', "Use 2 to 128 characters.")
     return text
 
 
@@ -232,7 +235,7 @@ def _price(text: str) -> float:
     if not text:
         return 0.0
     if not re.fullmatch(r"\d+(\.\d{1,3})?", text) or float(text) <= 0:
-        raise UnfitValueError(f'"{text}" is not a price', "Write it as 0.125, in an hour.")
+        raise UnfitValueError(f'"{text}" is not a price', "Write it as 0.125, per hour.")
     return float(text)
 
 
@@ -255,7 +258,7 @@ def _auto_release_time(text: str) -> str:
             ) from None
     if not now + timedelta(minutes=30) <= when <= now + timedelta(days=3 * 365):
         raise UnfitValueError(
-            f'"{text}" is out of range', "It is at least 30 minutes and at most three years ahead."
+            f'"{text}" is out of range', "Use a time from 30 minutes to three years ahead."
         )
     return when.strftime("%Y-%m-%dT%H:%M:00Z")
 
@@ -295,12 +298,12 @@ def check_password(password: str) -> None:
     if not 8 <= len(password) <= 30:
         problem = f"it has {len(password)} characters"
     elif any(character not in "".join(kinds) for character in password):
-        problem = "it has a character that ECS does not take"
+        problem = "it has a character that ECS does not accept"
     elif sum(any(character in kind for character in password) for kind in kinds) < 3:
         problem = "it is too simple"
     if problem:
         raise UsageError(
             f"--aliyunecs-ssh-password (ECS_SSH_PASSWORD): {problem}",
-            hint="A password has 8 to 30 characters, of at least three of: lower case, upper "
-            f"case, digits, and {_SPECIAL}",
+            hint="Use 8 to 30 characters of at least three kinds: lower case, upper case, "
+            f"digits, and {_SPECIAL}",
         )

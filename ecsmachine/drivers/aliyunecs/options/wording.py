@@ -17,12 +17,12 @@ WORDING = Wording(
             "Check the access key secret (--aliyunecs-access-key-secret, ECS_ACCESS_KEY_SECRET)."
         ),
         Meaning.TOKEN_MISMATCH: (
-            'An earlier try asked for something else: use "ecsmachine rm", then create anew.'
+            'An earlier attempt used other options: use "ecsmachine rm", then create again.'
         ),
         Meaning.OUT_OF_STOCK: (
-            "Take another zone (--aliyunecs-zone) or another type (--aliyunecs-instance-type)."
+            "Choose another zone (--aliyunecs-zone) or another type (--aliyunecs-instance-type)."
         ),
-        Meaning.UNKNOWN_TYPE: "Take another type (--aliyunecs-instance-type).",
+        Meaning.UNKNOWN_TYPE: "Choose another type (--aliyunecs-instance-type).",
         Meaning.INVALID_PASSWORD: (
             "Choose another password (--aliyunecs-ssh-password, ECS_SSH_PASSWORD)."
         ),

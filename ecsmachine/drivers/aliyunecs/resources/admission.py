@@ -44,7 +44,7 @@ def admission(
     let_in = [_told(rule, covered) for rule, covered in spans if not _drops(rule)]
     if source is None and let_in:
         told = f"TCP {port} is open to {', '.join(let_in)}"
-        return Admission(None, f"{told}; your address there is not known from here", where)
+        return Admission(None, f"{told}; your address as the cloud sees it is unknown", where)
     whom = f" from {source}" if source else ""
     return Admission(False, f"no rule lets TCP {port} in{whom}", where)
 

@@ -191,5 +191,5 @@ def wait_for(
         if spent_s >= _CHECK_FROM_S:
             check()
     raise MachineError(
-        f"{what}: not so after {timeout_s:.0f} s", hint="Look at it in Alibaba Cloud's console."
+        f"{what}: not so after {timeout_s:.0f} s", hint="Check it in the Alibaba Cloud console."
     )

@@ -11,7 +11,7 @@ _PARTS = {_INSTANCE: "instance", "systemDisk": "system disk", "dataDisk": "data 
 _PARTS |= {_ADDRESS: "address"}
 """What DescribePrice calls the parts of a price (DetailInfos), and what we call them."""
 
-_BOUND = "the elastic address has no fee of its own while it is bound"
+_BOUND = "the elastic address is free of charge while bound"
 """Pay-as-you-go addresses that are bound to an instance in a VPC are charged no configuration fee.
 
 Source: the billing overview of Elastic IP Address in Alibaba Cloud's help; no API tells the fee.

@@ -40,7 +40,7 @@ def find_eip(cloud: Cloud, wanted: str, own_instance_id: str = "") -> Eip:
     if found.instance_id not in ("", own_instance_id):
         raise PreCreateCheckError(
             f"The elastic address {found.address} ({found.id}) is bound to {found.instance_id}",
-            hint="Take another, or unbind it first.",
+            hint="Use another one, or unbind it first.",
         )
     return found
 

@@ -173,7 +173,7 @@ def ensure_instance(
         if number:
             other = place.instance_type != places[number - 1].instance_type
             kind = f"{place.instance_type} in " if other else ""
-            report(f"No stock there: trying {kind}zone {place.zone}...")
+            report(f"Out of stock: trying {kind}zone {place.zone}...")
         parameters = parameters_for(place)
         resource = journal.intend(KIND, region=cloud.region)
         try:
@@ -263,8 +263,8 @@ def remove_instance(
         if cloud.watch.instance(cloud.ecs, instance_id) is None:
             return True
     raise MachineError(
-        f"Instance {instance_id} was released, but is still there after {_GONE_TIMEOUT_S:.0f} s",
-        hint="Try again, or look at it in the ECS console.",
+        f"Instance {instance_id} was released, but still exists after {_GONE_TIMEOUT_S:.0f} s",
+        hint="Try again, or check it in the ECS console.",
     )
 
 
@@ -318,10 +318,10 @@ def _paid_in_advance(cloud: Cloud, instance_id: str, error: ApiError) -> Protect
     instance = cloud.ecs.instance(instance_id)
     until = f" until {instance.expires}" if instance is not None and instance.expires else ""
     return ProtectedError(
-        f"Instance {instance_id} is paid in advance{until} and cannot be released before: "
+        f"Instance {instance_id} is a subscription{until} and cannot be released earlier: "
         f"{error.message}",
-        hint="Wait until then, or make it PostPaid (or have it refunded) in the ECS console, and "
-        "try again.",
+        hint="Wait until then, or change it to PostPaid (or get a refund) in the ECS console, "
+        "and try again.",
     )
 
 
@@ -348,8 +348,8 @@ def _wait(cloud: Cloud, instance_id: str, status: InstanceStatus) -> Instance:
         if instance is None:
             if last or spent_s > _APPEAR_TIMEOUT_S:
                 raise MachineError(
-                    f"Instance {instance_id} is gone: it was released while it was waited for",
-                    hint="ECS does that when stock runs out or a spot price is exceeded.",
+                    f"Instance {instance_id} was released while ecsmachine was waiting for it",
+                    hint="ECS does this when stock runs out or the spot price exceeds the limit.",
                 )
             continue
         if instance.status == status:
@@ -364,12 +364,12 @@ def _wait(cloud: Cloud, instance_id: str, status: InstanceStatus) -> Instance:
         turned = last == former and before == on_its_way
         patience_s = _TURNED_S if turned else _STOPPED_TIMEOUT_S
         if last == former and (turned or starts) and spent_s - since_s >= patience_s:
-            words = "it has stopped instead of starting" if starts else "it runs again"
+            words = "it has stopped instead of starting" if starts else "it is running again"
             raise _ended(cloud, instance_id, instance, words)
     raise MachineError(
         f"Instance {instance_id} is {last or 'not seen'}, not {status.value}, "
         f"after {_STATE_TIMEOUT_S:.0f} s",
-        hint="Look at it in the ECS console.",
+        hint="Check it in the ECS console.",
     )
 
 
@@ -380,9 +380,9 @@ def _ended(cloud: Cloud, instance_id: str, instance: Instance | None, words: str
         with contextlib.suppress(MachineError):
             shown = console_end(cloud.ecs, instance_id)
     return MachineError(
-        f"Instance {instance_id} has ended while it was waited for: {words}",
-        hint="Look at it in the ECS console, or on the local cloud with "
-        f"ecsmachine local logs {instance_id}.",
+        f"Instance {instance_id} stopped while ecsmachine was waiting for it: {words}",
+        hint="Check it in the ECS console, or on the local cloud with ecsmachine local logs "
+        f"{instance_id}.",
         details=f"The end of its console:\n{shown}" if shown else None,
     )
 

@@ -217,7 +217,7 @@ def free_cidr(within: str, taken: Iterable[str], prefix: int = _VSWITCH_PREFIX) 
         if not any(candidate.overlaps(other) for other in others):
             return str(candidate)
     raise MachineError(
-        f"There is no room for another VSwitch in {within}",
+        f"No address range is free for another VSwitch in {within}",
         hint="Name a VSwitch with --aliyunecs-vswitch-id (ECS_VSWITCH_ID).",
     )
 
@@ -286,7 +286,7 @@ def _of_vswitch(cloud: Cloud, settings: Settings, ask: Ask) -> Network:
         )
     if not vswitch.free_addresses:
         raise PreCreateCheckError(
-            f"The VSwitch {vswitch.id} has no free address left", hint="Take another VSwitch."
+            f"The VSwitch {vswitch.id} has no free address left", hint="Use another VSwitch."
         )
     return Network(vswitch.vpc_id, (vswitch,), named=True)
 

@@ -149,8 +149,8 @@ def _system_disk(cloud: Cloud, instance_id: str) -> str:
         if disk.kind == "system":
             return disk.id
     raise MachineError(
-        f"Instance {instance_id} has no system disk that could be copied",
-        hint="Look at it in the ECS console.",
+        f"Instance {instance_id} has no system disk to copy",
+        hint="Check it in the ECS console.",
     )
 
 
@@ -180,7 +180,7 @@ def _wait_for_image(cloud: Cloud, image_id: str) -> None:
 
 def _not_made(what: str, resource_id: str, reason: str) -> MachineError:
     return MachineError(
-        f"{what} {resource_id} cannot be used: {reason}", hint="Look at it in the ECS console."
+        f"{what} {resource_id} cannot be used: {reason}", hint="Check it in the ECS console."
     )
 
 

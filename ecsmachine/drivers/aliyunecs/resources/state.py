@@ -18,8 +18,8 @@ _STATES: dict[str, State] = {
 
 _LOCKS = {
     "financial": "locked: the account is in debt, or the instance has expired; top up or renew it",
-    "security": "locked for security: see why in the ECS console",
-    "recycling": "about to be reclaimed by ECS: save what is on it",
+    "security": "locked for security: the ECS console shows why",
+    "recycling": "about to be reclaimed by ECS: save its data",
     "dedicatedhostfinancial": "locked: its dedicated host is in debt or has expired",
     "refunded": "locked: it was refunded",
 }
@@ -43,7 +43,7 @@ def reason_of(instance: Instance | None) -> str:
         return f"expired at {instance.expires}: renew it in the ECS console"
     words = [_LOCKS.get(lock, f"locked ({lock})") for lock in _locks(instance)]
     if not words and instance.status not in _STATES:
-        words = [f"ECS calls it {instance.status or 'nothing'}"]
+        words = [f"its ECS status is {instance.status or 'nothing'}"]
     return "; ".join(words)
 
 

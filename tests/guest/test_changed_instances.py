@@ -51,7 +51,7 @@ def test_name_password_key_and_address(local_cloud: Cloud) -> None:
     with shell(move["PrivateIpAddress"], key=key) as guest:
         assert guest.check("hostname -I").split() == [move["PrivateIpAddress"]]
         assert guest.check("getent hosts renamed").split() == [move["PrivateIpAddress"], "renamed"]
-        assert address not in guest.check("cat /etc/hosts")
+        assert address not in guest.check("cat /etc/hosts").split()
     remove(ecs, set(ecs.left_in_the_cloud()) - before)
 
 

@@ -430,6 +430,15 @@ def wait_for(
         time.sleep(0.05)
 
 
+def wait_for_login(machines: Machines, name: str) -> None:
+    """Wait for a machine that boots without an engine, for which create does not wait."""
+
+    def lets_in() -> bool:
+        return machines.run("ssh", name, "true", check=False).returncode == 0
+
+    wait_for(lets_in, f"{name} lets us in")
+
+
 def traces() -> set[str]:
     """Return all that clouds and guests could leave on the host, as far as one can look."""
 

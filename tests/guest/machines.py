@@ -79,7 +79,7 @@ class Machines:
             timeout=240,
             env=self.environment,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
         return done.stdout
 
     def ecs(self, action: str, **parameters: Any) -> dict[str, Any]:

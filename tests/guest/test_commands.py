@@ -75,7 +75,7 @@ DOCKER version > /dev/null
 eval $(docker-machine env -u)
 [ -z "${DOCKER_HOST:-}" ]
 DOCKER $(docker-machine config dev1) ps -q
-docker-machine ls --filter state=Running --format '{{.Name}}' | grep -qx dev1
+docker-machine ls --filter state=Running --format '{{.Name}}' | grep -cx dev1
 [ "$(docker-machine ls -q --filter label=purpose=test)" = dev1 ]
 ip=$(docker-machine inspect --format='{{.Driver.IPAddress}}' dev1)
 [ "$ip" = "$(docker-machine ip dev1)" ]
@@ -96,23 +96,23 @@ docker-machine rm -f nonesuch
 echo done
 """
 
-# what Docker Machine's core tests look at, in their order
+# what Docker Machine's core tests look at, in their order; grep -q would break the pipe off
 STOPPED = r"""
 set -uo pipefail
 refused() { said=$("$@" 2>&1) && return 1; [ $? = 1 ]; }
 refused docker-machine create -d aliyunecs dev1 || exit 10
 [ "$said" = 'Docker machine "dev1" already exists' ] || exit 11
 docker-machine stop dev1 || exit 12
-docker-machine ls | grep -q Stopped || exit 13
+docker-machine ls | grep -c Stopped || exit 13
 for command in url env version; do
     refused docker-machine $command dev1 || exit 14
     case $said in *"Host is not running"*) ;; *) echo "$said"; exit 15 ;; esac
 done
 docker-machine start dev1 || exit 16
 docker-machine kill dev1 || exit 17
-docker-machine ls | grep -q Stopped || exit 18
+docker-machine ls | grep -c Stopped || exit 18
 docker-machine restart dev1 || exit 19
-docker-machine ls --timeout 20 | grep -q Running || exit 20
+docker-machine ls --timeout 20 | grep -c Running || exit 20
 [ "$(docker-machine status dev1)" = Running ] || exit 21
 [ "$(docker-machine ssh dev1 -C echo foo)" = foo ] || exit 22
 [ "$(docker-machine inspect -f '{{prettyjson .Driver}}' dev1 | wc -l)" -gt 1 ] || exit 23

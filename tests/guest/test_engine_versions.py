@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.guest.conftest import Cloud
+from tests.guest.conftest import Cloud, wait_for_login
 from tests.guest.machines import Machines
 from tests.unit.ssh.openssh_server import ssh_agent
 
@@ -82,6 +82,7 @@ def test_no_public_address_is_needed(user: Machines, machine: str) -> None:
     if not shutil.which("ssh-agent"):
         pytest.skip("no ssh-agent program")
     user.run("create", "--no-provision", "bastion")
+    wait_for_login(user, "bastion")
     bastion = json.loads(user.run("inspect", "bastion").stdout)["Driver"]
     try:
         with ssh_agent() as agent:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.guest.conftest import wait_for
+from tests.guest.conftest import wait_for, wait_for_login
 from tests.guest.machines import Machines
 from tests.unit.ssh.openssh_server import ssh_agent
 
@@ -37,6 +37,7 @@ def ground(machines: Machines) -> Iterator[Ground]:
     if not shutil.which("ssh-agent"):
         pytest.skip("no ssh-agent program")
     machines.run("create", "--no-provision", "bastion")
+    wait_for_login(machines, "bastion")
     bastion = json.loads(machines.run("inspect", "bastion").stdout)["Driver"]
     with ssh_agent() as agent:
         environment = {**machines.environment, "SSH_AUTH_SOCK": agent}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.ssh import kept
-from tests.guest.conftest import wait_for
+from tests.guest.conftest import wait_for_login
 from tests.guest.machines import Machines
 
 pytestmark = pytest.mark.guest
@@ -34,15 +34,6 @@ def connection(machines: Machines, name: str) -> str:
     said = machines.run("ssh", name, "echo $SSH_CONNECTION", environment=long)
     assert said.stderr == ""
     return said.stdout
-
-
-def wait_for_login(machines: Machines, name: str) -> None:
-    """Wait for a machine that boots without an engine."""
-
-    def lets_in() -> bool:
-        return machines.run("ssh", name, "true", check=False).returncode == 0
-
-    wait_for(lets_in, f"{name} lets us in", 120)
 
 
 def test_commands_share_a_connection_until_the_machine_stops(bare_machines: Machines) -> None:

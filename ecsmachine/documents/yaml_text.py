@@ -84,7 +84,7 @@ def parse_yaml(content: bytes, problems: Problems) -> yaml.Node | None:
         problems.add(line + 1, f"it is not YAML: {what}", hint)
         return None
     except (yaml.YAMLError, ValueError, RecursionError):
-        problems.add(1, "it is not readable YAML", "It may be nested too deeply.")
+        problems.add(1, "it is not YAML that can be read", "It may be nested too deeply.")
         return None
     return node
 

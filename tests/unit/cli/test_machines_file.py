@@ -199,7 +199,7 @@ def test_all_is_told_at_once_and_the_exit_code_is_one(program: Program, tmp_path
     keys = {"ECS_ACCESS_KEY_ID": "x", "ECS_ACCESS_KEY_SECRET": "y"}
     result = program("plan", "-f", str(file), "--detailed-exitcode", **keys)
     assert result.code == 1
-    assert f"{file}:2: disk-size: 70000 is out of range. It is 0 to 65536." in result.err
+    assert f"{file}:2: disk-size: 70000 is out of range. Use 0 to 65536." in result.err
     assert f'{file}:2: open-ports: "x" is not a port. Write it as 80' in result.err
     assert f'{file}:2: tags: "b" is not key=value' in result.err
     assert f"{file}:3: disk-sise is not known" in result.err

@@ -50,7 +50,7 @@ def push(
     if running.registry is None:
         raise MachineError(
             "This local cloud has no registry, because it has no guests",
-            hint="Start one with guests: ecsmachine local up --guests nspawn --root DIR",
+            hint="Start one with guests: ecsmachine local up --root DIR --guests nspawn",
         )
     with translated(), tempfile.TemporaryDirectory(prefix="ecsmachine-push-") as work:
         repository, tag = parse_reference(name)

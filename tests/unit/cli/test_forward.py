@@ -69,8 +69,10 @@ def port_of(process: subprocess.Popen[str]) -> int:
     assert process.stdout is not None
     line = process.stdout.readline()
     found = re.fullmatch(
-        r"127\.0\.0\.1:(\d+) leads to (localhost|127\.0\.0\.1):\d+ of dev1\n", line
+        r"127\.0\.0\.1:(\d+) forwards to (localhost|127\.0\.0\.1):\d+ of dev1\n", line
     )
+    if not found:
+        process.kill()  # else what it says would be waited for
     assert found, line + (process.stderr.read() if process.stderr else "")
     return int(found[1])
 

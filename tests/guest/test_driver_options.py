@@ -162,6 +162,7 @@ def ground(
         ),
     }
     variables = {
+        "whole": {"ECS_VPC_ID": ""},  # its VSwitch says which
         "inside": {"ECS_IMAGE_ID": ""},  # its image is chosen by its system
         "secret": {"ECS_SSH_PASSWORD": PASSWORD},
     }

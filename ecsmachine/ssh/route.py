@@ -31,8 +31,8 @@ def check_route(host: str) -> None:
     if source is None or source == source_towards(_SOMEWHERE):
         raise NoGuestError(
             f"{host} is an address of a local cloud, but no guest of this computer has it",
-            hint='A cloud of "ecsmachine local up --guests none" serves only the API; machines '
-            'need guests: "ecsmachine local up".',
+            hint='A cloud of "ecsmachine local up --guests none" answers only API requests; '
+            'machines need guests: "ecsmachine local up".',
         )
 
 

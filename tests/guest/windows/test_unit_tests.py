@@ -44,7 +44,7 @@ RUN = {
         *("http_client", "ssh/test_connection.py::test_a_changed_host_key_stops_everything"),
         *("ssh/test_forwarding.py", "ssh/test_openssh.py", "ssh/test_route.py"),
         *("cli/test_completion.py", "cli/test_docker_context.py", "cli/test_names.py"),
-        *("cli/test_settings.py", "cli/test_shells.py", "cli/test_ssh_config.py"),
+        *("cli/test_settings.py", "cli/test_shells.py"),
     ),
 }
 """What of ``tests/unit`` is run, each part by one process. What is not, and why:
@@ -53,9 +53,10 @@ localcloud, localcloud_host: the local cloud needs Linux. system/test_rooms.py r
 and says what Linux can import; the documents' tests in tests/unit itself read documents. Scripts
 for hosts are run by sh (provision, the others), and so are the commands of the stand-in hosts (ssh,
 the others; cli/test_copy, test_connect, test_trust, test_logs, test_login_keys): the main job has a
-real host. Pseudo-terminals and signals: cli/test_terminal, test_app, test_wait, test_watch.
-machine/test_stored.py makes thousands of files, for what JSON may hold. The others of machine and
-cli take minutes and tell nothing of Windows; those of machine passed there but for modes.
+real host. cli/test_ssh_config asks an ssh program. Pseudo-terminals and signals: cli/test_terminal,
+test_app, test_wait, test_watch. machine/test_stored.py makes thousands of files, for what JSON may
+hold. The others of machine and cli take minutes and tell nothing of Windows; those of machine
+passed there but for modes.
 """
 
 NOT_ON_WINDOWS = {

@@ -44,7 +44,7 @@ def test_a_machine_that_gets_there(program: Program, store: Store) -> None:
     [
         ("Stopped", "running", "is not running after 0 s: Stopped", "TimedOut"),
         ("Running", "stopped", "is not stopped after 0 s: Running", "TimedOut"),
-        ("Not Found", "running", "is not there", "NotRunning"),
+        ("Not Found", "running", "does not exist", "NotRunning"),
     ],
 )
 def test_one_that_does_not(

@@ -25,7 +25,7 @@ def test_it_is_listed(program: Program, desk: str) -> None:
     result = program("ls", "-f", "{{.Name}} {{.DriverName}} {{.State}} {{.Error}}")
     assert result.code == 0
     assert result.out.startswith("desk virtualbox Error ")
-    assert 'no driver "virtualbox" here' in result.out
+    assert 'driver "virtualbox" is not installed' in result.out
     assert program("ls", "-q", "--filter", "driver=virtualbox").lines == ["desk"]
 
 
@@ -38,7 +38,7 @@ def test_it_can_be_looked_at(program: Program, desk: str) -> None:
 def test_its_cloud_cannot_be_asked(command: str, program: Program, desk: str) -> None:
     result = program(command, desk)
     assert result.code == 1
-    assert 'no driver "virtualbox" here' in result.err
+    assert 'driver "virtualbox" is not installed' in result.err
     assert len(result.err.splitlines()) == 1
 
 

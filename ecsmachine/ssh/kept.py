@@ -36,7 +36,7 @@ CONNECTION_FAILED = 255
 DENIED = b"Permission denied"
 """What ssh says of a key that it would have to ask the passphrase of, too."""
 
-_DIAL = os.path.join(os.path.dirname(__file__), "dial.py")
+_DIAL = os.path.join(os.path.dirname(masters.__file__), "dial.py")
 _DIALLING = '"$ECSMACHINE_PYTHON" -ISs "$ECSMACHINE_DIAL" %h %p "$ECSMACHINE_TO"'
 
 _SECRET = ("SECRET", "PASSWORD", "PASSPHRASE", "TOKEN")

@@ -80,7 +80,7 @@ else:
         )
 
     def letter_box(path: str) -> _socket.socket:
-        """Return a socket at a path, for what :mod:`ecsmachine.ssh.dial` sends.
+        """Return a socket at a path, for what :mod:`ecsmachine.system.dial` sends.
 
         Raises :class:`OSError`.
         """

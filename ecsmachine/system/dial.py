@@ -34,6 +34,8 @@ def main(host: str, port: str, letters: str) -> None:
 
     That one is told in ssh's words why there is none, where there is none.
     """
+    if sys.platform == "win32":
+        raise NotImplementedError("Windows' OpenSSH is handed no sockets")
     said, rights = "", []
     try:
         stream = _dial(host, port)

@@ -28,8 +28,8 @@ _WAITED_FOR = (State.RUNNING, State.STARTING, State.STOPPING)
 """States that a machine which boots, or boots again, goes through."""
 
 
-_LOST_S = 3.0
-"""For how long the reason of a lost connection is looked for, in seconds."""
+_LOST_S = 10.0
+"""For how long the reason of a lost connection is looked for, in seconds: hosts stop slowly."""
 
 _WORDS = {
     State.STOPPED: "it has stopped",

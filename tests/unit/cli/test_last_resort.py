@@ -204,7 +204,7 @@ def test_a_lock_that_is_a_link_is_not_written_through(store: Store, program: Pro
     (store.path / ".locks" / "dev1").symlink_to(victim)
     done = program("rm", "-f", "dev1")
     assert done.code == 0
-    assert "set aside" in done.err
+    assert "was moved aside" in done.err
     assert victim.read_text() == "precious"
 
 

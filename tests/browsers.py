@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import TimeoutError as NotInTimeError
 
 PATIENCE_MS = 60_000
 """How long is waited for what has to come: the limit of a hang, not of a test."""
@@ -35,6 +37,35 @@ def chromium() -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
+"""What Chromium breaks its requests off with when a network of this computer changes.
+
+Guests of other tests come and go meanwhile. The stream of events begins again by itself.
+"""
+
+
+def visit(page: Page, url: str = "") -> None:
+    """Open a cloud's page, or load it anew; once more if what it consists of was broken off."""
+    broken: list[bool] = []
+    page.on("requestfailed", lambda request: broken.append(NETWORK_CHANGED in str(request.failure)))
+    live = page.locator("[data-link=live]")
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    begun = False
+    while True:
+        try:
+            if not begun or any(broken):
+                broken.clear()
+                begun = False
+                page.goto(url) if url else page.reload()
+                begun = True
+            live.wait_for(timeout=5000)
+            return
+        except Error as error:
+            is_passing = isinstance(error, NotInTimeError) or NETWORK_CHANGED in str(error)
+            if not is_passing or time.monotonic() > deadline:
+                raise
 
 
 def go_to(page: Page, part: str) -> None:

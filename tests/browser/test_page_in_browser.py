@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.api_client import Api
-from tests.browsers import PATIENCE_MS, chromium, go_to
+from tests.browsers import NETWORK_CHANGED, PATIENCE_MS, chromium, go_to, visit
 
 TOKEN = "a-token-of-the-test"
 PARTS = ("instances", "network", "requests", "faults", "resources", "clusters")
@@ -51,14 +51,13 @@ def opened(
     found = [] if wrong is None else wrong
 
     def said(message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.type == "error" and NETWORK_CHANGED not in message.text:
             found.append(message.text)
 
     page.on("pageerror", lambda error: found.append(str(error)))
     page.on("console", said)
     page.on("dialog", lambda dialog: found.append(f"dialog {dialog.message}"))
-    page.goto(f"{cloud.endpoint}/_ecsmachine/page/?token={TOKEN}")
-    page.locator("[data-link=live]").wait_for()
+    visit(page, f"{cloud.endpoint}/_ecsmachine/page/?token={TOKEN}")
     return page
 
 
@@ -240,8 +239,7 @@ def test_nothing_is_asked_for_again_and_again(
     page.set_default_timeout(PATIENCE_MS)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{cloud.endpoint}/_ecsmachine/page/?token={TOKEN}")
-    page.locator("[data-link=live]").wait_for()
+    visit(page, f"{cloud.endpoint}/_ecsmachine/page/?token={TOKEN}")
     page.wait_for_load_state("load")
     page.locator(".region").filter(has_text=cloud.region).wait_for()
     before = len(asked)
@@ -294,7 +292,7 @@ def test_the_languages(browser: Browser, cloud: EmbeddedCloud) -> None:
     assert page.evaluate("document.documentElement.lang") == "zh"
     page.get_by_role("button", name="English").click()
     expect(page.locator("nav")).to_contain_text("Instances")
-    page.reload()
+    visit(page)
     expect(page.locator("nav")).to_contain_text("Instances")
     page.context.close()
 

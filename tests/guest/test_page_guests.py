@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from ecsmachine.cli.commands.local_open import page_of
 from ecsmachine.localcloud.service import daemon
-from tests.browsers import PATIENCE_MS, chromium, go_to
+from tests.browsers import PATIENCE_MS, chromium, go_to, visit
 from tests.guest.conftest import Cloud
 from tests.guest.machines import Machines
 
@@ -31,8 +31,7 @@ def page(browser: Browser, local_cloud: Cloud) -> Iterator[Page]:
     shown.set_default_timeout(PATIENCE_MS)
     running = daemon.find(local_cloud.root)  # which may have been started anew
     assert running is not None
-    shown.goto(page_of(running))
-    shown.locator("[data-link=live]").wait_for()
+    visit(shown, page_of(running))
     yield shown
     shown.context.close()
 

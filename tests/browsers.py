@@ -48,22 +48,20 @@ Guests of other tests come and go meanwhile. The stream of events begins again b
 
 def visit(page: Page, url: str = "") -> None:
     """Open a cloud's page, or load it anew; once more if what it consists of was broken off."""
-    broken: list[bool] = []
+    broken = [True]  # nothing of it is there yet
     page.on("requestfailed", lambda request: broken.append(NETWORK_CHANGED in str(request.failure)))
     live = page.locator("[data-link=live]")
     deadline = time.monotonic() + PATIENCE_MS / 1000
-    begun = False
     while True:
         try:
-            if not begun or any(broken):
+            if any(broken):
                 broken.clear()
-                begun = False
                 page.goto(url) if url else page.reload()
-                begun = True
             live.wait_for(timeout=5000)
             return
         except Error as error:
-            is_passing = isinstance(error, NotInTimeError) or NETWORK_CHANGED in str(error)
+            broken.append(NETWORK_CHANGED in str(error))
+            is_passing = broken[-1] or isinstance(error, NotInTimeError)
             if not is_passing or time.monotonic() > deadline:
                 raise
 

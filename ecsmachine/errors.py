@@ -42,3 +42,12 @@ class PreCreateCheckError(MachineError):
     """A check made before anything is created or paid for failed (exit code 3)."""
 
     exit_code = 3
+
+
+class ReaderGoneError(MachineError):
+    """Whoever read standard output has left (``ls | head -1``): nobody is told of it.
+
+    The exit code is what a shell says of a program that SIGPIPE has ended.
+    """
+
+    exit_code = 141

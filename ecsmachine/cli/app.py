@@ -15,7 +15,7 @@ from ecsmachine.cli.everyday import plain
 from ecsmachine.cli.settings.layers import Settings
 from ecsmachine.cli.table import COMMANDS
 from ecsmachine.documents import TRUE_WORDS
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, ReaderGoneError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def _with_document(work: Callable[[], object], session: Session) -> int:
     if made is not None:
         try:
             made.end(session.named, lambda name: _described(name, session))
-        except OSError as error:
-            _show(printer.OutputError(error), session)
-            return code or 1
+        except MachineError as error:
+            told = _told(error, session)
+            return code or told
     return code
 
 
@@ -137,6 +137,8 @@ def _raising(error: MachineError) -> Callable[[], object]:
 
 def _told(error: BaseException, session: Session) -> int:
     """Say what has ended a command, in one line, and return the exit code."""
+    if isinstance(error, ReaderGoneError):
+        return error.exit_code
     if isinstance(error, MachineError):
         _show(error, session)
         return error.exit_code

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.errors import MachineError, ReaderGoneError, UsageError
 from ecsmachine.ssh import host_keys, kept, openssh, sharing
 from ecsmachine.ssh.connection import SSHError, connect, shown_host_key
 from ecsmachine.ssh.kept import CONNECTION_FAILED
@@ -220,4 +220,5 @@ def _write(write: Callable[[memoryview], int], content: bytes) -> None:
         while len(rest):
             rest = rest[write(rest) :]
     except OSError as error:
-        raise MachineError(f"What the host sent cannot be written: {error.strerror}") from error
+        kind = ReaderGoneError if isinstance(error, ConnectionError) else MachineError
+        raise kind(f"What the host sent cannot be written: {error.strerror}") from error

@@ -61,6 +61,7 @@ def happening(fault: str) -> Happens:
             cut(host)
         elif fault == GONE and when == "before":
             lose_reader(1)
+            os.write(2, b"the reader has gone\n")
         elif fault == "released outside" and when == "before":
             released()
 

@@ -83,7 +83,7 @@ def try_point(point: StepPoint, machines: Machines, name: str) -> Outcome:
     problems: list[str] = []
     struck = first.returncode == -9 if point.fault in KILLS else first.returncode != 0
     if point.fault == GONE:
-        struck = "Standard output cannot be written" in first.stdout
+        struck = "the reader has gone" in first.stdout
         if first.returncode:
             problems.append(f"it left with {first.returncode}, though nothing was in its way")
     if point.then == "create":

@@ -70,12 +70,12 @@ class Document:
         self._lock = RLock()
 
     def tell(self, line: str, machine: str = "") -> None:
-        """Take a line about work on a machine, which is an event of its own."""
+        """Take a line about work on a machine, which is an event of its own; never raises."""
         if self.form == "lines":
             self._event("progress", {"Machine": machine, "Message": line})
 
     def done(self, machine: str) -> None:
-        """Take the name of a machine that what was asked for has been done to."""
+        """Take the name of a machine that what was asked for has been done to; never raises."""
         with self._lock:
             self._names[machine] = None
         if self.form == "lines":
@@ -90,15 +90,22 @@ class Document:
         self._result = value
 
     def pass_on(self) -> None:
-        """Print the rows of the result at once, as :meth:`row` does; another may follow."""
+        """Print the rows of the result at once, as :meth:`row` does; another may follow.
+
+        Raises as that does.
+        """
         rows, self._result = self._result, None
         for value in rows or []:
             self.row(value)
 
     def row(self, value: Mapping[str, Any]) -> None:
-        """Print one of a stream of results at once, as a line."""
+        """Print one of a stream of results at once, as a line.
+
+        Raises as :meth:`end` does.
+        """
         self.form = "lines"
         self._event("row", value)
+        self._check_written()
 
     def fail(self, errors: list[dict[str, Any]]) -> None:
         """Take what went wrong, as :func:`ecsmachine.cli.display.failures.as_data` has it."""
@@ -108,7 +115,8 @@ class Document:
         """Print what is still to be printed.
 
         ``named`` are the machines in the order in which the command was given them, ``describe``
-        says what is known of one. Raises :class:`OSError` if it cannot be written.
+        says what is known of one. Raises :class:`~ecsmachine.cli.display.streams.OutputError`, or
+        :class:`~ecsmachine.errors.ReaderGoneError`, if it cannot be written.
         """
         places = {name: place for place, name in enumerate(named)}
         self._names = dict.fromkeys(
@@ -130,6 +138,7 @@ class Document:
                 self._event("error", error)
         else:
             self._write(as_text(self._whole(describe)) + "\n")
+        self._check_written()
 
     def _whole(self, describe: Callable[[str], dict[str, Any]]) -> Any:
         """Return the document: a result as it is, unless there is an error to tell beside it."""
@@ -152,9 +161,12 @@ class Document:
         with self._lock:
             self._output.write(clean(text))
             self._output.flush()
+
+    def _check_written(self) -> None:
         descriptor = streams.descriptor_of(self._output)
-        if descriptor is not None and descriptor.failure is not None:
-            raise descriptor.failure
+        if descriptor is not None and descriptor.failure is not None and not descriptor.told:
+            descriptor.told = True
+            raise streams.output_error(descriptor.failure)
 
 
 def form_of(arguments: list[str]) -> Form | None:

@@ -12,7 +12,7 @@ import sys
 from ecsmachine.cli.display import streams
 from ecsmachine.cli.display.cleaning import clean, one_line
 from ecsmachine.cli.display.terminal import coloured, painted
-from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.errors import UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -28,18 +28,12 @@ def document() -> Document | None:
     return made
 
 
-class OutputError(MachineError):
-    """What a command was asked for could not be written on standard output."""
-
-    def __init__(self, failure: OSError):
-        super().__init__(_sentence(failure))
-
-
 def show(text: str, *, end: str = "\n") -> None:
     """Print what a command was asked for on standard output; it may have several lines.
 
-    Raises :class:`OutputError` if what was printed so far could not be written, which may be found
-    out as late as in :func:`finish`.
+    Raises :class:`~ecsmachine.cli.display.streams.OutputError` if what was printed so far could not
+    be written, and :class:`~ecsmachine.errors.ReaderGoneError` if nobody reads it, which may be
+    found out as late as in :func:`finish`.
     """
     made = document()
     if made is not None:
@@ -53,7 +47,7 @@ def show(text: str, *, end: str = "\n") -> None:
     output = streams.descriptor_of(sys.stdout)
     if output is not None and output.failure is not None:
         output.told = True
-        raise OutputError(output.failure)
+        raise streams.output_error(output.failure)
 
 
 class _Kept:
@@ -113,11 +107,15 @@ def say(line: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
 
 
 def excuse_output() -> None:
-    """Say once, on standard error, that what was told of work cannot be read; never raises."""
+    """Say once, on standard error, that what was told of work cannot be written; never raises.
+
+    A reader that has left wants to hear no more.
+    """
     output = streams.descriptor_of(sys.stdout)
     if output is not None and output.failure is not None and not output.told:
         output.told = True
-        warn(f"{_sentence(output.failure)}. The work continues.")
+        if not isinstance(output.failure, ConnectionError):
+            warn(f"{streams.sentence(output.failure)}. The work continues.")
 
 
 def complain(text: str) -> None:
@@ -149,7 +147,3 @@ def _write(text: str, stream: TextIO) -> None:
         stream.flush()
     except (OSError, ValueError):
         pass
-
-
-def _sentence(failure: OSError) -> str:
-    return f"Standard output cannot be written: {failure.strerror}"

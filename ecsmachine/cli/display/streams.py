@@ -8,6 +8,7 @@ import os
 import sys
 
 from ecsmachine.cli.display.cleaning import as_json
+from ecsmachine.errors import MachineError, ReaderGoneError
 from ecsmachine.system.streams import encoding as encoding_for
 from ecsmachine.system.streams import show_colours, writer
 
@@ -50,6 +51,21 @@ class Descriptor(io.RawIOBase):
         except OSError as error:
             self.failure = error
         return len(content)
+
+
+class OutputError(MachineError):
+    """What a command was asked for could not be written on standard output."""
+
+
+def output_error(failure: OSError) -> OutputError | ReaderGoneError:
+    """Return what is raised where what a command was asked for cannot be written."""
+    kind = ReaderGoneError if isinstance(failure, ConnectionError) else OutputError
+    return kind(sentence(failure))
+
+
+def sentence(failure: OSError) -> str:
+    """Return what a person is told where standard output cannot be written."""
+    return f"Standard output cannot be written: {failure.strerror}"
 
 
 def take_over() -> None:
